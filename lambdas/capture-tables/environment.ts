@@ -1,0 +1,15 @@
+import type { InferOutput, ObjectSchema } from 'valibot'
+import { databaseTls, parseEnvironment, text } from '../environment.ts'
+
+const entries = {
+  /** Secret of the source's administrator: adds tables to the publication. */
+  SOURCE_SECRET_ARN: text,
+  DATABASE_TLS: databaseTls,
+}
+
+/** Variables of capture-tables. */
+export type CaptureTablesEnvironment = InferOutput<ObjectSchema<typeof entries, undefined>>
+
+/** Reads and checks them; throws with the name of what is missing. */
+export const readEnvironment = (variables: NodeJS.ProcessEnv): CaptureTablesEnvironment =>
+  parseEnvironment(entries, variables)

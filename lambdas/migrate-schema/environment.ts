@@ -1,0 +1,21 @@
+import type { InferOutput, ObjectSchema } from 'valibot'
+import { databaseTls, parseEnvironment, text } from '../environment.ts'
+
+const entries = {
+  /** Secrets of the databases' administrators: {host, port, dbname, username, password}. */
+  SOURCE_SECRET_ARN: text,
+  TARGET_SECRET_ARN: text,
+  /** Secrets whose password the roles are given: source tidemark_capture and tidemark_producer, target tidemark_apply and tidemark_read. */
+  CAPTURE_SECRET_ARN: text,
+  PRODUCER_SECRET_ARN: text,
+  APPLY_SECRET_ARN: text,
+  READ_SECRET_ARN: text,
+  DATABASE_TLS: databaseTls,
+}
+
+/** Variables of migrate-schema. */
+export type MigrateSchemaEnvironment = InferOutput<ObjectSchema<typeof entries, undefined>>
+
+/** Reads and checks them; throws with the name of what is missing. */
+export const readEnvironment = (variables: NodeJS.ProcessEnv): MigrateSchemaEnvironment =>
+  parseEnvironment(entries, variables)
