@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+
+/** Ports, directories and existing databases of the local stack. */
+export type Settings = {
+  /** Where data, logs and secrets are kept. */
+  directory: string
+  /** The first embedded database server; further ones count up. */
+  postgresPort: number
+  /** The broker; its controller listens on the next port. */
+  kafkaPort: number
+  connectPort: number
+  endpointPort: number
+  /** Existing databases used instead of embedded ones. */
+  sourceUrl?: string
+  targetUrl?: string
+}
+
+/** The checkout this file is in. */
+export const repository = join(import.meta.dirname, '..')
+
+/** Reads the `TIDEMARK_…` variables. Throws an Error that names the one that is malformed. */
+export function readSettings(environment: NodeJS.ProcessEnv): Settings {
+  const { TIDEMARK_SOURCE_URL: sourceUrl, TIDEMARK_TARGET_URL: targetUrl } = environment
+  return {
+    directory: environment['TIDEMARK_DIRECTORY'] || join(repository, '.tidemark'),
+    postgresPort: port(environment, 'TIDEMARK_POSTGRES_PORT', 15432),
+    kafkaPort: port(environment, 'TIDEMARK_KAFKA_PORT', 19092),
+    connectPort: port(environment, 'TIDEMARK_CONNECT_PORT', 18083),
+    endpointPort: port(environment, 'TIDEMARK_ENDPOINT_PORT', 14566),
+    ...(sourceUrl && { sourceUrl: databaseUrl(sourceUrl, 'TIDEMARK_SOURCE_URL') }),
+    ...(targetUrl && { targetUrl: databaseUrl(targetUrl, 'TIDEMARK_TARGET_URL') }),
+  }
+}
+
+function port(environment: NodeJS.ProcessEnv, name: string, usual: number): number {
+  const text = environment[name]
+  if (!text) return usual
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= 1024 && value <= 65534) return value
+  throw new Error(`${name}=${text} is not a port; use a number from 1024 to 65534`)
+}
+
+function databaseUrl(text: string, name: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const complete = url?.username && url.hostname && url.pathname.length > 1
+  if (url && complete && /^postgres(ql)?:$/.test(url.protocol)) return text
+  throw new Error(`${name} is not a database URL; write postgres://user:password@host:5432/database`)
+}
