@@ -1,0 +1,58 @@
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import * as v from 'valibot'
+import type { DatabaseCredentials } from '../postgres/connect.ts'
+
+/** Long enough for the connections a cold start opens at once, short enough that a rotated password is soon seen. */
+const CACHE_MS = 5_000
+
+const text = v.pipe(v.string(), v.minLength(1))
+
+const credentialsSchema = v.object({
+  host: text,
+  port: v.pipe(v.union([v.number(), v.string()]), v.transform(Number), v.integer()),
+  dbname: text,
+  username: text,
+  password: text,
+})
+
+/**
+ * Reads a database secret of the shape RDS writes, at most once in five seconds.
+ * Errors name the secret and what it lacks, never a value.
+ */
+export function databaseSecret(
+  arn: string,
+  client: Pick<SecretsManagerClient, 'send'> = new SecretsManagerClient(),
+  now: () => number = Date.now,
+): () => Promise<DatabaseCredentials> {
+  let cached: { at: number; value: Promise<DatabaseCredentials> } | undefined
+  return () => {
+    if (cached === undefined || now() - cached.at >= CACHE_MS) {
+      const value = fetchSecret(client, arn)
+      cached = { at: now(), value }
+      // A failed reading must not answer the next caller.
+      value.catch(() => {
+        if (cached?.value === value) cached = undefined
+      })
+    }
+    return cached.value
+  }
+}
+
+async function fetchSecret(client: Pick<SecretsManagerClient, 'send'>, arn: string): Promise<DatabaseCredentials> {
+  const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: arn }))
+  const parsed = v.safeParse(credentialsSchema, parseJson(SecretString ?? ''))
+  if (parsed.success) return parsed.output
+  const fields = parsed.issues.map((issue) => v.getDotPath(issue) ?? 'value')
+  throw new Error(
+    `secret ${arn} must be JSON with host, port, dbname, username and password; wrong: ${fields.join(', ')}`,
+  )
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The parser's message would quote the secret.
+    return undefined
+  }
+}

@@ -1,0 +1,81 @@
+import type { Pool } from 'pg'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { type DatabaseCredentials, makePool } from './connect.ts'
+
+let database: TestDatabase
+let secret: DatabaseCredentials
+let pool: Pool
+
+beforeEach(async () => {
+  database = await createDatabase('empty')
+  const { hostname, port } = new URL(database.url)
+  secret = { host: hostname, port: Number(port), dbname: database.name, username: `r_${database.name}`, password: 'a' }
+  await database.pool.query(`create role ${secret.username} login password 'a'`)
+  pool = makePool({ credentials: async () => secret, tls: 'disable', applicationName: 'tidemark-test', max: 3 })
+})
+
+afterEach(async () => {
+  await pool.end()
+  await database.pool.query(`drop role ${secret.username}`)
+  await database.drop()
+})
+
+test('a connection is made as the role, to the database and under the name it was told', async () => {
+  const { rows } = await pool.query(
+    `select current_user, current_database(), current_setting('application_name') as application`,
+  )
+
+  expect(rows).toEqual([
+    { current_user: secret.username, current_database: database.name, application: 'tidemark-test' },
+  ])
+})
+
+test('a rotated password is used at the next connection, and connections already made go on', async () => {
+  const before = await pool.connect()
+  await database.pool.query(`alter role ${secret.username} password 'b'`)
+  secret = { ...secret, password: 'b' }
+
+  const after = await pool.connect()
+
+  await expect(after.query('select')).resolves.toMatchObject({ rowCount: 1 })
+  await expect(before.query('select')).resolves.toMatchObject({ rowCount: 1 })
+  before.release()
+  after.release()
+})
+
+test('credentials that cannot be read fail the query, and the pool recovers', async () => {
+  const good = secret
+  let available = false
+  const credentials = async () => (available ? good : Promise.reject(new Error('secret gone')))
+  const flaky = makePool({ credentials, tls: 'disable', applicationName: 'tidemark-test', max: 1 })
+
+  await expect(flaky.query('select')).rejects.toThrow('secret gone')
+  available = true
+
+  await expect(flaky.query('select')).resolves.toMatchObject({ rowCount: 1 })
+  await flaky.end()
+})
+
+test('a server without TLS is refused where the certificate must be verified', async () => {
+  const strict = makePool({
+    credentials: async () => secret,
+    tls: 'verify-full',
+    applicationName: 'tidemark-test',
+    max: 1,
+  })
+
+  await expect(strict.query('select')).rejects.toThrow('The server does not support SSL connections')
+  await strict.end()
+})
+
+test('an idle connection the server ends leaves the pool and does not end the process', async () => {
+  await pool.query('select')
+  await database.pool.query('select pg_terminate_backend(pid) from pg_stat_activity where usename = $1', [
+    secret.username,
+  ])
+
+  await expect.poll(() => pool.totalCount).toBe(0)
+
+  await expect(pool.query('select')).resolves.toMatchObject({ rowCount: 1 })
+})

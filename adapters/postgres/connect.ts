@@ -1,0 +1,56 @@
+import pg from 'pg'
+
+/** The JSON of an RDS secret. */
+export type DatabaseCredentials = { host: string; port: number; dbname: string; username: string; password: string }
+
+/** `verify-full`: a trusted CA (NODE_EXTRA_CA_CERTS adds RDS's) and the host's own name. `disable`: loopback only. */
+export type DatabaseTls = 'verify-full' | 'disable'
+
+/** Whom a pool connects as, and how. */
+export type PoolOptions = {
+  /** Asked whenever a connection is made, so that a rotated password is used at the next one. */
+  credentials: () => Promise<DatabaseCredentials>
+  tls: DatabaseTls
+  applicationName: string
+  /** Connections at most. */
+  max: number
+}
+
+/**
+ * A pool of connections to one database; connects at the first query.
+ * Timeouts are settings of the role: a SET per session would pin the connections of RDS Proxy.
+ */
+export function makePool({ credentials, tls, applicationName, max }: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    Client: clientAsking(credentials),
+    ssl: tls === 'verify-full' ? { rejectUnauthorized: true } : false,
+    application_name: applicationName,
+    connectionTimeoutMillis: 15_000,
+    keepAlive: true,
+    max,
+  })
+  // An idle connection the server closed has already left the pool; without a listener it would end the process.
+  pool.on('error', () => undefined)
+  return pool
+}
+
+/** pg reads parameters when a client is constructed, where nothing can be awaited; this one fills them in as it connects. */
+function clientAsking(credentials: () => Promise<DatabaseCredentials>) {
+  return class extends pg.Client {
+    declare readonly connectionParameters: object
+
+    override connect(): Promise<pg.Client>
+    override connect(callback: (error: Error) => void): void
+    override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
+      const connected = credentials().then(({ host, port, dbname, username, password }) => {
+        const parameters = { host, port, database: dbname, user: username, password }
+        Object.assign(this, parameters)
+        Object.assign(this.connectionParameters, parameters)
+        return super.connect()
+      })
+      if (callback === undefined) return connected
+      connected.then(() => (callback as () => void)(), callback)
+      return undefined
+    }
+  }
+}
