@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+import { inject } from 'vitest'
+import { migrate } from '#adapters/postgres/migrate.ts'
+
+/** A database of a test's own. `pool` and `url` are the administrator's. */
+export type TestDatabase = { name: string; url: string; pool: pg.Pool; drop(): Promise<void> }
+
+/** What a database starts from: nothing, or the migrations of one side. */
+export type DatabaseTemplate = 'empty' | 'source' | 'target'
+
+/**
+ * Creates a database on the run's Postgres, a copy of one that is migrated once per run.
+ * `drop` ends its sessions, drops its replication slots and removes it.
+ */
+export async function createDatabase(from: DatabaseTemplate): Promise<TestDatabase> {
+  const name = `test_${randomBytes(6).toString('hex')}`
+  await asAdministrator(async (client) => {
+    const template = from === 'empty' ? 'template0' : await makeTemplate(client, from)
+    await client.query(`create database ${name} template ${template}`)
+  })
+  const url = databaseUrl(name)
+  const pool = new pg.Pool({ connectionString: url, max: 10 })
+  // A connection that a test has terminated leaves the pool by itself.
+  pool.on('error', () => undefined)
+  return { name, url, pool, drop: () => dropDatabase(name, pool) }
+}
+
+/** The run's Postgres, as the administrator or as a role with a password, in the named database. */
+export function databaseUrl(database: string, role?: { username: string; password: string }): string {
+  const url = new URL(inject('postgresUrl'))
+  url.pathname = `/${database}`
+  if (role !== undefined) Object.assign(url, role)
+  return url.href
+}
+
+async function makeTemplate(client: pg.Client, side: 'source' | 'target'): Promise<string> {
+  const name = `tidemark_${side}`
+  // Test files run in processes of their own: the first one makes the template, the others wait for it.
+  await client.query(`select pg_advisory_lock(hashtext('template'))`)
+  try {
+    const made = await client.query('select from pg_database where datname = $1 and datistemplate', [name])
+    if (made.rowCount === 1) return name
+    await client.query(`drop database if exists ${name}`)
+    await client.query(`create database ${name} template template0`)
+    const database = new pg.Client({ connectionString: databaseUrl(name) })
+    await database.connect()
+    try {
+      await migrate(database, fileURLToPath(new URL(`../sql/${side}`, import.meta.url)))
+    } finally {
+      await database.end()
+    }
+    await client.query(`alter database ${name} is_template true`)
+    return name
+  } finally {
+    await client.query(`select pg_advisory_unlock(hashtext('template'))`)
+  }
+}
+
+async function dropDatabase(name: string, pool: pg.Pool): Promise<void> {
+  await pool.end()
+  await asAdministrator(async (client) => {
+    await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [name])
+    const slots = await client.query('select slot_name from pg_replication_slots where database = $1', [name])
+    for (const { slot_name } of slots.rows) await client.query('select pg_drop_replication_slot($1)', [slot_name])
+    await client.query(`drop database ${name} with (force)`)
+  })
+}
+
+async function asAdministrator(work: (client: pg.Client) => Promise<void>): Promise<void> {
+  const client = new pg.Client({ connectionString: inject('postgresUrl') })
+  await client.connect()
+  try {
+    await work(client)
+  } finally {
+    await client.end()
+  }
+}
