@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import type pg from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
+import { paced, processClock } from '#lambdas/producer/pace.ts'
+import { readTrips, tripColumns } from './trips.ts'
+
+const tripsFile = new URL('../../fixtures/green_tripdata_2023-12.parquet', import.meta.url)
+const zonesFile = new URL('../../fixtures/taxi_zone_lookup.csv', import.meta.url)
+const tables = new URL('taxi-tables.sql', import.meta.url)
+
+/** Trips in one COPY, and so in one transaction, at most. */
+const largestCommit = 5_000
+
+/** Creates `public.green_trips` and `public.taxi_zones` where they are absent, and fills the zones where there are none. */
+export async function prepareTaxiTables(client: pg.ClientBase): Promise<void> {
+  await client.query(await readFile(tables, 'utf8'))
+  const { rows } = await client.query('select 1 from public.taxi_zones limit 1')
+  if (rows.length > 0) return
+  await copy(client, 'copy public.taxi_zones from stdin (format csv, header)', await readFile(zonesFile, 'utf8'))
+}
+
+export type TaxiFeed = {
+  /** Trips to insert; more than the file holds begins it again. */
+  rows: number
+  /** Trips per second; Infinity for as fast as the source takes them. */
+  perSecond: number
+  signal?: AbortSignal
+  /** Told after each commit how many trips are committed so far. */
+  onProgress?: (fed: number) => void
+}
+
+/**
+ * Inserts the trips of December 2023 into `public.green_trips`, up to 100 a second one per transaction, above that
+ * those due within 10 ms together. Returns how many were committed: fewer than `rows` only where `signal` aborted.
+ */
+export async function feedTrips(
+  client: pg.ClientBase,
+  { rows, perSecond, signal, onProgress }: TaxiFeed,
+): Promise<number> {
+  const trips = await readTrips(fileURLToPath(tripsFile))
+  const statement = `copy public.green_trips (${tripColumns.join(', ')}) from stdin`
+  const pace = { total: rows, perSecond, largest: largestCommit, ...(signal && { signal }) }
+  let fed = 0
+  for await (const count of paced(pace, processClock)) {
+    await copy(client, statement, Array.from({ length: count }, (_, i) => trips[(fed + i) % trips.length]).join(''))
+    fed += count
+    onProgress?.(fed)
+  }
+  return fed
+}
+
+function copy(client: pg.ClientBase, statement: string, text: string): Promise<void> {
+  return pipeline([text], client.query(copyFrom(statement)))
+}
