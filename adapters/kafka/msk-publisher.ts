@@ -1,0 +1,36 @@
+import { GetBootstrapBrokersCommand, KafkaClient } from '@aws-sdk/client-kafka'
+import { type KafkaAuthentication, openRecordPublisher, type RecordPublisher } from './record-publisher.ts'
+
+export type MskPublisherOptions = {
+  clusterArn: string
+  authentication: KafkaAuthentication
+  topic: string
+}
+
+/** Opens publishers to a topic of an MSK cluster, whose brokers are asked of AWS each time; waits 20 s for them at most. */
+export function mskPublisher(
+  { clusterArn, authentication, topic }: MskPublisherOptions,
+  aws: Pick<KafkaClient, 'send'> = new KafkaClient(),
+): () => Promise<RecordPublisher> {
+  // arn:aws:kafka:<region>:<account>:cluster/<name>/<uuid>
+  const region = clusterArn.split(':')[3] ?? ''
+  return async () => {
+    const brokers = await bootstrapBrokers(aws, clusterArn, authentication)
+    return openRecordPublisher({ brokers, authentication, region, topic, clientId: 'tidemark', waitMs: 20_000 })
+  }
+}
+
+/** The `host:port` of the cluster's brokers. Throws with the cluster's ARN where it has none for `authentication`. */
+export async function bootstrapBrokers(
+  aws: Pick<KafkaClient, 'send'>,
+  clusterArn: string,
+  authentication: KafkaAuthentication,
+): Promise<string[]> {
+  const answer = await aws.send(new GetBootstrapBrokersCommand({ ClusterArn: clusterArn })).catch((cause) => {
+    throw new Error(`AWS did not tell the brokers of ${clusterArn}: ${cause.message}`, { cause })
+  })
+  const brokers = authentication === 'iam' ? answer.BootstrapBrokerStringSaslIam : answer.BootstrapBrokerString
+  if (brokers) return brokers.split(',')
+  const listener = authentication === 'iam' ? 'IAM authentication' : 'plaintext'
+  throw new Error(`${clusterArn} has no brokers with ${listener}: enable it in the cluster's client authentication`)
+}

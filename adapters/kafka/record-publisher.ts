@@ -1,0 +1,86 @@
+import { generateAuthToken } from 'aws-msk-iam-sasl-signer-js'
+import { Kafka, type KafkaConfig, KafkaJSNumberOfRetriesExceeded, logLevel, Partitioners } from 'kafkajs'
+
+/** How clients prove who they are: AWS signatures over TLS, or not at all, on loopback only. */
+export type KafkaAuthentication = 'iam' | 'none'
+
+/** A record to publish; records of one key keep their order. */
+export type KeyedRecord = { key: string; value: string }
+
+/** Publishes records to one topic. */
+export type RecordPublisher = {
+  /** Resolves when every in-sync replica has the records; a retry inside never writes one twice. */
+  publish(records: KeyedRecord[]): Promise<void>
+  close(): Promise<void>
+}
+
+export type RecordPublisherOptions = {
+  brokers: string[]
+  authentication: KafkaAuthentication
+  /** AWS region the brokers are in; signs for it. */
+  region: string
+  clientId: string
+  topic: string
+  /** How long to wait for a broker that does not answer yet. */
+  waitMs: number
+}
+
+/**
+ * Connects, waiting for the brokers up to `waitMs`, and creates the topic, by the cluster's defaults, where it is absent.
+ * Throws an Error that names the brokers where none answered in time.
+ */
+export async function openRecordPublisher(options: RecordPublisherOptions): Promise<RecordPublisher> {
+  const { topic } = options
+  const kafka = new Kafka(clientConfiguration(options))
+  await waitForBrokers(options, () => createTopicIfAbsent(kafka, topic))
+  const producer = kafka.producer({
+    idempotent: true,
+    // More than one would let a retried batch overtake the next one of the same key.
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  })
+  await producer.connect()
+  return {
+    publish: async (messages) => {
+      await producer.send({ topic, messages, acks: -1 })
+    },
+    close: () => producer.disconnect(),
+  }
+}
+
+function clientConfiguration({ brokers, authentication, region, clientId }: RecordPublisherOptions): KafkaConfig {
+  const plain = { brokers, clientId, logLevel: logLevel.NOTHING, connectionTimeout: 3_000 }
+  if (authentication === 'none') return plain
+  const oauthBearerProvider = async () => ({ value: (await generateAuthToken({ region })).token })
+  return { ...plain, ssl: true, sasl: { mechanism: 'oauthbearer', oauthBearerProvider } }
+}
+
+async function createTopicIfAbsent(kafka: Kafka, topic: string): Promise<void> {
+  const admin = kafka.admin({ retry: { retries: 0 } })
+  try {
+    await admin.connect()
+    // Creating needs a right that a stack whose topics exist does not grant.
+    const topics = await admin.listTopics()
+    if (!topics.includes(topic)) await admin.createTopics({ topics: [{ topic }] })
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+async function waitForBrokers({ brokers, waitMs }: RecordPublisherOptions, work: () => Promise<void>): Promise<void> {
+  const deadline = Date.now() + waitMs
+  for (;;) {
+    const failure = await work().then(
+      () => undefined,
+      (error: Error) => error,
+    )
+    if (failure === undefined) return
+    if (!(failure instanceof KafkaJSNumberOfRetriesExceeded)) throw failure
+    if (Date.now() > deadline) {
+      const seconds = Math.round(waitMs / 1000)
+      throw new Error(`no broker of ${brokers.join(', ')} answered within ${seconds} s`, { cause: failure })
+    }
+    await new Promise((resume) => setTimeout(resume, 200))
+  }
+}
