@@ -49,3 +49,24 @@ export function parseContract(json: unknown): TableContract {
 export function keyColumns(contract: TableContract): ColumnContract[] {
   return contract.columns.filter((column) => column.key !== null).sort((a, b) => a.key! - b.key!)
 }
+
+/**
+ * What tells the rows of two contracts apart, in words, or undefined where one table holds the rows of both.
+ * Publication and version may differ.
+ */
+export function shapeDifference(before: TableContract, after: TableContract): string | undefined {
+  if (before.schema !== after.schema || before.table !== after.table) {
+    return `it was renamed from ${before.schema}.${before.table} to ${after.schema}.${after.table}`
+  }
+  const was = new Map(before.columns.map((column) => [column.number, column]))
+  for (const column of after.columns) {
+    const old = was.get(column.number)
+    was.delete(column.number)
+    if (old === undefined) return `column ${column.name} was added`
+    if (old.name !== column.name) return `column ${old.name} was renamed to ${column.name}`
+    if (old.type !== column.type) return `column ${column.name} changed its type from ${old.type} to ${column.type}`
+    if (old.key !== column.key) return `column ${column.name} entered, left or moved in the primary key`
+  }
+  for (const gone of was.values()) return `column ${gone.name} was dropped`
+  return undefined
+}

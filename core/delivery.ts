@@ -1,0 +1,63 @@
+/** What the consumer has applied of one topic partition. */
+export type Progress = {
+  /** Offset of the first record that is not applied. */
+  readonly nextOffset: number
+  /** Digest of the record at nextOffset − 1; null before the first. */
+  readonly lastDigest: string | null
+  /** Greatest Kafka timestamp applied, in ms since 1970; null before the first. */
+  readonly newestTimestampMs: number | null
+}
+
+/** A record's place and what tells it from another record at the same place. */
+export type RecordIdentity = { readonly offset: number; readonly timestampMs: number; readonly digest: () => string }
+
+/** What to do with a delivery: apply the records from an index on, nothing, or stop with a reason. */
+export type DeliveryDecision =
+  | { readonly kind: 'apply'; readonly from: number }
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'stop'; readonly atOffset: number; readonly reason: string }
+
+/** Whether the topic's offsets are contiguous (no transactions, no compaction), so that a gap means loss. */
+export type OffsetRule = 'contiguous' | 'sparse'
+
+/**
+ * Decides what a delivery of records in offset order means after `progress`. Duplicates are skipped; a gap, lost
+ * history and a topic that is not the one applied so far are stops (apply.md §2, reliability.md 27–29).
+ */
+export function decideDelivery(
+  progress: Progress,
+  records: readonly RecordIdentity[],
+  rule: OffsetRule,
+): DeliveryDecision {
+  const foreign = records.find((record) => isForeign(progress, record))
+  if (foreign !== undefined) {
+    return stop(
+      foreign.offset,
+      `the record at offset ${foreign.offset} is not the one applied before: the topic was re-created or its log diverged`,
+    )
+  }
+  const from = records.findIndex((record) => record.offset >= progress.nextOffset)
+  if (from < 0) return { kind: 'duplicate' }
+  if (rule === 'contiguous') {
+    let expected = progress.nextOffset
+    for (let i = from; i < records.length; i++, expected++) {
+      const { offset } = records[i]!
+      if (offset !== expected) return stop(expected, gapReason(expected, offset))
+    }
+  }
+  return { kind: 'apply', from }
+}
+
+function isForeign(progress: Progress, record: RecordIdentity): boolean {
+  if (record.offset >= progress.nextOffset) return false
+  if (record.offset === progress.nextOffset - 1) return record.digest() !== progress.lastDigest
+  return progress.newestTimestampMs !== null && record.timestampMs > progress.newestTimestampMs
+}
+
+function gapReason(expected: number, offset: number): string {
+  return expected === 0
+    ? `the first record is at offset ${offset}, not 0: earlier records are gone from the topic`
+    : `records ${expected} to ${offset - 1} are missing: they were lost, or are delivered out of order`
+}
+
+const stop = (atOffset: number, reason: string): DeliveryDecision => ({ kind: 'stop', atOffset, reason })

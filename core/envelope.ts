@@ -1,0 +1,127 @@
+import { parseContract, type TableContract } from './contract.ts'
+import { exactLsn } from './lsn.ts'
+import type { Position } from './position.ts'
+import { parseEnvelope } from './wire-json.ts'
+
+/** A row's columns as Debezium sends them, by name. */
+export type WireRow = Readonly<Record<string, unknown>>
+
+/** What a record of the topic `changes` says. */
+export type Incoming =
+  | { readonly kind: 'row'; readonly change: RowChange }
+  | { readonly kind: 'truncate'; readonly schema: string; readonly table: string; readonly position: Position }
+  | { readonly kind: 'contract'; readonly position: Position; readonly contract: TableContract }
+  | { readonly kind: 'beacon'; readonly beacon: Beacon; readonly streamed: boolean }
+  | { readonly kind: 'ignored' }
+
+/** One version of one row: created, updated, deleted, or read by a snapshot. */
+export type RowChange = {
+  readonly op: 'create' | 'update' | 'delete' | 'initial read' | 'incremental read'
+  readonly schema: string
+  readonly table: string
+  readonly position: Position
+  /** Under default replica identity only the key columns of `before` are true (capture.md §3). */
+  readonly before: WireRow | null
+  readonly after: WireRow | null
+  /** When the source committed, in ms since 1970 with microseconds as fraction. */
+  readonly committedAtMs: number
+}
+
+/** Everything the source committed before it precedes it in every topic partition. */
+export type Beacon = {
+  readonly number: number
+  readonly slot: number
+  readonly lsn: string
+  readonly systemIdentifier: string
+  readonly emittedAt: string
+}
+
+type Envelope = {
+  op?: string
+  before?: WireRow | null
+  after?: WireRow | null
+  source?: {
+    name?: string
+    schema?: string
+    table?: string
+    lsn?: number | null
+    snapshot?: string
+    ts_us?: number
+    ts_ms?: number
+  }
+}
+
+/** A record that is not what Debezium sends. */
+export class EnvelopeError extends Error {
+  override readonly name = 'EnvelopeError'
+  readonly retryable = false
+}
+
+/** Reads a record's value. Throws an EnvelopeError, or a SyntaxError on malformed JSON. */
+export function readRecord(value: string): Incoming {
+  const envelope = parseEnvelope(value) as Envelope | null
+  const source = envelope?.source
+  // Notifications and transaction boundaries have no row.
+  if (envelope?.op === undefined || envelope.op === 'm') return { kind: 'ignored' }
+  if (source?.schema === undefined || source.table === undefined) throw new EnvelopeError('the record names no table')
+  if (source.schema === 'tidemark') return readControl(envelope, source.table)
+  if (envelope.op === 't') {
+    return { kind: 'truncate', schema: source.schema, table: source.table, position: readPosition('update', source) }
+  }
+  return { kind: 'row', change: readRow(envelope, source.schema, source.table) }
+}
+
+const operations = { c: 'create', u: 'update', d: 'delete', r: 'initial read' } as const
+
+function readRow(envelope: Envelope, schema: string, table: string): RowChange {
+  const source = envelope.source!
+  const known = operations[envelope.op as keyof typeof operations]
+  if (known === undefined) throw new EnvelopeError(`operation '${envelope.op}' is not known`)
+  const op = known === 'initial read' && source.snapshot === 'incremental' ? 'incremental read' : known
+  return {
+    op,
+    schema,
+    table,
+    position: readPosition(op, source),
+    before: envelope.before ?? null,
+    after: envelope.after ?? null,
+    committedAtMs: source.ts_us === undefined ? (source.ts_ms ?? 0) : source.ts_us / 1000,
+  }
+}
+
+/** An incremental read has no Lsn of its own: whatever is streamed after it is newer. */
+function readPosition(op: RowChange['op'], source: NonNullable<Envelope['source']>): Position {
+  const epoch = readEpoch(source.name)
+  if (op === 'incremental read') return { epoch, phase: 0, lsn: 0 }
+  if (typeof source.lsn !== 'number') throw new EnvelopeError('the record has no source.lsn')
+  return { epoch, phase: op === 'initial read' ? 0 : 1, lsn: exactLsn(source.lsn) }
+}
+
+/** `tidemark_e3` is epoch 3. */
+function readEpoch(name: string | undefined): number {
+  const match = /_e(\d+)$/.exec(name ?? '')
+  if (match === null) throw new EnvelopeError(`source.name '${name}' does not end in _e<epoch>`)
+  return Number(match[1])
+}
+
+function readControl(envelope: Envelope, table: string): Incoming {
+  const row = envelope.after
+  if (row === null || row === undefined) return { kind: 'ignored' }
+  if (table === 'table_contract') {
+    const position = readPosition(envelope.op === 'r' ? 'initial read' : 'create', envelope.source!)
+    return { kind: 'contract', position, contract: parseContract(JSON.parse(String(row['contract']))) }
+  }
+  if (table !== 'beacon') return { kind: 'ignored' }
+  return { kind: 'beacon', beacon: readBeacon(row), streamed: envelope.op !== 'r' }
+}
+
+function readBeacon(row: WireRow): Beacon {
+  const body = JSON.parse(String(row['body'])) as { lsn: unknown; systemIdentifier: unknown }
+  return {
+    number: Number(row['number']),
+    slot: Number(row['slot']),
+    lsn: String(body.lsn),
+    systemIdentifier: String(body.systemIdentifier),
+    emittedAt: String(row['emitted_at']),
+  }
+}
