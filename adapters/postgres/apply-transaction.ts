@@ -1,0 +1,116 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type pg from 'pg'
+import { decideDelivery, type OffsetRule, type RecordIdentity } from '#core/delivery.ts'
+import type { Beacon } from '#core/envelope.ts'
+import {
+  advanceProgress,
+  clearStop,
+  lockProgress,
+  type ProgressKey,
+  recordStop,
+  type StoredProgress,
+} from './progress.ts'
+import { isTransient } from './transient-error.ts'
+
+/** What applying a delivery of one topic partition came to. */
+export type ApplyOutcome<Effect> =
+  | { readonly kind: 'applied'; readonly duplicates: number; readonly effect: Effect }
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'stopped'; readonly atOffset: number; readonly reason: string }
+
+/** What the work inside the transaction tells its frame. */
+export type AppliedWork<Effect> = {
+  readonly effect: Effect
+  /** Greatest source commit time applied, in ms since 1970, or null. */
+  readonly committedAtMs: number | null
+  readonly beacon: Beacon | undefined
+}
+
+/** Refuses the delivery: its offset is kept, the reason is stored, the mapping delivers it again. */
+export class RefusedDelivery extends Error {
+  override readonly name = 'RefusedDelivery'
+  readonly retryable = true
+  readonly atOffset: number
+
+  constructor(atOffset: number, reason: string) {
+    super(reason)
+    this.atOffset = atOffset
+  }
+}
+
+/** How often a transaction that failed for a passing reason is tried in all. */
+const attempts = 5
+
+/**
+ * Applies the new records of one topic partition and its progress in one transaction: all of it or nothing. Deliveries
+ * of the same topic partition take turns at its progress row. Transient errors are tried again; others are thrown.
+ */
+export async function applyInTransaction<R extends RecordIdentity, Effect>(
+  pool: pg.Pool,
+  key: ProgressKey,
+  rule: OffsetRule,
+  records: readonly R[],
+  work: (client: pg.PoolClient, fresh: readonly R[], progress: StoredProgress) => Promise<AppliedWork<Effect>>,
+): Promise<ApplyOutcome<Effect>> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await applyOnce(pool, key, rule, records, work)
+    } catch (error) {
+      if (error instanceof RefusedDelivery) {
+        await recordStop(pool, key, error.atOffset, error.message)
+        return { kind: 'stopped', atOffset: error.atOffset, reason: error.message }
+      }
+      if (!isTransient(error) || attempt === attempts) throw error
+      await delay(2 ** attempt * 25 * (0.5 + Math.random()))
+    }
+  }
+}
+
+async function applyOnce<R extends RecordIdentity, Effect>(
+  pool: pg.Pool,
+  key: ProgressKey,
+  rule: OffsetRule,
+  records: readonly R[],
+  work: (client: pg.PoolClient, fresh: readonly R[], progress: StoredProgress) => Promise<AppliedWork<Effect>>,
+): Promise<ApplyOutcome<Effect>> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('begin')
+    const progress = await lockProgress(client, key)
+    const decision = decideDelivery(progress, records, rule)
+    if (decision.kind === 'stop') throw new RefusedDelivery(decision.atOffset, decision.reason)
+    if (decision.kind === 'duplicate') {
+      await client.query('rollback')
+      return decision
+    }
+    const fresh = records.slice(decision.from)
+    const { effect, committedAtMs, beacon } = await work(client, fresh, progress)
+    const last = fresh.at(-1)!
+    await advanceProgress(client, key, {
+      nextOffset: last.offset + 1,
+      lastDigest: last.digest(),
+      newestTimestampMs: fresh.reduce((newest, record) => Math.max(newest, record.timestampMs), 0),
+      committedAtMs,
+      beacon,
+    })
+    if (progress.stopped) await clearStop(client, key)
+    await client.query('commit')
+    return { kind: 'applied', duplicates: decision.from, effect }
+  } catch (error) {
+    broken = await rollBack(client)
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** The error that makes the connection unusable, if any: the pool then closes it, which ends the transaction too. */
+async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {
+  try {
+    await client.query('rollback')
+    return undefined
+  } catch (error) {
+    return error as Error
+  }
+}

@@ -1,0 +1,121 @@
+import type pg from 'pg'
+import type { Progress } from '#core/delivery.ts'
+import type { Beacon } from '#core/envelope.ts'
+
+/** Who applies, and what: the identity of a progress row. */
+export type ProgressKey = { readonly consumer: string; readonly topic: string; readonly topicPartition: number }
+
+/** Progress as stored, with the source it belongs to. */
+export type StoredProgress = Progress & {
+  readonly systemIdentifier: string | null
+  /** A stop is recorded for the topic partition. */
+  readonly stopped: boolean
+}
+
+/** What a transaction has applied: the new end of the topic partition. */
+export type Advance = {
+  readonly nextOffset: number
+  readonly lastDigest: string
+  readonly newestTimestampMs: number
+  readonly committedAtMs: number | null
+  readonly beacon: Beacon | undefined
+}
+
+/**
+ * Locks the progress row until the transaction ends: the fence. A second invocation with the same records waits here
+ * and then finds its work done.
+ */
+export async function lockProgress(client: pg.PoolClient, key: ProgressKey): Promise<StoredProgress> {
+  const locked = await selectForUpdate(client, key)
+  if (locked !== undefined) return locked
+  await client.query(
+    'insert into tidemark.progress (consumer, topic, topic_partition) values ($1, $2, $3) on conflict do nothing',
+    identity(key),
+  )
+  return (await selectForUpdate(client, key))!
+}
+
+async function selectForUpdate(client: pg.PoolClient, key: ProgressKey): Promise<StoredProgress | undefined> {
+  const { rows } = await client.query<{
+    next_offset: string
+    last_digest: string | null
+    newest_ms: string | null
+    system_identifier: string | null
+    stopped: boolean
+  }>(
+    `select next_offset, last_digest, (extract(epoch from newest_timestamp) * 1000)::bigint as newest_ms,
+       system_identifier,
+       exists (select from tidemark.stop s where (s.consumer, s.topic, s.topic_partition) = ($1, $2, $3)) as stopped
+     from tidemark.progress
+     where consumer = $1
+       and topic = $2
+       and topic_partition = $3
+     for update`,
+    identity(key),
+  )
+  const row = rows[0]
+  return (
+    row && {
+      nextOffset: Number(row.next_offset),
+      lastDigest: row.last_digest,
+      newestTimestampMs: row.newest_ms === null ? null : Number(row.newest_ms),
+      systemIdentifier: row.system_identifier,
+      stopped: row.stopped,
+    }
+  )
+}
+
+/** Moves the locked progress row to the end of what the transaction applies; a beacon never moves back. */
+export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, advance: Advance): Promise<void> {
+  const { beacon } = advance
+  await client.query(
+    `update tidemark.progress
+     set next_offset = $4,
+       last_digest = $5,
+       newest_timestamp = greatest(newest_timestamp, to_timestamp($6::double precision / 1000)),
+       committed_at = greatest(committed_at, to_timestamp($7::double precision / 1000)),
+       beacon_number = greatest($8, beacon_number),
+       beacon_lsn = coalesce($9, beacon_lsn),
+       beacon_at = coalesce($10, beacon_at),
+       system_identifier = coalesce($11, system_identifier),
+       applied_at = clock_timestamp()
+     where consumer = $1
+       and topic = $2
+       and topic_partition = $3`,
+    [
+      ...identity(key),
+      advance.nextOffset,
+      advance.lastDigest,
+      advance.newestTimestampMs,
+      advance.committedAtMs,
+      beacon?.number ?? null,
+      beacon?.lsn ?? null,
+      beacon?.emittedAt ?? null,
+      beacon?.systemIdentifier ?? null,
+    ],
+  )
+}
+
+/** Stores why a topic partition is not applied further, for status and alarms; counts the deliveries refused. */
+export async function recordStop(pool: pg.Pool, key: ProgressKey, atOffset: number, reason: string): Promise<void> {
+  await pool.query(
+    `insert into tidemark.stop as s (consumer, topic, topic_partition, at_offset, reason)
+     values ($1, $2, $3, $4, $5)
+     on conflict (consumer, topic, topic_partition) do update
+     set at_offset = excluded.at_offset,
+       reason = excluded.reason,
+       last_seen_at = now(),
+       deliveries = s.deliveries + 1`,
+    [...identity(key), atOffset, reason],
+  )
+}
+
+/** Takes the stop back, in the transaction that applies what was refused. */
+export async function clearStop(client: pg.PoolClient, key: ProgressKey): Promise<void> {
+  await client.query(
+    'delete from tidemark.stop where consumer = $1 and topic = $2 and topic_partition = $3',
+    identity(key),
+  )
+}
+
+const identity = (key: ProgressKey): unknown[] => [key.consumer, key.topic, key.topicPartition]

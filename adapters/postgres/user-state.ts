@@ -1,0 +1,78 @@
+import type pg from 'pg'
+import type { RecordIdentity } from '#core/delivery.ts'
+import { newestUserEvents, type PlacedUserEvent, readUserEvent } from '#core/user-event.ts'
+import { type ApplyOutcome, applyInTransaction } from './apply-transaction.ts'
+import type { ProgressKey } from './progress.ts'
+import { keepInQuarantine, type RecordToKeep } from './quarantine.ts'
+
+/** A record of the topic of user events as it was delivered. */
+export type DeliveredUserEvent = RecordIdentity & {
+  readonly key: string | undefined
+  readonly value: string | undefined
+}
+
+/** What a delivery did to state and log. */
+export type UserStateEffect = { readonly changes: number; readonly quarantined: number }
+
+/** Applies deliveries of plain deltas to the latest state per id and to the log. */
+export type UserState = {
+  apply(key: ProgressKey, records: readonly DeliveredUserEvent[]): Promise<ApplyOutcome<UserStateEffect>>
+}
+
+/** User state in Postgres. Other producers may use transactions, so offsets may have holes. */
+export function makeUserState(pool: pg.Pool): UserState {
+  return {
+    apply: (key, records) =>
+      applyInTransaction(pool, key, 'sparse', records, async (client, fresh) => {
+        const placed: PlacedUserEvent[] = []
+        const malformed: RecordToKeep[] = []
+        for (const record of fresh) {
+          const event = readUserEvent(record.value)
+          if ('malformed' in event) malformed.push({ ...record, tableName: null, reason: event.malformed })
+          else placed.push({ offset: record.offset, event })
+        }
+        if (placed.length > 0) {
+          await client.query(insertLog, eventValues(key, placed))
+          await client.query(upsertState, eventValues(key, newestUserEvents(placed)))
+        }
+        if (malformed.length > 0) await keepInQuarantine(client, key, malformed)
+        const effect = { changes: placed.length, quarantined: malformed.length }
+        return { effect, committedAtMs: null, beacon: undefined }
+      }),
+  }
+}
+
+const unnested = `unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::integer[], $9::timestamptz[])
+  as event (record_offset, run, event_order, id, op, name, age, ts)`
+
+const insertLog = `insert into public.user_event_log (topic_partition, record_offset, run, event_order, id, op, name, age, ts)
+  select $1, record_offset, run, event_order, id, op, name, age, ts
+  from ${unnested}`
+
+const upsertState = `insert into tidemark_rows.user_state as stored
+    (id, name, age, ts, run, event_order, topic_partition, record_offset, live)
+  select id, name, age, ts, run, event_order, $1, record_offset, op <> 'delete'
+  from ${unnested}
+  on conflict (id) do update
+  set name = excluded.name,
+    age = excluded.age,
+    ts = excluded.ts,
+    run = excluded.run,
+    event_order = excluded.event_order,
+    topic_partition = excluded.topic_partition,
+    record_offset = excluded.record_offset,
+    live = excluded.live
+  where (stored.run, stored.event_order, stored.topic_partition, stored.record_offset)
+    < (excluded.run, excluded.event_order, excluded.topic_partition, excluded.record_offset)`
+
+const eventValues = (key: ProgressKey, placed: readonly PlacedUserEvent[]): unknown[] => [
+  key.topicPartition,
+  placed.map(({ offset }) => offset),
+  placed.map(({ event }) => event.run),
+  placed.map(({ event }) => event.eventOrder),
+  placed.map(({ event }) => event.id),
+  placed.map(({ event }) => event.op),
+  placed.map(({ event }) => event.name),
+  placed.map(({ event }) => event.age),
+  placed.map(({ event }) => event.ts),
+]

@@ -1,0 +1,103 @@
+import type { MSKEvent } from 'aws-lambda'
+import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
+import type { ProgressKey } from '#adapters/postgres/progress.ts'
+import { type DeliveredRecord, decodeDelivered } from './delivered-record.ts'
+import { histogramOf } from './latency-histogram.ts'
+
+/** What applying came to, of any kind of topic. */
+export type Effect = {
+  readonly changes: number
+  readonly quarantined: number
+  readonly committedAtMs?: readonly number[]
+  readonly awaitsCapture?: boolean
+}
+
+/** Who applies the records of a topic. */
+export type TopicConsumer = {
+  readonly consumer: string
+  apply(key: ProgressKey, records: readonly DeliveredRecord[]): Promise<ApplyOutcome<Effect>>
+}
+
+/** What the function works with. */
+export type ApplyLatestStateOptions = {
+  /** By topic: a record of any other topic is refused. */
+  readonly consumers: ReadonlyMap<string, TopicConsumer>
+  /** Has pending tables captured at once instead of at the next schedule. */
+  readonly requestCapture: () => Promise<void>
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Writes a line of the log. */
+  readonly print: (line: string) => void
+}
+
+type Summary = {
+  changes: number
+  duplicates: number
+  quarantined: number
+  latenciesMs: number[]
+  awaitsCapture: boolean
+}
+
+/**
+ * Applies an event's records, each topic partition in a transaction of its own and all at once. Throws when one of
+ * them is refused or fails, after the others are applied: the mapping delivers the event again, and what is applied
+ * already is skipped.
+ */
+export function makeApplyLatestState(options: ApplyLatestStateOptions): (event: MSKEvent) => Promise<void> {
+  return async (event) => {
+    const summary: Summary = { changes: 0, duplicates: 0, quarantined: 0, latenciesMs: [], awaitsCapture: false }
+    const settled = await Promise.allSettled(
+      Object.values(event.records).map((records) => applyOne(options, records, summary)),
+    )
+    options.print(metricsLine(summary, options.now()))
+    if (summary.awaitsCapture) await options.requestCapture()
+    const failures = settled.filter((one) => one.status === 'rejected').map((one) => one.reason as Error)
+    if (failures.length === 1) throw failures[0]
+    if (failures.length > 1) throw new AggregateError(failures, failures.map((failure) => failure.message).join('; '))
+  }
+}
+
+async function applyOne(options: ApplyLatestStateOptions, records: MSKEvent['records'][string], summary: Summary) {
+  const { topic, partition: topicPartition } = records[0]!
+  const consumer = options.consumers.get(topic)
+  if (consumer === undefined) throw new Error(`the function got a record of topic ${topic}, which it does not consume`)
+  const key = { consumer: consumer.consumer, topic, topicPartition }
+  const outcome = await consumer.apply(key, records.map(decodeDelivered))
+  switch (outcome.kind) {
+    case 'stopped':
+      throw new Error(`${topic}-${topicPartition} is stopped at offset ${outcome.atOffset}: ${outcome.reason}`)
+    case 'duplicate':
+      summary.duplicates += records.length
+      break
+    case 'applied': {
+      const { effect } = outcome
+      const visibleAtMs = options.now()
+      summary.duplicates += outcome.duplicates
+      summary.changes += effect.changes
+      summary.quarantined += effect.quarantined
+      summary.awaitsCapture ||= effect.awaitsCapture === true
+      for (const committedAtMs of effect.committedAtMs ?? []) summary.latenciesMs.push(visibleAtMs - committedAtMs)
+    }
+  }
+}
+
+/** CloudWatch's embedded metric format: a log line that becomes metrics. */
+function metricsLine(summary: Summary, nowMs: number): string {
+  const metrics = [
+    { Name: 'AppliedChanges', Unit: 'Count' },
+    { Name: 'DuplicateRecords', Unit: 'Count' },
+    { Name: 'QuarantinedRecords', Unit: 'Count' },
+    ...(summary.latenciesMs.length > 0 ? [{ Name: 'CommitToVisibleMs', Unit: 'Milliseconds' }] : []),
+  ]
+  return JSON.stringify({
+    _aws: {
+      Timestamp: Math.round(nowMs),
+      CloudWatchMetrics: [{ Namespace: 'Tidemark', Dimensions: [['Capability']], Metrics: metrics }],
+    },
+    Capability: 'latest-state',
+    AppliedChanges: summary.changes,
+    DuplicateRecords: summary.duplicates,
+    QuarantinedRecords: summary.quarantined,
+    ...(summary.latenciesMs.length > 0 ? { CommitToVisibleMs: histogramOf(summary.latenciesMs) } : {}),
+  })
+}

@@ -1,0 +1,54 @@
+-- What each consumer has applied of each topic partition. The row is locked by the transaction that writes the rows.
+create table if not exists tidemark.progress (
+  consumer text not null,
+  topic text not null,
+  topic_partition integer not null,
+  next_offset bigint not null default 0,
+  last_digest text,
+  newest_timestamp timestamptz,
+  beacon_number bigint,
+  beacon_lsn pg_lsn,
+  beacon_at timestamptz,
+  system_identifier text,
+  committed_at timestamptz,
+  applied_at timestamptz not null default now(),
+  primary key (consumer, topic, topic_partition)
+) with (fillfactor = 50);
+
+comment on column tidemark.progress.next_offset is 'offset of the first record that is not applied';
+comment on column tidemark.progress.last_digest is 'digest of the record before next_offset: another one there means another topic';
+comment on column tidemark.progress.newest_timestamp is 'greatest record timestamp applied: an older offset with a newer one means another topic';
+comment on column tidemark.progress.beacon_number is 'everything committed in the source before this beacon is visible, of this topic partition';
+comment on column tidemark.progress.system_identifier is 'the source cluster whose beacons were applied';
+comment on column tidemark.progress.committed_at is 'source commit time of the newest change applied';
+
+-- A topic partition that is not applied further, and why; the row goes when a later delivery is applied.
+create table if not exists tidemark.stop (
+  consumer text not null,
+  topic text not null,
+  topic_partition integer not null,
+  at_offset bigint not null,
+  reason text not null,
+  first_seen_at timestamptz not null default now(),
+  last_seen_at timestamptz not null default now(),
+  deliveries bigint not null default 1,
+  primary key (consumer, topic, topic_partition)
+);
+
+-- Records that could not be applied and the later ones of the same table, in order, as they came.
+create table if not exists tidemark.quarantine (
+  topic text not null,
+  topic_partition integer not null,
+  record_offset bigint not null,
+  table_name text,
+  record_key text,
+  record_value text,
+  reason text not null,
+  quarantined_at timestamptz not null default now(),
+  primary key (topic, topic_partition, record_offset)
+);
+
+grant select, insert, update on tidemark.progress to tidemark_apply;
+grant select, insert, update, delete on tidemark.stop to tidemark_apply;
+grant select, insert on tidemark.quarantine to tidemark_apply;
+grant select on tidemark.progress, tidemark.stop, tidemark.quarantine to tidemark_read;
