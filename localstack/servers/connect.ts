@@ -1,0 +1,109 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Guard } from './guard.ts'
+import type { Jars } from './jars.ts'
+import { javaOptions } from './java-options.ts'
+import { formatProperties } from './properties-file.ts'
+import { type RunningService, supervise } from './supervise.ts'
+
+/** A Kafka Connect worker, as a container of Debezium's image describes it. */
+export type ConnectOptions = {
+  java: string
+  jars: Jars
+  directory: string
+  port: number
+  /** The container's variables, secrets included. */
+  environment: Record<string, string>
+  logFile: string
+  guard: Guard
+  signal: AbortSignal
+}
+
+const log4j = join(import.meta.dirname, 'log4j2.yaml')
+
+/** Variables the image's entrypoint gives to the worker under another name, with its defaults. */
+const OWN_VARIABLES: Readonly<Record<string, { property: string; usual?: string }>> = {
+  BOOTSTRAP_SERVERS: { property: 'bootstrap.servers' },
+  GROUP_ID: { property: 'group.id', usual: '1' },
+  CONFIG_STORAGE_TOPIC: { property: 'config.storage.topic' },
+  OFFSET_STORAGE_TOPIC: { property: 'offset.storage.topic' },
+  STATUS_STORAGE_TOPIC: { property: 'status.storage.topic', usual: 'connect-status' },
+  KEY_CONVERTER: { property: 'key.converter', usual: 'org.apache.kafka.connect.json.JsonConverter' },
+  VALUE_CONVERTER: { property: 'value.converter', usual: 'org.apache.kafka.connect.json.JsonConverter' },
+  OFFSET_FLUSH_INTERVAL_MS: { property: 'offset.flush.interval.ms', usual: '60000' },
+  OFFSET_FLUSH_TIMEOUT_MS: { property: 'offset.flush.timeout.ms', usual: '5000' },
+  SHUTDOWN_TIMEOUT: { property: 'task.shutdown.graceful.timeout.ms', usual: '10000' },
+}
+
+/**
+ * The worker's properties by the rule of Debezium's image (its docker-entrypoint.sh): `CONNECT_A_B` is `a.b`; variables
+ * of its own win over their `CONNECT_` twins. Throws an Error that names a variable the image could not take.
+ */
+export function workerProperties(environment: Readonly<Record<string, string>>): Record<string, string> {
+  const properties: Record<string, string> = {}
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('CONNECT_') || name.startsWith('CONNECT_LOG4J')) continue
+    // The entrypoint edits a file with sed and reads `env` by lines: these would deploy as something else.
+    if (/[@\n]/.test(value))
+      throw new Error(`container variable ${name} holds '@' or a line break, which the image cannot take`)
+    properties[name.slice('CONNECT_'.length).toLowerCase().replaceAll('_', '.')] = value
+  }
+  for (const [name, { property, usual }] of Object.entries(OWN_VARIABLES)) {
+    const value = environment[name] || usual
+    if (value === undefined) throw new Error(`container variable ${name} is missing`)
+    properties[property] = value
+  }
+  return properties
+}
+
+/** What differs on one machine from what the container's variables say. */
+function onLoopback(port: number, pluginPath: string): Record<string, string> {
+  return {
+    listeners: `http://127.0.0.1:${port}`,
+    'rest.advertised.host.name': '127.0.0.1',
+    'rest.advertised.port': String(port),
+    'plugin.path': pluginPath,
+    // The topics exist with the template's replication factor; a worker that had to make one would ask for three.
+    'config.storage.replication.factor': '1',
+    'offset.storage.replication.factor': '1',
+    'status.storage.replication.factor': '1',
+  }
+}
+
+/** Starts the worker on 127.0.0.1; resolves once its REST API answers. Throws an Error with the last lines of its log. */
+export async function startConnect(options: ConnectOptions): Promise<RunningService> {
+  const { java, jars, directory, port, environment, logFile, guard, signal } = options
+  await mkdir(directory, { recursive: true })
+  const file = join(directory, 'connect.properties')
+  const properties = { ...workerProperties(environment), ...onLoopback(port, jars.pluginPath) }
+  await writeFile(file, formatProperties(properties), { mode: 0o600 })
+  const heap = environment['HEAP_OPTS']?.match(/-Xmx(\d+)m/)?.[1] ?? '512'
+  const run = [...javaOptions({ heapMb: Number(heap) }), `-Dlog4j2.configurationFile=${log4j}`, '-cp', jars.classPath]
+  return supervise({
+    name: 'connect',
+    command: {
+      file: java,
+      args: [...run, 'org.apache.kafka.connect.cli.ConnectDistributed', file],
+      cwd: directory,
+      env: { ...process.env, ...environment },
+    },
+    ready: () => answers(port),
+    readyWithinMs: 90_000,
+    stopSignal: 'SIGTERM',
+    // A worker that leaves its group in order takes longer; being killed is what it is built for.
+    stopWithinMs: 2_000,
+    logFile,
+    guard,
+    signal,
+  })
+}
+
+/** Its REST API listens before the worker has joined its group: only then it takes connectors. */
+async function answers(port: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/connectors`, { signal: AbortSignal.timeout(2_000) })
+    return response.ok
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { runToEnd } from './finished-process.ts'
+import { findMaven } from './java.ts'
+
+/** The committed list, as `sha256sum` writes it. */
+export const checksumFile = join(import.meta.dirname, '../jars/SHA256SUMS')
+const pom = join(import.meta.dirname, '../jars/pom.xml')
+
+/** What the JVMs run from. */
+export type Jars = {
+  /** Kafka's and Connect's own, in a fixed order. */
+  classPath: string
+  /** For Connect's `plugin.path`: one folder per connector. */
+  pluginPath: string
+}
+
+export type JarOptions = {
+  /** Kept between runs; a folder per list of checksums. */
+  directory: string
+  environment: NodeJS.ProcessEnv
+  onProgress: (detail: string) => void
+}
+
+/**
+ * The jars of the committed list, each verified at every start; Maven is asked only when one is missing or differs.
+ * Safe against another process doing the same: a finished folder appears by one rename.
+ * Throws an Error of one line: Maven missing or too old, no network, disk full, a checksum that differs.
+ */
+export async function prepareJars(options: JarOptions): Promise<Jars> {
+  const list = await readFile(checksumFile, 'utf8')
+  const checksums = parseChecksums(list)
+  const home = join(options.directory, createHash('sha256').update(list).digest('hex').slice(0, 12))
+  const jars = describe(home, checksums)
+  if ((await firstDifference(join(home, 'lib'), checksums)) === undefined) return jars
+
+  await mkdir(options.directory, { recursive: true })
+  const fresh = await mkdtemp(join(options.directory, 'new-'))
+  try {
+    await resolve(join(fresh, 'lib'), options)
+    const difference = await firstDifference(join(fresh, 'lib'), checksums)
+    if (difference !== undefined) throw new Error(difference)
+    await unpack(join(fresh, 'lib'), join(fresh, 'plugins'), checksums)
+    await replace(home, fresh, checksums)
+  } finally {
+    await rm(fresh, { recursive: true, force: true })
+  }
+  return jars
+}
+
+/** Name → sha256, from lines `<sha256>  <name>`. */
+export function parseChecksums(list: string): Map<string, string> {
+  const lines = list.split('\n').filter((line) => line !== '')
+  return new Map(
+    lines.map((line) => {
+      const match = /^([0-9a-f]{64}) {2}(\S+)$/.exec(line)
+      if (match === null) throw new Error(`${checksumFile}: not "<sha256>  <name>": ${line}`)
+      return [match[2]!, match[1]!]
+    }),
+  )
+}
+
+function describe(home: string, checksums: Map<string, string>): Jars {
+  const jars = [...checksums.keys()].filter((name) => name.endsWith('.jar'))
+  return { classPath: jars.map((name) => join(home, 'lib', name)).join(':'), pluginPath: join(home, 'plugins') }
+}
+
+/** Says in a sentence which file is missing or differs; undefined when all are right. */
+async function firstDifference(directory: string, checksums: Map<string, string>): Promise<string | undefined> {
+  for (const [name, expected] of checksums) {
+    const found = await sha256(join(directory, name))
+    if (found === undefined) return `${name} is in localstack/jars/SHA256SUMS, but Maven did not resolve it`
+    if (found !== expected) {
+      return `${name} is not the file the project was built with: its sha256 is ${found}, expected is ${expected}. Remove it from Maven's cache and start again; if it stays so, do not trust the repository it came from.`
+    }
+  }
+  return undefined
+}
+
+async function sha256(file: string): Promise<string | undefined> {
+  const hash = createHash('sha256')
+  try {
+    await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  return hash.digest('hex')
+}
+
+async function resolve(target: string, { environment, onProgress }: JarOptions): Promise<void> {
+  const maven = await findMaven(environment)
+  let downloads = 0
+  const { code, output } = await runToEnd(
+    maven,
+    ['-B', '-f', pom, 'dependency:copy-dependencies@jars', `-Djars.directory=${target}`],
+    {
+      env: environment,
+      onLine: (line) => {
+        if (line.includes('Downloaded from')) onProgress(`${++downloads} files downloaded`)
+      },
+    },
+  )
+  if (code !== 0) throw new Error(explainMaven(output))
+}
+
+/** Maven's failure in one line that says what to do. */
+export function explainMaven(output: string): string {
+  const errors = output.split('\n').filter((line) => line.includes('[ERROR]'))
+  const first = (errors[0] ?? output.trim().split('\n').at(-1) ?? '').replace(/^.*?\[ERROR\]\s*/, '').slice(0, 600)
+  if (/No space left on device/i.test(output))
+    return `The disk is full: Maven could not store the jars. Free 200 MB and start again. (${first})`
+  if (
+    /Unknown host|UnknownHost|Connection refused|Connect timed out|timed out|unreachable|name resolution|offline|Could not transfer/i.test(
+      output,
+    )
+  ) {
+    return `Maven could not download the jars: check the network, or the mirror and proxy in ~/.m2/settings.xml, and start again. (${first})`
+  }
+  return `Maven could not resolve the jars of localstack/jars/pom.xml: ${first}`
+}
+
+async function unpack(from: string, to: string, checksums: Map<string, string>): Promise<void> {
+  await mkdir(to)
+  for (const archive of [...checksums.keys()].filter((name) => name.endsWith('.tar.gz'))) {
+    const { code, output } = await runToEnd('tar', ['-xzf', join(from, archive), '-C', to])
+    if (code !== 0) throw new Error(`${archive} could not be unpacked: ${output.trim()}`)
+  }
+}
+
+/** Puts the finished folder in place, unless another process did so meanwhile. */
+async function replace(home: string, fresh: string, checksums: Map<string, string>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await rename(fresh, home)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if ((code !== 'ENOTEMPTY' && code !== 'EEXIST') || attempt === 3) throw error
+    }
+    if ((await firstDifference(join(home, 'lib'), checksums)) === undefined) return
+    const damaged = `${fresh}.damaged`
+    await rename(home, damaged)
+    await rm(damaged, { recursive: true, force: true })
+  }
+}

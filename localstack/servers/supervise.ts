@@ -1,0 +1,186 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { open, rename, stat } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Guard } from './guard.ts'
+import { becomesTrue } from './readiness.ts'
+
+/** How a server is started. */
+export type Command = {
+  file: string
+  args: readonly string[]
+  cwd?: string
+  env?: NodeJS.ProcessEnv
+  uid?: number
+  gid?: number
+}
+
+/** A server to keep running. */
+export type Service = {
+  /** e.g. `kafka`. */
+  name: string
+  command: Command
+  /** Whether it answers; asked until it does. */
+  ready: () => Promise<boolean>
+  readyWithinMs: number
+  stopSignal: NodeJS.Signals
+  /** SIGKILL follows when it has not ended by then. */
+  stopWithinMs: number
+  logFile: string
+  guard: Guard
+  /** Aborted when the whole stack is stopping, also while this one starts. */
+  signal: AbortSignal
+}
+
+/** `restarting`: it died and is being brought back. */
+export type ServiceState = 'starting' | 'healthy' | 'restarting' | 'stopped'
+
+export type ServiceHealth = { name: string; state: ServiceState; restarts: number; pid?: number; lastError?: string }
+
+/** A server that is kept running until `stop`. */
+export type RunningService = {
+  health: () => ServiceHealth
+  /** Idempotent; settles when the process is gone. */
+  stop: () => Promise<void>
+}
+
+const FIRST_BACKOFF_MS = 100
+const LONGEST_BACKOFF_MS = 5_000
+/** A server that ran this long starts afresh with the shortest backoff. */
+const SETTLED_MS = 30_000
+const LARGEST_LOG = 10 << 20
+
+/**
+ * Starts a server, waits until it answers, and brings it back with growing backoff whenever it ends.
+ * Throws when it does not come up the first time, with the last lines of its log; then it is not running.
+ */
+export async function supervise(service: Service): Promise<RunningService> {
+  const health: ServiceHealth = { name: service.name, state: 'starting', restarts: 0 }
+  const stopped = new AbortController()
+  const signal = AbortSignal.any([stopped.signal, service.signal])
+  await keepLogSmall(service.logFile)
+  let child = await bringUp(service, health, signal)
+  const kept = keep()
+
+  async function keep(): Promise<void> {
+    let backoffMs = FIRST_BACKOFF_MS
+    for (;;) {
+      const startedAt = Date.now()
+      await ended(child)
+      if (signal.aborted) return
+      health.restarts++
+      health.state = 'restarting'
+      health.lastError = describeEnd(child)
+      if (Date.now() - startedAt > SETTLED_MS) backoffMs = FIRST_BACKOFF_MS
+      for (let up = false; !up; backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS)) {
+        await pause(backoffMs, undefined, { signal }).catch(() => undefined)
+        if (signal.aborted) return
+        up = await bringUp(service, health, signal).then(
+          (started) => {
+            child = started
+            return true
+          },
+          (error: Error) => {
+            health.lastError = error.message
+            return false
+          },
+        )
+      }
+    }
+  }
+
+  return {
+    health: () => ({ ...health }),
+    stop: async () => {
+      stopped.abort()
+      await end(child, service)
+      await kept
+      health.state = 'stopped'
+      delete health.pid
+    },
+  }
+}
+
+async function bringUp(service: Service, health: ServiceHealth, signal: AbortSignal): Promise<ChildProcess> {
+  const logStart = await sizeOf(service.logFile)
+  const child = launch(service)
+  const gone = new AbortController()
+  child.once('exit', () => gone.abort())
+  child.once('error', () => gone.abort())
+  if (child.pid !== undefined) health.pid = child.pid
+
+  const ready = await becomesTrue(service.ready, {
+    withinMs: service.readyWithinMs,
+    signal: AbortSignal.any([gone.signal, signal]),
+  })
+  if (ready && !gone.signal.aborted) {
+    health.state = 'healthy'
+    return child
+  }
+  const reason = gone.signal.aborted ? describeEnd(child) : `not ready after ${service.readyWithinMs / 1000} s`
+  await end(child, service)
+  const log = await lastLines(service.logFile, logStart)
+  throw new Error(
+    `${service.name} did not start: ${reason}. Its log is ${service.logFile}${log && `; the last lines:\n${log}`}`,
+  )
+}
+
+/** In a session of its own, so that Ctrl-C in the terminal reaches the engine alone. */
+function launch({ command, logFile, guard }: Service): ChildProcess {
+  const { file, args, ...options } = command
+  const log = openSync(logFile, 'a')
+  try {
+    const child = spawn(file, args, { ...options, detached: true, stdio: ['ignore', log, log] })
+    const { pid } = child
+    if (pid !== undefined) {
+      guard.watch(pid)
+      child.once('exit', () => guard.forget(pid))
+    }
+    return child
+  } finally {
+    closeSync(log)
+  }
+}
+
+async function end(child: ChildProcess, { stopSignal, stopWithinMs }: Service): Promise<void> {
+  if (hasEnded(child)) return
+  child.kill(stopSignal)
+  const timer = setTimeout(() => child.kill('SIGKILL'), stopWithinMs)
+  await ended(child)
+  clearTimeout(timer)
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (!hasEnded(child)) await once(child, 'exit')
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null
+}
+
+function describeEnd(child: ChildProcess): string {
+  if (child.pid === undefined) return `${child.spawnfile} cannot be run`
+  return child.signalCode === null ? `it ended with exit code ${child.exitCode}` : `it was ended by ${child.signalCode}`
+}
+
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file).catch(() => undefined))?.size ?? 0
+}
+
+async function keepLogSmall(file: string): Promise<void> {
+  if ((await sizeOf(file)) > LARGEST_LOG) await rename(file, `${file}.1`)
+}
+
+/** The end of what was logged from byte `from` on. */
+async function lastLines(file: string, from: number): Promise<string> {
+  const handle = await open(file)
+  try {
+    const { size } = await handle.stat()
+    const start = Math.max(from, size - 4_000)
+    const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(size - start), position: start })
+    return buffer.toString('utf8', 0, bytesRead).trimEnd().split('\n').slice(-15).join('\n')
+  } finally {
+    await handle.close()
+  }
+}
