@@ -1,0 +1,74 @@
+import { CustomResource, Duration } from 'aws-cdk-lib'
+import * as ec2 from 'aws-cdk-lib/aws-ec2'
+import { Construct } from 'constructs'
+import type { RegisterConnectorEnvironment } from '#lambdas/register-connector/environment.ts'
+import type { Captured } from '../captured.ts'
+import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
+import type { Schema } from '../schema/schema.ts'
+import type { Source } from '../source/source.ts'
+import type { Stream } from '../stream/stream.ts'
+import { ConnectService, type ConnectServiceSettings } from './connect-service.ts'
+
+export type CaptureSettings = ConnectServiceSettings & {
+  /** Counts up when the source is another database or everything is to be read anew. */
+  epoch: number
+  captured: Captured
+}
+
+export type CaptureProps = CaptureSettings & {
+  platform: FunctionPlatform
+  stream: Stream
+  source: Source
+  schema: Schema
+}
+
+/** Kafka Connect with the Debezium connector: reads the source's log into the topic `changes`. */
+export class Capture extends Construct {
+  /** The registered connector: what depends on it starts after the first change can flow, and is removed before it. */
+  readonly connector: CustomResource
+  /** Connect's REST API, inside the network. */
+  readonly connectUrl: string
+
+  constructor(scope: Construct, id: string, props: CaptureProps) {
+    super(scope, id)
+    const { stream, source, schema } = props
+    const service = new ConnectService(this, 'Connect', props)
+    this.connectUrl = service.url
+    // Connect reads its topics as it starts, and the connector logs in with a role that the schema creates.
+    service.startsAfter(stream, schema)
+    this.connector = this.#registerConnector(service, props)
+    this.connector.node.addDependency(service, source)
+  }
+
+  #registerConnector(service: ConnectService, { platform, stream, source, epoch, captured }: CaptureProps) {
+    const { host, port, database } = source.database.endpoint
+    const register = new PipelineFunction(this, 'RegisterConnector', {
+      platform,
+      folder: 'register-connector',
+      description: 'Registers the connector and removes it with its slot',
+      memoryMiB: 256,
+      timeoutSeconds: 600,
+      environment: {
+        CONNECT_URL: service.url,
+        SOURCE_SECRET_ARN: source.database.adminSecret.secretArn,
+        DATABASE_TLS: platform.databaseTls,
+      } satisfies Record<keyof RegisterConnectorEnvironment, string>,
+    })
+    source.database.grantAdministration(register)
+    service.connections.allowFrom(register, ec2.Port.tcp(ConnectService.port))
+    return new CustomResource(this, 'Connector', {
+      resourceType: 'Custom::Connector',
+      serviceToken: register.functionArn,
+      serviceTimeout: Duration.minutes(11),
+      properties: {
+        Epoch: epoch,
+        Topic: stream.topics.changes,
+        TopicPartitions: stream.topicPartitions.changes,
+        Captured: captured,
+        Database: { Host: host, Port: port, Name: database, Tls: platform.databaseTls },
+        // The connector's settings are code of the function: new code, registered again.
+        Code: platform.bundles.codeDigest('register-connector'),
+      },
+    })
+  }
+}

@@ -1,0 +1,125 @@
+import { join } from 'node:path'
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import * as ec2 from 'aws-cdk-lib/aws-ec2'
+import { Platform } from 'aws-cdk-lib/aws-ecr-assets'
+import * as ecs from 'aws-cdk-lib/aws-ecs'
+import * as logs from 'aws-cdk-lib/aws-logs'
+import { Construct, type IDependable } from 'constructs'
+import type { FunctionPlatform } from '../pipeline-function.ts'
+import type { Source } from '../source/source.ts'
+import type { Stream } from '../stream/stream.ts'
+import { connectWorkerVariables } from './connect-worker.ts'
+import { rotatePassword } from './password-rotation.ts'
+
+export type ConnectServiceSettings = {
+  /** Debezium's public image, or one built from it that can log in to MSK with IAM. */
+  image: 'public' | 'iam'
+  cpu: number
+  memoryMiB: number
+  heapMiB: number
+  /** Days after which the replication role gets a new password. */
+  rotatePasswordDays?: number
+}
+
+export type ConnectServiceProps = ConnectServiceSettings & {
+  platform: FunctionPlatform
+  stream: Stream
+  source: Source
+}
+
+/** The name of the image's release, which the image folder's Dockerfile pins by digest. */
+const PUBLIC_IMAGE = 'quay.io/debezium/connect:3.7.0.Final'
+
+const GROUP = 'tidemark-connect'
+
+/** Kafka Connect as one Fargate task, found by name inside the network. */
+export class ConnectService extends Construct implements ec2.IConnectable {
+  static readonly port = 8083
+  readonly connections: ec2.Connections
+  /** Connect's REST API. */
+  readonly url: string
+  readonly #service: ecs.FargateService
+
+  constructor(scope: Construct, id: string, props: ConnectServiceProps) {
+    super(scope, id)
+    const { vpc, subnets } = props.platform.network
+    const task = this.#makeTask(props)
+    const securityGroup = new ec2.SecurityGroup(this, 'SecurityGroup', { vpc, description: 'Kafka Connect' })
+    const namespace = `tidemark-${props.platform.stage}.internal`
+    const cluster = new ecs.Cluster(this, 'Cluster', {
+      vpc,
+      defaultCloudMapNamespace: { name: namespace },
+    }) as ecs.ICluster
+    const service = new ecs.FargateService(this, 'Service', {
+      cluster,
+      taskDefinition: task,
+      vpcSubnets: subnets,
+      securityGroups: [securityGroup],
+      assignPublicIp: false,
+      // A replication slot has one reader: the old task is gone before the new one starts.
+      desiredCount: 1,
+      minHealthyPercent: 0,
+      maxHealthyPercent: 100,
+      circuitBreaker: { rollback: true },
+      cloudMapOptions: { name: 'connect', dnsTtl: Duration.seconds(10) },
+    })
+    this.#service = service
+    this.connections = service.connections
+    this.url = `http://${service.cloudMapService!.serviceName}.${namespace}:${ConnectService.port}`
+
+    const worker = { grantPrincipal: task.taskRole, connections: service.connections }
+    props.stream.grantConnectWorker(worker, GROUP)
+    props.source.database.connections.allowDefaultPortFrom(worker)
+    if (props.rotatePasswordDays !== undefined) {
+      rotatePassword(this, { ...props, days: props.rotatePasswordDays, cluster, service })
+    }
+  }
+
+  /** Its task starts once these exist. */
+  startsAfter(...others: IDependable[]): void {
+    this.#service.node.addDependency(...others)
+  }
+
+  #makeTask({ platform, stream, source, image, cpu, memoryMiB, heapMiB }: ConnectServiceProps) {
+    const task = new ecs.FargateTaskDefinition(this, 'Task', {
+      cpu,
+      memoryLimitMiB: memoryMiB,
+      runtimePlatform: {
+        cpuArchitecture: ecs.CpuArchitecture.ARM64,
+        operatingSystemFamily: ecs.OperatingSystemFamily.LINUX,
+      },
+    })
+    task.addContainer('connect', {
+      image: image === 'public' ? ecs.ContainerImage.fromRegistry(PUBLIC_IMAGE) : imageWithIam(),
+      portMappings: [{ containerPort: ConnectService.port }],
+      environment: connectWorkerVariables({
+        bootstrapBrokers: stream.bootstrapBrokers,
+        authentication: stream.authentication,
+        group: GROUP,
+        topics: stream.connectTopics,
+        heapMiB,
+      }),
+      secrets: {
+        SOURCE_USERNAME: ecs.Secret.fromSecretsManager(source.captureCredentials, 'username'),
+        SOURCE_PASSWORD: ecs.Secret.fromSecretsManager(source.captureCredentials, 'password'),
+      },
+      healthCheck: {
+        command: ['CMD-SHELL', `curl -fsS http://localhost:${ConnectService.port}/ || exit 1`],
+        startPeriod: Duration.seconds(60),
+        interval: Duration.seconds(10),
+        retries: 6,
+      },
+      logging: ecs.LogDriver.awsLogs({
+        streamPrefix: 'connect',
+        logGroup: new logs.LogGroup(this, 'Logs', {
+          retention: platform.logRetentionDays,
+          removalPolicy: RemovalPolicy.DESTROY,
+        }),
+      }),
+    })
+    return task
+  }
+}
+
+const imageWithIam = (): ecs.ContainerImage =>
+  ecs.ContainerImage.fromAsset(join(import.meta.dirname, 'image'), { platform: Platform.LINUX_ARM64 })

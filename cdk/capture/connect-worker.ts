@@ -1,0 +1,54 @@
+import type { KafkaAuthentication } from '../stream/stream.ts'
+
+export type ConnectWorkerSettings = {
+  bootstrapBrokers: string
+  authentication: KafkaAuthentication
+  group: string
+  topics: { config: string; offsets: string; status: string }
+  heapMiB: number
+}
+
+/**
+ * Variables of Debezium's Connect image. Its entrypoint turns `CONNECT_A_B` into the worker property `a.b`; those without
+ * the prefix are its own and win over their `CONNECT_` twin (`OFFSET_FLUSH_INTERVAL_MS` is 60 s if not set here).
+ */
+export function connectWorkerVariables(settings: ConnectWorkerSettings): Record<string, string> {
+  return {
+    BOOTSTRAP_SERVERS: settings.bootstrapBrokers,
+    GROUP_ID: settings.group,
+    CONFIG_STORAGE_TOPIC: settings.topics.config,
+    OFFSET_STORAGE_TOPIC: settings.topics.offsets,
+    STATUS_STORAGE_TOPIC: settings.topics.status,
+    HEAP_OPTS: `-Xms256m -Xmx${settings.heapMiB}m`,
+    // A killed worker repeats what it sent since the last flush: one second's worth, not a minute's.
+    OFFSET_FLUSH_INTERVAL_MS: '1000',
+    CONNECT_LISTENERS: 'http://0.0.0.0:8083',
+    CONNECT_PLUGIN_DISCOVERY: 'service_load',
+    // One worker: waiting five minutes for a second one to come back would be five minutes of standstill.
+    CONNECT_SCHEDULED_REBALANCE_MAX_DELAY_MS: '0',
+    CONNECT_EXACTLY_ONCE_SOURCE_SUPPORT: 'disabled',
+    CONNECT_TOPIC_CREATION_ENABLE: 'false',
+    // Lets the connector set its own producer's idempotence, record size and compression.
+    CONNECT_CONNECTOR_CLIENT_CONFIG_OVERRIDE_POLICY: 'All',
+    CONNECT_PRODUCER_COMPRESSION_TYPE: 'lz4',
+    // The connector's configuration names these two variables; its topic never holds the password itself.
+    CONNECT_CONFIG_PROVIDERS: 'env',
+    CONNECT_CONFIG_PROVIDERS_ENV_CLASS: 'org.apache.kafka.common.config.provider.EnvVarConfigProvider',
+    CONNECT_CONFIG_PROVIDERS_ENV_PARAM_ALLOWLIST_PATTERN: 'SOURCE_(USERNAME|PASSWORD)',
+    ...(settings.authentication === 'iam' ? iamVariables() : {}),
+  }
+}
+
+/** MSK's IAM login, for the worker itself and for the clients it makes. */
+function iamVariables(): Record<string, string> {
+  const login = {
+    SECURITY_PROTOCOL: 'SASL_SSL',
+    SASL_MECHANISM: 'AWS_MSK_IAM',
+    SASL_JAAS_CONFIG: 'software.amazon.msk.auth.iam.IAMLoginModule required;',
+    SASL_CLIENT_CALLBACK_HANDLER_CLASS: 'software.amazon.msk.auth.iam.IAMClientCallbackHandler',
+  }
+  const clients = ['CONNECT_', 'CONNECT_PRODUCER_', 'CONNECT_CONSUMER_', 'CONNECT_ADMIN_']
+  return Object.fromEntries(
+    clients.flatMap((client) => Object.entries(login).map(([name, value]) => [`${client}${name}`, value])),
+  )
+}

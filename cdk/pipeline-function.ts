@@ -1,0 +1,71 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import * as ec2 from 'aws-cdk-lib/aws-ec2'
+import * as lambda from 'aws-cdk-lib/aws-lambda'
+import * as logs from 'aws-cdk-lib/aws-logs'
+import type { Construct } from 'constructs'
+import type { FunctionBundles } from './function-bundle.ts'
+import type { Network } from './network/network.ts'
+
+export type DatabaseTls = 'verify-full' | 'disable'
+
+/** What all functions of a stage share. */
+export type FunctionPlatform = {
+  stage: string
+  network: Network
+  bundles: FunctionBundles
+  databaseTls: DatabaseTls
+  logRetentionDays: number
+}
+
+export type PipelineFunctionProps = {
+  platform: FunctionPlatform
+  /** Folder under `lambdas/`, and the end of the function's name. */
+  folder: string
+  description: string
+  environment: Record<string, string>
+  memoryMiB: number
+  timeoutSeconds: number
+  concurrency?: number
+  /** Functions that reach a database, Kafka or Connect run inside the network; the others outside. */
+  place?: 'inside' | 'outside'
+}
+
+/** Longer, and an event source mapping no longer keeps its hold on a batch. */
+const LONGEST_TIMEOUT_SECONDS = 14 * 60
+
+/** A function of `lambdas/`, named `tidemark-<stage>-<folder>`, on Node 24 and arm64. */
+export class PipelineFunction extends lambda.Function {
+  constructor(scope: Construct, id: string, props: PipelineFunctionProps) {
+    const { platform, folder } = props
+    if (props.timeoutSeconds > LONGEST_TIMEOUT_SECONDS) {
+      throw new RangeError(`${folder}: a timeout of ${props.timeoutSeconds} s is above ${LONGEST_TIMEOUT_SECONDS} s`)
+    }
+    super(scope, id, {
+      functionName: `tidemark-${platform.stage}-${folder}`,
+      description: props.description,
+      runtime: lambda.Runtime.NODEJS_24_X,
+      architecture: lambda.Architecture.ARM_64,
+      code: platform.bundles.code(folder),
+      handler: 'handler.handler',
+      memorySize: props.memoryMiB,
+      timeout: Duration.seconds(props.timeoutSeconds),
+      environment: { ...props.environment, NODE_OPTIONS: '--enable-source-maps', ...trust(platform.databaseTls) },
+      ...(props.concurrency === undefined ? {} : { reservedConcurrentExecutions: props.concurrency }),
+      ...(props.place === 'outside' ? {} : inside(scope, id, platform.network)),
+      logGroup: new logs.LogGroup(scope, `${id}Logs`, {
+        retention: platform.logRetentionDays,
+        removalPolicy: RemovalPolicy.DESTROY,
+      }),
+    })
+  }
+}
+
+/** Lambda no longer trusts RDS's certificate authorities unasked since Node 20; the runtime carries them in this file. */
+const trust = (tls: DatabaseTls): Record<string, string> =>
+  tls === 'verify-full' ? { NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem' } : {}
+
+const inside = (scope: Construct, id: string, { vpc, subnets }: Network) => ({
+  vpc,
+  vpcSubnets: subnets,
+  securityGroups: [new ec2.SecurityGroup(scope, `${id}SecurityGroup`, { vpc })],
+})

@@ -1,0 +1,86 @@
+import { CfnOutput, Stack } from 'aws-cdk-lib'
+import type { Construct } from 'constructs'
+import { Capture } from './capture/capture.ts'
+import type { FunctionBundles } from './function-bundle.ts'
+import { Keys } from './keys.ts'
+import { LatestState } from './latest-state/latest-state.ts'
+import { Network } from './network/network.ts'
+import type { DatabaseEndpoint } from './postgres-database.ts'
+import { Producer } from './producer/producer.ts'
+import { Schema } from './schema/schema.ts'
+import { Source } from './source/source.ts'
+import type { Stage } from './stages.ts'
+import { Stream } from './stream/stream.ts'
+import { Target } from './target/target.ts'
+
+export type PipelineProps = { stage: Stage; bundles: FunctionBundles }
+
+/**
+ * source Postgres ─▶ capture (Kafka Connect) ─▶ stream (Kafka) ─▶ latest state (function) ─▶ target Postgres
+ */
+export class Pipeline extends Stack {
+  readonly #zones: string[]
+
+  constructor(scope: Construct, { stage, bundles }: PipelineProps) {
+    super(scope, `tidemark-${stage.name}`, {
+      description: 'Keeps a second Postgres database continuously equal to a first one',
+      env: { region: stage.region },
+      terminationProtection: stage.keepsData,
+    })
+    this.#zones = stage.availabilityZones
+    const { keepsData, databaseTls, logRetentionDays } = stage
+    const keys = new Keys(this, 'Keys', { customerManaged: stage.customerManagedKeys, keepsData })
+    const network = new Network(this, 'Network', stage)
+    const platform = { stage: stage.name, network, bundles, databaseTls, logRetentionDays }
+    const { changes: topicPartitions } = stage.stream.topicPartitions
+    const { captured, epoch } = stage.capture
+    const kept = { network, keepsData, rowsKey: keys.rows, credentialsKey: keys.credentials }
+
+    const source = new Source(this, 'Source', { settings: stage.source, ...kept })
+    const target = new Target(this, 'Target', { settings: stage.target, ...kept })
+    const stream = new Stream(this, 'Stream', { ...stage.stream, platform, ...kept })
+    const schema = new Schema(this, 'Schema', {
+      platform,
+      source,
+      target,
+      captured,
+      epoch,
+      topicPartitions,
+      dropOnDelete: !keepsData,
+    })
+    const capture = new Capture(this, 'Capture', { ...stage.capture, platform, stream, source, schema })
+    const latestState = new LatestState(this, 'LatestState', {
+      ...stage.latestState,
+      platform,
+      stream,
+      target,
+      schema,
+      capture,
+    })
+    const producer = new Producer(this, 'Producer', { platform, stream, source })
+
+    this.#publish({
+      SourceEndpoint: address(source.database.endpoint),
+      SourceAdminSecretArn: source.database.adminSecret.secretArn,
+      TargetEndpoint: address(target.database.endpoint),
+      TargetAdminSecretArn: target.database.adminSecret.secretArn,
+      TargetReadSecretArn: target.readCredentials.secretArn,
+      KafkaClusterArn: stream.clusterArn,
+      ConnectUrl: capture.connectUrl,
+      ProducerFunction: producer.produce.functionName,
+      ApplyLatestStateFunction: latestState.apply.functionName,
+      CaptureTablesFunction: schema.captureTables.functionName,
+    })
+  }
+
+  /** Named by the stage: asking the account would need credentials at synth. */
+  override get availabilityZones(): string[] {
+    return this.#zones
+  }
+
+  #publish(outputs: Record<string, string>): void {
+    for (const [name, value] of Object.entries(outputs)) new CfnOutput(this, name, { value })
+  }
+}
+
+const address = ({ host, port, database }: DatabaseEndpoint): string => `${host}:${port}/${database}`

@@ -1,0 +1,94 @@
+import { CustomResource, Duration } from 'aws-cdk-lib'
+import * as events from 'aws-cdk-lib/aws-events'
+import * as targets from 'aws-cdk-lib/aws-events-targets'
+import { Construct } from 'constructs'
+import type { CaptureTablesEnvironment } from '#lambdas/capture-tables/environment.ts'
+import type { MigrateSchemaEnvironment } from '#lambdas/migrate-schema/environment.ts'
+import type { Captured } from '../captured.ts'
+import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
+import type { Source } from '../source/source.ts'
+import type { Target } from '../target/target.ts'
+
+export type SchemaProps = {
+  platform: FunctionPlatform
+  source: Source
+  target: Target
+  captured: Captured
+  epoch: number
+  /** Topic partitions of `changes`: contracts and beacons are written once for each. */
+  topicPartitions: number
+  /** Removing the stack removes the target's rows and bookkeeping, too. */
+  dropOnDelete: boolean
+}
+
+/** What `sql/` installs on both sides, and the function that adds tables to the publication. */
+export class Schema extends Construct {
+  readonly captureTables: PipelineFunction
+
+  constructor(scope: Construct, id: string, props: SchemaProps) {
+    super(scope, id)
+    const migrated = this.#migrate(props)
+    this.captureTables = this.#captureTables(props)
+    const everyMinute = new events.Rule(this, 'EveryMinute', {
+      description: 'Captures tables created since',
+      schedule: events.Schedule.rate(Duration.minutes(1)),
+      // The next minute is the retry.
+      targets: [new targets.LambdaFunction(this.captureTables, { retryAttempts: 0 })],
+    })
+    everyMinute.node.addDependency(migrated)
+  }
+
+  #migrate({ platform, source, target, ...props }: SchemaProps): CustomResource {
+    const migrate = new PipelineFunction(this, 'MigrateSchema', {
+      platform,
+      folder: 'migrate-schema',
+      description: 'Brings the bookkeeping of source and target up to date',
+      memoryMiB: 512,
+      timeoutSeconds: 600,
+      environment: {
+        SOURCE_SECRET_ARN: source.database.adminSecret.secretArn,
+        TARGET_SECRET_ARN: target.database.adminSecret.secretArn,
+        CAPTURE_SECRET_ARN: source.captureCredentials.secretArn,
+        PRODUCER_SECRET_ARN: source.producerCredentials.secretArn,
+        APPLY_SECRET_ARN: target.applyCredentials.secretArn,
+        READ_SECRET_ARN: target.readCredentials.secretArn,
+        DATABASE_TLS: platform.databaseTls,
+      } satisfies Record<keyof MigrateSchemaEnvironment, string>,
+    })
+    source.database.grantAdministration(migrate)
+    target.database.grantAdministration(migrate)
+    for (const credentials of [source.captureCredentials, source.producerCredentials]) credentials.grantRead(migrate)
+    for (const credentials of [target.applyCredentials, target.readCredentials]) credentials.grantRead(migrate)
+
+    const migrated = new CustomResource(this, 'Migrated', {
+      resourceType: 'Custom::Schema',
+      serviceToken: migrate.functionArn,
+      serviceTimeout: Duration.minutes(11),
+      properties: {
+        TopicPartitions: props.topicPartitions,
+        Captured: props.captured,
+        Epoch: props.epoch,
+        SqlDigest: platform.bundles.sqlDigest,
+        DropOnDelete: props.dropOnDelete,
+      },
+    })
+    migrated.node.addDependency(source, target)
+    return migrated
+  }
+
+  #captureTables({ platform, source }: SchemaProps): PipelineFunction {
+    const captureTables = new PipelineFunction(this, 'CaptureTables', {
+      platform,
+      folder: 'capture-tables',
+      description: 'Adds new tables to the publication',
+      memoryMiB: 256,
+      timeoutSeconds: 120,
+      environment: {
+        SOURCE_SECRET_ARN: source.database.adminSecret.secretArn,
+        DATABASE_TLS: platform.databaseTls,
+      } satisfies Record<keyof CaptureTablesEnvironment, string>,
+    })
+    source.database.grantAdministration(captureTables)
+    return captureTables
+  }
+}

@@ -1,0 +1,163 @@
+import type { CaptureSettings } from './capture/capture.ts'
+import type { LatestStateSettings } from './latest-state/latest-state.ts'
+import type { Egress } from './network/network.ts'
+import type { DatabaseTls } from './pipeline-function.ts'
+import type { DatabaseSettings } from './postgres-database.ts'
+import type { SourceSettings } from './source/source.ts'
+import type { StreamSettings } from './stream/stream.ts'
+
+/** Everything one stage decides. The constructs know no stage by name. */
+export type Stage = {
+  name: string
+  region: string
+  availabilityZones: string[]
+  egress: Egress
+  stream: StreamSettings
+  source: SourceSettings
+  target: DatabaseSettings
+  databaseTls: DatabaseTls
+  capture: CaptureSettings
+  latestState: LatestStateSettings
+  /** Customer managed keys for topics, databases and secrets; otherwise AWS's own. */
+  customerManagedKeys: boolean
+  /** Databases, keys and broker logs survive the stack; databases refuse deletion. */
+  keepsData: boolean
+  logRetentionDays: number
+}
+
+/** Executed on one machine: one broker without IAM, nothing that costs or needs the internet. */
+const local: Stage = {
+  name: 'local',
+  region: 'us-east-1',
+  availabilityZones: ['us-east-1a', 'us-east-1b'],
+  egress: 'none',
+  stream: {
+    kafkaVersion: '4.1.x.kraft',
+    brokers: { count: 1, instanceType: 'kafka.t3.small', volumeGiB: 10 },
+    authentication: 'none',
+    replicas: { count: 1, inSync: 1 },
+    topicPartitions: { changes: 4, userEvents: 4 },
+    retentionHours: 168,
+  },
+  source: {
+    kind: 'new',
+    instanceType: 't4g.micro',
+    storageGiB: 20,
+    multiAz: false,
+    backupDays: 1,
+    slotWalKeepMiB: 10_240,
+  },
+  target: {
+    kind: 'new',
+    instanceType: 't4g.micro',
+    storageGiB: 20,
+    multiAz: false,
+    backupDays: 1,
+  },
+  databaseTls: 'disable',
+  capture: {
+    epoch: 1,
+    captured: { schemas: ['public'], includeTables: [], excludeTables: [], excludeColumns: [] },
+    image: 'public',
+    cpu: 1024,
+    memoryMiB: 2048,
+    heapMiB: 512,
+  },
+  latestState: { memoryMiB: 512, timeoutSeconds: 60, concurrency: 8 },
+  customerManagedKeys: false,
+  keepsData: false,
+  logRetentionDays: 1,
+}
+
+/** The smallest that shows how production behaves. */
+const dev: Stage = {
+  name: 'dev',
+  region: 'us-east-1',
+  availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'],
+  egress: 'nat',
+  stream: {
+    kafkaVersion: '4.1.x.kraft',
+    brokers: { count: 3, instanceType: 'kafka.t3.small', volumeGiB: 50 },
+    authentication: 'iam',
+    replicas: { count: 3, inSync: 2 },
+    topicPartitions: { changes: 12, userEvents: 4 },
+    retentionHours: 72,
+  },
+  source: {
+    kind: 'new',
+    instanceType: 't4g.small',
+    storageGiB: 50,
+    multiAz: false,
+    backupDays: 1,
+    slotWalKeepMiB: 20_480,
+  },
+  target: {
+    kind: 'new',
+    instanceType: 't4g.small',
+    storageGiB: 50,
+    multiAz: false,
+    backupDays: 1,
+  },
+  databaseTls: 'verify-full',
+  capture: {
+    epoch: 1,
+    captured: { schemas: ['public'], includeTables: [], excludeTables: [], excludeColumns: [] },
+    image: 'iam',
+    cpu: 512,
+    memoryMiB: 2048,
+    heapMiB: 1024,
+    rotatePasswordDays: 30,
+  },
+  latestState: { memoryMiB: 1024, timeoutSeconds: 120, concurrency: 16 },
+  customerManagedKeys: false,
+  keepsData: false,
+  logRetentionDays: 7,
+}
+
+/** Three zones, no path to the internet, data that survives the stack. */
+const prod: Stage = {
+  name: 'prod',
+  region: 'us-east-1',
+  availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'],
+  egress: 'endpoints',
+  stream: {
+    kafkaVersion: '4.1.x.kraft',
+    brokers: { count: 3, instanceType: 'kafka.m7g.large', volumeGiB: 500 },
+    authentication: 'iam',
+    replicas: { count: 3, inSync: 2 },
+    topicPartitions: { changes: 36, userEvents: 12 },
+    retentionHours: 168,
+  },
+  source: {
+    kind: 'new',
+    instanceType: 'm7g.xlarge',
+    storageGiB: 500,
+    multiAz: true,
+    backupDays: 14,
+    slotWalKeepMiB: 102_400,
+  },
+  target: {
+    kind: 'new',
+    instanceType: 'm7g.xlarge',
+    storageGiB: 500,
+    multiAz: true,
+    backupDays: 14,
+  },
+  databaseTls: 'verify-full',
+  capture: {
+    epoch: 1,
+    captured: { schemas: ['public'], includeTables: [], excludeTables: [], excludeColumns: [] },
+    image: 'iam',
+    cpu: 2048,
+    memoryMiB: 4096,
+    heapMiB: 2560,
+    rotatePasswordDays: 30,
+  },
+  latestState: { memoryMiB: 1769, timeoutSeconds: 300, concurrency: 48, pollers: { minimum: 2, maximum: 12 } },
+  customerManagedKeys: true,
+  keepsData: true,
+  logRetentionDays: 90,
+}
+
+/** The stages that can be synthesized, by the name given to `-c stage=…`. */
+export const stages: Readonly<Record<string, Stage>> = { local, dev, prod }

@@ -1,0 +1,40 @@
+/** Largest record, in bytes: a row of several megabytes must not stop the connector. */
+export const MAX_RECORD_BYTES = 16 * 1024 * 1024
+
+export type Replicas = { count: number; inSync: number }
+
+/** server.properties of the brokers. */
+export function serverProperties(replicas: Replicas): string {
+  return lines({
+    // A topic nobody declared would have the wrong number of topic partitions, and nobody would read it.
+    'auto.create.topics.enable': false,
+    // MSK's default is true: a replica that is behind may become leader, and acknowledged records are gone.
+    'unclean.leader.election.enable': false,
+    'default.replication.factor': replicas.count,
+    'min.insync.replicas': replicas.inSync,
+    'message.max.bytes': MAX_RECORD_BYTES,
+    // Below message.max.bytes a large record could be written and never replicated.
+    'replica.fetch.max.bytes': MAX_RECORD_BYTES,
+  })
+}
+
+export type TopicKind =
+  | { cleanup: 'delete'; retentionHours: number }
+  /** Connect keeps its configuration, offsets and states by key and would lose them to retention. */
+  | { cleanup: 'compact' }
+
+/** Configuration of a topic as `AWS::MSK::Topic` takes it: `key=value` lines in base64. */
+export function topicProperties(kind: TopicKind, replicas: Replicas): string {
+  const properties = {
+    'cleanup.policy': kind.cleanup,
+    'min.insync.replicas': replicas.inSync,
+    'max.message.bytes': MAX_RECORD_BYTES,
+    ...(kind.cleanup === 'delete' ? { 'retention.ms': kind.retentionHours * 3_600_000 } : {}),
+  }
+  return Buffer.from(lines(properties)).toString('base64')
+}
+
+const lines = (properties: Record<string, string | number | boolean>): string =>
+  Object.entries(properties)
+    .map(([key, value]) => `${key}=${value}`)
+    .join('\n')

@@ -1,0 +1,220 @@
+import { CustomResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import * as ec2 from 'aws-cdk-lib/aws-ec2'
+import * as iam from 'aws-cdk-lib/aws-iam'
+import type * as kms from 'aws-cdk-lib/aws-kms'
+import * as logs from 'aws-cdk-lib/aws-logs'
+import * as msk from 'aws-cdk-lib/aws-msk'
+import { Construct } from 'constructs'
+import type { ReadBootstrapBrokersEnvironment } from '#lambdas/read-bootstrap-brokers/environment.ts'
+import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
+import { serverProperties, type TopicKind, topicProperties } from './kafka-properties.ts'
+
+/** How clients prove who they are: `iam` over TLS, or not at all over plain text, on one machine only. */
+export type KafkaAuthentication = 'iam' | 'none'
+
+export type StreamSettings = {
+  /** A version of MSK's list with its metadata mode, e.g. `4.1.x.kraft`. */
+  kafkaVersion: string
+  brokers: { count: number; instanceType: string; volumeGiB: number }
+  authentication: KafkaAuthentication
+  /** Copies of each topic partition, and how many must have a record before it counts as written. */
+  replicas: { count: number; inSync: number }
+  /** Fixed when a topic is created: a key would move to another topic partition and lose its order. */
+  topicPartitions: { changes: number; userEvents: number }
+  retentionHours: number
+}
+
+export type StreamProps = StreamSettings & {
+  platform: FunctionPlatform
+  keepsData: boolean
+  rowsKey: kms.IKey | undefined
+}
+
+const IAM_PORT = 9098
+const PLAIN_PORT = 9092
+
+/** The brokers, the topics, and who may read and write which. */
+export class Stream extends Construct implements ec2.IConnectable {
+  readonly topics = { changes: 'changes', userEvents: 'user-events' }
+  /** Connect's own topics. */
+  readonly connectTopics = { config: 'connect-config', offsets: 'connect-offsets', status: 'connect-status' }
+  readonly topicPartitions: StreamSettings['topicPartitions']
+  readonly authentication: KafkaAuthentication
+  readonly clusterArn: string
+  /** `host:port,…` as clients take it. */
+  readonly bootstrapBrokers: string
+  readonly connections: ec2.Connections
+  readonly #clusterName: string
+
+  constructor(scope: Construct, id: string, props: StreamProps) {
+    super(scope, id)
+    this.topicPartitions = props.topicPartitions
+    this.authentication = props.authentication
+    this.#clusterName = `tidemark-${props.platform.stage}`
+    const { vpc } = props.platform.network
+    const brokers = new ec2.SecurityGroup(this, 'Brokers', { vpc, description: 'Kafka brokers' })
+    const port = ec2.Port.tcp(props.authentication === 'iam' ? IAM_PORT : PLAIN_PORT)
+    this.connections = new ec2.Connections({ securityGroups: [brokers], defaultPort: port })
+    // Event source mappings poll from network interfaces in the brokers' own group.
+    this.connections.allowInternally(port)
+
+    this.clusterArn = makeCluster(this, this.#clusterName, brokers, props).attrArn
+    this.#makeTopics(props)
+    this.bootstrapBrokers = this.#readBootstrapBrokers(props)
+  }
+
+  /** Lets it find the brokers and open connections to them. */
+  grantConnect(client: iam.IGrantable & ec2.IConnectable): void {
+    this.connections.allowDefaultPortFrom(client)
+    this.#grantCluster(client, 'Connect', 'DescribeCluster')
+    iam.Grant.addToPrincipal({
+      grantee: client,
+      actions: ['kafka:GetBootstrapBrokers'],
+      resourceArns: [this.clusterArn],
+    })
+  }
+
+  /** Lets it write a topic, with the idempotence of Kafka's producers. */
+  grantWrite(client: iam.IGrantable & ec2.IConnectable, topic: string): void {
+    this.grantConnect(client)
+    this.#grantCluster(client, 'WriteDataIdempotently')
+    this.#grantTopic(client, topic, 'DescribeTopic', 'WriteData')
+  }
+
+  /** Lets it create a topic. */
+  grantCreate(client: iam.IGrantable, topic: string): void {
+    this.#grantTopic(client, topic, 'CreateTopic', 'DescribeTopic', 'DescribeTopicDynamicConfiguration')
+  }
+
+  /** Lets a function be fed with a topic by an event source mapping. */
+  grantDelivery(role: iam.IRole, topic: string, consumerGroup: string): void {
+    // The managed policy describes the cluster and manages network interfaces; it has no right to read a topic.
+    role.addManagedPolicy(iam.ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSLambdaMSKExecutionRole'))
+    this.#grantCluster(role, 'Connect', 'DescribeCluster')
+    this.#grantTopic(role, topic, 'DescribeTopic', 'ReadData')
+    this.#grantGroup(role, consumerGroup, 'AlterGroup', 'DescribeGroup')
+  }
+
+  /** Lets a Connect worker coordinate through its own topics and write captured changes. */
+  grantConnectWorker(worker: iam.IGrantable & ec2.IConnectable, group: string): void {
+    this.grantWrite(worker, this.topics.changes)
+    for (const topic of Object.values(this.connectTopics)) {
+      this.#grantTopic(worker, topic, 'DescribeTopic', 'DescribeTopicDynamicConfiguration', 'ReadData', 'WriteData')
+    }
+    this.#grantGroup(worker, group, 'AlterGroup', 'DescribeGroup')
+    // Without these two the worker crash-loops and does not say why.
+    iam.Grant.addToPrincipal({
+      grantee: worker,
+      actions: ['kafka-cluster:AlterTransactionalId', 'kafka-cluster:DescribeTransactionalId'],
+      resourceArns: [this.#arn('transactional-id', '*')],
+    })
+  }
+
+  #grantCluster(grantee: iam.IGrantable, ...actions: string[]): void {
+    iam.Grant.addToPrincipal({ grantee, actions: actions.map(kafkaAction), resourceArns: [this.clusterArn] })
+  }
+
+  #grantTopic(grantee: iam.IGrantable, topic: string, ...actions: string[]): void {
+    iam.Grant.addToPrincipal({ grantee, actions: actions.map(kafkaAction), resourceArns: [this.#arn('topic', topic)] })
+  }
+
+  #grantGroup(grantee: iam.IGrantable, group: string, ...actions: string[]): void {
+    iam.Grant.addToPrincipal({ grantee, actions: actions.map(kafkaAction), resourceArns: [this.#arn('group', group)] })
+  }
+
+  /** ARN of something inside the cluster; the star stands for the cluster's generated id. */
+  #arn(kind: 'topic' | 'group' | 'transactional-id', name: string): string {
+    return Stack.of(this).formatArn({
+      service: 'kafka',
+      resource: kind,
+      resourceName: `${this.#clusterName}/*/${name}`,
+    })
+  }
+
+  #makeTopics({ topicPartitions, replicas, retentionHours }: StreamProps): void {
+    const make = (id: string, topicName: string, partitionCount: number, kind: TopicKind) =>
+      new msk.CfnTopic(this, id, {
+        clusterArn: this.clusterArn,
+        topicName,
+        partitionCount,
+        replicationFactor: replicas.count,
+        configs: topicProperties(kind, replicas),
+      })
+    const kept: TopicKind = { cleanup: 'delete', retentionHours }
+    make('Changes', this.topics.changes, topicPartitions.changes, kept)
+    make('UserEvents', this.topics.userEvents, topicPartitions.userEvents, kept)
+    // Connect refuses a configuration topic of more than one topic partition.
+    make('ConnectConfig', this.connectTopics.config, 1, { cleanup: 'compact' })
+    make('ConnectOffsets', this.connectTopics.offsets, 1, { cleanup: 'compact' })
+    make('ConnectStatus', this.connectTopics.status, 1, { cleanup: 'compact' })
+  }
+
+  /** MSK's resource does not tell its brokers' addresses; a function asks for them. */
+  #readBootstrapBrokers({ platform, authentication, brokers }: StreamProps): string {
+    const read = new PipelineFunction(this, 'ReadBootstrapBrokers', {
+      platform,
+      folder: 'read-bootstrap-brokers',
+      description: "Tells the stack the brokers' addresses",
+      place: 'outside',
+      memoryMiB: 256,
+      timeoutSeconds: 30,
+      environment: {
+        CLUSTER_ARN: this.clusterArn,
+        KAFKA_AUTHENTICATION: authentication,
+      } satisfies Record<keyof ReadBootstrapBrokersEnvironment, string>,
+    })
+    read.addToRolePolicy(
+      new iam.PolicyStatement({ actions: ['kafka:GetBootstrapBrokers'], resources: [this.clusterArn] }),
+    )
+    const answer = new CustomResource(this, 'BootstrapBrokers', {
+      resourceType: 'Custom::BootstrapBrokers',
+      serviceToken: read.functionArn,
+      serviceTimeout: Duration.minutes(1),
+      // Asked again when the cluster is another one or has grown.
+      properties: { ClusterArn: this.clusterArn, Brokers: brokers.count },
+    })
+    return answer.getAttString('Brokers')
+  }
+}
+
+const kafkaAction = (action: string): string => `kafka-cluster:${action}`
+
+function makeCluster(
+  scope: Construct,
+  clusterName: string,
+  securityGroup: ec2.SecurityGroup,
+  props: StreamProps,
+): msk.CfnCluster {
+  const configuration = new msk.CfnConfiguration(scope, 'Configuration', {
+    name: clusterName,
+    serverProperties: serverProperties(props.replicas),
+  })
+  const brokerLogs = new logs.LogGroup(scope, 'BrokerLogs', {
+    retention: props.platform.logRetentionDays,
+    removalPolicy: props.keepsData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+  })
+  const iamOnly = props.authentication === 'iam'
+  return new msk.CfnCluster(scope, 'Cluster', {
+    clusterName,
+    kafkaVersion: props.kafkaVersion,
+    numberOfBrokerNodes: props.brokers.count,
+    brokerNodeGroupInfo: {
+      instanceType: props.brokers.instanceType,
+      clientSubnets: props.platform.network.vpc.selectSubnets(props.platform.network.subnets).subnetIds,
+      securityGroups: [securityGroup.securityGroupId],
+      storageInfo: { ebsStorageInfo: { volumeSize: props.brokers.volumeGiB } },
+      connectivityInfo: { publicAccess: { type: 'DISABLED' } },
+    },
+    configurationInfo: {
+      arn: configuration.attrArn,
+      revision: configuration.attrLatestRevisionRevision,
+    },
+    clientAuthentication: { sasl: { iam: { enabled: iamOnly } }, unauthenticated: { enabled: !iamOnly } },
+    encryptionInfo: {
+      encryptionInTransit: { clientBroker: iamOnly ? 'TLS' : 'PLAINTEXT', inCluster: true },
+      ...(props.rowsKey === undefined ? {} : { encryptionAtRest: { dataVolumeKmsKeyId: props.rowsKey.keyArn } }),
+    },
+    enhancedMonitoring: 'PER_TOPIC_PER_BROKER',
+    loggingInfo: { brokerLogs: { cloudWatchLogs: { enabled: true, logGroup: brokerLogs.logGroupName } } },
+  })
+}

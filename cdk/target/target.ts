@@ -1,0 +1,29 @@
+import type * as kms from 'aws-cdk-lib/aws-kms'
+import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager'
+import { Construct } from 'constructs'
+import type { Network } from '../network/network.ts'
+import { type DatabaseSettings, PostgresDatabase } from '../postgres-database.ts'
+
+export type TargetProps = {
+  network: Network
+  settings: DatabaseSettings
+  keepsData: boolean
+  rowsKey: kms.IKey | undefined
+  credentialsKey: kms.IKey | undefined
+}
+
+/** The database that is kept equal. */
+export class Target extends Construct {
+  readonly database: PostgresDatabase
+  /** Role tidemark_apply: writes rows and progress. */
+  readonly applyCredentials: secretsmanager.ISecret
+  /** Role tidemark_read: reads the views, for people and their tools. */
+  readonly readCredentials: secretsmanager.ISecret
+
+  constructor(scope: Construct, id: string, props: TargetProps) {
+    super(scope, id)
+    this.database = new PostgresDatabase(this, 'Database', { ...props, database: 'target', parameters: {} })
+    this.applyCredentials = this.database.credentialsOf('tidemark_apply')
+    this.readCredentials = this.database.credentialsOf('tidemark_read')
+  }
+}
