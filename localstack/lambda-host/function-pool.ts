@@ -1,0 +1,104 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { ExecutionEnvironment } from './execution-environment.ts'
+import type { FunctionDefinition } from './function-definition.ts'
+import type { Outcome } from './invocation.ts'
+
+export type PoolOptions = {
+  endpointUrl: string
+  onLog: (line: string) => void
+  /** An invocation ended: another may begin. */
+  onFree: () => void
+  /** A process was started or is gone. */
+  onProcesses: () => void
+  /** Concurrency of a function that reserves none. */
+  unreservedConcurrency: number
+  /** How long a process without work is kept. */
+  idleMs: number
+}
+
+/** The processes of one function: as many as run at once, used again, replaced when they die. */
+export class FunctionPool {
+  readonly definition: FunctionDefinition
+  readonly #options: PoolOptions
+  readonly #environments = new Set<ExecutionEnvironment>()
+  readonly #idle: { environment: ExecutionEnvironment; expiry: NodeJS.Timeout }[] = []
+  readonly #stopped = new AbortController()
+  #running = 0
+  #deathsInARow = 0
+  #invocations = 0
+  #errors = 0
+
+  constructor(definition: FunctionDefinition, options: PoolOptions) {
+    this.definition = definition
+    this.#options = options
+  }
+
+  get activity(): { invocations: number; errors: number; processes: number[] } {
+    const processes = [...this.#environments].map(({ pid }) => pid)
+    return { invocations: this.#invocations, errors: this.#errors, processes }
+  }
+
+  /**
+   * Runs the function on the event, in an idle process or a new one. Undefined when its concurrency is used up.
+   * Rejects when no process can be started.
+   */
+  tryInvoke(payload: Buffer, wantsLog: boolean): Promise<Outcome> | undefined {
+    const { reservedConcurrency = this.#options.unreservedConcurrency } = this.definition
+    if (this.#running >= reservedConcurrency) return undefined
+    this.#running++
+    this.#invocations++
+    return this.#invoke(payload, wantsLog).finally(() => {
+      this.#running--
+      this.#options.onFree()
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new Error(`function ${this.definition.name} was stopped`))
+    for (const { expiry } of this.#idle) clearTimeout(expiry)
+    const environments = [...this.#environments]
+    for (const environment of environments) environment.end()
+    await Promise.all(environments.map(({ gone }) => gone))
+  }
+
+  async #invoke(payload: Buffer, wantsLog: boolean): Promise<Outcome> {
+    const environment = this.#takeIdle() ?? (await this.#start())
+    const outcome = await environment.run(payload, wantsLog)
+    if (outcome.functionError !== undefined) this.#errors++
+    if (environment.alive) this.#keep(environment)
+    else this.#deathsInARow++
+    return outcome
+  }
+
+  /** The one used last: those beyond what is needed grow old and end. */
+  #takeIdle(): ExecutionEnvironment | undefined {
+    for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
+      clearTimeout(last.expiry)
+      if (last.environment.alive) return last.environment
+    }
+    return undefined
+  }
+
+  #keep(environment: ExecutionEnvironment): void {
+    this.#deathsInARow = 0
+    const expiry = setTimeout(() => environment.end(), this.#options.idleMs).unref()
+    this.#idle.push({ environment, expiry })
+  }
+
+  async #start(): Promise<ExecutionEnvironment> {
+    const { signal } = this.#stopped
+    signal.throwIfAborted()
+    const backoffMs = this.#deathsInARow === 0 ? 0 : Math.min(5000, 50 * 2 ** (this.#deathsInARow - 1))
+    if (backoffMs > 0) await delay(backoffMs, undefined, { signal })
+    const environment = await ExecutionEnvironment.start(this.definition, this.#options)
+    this.#environments.add(environment)
+    this.#options.onProcesses()
+    void environment.gone.then(() => {
+      this.#environments.delete(environment)
+      this.#options.onProcesses()
+    })
+    // Stopped while it started: nobody else would end it.
+    if (signal.aborted) environment.end()
+    return environment
+  }
+}

@@ -1,0 +1,52 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type { FunctionDefinition } from './function-definition.ts'
+
+const runtimeClient = createRequire(import.meta.url).resolve('aws-lambda-ric')
+const nativeClient = join(import.meta.dirname, 'native-client.cjs')
+
+/**
+ * The variables AWS sets for a function on nodejs24.x, and where our endpoint is. Nothing of this process's own
+ * environment but PATH reaches the function.
+ */
+export function functionVariables(
+  definition: FunctionDefinition,
+  runtimeApi: string,
+  endpointUrl: string,
+): Record<string, string> {
+  const region = definition.arn.split(':')[3] || 'us-east-1'
+  return {
+    ...definition.environment,
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    LANG: 'en_US.UTF-8',
+    TZ: ':UTC',
+    AWS_LAMBDA_RUNTIME_API: runtimeApi,
+    LAMBDA_TASK_ROOT: definition.codeDirectory,
+    _HANDLER: definition.handler,
+    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+    AWS_LAMBDA_FUNCTION_NAME: definition.name,
+    AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(definition.memoryMb),
+    AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
+    AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${definition.name}`,
+    AWS_LAMBDA_LOG_STREAM_NAME: 'local',
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ENDPOINT_URL: endpointUrl,
+  }
+}
+
+/** What Node is started with: AWS's own shares of the memory size, and AWS's runtime client. */
+export function functionArguments(definition: FunctionDefinition): string[] {
+  return [
+    '--expose-gc',
+    `--max-semi-space-size=${Math.max(1, Math.floor(definition.memoryMb * 0.05))}`,
+    `--max-old-space-size=${Math.floor(definition.memoryMb * 0.9)}`,
+    '--require',
+    nativeClient,
+    runtimeClient,
+    definition.handler,
+  ]
+}

@@ -1,0 +1,56 @@
+'use strict'
+
+/**
+ * Preloaded into every function process. Answers aws-lambda-ric's `./rapid-client.node`, an addon npm does not build
+ * here, with the same four functions over node:http; the rest of AWS's runtime client runs unchanged.
+ * Plain JavaScript: stripping types would double a cold start.
+ */
+const { Agent, request } = require('node:http')
+const { registerHooks } = require('node:module')
+const { pathToFileURL } = require('node:url')
+
+const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':')
+const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+const invocations = '/2018-06-01/runtime/invocation/'
+
+/** Settles when the Runtime API has taken the previous answer: the next invocation is asked for after it. */
+let delivered = Promise.resolve()
+
+function call(method, path, headers, body) {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host, port, method, path, headers, agent }, (response) => {
+      const chunks = []
+      response.on('data', (chunk) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => resolve({ headers: response.headers, bodyJson: Buffer.concat(chunks).toString() }))
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}
+
+function post(path, body) {
+  return call('POST', path, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }, body)
+}
+
+module.exports = {
+  initializeClient() {},
+  async next() {
+    await delivered
+    return call('GET', `${invocations}next`, {})
+  },
+  done(id, body) {
+    delivered = post(`${invocations}${id}/response`, body)
+  },
+  error(id, body) {
+    delivered = post(`${invocations}${id}/error`, body)
+  },
+}
+
+const hooks = registerHooks({
+  resolve(specifier, context, nextResolve) {
+    if (specifier !== './rapid-client.node') return nextResolve(specifier, context)
+    hooks.deregister()
+    return { url: pathToFileURL(__filename).href, format: 'commonjs', shortCircuit: true }
+  },
+})

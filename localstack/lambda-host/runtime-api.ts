@@ -1,0 +1,76 @@
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** One event on its way to a function. */
+export type Delivery = { requestId: string; functionArn: string; deadline: number; payload: Buffer }
+
+/** What one function process tells its Runtime API. */
+export type RuntimeEvents = {
+  /** It asks for an event: it is initialized, and done with the last one. */
+  onIdle(): void
+  onResponse(requestId: string, payload: Buffer): void
+  onError(requestId: string, error: Buffer): void
+  onInitError(error: Buffer): void
+}
+
+/** The Runtime API of one function process, on loopback. */
+export type RuntimeApi = {
+  /** `host:port` */
+  address: string
+  /** Answers the process's request for an event; only after `onIdle`. */
+  deliver(delivery: Delivery): void
+  close(): void
+}
+
+/** Starts it on a free port. Rejects when none can be opened. */
+export async function startRuntimeApi(events: RuntimeEvents): Promise<RuntimeApi> {
+  let waiting: ServerResponse | undefined
+
+  const server = createServer((request, response) => {
+    const [, , , group, id = '', action = ''] = request.url!.split('/')
+    if (group === 'invocation' && id === 'next') {
+      waiting = response
+      events.onIdle()
+      return
+    }
+    const chunks: Buffer[] = []
+    request.on('data', (chunk: Buffer) => chunks.push(chunk))
+    request.on('end', () => {
+      response.writeHead(202, { 'Content-Length': 0 }).end()
+      const body = Buffer.concat(chunks)
+      if (group === 'init') events.onInitError(body)
+      else if (action === 'error') events.onError(id, body)
+      else report(id, body, request.trailers['lambda-runtime-function-error-body'])
+    })
+  })
+  // A handler may be silent for its whole timeout: the server must not take that for an idle connection.
+  Object.assign(server, { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(0, '127.0.0.1', resolve)
+  })
+
+  /** A streamed response may end in an error, which then comes base64-encoded in a trailer. */
+  function report(id: string, body: Buffer, errorTrailer: string | undefined): void {
+    if (errorTrailer === undefined) events.onResponse(id, body)
+    else events.onError(id, Buffer.from(errorTrailer, 'base64'))
+  }
+
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    deliver({ requestId, functionArn, deadline, payload }) {
+      waiting!.writeHead(200, {
+        'Content-Type': 'application/json',
+        'Content-Length': payload.length,
+        'Lambda-Runtime-Aws-Request-Id': requestId,
+        'Lambda-Runtime-Deadline-Ms': deadline,
+        'Lambda-Runtime-Invoked-Function-Arn': functionArn,
+      })
+      waiting!.end(payload)
+      waiting = undefined
+    },
+    close() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
