@@ -80,8 +80,10 @@ begin
     raise exception '%.% has no primary key', schema_name, view_name;
   end if;
 
-  execute format('create schema if not exists %I', schema_name);
-  execute format('grant usage on schema %I to tidemark_read', schema_name);
+  if not exists (select from pg_namespace n where n.nspname = schema_name) then
+    execute format('create schema %I', schema_name);
+    execute format('grant usage on schema %I to tidemark_read', schema_name);
+  end if;
   -- The name's former relation was dropped in the source, or belongs to an earlier epoch: its view gives way.
   for previous in
     select m.relation from tidemark.table_marker m

@@ -1,0 +1,247 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { type LatestState, makeLatestState } from './latest-state.ts'
+
+const key = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0 }
+
+let target: TestDatabase
+let latestState: LatestState
+
+beforeEach(async () => {
+  target = await createDatabase('target')
+  latestState = makeLatestState(target.pool)
+})
+afterEach(() => target.drop())
+
+const apply = (records: readonly LoggedRecord[]) => latestState.apply(key, records)
+const orders = async () => (await target.pool.query('select * from public.orders order by id')).rows
+const stopped = async () =>
+  (await target.pool.query('select schema_name, table_name, reason from tidemark.stopped_table')).rows
+const nextOffset = async () =>
+  Number((await target.pool.query('select next_offset from tidemark.progress')).rows[0]?.next_offset)
+
+describe('a row', () => {
+  test('follows create, update, delete and re-create', async () => {
+    const log = new ChangeLog().contract(ordersContract())
+    log
+      .create({ id: 1, name: 'a', amount: '1.00' }, { lsn: 10 })
+      .create({ id: 2, name: 'b', amount: null }, { lsn: 11 })
+    await apply(log.records)
+    expect(await orders()).toEqual([
+      { id: '1', name: 'a', amount: '1.00' },
+      { id: '2', name: 'b', amount: null },
+    ])
+
+    log
+      .update({ id: 1, name: 'A "quoted" \\ {x}', amount: '9999999999.99' }, { lsn: 12 })
+      .delete({ id: 2 }, { lsn: 13 })
+    await apply(log.records.slice(3))
+    expect(await orders()).toEqual([{ id: '1', name: 'A "quoted" \\ {x}', amount: '9999999999.99' }])
+
+    log.create({ id: 2, name: 'again', amount: '0.10' }, { lsn: 14 })
+    await apply(log.records.slice(5))
+    expect((await orders())[1]).toEqual({ id: '2', name: 'again', amount: '0.10' })
+  })
+
+  test('keeps a bigint beyond 2^53 exactly', async () => {
+    const log = new ChangeLog().contract(ordersContract())
+    log.create({ id: 1, name: '', amount: null }, { lsn: 10 })
+    const exact = { ...log.records[1]!, value: log.records[1]!.value!.replace('"id":1', '"id":9007199254740993') }
+
+    await apply([log.records[0]!, exact])
+
+    expect((await orders())[0].id).toBe('9007199254740993')
+  })
+
+  test('is not revived by an insert that is delivered after its delete', async () => {
+    const log = new ChangeLog().contract(ordersContract()).delete({ id: 1 }, { lsn: 20 })
+    log.create({ id: 1, name: 'late', amount: null }, { lsn: 10 })
+
+    await apply(log.records.slice(0, 2))
+    await apply(log.records)
+
+    expect(await orders()).toEqual([])
+  })
+
+  test('created at the position of its delete is there: a key changed to an equal key', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'new', amount: null }, { lsn: 20 })
+    log.delete({ id: 1 }, { lsn: 20 })
+
+    await apply(log.records)
+
+    expect(await orders()).toHaveLength(1)
+  })
+
+  test('read by the initial snapshot never overrides a streamed change with a lower lsn', async () => {
+    const log = new ChangeLog()
+      .contract(ordersContract())
+      .initialRead({ id: 1, name: 'read', amount: null }, { lsn: 50 })
+    log.update({ id: 1, name: 'streamed', amount: null }, { lsn: 40 })
+    log.initialRead({ id: 1, name: 'read again', amount: null }, { lsn: 60 })
+
+    await apply(log.records)
+
+    expect((await orders())[0].name).toBe('streamed')
+  })
+
+  test('read by an incremental snapshot overrides what precedes it and yields to what follows', async () => {
+    const log = new ChangeLog().contract(ordersContract()).update({ id: 1, name: 'old', amount: null }, { lsn: 40 })
+    log.incrementalRead({ id: 1, name: 'read', amount: null }).update({ id: 1, name: 'old', amount: null }, { lsn: 40 })
+    await apply(log.records)
+    expect((await orders())[0].name).toBe('read')
+
+    log.update({ id: 1, name: 'newer', amount: null }, { lsn: 41 })
+    await apply(log.records.slice(4))
+    expect((await orders())[0].name).toBe('newer')
+  })
+})
+
+describe('a delivery', () => {
+  test('repeated changes nothing', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+
+    expect(await apply(log.records)).toMatchObject({ kind: 'applied', duplicates: 0 })
+    expect(await apply(log.records)).toEqual({ kind: 'duplicate' })
+    expect(await nextOffset()).toBe(2)
+  })
+
+  test('with a gap is refused, says so, and is applied once the gap is filled', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    log.create({ id: 2, name: 'b', amount: null }, { lsn: 11 })
+
+    await apply(log.records.slice(0, 1))
+    expect(await apply(log.records.slice(2))).toMatchObject({ kind: 'stopped', atOffset: 1 })
+    expect((await target.pool.query('select reason from tidemark.stop')).rows).toEqual([
+      { reason: 'records 1 to 1 are missing: they were lost, or are delivered out of order' },
+    ])
+
+    await apply(log.records.slice(1))
+    expect(await orders()).toHaveLength(2)
+    expect((await target.pool.query('select from tidemark.stop')).rowCount).toBe(0)
+  })
+
+  test('of a topic whose first records are gone is refused', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+
+    expect(await apply(log.records.slice(1))).toMatchObject({
+      kind: 'stopped',
+      reason: expect.stringContaining('gone'),
+    })
+  })
+
+  test('of a re-created topic is refused', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    await apply(log.records)
+    const other = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'other', amount: null }, { lsn: 10 })
+
+    expect(await apply(other.records)).toMatchObject({ kind: 'stopped', reason: expect.stringContaining('re-created') })
+    expect((await orders())[0].name).toBe('a')
+  })
+
+  test('with a beacon of another cluster is refused', async () => {
+    const log = new ChangeLog().beacon(1).beacon(2, { systemIdentifier: '7002' })
+    await apply(log.records.slice(0, 1))
+
+    expect(await apply(log.records)).toMatchObject({
+      kind: 'stopped',
+      reason: expect.stringContaining('another database cluster'),
+    })
+  })
+})
+
+describe('a table', () => {
+  test('that cannot be applied stops, keeps its records in order, and lets the others flow', async () => {
+    const log = new ChangeLog().contract(ordersContract())
+    log.contract(ordersContract({ relation: 5000, table: 'parcels' }))
+    log.create({ id: 1, name: 'a', amount: 'not a number' }, { lsn: 10 })
+    log.create({ id: 2, name: 'b', amount: '1' }, { lsn: 11 })
+    log.create({ id: 1, name: 'p', amount: '1' }, { lsn: 12, table: 'parcels' })
+    await apply(log.records)
+
+    expect(await orders()).toEqual([])
+    expect((await target.pool.query('select * from public.parcels')).rowCount).toBe(1)
+    expect(await stopped()).toMatchObject([{ table_name: 'orders', reason: expect.stringContaining('"not a number"') }])
+    const kept = await target.pool.query('select record_offset from tidemark.quarantine order by record_offset')
+    expect(kept.rows.map((row) => Number(row.record_offset))).toEqual([2, 3])
+
+    log.create({ id: 3, name: 'c', amount: '1' }, { lsn: 13 })
+    await apply(log.records.slice(5))
+    expect(await orders()).toEqual([])
+  })
+
+  test('whose statement the target refuses stops alone', async () => {
+    const log = new ChangeLog()
+      .contract(ordersContract())
+      .contract(ordersContract({ relation: 5000, table: 'parcels' }))
+    log.create({ id: 1, name: 'a', amount: '99999999999.00' }, { lsn: 10 })
+    log.create({ id: 1, name: 'p', amount: '1' }, { lsn: 12, table: 'parcels' })
+    await apply(log.records)
+
+    expect(await stopped()).toMatchObject([{ table_name: 'orders', reason: expect.stringContaining('22003') }])
+    expect((await target.pool.query('select * from public.parcels')).rowCount).toBe(1)
+  })
+
+  test('whose name is taken in the target stops alone', async () => {
+    await target.pool.query('create table public.orders (mine int)')
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+
+    expect(await apply(log.records)).toMatchObject({ kind: 'applied' })
+    expect(await stopped()).toMatchObject([{ table_name: 'orders', reason: expect.stringContaining('already exists') }])
+  })
+
+  test('that is truncated stops', async () => {
+    await apply(new ChangeLog().contract(ordersContract()).truncate({ lsn: 10 }).records)
+    expect(await stopped()).toMatchObject([{ reason: expect.stringContaining('truncate') }])
+  })
+
+  test('whose columns change stops and names the column', async () => {
+    const wider = ordersContract({ version: 2, columns: ordersContract().columns.slice(0, 2) })
+    await apply(new ChangeLog().contract(ordersContract()).contract(wider, { lsn: 9 }).records)
+    expect(await stopped()).toMatchObject([{ reason: 'column amount was dropped' }])
+  })
+
+  test('no contract explains stops by its name', async () => {
+    await apply(new ChangeLog().create({ id: 1 }, { lsn: 10 }).records)
+    expect(await stopped()).toMatchObject([{ table_name: 'orders', reason: expect.stringContaining('no contract') }])
+  })
+
+  test('dropped and created again under its name starts empty and ignores changes of the former one', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'former', amount: null }, { lsn: 10 })
+    log.contract(ordersContract({ version: 2, dropped: true }), { lsn: 11 })
+    log
+      .contract(ordersContract({ relation: 4712 }), { lsn: 12 })
+      .create({ id: 2, name: 'new', amount: null }, { lsn: 13 })
+    log.create({ id: 1, name: 'former', amount: null }, { lsn: 10 })
+
+    await apply(log.records)
+
+    expect(await orders()).toMatchObject([{ name: 'new' }])
+    expect(await stopped()).toEqual([])
+  })
+})
+
+test('a record that is no envelope is quarantined and the next ones are applied', async () => {
+  const log = new ChangeLog()
+    .contract(ordersContract())
+    .append('{"op":')
+    .create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+
+  expect(await apply(log.records)).toMatchObject({ effect: { changes: 1, quarantined: 1 } })
+})
+
+test('another process goes on with the contracts stored', async () => {
+  const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+  await apply(log.records.slice(0, 1))
+
+  await makeLatestState(target.pool).apply(key, log.records)
+
+  expect(await orders()).toHaveLength(1)
+})
+
+test('the newest streamed beacon is the watermark of the topic partition', async () => {
+  await apply(new ChangeLog().beacon(4).beacon(5, { lsn: '0/20' }).beacon(4).records)
+
+  const { rows } = await target.pool.query('select beacon_number, beacon_lsn, system_identifier from tidemark.progress')
+  expect(rows).toEqual([{ beacon_number: '5', beacon_lsn: '0/20', system_identifier: '7001' }])
+})
