@@ -41,7 +41,8 @@ const decimal: Decode = (wire) => {
 
 const float: Decode = (wire) => {
   if (typeof wire === 'number') return Object.is(wire, -0) ? '-0' : `${wire}`
-  return wire === 'NaN' || wire === 'Infinity' || wire === '-Infinity' ? wire : fail('floating point number', wire)
+  // A long whole number arrives as its digits.
+  return typeof wire === 'string' && /^(NaN|-?Infinity|-?\d+)$/.test(wire) ? wire : fail('floating point number', wire)
 }
 
 const string: Decode = (wire) => {

@@ -1,0 +1,86 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
+import { planBatch } from './batch-plan.ts'
+import { TableRegister } from './table-register.ts'
+
+const noneStopped = { has: () => false }
+
+const step = fc.record({
+  id: fc.integer({ min: 1, max: 4 }),
+  op: fc.constantFrom('create', 'update', 'delete', 'initialRead', 'incrementalRead'),
+  name: fc.string({ maxLength: 3 }),
+})
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+function logOf(steps: readonly Step[]): ChangeLog {
+  const log = new ChangeLog().contract(ordersContract())
+  steps.forEach(({ id, op, name }, i) => {
+    if (op === 'delete') log.delete({ id }, { lsn: 100 + i })
+    else log[op as 'create']({ id, name, amount: null }, op === 'incrementalRead' ? {} : { lsn: 100 + i })
+  })
+  return log
+}
+
+/** What the rows are when the steps are taken one by one: a Map, nothing else. */
+function modelOf(steps: readonly Step[]): Map<number, string> {
+  const rows = new Map<number, string>()
+  const streamed = new Set<number>()
+  for (const { id, op, name } of steps) {
+    if (op === 'initialRead' && streamed.has(id)) continue
+    if (op === 'create' || op === 'update' || op === 'delete') streamed.add(id)
+    if (op === 'delete') rows.delete(id)
+    else rows.set(id, name)
+  }
+  return rows
+}
+
+/** Takes the segments of a plan one after the other, as the target does. */
+function rowsOf(log: ChangeLog): Map<number, string> {
+  const rows = new Map<number, string>()
+  const stored = new Map<string, { phase: number; lsn: number }>()
+  for (const segment of planBatch(log.records, new TableRegister(), noneStopped).segments) {
+    for (const [key, write] of segment.get(4711)?.rows ?? []) {
+      const old = stored.get(key)
+      const newer =
+        old === undefined ||
+        write.position.phase > old.phase ||
+        (write.position.phase === old.phase && write.position.lsn > old.lsn)
+      if (newer) stored.set(key, write.position)
+      if (write.mode === 'ordered' && !newer) continue
+      if (write.live) rows.set(Number(key), write.values[1]!)
+      else rows.delete(Number(key))
+    }
+  }
+  return rows
+}
+
+test('a batch reduced to one write per row leaves the rows that its changes leave one by one', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      expect(rowsOf(logOf(steps))).toEqual(modelOf(steps))
+    }),
+  )
+})
+
+test('a table whose contract says it is pending asks for capture', () => {
+  const log = new ChangeLog().contract(ordersContract({ published: false }))
+  expect(planBatch(log.records, new TableRegister(), noneStopped).awaitsCapture).toBe(true)
+})
+
+test('a table that gets its key later is created then', () => {
+  const register = new TableRegister()
+  const keyless = ordersContract({ refusal: 'it has no primary key', columns: [] })
+  const log = new ChangeLog().contract(keyless).contract(ordersContract({ version: 2 }), { lsn: 5 })
+
+  expect(planBatch(log.records, register, noneStopped)).toMatchObject({ creates: [{ version: 2 }], stops: [] })
+})
+
+test('an older contract delivered again does not come back into force', () => {
+  const register = new TableRegister()
+  const log = new ChangeLog()
+    .contract(ordersContract({ version: 2 }))
+    .contract(ordersContract({ version: 1, columns: [] }))
+
+  expect(planBatch(log.records, register, noneStopped).stops).toEqual([])
+})
