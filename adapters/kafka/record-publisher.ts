@@ -1,5 +1,5 @@
 import { generateAuthToken } from 'aws-msk-iam-sasl-signer-js'
-import { Kafka, type KafkaConfig, KafkaJSNumberOfRetriesExceeded, logLevel, Partitioners } from 'kafkajs'
+import { Kafka, type KafkaConfig, type KafkaJSError, logLevel, Partitioners } from 'kafkajs'
 
 /** How clients prove who they are: AWS signatures over TLS, or not at all, on loopback only. */
 export type KafkaAuthentication = 'iam' | 'none'
@@ -21,12 +21,12 @@ export type RecordPublisherOptions = {
   region: string
   clientId: string
   topic: string
-  /** How long to wait for a broker that does not answer yet. */
+  /** How long brokers that do not answer are waited for, at the beginning and at every publish. */
   waitMs: number
 }
 
 /**
- * Connects, waiting for the brokers up to `waitMs`, and creates the topic, by the cluster's defaults, where it is absent.
+ * Connects, waiting for the brokers, and creates the topic, by the cluster's defaults, where it is absent.
  * Throws an Error that names the brokers where none answered in time.
  */
 export async function openRecordPublisher(options: RecordPublisherOptions): Promise<RecordPublisher> {
@@ -39,25 +39,27 @@ export async function openRecordPublisher(options: RecordPublisherOptions): Prom
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
+    retry: { retries: 1 },
   })
-  await producer.connect()
+  await waitForBrokers(options, () => producer.connect())
   return {
-    publish: async (messages) => {
-      await producer.send({ topic, messages, acks: -1 })
-    },
+    // Sent again by the same producer, records carry the same sequence numbers, by which the broker knows them.
+    publish: (messages) => waitForBrokers(options, () => producer.send({ topic, messages, acks: -1 })),
     close: () => producer.disconnect(),
   }
 }
 
 function clientConfiguration({ brokers, authentication, region, clientId }: RecordPublisherOptions): KafkaConfig {
-  const plain = { brokers, clientId, logLevel: logLevel.NOTHING, connectionTimeout: 3_000 }
+  // kafkajs gives up on a restarting broker early in some places and never in others: waitForBrokers decides instead.
+  const retry = { retries: 0 }
+  const plain = { brokers, clientId, retry, logLevel: logLevel.NOTHING, connectionTimeout: 3_000 }
   if (authentication === 'none') return plain
   const oauthBearerProvider = async () => ({ value: (await generateAuthToken({ region })).token })
   return { ...plain, ssl: true, sasl: { mechanism: 'oauthbearer', oauthBearerProvider } }
 }
 
 async function createTopicIfAbsent(kafka: Kafka, topic: string): Promise<void> {
-  const admin = kafka.admin({ retry: { retries: 0 } })
+  const admin = kafka.admin()
   try {
     await admin.connect()
     // Creating needs a right that a stack whose topics exist does not grant.
@@ -68,19 +70,28 @@ async function createTopicIfAbsent(kafka: Kafka, topic: string): Promise<void> {
   }
 }
 
-async function waitForBrokers({ brokers, waitMs }: RecordPublisherOptions, work: () => Promise<void>): Promise<void> {
+async function waitForBrokers(
+  { brokers, waitMs }: RecordPublisherOptions,
+  work: () => Promise<unknown>,
+): Promise<void> {
   const deadline = Date.now() + waitMs
   for (;;) {
     const failure = await work().then(
       () => undefined,
-      (error: Error) => error,
+      (error: unknown) => error as KafkaJSError,
     )
     if (failure === undefined) return
-    if (!(failure instanceof KafkaJSNumberOfRetriesExceeded)) throw failure
+    if (!isPassing(failure)) throw failure
     if (Date.now() > deadline) {
       const seconds = Math.round(waitMs / 1000)
       throw new Error(`no broker of ${brokers.join(', ')} answered within ${seconds} s`, { cause: failure })
     }
     await new Promise((resume) => setTimeout(resume, 200))
   }
+}
+
+/** Whether a later attempt may succeed; kafkajs wraps what it does not itself try again in an error that says it may not. */
+function isPassing(error: KafkaJSError): boolean {
+  const { cause } = error
+  return error.retriable || (cause instanceof Error && isPassing(cause as KafkaJSError))
 }
