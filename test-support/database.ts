@@ -24,6 +24,7 @@ export async function createDatabase(from: DatabaseTemplate): Promise<TestDataba
   const pool = new pg.Pool({ connectionString: url, max: 10 })
   // A connection that a test has terminated leaves the pool by itself.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return { name, url, pool, drop: () => dropDatabase(name, pool) }
 }
 

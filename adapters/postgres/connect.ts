@@ -31,6 +31,8 @@ export function makePool({ credentials, tls, applicationName, max }: PoolOptions
   })
   // An idle connection the server closed has already left the pool; without a listener it would end the process.
   pool.on('error', () => undefined)
+  // One that is checked out reports its end to the query under way; the event without a listener would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 

@@ -2,6 +2,10 @@
 const transientStates = /^(40001|40P01|55P03|57P01|57P02|57P03|08...|53300)$/
 const brokenSocket = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT'])
 
+/** How pg words that the connection ended before, during or between queries; it gives these no code. */
+const brokenConnection =
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired when trying to connect|timeout exceeded when trying to connect)/
+
 /** The SQLSTATE of a server's error, or undefined for any other error. */
 export function sqlState(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
@@ -14,5 +18,5 @@ export function isTransient(error: unknown): boolean {
   if (state !== undefined) return transientStates.test(state)
   if (!(error instanceof Error)) return false
   const code = 'code' in error ? String(error.code) : ''
-  return brokenSocket.has(code) || /Connection terminated|timeout expired when trying to connect/.test(error.message)
+  return brokenSocket.has(code) || brokenConnection.test(error.message)
 }

@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest'
+import { createDatabase } from '#test-support/database.ts'
+import { runUnderFaults } from '#test-support/fault-run.ts'
+
+const runs = Number(process.env['TIDEMARK_FAULT_RUNS'] ?? 300)
+const first = Number(process.env['TIDEMARK_FAULT_SEED'] ?? Date.now() % 1_000_000)
+
+test(`${runs} seeded fault runs from seed ${first} leave the rows of the source`, async () => {
+  for (let seed = first; seed < first + runs; seed++) {
+    const target = await createDatabase('target')
+    try {
+      const result = await runUnderFaults(seed, target.pool)
+      expect(result.target, `seed ${seed}`).toEqual(result.source)
+      expect(result.quarantined, `seed ${seed}`).toBe(0)
+    } finally {
+      await target.drop()
+    }
+  }
+})

@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest'
+import { createDatabase } from '#test-support/database.ts'
+import { runUnderFaults } from '#test-support/fault-run.ts'
+
+const seeds = Array.from({ length: 12 }, (_, i) => 1000 + i)
+
+test.each(seeds)('seed %i: repeats, zombies and ended sessions leave the rows of the source', async (seed) => {
+  const target = await createDatabase('target')
+  try {
+    const result = await runUnderFaults(seed, target.pool)
+
+    expect(result.target).toEqual(result.source)
+    expect(result.quarantined).toBe(0)
+  } finally {
+    await target.drop()
+  }
+})

@@ -1,0 +1,129 @@
+import fc from 'fast-check'
+import type pg from 'pg'
+import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { ChangeLog, ordersContract } from './change-log.ts'
+
+/** Topic partitions of a fault run; each has its own log, as keys are spread over them. */
+const topicPartitions = 3
+
+type Change = { id: number; op: 'create' | 'update' | 'delete'; name: string; lsn: number }
+type Fault = 'none' | 'repeat' | 'zombie' | 'terminate'
+
+/** What a seed makes of a source and of the way its changes are delivered. */
+const history = fc.record({
+  steps: fc.array(
+    fc.record({ id: fc.integer({ min: 1, max: 12 }), remove: fc.boolean(), name: fc.string({ maxLength: 4 }) }),
+    {
+      minLength: 20,
+      maxLength: 120,
+    },
+  ),
+  /** Earlier transactions committing later: changes move behind others of other rows. */
+  delays: fc.array(fc.nat(6), { minLength: 120, maxLength: 120 }),
+  restarts: fc.array(fc.tuple(fc.nat(200), fc.nat(40)), { maxLength: 3 }),
+  batches: fc.array(
+    fc.tuple(fc.integer({ min: 1, max: 25 }), fc.constantFrom<Fault>('none', 'repeat', 'zombie', 'terminate')),
+    {
+      minLength: 5,
+      maxLength: 20,
+    },
+  ),
+})
+type History = typeof history extends fc.Arbitrary<infer T> ? T : never
+
+/** How a fault run ended: the rows of the source and of the target, and what was quarantined. */
+export type FaultRunResult = { readonly source: unknown[]; readonly target: unknown[]; readonly quarantined: number }
+
+/**
+ * Delivers a random history to latest-state tables under faults: capture delivering again after restarts, the mapping
+ * delivering again after lost answers, zombie invocations with old batches, sessions ended by the server.
+ * The seed decides everything but the timing; the same seed replays the same history.
+ */
+export async function runUnderFaults(seed: number, target: pg.Pool): Promise<FaultRunResult> {
+  const [made] = fc.sample(history, { seed, numRuns: 1 }) as [History]
+  const { changes, rows } = sourceOf(made)
+  const logs = Array.from({ length: topicPartitions }, (_, slot) => logOf(changes, slot, made))
+  const delivered = await Promise.allSettled(
+    logs.map((log, topicPartition) => deliver(target, topicPartition, log, made.batches)),
+  )
+  for (const one of delivered) if (one.status === 'rejected') throw one.reason
+  const stored = await target.query('select id::int, name from public.orders order by id')
+  const quarantined = await target.query('select from tidemark.quarantine')
+  return { source: rows, target: stored.rows, quarantined: quarantined.rowCount ?? 0 }
+}
+
+function sourceOf({ steps }: History): { changes: Change[]; rows: { id: number; name: string }[] } {
+  const rows = new Map<number, string>()
+  const changes = steps.map(({ id, remove, name }, i): Change => {
+    const op = remove && rows.has(id) ? 'delete' : rows.has(id) ? 'update' : 'create'
+    if (op === 'delete') rows.delete(id)
+    else rows.set(id, name)
+    return { id, op, name, lsn: 1000 + i }
+  })
+  return { changes, rows: [...rows].map(([id, name]) => ({ id, name })).sort((a, b) => a.id - b.id) }
+}
+
+/** One topic partition's log: its rows' changes in commit order, and what capture sends again after a restart. */
+function logOf(changes: readonly Change[], slot: number, { delays, restarts }: History): ChangeLog {
+  const own = inCommitOrder(
+    changes.filter(({ id }) => id % topicPartitions === slot),
+    delays,
+  )
+  const sent = [...own]
+  for (const [at, back] of restarts) {
+    const end = Math.min(at, sent.length)
+    sent.splice(end, 0, ...sent.slice(Math.max(end - back, 0), end))
+  }
+  const log = new ChangeLog().contract(ordersContract())
+  for (const { id, op, name, lsn } of sent) log[op]({ id, name, amount: null } as never, { lsn })
+  return log
+}
+
+/** Moves changes back behind changes of other rows; those of one row keep their order. */
+function inCommitOrder(changes: readonly Change[], delays: readonly number[]): Change[] {
+  const moved = [...changes]
+  delays.slice(0, changes.length).forEach((delay, i) => {
+    for (let at = i; at < Math.min(i + delay, moved.length - 1); at++) {
+      if (moved[at]!.id === moved[at + 1]!.id) break
+      moved.splice(at, 2, moved[at + 1]!, moved[at]!)
+    }
+  })
+  return moved
+}
+
+async function deliver(
+  target: pg.Pool,
+  topicPartition: number,
+  log: ChangeLog,
+  batches: History['batches'],
+): Promise<void> {
+  const key = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition }
+  const environments = [makeLatestState(target), makeLatestState(target)]
+  const running: Promise<unknown>[] = []
+  let from = 0
+  for (let turn = 0; from < log.records.length; turn++) {
+    const [size, fault] = batches[turn % batches.length]!
+    const records = log.records.slice(from, from + size)
+    if (fault === 'zombie')
+      running.push(environments[1]!.apply(key, log.records.slice(Math.max(from - size, 0), from + size)))
+    if (fault === 'terminate') running.push(terminateOne(target))
+    running.push(environments[turn % 2]!.apply(key, records))
+    if (fault === 'repeat') running.push(environments[0]!.apply(key, records))
+    for (const settled of await Promise.allSettled(running.splice(0))) {
+      if (settled.status === 'rejected') throw settled.reason
+    }
+    from += size
+  }
+}
+
+/** Ends a session that is in the middle of a transaction, if there is one. */
+async function terminateOne(target: pg.Pool): Promise<void> {
+  await target.query(
+    `select pg_terminate_backend(pid)
+     from pg_stat_activity
+     where datname = current_database()
+       and query !~ 'pg_terminate_backend'
+       and state <> 'idle'
+     limit 1`,
+  )
+}
