@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { FunctionHost } from '#localstack/lambda-host/function-host.ts'
+import { type CustomResourceAnswer, makeCustomResourceAnswers } from './custom-resource-answers.ts'
+import { headerOf, type Request, type Response, type Service } from './exchange.ts'
+import { makeKafkaApi } from './kafka-api.ts'
+import { makeLambdaApi } from './lambda-api.ts'
+import { makeSecretsManagerApi } from './secrets-manager-api.ts'
+import { refuseUnknownCall } from './unknown-call.ts'
+
+export type EndpointOptions = {
+  /** 0 takes a free one. */
+  port: number
+  functions: Pick<FunctionHost, 'invoke' | 'list'>
+  /** A secret's value by name or ARN. */
+  secrets: (id: string) => string | undefined
+  /** `host:port,…` of a cluster's brokers. */
+  bootstrapBrokers: (clusterArn: string) => string | undefined
+  /** What `GET /_tidemark/<name>` answers, as JSON. Looked up at each request. */
+  pages: Record<string, () => Promise<unknown>>
+}
+
+/** The server AWS_ENDPOINT_URL names. */
+export type Endpoint = {
+  /** `http://127.0.0.1:<port>` */
+  url: string
+  port: number
+  /** Where the custom resource with this token answers. */
+  responseUrl(token: string): string
+  /** Settles with what is PUT there, also when it came before; rejects after `timeoutMs`. */
+  awaitResponse(token: string, timeoutMs: number): Promise<CustomResourceAnswer>
+  stop(): Promise<void>
+}
+
+/**
+ * Serves, on loopback, the AWS calls functions and tools make here: Lambda Invoke, GetFunction and ListFunctions,
+ * Secrets Manager GetSecretValue, MSK GetBootstrapBrokers, custom resource answers. Any other call gets status 501 and
+ * its name. Rejects when the port is taken, naming it.
+ */
+export async function startEndpoint(options: EndpointOptions): Promise<Endpoint> {
+  const customResources = makeCustomResourceAnswers()
+  const services: Service[] = [
+    makeLambdaApi(options.functions),
+    makeSecretsManagerApi(options.secrets),
+    makeKafkaApi(options.bootstrapBrokers),
+    customResources.service,
+    makePages(options.pages),
+  ]
+  const server = createServer((incoming, outgoing) => {
+    // A client that goes away while it sends has nobody to tell; whatever else fails is answered.
+    void answer(incoming, services).then(
+      (response) => send(outgoing, response),
+      (error) =>
+        send(outgoing, {
+          status: 500,
+          headers: { 'x-amzn-ErrorType': 'ServiceException' },
+          body: { message: String(error) },
+        }),
+    )
+  })
+  // A synchronous invocation may take the function's whole timeout.
+  server.requestTimeout = 0
+  await listen(server, options.port)
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  return {
+    url,
+    port,
+    responseUrl: (token) => `${url}/cloudformation/response/${token}`,
+    awaitResponse: customResources.await,
+    async stop() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+async function listen(server: ReturnType<typeof createServer>, port: number): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(port, '127.0.0.1', resolve)
+    })
+  } catch (cause) {
+    throw new Error(`the endpoint cannot listen on 127.0.0.1:${port}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+async function answer(incoming: IncomingMessage, services: Service[]): Promise<Response> {
+  const url = new URL(incoming.url!, 'http://127.0.0.1')
+  const { headers, method = 'GET' } = incoming
+  const chunks: Buffer[] = []
+  for await (const chunk of incoming) chunks.push(chunk)
+  const path = decodeURIComponent(url.pathname)
+  const request: Request = { method, path, query: url.searchParams, headers, body: Buffer.concat(chunks) }
+  if (comesFromBrowserElsewhere(request))
+    return { status: 403, body: { message: 'only programs on this machine are served' } }
+  for (const service of services) {
+    const response = await service(request)
+    if (response !== undefined) return response
+  }
+  return refuseUnknownCall(request)
+}
+
+/** A web page can make a browser send requests to loopback, under its own origin or a name it lets resolve to it. */
+function comesFromBrowserElsewhere(request: Request): boolean {
+  const local = /^(https?:\/\/)?(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
+  const origin = headerOf(request, 'origin')
+  return !local.test(request.headers.host ?? '') || (origin !== undefined && !local.test(origin))
+}
+
+function makePages(pages: Record<string, () => Promise<unknown>>): Service {
+  return async ({ method, path }) => {
+    const name = /^\/_tidemark\/([\w-]+)$/.exec(path)?.[1]
+    const page = name === undefined || method !== 'GET' ? undefined : pages[name]
+    return page && { status: 200, body: await page() }
+  }
+}
+
+function send(outgoing: ServerResponse, { status, headers, body }: Response): void {
+  const bytes =
+    Buffer.isBuffer(body) || typeof body === 'string' ? body : body === undefined ? '' : JSON.stringify(body)
+  outgoing.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(bytes),
+    'x-amzn-RequestId': randomUUID(),
+    ...headers,
+  })
+  outgoing.end(bytes)
+}

@@ -1,0 +1,33 @@
+import { headerOf, type Request, type Response } from './exchange.ts'
+
+/** The answer to an AWS call that has no local meaning: it names service and action, so that nobody searches for them. */
+export function refuseUnknownCall(request: Request): Response {
+  const message = `${describeCall(request)} is not served locally`
+  const headers = { 'x-amzn-ErrorType': 'NotImplemented' }
+  if (!speaksXml(request)) return { status: 501, headers, body: { __type: 'NotImplemented', message } }
+  const error = `<Error><Code>NotImplemented</Code><Message>${escapeXml(message)}</Message></Error>`
+  const body = serviceOf(request) === 's3' ? error : `<ErrorResponse>${error}</ErrorResponse>`
+  return { status: 501, headers: { ...headers, 'Content-Type': 'application/xml' }, body }
+}
+
+function describeCall(request: Request): string {
+  const target = headerOf(request, 'x-amz-target')
+  const form = speaksXml(request) ? new URLSearchParams(request.body.toString()).get('Action') : undefined
+  const action = target?.split('.').at(-1) ?? form ?? `${request.method} ${request.path}`
+  const service = serviceOf(request) ?? target?.split('.')[0]
+  return service === undefined ? action : `AWS service ${service}, action ${action},`
+}
+
+/** The service a request is signed for. */
+function serviceOf(request: Request): string | undefined {
+  return /Credential=[^/]*\/\d*\/[^/]*\/([^/]+)\/aws4_request/.exec(headerOf(request, 'authorization') ?? '')?.[1]
+}
+
+function speaksXml(request: Request): boolean {
+  const form = headerOf(request, 'content-type')?.startsWith('application/x-www-form-urlencoded') ?? false
+  return form || serviceOf(request) === 's3'
+}
+
+function escapeXml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+}
