@@ -1,8 +1,7 @@
 import { CustomResource, Duration } from 'aws-cdk-lib'
 import * as ec2 from 'aws-cdk-lib/aws-ec2'
 import { Construct } from 'constructs'
-import type { RegisterConnectorEnvironment } from '#lambdas/register-connector/environment.ts'
-import type { Captured } from '../captured.ts'
+import type { ConnectorProperties, RegisterConnectorEnvironment } from '#lambdas/register-connector/environment.ts'
 import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { Source } from '../source/source.ts'
@@ -12,7 +11,7 @@ import { ConnectService, type ConnectServiceSettings } from './connect-service.t
 export type CaptureSettings = ConnectServiceSettings & {
   /** Counts up when the source is another database or everything is to be read anew. */
   epoch: number
-  captured: Captured
+  captured: ConnectorProperties['Captured']
 }
 
 export type CaptureProps = CaptureSettings & {
@@ -68,7 +67,7 @@ export class Capture extends Construct {
         Database: { Host: host, Port: port, Name: database, Tls: platform.databaseTls },
         // The connector's settings are code of the function: new code, registered again.
         Code: platform.bundles.codeDigest('register-connector'),
-      },
+      } satisfies ConnectorProperties,
     })
   }
 }

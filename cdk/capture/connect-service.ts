@@ -104,7 +104,7 @@ export class ConnectService extends Construct implements ec2.IConnectable {
         SOURCE_PASSWORD: ecs.Secret.fromSecretsManager(source.captureCredentials, 'password'),
       },
       healthCheck: {
-        command: ['CMD-SHELL', `curl -fsS http://localhost:${ConnectService.port}/ || exit 1`],
+        command: ['CMD-SHELL', `curl -fsS http://localhost:${ConnectService.port}/connectors || exit 1`],
         startPeriod: Duration.seconds(60),
         interval: Duration.seconds(10),
         retries: 6,

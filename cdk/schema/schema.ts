@@ -4,7 +4,7 @@ import * as targets from 'aws-cdk-lib/aws-events-targets'
 import { Construct } from 'constructs'
 import type { CaptureTablesEnvironment } from '#lambdas/capture-tables/environment.ts'
 import type { MigrateSchemaEnvironment } from '#lambdas/migrate-schema/environment.ts'
-import type { Captured } from '../captured.ts'
+import type { ConnectorProperties } from '#lambdas/register-connector/environment.ts'
 import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
 import type { Source } from '../source/source.ts'
 import type { Target } from '../target/target.ts'
@@ -13,7 +13,7 @@ export type SchemaProps = {
   platform: FunctionPlatform
   source: Source
   target: Target
-  captured: Captured
+  captured: ConnectorProperties['Captured']
   epoch: number
   /** Topic partitions of `changes`: contracts and beacons are written once for each. */
   topicPartitions: number

@@ -1,0 +1,109 @@
+import { setTimeout } from 'node:timers/promises'
+
+/** State of a connector or of one of its tasks. */
+export type ConnectorState = 'UNASSIGNED' | 'RUNNING' | 'PAUSED' | 'STOPPED' | 'FAILED' | 'RESTARTING'
+
+/** `GET /connectors/<name>/status`; a failed part has a stack trace. */
+export type ConnectorStatus = {
+  connector: { state: ConnectorState; trace?: string }
+  tasks: { id: number; state: ConnectorState; trace?: string }[]
+}
+
+/** Connect's REST API, as far as it is used. A connector that does not exist is an outcome, not an error. */
+export type ConnectApi = {
+  /** Creates the connector or changes its configuration. */
+  put(name: string, configuration: Record<string, string>): Promise<void>
+  configuration(name: string): Promise<Record<string, string> | undefined>
+  status(name: string): Promise<ConnectorStatus | undefined>
+  /** Ends the tasks and keeps the configuration; the tasks are gone some moments later. */
+  stop(name: string): Promise<void>
+  /** Starts a stopped connector. */
+  resume(name: string): Promise<void>
+  /** Forgets how far a stopped connector has read. */
+  deleteOffsets(name: string): Promise<void>
+  delete(name: string): Promise<void>
+}
+
+/** Connect is not there: it does not listen, or it does not answer. */
+export class ConnectUnreachableError extends Error {
+  override readonly name = 'ConnectUnreachableError'
+}
+
+const ANSWER_MS = 30_000
+
+/** Time a worker may take over a rebalance, during which it refuses changes with 409. */
+const REBALANCE_MS = 60_000
+
+/**
+ * Connect's REST API at a URL. A worker that is rebalancing is asked again for a minute.
+ * Throws ConnectUnreachableError, or an Error with the answer's own message.
+ */
+export function connectApi(url: string): ConnectApi {
+  const ask = (method: string, path: string, body?: unknown) => request(new URL(path, url), method, body)
+  const of = (name: string, rest = '') => `/connectors/${encodeURIComponent(name)}${rest}`
+  return {
+    put: async (name, configuration) => {
+      await ask('PUT', of(name, '/config'), configuration)
+    },
+    configuration: (name) => unlessAbsent(ask('GET', of(name, '/config'))),
+    status: (name) => unlessAbsent(ask('GET', of(name, '/status'))),
+    stop: (name) => unlessAbsent(ask('PUT', of(name, '/stop'))),
+    resume: (name) => unlessAbsent(ask('PUT', of(name, '/resume'))),
+    deleteOffsets: (name) => unlessAbsent(ask('DELETE', of(name, '/offsets'))),
+    delete: (name) => unlessAbsent(ask('DELETE', of(name))),
+  }
+}
+
+type Answer = { status: number; body: unknown }
+
+/** The answer to a request that succeeded; undefined where the connector does not exist. */
+async function unlessAbsent<T>(answer: Promise<Answer>): Promise<T | undefined> {
+  const { status, body } = await answer
+  return status === 404 ? undefined : (body as T)
+}
+
+async function request(url: URL, method: string, body: unknown): Promise<Answer> {
+  const end = Date.now() + REBALANCE_MS
+  for (;;) {
+    const answer = await ask(url, method, body)
+    if (answer.status < 300 || answer.status === 404) return answer
+    const message = messageOf(answer)
+    if (!isBusy(answer.status, message) || Date.now() > end) {
+      throw new Error(`Connect refused ${method} ${url.pathname} (${answer.status}): ${message}`)
+    }
+    await setTimeout(500)
+  }
+}
+
+async function ask(url: URL, method: string, body: unknown): Promise<Answer> {
+  try {
+    const response = await fetch(url, {
+      method,
+      signal: AbortSignal.timeout(ANSWER_MS),
+      headers: { accept: 'application/json', 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    return { status: response.status, body: text === '' ? undefined : parseJson(text) }
+  } catch (cause) {
+    throw new ConnectUnreachableError(`Connect does not answer at ${url.origin}`, { cause })
+  }
+}
+
+/** A rebalancing worker answers 409, one that has not joined its group yet 500 after a while. */
+const isBusy = (status: number, message: string): boolean =>
+  status === 409 || (status === 500 && message.startsWith('Request timed out'))
+
+function messageOf({ body }: Answer): string {
+  if (typeof body === 'object' && body !== null && 'message' in body) return String(body.message)
+  return typeof body === 'string' ? body : 'without a message'
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // Not from Connect but from something in front of it: the text is what there is to show.
+    return text.slice(0, 500)
+  }
+}

@@ -1,0 +1,196 @@
+import { type Captured, literally, tablePatterns } from './captured-tables.ts'
+
+/** What the connector is told by its surroundings; everything else is decided here. */
+export type ConnectorSettings = {
+  /** Part of the slot's name and of every record's `source.name`. */
+  epoch: number
+  database: { host: string; port: number; name: string; tls: 'verify-full' | 'disable' }
+  /** The one topic of all changes, and how many topic partitions it has. */
+  topic: string
+  topicPartitions: number
+  captured: Captured
+  /** The tables of the publication, `schema.table`: those the initial snapshot reads. */
+  published: string[]
+}
+
+/** Debezium logs the prefix into every record as `source.name`; Connect keeps offsets by it, so an epoch starts afresh. */
+export const topicPrefix = (epoch: number): string => `tidemark_e${epoch}`
+
+/** The replication slot of an epoch. */
+export const slotName = (epoch: number): string => `tidemark_e${epoch}`
+
+/** The publication, which `sql/source` owns. */
+export const PUBLICATION = 'tidemark'
+
+/** Records of these say what the others mean; each of their rows belongs to one topic partition. */
+const CONTROL_TABLES = ['tidemark.table_contract', 'tidemark.beacon']
+
+/** A record of this size passes producer and topic. */
+const MAX_RECORD_BYTES = 16 * 1024 * 1024
+
+/**
+ * The configuration of the Debezium Postgres connector 3.7 that Connect is given. Pure: the same settings give the same
+ * configuration. Credentials are named, not held: the worker reads them from its own environment.
+ */
+export function connectorConfiguration(settings: ConnectorSettings): Record<string, string> {
+  return {
+    'connector.class': 'io.debezium.connector.postgresql.PostgresConnector',
+    'tasks.max': '1',
+    ...source(settings),
+    ...replication(settings),
+    ...initialSnapshot(settings),
+    ...signals(),
+    ...encoding(),
+    ...routing(settings),
+    ...producing(),
+  }
+}
+
+function source({ database }: ConnectorSettings): Record<string, string> {
+  return {
+    'database.hostname': database.host,
+    'database.port': String(database.port),
+    'database.dbname': database.name,
+    'database.user': workerVariable('SOURCE_USERNAME'),
+    'database.password': workerVariable('SOURCE_PASSWORD'),
+    'database.sslmode': database.tls,
+    ...(database.tls === 'verify-full' ? { 'database.sslrootcert': '/kafka/rds-ca.pem' } : {}),
+  }
+}
+
+/** Resolved by the worker's `env` config provider when the task starts; what Connect stores is the name. */
+const workerVariable = (name: string): string => `\${env:${name}}`
+
+function replication({ epoch, captured }: ConnectorSettings): Record<string, string> {
+  return {
+    'plugin.name': 'pgoutput',
+    'topic.prefix': topicPrefix(epoch),
+    'slot.name': slotName(epoch),
+    // A worker that died may hold its slot until the server's wal_sender_timeout of 60 s: the task must outwait it.
+    'slot.max.retries': '60',
+    'slot.retry.delay.ms': '2000',
+    // sql/source decides what is published; Debezium would add tables with a lock that blocks their writers.
+    'publication.name': PUBLICATION,
+    'publication.autocreate.mode': 'disabled',
+    // The order of this list is the order of the initial snapshot: a contract stands before the rows it explains.
+    'table.include.list': [...CONTROL_TABLES.map(literally), ...tablePatterns(captured)].join(','),
+    // With no list at all, reading a table captured later selects * and fails on a generated column.
+    'column.exclude.list': excludedColumns(captured),
+    // The default skips silently what lies between the stored offset and a slot that is ahead of it.
+    'offset.mismatch.strategy': 'trust_offset',
+    // The default leaves truncates out.
+    'skipped.operations': 'none',
+    'provide.transaction.metadata': 'true',
+    'message.prefix.include.list': 'audit',
+    // An idle slot otherwise retains the log of its whole server, which RDS writes every five minutes.
+    'heartbeat.interval.ms': '1000',
+    'heartbeat.action.query': 'select tidemark.emit_beacon()',
+    'status.update.interval.ms': '1000',
+    // 6–9 ms from commit to topic for 0.19 of a core when idle.
+    'poll.interval.ms': '5',
+    'max.batch.size': '8192',
+    'max.queue.size': '32768',
+    // Counted in records alone, a queue of large rows ends the worker for want of memory.
+    'max.queue.size.in.bytes': '67108864',
+  }
+}
+
+function excludedColumns({ excludeColumns }: Captured): string {
+  return (excludeColumns.length === 0 ? ['tidemark.none.none'] : excludeColumns).map(literally).join(',')
+}
+
+function initialSnapshot({ published }: ConnectorSettings): Record<string, string> {
+  return {
+    'snapshot.mode': 'initial',
+    // Reads what is published: without the list it reads tables outside the publication, whose changes never follow.
+    'snapshot.include.collection.list': [
+      ...CONTROL_TABLES,
+      ...published.filter((name) => !CONTROL_TABLES.includes(name)),
+    ]
+      .map(literally)
+      .join(','),
+    'snapshot.locking.mode': 'none',
+    'snapshot.fetch.size': '10000',
+  }
+}
+
+/** Tables captured later are read when the source's signal table says so. */
+function signals(): Record<string, string> {
+  return {
+    'signal.data.collection': 'tidemark.signal',
+    'signal.enabled.channels': 'source',
+    'incremental.snapshot.chunk.size': '8192',
+    // With it, reading a table that Debezium never saw before fails for want of a schema.
+    'include.schema.changes': 'false',
+  }
+}
+
+/** Values arrive exact and readable. */
+function encoding(): Record<string, string> {
+  return {
+    'key.converter': 'org.apache.kafka.connect.json.JsonConverter',
+    'key.converter.schemas.enable': 'false',
+    // With the schema in each record it is ten times as large, and an invocation takes 6 MB.
+    'value.converter': 'org.apache.kafka.connect.json.JsonConverter',
+    'value.converter.schemas.enable': 'false',
+    // Otherwise four headers per record, each an array of numbers in the function's event.
+    'extended.headers.enabled': 'false',
+    // The topic is not compacted: a tombstone says nothing the delete has not said.
+    'tombstones.on.delete': 'false',
+    'decimal.handling.mode': 'string',
+    'time.precision.mode': 'isostring',
+    'interval.handling.mode': 'string',
+    'binary.handling.mode': 'base64',
+    'hstore.handling.mode': 'json',
+    // Columns of types Debezium does not know arrive as text instead of vanishing.
+    'include.unknown.datatypes': 'true',
+    // The defaults write a warning and null for what cannot be converted.
+    'event.converting.failure.handling.mode': 'fail',
+    'event.processing.failure.handling.mode': 'fail',
+  }
+}
+
+/** Everything goes to one topic: a table that a pattern missed would go to a topic nobody reads. */
+function routing({ epoch, topic, topicPartitions }: ConnectorSettings): Record<string, string> {
+  const prefix = literally(topicPrefix(epoch))
+  const matches = 'org.apache.kafka.connect.transforms.predicates.TopicNameMatches'
+  return {
+    predicates: 'unwanted,control',
+    'predicates.unwanted.type': matches,
+    'predicates.unwanted.pattern': `${prefix}\\.transaction|__debezium-heartbeat\\..*`,
+    'predicates.control.type': matches,
+    'predicates.control.pattern': `${prefix}\\.(${CONTROL_TABLES.map(literally).join('|')})`,
+    transforms: 'drop,slot,route',
+    'transforms.drop.type': 'org.apache.kafka.connect.transforms.Filter',
+    'transforms.drop.predicate': 'unwanted',
+    // The row of slot s goes to topic partition s: in each of them a contract precedes what it explains.
+    'transforms.slot.type': 'io.debezium.transforms.partitions.PartitionRouting',
+    'transforms.slot.predicate': 'control',
+    'transforms.slot.partition.payload.fields': 'change.slot',
+    'transforms.slot.partition.topic.num': String(topicPartitions),
+    'transforms.slot.partition.hash.function': 'java',
+    'transforms.route.type': 'io.debezium.transforms.ToLogicalTopicRouter',
+    'transforms.route.topic.regex': '.*',
+    'transforms.route.topic.replacement': topic,
+    // Rows of different tables with equal keys are different rows.
+    'transforms.route.key.field.name': '_table',
+    'transforms.route.key.field.regex': `${prefix}\\.(.*)`,
+    'transforms.route.key.field.replacement': '$1',
+    // The default remembers 16 tables and works out the others for every record.
+    'transforms.route.logical.destination.cache.size': '2048',
+  }
+}
+
+function producing(): Record<string, string> {
+  return {
+    // Connect's default is false: a retried request may then swap or repeat records.
+    'producer.override.enable.idempotence': 'true',
+    'producer.override.acks': 'all',
+    'producer.override.linger.ms': '0',
+    // A larger row fails the task while the connector still says RUNNING.
+    'producer.override.max.request.size': String(MAX_RECORD_BYTES),
+    'producer.override.batch.size': '262144',
+    'producer.override.buffer.memory': '67108864',
+    'producer.override.compression.type': 'lz4',
+  }
+}

@@ -1,0 +1,16 @@
+import { KafkaClient } from '@aws-sdk/client-kafka'
+import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda'
+import { bootstrapBrokers } from '#adapters/kafka/msk-publisher.ts'
+import { answerCustomResource } from '../custom-resource.ts'
+import { readEnvironment } from './environment.ts'
+
+const { CLUSTER_ARN, KAFKA_AUTHENTICATION } = readEnvironment(process.env)
+const aws = new KafkaClient()
+
+/** `Brokers` is the cluster's `host:port,…`. Nothing is created, so nothing is deleted. */
+export const handler = (event: CloudFormationCustomResourceEvent, context: Context): Promise<void> =>
+  answerCustomResource(event, context, async ({ RequestType }) => {
+    if (RequestType === 'Delete') return {}
+    const brokers = await bootstrapBrokers(aws, CLUSTER_ARN, KAFKA_AUTHENTICATION)
+    return { data: { Brokers: brokers.join(',') } }
+  })

@@ -1,0 +1,34 @@
+import type { ConnectorStatus } from '#adapters/connect/connect-api.ts'
+
+/** How a connector is that was asked to run. */
+export type Progress = { kind: 'running' } | { kind: 'failed'; reason: string } | { kind: 'underway'; state: string }
+
+/** Lines of a stack trace that say what happened; the rest says where. */
+const TRACE_LINES = 3
+
+/**
+ * Running means the connector and its tasks: a connector says RUNNING before it has a task, and goes on saying so when
+ * its task has failed.
+ */
+export function progressOf(status: ConnectorStatus | undefined): Progress {
+  if (status === undefined) return { kind: 'underway', state: 'not known yet' }
+  const parts = [
+    { name: 'connector', ...status.connector },
+    ...status.tasks.map((task) => ({ name: `task ${task.id}`, ...task })),
+  ]
+  const failed = parts.find(({ state }) => state === 'FAILED')
+  if (failed !== undefined) return { kind: 'failed', reason: `${failed.name} failed: ${firstLines(failed.trace)}` }
+  if (status.tasks.length > 0 && parts.every(({ state }) => state === 'RUNNING')) return { kind: 'running' }
+  const states = parts.map(({ name, state }) => `${name} ${state}`)
+  return { kind: 'underway', state: status.tasks.length === 0 ? `${states[0]}, no task` : states.join(', ') }
+}
+
+/** Whether a stopped connector's tasks have ended. */
+export const hasStopped = (status: ConnectorStatus | undefined): boolean =>
+  status === undefined || (status.connector.state === 'STOPPED' && status.tasks.length === 0)
+
+/** The exception and its causes, which Java writes as lines that begin at the margin. */
+function firstLines(trace = 'without a trace'): string {
+  const lines = trace.split('\n').filter((line) => line !== '' && !/^\s/.test(line))
+  return lines.slice(0, TRACE_LINES).join(' / ')
+}

@@ -1,0 +1,23 @@
+import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda'
+import { databaseSecret } from '#adapters/aws/secrets.ts'
+import { connectApi } from '#adapters/connect/connect-api.ts'
+import { makePool } from '#adapters/postgres/connect.ts'
+import { answerCustomResource } from '../custom-resource.ts'
+import { readEnvironment } from './environment.ts'
+import { registerConnector } from './register-connector.ts'
+
+const { CONNECT_URL, SOURCE_SECRET_ARN, DATABASE_TLS } = readEnvironment(process.env)
+const connect = connectApi(CONNECT_URL)
+const credentials = databaseSecret(SOURCE_SECRET_ARN)
+const openSource = () =>
+  makePool({ credentials, tls: DATABASE_TLS, applicationName: 'tidemark-register-connector', max: 1 })
+
+/** Time kept to say what went wrong, before the answer's own limit. */
+const REPORT_MS = 10_000
+
+export const handler = (event: CloudFormationCustomResourceEvent, context: Context): Promise<void> =>
+  answerCustomResource(event, context, async () => {
+    const remainingMs = () => context.getRemainingTimeInMillis() - REPORT_MS
+    await registerConnector(event, { connect, openSource, remainingMs })
+    return {}
+  })
