@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import type pg from 'pg'
-import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
+import { type LatestStateEffect, makeLatestState } from '#adapters/postgres/latest-state.ts'
 import { ChangeLog, ordersContract } from './change-log.ts'
 
 /** Topic partitions of a fault run; each has its own log, as keys are spread over them. */
@@ -20,7 +21,8 @@ const history = fc.record({
   ),
   /** Earlier transactions committing later: changes move behind others of other rows. */
   delays: fc.array(fc.nat(6), { minLength: 120, maxLength: 120 }),
-  restarts: fc.array(fc.tuple(fc.nat(200), fc.nat(40)), { maxLength: 3 }),
+  /** Where changes come once more, from how far back, and how many: a restart of capture, or a worker that should be gone. */
+  again: fc.array(fc.tuple(fc.nat(60), fc.nat(40), fc.nat(40)), { maxLength: 4 }),
   batches: fc.array(
     fc.tuple(fc.integer({ min: 1, max: 25 }), fc.constantFrom<Fault>('none', 'repeat', 'zombie', 'terminate')),
     {
@@ -31,8 +33,15 @@ const history = fc.record({
 })
 type History = typeof history extends fc.Arbitrary<infer T> ? T : never
 
-/** How a fault run ended: the rows of the source and of the target, and what was quarantined. */
-export type FaultRunResult = { readonly source: unknown[]; readonly target: unknown[]; readonly quarantined: number }
+/** How a fault run ended. */
+export type FaultRunResult = {
+  readonly source: unknown[]
+  readonly target: unknown[]
+  readonly quarantined: number
+  /** Changes on the logs, and how many the deliveries said they applied: more would be one applied twice. */
+  readonly changes: number
+  readonly applied: number
+}
 
 /**
  * Delivers a random history to latest-state tables under faults: capture delivering again after restarts, the mapping
@@ -46,10 +55,20 @@ export async function runUnderFaults(seed: number, target: pg.Pool): Promise<Fau
   const delivered = await Promise.allSettled(
     logs.map((log, topicPartition) => deliver(target, topicPartition, log, made.batches)),
   )
-  for (const one of delivered) if (one.status === 'rejected') throw one.reason
+  let applied = 0
+  for (const one of delivered) {
+    if (one.status === 'rejected') throw one.reason
+    applied += one.value
+  }
   const stored = await target.query('select id::int, name from public.orders order by id')
   const quarantined = await target.query('select from tidemark.quarantine')
-  return { source: rows, target: stored.rows, quarantined: quarantined.rowCount ?? 0 }
+  return {
+    source: rows,
+    target: stored.rows,
+    quarantined: quarantined.rowCount ?? 0,
+    changes: logs.reduce((sum, log) => sum + log.records.length - 1, 0),
+    applied,
+  }
 }
 
 function sourceOf({ steps }: History): { changes: Change[]; rows: { id: number; name: string }[] } {
@@ -64,15 +83,16 @@ function sourceOf({ steps }: History): { changes: Change[]; rows: { id: number; 
 }
 
 /** One topic partition's log: its rows' changes in commit order, and what capture sends again after a restart. */
-function logOf(changes: readonly Change[], slot: number, { delays, restarts }: History): ChangeLog {
+function logOf(changes: readonly Change[], slot: number, { delays, again }: History): ChangeLog {
   const own = inCommitOrder(
     changes.filter(({ id }) => id % topicPartitions === slot),
     delays,
   )
   const sent = [...own]
-  for (const [at, back] of restarts) {
+  for (const [at, back, length] of again) {
     const end = Math.min(at, sent.length)
-    sent.splice(end, 0, ...sent.slice(Math.max(end - back, 0), end))
+    const start = Math.max(end - back, 0)
+    sent.splice(end, 0, ...sent.slice(start, Math.min(start + length, end)))
   }
   const log = new ChangeLog().contract(ordersContract())
   for (const { id, op, name, lsn } of sent) log[op]({ id, name, amount: null } as never, { lsn })
@@ -96,11 +116,12 @@ async function deliver(
   topicPartition: number,
   log: ChangeLog,
   batches: History['batches'],
-): Promise<void> {
+): Promise<number> {
   const key = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition }
   const environments = [makeLatestState(target), makeLatestState(target)]
-  const running: Promise<unknown>[] = []
+  const running: Promise<ApplyOutcome<LatestStateEffect> | undefined>[] = []
   let from = 0
+  let applied = 0
   for (let turn = 0; from < log.records.length; turn++) {
     const [size, fault] = batches[turn % batches.length]!
     const records = log.records.slice(from, from + size)
@@ -111,13 +132,15 @@ async function deliver(
     if (fault === 'repeat') running.push(environments[0]!.apply(key, records))
     for (const settled of await Promise.allSettled(running.splice(0))) {
       if (settled.status === 'rejected') throw settled.reason
+      if (settled.value?.kind === 'applied') applied += settled.value.effect.changes
     }
     from += size
   }
+  return applied
 }
 
 /** Ends a session that is in the middle of a transaction, if there is one. */
-async function terminateOne(target: pg.Pool): Promise<void> {
+async function terminateOne(target: pg.Pool): Promise<undefined> {
   await target.query(
     `select pg_terminate_backend(pid)
      from pg_stat_activity
@@ -126,4 +149,5 @@ async function terminateOne(target: pg.Pool): Promise<void> {
        and state <> 'idle'
      limit 1`,
   )
+  return undefined
 }

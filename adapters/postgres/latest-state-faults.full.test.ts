@@ -12,6 +12,7 @@ test(`${runs} seeded fault runs from seed ${first} leave the rows of the source`
       const result = await runUnderFaults(seed, target.pool)
       expect(result.target, `seed ${seed}`).toEqual(result.source)
       expect(result.quarantined, `seed ${seed}`).toBe(0)
+      expect(result.applied, `seed ${seed}`).toBeLessThanOrEqual(result.changes)
     } finally {
       await target.drop()
     }
