@@ -26,7 +26,7 @@ export async function keepInQuarantine(
       records.map((record) => record.tableName),
       records.map((record) => storable(record.key)),
       records.map((record) => storable(record.value)),
-      records.map((record) => record.reason),
+      records.map((record) => storable(record.reason)),
     ],
   )
 }

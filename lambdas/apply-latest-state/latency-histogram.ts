@@ -12,11 +12,11 @@ export function histogramOf(latenciesMs: Iterable<number>): Histogram {
   return { Values: [...counts.keys()], Counts: [...counts.values()] }
 }
 
-/** Half a millisecond below 10 ms, then about 5 % of the value, and whole powers of ten far out. */
+/** Half a millisecond below 10 ms, then steps that grow with the value. */
 function stepOf(latencyMs: number): number {
   if (latencyMs < 10) return 0.5
   if (latencyMs < 50) return 2
   if (latencyMs < 200) return 10
-  if (latencyMs < 1000) return 50
+  if (latencyMs < 1000) return 40
   return 10 ** Math.floor(Math.log10(latencyMs))
 }

@@ -1,0 +1,101 @@
+import type { MSKEvent, MSKRecord } from 'aws-lambda'
+import { expect, test } from 'vitest'
+import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
+import { type Effect, makeApplyLatestState } from './apply-latest-state.ts'
+import type { DeliveredRecord } from './delivered-record.ts'
+
+const record = (topic: string, partition: number, offset: number, value?: string): MSKRecord => ({
+  topic,
+  partition,
+  offset,
+  timestamp: 1000,
+  timestampType: 'CREATE_TIME',
+  headers: [],
+  ...({ value: value && Buffer.from(value).toString('base64') } as { key: string; value: string }),
+})
+
+const eventOf = (...records: MSKRecord[]): MSKEvent => ({
+  eventSource: 'aws:kafka',
+  eventSourceArn: 'arn:aws:kafka:us-east-1:000000000000:cluster/c/1',
+  bootstrapServers: '127.0.0.1:9092',
+  records: Object.groupBy(records, ({ topic, partition }) => `${topic}-${partition}`) as MSKEvent['records'],
+})
+
+const applied = (effect: Partial<Effect>): ApplyOutcome<Effect> => ({
+  kind: 'applied',
+  duplicates: 0,
+  effect: { changes: 1, quarantined: 0, ...effect },
+})
+
+function setUp(outcomeOf: (topicPartition: number) => ApplyOutcome<Effect>) {
+  const calls: { topicPartition: number; records: readonly DeliveredRecord[] }[] = []
+  const lines: string[] = []
+  let captureRequests = 0
+  const handler = makeApplyLatestState({
+    consumers: new Map([
+      [
+        'changes',
+        {
+          consumer: 'latest-state',
+          async apply({ topicPartition }, records) {
+            calls.push({ topicPartition, records })
+            return outcomeOf(topicPartition)
+          },
+        },
+      ],
+    ]),
+    requestCapture: async () => {
+      captureRequests++
+    },
+    now: () => 5_000,
+    print: (line) => lines.push(line),
+  })
+  return { handler, calls, metrics: () => JSON.parse(lines.at(-1)!), captureRequests: () => captureRequests }
+}
+
+test('each topic partition is applied by itself, tombstones and all', async () => {
+  const { handler, calls } = setUp(() => applied({}))
+
+  await handler(eventOf(record('changes', 0, 7, 'a'), record('changes', 1, 3), record('changes', 0, 8, 'ü')))
+
+  expect(calls.map(({ topicPartition, records }) => [topicPartition, records.map((r) => [r.offset, r.value])])).toEqual(
+    [
+      [
+        0,
+        [
+          [7, 'a'],
+          [8, 'ü'],
+        ],
+      ],
+      [1, [[3, undefined]]],
+    ],
+  )
+})
+
+test('a topic partition that is stopped fails the event, after the others are applied', async () => {
+  const { handler, calls } = setUp((p) => (p === 0 ? { kind: 'stopped', atOffset: 7, reason: 'a gap' } : applied({})))
+
+  await expect(handler(eventOf(record('changes', 0, 9), record('changes', 1, 3)))).rejects.toThrow(
+    'changes-0 is stopped at offset 7: a gap',
+  )
+  expect(calls).toHaveLength(2)
+})
+
+test('a record of a topic that nobody consumes is refused', async () => {
+  const { handler } = setUp(() => applied({}))
+  await expect(handler(eventOf(record('other', 0, 0)))).rejects.toThrow('topic other')
+})
+
+test('latency from commit to visible is a metric with values and counts', async () => {
+  const { handler, metrics } = setUp(() => applied({ changes: 3, committedAtMs: [4_988, 4_988, 4_000] }))
+
+  await handler(eventOf(record('changes', 0, 0)))
+
+  expect(metrics()).toMatchObject({ AppliedChanges: 3, CommitToVisibleMs: { Values: [12, 1000], Counts: [2, 1] } })
+})
+
+test('a table that awaits capture has capture requested at once', async () => {
+  const { handler, captureRequests } = setUp(() => applied({ awaitsCapture: true }))
+  await handler(eventOf(record('changes', 0, 0)))
+  expect(captureRequests()).toBe(1)
+})
