@@ -1,14 +1,26 @@
 import { App } from 'aws-cdk-lib'
+import { withDatabaseUrls } from './database-url.ts'
 import { bundleFunctions } from './function-bundle.ts'
 import { Pipeline } from './pipeline.ts'
 import { type Stage, stages } from './stages.ts'
 
-const app = new App({ analyticsReporting: false, treeMetadata: false })
+const app = new App({
+  analyticsReporting: false,
+  treeMetadata: false,
+  context: {
+    // What CloudFormation would refuse is refused here already, not warned of.
+    '@aws-cdk/core:validateAgainstDefaultRules': true,
+    '@aws-cdk/aws-iam:minimizePolicies': true,
+    '@aws-cdk/aws-ecs:removeDefaultDeploymentAlarm': true,
+  },
+})
 new Pipeline(app, { stage: chosenStage(app.node.tryGetContext('stage')), bundles: bundleFunctions() })
 app.synth()
 
+/** On one machine the databases may be given by URL; they are then used instead of new ones. */
 function chosenStage(name: unknown): Stage {
   const stage = stages[String(name)]
   if (stage === undefined) throw new Error(`name a stage: -c stage=${Object.keys(stages).join('|')}`)
-  return stage
+  if (stage !== stages['local']) return stage
+  return withDatabaseUrls(stage, process.env['TIDEMARK_SOURCE_URL'], process.env['TIDEMARK_TARGET_URL'])
 }

@@ -1,4 +1,4 @@
-import { CfnOutput, Stack } from 'aws-cdk-lib'
+import { CfnOutput, Stack, Validations } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import { Capture } from './capture/capture.ts'
 import type { FunctionBundles } from './function-bundle.ts'
@@ -28,6 +28,10 @@ export class Pipeline extends Stack {
       terminationProtection: stage.keepsData,
     })
     this.#zones = stage.availabilityZones
+    Validations.of(this).acknowledge({
+      id: 'CloudFormation-Validate::W3010',
+      reason: 'MSK has no brokers in some zones: the stage names the ones to use',
+    })
     const { keepsData, databaseTls, logRetentionDays } = stage
     const keys = new Keys(this, 'Keys', { customerManaged: stage.customerManagedKeys, keepsData })
     const network = new Network(this, 'Network', stage)

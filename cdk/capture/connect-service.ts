@@ -1,19 +1,17 @@
-import { join } from 'node:path'
-import { Duration, RemovalPolicy } from 'aws-cdk-lib'
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
 import * as ec2 from 'aws-cdk-lib/aws-ec2'
-import { Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import * as ecs from 'aws-cdk-lib/aws-ecs'
 import * as logs from 'aws-cdk-lib/aws-logs'
 import { Construct, type IDependable } from 'constructs'
 import type { FunctionPlatform } from '../pipeline-function.ts'
 import type { Source } from '../source/source.ts'
 import type { Stream } from '../stream/stream.ts'
+import { type ConnectImage, connectImage } from './connect-image.ts'
 import { connectWorkerVariables } from './connect-worker.ts'
 import { rotatePassword } from './password-rotation.ts'
 
 export type ConnectServiceSettings = {
-  /** Debezium's public image, or one built from it that can log in to MSK with IAM. */
-  image: 'public' | 'iam'
+  image: ConnectImage
   cpu: number
   memoryMiB: number
   heapMiB: number
@@ -26,9 +24,6 @@ export type ConnectServiceProps = ConnectServiceSettings & {
   stream: Stream
   source: Source
 }
-
-/** The name of the image's release, which the image folder's Dockerfile pins by digest. */
-const PUBLIC_IMAGE = 'quay.io/debezium/connect:3.7.0.Final'
 
 const GROUP = 'tidemark-connect'
 
@@ -90,7 +85,7 @@ export class ConnectService extends Construct implements ec2.IConnectable {
       },
     })
     task.addContainer('connect', {
-      image: image === 'public' ? ecs.ContainerImage.fromRegistry(PUBLIC_IMAGE) : imageWithIam(),
+      image: connectImage(image, Stack.of(this).region),
       portMappings: [{ containerPort: ConnectService.port }],
       environment: connectWorkerVariables({
         bootstrapBrokers: stream.bootstrapBrokers,
@@ -120,6 +115,3 @@ export class ConnectService extends Construct implements ec2.IConnectable {
     return task
   }
 }
-
-const imageWithIam = (): ecs.ContainerImage =>
-  ecs.ContainerImage.fromAsset(join(import.meta.dirname, 'image'), { platform: Platform.LINUX_ARM64 })

@@ -21,14 +21,15 @@ export function rotatePassword(scope: Construct, props: PasswordRotationProps): 
   const { source, service, cluster, platform } = props
   const { vpc, subnets } = platform.network
   const rotation = secretsmanager.HostedRotation.postgreSqlSingleUser({ vpc, vpcSubnets: subnets })
-  const schedule = source.captureCredentials.addRotationSchedule('Rotation', {
+  const schedule = new secretsmanager.RotationSchedule(scope, 'Rotation', {
+    secret: source.captureCredentials,
     hostedRotation: rotation,
     automaticallyAfter: Duration.days(props.days),
     // The role exists only once the schema is migrated.
     rotateImmediatelyOnUpdate: false,
   })
   source.database.connections.allowDefaultPortFrom(rotation)
-  schedule.node.addDependency(service)
+  schedule.node.defaultChild!.node.addDependency(service)
 
   const redeploy = new targets.AwsApi({
     service: 'ECS',
