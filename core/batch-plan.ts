@@ -42,6 +42,8 @@ export type BatchPlan = {
   readonly quarantined: QuarantinedRecord[]
   /** The newest streamed beacon. */
   beacon: Beacon | undefined
+  /** Attempts of the initial snapshot whose reads are in the batch. */
+  readonly initialReads: Position[]
   /** Commit times of the streamed changes that are applied, in ms since 1970. */
   readonly committedAtMs: number[]
   /** Changes of rows, reads included. */
@@ -76,6 +78,7 @@ class BatchPlanner {
     stops: [],
     quarantined: [],
     beacon: undefined,
+    initialReads: [],
     committedAtMs: [],
     changes: 0,
     awaitsCapture: false,
@@ -103,8 +106,7 @@ class BatchPlanner {
         this.#takeTruncate(record.offset, incoming)
         break
       case 'beacon':
-        if (incoming.streamed && incoming.beacon.number > (this.plan.beacon?.number ?? 0))
-          this.plan.beacon = incoming.beacon
+        this.#takeBeacon(incoming.position, incoming.beacon)
         break
     }
   }
@@ -144,6 +146,16 @@ class BatchPlanner {
     if (change.position.phase === 1) this.plan.committedAtMs.push(change.committedAtMs)
   }
 
+  #takeBeacon(position: Position, beacon: Beacon): void {
+    // Rows read by the initial snapshot follow the beacon that it reads: only a streamed one is a watermark.
+    if (position.phase === 0) this.#noteInitialRead(position)
+    else if (beacon.number > (this.plan.beacon?.number ?? 0)) this.plan.beacon = beacon
+  }
+
+  #noteInitialRead(position: Position): void {
+    if (position.lsn > (this.plan.initialReads.at(-1)?.lsn ?? 0)) this.plan.initialReads.push(position)
+  }
+
   #takeTruncate(offset: number, truncate: { schema: string; table: string; position: Position }): void {
     const found = this.#register.find(tableName(truncate), truncate.position)
     if (found.kind === 'former') return
@@ -173,6 +185,7 @@ class BatchPlanner {
   }
 
   #takeContract(offset: number, position: Position, contract: TableContract): void {
+    if (position.phase === 0) this.#noteInitialRead(position)
     const lsn = position.phase === 0 ? 0 : position.lsn
     this.plan.contracts.push({ offset, epoch: position.epoch, lsn, contract })
     const effect = this.#register.enter(contract, lsn)

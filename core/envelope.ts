@@ -11,7 +11,7 @@ export type Incoming =
   | { readonly kind: 'row'; readonly change: RowChange }
   | { readonly kind: 'truncate'; readonly schema: string; readonly table: string; readonly position: Position }
   | { readonly kind: 'contract'; readonly position: Position; readonly contract: TableContract }
-  | { readonly kind: 'beacon'; readonly beacon: Beacon; readonly streamed: boolean }
+  | { readonly kind: 'beacon'; readonly position: Position; readonly beacon: Beacon }
   | { readonly kind: 'ignored' }
 
 /** One version of one row: created, updated, deleted, or read by a snapshot. */
@@ -29,10 +29,13 @@ export type RowChange = {
 
 /** Everything the source committed before it precedes it in every topic partition. */
 export type Beacon = {
+  readonly epoch: number
   readonly number: number
   readonly slot: number
   readonly lsn: string
   readonly systemIdentifier: string
+  /** How many topic partitions have a beacon. */
+  readonly topicPartitions: number
   readonly emittedAt: string
 }
 
@@ -107,21 +110,23 @@ function readEpoch(name: string | undefined): number {
 function readControl(envelope: Envelope, table: string): Incoming {
   const row = envelope.after
   if (row === null || row === undefined) return { kind: 'ignored' }
+  const position = readPosition(envelope.op === 'r' ? 'initial read' : 'create', envelope.source!)
   if (table === 'table_contract') {
-    const position = readPosition(envelope.op === 'r' ? 'initial read' : 'create', envelope.source!)
     return { kind: 'contract', position, contract: parseContract(JSON.parse(String(row['contract']))) }
   }
   if (table !== 'beacon') return { kind: 'ignored' }
-  return { kind: 'beacon', beacon: readBeacon(row), streamed: envelope.op !== 'r' }
+  return { kind: 'beacon', position, beacon: readBeacon(row, position.epoch) }
 }
 
-function readBeacon(row: WireRow): Beacon {
-  const body = JSON.parse(String(row['body'])) as { lsn: unknown; systemIdentifier: unknown }
+function readBeacon(row: WireRow, epoch: number): Beacon {
+  const body = JSON.parse(String(row['body'])) as Record<string, unknown>
   return {
+    epoch,
     number: Number(row['number']),
     slot: Number(row['slot']),
-    lsn: String(body.lsn),
-    systemIdentifier: String(body.systemIdentifier),
+    lsn: String(body['lsn']),
+    systemIdentifier: String(body['systemIdentifier']),
+    topicPartitions: Number(body['topicPartitions']),
     emittedAt: String(row['emitted_at']),
   }
 }

@@ -71,8 +71,14 @@ export class ChangeLog {
     return this.#envelope('c', null, row, { ...origin, schema: 'tidemark', table: 'table_contract' })
   }
 
-  beacon(number: number, { slot = 0, systemIdentifier = '7001', lsn = '0/10' } = {}): this {
-    const body = JSON.stringify({ systemIdentifier, lsn })
+  /** A contract as the initial snapshot reads it. */
+  readContract(contract: TableContract, lsn: number): this {
+    const row = { relation: contract.relation, version: contract.version, slot: 0, contract: JSON.stringify(contract) }
+    return this.#envelope('r', null, row, { lsn, snapshot: 'true', schema: 'tidemark', table: 'table_contract' })
+  }
+
+  beacon(number: number, { slot = 0, systemIdentifier = '7001', lsn = '0/10', topicPartitions = 1 } = {}): this {
+    const body = JSON.stringify({ systemIdentifier, lsn, topicPartitions })
     const row = { slot, number, body, emitted_at: '2024-01-01T00:00:00Z' }
     return this.#envelope('u', null, row, { lsn: parseLsn(lsn), schema: 'tidemark', table: 'beacon' })
   }

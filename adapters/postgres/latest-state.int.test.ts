@@ -97,6 +97,37 @@ describe('a row', () => {
   })
 })
 
+describe('an initial snapshot that is read again', () => {
+  const row = (id: number) => ({ id, name: 'read', amount: null })
+  const interrupted = () =>
+    new ChangeLog()
+      .readContract(ordersContract(), 50)
+      .initialRead(row(1), { lsn: 50 })
+      .initialRead(row(2), { lsn: 50 })
+      .readContract(ordersContract(), 60)
+      .initialRead(row(2), { lsn: 60 })
+      .create(row(3), { lsn: 55 })
+
+  test('takes away the rows that were deleted between the attempts, once it has ended', async () => {
+    const log = interrupted()
+    await apply(log.records)
+    expect(await orders()).toMatchObject([{ id: '1' }, { id: '2' }, { id: '3' }])
+
+    await apply(log.beacon(1).records)
+    expect(await orders()).toMatchObject([{ id: '2' }, { id: '3' }])
+  })
+
+  test('waits until it has ended in every topic partition', async () => {
+    const log = interrupted().beacon(1, { topicPartitions: 2 })
+    await apply(log.records)
+    expect(await orders()).toHaveLength(3)
+
+    const other = new ChangeLog().readContract(ordersContract(), 60).beacon(1, { topicPartitions: 2, slot: 1 })
+    await latestState.apply({ ...key, topicPartition: 1 }, other.records)
+    expect(await orders()).toHaveLength(2)
+  })
+})
+
 describe('a delivery', () => {
   test('repeated changes nothing', async () => {
     const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })

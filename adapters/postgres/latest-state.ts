@@ -5,6 +5,7 @@ import type { RecordIdentity } from '#core/delivery.ts'
 import type { TableRegister } from '#core/table-register.ts'
 import { type ApplyOutcome, applyInTransaction, RefusedDelivery } from './apply-transaction.ts'
 import { keepContracts, loadRegister } from './contract-register.ts'
+import { followInitialRead } from './initial-read.ts'
 import { writeStatements } from './latest-state-statements.ts'
 import type { ProgressKey, StoredProgress } from './progress.ts'
 import { keepInQuarantine } from './quarantine.ts'
@@ -130,6 +131,7 @@ async function carryOut(
   for (const contract of plan.drops) await client.query('select tidemark.drop_latest_state($1)', [contract.relation])
   if (plan.contracts.length > 0) await keepContracts(client, key.topic, key.topicPartition, plan.contracts)
   if (plan.stops.length > 0) await client.query(insertStops, stopValues(plan.stops))
+  await followInitialRead(client, key.topicPartition, plan)
   if (plan.quarantined.length > 0) {
     const byOffset = new Map(records.map((record) => [record.offset, record]))
     await keepInQuarantine(
