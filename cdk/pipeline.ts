@@ -3,6 +3,7 @@ import type { Construct } from 'constructs'
 import { Capture } from './capture/capture.ts'
 import type { FunctionBundles } from './function-bundle.ts'
 import { Keys } from './keys.ts'
+import { refuseSilentDrops } from './latest-state/delivery-rules.ts'
 import { LatestState } from './latest-state/latest-state.ts'
 import { Network } from './network/network.ts'
 import type { DatabaseEndpoint } from './postgres-database.ts'
@@ -63,6 +64,7 @@ export class Pipeline extends Stack {
     })
     const producer = new Producer(this, 'Producer', { platform, stream, source })
 
+    refuseSilentDrops(this)
     this.#publish({
       SourceEndpoint: address(source.database.endpoint),
       SourceAdminSecretArn: source.database.adminSecret.secretArn,

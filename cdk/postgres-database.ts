@@ -57,7 +57,7 @@ export class PostgresDatabase extends Construct implements ec2.IConnectable {
     const { settings } = props
     if (settings.kind === 'existing') {
       this.endpoint = { host: settings.host, port: settings.port, database: settings.database }
-      this.adminSecret = secretsmanager.Secret.fromSecretCompleteArn(this, 'Admin', settings.adminSecretArn)
+      this.adminSecret = existingSecret(this, settings)
       this.connections = new ec2.Connections({
         securityGroups: existingGroups(this, settings),
         defaultPort: ec2.Port.tcp(settings.port),
@@ -105,6 +105,16 @@ export class PostgresDatabase extends Construct implements ec2.IConnectable {
   }
 }
 
+/** A right to read names the secret as it is; where its random suffix is not known, any. */
+function existingSecret(scope: Construct, { adminSecretArn: arn }: ExistingDatabase): secretsmanager.ISecret {
+  const complete = /-[A-Za-z0-9]{6}$/.test(arn)
+  return secretsmanager.Secret.fromSecretAttributes(
+    scope,
+    'Admin',
+    complete ? { secretCompleteArn: arn } : { secretPartialArn: arn },
+  )
+}
+
 function existingGroups(scope: Construct, { securityGroupId }: ExistingDatabase): ec2.ISecurityGroup[] {
   if (securityGroupId === undefined) return []
   return [ec2.SecurityGroup.fromSecurityGroupId(scope, 'SecurityGroup', securityGroupId)]
@@ -139,6 +149,6 @@ function makeInstance(scope: Construct, settings: NewDatabase, props: PostgresDa
     allowMajorVersionUpgrade: false,
     autoMinorVersionUpgrade: true,
     deletionProtection: keepsData,
-    removalPolicy: keepsData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    removalPolicy: keepsData ? RemovalPolicy.SNAPSHOT : RemovalPolicy.DESTROY,
   })
 }

@@ -20,7 +20,7 @@ export type Stage = {
   latestState: LatestStateSettings
   /** Customer managed keys for topics, databases and secrets; otherwise AWS's own. */
   customerManagedKeys: boolean
-  /** Databases, keys and broker logs survive the stack; databases refuse deletion. */
+  /** The stack and its databases refuse deletion; what is deleted all the same leaves its keys and last state behind. */
   keepsData: boolean
   logRetentionDays: number
 }

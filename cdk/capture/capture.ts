@@ -33,10 +33,10 @@ export class Capture extends Construct {
     const { stream, source, schema } = props
     const service = new ConnectService(this, 'Connect', props)
     this.connectUrl = service.url
-    // Connect reads its topics as it starts, and the connector logs in with a role that the schema creates.
-    service.startsAfter(stream, schema)
+    // A worker reads its topics as it starts; the connector logs in with a role that the schema creates.
+    service.startsAfter(stream)
     this.connector = this.#registerConnector(service, props)
-    this.connector.node.addDependency(service, source)
+    this.connector.node.addDependency(service, schema, source)
   }
 
   #registerConnector(service: ConnectService, { platform, stream, source, epoch, captured }: CaptureProps) {

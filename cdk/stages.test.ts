@@ -1,0 +1,91 @@
+import { expect, test } from 'vitest'
+import { synthesize } from '#test-support/stack-template.ts'
+import { withDatabaseUrls } from './database-url.ts'
+import { stages } from './stages.ts'
+
+const { local, prod } = stages as Record<'local' | 'prod', (typeof stages)[string]>
+
+test('the local stage needs neither the internet nor Docker nor anything that has no local meaning', () => {
+  const { types, text } = synthesize(local)
+
+  expect(types).toEqual([
+    'AWS::EC2::RouteTable',
+    'AWS::EC2::SecurityGroup',
+    'AWS::EC2::SecurityGroupIngress',
+    'AWS::EC2::Subnet',
+    'AWS::EC2::SubnetRouteTableAssociation',
+    'AWS::EC2::VPC',
+    'AWS::ECS::Cluster',
+    'AWS::ECS::Service',
+    'AWS::ECS::TaskDefinition',
+    'AWS::Events::Rule',
+    'AWS::IAM::Policy',
+    'AWS::IAM::Role',
+    'AWS::Lambda::EventSourceMapping',
+    'AWS::Lambda::Function',
+    'AWS::Lambda::Permission',
+    'AWS::Logs::LogGroup',
+    'AWS::MSK::Cluster',
+    'AWS::MSK::Configuration',
+    'AWS::MSK::Topic',
+    'AWS::RDS::DBInstance',
+    'AWS::RDS::DBParameterGroup',
+    'AWS::RDS::DBSubnetGroup',
+    'AWS::SecretsManager::Secret',
+    'AWS::SecretsManager::SecretTargetAttachment',
+    'AWS::ServiceDiscovery::PrivateDnsNamespace',
+    'AWS::ServiceDiscovery::Service',
+    'Custom::BootstrapBrokers',
+    'Custom::Connector',
+    'Custom::Schema',
+  ])
+  expect(text).toContain('"Image":"quay.io/debezium/connect:3.7.0.Final"')
+})
+
+test('an existing database stands in for a new one, its address in the template and its password not', () => {
+  const stage = withDatabaseUrls(local, 'postgres://app:s3cret@db.example:6432/shop', undefined)
+
+  const { text, only, ofType } = synthesize(stage)
+
+  const { Properties } = only('Custom::Connector')
+  expect(Properties['Database']).toEqual({ Host: 'db.example', Port: 6432, Name: 'shop', Tls: 'disable' })
+  expect(Object.keys(ofType('AWS::RDS::DBInstance'))).toEqual([expect.stringContaining('Target')])
+  expect(text).toContain('arn:aws:secretsmanager:us-east-1:000000000000:secret:tidemark-source-url')
+  expect(text).not.toContain('s3cret')
+})
+
+test('credentials of a role carry the address of an existing database', () => {
+  const stage = withDatabaseUrls(local, undefined, 'postgres://app:s3cret@[::1]/stock')
+
+  const secrets = Object.values(synthesize(stage).ofType('AWS::SecretsManager::Secret'))
+
+  const templates = secrets.map(({ Properties }) => Properties['GenerateSecretString'].SecretStringTemplate)
+  expect(templates).toContain(
+    '{"engine":"postgres","host":"::1","port":5432,"dbname":"stock","username":"tidemark_read"}',
+  )
+})
+
+test('production has no path to the internet and keeps its data', () => {
+  const { types, ofType } = synthesize(prod)
+
+  expect(types).not.toContain('AWS::EC2::InternetGateway')
+  expect(types).not.toContain('AWS::EC2::NatGateway')
+  for (const database of Object.values(ofType('AWS::RDS::DBInstance'))) {
+    expect(database).toMatchObject({
+      DeletionPolicy: 'Snapshot',
+      Properties: { DeletionProtection: true, MultiAZ: true },
+    })
+  }
+})
+
+test('production delivers with pollers that are always there', () => {
+  const mappings = Object.values(synthesize(prod).ofType('AWS::Lambda::EventSourceMapping'))
+
+  for (const { Properties } of mappings) {
+    expect(Properties['ProvisionedPollerConfig']).toEqual({
+      MinimumPollers: 2,
+      MaximumPollers: 12,
+      PollerGroupName: 'tidemark-prod',
+    })
+  }
+})

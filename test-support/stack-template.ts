@@ -1,0 +1,56 @@
+import { App } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
+import * as lambda from 'aws-cdk-lib/aws-lambda'
+import type { FunctionBundles } from '#cdk/function-bundle.ts'
+import { Pipeline } from '#cdk/pipeline.ts'
+import type { Stage } from '#cdk/stages.ts'
+
+/** A resource as the template has it. */
+export type TemplateResource = {
+  Type: string
+  // biome-ignore lint/suspicious/noExplicitAny: a template is as deep as CloudFormation's properties are
+  Properties: Record<string, any>
+  DependsOn?: string[]
+}
+
+/** The template of a stage, without bundling the functions. */
+export type StackTemplate = {
+  /** All of it, as text. */
+  text: string
+  /** Resources of a type by logical id. */
+  ofType(type: string): Record<string, TemplateResource>
+  /** The one resource of a type; throws when there is none, or another one. */
+  only(type: string): TemplateResource
+  types: string[]
+  outputs: Record<string, unknown>
+}
+
+const noBundles: FunctionBundles = {
+  code: () => lambda.Code.fromInline('// not bundled'),
+  codeDigest: () => 'digest',
+  sqlDigest: 'digest',
+}
+
+/** Synthesizes a stage's stack in memory. */
+export function synthesize(stage: Stage): StackTemplate {
+  const app = new App({
+    analyticsReporting: false,
+    treeMetadata: false,
+    builtinCloudFormationValidation: false,
+    context: { '@aws-cdk/aws-iam:minimizePolicies': true },
+  })
+  const template = Template.fromStack(new Pipeline(app, { stage, bundles: noBundles }))
+  const ofType = (type: string) => template.findResources(type) as Record<string, TemplateResource>
+  const json = template.toJSON()
+  return {
+    text: JSON.stringify(json),
+    ofType,
+    only: (type) => {
+      const found = Object.values(ofType(type))
+      if (found.length !== 1) throw new Error(`${found.length} resources of ${type}`)
+      return found[0]!
+    },
+    types: [...new Set(Object.values<TemplateResource>(json.Resources).map(({ Type }) => Type))].sort(),
+    outputs: json.Outputs,
+  }
+}
