@@ -1,0 +1,81 @@
+import { readCapturedTables, readStoppedTables, type StoppedTable } from './captured-tables.ts'
+import { type DatabaseSession, openSession } from './database-session.ts'
+import { compareTable, type TableComparison } from './table-comparison.ts'
+import { waitForReading, waitUntilVisible } from './watermark.ts'
+
+export type CompareOptions = {
+  /** URL of the source, as a role that reads its tables and may emit beacons. */
+  source: string
+  /** URL of the target, as a role that reads its views. */
+  target: string
+  /** `schema.table`; all captured tables without it. */
+  table?: string
+  /** Most time spent waiting, in all. */
+  waitMs: number
+  /** Told what is waited for or compared at the moment. */
+  onProgress?: (what: string) => void
+}
+
+export type Comparison = {
+  tables: TableComparison[]
+  stopped: StoppedTable[]
+  /** Tables the source does not capture, and what lets it. */
+  refused: { table: string; reason: string | null; fix: string | null }[]
+  /** Number of the beacon before which everything was visible when the comparison began. */
+  beacon: number
+  seconds: number
+}
+
+/**
+ * Waits until everything committed in the source so far is visible in the target, then compares every row of every
+ * captured table, by the text of every captured column, while changes may go on flowing. Memory does not grow with the
+ * tables. Throws a LaggingError where the target does not get there within `waitMs`.
+ */
+export async function compareDatabases({
+  source,
+  target,
+  table,
+  waitMs,
+  onProgress,
+}: CompareOptions): Promise<Comparison> {
+  const started = performance.now()
+  const sessions = await openBoth(source, target)
+  const onWait = (what: string) => onProgress?.(`waiting for ${what}`)
+  const watermark = { ...sessions, deadline: Date.now() + waitMs, onWait }
+  const isWanted = ({ name }: { name: string }) => table === undefined || name === table
+  try {
+    await waitForReading(watermark)
+    const beacon = await waitUntilVisible(watermark)
+    const stopped = (await readStoppedTables(sessions.target)).filter(isWanted)
+    const listed = (await readCapturedTables(sessions.source)).filter(isWanted)
+    if (table !== undefined && listed.length === 0) throw new Error(`${table} is not a captured table of the source`)
+    const tables: TableComparison[] = []
+    for (const { relation, name, state, contract } of listed) {
+      if (state === 'refused' || contract === null || stopped.some((stop) => stop.relation === relation)) continue
+      tables.push(await compareTable(contract, watermark, (rows) => onProgress?.(`comparing ${name}: ${rows} rows`)))
+    }
+    const refused = listed
+      .filter(({ state }) => state === 'refused')
+      .map(({ name, reason, fix }) => ({ table: name, reason, fix }))
+    return { tables, stopped, refused, beacon, seconds: Math.round(performance.now() - started) / 1000 }
+  } finally {
+    await Promise.all([sessions.source.close(), sessions.target.close()])
+  }
+}
+
+/** Whether source and target hold the same rows and the target goes on applying all of them. */
+export function isEqual({ tables, stopped }: Comparison): boolean {
+  return (
+    stopped.length === 0 && tables.every((table) => table.targetRows !== null && table.differing + table.changing === 0)
+  )
+}
+
+async function openBoth(source: string, target: string): Promise<{ source: DatabaseSession; target: DatabaseSession }> {
+  const first = await openSession('source', source)
+  try {
+    return { source: first, target: await openSession('target', target) }
+  } catch (error) {
+    await first.close()
+    throw error
+  }
+}

@@ -1,0 +1,58 @@
+import pg from 'pg'
+import { to as copyTo } from 'pg-copy-streams'
+
+/** Two connections to one database, both writing values in one way whatever the server's and the role's settings are. */
+export type DatabaseSession = {
+  query<Row extends pg.QueryResultRow>(sql: string, parameters?: unknown[]): Promise<Row[]>
+  /** Rows as arrays of the text Postgres writes; null for SQL's null. */
+  queryText(sql: string, parameters: unknown[]): Promise<(string | null)[][]>
+  /** Lines of COPY's text format; `query` and `queryText` may be used meanwhile. */
+  copy(select: string): AsyncIterable<Buffer>
+  close(): Promise<void>
+}
+
+// How values are written is a setting: with two of them equal rows would differ.
+const oneWayToWrite = `
+  set datestyle = 'ISO, YMD';
+  set intervalstyle = 'postgres';
+  set timezone = 'UTC';
+  set extra_float_digits = 1;
+  set bytea_output = 'hex';
+  set xmloption = 'content';
+  set client_encoding = 'UTF8'`
+
+const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string | Buffer) => value.toString() }
+
+/** Connects. Throws an Error that says which side does not answer and why. */
+export async function openSession(side: 'source' | 'target', url: string): Promise<DatabaseSession> {
+  const clients = await Promise.all([connect(side, url), connect(side, url)])
+  const [queries, copies] = clients
+  return {
+    query: async (sql, parameters) => (await queries.query(sql, parameters)).rows,
+    queryText: async (text, values) => (await queries.query({ text, values, rowMode: 'array', types: asText })).rows,
+    copy: (select) => {
+      const lines = copies.query(copyTo(`copy (${select}) to stdout`))
+      // Its reader sees a failure by itself; when the session closes before the end, nobody reads any more.
+      lines.on('error', () => undefined)
+      return lines
+    },
+    close: async () => {
+      await Promise.all(clients.map((client) => client.end()))
+    },
+  }
+}
+
+async function connect(side: string, url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, application_name: 'tidemark-compare' })
+  try {
+    await client.connect()
+    await client.query(oneWayToWrite)
+    return client
+  } catch (cause) {
+    await client.end().catch(() => undefined)
+    const { host, port, database } = client
+    throw new Error(`the ${side} ${database} at ${host}:${port} is not reachable: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+}

@@ -1,0 +1,83 @@
+import { setTimeout } from 'node:timers/promises'
+import { readCapturedTables } from './captured-tables.ts'
+import type { DatabaseSession } from './database-session.ts'
+
+/** What both waits need. */
+export type Watermark = {
+  source: DatabaseSession
+  target: DatabaseSession
+  /** Milliseconds since 1970 after which waiting is given up. */
+  deadline: number
+  /** Told, when it changes, what is waited for. */
+  onWait: (what: string) => void
+}
+
+/** The wait was given up; the message says what lags. */
+export class LaggingError extends Error {
+  override name = 'LaggingError'
+}
+
+const consumer = 'tidemark-latest-state'
+const pollMs = 25
+
+/** Waits until the rows of every captured table that were there when its capture began have been read. */
+export async function waitForReading({ source, deadline, onWait }: Watermark): Promise<void> {
+  await waitFor(deadline, onWait, async () => {
+    const reading = (await readCapturedTables(source)).filter(
+      ({ state }) => state !== 'captured' && state !== 'refused',
+    )
+    if (reading.length === 0) return undefined
+    return reading.map(({ name, state, reason }) => `${name} is ${state}${reason ? ` (${reason})` : ''}`).join(', ')
+  })
+}
+
+/** Waits until everything committed in the source before the call is visible in the target; returns the beacon's number. */
+export async function waitUntilVisible({ source, target, deadline, onWait }: Watermark): Promise<number> {
+  const [emitted] = await source.query<{ beacon: string; topic_partitions: number }>(
+    'select tidemark.emit_beacon() as beacon, topic_partitions from tidemark.setting',
+  )
+  if (emitted === undefined) throw new Error('the source has no tidemark.setting: it is not set up for capture')
+  const beacon = Number(emitted.beacon)
+  await waitFor(deadline, onWait, () => describeLag(target, beacon, emitted.topic_partitions))
+  return beacon
+}
+
+type Progress = { topic_partition: number; beacon_number: string | null; next_offset: string; reason: string | null }
+
+async function describeLag(
+  target: DatabaseSession,
+  beacon: number,
+  topicPartitions: number,
+): Promise<string | undefined> {
+  const rows = await target.query<Progress>(
+    `select p.topic_partition, p.beacon_number, p.next_offset, s.reason
+    from tidemark.progress p
+    left join tidemark.stop s using (consumer, topic, topic_partition)
+    where p.consumer = $1`,
+    [consumer],
+  )
+  const lagging = Array.from({ length: topicPartitions }, (_, topicPartition) => {
+    const progress = rows.find((row) => row.topic_partition === topicPartition)
+    if (progress === undefined) return `topic partition ${topicPartition} (nothing applied yet)`
+    if (Number(progress.beacon_number ?? 0) >= beacon) return undefined
+    const stopped = progress.reason === null ? '' : `, stopped: ${progress.reason}`
+    return `topic partition ${topicPartition} (at offset ${progress.next_offset}, beacon ${progress.beacon_number ?? 'none'}${stopped})`
+  }).filter((lag) => lag !== undefined)
+  return lagging.length === 0 ? undefined : `beacon ${beacon} in ${lagging.join(', ')}`
+}
+
+async function waitFor(
+  deadline: number,
+  onWait: (what: string) => void,
+  describe: () => Promise<string | undefined>,
+): Promise<void> {
+  let told: string | undefined
+  for (;;) {
+    const missing = await describe()
+    if (missing === undefined) return
+    if (missing !== told) onWait(missing)
+    told = missing
+    if (Date.now() > deadline) throw new LaggingError(`gave up waiting for ${missing}`)
+    await setTimeout(pollMs)
+  }
+}
