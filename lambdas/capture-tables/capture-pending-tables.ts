@@ -1,0 +1,121 @@
+import type { ClientBase, DatabaseError, Pool } from 'pg'
+
+/** What a run came to; `tables` says how far each table is that was not captured when it began. */
+export type CaptureSummary =
+  | { outcome: 'another run will see to it' }
+  | { outcome: 'no connector listens yet' }
+  | { outcome: 'done'; tables: Record<string, string> }
+
+/** `now` in milliseconds. */
+export type CaptureOptions = { source: Pool; now: () => number; pause: (ms: number) => Promise<void> }
+
+/** One run works and one waits for it; a further one would only repeat the look that the waiting one is about to take. */
+const WORKING = 7_305_110_018
+const WAITING = 7_305_110_019
+
+/** A run that sees nothing move for so long leaves the rest to the next. */
+const PATIENCE_MS = 5_000
+
+/** SQLSTATE lock_not_available: DDL of somebody else on the table is open. */
+const LOCK_NOT_AVAILABLE = '55P03'
+
+/**
+ * Takes pending tables into the publication, waits for their writers, and has Debezium read those that hold rows.
+ * A run ends when nothing is left, when nothing has moved for five seconds, or at `deadline`; runs may overlap.
+ * Throws an AggregateError when steps failed for another reason than a lock, after the other tables went on.
+ */
+export function makeCapturePendingTables({ source, ...clock }: CaptureOptions) {
+  return async (deadline: number): Promise<CaptureSummary> => {
+    const client = await source.connect()
+    try {
+      if (!(await takeTurn(client))) return { outcome: 'another run will see to it' }
+      if (!(await ask<boolean>(client, 'select tidemark.is_listening()')))
+        return { outcome: 'no connector listens yet' }
+      await client.query('select tidemark.catch_up()')
+      return { outcome: 'done', tables: await captureAll(client, { ...clock, deadline }) }
+    } finally {
+      // The turn is a lock of the session: it ends with it, whatever happened.
+      client.release(true)
+    }
+  }
+}
+
+async function takeTurn(client: ClientBase): Promise<boolean> {
+  if (!(await ask<boolean>(client, 'select pg_try_advisory_lock($1)', [WAITING]))) return false
+  await client.query('select pg_advisory_lock($1)', [WORKING])
+  await client.query('select pg_advisory_unlock($1)', [WAITING])
+  return true
+}
+
+type Clock = Omit<CaptureOptions, 'source'> & { deadline: number }
+type Table = { relation: string; name: string; state: string }
+
+async function captureAll(client: ClientBase, { now, pause, deadline }: Clock): Promise<Record<string, string>> {
+  const states = new Map<string, string>()
+  const errors = new Map<string, Error>()
+  for (let movedAt = now(); now() < Math.min(deadline, movedAt + PATIENCE_MS); await pause(50)) {
+    // What failed is tried again by the next run, not over and over by this one.
+    const failed = ({ relation, name, state }: Table) =>
+      errors.has(name) || (state === 'pending' && states.get(relation) === 'reading')
+    const tables = (await uncaptured(client)).filter((table) => !failed(table))
+    if (tables.length === 0) break
+    for (const table of tables) {
+      if (states.get(table.relation) !== table.state) movedAt = now()
+      states.set(table.relation, table.state)
+      const error = await tryStep(client, table)
+      if (error !== undefined) errors.set(table.name, error)
+    }
+  }
+  if (errors.size > 0) {
+    const messages = [...errors].map(([name, error]) => `${name}: ${error.message}`)
+    throw new AggregateError(errors.values(), `not every table could be captured. ${messages.join('; ')}`)
+  }
+  return howFar(client, [...states.keys()])
+}
+
+const STEPS: Readonly<Record<string, string[]>> = {
+  // Writers are listed in a transaction after the one that publishes: it sees each that began before.
+  pending: ['select tidemark.publish_table($1)', 'select tidemark.await_writers($1)'],
+  'awaiting writers': ['select tidemark.await_writers($1)'],
+  reading: ['select tidemark.end_reading($1)'],
+}
+
+/** Somebody's open DDL may hold the table's entry: then its trigger is about to change it anyway. */
+const NOTE_ERROR = `
+  update tidemark.captured_table
+  set last_error = $2
+  where relation in (select relation from tidemark.captured_table where relation = $1 for update skip locked)`
+
+/** An error other than a lock held by somebody is handed back; both are noted with the table. */
+async function tryStep(client: ClientBase, { relation, state }: Table): Promise<Error | undefined> {
+  try {
+    for (const statement of STEPS[state]!) await client.query(statement, [relation])
+    return undefined
+  } catch (error) {
+    const { code, message } = error as DatabaseError
+    await client.query(NOTE_ERROR, [relation, message])
+    return code === LOCK_NOT_AVAILABLE ? undefined : (error as Error)
+  }
+}
+
+async function uncaptured(client: ClientBase): Promise<Table[]> {
+  const { rows } = await client.query<Table>(`
+    select relation, schema_name || '.' || table_name as name, state
+    from tidemark.captured_table
+    where state in ('pending', 'awaiting writers', 'reading')
+    order by since, relation`)
+  return rows
+}
+
+async function howFar(client: ClientBase, relations: string[]): Promise<Record<string, string>> {
+  const { rows } = await client.query(
+    `select schema_name || '.' || table_name as name, state from tidemark.captured_table where relation = any ($1)`,
+    [relations],
+  )
+  return Object.fromEntries(rows.map(({ name, state }) => [name, state]))
+}
+
+async function ask<T>(client: ClientBase, statement: string, values: unknown[] = []): Promise<T> {
+  const { rows } = await client.query({ text: statement, values, rowMode: 'array' })
+  return rows[0]![0]
+}

@@ -1,0 +1,18 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Context } from 'aws-lambda'
+import { databaseSecret } from '#adapters/aws/secrets.ts'
+import { makePool } from '#adapters/postgres/connect.ts'
+import { makeCapturePendingTables } from './capture-pending-tables.ts'
+import { readEnvironment } from './environment.ts'
+
+const environment = readEnvironment(process.env)
+const source = makePool({
+  credentials: databaseSecret(environment.SOURCE_SECRET_ARN),
+  tls: environment.DATABASE_TLS,
+  applicationName: 'tidemark-capture-tables',
+  max: 1,
+})
+const capturePendingTables = makeCapturePendingTables({ source, now: Date.now, pause })
+
+export const handler = (_event: unknown, context: Context) =>
+  capturePendingTables(Date.now() + context.getRemainingTimeInMillis() - 10_000)

@@ -1,0 +1,39 @@
+import { join } from 'node:path'
+import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda'
+import { databaseSecret } from '#adapters/aws/secrets.ts'
+import { makePool } from '#adapters/postgres/connect.ts'
+import { answerCustomResource } from '../custom-resource.ts'
+import { readEnvironment } from './environment.ts'
+import { makeMigrateSchema } from './migrate-schema.ts'
+
+const environment = readEnvironment(process.env)
+const administrator = (secretArn: string) =>
+  makePool({
+    credentials: databaseSecret(secretArn),
+    tls: environment.DATABASE_TLS,
+    applicationName: 'tidemark-migrate-schema',
+    max: 1,
+  })
+const directory = join(import.meta.dirname, 'sql')
+
+const migrateSchema = makeMigrateSchema({
+  source: {
+    database: administrator(environment.SOURCE_SECRET_ARN),
+    directory: join(directory, 'source'),
+    logins: {
+      tidemark_capture: databaseSecret(environment.CAPTURE_SECRET_ARN),
+      tidemark_producer: databaseSecret(environment.PRODUCER_SECRET_ARN),
+    },
+  },
+  target: {
+    database: administrator(environment.TARGET_SECRET_ARN),
+    directory: join(directory, 'target'),
+    logins: {
+      tidemark_apply: databaseSecret(environment.APPLY_SECRET_ARN),
+      tidemark_read: databaseSecret(environment.READ_SECRET_ARN),
+    },
+  },
+})
+
+export const handler = (event: CloudFormationCustomResourceEvent, context: Context) =>
+  answerCustomResource(event, context, migrateSchema)

@@ -1,0 +1,61 @@
+import type { CloudFormationCustomResourceEvent } from 'aws-lambda'
+import { type ClientBase, escapeIdentifier, escapeLiteral, type Pool } from 'pg'
+import type { DatabaseCredentials } from '#adapters/postgres/connect.ts'
+import { migrate } from '#adapters/postgres/migrate.ts'
+import type { CustomResourceResult } from '../custom-resource.ts'
+import { readProperties, type SchemaProperties } from './properties.ts'
+import { publishForInitialSnapshot } from './publish-for-initial-snapshot.ts'
+import { removeSource } from './remove-source.ts'
+import { scramVerifier } from './role-password.ts'
+
+/** One side: its administrator, its migrations, and the roles whose passwords the secrets hold. */
+export type Side = {
+  database: Pool
+  directory: string
+  logins: Record<string, () => Promise<DatabaseCredentials>>
+}
+
+/**
+ * The work of the resource Custom::Schema. Create and update bring both sides up to date, set the roles' passwords, put
+ * the setting in force and publish what can be captured; delete removes the source's part if it is to be.
+ */
+export function makeMigrateSchema({ source, target }: { source: Side; target: Side }) {
+  return async (event: CloudFormationCustomResourceEvent): Promise<CustomResourceResult> => {
+    const properties = readProperties(event.ResourceProperties)
+    if (event.RequestType === 'Delete') {
+      if (properties.DropOnDelete) await withClient(source.database, removeSource)
+      return {}
+    }
+    const sourceMigrations = await withClient(source.database, async (client) => {
+      const { applied } = await bringUpToDate(client, source)
+      await configure(client, properties)
+      await publishForInitialSnapshot(client)
+      return applied.length
+    })
+    const { applied } = await withClient(target.database, (client) => bringUpToDate(client, target))
+    return { data: { sourceMigrations, targetMigrations: applied.length } }
+  }
+}
+
+async function bringUpToDate(client: ClientBase, { directory, logins }: Side): Promise<{ applied: string[] }> {
+  const migrated = await migrate(client, directory)
+  for (const [role, credentials] of Object.entries(logins)) {
+    const { username, password } = await credentials()
+    if (username !== role) throw new Error(`the secret of ${role} is one of ${username}`)
+    await client.query(`alter role ${escapeIdentifier(role)} password ${escapeLiteral(scramVerifier(password))}`)
+  }
+  return migrated
+}
+
+async function configure(client: ClientBase, { TopicPartitions, Captured, Epoch }: SchemaProperties): Promise<void> {
+  await client.query('select tidemark.configure($1, $2, $3)', [TopicPartitions, JSON.stringify(Captured), Epoch])
+}
+
+async function withClient<T>(pool: Pool, work: (client: ClientBase) => Promise<T>): Promise<T> {
+  const client = await pool.connect()
+  try {
+    return await work(client)
+  } finally {
+    client.release()
+  }
+}

@@ -1,0 +1,35 @@
+-- tidemark_capture is Debezium: it reads the log and the captured tables, nothing else. tidemark_producer writes the
+-- tables it makes for itself in the schema public. Passwords are set by migrate-schema, from secrets.
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'tidemark_capture') then
+    create role tidemark_capture login;
+  end if;
+  if not exists (select from pg_roles where rolname = 'tidemark_producer') then
+    create role tidemark_producer login;
+  end if;
+  -- RDS hands out replication through a role of its own, everyone else through the attribute.
+  if exists (select from pg_roles where rolname = 'rds_replication') then
+    grant rds_replication to tidemark_capture;
+  elsif not exists (select from pg_roles where rolname = 'tidemark_capture' and rolreplication) then
+    alter role tidemark_capture replication;
+  end if;
+  -- Who adds a table to the publication must have the rights of its owner.
+  if not pg_has_role(current_user, 'tidemark_producer', 'usage') then
+    execute format('grant tidemark_producer to %I', current_user);
+  end if;
+  execute format('grant connect on database %I to tidemark_capture, tidemark_producer', current_database());
+end
+$$;
+
+-- A database-wide timeout would end the reading of a large table again and again.
+alter role tidemark_capture set statement_timeout = 0;
+alter role tidemark_capture set lock_timeout = 0;
+alter role tidemark_capture set idle_in_transaction_session_timeout = 0;
+alter role tidemark_producer set statement_timeout = '30s';
+alter role tidemark_producer set lock_timeout = '10s';
+alter role tidemark_producer set idle_in_transaction_session_timeout = '30s';
+
+create schema if not exists tidemark;
+grant usage on schema tidemark to tidemark_capture;
+grant usage, create on schema public to tidemark_producer;

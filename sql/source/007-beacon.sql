@@ -1,0 +1,39 @@
+-- Updates all beacon rows in one transaction and returns their number. Debezium's heartbeat calls it; so does whoever
+-- has to know when everything committed so far has been applied.
+create or replace function tidemark.emit_beacon() returns bigint
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  next_number bigint;
+  next_body jsonb;
+begin
+  -- Emitters take turns at the first row, or two would wait for each other's rows.
+  select b.number + 1 into next_number
+  from tidemark.beacon b
+  where b.slot = 0
+  for update;
+  if not found then
+    raise exception 'there are no beacons yet: tidemark.configure makes them';
+  end if;
+  select jsonb_build_object(
+    'systemIdentifier', (select c.system_identifier::text from pg_control_system() c),
+    -- The timeline being written; pg_control_checkpoint still has the old one after a failover.
+    'timeline', ('x' || left(pg_walfile_name(position.lsn), 8))::bit(32)::integer,
+    'database', current_database(),
+    'slotName', 'tidemark_e' || s.epoch,
+    'lsn', position.lsn,
+    'topicPartitions', s.topic_partitions
+  ) into next_body
+  from tidemark.setting s
+  cross join pg_current_wal_insert_lsn() as position (lsn);
+  update tidemark.beacon
+  set number = next_number,
+      body = next_body,
+      emitted_at = clock_timestamp();
+  return next_number;
+end
+$$;
+
+revoke all on function tidemark.emit_beacon() from public;
+grant execute on function tidemark.emit_beacon() to tidemark_capture;
