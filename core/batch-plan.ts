@@ -1,7 +1,6 @@
 import { ValueError } from './column-codec.ts'
 import type { TableContract } from './contract.ts'
 import { type Beacon, EnvelopeError, type Incoming, type RowChange, readRecord } from './envelope.ts'
-import type { Lsn } from './lsn.ts'
 import type { Position } from './position.ts'
 import { type RowWrite, replaces, writeOf } from './row-write.ts'
 import { type AppliedTable, type TableRegister, tableName } from './table-register.ts'
@@ -23,11 +22,10 @@ export type QuarantinedRecord = { readonly offset: number; readonly tableName: s
 /** The writes of one table, by row. */
 export type TableWrites = { readonly table: AppliedTable; readonly rows: Map<string, RowWrite> }
 
-/** A contract and the place from which it is in force: the offset of its record, and its Lsn (0 when read by the initial snapshot). */
+/** A contract and the place from which it is in force. */
 export type KeptContract = {
   readonly offset: number
-  readonly epoch: number
-  readonly lsn: Lsn
+  readonly position: Position
   readonly contract: TableContract
 }
 
@@ -186,9 +184,8 @@ class BatchPlanner {
 
   #takeContract(offset: number, position: Position, contract: TableContract): void {
     if (position.phase === 0) this.#noteInitialRead(position)
-    const lsn = position.phase === 0 ? 0 : position.lsn
-    this.plan.contracts.push({ offset, epoch: position.epoch, lsn, contract })
-    const effect = this.#register.enter(contract, lsn)
+    this.plan.contracts.push({ offset, position, contract })
+    const effect = this.#register.enter(contract, position)
     if (effect.kind === 'create' && !this.#isStopped(contract.relation, tableName(contract)))
       this.plan.creates.push(contract)
     if (effect.kind === 'drop') this.#takeDrop(contract)

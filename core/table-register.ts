@@ -1,7 +1,6 @@
 import { type ColumnCodec, columnCodec } from './column-codec.ts'
 import { type ColumnContract, keyColumns, shapeDifference, type TableContract } from './contract.ts'
-import type { Lsn } from './lsn.ts'
-import type { Position } from './position.ts'
+import { comparePositions, type Position } from './position.ts'
 
 /** A column together with the way its values travel. */
 export type CodedColumn = ColumnContract & { readonly codec: ColumnCodec }
@@ -32,7 +31,7 @@ export type Lookup =
   | { readonly kind: 'former' }
 
 type Entry = {
-  readonly since: Lsn
+  readonly since: Position
   readonly contract: TableContract
   readonly table: AppliedTable | string | undefined
 }
@@ -46,21 +45,22 @@ export class TableRegister {
   readonly #byName = new Map<string, Entry>()
 
   /**
-   * Puts a contract in force from here on and says what follows for the target. `since` is the Lsn of the contract's
-   * own record, 0 where it was read by the initial snapshot.
+   * Puts a contract in force from here on and says what follows for the target. `position` is that of the contract's
+   * own record.
    */
-  enter(contract: TableContract, since: Lsn): ContractEffect {
+  enter(contract: TableContract, position: Position): ContractEffect {
     const before = this.#versions.get(contract.relation)
     // Capture delivers records again after a restart; an older version must not come back into force.
     if (before !== undefined && before.version >= contract.version) return { kind: 'none' }
     this.#versions.set(contract.relation, contract)
-    const former = before === undefined ? undefined : this.#byName.get(tableName(before))
-    const own = former?.contract.relation === contract.relation ? former : undefined
-    if (own !== undefined && tableName(own.contract) !== tableName(contract))
-      this.#byName.delete(tableName(own.contract))
+    const own = before === undefined ? undefined : this.#entryOf(before)
+    if (before !== undefined && own !== undefined) this.#byName.delete(tableName(before))
     const table = contract.dropped ? undefined : (contract.refusal ?? codeColumns(contract))
-    const first = contract.dropped ? since : (own?.since ?? since)
-    this.#byName.set(tableName(contract), { since: first, contract, table })
+    // A table that has the name of one dropped before it keeps it.
+    if (!contract.dropped || !this.#byName.has(tableName(contract))) {
+      const since = contract.dropped ? position : (own?.since ?? position)
+      this.#byName.set(tableName(contract), { since, contract, table })
+    }
     return effectOf(contract, table, own)
   }
 
@@ -68,10 +68,16 @@ export class TableRegister {
   find(name: string, position: Position): Lookup {
     const entry = this.#byName.get(name)
     if (entry === undefined) return refused(0, 'no contract precedes the change in its topic partition')
-    if (position.phase === 1 && position.lsn < entry.since) return { kind: 'former' }
+    if (position.phase === 1 && comparePositions(position, entry.since) < 0) return { kind: 'former' }
     if (entry.table === undefined) return refused(entry.contract.relation, 'a change follows the drop of the table')
     if (typeof entry.table === 'string') return refused(entry.contract.relation, entry.table)
     return { kind: 'applied', table: entry.table }
+  }
+
+  /** The entry under the contract's name, if it is of the same relation. */
+  #entryOf(contract: TableContract): Entry | undefined {
+    const entry = this.#byName.get(tableName(contract))
+    return entry?.contract.relation === contract.relation ? entry : undefined
   }
 }
 

@@ -72,9 +72,9 @@ export class ChangeLog {
   }
 
   /** A contract as the initial snapshot reads it. */
-  readContract(contract: TableContract, lsn: number): this {
+  readContract(contract: TableContract, lsn: number, epoch = 1): this {
     const row = { relation: contract.relation, version: contract.version, slot: 0, contract: JSON.stringify(contract) }
-    return this.#envelope('r', null, row, { lsn, snapshot: 'true', schema: 'tidemark', table: 'table_contract' })
+    return this.#envelope('r', null, row, { lsn, epoch, snapshot: 'true', schema: 'tidemark', table: 'table_contract' })
   }
 
   beacon(number: number, { slot = 0, systemIdentifier = '7001', lsn = '0/10', topicPartitions = 1 } = {}): this {

@@ -9,8 +9,8 @@ export async function loadRegister(
   topic: string,
   topicPartition: number,
 ): Promise<TableRegister> {
-  const stored = await client.query<{ lsn: string; contract: unknown }>(
-    `select lsn, contract
+  const stored = await client.query<{ epoch: number; phase: 0 | 1; lsn: string; contract: unknown }>(
+    `select epoch, phase, lsn, contract
      from tidemark.contract
      where topic = $1
        and topic_partition = $2
@@ -18,7 +18,9 @@ export async function loadRegister(
     [topic, topicPartition],
   )
   const register = new TableRegister()
-  for (const row of stored.rows) register.enter(parseContract(row.contract), Number(row.lsn))
+  for (const { epoch, phase, lsn, contract } of stored.rows) {
+    register.enter(parseContract(contract), { epoch, phase, lsn: Number(lsn) })
+  }
   return register
 }
 
@@ -30,20 +32,19 @@ export async function keepContracts(
   contracts: readonly KeptContract[],
 ): Promise<void> {
   await client.query(
-    `insert into tidemark.contract (topic, topic_partition, epoch, relation, version, at_offset, lsn, contract)
-     select $1, $2, k.epoch, k.relation, k.version, k.at_offset, k.lsn, k.contract
+    `insert into tidemark.contract (topic, topic_partition, epoch, relation, version, at_offset, phase, lsn, contract)
+     select $1, $2, k.epoch, k.relation, k.version, k.at_offset, k.phase, k.lsn, k.contract
      from jsonb_to_recordset($3::jsonb)
-       as k (epoch integer, relation bigint, version integer, at_offset bigint, lsn bigint, contract jsonb)
+       as k (epoch integer, relation bigint, version integer, at_offset bigint, phase smallint, lsn bigint, contract jsonb)
      on conflict do nothing`,
     [topic, topicPartition, JSON.stringify(contracts.map(asRow))],
   )
 }
 
-const asRow = ({ offset, epoch, lsn, contract }: KeptContract) => ({
-  epoch,
+const asRow = ({ offset, position, contract }: KeptContract) => ({
+  ...position,
   relation: contract.relation,
   version: contract.version,
   at_offset: offset,
-  lsn,
   contract,
 })

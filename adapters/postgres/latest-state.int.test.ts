@@ -252,6 +252,17 @@ describe('a table', () => {
   })
 })
 
+test('a new epoch whose log begins again at lower lsns goes on', async () => {
+  const log = new ChangeLog()
+    .contract(ordersContract(), { lsn: 900 })
+    .create({ id: 1, name: 'a', amount: null }, { lsn: 901 })
+  log.readContract(ordersContract(), 20, 2).update({ id: 1, name: 'b', amount: null }, { lsn: 30, epoch: 2 })
+
+  await apply(log.records)
+
+  expect(await orders()).toMatchObject([{ name: 'b' }])
+})
+
 test('a record that is no envelope is quarantined and the next ones are applied', async () => {
   const log = new ChangeLog()
     .contract(ordersContract())

@@ -6,6 +6,7 @@ create table if not exists tidemark.contract (
   relation bigint not null,
   version integer not null,
   at_offset bigint not null,
+  phase smallint not null,
   lsn bigint not null,
   contract jsonb not null,
   primary key (topic, topic_partition, epoch, relation, version)

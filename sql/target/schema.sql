@@ -49,6 +49,7 @@ table tidemark.contract (
   relation bigint not null
   version integer not null
   at_offset bigint not null
+  phase smallint not null
   lsn bigint not null
   contract jsonb not null
   constraint contract_pkey PRIMARY KEY (topic, topic_partition, epoch, relation, version)
