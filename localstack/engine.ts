@@ -1,23 +1,19 @@
+import type { Outputs } from './assembly/deploy.ts'
+import { recallDatabases } from './assembly/existing-databases.ts'
+import { bootstrapServers, type LocalAccount } from './assembly/local-account.ts'
+import { formatDatabaseUrl } from './database-url.ts'
+import { findRunningEngine } from './engine-lock.ts'
+import type { MappingState } from './event-source-mapping/event-source-mapping.ts'
+import type { MappingMetrics } from './event-source-mapping/mapping-record.ts'
+import type { FunctionActivity } from './lambda-host/function-host.ts'
+import { openStack } from './open-stack.ts'
+import type { Progress } from './progress.ts'
+import { residentBytes } from './resident-memory.ts'
+import type { ServiceHealth } from './servers/supervise.ts'
 import type { Settings } from './settings.ts'
 
-/** One step of starting, e.g. `{ step: 'kafka', state: 'healthy', detail: '1.3 s' }`. */
-export type Progress = {
-  step: string
-  state: 'starting' | 'healthy' | 'skipped' | 'failed'
-  detail?: string
-}
-
-/** Something the engine keeps running: a server, a function, an event source mapping. */
-export type ComponentHealth = {
-  /** e.g. `postgres source`, `kafka`, `connect`, `connector tidemark`, `function apply-latest-state`. */
-  name: string
-  state: 'starting' | 'healthy' | 'restarting' | 'stopped'
-  restarts: number
-  /** Process id, where it is one process. */
-  pid?: number
-  /** Last failure, in words. */
-  lastError?: string
-}
+export type { Progress } from './progress.ts'
+export type { ServiceHealth as ComponentHealth } from './servers/supervise.ts'
 
 /** Where the running stack is reached, all on loopback. */
 export type EngineEndpoints = {
@@ -43,19 +39,16 @@ export type Invocation = {
   logTail: string
 }
 
+/** What a function has done since the stack was started. */
 export type FunctionHealth = { name: string; arn: string; invocations: number; errors: number; processes: number[] }
 
-export type MappingHealth = {
+/** What an event source mapping has done since the stack was started. */
+export type MappingHealth = MappingMetrics & {
   /** Logical id in the template. */
   id: string
   functionName: string
-  topics: string[]
-  consumerGroup: string
-  state: string
-  batches: number
-  records: number
-  failedBatches: number
-  lastError?: string
+  topic: string
+  state: MappingState
 }
 
 /** A running stack. */
@@ -65,24 +58,25 @@ export type Engine = {
   outputs: Record<string, string>
   functions(): FunctionHealth[]
   mappings(): MappingHealth[]
-  health(): ComponentHealth[]
+  /** Servers; functions and mappings tell of themselves above. */
+  health(): ServiceHealth[]
   /** By name, ARN, or the folder's name such as `producer`. Throws when there is no such function, naming those there are. */
   invoke(name: string, payload: unknown): Promise<Invocation>
   /** Value of a secret, parsed when it is JSON. By ARN or name. */
   secret(id: string): Record<string, string | number>
-  /** Serves `GET <path>` on the endpoint as JSON until the stack stops. */
-  page(path: string, content: () => unknown): void
+  /** Serves what `content` gives, as JSON, at `GET /_tidemark/<name>` of the endpoint. */
+  page(name: string, content: () => unknown): void
   /** Resident memory of every process of the stack, in bytes; memory they share counts once. */
   residentBytes(): Promise<number>
   /** Stops everything, within 5 s. Idempotent. */
   stop(): Promise<void>
-  /** Settles when the stack has stopped; rejects when something failed for good. */
-  stopped: Promise<void>
 }
 
 export type EngineOptions = {
   settings: Settings
   onProgress: (progress: Progress) => void
+  /** Aborting it stops a stack that is still starting; `startEngine` then rejects with the reason. */
+  signal?: AbortSignal
 }
 
 /** What another process learns of a running engine. */
@@ -90,13 +84,86 @@ export type RunningEngine = { pid: number; endpoints: EngineEndpoints; outputs: 
 
 /**
  * Synthesizes the app, starts the servers, executes the assembly and polls. Data of an earlier run is taken up again.
- * Throws an Error of one line that says what is wrong and what to do; then nothing is left running.
+ * Throws an Error that says what is wrong and what to do; then nothing is left running.
  */
-export async function startEngine(_options: EngineOptions): Promise<Engine> {
-  throw new Error('the engine is not assembled yet')
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const running = await openStack(options, 'run')
+  const { account, outputs } = running
+  const endpoints = endpointsOf(account, outputs)
+  await running.lock.publish(endpoints, outputs)
+  return {
+    endpoints,
+    outputs,
+    functions: () => account.functions.list().map(describeFunction),
+    mappings: () => [...account.mappings].map(describeMapping),
+    health: () => account.services.map((service) => service.health()),
+    invoke: (name, payload) => invoke(account, name, payload),
+    secret: (id) => readSecret(account, id),
+    page: (name, content) => {
+      running.pages[name] = async () => content()
+    },
+    residentBytes: () => residentBytes(process.pid),
+    stop: running.stop,
+  }
 }
 
-/** The engine that runs on this directory, or undefined. */
-export async function findEngine(_settings: Settings): Promise<RunningEngine | undefined> {
-  return undefined
+/**
+ * Takes the stack of an earlier run down as CloudFormation would where it used existing databases: custom resources are
+ * deleted, last made first, so that no replication slot and no publication stays. Data of embedded servers stays.
+ */
+export async function removeStack(options: EngineOptions): Promise<void> {
+  const databases = await recallDatabases(options.settings)
+  if (databases?.sourceUrl === undefined && databases?.targetUrl === undefined) return
+  const { account, stop } = await openStack({ ...options, settings: { ...options.settings, ...databases } }, 'remove')
+  try {
+    for (const remove of account.removals.reverse()) await remove()
+  } finally {
+    await stop()
+  }
+}
+
+/** The engine that runs on the settings' directory, or undefined. */
+export const findEngine = ({ directory }: Settings): Promise<RunningEngine | undefined> => findRunningEngine(directory)
+
+type MappingEntry = LocalAccount['mappings'] extends Map<infer Id, infer Mapping> ? [Id, Mapping] : never
+
+function endpointsOf({ settings, endpoint, ...account }: LocalAccount, outputs: Outputs): EngineEndpoints {
+  const url = (output: string): string => {
+    const secret = account.secrets.get(outputs[output] ?? '')
+    if (secret === undefined) throw new Error(`the stack has no output ${output} that names a secret`)
+    return formatDatabaseUrl(JSON.parse(secret))
+  }
+  return {
+    endpoint: endpoint.url,
+    source: url('SourceAdminSecretArn'),
+    target: url('TargetAdminSecretArn'),
+    reader: url('TargetReadSecretArn'),
+    kafka: bootstrapServers(settings),
+    connect: `http://127.0.0.1:${settings.connectPort}`,
+  }
+}
+
+const describeFunction = ({ definition, ...activity }: FunctionActivity): FunctionHealth => ({
+  name: definition.name,
+  arn: definition.arn,
+  ...activity,
+})
+
+function describeMapping([id, { definition, mapping }]: MappingEntry): MappingHealth {
+  const { functionName, topic } = definition
+  return { id, functionName, topic, state: mapping.state(), ...mapping.metrics() }
+}
+
+async function invoke({ functions, stack }: LocalAccount, name: string, payload: unknown): Promise<Invocation> {
+  const names = functions.list().map(({ definition }) => definition.name)
+  const full = names.find((each) => each === name || each === `${stack.name}-${name}`) ?? name
+  const answer = await functions.invoke(full, Buffer.from(JSON.stringify(payload ?? {})), { log: true })
+  if (answer.statusCode === 404) throw new Error(`There is no function ${name}. There are: ${names.join(', ')}`)
+  return { ...answer, payload: answer.payload.toString() }
+}
+
+function readSecret({ secrets }: LocalAccount, id: string): Record<string, string | number> {
+  const value = secrets.get(id)
+  if (value === undefined) throw new Error(`there is no secret ${id}`)
+  return JSON.parse(value)
 }

@@ -8,12 +8,15 @@ import { type RunningService, supervise } from './supervise.ts'
 
 /** A Kafka Connect worker, as a container of Debezium's image describes it. */
 export type ConnectOptions = {
-  java: string
+  /** The `java` to run it with. */
+  program: string
   jars: Jars
   directory: string
   port: number
   /** The container's variables, secrets included. */
   environment: Record<string, string>
+  /** Worker properties that win over the container's. */
+  overrides: Record<string, string>
   logFile: string
   guard: Guard
   signal: AbortSignal
@@ -56,36 +59,22 @@ export function workerProperties(environment: Readonly<Record<string, string>>):
   return properties
 }
 
-/** What differs on one machine from what the container's variables say. */
-function onLoopback(port: number, pluginPath: string): Record<string, string> {
-  return {
-    listeners: `http://127.0.0.1:${port}`,
-    'rest.advertised.host.name': '127.0.0.1',
-    'rest.advertised.port': String(port),
-    'plugin.path': pluginPath,
-    // The topics exist with the template's replication factor; a worker that had to make one would ask for three.
-    'config.storage.replication.factor': '1',
-    'offset.storage.replication.factor': '1',
-    'status.storage.replication.factor': '1',
-  }
-}
-
 /** Starts the worker on 127.0.0.1; resolves once its REST API answers. Throws an Error with the last lines of its log. */
 export async function startConnect(options: ConnectOptions): Promise<RunningService> {
-  const { java, jars, directory, port, environment, logFile, guard, signal } = options
+  const { program, jars, directory, port, environment, overrides, logFile, guard, signal } = options
   await mkdir(directory, { recursive: true })
   const file = join(directory, 'connect.properties')
-  const properties = { ...workerProperties(environment), ...onLoopback(port, jars.pluginPath) }
+  const properties = { ...workerProperties(environment), ...overrides, 'plugin.path': jars.pluginPath }
   await writeFile(file, formatProperties(properties), { mode: 0o600 })
   const heap = environment['HEAP_OPTS']?.match(/-Xmx(\d+)m/)?.[1] ?? '512'
   const run = [...javaOptions({ heapMb: Number(heap) }), `-Dlog4j2.configurationFile=${log4j}`, '-cp', jars.classPath]
   return supervise({
     name: 'connect',
     command: {
-      file: java,
+      file: program,
       args: [...run, 'org.apache.kafka.connect.cli.ConnectDistributed', file],
       cwd: directory,
-      env: { ...process.env, ...environment },
+      env: { PATH: process.env['PATH'], ...environment },
     },
     ready: () => answers(port),
     readyWithinMs: 90_000,

@@ -8,6 +8,8 @@ export function javaOptions({ heapMb }: { heapMb: number }): string[] {
     '-XX:+UseSerialGC',
     // A worker that is out of memory would otherwise linger, alive but deaf; the supervisor restarts one that ends.
     '-XX:+ExitOnOutOfMemoryError',
+    // Java 17 takes it from the locale, and a shell without one would write question marks.
+    '-Dfile.encoding=UTF-8',
     '-Djava.awt.headless=true',
     '-Djava.net.preferIPv4Stack=true',
   ]

@@ -1,6 +1,7 @@
 import { chmod, chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
+import { formatDatabaseUrl } from '#localstack/database-url.ts'
 import { runToEnd } from './finished-process.ts'
 import type { Guard } from './guard.ts'
 import { findPostgres, type PostgresPrograms } from './postgres-programs.ts'
@@ -16,30 +17,11 @@ export type PostgresOptions = {
   database: string
   /** Superuser; the name and password hold from the first start on. */
   administrator: { username: string; password: string }
-  /** Server settings on top of ours. */
+  /** Server settings, but for the port. */
   settings: Record<string, string>
   logFile: string
   guard: Guard
   signal: AbortSignal
-}
-
-/** Durable as in production (fsync, full_page_writes stay on), small in memory. */
-const SETTINGS = {
-  listen_addresses: '127.0.0.1',
-  unix_socket_directories: '',
-  wal_level: 'logical',
-  max_connections: '100',
-  max_wal_senders: '10',
-  max_replication_slots: '10',
-  shared_buffers: '64MB',
-  max_wal_size: '1GB',
-  max_worker_processes: '4',
-  max_parallel_workers_per_gather: '0',
-  autovacuum_max_workers: '2',
-  jit: 'off',
-  timezone: 'UTC',
-  log_timezone: 'UTC',
-  log_line_prefix: '%m [%p] %u@%d ',
 }
 
 /** Starts the server on 127.0.0.1 and makes its database. Throws an Error that says what to do. */
@@ -50,9 +32,9 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
   const data = join(directory, 'data')
   if (!(await exists(data))) await initialize(data, options, programs)
 
-  const settings = Object.entries({ ...SETTINGS, ...options.settings, port })
+  const settings = Object.entries({ ...options.settings, port })
   const command = programs.postgres(['-D', data, ...settings.flatMap(([key, value]) => ['-c', `${key}=${value}`])])
-  const url = databaseUrl({ ...administrator, port, database: 'postgres' })
+  const url = formatDatabaseUrl({ ...administrator, host: '127.0.0.1', port, dbname: 'postgres' })
   const service = await supervise({
     name,
     command: { ...command, cwd: directory },
@@ -71,12 +53,6 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
     throw error
   }
   return service
-}
-
-/** The URL of a database on loopback. */
-export function databaseUrl(at: { username: string; password: string; port: number; database: string }): string {
-  const user = `${encodeURIComponent(at.username)}:${encodeURIComponent(at.password)}`
-  return `postgres://${user}@127.0.0.1:${at.port}/${encodeURIComponent(at.database)}`
 }
 
 /** Beside its final place and then renamed: a run that was interrupted leaves no half-made cluster. */

@@ -1,7 +1,7 @@
 /** Properties as Java reads them from a file: `key=value` lines, escaped. */
 export function formatProperties(properties: Readonly<Record<string, string | number | boolean>>): string {
   return Object.entries(properties)
-    .map(([key, value]) => `${escape(key).replace(/[ :=]/g, '\\$&')}=${escape(String(value)).replace(/^ /, '\\ ')}\n`)
+    .map(([key, value]) => `${escaped(key).replace(/[ :=]/g, '\\$&')}=${escaped(String(value)).replace(/^ /, '\\ ')}\n`)
     .join('')
 }
 
@@ -19,4 +19,4 @@ export function parseProperties(text: string): Record<string, string> {
   )
 }
 
-const escape = (text: string): string => text.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/\r/g, '\\r')
+const escaped = (text: string): string => text.replace(/\\/g, '\\\\').replace(/\n/g, '\\n').replace(/\r/g, '\\r')

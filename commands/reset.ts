@@ -1,0 +1,43 @@
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { findEngine, removeStack } from '#localstack/engine.ts'
+import { readSettings, type Settings } from '#localstack/settings.ts'
+
+const help = `npm run reset [-- --caches]
+
+Takes the local stack down and removes its data: databases, topics, secrets, logs.
+An existing source or target given by URL is kept; what Tidemark made there (replication slot, publication,
+bookkeeping) is removed from it first.
+  --caches   also removes the jars of Kafka and Debezium, which are then fetched again`
+
+/** Fetched or compiled once, the same for every run. */
+const CACHES = ['jars', 'node-compile-cache']
+
+/** 0 when nothing of the stack is left. */
+export async function main(argv: string[]): Promise<number> {
+  const { values } = parseArgs({ args: argv, options: { caches: { type: 'boolean' }, help: { type: 'boolean' } } })
+  if (values.help) {
+    console.log(help)
+    return 0
+  }
+  const settings = readSettings(process.env)
+  const running = await findEngine(settings)
+  if (running !== undefined) {
+    throw new Error(`Tidemark is running, as process ${running.pid}. Stop it first, with Ctrl-C where it was started.`)
+  }
+  await removeStack({ settings, onProgress: ({ step, state, detail }) => console.log(`${step}: ${detail ?? state}`) })
+  await removeData(settings, values.caches ? [] : CACHES)
+  console.log('The local stack and its data are removed.')
+  return 0
+}
+
+async function removeData({ directory }: Settings, kept: readonly string[]): Promise<void> {
+  const entries = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  for (const entry of entries) {
+    if (!kept.includes(entry)) await rm(join(directory, entry), { recursive: true, force: true })
+  }
+}

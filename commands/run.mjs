@@ -1,0 +1,142 @@
+// Plain JavaScript for Node 20 and later: it runs before anything is installed.
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const OLDEST_NODE = 24
+const repository = join(dirname(fileURLToPath(import.meta.url)), '..')
+const modules = join(repository, 'node_modules')
+
+const code = await run(process.argv[2], process.argv.slice(3)).catch((error) => {
+  console.error(inWords(error))
+  return 1
+})
+process.exit(code)
+
+/** The messages of an error and of its causes, without stacks: it is shown to who ran the command. */
+function inWords(error) {
+  const messages = []
+  for (let each = error; each instanceof Error; each = each.cause) messages.push(each.message)
+  return messages.join('\n  because ')
+}
+
+/** Runs `commands/<name>.ts` on Node 24, after installing what it needs; gives its exit code. */
+async function run(name, args) {
+  const names = commandNames()
+  if (!names.includes(name)) {
+    const problem = name === undefined || name === '--help' ? 'Usage:' : `There is no command '${name}'. There are:`
+    console.error(`${problem}\n${names.map((each) => `  node commands/run.mjs ${each} [--help]`).join('\n')}`)
+    return name === '--help' ? 0 : 2
+  }
+  if (!isInstalled()) await install()
+  if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) return runHere(name, args)
+  return runThere(findNode(), [name, ...args])
+}
+
+/** A command is a module with a `main`; tests and helpers of one lie in folders or have dots in their names. */
+function commandNames() {
+  return readdirSync(join(repository, 'commands'))
+    .filter((file) => /^[a-z-]+\.ts$/.test(file))
+    .map((file) => file.slice(0, -'.ts'.length))
+    .sort()
+}
+
+async function runHere(name, args) {
+  stopWithParent()
+  const { main } = await import(pathToFileURL(join(repository, 'commands', `${name}.ts`)).href)
+  return main(args)
+}
+
+/** Whether what npm last put into node_modules is what package-lock.json asks for. */
+function isInstalled() {
+  const wanted = readPackages(join(repository, 'package-lock.json'))
+  const present = readPackages(join(modules, '.package-lock.json'))
+  if (wanted === undefined) throw new Error(`package-lock.json is missing in ${repository}`)
+  if (present === undefined) return false
+  return Object.entries(wanted).every(([path, { version, optional }]) => {
+    if (path === '') return true
+    // A package of another platform is not there.
+    return present[path] === undefined ? optional === true : present[path].version === version
+  })
+}
+
+function readPackages(file) {
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).packages : undefined
+}
+
+async function install() {
+  const startedAt = Date.now()
+  const seconds = () => Math.round((Date.now() - startedAt) / 1000)
+  console.error('Installing the packages of package-lock.json (npm ci) …')
+  const timer = setInterval(() => console.error(`  still installing, ${seconds()} s`), 5_000)
+  // Under `npm run` it is the npm the user started, otherwise the one on the PATH.
+  const npm = process.env.npm_execpath
+  const [file, args] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []]
+  const child = spawn(file, [...args, 'ci', '--prefer-offline'], {
+    cwd: repository,
+    stdio: ['ignore', 'inherit', 'pipe'],
+  })
+  let errors = ''
+  child.stderr.on('data', (text) => {
+    errors += text
+    process.stderr.write(text)
+  })
+  const { code } = await endOf(child).finally(() => clearInterval(timer))
+  if (code === 0) return console.error(`Installed in ${seconds()} s.`)
+  if (/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|network/i.test(errors)) {
+    throw new Error(
+      'The packages could not be downloaded: check the network, or the registry and proxy of npm ("npm config list"), and start again.',
+    )
+  }
+  if (/ENOSPC/.test(errors)) throw new Error('The disk is full: free 1 GB and start again.')
+  throw new Error(`npm ci failed with exit code ${code}; what it printed above says why.`)
+}
+
+/** Node 24 as the development dependencies bring it. */
+function findNode() {
+  const platform = `${process.platform}-${process.arch}`
+  const candidates = ['.bin/node', `node-${platform}/bin/node`, `node-bin-${platform}/bin/node`]
+  const found = candidates.map((path) => join(modules, path)).find(existsSync)
+  if (found !== undefined) return found
+  throw new Error(
+    `Node.js ${OLDEST_NODE} or later is needed, this is ${process.versions.node}, and npm has none for ${platform}. Install it from nodejs.org and start again.`,
+  )
+}
+
+/**
+ * Runs this file again on another Node, in a session of its own: a Ctrl-C then reaches this process alone, and the other
+ * one hears of it exactly once, from here.
+ */
+async function runThere(node, args) {
+  const child = spawn(node, ['--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url), ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    detached: true,
+  })
+  child.channel.unref()
+  let forwarded = false
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      if (!forwarded) child.kill(signal)
+      forwarded = true
+    })
+  }
+  process.on('SIGWINCH', () => child.kill('SIGWINCH'))
+  const { code, signal } = await endOf(child)
+  return signal === null ? code : 128 + constants.signals[signal]
+}
+
+/** The channel closes when the process that started this one is gone: nothing is left running without it. */
+function stopWithParent() {
+  if (process.channel === undefined) return
+  process.channel.unref()
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+}
+
+function endOf(child) {
+  return new Promise((resolve, reject) => {
+    child.once('error', (cause) => reject(new Error(`${child.spawnfile} cannot be run: ${cause.message}`, { cause })))
+    child.once('close', (code, signal) => resolve({ code, signal }))
+  })
+}

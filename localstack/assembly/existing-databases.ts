@@ -1,0 +1,51 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseDatabaseUrl } from '#localstack/database-url.ts'
+import { writePrivately } from '#localstack/private-file.ts'
+import type { Settings } from '#localstack/settings.ts'
+import type { SecretStore } from './secret-store.ts'
+
+/** Databases that exist already, by URL. */
+export type ExistingDatabases = Pick<Settings, 'sourceUrl' | 'targetUrl'>
+
+const PREFIX = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:'
+
+/** Puts the administrators' credentials where the template names them. */
+export function addExistingDatabases({ sourceUrl, targetUrl }: ExistingDatabases, secrets: SecretStore): void {
+  if (sourceUrl) secrets.put(`${PREFIX}tidemark-source-url`, JSON.stringify(parseDatabaseUrl(sourceUrl)))
+  if (targetUrl) secrets.put(`${PREFIX}tidemark-target-url`, JSON.stringify(parseDatabaseUrl(targetUrl)))
+}
+
+/** The databases the stack in this directory was started with; undefined before its first start. */
+export async function recallDatabases({ directory }: Settings): Promise<ExistingDatabases | undefined> {
+  try {
+    return JSON.parse(await readFile(fileIn(directory), 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Remembers the databases for `reset`. Throws an Error when the stack was started with others: its data is theirs. */
+export async function rememberDatabases(settings: Settings): Promise<void> {
+  const { directory, sourceUrl, targetUrl } = settings
+  const before = await recallDatabases(settings)
+  for (const [name, now] of Object.entries({ sourceUrl, targetUrl })) {
+    const then = before?.[name as keyof ExistingDatabases]
+    if (before === undefined || place(then) === place(now)) continue
+    const [variable, which] =
+      name === 'sourceUrl' ? ['TIDEMARK_SOURCE_URL', 'source'] : ['TIDEMARK_TARGET_URL', 'target']
+    throw new Error(
+      `This stack was started with ${place(then)} as its ${which}, now it is ${place(now)}. Set ${variable} as before, or run "npm run reset" first.`,
+    )
+  }
+  await writePrivately(fileIn(directory), JSON.stringify({ sourceUrl, targetUrl }))
+}
+
+const fileIn = (directory: string): string => join(directory, 'databases.json')
+
+function place(url: string | undefined): string {
+  if (url === undefined) return 'the embedded database'
+  const { host, port, dbname } = parseDatabaseUrl(url)
+  return `${host}:${port}/${dbname}`
+}

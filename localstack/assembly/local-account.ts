@@ -1,0 +1,61 @@
+import type { Endpoint } from '#localstack/endpoint/endpoint.ts'
+import type { RunningEventSourceMapping } from '#localstack/event-source-mapping/event-source-mapping.ts'
+import type { MappingDefinition } from '#localstack/event-source-mapping/mapping-definition.ts'
+import type { FunctionHost } from '#localstack/lambda-host/function-host.ts'
+import type { Step } from '#localstack/progress.ts'
+import type { Guard } from '#localstack/servers/guard.ts'
+import type { Jars } from '#localstack/servers/jars.ts'
+import type { RunningService } from '#localstack/servers/supervise.ts'
+import type { Settings } from '#localstack/settings.ts'
+import type { DeploymentRecord } from './deployment-record.ts'
+import type { SecretStore } from './secret-store.ts'
+import type { Stack } from './template.ts'
+
+/** What stand-ins find and leave behind: the place of an AWS account on one machine. */
+export type LocalAccount = {
+  stack: Stack
+  settings: Settings
+  /** `run` brings the stack up; `remove` brings up what is needed to take it down as CloudFormation would. */
+  purpose: 'run' | 'remove'
+  /** Aborted when the stack stops, also while it starts. */
+  signal: AbortSignal
+  guard: Guard
+  java: Promise<{ program: string; jars: Jars }>
+  functions: FunctionHost
+  endpoint: Endpoint
+  secrets: SecretStore
+  record: DeploymentRecord
+  /** Runs work under a name such as `kafka`. */
+  step: Step
+  /** Writes a line to the log of that name. */
+  log: (name: string, line: string) => void
+
+  /** Servers, in the order they came up. */
+  services: RunningService[]
+  /** Event source mappings, by logical id. */
+  mappings: Map<string, { definition: MappingDefinition; mapping: RunningEventSourceMapping }>
+  schedules: { stop: () => void }[]
+  /** What takes custom resources down, in the order they came up. */
+  removals: (() => Promise<void>)[]
+
+  /** Parameters of a DBParameterGroup, by its name. */
+  parameterGroups: Map<string, Record<string, string>>
+  /** Databases, by the instance's identifier. */
+  databases: Map<string, { host: string; port: number; dbname: string }>
+  /** server.properties, by the configuration's ARN. */
+  brokerConfigurations: Map<string, Record<string, string>>
+  /** Variables of the Connect container, by the task definition's ARN. */
+  containers: Map<string, Record<string, string>>
+  /** Names of Cloud Map namespaces, by id. */
+  namespaces: Map<string, string>
+  /** `host:port` inside the network, and where it is here. */
+  addresses: Map<string, string>
+}
+
+/** `arn:aws:<service>:<region>:<account>:<resource>`. */
+export function arn({ region, account }: Pick<Stack, 'region' | 'account'>, service: string, resource: string): string {
+  return `arn:aws:${service}:${region}:${account}:${resource}`
+}
+
+/** Where the brokers are, as clients take it. */
+export const bootstrapServers = ({ kafkaPort }: Settings): string => `127.0.0.1:${kafkaPort}`

@@ -1,0 +1,66 @@
+import type { Settings } from '#localstack/settings.ts'
+
+type Values = Record<string, string>
+
+/**
+ * All that differs on one machine from what a resource's template says, by resource type; these values win.
+ * The rest of the difference between stages is literals of `cdk/stages.ts`.
+ */
+export const localOverrides = {
+  /** Server settings of Postgres: loopback, logical decoding, small in memory, durable as in production. */
+  'AWS::RDS::DBInstance': (): Values => ({
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    wal_level: 'logical',
+    max_connections: '100',
+    max_wal_senders: '10',
+    max_replication_slots: '10',
+    shared_buffers: '64MB',
+    max_wal_size: '1GB',
+    max_worker_processes: '4',
+    max_parallel_workers_per_gather: '0',
+    autovacuum_max_workers: '2',
+    jit: 'off',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    log_line_prefix: '%m [%p] %u@%d ',
+  }),
+
+  /** server.properties: one node that is its own controller, on loopback. */
+  'AWS::MSK::Cluster': ({ kafkaPort: port }: Pick<Settings, 'kafkaPort'>): Values => ({
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.bootstrap.servers': `127.0.0.1:${port + 1}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${port + 1}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'PLAINTEXT',
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'default.replication.factor': '1',
+    'min.insync.replicas': '1',
+    'offsets.topic.replication.factor': '1',
+    'offsets.topic.num.partitions': '1',
+    'transaction.state.log.replication.factor': '1',
+    'transaction.state.log.min.isr': '1',
+    'transaction.state.log.num.partitions': '1',
+    'share.coordinator.state.topic.replication.factor': '1',
+    'share.coordinator.state.topic.min.isr': '1',
+    // Nobody else joins the group of one poller: waiting for others only delays the first change.
+    'group.initial.rebalance.delay.ms': '0',
+    'num.network.threads': '2',
+    'num.io.threads': '2',
+    'log.cleaner.dedupe.buffer.size': String(16 << 20),
+  }),
+
+  /** Properties of the Connect worker: its REST API on loopback. */
+  'AWS::ECS::Service': ({ connectPort }: Pick<Settings, 'connectPort'>): Values => ({
+    listeners: `http://127.0.0.1:${connectPort}`,
+    'rest.advertised.host.name': '127.0.0.1',
+    'rest.advertised.port': String(connectPort),
+  }),
+
+  /** Ports of containers that are reached by a name of the network, and where they are found here. */
+  'AWS::ServiceDiscovery::Service': ({ connectPort }: Pick<Settings, 'connectPort'>): Record<number, string> => ({
+    8083: `127.0.0.1:${connectPort}`,
+  }),
+}

@@ -1,0 +1,32 @@
+import type { StandIn } from './stand-in.ts'
+import { discoveredService, privateDnsNamespace, service, taskDefinition } from './stand-ins/connect.ts'
+import { customResource } from './stand-ins/custom-resources.ts'
+import { dbInstance, dbParameterGroup } from './stand-ins/databases.ts'
+import { eventSourceMapping } from './stand-ins/event-source-mappings.ts'
+import { lambdaFunction } from './stand-ins/functions.ts'
+import { rule } from './stand-ins/schedules.ts'
+import { secret, secretTargetAttachment } from './stand-ins/secrets.ts'
+import { brokerConfiguration, cluster, topic } from './stand-ins/stream.ts'
+
+const standIns: Readonly<Record<string, StandIn>> = {
+  'AWS::ECS::Service': service,
+  'AWS::ECS::TaskDefinition': taskDefinition,
+  'AWS::Events::Rule': rule,
+  'AWS::Lambda::EventSourceMapping': eventSourceMapping,
+  'AWS::Lambda::Function': lambdaFunction,
+  'AWS::MSK::Cluster': cluster,
+  'AWS::MSK::Configuration': brokerConfiguration,
+  'AWS::MSK::Topic': topic,
+  'AWS::RDS::DBInstance': dbInstance,
+  'AWS::RDS::DBParameterGroup': dbParameterGroup,
+  'AWS::SecretsManager::Secret': secret,
+  'AWS::SecretsManager::SecretTargetAttachment': secretTargetAttachment,
+  'AWS::ServiceDiscovery::PrivateDnsNamespace': privateDnsNamespace,
+  'AWS::ServiceDiscovery::Service': discoveredService,
+}
+
+/** What stands here for resources of the type; undefined when nothing does. */
+export function standInFor(type: string): StandIn | undefined {
+  if (type.startsWith('Custom::') || type === 'AWS::CloudFormation::CustomResource') return customResource(type)
+  return Object.hasOwn(standIns, type) ? standIns[type] : undefined
+}

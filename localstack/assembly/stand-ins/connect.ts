@@ -1,0 +1,106 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { startConnect } from '#localstack/servers/connect.ts'
+import { secretValue } from '../dynamic-reference.ts'
+import { arn } from '../local-account.ts'
+import { localOverrides } from '../local-overrides.ts'
+import { makeStandIn, number } from '../stand-in.ts'
+
+const container = v.object({
+  Name: v.string(),
+  Image: v.pipe(v.string(), v.regex(/\/debezium\/connect:/, 'the only container with a stand-in is debezium/connect')),
+  Environment: v.optional(v.array(v.object({ Name: v.string(), Value: v.string() })), []),
+  Secrets: v.optional(v.array(v.object({ Name: v.string(), ValueFrom: v.string() })), []),
+})
+
+/** Its container's variables, secrets filled in, remembered for the service that runs it. */
+export const taskDefinition = makeStandIn({
+  properties: { Family: v.string(), ContainerDefinitions: v.tuple([container]) },
+  ignores: [
+    'Cpu',
+    'ExecutionRoleArn',
+    'Memory',
+    'NetworkMode',
+    'RequiresCompatibilities',
+    'RuntimePlatform',
+    'Tags',
+    'TaskRoleArn',
+  ],
+  attributes: ['TaskDefinitionArn'],
+  bringUp: (_id, { Family, ContainerDefinitions: [{ Environment, Secrets }] }, { stack, containers, secrets }) => {
+    const ref = arn(stack, 'ecs', `task-definition/${Family}:1`)
+    containers.set(ref, {
+      ...Object.fromEntries(Environment.map(({ Name, Value }) => [Name, Value])),
+      ...Object.fromEntries(Secrets.map(({ Name, ValueFrom }) => [Name, secretValue(ValueFrom, secrets)])),
+    })
+    return { ref, attributes: { TaskDefinitionArn: ref } }
+  },
+})
+
+/** A real Connect worker. */
+export const service = makeStandIn({
+  properties: { TaskDefinition: v.string(), DesiredCount: v.pipe(number, v.literal(1)) },
+  ignores: [
+    'Cluster',
+    'DeploymentConfiguration',
+    'DeploymentController',
+    'EnableECSManagedTags',
+    'EnableExecuteCommand',
+    'HealthCheckGracePeriodSeconds',
+    'LaunchType',
+    'NetworkConfiguration',
+    'PlatformVersion',
+    'ServiceRegistries',
+    'Tags',
+  ],
+  attributes: ['Name', 'ServiceArn'],
+  bringUp: async (id, { TaskDefinition }, account) => {
+    const { settings, stack, containers, services, step, guard, signal } = account
+    const logs = join(settings.directory, 'logs')
+    await mkdir(logs, { recursive: true })
+    const started = await step('connect', async () =>
+      startConnect({
+        guard,
+        signal,
+        ...(await account.java),
+        directory: join(settings.directory, 'connect'),
+        port: settings.connectPort,
+        environment: containers.get(TaskDefinition)!,
+        overrides: localOverrides['AWS::ECS::Service'](settings),
+        logFile: join(logs, 'connect.log'),
+      }),
+    )
+    services.push(started)
+    const name = `${stack.name}-${id}`
+    const ref = arn(stack, 'ecs', `service/${name}`)
+    return { ref, attributes: { Name: name, ServiceArn: ref } }
+  },
+})
+
+/** Remembered for the names in it. */
+export const privateDnsNamespace = makeStandIn({
+  properties: { Name: v.string() },
+  ignores: ['Description', 'Properties', 'Tags', 'Vpc'],
+  attributes: ['Id', 'Arn'],
+  bringUp: (id, { Name }, { stack, namespaces }) => {
+    const ref = `ns-${id.toLowerCase()}`
+    namespaces.set(ref, Name)
+    return { ref, attributes: { Id: ref, Arn: arn(stack, 'servicediscovery', `namespace/${ref}`) } }
+  },
+})
+
+/** A name of the network: where a variable of a function holds it with its port, the function gets the port on loopback. */
+export const discoveredService = makeStandIn({
+  properties: { Name: v.string(), NamespaceId: v.string() },
+  ignores: ['Description', 'DnsConfig', 'HealthCheckConfig', 'HealthCheckCustomConfig', 'Tags', 'Type'],
+  attributes: ['Id', 'Name', 'Arn'],
+  bringUp: (id, { Name, NamespaceId }, { stack, settings, namespaces, addresses }) => {
+    const places = localOverrides['AWS::ServiceDiscovery::Service'](settings)
+    for (const [port, address] of Object.entries(places)) {
+      addresses.set(`${Name}.${namespaces.get(NamespaceId)}:${port}`, address)
+    }
+    const ref = `srv-${id.toLowerCase()}`
+    return { ref, attributes: { Id: ref, Name, Arn: arn(stack, 'servicediscovery', `service/${ref}`) } }
+  },
+})

@@ -1,0 +1,41 @@
+import * as v from 'valibot'
+import { arn } from '../local-account.ts'
+import { makeStandIn, number } from '../stand-in.ts'
+
+/** The bundle of the assembly under AWS's runtime client, with the same variables, timeout, memory and concurrency. */
+export const lambdaFunction = makeStandIn({
+  properties: {
+    FunctionName: v.string(),
+    Handler: v.string(),
+    Runtime: v.literal('nodejs24.x'),
+    Code: v.object({ S3Key: v.string() }),
+    Environment: v.optional(v.object({ Variables: v.optional(v.record(v.string(), v.string()), {}) }), {}),
+    Timeout: v.optional(number, 3),
+    MemorySize: v.optional(number, 128),
+    ReservedConcurrentExecutions: v.optional(number),
+  },
+  ignores: ['Architectures', 'Description', 'LoggingConfig', 'Role', 'Tags', 'TracingConfig', 'VpcConfig'],
+  attributes: ['Arn'],
+  bringUp: (_id, properties, { stack, functions, addresses }) => {
+    const { FunctionName: name, ReservedConcurrentExecutions: reservedConcurrency } = properties
+    const ref = arn(stack, 'lambda', `function:${name}`)
+    functions.add({
+      name,
+      arn: ref,
+      handler: properties.Handler,
+      codeDirectory: stack.assetDirectory(properties.Code.S3Key),
+      environment: onLoopback(properties.Environment.Variables, addresses),
+      timeoutSeconds: properties.Timeout,
+      memoryMb: properties.MemorySize,
+      ...(reservedConcurrency !== undefined && { reservedConcurrency }),
+    })
+    return { ref: name, attributes: { Arn: ref } }
+  },
+})
+
+/** Variables in which names of the network have become what they stand for here. */
+export function onLoopback(variables: Record<string, string>, addresses: Map<string, string>): Record<string, string> {
+  const replace = (value: string): string =>
+    [...addresses].reduce((text, [name, address]) => text.replaceAll(name, address), value)
+  return Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, replace(value)]))
+}

@@ -1,0 +1,67 @@
+import { noLocalMeaning } from './no-local-meaning.ts'
+import { pseudoParameters } from './pseudo-parameters.ts'
+import { findReferences, type Reference, refuseCycles } from './references.ts'
+import type { StandIn } from './stand-in.ts'
+import type { Template, TemplateResource, TemplateValue } from './template.ts'
+
+/** The template cannot be executed here; the message names every resource and place that is the reason. */
+export class UnsupportedTemplateError extends Error {
+  override name = 'UnsupportedTemplateError'
+}
+
+type FindStandIn = (type: string) => StandIn | undefined
+
+/**
+ * Refuses, before anything starts, a template with a resource type or property that has no stand-in, a reference that
+ * can have no value, or resources that wait for each other.
+ */
+export function checkTemplate(template: Template, standInFor: FindStandIn): void {
+  const findings = [
+    ...Object.entries(template.Resources).flatMap(([id, resource]) =>
+      checkResource(id, resource, template, standInFor),
+    ),
+    ...Object.entries(template.Outputs ?? {}).flatMap(([id, { Value }]) =>
+      checkValue(Value, `Outputs.${id}.Value`, template, standInFor),
+    ),
+  ]
+  if (findings.length > 0)
+    throw new UnsupportedTemplateError(`the template cannot be executed here:\n${findings.join('\n')}`)
+  refuseCycles(template)
+}
+
+function checkResource(id: string, resource: TemplateResource, template: Template, standInFor: FindStandIn): string[] {
+  const { Type, Properties = {} } = resource
+  if (noLocalMeaning.has(Type)) return []
+  const standIn = standInFor(Type)
+  if (standIn === undefined) return [`${id}: there is no stand-in for ${Type}`]
+  return Object.entries(Properties).flatMap(([name, value]) => {
+    const path = `${id}.Properties.${name}`
+    if (standIn.ignores.has(name)) return []
+    if (standIn.reads !== 'all' && !standIn.reads.has(name))
+      return [`${path}: the stand-in for ${Type} does not know this property`]
+    return checkValue(value, path, template, standInFor)
+  })
+}
+
+function checkValue(value: TemplateValue, path: string, template: Template, standInFor: FindStandIn): string[] {
+  const { references, unknown } = findReferences(value, path)
+  return [
+    ...unknown.map(({ path: at, name }) => `${at}: ${name} is not evaluated here`),
+    ...references.flatMap((reference) => checkReference(reference, template, standInFor) ?? []),
+  ]
+}
+
+function checkReference(
+  { path, id, attribute }: Reference,
+  template: Template,
+  standInFor: FindStandIn,
+): string | undefined {
+  if (pseudoParameters.has(id)) return undefined
+  if (Object.hasOwn(template.Parameters ?? {}, id)) return undefined
+  const target = template.Resources[id]
+  if (target === undefined) return `${path}: there is no ${id}`
+  const standIn = standInFor(target.Type)
+  if (standIn === undefined) return `${path}: it takes a value of ${id}, and ${target.Type} is nothing here`
+  if (attribute === undefined || standIn.attributes === 'any' || standIn.attributes.has(attribute)) return undefined
+  return `${path}: the stand-in for ${target.Type} has no attribute ${attribute}`
+}

@@ -1,0 +1,21 @@
+/** JSON of a database secret. */
+export type DatabaseSecret = { host: string; port: number; dbname: string; username: string; password: string }
+
+/** `postgres://user:password@host:port/database` as a secret holds it. */
+export function parseDatabaseUrl(text: string): DatabaseSecret & { engine: 'postgres' } {
+  const url = new URL(text)
+  return {
+    engine: 'postgres',
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port || 5432),
+    dbname: decodeURIComponent(url.pathname.slice(1)),
+    username: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+  }
+}
+
+/** The URL of a secret's database. */
+export function formatDatabaseUrl({ host, port, dbname, username, password }: DatabaseSecret): string {
+  const user = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`
+  return `postgres://${user}@${host.includes(':') ? `[${host}]` : host}:${port}/${encodeURIComponent(dbname)}`
+}

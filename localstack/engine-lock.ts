@@ -1,0 +1,100 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { EngineEndpoints, RunningEngine } from './engine.ts'
+import { writePrivately } from './private-file.ts'
+import { MissingProgramError, runToEnd } from './servers/finished-process.ts'
+
+/** This process is the one engine of a directory. */
+export type EngineLock = {
+  /** Tells other processes where the engine is reached. */
+  publish: (endpoints: EngineEndpoints, outputs: Record<string, string>) => Promise<void>
+  release: () => Promise<void>
+}
+
+type Content = { pid: number; startedAt: string; endpoints?: EngineEndpoints; outputs?: Record<string, string> }
+
+/** Takes the directory; throws an Error that names the process that has it. The lock of a process that is gone is void. */
+export async function lockDirectory(directory: string): Promise<EngineLock> {
+  await mkdir(directory, { recursive: true })
+  const file = lockFile(directory)
+  const own: Content = { pid: process.pid, startedAt: await startOf(process.pid) }
+  while (!(await create(file, own))) {
+    const holder = await read(file)
+    if (holder === undefined) continue
+    if (await isRunning(holder)) {
+      throw new Error(
+        `Tidemark already runs in ${directory}, as process ${holder.pid}. Stop it with Ctrl-C where it was started, or with "kill ${holder.pid}".`,
+      )
+    }
+    await discard(file, holder)
+  }
+  return {
+    publish: (endpoints, outputs) => writePrivately(file, JSON.stringify({ ...own, endpoints, outputs })),
+    release: () => rm(file, { force: true }),
+  }
+}
+
+/** The engine that runs on the directory and has come up; undefined when there is none. */
+export async function findRunningEngine(directory: string): Promise<RunningEngine | undefined> {
+  const holder = await read(lockFile(directory))
+  if (holder?.endpoints === undefined || !(await isRunning(holder))) return undefined
+  return { pid: holder.pid, endpoints: holder.endpoints, outputs: holder.outputs ?? {} }
+}
+
+const lockFile = (directory: string): string => join(directory, 'engine.json')
+
+async function create(file: string, content: Content): Promise<boolean> {
+  try {
+    await writeFile(file, JSON.stringify(content), { flag: 'wx', mode: 0o600 })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+async function read(file: string): Promise<Content | undefined> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    // Half-written by a process that died meanwhile: nobody's.
+    if (error instanceof SyntaxError) return { pid: 0, startedAt: '' }
+    throw error
+  }
+}
+
+/** Renamed away first: of two processes that find a void lock, one gets it, and a lock taken meanwhile is put back. */
+async function discard(file: string, expected: Content): Promise<void> {
+  const aside = `${file}.${process.pid}.void`
+  try {
+    await rename(file, aside)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
+  const found = await read(aside)
+  if (found?.pid === expected.pid && found.startedAt === expected.startedAt) await rm(aside)
+  else await rename(aside, file)
+}
+
+/** The process exists and is the same one: its number was not given to another program since. */
+async function isRunning({ pid, startedAt }: Content): Promise<boolean> {
+  return pid > 0 && (await startOf(pid)) === startedAt
+}
+
+/** When a process was started, as text that differs between processes of one number; empty when there is none. */
+async function startOf(pid: number): Promise<string> {
+  if (process.platform === 'linux') {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+    // The name in parentheses may hold spaces; the start is the 20th field after it.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+  }
+  try {
+    const { output } = await runToEnd('ps', ['-o', 'lstart=', '-p', String(pid)])
+    return output.trim()
+  } catch (error) {
+    if (error instanceof MissingProgramError) return ''
+    throw error
+  }
+}

@@ -1,0 +1,148 @@
+import { join } from 'node:path'
+import { deploy, type Outputs } from './assembly/deploy.ts'
+import { openDeploymentRecord } from './assembly/deployment-record.ts'
+import { addExistingDatabases, rememberDatabases } from './assembly/existing-databases.ts'
+import { bootstrapServers, type LocalAccount } from './assembly/local-account.ts'
+import { openSecretStore } from './assembly/secret-store.ts'
+import { removeForgotten } from './assembly/stand-ins/custom-resources.ts'
+import { standInFor } from './assembly/stand-ins.ts'
+import { readStack, type Stack } from './assembly/template.ts'
+import { checkTemplate } from './assembly/template-check.ts'
+import { startEndpoint } from './endpoint/endpoint.ts'
+import type { EngineOptions } from './engine.ts'
+import { type EngineLock, lockDirectory } from './engine-lock.ts'
+import { makeFunctionHost } from './lambda-host/function-host.ts'
+import { openLineLogs } from './line-logs.ts'
+import { makeSteps, type Step } from './progress.ts'
+import { startGuard } from './servers/guard.ts'
+import { prepareJars } from './servers/jars.ts'
+import { findJava } from './servers/java.ts'
+import { type Port, refuseBusyPorts } from './servers/ports.ts'
+import { repository, type Settings } from './settings.ts'
+import { assemblyDirectory, synthesize } from './synthesis.ts'
+
+/** The stack's resources, up. */
+export type OpenStack = {
+  account: LocalAccount
+  outputs: Outputs
+  lock: EngineLock
+  /** What the endpoint serves under `/_tidemark/<name>`. */
+  pages: Record<string, () => Promise<unknown>>
+  /** Ends all of it within 5 s. Idempotent. */
+  stop: () => Promise<void>
+}
+
+/** Synthesizes, checks and brings up. Throws an Error that says what is wrong, after stopping what had started. */
+export async function openStack(options: EngineOptions, purpose: LocalAccount['purpose']): Promise<OpenStack> {
+  const stopping = new AbortController()
+  const signal = options.signal ? AbortSignal.any([options.signal, stopping.signal]) : stopping.signal
+  const lock = await lockDirectory(options.settings.directory)
+  const pages = {}
+  let account: LocalAccount | undefined
+  let stopped: Promise<void> | undefined
+  const stop = (): Promise<void> => {
+    stopping.abort(new Error('the stack was stopped'))
+    stopped ??= (account ? closeAccount(account) : Promise.resolve()).then(lock.release)
+    return stopped
+  }
+  try {
+    account = await openAccount(options.settings, purpose, signal, makeSteps(options.onProgress), pages)
+    const outputs = await deploy(account, standInFor, (reason) => stopping.abort(reason))
+    if (purpose === 'run') await removeForgotten(account)
+    return { account, outputs, lock, pages, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function openAccount(
+  settings: Settings,
+  purpose: LocalAccount['purpose'],
+  signal: AbortSignal,
+  step: Step,
+  pages: OpenStack['pages'],
+): Promise<LocalAccount> {
+  const java = findJvm(step)
+  const directory = purpose === 'run' ? await synthesizeAs(step, settings) : assemblyDirectory(settings)
+  const stack = readStack(directory)
+  checkTemplate(stack.template, standInFor)
+  await refuseBusyPorts(portsOf(stack, settings))
+  if (purpose === 'run') await rememberDatabases(settings)
+  const secrets = await openSecretStore(join(settings.directory, 'secrets.json'))
+  addExistingDatabases(settings, secrets)
+  const record = await openDeploymentRecord(join(settings.directory, 'deployment.json'))
+
+  const log = openLineLogs(join(settings.directory, 'logs'))
+  const functions = makeFunctionHost({ endpointUrl: `http://127.0.0.1:${settings.endpointPort}`, onLog: log })
+  const endpoint = await startEndpoint({
+    port: settings.endpointPort,
+    functions,
+    secrets: secrets.get,
+    bootstrapBrokers: () => bootstrapServers(settings),
+    pages,
+  })
+  return {
+    ...{ stack, settings, purpose, signal, java, functions, endpoint, secrets, record, step, log },
+    guard: startGuard(),
+    services: [],
+    mappings: new Map(),
+    schedules: [],
+    removals: [],
+    parameterGroups: new Map(),
+    databases: new Map(),
+    brokerConfigurations: new Map(),
+    containers: new Map(),
+    namespaces: new Map(),
+    addresses: new Map(),
+  }
+}
+
+/** Begun before it is needed: on a first start the downloads run beside the synthesis. */
+function findJvm(step: Step): LocalAccount['java'] {
+  const java = step('jars', async (tell) => {
+    const program = await findJava(process.env)
+    const directory = join(repository, '.tidemark', 'jars')
+    return { program, jars: await prepareJars({ directory, environment: process.env, onProgress: tell }) }
+  })
+  // Who needs it sees the failure; until then nobody listens.
+  java.catch(() => undefined)
+  return java
+}
+
+function synthesizeAs(step: Step, settings: Settings): Promise<string> {
+  return step('assembly', async (tell) => {
+    const { directory, unchanged } = await synthesize(settings)
+    if (unchanged) tell('unchanged')
+    return directory
+  })
+}
+
+function portsOf({ template }: Stack, settings: Settings): Port[] {
+  const databases = Object.values(template.Resources).filter(({ Type }) => Type === 'AWS::RDS::DBInstance')
+  const { postgresPort, kafkaPort, connectPort, endpointPort } = settings
+  return [
+    ...databases.map((_, index) => ({
+      number: postgresPort + index,
+      usedBy: 'Postgres',
+      variable: 'TIDEMARK_POSTGRES_PORT',
+    })),
+    { number: kafkaPort, usedBy: 'Kafka', variable: 'TIDEMARK_KAFKA_PORT' },
+    { number: kafkaPort + 1, usedBy: "Kafka's controller", variable: 'TIDEMARK_KAFKA_PORT' },
+    { number: connectPort, usedBy: 'Kafka Connect', variable: 'TIDEMARK_CONNECT_PORT' },
+    { number: endpointPort, usedBy: 'the endpoint', variable: 'TIDEMARK_ENDPOINT_PORT' },
+  ]
+}
+
+/** First what asks others for work, then the workers, then what they answer to. */
+async function closeAccount(account: LocalAccount): Promise<void> {
+  for (const schedule of account.schedules) schedule.stop()
+  const functions: Promise<void> = account.functions.stop()
+  await Promise.all([
+    ...[...account.mappings.values()].map(({ mapping }) => mapping.stop()),
+    ...account.services.map((service) => service.stop()),
+    functions,
+  ])
+  await account.endpoint.stop()
+  account.guard.stop()
+}

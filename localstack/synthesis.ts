@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto'
+import { globSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { runToEnd } from './servers/finished-process.ts'
+import { repository, type Settings } from './settings.ts'
+
+/** What the assembly is made of. */
+const INPUTS = ['{cdk,lambdas,core,adapters,sql}/**/*', 'package-lock.json', 'cdk.json']
+
+/** Where the assembly that was last synthesized lies. */
+export const assemblyDirectory = ({ directory }: Settings): string => join(directory, 'cdk.out')
+
+/**
+ * The cloud assembly of the stage `local`, synthesized as `cdk synth` would; when nothing it is made of has changed, the
+ * one of last time. Throws an Error with what the app printed.
+ */
+export async function synthesize(settings: Settings): Promise<{ directory: string; unchanged: boolean }> {
+  const directory = assemblyDirectory(settings)
+  const digestFile = join(directory, 'inputs.sha256')
+  const digest = await digestInputs(settings)
+  if ((await readFile(digestFile, 'utf8').catch(() => '')) === digest) return { directory, unchanged: true }
+
+  const fresh = `${directory}.new`
+  await rm(fresh, { recursive: true, force: true })
+  await mkdir(fresh, { recursive: true })
+  const { code, output } = await runToEnd(process.execPath, ['cdk/app.ts'], {
+    cwd: repository,
+    env: {
+      ...process.env,
+      CDK_OUTDIR: fresh,
+      CDK_CONTEXT_JSON: JSON.stringify({ stage: 'local' }),
+      NODE_COMPILE_CACHE: join(settings.directory, 'node-compile-cache'),
+      ...databaseVariables(settings),
+    },
+  })
+  if (code !== 0)
+    throw new Error(`The CDK app could not be synthesized:\n${output.trim().split('\n').slice(-15).join('\n')}`)
+  await writeFile(join(fresh, 'inputs.sha256'), digest)
+  await rm(directory, { recursive: true, force: true })
+  await rename(fresh, directory)
+  return { directory, unchanged: false }
+}
+
+const databaseVariables = ({ sourceUrl, targetUrl }: Settings): Record<string, string> => ({
+  ...(sourceUrl && { TIDEMARK_SOURCE_URL: sourceUrl }),
+  ...(targetUrl && { TIDEMARK_TARGET_URL: targetUrl }),
+})
+
+async function digestInputs(settings: Settings): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify([process.version, databaseVariables(settings)]))
+  const entries = globSync(INPUTS, { cwd: repository, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile() && !/\.test\.ts$/.test(entry.name))
+  for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {
+    hash.update(`\0${path}\0`).update(await readFile(path))
+  }
+  return hash.digest('hex')
+}
