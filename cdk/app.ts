@@ -1,8 +1,11 @@
+import { join } from 'node:path'
 import { App } from 'aws-cdk-lib'
 import { withDatabaseUrls } from './database-url.ts'
 import { bundleFunctions } from './function-bundle.ts'
 import { Pipeline } from './pipeline.ts'
 import { type Stage, stages } from './stages.ts'
+
+const repository = join(import.meta.dirname, '..')
 
 const app = new App({
   analyticsReporting: false,
@@ -14,7 +17,7 @@ const app = new App({
     '@aws-cdk/aws-ecs:removeDefaultDeploymentAlarm': true,
   },
 })
-new Pipeline(app, { stage: chosenStage(app.node.tryGetContext('stage')), bundles: bundleFunctions() })
+new Pipeline(app, { stage: chosenStage(app.node.tryGetContext('stage')), bundles: bundleFunctions(repository) })
 app.synth()
 
 /** On one machine the databases may be given by URL; they are then used instead of new ones. */

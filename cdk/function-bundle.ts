@@ -1,53 +1,44 @@
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import * as lambda from 'aws-cdk-lib/aws-lambda'
 import { buildSync } from 'esbuild'
 
-/** What the stack needs to know of the functions' code. */
+/** The functions' code, by folder under `lambdas/`. */
 export type FunctionBundles = {
-  /** The bundle of `lambdas/<folder>`. */
   code: (folder: string) => lambda.Code
-  /** Changes with that bundle. */
-  codeDigest: (folder: string) => string
-  /** Changes with the content of `sql/`. */
-  sqlDigest: string
+  /** Changes with the code. */
+  digest: (folder: string) => string
 }
 
-const repository = join(import.meta.dirname, '..')
+/** Files a function reads beside its code, by folder: what is copied into its bundle. */
+const DATA: Readonly<Record<string, string>> = { 'migrate-schema': 'sql' }
 
 /**
  * Bundles every function of `lambdas/` in one run of esbuild, with source maps, into a directory that is removed when
  * the process ends. Throws an Error that names the folders without a `handler.ts`.
  */
-export function bundleFunctions(): FunctionBundles {
+export function bundleFunctions(repository: string): FunctionBundles {
   const directory = mkdtempSync(join(tmpdir(), 'tidemark-functions-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
-  const digests = writeBundles(directory, functionFolders())
-  cpSync(join(repository, 'sql'), join(directory, 'migrate-schema', 'sql'), { recursive: true })
+  writeBundles(repository, directory)
+  for (const [folder, data] of Object.entries(DATA)) {
+    const bundle = join(directory, folder)
+    if (existsSync(bundle)) cpSync(join(repository, data), join(bundle, data), { recursive: true })
+  }
   return {
     code: (folder) => lambda.Code.fromAsset(join(directory, folder)),
-    codeDigest: (folder) => digests.get(folder)!,
-    sqlDigest: digestOf(
-      globSync('sql/**/*.sql', { cwd: repository })
-        .sort()
-        .map((file) => readFileSync(join(repository, file))),
-    ),
+    digest: (folder) => digestOf(join(directory, folder)),
   }
 }
 
-function functionFolders(): string[] {
-  const folders = globSync('lambdas/*/environment.ts', { cwd: repository }).map((file) => dirname(file))
-  const missing = folders.filter((folder) => !existsSync(join(repository, folder, 'handler.ts')))
-  if (missing.length > 0) throw new Error(`no handler.ts in ${missing.join(', ')}: every function needs one`)
-  return folders.map((folder) => relative('lambdas', folder))
-}
-
-/** Gives back the digest of each folder's bundle. */
-function writeBundles(directory: string, folders: string[]): Map<string, string> {
+function writeBundles(repository: string, directory: string): void {
   const { outputFiles } = buildSync({
-    entryPoints: folders.map((folder) => ({ in: `lambdas/${folder}/handler.ts`, out: `${folder}/handler` })),
+    entryPoints: functionFolders(repository).map((folder) => ({
+      in: `lambdas/${folder}/handler.ts`,
+      out: `${folder}/handler`,
+    })),
     absWorkingDir: repository,
     // Nothing is written there: source maps then hold the same relative paths in every clone.
     outdir: 'bundles',
@@ -71,11 +62,18 @@ function writeBundles(directory: string, folders: string[]): Map<string, string>
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, file.contents)
   }
-  return new Map(folders.map((folder) => [folder, digestOf([readFileSync(join(directory, folder, 'handler.mjs'))])]))
 }
 
-function digestOf(contents: Uint8Array[]): string {
+function functionFolders(repository: string): string[] {
+  const folders = globSync('lambdas/*/environment.ts', { cwd: repository }).map(dirname)
+  const missing = folders.filter((folder) => !existsSync(join(repository, folder, 'handler.ts')))
+  if (missing.length > 0) throw new Error(`no handler.ts in ${missing.join(', ')}: every function needs one`)
+  return folders.map((folder) => basename(folder))
+}
+
+function digestOf(directory: string): string {
   const hash = createHash('sha256')
-  for (const content of contents) hash.update(content)
+  const files = globSync('**/*.{mjs,sql}', { cwd: directory }).sort()
+  for (const file of files) hash.update(file).update(readFileSync(join(directory, file)))
   return hash.digest('hex').slice(0, 16)
 }

@@ -51,7 +51,6 @@ export class Pipeline extends Stack {
       captured,
       epoch,
       topicPartitions,
-      dropOnDelete: !keepsData,
     })
     const capture = new Capture(this, 'Capture', { ...stage.capture, platform, stream, source, schema })
     const latestState = new LatestState(this, 'LatestState', {

@@ -27,8 +27,7 @@ export type StackTemplate = {
 
 const noBundles: FunctionBundles = {
   code: () => lambda.Code.fromInline('// not bundled'),
-  codeDigest: () => 'digest',
-  sqlDigest: 'digest',
+  digest: () => 'digest',
 }
 
 /** Synthesizes a stage's stack in memory. */

@@ -29,6 +29,17 @@ export class ConnectUnreachableError extends Error {
   override readonly name = 'ConnectUnreachableError'
 }
 
+/** Connect answered and did not do it; the message has its reason. */
+export class ConnectRefusedError extends Error {
+  override readonly name = 'ConnectRefusedError'
+  readonly status: number
+
+  constructor(message: string, status: number) {
+    super(message)
+    this.status = status
+  }
+}
+
 const ANSWER_MS = 30_000
 
 /** Time a worker may take over a rebalance, during which it refuses changes with 409. */
@@ -36,7 +47,7 @@ const REBALANCE_MS = 60_000
 
 /**
  * Connect's REST API at a URL. A worker that is rebalancing is asked again for a minute.
- * Throws ConnectUnreachableError, or an Error with the answer's own message.
+ * Throws ConnectUnreachableError or ConnectRefusedError.
  */
 export function connectApi(url: string): ConnectApi {
   const ask = (method: string, path: string, body?: unknown) => request(new URL(path, url), method, body)
@@ -56,20 +67,24 @@ export function connectApi(url: string): ConnectApi {
 
 type Answer = { status: number; body: unknown }
 
-/** The answer to a request that succeeded; undefined where the connector does not exist. */
-async function unlessAbsent<T>(answer: Promise<Answer>): Promise<T | undefined> {
-  const { status, body } = await answer
-  return status === 404 ? undefined : (body as T)
+/** The answer's body; undefined where the connector does not exist. */
+async function unlessAbsent<T>(body: Promise<unknown>): Promise<T | undefined> {
+  try {
+    return (await body) as T
+  } catch (error) {
+    if (error instanceof ConnectRefusedError && error.status === 404) return undefined
+    throw error
+  }
 }
 
-async function request(url: URL, method: string, body: unknown): Promise<Answer> {
+async function request(url: URL, method: string, body: unknown): Promise<unknown> {
   const end = Date.now() + REBALANCE_MS
   for (;;) {
     const answer = await ask(url, method, body)
-    if (answer.status < 300 || answer.status === 404) return answer
+    if (answer.status < 300) return answer.body
     const message = messageOf(answer)
     if (!isBusy(answer.status, message) || Date.now() > end) {
-      throw new Error(`Connect refused ${method} ${url.pathname} (${answer.status}): ${message}`)
+      throw new ConnectRefusedError(`Connect refused ${method} ${url.pathname}: ${message}`, answer.status)
     }
     await setTimeout(500)
   }

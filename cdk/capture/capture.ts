@@ -66,7 +66,7 @@ export class Capture extends Construct {
         Captured: captured,
         Database: { Host: host, Port: port, Name: database, Tls: platform.databaseTls },
         // The connector's settings are code of the function: new code, registered again.
-        Code: platform.bundles.codeDigest('register-connector'),
+        Code: platform.bundles.digest('register-connector'),
       } satisfies ConnectorProperties,
     })
   }

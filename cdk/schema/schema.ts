@@ -17,8 +17,6 @@ export type SchemaProps = {
   epoch: number
   /** Topic partitions of `changes`: contracts and beacons are written once for each. */
   topicPartitions: number
-  /** Removing the stack removes the target's rows and bookkeeping, too. */
-  dropOnDelete: boolean
 }
 
 /** What `sql/` installs on both sides, and the function that adds tables to the publication. */
@@ -68,8 +66,10 @@ export class Schema extends Construct {
         TopicPartitions: props.topicPartitions,
         Captured: props.captured,
         Epoch: props.epoch,
-        SqlDigest: platform.bundles.sqlDigest,
-        DropOnDelete: props.dropOnDelete,
+        // What the stack installed in the source goes with it: event triggers of a pipeline that is gone help nobody.
+        DropOnDelete: true,
+        // New migrations or new code: run again.
+        Code: platform.bundles.digest('migrate-schema'),
       },
     })
     migrated.node.addDependency(source, target)

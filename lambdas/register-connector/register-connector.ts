@@ -121,7 +121,7 @@ async function removeSlot(slot: string, source: Pool, within: Within): Promise<v
 /** Asks again until an attempt is done. */
 type Within = <T>(what: string, attempt: () => Promise<{ done: T } | { state: string }>) => Promise<T>
 
-const PAUSE_MS = 250
+const PAUSE_MS = 100
 
 const makeWithin =
   (remainingMs: () => number): Within =>

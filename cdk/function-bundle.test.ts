@@ -1,0 +1,77 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { App, Stack } from 'aws-cdk-lib'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { bundleFunctions, type FunctionBundles } from './function-bundle.ts'
+
+let repository: string
+
+beforeEach(() => {
+  repository = mkdtempSync(join(tmpdir(), 'tidemark-repository-'))
+  write('package.json', '{"type":"module","imports":{"#core/*":"./core/*"}}')
+  write('core/greeting.ts', `export const greeting: string = 'hello'`)
+  write('sql/source/001.sql', 'select 1')
+  for (const folder of ['greet', 'migrate-schema']) {
+    write(`lambdas/${folder}/environment.ts`, '')
+    write(
+      `lambdas/${folder}/handler.ts`,
+      `import { greeting } from '#core/greeting.ts'; export const handler = () => greeting`,
+    )
+  }
+})
+
+afterEach(() => rmSync(repository, { recursive: true }))
+
+function write(path: string, content: string): void {
+  mkdirSync(join(repository, dirname(path)), { recursive: true })
+  writeFileSync(join(repository, path), content)
+}
+
+/** The directory CloudFormation would be given for the function. */
+const assetOf = (bundles: FunctionBundles, folder: string): string =>
+  (bundles.code(folder) as unknown as { path: string }).path
+
+test('a function runs from its bundle alone, whatever it imports from the repository', async () => {
+  const bundle = assetOf(bundleFunctions(repository), 'greet')
+
+  const { handler } = await import(pathToFileURL(join(bundle, 'handler.mjs')).href)
+
+  expect(handler()).toBe('hello')
+  expect(readdirSync(bundle).sort()).toEqual(['handler.mjs', 'handler.mjs.map'])
+})
+
+test('the bundle of migrate-schema carries the migrations', () => {
+  const bundle = assetOf(bundleFunctions(repository), 'migrate-schema')
+
+  expect(readFileSync(join(bundle, 'sql/source/001.sql'), 'utf8')).toBe('select 1')
+})
+
+test('the same code gives the same asset in every clone, and no path of the machine', () => {
+  const [first, second] = [bundleFunctions(repository), bundleFunctions(repository)]
+
+  const assets = [first, second].map((bundles) => {
+    const stack = new Stack(new App({ builtinCloudFormationValidation: false }), 'stack')
+    return bundles.code('greet').bind(stack).s3Location?.objectKey
+  })
+  const map = readFileSync(join(assetOf(first, 'greet'), 'handler.mjs.map'), 'utf8')
+  expect(assets[0]).toBe(assets[1])
+  expect(JSON.parse(map).sources).toContain('../../core/greeting.ts')
+  expect(map).not.toContain(repository)
+})
+
+test('the digest of migrate-schema follows its code and its migrations, that of another function does not', () => {
+  const before = bundleFunctions(repository)
+  write('sql/source/002.sql', 'select 2')
+  const after = bundleFunctions(repository)
+
+  expect(after.digest('migrate-schema')).not.toBe(before.digest('migrate-schema'))
+  expect(after.digest('greet')).toBe(before.digest('greet'))
+})
+
+test('a function without a handler is named instead of deployed empty', () => {
+  rmSync(join(repository, 'lambdas/greet/handler.ts'))
+
+  expect(() => bundleFunctions(repository)).toThrow('no handler.ts in lambdas/greet: every function needs one')
+})
