@@ -1,35 +1,51 @@
 import { parseContract, type TableContract } from '#core/contract.ts'
 import type { DatabaseSession } from './database-session.ts'
 
-/** How far the capture of a table is. */
-export type CapturedTable = {
-  relation: string
-  /** `schema.table`. */
-  name: string
-  state: 'pending' | 'awaiting writers' | 'reading' | 'captured' | 'refused'
-  /** Why it is refused, or why its capture does not go on. */
-  reason: string | null
-  /** The SQL that lets it be captured. */
-  fix: string | null
-  /** Its newest contract; null while there is none. */
-  contract: TableContract | null
-}
+/** A table whose capture is complete, with its newest contract. */
+export type CapturedTable = { relation: string; name: string; contract: TableContract }
 
-/** Every table the source captures, is about to capture, or refuses to. */
+/** The tables that are captured, by name. */
 export async function readCapturedTables(source: DatabaseSession): Promise<CapturedTable[]> {
   const rows = await source.query<CapturedTable>(`
-    select t.relation::text, t.schema_name || '.' || t.table_name as name, t.state, t.reason, t.fix, newest.contract
+    select t.relation::text, t.schema_name || '.' || t.table_name as name, newest.contract
     from tidemark.captured_table t
-    left join lateral (
+    cross join lateral (
       select c.contract
       from tidemark.table_contract c
       where c.relation = t.relation
         and c.slot = 0
       order by c.version desc
       limit 1
-    ) as newest on true
+    ) as newest
+    where t.state = 'captured'
     order by name`)
-  return rows.map((row) => ({ ...row, contract: row.contract && parseContract(row.contract) }))
+  return rows.map((row) => ({ ...row, contract: parseContract(row.contract) }))
+}
+
+/** A table of the captured schemas that is not captured, why, and the SQL that changes it. */
+export type UncapturedTable = { name: string; why: string; fix: string | null }
+
+/** The tables that are not captured and do not become it by waiting. */
+export function readUncapturedTables(source: DatabaseSession): Promise<UncapturedTable[]> {
+  return source.query<UncapturedTable>(`
+    select schema_name || '.' || table_name as name, why, fix
+    from tidemark.uncaptured
+    where (schema_name, table_name) not in (
+      select schema_name, table_name
+      from tidemark.captured_table
+      where state <> 'refused'
+    )
+    order by name`)
+}
+
+/** The tables whose capture is under way, and what each waits for. */
+export function readTablesUnderWay(source: DatabaseSession): Promise<{ name: string; why: string }[]> {
+  return source.query(`
+    select t.schema_name || '.' || t.table_name as name, u.why
+    from tidemark.captured_table t
+    join tidemark.uncaptured u using (schema_name, table_name)
+    where t.state not in ('captured', 'refused')
+    order by name`)
 }
 
 /** A table whose changes the target no longer applies, and why. */

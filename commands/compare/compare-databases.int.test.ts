@@ -123,17 +123,17 @@ const compare = (options: Partial<CompareOptions> = {}) =>
     ...options,
   })
 
-test('equal databases are equal, every row counted, and what is refused is told with what lets it', async () => {
+test('equal databases are equal, every row counted, and what is not captured is told with what changes it', async () => {
   const comparison = await compare()
 
-  expect(comparison.tables.map(({ examples, columns, ...counts }) => counts)).toEqual([
+  expect(comparison.tables.map(({ examples, columns, keyColumns, ...counts }) => counts)).toEqual([
     { table: 'public.item', sourceRows: 351, targetRows: 351, differing: 0, changing: 0 },
     { table: 'public.translation', sourceRows: 200, targetRows: 200, differing: 0, changing: 0 },
   ])
-  expect(comparison.refused).toEqual([
+  expect(comparison.uncaptured).toEqual([
     {
-      table: 'public.log',
-      reason: 'it has no primary key',
+      name: 'public.log',
+      why: 'it has no primary key',
       fix: expect.stringContaining('alter table public.log add'),
     },
   ])
@@ -275,12 +275,14 @@ test('a table that is still being read is waited for', async () => {
     },
   })
 
-  expect(waits[0]).toBe('waiting for public.item is reading')
+  expect(waits[0]).toBe('waiting for public.item, which is being captured: its rows are being read')
   expect(isEqual(comparison)).toBe(true)
 })
 
-test('a table that is not captured is an error that names it', async () => {
-  await expect(compare({ table: 'public.items' })).rejects.toThrow('public.items is not a captured table of the source')
+test('a table that does not exist is an error that names it', async () => {
+  await expect(compare({ table: 'public.items' })).rejects.toThrow(
+    'public.items is not a table of the captured schemas',
+  )
 })
 
 test('a database that does not answer is an error that says which and where', async () => {

@@ -1,4 +1,11 @@
-import { readCapturedTables, readStoppedTables, type StoppedTable } from './captured-tables.ts'
+import { formatQuantity } from '../terminal/quantities.ts'
+import {
+  readCapturedTables,
+  readStoppedTables,
+  readUncapturedTables,
+  type StoppedTable,
+  type UncapturedTable,
+} from './captured-tables.ts'
 import { type DatabaseSession, openSession } from './database-session.ts'
 import { compareTable, type TableComparison } from './table-comparison.ts'
 import { waitForReading, waitUntilVisible } from './watermark.ts'
@@ -19,8 +26,7 @@ export type CompareOptions = {
 export type Comparison = {
   tables: TableComparison[]
   stopped: StoppedTable[]
-  /** Tables the source does not capture, and what lets it. */
-  refused: { table: string; reason: string | null; fix: string | null }[]
+  uncaptured: UncapturedTable[]
   /** Number of the beacon before which everything was visible when the comparison began. */
   beacon: number
   seconds: number
@@ -47,17 +53,18 @@ export async function compareDatabases({
     await waitForReading(watermark)
     const beacon = await waitUntilVisible(watermark)
     const stopped = (await readStoppedTables(sessions.target)).filter(isWanted)
-    const listed = (await readCapturedTables(sessions.source)).filter(isWanted)
-    if (table !== undefined && listed.length === 0) throw new Error(`${table} is not a captured table of the source`)
-    const tables: TableComparison[] = []
-    for (const { relation, name, state, contract } of listed) {
-      if (state === 'refused' || contract === null || stopped.some((stop) => stop.relation === relation)) continue
-      tables.push(await compareTable(contract, watermark, (rows) => onProgress?.(`comparing ${name}: ${rows} rows`)))
+    const uncaptured = (await readUncapturedTables(sessions.source)).filter(isWanted)
+    const captured = (await readCapturedTables(sessions.source)).filter(isWanted)
+    if (table !== undefined && captured.length + uncaptured.length === 0) {
+      throw new Error(`${table} is not a table of the captured schemas`)
     }
-    const refused = listed
-      .filter(({ state }) => state === 'refused')
-      .map(({ name, reason, fix }) => ({ table: name, reason, fix }))
-    return { tables, stopped, refused, beacon, seconds: Math.round(performance.now() - started) / 1000 }
+    const tables: TableComparison[] = []
+    for (const { relation, name, contract } of captured) {
+      if (stopped.some((stop) => stop.relation === relation)) continue
+      const tellRows = (rows: number) => onProgress?.(`comparing ${name}: ${formatQuantity(rows, 'row')}`)
+      tables.push(await compareTable(contract, watermark, tellRows))
+    }
+    return { tables, stopped, uncaptured, beacon, seconds: Math.round(performance.now() - started) / 1000 }
   } finally {
     await Promise.all([sessions.source.close(), sessions.target.close()])
   }

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import type { TableContract } from '#core/contract.ts'
+import { keyColumns, type TableContract } from '#core/contract.ts'
 import { differingKeys } from './differing-keys.ts'
 import { LineReader } from './line-reader.ts'
 import { judge, type RowDifference } from './row-differences.ts'
@@ -10,6 +10,7 @@ import type { Watermark } from './watermark.ts'
 export type TableComparison = {
   table: string
   columns: string[]
+  keyColumns: string[]
   sourceRows: number
   /** Null where the target has no such table. */
   targetRows: number | null
@@ -36,6 +37,7 @@ export async function compareTable(
   const result: TableComparison = {
     table: `${contract.schema}.${contract.table}`,
     columns: contract.columns.map(({ name }) => name),
+    keyColumns: keyColumns(contract).map(({ name }) => name),
     sourceRows: 0,
     targetRows: 0,
     differing: 0,

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { readCapturedTables } from './captured-tables.ts'
+import { readTablesUnderWay } from './captured-tables.ts'
 import type { DatabaseSession } from './database-session.ts'
 
 /** What both waits need. */
@@ -20,14 +20,11 @@ export class LaggingError extends Error {
 const consumer = 'tidemark-latest-state'
 const pollMs = 25
 
-/** Waits until the rows of every captured table that were there when its capture began have been read. */
+/** Waits until every table that is being captured is: until the rows it held before have been read. */
 export async function waitForReading({ source, deadline, onWait }: Watermark): Promise<void> {
   await waitFor(deadline, onWait, async () => {
-    const reading = (await readCapturedTables(source)).filter(
-      ({ state }) => state !== 'captured' && state !== 'refused',
-    )
-    if (reading.length === 0) return undefined
-    return reading.map(({ name, state, reason }) => `${name} is ${state}${reason ? ` (${reason})` : ''}`).join(', ')
+    const underWay = await readTablesUnderWay(source)
+    return underWay.length === 0 ? undefined : underWay.map(({ name, why }) => `${name}, which ${why}`).join('; ')
   })
 }
 

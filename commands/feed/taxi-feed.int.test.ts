@@ -1,16 +1,18 @@
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { feedTrips, prepareTaxiTables } from './taxi-feed.ts'
+import { feedTrips, loadTrips, prepareTaxiTables } from './taxi-feed.ts'
 
 let database: TestDatabase
 let client: pg.Client
+let trips: string[]
 
 beforeAll(async () => {
   database = await createDatabase('empty')
   client = new pg.Client({ connectionString: database.url })
   await client.connect()
   await prepareTaxiTables(client)
+  trips = await loadTrips()
 })
 
 beforeEach(() => client.query('truncate public.green_trips restart identity'))
@@ -26,6 +28,7 @@ test('the whole file arrives, and a row past its end begins it again', async () 
   const progress: number[] = []
 
   const fed = await feedTrips(client, {
+    trips,
     rows: 64_216,
     perSecond: Infinity,
     onProgress: (count) => progress.push(count),
@@ -54,7 +57,7 @@ test('all zones are there once, however often the tables are prepared', async ()
 })
 
 test('at 100 a second every trip is a transaction of its own', async () => {
-  await feedTrips(client, { rows: 30, perSecond: 100 })
+  await feedTrips(client, { trips, rows: 30, perSecond: 100 })
 
   expect(await one('select count(*)::int, count(distinct xmin::text)::int from public.green_trips')).toEqual([30, 30])
 })
@@ -63,6 +66,7 @@ test('an abort ends the feed with what is committed', async () => {
   const abort = new AbortController()
 
   const fed = await feedTrips(client, {
+    trips,
     rows: Infinity,
     perSecond: 1_000,
     signal: abort.signal,

@@ -22,7 +22,9 @@ export async function prepareTaxiTables(client: pg.ClientBase): Promise<void> {
 }
 
 export type TaxiFeed = {
-  /** Trips to insert; more than the file holds begins it again. */
+  /** As `loadTrips` returns them. */
+  trips: string[]
+  /** Trips to insert; more than there are begins them again. */
   rows: number
   /** Trips per second; Infinity for as fast as the source takes them. */
   perSecond: number
@@ -31,15 +33,17 @@ export type TaxiFeed = {
   onProgress?: (fed: number) => void
 }
 
+/** The 64,215 green taxi trips of December 2023. */
+export function loadTrips(): Promise<string[]> {
+  return readTrips(fileURLToPath(tripsFile))
+}
+
 /**
- * Inserts the trips of December 2023 into `public.green_trips`, up to 100 a second one per transaction, above that
- * those due within 10 ms together. Returns how many were committed: fewer than `rows` only where `signal` aborted.
+ * Inserts trips into `public.green_trips`, up to 100 a second one per transaction, above that those due within 10 ms
+ * together. Returns how many were committed: fewer than `rows` only where `signal` aborted.
  */
-export async function feedTrips(
-  client: pg.ClientBase,
-  { rows, perSecond, signal, onProgress }: TaxiFeed,
-): Promise<number> {
-  const trips = await readTrips(fileURLToPath(tripsFile))
+export async function feedTrips(client: pg.ClientBase, feed: TaxiFeed): Promise<number> {
+  const { trips, rows, perSecond, signal, onProgress } = feed
   const statement = `copy public.green_trips (${tripColumns.join(', ')}) from stdin`
   const pace = { total: rows, perSecond, largest: largestCommit, ...(signal && { signal }) }
   let fed = 0

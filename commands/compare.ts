@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util'
+import { compareDatabases, isEqual } from './compare/compare-databases.ts'
+import { describeComparison } from './compare/comparison-report.ts'
+import { requireEngine } from './running/running-engine.ts'
+import { makeProgressLine } from './terminal/progress-line.ts'
+
+const help = `npm run compare [-- --json] [--table schema.table] [--timeout seconds] [--source URL --target URL]
+
+Waits until everything committed in the source so far is visible in the target, then compares every row of every captured
+table, by every captured column, while changes may go on flowing.
+  --json      prints the result as JSON
+  --table     compares one table only
+  --timeout   gives up waiting after so many seconds (600)
+  --source, --target   other databases than those of the running stack: the source as its administrator, the target as
+              a role that may read
+Exits with 0 when nothing differs and no table is stopped, 1 otherwise, 2 when it could not be compared.`
+
+const options = {
+  json: { type: 'boolean' },
+  table: { type: 'string' },
+  timeout: { type: 'string', default: '600' },
+  source: { type: 'string' },
+  target: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+/** 0 when source and target are equal, 1 when they are not, 2 when that could not be found out. */
+export async function main(argv: string[]): Promise<number> {
+  try {
+    return await compare(argv)
+  } catch (error) {
+    console.error(`could not compare: ${(error as Error).message}`)
+    return 2
+  }
+}
+
+async function compare(argv: string[]): Promise<number> {
+  const { values } = parseArgs({ args: argv, options })
+  if (values.help) {
+    console.log(help)
+    return 0
+  }
+  const waitMs = Number(values.timeout) * 1_000
+  if (!(waitMs > 0)) throw new Error(`--timeout ${values.timeout} is not a number of seconds`)
+  const progress = makeProgressLine()
+  const comparison = await compareDatabases({
+    ...(await databases(values)),
+    ...(values.table && { table: values.table }),
+    waitMs,
+    onProgress: progress.tell,
+  }).finally(progress.clear)
+  console.log(values.json ? JSON.stringify(comparison, null, 2) : describeComparison(comparison))
+  return isEqual(comparison) ? 0 : 1
+}
+
+async function databases(values: { source?: string; target?: string }): Promise<{ source: string; target: string }> {
+  const { source, target } = values
+  if (source !== undefined && target !== undefined) return { source, target }
+  if (source !== undefined || target !== undefined) throw new Error('give both --source and --target, or neither')
+  const { endpoints } = await requireEngine()
+  return { source: endpoints.source, target: endpoints.reader }
+}

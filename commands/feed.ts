@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { feedTrips, loadTrips, prepareTaxiTables } from './feed/taxi-feed.ts'
+import { requireEngine } from './running/running-engine.ts'
+import { makeProgressLine } from './terminal/progress-line.ts'
+import { formatCount, formatDuration, formatQuantity } from './terminal/quantities.ts'
+
+const help = `npm run feed [-- --rows N] [--rate R] [--source URL]
+
+Inserts green taxi trips of December 2023 into public.green_trips of the source; creates it, and public.taxi_zones, first.
+  --rows     trips to insert; more than the file holds begins it again (64215, the whole file)
+  --rate     trips a second; 0 for as fast as possible (0). Up to 100 each is a transaction of its own
+  --source   another database than that of the running stack
+Ctrl-C ends it after the transaction under way.`
+
+const options = {
+  rows: { type: 'string', default: '64215' },
+  rate: { type: 'string', default: '0' },
+  source: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+/** 0 when all trips are in the source, 130 when Ctrl-C ended it. */
+export async function main(argv: string[]): Promise<number> {
+  const { values } = parseArgs({ args: argv, options })
+  if (values.help) {
+    console.log(help)
+    return 0
+  }
+  const rows = wholeNumber('--rows', values.rows)
+  const perSecond = wholeNumber('--rate', values.rate) || Infinity
+  const client = new pg.Client({ connectionString: values.source ?? (await requireEngine()).endpoints.source })
+  const interrupt = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupt.abort())
+  const progress = makeProgressLine()
+  await client.connect()
+  try {
+    await prepareTaxiTables(client)
+    const trips = await loadTrips()
+    const start = performance.now()
+    const onProgress = (fed: number) => progress.tell(`${formatCount(fed)} of ${formatQuantity(rows, 'trip')}`)
+    const fed = await feedTrips(client, { trips, rows, perSecond, signal: interrupt.signal, onProgress })
+    progress.clear()
+    const ms = performance.now() - start
+    console.log(`${formatQuantity(fed, 'trip')} in ${formatDuration(ms)}, ${formatCount((fed * 1_000) / ms)} a second`)
+    return fed === rows ? 0 : 130
+  } finally {
+    await client.end()
+  }
+}
+
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw new Error(`${name} ${text} is not a whole number from 0`)
+}

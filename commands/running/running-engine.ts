@@ -1,0 +1,9 @@
+import { findEngine, type RunningEngine } from '#localstack/engine.ts'
+import { readSettings } from '#localstack/settings.ts'
+
+/** The stack that runs on this checkout's data. Throws an Error that says how to start it where there is none. */
+export async function requireEngine(): Promise<RunningEngine> {
+  const engine = await findEngine(readSettings(process.env))
+  if (engine === undefined) throw new Error('Tidemark is not running here: start it with "npm start".')
+  return engine
+}

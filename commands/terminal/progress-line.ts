@@ -1,0 +1,28 @@
+import { cutText } from './aligned-columns.ts'
+
+/** Tells what is being done: on a terminal one line that is overwritten, elsewhere a line every five seconds. */
+export type ProgressLine = {
+  tell(what: string): void
+  /** Leaves no trace on a terminal. */
+  clear(): void
+}
+
+const clearLine = '\r\u001b[2K'
+const intervalMs = 5_000
+
+/** Writes to standard error, so that standard output holds the result alone. */
+export function makeProgressLine(stream: NodeJS.WriteStream = process.stderr): ProgressLine {
+  let next = 0
+  return {
+    tell: (what) => {
+      if (stream.isTTY) stream.write(clearLine + cutText(what, Math.max(20, stream.columns - 1)))
+      else if (performance.now() >= next) {
+        stream.write(`${what}\n`)
+        next = performance.now() + intervalMs
+      }
+    },
+    clear: () => {
+      if (stream.isTTY) stream.write(clearLine)
+    },
+  }
+}
