@@ -24,6 +24,7 @@ const SETTINGS = {
   max_connections: '200',
   max_wal_senders: '20',
   max_replication_slots: '20',
+  max_prepared_transactions: '10',
   shared_buffers: '128MB',
   log_statement: 'none',
   timezone: 'UTC',

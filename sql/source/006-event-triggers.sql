@@ -133,7 +133,7 @@ begin
   drop event trigger if exists tidemark_table_rewrite;
   create event trigger tidemark_ddl_command_end on ddl_command_end
     when tag in (
-      'ALTER EXTENSION', 'ALTER INDEX', 'ALTER SCHEMA', 'ALTER TABLE', 'ALTER TYPE', 'ALTER VIEW', 'CREATE EXTENSION',
+      'ALTER EXTENSION', 'ALTER INDEX', 'ALTER SCHEMA', 'ALTER TABLE', 'ALTER TYPE', 'CREATE EXTENSION',
       'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO'
     )
     execute function tidemark.on_ddl_command_end();

@@ -1,0 +1,95 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+
+let source: SourceDatabase
+
+const run = (sql: string) => source.pool.query(sql)
+
+beforeEach(async () => {
+  source = await createSource()
+  await source.listen()
+})
+
+afterEach(() => source.drop())
+
+test('DDL neither fails nor waits for long when its contract cannot be written; the next capture writes it', async () => {
+  const other = await source.pool.connect()
+  await other.query('begin; lock table tidemark.table_contract')
+  const started = Date.now()
+
+  await run('create table ride (id int primary key)')
+
+  const tookMs = Date.now() - started
+  await other.query('commit')
+  other.release()
+  expect(tookMs).toBeLessThan(1_500)
+  expect((await run(`select why, fix from tidemark.uncaptured where table_name = 'ride'`)).rows).toEqual([
+    {
+      why: 'its contract could not be written: canceling statement due to lock timeout',
+      fix: 'select tidemark.publish_contracts();',
+    },
+  ])
+  await run('select tidemark.catch_up()')
+  expect(await source.contracts('public.ride')).toHaveLength(1)
+  expect((await run('select from tidemark.contract_failure')).rowCount).toBe(0)
+})
+
+test('DDL goes through when our own functions are broken', async () => {
+  await run('drop function tidemark.due_contract(oid)')
+
+  await run('create table ride (id int primary key); alter table ride add fare int; drop table ride')
+
+  expect((await run('select message from tidemark.contract_failure')).rows).toEqual([
+    { message: expect.stringContaining('due_contract') },
+  ])
+})
+
+test('DDL goes through when not even the failure can be noted', async () => {
+  await run('drop table tidemark.contract_failure cascade; drop function tidemark.due_contract(oid)')
+
+  await run('create table ride (id int primary key); drop table ride')
+
+  expect((await run(`select to_regclass('ride') as ride`)).rows).toEqual([{ ride: null }])
+})
+
+test('a statement that the application cancels is cancelled, not finished by us', async () => {
+  const other = await source.pool.connect()
+  await other.query('begin; lock table tidemark.table_contract')
+
+  const created = run(`set statement_timeout = '50ms'; create table ride (id int primary key)`)
+
+  await expect(created).rejects.toThrow('canceling statement due to statement timeout')
+  await other.query('rollback')
+  other.release()
+})
+
+test('a lock_timeout that the application set holds again after its DDL', async () => {
+  const { rows } = await run(`
+    begin;
+    set local lock_timeout = '7s';
+    create table ride (id int primary key);
+    select current_setting('lock_timeout') as timeout;
+    commit`).then((results) => (results as unknown as { rows: unknown[] }[])[3]!)
+
+  expect(rows).toEqual([{ timeout: '7s' }])
+})
+
+test('names that mean something to SQL are quoted wherever they are used', async () => {
+  await run(`create schema "Sch;ema"; create table "Sch;ema"."drop table; --" ("select ""x""" int primary key)`)
+  await source.configure({ schemas: ['public', 'Sch;ema'] })
+
+  const state = await source.state('Sch;ema.drop table; --')
+
+  expect(state!.reason).toBe(
+    'the name of its column "select ""x""" is reserved or holds a quote; ' +
+      'its name holds characters other than letters a-z, digits, _ and -; ' +
+      'the name of its schema holds characters other than letters a-z, digits, _ and -',
+  )
+  await run(state!.fix!)
+  expect(
+    (
+      await run(`select c.relnamespace::regnamespace::text as schema, c.relname from pg_class c
+    where relname like 'drop%' and relkind = 'r'`)
+    ).rows,
+  ).toEqual([{ schema: '"Sch_ema"', relname: 'drop_table__--' }])
+})

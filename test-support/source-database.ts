@@ -1,0 +1,71 @@
+import { randomInt } from 'node:crypto'
+import { parseContract, type TableContract } from '#core/contract.ts'
+import { createDatabase, type TestDatabase } from './database.ts'
+
+/** What `tidemark.configure` takes. */
+export type Captured = {
+  schemas: string[]
+  includeTables: string[]
+  excludeTables: string[]
+  excludeColumns: string[]
+}
+
+/** The schema public, whole. */
+export const EVERYTHING: Captured = { schemas: ['public'], includeTables: [], excludeTables: [], excludeColumns: [] }
+
+/** A migrated and configured source with two topic partitions. */
+export type SourceDatabase = TestDatabase & {
+  epoch: number
+  configure(captured: Partial<Captured>): Promise<void>
+  /** Makes the slot of the epoch, as the connector does when it starts. */
+  listen(): Promise<void>
+  /** The contracts of slot 0 in the order of their versions, as core reads them. */
+  contracts(table: string): Promise<TableContract[]>
+  /** State and reason of a table's capture; undefined when it is not to be captured. */
+  state(table: string): Promise<{ state: string; reason: string | null; fix: string | null } | undefined>
+  published(): Promise<string[]>
+}
+
+/** Creates one; slots belong to the whole server, so each database has an epoch of its own. */
+export async function createSource(captured: Partial<Captured> = {}): Promise<SourceDatabase> {
+  const database = await createDatabase('source')
+  const { pool } = database
+  const epoch = randomInt(1, 2 ** 31)
+  const configure = async (changes: Partial<Captured>) => {
+    await pool.query('select tidemark.configure(2, $1, $2)', [JSON.stringify({ ...EVERYTHING, ...changes }), epoch])
+  }
+  await configure(captured)
+  return {
+    ...database,
+    epoch,
+    configure,
+    listen: async () => {
+      await pool.query(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [`tidemark_e${epoch}`])
+    },
+    contracts: async (table) => {
+      const { rows } = await pool.query(
+        `select contract from tidemark.table_contract
+         where slot = 0 and relation in (
+           select relation from tidemark.table_contract where contract ->> 'schema' || '.' || (contract ->> 'table') = $1
+         )
+         order by version`,
+        [table],
+      )
+      return rows.map((row) => parseContract(row.contract))
+    },
+    state: async (table) => {
+      const { rows } = await pool.query(
+        `select state, reason, fix from tidemark.captured_table where schema_name || '.' || table_name = $1`,
+        [table],
+      )
+      return rows[0]
+    },
+    published: async () => {
+      const { rows } = await pool.query(
+        `select schemaname || '.' || tablename as name from pg_publication_tables
+         where pubname = 'tidemark' and schemaname <> 'tidemark' order by 1`,
+      )
+      return rows.map((row) => row.name)
+    },
+  }
+}
