@@ -56,7 +56,7 @@ export class Stream extends Construct implements ec2.IConnectable {
     const port = ec2.Port.tcp(props.authentication === 'iam' ? IAM_PORT : PLAIN_PORT)
     this.connections = new ec2.Connections({ securityGroups: [brokers], defaultPort: port })
     // Event source mappings poll from network interfaces in the brokers' own group.
-    this.connections.allowInternally(port)
+    brokers.addIngressRule(brokers, port)
 
     this.clusterArn = makeCluster(this, this.#clusterName, brokers, props).attrArn
     this.#makeTopics(props)
