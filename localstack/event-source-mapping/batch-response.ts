@@ -1,0 +1,41 @@
+import type { Batch } from './batch.ts'
+
+/** What a function said about its batch; offsets are those to begin with again, by `<topic>-<partition>`. */
+export type BatchVerdict =
+  | { result: 'done' }
+  | { result: 'partly'; retryFrom: Map<string, number> }
+  | { result: 'failed'; reason: string }
+
+/**
+ * Reads a response under ReportBatchItemFailures. Nothing, `{}`, null and an empty list mean success. Otherwise each
+ * topic partition begins again at its first failed record. An identifier that is not in the batch fails all of it.
+ */
+export function readBatchResponse(payload: Buffer, batch: Batch): BatchVerdict {
+  const failures = parseFailures(payload)
+  if (failures === undefined) return { result: 'failed', reason: 'the response is not JSON' }
+  if (failures === null) return { result: 'done' }
+  if (!Array.isArray(failures)) return { result: 'failed', reason: 'batchItemFailures is not a list' }
+
+  const retryFrom = new Map<string, number>()
+  for (const failure of failures) {
+    const { partition, offset } = failure?.itemIdentifier ?? {}
+    const run = batch.parts.get(partition)
+    const known = run?.runs.some(({ chunk, from, to }) => {
+      const index = chunk.offsets.indexOf(offset, from)
+      return index !== -1 && index < to
+    })
+    if (!known) return { result: 'failed', reason: `${JSON.stringify(failure)} is not in the batch` }
+    retryFrom.set(partition, Math.min(offset, retryFrom.get(partition) ?? offset))
+  }
+  return retryFrom.size === 0 ? { result: 'done' } : { result: 'partly', retryFrom }
+}
+
+/** The list, null where there is none, undefined where the response is no JSON. */
+function parseFailures(payload: Buffer): unknown {
+  if (payload.length === 0) return null
+  try {
+    return JSON.parse(payload.toString())?.batchItemFailures ?? null
+  } catch {
+    return undefined
+  }
+}

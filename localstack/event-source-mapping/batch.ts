@@ -1,0 +1,78 @@
+import type { EventFrame } from './event.ts'
+import { type RecordQueue, type RecordRun, runBytes } from './record-queue.ts'
+
+/** The largest event Lambda takes, base64 and JSON counted. */
+export const payloadLimitBytes = 6 * 1024 * 1024
+
+/** A topic partition whose records may be sent: nothing of it is in flight. */
+export type Source = { name: string; queue: RecordQueue }
+
+export type BatchLimits = { records: number; bytes: number }
+
+/** Records for one invocation, by `<topic>-<partition>`, and the event that carries them. */
+export type Batch = { parts: Map<string, RecordRun>; records: number; payload: Buffer }
+
+/** The longest record, as JSON, that an event of the topic partition can carry. */
+export function recordLimitBytes(name: string, limitBytes: number, frame: EventFrame): number {
+  return limitBytes - frame.head.length - `,${opening(name)}]`.length - frame.tail.length
+}
+
+/**
+ * When the waiting records are to be sent, on the clock of their arrival: at once if they fill a batch, else when the
+ * oldest has waited for the window. Undefined when there are none.
+ */
+export function batchDueAt(sources: Source[], windowMs: number, limits: BatchLimits): number | undefined {
+  let oldest: number | undefined
+  let records = 0
+  let bytes = 0
+  for (const { queue } of sources) {
+    const arrival = queue.oldestArrival
+    if (arrival === undefined) continue
+    oldest = oldest === undefined ? arrival : Math.min(oldest, arrival)
+    records += queue.count
+    bytes += queue.bytes
+  }
+  if (oldest === undefined) return undefined
+  return records >= limits.records || bytes >= limits.bytes ? oldest : oldest + windowMs
+}
+
+/**
+ * Takes the oldest records of the sources, those that waited longest first, until the batch is full. A record that alone
+ * exceeds the limit stays where it is and holds its topic partition; undefined when nothing could be taken.
+ */
+export function formBatch(sources: Source[], limits: BatchLimits, frame: EventFrame): Batch | undefined {
+  const parts = new Map<string, RecordRun>()
+  let records = 0
+  let bytes = frame.head.length + frame.tail.length
+  for (const { name, queue } of longestWaitingFirst(sources)) {
+    const framing = `,${opening(name)}]`.length
+    const run = queue.take(limits.records - records, limits.bytes - bytes - framing)
+    if (run === undefined) continue
+    parts.set(name, run)
+    records += run.count
+    bytes += framing + run.bytes
+    if (queue.count > 0) break
+  }
+  return parts.size === 0 ? undefined : makeBatch(parts, frame)
+}
+
+/** The batch of these records. */
+export function makeBatch(parts: Map<string, RecordRun>, frame: EventFrame): Batch {
+  const chunks: Buffer[] = [Buffer.from(frame.head)]
+  let records = 0
+  for (const [name, run] of parts) {
+    chunks.push(Buffer.from(`${records === 0 ? '' : ','}${opening(name)}`), ...runBytes(run), Buffer.from(']'))
+    records += run.count
+  }
+  chunks.push(Buffer.from(frame.tail))
+  return { parts, records, payload: Buffer.concat(chunks) }
+}
+
+function opening(name: string): string {
+  return `${JSON.stringify(name)}:[`
+}
+
+function longestWaitingFirst(sources: Source[]): Source[] {
+  const waiting = sources.filter(({ queue }) => queue.count > 0)
+  return waiting.sort((a, b) => a.queue.oldestArrival! - b.queue.oldestArrival!)
+}

@@ -1,0 +1,232 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import type { Source } from './batch.ts'
+import { Dispatcher, type DispatcherOptions } from './dispatcher.ts'
+import { makeEventFrame } from './event.ts'
+import { makeChunk, RecordQueue } from './record-queue.ts'
+
+const success: InvocationAnswer = { statusCode: 200, payload: Buffer.from('null'), logTail: '' }
+const failure: InvocationAnswer = {
+  statusCode: 200,
+  functionError: 'Unhandled',
+  payload: Buffer.from('{"errorType":"Error","errorMessage":"no"}'),
+  logTail: '',
+}
+const throttle: InvocationAnswer = { ...success, statusCode: 429, errorType: 'TooManyRequestsException' }
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+type Call = { records: Record<string, number[]>; answer: (answer: InvocationAnswer) => void }
+
+/** A dispatcher whose invocations the test answers, and sources `t-0` … it fills. */
+function setUp(topicPartitions: number, options: Partial<DispatcherOptions> = {}) {
+  const calls: Call[] = []
+  const log: string[] = []
+  const offsets = Array(topicPartitions).fill(0)
+  const sources: Source[] = offsets.map((_, index) => ({ name: `t-${index}`, queue: new RecordQueue() }))
+  const dispatcher = new Dispatcher({
+    frame: makeEventFrame('arn', 'b'),
+    batchSize: 100,
+    windowMs: 0,
+    reportsItemFailures: false,
+    concurrency: 10,
+    invoke: (payload) =>
+      new Promise((answer) => {
+        calls.push({ records: JSON.parse(payload.toString()).records, answer })
+      }),
+    onTaken: () => undefined,
+    onInvoked: () => undefined,
+    onProcessed: (name, next) => log.push(`${name} processed below ${next}`),
+    onFailure: ({ names, reason, retryInMs }) => log.push(`${names} failed: ${reason}; again in ${retryInMs}`),
+    ...options,
+  })
+  const arrive = (partition: number, count: number) => {
+    const fresh = Array.from({ length: count }, () => offsets[partition]++)
+    sources[partition]!.queue.push(makeChunk(fresh.map(String), fresh, performance.now()))
+    dispatcher.pump()
+  }
+  /** Lets what was promised happen. */
+  const settle = () => vi.advanceTimersByTimeAsync(0)
+  return { dispatcher, sources, calls, log, arrive, settle }
+}
+
+test('without a window records are sent as soon as they arrive', () => {
+  const { dispatcher, sources, calls, arrive } = setUp(1)
+  dispatcher.assign(sources)
+
+  arrive(0, 2)
+
+  expect(calls.map(({ records }) => records)).toEqual([{ 't-0': [0, 1] }])
+})
+
+test('a window gathers records until its first one has waited for it, or the batch is full', async () => {
+  const { dispatcher, sources, calls, arrive } = setUp(2, { windowMs: 500, batchSize: 4 })
+  dispatcher.assign(sources)
+
+  arrive(0, 1)
+  await vi.advanceTimersByTimeAsync(400)
+  arrive(1, 1)
+  await vi.advanceTimersByTimeAsync(99)
+  expect(calls).toEqual([])
+  await vi.advanceTimersByTimeAsync(2)
+  expect(calls.map(({ records }) => records)).toEqual([{ 't-0': [0], 't-1': [0] }])
+
+  calls[0]!.answer(success)
+  await vi.advanceTimersByTimeAsync(0)
+  arrive(0, 4)
+  expect(calls[1]!.records).toEqual({ 't-0': [1, 2, 3, 4] })
+})
+
+test('topic partitions are in flight at once, none of them twice', async () => {
+  const { dispatcher, sources, calls, arrive, settle } = setUp(2)
+  dispatcher.assign(sources)
+
+  arrive(0, 1)
+  arrive(0, 1)
+  arrive(1, 1)
+  expect(calls.map(({ records }) => records)).toEqual([{ 't-0': [0] }, { 't-1': [0] }])
+  calls[0]!.answer(success)
+  await settle()
+
+  expect(calls[2]!.records).toEqual({ 't-0': [1] })
+})
+
+test('no more invocations run at once than the concurrency allows; what waits meanwhile goes together', async () => {
+  const { dispatcher, sources, calls, arrive, settle } = setUp(3, { concurrency: 1 })
+  dispatcher.assign(sources)
+
+  for (const partition of [0, 1, 2]) arrive(partition, 1)
+  expect(calls).toHaveLength(1)
+  calls[0]!.answer(success)
+  await settle()
+
+  expect(calls[1]!.records).toEqual({ 't-1': [0], 't-2': [0] })
+})
+
+test.each([
+  ['an error', failure, 'Error: no'],
+  ['a throttle', throttle, 'throttled: as many invocations run as its concurrency allows'],
+])(
+  '%s repeats the same batch, later and later, before anything else of its topic partition',
+  async (_, answer, reason) => {
+    const { dispatcher, sources, calls, log, arrive } = setUp(1)
+    dispatcher.assign(sources)
+
+    arrive(0, 2)
+    arrive(0, 1)
+    for (const [attempt, retryInMs] of [100, 200, 400].entries()) {
+      calls[attempt]!.answer(answer)
+      await vi.advanceTimersByTimeAsync(retryInMs - 1)
+      expect(calls).toHaveLength(attempt + 1)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(calls[attempt + 1]!.records).toEqual({ 't-0': [0, 1] })
+    }
+    calls[3]!.answer(success)
+    await vi.advanceTimersByTimeAsync(0)
+
+    expect(calls[4]!.records).toEqual({ 't-0': [2] })
+    expect(log).toEqual([
+      `t-0 failed: ${reason}; again in 100`,
+      `t-0 failed: ${reason}; again in 200`,
+      `t-0 failed: ${reason}; again in 400`,
+      't-0 processed below 2',
+    ])
+  },
+)
+
+test('a function that cannot be started is tried again, too', async () => {
+  const invoke = vi
+    .fn<DispatcherOptions['invoke']>()
+    .mockRejectedValueOnce(new Error('EAGAIN'))
+    .mockResolvedValue(success)
+  const { dispatcher, sources, log, arrive } = setUp(1, { invoke })
+  dispatcher.assign(sources)
+
+  arrive(0, 1)
+  await vi.advanceTimersByTimeAsync(100)
+
+  expect(log).toEqual(['t-0 failed: Error: EAGAIN; again in 100', 't-0 processed below 1'])
+})
+
+test('while a batch waits for its next attempt the others go on, within the concurrency', async () => {
+  const { dispatcher, sources, calls, arrive, settle } = setUp(2, { concurrency: 1 })
+  dispatcher.assign(sources)
+
+  arrive(0, 1)
+  calls[0]!.answer(failure)
+  await settle()
+  arrive(1, 1)
+
+  expect(calls[1]!.records).toEqual({ 't-1': [0] })
+})
+
+test('reported records are a batch of their own from then on; what lies before them is processed', async () => {
+  const { dispatcher, sources, calls, log, arrive, settle } = setUp(2, { reportsItemFailures: true })
+  sources[0]!.queue.push(makeChunk(['0', '1', '2'], [0, 1, 2], 0))
+  sources[1]!.queue.push(makeChunk(['0'], [0], 0))
+  dispatcher.assign(sources)
+
+  const failed = { batchItemFailures: [{ itemIdentifier: { partition: 't-0', offset: 1 } }] }
+  calls[0]!.answer({ ...success, payload: Buffer.from(JSON.stringify(failed)) })
+  await settle()
+  expect(log).toEqual([
+    't-0 processed below 1',
+    't-1 processed below 1',
+    't-0 failed: the function reported batch item failures; again in 100',
+  ])
+  arrive(1, 1)
+  await vi.advanceTimersByTimeAsync(100)
+
+  expect(calls.slice(1).map(({ records }) => records)).toEqual([{ 't-1': [0] }, { 't-0': [1, 2] }])
+})
+
+test('revoking waits for what runs, counts it, and begins nothing more', async () => {
+  const { dispatcher, sources, calls, log, arrive, settle } = setUp(2)
+  dispatcher.assign(sources)
+  arrive(0, 1)
+  const revoked = vi.fn()
+
+  void dispatcher.revoke().then(revoked)
+  arrive(0, 1)
+  arrive(1, 1)
+  await settle()
+  expect(revoked).not.toHaveBeenCalled()
+  calls[0]!.answer(success)
+  await settle()
+
+  expect(revoked).toHaveBeenCalled()
+  expect(calls).toHaveLength(1)
+  expect(log).toEqual(['t-0 processed below 1'])
+})
+
+test('revoking gives failed batches up', async () => {
+  const { dispatcher, sources, calls, arrive } = setUp(1)
+  dispatcher.assign(sources)
+  arrive(0, 1)
+  calls[0]!.answer(failure)
+  await vi.advanceTimersByTimeAsync(50)
+
+  await dispatcher.revoke()
+  await vi.advanceTimersByTimeAsync(60_000)
+
+  expect(calls).toHaveLength(1)
+})
+
+test('a topic partition that was assigned anew is not delivered while an invocation of before still has it', async () => {
+  const before = setUp(1)
+  const { dispatcher, calls, log, settle } = before
+  dispatcher.assign(before.sources)
+  before.arrive(0, 1)
+  void dispatcher.revoke()
+
+  const queue = new RecordQueue()
+  queue.push(makeChunk(['0', '1'], [0, 1], 0))
+  dispatcher.assign([{ name: 't-0', queue }])
+  expect(calls).toHaveLength(1)
+  calls[0]!.answer(success)
+  await settle()
+
+  expect(log).toEqual([])
+  expect(calls[1]!.records).toEqual({ 't-0': [0, 1] })
+})

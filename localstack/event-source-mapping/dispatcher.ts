@@ -1,0 +1,174 @@
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import { type Batch, batchDueAt, formBatch, makeBatch, payloadLimitBytes, type Source } from './batch.ts'
+import { type BatchVerdict, readBatchResponse } from './batch-response.ts'
+import type { EventFrame } from './event.ts'
+import { type RecordRun, runFrom } from './record-queue.ts'
+
+/** A batch the function did not accept, or only in part. */
+export type Failure = { names: string[]; reason: string; failures: number; retryInMs: number }
+
+export type DispatcherOptions = {
+  frame: EventFrame
+  batchSize: number
+  windowMs: number
+  reportsItemFailures: boolean
+  /** Most invocations at once. */
+  concurrency: number
+  invoke: (payload: Buffer) => Promise<InvocationAnswer>
+  /** Records left the queues. */
+  onTaken: () => void
+  onInvoked: (batch: Batch) => void
+  /** Everything of the topic partition below `nextOffset` is processed. */
+  onProcessed: (name: string, nextOffset: number) => void
+  onFailure: (failure: Failure) => void
+}
+
+type Attempt = { batch: Batch; failures: number; assignment: Source[] }
+
+const firstRetryMs = 100
+const lastRetryMs = 10_000
+
+/**
+ * Brings records that wait in queues to the function: batches by size, length and window, several at once, never two of
+ * one topic partition. A failed batch is invoked again as it is, later and later, and holds its topic partitions.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions
+  readonly #limits: { records: number; bytes: number }
+  #assignment: Source[] = []
+  #revoked = true
+  /** Topic partitions with a batch in flight or waiting for its next attempt. */
+  readonly #held = new Map<string, Attempt>()
+  readonly #retries = new Map<Attempt, NodeJS.Timeout>()
+  #due: Attempt[] = []
+  #running = 0
+  #windowTimer: NodeJS.Timeout | undefined
+  #idle: PromiseWithResolvers<void> | undefined
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+    this.#limits = { records: options.batchSize, bytes: payloadLimitBytes }
+  }
+
+  /** From now on these topic partitions are delivered. The answer to a batch of an earlier assignment is ignored. */
+  assign(assignment: Source[]): void {
+    this.#assignment = assignment
+    this.#revoked = false
+    this.pump()
+  }
+
+  /** Begins no more batches, gives failed ones up, and settles when no invocation runs any more. */
+  async revoke(): Promise<void> {
+    this.#revoked = true
+    clearTimeout(this.#windowTimer)
+    for (const timer of this.#retries.values()) clearTimeout(timer)
+    for (const attempt of [...this.#retries.keys(), ...this.#due]) this.#release(attempt)
+    this.#retries.clear()
+    this.#due = []
+    if (this.#running === 0) return
+    this.#idle ??= Promise.withResolvers()
+    await this.#idle.promise
+  }
+
+  /** Starts what can be started; to be called whenever records have arrived. */
+  pump(): void {
+    while (!this.#revoked && this.#running < this.#options.concurrency) {
+      const attempt = this.#due.shift() ?? this.#nextBatch()
+      if (attempt === undefined) return
+      void this.#run(attempt)
+    }
+  }
+
+  #nextBatch(): Attempt | undefined {
+    const free = this.#assignment.filter(({ name }) => !this.#held.has(name))
+    const dueAt = batchDueAt(free, this.#options.windowMs, this.#limits)
+    if (dueAt === undefined) return undefined
+    const waitMs = dueAt - performance.now()
+    if (waitMs > 0) {
+      clearTimeout(this.#windowTimer)
+      this.#windowTimer = setTimeout(() => this.pump(), waitMs)
+      return undefined
+    }
+    const batch = formBatch(free, this.#limits, this.#options.frame)
+    if (batch === undefined) return undefined
+    this.#options.onTaken()
+    const attempt = { batch, failures: 0, assignment: this.#assignment }
+    for (const name of batch.parts.keys()) this.#held.set(name, attempt)
+    return attempt
+  }
+
+  async #run(attempt: Attempt): Promise<void> {
+    const { batch, assignment } = attempt
+    this.#running++
+    this.#options.onInvoked(batch)
+    const verdict = await this.#judge(batch)
+    this.#running--
+    if (assignment !== this.#assignment) this.#release(attempt)
+    else if (verdict.result === 'failed') this.#fail(attempt, verdict.reason)
+    else this.#accept(attempt, verdict.result === 'partly' ? verdict.retryFrom : new Map())
+    if (this.#running === 0) {
+      this.#idle?.resolve()
+      this.#idle = undefined
+    }
+    this.pump()
+  }
+
+  async #judge(batch: Batch): Promise<BatchVerdict> {
+    try {
+      const answer = await this.#options.invoke(batch.payload)
+      const reason = failureOf(answer)
+      if (reason !== undefined) return { result: 'failed', reason }
+      return this.#options.reportsItemFailures ? readBatchResponse(answer.payload, batch) : { result: 'done' }
+    } catch (error) {
+      return { result: 'failed', reason: String(error) }
+    }
+  }
+
+  /** Goes on behind what was processed; what was reported as failed is a batch of its own from then on. */
+  #accept(attempt: Attempt, retryFrom: Map<string, number>): void {
+    this.#release(attempt)
+    const rest = new Map<string, RecordRun>()
+    for (const [name, run] of attempt.batch.parts) {
+      const next = retryFrom.get(name)
+      if (next !== undefined) rest.set(name, runFrom(run, next))
+      if (next !== run.firstOffset) this.#options.onProcessed(name, next ?? run.lastOffset + 1)
+    }
+    if (rest.size === 0) return
+    const batch = makeBatch(rest, this.#options.frame)
+    const failures = batch.records < attempt.batch.records ? 0 : attempt.failures
+    this.#fail({ ...attempt, batch, failures }, 'the function reported batch item failures')
+  }
+
+  #fail(attempt: Attempt, reason: string): void {
+    this.#release(attempt)
+    if (this.#revoked) return
+    const retryInMs = Math.min(lastRetryMs, firstRetryMs * 2 ** attempt.failures)
+    attempt.failures++
+    const names = [...attempt.batch.parts.keys()]
+    for (const name of names) this.#held.set(name, attempt)
+    const timer = setTimeout(() => {
+      this.#retries.delete(attempt)
+      this.#due.push(attempt)
+      this.pump()
+    }, retryInMs)
+    this.#retries.set(attempt, timer)
+    this.#options.onFailure({ names, reason, failures: attempt.failures, retryInMs })
+  }
+
+  #release(attempt: Attempt): void {
+    for (const name of attempt.batch.parts.keys()) this.#held.delete(name)
+  }
+}
+
+/** Why an invocation was no success, in words; undefined when it was one. */
+function failureOf({ statusCode, functionError, errorType, payload }: InvocationAnswer): string | undefined {
+  if (statusCode === 200 && functionError === undefined) return undefined
+  if (errorType === 'TooManyRequestsException') return 'throttled: as many invocations run as its concurrency allows'
+  const text = payload.toString()
+  try {
+    const { errorType: type, errorMessage } = JSON.parse(text)
+    return errorMessage === undefined ? text : `${type}: ${errorMessage}`
+  } catch {
+    return text
+  }
+}

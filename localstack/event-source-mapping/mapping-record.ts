@@ -1,0 +1,138 @@
+import type { Batch } from './batch.ts'
+import type { Failure } from './dispatcher.ts'
+import type { GroupOffset } from './offset-commits.ts'
+
+/** What became of one topic partition since the mapping was started. */
+export type TopicPartitionMetrics = {
+  /** `<topic>-<partition>` */
+  topicPartition: string
+  /** Records read from the broker. */
+  polled: number
+  /** Records handed to the function; one that is tried twice counts twice. */
+  invoked: number
+  /** Invocations with records of it that failed. */
+  failedInvocations: number
+  /** The offset the consumer group continues at. */
+  committedOffset: number
+  /** The offset the next record will have, as of the last poll. */
+  logEndOffset: number
+  /** Records between the two. */
+  lagRecords: number
+  /** Why it does not go on, while it does not. */
+  lastError?: string
+}
+
+export type MappingMetrics = {
+  /** Invocations, retries included, their records, and how many of them failed. */
+  batches: number
+  records: number
+  failedBatches: number
+  /** Why the mapping does not go on, while it does not. */
+  lastError?: string
+  topicPartitions: TopicPartitionMetrics[]
+}
+
+/** What a mapping's log tells. */
+export type MappingEvent =
+  | { kind: 'assigned'; topicPartitions: string[] }
+  | { kind: 'disconnected'; reason: string; retryInMs: number }
+  | ({ kind: 'failed' } & Failure)
+  | { kind: 'offset-lost'; topicPartition: string; offset: number; continuesAt: number }
+  | { kind: 'record-too-large'; topicPartition: string; offset: number; bytes: number }
+
+type Place = { name: string; position: bigint }
+
+/** Counts what a mapping does and remembers what keeps it from going on. */
+export class MappingRecord {
+  readonly #onEvent: (event: MappingEvent) => void
+  readonly #topicPartitions = new Map<string, TopicPartitionMetrics>()
+  #assigned: string[] = []
+  #batches = 0
+  #records = 0
+  #failedBatches = 0
+  #disconnection: string | undefined
+
+  constructor(onEvent: (event: MappingEvent) => void) {
+    this.#onEvent = onEvent
+  }
+
+  metrics(): MappingMetrics {
+    const topicPartitions = this.#assigned.map((name) => ({ ...this.#of(name) }))
+    const lastError = this.#disconnection ?? topicPartitions.find((each) => each.lastError !== undefined)?.lastError
+    const counts = { batches: this.#batches, records: this.#records, failedBatches: this.#failedBatches }
+    return { ...counts, ...(lastError !== undefined && { lastError }), topicPartitions }
+  }
+
+  assigned(places: Place[]): void {
+    this.#disconnection = undefined
+    this.#assigned = places.map(({ name }) => name)
+    for (const { name, position } of places) this.#of(name).committedOffset = Number(position)
+    this.#onEvent({ kind: 'assigned', topicPartitions: this.#assigned })
+  }
+
+  disconnected(error: Error, retryInMs: number): void {
+    this.#disconnection = describe(error)
+    this.#onEvent({ kind: 'disconnected', reason: this.#disconnection, retryInMs })
+  }
+
+  polled(name: string, records: number, logEndOffset: number): void {
+    const metrics = this.#of(name)
+    metrics.polled += records
+    metrics.logEndOffset = logEndOffset
+    metrics.lagRecords = Math.max(0, logEndOffset - metrics.committedOffset)
+  }
+
+  invoked({ parts, records }: Batch): void {
+    this.#batches++
+    this.#records += records
+    for (const [name, { count }] of parts) this.#of(name).invoked += count
+  }
+
+  processed(name: string): void {
+    delete this.#of(name).lastError
+  }
+
+  failed(failure: Failure): void {
+    this.#failedBatches++
+    for (const name of failure.names) {
+      const metrics = this.#of(name)
+      metrics.failedInvocations++
+      metrics.lastError = failure.reason
+    }
+    this.#onEvent({ kind: 'failed', ...failure })
+  }
+
+  committed(offsets: GroupOffset[]): void {
+    for (const { topic, partition, offset } of offsets) {
+      const metrics = this.#of(`${topic}-${partition}`)
+      metrics.committedOffset = offset
+      metrics.lagRecords = Math.max(0, metrics.logEndOffset - offset)
+    }
+  }
+
+  offsetLost(topicPartition: string, offset: number, continuesAt: number): void {
+    this.#onEvent({ kind: 'offset-lost', topicPartition, offset, continuesAt })
+  }
+
+  tooLarge(topicPartition: string, offset: number, bytes: number): void {
+    const size = `${(bytes / 2 ** 20).toFixed(1)} MB`
+    this.#of(topicPartition).lastError =
+      `record ${offset} of ${topicPartition} is ${size} as JSON, an event takes 6 MB: it blocks its topic partition`
+    this.#onEvent({ kind: 'record-too-large', topicPartition, offset, bytes })
+  }
+
+  #of(topicPartition: string): TopicPartitionMetrics {
+    const known = this.#topicPartitions.get(topicPartition)
+    if (known !== undefined) return known
+    const counts = { polled: 0, invoked: 0, failedInvocations: 0, committedOffset: 0, logEndOffset: 0, lagRecords: 0 }
+    const made = { topicPartition, ...counts }
+    this.#topicPartitions.set(topicPartition, made)
+    return made
+  }
+}
+
+/** The client's errors hold what happened in the errors they are made of. */
+function describe(error: Error): string {
+  const parts = error instanceof AggregateError ? error.errors : error.cause instanceof Error ? [error.cause] : []
+  return [error.message, ...new Set(parts.map((part: Error) => describe(part)))].join(' ')
+}

@@ -1,0 +1,124 @@
+/** `,` */
+const comma = 0x2c
+
+/** Encoded records of one fetch, in offset order, with a comma between them. */
+export type RecordChunk = {
+  bytes: Buffer
+  /** Of each record: its offset in the topic partition, and where its bytes end. */
+  offsets: number[]
+  ends: number[]
+  /** Milliseconds of the monotonic clock. */
+  arrivedAt: number
+}
+
+/** Neighbouring records of a chunk. */
+type Run = { chunk: RecordChunk; from: number; to: number }
+
+/** Records taken from a queue, oldest first. */
+export type RecordRun = {
+  runs: Run[]
+  count: number
+  /** Length of its JSON, the commas between its records included. */
+  bytes: number
+  firstOffset: number
+  lastOffset: number
+}
+
+/** Puts encoded records, which are ASCII, into one buffer; `offsets` are theirs. Neither is empty. */
+export function makeChunk(records: string[], offsets: number[], arrivedAt: number): RecordChunk {
+  const bytes = Buffer.allocUnsafe(records.reduce((sum, { length }) => sum + length, records.length - 1))
+  let end = -1
+  const ends = records.map((record, index) => {
+    if (index > 0) bytes[end] = comma
+    end += 1 + bytes.write(record, end + 1, 'latin1')
+    return end
+  })
+  return { bytes, offsets, ends, arrivedAt }
+}
+
+/** The JSON of the records, without brackets. */
+export function runBytes(run: RecordRun): Buffer[] {
+  return run.runs.flatMap(({ chunk, from, to }, index) => {
+    const bytes = chunk.bytes.subarray(startOf(chunk, from), chunk.ends[to - 1])
+    return index === 0 ? [bytes] : [Buffer.of(comma), bytes]
+  })
+}
+
+/** The records from `offset` on, which is one of them. */
+export function runFrom(run: RecordRun, offset: number): RecordRun {
+  const runs = run.runs.flatMap(({ chunk, from, to }) => {
+    const first = chunk.offsets.findIndex((each, index) => index >= from && each >= offset)
+    return first === -1 || first >= to ? [] : [{ chunk, from: first, to }]
+  })
+  return describe(runs)
+}
+
+/** Records of one topic partition that wait for a batch. */
+export class RecordQueue {
+  readonly #chunks: { chunk: RecordChunk; from: number }[] = []
+  #count = 0
+  #bytes = 0
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Length of their JSON, a comma after each. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** When the oldest one arrived; undefined when the queue is empty. */
+  get oldestArrival(): number | undefined {
+    return this.#chunks[0]?.chunk.arrivedAt
+  }
+
+  push(chunk: RecordChunk): void {
+    this.#chunks.push({ chunk, from: 0 })
+    this.#count += chunk.offsets.length
+    this.#bytes += chunk.bytes.length + 1
+  }
+
+  /** Takes the oldest records, at most so many and so long; undefined when not even the first one fits. */
+  take(maximumCount: number, maximumBytes: number): RecordRun | undefined {
+    const runs: Run[] = []
+    let count = 0
+    let bytes = -1
+    while (this.#chunks.length > 0) {
+      const first = this.#chunks[0]!
+      const { chunk, from } = first
+      const start = startOf(chunk, from)
+      let to = from
+      while (to < chunk.offsets.length && count < maximumCount && bytes + 1 + chunk.ends[to]! - start <= maximumBytes) {
+        to++
+        count++
+      }
+      if (to === from) break
+      bytes += 1 + chunk.ends[to - 1]! - start
+      runs.push({ chunk, from, to })
+      first.from = to
+      if (to < chunk.offsets.length) break
+      this.#chunks.shift()
+    }
+    if (runs.length === 0) return undefined
+    this.#count -= count
+    this.#bytes -= bytes + 1
+    return describe(runs)
+  }
+}
+
+function startOf(chunk: RecordChunk, index: number): number {
+  return index === 0 ? 0 : chunk.ends[index - 1]! + 1
+}
+
+function describe(runs: Run[]): RecordRun {
+  const lengths = runs.map(({ chunk, from, to }) => chunk.ends[to - 1]! - startOf(chunk, from))
+  const [first, last] = [runs[0]!, runs.at(-1)!]
+  return {
+    runs,
+    count: runs.reduce((sum, { from, to }) => sum + to - from, 0),
+    bytes: lengths.reduce((sum, length) => sum + length, runs.length - 1),
+    firstOffset: first.chunk.offsets[first.from]!,
+    lastOffset: last.chunk.offsets[last.to - 1]!,
+  }
+}
