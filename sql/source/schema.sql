@@ -1056,17 +1056,6 @@ begin
     join pg_roles o on o.oid = this.relowner
     where not pg_has_role(administrator, this.relowner, 'usage')
     union all
-    -- Debezium fails, and with it every table, on a name that it would have to quote.
-    select 'its name holds characters other than letters a-z, digits, _ and -',
-      format('alter table %s rename to %I', this.name, regexp_replace(this.relname, '[^A-Za-z0-9_-]', '_', 'g'))
-    from this
-    where this.relname !~ '^[A-Za-z0-9_-]+$'
-    union all
-    select 'the name of its schema holds characters other than letters a-z, digits, _ and -',
-      format('alter schema %I rename to %I', this.nspname, regexp_replace(this.nspname, '[^A-Za-z0-9_-]', '_', 'g'))
-    from this
-    where this.nspname !~ '^[A-Za-z0-9_-]+$'
-    union all
     -- Debezium fails on two columns that differ only in case.
     select format('its columns %s differ only in case', string_agg(format('%I', a.attname), ' and ' order by a.attnum)),
       format('alter table %s rename column %I to %I', this.name, max(a.attname), max(a.attname) || '_2')
@@ -1125,6 +1114,18 @@ begin
     cross join attribute a
     join pg_collation l on l.oid = a.attcollation and not l.collisdeterministic
     where a.place is not null
+    union all
+    -- Debezium fails, and with it every table, on a name that it would have to quote. These come last: the statements
+    -- before them use the names as they are.
+    select 'its name holds characters other than letters a-z, digits, _ and -',
+      format('alter table %s rename to %I', this.name, regexp_replace(this.relname, '[^A-Za-z0-9_-]', '_', 'g'))
+    from this
+    where this.relname !~ '^[A-Za-z0-9_-]+$'
+    union all
+    select 'the name of its schema holds characters other than letters a-z, digits, _ and -',
+      format('alter schema %I rename to %I', this.nspname, regexp_replace(this.nspname, '[^A-Za-z0-9_-]', '_', 'g'))
+    from this
+    where this.nspname !~ '^[A-Za-z0-9_-]+$'
   )
   select kind.reason, kind.fix
   from kind
@@ -1154,7 +1155,7 @@ $function$
 -- owned by postgres
 
 event trigger tidemark_ddl_command_end on ddl_command_end execute tidemark.on_ddl_command_end() always
-  when ALTER EXTENSION, ALTER INDEX, ALTER SCHEMA, ALTER TABLE, ALTER TYPE, ALTER VIEW, CREATE EXTENSION, CREATE SCHEMA, CREATE TABLE, CREATE TABLE AS, SELECT INTO
+  when ALTER EXTENSION, ALTER INDEX, ALTER SCHEMA, ALTER TABLE, ALTER TYPE, CREATE EXTENSION, CREATE SCHEMA, CREATE TABLE, CREATE TABLE AS, SELECT INTO
 
 event trigger tidemark_sql_drop on sql_drop execute tidemark.on_sql_drop() always
 

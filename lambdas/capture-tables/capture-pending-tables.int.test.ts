@@ -1,0 +1,278 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { PoolClient } from 'pg'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+import { makeCapturePendingTables } from './capture-pending-tables.ts'
+
+let source: SourceDatabase
+let application: PoolClient
+
+const run = (sql: string) => source.pool.query(sql)
+
+/** A run that has `ms` to spend. */
+const capture = (ms = 300) => makeCapturePendingTables({ source: source.pool, now: Date.now, pause })(Date.now() + ms)
+
+const why = async (table: string) =>
+  (await source.pool.query('select why from tidemark.uncaptured where table_name = $1', [table])).rows[0]?.why
+
+const signals = async () =>
+  (await run(`select id, data::jsonb as data from tidemark.signal where type = 'execute-snapshot'`)).rows
+
+/** What Debezium does when it reads a table in chunks: marks each chunk's begin and end, with the signal it works for. */
+async function markChunk(table: string, marks: ('open' | 'close')[] = ['open', 'close']): Promise<void> {
+  const [signal] = (await signals()).filter(({ data }) => data['data-collections'][0] === table)
+  const openWindowTimestamp = new Date().toISOString()
+  for (const mark of marks) {
+    await source.pool.query(`insert into tidemark.signal values (gen_random_uuid(), 'snapshot-window-' || $1, $2)`, [
+      mark,
+      { openWindowTimestamp, correlationId: signal.id, dataCollectionId: table },
+    ])
+  }
+  await pause(2)
+}
+
+/** Debezium has sent and confirmed everything that is in the log. */
+const confirmLog = () => run(`select pg_replication_slot_advance('tidemark_e${source.epoch}', pg_current_wal_lsn())`)
+
+beforeEach(async () => {
+  source = await createSource()
+  await source.listen()
+  application = await source.pool.connect()
+})
+
+afterEach(async () => {
+  application.release(true)
+  await source.drop()
+})
+
+test('an empty table is captured at once: published, readable, and its contract says so before any change', async () => {
+  await run('create table ride (id int primary key)')
+
+  const summary = await capture()
+
+  expect(summary).toEqual({ outcome: 'done', tables: { 'public.ride': 'captured' } })
+  expect(await source.published()).toEqual(['public.ride'])
+  expect(await source.contracts('public.ride')).toMatchObject([
+    { version: 1, published: false },
+    { version: 2, published: true },
+  ])
+  expect(await signals()).toEqual([])
+})
+
+test('a table that holds rows is read, and captured when Debezium has confirmed the end of the last chunk', async () => {
+  await run('create table ride (id int primary key); insert into ride values (1)')
+
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  expect(await signals()).toMatchObject([{ data: { type: 'incremental', 'data-collections': ['public.ride'] } }])
+  await markChunk('public.ride')
+  await confirmLog()
+  await capture()
+  await markChunk('public.ride')
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  await confirmLog()
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'captured' } })
+  expect((await run('select from tidemark.signal')).rowCount).toBe(0)
+})
+
+test('between two chunks a table is not taken for captured, however long Debezium takes', async () => {
+  await run('create table ride (id int primary key); insert into ride values (1)')
+  await capture()
+  await markChunk('public.ride')
+
+  const summaries = [await capture(), await capture()]
+
+  expect(summaries).toMatchObject([{ tables: { 'public.ride': 'reading' } }, { tables: { 'public.ride': 'reading' } }])
+})
+
+test.each([
+  ['failed', ['open'] as const, 'Debezium could not read its rows, the log of Connect says why'],
+  ['skipped the table', ['open', 'close'] as const, 'Debezium skipped it, the log of Connect says why'],
+])('a reading that %s is told and tried again by the next run', async (_, marks, reason) => {
+  await run('create table ride (id int primary key); insert into ride values (1)')
+  await capture()
+  const [first] = await signals()
+  await markChunk('public.ride', [...marks])
+  await capture()
+  await confirmLog()
+
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'pending' } })
+  expect(await why('ride')).toContain(reason)
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  const [second] = await signals()
+  expect(second.id).not.toBe(first.id)
+})
+
+test('a reading that Debezium takes up again after a restart ends well', async () => {
+  await run('create table ride (id int primary key); insert into ride values (1)')
+  await capture()
+  await markChunk('public.ride', ['open'])
+  await markChunk('public.ride')
+  await markChunk('public.ride')
+  await capture()
+  await confirmLog()
+
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'captured' } })
+})
+
+test('tables that hold rows are read one after the other', async () => {
+  await run('create table a as select 1 as id; create table b as select 1 as id')
+  await run('alter table a add primary key (id); alter table b add primary key (id)')
+
+  const summary = await capture()
+
+  expect(summary).toEqual({ outcome: 'done', tables: { 'public.a': 'reading', 'public.b': 'awaiting writers' } })
+  expect(await why('b')).toBe('is being captured: waits for its turn to be read')
+  expect(await signals()).toHaveLength(1)
+})
+
+test('a table is not read before the transactions that wrote to it unpublished have ended', async () => {
+  await run('create table ride (id int primary key, fare int); insert into ride values (1, 1)')
+  await application.query('begin; update ride set fare = 2')
+
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'awaiting writers' } })
+  expect(await why('ride')).toMatch(/^is being captured: waits for transactions that wrote to it before, \d+\/\d+$/)
+  await application.query('commit')
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+})
+
+test('a writer that prepares its transaction is waited for, too', async () => {
+  await run('create table ride (id int primary key)')
+  await application.query('begin; insert into ride values (1)')
+  await capture()
+  await application.query(`prepare transaction '${source.name}'`)
+
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'awaiting writers' } })
+  await application.query(`commit prepared '${source.name}'`)
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+})
+
+test('transactions that begin to write once it is published are not waited for', async () => {
+  await run('create table ride (id int primary key)')
+  const before = await source.pool.connect()
+  await before.query('begin; insert into ride values (1)')
+  await capture()
+  await application.query('begin; insert into ride values (2)')
+  await before.query('rollback')
+  before.release()
+
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'captured' } })
+  await application.query('commit')
+})
+
+test('readers are not waited for, and writers of other tables neither', async () => {
+  await run('create table ride (id int primary key); create table trip (id int primary key)')
+  await application.query('begin; select * from ride for share; insert into trip values (1)')
+
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'captured', 'public.trip': 'awaiting writers' } })
+})
+
+test('an application that writes all the time neither fails nor waits while its table is captured', async () => {
+  await run(
+    'create table ride (id int primary key, fare int); insert into ride select g, 0 from generate_series(1, 9) g',
+  )
+  await application.query('begin; update ride set fare = 1 where id = 9')
+  let slowestMs = 0
+  let writing = true
+  const writers = [1, 2].map(async (id) => {
+    const client = await source.pool.connect()
+    await client.query(`set statement_timeout = '2s'`)
+    while (writing) {
+      const started = performance.now()
+      await client.query('update ride set fare = fare + 1 where id = $1', [id])
+      slowestMs = Math.max(slowestMs, performance.now() - started)
+    }
+    client.release(true)
+  })
+
+  await capture()
+  await application.query('commit')
+  const summary = await capture()
+  writing = false
+  await Promise.all(writers)
+
+  expect(summary).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  expect(slowestMs).toBeLessThan(500)
+})
+
+test('a table under open DDL is left for later, told, and does not hold up the others', async () => {
+  await run('create table a (id int primary key); create table b (id int primary key)')
+  await application.query('begin; lock table a')
+
+  expect(await capture(1_500)).toMatchObject({ tables: { 'public.a': 'pending', 'public.b': 'captured' } })
+  expect(await why('a')).toBe('is being captured: it is new; last error: canceling statement due to lock timeout')
+  await application.query('rollback')
+  expect(await capture()).toMatchObject({ tables: { 'public.a': 'captured' } })
+})
+
+test('a step that fails leaves the table for the next run, lets the others go on, and fails the run', async () => {
+  await run('create table a (id int primary key); create table b (id int primary key)')
+  await run(`
+    create function refuse() returns trigger language plpgsql as $$ begin raise 'no % for you', new.table_name; end $$;
+    create trigger refuse before update on tidemark.captured_table
+      for each row when (new.table_name = 'a' and new.state <> 'pending') execute function refuse()`)
+
+  await expect(capture()).rejects.toThrow('not every table could be captured. public.a: no a for you')
+
+  expect(await source.state('public.b')).toMatchObject({ state: 'captured' })
+  expect(await why('a')).toBe('is being captured: it is new; last error: no a for you')
+})
+
+test('a table that became uncapturable meanwhile is refused, not published', async () => {
+  await run('create table ride (id int primary key)')
+  await run('begin; set local event_triggers = off; alter table ride add price money; commit')
+
+  await capture()
+
+  expect(await source.state('public.ride')).toMatchObject({ state: 'refused' })
+  expect(await source.published()).toEqual([])
+})
+
+test('a pending table that is dropped is forgotten', async () => {
+  await run('create table ride (id int primary key)')
+  await run('begin; set local event_triggers = off; drop table ride; commit')
+
+  expect(await capture()).toEqual({ outcome: 'done', tables: {} })
+
+  expect(await source.contracts('public.ride')).toMatchObject([{ dropped: false }, { dropped: true }])
+})
+
+test('while no connector listens nothing is published: its initial snapshot would not know of it', async () => {
+  await run(`select pg_drop_replication_slot('tidemark_e${source.epoch}'); create table ride (id int primary key)`)
+
+  expect(await capture()).toEqual({ outcome: 'no connector listens yet' })
+
+  expect(await source.published()).toEqual([])
+  expect(await why('ride')).toBe('is being captured: waits for the connector')
+})
+
+test('a run that meets another one waits for it and looks again; a third one leaves it to the second', async () => {
+  await run('create table a (id int primary key)')
+  await application.query('begin; insert into a values (1)')
+  const first = capture(1_000)
+  await expect.poll(() => source.published()).toEqual(['public.a'])
+  const second = capture(2_000)
+  await expect
+    .poll(async () => (await run("select from pg_locks where locktype = 'advisory' and not granted")).rowCount)
+    .toBe(1)
+
+  const third = await capture()
+  await run('create table b (id int primary key)')
+  await application.query('commit')
+
+  expect(third).toEqual({ outcome: 'another run will see to it' })
+  await first
+  await second
+  expect(await source.published()).toEqual(['public.a', 'public.b'])
+})
+
+test('a refused table that was made capturable without DDL of its own is captured by the next run', async () => {
+  await run(`
+    create table ride (id int primary key);
+    alter table ride enable row level security;
+    create policy tidemark_capture on ride for select to tidemark_capture using (true)`)
+  expect(await source.state('public.ride')).toMatchObject({ state: 'refused' })
+
+  await capture()
+
+  expect(await source.state('public.ride')).toMatchObject({ state: 'captured' })
+})
