@@ -1,0 +1,141 @@
+import { readFile } from 'node:fs/promises'
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { isEqual } from '#commands/compare/compare-databases.ts'
+import { feedTrips, loadTrips, prepareTaxiTables } from '#commands/feed/taxi-feed.ts'
+import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+
+let pipeline: TestPipeline
+
+beforeAll(async () => {
+  pipeline = await startPipeline()
+})
+afterAll(async () => {
+  await pipeline?.stop()
+  expect(processesOf(pipeline.settings.directory)).toEqual([])
+})
+
+const rowsOf = async (view: string) =>
+  (await pipeline.target.query(`select * from ${view} order by 1`).catch(() => undefined))?.rows
+
+async function feed(rows: number, perSecond = Number.POSITIVE_INFINITY): Promise<void> {
+  const client = new pg.Client({ connectionString: pipeline.engine.endpoints.source })
+  await client.connect()
+  try {
+    await prepareTaxiTables(client)
+    await feedTrips(client, { trips: await loadTrips(), rows, perSecond })
+  } finally {
+    await client.end()
+  }
+}
+
+describe('a table of one’s own', () => {
+  test('appears in the target with what is written to it from then on', async () => {
+    await pipeline.source.query('create table public.pets (id int primary key, name text, born date)')
+    await pipeline.source.query(`insert into public.pets values (1, 'Tide', '2020-02-29'), (2, 'Mark', null)`)
+
+    await eventually('both rows in the target', async () => (await rowsOf('public.pets'))?.length === 2)
+  })
+
+  test('follows updates, deletes and changes of the primary key', async () => {
+    await pipeline.source.query(`update public.pets set name = 'Ebb' where id = 1`)
+    await pipeline.source.query('update public.pets set id = 3 where id = 2')
+    await pipeline.source.query(`insert into public.pets values (4, 'gone')`)
+    await pipeline.source.query('delete from public.pets where id = 4')
+
+    const comparison = await pipeline.compare()
+
+    expect(isEqual(comparison)).toBe(true)
+    expect(await rowsOf('public.pets')).toMatchObject([
+      { id: 1, name: 'Ebb' },
+      { id: 3, name: 'Mark' },
+    ])
+  })
+
+  test('that comes with rows is read', async () => {
+    await pipeline.source.query(
+      `create table public.numbers as select g as n, md5(g::text) as digest from generate_series(1, 30000) g`,
+    )
+    expect((await pipeline.compare()).uncaptured).toMatchObject([{ name: 'public.numbers', fix: expect.any(String) }])
+
+    await pipeline.source.query('alter table public.numbers add primary key (n)')
+    await eventually('all rows in the target', async () => (await rowsOf('public.numbers'))?.length === 30_000)
+    expect(isEqual(await pipeline.compare())).toBe(true)
+  })
+
+  test('that is dropped goes from the target', async () => {
+    await pipeline.source.query('drop table public.pets')
+    await eventually('the view is gone', async () => (await rowsOf('public.pets')) === undefined)
+  })
+})
+
+test('the Chinook database, loaded statement by statement, arrives whole', async () => {
+  const script = await readFile(new URL('../fixtures/chinook.sql', import.meta.url), 'utf8')
+  for (const statement of script.split(/;\s*$/m)) await pipeline.source.query(statement)
+
+  const { tables, stopped } = await pipeline.compare()
+
+  const chinook = tables.filter(({ table }) => !/numbers|trips|zones/.test(table))
+  expect(chinook).toHaveLength(11)
+  expect(chinook.reduce((sum, { targetRows }) => sum + targetRows!, 0)).toBe(15_607)
+  expect(tables.filter(({ differing }) => differing > 0)).toEqual([])
+  expect(stopped).toEqual([])
+})
+
+describe.each(['apply-latest-state', 'connect', 'kafka'] as const)('%s killed during a load', (component) => {
+  test('is started again without help, and every row arrives', async () => {
+    const load = feed(6_000, 2_000)
+    await eventually('the load to arrive', async () => ((await rowsOf('public.green_trips'))?.length ?? 0) > 0)
+    const killed = pipeline.pid(component)!
+    process.kill(killed, 'SIGKILL')
+    await load
+
+    const comparison = await pipeline.compare()
+
+    expect(isEqual(comparison), JSON.stringify(comparison)).toBe(true)
+    expect(pipeline.pid(component)).not.toBe(killed)
+  })
+})
+
+describe('the producer', () => {
+  const invoke = async (payload: object) => {
+    const lambda = new LambdaClient({
+      endpoint: pipeline.engine.endpoints.endpoint,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
+    })
+    const answer = await lambda.send(
+      new InvokeCommand({ FunctionName: 'tidemark-local-producer', Payload: JSON.stringify(payload) }),
+    )
+    return { error: answer.FunctionError, result: JSON.parse(answer.Payload!.transformToString()) }
+  }
+
+  test('publishes deltas that become the latest state of each user, with a log', async () => {
+    const { error } = await invoke({ mode: 'deltas', count: 500, eventsPerSecond: 1000 })
+    expect(error).toBeUndefined()
+
+    await eventually('500 deltas in the log', async () => (await rowsOf('public.user_event_log'))?.length === 500)
+    const { rows } = await pipeline.target.query(`
+      select count(*)::int as wrong
+      from (select distinct on (id) id, op, name, age from public.user_event_log order by id, run desc, event_order desc) l
+      full join public.latest_user_state s using (id)
+      where (l.op = 'delete') is distinct from (s.id is null) or (s.name, s.age) is distinct from (l.name, l.age) and l.op <> 'delete'`)
+    expect(rows).toEqual([{ wrong: 0 }])
+  })
+
+  test('simulates rows that arrive', async () => {
+    const { error } = await invoke({ mode: 'rows', count: 300, eventsPerSecond: 300 })
+    expect(error).toBeUndefined()
+
+    const { tables } = await pipeline.compare()
+    expect(tables.find(({ table }) => table === 'public.simulated_accounts')).toMatchObject({ differing: 0 })
+    expect((await rowsOf('public.simulated_accounts'))!.length).toBeGreaterThan(0)
+  })
+
+  test('answers a malformed payload with the field that is wrong', async () => {
+    const { error, result } = await invoke({ mode: 'deltas', count: -1 })
+    expect(error).toBe('Unhandled')
+    expect(result.errorMessage).toContain('count')
+  })
+})

@@ -1,0 +1,92 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import pg from 'pg'
+import { type Comparison, compareDatabases } from '#commands/compare/compare-databases.ts'
+import { type Engine, startEngine } from '#localstack/engine.ts'
+import type { Settings } from '#localstack/settings.ts'
+
+/** The whole stack on free ports and a directory of its own. */
+export type TestPipeline = {
+  readonly engine: Engine
+  readonly settings: Settings
+  /** As administrator. */
+  readonly source: pg.Pool
+  /** As administrator. */
+  readonly target: pg.Pool
+  /** Compares every row of every captured table, once what is committed so far is visible. */
+  compare(): Promise<Comparison>
+  /** The process of a component, while there is one. */
+  pid(component: 'connect' | 'kafka' | 'apply-latest-state'): number | undefined
+  stop(): Promise<void>
+}
+
+/** Starts the stack; `existing` are databases to use instead of embedded ones. */
+export async function startPipeline(existing: Partial<Settings> = {}): Promise<TestPipeline> {
+  const directory = await mkdtemp(join(tmpdir(), 'tidemark-pipeline-'))
+  const settings: Settings = { directory, ...(await freePorts()), ...existing }
+  const engine = await startEngine({ settings, onProgress: () => undefined })
+  const source = makePool(engine.endpoints.source)
+  const target = makePool(engine.endpoints.target)
+  return {
+    engine,
+    settings,
+    source,
+    target,
+    compare: () =>
+      compareDatabases({ source: engine.endpoints.source, target: engine.endpoints.reader, waitMs: 120_000 }),
+    pid: (component) => pidOf(engine, component),
+    async stop() {
+      await Promise.all([source.end(), target.end()])
+      await engine.stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Waits until `condition` gives a value other than undefined and false; throws with `what` after a minute. */
+export async function eventually<T>(what: string, condition: () => Promise<T | undefined | false>): Promise<T> {
+  const deadline = Date.now() + 60_000
+  for (;;) {
+    const value = await condition()
+    if (value !== undefined && value !== false) return value
+    if (Date.now() > deadline) throw new Error(`${what} did not happen within a minute`)
+    await pause(50)
+  }
+}
+
+/** Processes whose command line names the directory: what a stopped stack must not leave behind. */
+export function processesOf(directory: string): string[] {
+  const lines = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).split('\n')
+  return lines.filter((line) => line.includes(directory))
+}
+
+function pidOf(engine: Engine, component: string): number | undefined {
+  if (component !== 'apply-latest-state') return engine.health().find(({ name }) => name === component)?.pid
+  return engine.functions().find(({ name }) => name.endsWith(component))?.processes[0]
+}
+
+function makePool(url: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max: 4 })
+  pool.on('error', () => undefined)
+  return pool
+}
+
+/** The broker's controller and the second database listen on the port after the first. */
+async function freePorts(): Promise<Omit<Settings, 'directory'>> {
+  const servers = await Promise.all(Array.from({ length: 24 }, listenAnywhere))
+  const free = servers.map((server) => (server.address() as { port: number }).port)
+  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))))
+  const pairs = free.filter((port) => !free.includes(port + 1) && port < 65_000)
+  const [postgresPort, kafkaPort, connectPort, endpointPort] = pairs as [number, number, number, number]
+  return { postgresPort, kafkaPort, connectPort, endpointPort }
+}
+
+async function listenAnywhere() {
+  const server = createServer()
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+  return server
+}
