@@ -28,14 +28,14 @@ export class Pipeline extends Stack {
       env: { region: stage.region },
       terminationProtection: stage.keepsData,
     })
-    this.#zones = stage.availabilityZones
+    this.#zones = stage.network.availabilityZones
     Validations.of(this).acknowledge({
       id: 'CloudFormation-Validate::W3010',
       reason: 'MSK has no brokers in some zones: the stage names the ones to use',
     })
     const { keepsData, databaseTls, logRetentionDays } = stage
     const keys = new Keys(this, 'Keys', { customerManaged: stage.customerManagedKeys, keepsData })
-    const network = new Network(this, 'Network', stage)
+    const network = new Network(this, 'Network', stage.network)
     const platform = { stage: stage.name, network, bundles, databaseTls, logRetentionDays }
     const { changes: topicPartitions } = stage.stream.topicPartitions
     const { captured, epoch } = stage.capture

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { synthesize } from '#test-support/stack-template.ts'
 import { withDatabaseUrls } from './database-url.ts'
+import type { NetworkSettings } from './network/network.ts'
 import { stages } from './stages.ts'
 
 const { local, prod } = stages as Record<'local' | 'prod', (typeof stages)[string]>
@@ -88,4 +89,24 @@ test('production delivers with pollers that are always there', () => {
       PollerGroupName: 'tidemark-prod',
     })
   }
+})
+
+test('a network without a path for pollers needs provisioned ones', () => {
+  const { pollers: _, ...latestState } = prod.latestState
+
+  expect(() => synthesize({ ...prod, latestState })).toThrow('needs provisioned pollers')
+})
+
+test('an existing network is used as it is', () => {
+  const network = {
+    kind: 'existing' as const,
+    vpcId: 'vpc-1',
+    availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'],
+    subnetIds: ['subnet-a', 'subnet-b', 'subnet-c'],
+  } satisfies NetworkSettings
+
+  const { types, only } = synthesize({ ...prod, network })
+
+  expect(types).not.toContain('AWS::EC2::VPC')
+  expect(only('AWS::MSK::Cluster').Properties['BrokerNodeGroupInfo'].ClientSubnets).toEqual(network.subnetIds)
 })

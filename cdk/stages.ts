@@ -1,6 +1,6 @@
 import type { CaptureSettings } from './capture/capture.ts'
 import type { LatestStateSettings } from './latest-state/latest-state.ts'
-import type { Egress } from './network/network.ts'
+import type { NetworkSettings } from './network/network.ts'
 import type { DatabaseTls } from './pipeline-function.ts'
 import type { DatabaseSettings } from './postgres-database.ts'
 import type { SourceSettings } from './source/source.ts'
@@ -10,8 +10,7 @@ import type { StreamSettings } from './stream/stream.ts'
 export type Stage = {
   name: string
   region: string
-  availabilityZones: string[]
-  egress: Egress
+  network: NetworkSettings
   stream: StreamSettings
   source: SourceSettings
   target: DatabaseSettings
@@ -29,8 +28,7 @@ export type Stage = {
 const local: Stage = {
   name: 'local',
   region: 'us-east-1',
-  availabilityZones: ['us-east-1a', 'us-east-1b'],
-  egress: 'none',
+  network: { kind: 'new', availabilityZones: ['us-east-1a', 'us-east-1b'], egress: 'none' },
   stream: {
     kafkaVersion: '4.1.x.kraft',
     brokers: { count: 1, instanceType: 'kafka.t3.small', volumeGiB: 10 },
@@ -73,8 +71,7 @@ const local: Stage = {
 const dev: Stage = {
   name: 'dev',
   region: 'us-east-1',
-  availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'],
-  egress: 'nat',
+  network: { kind: 'new', availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'], egress: 'nat' },
   stream: {
     kafkaVersion: '4.1.x.kraft',
     brokers: { count: 3, instanceType: 'kafka.t3.small', volumeGiB: 50 },
@@ -118,8 +115,7 @@ const dev: Stage = {
 const prod: Stage = {
   name: 'prod',
   region: 'us-east-1',
-  availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'],
-  egress: 'endpoints',
+  network: { kind: 'new', availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'], egress: 'endpoints' },
   stream: {
     kafkaVersion: '4.1.x.kraft',
     brokers: { count: 3, instanceType: 'kafka.m7g.large', volumeGiB: 500 },

@@ -25,6 +25,9 @@ export const PUBLICATION = 'tidemark'
 /** Records of these say what the others mean; each of their rows belongs to one topic partition. */
 const CONTROL_TABLES = ['tidemark.table_contract', 'tidemark.beacon']
 
+/** The setting that lists what the initial snapshot reads. */
+const SNAPSHOT_TABLES = 'snapshot.include.collection.list'
+
 /** A record of this size passes producer and topic. */
 const MAX_RECORD_BYTES = 16 * 1024 * 1024
 
@@ -44,6 +47,19 @@ export function connectorConfiguration(settings: ConnectorSettings): Record<stri
     ...routing(settings),
     ...producing(),
   }
+}
+
+/**
+ * The wanted configuration for a connector that has one already. Within an epoch the initial snapshot is that of its
+ * start: tables published since are read by signal, and a list that names them would restart the connector for nothing.
+ */
+export function continuing(
+  present: Readonly<Record<string, string>>,
+  wanted: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const begun = present[SNAPSHOT_TABLES]
+  const sameEpoch = present['slot.name'] === wanted['slot.name']
+  return { ...wanted, ...(sameEpoch && begun !== undefined ? { [SNAPSHOT_TABLES]: begun } : {}) }
 }
 
 function source({ database }: ConnectorSettings): Record<string, string> {
@@ -103,10 +119,7 @@ function initialSnapshot({ published }: ConnectorSettings): Record<string, strin
   return {
     'snapshot.mode': 'initial',
     // Reads what is published: without the list it reads tables outside the publication, whose changes never follow.
-    'snapshot.include.collection.list': [
-      ...CONTROL_TABLES,
-      ...published.filter((name) => !CONTROL_TABLES.includes(name)),
-    ]
+    [SNAPSHOT_TABLES]: [...CONTROL_TABLES, ...published.filter((name) => !CONTROL_TABLES.includes(name))]
       .map(literally)
       .join(','),
     'snapshot.locking.mode': 'none',

@@ -32,6 +32,11 @@ export class LatestState extends Construct {
   constructor(scope: Construct, id: string, props: LatestStateProps) {
     super(scope, id)
     const { platform, stream, target, schema } = props
+    if (props.pollers === undefined && !platform.network.carriesPollers) {
+      throw new Error(
+        'a network without a path to STS and Lambda needs provisioned pollers: nothing would be delivered',
+      )
+    }
     this.apply = new PipelineFunction(this, 'ApplyLatestState', {
       platform,
       folder: 'apply-latest-state',

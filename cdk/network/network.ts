@@ -7,7 +7,10 @@ import { Construct } from 'constructs'
  */
 export type Egress = 'none' | 'nat' | 'endpoints'
 
-export type NetworkProps = { egress: Egress; availabilityZones: string[] }
+export type NetworkSettings =
+  | { kind: 'new'; availabilityZones: string[]; egress: Egress }
+  /** A network that exists, with private subnets that reach AWS's services: one per zone, in the zones' order. */
+  | { kind: 'existing'; availabilityZones: string[]; vpcId: string; subnetIds: string[] }
 
 /** The services the pipeline calls: secrets, brokers' addresses, invocations, and what Fargate needs to start a task. */
 const CALLED = {
@@ -23,9 +26,19 @@ const CALLED = {
 export class Network extends Construct {
   readonly vpc: ec2.IVpc
   readonly subnets: ec2.SubnetSelection
+  /** Whether event source mappings can poll without provisioned pollers: those call STS and Lambda from the brokers' subnets. */
+  readonly carriesPollers: boolean
 
-  constructor(scope: Construct, id: string, { egress, availabilityZones }: NetworkProps) {
+  constructor(scope: Construct, id: string, settings: NetworkSettings) {
     super(scope, id)
+    if (settings.kind === 'existing') {
+      const { vpcId, availabilityZones, subnetIds: isolatedSubnetIds } = settings
+      this.vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', { vpcId, availabilityZones, isolatedSubnetIds })
+      this.subnets = { subnetType: ec2.SubnetType.PRIVATE_ISOLATED }
+      this.carriesPollers = true
+      return
+    }
+    const { egress, availabilityZones } = settings
     const subnetType = egress === 'nat' ? ec2.SubnetType.PRIVATE_WITH_EGRESS : ec2.SubnetType.PRIVATE_ISOLATED
     const inside = { name: 'inside', subnetType }
     const vpc = new ec2.Vpc(this, 'Vpc', {
@@ -37,6 +50,7 @@ export class Network extends Construct {
     // CDK's classes miss its own interfaces by an optional property.
     this.vpc = vpc as ec2.IVpc
     this.subnets = { subnetType }
+    this.carriesPollers = egress !== 'endpoints'
     if (egress === 'endpoints') addEndpoints(vpc, this.subnets)
   }
 }

@@ -90,7 +90,7 @@ export class Stream extends Construct implements ec2.IConnectable {
   grantDelivery(role: iam.IRole, topic: string, consumerGroup: string): void {
     // The managed policy describes the cluster and manages network interfaces; it has no right to read a topic.
     role.addManagedPolicy(iam.ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSLambdaMSKExecutionRole'))
-    this.#grantCluster(role, 'Connect', 'DescribeCluster')
+    this.#grantCluster(role, 'Connect', 'DescribeCluster', 'DescribeClusterDynamicConfiguration')
     this.#grantTopic(role, topic, 'DescribeTopic', 'ReadData')
     this.#grantGroup(role, consumerGroup, 'AlterGroup', 'DescribeGroup')
   }

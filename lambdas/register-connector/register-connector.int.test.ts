@@ -140,9 +140,11 @@ test('a change stops the old task before the new configuration, so that its stat
   ])
 })
 
-test('a connector that runs with the same configuration is left alone', async () => {
+test('a connector that runs with the same configuration is left alone, tables published since included', async () => {
   await register({ RequestType: 'Create' })
   worker.changes.length = 0
+  await source.pool.query('create table public.later (id int primary key)')
+  await source.pool.query('alter publication tidemark add table public.later')
 
   await register({ RequestType: 'Update', OldResourceProperties: properties() })
 

@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda'
 import type { Pool } from 'pg'
 import { type ConnectApi, ConnectUnreachableError } from '#adapters/connect/connect-api.ts'
-import { connectorConfiguration, PUBLICATION, slotName } from '#adapters/connect/connector-configuration.ts'
+import { connectorConfiguration, continuing, PUBLICATION, slotName } from '#adapters/connect/connector-configuration.ts'
 import { dropPublication, dropSlot, findSlot, publishedTables } from '#adapters/postgres/replication.ts'
 import { hasStopped, progressOf } from './connector-states.ts'
 import { readConnectorProperties } from './environment.ts'
@@ -57,7 +57,7 @@ const settingsOf = (properties: ReturnType<typeof readConnectorProperties>) => (
   },
 })
 
-async function run(configuration: Record<string, string>, connect: ConnectApi, within: Within): Promise<void> {
+async function run(wanted: Record<string, string>, connect: ConnectApi, within: Within): Promise<void> {
   // A service that has just started is not in the network's names yet.
   const present = await within('Connect answers', async () => {
     try {
@@ -67,6 +67,7 @@ async function run(configuration: Record<string, string>, connect: ConnectApi, w
       throw error
     }
   })
+  const configuration = continuing(present, wanted)
   const unchanged = sameSettings(present, configuration)
   if (unchanged && progressOf(await connect.status(CONNECTOR)).kind === 'running') return
 
