@@ -1,0 +1,67 @@
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { describeInspection } from './preflight/inspection-report.ts'
+import { inspectSource } from './preflight/source-inspection.ts'
+
+const help = `npm run preflight -- <source url> [--schema NAME]... [--json]
+
+Looks at a Postgres database that is to be the source: its settings, the rights of the user of the URL, who has to be the
+one that installs, and each table. Says what has to be changed, with the SQL. Changes nothing.
+  --schema   a schema that is to be captured; repeat it for several (public)
+  --json     prints the result as JSON
+Exits with 0 when the source is ready, 1 when it is not, 2 when it could not be looked at. A table that cannot be captured
+is listed, but does not keep the others from being captured.`
+
+const options = {
+  schema: { type: 'string', multiple: true, default: ['public'] as string[] },
+  json: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const
+
+/** 0 when the source is ready, 1 when it is not, 2 when that could not be found out. */
+export async function main(argv: string[]): Promise<number> {
+  try {
+    return await preflight(argv)
+  } catch (error) {
+    console.error((error as Error).message)
+    return 2
+  }
+}
+
+async function preflight(argv: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true })
+  if (values.help) {
+    console.log(help)
+    return 0
+  }
+  const [url, ...more] = positionals
+  if (url === undefined || more.length > 0 || !/^postgres(ql)?:\/\//.test(url)) {
+    throw new Error('give the URL of one source, e.g. npm run preflight -- postgres://user:password@host:5432/database')
+  }
+  const client = await connect(url)
+  try {
+    const inspection = await inspectSource(client, values.schema)
+    console.log(values.json ? JSON.stringify(inspection, null, 2) : describeInspection(inspection))
+    return inspection.ready ? 0 : 1
+  } finally {
+    await client.end()
+  }
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'tidemark-preflight',
+    connectionTimeoutMillis: 10_000,
+  })
+  try {
+    await client.connect()
+    return client
+  } catch (cause) {
+    const { host, port, database } = client
+    throw new Error(
+      `cannot connect to ${database} at ${host}:${port}: ${(cause as Error).message}. Check the URL, the password and that the server lets this machine in.`,
+      { cause },
+    )
+  }
+}

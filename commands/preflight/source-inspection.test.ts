@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import { describeInspection } from './inspection-report.ts'
+import type { SourceFacts } from './source-facts.ts'
+import { judgeRights, judgeServer } from './source-inspection.ts'
+
+const READY: SourceFacts = {
+  database: 'shop',
+  user: 'admin',
+  version: 170_010,
+  versionText: '17.10',
+  standby: false,
+  rds: false,
+  walLevel: 'logical',
+  slots: 10,
+  slotsUsed: 3,
+  walSenders: 10,
+  walSendersUsed: 3,
+  slotWalKeepMegabytes: 51_200,
+  mayCreateInDatabase: true,
+  mayCreateRoles: true,
+  mayGrantReplication: true,
+  mayCreateEventTriggers: true,
+  oldestTransactionSeconds: 0,
+}
+
+const judge = (facts: Partial<SourceFacts>) =>
+  [...judgeServer({ ...READY, ...facts }), ...judgeRights({ ...READY, ...facts })].filter(({ level }) => level !== 'ok')
+
+test('a server that has everything gives nothing to do', () => {
+  expect(judge({})).toEqual([])
+})
+
+test.each<[Partial<SourceFacts>, string, string, string | RegExp]>([
+  [{ version: 140_015, versionText: '14.15' }, 'problem', 'version', '-- upgrade the server'],
+  [{ version: 170_004, versionText: '17.4' }, 'advice', 'version', '-- upgrade to 17.5'],
+  [{ standby: true }, 'problem', 'kind', /primary/],
+  [
+    { walLevel: 'replica' },
+    'problem',
+    'wal_level',
+    "alter system set wal_level = 'logical'; -- then restart the server",
+  ],
+  [{ walLevel: 'replica', rds: true }, 'problem', 'wal_level', /rds\.logical_replication = 1, then reboot/],
+  [{ slotsUsed: 10 }, 'problem', 'replication slots', /^alter system set max_replication_slots = '15'/],
+  [{ walSendersUsed: 10 }, 'problem', 'wal senders', /^alter system set max_wal_senders = '15'/],
+  [{ slotWalKeepMegabytes: -1 }, 'advice', 'max_slot_wal_keep_size', /'50GB'; select pg_reload_conf\(\);$/],
+  [{ oldestTransactionSeconds: 3600 }, 'advice', 'open transactions', /^select pid/],
+  [{ mayCreateInDatabase: false }, 'problem', 'create in the database', 'grant create on database "shop" to "admin";'],
+  [{ mayCreateRoles: false }, 'problem', 'create roles', 'alter role "admin" createrole;'],
+  [{ mayGrantReplication: false }, 'problem', 'grant replication', 'alter role "admin" replication;'],
+  [{ mayGrantReplication: false, version: 150_013 }, 'problem', 'grant replication', /superuser/],
+  [{ mayGrantReplication: false, rds: true }, 'problem', 'grant replication', 'grant rds_superuser to "admin";'],
+  [{ mayCreateEventTriggers: false }, 'advice', 'event triggers', 'select tidemark.publish_contracts();'],
+  [{ mayCreateRoles: false, user: 'a"b' }, 'problem', 'create roles', 'alter role "a""b" createrole;'],
+])('%j is %s about %s, with what to do', (facts, level, subject, fix) => {
+  const findings = judge(facts)
+
+  const expected = typeof fix === 'string' ? fix : expect.stringMatching(fix)
+  expect(findings).toEqual([{ level, subject, state: expect.any(String), fix: expected }])
+})
+
+test('the report aligns what was found and puts the SQL below it', () => {
+  const report = describeInspection({
+    ready: false,
+    database: 'shop',
+    version: '17.10',
+    findings: [
+      { level: 'ok', subject: 'kind', state: 'a primary', fix: null },
+      { level: 'problem', subject: 'wal_level', state: 'replica', fix: 'alter system set wal_level = logical' },
+    ],
+    tables: [
+      { name: 'public.ride', rows: 1_234, bytes: 81_920, refusals: [] },
+      {
+        name: 'public.log',
+        rows: 5,
+        bytes: 8_192,
+        refusals: [{ reason: 'it has no primary key', fix: 'alter table …' }],
+      },
+    ],
+  })
+
+  expect(report.split('\n')).toEqual([
+    'shop, PostgreSQL 17.10',
+    '',
+    'ok        kind         a primary',
+    'problem   wal_level    replica',
+    '                         alter system set wal_level = logical',
+    'ok        public.ride  about 1,234 rows, 80.0 kB',
+    'left out  public.log   it has no primary key',
+    '                         alter table …',
+    '',
+    'not ready: 1 problem to solve first; 1 of 2 tables can be captured, 80.0 kB to read',
+  ])
+})

@@ -1,0 +1,119 @@
+import type { ClientBase } from 'pg'
+import { readSourceFacts, readTableFacts, type SourceFacts, type TableFacts } from './source-facts.ts'
+
+/** One thing that was looked at: a problem keeps the source from being captured, advice does not. */
+export type Finding = { level: 'ok' | 'advice' | 'problem'; subject: string; state: string; fix: string | null }
+
+/** Everything the preflight found. */
+export type Inspection = {
+  ready: boolean
+  database: string
+  version: string
+  findings: Finding[]
+  tables: TableFacts[]
+}
+
+const OLDEST_VERSION = 150_000
+
+/** From these minor versions on, a table may join the publication beside open transactions without a loss. */
+const EXACT_SINCE: Readonly<Record<number, number>> = { 15: 13, 16: 9, 17: 5 }
+
+const LONG_TRANSACTION_SECONDS = 60
+
+/** Looks at a source and the tables of some schemas. Leaves nothing behind. */
+export async function inspectSource(client: ClientBase, schemas: string[]): Promise<Inspection> {
+  const facts = await readSourceFacts(client)
+  const tables = facts.standby ? [] : await readTableFacts(client, schemas)
+  const findings = [...judgeServer(facts), ...judgeRights(facts)]
+  return {
+    ready: findings.every(({ level }) => level !== 'problem'),
+    database: facts.database,
+    version: facts.versionText,
+    findings,
+    tables,
+  }
+}
+
+/** What the server's version and settings allow. */
+export function judgeServer(facts: SourceFacts): Finding[] {
+  const { version, slots, slotsUsed, walSenders, walSendersUsed, slotWalKeepMegabytes } = facts
+  const setting = (name: string, value: string, restart: boolean) => {
+    if (facts.rds) {
+      const parameter = name === 'wal_level' ? 'rds.logical_replication = 1' : `${name} = ${value}`
+      return `-- in the parameter group: ${parameter}${restart ? ', then reboot' : ''}`
+    }
+    return `alter system set ${name} = '${value}'; ${restart ? '-- then restart the server' : 'select pg_reload_conf();'}`
+  }
+  const major = Math.floor(version / 10_000)
+  const exact = version % 10_000 >= (EXACT_SINCE[major] ?? 0)
+  return [
+    version < OLDEST_VERSION
+      ? problem('version', `${facts.versionText}, older than 15`, '-- upgrade the server')
+      : exact
+        ? ok('version', facts.versionText)
+        : advice(
+            'version',
+            `${facts.versionText} may lose changes while tables are added`,
+            `-- upgrade to ${major}.${EXACT_SINCE[major]}`,
+          ),
+    facts.standby
+      ? problem('kind', 'a standby, which cannot be the source', '-- give the URL of the primary')
+      : ok('kind', 'a primary'),
+    facts.walLevel === 'logical'
+      ? ok('wal_level', 'logical')
+      : problem('wal_level', facts.walLevel, setting('wal_level', 'logical', true)),
+    slotsUsed < slots
+      ? ok('replication slots', `${slots - slotsUsed} of ${slots} free`)
+      : problem('replication slots', `all ${slots} in use`, setting('max_replication_slots', `${slots + 5}`, true)),
+    walSendersUsed < walSenders
+      ? ok('wal senders', `${walSenders - walSendersUsed} of ${walSenders} free`)
+      : problem('wal senders', `all ${walSenders} in use`, setting('max_wal_senders', `${walSenders + 5}`, true)),
+    slotWalKeepMegabytes >= 0
+      ? ok('max_slot_wal_keep_size', `${slotWalKeepMegabytes} MB`)
+      : advice(
+          'max_slot_wal_keep_size',
+          'no limit: a connector that is down for long fills the disk',
+          setting('max_slot_wal_keep_size', facts.rds ? '51200' : '50GB', false),
+        ),
+    facts.oldestTransactionSeconds < LONG_TRANSACTION_SECONDS
+      ? ok('open transactions', 'none is old')
+      : advice(
+          'open transactions',
+          `one is ${facts.oldestTransactionSeconds} s old: the initial load begins when it has ended`,
+          'select pid, usename, xact_start, query from pg_stat_activity where xact_start is not null order by xact_start;',
+        ),
+  ]
+}
+
+/** What the user may do of what the installation does. */
+export function judgeRights(facts: SourceFacts): Finding[] {
+  const user = `"${facts.user.replaceAll('"', '""')}"`
+  const database = `"${facts.database.replaceAll('"', '""')}"`
+  return [
+    facts.mayCreateInDatabase
+      ? ok('create in the database', 'yes')
+      : problem('create in the database', `${facts.user} may not`, `grant create on database ${database} to ${user};`),
+    facts.mayCreateRoles
+      ? ok('create roles', 'yes')
+      : problem('create roles', `${facts.user} may not`, `alter role ${user} createrole;`),
+    facts.mayGrantReplication
+      ? ok('grant replication', 'yes')
+      : problem('grant replication', `${facts.user} may not`, replicationFix(facts, user)),
+    facts.mayCreateEventTriggers
+      ? ok('event triggers', 'yes')
+      : advice(
+          'event triggers',
+          `${facts.user} may not: contracts follow DDL when publish_contracts is called after it`,
+          'select tidemark.publish_contracts();',
+        ),
+  ]
+}
+
+function replicationFix({ rds, version }: SourceFacts, user: string): string {
+  if (rds) return `grant rds_superuser to ${user};`
+  return version >= 160_000 ? `alter role ${user} replication;` : '-- give the URL of a superuser'
+}
+
+const ok = (subject: string, state: string): Finding => ({ level: 'ok', subject, state, fix: null })
+const advice = (subject: string, state: string, fix: string): Finding => ({ level: 'advice', subject, state, fix })
+const problem = (subject: string, state: string, fix: string): Finding => ({ level: 'problem', subject, state, fix })
