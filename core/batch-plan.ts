@@ -1,7 +1,7 @@
 import { ValueError } from './column-codec.ts'
 import type { TableContract } from './contract.ts'
 import { type Beacon, EnvelopeError, type Incoming, type RowChange, readRecord } from './envelope.ts'
-import type { Position } from './position.ts'
+import { latest, type Position } from './position.ts'
 import { type RowWrite, replaces, writeOf } from './row-write.ts'
 import { type AppliedTable, type TableRegister, tableName } from './table-register.ts'
 
@@ -103,6 +103,9 @@ class BatchPlanner {
       case 'truncate':
         this.#takeTruncate(record.offset, incoming)
         break
+      case 'unreadable':
+        this.#takeUnreadable(record.offset, incoming)
+        break
       case 'beacon':
         this.#takeBeacon(incoming.position, incoming.beacon)
         break
@@ -142,6 +145,13 @@ class BatchPlanner {
     }
     this.plan.changes++
     if (change.position.phase === 1) this.plan.committedAtMs.push(change.committedAtMs)
+  }
+
+  #takeUnreadable(offset: number, { schema, table, reason }: { schema: string; table: string; reason: string }): void {
+    const found = this.#register.find(tableName({ schema, table }), latest)
+    const relation =
+      found.kind === 'applied' ? found.table.contract.relation : found.kind === 'refused' ? found.relation : 0
+    this.#stop(offset, { schema, table }, relation, reason)
   }
 
   #takeBeacon(position: Position, beacon: Beacon): void {

@@ -12,6 +12,8 @@ export type Incoming =
   | { readonly kind: 'truncate'; readonly schema: string; readonly table: string; readonly position: Position }
   | { readonly kind: 'contract'; readonly position: Position; readonly contract: TableContract }
   | { readonly kind: 'beacon'; readonly position: Position; readonly beacon: Beacon }
+  /** A change of a table that cannot be placed or understood: the table must not go on without it. */
+  | { readonly kind: 'unreadable'; readonly schema: string; readonly table: string; readonly reason: string }
   | { readonly kind: 'ignored' }
 
 /** One version of one row: created, updated, deleted, or read by a snapshot. */
@@ -67,11 +69,15 @@ export function readRecord(value: string): Incoming {
   // Notifications and transaction boundaries have no row.
   if (envelope?.op === undefined || envelope.op === 'm') return { kind: 'ignored' }
   if (source?.schema === undefined || source.table === undefined) throw new EnvelopeError('the record names no table')
-  if (source.schema === 'tidemark') return readControl(envelope, source.table)
-  if (envelope.op === 't') {
-    return { kind: 'truncate', schema: source.schema, table: source.table, position: readPosition('update', source) }
+  const { schema, table } = source
+  if (schema === 'tidemark') return readControl(envelope, table)
+  try {
+    if (envelope.op === 't') return { kind: 'truncate', schema, table, position: readPosition('update', source) }
+    return { kind: 'row', change: readRow(envelope, schema, table) }
+  } catch (error) {
+    if (!(error instanceof EnvelopeError)) throw error
+    return { kind: 'unreadable', schema, table, reason: error.message }
   }
-  return { kind: 'row', change: readRow(envelope, source.schema, source.table) }
 }
 
 const operations = { c: 'create', u: 'update', d: 'delete', r: 'initial read' } as const
@@ -96,7 +102,8 @@ function readRow(envelope: Envelope, schema: string, table: string): RowChange {
 function readPosition(op: RowChange['op'], source: NonNullable<Envelope['source']>): Position {
   const epoch = readEpoch(source.name)
   if (op === 'incremental read') return { epoch, phase: 0, lsn: 0 }
-  if (typeof source.lsn !== 'number') throw new EnvelopeError('the record has no source.lsn')
+  // A failed read leaves the connector sending changes without a place; it says RUNNING all the while.
+  if (typeof source.lsn !== 'number') throw new EnvelopeError('the change has no lsn: restart the connector')
   return { epoch, phase: op === 'initial read' ? 0 : 1, lsn: exactLsn(source.lsn) }
 }
 

@@ -9,8 +9,8 @@ export type Phase = 0 | 1
  */
 export type Position = { readonly epoch: number; readonly phase: Phase; readonly lsn: Lsn }
 
-/** Below every position that a record can have: the place of a row whose change was never streamed. */
-export const origin: Position = { epoch: 0, phase: 0, lsn: 0 }
+/** After every position that a record can have. */
+export const latest: Position = { epoch: Number.MAX_SAFE_INTEGER, phase: 1, lsn: Number.MAX_SAFE_INTEGER }
 
 /** Negative when a is older than b, positive when it is newer, 0 when they are the same place. */
 export function comparePositions(a: Position, b: Position): number {

@@ -232,6 +232,14 @@ describe('a table', () => {
     expect(await stopped()).toMatchObject([{ reason: 'column amount was dropped' }])
   })
 
+  test('whose change has no lsn stops, since its order cannot be known', async () => {
+    const log = new ChangeLog().contract(ordersContract()).update({ id: 1, name: 'a', amount: null }, { lsn: null })
+    await apply(log.update({ id: 1, name: 'b', amount: null }, { lsn: 10 }).records)
+
+    expect(await stopped()).toMatchObject([{ table_name: 'orders', reason: expect.stringContaining('no lsn') }])
+    expect(await orders()).toEqual([])
+  })
+
   test('no contract explains stops by its name', async () => {
     await apply(new ChangeLog().create({ id: 1 }, { lsn: 10 }).records)
     expect(await stopped()).toMatchObject([{ table_name: 'orders', reason: expect.stringContaining('no contract') }])
