@@ -1,4 +1,5 @@
 import { resolveDynamicReference } from './dynamic-reference.ts'
+import { executedProperties } from './executed-properties.ts'
 import { holds, resolve, type Scope } from './intrinsics.ts'
 import type { LocalAccount } from './local-account.ts'
 import { pseudoParameter, pseudoParameters } from './pseudo-parameters.ts'
@@ -37,7 +38,8 @@ export async function deploy(
     const standIn = standInFor(resource.Type)
     if (standIn === undefined) return
     if (resource.Condition !== undefined && !holds(resource.Condition, scope, id)) return
-    physical.set(id, await standIn.bringUp(id, readProperties(id, resource, standIn, scope), account))
+    const properties = resolve(executedProperties(resource.Properties ?? {}, standIn), scope, `${id}.Properties`)
+    physical.set(id, await standIn.bringUp(id, properties, account))
   }
 
   const tasks = Object.keys(template.Resources).map(start)
@@ -47,11 +49,6 @@ export async function deploy(
   const failure = outcomes.find((outcome) => outcome.status === 'rejected')
   if (failure !== undefined) throw failure.reason
   return resolveOutputs(account, scope)
-}
-
-function readProperties(id: string, { Properties = {} }: TemplateResource, { reads }: StandIn, scope: Scope): unknown {
-  const read = Object.entries(Properties).filter(([name]) => reads === 'all' || reads.has(name))
-  return resolve(Object.fromEntries(read), scope, `${id}.Properties`)
 }
 
 function resolveOutputs({ stack }: LocalAccount, scope: Scope): Outputs {

@@ -8,7 +8,7 @@ export type Physical = { ref: string; attributes?: Record<string, unknown> }
 export type StandIn = {
   /** Properties it acts on; they are resolved, and an intrinsic without a value in them is an error. */
   reads: ReadonlySet<string> | 'all'
-  /** Properties that mean nothing here. Any further one is an error: it would be a silent difference. */
+  /** Properties that mean nothing here, `A` or `A.B`. Any further one is an error: it would be a silent difference. */
   ignores: ReadonlySet<string>
   /** What `Fn::GetAtt` may ask for. */
   attributes: ReadonlySet<string> | 'any'

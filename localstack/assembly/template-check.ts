@@ -1,3 +1,4 @@
+import { executedProperties } from './executed-properties.ts'
 import { noLocalMeaning } from './no-local-meaning.ts'
 import { pseudoParameters } from './pseudo-parameters.ts'
 import { findReferences, type Reference, refuseCycles } from './references.ts'
@@ -34,13 +35,12 @@ function checkResource(id: string, resource: TemplateResource, template: Templat
   if (noLocalMeaning.has(Type)) return []
   const standIn = standInFor(Type)
   if (standIn === undefined) return [`${id}: there is no stand-in for ${Type}`]
-  return Object.entries(Properties).flatMap(([name, value]) => {
-    const path = `${id}.Properties.${name}`
-    if (standIn.ignores.has(name)) return []
-    if (standIn.reads !== 'all' && !standIn.reads.has(name))
-      return [`${path}: the stand-in for ${Type} does not know this property`]
-    return checkValue(value, path, template, standInFor)
-  })
+  const { reads, ignores } = standIn
+  const unknown = Object.keys(Properties).filter((name) => reads !== 'all' && !reads.has(name) && !ignores.has(name))
+  return [
+    ...unknown.map((name) => `${id}.Properties.${name}: the stand-in for ${Type} does not know this property`),
+    ...checkValue(executedProperties(Properties, standIn), `${id}.Properties`, template, standInFor),
+  ]
 }
 
 function checkValue(value: TemplateValue, path: string, template: Template, standInFor: FindStandIn): string[] {

@@ -66,8 +66,13 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
   const file = join(directory, 'connect.properties')
   const properties = { ...workerProperties(environment), ...overrides, 'plugin.path': jars.pluginPath }
   await writeFile(file, formatProperties(properties), { mode: 0o600 })
-  const heap = environment['HEAP_OPTS']?.match(/-Xmx(\d+)m/)?.[1] ?? '512'
-  const run = [...javaOptions({ heapMb: Number(heap) }), `-Dlog4j2.configurationFile=${log4j}`, '-cp', jars.classPath]
+  const heapMb = Number(/-Xmx(\d+)m/.exec(environment['HEAP_OPTS'] ?? '')?.[1] ?? 512)
+  const run = [
+    ...javaOptions({ heapMb, youngMb: Math.floor(heapMb / 4), compiler: 'thorough' }),
+    `-Dlog4j2.configurationFile=${log4j}`,
+    '-cp',
+    jars.classPath,
+  ]
   return supervise({
     name: 'connect',
     command: {

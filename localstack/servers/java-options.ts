@@ -1,11 +1,19 @@
-/** What every JVM of the stack is started with; `heapMb` is its limit, so the whole stack stays within its memory. */
-export function javaOptions({ heapMb }: { heapMb: number }): string[] {
+/** What a JVM of the stack is started with. */
+export type JavaSizing = {
+  /** Largest heap, and the part of it for what is soon garbage, in MiB: without that part Connect spends its time collecting. */
+  heapMb: number
+  youngMb: number
+  /** `quick` starts faster and is smaller, `thorough` runs hot code twice as fast. */
+  compiler: 'quick' | 'thorough'
+}
+
+/** Options of a JVM that shares a small machine with the rest of the stack. */
+export function javaOptions({ heapMb, youngMb, compiler }: JavaSizing): string[] {
   return [
     `-Xmx${heapMb}m`,
-    // A heap that has grown with a load is given back to the laptop afterwards.
-    '-XX:MinHeapFreeRatio=10',
-    '-XX:MaxHeapFreeRatio=30',
+    `-Xmn${youngMb}m`,
     '-XX:+UseSerialGC',
+    ...(compiler === 'quick' ? ['-XX:TieredStopAtLevel=1'] : []),
     // A worker that is out of memory would otherwise linger, alive but deaf; the supervisor restarts one that ends.
     '-XX:+ExitOnOutOfMemoryError',
     // Java 17 takes it from the locale, and a shell without one would write question marks.

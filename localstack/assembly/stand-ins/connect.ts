@@ -7,7 +7,7 @@ import { arn } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
 import { makeStandIn, number } from '../stand-in.ts'
 
-const container = v.object({
+const container = v.strictObject({
   Name: v.string(),
   Image: v.pipe(v.string(), v.regex(/\/debezium\/connect:/, 'the only container with a stand-in is debezium/connect')),
   Environment: v.optional(v.array(v.object({ Name: v.string(), Value: v.string() })), []),
@@ -18,6 +18,10 @@ const container = v.object({
 export const taskDefinition = makeStandIn({
   properties: { Family: v.string(), ContainerDefinitions: v.tuple([container]) },
   ignores: [
+    'ContainerDefinitions.Essential',
+    'ContainerDefinitions.HealthCheck',
+    'ContainerDefinitions.LogConfiguration',
+    'ContainerDefinitions.PortMappings',
     'Cpu',
     'ExecutionRoleArn',
     'Memory',

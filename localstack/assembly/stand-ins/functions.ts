@@ -14,7 +14,16 @@ export const lambdaFunction = makeStandIn({
     MemorySize: v.optional(number, 128),
     ReservedConcurrentExecutions: v.optional(number),
   },
-  ignores: ['Architectures', 'Description', 'LoggingConfig', 'Role', 'Tags', 'TracingConfig', 'VpcConfig'],
+  ignores: [
+    'Architectures',
+    'Code.S3Bucket',
+    'Description',
+    'LoggingConfig',
+    'Role',
+    'Tags',
+    'TracingConfig',
+    'VpcConfig',
+  ],
   attributes: ['Arn'],
   bringUp: (_id, properties, { stack, functions, addresses }) => {
     const { FunctionName: name, ReservedConcurrentExecutions: reservedConcurrency } = properties
