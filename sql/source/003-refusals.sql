@@ -114,6 +114,18 @@ begin
     join pg_roles o on o.oid = this.relowner
     where not pg_has_role(administrator, this.relowner, 'usage')
     union all
+    select format('%I may not let tidemark_capture into its schema', administrator),
+      format('grant usage on schema %I to %I with grant option', this.nspname, administrator)
+    from this
+    join pg_namespace n on n.nspname = this.nspname
+    where not has_schema_privilege(administrator, n.oid, 'usage with grant option')
+      and not exists (
+        select
+        from aclexplode(n.nspacl) acl
+        where acl.privilege_type = 'USAGE'
+          and acl.grantee in (0, coalesce(to_regrole('tidemark_capture')::oid, 0))
+      )
+    union all
     -- Debezium fails on two columns that differ only in case.
     select format('its columns %s differ only in case', string_agg(format('%I', a.attname), ' and ' order by a.attnum)),
       format('alter table %s rename column %I to %I', this.name, max(a.attname), max(a.attname) || '_2')

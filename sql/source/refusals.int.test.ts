@@ -8,7 +8,9 @@ beforeAll(async () => {
   await source.pool.query('create role refusals_owner')
 })
 
-afterEach(() => source.pool.query('drop schema public cascade; create schema public'))
+afterEach(() =>
+  source.pool.query('drop schema public cascade; create schema public; grant usage on schema public to public'),
+)
 
 afterAll(async () => {
   await source.pool.query('drop role refusals_owner')
@@ -173,4 +175,29 @@ test('a table of an owner whose rights the administrator lacks is refused until 
   await source.pool.query(rows[0].fix)
   expect((await refusals()).rows).toEqual([])
   await source.pool.query(`drop role ${administrator}`)
+})
+
+test('a table in a schema that the administrator may not open to Debezium is refused until it may', async () => {
+  const administrator = `usage_${source.name}`
+  await source.pool.query(`
+    create role ${administrator};
+    create schema city;
+    create table city.stop (id int primary key);
+    alter table city.stop owner to ${administrator}`)
+  const refusals = () =>
+    source.pool.query(`select reason, fix from tidemark.table_refusals('city.stop'::regclass, '{}', $1)`, [
+      administrator,
+    ])
+
+  const { rows } = await refusals()
+
+  expect(rows).toEqual([
+    {
+      reason: `${administrator} may not let tidemark_capture into its schema`,
+      fix: `grant usage on schema city to ${administrator} with grant option`,
+    },
+  ])
+  await source.pool.query(rows[0].fix)
+  expect((await refusals()).rows).toEqual([])
+  await source.pool.query(`drop schema city cascade; drop role ${administrator}`)
 })
