@@ -40,7 +40,7 @@ describe.each(every)('$name', ({ stage, template }) => {
 
   test('topics and brokers take records as large as the connector may send', () => {
     const properties = template.only('AWS::MSK::Configuration').Properties['ServerProperties'].split('\n')
-    const changes = template.ofType('AWS::MSK::Topic')['StreamChanges7D9A295F']!.Properties
+    const changes = Object.values(template.ofType('AWS::MSK::Topic'))[0]!.Properties
 
     expect(properties).toContain('message.max.bytes=16777216')
     expect(properties).toContain('replica.fetch.max.bytes=16777216')

@@ -1,4 +1,4 @@
-import { CfnOutput, Stack, Validations } from 'aws-cdk-lib'
+import { CfnOutput, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import { Capture } from './capture/capture.ts'
 import type { FunctionBundles } from './function-bundle.ts'
@@ -29,10 +29,6 @@ export class Pipeline extends Stack {
       terminationProtection: stage.keepsData,
     })
     this.#zones = stage.network.availabilityZones
-    Validations.of(this).acknowledge({
-      id: 'CloudFormation-Validate::W3010',
-      reason: 'MSK has no brokers in some zones: the stage names the ones to use',
-    })
     const { keepsData, databaseTls, logRetentionDays } = stage
     const keys = new Keys(this, 'Keys', { customerManaged: stage.customerManagedKeys, keepsData })
     const network = new Network(this, 'Network', stage.network)
@@ -44,14 +40,7 @@ export class Pipeline extends Stack {
     const source = new Source(this, 'Source', { settings: stage.source, ...kept })
     const target = new Target(this, 'Target', { settings: stage.target, ...kept })
     const stream = new Stream(this, 'Stream', { ...stage.stream, platform, ...kept })
-    const schema = new Schema(this, 'Schema', {
-      platform,
-      source,
-      target,
-      captured,
-      epoch,
-      topicPartitions,
-    })
+    const schema = new Schema(this, 'Schema', { platform, source, target, captured, epoch, topicPartitions })
     const capture = new Capture(this, 'Capture', { ...stage.capture, platform, stream, source, schema })
     const latestState = new LatestState(this, 'LatestState', {
       ...stage.latestState,

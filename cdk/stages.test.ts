@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { synthesize } from '#test-support/stack-template.ts'
 import { withDatabaseUrls } from './database-url.ts'
 import type { NetworkSettings } from './network/network.ts'
-import { stages } from './stages.ts'
+import { type Stage, stages } from './stages.ts'
 
 const { local, prod } = stages as Record<'local' | 'prod', (typeof stages)[string]>
 
@@ -109,4 +109,14 @@ test('an existing network is used as it is', () => {
 
   expect(types).not.toContain('AWS::EC2::VPC')
   expect(only('AWS::MSK::Cluster').Properties['BrokerNodeGroupInfo'].ClientSubnets).toEqual(network.subnetIds)
+})
+
+test('another number of topic partitions asks for a new topic of the same name, which CloudFormation refuses', () => {
+  const more = { ...local.stream, topicPartitions: { changes: 8, userEvents: 4 } }
+  const topics = (stage: Stage) => Object.entries(synthesize(stage).ofType('AWS::MSK::Topic'))
+
+  const [before, after] = [topics(local)[0]!, topics({ ...local, stream: more })[0]!]
+
+  expect(after[1].Properties['TopicName']).toBe(before[1].Properties['TopicName'])
+  expect(after[0]).not.toBe(before[0])
 })

@@ -100,18 +100,17 @@ test('only contracts and beacons are routed by slot, to as many topic partitions
   expect(control.test('tidemark_e1.public.beacon')).toBe(false)
 })
 
-test('every record goes to the one topic, except boundaries of transactions and heartbeats', () => {
+test('every record goes to the one topic, except heartbeats', () => {
   const configuration = configure({ epoch: 1 })
-  const unwanted = new RegExp(`^(?:${configuration['predicates.unwanted.pattern']})$`)
+  const dropped = new RegExp(`^(?:${configuration['predicates.heartbeat.pattern']})$`)
 
   expect(configuration).toMatchObject({
     'transforms.route.topic.regex': '.*',
     'transforms.route.topic.replacement': 'changes',
   })
-  expect(unwanted.test('tidemark_e1.transaction')).toBe(true)
-  expect(unwanted.test('__debezium-heartbeat.tidemark_e1')).toBe(true)
-  expect(unwanted.test('tidemark_e1.public.transaction')).toBe(false)
-  expect(unwanted.test('tidemark_e1.message')).toBe(false)
+  expect(dropped.test('__debezium-heartbeat.tidemark_e1')).toBe(true)
+  expect(dropped.test('tidemark_e1.public.orders')).toBe(false)
+  expect(dropped.test('tidemark_e1.message')).toBe(false)
 })
 
 test('credentials are named, not held', () => {

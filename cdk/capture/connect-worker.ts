@@ -19,7 +19,8 @@ export function connectWorkerVariables(settings: ConnectWorkerSettings): Record<
     CONFIG_STORAGE_TOPIC: settings.topics.config,
     OFFSET_STORAGE_TOPIC: settings.topics.offsets,
     STATUS_STORAGE_TOPIC: settings.topics.status,
-    HEAP_OPTS: `-Xms256m -Xmx${settings.heapMiB}m`,
+    // All of it from the start: a heap that grows collects garbage for most of an initial snapshot.
+    HEAP_OPTS: `-Xms${settings.heapMiB}m -Xmx${settings.heapMiB}m`,
     // A killed worker repeats what it sent since the last flush: one second's worth, not a minute's.
     OFFSET_FLUSH_INTERVAL_MS: '1000',
     CONNECT_LISTENERS: 'http://0.0.0.0:8083',

@@ -133,7 +133,8 @@ export class Stream extends Construct implements ec2.IConnectable {
 
   #makeTopics({ topicPartitions, replicas, retentionHours }: StreamProps): void {
     const make = (id: string, topicName: string, partitionCount: number, kind: TopicKind) =>
-      new msk.CfnTopic(this, id, {
+      // The number is part of the id: changing it then fails, because the name exists, before any key has moved.
+      new msk.CfnTopic(this, `${id}Of${partitionCount}`, {
         clusterArn: this.clusterArn,
         topicName,
         partitionCount,
