@@ -163,6 +163,15 @@ test('a new epoch drops the slot of the one before and keeps its own', async () 
   expect(await slots()).toEqual([`tidemark_e${epoch + 1}`])
 })
 
+test('an epoch that counts down is refused: the target would take nothing of it', async () => {
+  const OldResourceProperties = properties({ Epoch: String(epoch + 1) })
+
+  const registered = register({ RequestType: 'Update', OldResourceProperties })
+
+  await expect(registered).rejects.toThrow(`epoch ${epoch} is below ${epoch + 1}: epochs only count up`)
+  expect(worker.changes).toEqual([])
+})
+
 test('removal leaves no connector, no offsets, no slot and no publication', async () => {
   await register({ RequestType: 'Create' })
   await createSlot(`tidemark_e${epoch}`)

@@ -31,14 +31,15 @@ export async function registerConnector(
   const within = makeWithin(remainingMs)
   try {
     const properties = readConnectorProperties(event.ResourceProperties)
-    if (event.RequestType === 'Delete') return await remove(properties.Epoch, connect, source, within)
+    const { Epoch: epoch } = properties
+    if (event.RequestType === 'Delete') return await remove(epoch, connect, source, within)
 
+    const before = event.RequestType === 'Update' ? readConnectorProperties(event.OldResourceProperties).Epoch : epoch
+    // The target takes nothing older than what it has: an earlier epoch would run and change nothing.
+    if (epoch < before) throw new Error(`epoch ${epoch} is below ${before}: epochs only count up, deploy ${before + 1}`)
     const published = await publishedTables(source, PUBLICATION)
     await run(connectorConfiguration({ ...settingsOf(properties), published }), connect, within)
-    if (event.RequestType === 'Update') {
-      const { Epoch: earlier } = readConnectorProperties(event.OldResourceProperties)
-      if (earlier !== properties.Epoch) await removeSlot(slotName(earlier), source, within)
-    }
+    if (epoch > before) await removeSlot(slotName(before), source, within)
   } finally {
     await source.end()
   }
