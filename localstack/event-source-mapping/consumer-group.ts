@@ -53,7 +53,7 @@ export class GroupMember {
       groupInstanceId: options.instanceId,
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: sessionTimeoutMs,
-      heartbeatInterval: 3_000,
+      heartbeatInterval: 1_000,
       // Called before each JoinGroup, and waited for: the place to finish what may be somebody else's afterwards.
       protocolsMetadata: async () => {
         if (joined && !this.#left) await options.onRevoke()

@@ -92,7 +92,7 @@ class Poller {
       const error = await this.#takePart()
       if (error === undefined) return
       if (this.state === 'Enabled') this.state = 'Reconnecting'
-      const retryInMs = Math.min(2_000, 100 * 2 ** this.#failures++)
+      const retryInMs = Math.min(500, 50 * 2 ** this.#failures++)
       this.record.disconnected(error, retryInMs)
       await delay(retryInMs, undefined, { signal }).catch(() => undefined)
     }
@@ -174,9 +174,9 @@ class Poller {
   }
 
   #processed(name: string, nextOffset: number): void {
-    const { topic, partition } = this.#partitions.get(name)!
+    const { topic, partition, end, position } = this.#partitions.get(name)!
     this.record.processed(name)
-    this.#commits!.processed({ topic, partition, offset: nextOffset })
+    this.#commits!.processed({ topic, partition, offset: nextOffset === end ? Number(position) : nextOffset })
   }
 
   #makeRoom(): void {

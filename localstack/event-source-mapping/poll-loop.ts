@@ -13,6 +13,8 @@ export type PolledPartition = {
   leader: number
   /** The offset to fetch next. */
   position: bigint
+  /** The offset behind the last record that was read: only control records lie between it and `position`. */
+  end: number
   queue: RecordQueue
   encode: ReturnType<typeof makeRecordEncoder>
 }
@@ -20,7 +22,7 @@ export type PolledPartition = {
 export function makePolledPartition(topic: string, { partition, leader, offset }: AssignedPartition): PolledPartition {
   const name = `${topic}-${partition}`
   const encode = makeRecordEncoder(topic, partition)
-  return { name, topic, partition, leader, position: offset, queue: new RecordQueue(), encode }
+  return { name, topic, partition, leader, position: offset, end: Number(offset), queue: new RecordQueue(), encode }
 }
 
 export type PollObserver = {
@@ -77,7 +79,10 @@ function keep(fetched: Exclude<Fetched, { outOfRange: true }>, target: PolledPar
     offsets.push(record.offset)
     observer.onRecord(target, record.offset, json.length)
   })
-  if (records.length > 0) target.queue.push(makeChunk(records, offsets, performance.now()))
+  if (records.length > 0) {
+    target.end = offsets.at(-1)! + 1
+    target.queue.push(makeChunk(records, offsets, performance.now()))
+  }
   observer.onPolled(target, records.length, Number(fetched.highWatermark))
 }
 

@@ -1,0 +1,151 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Admin, Producer } from '@platformatic/kafka'
+import { localOverrides } from '#localstack/assembly/local-overrides.ts'
+import { startGuard } from '#localstack/servers/guard.ts'
+import { prepareJars } from '#localstack/servers/jars.ts'
+import { findJava } from '#localstack/servers/java.ts'
+import { startKafka } from '#localstack/servers/kafka.ts'
+import { repository } from '#localstack/settings.ts'
+
+/** A record to produce; `partition` is its topic partition. */
+export type TestRecord = { partition: number; key?: string; value?: string; headers?: Record<string, string> }
+
+/** A broker of a test file's own, empty when it starts. */
+export type TestBroker = {
+  /** `host:port` */
+  bootstrapServers: string
+  /** Settles when the topic can be written to. */
+  createTopic(topic: string, partitions: number, configuration?: Record<string, string>): Promise<void>
+  produce(topic: string, records: TestRecord[]): Promise<void>
+  /** Deletes it and creates it anew, empty. */
+  recreateTopic(topic: string, partitions: number): Promise<void>
+  /** Offsets of a consumer group in the topic, by topic partition; -1 where there are none. */
+  groupOffsets(groupId: string, topic: string): Promise<number[]>
+  /** Of a group without members. */
+  setGroupOffset(groupId: string, topic: string, partition: number, offset: number): Promise<void>
+  /** kill -9; it comes back by itself on the same port, with its data. */
+  kill(): void
+  stop(): Promise<void>
+}
+
+/** Starts it with the jars of the local engine, which Maven fetches if they are not there. */
+export async function startTestBroker(): Promise<TestBroker> {
+  const directory = await mkdtemp(join(tmpdir(), 'kafka-broker-'))
+  const guard = startGuard()
+  const port = await freePortPair()
+  const service = await startKafka({
+    program: await findJava(process.env),
+    jars: await prepareJars({
+      directory: join(repository, '.tidemark', 'jars'),
+      environment: process.env,
+      onProgress: () => undefined,
+    }),
+    directory,
+    port,
+    properties: {
+      ...localOverrides['AWS::MSK::Cluster']({ kafkaPort: port }),
+      // After a kill -9 the controller waits for the old session before it admits the new one.
+      'broker.session.timeout.ms': '2000',
+      'broker.heartbeat.interval.ms': '500',
+      'auto.create.topics.enable': 'false',
+      'message.max.bytes': String(16 << 20),
+    },
+    logFile: join(directory, 'kafka.log'),
+    guard,
+    signal: new AbortController().signal,
+  })
+  const bootstrapServers = `127.0.0.1:${port}`
+  const connection = { clientId: 'test', bootstrapBrokers: [bootstrapServers] }
+  const admin = new Admin({ ...connection, retries: 0 })
+  // Idempotent: a retry must not write records twice that a test counts.
+  const producer = new Producer({ ...connection, idempotent: true })
+
+  async function createTopic(topic: string, partitions: number, configuration: Record<string, string> = {}) {
+    const configs = Object.entries(configuration).map(([name, value]) => ({ name, value }))
+    await admin.createTopics({ topics: [topic], partitions, replicas: 1, configs })
+    const indexes = Array.from({ length: partitions }, (_, partitionIndex) => ({ partitionIndex, timestamp: -1n }))
+    await withoutError(() => admin.listOffsets({ topics: [{ name: topic, partitions: indexes }] }))
+  }
+
+  return {
+    bootstrapServers,
+    createTopic,
+    async recreateTopic(topic, partitions) {
+      await admin.deleteTopics({ topics: [topic] })
+      await createTopic(topic, partitions)
+    },
+    async setGroupOffset(groupId, name, partition, offset) {
+      const partitionOffsets = [{ partition, offset: BigInt(offset) }]
+      await admin.alterConsumerGroupOffsets({ groupId, topics: [{ name, partitionOffsets }] })
+    },
+    async produce(topic, records) {
+      const messages = records.map(({ partition, key, value, headers }) => ({
+        topic,
+        partition,
+        ...(key !== undefined && { key: Buffer.from(key) }),
+        ...(value !== undefined && { value: Buffer.from(value) }),
+        ...(headers !== undefined && {
+          headers: new Map(
+            Object.entries(headers).map(([name, text]) => [Buffer.from(name), Buffer.from(text, 'latin1')]),
+          ),
+        }),
+      }))
+      await producer.send({ messages, acks: -1 })
+    },
+    async groupOffsets(groupId, topic) {
+      const partitions = (await admin.metadata({ topics: [topic] })).topics.get(topic)!.partitionsCount
+      const indexes = Array.from({ length: partitions }, (_, index) => index)
+      const groups = await admin.listConsumerGroupOffsets({
+        groups: [{ groupId, topics: [{ name: topic, partitionIndexes: indexes }] }],
+      })
+      const found = groups[0]!.topics[0]!.partitions
+      return indexes.map((index) =>
+        Number(found.find(({ partitionIndex }) => partitionIndex === index)!.committedOffset),
+      )
+    },
+    kill() {
+      process.kill(service.health().pid!, 'SIGKILL')
+    },
+    async stop() {
+      await Promise.all([admin.close(), producer.close()])
+      await service.stop()
+      guard.stop()
+      await rm(directory, { recursive: true })
+    },
+  }
+}
+
+/** A new topic takes a moment until its leaders know of it. */
+async function withoutError(work: () => Promise<unknown>): Promise<void> {
+  for (const deadline = Date.now() + 10_000; ; ) {
+    try {
+      await work()
+      return
+    } catch (error) {
+      if (Date.now() > deadline) throw error
+      await delay(10)
+    }
+  }
+}
+
+/** The broker listens on one, its controller on the next. */
+async function freePortPair(): Promise<number> {
+  for (;;) {
+    const first = createServer().listen(0, '127.0.0.1')
+    await once(first, 'listening')
+    const { port } = first.address() as AddressInfo
+    const second = createServer().listen(port + 1, '127.0.0.1')
+    const free = await Promise.race([
+      once(second, 'listening').then(() => true),
+      once(second, 'error').then(() => false),
+    ])
+    first.close()
+    second.close()
+    if (free) return port
+  }
+}
