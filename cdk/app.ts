@@ -17,8 +17,14 @@ const app = new App({
     '@aws-cdk/aws-ecs:removeDefaultDeploymentAlarm': true,
   },
 })
-new Pipeline(app, { stage: chosenStage(app.node.tryGetContext('stage')), bundles: bundleFunctions(repository) })
-app.synth()
+const stage = chosenStage(app.node.tryGetContext('stage'))
+const bundles = bundleFunctions(repository)
+try {
+  new Pipeline(app, { stage, bundles })
+  app.synth()
+} finally {
+  bundles.remove()
+}
 
 /** On one machine the databases may be given by URL; they are then used instead of new ones. */
 function chosenStage(name: unknown): Stage {

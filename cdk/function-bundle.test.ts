@@ -7,9 +7,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bundleFunctions, type FunctionBundles } from './function-bundle.ts'
 
 let repository: string
+let bundled: { remove(): void }[]
 
 beforeEach(() => {
   repository = mkdtempSync(join(tmpdir(), 'tidemark-repository-'))
+  bundled = []
   write('package.json', '{"type":"module","imports":{"#core/*":"./core/*"}}')
   write('core/greeting.ts', `export const greeting: string = 'hello'`)
   write('sql/source/001.sql', 'select 1')
@@ -22,7 +24,16 @@ beforeEach(() => {
   }
 })
 
-afterEach(() => rmSync(repository, { recursive: true }))
+afterEach(() => {
+  for (const bundles of bundled) bundles.remove()
+  rmSync(repository, { recursive: true })
+})
+
+function bundle(): FunctionBundles {
+  const bundles = bundleFunctions(repository)
+  bundled.push(bundles)
+  return bundles
+}
 
 function write(path: string, content: string): void {
   mkdirSync(join(repository, dirname(path)), { recursive: true })
@@ -34,22 +45,22 @@ const assetOf = (bundles: FunctionBundles, folder: string): string =>
   (bundles.code(folder) as unknown as { path: string }).path
 
 test('a function runs from its bundle alone, whatever it imports from the repository', async () => {
-  const bundle = assetOf(bundleFunctions(repository), 'greet')
+  const directory = assetOf(bundle(), 'greet')
 
-  const { handler } = await import(pathToFileURL(join(bundle, 'handler.mjs')).href)
+  const { handler } = await import(pathToFileURL(join(directory, 'handler.mjs')).href)
 
   expect(handler()).toBe('hello')
-  expect(readdirSync(bundle).sort()).toEqual(['handler.mjs', 'handler.mjs.map'])
+  expect(readdirSync(directory).sort()).toEqual(['handler.mjs', 'handler.mjs.map'])
 })
 
 test('the bundle of migrate-schema carries the migrations', () => {
-  const bundle = assetOf(bundleFunctions(repository), 'migrate-schema')
+  const directory = assetOf(bundle(), 'migrate-schema')
 
-  expect(readFileSync(join(bundle, 'sql/source/001.sql'), 'utf8')).toBe('select 1')
+  expect(readFileSync(join(directory, 'sql/source/001.sql'), 'utf8')).toBe('select 1')
 })
 
 test('the same code gives the same asset in every clone, and no path of the machine', () => {
-  const [first, second] = [bundleFunctions(repository), bundleFunctions(repository)]
+  const [first, second] = [bundle(), bundle()]
 
   const assets = [first, second].map((bundles) => {
     const stack = new Stack(new App({ builtinCloudFormationValidation: false }), 'stack')
@@ -62,9 +73,9 @@ test('the same code gives the same asset in every clone, and no path of the mach
 })
 
 test('the digest of migrate-schema follows its code and its migrations, that of another function does not', () => {
-  const before = bundleFunctions(repository)
+  const before = bundle()
   write('sql/source/002.sql', 'select 2')
-  const after = bundleFunctions(repository)
+  const after = bundle()
 
   expect(after.digest('migrate-schema')).not.toBe(before.digest('migrate-schema'))
   expect(after.digest('greet')).toBe(before.digest('greet'))
@@ -73,5 +84,5 @@ test('the digest of migrate-schema follows its code and its migrations, that of 
 test('a function without a handler is named instead of deployed empty', () => {
   rmSync(join(repository, 'lambdas/greet/handler.ts'))
 
-  expect(() => bundleFunctions(repository)).toThrow('no handler.ts in lambdas/greet: every function needs one')
+  expect(() => bundle()).toThrow('no handler.ts in lambdas/greet: every function needs one')
 })

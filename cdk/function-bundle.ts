@@ -16,13 +16,13 @@ export type FunctionBundles = {
 const DATA: Readonly<Record<string, string>> = { 'migrate-schema': 'sql' }
 
 /**
- * Bundles every function of `lambdas/` in one run of esbuild, with source maps, into a directory that is removed when
- * the process ends. Throws an Error that names the folders without a `handler.ts`.
+ * Bundles every function of `lambdas/` in one run of esbuild, with source maps, into a temporary directory; `remove` it
+ * once the stack is synthesized. Throws an Error that names the folders without a `handler.ts`.
  */
-export function bundleFunctions(repository: string): FunctionBundles {
+export function bundleFunctions(repository: string): FunctionBundles & { remove(): void } {
+  const folders = functionFolders(repository)
   const directory = mkdtempSync(join(tmpdir(), 'tidemark-functions-'))
-  process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
-  writeBundles(repository, directory)
+  writeBundles(repository, folders, directory)
   for (const [folder, data] of Object.entries(DATA)) {
     const bundle = join(directory, folder)
     if (existsSync(bundle)) cpSync(join(repository, data), join(bundle, data), { recursive: true })
@@ -30,12 +30,13 @@ export function bundleFunctions(repository: string): FunctionBundles {
   return {
     code: (folder) => lambda.Code.fromAsset(join(directory, folder)),
     digest: (folder) => digestOf(join(directory, folder)),
+    remove: () => rmSync(directory, { recursive: true }),
   }
 }
 
-function writeBundles(repository: string, directory: string): void {
+function writeBundles(repository: string, folders: string[], directory: string): void {
   const { outputFiles } = buildSync({
-    entryPoints: functionFolders(repository).map((folder) => ({
+    entryPoints: folders.map((folder) => ({
       in: `lambdas/${folder}/handler.ts`,
       out: `${folder}/handler`,
     })),
