@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { App } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import * as lambda from 'aws-cdk-lib/aws-lambda'
@@ -38,7 +39,7 @@ export function synthesize(stage: Stage): StackTemplate {
     builtinCloudFormationValidation: false,
     context: { '@aws-cdk/aws-iam:minimizePolicies': true },
   })
-  const template = Template.fromStack(new Pipeline(app, { stage, bundles: noBundles }))
+  const template = templateOf(app, stage)
   const ofType = (type: string) => template.findResources(type) as Record<string, TemplateResource>
   const json = template.toJSON()
   return {
@@ -51,5 +52,13 @@ export function synthesize(stage: Stage): StackTemplate {
     },
     types: [...new Set(Object.values<TemplateResource>(json.Resources).map(({ Type }) => Type))].sort(),
     outputs: json.Outputs,
+  }
+}
+
+function templateOf(app: App, stage: Stage): Template {
+  try {
+    return Template.fromStack(new Pipeline(app, { stage, bundles: noBundles }))
+  } finally {
+    rmSync(app.outdir, { recursive: true })
   }
 }

@@ -1,14 +1,21 @@
+import { rmSync } from 'node:fs'
 import { App, Stack } from 'aws-cdk-lib'
 import * as lambda from 'aws-cdk-lib/aws-lambda'
 import { expect, test } from 'vitest'
 import { refuseSilentDrops } from './delivery-rules.ts'
 
-function synthWith(controls: Partial<lambda.CfnEventSourceMappingProps>): () => unknown {
+function synthWith(controls: Partial<lambda.CfnEventSourceMappingProps>): () => void {
   const app = new App({ builtinCloudFormationValidation: false })
   const stack = new Stack(app, 'stack')
   refuseSilentDrops(stack)
   new lambda.CfnEventSourceMapping(stack, 'Mapping', { functionName: 'f', topics: ['t'], ...controls })
-  return () => app.synth()
+  return () => {
+    try {
+      app.synth()
+    } finally {
+      rmSync(app.outdir, { recursive: true, force: true })
+    }
+  }
 }
 
 const pollers = { provisionedPollerConfig: { minimumPollers: 1 } }
