@@ -84,6 +84,21 @@ test('between two chunks a table is not taken for captured, however long Debeziu
   expect(summaries).toMatchObject([{ tables: { 'public.ride': 'reading' } }, { tables: { 'public.ride': 'reading' } }])
 })
 
+test('a run goes on while Debezium goes on reading, and ends five seconds after the last chunk', async () => {
+  await run('create table ride (id int primary key); insert into ride values (1)')
+  let seconds = 0
+  const aSecond = async () => {
+    seconds += 1
+    if (seconds <= 9) await markChunk('public.ride')
+  }
+
+  const options = { source: source.pool, now: () => seconds * 1_000, pause: aSecond }
+  await makeCapturePendingTables(options)(Number.POSITIVE_INFINITY)
+
+  expect(seconds).toBeGreaterThanOrEqual(13)
+  expect(seconds).toBeLessThanOrEqual(17)
+})
+
 test.each([
   ['failed', ['open'] as const, 'Debezium could not read its rows, the log of Connect says why'],
   ['skipped the table', ['open', 'close'] as const, 'Debezium skipped it, the log of Connect says why'],
@@ -251,9 +266,9 @@ test('a run that meets another one waits for it and looks again; a third one lea
   const first = capture(1_000)
   await expect.poll(() => source.published()).toEqual(['public.a'])
   const second = capture(2_000)
-  await expect
-    .poll(async () => (await run("select from pg_locks where locktype = 'advisory' and not granted")).rowCount)
-    .toBe(1)
+  const turns = `select from pg_locks where locktype = 'advisory' and database = (
+    select oid from pg_database where datname = current_database())`
+  await expect.poll(async () => (await run(turns)).rowCount).toBe(2)
 
   const third = await capture()
   await run('create table b (id int primary key)')
@@ -275,4 +290,18 @@ test('a refused table that was made capturable without DDL of its own is capture
   await capture()
 
   expect(await source.state('public.ride')).toMatchObject({ state: 'captured' })
+})
+
+test('a table that is dropped while it is read leaves no signal behind; signals of others stay', async () => {
+  await run(`
+    insert into tidemark.signal values ('by hand', 'log', 'a line');
+    create table ride (id int primary key);
+    insert into ride values (1)`)
+  await capture()
+  await markChunk('public.ride')
+
+  await run('drop table ride')
+  await capture()
+
+  expect((await run('select id from tidemark.signal')).rows).toEqual([{ id: 'by hand' }])
 })

@@ -24,15 +24,16 @@ const LOCK_NOT_AVAILABLE = '55P03'
  * A run ends when nothing is left, when nothing has moved for five seconds, or at `deadline`; runs may overlap.
  * Throws an AggregateError when steps failed for another reason than a lock, after the other tables went on.
  */
-export function makeCapturePendingTables({ source, ...clock }: CaptureOptions) {
+export function makeCapturePendingTables({ source, now, pause }: CaptureOptions) {
   return async (deadline: number): Promise<CaptureSummary> => {
+    const clock = { now, pause, deadline }
     const client = await source.connect()
     try {
-      if (!(await takeTurn(client))) return { outcome: 'another run will see to it' }
+      if (!(await takeTurn(client, clock))) return { outcome: 'another run will see to it' }
       if (!(await ask<boolean>(client, 'select tidemark.is_listening()')))
         return { outcome: 'no connector listens yet' }
       await client.query('select tidemark.catch_up()')
-      return { outcome: 'done', tables: await captureAll(client, { ...clock, deadline }) }
+      return { outcome: 'done', tables: await captureAll(client, clock) }
     } finally {
       // The turn is a lock of the session: it ends with it, whatever happened.
       client.release(true)
@@ -40,28 +41,33 @@ export function makeCapturePendingTables({ source, ...clock }: CaptureOptions) {
   }
 }
 
-async function takeTurn(client: ClientBase): Promise<boolean> {
-  if (!(await ask<boolean>(client, 'select pg_try_advisory_lock($1)', [WAITING]))) return false
-  await client.query('select pg_advisory_lock($1)', [WORKING])
+async function takeTurn(client: ClientBase, { now, pause, deadline }: Clock): Promise<boolean> {
+  const lock = (key: number) => ask<boolean>(client, 'select pg_try_advisory_lock($1)', [key])
+  if (!(await lock(WAITING))) return false
+  while (!(await lock(WORKING))) {
+    if (now() >= deadline) return false
+    await pause(50)
+  }
   await client.query('select pg_advisory_unlock($1)', [WAITING])
   return true
 }
 
 type Clock = Omit<CaptureOptions, 'source'> & { deadline: number }
-type Table = { relation: string; name: string; state: string }
+/** `progress` changes as Debezium goes on with reading the table. */
+type Table = { relation: string; name: string; state: string; progress: string }
 
 async function captureAll(client: ClientBase, { now, pause, deadline }: Clock): Promise<Record<string, string>> {
-  const states = new Map<string, string>()
+  const met = new Map<string, Table>()
   const errors = new Map<string, Error>()
   for (let movedAt = now(); now() < Math.min(deadline, movedAt + PATIENCE_MS); await pause(50)) {
     // What failed is tried again by the next run, not over and over by this one.
     const failed = ({ relation, name, state }: Table) =>
-      errors.has(name) || (state === 'pending' && states.get(relation) === 'reading')
+      errors.has(name) || (state === 'pending' && met.get(relation)?.state === 'reading')
     const tables = (await uncaptured(client)).filter((table) => !failed(table))
     if (tables.length === 0) break
     for (const table of tables) {
-      if (states.get(table.relation) !== table.state) movedAt = now()
-      states.set(table.relation, table.state)
+      if (met.get(table.relation)?.progress !== table.progress) movedAt = now()
+      met.set(table.relation, table)
       const error = await tryStep(client, table)
       if (error !== undefined) errors.set(table.name, error)
     }
@@ -70,7 +76,7 @@ async function captureAll(client: ClientBase, { now, pause, deadline }: Clock): 
     const messages = [...errors].map(([name, error]) => `${name}: ${error.message}`)
     throw new AggregateError(errors.values(), `not every table could be captured. ${messages.join('; ')}`)
   }
-  return howFar(client, [...states.keys()])
+  return howFar(client, [...met.keys()])
 }
 
 const STEPS: Readonly<Record<string, string[]>> = {
@@ -100,7 +106,7 @@ async function tryStep(client: ClientBase, { relation, state }: Table): Promise<
 
 async function uncaptured(client: ClientBase): Promise<Table[]> {
   const { rows } = await client.query<Table>(`
-    select relation, schema_name || '.' || table_name as name, state
+    select relation, schema_name || '.' || table_name as name, state, concat(state, ' ', seen_marks) as progress
     from tidemark.captured_table
     where state in ('pending', 'awaiting writers', 'reading')
     order by since, relation`)

@@ -97,7 +97,7 @@ declare
   current tidemark.captured_table;
   remaining text[];
   has_rows boolean;
-  new_signal text := gen_random_uuid();
+  new_signal text := 'capture-' || gen_random_uuid();
 begin
   select * into current
   from tidemark.captured_table t
@@ -145,6 +145,27 @@ begin
 end
 $$;
 
+-- The signal that a row of tidemark.signal is, or that it is a mark for.
+create or replace function tidemark.signal_of(id text, type text, data text) returns text
+language sql immutable
+as $$
+  select case when type like 'snapshot-window-%' then data::jsonb ->> 'correlationId' else id end
+$$;
+
+-- Removes what is left of readings that are over, or whose table is gone.
+create or replace function tidemark.tidy_signals() returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from tidemark.signal s
+  where tidemark.signal_of(s.id, s.type, s.data) like 'capture-%'
+    and not exists (
+      select
+      from tidemark.captured_table t
+      where t.signal_id = tidemark.signal_of(s.id, s.type, s.data)
+    )
+$$;
+
 -- Ends the reading of a table. Debezium marks the begin and the end of each chunk in tidemark.signal, and begins the next
 -- one when it finds the end mark in the log. So it is done when the slot has confirmed a place behind all marks and there
 -- are no new ones. A last chunk without an end failed; a single chunk is one that found no rows, or skipped the table.
@@ -174,7 +195,8 @@ begin
   from (
     select s.type, (s.data::jsonb ->> 'openWindowTimestamp')::timestamptz as opened_at
     from tidemark.signal s
-    where case when s.type like 'snapshot-window-%' then s.data::jsonb ->> 'correlationId' = current.signal_id end
+    where s.id <> current.signal_id
+      and tidemark.signal_of(s.id, s.type, s.data) = current.signal_id
   ) as m;
   if marks is distinct from coalesce(current.seen_marks, 0) then
     update tidemark.captured_table t
@@ -202,14 +224,12 @@ begin
       signal_id = null,
       since = now()
   where t.relation = of_relation::bigint;
-  delete from tidemark.signal s
-  where s.id = current.signal_id
-    or case when s.type like 'snapshot-window-%' then s.data::jsonb ->> 'correlationId' = current.signal_id end;
+  perform tidemark.tidy_signals();
 end
 $$;
 
 -- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed, and every table
--- where event triggers are missing or have failed.
+-- where event triggers are missing or have failed. Tidies up after tables that are gone.
 create or replace function tidemark.catch_up() returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -230,6 +250,7 @@ begin
   loop
     perform tidemark.observe_safely(observed);
   end loop;
+  perform tidemark.tidy_signals();
 end
 $$;
 

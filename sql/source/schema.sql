@@ -129,7 +129,7 @@ declare
   current tidemark.captured_table;
   remaining text[];
   has_rows boolean;
-  new_signal text := gen_random_uuid();
+  new_signal text := 'capture-' || gen_random_uuid();
 begin
   select * into current
   from tidemark.captured_table t
@@ -199,6 +199,7 @@ begin
   loop
     perform tidemark.observe_safely(observed);
   end loop;
+  perform tidemark.tidy_signals();
 end
 $function$
 -- owned by postgres
@@ -466,7 +467,8 @@ begin
   from (
     select s.type, (s.data::jsonb ->> 'openWindowTimestamp')::timestamptz as opened_at
     from tidemark.signal s
-    where case when s.type like 'snapshot-window-%' then s.data::jsonb ->> 'correlationId' = current.signal_id end
+    where s.id <> current.signal_id
+      and tidemark.signal_of(s.id, s.type, s.data) = current.signal_id
   ) as m;
   if marks is distinct from coalesce(current.seen_marks, 0) then
     update tidemark.captured_table t
@@ -494,9 +496,7 @@ begin
       signal_id = null,
       since = now()
   where t.relation = of_relation::bigint;
-  delete from tidemark.signal s
-  where s.id = current.signal_id
-    or case when s.type like 'snapshot-window-%' then s.data::jsonb ->> 'correlationId' = current.signal_id end;
+  perform tidemark.tidy_signals();
 end
 $function$
 -- owned by postgres
@@ -941,6 +941,15 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.signal_of(id text, type text, data text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case when type like 'snapshot-window-%' then data::jsonb ->> 'correlationId' else id end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.table_refusals(relation oid, excluded_columns text[], administrator name)
  RETURNS TABLE(reason text, fix text)
  LANGUAGE plpgsql
@@ -1056,6 +1065,18 @@ begin
     join pg_roles o on o.oid = this.relowner
     where not pg_has_role(administrator, this.relowner, 'usage')
     union all
+    select format('%I may not let tidemark_capture into its schema', administrator),
+      format('grant usage on schema %I to %I with grant option', this.nspname, administrator)
+    from this
+    join pg_namespace n on n.nspname = this.nspname
+    where not has_schema_privilege(administrator, n.oid, 'usage with grant option')
+      and not exists (
+        select
+        from aclexplode(n.nspacl) acl
+        where acl.privilege_type = 'USAGE'
+          and acl.grantee in (0, coalesce(to_regrole('tidemark_capture')::oid, 0))
+      )
+    union all
     -- Debezium fails on two columns that differ only in case.
     select format('its columns %s differ only in case', string_agg(format('%I', a.attname), ' and ' order by a.attnum)),
       format('alter table %s rename column %I to %I', this.name, max(a.attname), max(a.attname) || '_2')
@@ -1134,6 +1155,21 @@ begin
   from detail
   where not exists (select from kind);
 end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.tidy_signals()
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  delete from tidemark.signal s
+  where tidemark.signal_of(s.id, s.type, s.data) like 'capture-%'
+    and not exists (
+      select
+      from tidemark.captured_table t
+      where t.signal_id = tidemark.signal_of(s.id, s.type, s.data)
+    )
 $function$
 -- owned by postgres
 
