@@ -1,0 +1,20 @@
+import type { FunctionAnswer } from './function-call.ts'
+
+/** What is shown of an answer: the result on stdout, an error with the end of the log on stderr. */
+export function describeAnswer(answer: FunctionAnswer, asJson: boolean): { out: string; err: string } {
+  const { functionName, statusCode, functionError, payload, log } = answer
+  if (asJson) return { out: JSON.stringify({ ...answer, payload: readPayload(payload) }), err: '' }
+  if (statusCode === 202) return { out: `${functionName} will run.`, err: '' }
+  const text = JSON.stringify(readPayload(payload), null, 2)
+  if (functionError === undefined) return { out: text, err: '' }
+  return { out: '', err: `${functionName} failed:\n${text}\n\nThe end of its log:\n${log.trimEnd()}` }
+}
+
+/** A function may answer with text that is no JSON, if it streams. */
+function readPayload(payload: string): unknown {
+  try {
+    return payload === '' ? null : JSON.parse(payload)
+  } catch {
+    return payload
+  }
+}

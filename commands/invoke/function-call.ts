@@ -1,0 +1,61 @@
+import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda'
+
+export type FunctionAnswer = {
+  /** Its full name. */
+  functionName: string
+  /** 200, or 202 when it runs later. */
+  statusCode: number
+  functionError?: string
+  /** As the function wrote it; empty when it runs later. */
+  payload: string
+  /** The end of its log. */
+  log: string
+}
+
+/**
+ * Calls a function by its name or the end of it. Throws an Error of one line when the event is not JSON, when there is
+ * no such function (naming those there are), and when it is throttled or the stack is gone.
+ */
+export async function callFunction(
+  endpoint: string,
+  { name, event, async }: { name: string; event: string; async: boolean },
+): Promise<FunctionAnswer> {
+  refuseMalformed(event)
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  const lambda = new LambdaClient({ endpoint, region: 'us-east-1', credentials, maxAttempts: 1 })
+  try {
+    const functionName = await findFunction(lambda, name)
+    const answer = await lambda.send(
+      new InvokeCommand({
+        FunctionName: functionName,
+        Payload: Buffer.from(event),
+        ...(async ? { InvocationType: 'Event' } : { LogType: 'Tail' }),
+      }),
+    )
+    return {
+      functionName,
+      statusCode: answer.StatusCode!,
+      ...(answer.FunctionError !== undefined && { functionError: answer.FunctionError }),
+      payload: answer.Payload?.transformToString() ?? '',
+      log: Buffer.from(answer.LogResult ?? '', 'base64').toString(),
+    }
+  } finally {
+    lambda.destroy()
+  }
+}
+
+async function findFunction(lambda: LambdaClient, name: string): Promise<string> {
+  const { Functions = [] } = await lambda.send(new ListFunctionsCommand())
+  const names = Functions.map(({ FunctionName }) => FunctionName!)
+  const found = names.find((each) => each === name) ?? names.find((each) => each.endsWith(`-${name}`))
+  if (found !== undefined) return found
+  throw new Error(`There is no function ${name}. There are: ${names.join(', ')}`)
+}
+
+function refuseMalformed(event: string): void {
+  try {
+    JSON.parse(event)
+  } catch (cause) {
+    throw new Error(`The event is not JSON: ${(cause as SyntaxError).message}`, { cause })
+  }
+}
