@@ -75,6 +75,8 @@ export type Engine = {
 export type EngineOptions = {
   settings: Settings
   onProgress: (progress: Progress) => void
+  /** Told each line that goes into a log of the stack, with the log's name: a function's is the function's. */
+  onLog?: (name: string, line: string) => void
   /** Aborting it stops a stack that is still starting; `startEngine` then rejects with the reason. */
   signal?: AbortSignal
 }

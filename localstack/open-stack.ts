@@ -46,7 +46,7 @@ export async function openStack(options: EngineOptions, purpose: LocalAccount['p
     return stopped
   }
   try {
-    account = await openAccount(options.settings, purpose, signal, makeSteps(options.onProgress), pages)
+    account = await openAccount(options, purpose, signal, pages)
     const outputs = await deploy(account, standInFor, (reason) => stopping.abort(reason))
     if (purpose === 'run') await removeForgotten(account)
     return { account, outputs, lock, pages, stop }
@@ -57,12 +57,12 @@ export async function openStack(options: EngineOptions, purpose: LocalAccount['p
 }
 
 async function openAccount(
-  settings: Settings,
+  { settings, onProgress, onLog }: EngineOptions,
   purpose: LocalAccount['purpose'],
   signal: AbortSignal,
-  step: Step,
   pages: OpenStack['pages'],
 ): Promise<LocalAccount> {
+  const step = makeSteps(onProgress)
   const java = findJvm(step)
   const directory = purpose === 'run' ? await synthesizeAs(step, settings) : assemblyDirectory(settings)
   const stack = readStack(directory)
@@ -73,7 +73,11 @@ async function openAccount(
   addExistingDatabases(settings, secrets)
   const record = await openDeploymentRecord(join(settings.directory, 'deployment.json'))
 
-  const log = openLineLogs(join(settings.directory, 'logs'))
+  const write = openLineLogs(join(settings.directory, 'logs'))
+  const log = (name: string, line: string) => {
+    write(name, line)
+    onLog?.(name, line)
+  }
   const functions = makeFunctionHost({ endpointUrl: `http://127.0.0.1:${settings.endpointPort}`, onLog: log })
   const endpoint = await startEndpoint({
     port: settings.endpointPort,
