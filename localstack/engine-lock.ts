@@ -1,5 +1,7 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { link, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { EngineEndpoints, RunningEngine } from './engine.ts'
 import { writePrivately } from './private-file.ts'
 import { MissingProgramError, runToEnd } from './servers/finished-process.ts'
@@ -10,6 +12,9 @@ export type EngineLock = {
   publish: (endpoints: EngineEndpoints, outputs: Record<string, string>) => Promise<void>
   release: () => Promise<void>
 }
+
+/** Removing a lock takes a moment. */
+const REMOVAL_MS = 5_000
 
 type Content = { pid: number; startedAt: string; endpoints?: EngineEndpoints; outputs?: Record<string, string> }
 
@@ -26,7 +31,7 @@ export async function lockDirectory(directory: string): Promise<EngineLock> {
         `Tidemark already runs in ${directory}, as process ${holder.pid}. Stop it with Ctrl-C where it was started, or with "kill ${holder.pid}".`,
       )
     }
-    await discard(file, holder)
+    await removeVoid(file)
   }
   return {
     publish: (endpoints, outputs) => writePrivately(file, JSON.stringify({ ...own, endpoints, outputs })),
@@ -43,13 +48,14 @@ export async function findRunningEngine(directory: string): Promise<RunningEngin
 
 const lockFile = (directory: string): string => join(directory, 'engine.json')
 
+/** Linked in place with its content: nobody reads half of it. */
 async function create(file: string, content: Content): Promise<boolean> {
+  const fresh = `${file}.${randomUUID()}`
+  await writeFile(fresh, JSON.stringify(content), { mode: 0o600 })
   try {
-    await writeFile(file, JSON.stringify(content), { flag: 'wx', mode: 0o600 })
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
+    return await succeedsUnless('EEXIST', link(fresh, file))
+  } finally {
+    await rm(fresh)
   }
 }
 
@@ -58,24 +64,38 @@ async function read(file: string): Promise<Content | undefined> {
     return JSON.parse(await readFile(file, 'utf8'))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    // Half-written by a process that died meanwhile: nobody's.
+    // Cut short when the machine went down: nobody's.
     if (error instanceof SyntaxError) return { pid: 0, startedAt: '' }
     throw error
   }
 }
 
-/** Renamed away first: of two processes that find a void lock, one gets it, and a lock taken meanwhile is put back. */
-async function discard(file: string, expected: Content): Promise<void> {
-  const aside = `${file}.${process.pid}.void`
+/** One process at a time removes a lock, and only a void one: two that find it never remove each other's new one. */
+async function removeVoid(file: string): Promise<void> {
+  const removing = `${file}.removing`
+  if (!(await succeedsUnless('EEXIST', mkdir(removing)))) {
+    const since = (await stat(removing).catch(() => undefined))?.mtimeMs ?? Date.now()
+    // Left behind by a process that died at this point.
+    if (Date.now() - since > REMOVAL_MS) await succeedsUnless('ENOENT', rmdir(removing))
+    await pause(10)
+    return
+  }
   try {
-    await rename(file, aside)
+    const holder = await read(file)
+    if (holder !== undefined && !(await isRunning(holder))) await rm(file)
+  } finally {
+    await rmdir(removing)
+  }
+}
+
+async function succeedsUnless(code: string, work: Promise<unknown>): Promise<boolean> {
+  try {
+    await work
+    return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    if ((error as NodeJS.ErrnoException).code === code) return false
     throw error
   }
-  const found = await read(aside)
-  if (found?.pid === expected.pid && found.startedAt === expected.startedAt) await rm(aside)
-  else await rename(aside, file)
 }
 
 /** The process exists and is the same one: its number was not given to another program since. */

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { readSettings } from './settings.ts'
+
+test('nothing set means the usual ports and the checkout’s own directory', () => {
+  expect(readSettings({})).toEqual({
+    directory: expect.stringMatching(/\.tidemark$/),
+    postgresPort: 15432,
+    kafkaPort: 19092,
+    connectPort: 18083,
+    endpointPort: 14566,
+  })
+})
+
+test('a port or URL that cannot be one is refused by the name of its variable', () => {
+  expect(() => readSettings({ TIDEMARK_KAFKA_PORT: '80' })).toThrow('TIDEMARK_KAFKA_PORT=80 is not a port')
+  expect(() => readSettings({ TIDEMARK_KAFKA_PORT: 'kafka' })).toThrow('TIDEMARK_KAFKA_PORT=kafka')
+  for (const url of ['shop', 'mysql://u:p@h/d', 'postgres://h/d', 'postgres://u:p@h']) {
+    expect(() => readSettings({ TIDEMARK_SOURCE_URL: url })).toThrow('TIDEMARK_SOURCE_URL is not a database URL')
+  }
+})
+
+test('the password of a malformed URL is not in the error', () => {
+  expect(() => readSettings({ TIDEMARK_TARGET_URL: 'mysql://u:hunter2@h/d' })).toThrow(
+    expect.objectContaining({ message: expect.not.stringContaining('hunter2') }),
+  )
+})
