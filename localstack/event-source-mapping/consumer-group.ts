@@ -135,10 +135,10 @@ export class GroupMember {
     )
   }
 
-  /** Leaves the group, or gives up after two seconds when the broker does not answer. No callback is called any more. */
+  /** Leaves the group, or gives up after a second when the broker does not answer. No callback is called any more. */
   async leave(): Promise<void> {
     this.#left = true
-    await Promise.race([this.#close(), delay(2_000, undefined, { ref: false })])
+    await Promise.race([this.#close(), delay(1_000, undefined, { ref: false })])
   }
 
   async #close(): Promise<void> {

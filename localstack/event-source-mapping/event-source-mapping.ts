@@ -153,12 +153,9 @@ class Poller {
   async #revoke(graceMs: number): Promise<void> {
     this.#assignment.abort()
     this.#makeRoom()
-    await atMost(graceMs, this.#dispatcher.revoke())
+    const settled = this.#dispatcher.revoke().then(() => this.#commits?.flush())
     // A commit that fails has ended the membership already.
-    await atMost(
-      graceMs,
-      this.#commits?.flush().catch(() => undefined),
-    )
+    await Promise.race([settled.catch(() => undefined), delay(graceMs, undefined, { ref: false })])
   }
 
   #observer(): PollObserver {
@@ -183,8 +180,4 @@ class Poller {
     this.#room.resolve()
     this.#room = Promise.withResolvers()
   }
-}
-
-async function atMost(ms: number, work: Promise<unknown> | undefined): Promise<void> {
-  await Promise.race([work, delay(ms, undefined, { ref: false })])
 }

@@ -38,8 +38,8 @@ export type PollObserver = {
 const longPollMs = 500
 /** While some queues are full: soon enough to poll them again when they are not. */
 const shortPollMs = 10
-/** Encoded records that may wait, over all topic partitions; one gets from 1 to 8 MB of it. */
-const bufferBytes = 64 << 20
+/** Encoded records that may wait, over all topic partitions; one gets from 1 to 4 MB of it. */
+const bufferBytes = 32 << 20
 
 /**
  * Polls one broker for its topic partitions until `signal` is aborted. A topic partition whose queue is full is left out
@@ -50,7 +50,7 @@ export async function pollBroker(
   partitions: PolledPartition[],
   { room, signal, observer }: { room: () => Promise<void>; signal: AbortSignal; observer: PollObserver },
 ): Promise<void> {
-  const queueBytes = Math.min(8 << 20, Math.max(1 << 20, bufferBytes / partitions.length))
+  const queueBytes = Math.min(4 << 20, Math.max(1 << 20, bufferBytes / partitions.length))
   while (!signal.aborted) {
     const wanted = partitions.filter(({ queue }) => queue.bytes < queueBytes)
     if (wanted.length === 0) {
