@@ -1,0 +1,84 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { histogramOf } from '#lambdas/apply-latest-state/latency-histogram.ts'
+import { ApplyMetrics, Rate } from './metrics.ts'
+
+const line = (metrics: object) =>
+  JSON.stringify({ _aws: { Timestamp: 1, CloudWatchMetrics: [] }, Capability: 'latest-state', ...metrics })
+
+test('the changes of the last ten seconds are summed up, with their latencies', () => {
+  const metrics = new ApplyMetrics(10_000, 0)
+
+  metrics.take(line({ AppliedChanges: 900, CommitToVisibleMs: { Values: [5_000], Counts: [900] } }), 1_000)
+  metrics.take(line({ AppliedChanges: 60, CommitToVisibleMs: { Values: [8, 20], Counts: [50, 10] } }), 15_000)
+  metrics.take(
+    line({ AppliedChanges: 40, QuarantinedRecords: 2, CommitToVisibleMs: { Values: [8, 90], Counts: [39, 1] } }),
+    19_000,
+  )
+
+  expect(metrics.activity(20_000)).toEqual({
+    changes: 100,
+    changesPerSecond: 10,
+    quarantined: 2,
+    commitToVisibleMs: { p50: 8, p95: 20, p99: 20 },
+  })
+})
+
+test('before ten seconds have passed the rate is of the time there was', () => {
+  const metrics = new ApplyMetrics(10_000, 100_000)
+
+  metrics.take(line({ AppliedChanges: 200 }), 101_000)
+
+  expect(metrics.activity(102_000)).toMatchObject({ changesPerSecond: 100, commitToVisibleMs: null })
+})
+
+test('lines that are not metrics of the capability are passed over', () => {
+  const metrics = new ApplyMetrics(10_000, 0)
+
+  for (const other of [
+    '',
+    'START RequestId: 1',
+    '{"level":"info"}',
+    line({ Capability: 'archive', AppliedChanges: 9 }),
+  ]) {
+    metrics.take(other, 1)
+  }
+
+  expect(metrics.activity(2).changes).toBe(0)
+})
+
+test('percentiles are those of all latencies, up to the steps the function rounds them up to', () => {
+  const latency = fc.integer({ min: 1, max: 3_000 })
+  const invocations = fc.array(fc.array(latency, { minLength: 1, maxLength: 50 }), { minLength: 1, maxLength: 20 })
+
+  fc.assert(
+    fc.property(invocations, (batches) => {
+      const metrics = new ApplyMetrics(10_000, 0)
+      for (const batch of batches) {
+        metrics.take(line({ AppliedChanges: batch.length, CommitToVisibleMs: histogramOf(batch) }), 1)
+      }
+
+      const all = batches.flat().sort((a, b) => a - b)
+      const told = metrics.activity(2).commitToVisibleMs!
+      for (const [name, share] of [
+        ['p50', 0.5],
+        ['p95', 0.95],
+        ['p99', 0.99],
+      ] as const) {
+        const exact = all[Math.ceil(all.length * share) - 1]!
+        expect(histogramOf([exact]).Values).toEqual([told[name]])
+      }
+    }),
+  )
+})
+
+test('a rate is the growth over the stretch, and begins anew with its counter', () => {
+  const rate = new Rate(5_000)
+
+  const rates = [0, 100, 200, 300, 400, 500, 500, 500, 500, 500, 500, 500].map((total, second) =>
+    rate.perSecond(total, second * 1_000),
+  )
+
+  expect(rates).toEqual([0, 100, 100, 100, 100, 100, 80, 60, 40, 20, 0, 0])
+  expect([rate.perSecond(10, 12_000), rate.perSecond(60, 13_000)]).toEqual([0, 50])
+})

@@ -1,0 +1,103 @@
+/** Latencies in milliseconds: half of all changes took no longer than p50, and so on. */
+export type Percentiles = { p50: number; p95: number; p99: number }
+
+/** What the apply function did in a stretch of time. */
+export type ApplyActivity = {
+  changes: number
+  changesPerSecond: number
+  quarantined: number
+  /** From the commit in the source until the row was visible; null where nothing was measured. */
+  commitToVisibleMs: Percentiles | null
+}
+
+type Sample = {
+  atMs: number
+  changes: number
+  quarantined: number
+  latencies: { values: readonly number[]; counts: readonly number[] }
+}
+
+/**
+ * Collects the metrics apply-latest-state prints, in CloudWatch's embedded metric format, and sums them up over the
+ * last `keptMs`. Times are milliseconds of one clock.
+ */
+export class ApplyMetrics {
+  readonly #keptMs: number
+  readonly #startedMs: number
+  #samples: Sample[] = []
+
+  constructor(keptMs: number, nowMs: number) {
+    this.#keptMs = keptMs
+    this.#startedMs = nowMs
+  }
+
+  /** Takes a line of the function's log; any other line than one of metrics is passed over. */
+  take(line: string, nowMs: number): void {
+    const sample = readSample(line, nowMs)
+    if (sample !== undefined) this.#samples.push(sample)
+  }
+
+  /** The last `keptMs`, or the time since the start where that is shorter. */
+  activity(nowMs: number): ApplyActivity {
+    this.#samples = this.#samples.filter(({ atMs }) => atMs > nowMs - this.#keptMs)
+    const sum = (count: (sample: Sample) => number) => this.#samples.reduce((total, each) => total + count(each), 0)
+    const changes = sum((sample) => sample.changes)
+    const seconds = Math.max(1, Math.min(this.#keptMs, nowMs - this.#startedMs)) / 1_000
+    return {
+      changes,
+      changesPerSecond: changes / seconds,
+      quarantined: sum((sample) => sample.quarantined),
+      commitToVisibleMs: percentiles(this.#samples.map(({ latencies }) => latencies)),
+    }
+  }
+}
+
+function readSample(line: string, atMs: number): Sample | undefined {
+  // Most lines are not metrics: only what looks like them is parsed.
+  if (!line.startsWith('{"_aws":')) return undefined
+  const metrics = JSON.parse(line)
+  if (metrics.Capability !== 'latest-state') return undefined
+  const latencies = { values: metrics.CommitToVisibleMs?.Values ?? [], counts: metrics.CommitToVisibleMs?.Counts ?? [] }
+  return { atMs, changes: metrics.AppliedChanges, quarantined: metrics.QuarantinedRecords ?? 0, latencies }
+}
+
+function percentiles(histograms: Sample['latencies'][]): Percentiles | null {
+  const counts = new Map<number, number>()
+  for (const histogram of histograms) {
+    histogram.values.forEach((value, index) => {
+      counts.set(value, (counts.get(value) ?? 0) + histogram.counts[index]!)
+    })
+  }
+  const ascending = [...counts].sort(([a], [b]) => a - b)
+  const total = ascending.reduce((sum, [, count]) => sum + count, 0)
+  if (total === 0) return null
+  const at = (share: number) => {
+    let seen = 0
+    for (const [value, count] of ascending) {
+      seen += count
+      if (seen >= total * share) return value
+    }
+    return ascending.at(-1)![0]
+  }
+  return { p50: at(0.5), p95: at(0.95), p99: at(0.99) }
+}
+
+/** How fast a counter that only grows does so, over the last `keptMs`. */
+export class Rate {
+  readonly #keptMs: number
+  #readings: { atMs: number; total: number }[] = []
+
+  constructor(keptMs: number) {
+    this.#keptMs = keptMs
+  }
+
+  /** Takes a reading of the counter and gives its growth per second; one that fell has begun anew. */
+  perSecond(total: number, nowMs: number): number {
+    if (total < (this.#readings.at(-1)?.total ?? 0)) this.#readings = []
+    this.#readings.push({ atMs: nowMs, total })
+    // The oldest reading kept is the last one that is older than the stretch.
+    while (this.#readings.length > 2 && this.#readings[1]!.atMs <= nowMs - this.#keptMs) this.#readings.shift()
+    const first = this.#readings[0]!
+    return nowMs === first.atMs ? 0 : ((total - first.total) * 1_000) / (nowMs - first.atMs)
+  }
+}
