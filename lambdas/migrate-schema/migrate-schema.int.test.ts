@@ -200,3 +200,27 @@ test('installing again after a removal works', async () => {
 
   expect(second.data).toEqual({ ...first.data, targetMigrations: 0 })
 })
+
+test('an administrator that is no superuser installs everything but the event triggers, and captures its tables', async () => {
+  const username = `admin_${source.name}`
+  await source.pool.query(`
+    create role ${username} login createrole replication password 'p';
+    grant tidemark_capture, tidemark_producer to ${username} with admin option;
+    grant create on database ${source.name} to ${username}`)
+  const administrator = new pg.Pool({ connectionString: databaseUrl(source.name, { username, password: 'p' }), max: 1 })
+  await administrator.query('create schema city; create table city.stop (id int primary key)')
+
+  const logins = { ...login('tidemark_capture'), ...login('tidemark_producer') }
+  await makeMigrateSchema({
+    source: { database: administrator, directory: join(sql, 'source'), logins },
+    target: { database: target.pool, directory: join(sql, 'target'), logins: {} },
+  })(event('Create', { Captured: { ...EVERYTHING, schemas: ['city'] } }))
+
+  const { rows } = await administrator.query(`
+    select (select state from tidemark.captured_table) as state, tidemark.emit_beacon()::int as beacon,
+      has_table_privilege('tidemark_capture', 'city.stop', 'select') as readable,
+      (select count(*)::int from pg_event_trigger) as triggers`)
+  expect(rows).toEqual([{ state: 'captured', beacon: 1, readable: true, triggers: 0 }])
+  await administrator.end()
+  await source.pool.query(`drop owned by ${username} cascade; drop role ${username}`)
+})

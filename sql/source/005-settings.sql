@@ -64,8 +64,8 @@ begin
 end
 $$;
 
--- Sets how many topic partitions there are, what is captured and the epoch, and brings the contracts in line. The number
--- of topic partitions is fixed once set: contracts and beacons of another number would be missing from some.
+-- Sets how many topic partitions there are, what is captured and the epoch, and brings the contracts in line. The
+-- number of topic partitions is fixed once set: with another one some would lack contracts and beacons.
 create or replace function tidemark.configure(topic_partitions integer, captured jsonb, epoch integer default 1)
 returns void
 language plpgsql

@@ -86,8 +86,8 @@ as $$
     and l.pid is distinct from pg_backend_pid()
 $$;
 
--- Moves a published table on once its writers have ended: one without rows is captured, one with rows is read, one table
--- at a time. Called first in a transaction after the one that published it, so that no writer is missed.
+-- Moves a published table on once its writers have ended: one without rows is captured, one with rows is read, and one
+-- after the other. Called first in a transaction after the one that published it, so that no writer is missed.
 create or replace function tidemark.await_writers(of_relation oid) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -113,11 +113,11 @@ begin
   where current.awaited is null
     or w.name = any (current.awaited) and exists (select from pg_locks l where l.virtualtransaction = w.name)
     or w.name like '-1/%';
+  update tidemark.captured_table t
+  set awaited = remaining
+  where t.relation = of_relation::bigint
+    and t.awaited is distinct from remaining;
   if remaining <> '{}' then
-    update tidemark.captured_table t
-    set awaited = remaining
-    where t.relation = of_relation::bigint
-      and t.awaited is distinct from remaining;
     return;
   end if;
 
@@ -166,9 +166,9 @@ as $$
     )
 $$;
 
--- Ends the reading of a table. Debezium marks the begin and the end of each chunk in tidemark.signal, and begins the next
--- one when it finds the end mark in the log. So it is done when the slot has confirmed a place behind all marks and there
--- are no new ones. A last chunk without an end failed; a single chunk is one that found no rows, or skipped the table.
+-- Ends the reading of a table. Debezium marks begin and end of each chunk in tidemark.signal, and begins the next one
+-- when it finds the end mark in the log. So it is done when the slot has confirmed a place behind all marks and there
+-- are no new ones. A last chunk without an end failed; a single chunk found no rows, or skipped the table.
 create or replace function tidemark.end_reading(of_relation oid) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -228,7 +228,7 @@ begin
 end
 $$;
 
--- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed, and every table
+-- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed, and all tables
 -- where event triggers are missing or have failed. Tidies up after tables that are gone.
 create or replace function tidemark.catch_up() returns void
 language plpgsql

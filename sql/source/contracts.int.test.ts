@@ -23,7 +23,7 @@ test('a new table has one contract per topic partition, committed with it, in th
       city text,
       id bigint,
       fare numeric(12, 2) not null,
-      tags text[],
+      note jsonb,
       at timestamp(3),
       primary key (id, city)
     );
@@ -44,7 +44,7 @@ test('a new table has one contract per topic partition, committed with it, in th
       { number: 1, name: 'city', type: 'text', nullable: false, generated: false, key: 2 },
       { number: 2, name: 'id', type: 'bigint', nullable: false, generated: false, key: 1 },
       { number: 3, name: 'fare', type: 'numeric(12,2)', nullable: false, generated: false, key: null },
-      { number: 4, name: 'tags', type: 'text[]', nullable: true, generated: false, key: null },
+      { number: 4, name: 'note', type: 'jsonb', nullable: true, generated: false, key: null },
       { number: 5, name: 'at', type: 'timestamp(3) without time zone', nullable: true, generated: false, key: null },
     ],
   }
