@@ -61,7 +61,7 @@ const local: Stage = {
     memoryMiB: 2048,
     heapMiB: 512,
   },
-  latestState: { memoryMiB: 512, timeoutSeconds: 60, concurrency: 8 },
+  latestState: { memoryMiB: 512, timeoutSeconds: 60, concurrency: 4 },
   customerManagedKeys: false,
   keepsData: false,
   logRetentionDays: 1,
