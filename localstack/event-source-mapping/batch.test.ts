@@ -72,6 +72,23 @@ test('an event holds several topic partitions, the one that waited longest first
   expect(batch.records).toBe(3)
 })
 
+test('the limit is exact, for one topic partition and for two', () => {
+  const one = () => [sourceOf('t-0', [[5], [7]])]
+  const two = () => [sourceOf('t-0', [[5]]), sourceOf('t-1', [[7]])]
+
+  for (const sources of [one, two]) {
+    const { length } = formBatch(sources(), limits, frame)!.payload
+    expect(formBatch(sources(), { records: 2, bytes: length }, frame)!.records).toBe(2)
+    expect(formBatch(sources(), { records: 2, bytes: length - 1 }, frame)!.records).toBe(1)
+  }
+})
+
+test('a batch that is full leaves other topic partitions to other invocations', () => {
+  const sources = [sourceOf('t-0', [[1000, 1000]], 1), sourceOf('t-1', [[1]], 2)]
+
+  expect([...formBatch(sources, { records: 10, bytes: 2000 }, frame)!.parts.keys()]).toEqual(['t-0'])
+})
+
 test('6 MB are counted as they are sent: base64 and JSON included', () => {
   const source = sourceOf('t-0', [Array(20).fill(600_000)])
 
@@ -84,7 +101,7 @@ test('6 MB are counted as they are sent: base64 and JSON included', () => {
 
 test('the longest record an event can carry is delivered; one byte more holds its topic partition, not the others', () => {
   const overhead = formBatch([sourceOf('t-0', [[0]])], limits, frame)!.payload.length
-  const longest = Math.floor((limits.bytes - overhead - 1) / 4) * 3
+  const longest = Math.floor((limits.bytes - overhead) / 4) * 3
   const fitting = sourceOf('t-0', [[longest]])
   const tooLong = sourceOf('t-0', [[longest + 3]])
 

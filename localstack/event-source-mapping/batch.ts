@@ -14,7 +14,7 @@ export type Batch = { parts: Map<string, RecordRun>; records: number; payload: B
 
 /** The longest record, as JSON, that an event of the topic partition can carry. */
 export function recordLimitBytes(name: string, limitBytes: number, frame: EventFrame): number {
-  return limitBytes - frame.head.length - `,${opening(name)}]`.length - frame.tail.length
+  return limitBytes - frame.head.length - opening(name, 0).length - ']'.length - frame.tail.length
 }
 
 /**
@@ -45,12 +45,13 @@ export function formBatch(sources: Source[], limits: BatchLimits, frame: EventFr
   let records = 0
   let bytes = frame.head.length + frame.tail.length
   for (const { name, queue } of longestWaitingFirst(sources)) {
-    const framing = `,${opening(name)}]`.length
+    const framing = opening(name, parts.size).length + ']'.length
     const run = queue.take(limits.records - records, limits.bytes - bytes - framing)
     if (run === undefined) continue
     parts.set(name, run)
     records += run.count
     bytes += framing + run.bytes
+    // Full: the others are better off in an invocation of their own than held by the rest of this one.
     if (queue.count > 0) break
   }
   return parts.size === 0 ? undefined : makeBatch(parts, frame)
@@ -61,15 +62,15 @@ export function makeBatch(parts: Map<string, RecordRun>, frame: EventFrame): Bat
   const chunks: Buffer[] = [Buffer.from(frame.head)]
   let records = 0
   for (const [name, run] of parts) {
-    chunks.push(Buffer.from(`${records === 0 ? '' : ','}${opening(name)}`), ...runBytes(run), Buffer.from(']'))
+    chunks.push(Buffer.from(opening(name, records)), ...runBytes(run), Buffer.from(']'))
     records += run.count
   }
   chunks.push(Buffer.from(frame.tail))
   return { parts, records, payload: Buffer.concat(chunks) }
 }
 
-function opening(name: string): string {
-  return `${JSON.stringify(name)}:[`
+function opening(name: string, before: number): string {
+  return `${before > 0 ? ',' : ''}${JSON.stringify(name)}:[`
 }
 
 function longestWaitingFirst(sources: Source[]): Source[] {

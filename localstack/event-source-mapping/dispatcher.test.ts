@@ -200,6 +200,20 @@ test('revoking waits for what runs, counts it, and begins nothing more', async (
   expect(log).toEqual(['t-0 processed below 1'])
 })
 
+test('a batch that fails while it is revoked is not tried again under the next assignment', async () => {
+  const { dispatcher, sources, calls, arrive } = setUp(1)
+  dispatcher.assign(sources)
+  arrive(0, 1)
+
+  const revoked = dispatcher.revoke()
+  calls[0]!.answer(failure)
+  await revoked
+  dispatcher.assign([{ name: 't-0', queue: new RecordQueue() }])
+  await vi.advanceTimersByTimeAsync(60_000)
+
+  expect(calls).toHaveLength(1)
+})
+
 test('revoking gives failed batches up', async () => {
   const { dispatcher, sources, calls, arrive } = setUp(1)
   dispatcher.assign(sources)
