@@ -37,16 +37,22 @@ export async function openStack(options: EngineOptions, purpose: LocalAccount['p
   const stopping = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, stopping.signal]) : stopping.signal
   const lock = await lockDirectory(options.settings.directory)
+  const step = makeSteps(options.onProgress)
+  const java = findJvm(step, signal)
   const pages = {}
   let account: LocalAccount | undefined
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> => {
     stopping.abort(new Error('the stack was stopped'))
-    stopped ??= (account ? closeAccount(account) : Promise.resolve()).then(lock.release)
+    stopped ??= (async () => {
+      if (account) await closeAccount(account)
+      await Promise.allSettled([java])
+      await lock.release()
+    })()
     return stopped
   }
   try {
-    account = await openAccount(options, purpose, signal, pages)
+    account = await openAccount(options, { purpose, signal, step, java, pages })
     const outputs = await deploy(account, standInFor, (reason) => stopping.abort(reason))
     if (purpose === 'run') await removeForgotten(account)
     return { account, outputs, lock, pages, stop }
@@ -56,15 +62,13 @@ export async function openStack(options: EngineOptions, purpose: LocalAccount['p
   }
 }
 
+type Beginnings = Pick<LocalAccount, 'purpose' | 'signal' | 'step' | 'java'> & Pick<OpenStack, 'pages'>
+
 async function openAccount(
-  { settings, onProgress, onLog }: EngineOptions,
-  purpose: LocalAccount['purpose'],
-  signal: AbortSignal,
-  pages: OpenStack['pages'],
+  { settings, onLog }: EngineOptions,
+  { purpose, signal, step, java, pages }: Beginnings,
 ): Promise<LocalAccount> {
-  const step = makeSteps(onProgress)
-  const java = findJvm(step)
-  const directory = purpose === 'run' ? await synthesizeAs(step, settings) : assemblyDirectory(settings)
+  const directory = purpose === 'run' ? await synthesizeAs(step, settings, signal) : assemblyDirectory(settings)
   const stack = readStack(directory)
   checkTemplate(stack.template, standInFor)
   await refuseBusyPorts(portsOf(stack, settings))
@@ -103,20 +107,20 @@ async function openAccount(
 }
 
 /** Begun before it is needed: on a first start the downloads run beside the synthesis. */
-function findJvm(step: Step): LocalAccount['java'] {
+function findJvm(step: Step, signal: AbortSignal): LocalAccount['java'] {
   const java = step('jars', async (tell) => {
     const program = await findJava(process.env)
     const directory = join(repository, '.tidemark', 'jars')
-    return { program, jars: await prepareJars({ directory, environment: process.env, onProgress: tell }) }
+    return { program, jars: await prepareJars({ directory, environment: process.env, onProgress: tell, signal }) }
   })
   // Who needs it sees the failure; until then nobody listens.
   java.catch(() => undefined)
   return java
 }
 
-function synthesizeAs(step: Step, settings: Settings): Promise<string> {
+function synthesizeAs(step: Step, settings: Settings, signal: AbortSignal): Promise<string> {
   return step('assembly', async (tell) => {
-    const { directory, unchanged } = await synthesize(settings)
+    const { directory, unchanged } = await synthesize(settings, signal)
     if (unchanged) tell('unchanged')
     return directory
   })

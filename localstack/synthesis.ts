@@ -15,7 +15,10 @@ export const assemblyDirectory = ({ directory }: Settings): string => join(direc
  * The cloud assembly of the stage `local`, synthesized as `cdk synth` would; when nothing it is made of has changed, the
  * one of last time. Throws an Error with what the app printed.
  */
-export async function synthesize(settings: Settings): Promise<{ directory: string; unchanged: boolean }> {
+export async function synthesize(
+  settings: Settings,
+  signal: AbortSignal,
+): Promise<{ directory: string; unchanged: boolean }> {
   const directory = assemblyDirectory(settings)
   const digestFile = join(directory, 'inputs.sha256')
   const digest = await digestInputs(settings)
@@ -26,6 +29,7 @@ export async function synthesize(settings: Settings): Promise<{ directory: strin
   await mkdir(fresh, { recursive: true })
   const { code, output } = await runToEnd(process.execPath, ['cdk/app.ts'], {
     cwd: repository,
+    signal,
     env: {
       ...process.env,
       CDK_OUTDIR: fresh,

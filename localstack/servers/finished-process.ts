@@ -3,6 +3,13 @@ import { type SpawnOptions, spawn } from 'node:child_process'
 /** What a process that ran to its end left. `output` is stdout and stderr as they came. */
 export type FinishedProcess = { code: number | null; output: string }
 
+export type RunOptions = Pick<SpawnOptions, 'cwd' | 'env' | 'uid' | 'gid'> & {
+  /** Sees each line as it comes. */
+  onLine?: (line: string) => void
+  /** Ends the process, and all it has started. */
+  signal?: AbortSignal
+}
+
 /** The program could not be started at all. */
 export class MissingProgramError extends Error {
   override name = 'MissingProgramError'
@@ -10,27 +17,42 @@ export class MissingProgramError extends Error {
 
 /**
  * Runs a program to its end. Its exit code is a value; a program that is not there is a MissingProgramError.
- * `onLine` sees each line as it comes.
+ * Rejects with the signal's reason once the process has ended, when that was aborted.
  */
 export async function runToEnd(
   file: string,
   args: readonly string[],
-  options: Pick<SpawnOptions, 'cwd' | 'env' | 'uid' | 'gid'> & { onLine?: (line: string) => void } = {},
+  { onLine, signal, ...spawning }: RunOptions = {},
 ): Promise<FinishedProcess> {
-  const { onLine, ...spawning } = options
-  const child = spawn(file, args, { ...spawning, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  let unfinished = ''
-  const take = (text: string): void => {
-    output += text
-    const lines = (unfinished + text).split('\n')
-    unfinished = lines.pop()!
-    if (onLine) lines.forEach(onLine)
+  signal?.throwIfAborted()
+  // In a session of its own: a Ctrl-C in the terminal reaches it through the signal, not beside it.
+  const child = spawn(file, args, { ...spawning, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const kill = (): void => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
   }
-  child.stdout.setEncoding('utf8').on('data', take)
-  child.stderr.setEncoding('utf8').on('data', take)
+  signal?.addEventListener('abort', kill)
+  const output = collect([child.stdout, child.stderr], onLine)
   const { promise, resolve, reject } = Promise.withResolvers<number | null>()
   child.on('error', (cause) => reject(new MissingProgramError(`${file} cannot be run`, { cause })))
+  child.on('exit', () => signal?.removeEventListener('abort', kill))
   child.on('close', resolve)
-  return { code: await promise, output }
+  const code = await promise
+  signal?.throwIfAborted()
+  return { code, output: output() }
+}
+
+function collect(streams: readonly NodeJS.ReadableStream[], onLine?: (line: string) => void): () => string {
+  let output = ''
+  let unfinished = ''
+  for (const stream of streams) {
+    stream.setEncoding('utf8')
+    stream.on('data', (text: string) => {
+      output += text
+      if (onLine === undefined) return
+      const lines = (unfinished + text).split('\n')
+      unfinished = lines.pop()!
+      for (const line of lines) onLine(line)
+    })
+  }
+  return () => output
 }

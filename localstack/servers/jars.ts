@@ -23,6 +23,7 @@ export type JarOptions = {
   directory: string
   environment: NodeJS.ProcessEnv
   onProgress: (detail: string) => void
+  signal?: AbortSignal
 }
 
 /**
@@ -91,7 +92,7 @@ async function sha256(file: string): Promise<string | undefined> {
   return hash.digest('hex')
 }
 
-async function resolve(target: string, { environment, onProgress }: JarOptions): Promise<void> {
+async function resolve(target: string, { environment, onProgress, signal }: JarOptions): Promise<void> {
   const maven = await findMaven(environment)
   let downloads = 0
   const { code, output } = await runToEnd(
@@ -99,6 +100,7 @@ async function resolve(target: string, { environment, onProgress }: JarOptions):
     ['-B', '-f', pom, 'dependency:copy-dependencies@jars', `-Djars.directory=${target}`],
     {
       env: environment,
+      ...(signal && { signal }),
       onLine: (line) => {
         if (line.includes('Downloaded from')) onProgress(`${++downloads} files downloaded`)
       },

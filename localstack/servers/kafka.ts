@@ -52,7 +52,10 @@ export async function startKafka(options: KafkaOptions): Promise<RunningService>
 }
 
 /** Beside its final place and then renamed: a run that was interrupted leaves no half-formatted storage. */
-async function format(run: string[], { data, directory, program, properties }: KafkaOptions & { data: string }) {
+async function format(
+  run: string[],
+  { data, directory, program, properties, signal }: KafkaOptions & { data: string },
+) {
   const fresh = `${data}.new`
   const file = join(directory, 'format.properties')
   await rm(fresh, { recursive: true, force: true })
@@ -60,9 +63,12 @@ async function format(run: string[], { data, directory, program, properties }: K
   // A cluster id is a UUID in base64url; one that begins with a dash would read as an option.
   const clusterId = `T${randomBytes(16).toString('base64url').slice(1)}`
   const tool = ['kafka.tools.StorageTool', 'format', '--standalone', '-t', clusterId, '-c', file]
-  const { code, output } = await runToEnd(program, [...run, ...tool], { cwd: directory })
-  await rm(file)
-  if (code !== 0) throw new Error(`kafka: its storage could not be formatted: ${output.trim()}`)
+  try {
+    const { code, output } = await runToEnd(program, [...run, ...tool], { cwd: directory, signal })
+    if (code !== 0) throw new Error(`kafka: its storage could not be formatted: ${output.trim()}`)
+  } finally {
+    await rm(file)
+  }
   await rename(fresh, data)
 }
 

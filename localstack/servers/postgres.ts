@@ -56,7 +56,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
 }
 
 /** Beside its final place and then renamed: a run that was interrupted leaves no half-made cluster. */
-async function initialize(data: string, { administrator, name }: PostgresOptions, programs: PostgresPrograms) {
+async function initialize(data: string, { administrator, name, signal }: PostgresOptions, programs: PostgresPrograms) {
   const fresh = `${data}.new`
   const passwordFile = `${data}.password`
   await rm(fresh, { recursive: true, force: true })
@@ -68,9 +68,12 @@ async function initialize(data: string, { administrator, name }: PostgresOptions
   const cluster = ['--no-instructions', '--auth=scram-sha-256', `--username=${administrator.username}`]
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const { file, args, ...as } = programs.initdb(['-D', fresh, `--pwfile=${passwordFile}`, ...cluster, ...locale])
-  const { code, output } = await runToEnd(file, args, { ...as, cwd: '/' })
-  await rm(passwordFile)
-  if (code !== 0) throw new Error(`${name}: the database cluster could not be made: ${output.trim()}`)
+  try {
+    const { code, output } = await runToEnd(file, args, { ...as, cwd: '/', signal })
+    if (code !== 0) throw new Error(`${name}: the database cluster could not be made: ${output.trim()}`)
+  } finally {
+    await rm(passwordFile)
+  }
   await chmod(fresh, 0o700)
   await rename(fresh, data)
 }
