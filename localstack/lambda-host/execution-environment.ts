@@ -65,8 +65,8 @@ export class ExecutionEnvironment {
     this.#runtimeApi = runtimeApi
     this.#log = log
     this.pid = child.pid!
-    child.stdout!.on('data', log.stream())
-    child.stderr!.on('data', log.stream())
+    log.follow(child.stdout!)
+    log.follow(child.stderr!)
     this.gone = once(child, 'exit').then(([code, signal]) => this.#onExit(code, signal))
   }
 

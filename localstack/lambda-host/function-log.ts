@@ -1,12 +1,16 @@
+import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 
 /** How much of an invocation's log the Invoke API returns. */
 const tailBytes = 4096
 
+/** CloudWatch's longest log event; what a function writes without an end of line is cut there. */
+const longestLine = 256 * 1024
+
 /** Cuts the output of one function process into lines and remembers the last ones of an invocation. */
 export type FunctionLog = {
-  /** Takes the chunks of one stream: a line of one stream never mixes with a line of the other. */
-  stream(): (chunk: Buffer) => void
+  /** Takes what is written to a stream; a line of one stream never mixes with a line of another. */
+  follow(stream: Readable): void
   /** Adds a line of the platform itself. */
   write(line: string): void
   /** Forgets the lines so far: an invocation starts. */
@@ -27,14 +31,16 @@ export function makeFunctionLog(onLine: (line: string) => void): FunctionLog {
   }
 
   return {
-    stream() {
+    follow(stream) {
       const decoder = new StringDecoder('utf8')
       let rest = ''
-      return (chunk) => {
+      stream.on('data', (chunk: Buffer) => {
         const lines = (rest + decoder.write(chunk)).split('\n')
-        rest = lines.pop()!
+        rest = lines.at(-1)!.length > longestLine ? '' : lines.pop()!
         for (const line of lines) write(line)
-      }
+      })
+      // A process that dies says why without an end of line, sometimes.
+      stream.on('end', () => rest !== '' && write(rest))
     },
     write,
     startTail() {
