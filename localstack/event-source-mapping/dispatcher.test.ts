@@ -38,6 +38,7 @@ function setUp(topicPartitions: number, options: Partial<DispatcherOptions> = {}
     onTaken: () => undefined,
     onInvoked: () => undefined,
     onProcessed: (name, next) => log.push(`${name} processed below ${next}`),
+    onThrottled: (names, timesInARow) => log.push(`${names} throttled ${timesInARow}`),
     onFailure: ({ names, reason, retryInMs }) => log.push(`${names} failed: ${reason}; again in ${retryInMs}`),
     ...options,
   })
@@ -104,36 +105,48 @@ test('no more invocations run at once than the concurrency allows; what waits me
   expect(calls[1]!.records).toEqual({ 't-1': [0], 't-2': [0] })
 })
 
-test.each([
-  ['an error', failure, 'Error: no'],
-  ['a throttle', throttle, 'throttled: as many invocations run as its concurrency allows'],
-])(
-  '%s repeats the same batch, later and later, before anything else of its topic partition',
-  async (_, answer, reason) => {
-    const { dispatcher, sources, calls, log, arrive } = setUp(1)
-    dispatcher.assign(sources)
+/** Answers the first batch `delays.length` times with `answer` and checks that it is repeated after each delay. */
+async function repeat({ calls }: ReturnType<typeof setUp>, answer: InvocationAnswer, delays: number[]) {
+  for (const [attempt, retryInMs] of delays.entries()) {
+    calls[attempt]!.answer(answer)
+    await vi.advanceTimersByTimeAsync(retryInMs - 1)
+    expect(calls).toHaveLength(attempt + 1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(calls[attempt + 1]!.records).toEqual({ 't-0': [0, 1] })
+  }
+}
 
-    arrive(0, 2)
-    arrive(0, 1)
-    for (const [attempt, retryInMs] of [100, 200, 400].entries()) {
-      calls[attempt]!.answer(answer)
-      await vi.advanceTimersByTimeAsync(retryInMs - 1)
-      expect(calls).toHaveLength(attempt + 1)
-      await vi.advanceTimersByTimeAsync(1)
-      expect(calls[attempt + 1]!.records).toEqual({ 't-0': [0, 1] })
-    }
-    calls[3]!.answer(success)
-    await vi.advanceTimersByTimeAsync(0)
+test('an error repeats the same batch, later and later, before anything else of its topic partition', async () => {
+  const set = setUp(1)
+  set.dispatcher.assign(set.sources)
+  set.arrive(0, 2)
+  set.arrive(0, 1)
 
-    expect(calls[4]!.records).toEqual({ 't-0': [2] })
-    expect(log).toEqual([
-      `t-0 failed: ${reason}; again in 100`,
-      `t-0 failed: ${reason}; again in 200`,
-      `t-0 failed: ${reason}; again in 400`,
-      't-0 processed below 2',
-    ])
-  },
-)
+  await repeat(set, failure, [100, 200, 400])
+  set.calls[3]!.answer(success)
+  await set.settle()
+
+  expect(set.calls[4]!.records).toEqual({ 't-0': [2] })
+  expect(set.log).toEqual([
+    't-0 failed: Error: no; again in 100',
+    't-0 failed: Error: no; again in 200',
+    't-0 failed: Error: no; again in 400',
+    't-0 processed below 2',
+  ])
+})
+
+test('a throttle repeats the same batch soon: the function is busy, not broken', async () => {
+  const set = setUp(1)
+  set.dispatcher.assign(set.sources)
+  set.arrive(0, 2)
+
+  await repeat(set, throttle, [5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000])
+  set.calls[10]!.answer(success)
+  await set.settle()
+
+  expect(set.log.at(0)).toBe('t-0 throttled 1')
+  expect(set.log.slice(-2)).toEqual(['t-0 throttled 10', 't-0 processed below 2'])
+})
 
 test('a function that cannot be started is tried again, too', async () => {
   const invoke = vi

@@ -21,12 +21,15 @@ export type DispatcherOptions = {
   /** Everything of the topic partition below `nextOffset` is processed. */
   onProcessed: (name: string, nextOffset: number) => void
   onFailure: (failure: Failure) => void
+  /** The function was not run for want of concurrency, so many times in a row. */
+  onThrottled: (names: string[], timesInARow: number) => void
 }
 
-type Attempt = { batch: Batch; failures: number; assignment: Source[] }
+type Attempt = { batch: Batch; failures: number; throttles: number; assignment: Source[] }
 
-const firstRetryMs = 100
-const lastRetryMs = 10_000
+const failureBackoff = { firstMs: 100, longestMs: 10_000 }
+/** Shorter: the function is busy, not broken, and a place may be free in a moment. */
+const throttleBackoff = { firstMs: 5, longestMs: 1_000 }
 
 /**
  * Brings records that wait in queues to the function: batches by size, length and window, several at once, never two of
@@ -92,7 +95,7 @@ export class Dispatcher {
     const batch = formBatch(free, this.#limits, this.#options.frame)
     if (batch === undefined) return undefined
     this.#options.onTaken()
-    const attempt = { batch, failures: 0, assignment: this.#assignment }
+    const attempt = { batch, failures: 0, throttles: 0, assignment: this.#assignment }
     for (const name of batch.parts.keys()) this.#held.set(name, attempt)
     return attempt
   }
@@ -104,6 +107,7 @@ export class Dispatcher {
     const verdict = await this.#judge(batch)
     this.#running--
     if (assignment !== this.#assignment) this.#release(attempt)
+    else if (verdict.result === 'throttled') this.#throttle(attempt)
     else if (verdict.result === 'failed') this.#fail(attempt, verdict.reason)
     else this.#accept(attempt, verdict.result === 'partly' ? verdict.retryFrom : new Map())
     if (this.#running === 0) {
@@ -113,9 +117,10 @@ export class Dispatcher {
     this.pump()
   }
 
-  async #judge(batch: Batch): Promise<BatchVerdict> {
+  async #judge(batch: Batch): Promise<BatchVerdict | { result: 'throttled' }> {
     try {
       const answer = await this.#options.invoke(batch.payload)
+      if (answer.errorType === 'TooManyRequestsException') return { result: 'throttled' }
       const reason = failureOf(answer)
       if (reason !== undefined) return { result: 'failed', reason }
       return this.#options.reportsItemFailures ? readBatchResponse(answer.payload, batch) : { result: 'done' }
@@ -140,19 +145,29 @@ export class Dispatcher {
   }
 
   #fail(attempt: Attempt, reason: string): void {
-    this.#release(attempt)
-    if (this.#revoked) return
-    const retryInMs = Math.min(lastRetryMs, firstRetryMs * 2 ** attempt.failures)
-    attempt.failures++
+    const retryInMs = this.#repeat(attempt, attempt.failures++, failureBackoff)
     const names = [...attempt.batch.parts.keys()]
-    for (const name of names) this.#held.set(name, attempt)
+    this.#options.onFailure({ names, reason, failures: attempt.failures, retryInMs })
+  }
+
+  #throttle(attempt: Attempt): void {
+    this.#repeat(attempt, attempt.throttles++, throttleBackoff)
+    this.#options.onThrottled([...attempt.batch.parts.keys()], attempt.throttles)
+  }
+
+  /** Keeps the topic partitions for the next attempt, unless they have been taken away. */
+  #repeat(attempt: Attempt, attempts: number, { firstMs, longestMs }: typeof failureBackoff): number {
+    this.#release(attempt)
+    const retryInMs = Math.min(longestMs, firstMs * 2 ** attempts)
+    if (this.#revoked) return retryInMs
+    for (const name of attempt.batch.parts.keys()) this.#held.set(name, attempt)
     const timer = setTimeout(() => {
       this.#retries.delete(attempt)
       this.#due.push(attempt)
       this.pump()
     }, retryInMs)
     this.#retries.set(attempt, timer)
-    this.#options.onFailure({ names, reason, failures: attempt.failures, retryInMs })
+    return retryInMs
   }
 
   #release(attempt: Attempt): void {
@@ -161,9 +176,8 @@ export class Dispatcher {
 }
 
 /** Why an invocation was no success, in words; undefined when it was one. */
-function failureOf({ statusCode, functionError, errorType, payload }: InvocationAnswer): string | undefined {
+function failureOf({ statusCode, functionError, payload }: InvocationAnswer): string | undefined {
   if (statusCode === 200 && functionError === undefined) return undefined
-  if (errorType === 'TooManyRequestsException') return 'throttled: as many invocations run as its concurrency allows'
   const text = payload.toString()
   try {
     const { errorType: type, errorMessage } = JSON.parse(text)

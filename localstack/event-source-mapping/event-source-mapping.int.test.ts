@@ -217,6 +217,7 @@ test('offsets are committed after the function has succeeded, not before', async
     batches: 2,
     records: 6,
     failedBatches: 1,
+    throttledBatches: 0,
     topicPartitions: [
       {
         topicPartition: `${topic}-0`,

@@ -82,6 +82,7 @@ class Poller {
       onInvoked: (batch) => this.record.invoked(batch),
       onProcessed: (name, offset) => this.#processed(name, offset),
       onFailure: (failure) => this.record.failed(failure),
+      onThrottled: (names, timesInARow) => this.record.throttled(names, timesInARow),
     })
   }
 

@@ -23,10 +23,12 @@ export type TopicPartitionMetrics = {
 }
 
 export type MappingMetrics = {
-  /** Invocations, retries included, their records, and how many of them failed. */
+  /** Invocations, retries included, and their records. */
   batches: number
   records: number
+  /** Invocations that failed, and those that were not run for want of concurrency. */
   failedBatches: number
+  throttledBatches: number
   /** Why the mapping does not go on, while it does not. */
   lastError?: string
   topicPartitions: TopicPartitionMetrics[]
@@ -40,6 +42,9 @@ export type MappingEvent =
   | { kind: 'offset-lost'; topicPartition: string; offset: number; continuesAt: number }
   | { kind: 'record-too-large'; topicPartition: string; offset: number; bytes: number }
 
+/** The sixth throttle in a row: a sixth of a second without a place. */
+const lastingThrottle = 6
+
 type Place = { name: string; position: bigint }
 
 /** Counts what a mapping does and remembers what keeps it from going on. */
@@ -50,6 +55,7 @@ export class MappingRecord {
   #batches = 0
   #records = 0
   #failedBatches = 0
+  #throttledBatches = 0
   #disconnection: string | undefined
 
   constructor(onEvent: (event: MappingEvent) => void) {
@@ -59,8 +65,14 @@ export class MappingRecord {
   metrics(): MappingMetrics {
     const topicPartitions = this.#assigned.map((name) => ({ ...this.#of(name) }))
     const lastError = this.#disconnection ?? topicPartitions.find((each) => each.lastError !== undefined)?.lastError
-    const counts = { batches: this.#batches, records: this.#records, failedBatches: this.#failedBatches }
-    return { ...counts, ...(lastError !== undefined && { lastError }), topicPartitions }
+    return {
+      batches: this.#batches,
+      records: this.#records,
+      failedBatches: this.#failedBatches,
+      throttledBatches: this.#throttledBatches,
+      ...(lastError !== undefined && { lastError }),
+      topicPartitions,
+    }
   }
 
   assigned(places: Place[]): void {
@@ -100,6 +112,13 @@ export class MappingRecord {
       metrics.lastError = failure.reason
     }
     this.#onEvent({ kind: 'failed', ...failure })
+  }
+
+  /** A function others call as well is busy now and then; only if that lasts something is wrong. */
+  throttled(names: string[], timesInARow: number): void {
+    this.#throttledBatches++
+    if (timesInARow < lastingThrottle) return
+    for (const name of names) this.#of(name).lastError = 'the function is throttled: all its concurrency is used'
   }
 
   committed(offsets: GroupOffset[]): void {
