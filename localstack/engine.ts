@@ -98,7 +98,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
     outputs,
     functions: () => account.functions.list().map(describeFunction),
     mappings: () => [...account.mappings].map(describeMapping),
-    health: () => account.services.map((service) => service.health()),
+    health: () => [...account.servers, ...account.workers].map((service) => service.health()),
     invoke: (name, payload) => invoke(account, name, payload),
     secret: (id) => readSecret(account, id),
     page: (name, content) => {

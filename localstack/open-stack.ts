@@ -93,7 +93,8 @@ async function openAccount(
   return {
     ...{ stack, settings, purpose, signal, java, functions, endpoint, secrets, record, step, log },
     guard: startGuard(),
-    services: [],
+    servers: [],
+    workers: [],
     mappings: new Map(),
     schedules: [],
     removals: [],
@@ -142,15 +143,14 @@ function portsOf({ template }: Stack, settings: Settings): Port[] {
   ]
 }
 
-/** First what asks others for work, then the workers, then what they answer to. */
+/** Who uses others ends before them: a worker or poller whose broker is gone cannot leave its group, and the next start waits for it. */
 async function closeAccount(account: LocalAccount): Promise<void> {
   for (const schedule of account.schedules) schedule.stop()
-  const functions: Promise<void> = account.functions.stop()
   await Promise.all([
     ...[...account.mappings.values()].map(({ mapping }) => mapping.stop()),
-    ...account.services.map((service) => service.stop()),
-    functions,
+    ...account.workers.map((worker) => worker.stop()),
   ])
+  await Promise.all([account.functions.stop(), ...account.servers.map((server) => server.stop())])
   await account.endpoint.stop()
   account.guard.stop()
 }

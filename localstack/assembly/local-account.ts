@@ -30,8 +30,10 @@ export type LocalAccount = {
   /** Writes a line to the log of that name. */
   log: (name: string, line: string) => void
 
-  /** Servers, in the order they came up. */
-  services: RunningService[]
+  /** Servers that need no other, in the order they came up. */
+  servers: RunningService[]
+  /** Servers that live on those: they end first. */
+  workers: RunningService[]
   /** Event source mappings, by logical id. */
   mappings: Map<string, { definition: MappingDefinition; mapping: RunningEventSourceMapping }>
   schedules: { stop: () => void }[]

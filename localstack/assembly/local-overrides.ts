@@ -57,6 +57,8 @@ export const localOverrides = {
     listeners: `http://127.0.0.1:${connectPort}`,
     'rest.advertised.host.name': '127.0.0.1',
     'rest.advertised.port': String(connectPort),
+    // A worker that is killed before it has left its group keeps the next one waiting for ten seconds.
+    'task.shutdown.graceful.timeout.ms': '500',
   }),
 
   /** Ports of containers that are reached by a name of the network, and where they are found here. */

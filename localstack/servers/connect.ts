@@ -85,7 +85,7 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
     readyWithinMs: 90_000,
     stopSignal: 'SIGTERM',
     // A worker that leaves its group in order takes longer; being killed is what it is built for.
-    stopWithinMs: 2_000,
+    stopWithinMs: 2_500,
     logFile,
     guard,
     signal,

@@ -44,7 +44,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningService>
     ready: () => answers(port),
     readyWithinMs: 90_000,
     stopSignal: 'SIGTERM',
-    stopWithinMs: 3_000,
+    stopWithinMs: 1_500,
     logFile,
     guard,
     signal,

@@ -41,7 +41,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
     ready: () => answers(url),
     readyWithinMs: 60_000,
     stopSignal: 'SIGINT',
-    stopWithinMs: 3_000,
+    stopWithinMs: 1_500,
     logFile,
     guard,
     signal,

@@ -60,7 +60,7 @@ export const service = makeStandIn({
   ],
   attributes: ['Name', 'ServiceArn'],
   bringUp: async (id, { TaskDefinition }, account) => {
-    const { settings, stack, containers, services, step, guard, signal } = account
+    const { settings, stack, containers, workers, step, guard, signal } = account
     const logs = join(settings.directory, 'logs')
     await mkdir(logs, { recursive: true })
     const started = await step('connect', async () =>
@@ -75,7 +75,7 @@ export const service = makeStandIn({
         logFile: join(logs, 'connect.log'),
       }),
     )
-    services.push(started)
+    workers.push(started)
     const name = `${stack.name}-${id}`
     const ref = arn(stack, 'ecs', `service/${name}`)
     return { ref, attributes: { Name: name, ServiceArn: ref } }

@@ -47,7 +47,7 @@ export const dbInstance = makeStandIn({
   attributes: ['Endpoint.Address', 'Endpoint.Port', 'DBInstanceArn', 'DbiResourceId'],
   bringUp: async (id, properties, account) => {
     const { DBName: database, MasterUsername: username, MasterUserPassword: password } = properties
-    const { settings, stack, services, parameterGroups, step, guard, signal } = account
+    const { settings, stack, servers, parameterGroups, step, guard, signal } = account
     const port = databasePort(id, account)
     const name = `postgres ${database}`
     const logs = join(settings.directory, 'logs')
@@ -68,7 +68,7 @@ export const dbInstance = makeStandIn({
         logFile: join(logs, `postgres-${database}.log`),
       }),
     )
-    services.push(service)
+    servers.push(service)
     const ref = `${stack.name}-${id}`.toLowerCase()
     account.databases.set(ref, { host: '127.0.0.1', port, dbname: database })
     return { ref, attributes: { 'Endpoint.Address': '127.0.0.1', 'Endpoint.Port': String(port) } }

@@ -44,7 +44,7 @@ export const cluster = makeStandIn({
   ],
   attributes: ['Arn'],
   bringUp: async (_id, { ClusterName, ConfigurationInfo }, account) => {
-    const { settings, stack, brokerConfigurations, services, step, guard, signal } = account
+    const { settings, stack, brokerConfigurations, servers, step, guard, signal } = account
     const logs = join(settings.directory, 'logs')
     await mkdir(logs, { recursive: true })
     const service = await step('kafka', async () =>
@@ -61,7 +61,7 @@ export const cluster = makeStandIn({
         logFile: join(logs, 'kafka.log'),
       }),
     )
-    services.push(service)
+    servers.push(service)
     const ref = arn(stack, 'kafka', `cluster/${ClusterName}/00000000-0000-0000-0000-000000000000-1`)
     return { ref, attributes: { Arn: ref } }
   },
