@@ -29,6 +29,8 @@ export type Comparison = {
   uncaptured: UncapturedTable[]
   /** Number of the beacon before which everything was visible when the comparison began. */
   beacon: number
+  /** Until everything was visible, of `seconds` in all. */
+  waitSeconds: number
   seconds: number
 }
 
@@ -52,6 +54,7 @@ export async function compareDatabases({
   try {
     await waitForReading(watermark)
     const beacon = await waitUntilVisible(watermark)
+    const waitSeconds = secondsSince(started)
     const stopped = (await readStoppedTables(sessions.target)).filter(isWanted)
     const uncaptured = (await readUncapturedTables(sessions.source)).filter(isWanted)
     const captured = (await readCapturedTables(sessions.source)).filter(isWanted)
@@ -64,18 +67,24 @@ export async function compareDatabases({
       const tellRows = (rows: number) => onProgress?.(`comparing ${name}: ${formatQuantity(rows, 'row')}`)
       tables.push(await compareTable(contract, watermark, tellRows))
     }
-    return { tables, stopped, uncaptured, beacon, seconds: Math.round(performance.now() - started) / 1000 }
+    return { tables, stopped, uncaptured, beacon, waitSeconds, seconds: secondsSince(started) }
   } finally {
     await Promise.all([sessions.source.close(), sessions.target.close()])
   }
 }
 
-/** Whether source and target hold the same rows and the target goes on applying all of them. */
-export function isEqual({ tables, stopped }: Comparison): boolean {
-  return (
-    stopped.length === 0 && tables.every((table) => table.targetRows !== null && table.differing + table.changing === 0)
-  )
+/** Rows that are not equal for certain; a table that is stopped or missing counts as one more. */
+export function countMismatches({ tables, stopped }: Comparison): number {
+  const missing = tables.filter(({ targetRows }) => targetRows === null).length
+  return tables.reduce((sum, { differing, changing }) => sum + differing + changing, missing + stopped.length)
 }
+
+/** Whether source and target hold the same rows and the target goes on applying all of them. */
+export function isEqual(comparison: Comparison): boolean {
+  return countMismatches(comparison) === 0
+}
+
+const secondsSince = (startMs: number) => Math.round(performance.now() - startMs) / 1_000
 
 async function openBoth(source: string, target: string): Promise<{ source: DatabaseSession; target: DatabaseSession }> {
   const first = await openSession('source', source)

@@ -18,6 +18,7 @@ const comparison = (changes: Partial<Comparison>): Comparison => ({
   stopped: [],
   uncaptured: [],
   beacon: 12,
+  waitSeconds: 0.1,
   seconds: 0.6,
   ...changes,
 })

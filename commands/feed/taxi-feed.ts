@@ -13,12 +13,22 @@ const tables = new URL('taxi-tables.sql', import.meta.url)
 /** Trips in one COPY, and so in one transaction, at most. */
 const largestCommit = 5_000
 
-/** Creates `public.green_trips` and `public.taxi_zones` where they are absent, and fills the zones where there are none. */
-export async function prepareTaxiTables(client: pg.ClientBase): Promise<void> {
+/** Creates `public.green_trips` and `public.taxi_zones` where they are absent. */
+export async function createTaxiTables(client: pg.ClientBase): Promise<void> {
   await client.query(await readFile(tables, 'utf8'))
+}
+
+/** Inserts the zones where there are none. */
+export async function fillTaxiZones(client: pg.ClientBase): Promise<void> {
   const { rows } = await client.query('select 1 from public.taxi_zones limit 1')
   if (rows.length > 0) return
   await copy(client, 'copy public.taxi_zones from stdin (format csv, header)', await readFile(zonesFile, 'utf8'))
+}
+
+/** Creates the tables where they are absent, with the zones. */
+export async function prepareTaxiTables(client: pg.ClientBase): Promise<void> {
+  await createTaxiTables(client)
+  await fillTaxiZones(client)
 }
 
 export type TaxiFeed = {

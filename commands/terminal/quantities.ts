@@ -18,6 +18,11 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
 }
 
+/** Whole seconds: `13 s`, `2 min 5 s`, `3 h 20 min`. */
+export function formatSeconds(seconds: number): string {
+  return seconds < 60 ? `${Math.round(seconds)} s` : formatDuration(seconds * 1_000)
+}
+
 /** `512 B`, `1.2 MB`, `3.4 GB`, in powers of 1024. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -1,0 +1,83 @@
+import { setTimeout } from 'node:timers/promises'
+import type { Engine } from '#localstack/engine.ts'
+import type { Status } from '../status/status.ts'
+import type { StatusMonitor } from '../status/status-monitor.ts'
+import { renderStatus, type ScreenFooter } from '../status/status-screen.ts'
+import { openLiveScreen } from '../terminal/live-screen.ts'
+import { formatCount, formatDuration } from '../terminal/quantities.ts'
+import { styleOf } from '../terminal/style.ts'
+import type { StartOptions } from './options.ts'
+import { startTripFeeding, type TripFeeding } from './trip-feeding.ts'
+
+const screenMs = 1_000
+const lineMs = 10_000
+
+/** Feeds, unless that is unwanted, and shows the status until `signal` aborts. */
+export async function runLive(
+  { endpoints }: Engine,
+  monitor: StatusMonitor,
+  { rows, perSecond, feeds, json }: StartOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { source, reader } = endpoints
+  const feeding = feeds ? startTripFeeding({ source, rows, perSecond, signal, giveUpMs: Infinity }) : undefined
+  // Without an end to its patience it only ends with the signal.
+  feeding?.done.catch(() => undefined)
+  const footer = (): ScreenFooter => ({
+    source,
+    reader,
+    hint: 'Ctrl-C stops everything',
+    ...(feeding && { feed: describeFeed(feeding, rows, perSecond) }),
+  })
+  if (json) return repeat(screenMs, signal, () => console.log(JSON.stringify({ status: monitor.status() })))
+  if (!process.stdout.isTTY) {
+    for (const line of renderStatus(monitor.status(), footer(), plainPage)) console.log(line)
+    return repeat(lineMs, signal, () => console.log(describeInOneLine(monitor.status())))
+  }
+  const screen = openLiveScreen(process.stdout)
+  try {
+    const style = styleOf(process.stdout)
+    await repeat(screenMs, signal, () => {
+      const { columns: width, rows: height } = process.stdout
+      screen.draw(renderStatus(monitor.status(), footer(), { width, height, style }))
+    })
+  } finally {
+    screen.close()
+  }
+}
+
+const plainPage = { width: 200, height: 60, style: styleOf({}) }
+
+async function repeat(everyMs: number, signal: AbortSignal, show: () => void): Promise<void> {
+  while (!signal.aborted) {
+    show()
+    await setTimeout(everyMs, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+function describeFeed(feeding: TripFeeding, rows: number, perSecond: number): string {
+  const error = feeding.lastError()
+  if (error !== undefined) return `does not go on: ${error}`
+  const fed = feeding.fed()
+  if (fed >= rows) return `all ${formatCount(rows)} trips are in the source; npm run feed inserts more`
+  const rate = perSecond === Infinity ? 'as fast as possible' : `${formatCount(perSecond)} a second`
+  return `${formatCount(fed)} of ${formatCount(rows)} trips, ${rate}`
+}
+
+/** For a log: what moves, in one line. */
+function describeInOneLine(status: Status): string {
+  const { components, capturedPerSecond, appliedPerSecond, lagRecords, lagMs, commitToVisibleMs: latency } = status
+  const unwell = components.filter(({ state }) => state !== 'healthy' && state !== 'idle')
+  const parts = [
+    new Date().toISOString(),
+    `captured ${formatCount(capturedPerSecond)}/s`,
+    `applied ${formatCount(appliedPerSecond)}/s`,
+    `lag ${formatCount(lagRecords)} records, ${formatDuration(lagMs)}`,
+    `commit to visible p50 ${latency?.p50 ?? '-'} p95 ${latency?.p95 ?? '-'} p99 ${latency?.p99 ?? '-'} ms`,
+    ...(status.initialLoad === null ? [] : [`initial load ${status.initialLoad.percent} %`]),
+    ...unwell.map(({ name, state }) => `${name} ${state}`),
+    ...(status.stopped.length > 0 ? [`${status.stopped.length} stopped`] : []),
+    ...(status.uncaptured.length > 0 ? [`${status.uncaptured.length} not captured`] : []),
+  ]
+  return parts.join('  ')
+}

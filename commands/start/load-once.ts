@@ -1,0 +1,83 @@
+import { setTimeout } from 'node:timers/promises'
+import pg from 'pg'
+import type { EngineEndpoints } from '#localstack/engine.ts'
+import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
+import { type Comparison, compareDatabases, countMismatches } from '../compare/compare-databases.ts'
+import { formatCount } from '../terminal/quantities.ts'
+import { startTripFeeding } from './trip-feeding.ts'
+
+/** What `npm start -- --once` prints as its last line. */
+export type LoadResult = {
+  /** Trips fed. */
+  rows: number
+  /** Rows compared, of all captured tables. */
+  compared: number
+  /** Rows that are not equal; a table that is stopped or missing counts as one. */
+  mismatches: number
+  /** From the start of the process until the first trip was visible in the target. */
+  firstVisibleSeconds: number
+  /** Trips, from the first one until all were visible. */
+  appliedPerSecond: number
+  commitToVisibleMs: Percentiles | null
+}
+
+export type LoadOptions = {
+  rows: number
+  perSecond: number
+  /** Begins to measure what the apply function does; what it returns tells what it did since. */
+  measure: () => () => ApplyActivity
+  signal: AbortSignal
+  onProgress: (what: string) => void
+}
+
+const waitMs = 3_600_000
+const giveUpMs = 60_000
+
+/** Feeds trips, waits until source and target are equal and compares every row. Throws when `signal` aborts. */
+export async function loadOnce(
+  { source, reader }: EngineEndpoints,
+  { rows, perSecond, measure, signal, onProgress }: LoadOptions,
+): Promise<{ result: LoadResult; comparison: Comparison }> {
+  onProgress('waiting for the tables to be captured')
+  const feeding = startTripFeeding({ source, rows, perSecond, signal, giveUpMs })
+  const lastTrip = await feeding.begun
+  const activity = measure()
+  const startMs = performance.now()
+  const telling = setInterval(() => onProgress(`fed ${formatCount(feeding.fed())} of ${formatCount(rows)} trips`), 200)
+  try {
+    const [firstVisibleSeconds] = await Promise.all([secondsUntilVisible(reader, lastTrip, signal), feeding.done])
+    const fedMs = performance.now() - startMs
+    clearInterval(telling)
+    const comparison = await compareDatabases({ source, target: reader, waitMs, onProgress })
+    const result = {
+      rows,
+      compared: comparison.tables.reduce((sum, { sourceRows }) => sum + sourceRows, 0),
+      mismatches: countMismatches(comparison),
+      firstVisibleSeconds,
+      appliedPerSecond: Math.round(rows / (fedMs / 1_000 + comparison.waitSeconds)),
+      commitToVisibleMs: activity().commitToVisibleMs,
+    }
+    return { result, comparison }
+  } finally {
+    clearInterval(telling)
+  }
+}
+
+/** Since the start of the process, until a trip later than `lastTrip` is visible. */
+async function secondsUntilVisible(reader: string, lastTrip: number, signal: AbortSignal): Promise<number> {
+  const client = new pg.Client({ connectionString: reader, application_name: 'tidemark-start' })
+  await client.connect()
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      const { rows } = await client.query(`select to_regclass('public.green_trips') is not null as exists`)
+      if (rows[0].exists) {
+        const trips = await client.query('select 1 from public.green_trips where trip_id > $1 limit 1', [lastTrip])
+        if (trips.rows.length > 0) return Math.round(process.uptime() * 100) / 100
+      }
+      await setTimeout(10)
+    }
+  } finally {
+    await client.end()
+  }
+}

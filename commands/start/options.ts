@@ -1,0 +1,48 @@
+import { parseArgs } from 'node:util'
+
+/** What `npm start` is asked to do. */
+export type StartOptions = {
+  help: boolean
+  /** Feed, compare, stop; instead of going on until Ctrl-C. */
+  once: boolean
+  /** Whether taxi trips are fed. */
+  feeds: boolean
+  json: boolean
+  rows: number
+  /** Infinity for as fast as the source takes them. */
+  perSecond: number
+}
+
+const wholeFile = 64_215
+const usualRate = 100
+
+/** Reads the arguments, and RECORD_RATE. Throws an Error that names the one that is malformed. */
+export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv): StartOptions {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      help: { type: 'boolean', default: false },
+      once: { type: 'boolean', default: false },
+      'no-feed': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      rows: { type: 'string', default: String(wholeFile) },
+      rate: { type: 'string' },
+    },
+  })
+  const { help, once, json } = values
+  if (once && values['no-feed']) throw new Error('--once feeds trips: it does not go with --no-feed')
+  const usual = once ? 0 : usualRate
+  const rate =
+    values.rate === undefined
+      ? wholeNumber('RECORD_RATE', environment['RECORD_RATE'] || String(usual))
+      : wholeNumber('--rate', values.rate)
+  const rows = wholeNumber('--rows', values.rows)
+  if (rows === 0) throw new Error('--rows 0 feeds nothing: use --no-feed')
+  return { help, once, feeds: !values['no-feed'], json, rows, perSecond: rate || Infinity }
+}
+
+function wholeNumber(name: string, text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw new Error(`${name} ${text} is not a whole number from 0`)
+}

@@ -1,0 +1,38 @@
+import type { Progress } from '#localstack/engine.ts'
+import { alignColumns } from '../terminal/aligned-columns.ts'
+import type { ProgressLine } from '../terminal/progress-line.ts'
+import type { Style } from '../terminal/style.ts'
+
+/** Shows the steps of starting: a line for each that is done, and one for all that are under way. */
+export type StepLog = {
+  take(progress: Progress): void
+  /** Nothing is under way any more. */
+  end(): void
+}
+
+export type StepLogOptions = { print: (line: string) => void; underWay: ProgressLine; style: Style }
+
+export function makeStepLog({ print, underWay, style }: StepLogOptions): StepLog {
+  const running = new Map<string, string>()
+  const tellRunning = () => {
+    if (running.size === 0) return underWay.clear()
+    const steps = [...running].map(([step, detail]) => (detail === '' ? step : `${step} (${detail})`))
+    underWay.tell(`  starting ${steps.join(', ')}`)
+  }
+  return {
+    take: ({ step, state, detail }) => {
+      if (state === 'starting') running.set(step, detail ?? '')
+      else {
+        running.delete(step)
+        underWay.clear()
+        const mark = state === 'healthy' ? style.good('✓') : style.bad('✗')
+        print(alignColumns([[`  ${mark}`, step.padEnd(24), detail ?? '']])[0]!)
+      }
+      tellRunning()
+    },
+    end: () => {
+      running.clear()
+      underWay.clear()
+    },
+  }
+}

@@ -1,0 +1,102 @@
+import { setTimeout } from 'node:timers/promises'
+import pg from 'pg'
+import { createTaxiTables, feedTrips, fillTaxiZones, loadTrips } from '../feed/taxi-feed.ts'
+
+/** Trips flowing into the source. */
+export type TripFeeding = {
+  fed(): number
+  /** Why it does not go on at the moment; it tries again. */
+  lastError(): string | undefined
+  /** Settles with the greatest trip_id of earlier runs when the tables are captured and the first trip follows. */
+  begun: Promise<number>
+  /** Settles when all trips are in the source; rejects when `signal` aborted or it gave up. */
+  done: Promise<void>
+}
+
+export type TripFeedingOptions = {
+  source: string
+  /** Trips to insert in all. */
+  rows: number
+  perSecond: number
+  signal: AbortSignal
+  /** A source that refuses for so long is given up. */
+  giveUpMs: number
+}
+
+/** Rows that are there before their table is captured are read later, in bulk, instead of flowing: so long they wait. */
+const captureMs = 30_000
+const retryMs = 1_000
+
+/** Feeds the taxi trips, through restarts of the source. */
+export function startTripFeeding({ source, rows, perSecond, signal, giveUpMs }: TripFeedingOptions): TripFeeding {
+  const begun = Promise.withResolvers<number>()
+  const loading = loadTrips()
+  let fed = 0
+  let lastError: string | undefined
+  let workedAt = performance.now()
+
+  const feedRest = async (client: pg.Client) => {
+    await createTaxiTables(client)
+    await awaitCapture(client, signal)
+    await fillTaxiZones(client)
+    begun.resolve(await lastTrip(client))
+    const before = fed
+    const onProgress = (count: number) => {
+      fed = before + count
+      lastError = undefined
+      workedAt = performance.now()
+    }
+    await feedTrips(client, { trips: await loading, rows: rows - before, perSecond, signal, onProgress })
+  }
+  const feedAll = async () => {
+    while (fed < rows && !signal.aborted) {
+      lastError = await withClient(source, feedRest)
+      if (lastError === undefined) continue
+      if (performance.now() - workedAt > giveUpMs)
+        throw new Error(`no trips can be inserted into the source: ${lastError}`)
+      await setTimeout(retryMs, undefined, { signal }).catch(() => undefined)
+    }
+    signal.throwIfAborted()
+  }
+  const done = feedAll()
+  // What fails before the first trip fails both; who awaits neither shows lastError.
+  done.catch(begun.reject)
+  begun.promise.catch(() => undefined)
+  return { fed: () => fed, lastError: () => lastError, begun: begun.promise, done }
+}
+
+/** Returns what went wrong, if anything. */
+async function withClient(source: string, work: (client: pg.Client) => Promise<void>): Promise<string | undefined> {
+  const client = new pg.Client({ connectionString: source, application_name: 'tidemark-feed' })
+  // The query under way fails as well; without a listener the loss of the connection would end the process.
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    await work(client)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+/** Rows that are there before their table is captured are read later, in bulk, instead of flowing. */
+async function awaitCapture(client: pg.Client, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + captureMs
+  while (performance.now() < deadline && !signal.aborted) {
+    const { rows } = await client.query(`
+      select 1
+      from tidemark.captured_table
+      where schema_name = 'public'
+        and table_name in ('green_trips', 'taxi_zones')
+        and state in ('captured', 'refused')`)
+    if (rows.length === 2) return
+    await setTimeout(50)
+  }
+}
+
+async function lastTrip(client: pg.Client): Promise<number> {
+  const { rows } = await client.query('select coalesce(max(trip_id), 0)::float8 as last from public.green_trips')
+  return rows[0].last
+}

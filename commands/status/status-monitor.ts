@@ -1,0 +1,103 @@
+import { setTimeout } from 'node:timers/promises'
+import pg from 'pg'
+import { connectApi } from '#adapters/connect/connect-api.ts'
+import type { Engine } from '#localstack/engine.ts'
+import { type ApplyMetrics, Rate } from '#localstack/metrics.ts'
+import { observeRepeatedly } from './repeated-observation.ts'
+import { observeSource } from './source-observation.ts'
+import { changesPartitions, describeStatus, type Status } from './status.ts'
+import { makeObserveTarget, type TargetObservation } from './target-observation.ts'
+
+/** Watches a running stack. */
+export type StatusMonitor = {
+  status(): Status
+  stop(): Promise<void>
+}
+
+/** Rates and latencies are those of so long. */
+export const activityMs = 10_000
+
+const everyMs = 1_000
+
+/** Starts to watch; `metrics` takes what the apply function prints, over `activityMs`. Times are of `performance.now()`. */
+export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): StatusMonitor {
+  const { endpoints } = engine
+  const startedMs = performance.now()
+  const pools = [makePool(endpoints.source), makePool(endpoints.reader)] as const
+  const connect = connectApi(endpoints.connect)
+  const changes = makeTableChanges()
+  const captured = new Rate(activityMs)
+  let capturedPerSecond = 0
+
+  const source = observeRepeatedly(
+    () => observeSource(pools[0]),
+    everyMs,
+    ({ beacon, topicPartitions }) => {
+      const records = changesPartitions(engine.mappings()).reduce((sum, { logEndOffset }) => sum + logEndOffset, 0)
+      // Each beacon is a record in every topic partition, and no change.
+      capturedPerSecond = Math.max(0, captured.perSecond(records - beacon * topicPartitions, performance.now()))
+    },
+  )
+  const target = observeRepeatedly(makeObserveTarget(pools[1]), everyMs, changes.see)
+  const connector = observeRepeatedly(() => inTime(connect.status('tidemark')), everyMs)
+  const memory = observeRepeatedly(() => engine.residentBytes(), 5 * everyMs)
+  return {
+    status: () => {
+      const nowMs = performance.now()
+      return describeStatus({
+        nowMs,
+        startedMs,
+        services: engine.health(),
+        functions: engine.functions(),
+        mappings: engine.mappings(),
+        connector: connector.latest(),
+        source: source.latest(),
+        target: target.latest(),
+        activity: metrics.activity(nowMs),
+        capturedPerSecond,
+        changedAtMs: changes.changedAtMs,
+        residentBytes: memory.latest().value ?? null,
+      })
+    },
+    stop: async () => {
+      await Promise.all([source, target, connector, memory].map((observation) => observation.stop()))
+      await Promise.all(pools.map((pool) => pool.end()))
+    },
+  }
+}
+
+/** Connect's client is patient with a worker that rebalances; a status is not. */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  answer.catch(() => undefined)
+  const late = setTimeout(2 * everyMs, undefined, { ref: false }).then(() => {
+    throw new Error('Connect does not answer')
+  })
+  return Promise.race([answer, late])
+}
+
+/** Notes when each table of the target was last written to. */
+function makeTableChanges() {
+  const seen = new Map<string, number>()
+  const changedAtMs = new Map<string, number>()
+  const see = ({ tables }: TargetObservation) => {
+    for (const { name, writes } of tables) {
+      const before = seen.get(name)
+      if (before !== undefined && before !== writes) changedAtMs.set(name, performance.now())
+      seen.set(name, writes)
+    }
+  }
+  return { see, changedAtMs }
+}
+
+function makePool(connectionString: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString,
+    application_name: 'tidemark-status',
+    max: 2,
+    connectionTimeoutMillis: 2_000,
+    query_timeout: 5_000,
+  })
+  // A server that is restarted closes idle connections; the next look opens new ones.
+  pool.on('error', () => undefined)
+  return pool
+}

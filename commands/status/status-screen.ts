@@ -1,0 +1,146 @@
+import { alignColumns, cutText, displayWidth } from '../terminal/aligned-columns.ts'
+import { formatBytes, formatCount, formatDuration, formatSeconds } from '../terminal/quantities.ts'
+import type { Style } from '../terminal/style.ts'
+import type { Component, Status, TableStatus } from './status.ts'
+
+/** What stands below the status. */
+export type ScreenFooter = { source: string; reader: string; feed?: string; hint?: string }
+
+/** The screen's size in characters, and how it is coloured. */
+export type ScreenOptions = { width: number; height: number; style: Style }
+
+const invokeExample = `npm run invoke -- producer '{"mode":"rows","seconds":10,"eventsPerSecond":50}'`
+
+/** The status as lines of a screen, none wider than it and, by leaving tables out, no more than it has where possible. */
+export function renderStatus(status: Status, footer: ScreenFooter, options: ScreenOptions): string[] {
+  const { width, height, style } = options
+  const above = [
+    [renderHeader(status, style)],
+    renderComponents(status.components, options),
+    renderFlow(status, footer, style),
+  ]
+  const below = [
+    renderProblems('stopped', status.stopped, style),
+    renderUncaptured(status, style),
+    status.lastError === null ? [] : [`${style.label('last error')}  ${firstLine(status.lastError)}`],
+    renderFooter(footer, style),
+  ]
+  const used = [...above, ...below].reduce((lines, part) => lines + part.length + Number(part.length > 0), 0)
+  const tables = renderTables(status.tables, Math.max(3, height - used - 2), style)
+  return [...above, tables, ...below]
+    .filter((part) => part.length > 0)
+    .flatMap((part, index) => (index === 0 ? part : ['', ...part]))
+    .map((line) => (displayWidth(line) <= width ? line : cutText(style.plain(line), width)))
+}
+
+function renderHeader({ uptimeSeconds, residentBytes, quarantinedRecords }: Status, style: Style): string {
+  const parts = [`running ${formatSeconds(uptimeSeconds)}`]
+  if (residentBytes !== null) parts.push(`${formatBytes(residentBytes)} of memory`)
+  if (quarantinedRecords > 0) parts.push(style.bad(`${formatCount(quarantinedRecords)} records in quarantine`))
+  return `${style.strong('Tidemark')}  ${parts.join(', ')}`
+}
+
+/** What is well goes side by side; what is not gets a line with its reason. */
+function renderComponents(components: Component[], { width, style }: ScreenOptions): string[] {
+  const isWell = ({ state }: Component) => state === 'healthy' || state === 'idle'
+  const lines = ['']
+  for (const { name, state, restarts } of components.filter(isWell)) {
+    const notes = [state === 'idle' ? 'idle' : '', restarts > 0 ? `restarted ${restarts}×` : ''].filter(
+      (note) => note !== '',
+    )
+    const cell = `${style.good('●')} ${name}${notes.length > 0 ? style.label(` (${notes.join(', ')})`) : ''}`
+    const line = lines.at(-1)!
+    if (line === '') lines[lines.length - 1] = cell
+    else if (displayWidth(line) + displayWidth(cell) + 3 <= width) lines[lines.length - 1] = `${line}   ${cell}`
+    else lines.push(cell)
+  }
+  const unwell = components.filter((component) => !isWell(component))
+  return [
+    ...lines.filter((line) => line !== ''),
+    ...unwell.map(({ name, state, lastError }) => {
+      const reason = lastError === undefined ? '' : `: ${firstLine(lastError)}`
+      return `${style.bad('●')} ${name} ${style.bad(state)}${reason}`
+    }),
+  ]
+}
+
+function renderFlow(status: Status, { feed }: ScreenFooter, style: Style): string[] {
+  const { capturedPerSecond, appliedPerSecond, lagRecords, lagMs, visibleUntilMsAgo, initialLoad } = status
+  const latency = status.commitToVisibleMs
+  const rows = [
+    ['captured', `${formatCount(capturedPerSecond)} changes/s`],
+    ['applied', `${formatCount(appliedPerSecond)} changes/s`],
+    ['lag', `${formatCount(lagRecords)} records, ${formatDuration(lagMs)}`],
+    [
+      'commit to visible',
+      latency === null ? '-' : `p50 ${latency.p50} ms   p95 ${latency.p95} ms   p99 ${latency.p99} ms`,
+    ],
+    [
+      'visible',
+      visibleUntilMsAgo === null
+        ? 'initial snapshot'
+        : `all that was committed until ${formatDuration(visibleUntilMsAgo)} ago`,
+    ],
+    ['log kept', status.retainedWalBytes === null ? 'no replication slot' : formatBytes(status.retainedWalBytes)],
+  ]
+  if (initialLoad !== null) {
+    const { rows: loaded, expectedRows, percent } = initialLoad
+    rows.push(['initial load', `${formatCount(loaded)} of ${formatCount(expectedRows)} rows (${percent} %)`])
+  }
+  if (feed !== undefined) rows.push(['feed', feed])
+  return alignColumns(rows.map(([label, value]) => [style.label(label!), value!]))
+}
+
+function renderTables(tables: TableStatus[], most: number, style: Style): string[] {
+  if (tables.length === 0) return [style.label('no captured tables yet: create one in the source')]
+  const rank = (table: TableStatus) => (table.state === 'captured' ? (table.changedSecondsAgo ?? Infinity) : -1)
+  const byInterest = tables.toSorted((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
+  const shown = byInterest
+    .slice(0, tables.length <= most ? most : most - 1)
+    .sort((a, b) => a.name.localeCompare(b.name))
+  const lines = alignColumns(
+    [
+      ['table', 'source', 'target', 'state', 'last change'].map(style.label),
+      ...shown.map((table) => [
+        table.name,
+        table.sourceRows === null ? '-' : formatCount(table.sourceRows),
+        table.targetRows === null ? '-' : `${table.isEstimate ? '~' : ''}${formatCount(table.targetRows)}`,
+        table.state === 'captured' ? table.state : style.bad(table.state),
+        table.changedSecondsAgo === null ? '-' : describeAge(table.changedSecondsAgo),
+      ]),
+    ],
+    [1, 2],
+  )
+  return shown.length < tables.length ? [...lines, style.label(`and ${tables.length - shown.length} more`)] : lines
+}
+
+function describeAge(seconds: number): string {
+  return seconds < 3 ? 'now' : `${formatSeconds(seconds)} ago`
+}
+
+function renderProblems(title: string, problems: { name: string; reason: string }[], style: Style): string[] {
+  if (problems.length === 0) return []
+  return [style.label(title), ...problems.map(({ name, reason }) => `  ${style.bad(name)}  ${reason}`)]
+}
+
+function renderUncaptured({ uncaptured }: Status, style: Style): string[] {
+  if (uncaptured.length === 0) return []
+  const lines = uncaptured.flatMap(({ name, why, fix }) => [
+    `  ${style.strong(name)}  ${why}`,
+    ...(fix === null ? [] : fix.split('\n').map((line) => `    ${line}`)),
+  ])
+  return [style.label('not captured'), ...lines]
+}
+
+function renderFooter({ source, reader, hint }: ScreenFooter, style: Style): string[] {
+  const lines = alignColumns([
+    [style.label('source'), `psql '${source}'`],
+    [style.label('target'), `psql '${reader}'`],
+    [style.label('try'), invokeExample],
+  ])
+  return hint === undefined ? lines : [...lines, '', style.label(hint)]
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0]!
+}

@@ -1,0 +1,195 @@
+import type { ConnectorStatus } from '#adapters/connect/connect-api.ts'
+import type { ComponentHealth, FunctionHealth, MappingHealth } from '#localstack/engine.ts'
+import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
+import type { Latest } from './repeated-observation.ts'
+import type { SourceObservation } from './source-observation.ts'
+import type { TargetObservation } from './target-observation.ts'
+
+/** One part of the running stack. `idle`: a function nobody has called for a while. */
+export type Component = {
+  name: string
+  state: 'healthy' | 'idle' | 'starting' | 'restarting' | 'failing' | 'stopped'
+  restarts: number
+  lastError?: string
+}
+
+/** How far one table is. */
+export type TableStatus = {
+  name: string
+  state: 'captured' | 'pending' | 'awaiting writers' | 'reading' | 'stopped'
+  /** By the source's statistics; null where the source does not tell. */
+  sourceRows: number | null
+  /** Null where the target does not have the table. */
+  targetRows: number | null
+  /** The target's rows by its statistics, delete markers included, instead of counted. */
+  isEstimate: boolean
+  /** Since the target's rows were last seen to change; null where they did not since the start. */
+  changedSecondsAgo: number | null
+}
+
+/** Everything the status screen shows, as one document. */
+export type Status = {
+  uptimeSeconds: number
+  residentBytes: number | null
+  components: Component[]
+  capturedPerSecond: number
+  appliedPerSecond: number
+  lagRecords: number
+  lagMs: number
+  /** Everything committed in the source until so long ago is visible; null before the first beacon. */
+  visibleUntilMsAgo: number | null
+  commitToVisibleMs: Percentiles | null
+  retainedWalBytes: number | null
+  /** While tables are read for the first time. */
+  initialLoad: { rows: number; expectedRows: number; percent: number } | null
+  tables: TableStatus[]
+  uncaptured: { name: string; why: string; fix: string | null }[]
+  stopped: { name: string; reason: string }[]
+  quarantinedRecords: number
+  lastError: string | null
+}
+
+/** What a status is made of. Times are milliseconds of one clock. */
+export type StatusParts = {
+  nowMs: number
+  startedMs: number
+  services: ComponentHealth[]
+  functions: FunctionHealth[]
+  mappings: MappingHealth[]
+  connector: Latest<ConnectorStatus | undefined>
+  source: Latest<SourceObservation>
+  target: Latest<TargetObservation>
+  activity: ApplyActivity
+  capturedPerSecond: number
+  /** By table, when its rows were last seen to change. */
+  changedAtMs: ReadonlyMap<string, number>
+  residentBytes: number | null
+}
+
+/** Puts the document together. */
+export function describeStatus(parts: StatusParts): Status {
+  const { nowMs, startedMs, source, target, activity } = parts
+  const components = describeComponents(parts)
+  const tables = describeTables(parts)
+  const progress = target.value?.progress ?? []
+  const lags = changesPartitions(parts.mappings).map(({ topicPartition, lagRecords }) => ({
+    lagRecords,
+    behindMs: progress.find((each) => topicPartition.endsWith(`-${each.topicPartition}`))?.behindMs ?? 0,
+  }))
+  return {
+    uptimeSeconds: Math.round((nowMs - startedMs) / 1_000),
+    residentBytes: parts.residentBytes,
+    components,
+    capturedPerSecond: parts.capturedPerSecond,
+    appliedPerSecond: activity.changesPerSecond,
+    lagRecords: lags.reduce((sum, { lagRecords }) => sum + lagRecords, 0),
+    lagMs: Math.max(0, ...lags.filter(({ lagRecords }) => lagRecords > 0).map(({ behindMs }) => behindMs)),
+    visibleUntilMsAgo: visibleUntil(progress, source.value),
+    commitToVisibleMs: activity.commitToVisibleMs,
+    retainedWalBytes: source.value?.retainedWalBytes ?? null,
+    initialLoad: describeInitialLoad(tables, isSnapshotOpen(progress, source.value)),
+    tables,
+    uncaptured: source.value?.uncaptured ?? [],
+    stopped: describeStopped(target.value),
+    quarantinedRecords: target.value?.quarantinedRecords ?? 0,
+    lastError: lastErrorOf(parts, components),
+  }
+}
+
+/** The topic partitions of captured changes. */
+export function changesPartitions(mappings: MappingHealth[]): MappingHealth['topicPartitions'] {
+  return mappings.filter(({ topic }) => topic === 'changes').flatMap(({ topicPartitions }) => topicPartitions)
+}
+
+function describeComponents({ services, functions, mappings, connector }: StatusParts): Component[] {
+  return [
+    ...services.map(({ name, state, restarts, lastError }) => ({ name, state, restarts, ...withError(lastError) })),
+    describeConnector(connector),
+    ...mappings.map(({ topic, functionName, state, lastError }): Component => {
+      const health = state === 'Enabled' ? (lastError === undefined ? 'healthy' : 'failing') : 'starting'
+      return { name: `${topic} to ${shortName(functionName)}`, state: health, restarts: 0, ...withError(lastError) }
+    }),
+    ...functions.map(
+      ({ name, processes }): Component => ({
+        name: shortName(name),
+        state: processes.length > 0 ? 'healthy' : 'idle',
+        restarts: 0,
+      }),
+    ),
+  ]
+}
+
+function describeConnector({ value, error }: Latest<ConnectorStatus | undefined>): Component {
+  const name = 'connector'
+  if (error !== undefined) return { name, state: 'failing', restarts: 0, lastError: error }
+  if (value === undefined) return { name, state: 'starting', restarts: 0 }
+  // A failed task leaves its connector RUNNING.
+  const parts = [value.connector, ...value.tasks]
+  const failed = parts.find(({ state }) => state === 'FAILED')
+  if (failed !== undefined) return { name, state: 'failing', restarts: 0, ...withError(failed.trace?.split('\n')[0]) }
+  const isRunning = value.tasks.length > 0 && parts.every(({ state }) => state === 'RUNNING')
+  return { name, state: isRunning ? 'healthy' : 'starting', restarts: 0 }
+}
+
+function withError(lastError: string | undefined): { lastError?: string } {
+  return lastError === undefined ? {} : { lastError }
+}
+
+/** `tidemark-local-producer` and its ARN are `producer`. */
+function shortName(functionName: string): string {
+  return functionName.replace(/^.*:/, '').replace(/^tidemark-[a-z]+-/, '')
+}
+
+function describeTables({ source, target, changedAtMs, nowMs }: StatusParts): TableStatus[] {
+  const inSource = source.value?.tables ?? []
+  const inTarget = target.value?.tables ?? []
+  const stopped = target.value?.stopped ?? []
+  return inSource.map(({ name, state, rows }) => {
+    const shown = inTarget.find((table) => table.name === name)
+    const changedAt = changedAtMs.get(name)
+    return {
+      name,
+      state: stopped.some((table) => table.name === name) ? 'stopped' : (state as TableStatus['state']),
+      sourceRows: rows,
+      targetRows: shown?.rows ?? null,
+      isEstimate: shown?.isEstimate ?? false,
+      changedSecondsAgo: changedAt === undefined ? null : Math.round((nowMs - changedAt) / 1_000),
+    }
+  })
+}
+
+/** The initial snapshot is over in a topic partition when a beacon has been applied in it. */
+function isSnapshotOpen(progress: TargetObservation['progress'], source: SourceObservation | undefined): boolean {
+  if (source === undefined) return false
+  return progress.filter(({ beacon }) => beacon !== null).length < source.topicPartitions
+}
+
+function describeInitialLoad(tables: TableStatus[], isSnapshot: boolean): Status['initialLoad'] {
+  const loading = tables.filter(({ state }) => isSnapshot || state === 'reading')
+  const expectedRows = loading.reduce((sum, { sourceRows }) => sum + (sourceRows ?? 0), 0)
+  if (expectedRows === 0) return null
+  const rows = loading.reduce((sum, { sourceRows, targetRows }) => sum + Math.min(sourceRows ?? 0, targetRows ?? 0), 0)
+  return { rows, expectedRows, percent: Math.floor((rows / expectedRows) * 100) }
+}
+
+function visibleUntil(progress: TargetObservation['progress'], source: SourceObservation | undefined): number | null {
+  if (source === undefined || isSnapshotOpen(progress, source)) return null
+  return Math.max(0, ...progress.map(({ behindMs }) => behindMs))
+}
+
+function describeStopped(target: TargetObservation | undefined): Status['stopped'] {
+  const partitions = (target?.stops ?? []).map(({ topic, topicPartition, atOffset, reason }) => ({
+    name: `topic partition ${topic}-${topicPartition} at offset ${atOffset}`,
+    reason,
+  }))
+  return [...partitions, ...(target?.stopped ?? [])]
+}
+
+function lastErrorOf({ source, target }: StatusParts, components: Component[]): string | null {
+  const failing = components.find(({ state, lastError }) => state !== 'healthy' && lastError !== undefined)
+  const earlier = components.find(({ lastError }) => lastError !== undefined)
+  const told = failing ?? earlier
+  if (failing === undefined && source.error !== undefined) return `source: ${source.error}`
+  if (failing === undefined && target.error !== undefined) return `target: ${target.error}`
+  return told === undefined ? null : `${told.name}: ${told.lastError}`
+}
