@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
+import {
+  type RunningEventSourceMapping,
+  startEventSourceMapping,
+} from '#localstack/event-source-mapping/event-source-mapping.ts'
+import { type MappingDefinition, readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
+import type { MappingEvent } from '#localstack/event-source-mapping/mapping-record.ts'
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import { startTestBroker, type TestBroker, type TestRecord } from './kafka-broker.ts'
+
+export const eventSourceArn = 'arn:aws:kafka:eu-central-1:000000000000:cluster/tidemark/1'
+export const success: InvocationAnswer = { statusCode: 200, payload: Buffer.from('null'), logTail: '' }
+export const failure: InvocationAnswer = { ...success, functionError: 'Unhandled' }
+
+export type Delivered = { topic: string; partition: number; offset: number; value?: string }
+
+/** Stands for the function: gets the event, read and as it was sent. */
+export type Invoke = (event: { records: Record<string, Delivered[]> }, payload: Buffer) => Promise<InvocationAnswer>
+
+/** A topic of a test's own, whose name is also its consumer group's, and what polls it. */
+export type MappedTopic = {
+  broker: TestBroker
+  name: string
+  create(partitions: number, configuration?: Record<string, string>): Promise<void>
+  produce(records: TestRecord[]): Promise<void>
+  /** Starts a mapping that is stopped after the test; without a window unless told otherwise. */
+  start(invoke: Invoke, properties?: object): { mapping: RunningEventSourceMapping; events: MappingEvent[] }
+  /** The group's offsets by topic partition, -1 where there are none. */
+  groupOffsets(): Promise<number[]>
+  /** Settles when these are the group's offsets. */
+  committed(offsets: number[]): Promise<void>
+}
+
+/** One broker for the test file, a new topic for each test. */
+export function useMappedTopic(): MappedTopic {
+  const running: RunningEventSourceMapping[] = []
+  const topic: MappedTopic = {
+    broker: undefined as unknown as TestBroker,
+    name: '',
+    create: (partitions, configuration) => topic.broker.createTopic(topic.name, partitions, configuration),
+    produce: (records) => topic.broker.produce(topic.name, records),
+    groupOffsets: () => topic.broker.groupOffsets(topic.name, topic.name),
+    async committed(offsets) {
+      await eventually(async () => expect(await topic.groupOffsets()).toEqual(offsets))
+    },
+    start(invoke, properties = {}) {
+      const events: MappingEvent[] = []
+      const mapping = startEventSourceMapping(define(topic.name, properties), {
+        id: randomUUID(),
+        bootstrapServers: topic.broker.bootstrapServers,
+        concurrency: 10,
+        invoke: (payload) => invoke(JSON.parse(payload.toString()), payload),
+        onEvent: (event) => events.push(event),
+      })
+      running.push(mapping)
+      return { mapping, events }
+    },
+  }
+  beforeAll(async () => {
+    topic.broker = await startTestBroker()
+  })
+  afterAll(() => topic.broker.stop())
+  beforeEach(() => {
+    topic.name = `t-${randomUUID()}`
+  })
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((mapping) => mapping.stop(0)))
+  })
+  return topic
+}
+
+function define(topic: string, properties: object): MappingDefinition {
+  return readMapping({
+    EventSourceArn: eventSourceArn,
+    FunctionName: 'f',
+    Topics: [topic],
+    StartingPosition: 'TRIM_HORIZON',
+    MaximumBatchingWindowInSeconds: 0,
+    AmazonManagedKafkaEventSourceConfig: { ConsumerGroupId: topic },
+    ...properties,
+  })
+}
+
+/** An `invoke` that accepts everything and remembers it in the order it came. */
+export function collector() {
+  const delivered: Delivered[] = []
+  const invoke: Invoke = async ({ records }) => {
+    delivered.push(...Object.values(records).flat())
+    return success
+  }
+  const offsets = (partition: number) =>
+    delivered.filter((each) => each.partition === partition).map(({ offset }) => offset)
+  return { delivered, invoke, offsets }
+}
+
+/** Records of one topic partition. */
+export const records = (partition: number, count: number): TestRecord[] =>
+  Array.from({ length: count }, (_, index) => ({ partition, key: 'k', value: String(index) }))
+
+/** 0, 1, 2 … below `count`. */
+export const upTo = (count: number): number[] => Array.from({ length: count }, (_, offset) => offset)
+
+/** Settles when `check` no longer throws. */
+export const eventually = <T>(check: () => T, timeout = 15_000) => vi.waitFor(check, { timeout, interval: 10 })
