@@ -1,25 +1,28 @@
 import type { PoolClient } from 'pg'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 
 let source: SourceDatabase
 let client: PoolClient
 
-beforeEach(async () => {
+beforeAll(async () => {
   source = await createSource({ excludeColumns: ['public.customer.email'] })
   await source.pool.query(`
     create table ride (id int primary key);
     create table customer (id int primary key, email text);
     create table log (line text)`)
-  for (const table of ['ride', 'customer'])
+  for (const table of ['ride', 'customer']) {
     await source.pool.query('select tidemark.publish_table($1::regclass)', [table])
+  }
+})
+
+beforeEach(async () => {
   client = await source.pool.connect()
 })
 
-afterEach(async () => {
-  client.release(true)
-  await source.drop()
-})
+afterEach(() => client.release(true))
+
+afterAll(() => source.drop())
 
 test.each([
   'select * from ride',
