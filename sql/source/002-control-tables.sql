@@ -7,7 +7,7 @@ create table if not exists tidemark.setting (
   changed_at timestamptz not null default now()
 );
 
-comment on column tidemark.setting.captured is '{schemas, includeTables, excludeTables, excludeColumns}; no includeTables means all';
+comment on column tidemark.setting.captured is '{schemas, includeTables, excludeTables, excludeColumns}; where tables are included, schemas mean nothing';
 
 -- What each captured relation looks like, by version, once per topic partition; slot s travels to topic partition s.
 create table if not exists tidemark.table_contract (

@@ -1,4 +1,5 @@
--- Whether the setting asks for the relation: a table of a captured schema that is not left out by name.
+-- Whether the setting asks for the relation: the tables it includes by name or, without any, those of its schemas; less
+-- the ones it excludes.
 create or replace function tidemark.is_chosen(relation oid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -12,11 +13,10 @@ begin
     where c.oid = relation
       and c.relkind in ('r', 'p')
       and c.relpersistence <> 't'
-      and s.captured -> 'schemas' ? n.nspname
-      and (
-        s.captured -> 'includeTables' = '[]'
-        or s.captured -> 'includeTables' ? (n.nspname || '.' || c.relname)
-      )
+      and case s.captured -> 'includeTables'
+        when '[]' then s.captured -> 'schemas' ? n.nspname
+        else s.captured -> 'includeTables' ? (n.nspname || '.' || c.relname)
+      end
       and not s.captured -> 'excludeTables' ? (n.nspname || '.' || c.relname)
   );
 end

@@ -28,11 +28,11 @@ begin
     raise exception 'captured must hold four lists of names: schemas, includeTables, excludeTables, excludeColumns; wrong: %', wrong;
   end if;
   select string_agg(e.value, ', ') into wrong
-  from jsonb_array_elements_text(captured -> 'schemas') as e (value)
-  where e.value in ('tidemark', 'information_schema')
+  from jsonb_array_elements_text((captured -> 'schemas') || (captured -> 'includeTables')) as e (value)
+  where split_part(e.value, '.', 1) in ('tidemark', 'information_schema')
     or e.value like 'pg\_%';
   if wrong is not null then
-    raise exception 'captured: the schema % cannot be captured', wrong;
+    raise exception 'captured: % cannot be captured', wrong;
   end if;
   select string_agg(t.value, ', ') into wrong
   from (

@@ -61,7 +61,7 @@ table tidemark.migration (
 table tidemark.setting (
   only_row boolean not null default true
   topic_partitions integer not null
-  captured jsonb not null -- {schemas, includeTables, excludeTables, excludeColumns}; no includeTables means all
+  captured jsonb not null -- {schemas, includeTables, excludeTables, excludeColumns}; where tables are included, schemas mean nothing
   epoch integer not null
   changed_at timestamp with time zone not null default now()
   constraint setting_epoch_check CHECK ((epoch > 0))
@@ -235,11 +235,11 @@ begin
     raise exception 'captured must hold four lists of names: schemas, includeTables, excludeTables, excludeColumns; wrong: %', wrong;
   end if;
   select string_agg(e.value, ', ') into wrong
-  from jsonb_array_elements_text(captured -> 'schemas') as e (value)
-  where e.value in ('tidemark', 'information_schema')
+  from jsonb_array_elements_text((captured -> 'schemas') || (captured -> 'includeTables')) as e (value)
+  where split_part(e.value, '.', 1) in ('tidemark', 'information_schema')
     or e.value like 'pg\_%';
   if wrong is not null then
-    raise exception 'captured: the schema % cannot be captured', wrong;
+    raise exception 'captured: % cannot be captured', wrong;
   end if;
   select string_agg(t.value, ', ') into wrong
   from (
@@ -576,11 +576,10 @@ begin
     where c.oid = relation
       and c.relkind in ('r', 'p')
       and c.relpersistence <> 't'
-      and s.captured -> 'schemas' ? n.nspname
-      and (
-        s.captured -> 'includeTables' = '[]'
-        or s.captured -> 'includeTables' ? (n.nspname || '.' || c.relname)
-      )
+      and case s.captured -> 'includeTables'
+        when '[]' then s.captured -> 'schemas' ? n.nspname
+        else s.captured -> 'includeTables' ? (n.nspname || '.' || c.relname)
+      end
       and not s.captured -> 'excludeTables' ? (n.nspname || '.' || c.relname)
   );
 end

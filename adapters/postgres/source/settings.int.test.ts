@@ -28,7 +28,8 @@ test.each([
   [{ schemas: ['public'] }, 'wrong: includeTables, excludeTables, excludeColumns'],
   [{ ...EVERYTHING, schemas: [1] }, 'wrong: schemas'],
   [{ ...EVERYTHING, schema: [] }, 'wrong: schema'],
-  [{ ...EVERYTHING, schemas: ['tidemark', 'pg_catalog'] }, 'the schema tidemark, pg_catalog cannot be captured'],
+  [{ ...EVERYTHING, schemas: ['tidemark', 'pg_catalog'] }, 'tidemark, pg_catalog cannot be captured'],
+  [{ ...EVERYTHING, includeTables: ['tidemark.signal'] }, 'tidemark.signal cannot be captured'],
   [{ ...EVERYTHING, includeTables: ['ride'] }, 'tables are written schema.table, not ride'],
   [{ ...EVERYTHING, excludeColumns: ['ride.email'] }, 'there is no column ride.email'],
   [[], 'captured must be an object'],
@@ -62,13 +63,13 @@ test('a table that is left out leaves the publication, with a contract that says
   expect(await source.state('public.ride')).toMatchObject({ state: 'pending' })
 })
 
-test('includeTables narrows the schemas down to the tables it names', async () => {
-  await run('create table ride (id int primary key); create table trip (id int primary key)')
+test('where tables are included by name, they alone are captured, whatever their schema', async () => {
+  await run('create table ride (id int primary key); create schema city; create table city.stop (id int primary key)')
 
-  await source.configure({ includeTables: ['public.trip'] })
+  await source.configure({ includeTables: ['city.stop'] })
 
   expect(await source.state('public.ride')).toBeUndefined()
-  expect(await source.state('public.trip')).toMatchObject({ state: 'pending' })
+  expect(await source.state('city.stop')).toMatchObject({ state: 'pending' })
 })
 
 test('a column excluded later is in the next version no more', async () => {
