@@ -1,0 +1,63 @@
+-- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed, and all tables
+-- where event triggers are missing or have failed. Tidies up after tables that are gone.
+create or replace function tidemark.catch_up() returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '500ms'
+as $$
+declare
+  observed oid;
+  incomplete boolean := exists (select from tidemark.contract_failure)
+    or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
+begin
+  if incomplete then
+    delete from tidemark.contract_failure;
+  end if;
+  for observed in
+    select r from tidemark.observed_relations() as r where incomplete
+    union
+    select t.relation::oid from tidemark.captured_table t where t.state = 'refused'
+  loop
+    perform tidemark.observe_safely(observed);
+  end loop;
+  perform tidemark.tidy_signals();
+end
+$$;
+
+-- Each table of the captured schemas that is not captured, why, and the SQL that changes it.
+create or replace view tidemark.uncaptured as
+select t.schema_name, t.table_name,
+  case t.state
+    when 'refused' then t.reason
+    else concat_ws(
+      '; last error: ',
+      'is being captured: ' || case
+        when t.state = 'reading' then 'its rows are being read'
+        when t.awaited <> '{}' then 'waits for transactions that wrote to it before, ' || array_to_string(t.awaited, ', ')
+        when t.state = 'awaiting writers' then 'waits for its turn to be read'
+        when tidemark.is_listening() then 'it is new'
+        else 'waits for the connector'
+      end,
+      t.last_error
+    )
+  end as why,
+  case
+    when t.state = 'awaiting writers' and t.awaited <> '{}' then format(
+      'select * from pg_stat_activity join pg_locks using (pid) where virtualtransaction = any (%L);',
+      t.awaited
+    )
+    else t.fix
+  end as fix,
+  t.since
+from tidemark.captured_table t
+where t.state <> 'captured'
+union all
+select coalesce(n.nspname, '?'), coalesce(c.relname, '?'),
+  'its contract could not be written: ' || f.message,
+  'select tidemark.publish_contracts();',
+  f.failed_at
+from tidemark.contract_failure f
+left join pg_class c on c.oid = f.relation
+left join pg_namespace n on n.oid = c.relnamespace;
+
+revoke all on all functions in schema tidemark from public;
