@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { deploy, type Outputs } from './assembly/deploy.ts'
 import { openDeploymentRecord } from './assembly/deployment-record.ts'
-import { addExistingDatabases, rememberDatabases } from './assembly/existing-databases.ts'
+import { addExistingDatabases, refuseUnreachable, rememberDatabases } from './assembly/existing-databases.ts'
 import { bootstrapServers, type LocalAccount } from './assembly/local-account.ts'
 import { openSecretStore } from './assembly/secret-store.ts'
 import { removeForgotten } from './assembly/stand-ins/custom-resources.ts'
 import { standInFor } from './assembly/stand-ins.ts'
-import { readStack, type Stack } from './assembly/template.ts'
+import { readStack } from './assembly/template.ts'
 import { checkTemplate } from './assembly/template-check.ts'
 import { startEndpoint } from './endpoint/endpoint.ts'
 import type { EngineOptions } from './engine.ts'
@@ -58,8 +58,17 @@ export async function openStack(options: EngineOptions, purpose: LocalAccount['p
     return { account, outputs, lock, pages, stop }
   } catch (error) {
     await stop()
-    throw error
+    throw explain(error, options.settings)
   }
+}
+
+/** A full disk shows in a hundred ways, each of another server. */
+function explain(error: unknown, { directory }: Settings): unknown {
+  for (let each = error; each instanceof Error; each = each.cause) {
+    const line = /^.*(ENOSPC|No space left on device).*$/im.exec(each.message)
+    if (line) return new Error(`The disk with ${directory} is full: free 2 GB and start again. (${line[0].trim()})`)
+  }
+  return error
 }
 
 type Beginnings = Pick<LocalAccount, 'purpose' | 'signal' | 'step' | 'java'> & Pick<OpenStack, 'pages'>
@@ -68,10 +77,11 @@ async function openAccount(
   { settings, onLog }: EngineOptions,
   { purpose, signal, step, java, pages }: Beginnings,
 ): Promise<LocalAccount> {
+  await refuseBusyPorts(portsOf(settings))
+  await refuseUnreachable(settings)
   const directory = purpose === 'run' ? await synthesizeAs(step, settings, signal) : assemblyDirectory(settings)
   const stack = readStack(directory)
   checkTemplate(stack.template, standInFor)
-  await refuseBusyPorts(portsOf(stack, settings))
   if (purpose === 'run') await rememberDatabases(settings)
   const secrets = await openSecretStore(join(settings.directory, 'secrets.json'))
   addExistingDatabases(settings, secrets)
@@ -127,11 +137,11 @@ function synthesizeAs(step: Step, settings: Settings, signal: AbortSignal): Prom
   })
 }
 
-function portsOf({ template }: Stack, settings: Settings): Port[] {
-  const databases = Object.values(template.Resources).filter(({ Type }) => Type === 'AWS::RDS::DBInstance')
+function portsOf(settings: Settings): Port[] {
   const { postgresPort, kafkaPort, connectPort, endpointPort } = settings
+  const embedded = [settings.sourceUrl, settings.targetUrl].filter((url) => url === undefined)
   return [
-    ...databases.map((_, index) => ({
+    ...embedded.map((_, index) => ({
       number: postgresPort + index,
       usedBy: 'Postgres',
       variable: 'TIDEMARK_POSTGRES_PORT',

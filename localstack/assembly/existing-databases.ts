@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import pg from 'pg'
 import { parseDatabaseUrl } from '#localstack/database-url.ts'
 import { writePrivately } from '#localstack/private-file.ts'
 import type { Settings } from '#localstack/settings.ts'
@@ -14,6 +15,22 @@ const PREFIX = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:'
 export function addExistingDatabases({ sourceUrl, targetUrl }: ExistingDatabases, secrets: SecretStore): void {
   if (sourceUrl) secrets.put(`${PREFIX}tidemark-source-url`, JSON.stringify(parseDatabaseUrl(sourceUrl)))
   if (targetUrl) secrets.put(`${PREFIX}tidemark-target-url`, JSON.stringify(parseDatabaseUrl(targetUrl)))
+}
+
+/** Throws an Error of one line that names the variable when a database given by URL does not let us in. */
+export async function refuseUnreachable({ sourceUrl, targetUrl }: ExistingDatabases): Promise<void> {
+  for (const [variable, url] of Object.entries({ TIDEMARK_SOURCE_URL: sourceUrl, TIDEMARK_TARGET_URL: targetUrl })) {
+    if (url === undefined) continue
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
+    try {
+      await client.connect()
+    } catch (cause) {
+      const reason = cause instanceof AggregateError ? cause.errors[0] : cause
+      throw new Error(`${variable}: the database ${place(url)} cannot be reached: ${(reason as Error).message}`)
+    } finally {
+      await client.end().catch(() => undefined)
+    }
+  }
 }
 
 /** The databases the stack in this directory was started with; undefined before its first start. */

@@ -70,13 +70,15 @@ async function initialize(data: string, { administrator, name, signal }: Postgre
   const { file, args, ...as } = programs.initdb(['-D', fresh, `--pwfile=${passwordFile}`, ...cluster, ...locale])
   try {
     const { code, output } = await runToEnd(file, args, { ...as, cwd: '/', signal })
-    if (code !== 0) throw new Error(`${name}: the database cluster could not be made: ${output.trim()}`)
+    if (code !== 0) throw new Error(`${name}: the database cluster could not be made: ${lastLinesOf(output)}`)
   } finally {
     await rm(passwordFile)
   }
   await chmod(fresh, 0o700)
   await rename(fresh, data)
 }
+
+const lastLinesOf = (output: string): string => output.trim().split('\n').slice(-3).join('\n')
 
 async function createDatabase(url: string, { name, database, administrator }: PostgresOptions): Promise<void> {
   const client = new pg.Client({ connectionString: url })
