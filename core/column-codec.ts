@@ -34,9 +34,16 @@ const integer: Decode = (wire) => {
   return typeof wire === 'string' && /^-?\d+$/.test(wire) ? wire : fail('integer', wire)
 }
 
+/** How Debezium writes the numerics that have no digits. */
+const specialNumerics = new Map<unknown, string>([
+  ['NAN', 'NaN'],
+  ['POSITIVE_INFINITY', 'Infinity'],
+  ['NEGATIVE_INFINITY', '-Infinity'],
+])
+
 const decimal: Decode = (wire) => {
   if (typeof wire === 'string' && /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(wire)) return wire
-  return wire === 'NAN' || wire === 'NaN' ? 'NaN' : fail('numeric', wire)
+  return specialNumerics.get(wire) ?? fail('numeric', wire)
 }
 
 const float: Decode = (wire) => {
@@ -72,10 +79,16 @@ const timestampWithZone: Decode = (wire) => {
   return infinity(wire) ?? fail('timestamp with time zone', wire)
 }
 
-function infinity(wire: string): string | undefined {
-  if (wire === 'infinity' || wire.startsWith('+292278994-08-1')) return 'infinity'
-  return wire === '-infinity' ? '-infinity' : undefined
-}
+/** How Debezium writes infinity: read by a snapshot or streamed, as date, timestamp or timestamp with time zone. */
+const infinities: readonly (readonly [prefix: string, text: string])[] = [
+  ['infinity', 'infinity'],
+  ['-infinity', '-infinity'],
+  ['+292278994-08-1', 'infinity'],
+  ['+5877611-06-21', 'infinity'],
+  ['-5877611-06-22', '-infinity'],
+]
+
+const infinity = (wire: string): string | undefined => infinities.find(([prefix]) => wire.startsWith(prefix))?.[1]
 
 const time: Decode = (wire) =>
   typeof wire === 'string' && /^\d\d:\d\d:\d\d(\.\d{1,6})?Z?$/.test(wire) ? wire.replace('Z', '') : fail('time', wire)
