@@ -1,0 +1,56 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { EnvelopeError, readRecord } from './envelope.ts'
+
+const captured = new URL('../fixtures/envelopes/', import.meta.url)
+/** A record as Debezium 3.7.0.Final sent it; only its topic.prefix is another. */
+const valueOf = (name: string): string => {
+  const { value } = JSON.parse(readFileSync(new URL(`${name}.json`, captured), 'utf8'))
+  return JSON.stringify(value).replace('"name":"shop_e3"', '"name":"tidemark_e3"')
+}
+const changeOf = (name: string) => {
+  const incoming = readRecord(valueOf(name))
+  if (incoming.kind !== 'row') throw new Error(`${name} is ${incoming.kind}`)
+  return incoming.change
+}
+
+test('every captured record is understood', () => {
+  for (const file of readdirSync(captured)) {
+    expect(readRecord(valueOf(file.replace('.json', ''))).kind, file).not.toBe('unreadable')
+  }
+})
+
+test.each([
+  ['default-identity-create', 'create', 1],
+  ['default-identity-update', 'update', 1],
+  ['default-identity-delete', 'delete', 1],
+  ['default-identity-key-change-delete', 'delete', 1],
+  ['default-identity-key-change-create', 'create', 1],
+  ['full-identity-update', 'update', 1],
+  ['initial-read', 'initial read', 0],
+  ['default-identity-incremental-read', 'incremental read', 0],
+])('%s is a %s', (name, op, phase) => {
+  expect(changeOf(name)).toMatchObject({ op, position: { epoch: expect.any(Number), phase } })
+})
+
+test('a streamed change has its own lsn and the microsecond of its commit', () => {
+  const { position, committedAtMs } = changeOf('default-identity-key-change-delete')
+  expect(position).toEqual({ epoch: 3, phase: 1, lsn: 1418267312 })
+  expect(committedAtMs).toBeCloseTo(1795201857579.759, 3)
+})
+
+test('an incremental read has no lsn: everything streamed is newer', () => {
+  expect(changeOf('default-identity-incremental-read').position.lsn).toBe(0)
+})
+
+test('a truncate names its table', () => {
+  expect(readRecord(valueOf('full-identity-truncate'))).toMatchObject({ kind: 'truncate', table: 'envf' })
+})
+
+test.each(['logical-message', 'notification', 'signal'])('a %s is no change', (name) => {
+  expect(readRecord(valueOf(name))).toEqual({ kind: 'ignored' })
+})
+
+test('a record that names no table is no envelope', () => {
+  expect(() => readRecord('{"op":"c","source":{}}')).toThrow(EnvelopeError)
+})
