@@ -69,12 +69,14 @@ function readPackages(file) {
 async function install() {
   const startedAt = Date.now()
   const seconds = () => Math.round((Date.now() - startedAt) / 1000)
-  console.error('Installing the packages of package-lock.json (npm ci) …')
+  console.error('Installing the packages of package-lock.json …')
   const timer = setInterval(() => console.error(`  still installing, ${seconds()} s`), 5_000)
   // Under `npm run` it is the npm the user started, otherwise the one on the PATH.
   const npm = process.env.npm_execpath
   const [file, args] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []]
-  const child = spawn(file, [...args, 'ci', '--prefer-offline'], {
+  // Not `npm ci`: it refuses a lock file that lacks a package of another platform which the registry at hand does not have.
+  const install = ['install', '--no-save', '--prefer-offline', '--loglevel=error']
+  const child = spawn(file, [...args, ...install], {
     cwd: repository,
     stdio: ['ignore', 'inherit', 'pipe'],
   })
@@ -91,7 +93,7 @@ async function install() {
     )
   }
   if (/ENOSPC/.test(errors)) throw new Error('The disk is full: free 1 GB and start again.')
-  throw new Error(`npm ci failed with exit code ${code}; what it printed above says why.`)
+  throw new Error(`npm install failed with exit code ${code}; what it printed above says why.`)
 }
 
 /** Node 24 as the development dependencies bring it. */
