@@ -37,6 +37,7 @@ export class GroupMember {
   /** A broker works on one request of a connection at a time: a long poll must not hold commits and heartbeats up. */
   readonly #fetchConnections: ConnectionPool
   #topicId = ''
+  #joining: Promise<unknown> = Promise.resolve()
   #left = false
 
   constructor(options: GroupMemberOptions) {
@@ -76,7 +77,8 @@ export class GroupMember {
 
   /** Joins the group; the assignment comes through `onAssigned`. Rejects when topic or group cannot be reached. */
   async join(): Promise<void> {
-    await this.#consumer.joinGroup({})
+    this.#joining = this.#consumer.joinGroup({})
+    await this.#joining
   }
 
   /** Reads from the broker `node`; waits up to `waitMs` while there is nothing new. Rejects when the broker fails. */
@@ -135,15 +137,17 @@ export class GroupMember {
     )
   }
 
-  /** Leaves the group, or gives up after a second when the broker does not answer. No callback is called any more. */
+  /** Leaves the group, or gives up when the broker does not answer soon. No callback is called any more. */
   async leave(): Promise<void> {
     this.#left = true
-    await Promise.race([this.#close(), delay(1_000, undefined, { ref: false })])
+    await Promise.race([this.#close(), delay(1_500, undefined, { ref: false })])
   }
 
   async #close(): Promise<void> {
-    // Nothing depends on it: what is not said to the group now, its session timeout says.
+    // Who goes while it joins is a member all the same, and keeps its share until its session times out.
+    await this.#joining.catch(() => undefined)
     await new Promise((resolve) => this.#fetchConnections.close(resolve))
+    // Nothing depends on it: what is not said to the group now, its session timeout says.
     await this.#consumer.close(true).catch(() => undefined)
   }
 

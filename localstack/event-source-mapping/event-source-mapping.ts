@@ -65,6 +65,7 @@ class Poller {
   #assignment = new AbortController()
   #partitions = new Map<string, PolledPartition>()
   #commits: OffsetCommits | undefined
+  #polls: Promise<unknown> = Promise.resolve()
   #room = Promise.withResolvers<void>()
   #failures = 0
   #graceMs = 0
@@ -115,7 +116,11 @@ class Poller {
       instanceId: this.#options.id,
       topic: this.#definition.topic,
       startingPosition: this.#definition.startingPosition,
-      onRevoke: () => this.#revoke(rebalanceGraceMs),
+      onRevoke: async () => {
+        await this.#revoke(rebalanceGraceMs)
+        // Two polls at once would spoil the fetch session they share.
+        await this.#polls
+      },
       onAssigned: (assignment) => this.#assign(member, assignment, end),
       onFailure: end,
     })
@@ -140,14 +145,19 @@ class Poller {
     this.state = 'Enabled'
     this.record.assigned(partitions)
     this.#dispatcher.assign(partitions)
+    this.#polls = Promise.all(this.#poll(member, partitions, fail))
+  }
+
+  /** One poll per broker; settled when the assignment has ended. */
+  #poll(member: GroupMember, partitions: PolledPartition[], fail: (error: Error) => void): Promise<void>[] {
     const { signal } = this.#assignment
-    for (const ofBroker of Map.groupBy(partitions, ({ leader }) => leader).values()) {
-      pollBroker(member, ofBroker, { room: () => this.#room.promise, signal, observer: this.#observer() }).catch(
-        (error) => {
-          if (!signal.aborted) fail(error)
-        },
-      )
-    }
+    const options = { room: () => this.#room.promise, signal, observer: this.#observer() }
+    const byBroker = Map.groupBy(partitions, ({ leader }) => leader)
+    return [...byBroker.values()].map((ofBroker) =>
+      pollBroker(member, ofBroker, options).catch((error) => {
+        if (!signal.aborted) fail(error)
+      }),
+    )
   }
 
   /** Polls no more, and waits for what is in flight and for its commit, but not for ever. */
