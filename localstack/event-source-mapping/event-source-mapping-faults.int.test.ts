@@ -164,8 +164,9 @@ test('two mappings of a group share the topic partitions; when one leaves, the o
   const owned = (mapping: RunningEventSourceMapping) => mapping.metrics().topicPartitions.length
   const [one, other] = [collect(), collect()]
 
-  const first = topic.start(one.invoke, { BatchSize: 5 }).mapping
+  const { mapping: first, events } = topic.start(one.invoke, { BatchSize: 5 })
   await eventually(() => expect(owned(first)).toBe(4))
+  events.length = 0
   await produce()
   const second = topic.start(other.invoke, { BatchSize: 5 }).mapping
   await eventually(() => expect([owned(first), owned(second)]).toEqual([2, 2]))
@@ -177,6 +178,7 @@ test('two mappings of a group share the topic partitions; when one leaves, the o
 
   expect(owned(second)).toBe(4)
   expect(overlap).toBe(false)
+  expect(events.map(({ kind }) => kind)).toEqual(['assigned'])
   for (const partition of [0, 1, 2, 3]) {
     expect([...one.offsets(partition), ...other.offsets(partition)]).toEqual(upTo(60))
   }

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type FunctionBundles, makeFunctionBundles } from '#test-support/function-bundle.ts'
 import type { FunctionDefinition } from './function-definition.ts'
@@ -137,6 +137,23 @@ test.each([
   expect(failed.payload.errorMessage).toMatch(new RegExp(`^RequestId: .* Error: Runtime exited with error: ${reason}$`))
   expect(after.functionError).toBeUndefined()
   expect(after.payload).not.toBe(before.payload)
+})
+
+test('a function that dies at once is started less and less often, and as before when it is well again', async () => {
+  await add(
+    'ill',
+    `import { existsSync } from 'node:fs'
+    if (!existsSync('well')) process.exit(1)
+    export const handler = async () => 'well'`,
+  )
+  const { codeDirectory } = host.list()[0]!.definition
+  const startedAt = performance.now()
+
+  for (let death = 0; death < 5; death++) expect((await invoke('ill')).payload.errorType).toBe('Runtime.ExitError')
+  expect(performance.now() - startedAt).toBeGreaterThan(50 + 100 + 200 + 400)
+  await writeFile(`${codeDirectory}/well`, '')
+
+  expect((await invoke('ill')).payload).toBe('well')
 })
 
 test('a function that takes longer than its timeout is ended with all it started', async () => {
