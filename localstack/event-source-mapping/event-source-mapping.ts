@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
-import { payloadLimitBytes, recordLimitBytes } from './batch.ts'
 import { type AssignedPartition, GroupMember } from './consumer-group.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { makeEventFrame } from './event.ts'
+import { type EventFrame, makeEventFrame } from './event.ts'
 import type { MappingDefinition } from './mapping-definition.ts'
 import { type MappingEvent, type MappingMetrics, MappingRecord } from './mapping-record.ts'
 import { makeOffsetCommits, type OffsetCommits } from './offset-commits.ts'
@@ -48,7 +47,7 @@ export function startEventSourceMapping(
     state: () => (definition.enabled ? poller.state : 'Disabled'),
     metrics: () => poller.record.metrics(),
     async stop(graceMs = 1_500) {
-      await poller.stop(graceMs)
+      poller.stop(graceMs)
       await polling
     },
   }
@@ -59,6 +58,7 @@ class Poller {
   state: MappingState = 'Creating'
   readonly #definition: MappingDefinition
   readonly #options: EventSourceMappingOptions
+  readonly #frame: EventFrame
   readonly #dispatcher: Dispatcher
   readonly #stopped = new AbortController()
   /** Aborted when the topic partitions are taken away. */
@@ -74,9 +74,10 @@ class Poller {
     this.#definition = definition
     this.#options = options
     this.record = new MappingRecord(options.onEvent ?? (() => undefined))
+    this.#frame = makeEventFrame(definition.eventSourceArn, options.bootstrapServers)
     this.#dispatcher = new Dispatcher({
       ...definition,
-      frame: makeEventFrame(definition.eventSourceArn, options.bootstrapServers),
+      frame: this.#frame,
       concurrency: Math.min(options.concurrency, definition.maximumPollers ?? options.concurrency),
       invoke: options.invoke,
       onTaken: () => this.#makeRoom(),
@@ -133,7 +134,7 @@ class Poller {
   }
 
   #assign(member: GroupMember, assignment: AssignedPartition[], fail: (error: Error) => void): void {
-    const partitions = assignment.map((each) => makePolledPartition(this.#definition.topic, each))
+    const partitions = assignment.map((each) => makePolledPartition(this.#definition.topic, this.#frame, each))
     this.#partitions = new Map(partitions.map((each) => [each.name, each]))
     this.#commits = makeOffsetCommits({
       commit: (offsets) => member.commit(offsets),
@@ -170,14 +171,11 @@ class Poller {
   }
 
   #observer(): PollObserver {
-    const frame = makeEventFrame(this.#definition.eventSourceArn, this.#options.bootstrapServers)
     return {
       onRecords: () => this.#dispatcher.pump(),
       onPolled: ({ name }, records, logEndOffset) => this.record.polled(name, records, logEndOffset),
       onOffsetLost: ({ name, position }, offset) => this.record.offsetLost(name, Number(offset), Number(position)),
-      onRecord: ({ name }, offset, bytes) => {
-        if (bytes > recordLimitBytes(name, payloadLimitBytes, frame)) this.record.tooLarge(name, offset, bytes)
-      },
+      onTooLarge: ({ name }, offset, bytes) => this.record.tooLarge(name, offset, bytes),
     }
   }
 

@@ -1,5 +1,6 @@
+import { payloadLimitBytes, recordLimitBytes } from './batch.ts'
 import type { AssignedPartition, Fetched, GroupMember } from './consumer-group.ts'
-import { makeRecordEncoder } from './event.ts'
+import { type EventFrame, makeRecordEncoder } from './event.ts'
 import { readFetched } from './fetched-records.ts'
 import { makeChunk, RecordQueue } from './record-queue.ts'
 
@@ -16,21 +17,37 @@ export type PolledPartition = {
   /** The offset behind the last record that was read: only control records lie between it and `position`. */
   end: number
   queue: RecordQueue
+  /** The longest record, as JSON, an event can carry. */
+  recordLimitBytes: number
   encode: ReturnType<typeof makeRecordEncoder>
 }
 
-export function makePolledPartition(topic: string, { partition, leader, offset }: AssignedPartition): PolledPartition {
+/** Polled from the offset it is assigned with. */
+export function makePolledPartition(
+  topic: string,
+  frame: EventFrame,
+  { partition, leader, offset }: AssignedPartition,
+): PolledPartition {
   const name = `${topic}-${partition}`
-  const encode = makeRecordEncoder(topic, partition)
-  return { name, topic, partition, leader, position: offset, end: Number(offset), queue: new RecordQueue(), encode }
+  return {
+    name,
+    topic,
+    partition,
+    leader,
+    position: offset,
+    end: Number(offset),
+    queue: new RecordQueue(),
+    recordLimitBytes: recordLimitBytes(name, payloadLimitBytes, frame),
+    encode: makeRecordEncoder(topic, partition),
+  }
 }
 
 export type PollObserver = {
   /** New records wait in the queues. */
   onRecords: () => void
   onPolled: (partition: PolledPartition, records: number, logEndOffset: number) => void
-  /** The JSON of one record has this length. */
-  onRecord: (partition: PolledPartition, offset: number, bytes: number) => void
+  /** The record fits into no event: its topic partition ends there. */
+  onTooLarge: (partition: PolledPartition, offset: number, bytes: number) => void
   onOffsetLost: (partition: PolledPartition, offset: bigint) => void
 }
 
@@ -77,7 +94,7 @@ function keep(fetched: Exclude<Fetched, { outOfRange: true }>, target: PolledPar
     const json = target.encode(record)
     records.push(json)
     offsets.push(record.offset)
-    observer.onRecord(target, record.offset, json.length)
+    if (json.length > target.recordLimitBytes) observer.onTooLarge(target, record.offset, json.length)
   })
   if (records.length > 0) {
     target.end = offsets.at(-1)! + 1
