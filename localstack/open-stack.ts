@@ -21,6 +21,9 @@ import { type Port, refuseBusyPorts } from './servers/ports.ts'
 import { repository, type Settings } from './settings.ts'
 import { assemblyDirectory, synthesize } from './synthesis.ts'
 
+/** Functions that were needed once, to bring the stack up, give their memory back; the others are called more often. */
+const FUNCTION_IDLE_MS = 90_000
+
 /** The stack's resources, up. */
 export type OpenStack = {
   account: LocalAccount
@@ -92,7 +95,11 @@ async function openAccount(
     write(name, line)
     onLog?.(name, line)
   }
-  const functions = makeFunctionHost({ endpointUrl: `http://127.0.0.1:${settings.endpointPort}`, onLog: log })
+  const functions = makeFunctionHost({
+    endpointUrl: `http://127.0.0.1:${settings.endpointPort}`,
+    onLog: log,
+    idleMs: FUNCTION_IDLE_MS,
+  })
   const endpoint = await startEndpoint({
     port: settings.endpointPort,
     functions,
