@@ -64,9 +64,27 @@ describe('a table of one’s own', () => {
     expect(isEqual(await pipeline.compare())).toBe(true)
   })
 
+  test('whose update leaves a large value untouched stops instead of losing it', async () => {
+    await pipeline.source.query('create table public.photos (id int primary key, seen int, image bytea)')
+    const image = `(select string_agg(sha512(g::text::bytea), '') from generate_series(1, 500) g)`
+    await pipeline.source.query(`insert into public.photos values (1, 0, ${image})`)
+    await eventually('the photo in the target', async () => (await rowsOf('public.photos'))?.length === 1)
+    await pipeline.source.query('update public.photos set seen = 1')
+
+    await eventually('the stop', async () => {
+      const { stopped } = await pipeline.compare()
+      return stopped.some(({ name, reason }) => name === 'public.photos' && reason.includes('TOAST'))
+    })
+    expect((await rowsOf('public.photos'))![0].image).toHaveLength(32_000)
+    await pipeline.source.query('drop table public.photos')
+  })
+
   test('that is dropped goes from the target', async () => {
     await pipeline.source.query('drop table public.pets')
-    await eventually('the view is gone', async () => (await rowsOf('public.pets')) === undefined)
+    await eventually(
+      'both views are gone',
+      async () => !(await rowsOf('public.pets')) && !(await rowsOf('public.photos')),
+    )
   })
 })
 
