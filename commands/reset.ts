@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { findEngine, removeStack } from '#localstack/engine.ts'
-import { readSettings, type Settings } from '#localstack/settings.ts'
+import { jarsDirectory, readSettings, type Settings } from '#localstack/settings.ts'
 
 const help = `npm run reset [-- --caches]
 
@@ -28,6 +28,7 @@ export async function main(argv: string[]): Promise<number> {
   }
   await removeStack({ settings, onProgress: ({ step, state, detail }) => console.log(`${step}: ${detail ?? state}`) })
   await removeData(settings, values.caches ? [] : CACHES)
+  if (values.caches) await rm(jarsDirectory, { recursive: true, force: true })
   console.log('The local stack and its data are removed.')
   return 0
 }

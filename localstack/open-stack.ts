@@ -18,7 +18,7 @@ import { startGuard } from './servers/guard.ts'
 import { prepareJars } from './servers/jars.ts'
 import { findJava } from './servers/java.ts'
 import { type Port, refuseBusyPorts } from './servers/ports.ts'
-import { repository, type Settings } from './settings.ts'
+import { jarsDirectory, type Settings } from './settings.ts'
 import { assemblyDirectory, synthesize } from './synthesis.ts'
 
 /** Functions that were needed once, to bring the stack up, give their memory back; the others are called more often. */
@@ -128,8 +128,10 @@ async function openAccount(
 function findJvm(step: Step, signal: AbortSignal): LocalAccount['java'] {
   const java = step('jars', async (tell) => {
     const program = await findJava(process.env)
-    const directory = join(repository, '.tidemark', 'jars')
-    return { program, jars: await prepareJars({ directory, environment: process.env, onProgress: tell, signal }) }
+    return {
+      program,
+      jars: await prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: tell, signal }),
+    }
   })
   // Who needs it sees the failure; until then nobody listens.
   java.catch(() => undefined)

@@ -18,6 +18,9 @@ export type Settings = {
 /** The checkout this file is in. */
 export const repository = join(import.meta.dirname, '..')
 
+/** Jars of Kafka and Debezium; the same for every directory a stack is kept in. */
+export const jarsDirectory = join(repository, '.tidemark', 'jars')
+
 /** Reads the `TIDEMARK_…` variables. Throws an Error that names the one that is malformed. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const { TIDEMARK_SOURCE_URL: sourceUrl, TIDEMARK_TARGET_URL: targetUrl } = environment

@@ -47,6 +47,9 @@ export const localOverrides = {
     'share.coordinator.state.topic.min.isr': '1',
     // Nobody else joins the group of one poller: waiting for others only delays the first change.
     'group.initial.rebalance.delay.ms': '0',
+    // A broker that was killed comes back when its controller has missed it: after 9 s by default.
+    'broker.session.timeout.ms': '3000',
+    'broker.heartbeat.interval.ms': '500',
     'num.network.threads': '2',
     'num.io.threads': '2',
     'log.cleaner.dedupe.buffer.size': String(16 << 20),
@@ -59,6 +62,9 @@ export const localOverrides = {
     'rest.advertised.port': String(connectPort),
     // A worker that is killed before it has left its group keeps the next one waiting for ten seconds.
     'task.shutdown.graceful.timeout.ms': '500',
+    // After a kill -9 the group waits for the dead worker as long as this; the broker allows no less.
+    'session.timeout.ms': '6000',
+    'heartbeat.interval.ms': '2000',
   }),
 
   /** Ports of containers that are reached by a name of the network, and where they are found here. */
