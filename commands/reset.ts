@@ -4,19 +4,21 @@ import { parseArgs } from 'node:util'
 import { findEngine, removeStack } from '#localstack/engine.ts'
 import { jarsDirectory, readSettings, type Settings } from '#localstack/settings.ts'
 
-const help = `npm run reset [-- --caches]
+const help = `npm run reset [-- --caches] [--only-here]
 
 Takes the local stack down and removes its data: databases, topics, secrets, logs.
 An existing source or target given by URL is kept; what Tidemark made there (replication slot, publication,
 bookkeeping) is removed from it first.
-  --caches   also removes the jars of Kafka and Debezium, which are then fetched again`
+  --caches      also removes the jars of Kafka and Debezium, which are then fetched again
+  --only-here   leaves an existing database as it is: for one that is gone or out of reach`
 
 /** Fetched or compiled once, the same for every run. */
 const CACHES = ['jars', 'node-compile-cache']
 
 /** 0 when nothing of the stack is left. */
 export async function main(argv: string[]): Promise<number> {
-  const { values } = parseArgs({ args: argv, options: { caches: { type: 'boolean' }, help: { type: 'boolean' } } })
+  const flag = { type: 'boolean' } as const
+  const { values } = parseArgs({ args: argv, options: { caches: flag, 'only-here': flag, help: flag } })
   if (values.help) {
     console.log(help)
     return 0
@@ -26,11 +28,22 @@ export async function main(argv: string[]): Promise<number> {
   if (running !== undefined) {
     throw new Error(`Tidemark is running, as process ${running.pid}. Stop it first, with Ctrl-C where it was started.`)
   }
-  await removeStack({ settings, onProgress: ({ step, state, detail }) => console.log(`${step}: ${detail ?? state}`) })
+  if (!values['only-here']) await takeDown(settings)
   await removeData(settings, values.caches ? [] : CACHES)
   if (values.caches) await rm(jarsDirectory, { recursive: true, force: true })
   console.log('The local stack and its data are removed.')
   return 0
+}
+
+async function takeDown(settings: Settings): Promise<void> {
+  try {
+    await removeStack({ settings, onProgress: ({ step, state, detail }) => console.log(`${step}: ${detail ?? state}`) })
+  } catch (cause) {
+    throw new Error(
+      'The stack could not be taken down in order. Mend the reason and run it again, or use --only-here: then the replication slot and the publication stay in an existing source, and its log grows until they are dropped.',
+      { cause },
+    )
+  }
 }
 
 async function removeData({ directory }: Settings, kept: readonly string[]): Promise<void> {

@@ -22,7 +22,7 @@ import { jarsDirectory, type Settings } from './settings.ts'
 import { assemblyDirectory, synthesize } from './synthesis.ts'
 
 /** Functions that were needed once, to bring the stack up, give their memory back; the others are called more often. */
-const FUNCTION_IDLE_MS = 90_000
+const FUNCTION_IDLE_MS = 20_000
 
 /** The stack's resources, up. */
 export type OpenStack = {
@@ -48,9 +48,12 @@ export async function openStack(options: EngineOptions, purpose: LocalAccount['p
   const stop = (): Promise<void> => {
     stopping.abort(new Error('the stack was stopped'))
     stopped ??= (async () => {
-      if (account) await closeAccount(account)
-      await Promise.allSettled([java])
-      await lock.release()
+      try {
+        if (account) await closeAccount(account)
+      } finally {
+        await Promise.allSettled([java])
+        await lock.release()
+      }
     })()
     return stopped
   }
@@ -165,11 +168,20 @@ function portsOf(settings: Settings): Port[] {
 /** Who uses others ends before them: a worker or poller whose broker is gone cannot leave its group, and the next start waits for it. */
 async function closeAccount(account: LocalAccount): Promise<void> {
   for (const schedule of account.schedules) schedule.stop()
-  await Promise.all([
-    ...[...account.mappings.values()].map(({ mapping }) => mapping.stop()),
-    ...account.workers.map((worker) => worker.stop()),
-  ])
-  await Promise.all([account.functions.stop(), ...account.servers.map((server) => server.stop())])
-  await account.endpoint.stop()
+  const failures = [
+    ...(await failuresOf([
+      ...[...account.mappings.values()].map(({ mapping }) => mapping.stop()),
+      ...account.workers.map((worker) => worker.stop()),
+    ])),
+    ...(await failuresOf([account.functions.stop(), ...account.servers.map((server) => server.stop())])),
+    ...(await failuresOf([account.endpoint.stop()])),
+  ]
   account.guard.stop()
+  if (failures.length > 0) throw new AggregateError(failures, `the stack did not stop in order: ${failures[0]}`)
+}
+
+/** What one cannot do does not keep the others from ending. */
+async function failuresOf(endings: readonly Promise<void>[]): Promise<unknown[]> {
+  const outcomes = await Promise.allSettled(endings)
+  return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
 }

@@ -42,14 +42,10 @@ export async function openSecretStore(file: string): Promise<SecretStore> {
   }
 }
 
-/** `…:secret:<name>-<six characters>`; the characters follow from the id, so the ARN is the same in every run. */
-export function secretArn(prefix: string, name: string): string {
-  const suffix = createHash('sha256')
-    .update(name)
-    .digest('base64')
-    .replace(/[^A-Za-z0-9]/g, '')
-    .slice(0, 6)
-  return `${prefix}:secret:${name}-${suffix}`
+/** The six characters that end a secret's ARN; they follow from its name, so the ARN is the same in every run. */
+export function secretSuffix(name: string): string {
+  const digest = createHash('sha256').update(name).digest('base64')
+  return digest.replace(/[^A-Za-z0-9]/g, '').slice(0, 6)
 }
 
 const nameOf = (arn: string): string | undefined => /:secret:(.+)-\w{6}$/.exec(arn)?.[1]

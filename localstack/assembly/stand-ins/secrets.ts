@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { arn, type LocalAccount } from '../local-account.ts'
-import { secretArn } from '../secret-store.ts'
+import { secretSuffix } from '../secret-store.ts'
 import { boolean, makeStandIn, number } from '../stand-in.ts'
 
 const generation = v.object({
@@ -26,7 +26,8 @@ export const secret = makeStandIn({
   attributes: ['Id'],
   bringUp: async (id, { Name, SecretString, GenerateSecretString: generate }, account) => {
     const { stack, secrets } = account
-    const ref = secretArn(arn(stack, 'secretsmanager', '').slice(0, -1), Name ?? `${stack.name}-${id}`)
+    const name = Name ?? `${stack.name}-${id}`
+    const ref = arn(stack, 'secretsmanager', `secret:${name}-${secretSuffix(name)}`)
     secrets.put(ref, SecretString ?? (generate ? await generatedValue(id, generate, account) : ''))
     return { ref, attributes: { Id: ref } }
   },
