@@ -111,6 +111,7 @@ async function start({ json, once }: StartOptions, signal: AbortSignal, onLog: (
 
 async function stop(engine: Engine, monitor: StatusMonitor): Promise<void> {
   const startMs = performance.now()
+  console.error('Stopping …')
   await Promise.all([engine.stop(), monitor.stop()])
   console.error(`Stopped in ${formatDuration(performance.now() - startMs)}.`)
 }

@@ -1,5 +1,5 @@
 import type { Progress } from '#localstack/engine.ts'
-import { alignColumns } from '../terminal/aligned-columns.ts'
+import { shortName } from '../status/status.ts'
 import type { ProgressLine } from '../terminal/progress-line.ts'
 import type { Style } from '../terminal/style.ts'
 
@@ -16,7 +16,9 @@ export function makeStepLog({ print, underWay, style }: StepLogOptions): StepLog
   const running = new Map<string, string>()
   const tellRunning = () => {
     if (running.size === 0) return underWay.clear()
-    const steps = [...running].map(([step, detail]) => (detail === '' ? step : `${step} (${detail})`))
+    const steps = [...running].map(([step, detail]) =>
+      detail === '' ? shortName(step) : `${shortName(step)} (${detail})`,
+    )
     underWay.tell(`  starting ${steps.join(', ')}`)
   }
   return {
@@ -26,7 +28,7 @@ export function makeStepLog({ print, underWay, style }: StepLogOptions): StepLog
         running.delete(step)
         underWay.clear()
         const mark = state === 'healthy' ? style.good('✓') : style.bad('✗')
-        print(alignColumns([[`  ${mark}`, step.padEnd(24), detail ?? '']])[0]!)
+        print(`  ${mark}  ${shortName(step).padEnd(32)}${detail ?? ''}`.trimEnd())
       }
       tellRunning()
     },

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { makeCountRows, type RowCount, statistics } from './row-counts.ts'
 
 /** What the source tells of its capture. */
 export type SourceObservation = {
@@ -7,7 +8,7 @@ export type SourceObservation = {
   topicPartitions: number
   /** Bytes of log the replication slot keeps from being removed; null while there is no slot. */
   retainedWalBytes: number | null
-  tables: { name: string; state: string; rows: number }[]
+  tables: (RowCount & { state: string })[]
   /** Tables that are not captured, why, and the SQL that changes it. */
   uncaptured: { name: string; why: string; fix: string | null }[]
 }
@@ -26,15 +27,13 @@ select s.topic_partitions as "topicPartitions",
   ) as "retainedWalBytes"
 from tidemark.setting s`
 
-// Counting a large table would cost the source more than it tells; the statistics follow within seconds.
 const readTables = `
-select t.schema_name || '.' || t.table_name as name, t.state,
-  greatest(case when c.reltuples > 0 and s.n_tup_ins = 0 then c.reltuples else s.n_live_tup end, 0)::float8 as rows
+select t.schema_name as schema, t.table_name as table, t.state, ${statistics}
 from tidemark.captured_table t
-left join pg_class c on c.oid = t.relation
-left join pg_stat_user_tables s on s.relid = t.relation
+join pg_class c on c.oid = t.relation
+join pg_stat_user_tables s on s.relid = t.relation
 where t.state <> 'refused'
-order by name`
+order by t.schema_name, t.table_name`
 
 const readUncaptured = `
 select schema_name || '.' || table_name as name, why, fix
@@ -42,11 +41,16 @@ from tidemark.uncaptured
 order by name`
 
 /** Asks the source, as its administrator. */
-export async function observeSource(source: pg.Pool): Promise<SourceObservation> {
-  const [capture, tables, uncaptured] = await Promise.all([
-    source.query(readCapture),
-    source.query(readTables),
-    source.query(readUncaptured),
-  ])
-  return { ...capture.rows[0], tables: tables.rows, uncaptured: uncaptured.rows }
+export function makeObserveSource(source: pg.Pool): () => Promise<SourceObservation> {
+  const countRows = makeCountRows(source)
+  return async () => {
+    const [capture, listed, uncaptured] = await Promise.all([
+      source.query(readCapture),
+      source.query(readTables),
+      source.query(readUncaptured),
+    ])
+    const counts = await countRows(listed.rows)
+    const tables = counts.map((count, index) => ({ ...count, state: listed.rows[index].state }))
+    return { ...capture.rows[0], tables, uncaptured: uncaptured.rows }
+  }
 }

@@ -4,7 +4,7 @@ import { connectApi } from '#adapters/connect/connect-api.ts'
 import type { Engine } from '#localstack/engine.ts'
 import { type ApplyMetrics, Rate } from '#localstack/metrics.ts'
 import { observeRepeatedly } from './repeated-observation.ts'
-import { observeSource } from './source-observation.ts'
+import { makeObserveSource } from './source-observation.ts'
 import { changesPartitions, describeStatus, type Status } from './status.ts'
 import { makeObserveTarget, type TargetObservation } from './target-observation.ts'
 
@@ -29,15 +29,14 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
   const captured = new Rate(activityMs)
   let capturedPerSecond = 0
 
-  const source = observeRepeatedly(
-    () => observeSource(pools[0]),
-    everyMs,
-    ({ beacon, topicPartitions }) => {
-      const records = changesPartitions(engine.mappings()).reduce((sum, { logEndOffset }) => sum + logEndOffset, 0)
-      // Each beacon is a record in every topic partition, and no change.
-      capturedPerSecond = Math.max(0, captured.perSecond(records - beacon * topicPartitions, performance.now()))
-    },
-  )
+  const source = observeRepeatedly(makeObserveSource(pools[0]), everyMs, ({ beacon, topicPartitions }) => {
+    const polled = changesPartitions(engine.mappings()).filter(({ logEndOffset }) => logEndOffset > 0)
+    // What the mapping has not polled yet would look like a burst afterwards.
+    if (polled.length < topicPartitions) return
+    const records = polled.reduce((sum, { logEndOffset }) => sum + logEndOffset, 0)
+    // Each beacon is a record in every topic partition, and no change.
+    capturedPerSecond = Math.max(0, captured.perSecond(records - beacon * topicPartitions, performance.now()))
+  })
   const target = observeRepeatedly(makeObserveTarget(pools[1]), everyMs, changes.see)
   const connector = observeRepeatedly(() => inTime(connect.status('tidemark')), everyMs)
   const memory = observeRepeatedly(() => engine.residentBytes(), 5 * everyMs)

@@ -1,5 +1,6 @@
-import { alignColumns, cutText, displayWidth } from '../terminal/aligned-columns.ts'
-import { formatBytes, formatCount, formatDuration, formatSeconds } from '../terminal/quantities.ts'
+import { alignColumns, displayWidth } from '../terminal/aligned-columns.ts'
+import { countRows } from '../terminal/live-screen.ts'
+import { formatBytes, formatCount, formatDuration, formatQuantity, formatSeconds } from '../terminal/quantities.ts'
 import type { Style } from '../terminal/style.ts'
 import type { Component, Status, TableStatus } from './status.ts'
 
@@ -11,7 +12,7 @@ export type ScreenOptions = { width: number; height: number; style: Style }
 
 const invokeExample = `npm run invoke -- producer '{"mode":"rows","seconds":10,"eventsPerSecond":50}'`
 
-/** The status as lines of a screen, none wider than it and, by leaving tables out, no more than it has where possible. */
+/** The status as lines of a screen; tables are left out where it would not have room for all. */
 export function renderStatus(status: Status, footer: ScreenFooter, options: ScreenOptions): string[] {
   const { width, height, style } = options
   const above = [
@@ -25,12 +26,12 @@ export function renderStatus(status: Status, footer: ScreenFooter, options: Scre
     status.lastError === null ? [] : [`${style.label('last error')}  ${firstLine(status.lastError)}`],
     renderFooter(footer, style),
   ]
-  const used = [...above, ...below].reduce((lines, part) => lines + part.length + Number(part.length > 0), 0)
-  const tables = renderTables(status.tables, Math.max(3, height - used - 2), style)
+  const others = [...above, ...below].filter((part) => part.length > 0)
+  const taken = others.flat().reduce((rows, line) => rows + countRows(line, width), others.length)
+  const tables = renderTables(status.tables, Math.max(3, height - taken - 1), style)
   return [...above, tables, ...below]
     .filter((part) => part.length > 0)
     .flatMap((part, index) => (index === 0 ? part : ['', ...part]))
-    .map((line) => (displayWidth(line) <= width ? line : cutText(style.plain(line), width)))
 }
 
 function renderHeader({ uptimeSeconds, residentBytes, quarantinedRecords }: Status, style: Style): string {
@@ -40,28 +41,43 @@ function renderHeader({ uptimeSeconds, residentBytes, quarantinedRecords }: Stat
   return `${style.strong('Tidemark')}  ${parts.join(', ')}`
 }
 
+const kinds = { server: 'servers', mapping: 'mappings', function: 'functions' } as const
+
 /** What is well goes side by side; what is not gets a line with its reason. */
 function renderComponents(components: Component[], { width, style }: ScreenOptions): string[] {
   const isWell = ({ state }: Component) => state === 'healthy' || state === 'idle'
-  const lines = ['']
-  for (const { name, state, restarts } of components.filter(isWell)) {
-    const notes = [state === 'idle' ? 'idle' : '', restarts > 0 ? `restarted ${restarts}×` : ''].filter(
-      (note) => note !== '',
-    )
-    const cell = `${style.good('●')} ${name}${notes.length > 0 ? style.label(` (${notes.join(', ')})`) : ''}`
-    const line = lines.at(-1)!
-    if (line === '') lines[lines.length - 1] = cell
-    else if (displayWidth(line) + displayWidth(cell) + 3 <= width) lines[lines.length - 1] = `${line}   ${cell}`
-    else lines.push(cell)
-  }
+  const rows = Object.entries(kinds).flatMap(([kind, label]) => {
+    const cells = components.filter((each) => each.kind === kind && isWell(each)).map((each) => renderWell(each, style))
+    return flow(cells, width - 11).map((line, index) => [index === 0 ? style.label(label) : '', line])
+  })
   const unwell = components.filter((component) => !isWell(component))
   return [
-    ...lines.filter((line) => line !== ''),
+    ...alignColumns(rows),
     ...unwell.map(({ name, state, lastError }) => {
       const reason = lastError === undefined ? '' : `: ${firstLine(lastError)}`
       return `${style.bad('●')} ${name} ${style.bad(state)}${reason}`
     }),
   ]
+}
+
+function renderWell({ name, state, restarts, errors }: Component, style: Style): string {
+  const notes = [
+    ...(state === 'idle' ? ['idle'] : []),
+    ...(restarts > 0 ? [`restarted ${restarts}×`] : []),
+    ...(errors > 0 ? [formatQuantity(errors, 'error')] : []),
+  ]
+  return `${style.good('●')} ${name}${notes.length > 0 ? style.label(` (${notes.join(', ')})`) : ''}`
+}
+
+/** Puts cells side by side, as many as the width takes. */
+function flow(cells: string[], width: number): string[] {
+  const lines: string[] = []
+  for (const cell of cells) {
+    const line = lines.at(-1)
+    if (line === undefined || displayWidth(line) + 3 + displayWidth(cell) > width) lines.push(cell)
+    else lines[lines.length - 1] = `${line}   ${cell}`
+  }
+  return lines
 }
 
 function renderFlow(status: Status, { feed }: ScreenFooter, style: Style): string[] {
@@ -70,7 +86,7 @@ function renderFlow(status: Status, { feed }: ScreenFooter, style: Style): strin
   const rows = [
     ['captured', `${formatCount(capturedPerSecond)} changes/s`],
     ['applied', `${formatCount(appliedPerSecond)} changes/s`],
-    ['lag', `${formatCount(lagRecords)} records, ${formatDuration(lagMs)}`],
+    ['lag', `${formatQuantity(lagRecords, 'record')}, ${formatDuration(lagMs)}`],
     [
       'commit to visible',
       latency === null ? '-' : `p50 ${latency.p50} ms   p95 ${latency.p95} ms   p99 ${latency.p99} ms`,
@@ -103,8 +119,8 @@ function renderTables(tables: TableStatus[], most: number, style: Style): string
       ['table', 'source', 'target', 'state', 'last change'].map(style.label),
       ...shown.map((table) => [
         table.name,
-        table.sourceRows === null ? '-' : formatCount(table.sourceRows),
-        table.targetRows === null ? '-' : `${table.isEstimate ? '~' : ''}${formatCount(table.targetRows)}`,
+        renderRows(table.source),
+        renderRows(table.target),
         table.state === 'captured' ? table.state : style.bad(table.state),
         table.changedSecondsAgo === null ? '-' : describeAge(table.changedSecondsAgo),
       ]),
@@ -112,6 +128,10 @@ function renderTables(tables: TableStatus[], most: number, style: Style): string
     [1, 2],
   )
   return shown.length < tables.length ? [...lines, style.label(`and ${tables.length - shown.length} more`)] : lines
+}
+
+function renderRows(count: TableStatus['target']): string {
+  return count === null ? '-' : `${count.isEstimate ? '~' : ''}${formatCount(count.rows)}`
 }
 
 function describeAge(seconds: number): string {

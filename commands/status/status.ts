@@ -7,9 +7,12 @@ import type { TargetObservation } from './target-observation.ts'
 
 /** One part of the running stack. `idle`: a function nobody has called for a while. */
 export type Component = {
+  kind: 'server' | 'mapping' | 'function'
   name: string
   state: 'healthy' | 'idle' | 'starting' | 'restarting' | 'failing' | 'stopped'
   restarts: number
+  /** Failed invocations of a function. */
+  errors: number
   lastError?: string
 }
 
@@ -17,12 +20,9 @@ export type Component = {
 export type TableStatus = {
   name: string
   state: 'captured' | 'pending' | 'awaiting writers' | 'reading' | 'stopped'
-  /** By the source's statistics; null where the source does not tell. */
-  sourceRows: number | null
-  /** Null where the target does not have the table. */
-  targetRows: number | null
-  /** The target's rows by its statistics, delete markers included, instead of counted. */
-  isEstimate: boolean
+  source: { rows: number; isEstimate: boolean }
+  /** Null where the target does not have the table. An estimate counts delete markers, too. */
+  target: { rows: number; isEstimate: boolean } | null
   /** Since the target's rows were last seen to change; null where they did not since the start. */
   changedSecondsAgo: number | null
 }
@@ -102,33 +102,41 @@ export function changesPartitions(mappings: MappingHealth[]): MappingHealth['top
 }
 
 function describeComponents({ services, functions, mappings, connector }: StatusParts): Component[] {
+  const well = { restarts: 0, errors: 0 }
   return [
-    ...services.map(({ name, state, restarts, lastError }) => ({ name, state, restarts, ...withError(lastError) })),
-    describeConnector(connector),
+    ...services.map(
+      ({ name, state, restarts, lastError }): Component => ({
+        ...{ kind: 'server', name, state, restarts, errors: 0 },
+        ...withError(lastError),
+      }),
+    ),
+    { kind: 'server', name: 'connector', ...well, ...describeConnector(connector) },
     ...mappings.map(({ topic, functionName, state, lastError }): Component => {
       const health = state === 'Enabled' ? (lastError === undefined ? 'healthy' : 'failing') : 'starting'
-      return { name: `${topic} to ${shortName(functionName)}`, state: health, restarts: 0, ...withError(lastError) }
+      const name = `${topic} to ${shortName(functionName)}`
+      return { kind: 'mapping', name, state: health, ...well, ...withError(lastError) }
     }),
     ...functions.map(
-      ({ name, processes }): Component => ({
-        name: shortName(name),
-        state: processes.length > 0 ? 'healthy' : 'idle',
-        restarts: 0,
+      ({ name, processes, errors }): Component => ({
+        ...{ kind: 'function', name: shortName(name), state: processes.length > 0 ? 'healthy' : 'idle' },
+        ...{ restarts: 0, errors },
       }),
     ),
   ]
 }
 
-function describeConnector({ value, error }: Latest<ConnectorStatus | undefined>): Component {
-  const name = 'connector'
-  if (error !== undefined) return { name, state: 'failing', restarts: 0, lastError: error }
-  if (value === undefined) return { name, state: 'starting', restarts: 0 }
+function describeConnector({
+  value,
+  error,
+}: Latest<ConnectorStatus | undefined>): Pick<Component, 'state' | 'lastError'> {
+  if (error !== undefined) return { state: 'failing', lastError: error }
+  if (value === undefined) return { state: 'starting' }
   // A failed task leaves its connector RUNNING.
   const parts = [value.connector, ...value.tasks]
   const failed = parts.find(({ state }) => state === 'FAILED')
-  if (failed !== undefined) return { name, state: 'failing', restarts: 0, ...withError(failed.trace?.split('\n')[0]) }
+  if (failed !== undefined) return { state: 'failing', ...withError(failed.trace?.split('\n')[0]) }
   const isRunning = value.tasks.length > 0 && parts.every(({ state }) => state === 'RUNNING')
-  return { name, state: isRunning ? 'healthy' : 'starting', restarts: 0 }
+  return { state: isRunning ? 'healthy' : 'starting' }
 }
 
 function withError(lastError: string | undefined): { lastError?: string } {
@@ -136,7 +144,7 @@ function withError(lastError: string | undefined): { lastError?: string } {
 }
 
 /** `tidemark-local-producer` and its ARN are `producer`. */
-function shortName(functionName: string): string {
+export function shortName(functionName: string): string {
   return functionName.replace(/^.*:/, '').replace(/^tidemark-[a-z]+-/, '')
 }
 
@@ -144,15 +152,14 @@ function describeTables({ source, target, changedAtMs, nowMs }: StatusParts): Ta
   const inSource = source.value?.tables ?? []
   const inTarget = target.value?.tables ?? []
   const stopped = target.value?.stopped ?? []
-  return inSource.map(({ name, state, rows }) => {
+  return inSource.map(({ name, state, rows, isEstimate }) => {
     const shown = inTarget.find((table) => table.name === name)
     const changedAt = changedAtMs.get(name)
     return {
       name,
       state: stopped.some((table) => table.name === name) ? 'stopped' : (state as TableStatus['state']),
-      sourceRows: rows,
-      targetRows: shown?.rows ?? null,
-      isEstimate: shown?.isEstimate ?? false,
+      source: { rows, isEstimate },
+      target: shown === undefined ? null : { rows: shown.rows, isEstimate: shown.isEstimate },
       changedSecondsAgo: changedAt === undefined ? null : Math.round((nowMs - changedAt) / 1_000),
     }
   })
@@ -166,9 +173,9 @@ function isSnapshotOpen(progress: TargetObservation['progress'], source: SourceO
 
 function describeInitialLoad(tables: TableStatus[], isSnapshot: boolean): Status['initialLoad'] {
   const loading = tables.filter(({ state }) => isSnapshot || state === 'reading')
-  const expectedRows = loading.reduce((sum, { sourceRows }) => sum + (sourceRows ?? 0), 0)
+  const expectedRows = loading.reduce((sum, { source }) => sum + source.rows, 0)
   if (expectedRows === 0) return null
-  const rows = loading.reduce((sum, { sourceRows, targetRows }) => sum + Math.min(sourceRows ?? 0, targetRows ?? 0), 0)
+  const rows = loading.reduce((sum, { source, target }) => sum + Math.min(source.rows, target?.rows ?? 0), 0)
   return { rows, expectedRows, percent: Math.floor((rows / expectedRows) * 100) }
 }
 

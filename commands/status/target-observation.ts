@@ -1,4 +1,5 @@
-import pg from 'pg'
+import type pg from 'pg'
+import { makeCountRows, type RowCount, statistics } from './row-counts.ts'
 
 /** What the target tells of what it has applied. */
 export type TargetObservation = {
@@ -14,11 +15,8 @@ export type TargetObservation = {
   /** Tables whose changes are not applied, and why. */
   stopped: { name: string; reason: string }[]
   quarantinedRecords: number
-  tables: { name: string; rows: number; isEstimate: boolean; writes: number }[]
+  tables: RowCount[]
 }
-
-/** Up to so many rows a table is counted; delete markers make the statistics tell too many. */
-const mostCounted = 100_000
 
 const readProgress = `
 select topic_partition as "topicPartition", beacon_number::float8 as beacon,
@@ -38,28 +36,16 @@ from tidemark.stopped_table
 order by name`
 
 const readTables = `
-select m.schema_name as schema, m.table_name as table,
-  greatest(case when c.reltuples > 0 and s.n_tup_ins = 0 then c.reltuples else s.n_live_tup end, 0)::float8 as estimate,
-  (s.n_tup_ins + s.n_tup_upd)::float8 as writes
+select m.schema_name as schema, m.table_name as table, ${statistics}
 from tidemark.table_marker m
 join pg_stat_user_tables s on s.schemaname = 'tidemark_rows' and s.relname = 't' || m.relation
 join pg_class c on c.oid = s.relid
 where m.dropped_at is null
 order by 1, 2`
 
-/** Asks the target, as a role that may read, and counts a small table again when it was written to. */
+/** Asks the target, as a role that may read. */
 export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservation> {
-  const counted = new Map<string, { writes: number; rows: number }>()
-
-  async function countRows(schema: string, table: string, writes: number): Promise<number> {
-    const name = `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`
-    const known = counted.get(name)
-    if (known?.writes === writes) return known.rows
-    const { rows } = await target.query(`select count(*)::float8 as rows from ${name}`)
-    counted.set(name, { writes, rows: rows[0].rows })
-    return rows[0].rows
-  }
-
+  const countRows = makeCountRows(target)
   return async () => {
     const [progress, stops, stopped, quarantined, listed] = await Promise.all([
       target.query(readProgress),
@@ -68,18 +54,12 @@ export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservat
       target.query('select count(*)::float8 as records from tidemark.quarantine'),
       target.query(readTables),
     ])
-    const tables = []
-    for (const { schema, table, estimate, writes } of listed.rows) {
-      const isEstimate = estimate > mostCounted
-      const rows = isEstimate ? estimate : await countRows(schema, table, writes)
-      tables.push({ name: `${schema}.${table}`, rows, isEstimate, writes })
-    }
     return {
       progress: progress.rows,
       stops: stops.rows,
       stopped: stopped.rows,
       quarantinedRecords: quarantined.rows[0].records,
-      tables,
+      tables: await countRows(listed.rows),
     }
   }
 }

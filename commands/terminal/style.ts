@@ -1,13 +1,9 @@
-import { stripVTControlCharacters } from 'node:util'
-
 /** How parts of a text stand out. */
 export type Style = {
   strong(text: string): string
   label(text: string): string
   good(text: string): string
   bad(text: string): string
-  /** Takes the style off again. */
-  plain(text: string): string
 }
 
 /** For a terminal with colours. */
@@ -16,13 +12,12 @@ export const colours: Style = {
   label: (text) => `\u001b[2m${text}\u001b[0m`,
   good: (text) => `\u001b[32m${text}\u001b[0m`,
   bad: (text) => `\u001b[33m${text}\u001b[0m`,
-  plain: stripVTControlCharacters,
 }
 
 const same = (text: string) => text
 
 /** For files, pipes and terminals without colours. */
-export const noColours: Style = { strong: same, label: same, good: same, bad: same, plain: same }
+export const noColours: Style = { strong: same, label: same, good: same, bad: same }
 
 /** The style a stream can show; https://no-color.org is respected. */
 export function styleOf(stream: { isTTY?: boolean }): Style {

@@ -1,0 +1,161 @@
+import { expect, test } from 'vitest'
+import { describeStatus, type StatusParts } from './status.ts'
+
+const partition = (index: number, lagRecords: number): StatusParts['mappings'][number]['topicPartitions'][number] => ({
+  topicPartition: `changes-${index}`,
+  polled: 10,
+  invoked: 10,
+  failedInvocations: 0,
+  committedOffset: 10,
+  logEndOffset: 10 + lagRecords,
+  lagRecords,
+})
+
+const mapping: StatusParts['mappings'][number] = {
+  id: 'Changes',
+  functionName: 'arn:aws:lambda:us-east-1:000000000000:function:tidemark-local-apply-latest-state',
+  topic: 'changes',
+  state: 'Enabled',
+  batches: 3,
+  records: 20,
+  failedBatches: 0,
+  throttledBatches: 0,
+  topicPartitions: [partition(0, 0), partition(1, 7)],
+}
+
+const table = (name: string, rows: number) => ({ name, rows, isEstimate: false, writes: rows })
+
+const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
+  nowMs: 61_000,
+  startedMs: 1_000,
+  services: [{ name: 'kafka', state: 'healthy', restarts: 0 }],
+  functions: [],
+  mappings: [mapping],
+  connector: { value: { connector: { state: 'RUNNING' }, tasks: [{ id: 0, state: 'RUNNING' }] } },
+  source: {
+    value: {
+      beacon: 9,
+      topicPartitions: 2,
+      retainedWalBytes: 4_096,
+      tables: [{ ...table('public.trip', 200), state: 'captured' }],
+      uncaptured: [],
+    },
+  },
+  target: {
+    value: {
+      progress: [
+        { topicPartition: 0, beacon: 9, behindMs: 300 },
+        { topicPartition: 1, beacon: 8, behindMs: 1_300 },
+      ],
+      stops: [],
+      stopped: [],
+      quarantinedRecords: 0,
+      tables: [table('public.trip', 150)],
+    },
+  },
+  activity: { changes: 500, changesPerSecond: 50, quarantined: 0, commitToVisibleMs: { p50: 9, p95: 20, p99: 30 } },
+  capturedPerSecond: 60,
+  changedAtMs: new Map([['public.trip', 59_000]]),
+  residentBytes: 1_000,
+  ...changes,
+})
+
+test('rates, lag and freshness are told, the lag only of topic partitions that have one', () => {
+  expect(describeStatus(parts())).toMatchObject({
+    uptimeSeconds: 60,
+    capturedPerSecond: 60,
+    appliedPerSecond: 50,
+    lagRecords: 7,
+    lagMs: 1_300,
+    visibleUntilMsAgo: 1_300,
+    commitToVisibleMs: { p50: 9, p95: 20, p99: 30 },
+    retainedWalBytes: 4_096,
+    initialLoad: null,
+    lastError: null,
+  })
+})
+
+test('a table is shown as the source and as the target have it', () => {
+  expect(describeStatus(parts()).tables).toEqual([
+    {
+      name: 'public.trip',
+      state: 'captured',
+      source: { rows: 200, isEstimate: false },
+      target: { rows: 150, isEstimate: false },
+      changedSecondsAgo: 2,
+    },
+  ])
+})
+
+test('until a beacon is applied in every topic partition, the initial snapshot is under way', () => {
+  const first = parts()
+  first.target.value!.progress = [{ topicPartition: 0, beacon: 9, behindMs: 300 }]
+
+  expect(describeStatus(first)).toMatchObject({
+    visibleUntilMsAgo: null,
+    initialLoad: { rows: 150, expectedRows: 200, percent: 75 },
+  })
+})
+
+test('a table that is read later is an initial load of its own', () => {
+  const reading = parts()
+  reading.source.value!.tables.push({ ...table('public.big', 1_000), state: 'reading' })
+
+  expect(describeStatus(reading).initialLoad).toEqual({ rows: 0, expectedRows: 1_000, percent: 0 })
+})
+
+test('what is stopped is told with its reason: topic partitions first, then tables', () => {
+  const stopped = parts()
+  stopped.target.value!.stops = [{ topic: 'changes', topicPartition: 1, atOffset: '17', reason: 'records are missing' }]
+  stopped.target.value!.stopped = [{ name: 'public.trip', reason: 'a column was added' }]
+
+  const status = describeStatus(stopped)
+
+  expect(status.stopped).toEqual([
+    { name: 'topic partition changes-1 at offset 17', reason: 'records are missing' },
+    { name: 'public.trip', reason: 'a column was added' },
+  ])
+  expect(status.tables[0]?.state).toBe('stopped')
+})
+
+test('a connector is failing when its task is, whatever it says of itself', () => {
+  const failed = { id: 0, state: 'FAILED' as const, trace: 'ConnectException: slot is gone\n\tat io.debezium' }
+  const status = describeStatus(parts({ connector: { value: { connector: { state: 'RUNNING' }, tasks: [failed] } } }))
+
+  expect(status.components.find(({ name }) => name === 'connector')).toMatchObject({
+    state: 'failing',
+    lastError: 'ConnectException: slot is gone',
+  })
+  expect(status.lastError).toBe('connector: ConnectException: slot is gone')
+})
+
+test('a mapping that cannot get its records applied is failing, with the reason', () => {
+  const status = describeStatus(parts({ mappings: [{ ...mapping, lastError: 'the function timed out' }] }))
+
+  expect(status.components).toContainEqual(
+    expect.objectContaining({
+      name: 'changes to apply-latest-state',
+      state: 'failing',
+      lastError: 'the function timed out',
+    }),
+  )
+})
+
+test('the last error is of what fails now rather than of what has recovered', () => {
+  const services = [
+    { name: 'kafka', state: 'healthy' as const, restarts: 1, lastError: 'killed' },
+    { name: 'connect', state: 'restarting' as const, restarts: 1, lastError: 'out of memory' },
+  ]
+
+  expect(describeStatus(parts({ services })).lastError).toBe('connect: out of memory')
+  expect(describeStatus(parts({ services: services.slice(0, 1) })).lastError).toBe('kafka: killed')
+})
+
+test('a database that does not answer leaves what was seen before, and is the last error', () => {
+  const source = { ...parts().source, error: 'connection refused' }
+
+  expect(describeStatus(parts({ source }))).toMatchObject({
+    lastError: 'source: connection refused',
+    tables: [{ name: 'public.trip' }],
+  })
+})
