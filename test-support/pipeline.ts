@@ -75,8 +75,8 @@ function makePool(url: string): pg.Pool {
   return pool
 }
 
-/** The broker's controller and the second database listen on the port after the first. */
-async function freePorts(): Promise<Omit<Settings, 'directory'>> {
+/** Ports for a stack: the broker's controller and the second database listen on the port after the first. */
+export async function freePorts(): Promise<Omit<Settings, 'directory'>> {
   const servers = await Promise.all(Array.from({ length: 24 }, listenAnywhere))
   const free = servers.map((server) => (server.address() as { port: number }).port)
   await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))))

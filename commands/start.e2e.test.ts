@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePorts, processesOf } from '#test-support/pipeline.ts'
+import type { Status } from './status/status.ts'
+
+let directory: string
+let environment: NodeJS.ProcessEnv
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tidemark-start-'))
+  const { postgresPort, kafkaPort, connectPort, endpointPort } = await freePorts()
+  environment = {
+    ...process.env,
+    TIDEMARK_DIRECTORY: directory,
+    TIDEMARK_POSTGRES_PORT: String(postgresPort),
+    TIDEMARK_KAFKA_PORT: String(kafkaPort),
+    TIDEMARK_CONNECT_PORT: String(connectPort),
+    TIDEMARK_ENDPOINT_PORT: String(endpointPort),
+  }
+})
+
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+function startCommand(...args: string[]): ChildProcess {
+  return spawn(process.execPath, [join(import.meta.dirname, 'run.mjs'), ...args], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+async function run(...args: string[]): Promise<{ code: number; output: string; errors: string }> {
+  const child = startCommand(...args)
+  const [output, errors] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, 'close')])
+  return { code: child.exitCode!, output, errors }
+}
+
+test('--once feeds, compares every row, prints the figures last and leaves nothing running', async () => {
+  const { code, output, errors } = await run('start', '--once', '--rows', '3000')
+
+  expect(code, errors).toBe(0)
+  expect(JSON.parse(output.trimEnd().split('\n').at(-1)!)).toEqual({
+    rows: 3_000,
+    compared: 3_265,
+    mismatches: 0,
+    firstVisibleSeconds: expect.any(Number),
+    appliedPerSecond: expect.any(Number),
+    commitToVisibleMs: { p50: expect.any(Number), p95: expect.any(Number), p99: expect.any(Number) },
+  })
+  expect(processesOf(directory)).toEqual([])
+})
+
+test('a running stack tells its status, is compared, and ends within five seconds of Ctrl-C', async () => {
+  const stack = startCommand('start', '--json', '--rows', '400', '--rate', '200')
+  const errors = text(stack.stderr!)
+  const status = await firstStatus(stack, ({ tables, lagRecords }) => lagRecords === 0 && rowsOf(tables) === 3_400)
+
+  const shown = JSON.parse((await run('status', '--json')).output) as Status
+  const equal = await run('compare')
+  await changeTarget()
+  const different = await run('compare')
+  const beganMs = performance.now()
+  stack.kill('SIGINT')
+  await once(stack, 'close')
+
+  expect(status.components.filter(({ state }) => state !== 'healthy' && state !== 'idle')).toEqual([])
+  expect(shown.tables.map(({ name }) => name)).toEqual(['public.green_trips', 'public.taxi_zones'])
+  expect([equal.code, equal.output]).toEqual([0, expect.stringContaining('equal: 3,665 rows in 2 tables')])
+  expect([different.code, different.output]).toEqual([1, expect.stringContaining('public.taxi_zones, location_id = 7')])
+  expect(stack.exitCode, await errors).toBe(0)
+  expect(performance.now() - beganMs).toBeLessThan(5_000)
+  expect(processesOf(directory)).toEqual([])
+})
+
+test('without a running stack status and compare say so', async () => {
+  const [status, compare] = await Promise.all([run('status'), run('compare')])
+
+  expect([status.code, compare.code]).toEqual([1, 2])
+  for (const { errors } of [status, compare])
+    expect(errors).toContain('Tidemark is not running here: start it with "npm start".')
+})
+
+async function firstStatus(stack: ChildProcess, isWanted: (status: Status) => boolean): Promise<Status> {
+  for await (const line of createInterface({ input: stack.stdout! })) {
+    const { status } = JSON.parse(line)
+    if (status !== undefined && isWanted(status)) {
+      // What it prints from here on has to go somewhere.
+      stack.stdout!.resume()
+      return status
+    }
+  }
+  throw new Error('the stack ended before its status was as wanted')
+}
+
+const rowsOf = (tables: Status['tables']) => tables.find(({ name }) => name === 'public.green_trips')?.target?.rows
+
+async function changeTarget(): Promise<void> {
+  const { endpoints } = JSON.parse(await readFile(join(directory, 'engine.json'), 'utf8'))
+  const client = new pg.Client({ connectionString: endpoints.target })
+  await client.connect()
+  const { rows } = await client.query(`select relation from tidemark.table_marker where table_name = 'taxi_zones'`)
+  await client.query(`update tidemark_rows.t${rows[0].relation} set zone = 'Elsewhere' where location_id = 7`)
+  await client.end()
+}
