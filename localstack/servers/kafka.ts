@@ -26,7 +26,7 @@ export type KafkaOptions = {
 }
 
 /** The broker moves bytes; compiling it thoroughly would cost more than it gains. */
-const SIZING: JavaSizing = { heapMb: 192, youngMb: 64, compiler: 'quick' }
+const SIZING: JavaSizing = { heapMb: 160, youngMb: 48, compiler: 'quick' }
 const log4j = join(import.meta.dirname, 'log4j2.yaml')
 
 /** Starts the broker on 127.0.0.1; resolves once it answers. Throws an Error with the last lines of its log. */
