@@ -24,11 +24,14 @@ export type TestPipeline = {
   stop(): Promise<void>
 }
 
-/** Starts the stack; `existing` are databases to use instead of embedded ones. */
-export async function startPipeline(existing: Partial<Settings> = {}): Promise<TestPipeline> {
+/** Starts the stack; `existing` are databases to use instead of embedded ones, `onLog` hears every line it logs. */
+export async function startPipeline(
+  existing: Partial<Settings> = {},
+  onLog: (name: string, line: string) => void = () => undefined,
+): Promise<TestPipeline> {
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-pipeline-'))
   const settings: Settings = { directory, ...(await freePorts()), ...existing }
-  const engine = await startEngine({ settings, onProgress: () => undefined })
+  const engine = await startEngine({ settings, onProgress: () => undefined, onLog })
   const source = makePool(engine.endpoints.source)
   const target = makePool(engine.endpoints.target)
   return {

@@ -1,0 +1,80 @@
+import { cpus, loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { measureDrain, measureTail } from '#bench/drain.ts'
+import { type LogListener, measureLatency } from '#bench/latency.ts'
+import { startPipeline } from '#test-support/pipeline.ts'
+import { loadTrips, prepareTaxiTables } from './feed/taxi-feed.ts'
+import { alignColumns } from './terminal/aligned-columns.ts'
+
+const help = `npm run bench [-- --rows N] [--json]
+
+Starts the whole stack in a directory of its own and measures it with taxi trips of 21 columns:
+  latency   from commit to visible at 100 single-row commits a second, for 20 s
+  captured  rows a second from the first insert until all are on the topic
+  applied   rows a second of a topic that is filled beforehand, three times: the first one finds cold functions
+  tail      from the last row on the topic until it is visible, during a load
+  memory    resident memory of every process of the stack
+  --rows    rows of each load (200000)
+  --json    prints the result as JSON`
+
+/** 0 when everything was measured. */
+export async function main(argv: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: argv,
+    options: { rows: { type: 'string', default: '200000' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
+  })
+  if (values.help) {
+    console.log(help)
+    return 0
+  }
+  const result = await measure(Number(values.rows))
+  console.log(values.json ? JSON.stringify(result, null, 2) : describe(result))
+  return 0
+}
+
+type Result = Awaited<ReturnType<typeof measure>>
+
+async function measure(rows: number) {
+  const machine = { cores: cpus().length, loadBefore: loadavg()[0]! }
+  const listener: LogListener = { onLog: () => undefined }
+  const pipeline = await startPipeline({}, (name, line) => listener.onLog(name, line))
+  const source = new pg.Client({ connectionString: pipeline.engine.endpoints.source })
+  await source.connect()
+  try {
+    await prepareTaxiTables(source)
+    const trips = await loadTrips()
+    await measureLatency(pipeline, source, listener, { trips, rows: 500, perSecond: 100 })
+    const memoryIdle = await pipeline.engine.residentBytes()
+    const latencyMs = await measureLatency(pipeline, source, listener, { trips, rows: 2_000, perSecond: 100 })
+    const drains = []
+    for (let run = 0; run < 3; run++) drains.push(await measureDrain(pipeline, source, { trips, rows }))
+    const tail = await measureTail(pipeline, source, { trips, rows })
+    const memoryLoaded = await pipeline.engine.residentBytes()
+    return {
+      machine,
+      latencyMs,
+      drains,
+      tail,
+      memoryMb: { idle: megabytes(memoryIdle), loaded: megabytes(memoryLoaded) },
+    }
+  } finally {
+    await source.end()
+    await pipeline.stop()
+  }
+}
+
+const megabytes = (bytes: number): number => Math.round(bytes / 1e6)
+
+function describe({ machine, latencyMs, drains, tail, memoryMb }: Result): string {
+  const rates = (pick: (drain: Result['drains'][number]) => number) => drains.map((drain) => pick(drain)).join(', ')
+  const rows = [
+    ['machine', `${machine.cores} cores, load ${machine.loadBefore.toFixed(1)} before`],
+    ['commit to visible', `p50 ${latencyMs.p50} ms, p95 ${latencyMs.p95} ms, p99 ${latencyMs.p99} ms at 100 changes/s`],
+    ['captured', `${rates((drain) => drain.capturedPerSecond)} rows/s`],
+    ['applied', `${rates((drain) => drain.appliedPerSecond)} rows/s, topic filled beforehand`],
+    ['tail', `last of ${tail.rows} rows visible ${tail.lastVisibleAfterSeconds} s after it is on the topic`],
+    ['memory', `${memoryMb.idle} MB at 100 changes/s, ${memoryMb.loaded} MB after the loads`],
+  ]
+  return alignColumns(rows).join('\n')
+}
