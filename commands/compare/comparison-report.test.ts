@@ -35,6 +35,12 @@ equal: 1,372 rows in 2 tables (everything before beacon 12, 600 ms)`,
   )
 })
 
+test('equal databases whose rows were counted at different moments say so', () => {
+  expect(describeComparison(comparison({ tables: [{ ...album, targetRows: 1_340 }] }))).toContain(
+    'equal: 1,347 rows in 1 table (everything before beacon 12, 600 ms); rows that changed meanwhile were looked at again',
+  )
+})
+
 test('a differing row shows its differing columns side by side, a row of one side all of them', () => {
   const examples = [
     { key: ['7'], source: ['7', 'Facelift', '1.10'], target: ['7', null, '1.10'] },

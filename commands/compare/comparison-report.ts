@@ -66,7 +66,10 @@ function describeVerdict(comparison: Comparison): string {
     'row',
   )} in ${formatQuantity(tables.length, 'table')}`
   const when = `everything before beacon ${beacon}, ${formatDuration(seconds * 1_000)}`
-  if (isEqual(comparison)) return `equal: ${size} (${when})`
+  if (isEqual(comparison)) {
+    const isFlowing = tables.some(({ sourceRows, targetRows }) => sourceRows !== targetRows)
+    return `equal: ${size} (${when})${isFlowing ? '; rows that changed meanwhile were looked at again' : ''}`
+  }
   const problems = [
     [total(({ differing }) => differing), 'row differs', 'rows differ'],
     [total(({ changing }) => changing), 'row was never at rest', 'rows were never at rest'],
