@@ -4,19 +4,19 @@ import { EnvelopeError, readRecord } from './envelope.ts'
 
 const captured = new URL('../fixtures/envelopes/', import.meta.url)
 /** A record as Debezium 3.7.0.Final sent it; only its topic.prefix is another. */
-const valueOf = (name: string): string => {
+const capturedValue = (name: string): string => {
   const { value } = JSON.parse(readFileSync(new URL(`${name}.json`, captured), 'utf8'))
   return JSON.stringify(value).replace('"name":"shop_e3"', '"name":"tidemark_e3"')
 }
 const changeOf = (name: string) => {
-  const incoming = readRecord(valueOf(name))
+  const incoming = readRecord(capturedValue(name))
   if (incoming.kind !== 'row') throw new Error(`${name} is ${incoming.kind}`)
   return incoming.change
 }
 
 test('every captured record is understood', () => {
   for (const file of readdirSync(captured)) {
-    expect(readRecord(valueOf(file.replace('.json', ''))).kind, file).not.toBe('unreadable')
+    expect(readRecord(capturedValue(file.replace('.json', ''))).kind, file).not.toBe('unreadable')
   }
 })
 
@@ -44,11 +44,11 @@ test('an incremental read has no lsn: everything streamed is newer', () => {
 })
 
 test('a truncate names its table', () => {
-  expect(readRecord(valueOf('full-identity-truncate'))).toMatchObject({ kind: 'truncate', table: 'envf' })
+  expect(readRecord(capturedValue('full-identity-truncate'))).toMatchObject({ kind: 'truncate', table: 'envf' })
 })
 
 test.each(['logical-message', 'notification', 'signal'])('a %s is no change', (name) => {
-  expect(readRecord(valueOf(name))).toEqual({ kind: 'ignored' })
+  expect(readRecord(capturedValue(name))).toEqual({ kind: 'ignored' })
 })
 
 test('a record that names no table is no envelope', () => {
