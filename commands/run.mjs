@@ -22,7 +22,7 @@ function inWords(error) {
   return messages.join('\n  because ')
 }
 
-/** Runs `commands/<name>.ts` on Node 24, after installing what it needs; gives its exit code. */
+/** Runs `commands/<name>.ts` in a process of its own on Node 24, after installing what it needs; gives its exit code. */
 async function run(name, args) {
   const names = commandNames()
   if (!names.includes(name)) {
@@ -31,8 +31,7 @@ async function run(name, args) {
     return name === '--help' ? 0 : 2
   }
   if (!isInstalled()) await install()
-  if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) return runHere(name, args)
-  return runThere(findNode(), [name, ...args])
+  return process.channel === undefined ? runThere(findNode(), [name, ...args]) : runHere(name, args)
 }
 
 /** A command is a module with a `main`; tests and helpers of one lie in folders or have dots in their names. */
@@ -99,8 +98,9 @@ async function install() {
   throw new Error(`npm install failed with exit code ${code}; what it printed above says why.`)
 }
 
-/** Node 24 as the development dependencies bring it. */
+/** This Node if it is recent enough, otherwise Node 24 as the development dependencies bring it. */
 function findNode() {
+  if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) return process.execPath
   const platform = `${process.platform}-${process.arch}`
   const candidates = ['.bin/node', `node-${platform}/bin/node`, `node-bin-${platform}/bin/node`]
   const found = candidates.map((path) => join(modules, path)).find(existsSync)
@@ -115,7 +115,9 @@ function findNode() {
  * one hears of it exactly once, from here.
  */
 async function runThere(node, args) {
-  const child = spawn(node, ['--disable-warning=ExperimentalWarning', fileURLToPath(import.meta.url), ...args], {
+  // Small young generations: a stack that polls and feeds makes much garbage, and the machine is small.
+  const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=8']
+  const child = spawn(node, [...flags, fileURLToPath(import.meta.url), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     detached: true,
   })

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
-import { javaOptions } from './java-options.ts'
+import { javaEnvironment, javaOptions } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
@@ -79,7 +79,7 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
       file: program,
       args: [...run, 'org.apache.kafka.connect.cli.ConnectDistributed', file],
       cwd: directory,
-      env: { PATH: process.env['PATH'], ...environment },
+      env: { ...javaEnvironment(), ...environment },
     },
     ready: () => answers(port),
     readyWithinMs: 90_000,

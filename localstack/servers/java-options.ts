@@ -22,3 +22,6 @@ export function javaOptions({ heapMb, youngMb, compiler }: JavaSizing): string[]
     '-Djava.net.preferIPv4Stack=true',
   ]
 }
+
+/** The environment of a JVM: glibc would otherwise keep freed memory in an arena per thread, as much as half the heap. */
+export const javaEnvironment = (): NodeJS.ProcessEnv => ({ PATH: process.env['PATH'], MALLOC_ARENA_MAX: '2' })

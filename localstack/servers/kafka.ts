@@ -5,7 +5,7 @@ import { Admin } from '@platformatic/kafka'
 import { runToEnd } from './finished-process.ts'
 import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
-import { type JavaSizing, javaOptions } from './java-options.ts'
+import { type JavaSizing, javaEnvironment, javaOptions } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
@@ -40,7 +40,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningService>
   if (!(await exists(data))) await format(run, { ...options, data })
   return supervise({
     name: 'kafka',
-    command: { file: program, args: [...run, 'kafka.Kafka', file], cwd: directory },
+    command: { file: program, args: [...run, 'kafka.Kafka', file], cwd: directory, env: javaEnvironment() },
     ready: () => answers(port),
     readyWithinMs: 90_000,
     stopSignal: 'SIGTERM',
