@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type pg from 'pg'
+import pg from 'pg'
 import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
 import { type LatestStateEffect, makeLatestState } from '#adapters/postgres/latest-state.ts'
 import { ChangeLog, ordersContract } from './change-log.ts'
@@ -52,9 +52,12 @@ export async function runUnderFaults(seed: number, target: pg.Pool): Promise<Fau
   const [made] = fc.sample(history, { seed, numRuns: 1 }) as [History]
   const { changes, rows } = sourceOf(made)
   const logs = Array.from({ length: topicPartitions }, (_, slot) => logOf(changes, slot, made))
+  // A session of its own that no other one ends: a signal may arrive when its session does something else already.
+  const nemesis = new pg.Pool({ ...target.options, application_name: 'nemesis', max: 1 })
   const delivered = await Promise.allSettled(
-    logs.map((log, topicPartition) => deliver(target, topicPartition, log, made.batches)),
+    logs.map((log, topicPartition) => deliver(target, nemesis, topicPartition, log, made.batches)),
   )
+  await nemesis.end()
   let applied = 0
   for (const one of delivered) {
     if (one.status === 'rejected') throw one.reason
@@ -113,6 +116,7 @@ function inCommitOrder(changes: readonly Change[], delays: readonly number[]): C
 
 async function deliver(
   target: pg.Pool,
+  nemesis: pg.Pool,
   topicPartition: number,
   log: ChangeLog,
   batches: History['batches'],
@@ -127,7 +131,7 @@ async function deliver(
     const records = log.records.slice(from, from + size)
     if (fault === 'zombie')
       running.push(environments[1]!.apply(key, log.records.slice(Math.max(from - size, 0), from + size)))
-    if (fault === 'terminate') running.push(terminateOne(target))
+    if (fault === 'terminate') running.push(terminateOne(nemesis))
     running.push(environments[turn % 2]!.apply(key, records))
     if (fault === 'repeat') running.push(environments[0]!.apply(key, records))
     for (const settled of await Promise.allSettled(running.splice(0))) {
@@ -140,12 +144,12 @@ async function deliver(
 }
 
 /** Ends a session that is in the middle of a transaction, if there is one. */
-async function terminateOne(target: pg.Pool): Promise<undefined> {
-  await target.query(
+async function terminateOne(nemesis: pg.Pool): Promise<undefined> {
+  await nemesis.query(
     `select pg_terminate_backend(pid)
      from pg_stat_activity
      where datname = current_database()
-       and query !~ 'pg_terminate_backend'
+       and application_name <> 'nemesis'
        and state <> 'idle'
      limit 1`,
   )

@@ -78,18 +78,24 @@ function makePool(url: string): pg.Pool {
   return pool
 }
 
-/** Ports for a stack: the broker's controller and the second database listen on the port after the first. */
+/**
+ * Ports for a stack: the broker's controller and the second database listen on the port after the first. They lie below
+ * the range from which systems choose ports of outgoing connections, or one of those might take them meanwhile.
+ */
 export async function freePorts(): Promise<Omit<Settings, 'directory'>> {
-  const servers = await Promise.all(Array.from({ length: 24 }, listenAnywhere))
-  const free = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))))
-  const pairs = free.filter((port) => !free.includes(port + 1) && port < 65_000)
+  const pairs: number[] = []
+  while (pairs.length < 4) {
+    const port = 10_000 + 2 * Math.floor(Math.random() * 11_000)
+    if (!pairs.includes(port) && (await isFree(port)) && (await isFree(port + 1))) pairs.push(port)
+  }
   const [postgresPort, kafkaPort, connectPort, endpointPort] = pairs as [number, number, number, number]
   return { postgresPort, kafkaPort, connectPort, endpointPort }
 }
 
-async function listenAnywhere() {
-  const server = createServer()
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  return server
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
