@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await pipeline?.stop()
-  expect(processesOf(pipeline.settings.directory)).toEqual([])
+  expect(pipeline && processesOf(pipeline.settings.directory)).toEqual([])
 })
 
 const rowsOf = async (view: string) =>

@@ -1,7 +1,4 @@
-import { randomInt } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,6 +9,7 @@ import { prepareJars } from '#localstack/servers/jars.ts'
 import { findJava } from '#localstack/servers/java.ts'
 import { startKafka } from '#localstack/servers/kafka.ts'
 import { repository } from '#localstack/settings.ts'
+import { freePortPairs } from './free-ports.ts'
 
 /** A record to produce; `partition` is its topic partition. */
 export type TestRecord = { partition: number; key?: string; value?: string; headers?: Record<string, string> }
@@ -38,7 +36,8 @@ export type TestBroker = {
 export async function startTestBroker(): Promise<TestBroker> {
   const directory = await mkdtemp(join(tmpdir(), 'kafka-broker-'))
   const guard = startGuard()
-  const port = await freePortPair()
+  // The controller listens on the next one.
+  const [port] = (await freePortPairs(1)) as [number]
   const service = await startKafka({
     program: await findJava(process.env),
     jars: await prepareJars({
@@ -131,28 +130,5 @@ async function withoutError(work: () => Promise<unknown>): Promise<void> {
       if (Date.now() > deadline) throw error
       await delay(10)
     }
-  }
-}
-
-/**
- * The broker listens on the first, its controller on the second. Below the ports the system gives to clients, or one of
- * them takes it while the broker starts.
- */
-async function freePortPair(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + 2 * randomInt(6_000)
-    if ((await isFree(port)) && (await isFree(port + 1))) return port
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1')
-  try {
-    await once(server, 'listening')
-    return true
-  } catch {
-    return false
-  } finally {
-    server.close()
   }
 }

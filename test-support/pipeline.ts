@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -8,6 +7,7 @@ import pg from 'pg'
 import { type Comparison, compareDatabases } from '#commands/compare/compare-databases.ts'
 import { type Engine, startEngine } from '#localstack/engine.ts'
 import type { Settings } from '#localstack/settings.ts'
+import { freePortPairs } from './free-ports.ts'
 
 /** The whole stack on free ports and a directory of its own. */
 export type TestPipeline = {
@@ -78,24 +78,9 @@ function makePool(url: string): pg.Pool {
   return pool
 }
 
-/**
- * Ports for a stack: the broker's controller and the second database listen on the port after the first. They lie below
- * the range from which systems choose ports of outgoing connections, or one of those might take them meanwhile.
- */
+/** Ports for a stack: the broker's controller and the second database listen on the port after the first. */
 export async function freePorts(): Promise<Omit<Settings, 'directory'>> {
-  const pairs: number[] = []
-  while (pairs.length < 4) {
-    const port = 10_000 + 2 * Math.floor(Math.random() * 11_000)
-    if (!pairs.includes(port) && (await isFree(port)) && (await isFree(port + 1))) pairs.push(port)
-  }
-  const [postgresPort, kafkaPort, connectPort, endpointPort] = pairs as [number, number, number, number]
+  const ports = (await freePortPairs(4)) as [number, number, number, number]
+  const [postgresPort, kafkaPort, connectPort, endpointPort] = ports
   return { postgresPort, kafkaPort, connectPort, endpointPort }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.once('error', () => resolve(false))
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
-  })
 }

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -9,6 +8,7 @@ import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { runToEnd } from '#localstack/servers/finished-process.ts'
 import { findPostgres } from '#localstack/servers/postgres-programs.ts'
+import { freePortPairs } from './free-ports.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -54,7 +54,7 @@ export default async function startPostgres(project: TestProject): Promise<() =>
   if (code !== 0) throw new Error(`initdb ended with exit code ${code}:\n${output}`)
   await writeFile(join(directory, 'pg_hba.conf'), ACCESS)
 
-  const port = await freePort()
+  const [port] = (await freePortPairs(1)) as [number]
   const settings = Object.entries({ ...SETTINGS, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const server = programs.postgres(['-D', directory, ...settings])
   const child = spawn(server.file, server.args, { ...server, cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
@@ -66,16 +66,6 @@ export default async function startPostgres(project: TestProject): Promise<() =>
   })
   project.provide('postgresUrl', url)
   return stop
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
 }
 
 function stopper(server: ChildProcess, directory: string): () => Promise<void> {

@@ -1,12 +1,11 @@
-import { once } from 'node:events'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { localOverrides } from '#localstack/assembly/local-overrides.ts'
 import { formatDatabaseUrl } from '#localstack/database-url.ts'
+import { freePortPairs } from '#test-support/free-ports.ts'
 import { type Guard, startGuard } from './guard.ts'
 import { type PostgresOptions, startPostgres } from './postgres.ts'
 import { becomesTrue } from './readiness.ts'
@@ -22,7 +21,7 @@ beforeAll(async () => {
   options = {
     name: 'postgres shop',
     directory: join(directory, 'shop'),
-    port: await freePort(),
+    port: (await freePortPairs(1))[0]!,
     database: 'shop "1"',
     administrator: { username: 'postgres', password: "it's a %40 \\ password" },
     settings: { ...localOverrides['AWS::RDS::DBInstance'](), max_slot_wal_keep_size: '64' },
@@ -100,12 +99,3 @@ describe('the embedded Postgres', () => {
     await expect(startPostgres({ ...options, administrator })).rejects.toThrow('npm run reset')
   })
 })
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
