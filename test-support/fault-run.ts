@@ -52,12 +52,12 @@ export async function runUnderFaults(seed: number, target: pg.Pool): Promise<Fau
   const [made] = fc.sample(history, { seed, numRuns: 1 }) as [History]
   const { changes, rows } = sourceOf(made)
   const logs = Array.from({ length: topicPartitions }, (_, slot) => logOf(changes, slot, made))
-  // A session of its own that no other one ends: a signal may arrive when its session does something else already.
-  const nemesis = new pg.Pool({ ...target.options, application_name: 'nemesis', max: 1 })
+  // Sessions of their own: a signal may arrive when its session does something else already, such as reading the result.
+  const victims = makePool(target, 'victim')
   const delivered = await Promise.allSettled(
-    logs.map((log, topicPartition) => deliver(target, nemesis, topicPartition, log, made.batches)),
+    logs.map((log, topicPartition) => deliver(victims, target, topicPartition, log, made.batches)),
   )
-  await nemesis.end()
+  await victims.end()
   let applied = 0
   for (const one of delivered) {
     if (one.status === 'rejected') throw one.reason
@@ -72,6 +72,13 @@ export async function runUnderFaults(seed: number, target: pg.Pool): Promise<Fau
     changes: logs.reduce((sum, log) => sum + log.records.length - 1, 0),
     applied,
   }
+}
+
+function makePool(like: pg.Pool, name: string): pg.Pool {
+  const pool = new pg.Pool({ ...like.options, application_name: name })
+  pool.on('error', () => undefined)
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return pool
 }
 
 function sourceOf({ steps }: History): { changes: Change[]; rows: { id: number; name: string }[] } {
@@ -115,14 +122,14 @@ function inCommitOrder(changes: readonly Change[], delays: readonly number[]): C
 }
 
 async function deliver(
-  target: pg.Pool,
+  victims: pg.Pool,
   nemesis: pg.Pool,
   topicPartition: number,
   log: ChangeLog,
   batches: History['batches'],
 ): Promise<number> {
   const key = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition }
-  const environments = [makeLatestState(target), makeLatestState(target)]
+  const environments = [makeLatestState(victims), makeLatestState(victims)]
   const running: Promise<ApplyOutcome<LatestStateEffect> | undefined>[] = []
   let from = 0
   let applied = 0
@@ -149,7 +156,7 @@ async function terminateOne(nemesis: pg.Pool): Promise<undefined> {
     `select pg_terminate_backend(pid)
      from pg_stat_activity
      where datname = current_database()
-       and application_name <> 'nemesis'
+       and application_name = 'victim'
        and state <> 'idle'
      limit 1`,
   )

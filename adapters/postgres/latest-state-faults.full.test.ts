@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { createDatabase } from '#test-support/database.ts'
 import { runUnderFaults } from '#test-support/fault-run.ts'
 
-const runs = Number(process.env['TIDEMARK_FAULT_RUNS'] ?? 300)
+const runs = Number(process.env['TIDEMARK_FAULT_RUNS'] ?? 500)
 const first = Number(process.env['TIDEMARK_FAULT_SEED'] ?? Date.now() % 1_000_000)
 
 test(`${runs} seeded fault runs from seed ${first} leave the rows of the source`, async () => {
