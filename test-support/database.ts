@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { inject } from 'vitest'
 import { migrate } from '#adapters/postgres/migrate.ts'
+import { lastingPool } from './lasting-pool.ts'
 
 /** A database of a test's own. `pool` and `url` are the administrator's. */
 export type TestDatabase = { name: string; url: string; pool: pg.Pool; drop(): Promise<void> }
@@ -21,10 +22,7 @@ export async function createDatabase(from: DatabaseTemplate): Promise<TestDataba
     await client.query(`create database ${name} template ${template}`)
   })
   const url = databaseUrl(name)
-  const pool = new pg.Pool({ connectionString: url, max: 10 })
-  // A connection that a test has terminated leaves the pool by itself.
-  pool.on('error', () => undefined)
-  pool.on('connect', (client) => client.on('error', () => undefined))
+  const pool = lastingPool({ connectionString: url, max: 10 })
   return { name, url, pool, drop: () => dropDatabase(name, pool) }
 }
 

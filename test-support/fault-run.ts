@@ -1,8 +1,9 @@
 import fc from 'fast-check'
-import pg from 'pg'
+import type pg from 'pg'
 import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
 import { type LatestStateEffect, makeLatestState } from '#adapters/postgres/latest-state.ts'
 import { ChangeLog, ordersContract } from './change-log.ts'
+import { lastingPool } from './lasting-pool.ts'
 
 /** Topic partitions of a fault run; each has its own log, as keys are spread over them. */
 const topicPartitions = 3
@@ -53,7 +54,7 @@ export async function runUnderFaults(seed: number, target: pg.Pool): Promise<Fau
   const { changes, rows } = sourceOf(made)
   const logs = Array.from({ length: topicPartitions }, (_, slot) => logOf(changes, slot, made))
   // Sessions of their own: a signal may arrive when its session does something else already, such as reading the result.
-  const victims = makePool(target, 'victim')
+  const victims = lastingPool({ ...target.options, application_name: 'victim' })
   const delivered = await Promise.allSettled(
     logs.map((log, topicPartition) => deliver(victims, target, topicPartition, log, made.batches)),
   )
@@ -72,13 +73,6 @@ export async function runUnderFaults(seed: number, target: pg.Pool): Promise<Fau
     changes: logs.reduce((sum, log) => sum + log.records.length - 1, 0),
     applied,
   }
-}
-
-function makePool(like: pg.Pool, name: string): pg.Pool {
-  const pool = new pg.Pool({ ...like.options, application_name: name })
-  pool.on('error', () => undefined)
-  pool.on('connect', (client) => client.on('error', () => undefined))
-  return pool
 }
 
 function sourceOf({ steps }: History): { changes: Change[]; rows: { id: number; name: string }[] } {

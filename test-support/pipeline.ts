@@ -3,11 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { type Comparison, compareDatabases } from '#commands/compare/compare-databases.ts'
 import { type Engine, startEngine } from '#localstack/engine.ts'
 import type { Settings } from '#localstack/settings.ts'
 import { freePortPairs } from './free-ports.ts'
+import { lastingPool } from './lasting-pool.ts'
 
 /** The whole stack on free ports and a directory of its own. */
 export type TestPipeline = {
@@ -32,8 +33,8 @@ export async function startPipeline(
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-pipeline-'))
   const settings: Settings = { directory, ...(await freePorts()), ...existing }
   const engine = await startEngine({ settings, onProgress: () => undefined, onLog })
-  const source = makePool(engine.endpoints.source)
-  const target = makePool(engine.endpoints.target)
+  const source = lastingPool({ connectionString: engine.endpoints.source, max: 4 })
+  const target = lastingPool({ connectionString: engine.endpoints.target, max: 4 })
   return {
     engine,
     settings,
@@ -70,12 +71,6 @@ export function processesOf(directory: string): string[] {
 function pidOf(engine: Engine, component: string): number | undefined {
   if (component !== 'apply-latest-state') return engine.health().find(({ name }) => name === component)?.pid
   return engine.functions().find(({ name }) => name.endsWith(component))?.processes[0]
-}
-
-function makePool(url: string): pg.Pool {
-  const pool = new pg.Pool({ connectionString: url, max: 4 })
-  pool.on('error', () => undefined)
-  return pool
 }
 
 /** Ports for a stack: the broker's controller and the second database listen on the port after the first. */

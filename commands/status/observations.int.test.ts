@@ -1,6 +1,7 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { lastingPool } from '#test-support/lasting-pool.ts'
 import { makeObserveSource } from './source-observation.ts'
 import { makeObserveTarget } from './target-observation.ts'
 
@@ -21,7 +22,7 @@ beforeAll(async () => {
     `select tidemark.describe_table('public.item'::regclass) || '{"version": 1}' as contract`,
   )
   await target.pool.query('select tidemark.create_latest_state($1)', [rows[0].contract])
-  reader = new pg.Pool({ connectionString: target.url, options: '-c role=tidemark_read', max: 2 })
+  reader = lastingPool({ connectionString: target.url, options: '-c role=tidemark_read', max: 2 })
 })
 
 afterAll(async () => {

@@ -3,6 +3,7 @@ import type { CloudFormationCustomResourceEvent } from 'aws-lambda'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createDatabase, databaseUrl, type TestDatabase } from '#test-support/database.ts'
+import { lastingPool } from '#test-support/lasting-pool.ts'
 import { EVERYTHING } from '#test-support/source-database.ts'
 import { makeMigrateSchema } from './migrate-schema.ts'
 
@@ -207,7 +208,10 @@ test('an administrator that is no superuser installs everything but the event tr
     create role ${username} login createrole replication password 'p';
     grant tidemark_capture, tidemark_producer to ${username} with admin option;
     grant create on database ${source.name} to ${username}`)
-  const administrator = new pg.Pool({ connectionString: databaseUrl(source.name, { username, password: 'p' }), max: 1 })
+  const administrator = lastingPool({
+    connectionString: databaseUrl(source.name, { username, password: 'p' }),
+    max: 1,
+  })
   await administrator.query('create schema city; create table city.stop (id int primary key)')
 
   const logins = { ...login('tidemark_capture'), ...login('tidemark_producer') }

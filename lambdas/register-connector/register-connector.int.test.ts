@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { connectApi } from '#adapters/connect/connect-api.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { type FakeConnect, running, startFakeConnect, state } from '#test-support/fake-connect.ts'
+import { lastingPool } from '#test-support/lasting-pool.ts'
 import { registerConnector } from './register-connector.ts'
 
 let source: TestDatabase
@@ -39,7 +40,7 @@ function register(
   const event = { ...request, ResourceProperties: resource } as unknown as CloudFormationCustomResourceEvent
   return registerConnector(event, {
     connect: connectApi(url),
-    openSource: () => new pg.Pool({ connectionString: source.url, max: 1 }),
+    openSource: () => lastingPool({ connectionString: source.url, max: 1 }),
     remainingMs: () => end - Date.now(),
   })
 }
