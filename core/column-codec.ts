@@ -132,7 +132,7 @@ function arrayOf(element: Decode): Decode {
 }
 
 /** Postgres's array input text of elements that are input texts themselves. */
-export function arrayLiteral(elements: readonly InputText[]): string {
+function arrayLiteral(elements: readonly InputText[]): string {
   return `{${elements.map((e) => (e === null ? 'NULL' : quoteElement(e))).join(',')}}`
 }
 

@@ -54,7 +54,7 @@ export class TableRegister {
     if (before !== undefined && before.version >= contract.version) return { kind: 'none' }
     this.#versions.set(contract.relation, contract)
     const own = before === undefined ? undefined : this.#entryOf(before)
-    if (before !== undefined && own !== undefined) this.#byName.delete(tableName(before))
+    if (own !== undefined) this.#byName.delete(tableName(own.contract))
     const table = contract.dropped ? undefined : (contract.refusal ?? codeColumns(contract))
     // A table that has the name of one dropped before it keeps it.
     if (!contract.dropped || !this.#byName.has(tableName(contract))) {
@@ -96,7 +96,7 @@ function effectOf(contract: TableContract, table: Entry['table'], before: Entry 
 }
 
 /** The contract's columns with their codecs, or why the table cannot be applied. */
-export function codeColumns(contract: TableContract): AppliedTable | string {
+function codeColumns(contract: TableContract): AppliedTable | string {
   const columns: CodedColumn[] = []
   for (const column of contract.columns) {
     const codec = columnCodec(column.type)

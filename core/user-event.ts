@@ -58,7 +58,7 @@ export function readUserEvent(value: string | undefined): UserEvent | { readonly
 export type PlacedUserEvent = { readonly offset: number; readonly event: UserEvent }
 
 /** Whether b comes after a, both from one topic partition. */
-export function isLaterUserEvent(a: PlacedUserEvent, b: PlacedUserEvent): boolean {
+function isLaterUserEvent(a: PlacedUserEvent, b: PlacedUserEvent): boolean {
   const byRun = BigInt(b.event.run) - BigInt(a.event.run)
   if (byRun !== 0n) return byRun > 0n
   const byOrder = BigInt(b.event.eventOrder) - BigInt(a.event.eventOrder)

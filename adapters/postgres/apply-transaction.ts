@@ -21,10 +21,17 @@ export type ApplyOutcome<Effect> =
 /** What the work inside the transaction tells its frame. */
 export type AppliedWork<Effect> = {
   readonly effect: Effect
-  /** Greatest source commit time applied, in ms since 1970, or null. */
+  /** Source commit time of the last streamed change, in ms since 1970, or null. */
   readonly committedAtMs: number | null
   readonly beacon: Beacon | undefined
 }
+
+/** Applies what is new of a delivery, inside the transaction that holds the progress row. */
+export type TransactionWork<R, Effect> = (
+  client: pg.PoolClient,
+  fresh: readonly R[],
+  progress: StoredProgress,
+) => Promise<AppliedWork<Effect>>
 
 /** Refuses the delivery: its offset is kept, the reason is stored, the mapping delivers it again. */
 export class RefusedDelivery extends Error {
@@ -50,7 +57,7 @@ export async function applyInTransaction<R extends RecordIdentity, Effect>(
   key: ProgressKey,
   rule: OffsetRule,
   records: readonly R[],
-  work: (client: pg.PoolClient, fresh: readonly R[], progress: StoredProgress) => Promise<AppliedWork<Effect>>,
+  work: TransactionWork<R, Effect>,
 ): Promise<ApplyOutcome<Effect>> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -71,7 +78,7 @@ async function applyOnce<R extends RecordIdentity, Effect>(
   key: ProgressKey,
   rule: OffsetRule,
   records: readonly R[],
-  work: (client: pg.PoolClient, fresh: readonly R[], progress: StoredProgress) => Promise<AppliedWork<Effect>>,
+  work: TransactionWork<R, Effect>,
 ): Promise<ApplyOutcome<Effect>> {
   const client = await pool.connect()
   let broken: Error | undefined

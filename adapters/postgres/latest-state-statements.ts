@@ -8,8 +8,8 @@ export type Statement = { readonly text: string; readonly values: readonly strin
 
 const bookkeeping = ['tidemark$epoch', 'tidemark$phase', 'tidemark$live', 'tidemark$lsn'].map(pg.escapeIdentifier)
 const [epoch, phase, live, lsn] = bookkeeping as [string, string, string, string]
-const incomingIsNewer = (stored: string, incoming: string) =>
-  `(${[epoch, phase, lsn, live].map((c) => `${stored}.${c}`)}) < (${[epoch, phase, lsn, live].map((c) => `${incoming}.${c}`)})`
+const order = [epoch, phase, lsn, live]
+const incomingIsNewer = `(${order.map((c) => `stored.${c}`)}) < (${order.map((c) => `excluded.${c}`)})`
 
 /**
  * The statements that write a table's rows, one per kind: live rows, delete markers, overrides. Column and table
@@ -46,15 +46,15 @@ function makeTexts(table: AppliedTable): Texts {
   const data = everything.map((place) => pg.escapeIdentifier(table.columns[place]!.name))
   const assign = [...data, ...bookkeeping].map((c) => `${c} = excluded.${c}`)
   const newest = [epoch, phase, lsn].map(
-    (c) => `${c} = case when ${incomingIsNewer('stored', 'excluded')} then excluded.${c} else stored.${c} end`,
+    (c) => `${c} = case when ${incomingIsNewer} then excluded.${c} else stored.${c} end`,
   )
   return {
     upsert: `${insert(table, everything, 'true')}
 do update set ${assign.join(', ')}
-where ${incomingIsNewer('stored', 'excluded')}`,
+where ${incomingIsNewer}`,
     remove: `${insert(table, table.keyPlaces, 'false')}
 do update set ${bookkeeping.map((c) => `${c} = excluded.${c}`).join(', ')}
-where ${incomingIsNewer('stored', 'excluded')}`,
+where ${incomingIsNewer}`,
     override: `${insert(table, everything, 'true')}
 do update set ${[...data.map((c) => `${c} = excluded.${c}`), `${live} = true`, ...newest].join(', ')}`,
   }

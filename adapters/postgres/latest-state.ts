@@ -3,7 +3,7 @@ import { type BatchPlan, type ChangeRecord, planBatch, type StoppedTables, type 
 import { parseContract, shapeDifference, type TableContract } from '#core/contract.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import type { TableRegister } from '#core/table-register.ts'
-import { type ApplyOutcome, applyInTransaction, RefusedDelivery } from './apply-transaction.ts'
+import { type ApplyOutcome, applyInTransaction, RefusedDelivery, type TransactionWork } from './apply-transaction.ts'
 import { keepContracts, loadRegister } from './contract-register.ts'
 import { followInitialRead } from './initial-read.ts'
 import { writeStatements } from './latest-state-statements.ts'
@@ -47,9 +47,9 @@ export function makeLatestState(pool: pg.Pool): LatestState {
   const registers = new Map<string, { nextOffset: number; register: TableRegister }>()
 
   const work =
-    (key: ProgressKey) =>
-    async (client: pg.PoolClient, fresh: readonly DeliveredChange[], progress: StoredProgress) => {
-      const name = `${key.topic}-${key.topicPartition}`
+    (key: ProgressKey): TransactionWork<DeliveredChange, LatestStateEffect> =>
+    async (client, fresh, progress) => {
+      const name = nameOf(key)
       const cached = registers.get(name)
       // Planning moves the register: until the commit is known it belongs to no offset.
       registers.delete(name)
@@ -70,7 +70,7 @@ export function makeLatestState(pool: pg.Pool): LatestState {
         try {
           return await applyInTransaction(pool, key, 'contiguous', records, work(key))
         } catch (error) {
-          registers.delete(`${key.topic}-${key.topicPartition}`)
+          registers.delete(nameOf(key))
           if (!(error instanceof TableFailure)) throw error
           // The table stops, in a transaction of its own; then the others of the batch are applied without it.
           await pool.query(insertStops, stopValues([error.stop]))
@@ -79,6 +79,8 @@ export function makeLatestState(pool: pg.Pool): LatestState {
     },
   }
 }
+
+const nameOf = ({ topic, topicPartition }: ProgressKey): string => `${topic}-${topicPartition}`
 
 const effectOf = (plan: BatchPlan): LatestStateEffect => ({
   changes: plan.changes,
