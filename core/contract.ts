@@ -4,14 +4,26 @@ const columnSchema = v.object({
   /** pg_attribute.attnum: the column's identity through renames. */
   number: v.number(),
   name: v.string(),
-  /** format_type(atttypid, atttypmod), e.g. `numeric(12,2)`, `timestamp without time zone`, `integer[]`. */
+  /** format_type(atttypid, atttypmod) in the source, e.g. `numeric(12,2)`, `timestamp without time zone`, `mood[]`. */
   type: v.string(),
+  /** The type the target stores: of a domain its base type, of an enum or a composite `text`, else the type itself. */
+  carried: v.string(),
+  /** `text`: Debezium does not know the type and sends Postgres's text in base64. */
+  wire: v.picklist(['value', 'text']),
   nullable: v.boolean(),
   /** Generated columns are absent from streamed changes. */
   generated: v.boolean(),
-  /** Place in the primary key from 1, or null. */
+  /** What a generated column is computed from, in the source's column names; else null. */
+  expression: v.nullable(v.string()),
+  /** Place in the key from 1, or null. */
   key: v.nullable(v.number()),
+  /** What rows have that were there when the column was added, as text; null where that is null. */
+  missing: v.nullable(v.string()),
+  /** Changes with the make-up of a user-defined type: the labels of an enum, the attributes of a composite. */
+  definition: v.nullable(v.string()),
 })
+
+const nameSchema = v.object({ schema: v.string(), table: v.string() })
 
 const contractSchema = v.object({
   /** pg_class.oid. */
@@ -26,7 +38,15 @@ const contractSchema = v.object({
   published: v.boolean(),
   /** Why the table cannot be captured, or null. */
   refusal: v.nullable(v.string()),
+  /** From 1; the rows are read anew in each, and rows of another generation are another table in the target. */
+  generation: v.number(),
+  /** Whether every row of the generation precedes the contract in its topic partition. */
+  complete: v.boolean(),
+  /** How many topic partitions the contract is written to. */
+  topicPartitions: v.number(),
   replicaIdentity: v.picklist(['default', 'full', 'index', 'nothing']),
+  /** The tables whose rows include this one's, by partitioning or inheritance, at any distance. */
+  parents: v.array(nameSchema),
   /** Captured columns in attribute order; excluded ones are absent. */
   columns: v.array(columnSchema),
 })
@@ -45,28 +65,18 @@ export function parseContract(json: unknown): TableContract {
   throw new Error(`table contract: ${v.getDotPath(issue) ?? 'value'}: ${issue.message}`)
 }
 
-/** The columns of the primary key, in key order; empty for a table without one. */
+/** The columns of the key, in key order; empty for a table without one, whose rows are counted. */
 export function keyColumns(contract: TableContract): ColumnContract[] {
   return contract.columns.filter((column) => column.key !== null).sort((a, b) => a.key! - b.key!)
 }
 
 /**
- * What tells the rows of two contracts apart, in words, or undefined where one table holds the rows of both.
- * Publication and version may differ.
+ * Whether rows before and after are written differently, so that a change from before cannot be read by the contract
+ * after. DDL that does this holds an exclusive lock on the table: such a change has a lower Lsn than the contract.
  */
-export function shapeDifference(before: TableContract, after: TableContract): string | undefined {
-  if (before.schema !== after.schema || before.table !== after.table) {
-    return `it was renamed from ${before.schema}.${before.table} to ${after.schema}.${after.table}`
-  }
-  const was = new Map(before.columns.map((column) => [column.number, column]))
-  for (const column of after.columns) {
-    const old = was.get(column.number)
-    was.delete(column.number)
-    if (old === undefined) return `column ${column.name} was added`
-    if (old.name !== column.name) return `column ${old.name} was renamed to ${column.name}`
-    if (old.type !== column.type) return `column ${column.name} changed its type from ${old.type} to ${column.type}`
-    if (old.key !== column.key) return `column ${column.name} entered, left or moved in the primary key`
-  }
-  for (const gone of was.values()) return `column ${gone.name} was dropped`
-  return undefined
+export function changesShape(before: TableContract, after: TableContract): boolean {
+  return shapeOf(before) !== shapeOf(after)
 }
+
+const shapeOf = ({ schema, table, dropped, columns }: TableContract): string =>
+  JSON.stringify([schema, table, dropped, columns.map((c) => [c.number, c.name, c.type, c.generated, c.key])])

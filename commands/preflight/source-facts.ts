@@ -75,7 +75,7 @@ export async function readSourceFacts(client: ClientBase): Promise<SourceFacts> 
   return rows[0]!
 }
 
-const refusalsFile = new URL('../../sql/source/003-refusals.sql', import.meta.url)
+const refusalsFile = new URL('../../sql/source/004-refusals.sql', import.meta.url)
 
 /**
  * Reads the tables of the schemas, by name, with the reasons why one cannot be captured: decided by the very function
