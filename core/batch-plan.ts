@@ -1,26 +1,55 @@
 import { ValueError } from './column-codec.ts'
 import type { TableContract } from './contract.ts'
-import { type Beacon, EnvelopeError, type Incoming, type RowChange, readRecord } from './envelope.ts'
-import { latest, type Position } from './position.ts'
-import { type RowWrite, replaces, writeOf } from './row-write.ts'
-import { type AppliedTable, type TableRegister, tableName } from './table-register.ts'
+import {
+  type AuditMessage,
+  type Beacon,
+  EnvelopeError,
+  type Incoming,
+  type KeyHeaders,
+  type RowChange,
+  readRecord,
+  type Truncate,
+} from './envelope.ts'
+import {
+  generationOf,
+  type KeylessProgress,
+  type KeylessWrites,
+  keylessChange,
+  readAnew,
+  tablesRead,
+} from './keyless-writes.ts'
+import { comparePositions, latest, type Position } from './position.ts'
+import { RowChanges, type Segment } from './row-changes.ts'
+import { type AppliedTable, type Lookup, type TableRegister, tableName } from './table-register.ts'
 
 /** A record of the topic `changes`; an absent value is a tombstone. */
-export type ChangeRecord = { readonly offset: number; readonly value: string | undefined }
+export type ChangeRecord = {
+  readonly offset: number
+  readonly value: string | undefined
+  readonly headers?: KeyHeaders | undefined
+}
 
 /** A table whose changes are quarantined from here on; relation 0 where no contract names it. */
 export type TableStop = {
   readonly relation: number
+  readonly generation: number
   readonly schema: string
   readonly table: string
   readonly reason: string
+  /** Whether its rows have to be read again, or its changes can be applied once a cause in the target is gone. */
+  readonly repair: 'resync' | 'accept'
+  /** Reading its rows again helps and is asked for at once. */
+  readonly automatic: boolean
 }
 
 /** A record that is kept instead of applied. */
-export type QuarantinedRecord = { readonly offset: number; readonly tableName: string | null; readonly reason: string }
-
-/** The writes of one table, by row. */
-export type TableWrites = { readonly table: AppliedTable; readonly rows: Map<string, RowWrite> }
+export type QuarantinedRecord = {
+  readonly offset: number
+  readonly relation: number
+  readonly generation: number
+  readonly tableName: string | null
+  readonly reason: string
+}
 
 /** A contract and the place from which it is in force. */
 export type KeptContract = {
@@ -32,10 +61,13 @@ export type KeptContract = {
 /** What the records of one topic partition do to the target, in this order. */
 export type BatchPlan = {
   readonly contracts: KeptContract[]
-  readonly creates: TableContract[]
-  /** Sets of writes to run one after the other; inside one, each row occurs once. */
-  readonly segments: Map<number, TableWrites>[]
+  /** Contracts whose tables and views have to be as they say. */
+  readonly shapes: KeptContract[]
+  readonly truncates: { readonly table: AppliedTable; readonly truncate: Truncate }[]
+  readonly segments: readonly Segment[]
+  readonly keyless: Map<string, KeylessWrites>
   readonly drops: TableContract[]
+  readonly audits: AuditMessage[]
   readonly stops: TableStop[]
   readonly quarantined: QuarantinedRecord[]
   /** The newest streamed beacon. */
@@ -50,29 +82,38 @@ export type BatchPlan = {
   awaitsCapture: boolean
 }
 
-/** Knows whether a table's changes are quarantined. */
-export type StoppedTables = { has(relation: number, tableName: string): boolean }
+/** What is known before the records. */
+export type BatchContext = {
+  /** Moved to the end of the batch. */
+  readonly register: TableRegister
+  /** Moved to the end of the batch. */
+  readonly keyless: KeylessProgress
+  /** Whether a table's changes are quarantined. */
+  readonly isStopped: (relation: number, generation: number, name: string) => boolean
+  /** Whether a table's changes are kept in history. */
+  readonly isLogged: (relation: number) => boolean
+}
 
 /**
- * Reduces records in offset order to one write per row (apply.md §2). The register is moved to the end of the batch.
- * Anything that cannot be applied exactly stops its table, never the others, and never passes in silence.
+ * Reduces records in offset order to one write per row (apply.md §2). Anything that cannot be applied exactly stops its
+ * table, never the others, and never passes in silence.
  */
-export function planBatch(
-  records: readonly ChangeRecord[],
-  register: TableRegister,
-  alreadyStopped: StoppedTables,
-): BatchPlan {
-  const planner = new BatchPlanner(register, alreadyStopped)
+export function planBatch(records: readonly ChangeRecord[], context: BatchContext): BatchPlan {
+  const planner = new BatchPlanner(context)
   for (const record of records) planner.take(record)
   return planner.plan
 }
 
 class BatchPlanner {
+  readonly #rows = new RowChanges()
   readonly plan: BatchPlan = {
     contracts: [],
-    creates: [],
-    segments: [new Map()],
+    shapes: [],
+    truncates: [],
+    segments: this.#rows.segments,
+    keyless: new Map(),
     drops: [],
+    audits: [],
     stops: [],
     quarantined: [],
     beacon: undefined,
@@ -81,18 +122,17 @@ class BatchPlanner {
     changes: 0,
     awaitsCapture: false,
   }
-  readonly #register: TableRegister
-  readonly #alreadyStopped: StoppedTables
+  readonly #context: BatchContext
   readonly #stopped = new Map<string, string>()
+  readonly #truncated = new Map<string, Position>()
 
-  constructor(register: TableRegister, alreadyStopped: StoppedTables) {
-    this.#register = register
-    this.#alreadyStopped = alreadyStopped
+  constructor(context: BatchContext) {
+    this.#context = context
   }
 
   take(record: ChangeRecord): void {
     if (record.value === undefined) return
-    const incoming = this.#read(record.offset, record.value)
+    const incoming = this.#read(record.offset, record.value, record.headers)
     switch (incoming?.kind) {
       case 'row':
         this.#takeRow(record.offset, incoming.change)
@@ -101,7 +141,7 @@ class BatchPlanner {
         this.#takeContract(record.offset, incoming.position, incoming.contract)
         break
       case 'truncate':
-        this.#takeTruncate(record.offset, incoming)
+        this.#takeTruncate(record.offset, incoming.truncate)
         break
       case 'unreadable':
         this.#takeUnreadable(record.offset, incoming)
@@ -109,121 +149,159 @@ class BatchPlanner {
       case 'beacon':
         this.#takeBeacon(incoming.position, incoming.beacon)
         break
+      case 'audit':
+        this.plan.audits.push(incoming.message)
+        break
+      case 'start':
+        this.#context.keyless.ledger.start()
+        break
     }
   }
 
-  #read(offset: number, value: string): Incoming | undefined {
+  #read(offset: number, value: string, headers: KeyHeaders | undefined): Incoming | undefined {
     try {
-      return readRecord(value)
+      return readRecord(value, headers)
     } catch (error) {
       if (!(error instanceof EnvelopeError || error instanceof SyntaxError)) throw error
-      this.plan.quarantined.push({ offset, tableName: null, reason: error.message })
+      this.plan.quarantined.push({ offset, relation: 0, generation: 0, tableName: null, reason: error.message })
       return undefined
     }
   }
 
   #takeRow(offset: number, change: RowChange): void {
-    const name = tableName(change)
-    const found = this.#register.find(name, change.position)
-    if (found.kind === 'former') return
-    if (found.kind === 'refused') {
-      this.#stop(offset, change, found.relation, found.reason)
-      return
-    }
-    const { relation } = found.table.contract
-    if (this.#isStopped(relation, name)) {
-      this.#quarantine(offset, name, this.#stopped.get(name) ?? 'the table is stopped')
+    const table = this.#tableOf(offset, change, change.position)
+    if (table === undefined) return
+    const { relation } = table.contract
+    const truncatedAt = this.#truncated.get(generationOf(table))
+    if (
+      truncatedAt !== undefined &&
+      change.op !== 'incremental read' &&
+      comparePositions(change.position, truncatedAt) < 0
+    ) {
       return
     }
     try {
-      const { key, write } = writeOf(found.table, change)
-      this.#add(found.table, key, write)
+      if (table.keyPlaces.length === 0) this.#takeKeyless(table, change)
+      else this.#rows.add(table, change, this.#context.isLogged(relation))
     } catch (error) {
       if (!(error instanceof ValueError)) throw error
-      this.#stop(offset, change, relation, error.message)
+      this.#stop(offset, { ...stopOf(table), reason: error.message })
       return
     }
     this.plan.changes++
     if (change.position.phase === 1) this.plan.committedAtMs.push(change.committedAtMs)
   }
 
-  #takeUnreadable(offset: number, { schema, table, reason }: { schema: string; table: string; reason: string }): void {
-    const found = this.#register.find(tableName({ schema, table }), latest)
-    const relation =
-      found.kind === 'applied' ? found.table.contract.relation : found.kind === 'refused' ? found.relation : 0
-    this.#stop(offset, { schema, table }, relation, reason)
+  /** The table a change is about; undefined when there is nothing left to do about the change. */
+  #tableOf(offset: number, named: { schema: string; table: string }, position: Position): AppliedTable | undefined {
+    const found = this.#context.register.find(tableName(named), position)
+    if (found.kind === 'former') return undefined
+    if (found.kind === 'refused') {
+      this.#stop(offset, { ...stopOfName(named, found), reason: found.reason })
+      return undefined
+    }
+    const { relation, generation } = found.table.contract
+    if (!this.#isStopped(relation, generation, tableName(named))) return found.table
+    const reason = this.#stopped.get(stopKey(relation, generation, tableName(named))) ?? 'the table is stopped'
+    this.plan.quarantined.push({ offset, relation, generation, tableName: tableName(named), reason })
+    return undefined
+  }
+
+  #takeKeyless(table: AppliedTable, change: RowChange): void {
+    const counted = keylessChange(this.#context.keyless, table, change)
+    if (counted !== undefined) this.#keylessWritesOf(table).changes.push(counted)
+  }
+
+  #keylessWritesOf(table: AppliedTable): KeylessWrites {
+    const key = generationOf(table)
+    const known = this.plan.keyless.get(key)
+    if (known !== undefined) return known
+    const writes = { table, cleared: false, readSnapshot: undefined, changes: [] }
+    this.plan.keyless.set(key, writes)
+    return writes
+  }
+
+  #takeTruncate(offset: number, truncate: Truncate): void {
+    const table = this.#tableOf(offset, truncate, truncate.position)
+    if (table === undefined) return
+    const { position, txId } = truncate
+    const isNew = this.#context.keyless.ledger.take(position.epoch, txId ?? 0, position.lsn) !== undefined
+    if (table.keyPlaces.length === 0) {
+      if (!isNew) return
+      const { readSnapshot } = this.#keylessWritesOf(table)
+      this.plan.keyless.set(generationOf(table), { table, cleared: true, readSnapshot, changes: [] })
+    } else if (!table.contract.complete) {
+      // Its reads carry no place: which of them the truncate follows cannot be told.
+      const reason = 'it was truncated while its rows were read'
+      this.#stop(offset, { ...stopOf(table), reason, automatic: true })
+      return
+    }
+    this.#rows.truncate(table, position)
+    this.#truncated.set(generationOf(table), position)
+    this.plan.truncates.push({ table, truncate })
+  }
+
+  #takeUnreadable(offset: number, { reason, ...named }: { schema: string; table: string; reason: string }): void {
+    const found = this.#context.register.find(tableName(named), latest)
+    this.#stop(offset, { ...(found.kind === 'applied' ? stopOf(found.table) : stopOfName(named, found)), reason })
   }
 
   #takeBeacon(position: Position, beacon: Beacon): void {
+    const { register, keyless } = this.#context
     // Rows read by the initial snapshot follow the beacon that it reads: only a streamed one is a watermark.
-    if (position.phase === 0) this.#noteInitialRead(position)
-    else if (beacon.number > (this.plan.beacon?.number ?? 0)) this.plan.beacon = beacon
+    if (position.phase === 1) {
+      keyless.ledger.beacon(beacon)
+      if (beacon.number > (this.plan.beacon?.number ?? 0)) this.plan.beacon = beacon
+      return
+    }
+    if (!keyless.ledger.streams(beacon.epoch)) this.#noteInitialRead(position)
+    if (beacon.readSnapshot === null || !keyless.ledger.active) return
+    for (const table of tablesRead(register, keyless, beacon)) {
+      this.plan.keyless.set(generationOf(table), readAnew(keyless, table, beacon.readSnapshot))
+    }
   }
 
   #noteInitialRead(position: Position): void {
     if (position.lsn > (this.plan.initialReads.at(-1)?.lsn ?? 0)) this.plan.initialReads.push(position)
   }
 
-  #takeTruncate(offset: number, truncate: { schema: string; table: string; position: Position }): void {
-    const found = this.#register.find(tableName(truncate), truncate.position)
-    if (found.kind === 'former') return
-    const relation = found.kind === 'applied' ? found.table.contract.relation : found.relation
-    this.#stop(offset, truncate, relation, 'the source truncated it, which is not carried yet')
-  }
-
-  #add(table: AppliedTable, key: string, write: RowWrite): void {
-    const { rows } = this.#writesOf(table)
-    const earlier = rows.get(key)
-    if (earlier === undefined) rows.set(key, write)
-    else if (earlier.mode === write.mode) {
-      if (replaces(earlier, write)) rows.set(key, write)
-    } else {
-      // Which of the two wins depends on the stored row: they are run one after the other.
-      this.plan.segments.push(new Map())
-      this.#writesOf(table).rows.set(key, write)
-    }
-  }
-
-  #writesOf(table: AppliedTable): TableWrites {
-    const segment = this.plan.segments.at(-1)!
-    const { relation } = table.contract
-    const writes = segment.get(relation) ?? { table, rows: new Map() }
-    segment.set(relation, writes)
-    return writes
-  }
-
   #takeContract(offset: number, position: Position, contract: TableContract): void {
     if (position.phase === 0) this.#noteInitialRead(position)
-    this.plan.contracts.push({ offset, position, contract })
-    const effect = this.#register.enter(contract, position)
-    if (effect.kind === 'create' && !this.#isStopped(contract.relation, tableName(contract)))
-      this.plan.creates.push(contract)
-    if (effect.kind === 'drop') this.#takeDrop(contract)
-    if (effect.kind === 'stop') this.#markStopped(contract, contract.relation, effect.reason)
+    const kept = { offset, position, contract }
+    this.plan.contracts.push(kept)
+    const effect = this.#context.register.enter(contract, position)
+    if (effect.kind === 'shape') this.plan.shapes.push(kept)
+    if (effect.kind === 'drop') this.plan.drops.push(contract)
+    if (effect.kind === 'stop') this.#markStopped({ ...stopOfContract(contract), reason: effect.reason })
     if (!contract.published && contract.refusal === null && !contract.dropped) this.plan.awaitsCapture = true
   }
 
-  #takeDrop(contract: TableContract): void {
-    this.plan.drops.push(contract)
-    this.#stopped.delete(tableName(contract))
+  #stop(offset: number, stop: TableStop): void {
+    this.#markStopped(stop)
+    const { relation, generation, reason } = stop
+    this.plan.quarantined.push({ offset, relation, generation, tableName: tableName(stop), reason })
   }
 
-  #stop(offset: number, table: { schema: string; table: string }, relation: number, reason: string): void {
-    this.#markStopped(table, relation, reason)
-    this.#quarantine(offset, tableName(table), reason)
+  #isStopped(relation: number, generation: number, name: string): boolean {
+    return this.#stopped.has(stopKey(relation, generation, name)) || this.#context.isStopped(relation, generation, name)
   }
 
-  #quarantine(offset: number, name: string, reason: string): void {
-    this.plan.quarantined.push({ offset, tableName: name, reason })
+  #markStopped(stop: TableStop): void {
+    if (this.#isStopped(stop.relation, stop.generation, tableName(stop))) return
+    this.#stopped.set(stopKey(stop.relation, stop.generation, tableName(stop)), stop.reason)
+    this.plan.stops.push(stop)
   }
+}
 
-  #isStopped(relation: number, name: string): boolean {
-    return this.#stopped.has(name) || this.#alreadyStopped.has(relation, name)
-  }
+const stopKey = (relation: number, generation: number, name: string): string =>
+  relation === 0 ? name : `${relation} ${generation}`
 
-  #markStopped(table: { schema: string; table: string }, relation: number, reason: string): void {
-    if (this.#isStopped(relation, tableName(table))) return
-    this.#stopped.set(tableName(table), reason)
-    this.plan.stops.push({ relation, schema: table.schema, table: table.table, reason })
-  }
+const stopOf = ({ contract }: AppliedTable) => stopOfContract(contract)
+
+const stopOfContract = ({ relation, generation, schema, table }: TableContract) =>
+  ({ relation, generation, schema, table, repair: 'resync', automatic: false }) as const
+
+function stopOfName({ schema, table }: { schema: string; table: string }, found: Lookup) {
+  const { relation, generation } = found.kind === 'refused' ? found : { relation: 0, generation: 0 }
+  return { relation, generation, schema, table, repair: 'resync', automatic: false } as const
 }

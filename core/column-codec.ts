@@ -1,8 +1,14 @@
 /** A value as Postgres's input functions read it, or null. */
 export type InputText = string | null
 
+/** Stands for a TOASTed value that an update left as it was: Debezium does not send it. */
+export const unavailable: unique symbol = Symbol('unavailable')
+
+/** Input text, or `unavailable`. */
+export type Decoded = string | typeof unavailable
+
 /** Turns a value as Debezium sends it into Postgres's input text. Throws a ValueError where it may have been damaged. */
-export type Decode = (wire: unknown) => string
+export type Decode = (wire: unknown) => Decoded
 
 /** A value that cannot be carried exactly: the table stops rather than hold another value. */
 export class ValueError extends Error {
@@ -20,7 +26,7 @@ export type ColumnCodec = {
 }
 
 /** What Debezium sends for a TOASTed value that an update did not touch. */
-const unavailable = '__debezium_unavailable_value'
+const unavailableText = '__debezium_unavailable_value'
 const unavailableBase64 = 'X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ=='
 
 const asIs = (text: string): string => text
@@ -54,7 +60,7 @@ const float: Decode = (wire) => {
 
 const string: Decode = (wire) => {
   if (typeof wire !== 'string') return fail('string', wire)
-  if (wire === unavailable) throw new ValueError('the change carries an unchanged TOASTed value')
+  if (wire === unavailableText) return unavailable
   return wire
 }
 
@@ -98,7 +104,7 @@ const interval: Decode = (wire) =>
 
 const bytea: Decode = (wire) => {
   if (typeof wire !== 'string') return fail('bytea', wire)
-  if (wire === unavailableBase64) throw new ValueError('the change carries an unchanged TOASTed value')
+  if (wire === unavailableBase64) return unavailable
   return `\\x${base64ToHex(wire)}`
 }
 
@@ -127,7 +133,7 @@ function base64ToHex(text: string): string {
 function arrayOf(element: Decode): Decode {
   return (wire) => {
     if (!Array.isArray(wire) || wire.some(Array.isArray)) return fail('one-dimensional array', wire)
-    return arrayLiteral(wire.map((item) => (item === null ? null : element(item))))
+    return arrayLiteral(wire.map((item) => (item === null ? null : (element(item) as string))))
   }
 }
 
@@ -173,10 +179,10 @@ const codecs: Readonly<Record<string, ColumnCodec>> = {
  * The codec of a type as `format_type` writes it (`numeric(12,2)`, `timestamp(3) without time zone`, `text[]`), or
  * undefined where values of the type are not carried exactly.
  */
-export function columnCodec(type: string): ColumnCodec | undefined {
-  if (type.endsWith('[]')) {
-    const element = columnCodec(type.slice(0, -2))
+export function columnCodec({ carried }: { readonly carried: string }): ColumnCodec | undefined {
+  if (carried.endsWith('[]')) {
+    const element = columnCodec({ carried: carried.slice(0, -2) })
     return element && { decode: arrayOf(element.decode), canonical: asIs, plain: false }
   }
-  return codecs[type.replace(/\([\d,-]+\)/, '')]
+  return codecs[carried.replace(/\([\d,-]+\)/, '')]
 }

@@ -1,7 +1,8 @@
+import { base64Text } from './base64.ts'
 import { parseContract, type TableContract } from './contract.ts'
 import { exactLsn } from './lsn.ts'
 import type { Position } from './position.ts'
-import { parseEnvelope } from './wire-json.ts'
+import { parseEnvelope, parseExactly } from './wire-json.ts'
 
 /** A row's columns as Debezium sends them, by name. */
 export type WireRow = Readonly<Record<string, unknown>>
@@ -9,9 +10,12 @@ export type WireRow = Readonly<Record<string, unknown>>
 /** What a record of the topic `changes` says. */
 export type Incoming =
   | { readonly kind: 'row'; readonly change: RowChange }
-  | { readonly kind: 'truncate'; readonly schema: string; readonly table: string; readonly position: Position }
+  | { readonly kind: 'truncate'; readonly truncate: Truncate }
   | { readonly kind: 'contract'; readonly position: Position; readonly contract: TableContract }
   | { readonly kind: 'beacon'; readonly position: Position; readonly beacon: Beacon }
+  | { readonly kind: 'audit'; readonly message: AuditMessage }
+  /** Capture has begun to send anew: what follows may have been sent before. */
+  | { readonly kind: 'start' }
   /** A change of a table that cannot be placed or understood: the table must not go on without it. */
   | { readonly kind: 'unreadable'; readonly schema: string; readonly table: string; readonly reason: string }
   | { readonly kind: 'ignored' }
@@ -22,12 +26,22 @@ export type RowChange = {
   readonly schema: string
   readonly table: string
   readonly position: Position
+  /** The low 32 bits of the source's transaction id; null for reads. */
+  readonly txId: number | null
   /** Under default replica identity only the key columns of `before` are true (capture.md §3). */
   readonly before: WireRow | null
   readonly after: WireRow | null
-  /** When the source committed, in ms since 1970 with microseconds as fraction. */
+  /** The key that the row had before, or has after, when the change is half of a key change. */
+  readonly otherKey: WireRow | undefined
+  /** When the source committed, or the read was made, in ms since 1970 with microseconds as fraction. */
   readonly committedAtMs: number
 }
+
+/** Every row of the table from before it is gone. */
+export type Truncate = Pick<RowChange, 'schema' | 'table' | 'position' | 'txId' | 'committedAtMs'>
+
+/** What a transaction says about itself with `pg_logical_emit_message(true, 'audit', …)`. */
+export type AuditMessage = Pick<RowChange, 'position' | 'txId' | 'committedAtMs'> & { readonly text: string }
 
 /** Everything the source committed before it precedes it in every topic partition. */
 export type Beacon = {
@@ -39,7 +53,14 @@ export type Beacon = {
   /** How many topic partitions have a beacon. */
   readonly topicPartitions: number
   readonly emittedAt: string
+  /** How far the slot was confirmed: nothing committed before it will be delivered again. */
+  readonly confirmedLsn: string | null
+  /** The snapshot of the reading that read it, as pg_snapshot writes it; null for a streamed one. */
+  readonly readSnapshot: string | null
 }
+
+/** Half of a key change names the other half's key in this header, as JSON. */
+export type KeyHeaders = { readonly newKey?: string | undefined; readonly oldKey?: string | undefined }
 
 type Envelope = {
   op?: string
@@ -51,9 +72,11 @@ type Envelope = {
     table?: string
     lsn?: number | null
     snapshot?: string
+    txId?: number | null
     ts_us?: number
     ts_ms?: number
   }
+  message?: { prefix?: string; content?: string }
 }
 
 /** A record that is not what Debezium sends. */
@@ -63,39 +86,59 @@ export class EnvelopeError extends Error {
 }
 
 /** Reads a record's value. Throws an EnvelopeError, or a SyntaxError on malformed JSON. */
-export function readRecord(value: string): Incoming {
+export function readRecord(value: string, headers: KeyHeaders = {}): Incoming {
   const envelope = parseEnvelope(value) as Envelope | null
   const source = envelope?.source
-  // Notifications and transaction boundaries have no row.
-  if (envelope?.op === undefined || envelope.op === 'm') return { kind: 'ignored' }
+  if (envelope?.op === undefined) return isStart(envelope) ? { kind: 'start' } : { kind: 'ignored' }
+  if (envelope.op === 'm') return readMessage(envelope)
   if (source?.schema === undefined || source.table === undefined) throw new EnvelopeError('the record names no table')
   const { schema, table } = source
   if (schema === 'tidemark') return readControl(envelope, table)
   try {
-    if (envelope.op === 't') return { kind: 'truncate', schema, table, position: readPosition('update', source) }
-    return { kind: 'row', change: readRow(envelope, schema, table) }
+    if (envelope.op === 't') return { kind: 'truncate', truncate: { schema, table, ...placeOf('update', source) } }
+    return { kind: 'row', change: readRow(envelope, schema, table, headers) }
   } catch (error) {
     if (!(error instanceof EnvelopeError)) throw error
     return { kind: 'unreadable', schema, table, reason: error.message }
   }
 }
 
+/** Debezium's notification that the snapshot was begun or left out, with which each of its starts begins. */
+function isStart(envelope: object | null): boolean {
+  const { aggregate_type, type } = (envelope ?? {}) as { aggregate_type?: string; type?: string }
+  return aggregate_type === 'Initial Snapshot' && (type === 'STARTED' || type === 'SKIPPED')
+}
+
 const operations = { c: 'create', u: 'update', d: 'delete', r: 'initial read' } as const
 
-function readRow(envelope: Envelope, schema: string, table: string): RowChange {
+function readRow(envelope: Envelope, schema: string, table: string, headers: KeyHeaders): RowChange {
   const source = envelope.source!
   const known = operations[envelope.op as keyof typeof operations]
   if (known === undefined) throw new EnvelopeError(`operation '${envelope.op}' is not known`)
   const op = known === 'initial read' && source.snapshot === 'incremental' ? 'incremental read' : known
+  const otherKey = op === 'delete' ? headers.newKey : headers.oldKey
   return {
     op,
     schema,
     table,
-    position: readPosition(op, source),
+    ...placeOf(op, source),
     before: envelope.before ?? null,
     after: envelope.after ?? null,
+    otherKey: otherKey === undefined ? undefined : (parseExactly(otherKey) as WireRow),
+  }
+}
+
+function placeOf(op: RowChange['op'], source: NonNullable<Envelope['source']>) {
+  return {
+    position: readPosition(op, source),
+    txId: source.txId ?? null,
     committedAtMs: source.ts_us === undefined ? (source.ts_ms ?? 0) : source.ts_us / 1000,
   }
+}
+
+function readMessage({ source, message }: Envelope): Incoming {
+  if (message?.prefix !== 'audit' || source === undefined) return { kind: 'ignored' }
+  return { kind: 'audit', message: { ...placeOf('create', source), text: base64Text(message.content ?? '') } }
 }
 
 /** An incremental read has no Lsn of its own: whatever is streamed after it is newer. */
@@ -135,5 +178,7 @@ function readBeacon(row: WireRow, epoch: number): Beacon {
     systemIdentifier: String(body['systemIdentifier']),
     topicPartitions: Number(body['topicPartitions']),
     emittedAt: String(row['emitted_at']),
+    confirmedLsn: typeof body['confirmedLsn'] === 'string' ? body['confirmedLsn'] : null,
+    readSnapshot: typeof body['snapshot'] === 'string' ? body['snapshot'] : null,
   }
 }

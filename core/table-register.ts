@@ -1,22 +1,25 @@
 import { type ColumnCodec, columnCodec } from './column-codec.ts'
-import { type ColumnContract, keyColumns, shapeDifference, type TableContract } from './contract.ts'
+import { type ColumnContract, changesShape, keyColumns, type TableContract } from './contract.ts'
 import { comparePositions, type Position } from './position.ts'
 
 /** A column together with the way its values travel. */
 export type CodedColumn = ColumnContract & { readonly codec: ColumnCodec }
 
-/** A relation whose changes are applied: its columns in attribute order and the places of its key among them. */
+/** A relation whose changes are applied: its stored columns in attribute order and the places of its key among them. */
 export type AppliedTable = {
   readonly contract: TableContract
   readonly columns: readonly CodedColumn[]
+  /** Columns that reads have and streamed changes lack. */
+  readonly generated: ReadonlySet<string>
+  /** Empty for a table without a key. */
   readonly keyPlaces: readonly number[]
 }
 
-/** What a contract does to the register of its topic partition. */
+/** What a contract does to the target. */
 export type ContractEffect =
-  | { readonly kind: 'create'; readonly contract: TableContract }
-  | { readonly kind: 'drop'; readonly contract: TableContract }
-  | { readonly kind: 'stop'; readonly contract: TableContract; readonly reason: string }
+  | { readonly kind: 'shape' }
+  | { readonly kind: 'drop' }
+  | { readonly kind: 'stop'; readonly reason: string }
   | { readonly kind: 'none' }
 
 /** `public.orders`: how messages and lookups name a table. */
@@ -26,84 +29,107 @@ export const tableName = (table: { readonly schema: string; readonly table: stri
 /** Which table a change is about. */
 export type Lookup =
   | { readonly kind: 'applied'; readonly table: AppliedTable }
-  | { readonly kind: 'refused'; readonly relation: number; readonly reason: string }
-  /** The change is older than the relation that has the name now: it was delivered again, its relation is gone. */
+  | { readonly kind: 'refused'; readonly relation: number; readonly generation: number; readonly reason: string }
+  /** The change is from before the table had its shape, so it was delivered and applied before. */
   | { readonly kind: 'former' }
 
-type Entry = {
-  readonly since: Position
+type Relation = {
+  readonly epoch: number
   readonly contract: TableContract
-  readonly table: AppliedTable | string | undefined
+  /** Why it is not applied, or how. */
+  readonly table: AppliedTable | string
+  /** Changes from before it are of an earlier shape. */
+  readonly shapedAt: Position
 }
+
+type Holder = { readonly since: Position; readonly relation: number }
 
 /**
  * The contracts in force at one place of one topic partition: a change is decoded by the contract that precedes it
  * in its own topic partition, never by another one (capture.md §5).
  */
 export class TableRegister {
-  readonly #versions = new Map<number, TableContract>()
-  readonly #byName = new Map<string, Entry>()
+  readonly #relations = new Map<number, Relation>()
+  /** Who has had a name, in the order of time. */
+  readonly #holders = new Map<string, Holder[]>()
 
   /**
    * Puts a contract in force from here on and says what follows for the target. `position` is that of the contract's
    * own record.
    */
   enter(contract: TableContract, position: Position): ContractEffect {
-    const before = this.#versions.get(contract.relation)
+    const before = this.#relations.get(contract.relation)
     // Capture delivers records again after a restart; an older version must not come back into force.
-    if (before !== undefined && before.version >= contract.version) return { kind: 'none' }
-    this.#versions.set(contract.relation, contract)
-    const own = before === undefined ? undefined : this.#entryOf(before)
-    if (own !== undefined) this.#byName.delete(tableName(own.contract))
-    const table = contract.dropped ? undefined : (contract.refusal ?? codeColumns(contract))
-    // A table that has the name of one dropped before it keeps it.
-    if (!contract.dropped || !this.#byName.has(tableName(contract))) {
-      const since = contract.dropped ? position : (own?.since ?? position)
-      this.#byName.set(tableName(contract), { since, contract, table })
+    if (before !== undefined && before.epoch === position.epoch && before.contract.version >= contract.version) {
+      return { kind: 'none' }
     }
-    return effectOf(contract, table, own)
+    const table = contract.refusal ?? codeColumns(contract)
+    const reshaped = before === undefined || before.epoch < position.epoch || changesShape(before.contract, contract)
+    const shapedAt = reshaped ? position : before.shapedAt
+    this.#relations.set(contract.relation, { epoch: position.epoch, contract, table, shapedAt })
+    this.#hold(contract, before, position)
+    return effectOf(contract, table, before)
   }
 
   /** The table that the change of a row at a position names. */
   find(name: string, position: Position): Lookup {
-    const entry = this.#byName.get(name)
-    if (entry === undefined) return refused(0, 'no contract precedes the change in its topic partition')
-    if (position.phase === 1 && comparePositions(position, entry.since) < 0) return { kind: 'former' }
-    if (entry.table === undefined) return refused(entry.contract.relation, 'a change follows the drop of the table')
-    if (typeof entry.table === 'string') return refused(entry.contract.relation, entry.table)
-    return { kind: 'applied', table: entry.table }
+    const holders = this.#holders.get(name)
+    if (holders === undefined) {
+      return {
+        kind: 'refused',
+        relation: 0,
+        generation: 0,
+        reason: 'no contract precedes the change in its topic partition',
+      }
+    }
+    const holder =
+      position.phase === 0 ? holders.at(-1) : holders.findLast(({ since }) => comparePositions(since, position) <= 0)
+    const known = holder && this.#relations.get(holder.relation)
+    if (known === undefined || (position.phase === 1 && comparePositions(position, known.shapedAt) < 0)) {
+      return { kind: 'former' }
+    }
+    const { relation, generation } = known.contract
+    if (known.contract.dropped)
+      return { kind: 'refused', relation, generation, reason: 'a change follows the drop of the table' }
+    if (typeof known.table === 'string') return { kind: 'refused', relation, generation, reason: known.table }
+    return { kind: 'applied', table: known.table }
   }
 
-  /** The entry under the contract's name, if it is of the same relation. */
-  #entryOf(contract: TableContract): Entry | undefined {
-    const entry = this.#byName.get(tableName(contract))
-    return entry?.contract.relation === contract.relation ? entry : undefined
+  /** The tables without a key that are applied. */
+  *keyless(): Iterable<AppliedTable> {
+    for (const { table, contract } of this.#relations.values()) {
+      if (typeof table !== 'string' && !contract.dropped && table.keyPlaces.length === 0) yield table
+    }
+  }
+
+  #hold(contract: TableContract, before: Relation | undefined, since: Position): void {
+    const name = tableName(contract)
+    if (before !== undefined && !before.contract.dropped && tableName(before.contract) === name) return
+    const holders = this.#holders.get(name) ?? []
+    // A contract of a drop names what was dropped: who took the name before that keeps it.
+    if (contract.dropped && holders.length > 0) return
+    this.#holders.set(name, [...holders, { since, relation: contract.relation }])
   }
 }
 
-const refused = (relation: number, reason: string): Lookup => ({ kind: 'refused', relation, reason })
-
-function effectOf(contract: TableContract, table: Entry['table'], before: Entry | undefined): ContractEffect {
-  const applied = typeof before?.table === 'object' ? before.table : undefined
-  if (table === undefined) return applied === undefined ? { kind: 'none' } : { kind: 'drop', contract }
-  if (typeof table === 'string') {
-    const known = applied === undefined && contract.refusal !== null
-    return known ? { kind: 'none' } : { kind: 'stop', contract, reason: `it cannot be captured any more: ${table}` }
-  }
-  if (applied === undefined) return { kind: 'create', contract }
-  const difference = shapeDifference(applied.contract, contract)
-  return difference === undefined ? { kind: 'none' } : { kind: 'stop', contract, reason: difference }
+function effectOf(contract: TableContract, table: Relation['table'], before: Relation | undefined): ContractEffect {
+  const applied = before !== undefined && typeof before.table !== 'string' && !before.contract.dropped
+  if (contract.dropped) return { kind: applied || before !== undefined ? 'drop' : 'none' }
+  if (typeof table !== 'string') return { kind: 'shape' }
+  const unexpected = applied || contract.refusal === null
+  return unexpected ? { kind: 'stop', reason: `it cannot be captured any more: ${table}` } : { kind: 'none' }
 }
 
 /** The contract's columns with their codecs, or why the table cannot be applied. */
 function codeColumns(contract: TableContract): AppliedTable | string {
   const columns: CodedColumn[] = []
   for (const column of contract.columns) {
-    const codec = columnCodec(column.type)
+    if (column.generated) continue
+    const codec = columnCodec(column)
     if (codec === undefined) return `column ${column.name} has type ${column.type}, which is not carried exactly`
     columns.push({ ...column, codec })
   }
-  const keys = keyColumns(contract)
-  if (keys.length === 0) return 'it has no primary key'
-  return { contract, columns, keyPlaces: keys.map((key) => contract.columns.indexOf(key)) }
+  const generated = new Set(contract.columns.filter((column) => column.generated).map((column) => column.name))
+  const keyPlaces = keyColumns(contract).map((key) => columns.findIndex((column) => column.number === key.number))
+  return { contract, columns, generated, keyPlaces }
 }

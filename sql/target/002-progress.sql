@@ -9,6 +9,8 @@ create table if not exists tidemark.progress (
   beacon_number bigint,
   beacon_lsn pg_lsn,
   beacon_at timestamptz,
+  beacon_epoch integer,
+  confirmed_lsn pg_lsn,
   system_identifier text,
   committed_at timestamptz,
   applied_at timestamptz not null default now(),
@@ -19,6 +21,8 @@ comment on column tidemark.progress.next_offset is 'offset of the first record t
 comment on column tidemark.progress.last_digest is 'digest of the record before next_offset: another one there means another topic';
 comment on column tidemark.progress.newest_timestamp is 'greatest record timestamp applied: an older offset with a newer one means another topic';
 comment on column tidemark.progress.beacon_number is 'everything committed in the source before this beacon is visible, of this topic partition';
+comment on column tidemark.progress.beacon_epoch is 'epoch of the newest beacon applied, to which its lsns belong';
+comment on column tidemark.progress.confirmed_lsn is 'the slot had confirmed everything before it when that beacon was emitted';
 comment on column tidemark.progress.system_identifier is 'the source cluster whose beacons were applied';
 comment on column tidemark.progress.committed_at is 'source commit time of the newest change applied';
 
@@ -40,15 +44,19 @@ create table if not exists tidemark.quarantine (
   topic text not null,
   topic_partition integer not null,
   record_offset bigint not null,
+  relation bigint not null default 0,
+  generation integer not null default 0,
   table_name text,
   record_key text,
   record_value text,
+  record_headers jsonb,
   reason text not null,
   quarantined_at timestamptz not null default now(),
   primary key (topic, topic_partition, record_offset)
 );
+create index if not exists quarantine_by_relation on tidemark.quarantine (relation, topic, topic_partition, record_offset);
 
 grant select, insert, update on tidemark.progress to tidemark_apply;
 grant select, insert, update, delete on tidemark.stop to tidemark_apply;
-grant select, insert on tidemark.quarantine to tidemark_apply;
+grant select, insert, delete on tidemark.quarantine to tidemark_apply;
 grant select on tidemark.progress, tidemark.stop, tidemark.quarantine to tidemark_read;

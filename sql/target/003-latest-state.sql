@@ -12,138 +12,286 @@ create table if not exists tidemark.contract (
   primary key (topic, topic_partition, epoch, relation, version)
 );
 
--- One row per captured relation: the contract its rows and its view were made from.
+-- One row per captured relation.
 create table if not exists tidemark.table_marker (
   relation bigint primary key,
   schema_name text not null,
   table_name text not null,
-  contract jsonb not null,
+  epoch integer not null,
+  version integer not null,
   dropped_at timestamptz
 );
 
--- Tables whose changes are quarantined instead of applied, and why. Relation 0: no contract names the table.
-create table if not exists tidemark.stopped_table (
+comment on column tidemark.table_marker.version is 'the newest contract that any topic partition has met';
+
+-- One row per reading of a relation's rows; each has a table of its own, tidemark_rows.t<relation>_<generation>.
+create table if not exists tidemark.generation (
   relation bigint not null,
-  schema_name text not null,
-  table_name text not null,
-  reason text not null,
-  stopped_at timestamptz not null default now(),
-  primary key (relation, schema_name, table_name)
+  generation integer not null,
+  contract jsonb not null,
+  keyless boolean not null,
+  shown boolean not null default false,
+  truncated_epoch integer not null default 0,
+  truncated_lsn bigint not null default 0,
+  read_snapshot text,
+  primary key (relation, generation)
 );
 
--- The type as this server writes it; unknown or injected text is an error here, never part of a statement.
+comment on column tidemark.generation.contract is 'the newest one of the generation: what the view of its rows is made from';
+comment on column tidemark.generation.shown is 'whether the view shows its rows; another generation waits to be complete';
+comment on column tidemark.generation.truncated_lsn is 'rows and changes from before it are gone';
+comment on column tidemark.generation.read_snapshot is 'of a table without a key: the snapshot its rows were read in, as pg_snapshot writes it';
+
+-- The type as this server writes it; unknown or injected text is an error here, never part of a statement. Types of
+-- extensions are made available where the server has the extension.
 create or replace function tidemark.canonical_type(type_name text) returns text
-language plpgsql stable
+language plpgsql
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  canonical text := format_type(to_regtype(type_name)::oid, to_regtypemod(type_name));
+  extension text := regexp_replace(type_name, '[\[(].*$', '');
+  known text := type_name;
 begin
-  if to_regtype(type_name) is null then
-    raise exception 'type % does not exist in the target', type_name using errcode = 'undefined_object';
+  if to_regtype(known) is null and to_regtype('public.' || type_name) is null
+    and exists (select from pg_available_extensions e where e.name = extension and e.installed_version is null) then
+    execute format('create extension if not exists %I with schema public', extension);
   end if;
-  return canonical;
+  if to_regtype(known) is null then
+    known := 'public.' || type_name;
+  end if;
+  if to_regtype(known) is null then
+    raise exception 'type % does not exist in the target', type_name
+      using errcode = 'undefined_object', hint = 'create it, then accept the table';
+  end if;
+  return format_type(to_regtype(known)::oid, to_regtypemod(known));
 end
 $$;
 
--- Creates table and view of a relation from its contract, once; returns the contract they were created from.
--- The rows carry the position that wrote them; a row that is not live is a delete marker, which the view hides.
-create or replace function tidemark.create_latest_state(contract jsonb) returns jsonb
+create or replace function tidemark.rows_name(of_relation bigint, of_generation integer) returns text
+language sql immutable
+as $$
+  select 't' || of_relation || '_' || of_generation
+$$;
+
+-- The columns of a contract that are stored. A generated one is computed by the view.
+create or replace function tidemark.stored_columns(contract jsonb)
+returns table (name text, number integer, type text, key integer, missing text)
+language sql immutable
+as $$
+  select 'c' || (c ->> 'number'), (c ->> 'number')::integer, c ->> 'carried', (c ->> 'key')::integer, c ->> 'missing'
+  from jsonb_array_elements(contract -> 'columns') c
+  where not (c ->> 'generated')::boolean
+$$;
+
+-- Creates the table of a generation. Its rows carry the position that wrote them; one that is not live is a delete
+-- marker. Rows of a table without a key are counted instead, by what they hold.
+create or replace function tidemark.create_rows(contract jsonb) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  rows_name text := tidemark.rows_name((contract ->> 'relation')::bigint, (contract ->> 'generation')::integer);
+  columns text;
+  key_names text;
+  bookkeeping text := '"tidemark$epoch" integer not null, "tidemark$phase" smallint not null, '
+    '"tidemark$live" boolean not null, "tidemark$whole" boolean not null default true, "tidemark$lsn" bigint not null';
+begin
+  select string_agg(format(', %I %s', c.name, tidemark.canonical_type(c.type)), '' order by c.number),
+    string_agg(format('%I', c.name), ', ' order by c.key) filter (where c.key is not null)
+  into columns, key_names
+  from tidemark.stored_columns(contract) c;
+  if key_names is null then
+    key_names := '"tidemark$image"';
+    bookkeeping := '"tidemark$image" uuid not null, "tidemark$count" bigint not null';
+  end if;
+  execute format('create table tidemark_rows.%I (%s%s, primary key (%s)) with (fillfactor = 85)',
+    rows_name, bookkeeping, columns, key_names);
+  execute format('comment on table tidemark_rows.%I is %L',
+    rows_name, format('rows of %s.%s', contract ->> 'schema', contract ->> 'table'));
+  execute format('grant select, insert, update, delete on tidemark_rows.%I to tidemark_apply', rows_name);
+end
+$$;
+
+-- Brings the table of a generation in line with a later contract of it: columns are added and widened, never taken
+-- away, since other topic partitions may still write by the contract before. Returns whether a type changed.
+create or replace function tidemark.widen_rows(contract jsonb) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+as $$
+declare
+  rows_name text := tidemark.rows_name((contract ->> 'relation')::bigint, (contract ->> 'generation')::integer);
+  stored record;
+  retyped boolean := false;
+begin
+  for stored in
+    select c.name, c.missing, tidemark.canonical_type(c.type) as type, format_type(a.atttypid, a.atttypmod) as old_type
+    from tidemark.stored_columns(contract) c
+    left join pg_attribute a on a.attrelid = format('tidemark_rows.%I', rows_name)::regclass and a.attname = c.name
+    order by c.number
+  loop
+    if stored.old_type is null then
+      execute format('alter table tidemark_rows.%I add column %I %s%s', rows_name, stored.name, stored.type,
+        coalesce(format(' default %L', stored.missing), ''));
+    elsif stored.old_type <> stored.type then
+      -- The view stands in the way; it is made anew afterwards.
+      perform tidemark.drop_view(contract ->> 'schema', contract ->> 'table');
+      perform tidemark.drop_view(p ->> 'schema', p ->> 'table') from jsonb_array_elements(contract -> 'parents') p;
+      execute format('alter table tidemark_rows.%I alter column %I type %s', rows_name, stored.name, stored.type);
+      retyped := true;
+    end if;
+  end loop;
+  return retyped;
+end
+$$;
+
+-- Makes what a contract needs: the table of its generation, its columns, the view. A generation after the first is shown
+-- when it is complete. Older versions and repetitions change nothing.
+create or replace function tidemark.shape_latest_state(of_epoch integer, contract jsonb) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  relation_id bigint := (contract ->> 'relation')::bigint;
-  schema_name text := contract ->> 'schema';
-  view_name text := contract ->> 'table';
-  rows_name text := 't' || relation_id;
-  columns text;
-  names text;
-  key_names text;
-  previous record;
-  existing jsonb;
+  of_relation bigint := (contract ->> 'relation')::bigint;
+  of_generation integer := (contract ->> 'generation')::integer;
+  of_version integer := (contract ->> 'version')::integer;
+  before tidemark.table_marker;
+  known tidemark.generation;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker ' || schema_name || '.' || view_name, 0));
-  select m.contract into existing from tidemark.table_marker m where m.relation = relation_id;
-  if found then
-    return existing;
+  perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
+  select * into before from tidemark.table_marker m where m.relation = of_relation for update;
+  if (before.epoch, before.version) >= (of_epoch, of_version) then
+    return;
   end if;
-  if schema_name in ('tidemark', 'tidemark_rows', 'pg_catalog', 'information_schema', 'pg_toast')
-    or octet_length(view_name) > 63 or view_name = '' then
-    raise exception '%.% cannot be a latest-state table: the name is reserved or too long', schema_name, view_name;
+  if contract ->> 'schema' in ('tidemark', 'tidemark_rows', 'pg_catalog', 'information_schema', 'pg_toast') then
+    raise exception '%.% cannot be a latest-state table: the name of its schema is reserved',
+      contract ->> 'schema', contract ->> 'table';
+  end if;
+  insert into tidemark.table_marker as m (relation, schema_name, table_name, epoch, version)
+  values (of_relation, contract ->> 'schema', contract ->> 'table', of_epoch, of_version)
+  on conflict (relation) do update
+  set schema_name = excluded.schema_name,
+    table_name = excluded.table_name,
+    epoch = excluded.epoch,
+    version = excluded.version,
+    dropped_at = null;
+
+  select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
+  if not found then
+    perform tidemark.create_rows(contract);
+    insert into tidemark.generation (relation, generation, contract, keyless, shown)
+    select of_relation, of_generation, contract,
+      not exists (select from tidemark.stored_columns(contract) c where c.key is not null),
+      not exists (select from tidemark.generation g where g.relation = of_relation and g.shown);
+  else
+    perform tidemark.widen_rows(contract);
+    update tidemark.generation g
+    set contract = shape_latest_state.contract
+    where (g.relation, g.generation) = (of_relation, of_generation);
   end if;
 
-  select string_agg(format('%I %s', c ->> 'name', tidemark.canonical_type(c ->> 'type')), ', ' order by n),
-         string_agg(format('%I', c ->> 'name'), ', ' order by n),
-         string_agg(format('%I', c ->> 'name'), ', ' order by (c ->> 'key')::int) filter (where c ->> 'key' is not null)
-    into columns, names, key_names
-    from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n);
-  if key_names is null then
-    raise exception '%.% has no primary key', schema_name, view_name;
+  -- The name's former relation is gone from the source, or of an earlier epoch: it gives way.
+  perform tidemark.drop_latest_state(m.relation)
+  from tidemark.table_marker m
+  where (m.schema_name, m.table_name) = (contract ->> 'schema', contract ->> 'table')
+    and m.relation <> of_relation
+    and m.dropped_at is null;
+  if (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
+    perform tidemark.show_view(before.schema_name, before.table_name);
   end if;
-
-  if not exists (select from pg_namespace n where n.nspname = schema_name) then
-    execute format('create schema %I', schema_name);
-    execute format('grant usage on schema %I to tidemark_read', schema_name);
-  end if;
-  -- The name's former relation was dropped in the source, or belongs to an earlier epoch: its view gives way.
-  for previous in
-    select m.relation from tidemark.table_marker m
-    where m.schema_name = create_latest_state.contract ->> 'schema'
-      and m.table_name = create_latest_state.contract ->> 'table'
-      and m.dropped_at is null
-  loop
-    perform tidemark.drop_latest_state(previous.relation);
-  end loop;
-  execute format(
-    'create table tidemark_rows.%I ("tidemark$epoch" integer not null, "tidemark$phase" smallint not null, '
-    '"tidemark$live" boolean not null, "tidemark$lsn" bigint not null, %s, primary key (%s)) with (fillfactor = 85)',
-    rows_name, columns, key_names);
-  execute format('comment on table tidemark_rows.%I is %L', rows_name, 'rows of ' || schema_name || '.' || view_name);
-  execute format('create view %I.%I as select %s from tidemark_rows.%I where "tidemark$live"',
-    schema_name, view_name, names, rows_name);
-  execute format('grant select, insert, update on tidemark_rows.%I to tidemark_apply', rows_name);
-  execute format('grant select on %I.%I to tidemark_read', schema_name, view_name);
-
+  perform tidemark.show_views(of_relation, known.contract);
+  -- It was stopped for want of a contract.
   delete from tidemark.stopped_table s
   where s.relation = 0
-    and s.schema_name = create_latest_state.contract ->> 'schema'
-    and s.table_name = view_name;
-  insert into tidemark.table_marker (relation, schema_name, table_name, contract)
-  values (relation_id, schema_name, view_name, contract);
-  return contract;
+    and (s.schema_name, s.table_name) = (contract ->> 'schema', contract ->> 'table');
 end
 $$;
 
--- The relation is gone in the source: its view goes, its rows stay, since other topic partitions may still write to them.
-create or replace function tidemark.drop_latest_state(relation_id bigint) returns void
+-- The relation is gone in the source: so is its view. Its rows go when every topic partition has met the drop.
+create or replace function tidemark.drop_latest_state(of_relation bigint) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  marker tidemark.table_marker;
 begin
   update tidemark.table_marker m
   set dropped_at = now()
-  where m.relation = relation_id
-    and m.dropped_at is null
-  returning * into marker;
+  where m.relation = of_relation
+    and m.dropped_at is null;
   if found then
-    execute format('drop view if exists %I.%I', marker.schema_name, marker.table_name);
-    delete from tidemark.stopped_table s where s.relation = relation_id;
+    perform tidemark.show_views(of_relation);
+    delete from tidemark.stopped_table s where s.relation = of_relation;
   end if;
 end
 $$;
 
-alter table tidemark.contract owner to tidemark_owner;
-alter table tidemark.table_marker owner to tidemark_owner;
-alter table tidemark.stopped_table owner to tidemark_owner;
-alter function tidemark.canonical_type(text) owner to tidemark_owner;
-alter function tidemark.create_latest_state(jsonb) owner to tidemark_owner;
-alter function tidemark.drop_latest_state(bigint) owner to tidemark_owner;
+-- Called after a topic partition has met a contract: shows a generation that is complete in all of them, drops the rows
+-- of those before it, and the rows of a relation whose drop all of them have met. Returns why it cannot, or null.
+create or replace function tidemark.settle_latest_state(of_topic text, of_relation bigint) returns text
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  newest record;
+  former integer;
+  has_gaps boolean;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
+  select c.contract ->> 'generation' as generation, (c.contract ->> 'dropped')::boolean as dropped,
+    count(distinct c.topic_partition) >= (c.contract ->> 'topicPartitions')::integer as everywhere
+  into newest
+  from tidemark.contract c
+  where c.topic = of_topic
+    and c.relation = of_relation
+    and ((c.contract ->> 'complete')::boolean or (c.contract ->> 'dropped')::boolean)
+  group by c.epoch, c.contract ->> 'generation', (c.contract ->> 'dropped')::boolean, c.contract ->> 'topicPartitions'
+  order by c.epoch desc, (c.contract ->> 'dropped')::boolean desc, (c.contract ->> 'generation')::integer desc
+  limit 1;
+  if not coalesce(newest.everywhere, false) then
+    return null;
+  end if;
+  if newest.dropped then
+    perform tidemark.drop_rows(g.relation, g.generation)
+    from tidemark.generation g
+    join tidemark.table_marker m on m.relation = g.relation and m.dropped_at is not null
+    where g.relation = of_relation;
+    return null;
+  end if;
+  if not exists (
+    select
+    from tidemark.generation g
+    where (g.relation, g.generation) = (of_relation, newest.generation::integer)
+      and not g.shown
+  ) then
+    return null;
+  end if;
+  if not (select g.keyless from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)) then
+    execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
+      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
+    if has_gaps then
+      return 'an update while its rows were read left a TOASTed value out that no reading brought';
+    end if;
+  end if;
+  update tidemark.generation g
+  set shown = g.generation = newest.generation::integer
+  where g.relation = of_relation;
+  perform tidemark.show_views(of_relation);
+  for former in
+    select g.generation from tidemark.generation g where g.relation = of_relation and g.generation < newest.generation::integer
+  loop
+    perform tidemark.drop_rows(of_relation, former);
+  end loop;
+  delete from tidemark.stopped_table s where s.relation = of_relation and s.generation < newest.generation::integer;
+  delete from tidemark.quarantine q where q.relation = of_relation and q.generation < newest.generation::integer;
+  return null;
+end
+$$;
 
-revoke all on function tidemark.create_latest_state(jsonb), tidemark.drop_latest_state(bigint) from public;
-grant execute on function tidemark.create_latest_state(jsonb), tidemark.drop_latest_state(bigint) to tidemark_apply;
-grant select, insert on tidemark.contract to tidemark_apply;
-grant select on tidemark.table_marker to tidemark_apply;
-grant select, insert, delete on tidemark.stopped_table to tidemark_apply;
-grant select on tidemark.contract, tidemark.table_marker, tidemark.stopped_table to tidemark_read;
+create or replace function tidemark.drop_rows(of_relation bigint, of_generation integer) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('drop table if exists tidemark_rows.%I', tidemark.rows_name(of_relation, of_generation));
+  delete from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation);
+end
+$$;

@@ -33,7 +33,7 @@ declare
   swept bigint := 0;
   changed bigint;
   attempt record;
-  marker record;
+  rows_of record;
 begin
   update tidemark.initial_read r
   set finished = true
@@ -52,11 +52,11 @@ begin
   if attempt.finished < topic_partitions or attempt.attempts = 1 then
     return 0;
   end if;
-  for marker in select m.relation from tidemark.table_marker m loop
+  for rows_of in select g.relation, g.generation from tidemark.generation g where not g.keyless loop
     execute format(
-      'update tidemark_rows.t%s set "tidemark$live" = false '
+      'update tidemark_rows.%I set "tidemark$live" = false '
       'where "tidemark$live" and "tidemark$epoch" = $1 and "tidemark$phase" = 0 and "tidemark$lsn" between 1 and $2 - 1',
-      marker.relation) using read_epoch, attempt.lsn;
+      tidemark.rows_name(rows_of.relation, rows_of.generation)) using read_epoch, attempt.lsn;
     get diagnostics changed = row_count;
     swept := swept + changed;
   end loop;

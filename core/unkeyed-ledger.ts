@@ -1,0 +1,121 @@
+import type { Beacon } from './envelope.ts'
+import { type Lsn, parseLsn } from './lsn.ts'
+
+/** Place of a record without a key among those of its transaction: rows of one COPY share an Lsn. */
+export type UnkeyedPlace = { readonly txId: number; readonly lsn: Lsn; readonly ordinal: number }
+
+/** What a ledger is kept as between invocations. */
+export type LedgerState = {
+  readonly epoch: number
+  /** The newest place that was applied. */
+  readonly frontier: UnkeyedPlace | undefined
+  /** The last place that was delivered; undefined after a start. */
+  readonly last: UnkeyedPlace | undefined
+  /** Beacons since the oldest transaction below, oldest first. */
+  readonly beacons: readonly KnownBeacon[]
+  /** Transactions before the frontier's that may come again, with the beacon that preceded them. */
+  readonly passed: readonly (readonly [txId: number, beacon: number])[]
+}
+
+const nothingYet: LedgerState = { epoch: 0, frontier: undefined, last: undefined, beacons: [], passed: [] }
+
+type KnownBeacon = { readonly number: number; readonly lsn: Lsn }
+
+/**
+ * Tells which records without a key are new. A row without a key has no identity, and capture delivers again after a
+ * restart; so what tells two deliveries of one record is its place in the log. All such records come in one topic
+ * partition, after each start in the order of the log, from the first row of a group that shares an Lsn on. So those
+ * applied are always the log up to a frontier: a transaction that was passed, or a place not behind the frontier in the
+ * frontier's own transaction, was applied before.
+ */
+export class UnkeyedLedger {
+  #epoch: number
+  #frontier: UnkeyedPlace | undefined
+  #last: UnkeyedPlace | undefined
+  #beacons: KnownBeacon[]
+  readonly #passed: Map<number, number>
+  /** Whether the records without a key come in this topic partition. */
+  active: boolean
+  /** Transactions that were passed, and pruned, since the state was last taken. */
+  readonly added: [txId: number, beacon: number][] = []
+  readonly pruned: number[] = []
+
+  constructor(state?: LedgerState) {
+    this.active = state !== undefined
+    const { epoch, frontier, last, beacons, passed } = state ?? nothingYet
+    this.#epoch = epoch
+    this.#frontier = frontier
+    this.#last = last
+    this.#beacons = [...beacons]
+    this.#passed = new Map(passed)
+  }
+
+  /** Capture has started: records may come again from here on. */
+  start(): void {
+    this.active = true
+    this.#last = undefined
+  }
+
+  /** Whether streamed records of the epoch have come: its initial reading is over. */
+  streams(epoch: number): boolean {
+    return epoch === this.#epoch && this.#beacons.length > 0
+  }
+
+  /** The place of a record if it is new; undefined if it was applied before. */
+  take(epoch: number, txId: number, lsn: Lsn): UnkeyedPlace | undefined {
+    this.active = true
+    if (epoch !== this.#epoch) this.#begin(epoch)
+    const sameGroup = this.#last?.txId === txId && this.#last.lsn === lsn
+    const place = { txId, lsn, ordinal: sameGroup ? this.#last!.ordinal + 1 : 0 }
+    this.#last = place
+    const frontier = this.#frontier
+    if (this.#passed.has(txId)) return undefined
+    if (frontier?.txId === txId) {
+      if (lsn < frontier.lsn || (lsn === frontier.lsn && place.ordinal <= frontier.ordinal)) return undefined
+    } else if (frontier !== undefined) {
+      this.#pass(frontier.txId)
+    }
+    this.#frontier = place
+    return place
+  }
+
+  /**
+   * Forgets transactions that cannot come again: those before a beacon, once the slot is confirmed behind the next one.
+   */
+  beacon({ epoch, number, lsn, confirmedLsn }: Beacon): void {
+    if (epoch !== this.#epoch) this.#begin(epoch)
+    if (number <= (this.#beacons.at(-1)?.number ?? 0)) return
+    this.#beacons.push({ number, lsn: parseLsn(lsn) })
+    if (confirmedLsn === null) return
+    const confirmed = parseLsn(confirmedLsn)
+    const reached = this.#beacons.filter((beacon) => beacon.lsn <= confirmed).length
+    // The commit of a beacon is before the next one, which must be confirmed itself.
+    if (reached < 2) return
+    const closed = this.#beacons[reached - 2]!.number
+    this.#beacons = this.#beacons.slice(reached - 2)
+    for (const [txId, before] of this.#passed) {
+      if (before >= closed) continue
+      this.#passed.delete(txId)
+      this.pruned.push(txId)
+    }
+  }
+
+  state(): Omit<LedgerState, 'passed'> {
+    return { epoch: this.#epoch, frontier: this.#frontier, last: this.#last, beacons: this.#beacons }
+  }
+
+  #begin(epoch: number): void {
+    this.pruned.push(...this.#passed.keys())
+    this.#passed.clear()
+    this.#beacons = []
+    this.#epoch = epoch
+    this.#frontier = undefined
+    this.#last = undefined
+  }
+
+  #pass(txId: number): void {
+    const beacon = this.#beacons.at(-1)?.number ?? 0
+    this.#passed.set(txId, beacon)
+    this.added.push([txId, beacon])
+  }
+}
