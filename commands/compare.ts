@@ -4,20 +4,24 @@ import { describeComparison } from './compare/comparison-report.ts'
 import { requireEngine } from './running/running-engine.ts'
 import { makeProgressLine } from './terminal/progress-line.ts'
 
-const help = `npm run compare [-- --json] [--table schema.table] [--timeout seconds] [--source URL --target URL]
+const help = `npm run compare [-- --json] [--table schema.table] [--rows number] [--timeout seconds]
+                [--source URL --target URL]
 
 Waits until everything committed in the source so far is visible in the target, then compares every row of every captured
-table, by every captured column, while changes may go on flowing.
-  --json      prints the result as JSON
+table, by every captured column, while changes may go on flowing. Tables without a key are compared as multisets.
+  --json      prints the result as JSON, with whole values
   --table     compares one table only
+  --rows      shows so many differing rows of a table (5; 1,000 with --json)
   --timeout   gives up waiting after so many seconds (600)
   --source, --target   other databases than those of the running stack: the source as its administrator, the target as
               a role that may read
-Exits with 0 when nothing differs and no table is stopped, 1 otherwise, 2 when it could not be compared.`
+Exits with 0 when nothing differs and no table is stopped, 1 otherwise, 2 when it could not be compared, for instance
+because a table is still being read when the time is up.`
 
 const options = {
   json: { type: 'boolean' },
   table: { type: 'string' },
+  rows: { type: 'string' },
   timeout: { type: 'string', default: '600' },
   source: { type: 'string' },
   target: { type: 'string' },
@@ -42,14 +46,19 @@ async function compare(argv: string[]): Promise<number> {
   }
   const waitMs = Number(values.timeout) * 1_000
   if (!(waitMs > 0)) throw new Error(`--timeout ${values.timeout} is not a number of seconds`)
+  const examples = Number(values.rows ?? (values.json ? 1_000 : 5))
+  if (!Number.isInteger(examples) || examples < 0) throw new Error(`--rows ${values.rows} is not a number of rows`)
   const progress = makeProgressLine()
   const comparison = await compareDatabases({
     ...(await databases(values)),
     ...(values.table && { table: values.table }),
+    examples,
     waitMs,
     onProgress: progress.tell,
   }).finally(progress.clear)
-  console.log(values.json ? JSON.stringify(comparison, null, 2) : describeComparison(comparison))
+  console.log(
+    values.json ? JSON.stringify(comparison, null, 2) : describeComparison(comparison, process.stdout.columns),
+  )
   return isEqual(comparison) ? 0 : 1
 }
 

@@ -1,13 +1,10 @@
 import { parseContract, type TableContract } from '#core/contract.ts'
 import type { DatabaseSession } from './database-session.ts'
 
-/** A table whose capture is complete, with its newest contract. */
-export type CapturedTable = { relation: string; name: string; contract: TableContract }
-
-/** The tables that are captured, by name. */
-export async function readCapturedTables(source: DatabaseSession): Promise<CapturedTable[]> {
-  const rows = await source.query<CapturedTable>(`
-    select t.relation::text, t.schema_name || '.' || t.table_name as name, newest.contract
+/** The newest contract of each table whose capture is complete, by name. */
+export async function readCapturedTables(source: DatabaseSession): Promise<TableContract[]> {
+  const rows = await source.query<{ contract: unknown }>(`
+    select newest.contract
     from tidemark.captured_table t
     cross join lateral (
       select c.contract
@@ -18,8 +15,9 @@ export async function readCapturedTables(source: DatabaseSession): Promise<Captu
       limit 1
     ) as newest
     where t.state = 'captured'
-    order by name`)
-  return rows.map((row) => ({ ...row, contract: parseContract(row.contract) }))
+      and not (newest.contract ->> 'dropped')::boolean
+    order by t.schema_name collate "C", t.table_name collate "C"`)
+  return rows.map(({ contract }) => parseContract(contract))
 }
 
 /** A table of the captured schemas that is not captured, why, and the SQL that changes it. */
@@ -38,13 +36,27 @@ export function readUncapturedTables(source: DatabaseSession): Promise<Uncapture
     order by name`)
 }
 
-/** The tables whose capture is under way, and what each waits for. */
+/** The tables whose rows are not all on their way yet, and what each waits for. */
 export function readTablesUnderWay(source: DatabaseSession): Promise<{ name: string; why: string }[]> {
   return source.query(`
-    select t.schema_name || '.' || t.table_name as name, u.why
+    select t.schema_name || '.' || t.table_name as name,
+      case
+        when t.state = 'captured' then 'is being read again'
+        when (newest.contract ->> 'generation')::integer > 1 then 'is being read again: ' || u.why
+        else u.why
+      end as why
     from tidemark.captured_table t
-    join tidemark.uncaptured u using (schema_name, table_name)
+    left join tidemark.uncaptured u using (schema_name, table_name)
+    left join lateral (
+      select c.contract
+      from tidemark.table_contract c
+      where c.relation = t.relation
+        and c.slot = 0
+      order by c.version desc
+      limit 1
+    ) as newest on true
     where t.state not in ('captured', 'refused')
+      or t.state = 'captured' and not (newest.contract ->> 'dropped')::boolean and not (newest.contract ->> 'complete')::boolean
     order by name`)
 }
 
@@ -58,3 +70,29 @@ export function readStoppedTables(target: DatabaseSession): Promise<StoppedTable
     from tidemark.stopped_table
     order by name`)
 }
+
+/** Names of tables that the target shows from captured rows and that the source does not have. */
+export async function readTablesOnlyInTarget({ source, target }: Sessions): Promise<string[]> {
+  const shown = await target.query<{ schema: string; name: string }>(`
+    select distinct n.nspname as schema, v.relname as name
+    from pg_depend d
+    join pg_rewrite r on r.oid = d.objid
+    join pg_class v on v.oid = r.ev_class
+    join pg_namespace n on n.oid = v.relnamespace
+    join pg_class rows on rows.oid = d.refobjid
+    where d.classid = 'pg_rewrite'::regclass
+      and d.refclassid = 'pg_class'::regclass
+      and rows.relnamespace = (select oid from pg_namespace where nspname = 'tidemark_rows')
+      and rows.relname ~ '^t\\d+(_\\d+)?$'
+      and n.nspname not in ('tidemark', 'tidemark_rows')`)
+  const absent = await source.query<{ name: string }>(
+    `select wanted.schema || '.' || wanted.name as name
+    from unnest($1::text[], $2::text[]) as wanted (schema, name)
+    where to_regclass(format('%I.%I', wanted.schema, wanted.name)) is null
+    order by 1`,
+    [shown.map(({ schema }) => schema), shown.map(({ name }) => name)],
+  )
+  return absent.map(({ name }) => name)
+}
+
+type Sessions = { source: DatabaseSession; target: DatabaseSession }

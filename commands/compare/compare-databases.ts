@@ -2,13 +2,15 @@ import { formatQuantity } from '../terminal/quantities.ts'
 import {
   readCapturedTables,
   readStoppedTables,
+  readTablesOnlyInTarget,
   readUncapturedTables,
   type StoppedTable,
   type UncapturedTable,
 } from './captured-tables.ts'
+import { type ComparedTable, comparedTables } from './compared-table.ts'
 import { type DatabaseSession, openSession } from './database-session.ts'
 import { compareTable, type TableComparison } from './table-comparison.ts'
-import { waitForReading, waitUntilVisible } from './watermark.ts'
+import { type Watermark, waitForReading, waitUntilVisible } from './watermark.ts'
 
 export type CompareOptions = {
   /** URL of the source, as a role that reads its tables and may emit beacons. */
@@ -17,6 +19,8 @@ export type CompareOptions = {
   target: string
   /** `schema.table`; all captured tables without it. */
   table?: string
+  /** Most differing rows shown of a table. */
+  examples?: number
   /** Most time spent waiting, in all. */
   waitMs: number
   /** Told what is waited for or compared at the moment. */
@@ -27,6 +31,8 @@ export type Comparison = {
   tables: TableComparison[]
   stopped: StoppedTable[]
   uncaptured: UncapturedTable[]
+  /** Tables that the target shows and the source does not have. */
+  onlyInTarget: string[]
   /** Number of the beacon before which everything was visible when the comparison began. */
   beacon: number
   /** Until everything was visible, of `seconds` in all. */
@@ -34,54 +40,97 @@ export type Comparison = {
   seconds: number
 }
 
+const fewExamples = 5
+/** Times a table is looked at whose shape in the target is not that of the source, when DDL goes on. */
+const mostLooks = 5
+
 /**
  * Waits until everything committed in the source so far is visible in the target, then compares every row of every
  * captured table, by the text of every captured column, while changes may go on flowing. Memory does not grow with the
- * tables. Throws a LaggingError where the target does not get there within `waitMs`.
+ * tables. Throws a LaggingError where the target does not get there within `waitMs`, or a table is still being read.
  */
-export async function compareDatabases({
-  source,
-  target,
-  table,
-  waitMs,
-  onProgress,
-}: CompareOptions): Promise<Comparison> {
+export async function compareDatabases(options: CompareOptions): Promise<Comparison> {
+  const { table, waitMs, onProgress } = options
   const started = performance.now()
-  const sessions = await openBoth(source, target)
+  const sessions = await openBoth(options.source, options.target)
   const onWait = (what: string) => onProgress?.(`waiting for ${what}`)
   const watermark = { ...sessions, deadline: Date.now() + waitMs, onWait }
   const isWanted = ({ name }: { name: string }) => table === undefined || name === table
   try {
-    await waitForReading(watermark)
+    await waitForReading(watermark, isWanted)
     const beacon = await waitUntilVisible(watermark)
     const waitSeconds = secondsSince(started)
-    const stopped = (await readStoppedTables(sessions.target)).filter(isWanted)
+    const stops = await readStoppedTables(sessions.target)
     const uncaptured = (await readUncapturedTables(sessions.source)).filter(isWanted)
-    const captured = (await readCapturedTables(sessions.source)).filter(isWanted)
+    const captured = (await readComparedTables(sessions.source)).filter(isWanted)
     if (table !== undefined && captured.length + uncaptured.length === 0) {
       throw new Error(`${table} is not a table of the captured schemas`)
     }
     const tables: TableComparison[] = []
-    for (const { relation, name, contract } of captured) {
-      if (stopped.some((stop) => stop.relation === relation)) continue
-      const tellRows = (rows: number) => onProgress?.(`comparing ${name}: ${formatQuantity(rows, 'row')}`)
-      tables.push(await compareTable(contract, watermark, tellRows))
+    for (const each of captured) {
+      // Of a parent of a stopped table the target shows some rows of then and some of now.
+      if (each.relations.some((relation) => stops.some((stop) => stop.relation === `${relation}`))) continue
+      const compared = await compareAtRest(each, watermark, options)
+      if (compared !== undefined) tables.push(compared)
     }
-    return { tables, stopped, uncaptured, beacon, waitSeconds, seconds: secondsSince(started) }
+    const onlyInTarget = (await findOnlyInTarget(watermark)).filter((name) => isWanted({ name }))
+    const stopped = stops.filter(isWanted)
+    return { tables, stopped, uncaptured, onlyInTarget, beacon, waitSeconds, seconds: secondsSince(started) }
   } finally {
     await Promise.all([sessions.source.close(), sessions.target.close()])
   }
 }
 
-/** Rows that are not equal for certain; a table that is stopped or missing counts as one more. */
-export function countMismatches({ tables, stopped }: Comparison): number {
-  const missing = tables.filter(({ targetRows }) => targetRows === null).length
-  return tables.reduce((sum, { differing, changing }) => sum + differing + changing, missing + stopped.length)
+/** Rows that are not equal for certain; a table that is stopped, on one side only or not comparable counts as one more. */
+export function countMismatches({ tables, stopped, onlyInTarget }: Comparison): number {
+  const whole = tables.filter(({ targetRows, problem }) => targetRows === null || problem !== undefined).length
+  const rows = tables.reduce((sum, { differing, changing }) => sum + differing + changing, 0)
+  return rows + whole + stopped.length + onlyInTarget.length
 }
 
 /** Whether source and target hold the same rows and the target goes on applying all of them. */
 export function isEqual(comparison: Comparison): boolean {
   return countMismatches(comparison) === 0
+}
+
+const readComparedTables = async (source: DatabaseSession) => comparedTables(await readCapturedTables(source))
+
+/** Compares a table; one that DDL changes meanwhile once more. Undefined for one that is dropped meanwhile. */
+async function compareAtRest(
+  first: ComparedTable,
+  watermark: Watermark,
+  { examples = fewExamples, onProgress }: CompareOptions,
+): Promise<TableComparison | undefined> {
+  let table = first
+  for (let look = 1; ; look++) {
+    const tellRows = (rows: number) => onProgress?.(`comparing ${table.name}: ${formatQuantity(rows, 'row')}`)
+    const result = await compareTable({ table, watermark, examples, onProgress: tellRows }).catch(asBrokenOff)
+    if (!(result instanceof Error) && result.targetRows !== null && result.problem === undefined) return result
+    await waitUntilVisible(watermark)
+    const now = (await readComparedTables(watermark.source)).find(({ name }) => name === table.name)
+    if (now === undefined) return undefined
+    if (look === mostLooks || (look > 1 && now.shape === table.shape && !(result instanceof Error))) {
+      if (result instanceof Error)
+        throw new Error(`${table.name} was altered at each of ${look} looks`, { cause: result })
+      return result
+    }
+    table = now
+  }
+}
+
+/** An error of DDL between the look at the catalog and the reading is an outcome; every other one is thrown. */
+function asBrokenOff(error: Error & { code?: string }): Error {
+  const undefinedThings = ['42P01', '42703', '42704', '42883', '3F000', 'XX000']
+  if (undefinedThings.includes(error.code ?? '')) return error
+  throw error
+}
+
+async function findOnlyInTarget(watermark: Watermark): Promise<string[]> {
+  const found = await readTablesOnlyInTarget(watermark)
+  if (found.length === 0) return []
+  // Those dropped in the source a moment ago go first.
+  await waitUntilVisible(watermark)
+  return readTablesOnlyInTarget(watermark)
 }
 
 const secondsSince = (startMs: number) => Math.round(performance.now() - startMs) / 1_000

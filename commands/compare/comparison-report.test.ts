@@ -17,6 +17,7 @@ const comparison = (changes: Partial<Comparison>): Comparison => ({
   tables: [album],
   stopped: [],
   uncaptured: [],
+  onlyInTarget: [],
   beacon: 12,
   waitSeconds: 0.1,
   seconds: 0.6,
@@ -41,7 +42,7 @@ test('equal databases whose rows were counted at different moments say so', () =
   )
 })
 
-test('a differing row shows its differing columns side by side, a row of one side all of them', () => {
+test('a differing row shows its columns side by side and marks those that differ', () => {
   const examples = [
     { key: ['7'], source: ['7', 'Facelift', '1.10'], target: ['7', null, '1.10'] },
     { key: ['8'], source: ['8', 'two\nlines', '0.99'], target: undefined },
@@ -52,39 +53,98 @@ test('a differing row shows its differing columns side by side, a row of one sid
 public.album        1,347        1,346          2
 
 public.album, album_id = 7
-  column  source    target
-  title   Facelift  NULL
+     column    source    target
+     album_id  7         7
+  ≠  title     Facelift  NULL
+     price     1.10      1.10
 
 public.album, album_id = 8, only in the source
-  column    source      target
-  album_id  8           -
-  title     two\\nlines  -
-  price     0.99        -
+     column    source      target
+  ≠  album_id  8           -
+  ≠  title     two\\nlines  -
+  ≠  price     0.99        -
 
 not equal: 2 rows differ; compared 1,347 rows in 1 table (everything before beacon 12, 600 ms)`,
+  )
+})
+
+test('long values are cut around their first difference, and no line is longer than the terminal', () => {
+  const start = 'x'.repeat(3_000_000)
+  const examples = [{ key: ['7'], source: ['7', `${start}one`, '1'], target: ['7', `${start}two`, '1'] }]
+
+  const lines = describeComparison(comparison({ tables: [{ ...album, differing: 1, examples }] }), 60).split('\n')
+
+  expect(lines.find((line) => line.includes('title'))).toBe('  ≠  title     …xxxxxxxxone  …xxxxxxxxtwo')
+  expect(Math.max(...lines.slice(0, -1).map((line) => line.length))).toBeLessThanOrEqual(60)
+})
+
+test('of a thousand columns those that differ come first, and the others are counted', () => {
+  const columns = Array.from({ length: 1_000 }, (_, index) => `c${index}`)
+  const row = columns.map((_, index) => `${index}`)
+  const wide = { ...album, columns, keyColumns: ['c0'], differing: 1 }
+  const examples = [{ key: ['0'], source: row, target: row.with(777, 'other') }]
+
+  const lines = describeComparison(comparison({ tables: [{ ...wide, examples }] })).split('\n')
+
+  expect(lines.slice(3, 7)).toEqual([
+    'public.album, c0 = 0',
+    '     column  source  target',
+    '  ≠  c777    777     other',
+    '     c0      0       0',
+  ])
+  expect(lines.slice(25, 27)).toEqual(['     … and 980 more columns, all equal', ''])
+})
+
+test('a row of a table without a key is shown with how often each side has it', () => {
+  const log = { ...album, table: 'public.log', columns: ['line'], keyColumns: [], differing: 2 }
+  const examples = [{ key: [], source: ['started'], target: ['started'], times: { source: 3, target: 1 } }]
+
+  expect(describeComparison(comparison({ tables: [{ ...log, examples }] }))).toContain(
+    `public.log, a row that the source has 3 times and the target once
+     column  source   target
+     line    started  started`,
   )
 })
 
 test('what is missing, stopped, not captured or never at rest is told with its reason and what to run', () => {
   const missing = { ...album, table: 'public.genre', sourceRows: 0, targetRows: null }
   const restless = { ...album, changing: 1 }
-  const stopped = [{ relation: '1', name: 'public.track', reason: 'column price was added' }]
+  const incomparable = { ...album, table: 'public.media', problem: 'the target has no column price' }
+  const stopped = [
+    { relation: '1', name: 'public.track', reason: 'column price was added' },
+    { relation: '2', name: 'public.my table', reason: 'its records cannot be read' },
+  ]
+  const onlyInTarget = ['public.artist']
   const uncaptured = [
     { name: 'public.log', why: 'it has no primary key', fix: 'alter table public.log add primary key (id);' },
   ]
 
-  expect(describeComparison(comparison({ tables: [restless, missing], stopped, uncaptured }))).toBe(
+  expect(
+    describeComparison(comparison({ tables: [restless, missing, incomparable], stopped, onlyInTarget, uncaptured })),
+  ).toBe(
     `table         source rows  target rows  differing  never at rest
 public.album        1,347        1,347          0              1
 public.genre            0     no table          0              0
+public.media        1,347        1,347          0              0
+
+not comparable
+  public.media  the target has no column price
 
 stopped in the target
   public.track  column price was added
+    npm run accept -- public.track  applies the records that were kept
+    npm run resync -- public.track  reads the table again
+  public.my table  its records cannot be read
+    npm run accept -- 'public.my table'  applies the records that were kept
+    npm run resync -- 'public.my table'  reads the table again
+
+only in the target
+  public.artist
 
 not captured
   public.log  it has no primary key
     alter table public.log add primary key (id);
 
-not equal: 1 row was never at rest, 1 table is missing, 1 table is stopped; compared 1,347 rows in 2 tables (everything before beacon 12, 600 ms)`,
+not equal: 1 row was never at rest, 1 table is missing, 1 table is not comparable, 2 tables are stopped, 1 table is only in the target; compared 2,694 rows in 3 tables (everything before beacon 12, 600 ms)`,
   )
 })

@@ -1,19 +1,28 @@
-import { alignColumns, cutText } from '../terminal/aligned-columns.ts'
+import { alignColumns } from '../terminal/aligned-columns.ts'
 import { formatCount, formatDuration, formatQuantity } from '../terminal/quantities.ts'
 import { type Comparison, isEqual } from './compare-databases.ts'
-import type { Row, RowDifference } from './row-differences.ts'
+import { describeDifference } from './row-report.ts'
 import type { TableComparison } from './table-comparison.ts'
 
-const widestValue = 48
-
-/** The comparison as a table, the first differing rows side by side, what is stopped or not captured, and the verdict. */
-export function describeComparison(comparison: Comparison): string {
-  const { tables, stopped, uncaptured } = comparison
+/**
+ * The comparison as a table, the first differing rows side by side in lines of `width` characters, what is stopped or not
+ * captured with the commands that change it, and the verdict.
+ */
+export function describeComparison(comparison: Comparison, width = 100): string {
+  const { tables, stopped, uncaptured, onlyInTarget } = comparison
   const parts = [
     tables.length > 0 ? describeTables(tables) : [],
-    ...tables.flatMap((table) => table.examples.map((difference) => describeDifference(table, difference))),
-    stopped.length > 0 ? ['stopped in the target', ...stopped.map(({ name, reason }) => `  ${name}  ${reason}`)] : [],
-    uncaptured.length > 0 ? ['not captured', ...uncaptured.flatMap(describeUncaptured)] : [],
+    ...tables.flatMap((table) => table.examples.map((difference) => describeDifference(table, difference, width))),
+    section(
+      'not comparable',
+      tables.flatMap(({ table, problem }) => (problem ? [`  ${table}  ${problem}`] : [])),
+    ),
+    section('stopped in the target', stopped.flatMap(describeStop)),
+    section(
+      'only in the target',
+      onlyInTarget.map((name) => `  ${name}`),
+    ),
+    section('not captured', uncaptured.flatMap(describeUncaptured)),
     [describeVerdict(comparison)],
   ]
   return parts
@@ -21,6 +30,8 @@ export function describeComparison(comparison: Comparison): string {
     .map((lines) => lines.join('\n'))
     .join('\n\n')
 }
+
+const section = (title: string, lines: string[]): string[] => (lines.length === 0 ? [] : [title, ...lines])
 
 function describeTables(tables: TableComparison[]): string[] {
   const isChanging = tables.some(({ changing }) => changing > 0)
@@ -35,23 +46,13 @@ function describeTables(tables: TableComparison[]): string[] {
   return alignColumns([header, ...rows], [1, 2, 3, 4])
 }
 
-function describeDifference({ table, columns, keyColumns }: TableComparison, difference: RowDifference): string[] {
-  const { key, source, target } = difference
-  const place = keyColumns.map((column, index) => `${column} = ${cutText(key[index]!, widestValue)}`).join(', ')
-  const onlyIn = target === undefined ? ', only in the source' : source === undefined ? ', only in the target' : ''
-  const rows = columns
-    .map((column, index) => [column, describeValue(source, index), describeValue(target, index)])
-    .filter((_, index) => onlyIn !== '' || source?.[index] !== target?.[index])
-  return [
-    `${table}, ${place}${onlyIn}`,
-    ...alignColumns([['column', 'source', 'target'], ...rows]).map((line) => `  ${line}`),
-  ]
-}
-
-function describeValue(row: Row | undefined, index: number): string {
-  if (row === undefined) return '-'
-  const value = row[index]
-  return value === null || value === undefined ? 'NULL' : cutText(JSON.stringify(value).slice(1, -1), widestValue)
+function describeStop({ name, reason }: Comparison['stopped'][number]): string[] {
+  const argument = /^[\w.]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`
+  const commands = alignColumns([
+    [`npm run accept -- ${argument}`, 'applies the records that were kept'],
+    [`npm run resync -- ${argument}`, 'reads the table again'],
+  ])
+  return [`  ${name}  ${reason}`, ...commands.map((line) => `    ${line}`)]
 }
 
 function describeUncaptured({ name, why, fix }: Comparison['uncaptured'][number]): string[] {
@@ -59,25 +60,34 @@ function describeUncaptured({ name, why, fix }: Comparison['uncaptured'][number]
 }
 
 function describeVerdict(comparison: Comparison): string {
-  const { tables, stopped, beacon, seconds } = comparison
-  const total = (count: (table: TableComparison) => number) => tables.reduce((sum, table) => sum + count(table), 0)
-  const size = `${formatQuantity(
-    total(({ sourceRows }) => sourceRows),
+  const { tables, beacon, seconds } = comparison
+  const rows = formatQuantity(
+    sum(tables, ({ sourceRows }) => sourceRows),
     'row',
-  )} in ${formatQuantity(tables.length, 'table')}`
+  )
+  const size = `${rows} in ${formatQuantity(tables.length, 'table')}`
   const when = `everything before beacon ${beacon}, ${formatDuration(seconds * 1_000)}`
   if (isEqual(comparison)) {
     const isFlowing = tables.some(({ sourceRows, targetRows }) => sourceRows !== targetRows)
     return `equal: ${size} (${when})${isFlowing ? '; rows that changed meanwhile were looked at again' : ''}`
   }
+  return `not equal: ${describeProblems(comparison).join(', ')}; compared ${size} (${when})`
+}
+
+function describeProblems({ tables, stopped, onlyInTarget }: Comparison): string[] {
   const problems = [
-    [total(({ differing }) => differing), 'row differs', 'rows differ'],
-    [total(({ changing }) => changing), 'row was never at rest', 'rows were never at rest'],
+    [sum(tables, ({ differing }) => differing), 'row differs', 'rows differ'],
+    [sum(tables, ({ changing }) => changing), 'row was never at rest', 'rows were never at rest'],
     [tables.filter(({ targetRows }) => targetRows === null).length, 'table is missing', 'tables are missing'],
+    [tables.filter(({ problem }) => problem).length, 'table is not comparable', 'tables are not comparable'],
     [stopped.length, 'table is stopped', 'tables are stopped'],
+    [onlyInTarget.length, 'table is only in the target', 'tables are only in the target'],
   ] as const
-  const told = problems
+  return problems
     .filter(([count]) => count > 0)
     .map(([count, one, many]) => `${formatCount(count)} ${count === 1 ? one : many}`)
-  return `not equal: ${told.join(', ')}; compared ${size} (${when})`
+}
+
+function sum(tables: TableComparison[], count: (table: TableComparison) => number): number {
+  return tables.reduce((total, table) => total + count(table), 0)
 }

@@ -3,6 +3,7 @@ import { to as copyTo } from 'pg-copy-streams'
 
 /** Two connections to one database, both writing values in one way whatever the server's and the role's settings are. */
 export type DatabaseSession = {
+  side: 'source' | 'target'
   query<Row extends pg.QueryResultRow>(sql: string, parameters?: unknown[]): Promise<Row[]>
   /** Rows as arrays of the text Postgres writes; null for SQL's null. */
   queryText(sql: string, parameters: unknown[]): Promise<(string | null)[][]>
@@ -11,7 +12,8 @@ export type DatabaseSession = {
   close(): Promise<void>
 }
 
-// How values are written is a setting: with two of them equal rows would differ.
+// How values are written is a setting: with two of them equal rows would differ. The operators of extensions' types are
+// found only on the search path.
 const oneWayToWrite = `
   set datestyle = 'ISO, YMD';
   set intervalstyle = 'postgres';
@@ -19,7 +21,10 @@ const oneWayToWrite = `
   set extra_float_digits = 1;
   set bytea_output = 'hex';
   set xmloption = 'content';
-  set client_encoding = 'UTF8'`
+  set client_encoding = 'UTF8';
+  select set_config('search_path', string_agg(distinct quote_ident(n.nspname), ', '), false)
+  from pg_extension e
+  join pg_namespace n on n.oid = e.extnamespace`
 
 const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string | Buffer) => value.toString() }
 
@@ -28,6 +33,7 @@ export async function openSession(side: 'source' | 'target', url: string): Promi
   const clients = await Promise.all([connect(side, url), connect(side, url)])
   const [queries, copies] = clients
   return {
+    side,
     query: async (sql, parameters) => (await queries.query(sql, parameters)).rows,
     queryText: async (text, values) => (await queries.query({ text, values, rowMode: 'array', types: asText })).rows,
     copy: (select) => {

@@ -1,31 +1,36 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { ColumnContract, TableContract } from '#core/contract.ts'
+import type { ColumnContract } from '#core/contract.ts'
 import { differingKeys } from './differing-keys.ts'
 import { LineReader } from './line-reader.ts'
+import { listRows, type RowListing } from './row-listing.ts'
 
-const column = (number: number, type: string, key: number | null): ColumnContract => ({
+const column = (number: number, carried: string, key: number | null): ColumnContract => ({
   number,
   name: `c${number}`,
-  type,
+  type: carried,
+  carried,
+  wire: 'value',
   nullable: false,
   generated: false,
+  expression: null,
   key,
+  missing: null,
+  definition: null,
 })
 
-const contract = (...columns: ColumnContract[]): TableContract => ({
-  relation: 1,
-  version: 1,
-  schema: 'public',
-  table: 't',
-  dropped: false,
-  published: true,
-  refusal: null,
-  replicaIdentity: 'default',
-  columns,
-})
+const listing = (...columns: ColumnContract[]): RowListing =>
+  listRows({
+    name: 'public.t',
+    identifier: 'public.t',
+    columns,
+    key: columns.filter(({ key }) => key !== null).toSorted((a, b) => a.key! - b.key!),
+    relations: [1],
+    from: { source: 'public.t', target: 'public.t' },
+    shape: '',
+  })
 
-const byNumber = contract(column(1, 'integer', 1), column(2, 'text', null))
+const byNumber = listing(column(1, 'integer', 1), column(2, 'text', null))
 
 /** The text as COPY would send it, cut into chunks of the given sizes, over and over. */
 async function* chunks(text: string, sizes: number[]): AsyncGenerator<Buffer> {
@@ -39,7 +44,7 @@ async function* chunks(text: string, sizes: number[]): AsyncGenerator<Buffer> {
 
 const reader = (text: string, ...sizes: number[]) => new LineReader(chunks(text, sizes.length > 0 ? sizes : [1_000]))
 
-async function keysOf(table: TableContract, source: LineReader, target: LineReader): Promise<string[][]> {
+async function keysOf(table: RowListing, source: LineReader, target: LineReader): Promise<string[][]> {
   const keys: string[][] = []
   for await (const key of differingKeys(table, source, target)) keys.push(key)
   return keys
@@ -79,7 +84,7 @@ test('rows that differ, and rows on one side only, are told by their keys, howev
 })
 
 test('integers are in the order of their values beyond what a double holds', async () => {
-  const table = contract(column(1, 'bigint', 1))
+  const table = listing(column(1, 'bigint', 1))
   const source = reader('-9007199254740993\n9\n10\n9007199254740993\n')
   const target = reader('-9007199254740993\n10\n9007199254740992\n9007199254740993\n')
 
@@ -87,7 +92,7 @@ test('integers are in the order of their values beyond what a double holds', asy
 })
 
 test('text is in the order of its bytes, what COPY escapes included', async () => {
-  const table = contract(column(1, 'text', 1))
+  const table = listing(column(1, 'text', 1))
   // A tab is less than a digit, though its escape is not; U+1F600 comes after U+FFFD in UTF-8, though not in UTF-16.
   const source = reader('a\\tb\na1\na\\\\n\n\ufffd\n')
   const target = reader('a1\na\\\\n\n\ufffd\n\u{1f600}\n')
@@ -96,7 +101,7 @@ test('text is in the order of its bytes, what COPY escapes included', async () =
 })
 
 test('a key of several columns is compared in the order of the key, not of the columns', async () => {
-  const table = contract(column(1, 'text', 2), column(2, 'integer', 1))
+  const table = listing(column(1, 'text', 2), column(2, 'integer', 1))
   const source = reader('b\t2\na\t10\nc\t10\n')
   const target = reader('b\t2\nb\t10\nc\t10\n')
 
@@ -112,4 +117,13 @@ test('a line longer than any chunk is one line', async () => {
   expect(await keysOf(byNumber, reader(`1\t${long}\n2\ta\n`, 7_000), reader(`1\t${long}\n2\tb\n`, 900))).toEqual([
     ['2'],
   ])
+})
+
+test('of equal lines as many are passed as both sides have, and a line that one has more of is told once', async () => {
+  const byDigest = listing(column(1, 'text', null))
+  const source = reader('\\\\x01\n\\\\x01\n\\\\x01\n\\\\x02\n\\\\x03\n', 5)
+  const target = reader('\\\\x01\n\\\\x02\n\\\\x03\n\\\\x03\n\\\\x03\n', 7)
+
+  expect(await keysOf(byDigest, source, target)).toEqual([['\\x01'], ['\\x03']])
+  expect([source.lines, target.lines]).toEqual([5, 5])
 })

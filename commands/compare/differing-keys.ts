@@ -1,19 +1,16 @@
-import type { TableContract } from '#core/contract.ts'
-import { copyValues } from './copy-text.ts'
 import type { LineReader } from './line-reader.ts'
-import { type Key, makeCompareKeys } from './table-key.ts'
+import type { Key, RowListing } from './row-listing.ts'
 
 /**
- * Reads both sides of a table, lines of COPY with the contract's columns in the order of `keyOrder`, and yields the key
- * of every row that is on one side only or not the same on both.
+ * Reads both sides of a table, lines of COPY in the listing's order, and yields once the key of every row that is on one
+ * side only, or not the same on both, or not as often.
  */
 export async function* differingKeys(
-  contract: TableContract,
+  { compareKeys, keyOf }: Pick<RowListing, 'compareKeys' | 'keyOf'>,
   source: LineReader,
   target: LineReader,
 ): AsyncGenerator<Key> {
-  const compareKeys = makeCompareKeys(contract)
-  const keyOf = makeKeyOf(contract)
+  let last: Key | undefined
   for (;;) {
     const [inSource, inTarget] = await Promise.all([source.ready(), target.ready()])
     if (!inSource && !inTarget) return
@@ -25,19 +22,10 @@ export async function* differingKeys(
     const sourceKey = inSource ? keyOf(source.line()) : undefined
     const targetKey = inTarget ? keyOf(target.line()) : undefined
     const order = sourceKey && targetKey ? compareKeys(sourceKey, targetKey) : sourceKey ? -1 : 1
-    yield (order <= 0 ? sourceKey : targetKey)!
+    const key = (order <= 0 ? sourceKey : targetKey)!
+    if (last === undefined || compareKeys(last, key) !== 0) yield key
+    last = key
     if (order <= 0) source.skip()
     if (order >= 0) target.skip()
-  }
-}
-
-function makeKeyOf({ columns }: TableContract): (line: string) => Key {
-  const places = columns
-    .map((column, index) => ({ place: column.key, index }))
-    .filter(({ place }) => place !== null)
-    .sort((a, b) => a.place! - b.place!)
-  return (line) => {
-    const values = copyValues(line)
-    return places.map(({ index }) => values[index]!)
   }
 }

@@ -42,6 +42,11 @@ export class LineReader {
     this.lines += 1
   }
 
+  /** Reads and forgets what is left. */
+  async drain(): Promise<void> {
+    for (;;) if ((await this.#chunks.next()).done === true) return
+  }
+
   /** Passes the lines both readers have available and that are the same, byte for byte, up to the first that is not. */
   skipEqual(other: LineReader): void {
     const length = Math.min(this.#end - this.#start, other.#end - other.#start)

@@ -1,18 +1,21 @@
 import pg from 'pg'
-import { keyColumns, type TableContract } from '#core/contract.ts'
+import type { ComparedTable } from './compared-table.ts'
 import type { DatabaseSession } from './database-session.ts'
-import type { Key } from './table-key.ts'
+import { digestOf, type Key, valuesOf } from './row-listing.ts'
 import { type Watermark, waitUntilVisible } from './watermark.ts'
 
-/** Values of a row by the contract's columns, as Postgres writes them; null for SQL's null. */
+/** Values of a row by the table's columns, as Postgres writes them; null for SQL's null. */
 export type Row = (string | null)[]
 
+/** What one side has under a key: the digest of the row, and how many such rows there are. */
+type Held = { digest: string; rows: number }
+
 /** A row that differs; undefined on the side where it is absent. */
-export type RowDifference = { key: Key; source: Row | undefined; target: Row | undefined }
+export type Difference = { key: Key; source: Held | undefined; target: Held | undefined }
 
 /** What became of rows that looked different while changes may have been on their way. */
 export type Verdict = {
-  differing: RowDifference[]
+  differing: Difference[]
   /** Rows the source changed every time they were looked at. */
   changing: Key[]
 }
@@ -22,11 +25,12 @@ const mostLooks = 20
 
 /**
  * Tells rows that differ from rows that were only on their way. A row differs when the target shows another one than
- * the source had before everything up to then became visible, and the source still has it afterwards.
+ * the source had before everything up to then became visible, and the source still has it afterwards. Rows are told
+ * apart by their digests, so that large ones take no memory here.
  */
-export async function judge(contract: TableContract, keys: Key[], watermark: Watermark): Promise<Verdict> {
-  const read = (session: DatabaseSession, some: Key[]) => readRows(session, contract, some)
-  const differing: RowDifference[] = []
+export async function judge(table: ComparedTable, keys: Key[], watermark: Watermark): Promise<Verdict> {
+  const read = (session: DatabaseSession, some: Key[]) => readHeld(session, table, some)
+  const differing: Difference[] = []
   let open = keys
   for (let look = 1; open.length > 0 && look <= mostLooks; look++) {
     const before = await read(watermark.source, open)
@@ -42,23 +46,55 @@ export async function judge(contract: TableContract, keys: Key[], watermark: Wat
   return { differing, changing: open }
 }
 
-/** The rows of the given keys; a key without a row has no entry. */
-async function readRows(session: DatabaseSession, contract: TableContract, keys: Key[]): Promise<Map<Key, Row>> {
-  if (keys.length === 0) return new Map()
-  const columns = keyColumns(contract)
-  const names = columns.map(({ name }) => pg.escapeIdentifier(name)).join(', ')
-  const arrays = columns.map(({ type }, index) => `$${index + 1}::${type}[]`).join(', ')
-  const table = `${pg.escapeIdentifier(contract.schema)}.${pg.escapeIdentifier(contract.table)}`
-  const rows = await session.queryText(
-    `select wanted.place::text, ${contract.columns.map(({ name }) => `it.${pg.escapeIdentifier(name)}`).join(', ')}
-    from unnest(${arrays}) with ordinality as wanted (${names}, place)
-    join ${table} as it using (${names})`,
-    columns.map((_, index) => keys.map((key) => key[index])),
-  )
-  return new Map(rows.map(([place, ...values]) => [keys[Number(place) - 1]!, values]))
+/** The row of a key, or one of its equal rows; undefined where there is none. */
+export async function readRow(session: DatabaseSession, table: ComparedTable, key: Key): Promise<Row | undefined> {
+  const { from, parameters } = rowsOf(session, table, [key])
+  const rows = await session.queryText(`select ${valuesOf(table.columns)} ${from} limit 1`, parameters)
+  return rows[0]
 }
 
-function isSame(a: Row | undefined, b: Row | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return a.every((value, index) => value === b[index])
+/** What a database has under each key; a key without a row has no entry. */
+async function readHeld(session: DatabaseSession, table: ComparedTable, keys: Key[]): Promise<Map<Key, Held>> {
+  if (keys.length === 0) return new Map()
+  const { from, parameters } = rowsOf(session, table, keys)
+  const rows = await session.queryText(
+    `select held.place::text, min(held.digest), count(*)::text
+    from (select wanted.place, encode(${digestOf(table)}, 'hex') as digest ${from}) as held
+    group by held.place`,
+    parameters,
+  )
+  return new Map(
+    rows.map(([place, digest, count]) => [keys[Number(place) - 1]!, { digest: digest!, rows: Number(count) }]),
+  )
+}
+
+/** From-clause that joins the rows of the keys, called `it`, with the keys' places in the list, `wanted.place` from 1. */
+function rowsOf(
+  { side }: DatabaseSession,
+  table: ComparedTable,
+  keys: Key[],
+): { from: string; parameters: string[][] } {
+  if (table.key.length === 0) {
+    return {
+      from: `from ${table.from[side]} as it
+        join unnest($1::bytea[]) with ordinality as wanted (digest, place) on wanted.digest = ${digestOf(table)}`,
+      parameters: [keys.map(([digest]) => digest!)],
+    }
+  }
+  // Values travel as text and are cast one by one: unnest would take arrays of arrays apart.
+  const names = table.key.map((_, index) => `k${index + 1}`)
+  const matches = table.key.map((column, index) => {
+    const type = side === 'source' ? column.type : column.carried
+    return `it.${pg.escapeIdentifier(column.name)} = wanted.${names[index]}::${type}`
+  })
+  return {
+    from: `from unnest(${names.map((_, index) => `$${index + 1}::text[]`).join(', ')}) with ordinality
+        as wanted (${names.join(', ')}, place)
+      join ${table.from[side]} as it on ${matches.join(' and ')}`,
+    parameters: names.map((_, index) => keys.map((key) => key[index]!)),
+  }
+}
+
+function isSame(a: Held | undefined, b: Held | undefined): boolean {
+  return a?.digest === b?.digest && a?.rows === b?.rows
 }

@@ -1,15 +1,26 @@
-import pg from 'pg'
-import { keyColumns, type TableContract } from '#core/contract.ts'
+import type { ComparedTable } from './compared-table.ts'
+import type { DatabaseSession } from './database-session.ts'
 import { differingKeys } from './differing-keys.ts'
 import { LineReader } from './line-reader.ts'
-import { judge, type RowDifference } from './row-differences.ts'
-import { type Key, keyOrder } from './table-key.ts'
+import { type Difference, judge, type Row, readRow } from './row-differences.ts'
+import { type Key, listRows } from './row-listing.ts'
 import type { Watermark } from './watermark.ts'
+
+/** A row that differs; undefined on the side where it is absent. */
+export type RowDifference = {
+  /** Values of the key; empty for a table without one. */
+  key: Key
+  source: Row | undefined
+  target: Row | undefined
+  /** How many such rows there are; of a table without a key only. */
+  times?: { source: number; target: number }
+}
 
 /** How one table compares. */
 export type TableComparison = {
   table: string
   columns: string[]
+  /** Empty where no key tells rows apart and equal rows are counted. */
   keyColumns: string[]
   sourceRows: number
   /** Null where the target has no such table. */
@@ -17,87 +28,140 @@ export type TableComparison = {
   differing: number
   /** Rows that the source changed every time they were looked at: neither equal nor different. */
   changing: number
+  /** Why the rows could not be compared; they are not equal then. */
+  problem?: string
   /** The first that differ. */
   examples: RowDifference[]
 }
 
-const mostExamples = 5
-/** Rows that are looked at again together. */
-const batchSize = 1_000
+/** Rows that are looked at again together: few where the key finds them, many where every look reads the whole table. */
+const batchSize = { byKey: 1_000, byDigest: 20_000 }
 /** Once so many rows differ for certain, the rest is counted without a second look. */
 const certainlyUnequal = 10_000
+/** Characters of examples kept of one table, so that rows of megabytes do not fill memory. */
+const mostExampleText = 16_000_000
 const progressMs = 200
 
-/** Compares every row of a table while changes may flow; `onProgress` is told rows. Memory does not grow with the table. */
-export async function compareTable(
-  contract: TableContract,
-  watermark: Watermark,
-  onProgress: (rows: number) => void,
-): Promise<TableComparison> {
+/** What a comparison of a table needs. */
+export type TableTask = {
+  table: ComparedTable
+  watermark: Watermark
+  /** Most examples. */
+  examples: number
+  /** Told how many rows were read so far. */
+  onProgress: (rows: number) => void
+}
+
+/** Compares every row of a table while changes may flow. Memory does not grow with the table. */
+export async function compareTable({ table, watermark, examples, onProgress }: TableTask): Promise<TableComparison> {
   const result: TableComparison = {
-    table: `${contract.schema}.${contract.table}`,
-    columns: contract.columns.map(({ name }) => name),
-    keyColumns: keyColumns(contract).map(({ name }) => name),
+    table: table.name,
+    columns: table.columns.map(({ name }) => name),
+    keyColumns: table.key.map(({ name }) => name),
     sourceRows: 0,
     targetRows: 0,
     differing: 0,
     changing: 0,
     examples: [],
   }
-  if (!(await isInTarget(contract, watermark))) {
-    const sourceRows = await countRows(contract, watermark)
+  const shown = await readTargetColumns(table, watermark.target)
+  if (shown === undefined) {
+    const sourceRows = await countRows(table, watermark.source)
     return { ...result, sourceRows, targetRows: null, differing: sourceRows }
   }
-  const source = new LineReader(watermark.source.copy(selectRows(contract)))
-  const target = new LineReader(watermark.target.copy(selectRows(contract)))
+  const problem = describeColumns(result.columns, shown)
+  if (problem !== undefined) return { ...result, problem }
+  const listing = listRows(table)
+  const source = new LineReader(watermark.source.copy(listing.select('source')))
+  const target = new LineReader(watermark.target.copy(listing.select('target')))
   const progress = setInterval(() => onProgress(source.lines), progressMs)
   try {
-    for await (const keys of inBatches(differingKeys(contract, source, target))) {
-      await settle(result, contract, keys, watermark)
+    const size = table.key.length > 0 ? batchSize.byKey : batchSize.byDigest
+    for await (const keys of inBatches(differingKeys(listing, source, target), size)) {
+      await settle(result, { table, watermark, examples }, keys)
     }
   } finally {
     clearInterval(progress)
+    // A session's next listing comes after the end of this one, also where DDL broke off the other side's.
+    await Promise.allSettled([source.drain(), target.drain()])
   }
   return { ...result, sourceRows: source.lines, targetRows: target.lines }
 }
 
-async function settle(result: TableComparison, contract: TableContract, keys: Key[], watermark: Watermark) {
+async function settle(result: TableComparison, task: Omit<TableTask, 'onProgress'>, keys: Key[]): Promise<void> {
   if (result.differing >= certainlyUnequal) {
     result.differing += keys.length
     return
   }
-  const { differing, changing } = await judge(contract, keys, watermark)
-  result.differing += differing.length
+  const { table, watermark, examples } = task
+  const { differing, changing } = await judge(table, keys, watermark)
+  const byKey = table.key.length > 0
+  for (const each of differing) {
+    result.differing += byKey ? 1 : Math.abs((each.source?.rows ?? 0) - (each.target?.rows ?? 0))
+  }
   result.changing += changing.length
-  result.examples.push(...differing.slice(0, mostExamples - result.examples.length))
+  for (const each of differing) {
+    if (result.examples.length >= examples || textOf(result.examples) > mostExampleText) return
+    result.examples.push(await readExample(table, watermark, each))
+  }
 }
 
-async function* inBatches(keys: AsyncIterable<Key>): AsyncGenerator<Key[]> {
+async function readExample(table: ComparedTable, watermark: Watermark, difference: Difference): Promise<RowDifference> {
+  const { key, source, target } = difference
+  const [sourceRow, targetRow] = await Promise.all([
+    source && readRow(watermark.source, table, key),
+    target && readRow(watermark.target, table, key),
+  ])
+  if (table.key.length > 0) return { key, source: sourceRow, target: targetRow }
+  return {
+    key: [],
+    source: sourceRow,
+    target: targetRow,
+    times: { source: source?.rows ?? 0, target: target?.rows ?? 0 },
+  }
+}
+
+function textOf(examples: RowDifference[]): number {
+  const rows = examples.flatMap(({ source, target }) => [source ?? [], target ?? []])
+  return rows.flat().reduce((sum, value) => sum + (value?.length ?? 0), 0)
+}
+
+async function* inBatches(keys: AsyncIterable<Key>, size: number): AsyncGenerator<Key[]> {
   let batch: Key[] = []
   for await (const key of keys) {
     batch.push(key)
-    if (batch.length < batchSize) continue
+    if (batch.length < size) continue
     yield batch
     batch = []
   }
   if (batch.length > 0) yield batch
 }
 
-function selectRows(contract: TableContract): string {
-  const columns = contract.columns.map(({ name }) => pg.escapeIdentifier(name)).join(', ')
-  return `select ${columns} from ${tableName(contract)} order by ${keyOrder(contract)}`
+/** Names of the columns the target shows; undefined where it has no such table. */
+async function readTargetColumns(table: ComparedTable, target: DatabaseSession): Promise<string[] | undefined> {
+  const [found] = await target.query<{ exists: boolean; columns: string[] }>(
+    `select to_regclass($1) is not null as exists, array(
+      select a.attname::text
+      from pg_attribute a
+      where a.attrelid = to_regclass($1)
+        and a.attnum > 0
+        and not a.attisdropped
+    ) as columns`,
+    [table.identifier],
+  )
+  return found?.exists ? found.columns : undefined
 }
 
-async function isInTarget(contract: TableContract, { target }: Watermark): Promise<boolean> {
-  const found = await target.query('select to_regclass($1) as name', [tableName(contract)])
-  return found[0]?.['name'] !== null
+function describeColumns(wanted: string[], shown: string[]): string | undefined {
+  const problems = [
+    ['has no column', wanted.filter((name) => !shown.includes(name))],
+    ['shows a column that the source has not:', shown.filter((name) => !wanted.includes(name))],
+  ] as const
+  const told = problems.filter(([, names]) => names.length > 0).map(([what, names]) => `${what} ${names.join(', ')}`)
+  return told.length === 0 ? undefined : `the target ${told.join(' and ')}`
 }
 
-async function countRows(contract: TableContract, { source }: Watermark): Promise<number> {
-  const counted = await source.query(`select count(*)::float8 as rows from ${tableName(contract)}`)
+async function countRows(table: ComparedTable, source: DatabaseSession): Promise<number> {
+  const counted = await source.query(`select count(*)::float8 as rows from ${table.from.source} as it`)
   return counted[0]?.['rows']
-}
-
-function tableName({ schema, table }: TableContract): string {
-  return `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(table)}`
 }

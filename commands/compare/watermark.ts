@@ -20,10 +20,13 @@ export class LaggingError extends Error {
 const consumer = 'tidemark-latest-state'
 const pollMs = 25
 
-/** Waits until every table that is being captured is: until the rows it held before have been read. */
-export async function waitForReading({ source, deadline, onWait }: Watermark): Promise<void> {
+/** Waits until every wanted table is captured and not being read again: its rows have all been sent. */
+export async function waitForReading(
+  { source, deadline, onWait }: Watermark,
+  isWanted: (table: { name: string }) => boolean,
+): Promise<void> {
   await waitFor(deadline, onWait, async () => {
-    const underWay = await readTablesUnderWay(source)
+    const underWay = (await readTablesUnderWay(source)).filter(isWanted)
     return underWay.length === 0 ? undefined : underWay.map(({ name, why }) => `${name}, which ${why}`).join('; ')
   })
 }
