@@ -75,20 +75,19 @@ export async function readSourceFacts(client: ClientBase): Promise<SourceFacts> 
   return rows[0]!
 }
 
-const refusalsFile = new URL('../../sql/source/004-refusals.sql', import.meta.url)
+const rulesFiles = ['003-column-types.sql', '004-refusals.sql'].map(
+  (name) => new URL(`../../sql/source/${name}`, import.meta.url),
+)
 
 /**
- * Reads the tables of the schemas, by name, with the reasons why one cannot be captured: decided by the very function
+ * Reads the tables of the schemas, by name, with the reasons why one cannot be captured: decided by the very functions
  * that will decide in the source, made for this session only.
  */
 export async function readTableFacts(client: ClientBase, schemas: string[]): Promise<TableFacts[]> {
-  const refusals = (await readFile(refusalsFile, 'utf8')).replaceAll(
-    'tidemark.table_refusals',
-    'pg_temp.table_refusals',
-  )
+  const rules = (await Promise.all(rulesFiles.map((file) => readFile(file, 'utf8')))).join('')
   await client.query('begin read write')
   try {
-    await client.query(refusals)
+    await client.query(rules.replaceAll(/\btidemark\.(?=column_type|table_refusals)/g, 'pg_temp.'))
     const { rows } = await client.query<TableFacts>(
       `select n.nspname || '.' || c.relname as name,
          greatest(c.reltuples, 0)::float8 as rows,
@@ -100,7 +99,7 @@ export async function readTableFacts(client: ClientBase, schemas: string[]): Pro
        from pg_class c
        join pg_namespace n on n.oid = c.relnamespace
        where n.nspname = any ($1)
-         and c.relkind in ('r', 'p')
+         and c.relkind = 'r'
          and c.relpersistence <> 't'
        order by name`,
       [schemas],

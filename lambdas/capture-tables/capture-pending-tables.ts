@@ -53,7 +53,7 @@ async function takeTurn(client: ClientBase, { now, pause, deadline }: Clock): Pr
 }
 
 type Clock = Omit<CaptureOptions, 'source'> & { deadline: number }
-/** `progress` changes as Debezium goes on with reading the table. */
+/** `progress` changes as Debezium goes on with reading the table, and while the table waits for a moment to pass. */
 type Table = { relation: string; name: string; state: string; progress: string }
 
 async function captureAll(client: ClientBase, { now, pause, deadline }: Clock): Promise<Record<string, string>> {
@@ -106,7 +106,8 @@ async function tryStep(client: ClientBase, { relation, state }: Table): Promise<
 
 async function uncaptured(client: ClientBase): Promise<Table[]> {
   const { rows } = await client.query<Table>(`
-    select relation, schema_name || '.' || table_name as name, state, concat(state, ' ', seen_marks) as progress
+    select relation, schema_name || '.' || table_name as name, state,
+      concat_ws(' ', state, seen_marks, case when not_before > clock_timestamp() then clock_timestamp() end) as progress
     from tidemark.captured_table
     where state in ('pending', 'awaiting writers', 'reading')
     order by since, relation`)

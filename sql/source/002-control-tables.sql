@@ -43,6 +43,10 @@ create table if not exists tidemark.captured_table (
   reason text,
   fix text,
   last_error text,
+  -- As core/contract.ts says; what a contract that is still to be written will say.
+  generation integer not null default 1 check (generation > 0),
+  complete boolean not null default false,
+  not_before timestamptz,
   awaited text[],
   signal_id text,
   seen_marks bigint,
@@ -53,6 +57,9 @@ create table if not exists tidemark.captured_table (
 comment on column tidemark.captured_table.reason is 'why the table is refused';
 comment on column tidemark.captured_table.fix is 'the SQL that makes it one that can be captured';
 comment on column tidemark.captured_table.last_error is 'why a step of its capture failed; it is tried again';
+comment on column tidemark.captured_table.generation is 'which reading of its rows: grows when they change without changes in the log';
+comment on column tidemark.captured_table.complete is 'every row of the generation has been sent';
+comment on column tidemark.captured_table.not_before is 'when the next step is tried';
 comment on column tidemark.captured_table.awaited is 'virtual transactions that wrote to the table before it was published: those changes are not in the log';
 comment on column tidemark.captured_table.signal_id is 'the signal that has Debezium read its rows';
 comment on column tidemark.captured_table.seen_marks is 'marks that Debezium had set for the signal when the log was at seen_lsn';
@@ -61,6 +68,8 @@ comment on column tidemark.captured_table.seen_marks is 'marks that Debezium had
 create table if not exists tidemark.contract_failure (
   relation bigint primary key,
   message text not null,
+  -- The rows were computed anew, and that could not be noted either.
+  rewritten boolean not null default false,
   failed_at timestamptz not null default now()
 );
 

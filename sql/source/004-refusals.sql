@@ -1,5 +1,5 @@
--- Why a table cannot be captured, and the SQL that changes it; no row means that it can be. This is the one place that
--- knows what is carried exactly. It reads the catalog only, so that the preflight can create it in pg_temp.
+-- Why a table cannot be captured, and the SQL that changes it; no row means that it can be. What each type needs is
+-- decided by column_type. It reads the catalog only, so that the preflight can create it in pg_temp.
 create or replace function tidemark.table_refusals(relation oid, excluded_columns text[], administrator name)
 returns table (reason text, fix text)
 language plpgsql stable
@@ -8,81 +8,63 @@ as $$
 begin
   return query
   with this as (
-    select c.oid, c.relkind, c.relispartition, c.relpersistence, c.relreplident, c.relrowsecurity, c.relowner,
-      n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) as name
+    select c.oid, c.relpersistence, c.relreplident, c.relrowsecurity, c.relowner, n.nspname, c.relname,
+      format('%I.%I', n.nspname, c.relname) as name
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     where c.oid = relation
   ),
+  -- Without a primary key, or with a deferrable one, rows are told apart by all their values.
   key as (
-    select k.attnum, k.place, i.indimmediate, i.indexrelid
+    select k.attnum, k.place
     from pg_index i
     cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
     where i.indrelid = relation
       and i.indisprimary
+      and i.indimmediate
       and k.place <= i.indnkeyatts
+  ),
+  -- A table of a thousand columns has few types.
+  type as materialized (
+    select distinct a.atttypid, a.atttypmod, c.carried, c.refusal, c.fix, c.key_refusal
+    from (
+      select distinct a.atttypid, a.atttypmod
+      from pg_attribute a
+      where a.attrelid = relation
+        and a.attnum > 0
+        and not a.attisdropped
+    ) as a
+    cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) c
   ),
   attribute as (
     select a.attname, a.attnum, a.attgenerated, a.attcollation, key.place, a.attname = any (excluded_columns) as excluded,
-      format_type(a.atttypid, a.atttypmod) as type,
-      -- numeric(12,2) and timestamp(3) without time zone are of the types numeric and timestamp without time zone.
-      regexp_replace(format_type(a.atttypid, a.atttypmod), '\([0-9,-]+\)', '') as family
+      format_type(a.atttypid, a.atttypmod) as type, type.carried, type.refusal, type.fix, type.key_refusal, d.oid as expression
     from pg_attribute a
+    join type on type.atttypid = a.atttypid and type.atttypmod = a.atttypmod
     left join key on key.attnum = a.attnum
+    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum and a.attgenerated <> ''
     where a.attrelid = relation
       and a.attnum > 0
       and not a.attisdropped
   ),
   kind (reason, fix) as (
-    select case when this.relispartition then 'it is a table partition' else 'it is a partitioned table' end || ': not captured yet',
-      format('-- add ''%s.%s'' to excludeTables of the setting captured', this.nspname, this.relname)
-    from this
-    where this.relkind = 'p' or this.relispartition
-    union all
-    select 'it takes part in inheritance: not captured yet',
-      format('-- add ''%s.%s'' to excludeTables of the setting captured', this.nspname, this.relname)
-    from this
-    where this.relkind = 'r'
-      and not this.relispartition
-      and exists (select from pg_inherits i where relation in (i.inhrelid, i.inhparent))
-    union all
     select 'it is unlogged: its changes are not in the log', format('alter table %s set logged', this.name)
     from this
     where this.relpersistence = 'u'
   ),
-  candidate as (
-    select string_agg(format('%I', a.attname), ', ' order by k.place) as columns
-    from pg_index i
-    cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
-    left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum and a.attnotnull
-    where i.indrelid = relation
-      and i.indisunique
-      and i.indisvalid
-      and i.indpred is null
-      and k.place <= i.indnkeyatts
-    group by i.indexrelid
-    having count(a.attnum) = count(*)
-    order by count(*), i.indexrelid
-    limit 1
-  ),
   detail (reason, fix) as (
-    select 'it has no primary key',
-      coalesce(
-        (select format('alter table %s add primary key (%s)', this.name, candidate.columns) from candidate),
-        format('alter table %s add column row_id bigint generated always as identity primary key', this.name))
-    from this
-    where not exists (select from key)
-    union all
-    select 'its primary key is deferrable',
-      format('alter table %1$s drop constraint %2$I, add constraint %2$I %3$s', this.name, c.conname,
-        regexp_replace(pg_get_constraintdef(c.oid), ' DEFERRABLE.*$', ''))
-    from this
-    join pg_constraint c on c.conrelid = this.oid and c.contype = 'p' and c.condeferrable
-    union all
-    select format('its replica identity is %s', case this.relreplident when 'i' then 'an index' else 'nothing' end),
+    select format('its replica identity is %s', case this.relreplident when 'i' then 'an index other than its primary key' else 'nothing' end),
       format('alter table %s replica identity default', this.name)
     from this
-    where this.relreplident not in ('d', 'f')
+    where this.relreplident in ('i', 'n')
+      and exists (select from key)
+      and not exists (
+        select
+        from pg_index i
+        where i.indrelid = this.oid
+          and i.indisreplident
+          and i.indisprimary
+      )
     union all
     select 'row-level security hides rows from tidemark_capture',
       format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
@@ -148,36 +130,62 @@ begin
     where a.excluded
       and a.place is not null
     union all
-    select format('column %I is generated: not captured yet', a.attname),
+    -- Streamed changes lack generated columns: the target computes them again.
+    select format('column %I of its primary key is generated', a.attname),
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
     cross join attribute a
     where a.attgenerated <> ''
-      and not a.excluded
+      and a.place is not null
     union all
-    -- Of those left out some arrive as another value: time 24:00 as 00:00, interval infinity as 0, an unchanged
-    -- integer[] as other integers, arrays without their lower bounds. Others end the connector: a long interval,
-    -- numeric[] with NaN.
-    select format('type %s of column %I: not carried exactly yet', a.type, a.attname),
-      format('alter table %1$s alter column %2$I type text using %2$I::text', this.name, a.attname)
+    select format('generated column %I uses %s, which the target does not have', a.attname,
+        string_agg(pg_describe_object(d.refclassid, d.refobjid, 0), ' and ')),
+      format('alter table %s alter column %I drop expression', this.name, a.attname)
+    from this
+    cross join attribute a
+    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
+    where not a.excluded
+      and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_collation'::regclass)
+      and not exists (
+        select
+        from pg_depend e
+        where e.classid = d.refclassid
+          and e.objid = d.refobjid
+          and e.deptype = 'e'
+      )
+      and coalesce(
+        (select p.pronamespace from pg_proc p where d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid),
+        (select o.oprnamespace from pg_operator o where d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid),
+        (select t.typnamespace from pg_type t where d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid),
+        (select l.collnamespace from pg_collation l where d.refclassid = 'pg_collation'::regclass and l.oid = d.refobjid)
+      ) <> 'pg_catalog'::regnamespace
+    group by this.name, a.attname
+    union all
+    select format('generated column %I is computed from column %I, which %s', a.attname, u.attname,
+        case when u.excluded then 'is excluded' else 'the target stores as ' || u.carried end),
+      format('alter table %s alter column %I drop expression', this.name, a.attname)
+    from this
+    cross join attribute a
+    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
+      and d.refclassid = 'pg_class'::regclass and d.refobjid = this.oid and d.refobjsubid <> a.attnum
+    join attribute u on u.attnum = d.refobjsubid
+    where not a.excluded
+      and (u.excluded or u.carried in ('text', 'text[]') and u.type not in ('text', 'text[]'))
+    union all
+    select format('type %s of column %I: %s', a.type, a.attname, a.refusal), format(a.fix, this.name, a.attname)
     from this
     cross join attribute a
     where not a.excluded
       and a.attgenerated = ''
-      and a.family <> all (array[
-        'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision', 'text', 'character varying', 'character',
-        'boolean', 'date', 'timestamp without time zone', 'timestamp with time zone', 'uuid', 'json', 'jsonb', 'bytea'
-      ])
+      and a.refusal is not null
     union all
-    select format('type %s of key column %I: equal keys may be written differently', a.type, a.attname),
+    select format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),
       format('-- exclude the table, or give %s another primary key', this.name)
     from this
     cross join attribute a
     where a.place is not null
-      and a.family <> all (array[
-        'smallint', 'integer', 'bigint', 'numeric', 'text', 'character varying', 'character', 'uuid', 'boolean', 'date',
-        'timestamp without time zone', 'timestamp with time zone'
-      ])
+      and a.refusal is null
+      and a.key_refusal is not null
     union all
     select format('the collation of key column %I is not deterministic', a.attname),
       format('alter table %s alter column %I type %s collate "C"', this.name, a.attname, a.type)

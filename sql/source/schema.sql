@@ -15,6 +15,7 @@ schema public
 -- tidemark_producer may create, usage
 
 schema tidemark
+-- everyone may usage
 -- tidemark_capture may usage
 
 table tidemark.beacon with fillfactor=50 (
@@ -34,11 +35,15 @@ table tidemark.captured_table (
   reason text -- why the table is refused
   fix text -- the SQL that makes it one that can be captured
   last_error text -- why a step of its capture failed; it is tried again
+  generation integer not null default 1 -- which reading of its rows: grows when they change without changes in the log
+  complete boolean not null default false -- every row of the generation has been sent
+  not_before timestamp with time zone -- when the next step is tried
   awaited text[] -- virtual transactions that wrote to the table before it was published: those changes are not in the log
   signal_id text -- the signal that has Debezium read its rows
   seen_marks bigint -- marks that Debezium had set for the signal when the log was at seen_lsn
   seen_lsn pg_lsn
   since timestamp with time zone not null default now()
+  constraint captured_table_generation_check CHECK ((generation > 0))
   constraint captured_table_pkey PRIMARY KEY (relation)
   constraint captured_table_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'awaiting writers'::text, 'reading'::text, 'captured'::text, 'refused'::text])))
 )
@@ -46,6 +51,7 @@ table tidemark.captured_table (
 table tidemark.contract_failure (
   relation bigint not null
   message text not null
+  rewritten boolean not null default false
   failed_at timestamp with time zone not null default now()
   constraint contract_failure_pkey PRIMARY KEY (relation)
 )
@@ -98,8 +104,9 @@ view tidemark.uncaptured as
                 WHEN (t.state = 'reading'::text) THEN 'its rows are being read'::text
                 WHEN (t.awaited <> '{}'::text[]) THEN ('waits for transactions that wrote to it before, '::text || array_to_string(t.awaited, ', '::text))
                 WHEN (t.state = 'awaiting writers'::text) THEN 'waits for its turn to be read'::text
-                WHEN tidemark.is_listening() THEN 'it is new'::text
-                ELSE 'waits for the connector'::text
+                WHEN (NOT tidemark.is_listening()) THEN 'waits for the connector'::text
+                WHEN (t.generation > 1) THEN 'its rows are to be read again'::text
+                ELSE 'it is new'::text
             END), t.last_error)
         END AS why,
         CASE
@@ -119,6 +126,53 @@ UNION ALL
      LEFT JOIN pg_class c ON ((c.oid = (f.relation)::oid)))
      LEFT JOIN pg_namespace n ON ((n.oid = c.relnamespace)));
 
+CREATE OR REPLACE FUNCTION tidemark.ancestors(relation oid)
+ RETURNS TABLE(ancestor oid, schema_name text, table_name text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  with recursive above (oid, distance) as (
+    select i.inhparent, 1
+    from pg_inherits i
+    where i.inhrelid = relation
+      and not i.inhdetachpending
+    union all
+    select i.inhparent, above.distance + 1
+    from above
+    join pg_inherits i on i.inhrelid = above.oid and not i.inhdetachpending
+  )
+  select c.oid, n.nspname::text, c.relname::text
+  from above
+  join pg_class c using (oid)
+  join pg_namespace n on n.oid = c.relnamespace
+  group by c.oid, n.nspname, c.relname
+  order by min(above.distance), n.nspname, c.relname;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.audit(why text DEFAULT NULL::text, who text DEFAULT SESSION_USER, details jsonb DEFAULT NULL::jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_logical_emit_message(true, 'audit', jsonb_build_object(
+    'who', who,
+    'why', why,
+    'application', current_setting('application_name'),
+    'address', host(inet_client_addr()),
+    'process', pg_backend_pid(),
+    'details', details
+  )::text);
+end
+$function$
+-- owned by postgres
+-- everyone may execute
+
 CREATE OR REPLACE FUNCTION tidemark.await_writers(of_relation oid)
  RETURNS void
  LANGUAGE plpgsql
@@ -127,18 +181,16 @@ CREATE OR REPLACE FUNCTION tidemark.await_writers(of_relation oid)
 AS $function$
 declare
   current tidemark.captured_table;
+  keyed boolean := exists (select from tidemark.key_columns(of_relation));
   remaining text[];
   has_rows boolean;
   new_signal text := 'capture-' || gen_random_uuid();
 begin
-  select * into current
-  from tidemark.captured_table t
-  where t.relation = of_relation::bigint
-    and t.state = 'awaiting writers'
-  for update;
-  if not found or not exists (select from pg_class c where c.oid = of_relation) then
+  if not tidemark.begin_step(of_relation, 'awaiting writers', 'access share')
+    or not exists (select from pg_class c where c.oid = of_relation) then
     return;
   end if;
+  select * into current from tidemark.captured_table t where t.relation = of_relation::bigint;
   -- A transaction that is prepared meanwhile goes on under another name.
   select coalesce(array_agg(distinct w.name), '{}') into remaining
   from unnest(coalesce(current.awaited, '{}') || tidemark.writers(of_relation)) as w (name)
@@ -146,34 +198,122 @@ begin
     or w.name = any (current.awaited) and exists (select from pg_locks l where l.virtualtransaction = w.name)
     or w.name like '-1/%';
   update tidemark.captured_table t
-  set awaited = remaining
+  set awaited = remaining,
+      -- Who has loaded a table without a key may be about to add it.
+      not_before = case when not keyed and current.awaited <> '{}' then clock_timestamp() + interval '5 seconds' end
   where t.relation = of_relation::bigint
     and t.awaited is distinct from remaining;
-  if remaining <> '{}' then
+  if remaining <> '{}' or found and not keyed and current.awaited <> '{}' then
     return;
   end if;
 
   execute format('select exists (select from only %s)', of_relation::regclass) into has_rows;
-  if has_rows and exists (select from tidemark.captured_table t where t.state = 'reading') then
+  if not has_rows then
+    perform tidemark.end_capture(of_relation);
     return;
   end if;
-  if has_rows then
-    perform tidemark.grant_reading(of_relation);
-    insert into tidemark.signal (id, type, data)
-    values (new_signal, 'execute-snapshot', jsonb_build_object(
-      'type', 'incremental',
-      'data-collections', jsonb_build_array(current.schema_name || '.' || current.table_name)
-    ));
+  if exists (select from tidemark.captured_table t where t.state = 'reading') then
+    return;
   end if;
+  perform tidemark.grant_reading(of_relation);
+  insert into tidemark.signal (id, type, data)
+  values (new_signal, 'execute-snapshot', tidemark.reading_order(of_relation));
   update tidemark.captured_table t
-  set state = case when has_rows then 'reading' else 'captured' end,
-      last_error = case when has_rows then t.last_error end,
-      awaited = null,
-      signal_id = case when has_rows then new_signal end,
+  set state = 'reading',
+      signal_id = new_signal,
       seen_marks = null,
       seen_lsn = null,
+      not_before = null,
       since = now()
   where t.relation = of_relation::bigint;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.begin_generation(of_relation oid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update tidemark.captured_table t
+  set generation = t.generation + 1,
+      complete = false,
+      state = 'pending',
+      awaited = null,
+      signal_id = null,
+      since = now()
+  where t.relation = of_relation::bigint
+    and t.state <> 'refused'
+    and (tidemark.latest_contract(of_relation) ->> 'published')::boolean;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.begin_step(of_relation oid, in_state text, lock_mode text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (select from pg_class c where c.oid = of_relation) then
+    execute format('lock table only %s in %s mode', of_relation::regclass, lock_mode);
+  end if;
+  perform tidemark.take_turn(of_relation);
+  perform from tidemark.captured_table t
+  where t.relation = of_relation::bigint
+    and t.state = in_state
+    and coalesce(t.not_before, '-infinity') <= clock_timestamp()
+  for update;
+  return found;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.begins_generation(before jsonb, after jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not (before ->> 'published')::boolean or (after ->> 'dropped')::boolean then
+    return false;
+  end if;
+  return not (after ->> 'published')::boolean
+    or exists (
+      select
+      from jsonb_to_recordset(before -> 'columns') as b (number int, name text, key int, expression text, definition text)
+      full join jsonb_to_recordset(after -> 'columns') as a (number int, name text, key int, expression text, definition text)
+        using (number)
+      where a.key is distinct from b.key
+        or b.definition <> a.definition and not tidemark.only_adds_labels(b.definition, a.definition)
+        -- A renamed column changes the text of an expression and not its value.
+        or b.expression <> a.expression and not exists (
+          select
+          from jsonb_to_recordset(before -> 'columns') as x (number int, name text)
+          join jsonb_to_recordset(after -> 'columns') as y (number int, name text) using (number)
+          where x.name <> y.name
+        )
+    );
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.blocking_result(of_relation oid, current tidemark.captured_table)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if current.seen_lsn is null then
+    update tidemark.captured_table t
+    set seen_lsn = pg_current_wal_insert_lsn()
+    where t.relation = of_relation::bigint;
+    perform tidemark.emit_beacon();
+    return null;
+  end if;
+  return case when tidemark.is_confirmed(current.seen_lsn) then '' end;
 end
 $function$
 -- owned by postgres
@@ -190,12 +330,16 @@ declare
     or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
 begin
   if incomplete then
+    perform tidemark.begin_generation(f.relation::oid) from tidemark.contract_failure f where f.rewritten;
     delete from tidemark.contract_failure;
   end if;
   for observed in
     select r from tidemark.observed_relations() as r where incomplete
     union
-    select t.relation::oid from tidemark.captured_table t where t.state = 'refused'
+    select t.relation::oid
+    from tidemark.captured_table t
+    where t.state = 'refused'
+      or t.state <> 'pending' and not tidemark.is_published(t.relation::oid)
   loop
     perform tidemark.observe_safely(observed);
   end loop;
@@ -272,6 +416,135 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.chosen_by(relation oid)
+ RETURNS TABLE(schema_name text, name text, own boolean)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select n.nspname::text, n.nspname || '.' || c.relname, true
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = relation
+  union all
+  select a.schema_name, a.schema_name || '.' || a.table_name, false
+  from tidemark.ancestors(relation) a;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.chunks_result(of_relation oid, current tidemark.captured_table, has_rows boolean)
+ RETURNS text
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  marks bigint;
+  chunks bigint;
+  closed boolean;
+begin
+  select count(*), count(*) filter (where m.type = 'snapshot-window-open'),
+    (array_agg(m.type order by m.opened_at desc, m.type))[1] = 'snapshot-window-close'
+  into marks, chunks, closed
+  from (
+    select s.type, (s.data::jsonb ->> 'openWindowTimestamp')::timestamptz as opened_at
+    from tidemark.signal s
+    where s.id <> current.signal_id
+      and tidemark.signal_of(s.id, s.type, s.data) = current.signal_id
+  ) as m;
+  if marks is distinct from coalesce(current.seen_marks, 0) then
+    update tidemark.captured_table t
+    set seen_marks = marks,
+        seen_lsn = pg_current_wal_insert_lsn()
+    where t.relation = of_relation::bigint;
+    -- Gives Debezium something behind that place to confirm, before its next heartbeat.
+    perform tidemark.emit_beacon();
+    return null;
+  end if;
+  if current.seen_lsn is null or not tidemark.is_confirmed(current.seen_lsn) then
+    return null;
+  end if;
+  return case
+    when not closed then 'Debezium could not read its rows, the log of Connect says why'
+    when chunks = 1 and has_rows then 'Debezium skipped it, the log of Connect says why'
+    else ''
+  end;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.column_type(type oid, typmod integer)
+ RETURNS TABLE(carried text, wire text, definition text, full_images boolean, refusal text, fix text, key_refusal text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  base pg_type;
+  base_modifier integer := typmod;
+  element record;
+begin
+  select * into base from pg_type t where t.oid = type;
+  while base.typtype = 'd' loop
+    -- A domain's modifier is that of its base type: column definitions cannot give another.
+    base_modifier := base.typtypmod;
+    select * into base from pg_type t where t.oid = base.typbasetype;
+  end loop;
+
+  wire := 'value';
+  full_images := false;
+  fix := 'alter table %1$s alter column %2$I type text using %2$I::text';
+
+  if exists (select from pg_type e where e.oid = base.typelem and e.typarray = base.oid) then
+    select c.carried, c.definition into element from tidemark.column_type(base.typelem, base_modifier) c;
+    carried := element.carried || '[]';
+    definition := element.definition;
+    refusal := 'arrays are not carried exactly yet';
+  elsif base.typtype = 'e' then
+    carried := 'text';
+    definition := (
+      select string_agg(format('%s %s', e.oid, quote_ident(e.enumlabel)), ', ' order by e.enumsortorder)
+      from pg_enum e
+      where e.enumtypid = base.oid
+    );
+    refusal := 'enums are not carried exactly yet';
+  elsif base.typtype = 'c' then
+    carried := 'text';
+    wire := 'text';
+    definition := (
+      select string_agg(
+        concat_ws(' ', a.attnum, quote_ident(a.attname), format_type(a.atttypid, a.atttypmod), '<' || c.definition || '>'),
+        ', ' order by a.attnum)
+      from pg_attribute a
+      cross join tidemark.column_type(a.atttypid, a.atttypmod) c
+      where a.attrelid = base.typrelid
+        and a.attnum > 0
+        and not a.attisdropped
+    );
+    refusal := 'composites are not carried exactly yet';
+  else
+    carried := format_type(base.oid, base_modifier);
+    if base.typnamespace <> 'pg_catalog'::regnamespace or base.typname <> all (array[
+      'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'text', 'varchar', 'bpchar', 'bool', 'date', 'timestamp',
+      'timestamptz', 'uuid', 'json', 'jsonb', 'bytea'
+    ]) then
+      refusal := 'not carried exactly yet';
+    elsif base.typname <> all (array[
+      'int2', 'int4', 'int8', 'numeric', 'text', 'varchar', 'bpchar', 'bool', 'date', 'timestamp', 'timestamptz', 'uuid'
+    ]) then
+      key_refusal := 'equal keys may be written differently';
+    end if;
+  end if;
+  if refusal is null then
+    fix := null;
+  end if;
+  return next;
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.configure(topic_partitions integer, captured jsonb, epoch integer DEFAULT 1)
  RETURNS void
  LANGUAGE plpgsql
@@ -305,6 +578,7 @@ begin
   -- The initial snapshot of a new epoch reads what is published; what the last epoch was reading is void.
   update tidemark.captured_table t
   set state = 'captured',
+      complete = true,
       awaited = null,
       signal_id = null,
       since = now()
@@ -314,6 +588,60 @@ begin
   -- Whoever removed the connector may have dropped it.
   perform tidemark.make_publication();
   perform tidemark.publish_contracts();
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.describe_columns(relation oid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET "IntervalStyle" TO 'postgres'
+ SET "TimeZone" TO 'UTC'
+ SET bytea_output TO 'hex'
+ SET extra_float_digits TO '1'
+AS $function$
+declare
+  excluded text[] := tidemark.excluded_columns(relation);
+begin
+  return (
+    with type as materialized (
+      select a.atttypid, a.atttypmod, c.carried, c.wire, c.definition
+      from (
+        select distinct a.atttypid, a.atttypmod
+        from pg_attribute a
+        where a.attrelid = relation
+          and a.attnum > 0
+          and not a.attisdropped
+      ) as a
+      cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) c
+    )
+    select coalesce(jsonb_agg(
+      jsonb_build_object(
+        'number', a.attnum,
+        'name', a.attname,
+        'type', format_type(a.atttypid, a.atttypmod),
+        'carried', type.carried,
+        'wire', type.wire,
+        'nullable', not a.attnotnull,
+        'generated', a.attgenerated <> '',
+        'expression', case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end,
+        'key', k.place,
+        'missing', case when a.atthasmissing then tidemark.only_element(a.attmissingval::text) end,
+        'definition', type.definition
+      )
+      order by a.attnum), '[]')
+    from pg_attribute a
+    join type on type.atttypid = a.atttypid and type.atttypmod = a.atttypmod
+    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    left join tidemark.key_columns(relation) k on k.attnum = a.attnum
+    where a.attrelid = relation
+      and a.attnum > 0
+      and not a.attisdropped
+      and a.attname <> all (excluded)
+  );
 end
 $function$
 -- owned by postgres
@@ -333,49 +661,29 @@ begin
       'dropped', false,
       'published', tidemark.is_published(c.oid),
       'refusal', case
-        when tidemark.is_chosen(c.oid) then (
-          select string_agg(r.reason, '; ')
-          from tidemark.table_refusals(c.oid, excluded.columns, current_user) r
-        )
+        when tidemark.is_chosen(c.oid) then (select string_agg(r.reason, '; ') from tidemark.refusals(c.oid) r)
         else 'it is not among the captured tables'
       end,
+      'generation', coalesce(t.generation, (tidemark.latest_contract(c.oid) ->> 'generation')::integer, 1),
+      'complete', coalesce(t.complete, false) and tidemark.is_published(c.oid),
+      'topicPartitions', (select s.topic_partitions from tidemark.setting s),
       'replicaIdentity', case c.relreplident
         when 'd' then 'default'
         when 'f' then 'full'
         when 'i' then 'index'
         else 'nothing'
       end,
-      'columns', (
-        select coalesce(jsonb_agg(
-          jsonb_build_object(
-            'number', a.attnum,
-            'name', a.attname,
-            'type', format_type(a.atttypid, a.atttypmod),
-            'nullable', not a.attnotnull,
-            'generated', a.attgenerated <> '',
-            'key', (
-              select k.place
-              from pg_index i
-              cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
-              where i.indrelid = c.oid
-                and i.indisprimary
-                and k.place <= i.indnkeyatts
-                and k.attnum = a.attnum
-            )
-          )
-          order by a.attnum), '[]')
-        from pg_attribute a
-        where a.attrelid = c.oid
-          and a.attnum > 0
-          and not a.attisdropped
-          and a.attname <> all (excluded.columns)
-      )
+      'parents', (
+        select coalesce(jsonb_agg(jsonb_build_object('schema', a.schema_name, 'table', a.table_name)), '[]')
+        from tidemark.ancestors(c.oid) a
+      ),
+      'columns', tidemark.describe_columns(c.oid)
     )
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
-    cross join lateral (select tidemark.excluded_columns(c.oid)) as excluded (columns)
-    where c.oid = relation
-      and c.relkind in ('r', 'p')
+    left join tidemark.captured_table t on t.relation = c.oid
+    where c.oid = describe_table.relation
+      and c.relkind = 'r'
       and c.relpersistence <> 't'
   );
 end
@@ -390,13 +698,22 @@ CREATE OR REPLACE FUNCTION tidemark.due_contract(of_relation oid)
 AS $function$
 declare
   latest jsonb := tidemark.latest_contract(of_relation);
-  current jsonb := tidemark.describe_table(of_relation);
+  current jsonb;
 begin
   if latest is null and not tidemark.is_chosen(of_relation) then
     return null;
   end if;
-  current := coalesce(current, (latest - 'version') || '{"dropped": true, "published": false}');
-  return case when current is distinct from latest - 'version' then current end;
+  current := coalesce(
+    tidemark.describe_table(of_relation),
+    (latest - 'version') || '{"dropped": true, "published": false}'
+  );
+  if current = latest - 'version' then
+    return null;
+  end if;
+  if current -> 'generation' = latest -> 'generation' and tidemark.begins_generation(latest, current) then
+    current := current || jsonb_build_object('generation', (latest ->> 'generation')::integer + 1, 'complete', false);
+  end if;
+  return current;
 end
 $function$
 -- owned by postgres
@@ -426,6 +743,10 @@ begin
     'database', current_database(),
     'slotName', 'tidemark_e' || s.epoch,
     'lsn', position.lsn,
+    -- What was committed before it will not be delivered again.
+    'confirmedLsn', (
+      select r.confirmed_flush_lsn from pg_replication_slots r where r.slot_name = 'tidemark_e' || s.epoch
+    ),
     'topicPartitions', s.topic_partitions
   ) into next_body
   from tidemark.setting s
@@ -440,6 +761,26 @@ $function$
 -- owned by postgres
 -- tidemark_capture may execute
 
+CREATE OR REPLACE FUNCTION tidemark.end_capture(of_relation oid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update tidemark.captured_table t
+  set state = 'captured',
+      complete = true,
+      last_error = null,
+      awaited = null,
+      signal_id = null,
+      not_before = null,
+      since = now()
+  where t.relation = of_relation::bigint;
+  perform tidemark.observe_table(of_relation);
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.end_reading(of_relation oid)
  RETURNS void
  LANGUAGE plpgsql
@@ -448,56 +789,37 @@ CREATE OR REPLACE FUNCTION tidemark.end_reading(of_relation oid)
 AS $function$
 declare
   current tidemark.captured_table;
-  marks bigint;
-  chunks bigint;
-  closed boolean;
+  keyed boolean := exists (select from tidemark.key_columns(of_relation));
   has_rows boolean;
+  failure text;
 begin
-  select * into current
-  from tidemark.captured_table t
-  where t.relation = of_relation::bigint
-    and t.state = 'reading'
-  for update;
-  if not found or not exists (select from pg_class c where c.oid = of_relation) then
+  if not tidemark.begin_step(of_relation, 'reading', 'access share')
+    or not exists (select from pg_class c where c.oid = of_relation) then
     return;
   end if;
-  select count(*), count(*) filter (where m.type = 'snapshot-window-open'),
-    (array_agg(m.type order by m.opened_at desc, m.type))[1] = 'snapshot-window-close'
-  into marks, chunks, closed
-  from (
-    select s.type, (s.data::jsonb ->> 'openWindowTimestamp')::timestamptz as opened_at
-    from tidemark.signal s
-    where s.id <> current.signal_id
-      and tidemark.signal_of(s.id, s.type, s.data) = current.signal_id
-  ) as m;
-  if marks is distinct from coalesce(current.seen_marks, 0) then
-    update tidemark.captured_table t
-    set seen_marks = marks,
-        seen_lsn = pg_current_wal_insert_lsn()
-    where t.relation = of_relation::bigint;
-    -- Gives Debezium something behind that place to confirm, before its next heartbeat.
-    perform tidemark.emit_beacon();
-    return;
-  end if;
-  if current.seen_lsn is null or not exists (
-    select
-    from pg_replication_slots r
-    join tidemark.setting s on r.slot_name = 'tidemark_e' || s.epoch
-    where r.confirmed_flush_lsn >= current.seen_lsn
-  ) then
-    return;
-  end if;
-
+  select * into current from tidemark.captured_table t where t.relation = of_relation::bigint;
   execute format('select exists (select from only %s)', of_relation::regclass) into has_rows;
-  update tidemark.captured_table t
-  set state = case when closed and (chunks > 1 or not has_rows) then 'captured' else 'pending' end,
-      last_error = case
-        when not closed then 'Debezium could not read its rows, the log of Connect says why'
-        when chunks = 1 and has_rows then 'Debezium skipped it, the log of Connect says why'
-      end,
-      signal_id = null,
-      since = now()
-  where t.relation = of_relation::bigint;
+  failure := case
+    when keyed then tidemark.chunks_result(of_relation, current, has_rows)
+    else tidemark.blocking_result(of_relation, current)
+  end;
+  if failure is null then
+    return;
+  end if;
+  if failure = '' then
+    perform tidemark.end_capture(of_relation);
+  else
+    update tidemark.captured_table t
+    set state = 'pending',
+        last_error = failure,
+        signal_id = null,
+        since = now()
+    where t.relation = of_relation::bigint;
+    if not keyed then
+      perform tidemark.begin_generation(of_relation);
+      perform tidemark.observe_table(of_relation);
+    end if;
+  end if;
   perform tidemark.tidy_signals();
 end
 $function$
@@ -571,16 +893,41 @@ begin
   return exists (
     select
     from pg_class c
-    join pg_namespace n on n.oid = c.relnamespace
     cross join tidemark.setting s
     where c.oid = relation
-      and c.relkind in ('r', 'p')
+      and c.relkind = 'r'
       and c.relpersistence <> 't'
-      and case s.captured -> 'includeTables'
-        when '[]' then s.captured -> 'schemas' ? n.nspname
-        else s.captured -> 'includeTables' ? (n.nspname || '.' || c.relname)
-      end
-      and not s.captured -> 'excludeTables' ? (n.nspname || '.' || c.relname)
+      and exists (
+        select
+        from tidemark.chosen_by(relation) b
+        where case s.captured -> 'includeTables'
+          when '[]' then s.captured -> 'schemas' ? b.schema_name
+          else s.captured -> 'includeTables' ? b.name
+        end
+      )
+      and not exists (
+        select
+        from tidemark.chosen_by(relation) b
+        where s.captured -> 'excludeTables' ? b.name
+          and (b.own or c.relispartition)
+      )
+  );
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.is_confirmed(place pg_lsn)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return exists (
+    select
+    from pg_replication_slots r
+    join tidemark.setting s on r.slot_name = 'tidemark_e' || s.epoch
+    where r.confirmed_flush_lsn >= place
   );
 end
 $function$
@@ -621,6 +968,62 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.key_columns(relation oid)
+ RETURNS TABLE(attnum smallint, place bigint)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select k.attnum, k.place
+  from pg_index i
+  cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
+  where i.indrelid = relation
+    and i.indisprimary
+    and i.indimmediate
+    and k.place <= i.indnkeyatts;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.lacks_images(relation oid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  excluded text[] := tidemark.excluded_columns(relation);
+begin
+  return exists (
+    select
+    from pg_class c
+    where c.oid = relation
+      and c.relreplident <> 'f'
+      and (
+        not exists (select from tidemark.key_columns(relation))
+        or exists (
+          select
+          from (
+            select distinct a.atttypid, a.atttypmod
+            from pg_attribute a
+            where a.attrelid = relation
+              and a.attnum > 0
+              and not a.attisdropped
+              and a.attstorage <> 'p'
+              and a.attgenerated = ''
+              and a.attname <> all (excluded)
+          ) as a
+          cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) t
+          where t.full_images
+        )
+      )
+  );
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.latest_contract(of_relation oid)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -655,16 +1058,66 @@ end
 $function$
 -- owned by postgres
 
-CREATE OR REPLACE FUNCTION tidemark.note_failure(of_relation oid, failure text)
+CREATE OR REPLACE FUNCTION tidemark.may_get_key(of_relation oid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (select from tidemark.key_columns(of_relation))
+    or tidemark.is_published(of_relation)
+    or not tidemark.is_listening() then
+    return false;
+  end if;
+  update tidemark.captured_table t
+  set not_before = c.changed_at + interval '5 seconds'
+  from (
+    select greatest(max(k.created_at), (select x.since from tidemark.captured_table x where x.relation = of_relation::bigint))
+      as changed_at
+    from tidemark.table_contract k
+    where k.relation = of_relation::bigint
+      and k.slot = 0
+  ) as c
+  where t.relation = of_relation::bigint
+    and c.changed_at > clock_timestamp() - interval '5 seconds';
+  return found;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.near_names(wanted text)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select candidate.name
+  from (select t.schema_name || '.' || t.table_name as name, t.table_name from tidemark.captured_table t) as candidate
+  cross join lateral (
+    select count(*) filter (where position(substr(lower(wanted), i, 2) in lower(candidate.name)) > 0)::float8
+        / greatest(length(wanted), length(candidate.table_name)) as share
+    from generate_series(1, length(wanted) - 1) as i
+  ) as likeness
+  where likeness.share > 0.5
+  order by likeness.share desc, candidate.name
+  limit 3;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.note_failure(of_relation oid, failure text, was_rewritten boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  insert into tidemark.contract_failure (relation, message)
-  values (of_relation, failure)
+  insert into tidemark.contract_failure as f (relation, message, rewritten)
+  values (of_relation, failure, was_rewritten)
   on conflict (relation) do update
   set message = excluded.message,
+      rewritten = f.rewritten or excluded.rewritten,
       failed_at = now();
 exception when others then
   raise warning 'tidemark could not note that a contract is missing: % (%)', failure, sqlerrm;
@@ -698,30 +1151,36 @@ begin
     return;
   end if;
   if contract ->> 'refusal' is not null then
-    select string_agg(r.fix || ';', E'\n') into fixes
-    from tidemark.table_refusals(of_relation, tidemark.excluded_columns(of_relation), current_user) r;
+    select string_agg(r.fix || ';', E'\n') into fixes from tidemark.refusals(of_relation) r;
   end if;
-  insert into tidemark.captured_table as t (relation, schema_name, table_name, state, reason, fix)
+  insert into tidemark.captured_table as t (relation, schema_name, table_name, state, reason, fix, generation, complete)
   values (
     of_relation,
     contract ->> 'schema',
     contract ->> 'table',
     case when contract ->> 'refusal' is null then 'pending' else 'refused' end,
     contract ->> 'refusal',
-    fixes
+    fixes,
+    (contract ->> 'generation')::integer,
+    (contract ->> 'complete')::boolean
   )
   on conflict (relation) do update
   set schema_name = excluded.schema_name,
       table_name = excluded.table_name,
-      -- A table that is published goes on where its capture stands.
+      -- A table that is published goes on where its capture stands, unless its rows are to be read again.
       state = case
-        when excluded.state = 'pending' and t.state <> 'refused' and (contract ->> 'published')::boolean then t.state
+        when excluded.state = 'pending'
+          and t.state <> 'refused'
+          and excluded.generation = t.generation
+          and (contract ->> 'published')::boolean then t.state
         else excluded.state
       end,
       reason = excluded.reason,
-      fix = excluded.fix
-  where (t.schema_name, t.table_name, t.reason, t.fix)
-      is distinct from (excluded.schema_name, excluded.table_name, excluded.reason, excluded.fix)
+      fix = excluded.fix,
+      generation = excluded.generation,
+      complete = excluded.complete
+  where (t.schema_name, t.table_name, t.reason, t.fix, t.generation, t.complete) is distinct from
+      (excluded.schema_name, excluded.table_name, excluded.reason, excluded.fix, excluded.generation, excluded.complete)
     or t.state <> excluded.state and not (contract ->> 'published')::boolean;
 end
 $function$
@@ -739,15 +1198,13 @@ begin
     perform tidemark.observe_state(of_relation, tidemark.latest_contract(of_relation));
     return false;
   end if;
-  -- Writers of one relation's contract take turns, each seeing what the one before wrote.
-  perform pg_advisory_xact_lock(hashtextextended('tidemark.table_contract', of_relation::bigint));
+  perform tidemark.take_turn(of_relation);
+  if (due ->> 'published')::boolean then
+    perform tidemark.secure_images(of_relation, due);
+  end if;
   due := tidemark.due_contract(of_relation);
   if due is null then
     return false;
-  end if;
-  if due ->> 'refusal' is not null and (due ->> 'published')::boolean then
-    execute format('alter publication tidemark drop table %I.%I', due ->> 'schema', due ->> 'table');
-    due := due || '{"published": false}';
   end if;
   perform tidemark.observe_state(of_relation, due);
   -- While nobody listens, the contract of a new table is written by the transaction that publishes it.
@@ -788,41 +1245,14 @@ CREATE OR REPLACE FUNCTION tidemark.on_ddl_command_end()
  SET lock_timeout TO '200ms'
 AS $function$
 declare
-  relation oid;
+  touched oid;
 begin
-  for relation in
-    with recursive command as (
-      select d.classid, d.objid from pg_event_trigger_ddl_commands() d
-    ),
-    named (oid) as (
-      select command.objid from command where command.classid = 'pg_class'::regclass
-      union
-      select c.oid
-      from command
-      join pg_class c on c.relnamespace = command.objid
-      where command.classid = 'pg_namespace'::regclass
-      union
-      select a.attrelid
-      from command
-      join pg_type t on command.objid in (t.oid, t.typelem)
-      join pg_attribute a on a.atttypid = t.oid
-      where command.classid = 'pg_type'::regclass
-    ),
-    touched (oid) as (
-      select c.oid
-      from named
-      join pg_class c using (oid)
-      where c.relkind in ('r', 'p')
-        and c.relpersistence <> 't'
-      union
-      -- What is done to an inheritance parent is done to its children; a new child changes what its parent is.
-      select case when i.inhparent = touched.oid then i.inhrelid else i.inhparent end
-      from touched
-      join pg_inherits i on touched.oid in (i.inhparent, i.inhrelid)
-    )
-    select touched.oid from touched
+  for touched in
+    select t
+    from (select array_agg(d.classid) as classes, array_agg(d.objid) as objects from pg_event_trigger_ddl_commands() d) as c
+    cross join lateral tidemark.touched_tables(c.classes, c.objects) as t
   loop
-    perform tidemark.observe_safely(relation);
+    perform tidemark.observe_safely(touched);
   end loop;
 exception when others then
   perform tidemark.note_failure(0, sqlerrm);
@@ -874,14 +1304,46 @@ begin
   if pg_event_trigger_table_rewrite_reason() & 6 = 0 then
     return;
   end if;
-  update tidemark.captured_table t
-  set state = 'pending',
-      since = now()
-  where t.relation = pg_event_trigger_table_rewrite_oid()
-    and t.state <> 'refused';
+  perform tidemark.begin_generation(pg_event_trigger_table_rewrite_oid());
 exception when others then
-  perform tidemark.note_failure(0, sqlerrm);
+  perform tidemark.note_failure(pg_event_trigger_table_rewrite_oid(), sqlerrm, was_rewritten => true);
 end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.only_adds_labels(before text, after text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  label constant text := '\d+ (?:"(?:[^"]|"")*"|[^",<> ]+)';
+  added text;
+  rest text := after;
+begin
+  for added in
+    select m[1] from regexp_matches(after, '(' || label || ')', 'g') m
+    except
+    select m[1] from regexp_matches(before, '(' || label || ')', 'g') m
+  loop
+    rest := replace(replace(replace(rest, ', ' || added, ''), added || ', ', ''), '<' || added || '>', '<>');
+  end loop;
+  return rest = before;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.only_element(array_text text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select case
+    -- Elements of box are separated by semicolons: its commas need no quotes.
+    when array_text like '{(%' then substr(array_text, 2, length(array_text) - 2)
+    else (array_text::text[])[1]
+  end
 $function$
 -- owned by postgres
 
@@ -916,28 +1378,165 @@ CREATE OR REPLACE FUNCTION tidemark.publish_table(of_relation oid)
  SET lock_timeout TO '500ms'
 AS $function$
 begin
-  perform from tidemark.captured_table t
-  where t.relation = of_relation::bigint
-    and t.state = 'pending'
-  for update;
-  if not found then
+  if not tidemark.begin_step(of_relation, 'pending', 'share update exclusive') then
     return;
   end if;
-  if exists (select from pg_class c where c.oid = of_relation) and not tidemark.is_published(of_relation) then
-    execute format('alter publication tidemark add table only %s', of_relation::regclass);
+  if exists (select from pg_class c where c.oid = of_relation) then
+    if tidemark.may_get_key(of_relation) or not tidemark.tell_images(of_relation) then
+      return;
+    end if;
+    if not tidemark.is_published(of_relation) then
+      execute format('alter publication tidemark add table only %s', of_relation::regclass);
+    end if;
   end if;
   -- From here on no DDL on the table is under way; what came before may have made it one that is refused, or gone.
-  perform tidemark.observe_table(of_relation);
   update tidemark.captured_table t
   set state = case when tidemark.is_listening() then 'awaiting writers' else 'captured' end,
+      complete = not tidemark.is_listening(),
       awaited = null,
       signal_id = null,
+      not_before = null,
       since = now()
+  where t.relation = of_relation::bigint;
+  perform tidemark.observe_table(of_relation);
+  perform tidemark.grant_reading(of_relation)
+  from tidemark.captured_table t
   where t.relation = of_relation::bigint
-    and t.state = 'pending';
-  if found then
-    perform tidemark.grant_reading(of_relation);
+    and t.state in ('awaiting writers', 'captured');
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.reading_order(of_relation oid)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return (
+    select case
+      when exists (select from tidemark.key_columns(of_relation)) then
+        jsonb_build_object('type', 'incremental', 'data-collections', jsonb_build_array(named.name))
+      else
+        jsonb_build_object('type', 'blocking', 'data-collections', jsonb_build_array('tidemark.beacon', named.name))
+    end
+    from (
+      select n.nspname || '.' || c.relname as name
+      from pg_class c
+      join pg_namespace n on n.oid = c.relnamespace
+      where c.oid = of_relation
+    ) as named
+  );
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refusals(relation oid)
+ RETURNS TABLE(reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select r.reason, r.fix
+  from tidemark.table_refusals(relation, tidemark.excluded_columns(relation), current_user) r
+  union all
+  -- The connector knows the names of the setting, not who inherits from whom.
+  select format('it is captured as part of %s, and its own name is not among the captured tables', parent.name),
+    case s.captured -> 'includeTables'
+      when '[]' then format('-- add ''%s'' to schemas of the setting captured', self.schema_name)
+      else format('-- add ''%s'' to includeTables of the setting captured', self.name)
+    end
+  from tidemark.setting s
+  join tidemark.chosen_by(relation) self on self.own
+  cross join lateral (
+    select string_agg(b.name, ' and ') as name
+    from tidemark.chosen_by(relation) b
+    where not b.own
+  ) as parent
+  where not case s.captured -> 'includeTables'
+    when '[]' then s.captured -> 'schemas' ? self.schema_name
+    else s.captured -> 'includeTables' ? self.name
+  end;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.resync("table" text)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '2s'
+AS $function$
+#variable_conflict use_column
+declare
+  wanted constant text := resync."table";
+  near text;
+  it tidemark.captured_table;
+  found_any boolean := false;
+begin
+  for it in
+    select t.*
+    from tidemark.captured_table t
+    where exists (
+      select
+      from tidemark.chosen_by(t.relation::oid) b
+      join pg_namespace n on n.nspname = b.schema_name
+      join pg_class c on c.relnamespace = n.oid and b.name = n.nspname || '.' || c.relname
+      where wanted in (b.name, format('%I.%I', n.nspname, c.relname))
+        and (b.own or c.relkind = 'p')
+    )
+    order by t.schema_name, t.table_name
+  loop
+    found_any := true;
+    perform tidemark.take_turn(it.relation::oid);
+    select * into it from tidemark.captured_table t where t.relation = it.relation;
+    if it.state = 'refused' then
+      raise exception '%.% is not captured: %', it.schema_name, it.table_name, it.reason
+        using hint = it.fix;
+    elsif it.state <> 'captured' then
+      raise exception '%.% is being read already, its state is: %', it.schema_name, it.table_name, it.state
+        using errcode = 'object_in_use', hint = 'Wait until it is captured; tidemark.uncaptured says what it waits for.';
+    end if;
+    perform tidemark.begin_generation(it.relation::oid);
+    perform tidemark.observe_table(it.relation::oid);
+    return next it.schema_name || '.' || it.table_name;
+  end loop;
+  if found_any then
+    return;
   end if;
+  select string_agg(n.name, ', ') into near from tidemark.near_names(wanted) n (name);
+  raise exception 'there is no captured table %', wanted
+    using errcode = 'undefined_table',
+      hint = coalesce('Did you mean ' || near || '?', 'Write schema.table; tidemark.captured_table lists what is captured.');
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.secure_images(of_relation oid, contract jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if contract ->> 'refusal' is null then
+    if not tidemark.lacks_images(of_relation) then
+      return;
+    end if;
+    if exists (select from tidemark.key_columns(of_relation)) then
+      begin
+        -- The DDL that made it necessary holds the lock that this needs.
+        execute format('alter table only %s replica identity full', of_relation::regclass);
+        return;
+      exception when others then
+        raise debug 'tidemark: %', sqlerrm;
+      end;
+    end if;
+  end if;
+  execute format('alter publication tidemark drop table only %s', of_relation::regclass);
 end
 $function$
 -- owned by postgres
@@ -960,81 +1559,63 @@ AS $function$
 begin
   return query
   with this as (
-    select c.oid, c.relkind, c.relispartition, c.relpersistence, c.relreplident, c.relrowsecurity, c.relowner,
-      n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) as name
+    select c.oid, c.relpersistence, c.relreplident, c.relrowsecurity, c.relowner, n.nspname, c.relname,
+      format('%I.%I', n.nspname, c.relname) as name
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     where c.oid = relation
   ),
+  -- Without a primary key, or with a deferrable one, rows are told apart by all their values.
   key as (
-    select k.attnum, k.place, i.indimmediate, i.indexrelid
+    select k.attnum, k.place
     from pg_index i
     cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
     where i.indrelid = relation
       and i.indisprimary
+      and i.indimmediate
       and k.place <= i.indnkeyatts
+  ),
+  -- A table of a thousand columns has few types.
+  type as materialized (
+    select distinct a.atttypid, a.atttypmod, c.carried, c.refusal, c.fix, c.key_refusal
+    from (
+      select distinct a.atttypid, a.atttypmod
+      from pg_attribute a
+      where a.attrelid = relation
+        and a.attnum > 0
+        and not a.attisdropped
+    ) as a
+    cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) c
   ),
   attribute as (
     select a.attname, a.attnum, a.attgenerated, a.attcollation, key.place, a.attname = any (excluded_columns) as excluded,
-      format_type(a.atttypid, a.atttypmod) as type,
-      -- numeric(12,2) and timestamp(3) without time zone are of the types numeric and timestamp without time zone.
-      regexp_replace(format_type(a.atttypid, a.atttypmod), '\([0-9,-]+\)', '') as family
+      format_type(a.atttypid, a.atttypmod) as type, type.carried, type.refusal, type.fix, type.key_refusal, d.oid as expression
     from pg_attribute a
+    join type on type.atttypid = a.atttypid and type.atttypmod = a.atttypmod
     left join key on key.attnum = a.attnum
+    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum and a.attgenerated <> ''
     where a.attrelid = relation
       and a.attnum > 0
       and not a.attisdropped
   ),
   kind (reason, fix) as (
-    select case when this.relispartition then 'it is a table partition' else 'it is a partitioned table' end || ': not captured yet',
-      format('-- add ''%s.%s'' to excludeTables of the setting captured', this.nspname, this.relname)
-    from this
-    where this.relkind = 'p' or this.relispartition
-    union all
-    select 'it takes part in inheritance: not captured yet',
-      format('-- add ''%s.%s'' to excludeTables of the setting captured', this.nspname, this.relname)
-    from this
-    where this.relkind = 'r'
-      and not this.relispartition
-      and exists (select from pg_inherits i where relation in (i.inhrelid, i.inhparent))
-    union all
     select 'it is unlogged: its changes are not in the log', format('alter table %s set logged', this.name)
     from this
     where this.relpersistence = 'u'
   ),
-  candidate as (
-    select string_agg(format('%I', a.attname), ', ' order by k.place) as columns
-    from pg_index i
-    cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
-    left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum and a.attnotnull
-    where i.indrelid = relation
-      and i.indisunique
-      and i.indisvalid
-      and i.indpred is null
-      and k.place <= i.indnkeyatts
-    group by i.indexrelid
-    having count(a.attnum) = count(*)
-    order by count(*), i.indexrelid
-    limit 1
-  ),
   detail (reason, fix) as (
-    select 'it has no primary key',
-      coalesce(
-        (select format('alter table %s add primary key (%s)', this.name, candidate.columns) from candidate),
-        format('alter table %s add column row_id bigint generated always as identity primary key', this.name))
-    from this
-    where not exists (select from key)
-    union all
-    select 'its primary key is deferrable',
-      format('alter table %1$s drop constraint %2$I, add constraint %2$I %3$s', this.name, c.conname,
-        regexp_replace(pg_get_constraintdef(c.oid), ' DEFERRABLE.*$', ''))
-    from this
-    join pg_constraint c on c.conrelid = this.oid and c.contype = 'p' and c.condeferrable
-    union all
-    select format('its replica identity is %s', case this.relreplident when 'i' then 'an index' else 'nothing' end),
+    select format('its replica identity is %s', case this.relreplident when 'i' then 'an index other than its primary key' else 'nothing' end),
       format('alter table %s replica identity default', this.name)
     from this
-    where this.relreplident not in ('d', 'f')
+    where this.relreplident in ('i', 'n')
+      and exists (select from key)
+      and not exists (
+        select
+        from pg_index i
+        where i.indrelid = this.oid
+          and i.indisreplident
+          and i.indisprimary
+      )
     union all
     select 'row-level security hides rows from tidemark_capture',
       format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
@@ -1100,36 +1681,62 @@ begin
     where a.excluded
       and a.place is not null
     union all
-    select format('column %I is generated: not captured yet', a.attname),
+    -- Streamed changes lack generated columns: the target computes them again.
+    select format('column %I of its primary key is generated', a.attname),
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
     cross join attribute a
     where a.attgenerated <> ''
-      and not a.excluded
+      and a.place is not null
     union all
-    -- Of those left out some arrive as another value: time 24:00 as 00:00, interval infinity as 0, an unchanged
-    -- integer[] as other integers, arrays without their lower bounds. Others end the connector: a long interval,
-    -- numeric[] with NaN.
-    select format('type %s of column %I: not carried exactly yet', a.type, a.attname),
-      format('alter table %1$s alter column %2$I type text using %2$I::text', this.name, a.attname)
+    select format('generated column %I uses %s, which the target does not have', a.attname,
+        string_agg(pg_describe_object(d.refclassid, d.refobjid, 0), ' and ')),
+      format('alter table %s alter column %I drop expression', this.name, a.attname)
+    from this
+    cross join attribute a
+    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
+    where not a.excluded
+      and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_collation'::regclass)
+      and not exists (
+        select
+        from pg_depend e
+        where e.classid = d.refclassid
+          and e.objid = d.refobjid
+          and e.deptype = 'e'
+      )
+      and coalesce(
+        (select p.pronamespace from pg_proc p where d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid),
+        (select o.oprnamespace from pg_operator o where d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid),
+        (select t.typnamespace from pg_type t where d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid),
+        (select l.collnamespace from pg_collation l where d.refclassid = 'pg_collation'::regclass and l.oid = d.refobjid)
+      ) <> 'pg_catalog'::regnamespace
+    group by this.name, a.attname
+    union all
+    select format('generated column %I is computed from column %I, which %s', a.attname, u.attname,
+        case when u.excluded then 'is excluded' else 'the target stores as ' || u.carried end),
+      format('alter table %s alter column %I drop expression', this.name, a.attname)
+    from this
+    cross join attribute a
+    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
+      and d.refclassid = 'pg_class'::regclass and d.refobjid = this.oid and d.refobjsubid <> a.attnum
+    join attribute u on u.attnum = d.refobjsubid
+    where not a.excluded
+      and (u.excluded or u.carried in ('text', 'text[]') and u.type not in ('text', 'text[]'))
+    union all
+    select format('type %s of column %I: %s', a.type, a.attname, a.refusal), format(a.fix, this.name, a.attname)
     from this
     cross join attribute a
     where not a.excluded
       and a.attgenerated = ''
-      and a.family <> all (array[
-        'smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision', 'text', 'character varying', 'character',
-        'boolean', 'date', 'timestamp without time zone', 'timestamp with time zone', 'uuid', 'json', 'jsonb', 'bytea'
-      ])
+      and a.refusal is not null
     union all
-    select format('type %s of key column %I: equal keys may be written differently', a.type, a.attname),
+    select format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),
       format('-- exclude the table, or give %s another primary key', this.name)
     from this
     cross join attribute a
     where a.place is not null
-      and a.family <> all (array[
-        'smallint', 'integer', 'bigint', 'numeric', 'text', 'character varying', 'character', 'uuid', 'boolean', 'date',
-        'timestamp without time zone', 'timestamp with time zone'
-      ])
+      and a.refusal is null
+      and a.key_refusal is not null
     union all
     select format('the collation of key column %I is not deterministic', a.attname),
       format('alter table %s alter column %I type %s collate "C"', this.name, a.attname, a.type)
@@ -1160,6 +1767,39 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.take_turn(of_relation oid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('tidemark.table_contract', of_relation::bigint));
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.tell_images(of_relation oid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not tidemark.lacks_images(of_relation) then
+    return true;
+  end if;
+  perform set_config('lock_timeout', '100ms', true);
+  execute format('alter table only %s replica identity full', of_relation::regclass);
+  return true;
+exception when lock_not_available then
+  update tidemark.captured_table t
+  set not_before = clock_timestamp() + interval '1 second',
+      last_error = 'it is in use: replica identity full could not be set'
+  where t.relation = of_relation::bigint;
+  return false;
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.tidy_signals()
  RETURNS void
  LANGUAGE sql
@@ -1172,6 +1812,81 @@ AS $function$
       from tidemark.captured_table t
       where t.signal_id = tidemark.signal_of(s.id, s.type, s.data)
     )
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.touched_tables(classes oid[], objects oid[])
+ RETURNS SETOF oid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  with recursive command (classid, objid) as (
+    select * from unnest(classes, objects)
+  ),
+  type (oid) as (
+    select command.objid
+    from command
+    where command.classid = 'pg_type'::regclass
+    union all
+    select c.reltype
+    from command
+    join pg_class c on c.oid = command.objid
+    where command.classid = 'pg_class'::regclass
+      and c.relkind = 'c'
+  ),
+  -- Arrays, domains and composites are made of other types.
+  made_of (oid) as (
+    select type.oid from type
+    union
+    select u.oid
+    from made_of
+    cross join lateral (
+      select t.oid
+      from pg_type t
+      where made_of.oid in (t.typelem, t.typbasetype)
+      union all
+      select c.reltype
+      from pg_attribute a
+      join pg_class c on c.oid = a.attrelid and c.relkind = 'c'
+      where a.atttypid = made_of.oid
+    ) as u
+  ),
+  named (oid) as (
+    select command.objid from command where command.classid = 'pg_class'::regclass
+    union
+    select c.oid
+    from command
+    join pg_class c on c.relnamespace = command.objid
+    where command.classid = 'pg_namespace'::regclass
+    union
+    select a.attrelid
+    from made_of
+    join pg_attribute a on a.atttypid = made_of.oid
+  ),
+  below (oid) as (
+    select named.oid from named
+    union
+    select i.inhrelid
+    from below
+    join pg_inherits i on i.inhparent = below.oid
+  )
+  select c.oid
+  from below
+  join pg_class c using (oid)
+  where c.relkind = 'r'
+    and c.relpersistence <> 't'
+  union
+  -- A leaf that was detached is not among the objects of that DDL.
+  select t.relation::oid
+  from named
+  join pg_class c on c.oid = named.oid and c.relkind = 'p'
+  join pg_namespace n on n.oid = c.relnamespace
+  join tidemark.captured_table t on tidemark.latest_contract(t.relation::oid) -> 'parents'
+    @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'table', c.relname));
+end
 $function$
 -- owned by postgres
 

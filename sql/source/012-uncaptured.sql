@@ -1,5 +1,5 @@
--- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed, and all tables
--- where event triggers are missing or have failed. Tidies up after tables that are gone.
+-- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed, tables that
+-- somebody took out of the publication, and all tables where event triggers are missing or have failed. Tidies up after tables that are gone.
 create or replace function tidemark.catch_up() returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -11,12 +11,16 @@ declare
     or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
 begin
   if incomplete then
+    perform tidemark.begin_generation(f.relation::oid) from tidemark.contract_failure f where f.rewritten;
     delete from tidemark.contract_failure;
   end if;
   for observed in
     select r from tidemark.observed_relations() as r where incomplete
     union
-    select t.relation::oid from tidemark.captured_table t where t.state = 'refused'
+    select t.relation::oid
+    from tidemark.captured_table t
+    where t.state = 'refused'
+      or t.state <> 'pending' and not tidemark.is_published(t.relation::oid)
   loop
     perform tidemark.observe_safely(observed);
   end loop;
@@ -35,8 +39,9 @@ select t.schema_name, t.table_name,
         when t.state = 'reading' then 'its rows are being read'
         when t.awaited <> '{}' then 'waits for transactions that wrote to it before, ' || array_to_string(t.awaited, ', ')
         when t.state = 'awaiting writers' then 'waits for its turn to be read'
-        when tidemark.is_listening() then 'it is new'
-        else 'waits for the connector'
+        when not tidemark.is_listening() then 'waits for the connector'
+        when t.generation > 1 then 'its rows are to be read again'
+        else 'it is new'
       end,
       t.last_error
     )

@@ -2,15 +2,17 @@
 -- waits are short, errors are noted in tidemark.contract_failure, and the next capture writes what is missing.
 
 -- Notes that a contract may be missing; relation 0 stands for any.
-create or replace function tidemark.note_failure(of_relation oid, failure text) returns void
+create or replace function tidemark.note_failure(of_relation oid, failure text, was_rewritten boolean default false)
+returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into tidemark.contract_failure (relation, message)
-  values (of_relation, failure)
+  insert into tidemark.contract_failure as f (relation, message, rewritten)
+  values (of_relation, failure, was_rewritten)
   on conflict (relation) do update
   set message = excluded.message,
+      rewritten = f.rewritten or excluded.rewritten,
       failed_at = now();
 exception when others then
   raise warning 'tidemark could not note that a contract is missing: % (%)', failure, sqlerrm;
@@ -29,47 +31,94 @@ exception when others then
 end
 $$;
 
+-- The tables that DDL on some objects may have changed: those named, those of a schema or with columns of a type, what
+-- inherits from them, and what did before.
+create or replace function tidemark.touched_tables(classes oid[], objects oid[]) returns setof oid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+  with recursive command (classid, objid) as (
+    select * from unnest(classes, objects)
+  ),
+  type (oid) as (
+    select command.objid
+    from command
+    where command.classid = 'pg_type'::regclass
+    union all
+    select c.reltype
+    from command
+    join pg_class c on c.oid = command.objid
+    where command.classid = 'pg_class'::regclass
+      and c.relkind = 'c'
+  ),
+  -- Arrays, domains and composites are made of other types.
+  made_of (oid) as (
+    select type.oid from type
+    union
+    select u.oid
+    from made_of
+    cross join lateral (
+      select t.oid
+      from pg_type t
+      where made_of.oid in (t.typelem, t.typbasetype)
+      union all
+      select c.reltype
+      from pg_attribute a
+      join pg_class c on c.oid = a.attrelid and c.relkind = 'c'
+      where a.atttypid = made_of.oid
+    ) as u
+  ),
+  named (oid) as (
+    select command.objid from command where command.classid = 'pg_class'::regclass
+    union
+    select c.oid
+    from command
+    join pg_class c on c.relnamespace = command.objid
+    where command.classid = 'pg_namespace'::regclass
+    union
+    select a.attrelid
+    from made_of
+    join pg_attribute a on a.atttypid = made_of.oid
+  ),
+  below (oid) as (
+    select named.oid from named
+    union
+    select i.inhrelid
+    from below
+    join pg_inherits i on i.inhparent = below.oid
+  )
+  select c.oid
+  from below
+  join pg_class c using (oid)
+  where c.relkind = 'r'
+    and c.relpersistence <> 't'
+  union
+  -- A leaf that was detached is not among the objects of that DDL.
+  select t.relation::oid
+  from named
+  join pg_class c on c.oid = named.oid and c.relkind = 'p'
+  join pg_namespace n on n.oid = c.relnamespace
+  join tidemark.captured_table t on tidemark.latest_contract(t.relation::oid) -> 'parents'
+    @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'table', c.relname));
+end
+$$;
+
 create or replace function tidemark.on_ddl_command_end() returns event_trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '200ms'
 as $$
 declare
-  relation oid;
+  touched oid;
 begin
-  for relation in
-    with recursive command as (
-      select d.classid, d.objid from pg_event_trigger_ddl_commands() d
-    ),
-    named (oid) as (
-      select command.objid from command where command.classid = 'pg_class'::regclass
-      union
-      select c.oid
-      from command
-      join pg_class c on c.relnamespace = command.objid
-      where command.classid = 'pg_namespace'::regclass
-      union
-      select a.attrelid
-      from command
-      join pg_type t on command.objid in (t.oid, t.typelem)
-      join pg_attribute a on a.atttypid = t.oid
-      where command.classid = 'pg_type'::regclass
-    ),
-    touched (oid) as (
-      select c.oid
-      from named
-      join pg_class c using (oid)
-      where c.relkind in ('r', 'p')
-        and c.relpersistence <> 't'
-      union
-      -- What is done to an inheritance parent is done to its children; a new child changes what its parent is.
-      select case when i.inhparent = touched.oid then i.inhrelid else i.inhparent end
-      from touched
-      join pg_inherits i on touched.oid in (i.inhparent, i.inhrelid)
-    )
-    select touched.oid from touched
+  for touched in
+    select t
+    from (select array_agg(d.classid) as classes, array_agg(d.objid) as objects from pg_event_trigger_ddl_commands() d) as c
+    cross join lateral tidemark.touched_tables(c.classes, c.objects) as t
   loop
-    perform tidemark.observe_safely(relation);
+    perform tidemark.observe_safely(touched);
   end loop;
 exception when others then
   perform tidemark.note_failure(0, sqlerrm);
@@ -116,13 +165,9 @@ begin
   if pg_event_trigger_table_rewrite_reason() & 6 = 0 then
     return;
   end if;
-  update tidemark.captured_table t
-  set state = 'pending',
-      since = now()
-  where t.relation = pg_event_trigger_table_rewrite_oid()
-    and t.state <> 'refused';
+  perform tidemark.begin_generation(pg_event_trigger_table_rewrite_oid());
 exception when others then
-  perform tidemark.note_failure(0, sqlerrm);
+  perform tidemark.note_failure(pg_event_trigger_table_rewrite_oid(), sqlerrm, was_rewritten => true);
 end
 $$;
 

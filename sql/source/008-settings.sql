@@ -99,6 +99,7 @@ begin
   -- The initial snapshot of a new epoch reads what is published; what the last epoch was reading is void.
   update tidemark.captured_table t
   set state = 'captured',
+      complete = true,
       awaited = null,
       signal_id = null,
       since = now()

@@ -23,6 +23,10 @@ begin
     'database', current_database(),
     'slotName', 'tidemark_e' || s.epoch,
     'lsn', position.lsn,
+    -- What was committed before it will not be delivered again.
+    'confirmedLsn', (
+      select r.confirmed_flush_lsn from pg_replication_slots r where r.slot_name = 'tidemark_e' || s.epoch
+    ),
     'topicPartitions', s.topic_partitions
   ) into next_body
   from tidemark.setting s

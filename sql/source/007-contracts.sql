@@ -1,0 +1,269 @@
+-- The newest contract of a relation, or null.
+create or replace function tidemark.latest_contract(of_relation oid) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select t.contract
+    from tidemark.table_contract t
+    where t.relation = of_relation::bigint
+      and t.slot = 0
+    order by t.version desc
+    limit 1
+  );
+end
+$$;
+
+-- Whether the definition of a type differs by added enum labels at most: what is stored keeps its text.
+create or replace function tidemark.only_adds_labels(before text, after text) returns boolean
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  label constant text := '\d+ (?:"(?:[^"]|"")*"|[^",<> ]+)';
+  added text;
+  rest text := after;
+begin
+  for added in
+    select m[1] from regexp_matches(after, '(' || label || ')', 'g') m
+    except
+    select m[1] from regexp_matches(before, '(' || label || ')', 'g') m
+  loop
+    rest := replace(replace(replace(rest, ', ' || added, ''), added || ', ', ''), '<' || added || '>', '<>');
+  end loop;
+  return rest = before;
+end
+$$;
+
+-- Whether the rows of a published relation are others after the change of its contract than the changes in the log
+-- make of those before: then they have to be read again. What table_rewrite reports is not seen here.
+create or replace function tidemark.begins_generation(before jsonb, after jsonb) returns boolean
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not (before ->> 'published')::boolean or (after ->> 'dropped')::boolean then
+    return false;
+  end if;
+  return not (after ->> 'published')::boolean
+    or exists (
+      select
+      from jsonb_to_recordset(before -> 'columns') as b (number int, name text, key int, expression text, definition text)
+      full join jsonb_to_recordset(after -> 'columns') as a (number int, name text, key int, expression text, definition text)
+        using (number)
+      where a.key is distinct from b.key
+        or b.definition <> a.definition and not tidemark.only_adds_labels(b.definition, a.definition)
+        -- A renamed column changes the text of an expression and not its value.
+        or b.expression <> a.expression and not exists (
+          select
+          from jsonb_to_recordset(before -> 'columns') as x (number int, name text)
+          join jsonb_to_recordset(after -> 'columns') as y (number int, name text) using (number)
+          where x.name <> y.name
+        )
+    );
+end
+$$;
+
+-- What the contract of a relation has to become, or null when it says so already. A relation that is gone keeps its
+-- last description, dropped. A relation the setting never asked for has none.
+create or replace function tidemark.due_contract(of_relation oid) returns jsonb
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  latest jsonb := tidemark.latest_contract(of_relation);
+  current jsonb;
+begin
+  if latest is null and not tidemark.is_chosen(of_relation) then
+    return null;
+  end if;
+  current := coalesce(
+    tidemark.describe_table(of_relation),
+    (latest - 'version') || '{"dropped": true, "published": false}'
+  );
+  if current = latest - 'version' then
+    return null;
+  end if;
+  if current -> 'generation' = latest -> 'generation' and tidemark.begins_generation(latest, current) then
+    current := current || jsonb_build_object('generation', (latest ->> 'generation')::integer + 1, 'complete', false);
+  end if;
+  return current;
+end
+$$;
+
+-- Brings the capture state of a relation in line with its contract; a relation that is not to be captured has none.
+create or replace function tidemark.observe_state(of_relation oid, contract jsonb) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  fixes text;
+begin
+  if contract is null or (contract ->> 'dropped')::boolean or not tidemark.is_chosen(of_relation) then
+    delete from tidemark.captured_table t where t.relation = of_relation;
+    return;
+  end if;
+  if contract ->> 'refusal' is not null then
+    select string_agg(r.fix || ';', E'\n') into fixes from tidemark.refusals(of_relation) r;
+  end if;
+  insert into tidemark.captured_table as t (relation, schema_name, table_name, state, reason, fix, generation, complete)
+  values (
+    of_relation,
+    contract ->> 'schema',
+    contract ->> 'table',
+    case when contract ->> 'refusal' is null then 'pending' else 'refused' end,
+    contract ->> 'refusal',
+    fixes,
+    (contract ->> 'generation')::integer,
+    (contract ->> 'complete')::boolean
+  )
+  on conflict (relation) do update
+  set schema_name = excluded.schema_name,
+      table_name = excluded.table_name,
+      -- A table that is published goes on where its capture stands, unless its rows are to be read again.
+      state = case
+        when excluded.state = 'pending'
+          and t.state <> 'refused'
+          and excluded.generation = t.generation
+          and (contract ->> 'published')::boolean then t.state
+        else excluded.state
+      end,
+      reason = excluded.reason,
+      fix = excluded.fix,
+      generation = excluded.generation,
+      complete = excluded.complete
+  where (t.schema_name, t.table_name, t.reason, t.fix, t.generation, t.complete) is distinct from
+      (excluded.schema_name, excluded.table_name, excluded.reason, excluded.fix, excluded.generation, excluded.complete)
+    or t.state <> excluded.state and not (contract ->> 'published')::boolean;
+end
+$$;
+
+-- Has the rows of a published relation read again; its next contract says so. In an event trigger the contract comes
+-- at the end of the DDL.
+create or replace function tidemark.begin_generation(of_relation oid) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update tidemark.captured_table t
+  set generation = t.generation + 1,
+      complete = false,
+      state = 'pending',
+      awaited = null,
+      signal_id = null,
+      since = now()
+  where t.relation = of_relation::bigint
+    and t.state <> 'refused'
+    and (tidemark.latest_contract(of_relation) ->> 'published')::boolean;
+end
+$$;
+
+-- Makes a published relation one whose changes tell all, or takes it out of the publication: there its updates would
+-- fail for want of a key, or be told with too little.
+create or replace function tidemark.secure_images(of_relation oid, contract jsonb) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if contract ->> 'refusal' is null then
+    if not tidemark.lacks_images(of_relation) then
+      return;
+    end if;
+    if exists (select from tidemark.key_columns(of_relation)) then
+      begin
+        -- The DDL that made it necessary holds the lock that this needs.
+        execute format('alter table only %s replica identity full', of_relation::regclass);
+        return;
+      exception when others then
+        raise debug 'tidemark: %', sqlerrm;
+      end;
+    end if;
+  end if;
+  execute format('alter publication tidemark drop table only %s', of_relation::regclass);
+end
+$$;
+
+-- Who writes a relation's contract or moves its capture on takes turns, each seeing what the one before wrote.
+create or replace function tidemark.take_turn(of_relation oid) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('tidemark.table_contract', of_relation::bigint));
+end
+$$;
+
+-- Brings contract and capture state of one relation up to its catalog entry; returns whether a contract was written.
+-- A refused table leaves the publication at once.
+create or replace function tidemark.observe_table(of_relation oid) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  due jsonb := tidemark.due_contract(of_relation);
+begin
+  if due is null then
+    perform tidemark.observe_state(of_relation, tidemark.latest_contract(of_relation));
+    return false;
+  end if;
+  perform tidemark.take_turn(of_relation);
+  if (due ->> 'published')::boolean then
+    perform tidemark.secure_images(of_relation, due);
+  end if;
+  due := tidemark.due_contract(of_relation);
+  if due is null then
+    return false;
+  end if;
+  perform tidemark.observe_state(of_relation, due);
+  -- While nobody listens, the contract of a new table is written by the transaction that publishes it.
+  if tidemark.latest_contract(of_relation) is null
+    and due ->> 'refusal' is null
+    and not (due ->> 'published')::boolean
+    and not tidemark.is_listening() then
+    return false;
+  end if;
+  insert into tidemark.table_contract (relation, version, slot, contract)
+  select of_relation, v.version, s.slot, due || jsonb_build_object('version', v.version)
+  from (select coalesce((tidemark.latest_contract(of_relation) ->> 'version')::integer, 0) + 1) as v (version)
+  cross join (select generate_series(0, topic_partitions - 1) from tidemark.setting) as s (slot);
+  return true;
+end
+$$;
+
+-- Relations that have a contract or are to have one.
+create or replace function tidemark.observed_relations() returns setof oid
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select c.oid from pg_class c where tidemark.is_chosen(c.oid)
+  union
+  select t.relation::oid from tidemark.table_contract t where t.slot = 0
+  union
+  select t.relation::oid from tidemark.captured_table t
+$$;
+
+-- Brings the contracts of all relations up to the catalog: where event triggers are not allowed, a migration calls it
+-- after its DDL. Returns how many contracts it wrote.
+create or replace function tidemark.publish_contracts() returns integer
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '2s'
+as $$
+declare
+  observed oid;
+  written integer := 0;
+begin
+  for observed in select tidemark.observed_relations() loop
+    begin
+      written := written + tidemark.observe_table(observed)::integer;
+    exception when lock_not_available then
+      -- DDL on the table is still open and writes the contract itself.
+      null;
+    end;
+  end loop;
+  return written;
+end
+$$;
+
+revoke all on all functions in schema tidemark from public;

@@ -1,0 +1,402 @@
+-- The way of a table into the capture: pending, published and awaiting writers, reading, captured. Each function is one
+-- step in one transaction; capture-tables calls them. None waits long for a lock, and none takes one that writers feel,
+-- but for a moment where a table gets replica identity full.
+
+-- Begins a step: nobody changes the table or its state meanwhile. The table comes first, as in DDL, whose trigger would
+-- otherwise wait for the state. False when the table is gone or in another state, or the time has not come.
+create or replace function tidemark.begin_step(of_relation oid, in_state text, lock_mode text) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from pg_class c where c.oid = of_relation) then
+    execute format('lock table only %s in %s mode', of_relation::regclass, lock_mode);
+  end if;
+  perform tidemark.take_turn(of_relation);
+  perform from tidemark.captured_table t
+  where t.relation = of_relation::bigint
+    and t.state = in_state
+    and coalesce(t.not_before, '-infinity') <= clock_timestamp()
+  for update;
+  return found;
+end
+$$;
+
+-- Lets Debezium read the table, without the excluded columns.
+create or replace function tidemark.grant_reading(of_relation oid) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  excluded text[] := tidemark.excluded_columns(of_relation);
+  schema_name name;
+  readable text;
+  may_read boolean;
+begin
+  select n.nspname into schema_name
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = of_relation;
+  if not has_schema_privilege('tidemark_capture', schema_name, 'usage') then
+    execute format('grant usage on schema %I to tidemark_capture', schema_name);
+  end if;
+  select string_agg(format('%I', a.attname), ', ') filter (where a.attname <> all (excluded)),
+    bool_and(has_column_privilege('tidemark_capture', of_relation, a.attnum, 'select') = (a.attname <> all (excluded)))
+  into readable, may_read
+  from pg_attribute a
+  where a.attrelid = of_relation
+    and a.attnum > 0
+    and not a.attisdropped;
+  if may_read then
+    return;
+  end if;
+  execute format('revoke select on %s from tidemark_capture', of_relation::regclass);
+  if excluded = '{}' then
+    execute format('grant select on %s to tidemark_capture', of_relation::regclass);
+  else
+    execute format('grant select (%s) on %s to tidemark_capture', readable, of_relation::regclass);
+  end if;
+end
+$$;
+
+-- Whether a table that has no key was made just now. Who loads data adds the key afterwards (pgbench -i,
+-- pg_restore): a moment later it is read in chunks by its key, and keeps its replica identity.
+create or replace function tidemark.may_get_key(of_relation oid) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (select from tidemark.key_columns(of_relation))
+    or tidemark.is_published(of_relation)
+    or not tidemark.is_listening() then
+    return false;
+  end if;
+  update tidemark.captured_table t
+  set not_before = c.changed_at + interval '5 seconds'
+  from (
+    select greatest(max(k.created_at), (select x.since from tidemark.captured_table x where x.relation = of_relation::bigint))
+      as changed_at
+    from tidemark.table_contract k
+    where k.relation = of_relation::bigint
+      and k.slot = 0
+  ) as c
+  where t.relation = of_relation::bigint
+    and c.changed_at > clock_timestamp() - interval '5 seconds';
+  return found;
+end
+$$;
+
+-- Has the changes of a table told with all its values; false when somebody uses the table so that this has to wait.
+-- It needs a lock that queues up readers and writers: it does not insist.
+create or replace function tidemark.tell_images(of_relation oid) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not tidemark.lacks_images(of_relation) then
+    return true;
+  end if;
+  perform set_config('lock_timeout', '100ms', true);
+  execute format('alter table only %s replica identity full', of_relation::regclass);
+  return true;
+exception when lock_not_available then
+  update tidemark.captured_table t
+  set not_before = clock_timestamp() + interval '1 second',
+      last_error = 'it is in use: replica identity full could not be set'
+  where t.relation = of_relation::bigint;
+  return false;
+end
+$$;
+
+-- Publishes a pending table, together with the contract that says so: the contract is before the first change. When
+-- nobody listens yet, the initial snapshot will read its rows and it is captured; otherwise it awaits its writers.
+create or replace function tidemark.publish_table(of_relation oid) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '500ms'
+as $$
+begin
+  if not tidemark.begin_step(of_relation, 'pending', 'share update exclusive') then
+    return;
+  end if;
+  if exists (select from pg_class c where c.oid = of_relation) then
+    if tidemark.may_get_key(of_relation) or not tidemark.tell_images(of_relation) then
+      return;
+    end if;
+    if not tidemark.is_published(of_relation) then
+      execute format('alter publication tidemark add table only %s', of_relation::regclass);
+    end if;
+  end if;
+  -- From here on no DDL on the table is under way; what came before may have made it one that is refused, or gone.
+  update tidemark.captured_table t
+  set state = case when tidemark.is_listening() then 'awaiting writers' else 'captured' end,
+      complete = not tidemark.is_listening(),
+      awaited = null,
+      signal_id = null,
+      not_before = null,
+      since = now()
+  where t.relation = of_relation::bigint;
+  perform tidemark.observe_table(of_relation);
+  perform tidemark.grant_reading(of_relation)
+  from tidemark.captured_table t
+  where t.relation = of_relation::bigint
+    and t.state in ('awaiting writers', 'captured');
+end
+$$;
+
+-- Transactions that may have written to the table: what they wrote before it was published is not in the log.
+create or replace function tidemark.writers(of_relation oid) returns text[]
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(distinct l.virtualtransaction), '{}')
+  from pg_locks l
+  where l.locktype = 'relation'
+    and l.database = (select d.oid from pg_database d where d.datname = current_database())
+    and l.relation = of_relation
+    and l.mode in ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+    and l.granted
+    and l.pid is distinct from pg_backend_pid()
+$$;
+
+-- What Debezium is told to have it read a table: by key, in chunks between the changes, or without a key all at once,
+-- the changes waiting. A row of the beacon then stands on the topic before those of the table.
+create or replace function tidemark.reading_order(of_relation oid) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select case
+      when exists (select from tidemark.key_columns(of_relation)) then
+        jsonb_build_object('type', 'incremental', 'data-collections', jsonb_build_array(named.name))
+      else
+        jsonb_build_object('type', 'blocking', 'data-collections', jsonb_build_array('tidemark.beacon', named.name))
+    end
+    from (
+      select n.nspname || '.' || c.relname as name
+      from pg_class c
+      join pg_namespace n on n.oid = c.relnamespace
+      where c.oid = of_relation
+    ) as named
+  );
+end
+$$;
+
+-- Moves a published table on once its writers have ended: one without rows is captured, one with rows is read, and one
+-- after the other. Called first in a transaction after the one that published it, so that no writer is missed.
+create or replace function tidemark.await_writers(of_relation oid) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '500ms'
+as $$
+declare
+  current tidemark.captured_table;
+  keyed boolean := exists (select from tidemark.key_columns(of_relation));
+  remaining text[];
+  has_rows boolean;
+  new_signal text := 'capture-' || gen_random_uuid();
+begin
+  if not tidemark.begin_step(of_relation, 'awaiting writers', 'access share')
+    or not exists (select from pg_class c where c.oid = of_relation) then
+    return;
+  end if;
+  select * into current from tidemark.captured_table t where t.relation = of_relation::bigint;
+  -- A transaction that is prepared meanwhile goes on under another name.
+  select coalesce(array_agg(distinct w.name), '{}') into remaining
+  from unnest(coalesce(current.awaited, '{}') || tidemark.writers(of_relation)) as w (name)
+  where current.awaited is null
+    or w.name = any (current.awaited) and exists (select from pg_locks l where l.virtualtransaction = w.name)
+    or w.name like '-1/%';
+  update tidemark.captured_table t
+  set awaited = remaining,
+      -- Who has loaded a table without a key may be about to add it.
+      not_before = case when not keyed and current.awaited <> '{}' then clock_timestamp() + interval '5 seconds' end
+  where t.relation = of_relation::bigint
+    and t.awaited is distinct from remaining;
+  if remaining <> '{}' or found and not keyed and current.awaited <> '{}' then
+    return;
+  end if;
+
+  execute format('select exists (select from only %s)', of_relation::regclass) into has_rows;
+  if not has_rows then
+    perform tidemark.end_capture(of_relation);
+    return;
+  end if;
+  if exists (select from tidemark.captured_table t where t.state = 'reading') then
+    return;
+  end if;
+  perform tidemark.grant_reading(of_relation);
+  insert into tidemark.signal (id, type, data)
+  values (new_signal, 'execute-snapshot', tidemark.reading_order(of_relation));
+  update tidemark.captured_table t
+  set state = 'reading',
+      signal_id = new_signal,
+      seen_marks = null,
+      seen_lsn = null,
+      not_before = null,
+      since = now()
+  where t.relation = of_relation::bigint;
+end
+$$;
+
+-- All rows of the table are on the topic: its next contract says so.
+create or replace function tidemark.end_capture(of_relation oid) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update tidemark.captured_table t
+  set state = 'captured',
+      complete = true,
+      last_error = null,
+      awaited = null,
+      signal_id = null,
+      not_before = null,
+      since = now()
+  where t.relation = of_relation::bigint;
+  perform tidemark.observe_table(of_relation);
+end
+$$;
+
+-- The signal that a row of tidemark.signal is, or that it is a mark for.
+create or replace function tidemark.signal_of(id text, type text, data text) returns text
+language sql immutable
+as $$
+  select case when type like 'snapshot-window-%' then data::jsonb ->> 'correlationId' else id end
+$$;
+
+-- Removes what is left of readings that are over, or whose table is gone.
+create or replace function tidemark.tidy_signals() returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  delete from tidemark.signal s
+  where tidemark.signal_of(s.id, s.type, s.data) like 'capture-%'
+    and not exists (
+      select
+      from tidemark.captured_table t
+      where t.signal_id = tidemark.signal_of(s.id, s.type, s.data)
+    )
+$$;
+
+-- Whether the log is behind a place, for the replication slot: what was written before it is on the topic.
+create or replace function tidemark.is_confirmed(place pg_lsn) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select
+    from pg_replication_slots r
+    join tidemark.setting s on r.slot_name = 'tidemark_e' || s.epoch
+    where r.confirmed_flush_lsn >= place
+  );
+end
+$$;
+
+-- How a reading in chunks came out: null while it goes on, else '' or why it failed. Debezium marks begin and end of
+-- each chunk in tidemark.signal, and begins the next one when it finds the end mark in the log. So it is done when the
+-- slot has confirmed a place behind all marks and there are no new ones. A last chunk without an end failed; a single
+-- chunk found no rows, or skipped the table.
+create or replace function tidemark.chunks_result(of_relation oid, current tidemark.captured_table, has_rows boolean)
+returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  marks bigint;
+  chunks bigint;
+  closed boolean;
+begin
+  select count(*), count(*) filter (where m.type = 'snapshot-window-open'),
+    (array_agg(m.type order by m.opened_at desc, m.type))[1] = 'snapshot-window-close'
+  into marks, chunks, closed
+  from (
+    select s.type, (s.data::jsonb ->> 'openWindowTimestamp')::timestamptz as opened_at
+    from tidemark.signal s
+    where s.id <> current.signal_id
+      and tidemark.signal_of(s.id, s.type, s.data) = current.signal_id
+  ) as m;
+  if marks is distinct from coalesce(current.seen_marks, 0) then
+    update tidemark.captured_table t
+    set seen_marks = marks,
+        seen_lsn = pg_current_wal_insert_lsn()
+    where t.relation = of_relation::bigint;
+    -- Gives Debezium something behind that place to confirm, before its next heartbeat.
+    perform tidemark.emit_beacon();
+    return null;
+  end if;
+  if current.seen_lsn is null or not tidemark.is_confirmed(current.seen_lsn) then
+    return null;
+  end if;
+  return case
+    when not closed then 'Debezium could not read its rows, the log of Connect says why'
+    when chunks = 1 and has_rows then 'Debezium skipped it, the log of Connect says why'
+    else ''
+  end;
+end
+$$;
+
+-- How a reading all at once came out, like chunks_result. Debezium leaves no mark of it in the source.
+create or replace function tidemark.blocking_result(of_relation oid, current tidemark.captured_table) returns text
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current.seen_lsn is null then
+    update tidemark.captured_table t
+    set seen_lsn = pg_current_wal_insert_lsn()
+    where t.relation = of_relation::bigint;
+    perform tidemark.emit_beacon();
+    return null;
+  end if;
+  return case when tidemark.is_confirmed(current.seen_lsn) then '' end;
+end
+$$;
+
+-- Ends the reading of a table: it is captured, or read again after a failure. Rows without a key that were read twice
+-- would count twice: such a reading is a new generation.
+create or replace function tidemark.end_reading(of_relation oid) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '500ms'
+as $$
+declare
+  current tidemark.captured_table;
+  keyed boolean := exists (select from tidemark.key_columns(of_relation));
+  has_rows boolean;
+  failure text;
+begin
+  if not tidemark.begin_step(of_relation, 'reading', 'access share')
+    or not exists (select from pg_class c where c.oid = of_relation) then
+    return;
+  end if;
+  select * into current from tidemark.captured_table t where t.relation = of_relation::bigint;
+  execute format('select exists (select from only %s)', of_relation::regclass) into has_rows;
+  failure := case
+    when keyed then tidemark.chunks_result(of_relation, current, has_rows)
+    else tidemark.blocking_result(of_relation, current)
+  end;
+  if failure is null then
+    return;
+  end if;
+  if failure = '' then
+    perform tidemark.end_capture(of_relation);
+  else
+    update tidemark.captured_table t
+    set state = 'pending',
+        last_error = failure,
+        signal_id = null,
+        since = now()
+    where t.relation = of_relation::bigint;
+    if not keyed then
+      perform tidemark.begin_generation(of_relation);
+      perform tidemark.observe_table(of_relation);
+    end if;
+  end if;
+  perform tidemark.tidy_signals();
+end
+$$;
+
+revoke all on all functions in schema tidemark from public;
