@@ -19,6 +19,8 @@ export type CompareOptions = {
   target: string
   /** `schema.table`; all captured tables without it. */
   table?: string
+  /** Leaves out the tables, `schema.table`, for which it is false. */
+  only?: (name: string) => boolean
   /** Most differing rows shown of a table. */
   examples?: number
   /** Most time spent waiting, in all. */
@@ -50,12 +52,12 @@ const mostLooks = 5
  * tables. Throws a LaggingError where the target does not get there within `waitMs`, or a table is still being read.
  */
 export async function compareDatabases(options: CompareOptions): Promise<Comparison> {
-  const { table, waitMs, onProgress } = options
+  const { table, only, waitMs, onProgress } = options
   const started = performance.now()
   const sessions = await openBoth(options.source, options.target)
   const onWait = (what: string) => onProgress?.(`waiting for ${what}`)
   const watermark = { ...sessions, deadline: Date.now() + waitMs, onWait }
-  const isWanted = ({ name }: { name: string }) => table === undefined || name === table
+  const isWanted = ({ name }: { name: string }) => (table === undefined || name === table) && (only?.(name) ?? true)
   try {
     await waitForReading(watermark, isWanted)
     const beacon = await waitUntilVisible(watermark)

@@ -1,0 +1,38 @@
+import { type Comparison, compareDatabases, countMismatches } from '#commands/compare/compare-databases.ts'
+import { describeComparison } from '#commands/compare/comparison-report.ts'
+
+/** Reasons for which a table may end up stopped; each names what the application did that cannot be followed. */
+const allowedStops: RegExp[] = []
+
+/** Reasons for which a table may not be captured. */
+const allowedRefusals: RegExp[] = []
+
+/** Two databases, as URLs. */
+export type BothDatabases = { source: string; target: string }
+
+/**
+ * Undefined when all tables whose names start with the prefix are equal, or stand still for a reason that is allowed;
+ * else the comparison in words. Waits for what is under way; a stop that ends by itself gets the same time.
+ */
+export async function judgeHistory(
+  databases: BothDatabases,
+  prefix: string,
+  waitMs: number,
+): Promise<string | undefined> {
+  const deadline = Date.now() + waitMs
+  const only = (name: string) => name.startsWith(`public.${prefix}`)
+  for (;;) {
+    const comparison = await compareDatabases({ ...databases, only, waitMs: Math.max(1, deadline - Date.now()) })
+    const problem = describeProblem(comparison)
+    const mayResolve = comparison.stopped.length > 0 && countMismatches(comparison) === comparison.stopped.length
+    if (problem === undefined || !mayResolve || Date.now() > deadline) return problem
+  }
+}
+
+function describeProblem(comparison: Comparison): string | undefined {
+  const stopped = comparison.stopped.filter(({ reason }) => !allowedStops.some((allowed) => allowed.test(reason)))
+  const uncaptured = comparison.uncaptured.filter(({ why }) => !allowedRefusals.some((allowed) => allowed.test(why)))
+  const unexpected = { ...comparison, stopped, uncaptured }
+  if (countMismatches(unexpected) === 0 && uncaptured.length === 0) return undefined
+  return describeComparison(unexpected, 160)
+}
