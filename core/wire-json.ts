@@ -14,8 +14,8 @@ export function parseExactly(text: string): unknown {
   return JSON.parse(text, keepDigits as (key: string, value: unknown) => unknown)
 }
 
-/** Sixteen digits in a row: the shortest number that may be inexact. */
-const longDigits = /\d{16}/
+/** In digits that follow one another: whole numbers from 2^53 on, which may be inexact. */
+const longDigits = /9\d{15}|\d{17}/
 
 function keepDigits(_key: string, value: unknown, context: { source?: string }): unknown {
   if (typeof value !== 'number' || context.source === undefined || !longDigits.test(context.source)) return value

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { UNAVAILABLE_PLACEHOLDER } from '#core/column-codec.ts'
 import type { Captured } from './captured-tables.ts'
 import { type ConnectorSettings, connectorConfiguration } from './connector-configuration.ts'
 
@@ -113,6 +114,26 @@ test('every record goes to the one topic, except heartbeats', () => {
   expect(dropped.test('tidemark_e1.message')).toBe(false)
 })
 
+test('notifications lose their key before the record of every other kind is wrapped, so they travel with records without one', () => {
+  const configuration = configure()
+  const noKey = new RegExp(`^(?:${configuration['predicates.notification.pattern']})$`)
+
+  expect(configuration['notification.enabled.channels']).toBe('sink')
+  expect(noKey.test(configuration['notification.sink.topic.name']!)).toBe(true)
+  expect(noKey.test('tidemark_e3.tidemark.beacon')).toBe(false)
+  expect(configuration['transforms']).toBe('drop,partition,unkey,slot,route,hoist')
+  expect(configuration['transforms.partition.partition.field']).toBe(configuration['transforms.unkey.field'])
+  expect(configuration['transforms.hoist.field']).toBe('key')
+  expect(configuration).not.toHaveProperty('transforms.hoist.predicate')
+})
+
+test('a reading says in its beacons which transactions it sees', () => {
+  const override = configure()['snapshot.select.statement.overrides.tidemark.beacon']
+
+  expect(configure()['snapshot.select.statement.overrides']).toBe('tidemark.beacon')
+  expect(override).toContain("jsonb_build_object('snapshot', pg_current_snapshot()::text)")
+})
+
 test('credentials are named, not held', () => {
   const configuration = configure()
 
@@ -126,11 +147,19 @@ test('nothing is lost without a word: each default of Debezium that drops or gue
     'event.converting.failure.handling.mode': 'fail',
     'event.processing.failure.handling.mode': 'fail',
     'include.unknown.datatypes': 'true',
+    'time.precision.mode': 'microseconds',
+    'interval.handling.mode': 'string',
+    'binary.handling.mode': 'bytes',
     'offset.mismatch.strategy': 'trust_offset',
     'publication.autocreate.mode': 'disabled',
     'producer.override.enable.idempotence': 'true',
     'producer.override.acks': 'all',
   })
+})
+
+test('an unchanged TOASTed value is told by a word that nobody has as a value', () => {
+  expect(configure()['unavailable.value.placeholder']).toBe(UNAVAILABLE_PLACEHOLDER)
+  expect(UNAVAILABLE_PLACEHOLDER).not.toBe('__debezium_unavailable_value')
 })
 
 test("on AWS the source's certificate is verified, on loopback there is none", () => {

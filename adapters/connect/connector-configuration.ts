@@ -1,3 +1,4 @@
+import { UNAVAILABLE_PLACEHOLDER } from '#core/column-codec.ts'
 import { type Captured, literally, tablePatterns } from './captured-tables.ts'
 
 /** What the connector is told by its surroundings; everything else is decided here. */
@@ -25,8 +26,14 @@ export const PUBLICATION = 'tidemark'
 /** Records of these say what the others mean; each of their rows belongs to one topic partition. */
 const CONTROL_TABLES = ['tidemark.table_contract', 'tidemark.beacon']
 
+/** What Debezium says about itself is sent to this name before it is routed. */
+const NOTIFICATIONS = 'tidemark.notification'
+
 /** The setting that lists what the initial snapshot reads. */
 const SNAPSHOT_TABLES = 'snapshot.include.collection.list'
+
+/** The snapshot of the reading transaction, which a blocking snapshot must ask for again: it knows no overrides. */
+const BEACON_READING = `select slot, number, body || jsonb_build_object('snapshot', pg_current_snapshot()::text) as body, emitted_at from tidemark.beacon`
 
 /** A record of this size passes producer and topic. */
 const MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -43,6 +50,7 @@ export function connectorConfiguration(settings: ConnectorSettings): Record<stri
     ...replication(settings),
     ...initialSnapshot(settings),
     ...signals(),
+    ...notifications(),
     ...encoding(),
     ...routing(settings),
     ...producing(),
@@ -125,6 +133,9 @@ function initialSnapshot({ published }: ConnectorSettings): Record<string, strin
       .join(','),
     'snapshot.locking.mode': 'none',
     'snapshot.fetch.size': '10000',
+    // Beacons are read with the rows, so that they say which transactions' rows a reading holds.
+    'snapshot.select.statement.overrides': 'tidemark.beacon',
+    'snapshot.select.statement.overrides.tidemark.beacon': BEACON_READING,
   }
 }
 
@@ -136,6 +147,14 @@ function signals(): Record<string, string> {
     'incremental.snapshot.chunk.size': '8192',
     // With it, reading a table that Debezium never saw before fails for want of a schema.
     'include.schema.changes': 'false',
+  }
+}
+
+/** Each start of the task is told on the topic, before the first record it may send again. */
+function notifications(): Record<string, string> {
+  return {
+    'notification.enabled.channels': 'sink',
+    'notification.sink.topic.name': NOTIFICATIONS,
   }
 }
 
@@ -152,13 +171,16 @@ function encoding(): Record<string, string> {
     // The topic is not compacted: a tombstone says nothing the delete has not said.
     'tombstones.on.delete': 'false',
     'decimal.handling.mode': 'string',
-    'time.precision.mode': 'isostring',
+    // The other modes send time 24:00 as 00:00, or fail on it; isostring is longer besides.
+    'time.precision.mode': 'microseconds',
+    // Numeric makes microseconds of months and days, which is another interval.
     'interval.handling.mode': 'string',
     // base64 in JSON all the same; the mode called base64 turns an unchanged TOASTed bytea into null.
     'binary.handling.mode': 'bytes',
     'hstore.handling.mode': 'json',
     // Columns of types Debezium does not know arrive as text instead of vanishing.
     'include.unknown.datatypes': 'true',
+    'unavailable.value.placeholder': UNAVAILABLE_PLACEHOLDER,
     // The defaults write a warning and null for what cannot be converted.
     'event.converting.failure.handling.mode': 'fail',
     'event.processing.failure.handling.mode': 'fail',
@@ -170,14 +192,23 @@ function routing({ epoch, topic, topicPartitions }: ConnectorSettings): Record<s
   const prefix = literally(topicPrefix(epoch))
   const matches = 'org.apache.kafka.connect.transforms.predicates.TopicNameMatches'
   return {
-    predicates: 'heartbeat,control',
+    predicates: 'heartbeat,control,notification',
     'predicates.heartbeat.type': matches,
     'predicates.heartbeat.pattern': '__debezium-heartbeat\\..*',
     'predicates.control.type': matches,
     'predicates.control.pattern': `${prefix}\\.(${CONTROL_TABLES.map(literally).join('|')})`,
-    transforms: 'drop,slot,route',
+    'predicates.notification.type': matches,
+    'predicates.notification.pattern': literally(NOTIFICATIONS),
+    transforms: 'drop,partition,unkey,slot,route,hoist',
     'transforms.drop.type': 'org.apache.kafka.connect.transforms.Filter',
     'transforms.drop.predicate': 'heartbeat',
+    // A notification's key is a fresh uuid. A field that is null, put into the key and then taken for it, leaves none.
+    'transforms.partition.type': 'org.apache.kafka.connect.transforms.InsertField$Key',
+    'transforms.partition.predicate': 'notification',
+    'transforms.partition.partition.field': 'partition',
+    'transforms.unkey.type': 'org.apache.kafka.connect.transforms.ExtractField$Key',
+    'transforms.unkey.predicate': 'notification',
+    'transforms.unkey.field': 'partition',
     // The row of slot s goes to topic partition s: in each of them a contract precedes what it explains.
     'transforms.slot.type': 'io.debezium.transforms.partitions.PartitionRouting',
     'transforms.slot.predicate': 'control',
@@ -193,6 +224,9 @@ function routing({ epoch, topic, topicPartitions }: ConnectorSettings): Record<s
     'transforms.route.key.field.replacement': '$1',
     // The default remembers 16 tables and works out the others for every record.
     'transforms.route.logical.destination.cache.size': '2048',
+    // Records without a key would spread; as {"key":null} all of them, and each start, are in order in one topic partition.
+    'transforms.hoist.type': 'org.apache.kafka.connect.transforms.HoistField$Key',
+    'transforms.hoist.field': 'key',
   }
 }
 

@@ -1,17 +1,19 @@
 -- How the values of a column travel: the one place that knows which types are carried exactly. It reads the catalog
--- only, so that the preflight can create it in pg_temp.
+-- only, so that the preflight can create it in pg_temp. docs/types.md lists what follows; what was found about each
+-- type stands in docs/decisions/005.
 --
--- carried      the type the target stores: of a domain its base type, of an enum or a composite text, else the type
---              itself; types of extensions without a schema
+-- carried      the type the target stores: of a domain its base type; of an enum, a composite and a type that the
+--              target cannot be expected to have text; else the type itself, that of an extension without a schema
 -- wire         value, or text where Debezium does not know the type and sends Postgres's text
 -- definition   changes with the make-up of a user-defined type; null where there is none
--- full_images  an update that leaves a TOASTed value as it is says nothing about it: unless the column's storage is
---              plain (attstorage = 'p'), the table needs replica identity full
+-- full_images  an update that leaves a TOASTed value as it is sends null for it, or fails: unless the column's storage
+--              is plain (attstorage = 'p'), the table needs replica identity full
 -- refusal, fix why the type is not carried, and what to do as a format string: %1$s is the table, %2$I the column
 -- key_refusal  why it is not carried in a key, though it is elsewhere
+-- checks       it is carried all the same in a table that has a check constraint on each of these expressions
 create or replace function tidemark.column_type(type oid, typmod integer)
 returns table (
-  carried text, wire text, definition text, full_images boolean, refusal text, fix text, key_refusal text
+  carried text, wire text, definition text, full_images boolean, refusal text, fix text, key_refusal text, checks text[]
 )
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -19,6 +21,7 @@ as $$
 declare
   base pg_type;
   base_modifier integer := typmod;
+  extension text;
   element record;
 begin
   select * into base from pg_type t where t.oid = type;
@@ -27,16 +30,52 @@ begin
     base_modifier := base.typtypmod;
     select * into base from pg_type t where t.oid = base.typbasetype;
   end loop;
+  select e.extname into extension
+  from pg_depend d
+  join pg_extension e on e.oid = d.refobjid
+  where d.classid = 'pg_type'::regclass
+    and d.objid = base.oid
+    and d.refclassid = 'pg_extension'::regclass
+    and d.deptype = 'e';
 
   wire := 'value';
   full_images := false;
-  fix := 'alter table %1$s alter column %2$I type text using %2$I::text';
+  carried := format_type(base.oid, base_modifier);
 
   if exists (select from pg_type e where e.oid = base.typelem and e.typarray = base.oid) then
-    select c.carried, c.definition into element from tidemark.column_type(base.typelem, base_modifier) c;
+    select c.*, e.typtype, e.typname into element
+    from tidemark.column_type(base.typelem, base_modifier) c
+    join pg_type e on e.oid = base.typelem;
     carried := element.carried || '[]';
     definition := element.definition;
-    refusal := 'arrays are not carried exactly yet';
+    -- These send something else for a TOASTed array that an update did not touch.
+    full_images := element.carried !~ '^(integer|bigint|text|character varying|character|uuid|jsonb?|bytea|date)\M'
+      or element.typtype = 'e';
+    key_refusal := case
+      when element.key_refusal is not null or element.carried ~ '^(numeric|real|double|character\M|citext|hstore|jsonb|interval|numrange)'
+        then 'equal keys may be written differently'
+    end;
+    if element.typtype = 'd' then
+      refusal := 'Debezium sends null for an array of a domain';
+    elsif element.typtype <> 'e' and element.carried !~ (
+      '^("char"|smallint|integer|bigint|numeric|real|double precision|boolean|text|character varying|character|citext'
+      || '|uuid|jsonb?|bytea|date|time\M.* without time zone|timestamp\M.* without time zone|inet|cidr|macaddr8?|oid'
+      || '|int4range|int8range|numrange|daterange|tsrange|tstzrange|hstore)(\(|$| )')
+      or element.wire = 'text' then
+      refusal := 'Debezium sends null or nothing for such an array';
+    else
+      refusal := 'an array with other lower bounds or dimensions arrives as another array';
+      checks := array['((array_ndims(%1$I) = 1) AND (array_lower(%1$I, 1) = 1))'] || case
+        when element.typtype = 'e' then
+          array[format('(array_position(%%1$I, NULL::%s) IS NULL)', format_type(base.typelem, -1))]
+        when element.carried = 'numeric' then
+          array['(''NaN''::numeric <> ALL (%1$I))', '(''Infinity''::numeric <> ALL (%1$I))', '(''-Infinity''::numeric <> ALL (%1$I))']
+        when element.carried like 'numeric%' then array['(''NaN''::numeric <> ALL (%1$I))']
+        when element.carried = 'date' then array['(''1582-10-15''::date <= ALL (%1$I))']
+        when element.carried like 'time%without time zone' and element.carried not like 'timestamp%' then
+          array['(''24:00:00''::time without time zone <> ALL (%1$I))']
+      end;
+    end if;
   elsif base.typtype = 'e' then
     carried := 'text';
     definition := (
@@ -44,7 +83,6 @@ begin
       from pg_enum e
       where e.enumtypid = base.oid
     );
-    refusal := 'enums are not carried exactly yet';
   elsif base.typtype = 'c' then
     carried := 'text';
     wire := 'text';
@@ -58,23 +96,124 @@ begin
         and a.attnum > 0
         and not a.attisdropped
     );
-    refusal := 'composites are not carried exactly yet';
-  else
-    carried := format_type(base.oid, base_modifier);
-    if base.typnamespace <> 'pg_catalog'::regnamespace or base.typname <> all (array[
-      'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'text', 'varchar', 'bpchar', 'bool', 'date', 'timestamp',
-      'timestamptz', 'uuid', 'json', 'jsonb', 'bytea'
-    ]) then
-      refusal := 'not carried exactly yet';
-    elsif base.typname <> all (array[
-      'int2', 'int4', 'int8', 'numeric', 'text', 'varchar', 'bpchar', 'bool', 'date', 'timestamp', 'timestamptz', 'uuid'
-    ]) then
+    key_refusal := 'equal keys may be written differently';
+  elsif base.typnamespace = 'pg_catalog'::regnamespace then
+    case
+      when base.typname = any (array[
+        'bool', 'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'money', 'text', 'varchar', 'bpchar', 'char', 'name',
+        'uuid', 'json', 'jsonb', 'xml', 'tsvector', 'date', 'time', 'timestamp', 'timestamptz', 'bytea', 'inet', 'cidr',
+        'macaddr', 'macaddr8', 'oid', 'int4range', 'int8range', 'numrange', 'daterange', 'tsrange', 'tstzrange', 'point',
+        'line', 'lseg', 'box', 'circle'
+      ]) then
+        null;
+      when base.typname = any (array[
+        'tsquery', 'jsonpath', 'xid', 'xid8', 'cid', 'tid', 'pg_lsn', 'pg_snapshot', 'txid_snapshot', 'int4multirange',
+        'int8multirange', 'nummultirange', 'datemultirange', 'tsmultirange', 'tstzmultirange'
+      ]) then
+        wire := 'text';
+      when base.typname in ('path', 'polygon') then
+        full_images := true;
+      when base.typname = 'bit' then
+        -- A value of at most 24 bytes is never TOASTed.
+        full_images := base_modifier > 128;
+      when base.typname = 'aclitem' then
+        carried := 'text';
+        wire := 'text';
+      when base.typname = 'varbit' then
+        refusal := 'its values arrive without their length';
+      when base.typname = 'interval' then
+        refusal := 'infinity arrives as 0, and 2147483648 hours or more end the connector';
+        checks := array['isfinite(%1$I)', '(abs(EXTRACT(hour FROM %1$I)) < (2147483647)::numeric)'];
+      when base.typname = 'timetz' then
+        refusal := 'its values arrive without their time zone';
+        checks := array['(EXTRACT(timezone FROM %1$I) = (0)::numeric)'];
+      when base.typname like 'reg%' then
+        refusal := 'what its values mean depends on the database';
+      else
+        refusal := 'Debezium does not send its values';
+    end case;
+    if base.typname in ('tsvector', 'tsquery') then
+      key_refusal := 'it is not carried in keys';
+    end if;
+  elsif extension in ('hstore', 'citext') or extension = 'ltree' and base.typname = 'ltree' then
+    carried := quote_ident(base.typname);
+    -- What is one key follows the rules of the database's language, those of these on letters without accents too.
+    if extension = 'citext' and exists (
+      select from pg_database b where b.datname = current_database() and concat(b.datctype, b.datlocale) ~ '(^|\W)(tr|az|lt)'
+    ) then
       key_refusal := 'equal keys may be written differently';
     end if;
+  elsif extension = 'ltree' then
+    carried := quote_ident(base.typname);
+    wire := 'text';
+  elsif extension = 'isn' and base.typname = 'isbn' then
+    carried := 'text';
+    key_refusal := 'equal keys may be written differently';
+  elsif base.typname in ('geometry', 'geography', 'vector', 'halfvec', 'sparsevec') then
+    refusal := 'not carried exactly yet';
+  else
+    carried := 'text';
+    wire := 'text';
+    key_refusal := 'equal keys may be written differently';
   end if;
-  if refusal is null then
-    fix := null;
-  end if;
+
+  fix := case
+    when refusal is null then null
+    when checks is null then 'alter table %1$s alter column %2$I type text using %2$I::text'
+    else 'alter table %1$s ' || (
+      select string_agg('add check (' || replace(c.expression, '%1$I', '%2$I') || ')', ', ' order by c.place)
+      from unnest(checks) with ordinality as c (expression, place)
+    )
+  end;
   return next;
+end
+$$;
+
+-- Why a column of a table cannot be carried, and the SQL that changes it; no row where it can. `keyed` says whether the
+-- table has a key: one without is captured with replica identity full in any case.
+create or replace function tidemark.column_type_refusal(relation oid, attribute smallint, keyed boolean)
+returns table (refusal text, fix text)
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO'
+as $$
+declare
+  this record;
+begin
+  select c.*, a.attname, a.attstorage, r.relreplident, format('%I.%I', n.nspname, r.relname) as name into this
+  from pg_attribute a
+  join pg_class r on r.oid = a.attrelid
+  join pg_namespace n on n.oid = r.relnamespace
+  cross join tidemark.column_type(a.atttypid, a.atttypmod) c
+  where a.attrelid = relation
+    and a.attnum = attribute;
+
+  if this.refusal is not null and not coalesce(
+    (
+      select bool_and(exists (
+        select
+        from pg_constraint k
+        where k.conrelid = relation
+          and k.contype = 'c'
+          and k.convalidated
+          and pg_get_constraintdef(k.oid) = format('CHECK (%s)', format(c.expression, this.attname))
+      ))
+      from unnest(this.checks) as c (expression)
+    ),
+    false
+  ) then
+    refusal := this.refusal;
+    fix := format(this.fix, this.name, this.attname);
+    return next;
+    if this.checks is null then
+      return;
+    end if;
+  end if;
+  if this.full_images and this.attstorage <> 'p' and keyed and this.relreplident <> 'f' then
+    refusal := 'an update that leaves a large value as it is does not arrive whole';
+    fix := format('alter table %s replica identity full', this.name);
+    return next;
+  end if;
 end
 $$;

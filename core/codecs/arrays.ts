@@ -1,0 +1,48 @@
+import { type ColumnCodec, codec } from './codec.ts'
+import {
+  UNAVAILABLE_BASE64,
+  UNAVAILABLE_NUMBERS,
+  UNAVAILABLE_PLACEHOLDER,
+  UNAVAILABLE_UUID,
+  unavailable,
+} from './unavailable.ts'
+import { refuse, ValueError } from './value-error.ts'
+
+/**
+ * Arrays of one dimension that begin at 1. Others arrive as such, so sql/source carries only columns whose check
+ * constraints keep others out.
+ */
+export function arrayOf(element: ColumnCodec): ColumnCodec {
+  return codec((wire) => {
+    if (!Array.isArray(wire)) return refuse('array', wire)
+    return isUnavailable(wire) ? unavailable : arrayLiteral(wire, element)
+  })
+}
+
+/** An unchanged TOASTed array arrives as an array of the placeholder, as its element type can hold it. */
+function isUnavailable(wire: readonly unknown[]): boolean {
+  if (wire.length === 1) {
+    return wire[0] === UNAVAILABLE_PLACEHOLDER || wire[0] === UNAVAILABLE_BASE64 || wire[0] === UNAVAILABLE_UUID
+  }
+  return wire.length === UNAVAILABLE_NUMBERS.length && wire.every((number, i) => number === UNAVAILABLE_NUMBERS[i])
+}
+
+/** Postgres's array input text. */
+function arrayLiteral(wire: readonly unknown[], { decode }: ColumnCodec): string {
+  let literal = '{'
+  for (let i = 0; i < wire.length; i++) {
+    if (i > 0) literal += ','
+    if (wire[i] === null) literal += 'NULL'
+    else {
+      const text = decode(wire[i])
+      if (text === unavailable) throw new ValueError('an array holds a part of itself only')
+      literal += quoteElement(text)
+    }
+  }
+  return `${literal}}`
+}
+
+/** An element between double quotes, as array input wants it. */
+export function quoteElement(text: string): string {
+  return /["\\]/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
+}

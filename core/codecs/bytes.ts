@@ -1,0 +1,68 @@
+import { type ColumnCodec, codec, type Decode } from './codec.ts'
+import { UNAVAILABLE_BASE64, unavailable } from './unavailable.ts'
+import { refuse } from './value-error.ts'
+
+const digits = new Int16Array(128).fill(-1)
+for (const [value, digit] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries()) {
+  digits[digit.charCodeAt(0)] = value
+}
+
+/** The bytes of base64 text with padding. Throws a ValueError on other text. */
+export function base64ToBytes(text: string): Uint8Array {
+  const length = text.endsWith('==') ? text.length - 2 : text.endsWith('=') ? text.length - 1 : text.length
+  const bytes = new Uint8Array(Math.floor((length * 3) / 4))
+  let held = 0
+  let bits = 0
+  let at = 0
+  for (let i = 0; i < length; i++) {
+    const digit = digits[text.charCodeAt(i)] ?? -1
+    if (digit < 0) refuse('text in base64', text)
+    held = ((held << 6) | digit) & 0xffff
+    bits += 6
+    if (bits >= 8) {
+      bits -= 8
+      bytes[at++] = (held >> bits) & 0xff
+    }
+  }
+  return bytes
+}
+
+/** Text of well-formed UTF-8, as Postgres sends it. */
+export function utf8Text(bytes: Uint8Array): string {
+  let text = ''
+  for (let i = 0; i < bytes.length; ) {
+    const first = bytes[i++]!
+    const following = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3
+    let point = following === 0 ? first : first & (0x3f >> following)
+    for (let n = 0; n < following; n++) point = (point << 6) | (bytes[i++]! & 0x3f)
+    text += String.fromCodePoint(point)
+  }
+  return text
+}
+
+const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+const decodeBytea: Decode = (wire) => {
+  if (wire === UNAVAILABLE_BASE64) return unavailable
+  if (typeof wire !== 'string') return refuse('bytea', wire)
+  let text = '\\x'
+  for (const byte of base64ToBytes(wire)) text += hex[byte]
+  return text
+}
+
+export const bytea = codec(decodeBytea)
+
+/** Bits of a fixed number: a boolean where it is one, else the bytes that are not zero, the lowest first. */
+export function bits(length: number): ColumnCodec {
+  if (length === 1) return codec((wire) => (wire === true ? '1' : wire === false ? '0' : refuse('bit(1)', wire)), true)
+  return codec((wire) => {
+    if (typeof wire !== 'string') return refuse(`bit(${length})`, wire)
+    const bytes = base64ToBytes(wire)
+    let text = ''
+    for (let bit = length - 1; bit >= 0; bit--) text += ((bytes[bit >> 3] ?? 0) >> (bit & 7)) & 1
+    for (let bit = length; bit < bytes.length * 8; bit++) {
+      if (((bytes[bit >> 3]! >> (bit & 7)) & 1) === 1) refuse(`bit(${length})`, wire)
+    }
+    return text
+  }, true)
+}

@@ -1,0 +1,46 @@
+import { codec, codecWithKey, type Decode } from './codec.ts'
+import { UNAVAILABLE_PLACEHOLDER, unavailable } from './unavailable.ts'
+import { refuse } from './value-error.ts'
+
+const decodeInteger: Decode = (wire) => {
+  if (typeof wire === 'number' && Number.isSafeInteger(wire)) return `${wire}`
+  return typeof wire === 'string' && /^-?\d+$/.test(wire) ? wire : refuse('integer', wire)
+}
+
+/** How Debezium writes the numerics that have no digits. */
+const specialNumerics = new Map<unknown, string>([
+  ['NAN', 'NaN'],
+  ['POSITIVE_INFINITY', 'Infinity'],
+  ['NEGATIVE_INFINITY', '-Infinity'],
+])
+
+const decodeDecimal: Decode = (wire) => {
+  if (typeof wire !== 'string') return refuse('numeric', wire)
+  if (/^-?\d+(\.\d+)?$/.test(wire)) return wire
+  if (wire === UNAVAILABLE_PLACEHOLDER) return unavailable
+  return specialNumerics.get(wire) ?? refuse('numeric', wire)
+}
+
+/** Postgres's text of a floating point number in Debezium's JSON; NaN and the infinities arrive as strings. */
+export function floatText(wire: unknown): string {
+  if (typeof wire === 'number') return Object.is(wire, -0) ? '-0' : `${wire}`
+  return typeof wire === 'string' && /^(NaN|-?Infinity|-?\d+)$/.test(wire)
+    ? wire
+    : refuse('floating point number', wire)
+}
+
+/** `1.500` and `1.5`, `0` and `-0.00` are one numeric. */
+export function canonicalDecimal(text: string): string {
+  const trimmed = text.includes('.') ? text.replace(/\.?0+$/, '') : text
+  return trimmed === '-0' ? '0' : trimmed
+}
+
+export const integer = codec(decodeInteger, true)
+export const numeric = codecWithKey(decodeDecimal, canonicalDecimal, true)
+export const float = codecWithKey(floatText, (text) => (text === '-0' ? '0' : text), true)
+/** Its digits, whatever the source's language: Debezium reads it in the language C. */
+export const money = codec(
+  (wire) => (typeof wire === 'string' && /^-?\d+\.\d\d$/.test(wire) ? wire : refuse('money', wire)),
+  true,
+)
+export const boolean = codec((wire) => (wire === true ? 't' : wire === false ? 'f' : refuse('boolean', wire)), true)
