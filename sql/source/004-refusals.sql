@@ -4,6 +4,7 @@ create or replace function tidemark.table_refusals(relation oid, excluded_column
 returns table (reason text, fix text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -52,8 +53,8 @@ begin
     from this
     where this.relpersistence = 'u'
   ),
-  detail (reason, fix) as (
-    select format('its replica identity is %s', case this.relreplident when 'i' then 'an index other than its primary key' else 'nothing' end),
+  detail (rank, attnum, reason, fix) as (
+    select 1, 0, format('its replica identity is %s', case this.relreplident when 'i' then 'an index other than its primary key' else 'nothing' end),
       format('alter table %s replica identity default', this.name)
     from this
     where this.relreplident in ('i', 'n')
@@ -66,7 +67,7 @@ begin
           and i.indisprimary
       )
     union all
-    select 'row-level security hides rows from tidemark_capture',
+    select 2, 0, 'row-level security hides rows from tidemark_capture',
       format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
     from this
     where this.relrowsecurity
@@ -90,13 +91,13 @@ begin
         )
       )
     union all
-    select format('it is owned by %I, whose rights %I does not have', o.rolname, administrator),
+    select 3, 0, format('it is owned by %I, whose rights %I does not have', o.rolname, administrator),
       format('grant %I to %I', o.rolname, administrator)
     from this
     join pg_roles o on o.oid = this.relowner
     where not pg_has_role(administrator, this.relowner, 'usage')
     union all
-    select format('%I may not let tidemark_capture into its schema', administrator),
+    select 4, 0, format('%I may not let tidemark_capture into its schema', administrator),
       format('grant usage on schema %I to %I with grant option', this.nspname, administrator)
     from this
     join pg_namespace n on n.nspname = this.nspname
@@ -109,21 +110,21 @@ begin
       )
     union all
     -- Debezium fails on two columns that differ only in case.
-    select format('its columns %s differ only in case', string_agg(format('%I', a.attname), ' and ' order by a.attnum)),
+    select 5, min(a.attnum), format('its columns %s differ only in case', string_agg(format('%I', a.attname), ' and ' order by a.attnum)),
       format('alter table %s rename column %I to %I', this.name, max(a.attname), max(a.attname) || '_2')
     from this
     cross join attribute a
     group by this.name, lower(a.attname)
     having count(*) > 1
     union all
-    select format('the name of its column %I is reserved or holds a quote', a.attname),
+    select 6, a.attnum, format('the name of its column %I is reserved or holds a quote', a.attname),
       format('alter table %s rename column %I to %I', this.name, a.attname, regexp_replace(a.attname, '["\\]|^tidemark\$', '_', 'g'))
     from this
     cross join attribute a
     where a.attname ~ '["\\]'
       or a.attname like 'tidemark$%'
     union all
-    select format('column %I of its primary key is excluded', a.attname),
+    select 7, a.attnum, format('column %I of its primary key is excluded', a.attname),
       format('-- take ''%s.%s.%s'' out of excludeColumns of the setting captured', this.nspname, this.relname, a.attname)
     from this
     cross join attribute a
@@ -131,14 +132,14 @@ begin
       and a.place is not null
     union all
     -- Streamed changes lack generated columns: the target computes them again.
-    select format('column %I of its primary key is generated', a.attname),
+    select 8, a.attnum, format('column %I of its primary key is generated', a.attname),
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
     cross join attribute a
     where a.attgenerated <> ''
       and a.place is not null
     union all
-    select format('generated column %I uses %s, which the target does not have', a.attname,
+    select 9, min(a.attnum), format('generated column %I uses %s, which the target does not have', a.attname,
         string_agg(pg_describe_object(d.refclassid, d.refobjid, 0), ' and ')),
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
@@ -161,7 +162,7 @@ begin
       ) <> 'pg_catalog'::regnamespace
     group by this.name, a.attname
     union all
-    select format('generated column %I is computed from column %I, which %s', a.attname, u.attname,
+    select 10, a.attnum, format('generated column %I is computed from column %I, which %s', a.attname, u.attname,
         case when u.excluded then 'is excluded' else 'the target stores as ' || u.carried end),
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
@@ -172,14 +173,14 @@ begin
     where not a.excluded
       and (u.excluded or u.carried in ('text', 'text[]') and u.type not in ('text', 'text[]'))
     union all
-    select format('type %s of column %I: %s', a.type, a.attname, a.refusal), format(a.fix, this.name, a.attname)
+    select 11, a.attnum, format('type %s of column %I: %s', a.type, a.attname, a.refusal), format(a.fix, this.name, a.attname)
     from this
     cross join attribute a
     where not a.excluded
       and a.attgenerated = ''
       and a.refusal is not null
     union all
-    select format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),
+    select 12, a.attnum, format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),
       format('-- exclude the table, or give %s another primary key', this.name)
     from this
     cross join attribute a
@@ -187,7 +188,7 @@ begin
       and a.refusal is null
       and a.key_refusal is not null
     union all
-    select format('the collation of key column %I is not deterministic', a.attname),
+    select 13, a.attnum, format('the collation of key column %I is not deterministic', a.attname),
       format('alter table %s alter column %I type %s collate "C"', this.name, a.attname, a.type)
     from this
     cross join attribute a
@@ -196,21 +197,25 @@ begin
     union all
     -- Debezium fails, and with it every table, on a name that it would have to quote. These come last: the statements
     -- before them use the names as they are.
-    select 'its name holds characters other than letters a-z, digits, _ and -',
+    select 14, 0, 'its name holds characters other than letters a-z, digits, _ and -',
       format('alter table %s rename to %I', this.name, regexp_replace(this.relname, '[^A-Za-z0-9_-]', '_', 'g'))
     from this
     where this.relname !~ '^[A-Za-z0-9_-]+$'
     union all
-    select 'the name of its schema holds characters other than letters a-z, digits, _ and -',
+    select 15, 0, 'the name of its schema holds characters other than letters a-z, digits, _ and -',
       format('alter schema %I rename to %I', this.nspname, regexp_replace(this.nspname, '[^A-Za-z0-9_-]', '_', 'g'))
     from this
     where this.nspname !~ '^[A-Za-z0-9_-]+$'
   )
-  select kind.reason, kind.fix
-  from kind
-  union all
-  select detail.reason, detail.fix
-  from detail
-  where not exists (select from kind);
+  select reasons.reason, reasons.fix
+  from (
+    select 0 as rank, 0 as attnum, kind.reason, kind.fix
+    from kind
+    union all
+    select detail.rank, detail.attnum, detail.reason, detail.fix
+    from detail
+    where not exists (select from kind)
+  ) as reasons
+  order by reasons.rank, reasons.attnum;
 end
 $$;

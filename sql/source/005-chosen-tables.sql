@@ -3,6 +3,7 @@ create or replace function tidemark.ancestors(relation oid)
 returns table (ancestor oid, schema_name text, table_name text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -29,6 +30,7 @@ $$;
 create or replace function tidemark.chosen_by(relation oid) returns table (schema_name text, name text, own boolean)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -48,6 +50,7 @@ $$;
 create or replace function tidemark.is_chosen(relation oid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return exists (
@@ -78,6 +81,7 @@ $$;
 create or replace function tidemark.is_published(relation oid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return exists (
@@ -94,6 +98,7 @@ $$;
 create or replace function tidemark.is_listening() returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return exists (
@@ -109,8 +114,12 @@ $$;
 create or replace function tidemark.excluded_columns(relation oid) returns text[]
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
+  if (select s.captured -> 'excludeColumns' = '[]' from tidemark.setting s) then
+    return '{}';
+  end if;
   return (
     select coalesce(array_agg(a.attname::text), '{}')
     from pg_class c

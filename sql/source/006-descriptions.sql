@@ -2,6 +2,7 @@
 create or replace function tidemark.key_columns(relation oid) returns table (attnum int2, place bigint)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -20,6 +21,7 @@ $$;
 create or replace function tidemark.lacks_images(relation oid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   excluded text[] := tidemark.excluded_columns(relation);
@@ -55,6 +57,7 @@ $$;
 create or replace function tidemark.refusals(relation oid) returns table (reason text, fix text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
@@ -85,6 +88,7 @@ $$;
 create or replace function tidemark.describe_columns(relation oid) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 -- Constants are written the same whoever runs the DDL.
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
@@ -149,6 +153,7 @@ $$;
 create or replace function tidemark.describe_table(relation oid) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
 begin
   return (

@@ -36,26 +36,56 @@ $$;
 create or replace function tidemark.touched_tables(classes oid[], objects oid[]) returns setof oid
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  named oid[];
+  types oid[];
+begin
+  select array_agg(c.oid), array_agg(c.reltype) filter (where c.relkind = 'c') into named, types
+  from unnest(classes, objects) as command (classid, objid)
+  join pg_class c on c.oid = command.objid
+  where command.classid = 'pg_class'::regclass;
+  if 'pg_namespace'::regclass = any (classes) then
+    named := named || array(select c.oid from pg_class c where c.relnamespace = any (objects));
+  end if;
+  if types <> '{}' or 'pg_type'::regclass = any (classes) then
+    named := named || array(select tidemark.tables_with_types(types || objects));
+  end if;
+  return query
+  with recursive below (oid) as (
+    select unnest(named)
+    union
+    select i.inhrelid
+    from below
+    join pg_inherits i on i.inhparent = below.oid
+  )
+  select c.oid
+  from below
+  join pg_class c using (oid)
+  where c.relkind = 'r'
+    and c.relpersistence <> 't';
+  -- A leaf that was detached is not among the objects of that DDL.
+  return query
+  select t.relation::oid
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  join tidemark.captured_table t on tidemark.latest_contract(t.relation::oid) -> 'parents'
+    @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'table', c.relname))
+  where c.oid = any (named)
+    and c.relkind = 'p';
+end
+$$;
+
+-- The relations with a column of one of some types, or of a type made of one.
+create or replace function tidemark.tables_with_types(types oid[]) returns setof oid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-  with recursive command (classid, objid) as (
-    select * from unnest(classes, objects)
-  ),
-  type (oid) as (
-    select command.objid
-    from command
-    where command.classid = 'pg_type'::regclass
-    union all
-    select c.reltype
-    from command
-    join pg_class c on c.oid = command.objid
-    where command.classid = 'pg_class'::regclass
-      and c.relkind = 'c'
-  ),
-  -- Arrays, domains and composites are made of other types.
-  made_of (oid) as (
-    select type.oid from type
+  with recursive made_of (oid) as (
+    select unnest(types)
     union
     select u.oid
     from made_of
@@ -69,39 +99,11 @@ begin
       join pg_class c on c.oid = a.attrelid and c.relkind = 'c'
       where a.atttypid = made_of.oid
     ) as u
-  ),
-  named (oid) as (
-    select command.objid from command where command.classid = 'pg_class'::regclass
-    union
-    select c.oid
-    from command
-    join pg_class c on c.relnamespace = command.objid
-    where command.classid = 'pg_namespace'::regclass
-    union
-    select a.attrelid
-    from made_of
-    join pg_attribute a on a.atttypid = made_of.oid
-  ),
-  below (oid) as (
-    select named.oid from named
-    union
-    select i.inhrelid
-    from below
-    join pg_inherits i on i.inhparent = below.oid
   )
-  select c.oid
-  from below
-  join pg_class c using (oid)
-  where c.relkind = 'r'
-    and c.relpersistence <> 't'
-  union
-  -- A leaf that was detached is not among the objects of that DDL.
-  select t.relation::oid
-  from named
-  join pg_class c on c.oid = named.oid and c.relkind = 'p'
-  join pg_namespace n on n.oid = c.relnamespace
-  join tidemark.captured_table t on tidemark.latest_contract(t.relation::oid) -> 'parents'
-    @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'table', c.relname));
+  select distinct a.attrelid
+  from pg_attribute a
+  where a.atttypid = any (array(select made_of.oid from made_of))
+    and not a.attisdropped;
 end
 $$;
 
@@ -114,7 +116,7 @@ declare
   touched oid;
 begin
   for touched in
-    select t
+    select distinct t
     from (select array_agg(d.classid) as classes, array_agg(d.objid) as objects from pg_event_trigger_ddl_commands() d) as c
     cross join lateral tidemark.touched_tables(c.classes, c.objects) as t
   loop

@@ -32,8 +32,9 @@ begin
       raise exception '%.% is not captured: %', it.schema_name, it.table_name, it.reason
         using hint = it.fix;
     elsif it.state <> 'captured' then
-      raise exception '%.% is being read already, its state is: %', it.schema_name, it.table_name, it.state
-        using errcode = 'object_in_use', hint = 'Wait until it is captured; tidemark.uncaptured says what it waits for.';
+      raise exception '%.% is being read already (%): tidemark.uncaptured says what it waits for',
+        it.schema_name, it.table_name, it.state
+        using errcode = 'object_in_use';
     end if;
     perform tidemark.begin_generation(it.relation::oid);
     perform tidemark.observe_table(it.relation::oid);
@@ -42,10 +43,10 @@ begin
   if found_any then
     return;
   end if;
-  select string_agg(n.name, ', ') into near from tidemark.near_names(wanted) n (name);
-  raise exception 'there is no captured table %', wanted
-    using errcode = 'undefined_table',
-      hint = coalesce('Did you mean ' || near || '?', 'Write schema.table; tidemark.captured_table lists what is captured.');
+  select string_agg(n.name, ' or ') into near from tidemark.near_names(wanted) n (name);
+  raise exception 'there is no captured table %: %', wanted,
+    coalesce('did you mean ' || near || '?', 'write schema.table as tidemark.captured_table lists it')
+    using errcode = 'undefined_table';
 end
 $$;
 

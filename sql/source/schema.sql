@@ -131,6 +131,7 @@ CREATE OR REPLACE FUNCTION tidemark.ancestors(relation oid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   return query
@@ -421,6 +422,7 @@ CREATE OR REPLACE FUNCTION tidemark.chosen_by(relation oid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   return query
@@ -476,7 +478,7 @@ $function$
 -- owned by postgres
 
 CREATE OR REPLACE FUNCTION tidemark.column_type(type oid, typmod integer)
- RETURNS TABLE(carried text, wire text, definition text, full_images boolean, refusal text, fix text, key_refusal text)
+ RETURNS TABLE(carried text, wire text, definition text, full_images boolean, refusal text, fix text, key_refusal text, checks text[])
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -484,6 +486,7 @@ AS $function$
 declare
   base pg_type;
   base_modifier integer := typmod;
+  extension text;
   element record;
 begin
   select * into base from pg_type t where t.oid = type;
@@ -492,16 +495,52 @@ begin
     base_modifier := base.typtypmod;
     select * into base from pg_type t where t.oid = base.typbasetype;
   end loop;
+  select e.extname into extension
+  from pg_depend d
+  join pg_extension e on e.oid = d.refobjid
+  where d.classid = 'pg_type'::regclass
+    and d.objid = base.oid
+    and d.refclassid = 'pg_extension'::regclass
+    and d.deptype = 'e';
 
   wire := 'value';
   full_images := false;
-  fix := 'alter table %1$s alter column %2$I type text using %2$I::text';
+  carried := format_type(base.oid, base_modifier);
 
   if exists (select from pg_type e where e.oid = base.typelem and e.typarray = base.oid) then
-    select c.carried, c.definition into element from tidemark.column_type(base.typelem, base_modifier) c;
+    select c.*, e.typtype, e.typname into element
+    from tidemark.column_type(base.typelem, base_modifier) c
+    join pg_type e on e.oid = base.typelem;
     carried := element.carried || '[]';
     definition := element.definition;
-    refusal := 'arrays are not carried exactly yet';
+    -- These send something else for a TOASTed array that an update did not touch.
+    full_images := element.carried !~ '^(integer|bigint|text|character varying|character|uuid|jsonb?|bytea|date)\M'
+      or element.typtype = 'e';
+    key_refusal := case
+      when element.key_refusal is not null or element.carried ~ '^(numeric|real|double|character\M|citext|hstore|jsonb|interval|numrange)'
+        then 'equal keys may be written differently'
+    end;
+    if element.typtype = 'd' then
+      refusal := 'Debezium sends null for an array of a domain';
+    elsif element.typtype <> 'e' and element.carried !~ (
+      '^("char"|smallint|integer|bigint|numeric|real|double precision|boolean|text|character varying|character|citext'
+      || '|uuid|jsonb?|bytea|date|time\M.* without time zone|timestamp\M.* without time zone|inet|cidr|macaddr8?|oid'
+      || '|int4range|int8range|numrange|daterange|tsrange|tstzrange|hstore)(\(|$| )')
+      or element.wire = 'text' then
+      refusal := 'Debezium sends null or nothing for such an array';
+    else
+      refusal := 'an array with other lower bounds or dimensions arrives as another array';
+      checks := array['((array_ndims(%1$I) = 1) AND (array_lower(%1$I, 1) = 1))'] || case
+        when element.typtype = 'e' then
+          array[format('(array_position(%%1$I, NULL::%s) IS NULL)', format_type(base.typelem, -1))]
+        when element.carried = 'numeric' then
+          array['(''NaN''::numeric <> ALL (%1$I))', '(''Infinity''::numeric <> ALL (%1$I))', '(''-Infinity''::numeric <> ALL (%1$I))']
+        when element.carried like 'numeric%' then array['(''NaN''::numeric <> ALL (%1$I))']
+        when element.carried = 'date' then array['(''1582-10-15''::date <= ALL (%1$I))']
+        when element.carried like 'time%without time zone' and element.carried not like 'timestamp%' then
+          array['(''24:00:00''::time without time zone <> ALL (%1$I))']
+      end;
+    end if;
   elsif base.typtype = 'e' then
     carried := 'text';
     definition := (
@@ -509,7 +548,6 @@ begin
       from pg_enum e
       where e.enumtypid = base.oid
     );
-    refusal := 'enums are not carried exactly yet';
   elsif base.typtype = 'c' then
     carried := 'text';
     wire := 'text';
@@ -523,24 +561,125 @@ begin
         and a.attnum > 0
         and not a.attisdropped
     );
-    refusal := 'composites are not carried exactly yet';
-  else
-    carried := format_type(base.oid, base_modifier);
-    if base.typnamespace <> 'pg_catalog'::regnamespace or base.typname <> all (array[
-      'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'text', 'varchar', 'bpchar', 'bool', 'date', 'timestamp',
-      'timestamptz', 'uuid', 'json', 'jsonb', 'bytea'
-    ]) then
-      refusal := 'not carried exactly yet';
-    elsif base.typname <> all (array[
-      'int2', 'int4', 'int8', 'numeric', 'text', 'varchar', 'bpchar', 'bool', 'date', 'timestamp', 'timestamptz', 'uuid'
-    ]) then
+    key_refusal := 'equal keys may be written differently';
+  elsif base.typnamespace = 'pg_catalog'::regnamespace then
+    case
+      when base.typname = any (array[
+        'bool', 'int2', 'int4', 'int8', 'numeric', 'float4', 'float8', 'money', 'text', 'varchar', 'bpchar', 'char', 'name',
+        'uuid', 'json', 'jsonb', 'xml', 'tsvector', 'date', 'time', 'timestamp', 'timestamptz', 'bytea', 'inet', 'cidr',
+        'macaddr', 'macaddr8', 'oid', 'int4range', 'int8range', 'numrange', 'daterange', 'tsrange', 'tstzrange', 'point',
+        'line', 'lseg', 'box', 'circle'
+      ]) then
+        null;
+      when base.typname = any (array[
+        'tsquery', 'jsonpath', 'xid', 'xid8', 'cid', 'tid', 'pg_lsn', 'pg_snapshot', 'txid_snapshot', 'int4multirange',
+        'int8multirange', 'nummultirange', 'datemultirange', 'tsmultirange', 'tstzmultirange'
+      ]) then
+        wire := 'text';
+      when base.typname in ('path', 'polygon') then
+        full_images := true;
+      when base.typname = 'bit' then
+        -- A value of at most 24 bytes is never TOASTed.
+        full_images := base_modifier > 128;
+      when base.typname = 'aclitem' then
+        carried := 'text';
+        wire := 'text';
+      when base.typname = 'varbit' then
+        refusal := 'its values arrive without their length';
+      when base.typname = 'interval' then
+        refusal := 'infinity arrives as 0, and 2147483648 hours or more end the connector';
+        checks := array['isfinite(%1$I)', '(abs(EXTRACT(hour FROM %1$I)) < (2147483647)::numeric)'];
+      when base.typname = 'timetz' then
+        refusal := 'its values arrive without their time zone';
+        checks := array['(EXTRACT(timezone FROM %1$I) = (0)::numeric)'];
+      when base.typname like 'reg%' then
+        refusal := 'what its values mean depends on the database';
+      else
+        refusal := 'Debezium does not send its values';
+    end case;
+    if base.typname in ('tsvector', 'tsquery') then
+      key_refusal := 'it is not carried in keys';
+    end if;
+  elsif extension in ('hstore', 'citext') or extension = 'ltree' and base.typname = 'ltree' then
+    carried := quote_ident(base.typname);
+    -- What is one key follows the rules of the database's language, those of these on letters without accents too.
+    if extension = 'citext' and exists (
+      select from pg_database b where b.datname = current_database() and concat(b.datctype, b.datlocale) ~ '(^|\W)(tr|az|lt)'
+    ) then
       key_refusal := 'equal keys may be written differently';
     end if;
+  elsif extension = 'ltree' then
+    carried := quote_ident(base.typname);
+    wire := 'text';
+  elsif extension = 'isn' and base.typname = 'isbn' then
+    carried := 'text';
+    key_refusal := 'equal keys may be written differently';
+  elsif base.typname in ('geometry', 'geography', 'vector', 'halfvec', 'sparsevec') then
+    refusal := 'not carried exactly yet';
+  else
+    carried := 'text';
+    wire := 'text';
+    key_refusal := 'equal keys may be written differently';
   end if;
-  if refusal is null then
-    fix := null;
-  end if;
+
+  fix := case
+    when refusal is null then null
+    when checks is null then 'alter table %1$s alter column %2$I type text using %2$I::text'
+    else 'alter table %1$s ' || (
+      select string_agg('add check (' || replace(c.expression, '%1$I', '%2$I') || ')', ', ' order by c.place)
+      from unnest(checks) with ordinality as c (expression, place)
+    )
+  end;
   return next;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.column_type_refusal(relation oid, attribute smallint, keyed boolean)
+ RETURNS TABLE(refusal text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO'
+AS $function$
+declare
+  this record;
+begin
+  select c.*, a.attname, a.attstorage, r.relreplident, format('%I.%I', n.nspname, r.relname) as name into this
+  from pg_attribute a
+  join pg_class r on r.oid = a.attrelid
+  join pg_namespace n on n.oid = r.relnamespace
+  cross join tidemark.column_type(a.atttypid, a.atttypmod) c
+  where a.attrelid = relation
+    and a.attnum = attribute;
+
+  if this.refusal is not null and not coalesce(
+    (
+      select bool_and(exists (
+        select
+        from pg_constraint k
+        where k.conrelid = relation
+          and k.contype = 'c'
+          and k.convalidated
+          and pg_get_constraintdef(k.oid) = format('CHECK (%s)', format(c.expression, this.attname))
+      ))
+      from unnest(this.checks) as c (expression)
+    ),
+    false
+  ) then
+    refusal := this.refusal;
+    fix := format(this.fix, this.name, this.attname);
+    return next;
+    if this.checks is null then
+      return;
+    end if;
+  end if;
+  if this.full_images and this.attstorage <> 'p' and keyed and this.relreplident <> 'f' then
+    refusal := 'an update that leaves a large value as it is does not arrive whole';
+    fix := format('alter table %s replica identity full', this.name);
+    return next;
+  end if;
 end
 $function$
 -- owned by postgres
@@ -597,6 +736,7 @@ CREATE OR REPLACE FUNCTION tidemark.describe_columns(relation oid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
  SET "DateStyle" TO 'ISO, YMD'
  SET "IntervalStyle" TO 'postgres'
  SET "TimeZone" TO 'UTC'
@@ -651,6 +791,7 @@ CREATE OR REPLACE FUNCTION tidemark.describe_table(relation oid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   return (
@@ -830,8 +971,12 @@ CREATE OR REPLACE FUNCTION tidemark.excluded_columns(relation oid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
+  if (select s.captured -> 'excludeColumns' = '[]' from tidemark.setting s) then
+    return '{}';
+  end if;
   return (
     select coalesce(array_agg(a.attname::text), '{}')
     from pg_class c
@@ -888,6 +1033,7 @@ CREATE OR REPLACE FUNCTION tidemark.is_chosen(relation oid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   return exists (
@@ -938,6 +1084,7 @@ CREATE OR REPLACE FUNCTION tidemark.is_listening()
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   return exists (
@@ -955,6 +1102,7 @@ CREATE OR REPLACE FUNCTION tidemark.is_published(relation oid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   return exists (
@@ -973,6 +1121,7 @@ CREATE OR REPLACE FUNCTION tidemark.key_columns(relation oid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   return query
@@ -992,6 +1141,7 @@ CREATE OR REPLACE FUNCTION tidemark.lacks_images(relation oid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   excluded text[] := tidemark.excluded_columns(relation);
@@ -1248,7 +1398,7 @@ declare
   touched oid;
 begin
   for touched in
-    select t
+    select distinct t
     from (select array_agg(d.classid) as classes, array_agg(d.objid) as objects from pg_event_trigger_ddl_commands() d) as c
     cross join lateral tidemark.touched_tables(c.classes, c.objects) as t
   loop
@@ -1437,6 +1587,7 @@ CREATE OR REPLACE FUNCTION tidemark.refusals(relation oid)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   return query
@@ -1498,8 +1649,9 @@ begin
       raise exception '%.% is not captured: %', it.schema_name, it.table_name, it.reason
         using hint = it.fix;
     elsif it.state <> 'captured' then
-      raise exception '%.% is being read already, its state is: %', it.schema_name, it.table_name, it.state
-        using errcode = 'object_in_use', hint = 'Wait until it is captured; tidemark.uncaptured says what it waits for.';
+      raise exception '%.% is being read already (%): tidemark.uncaptured says what it waits for',
+        it.schema_name, it.table_name, it.state
+        using errcode = 'object_in_use';
     end if;
     perform tidemark.begin_generation(it.relation::oid);
     perform tidemark.observe_table(it.relation::oid);
@@ -1508,10 +1660,10 @@ begin
   if found_any then
     return;
   end if;
-  select string_agg(n.name, ', ') into near from tidemark.near_names(wanted) n (name);
-  raise exception 'there is no captured table %', wanted
-    using errcode = 'undefined_table',
-      hint = coalesce('Did you mean ' || near || '?', 'Write schema.table; tidemark.captured_table lists what is captured.');
+  select string_agg(n.name, ' or ') into near from tidemark.near_names(wanted) n (name);
+  raise exception 'there is no captured table %: %', wanted,
+    coalesce('did you mean ' || near || '?', 'write schema.table as tidemark.captured_table lists it')
+    using errcode = 'undefined_table';
 end
 $function$
 -- owned by postgres
@@ -1555,6 +1707,7 @@ CREATE OR REPLACE FUNCTION tidemark.table_refusals(relation oid, excluded_column
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   return query
@@ -1603,8 +1756,8 @@ begin
     from this
     where this.relpersistence = 'u'
   ),
-  detail (reason, fix) as (
-    select format('its replica identity is %s', case this.relreplident when 'i' then 'an index other than its primary key' else 'nothing' end),
+  detail (rank, attnum, reason, fix) as (
+    select 1, 0, format('its replica identity is %s', case this.relreplident when 'i' then 'an index other than its primary key' else 'nothing' end),
       format('alter table %s replica identity default', this.name)
     from this
     where this.relreplident in ('i', 'n')
@@ -1617,7 +1770,7 @@ begin
           and i.indisprimary
       )
     union all
-    select 'row-level security hides rows from tidemark_capture',
+    select 2, 0, 'row-level security hides rows from tidemark_capture',
       format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
     from this
     where this.relrowsecurity
@@ -1641,13 +1794,13 @@ begin
         )
       )
     union all
-    select format('it is owned by %I, whose rights %I does not have', o.rolname, administrator),
+    select 3, 0, format('it is owned by %I, whose rights %I does not have', o.rolname, administrator),
       format('grant %I to %I', o.rolname, administrator)
     from this
     join pg_roles o on o.oid = this.relowner
     where not pg_has_role(administrator, this.relowner, 'usage')
     union all
-    select format('%I may not let tidemark_capture into its schema', administrator),
+    select 4, 0, format('%I may not let tidemark_capture into its schema', administrator),
       format('grant usage on schema %I to %I with grant option', this.nspname, administrator)
     from this
     join pg_namespace n on n.nspname = this.nspname
@@ -1660,21 +1813,21 @@ begin
       )
     union all
     -- Debezium fails on two columns that differ only in case.
-    select format('its columns %s differ only in case', string_agg(format('%I', a.attname), ' and ' order by a.attnum)),
+    select 5, min(a.attnum), format('its columns %s differ only in case', string_agg(format('%I', a.attname), ' and ' order by a.attnum)),
       format('alter table %s rename column %I to %I', this.name, max(a.attname), max(a.attname) || '_2')
     from this
     cross join attribute a
     group by this.name, lower(a.attname)
     having count(*) > 1
     union all
-    select format('the name of its column %I is reserved or holds a quote', a.attname),
+    select 6, a.attnum, format('the name of its column %I is reserved or holds a quote', a.attname),
       format('alter table %s rename column %I to %I', this.name, a.attname, regexp_replace(a.attname, '["\\]|^tidemark\$', '_', 'g'))
     from this
     cross join attribute a
     where a.attname ~ '["\\]'
       or a.attname like 'tidemark$%'
     union all
-    select format('column %I of its primary key is excluded', a.attname),
+    select 7, a.attnum, format('column %I of its primary key is excluded', a.attname),
       format('-- take ''%s.%s.%s'' out of excludeColumns of the setting captured', this.nspname, this.relname, a.attname)
     from this
     cross join attribute a
@@ -1682,14 +1835,14 @@ begin
       and a.place is not null
     union all
     -- Streamed changes lack generated columns: the target computes them again.
-    select format('column %I of its primary key is generated', a.attname),
+    select 8, a.attnum, format('column %I of its primary key is generated', a.attname),
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
     cross join attribute a
     where a.attgenerated <> ''
       and a.place is not null
     union all
-    select format('generated column %I uses %s, which the target does not have', a.attname,
+    select 9, min(a.attnum), format('generated column %I uses %s, which the target does not have', a.attname,
         string_agg(pg_describe_object(d.refclassid, d.refobjid, 0), ' and ')),
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
@@ -1712,7 +1865,7 @@ begin
       ) <> 'pg_catalog'::regnamespace
     group by this.name, a.attname
     union all
-    select format('generated column %I is computed from column %I, which %s', a.attname, u.attname,
+    select 10, a.attnum, format('generated column %I is computed from column %I, which %s', a.attname, u.attname,
         case when u.excluded then 'is excluded' else 'the target stores as ' || u.carried end),
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
@@ -1723,14 +1876,14 @@ begin
     where not a.excluded
       and (u.excluded or u.carried in ('text', 'text[]') and u.type not in ('text', 'text[]'))
     union all
-    select format('type %s of column %I: %s', a.type, a.attname, a.refusal), format(a.fix, this.name, a.attname)
+    select 11, a.attnum, format('type %s of column %I: %s', a.type, a.attname, a.refusal), format(a.fix, this.name, a.attname)
     from this
     cross join attribute a
     where not a.excluded
       and a.attgenerated = ''
       and a.refusal is not null
     union all
-    select format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),
+    select 12, a.attnum, format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),
       format('-- exclude the table, or give %s another primary key', this.name)
     from this
     cross join attribute a
@@ -1738,7 +1891,7 @@ begin
       and a.refusal is null
       and a.key_refusal is not null
     union all
-    select format('the collation of key column %I is not deterministic', a.attname),
+    select 13, a.attnum, format('the collation of key column %I is not deterministic', a.attname),
       format('alter table %s alter column %I type %s collate "C"', this.name, a.attname, a.type)
     from this
     cross join attribute a
@@ -1747,22 +1900,58 @@ begin
     union all
     -- Debezium fails, and with it every table, on a name that it would have to quote. These come last: the statements
     -- before them use the names as they are.
-    select 'its name holds characters other than letters a-z, digits, _ and -',
+    select 14, 0, 'its name holds characters other than letters a-z, digits, _ and -',
       format('alter table %s rename to %I', this.name, regexp_replace(this.relname, '[^A-Za-z0-9_-]', '_', 'g'))
     from this
     where this.relname !~ '^[A-Za-z0-9_-]+$'
     union all
-    select 'the name of its schema holds characters other than letters a-z, digits, _ and -',
+    select 15, 0, 'the name of its schema holds characters other than letters a-z, digits, _ and -',
       format('alter schema %I rename to %I', this.nspname, regexp_replace(this.nspname, '[^A-Za-z0-9_-]', '_', 'g'))
     from this
     where this.nspname !~ '^[A-Za-z0-9_-]+$'
   )
-  select kind.reason, kind.fix
-  from kind
-  union all
-  select detail.reason, detail.fix
-  from detail
-  where not exists (select from kind);
+  select reasons.reason, reasons.fix
+  from (
+    select 0 as rank, 0 as attnum, kind.reason, kind.fix
+    from kind
+    union all
+    select detail.rank, detail.attnum, detail.reason, detail.fix
+    from detail
+    where not exists (select from kind)
+  ) as reasons
+  order by reasons.rank, reasons.attnum;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.tables_with_types(types oid[])
+ RETURNS SETOF oid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  with recursive made_of (oid) as (
+    select unnest(types)
+    union
+    select u.oid
+    from made_of
+    cross join lateral (
+      select t.oid
+      from pg_type t
+      where made_of.oid in (t.typelem, t.typbasetype)
+      union all
+      select c.reltype
+      from pg_attribute a
+      join pg_class c on c.oid = a.attrelid and c.relkind = 'c'
+      where a.atttypid = made_of.oid
+    ) as u
+  )
+  select distinct a.attrelid
+  from pg_attribute a
+  where a.atttypid = any (array(select made_of.oid from made_of))
+    and not a.attisdropped;
 end
 $function$
 -- owned by postgres
@@ -1820,54 +2009,25 @@ CREATE OR REPLACE FUNCTION tidemark.touched_tables(classes oid[], objects oid[])
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
+declare
+  named oid[];
+  types oid[];
 begin
+  select array_agg(c.oid), array_agg(c.reltype) filter (where c.relkind = 'c') into named, types
+  from unnest(classes, objects) as command (classid, objid)
+  join pg_class c on c.oid = command.objid
+  where command.classid = 'pg_class'::regclass;
+  if 'pg_namespace'::regclass = any (classes) then
+    named := named || array(select c.oid from pg_class c where c.relnamespace = any (objects));
+  end if;
+  if types <> '{}' or 'pg_type'::regclass = any (classes) then
+    named := named || array(select tidemark.tables_with_types(types || objects));
+  end if;
   return query
-  with recursive command (classid, objid) as (
-    select * from unnest(classes, objects)
-  ),
-  type (oid) as (
-    select command.objid
-    from command
-    where command.classid = 'pg_type'::regclass
-    union all
-    select c.reltype
-    from command
-    join pg_class c on c.oid = command.objid
-    where command.classid = 'pg_class'::regclass
-      and c.relkind = 'c'
-  ),
-  -- Arrays, domains and composites are made of other types.
-  made_of (oid) as (
-    select type.oid from type
-    union
-    select u.oid
-    from made_of
-    cross join lateral (
-      select t.oid
-      from pg_type t
-      where made_of.oid in (t.typelem, t.typbasetype)
-      union all
-      select c.reltype
-      from pg_attribute a
-      join pg_class c on c.oid = a.attrelid and c.relkind = 'c'
-      where a.atttypid = made_of.oid
-    ) as u
-  ),
-  named (oid) as (
-    select command.objid from command where command.classid = 'pg_class'::regclass
-    union
-    select c.oid
-    from command
-    join pg_class c on c.relnamespace = command.objid
-    where command.classid = 'pg_namespace'::regclass
-    union
-    select a.attrelid
-    from made_of
-    join pg_attribute a on a.atttypid = made_of.oid
-  ),
-  below (oid) as (
-    select named.oid from named
+  with recursive below (oid) as (
+    select unnest(named)
     union
     select i.inhrelid
     from below
@@ -1877,15 +2037,16 @@ begin
   from below
   join pg_class c using (oid)
   where c.relkind = 'r'
-    and c.relpersistence <> 't'
-  union
+    and c.relpersistence <> 't';
   -- A leaf that was detached is not among the objects of that DDL.
+  return query
   select t.relation::oid
-  from named
-  join pg_class c on c.oid = named.oid and c.relkind = 'p'
+  from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   join tidemark.captured_table t on tidemark.latest_contract(t.relation::oid) -> 'parents'
-    @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'table', c.relname));
+    @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'table', c.relname))
+  where c.oid = any (named)
+    and c.relkind = 'p';
 end
 $function$
 -- owned by postgres

@@ -25,6 +25,7 @@ test('a beacon gives every topic partition the same number and says which source
     database: source.name,
     slotName: `tidemark_e${source.epoch}`,
     lsn: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/),
+    confirmedLsn: null,
     topicPartitions: 2,
   }
   expect([first, second]).toEqual([1, 2])

@@ -4,6 +4,19 @@ import { createSource, type SourceDatabase } from '#test-support/source-database
 
 let source: SourceDatabase
 
+/** A column that is nothing but what is given. */
+const column = (given: { number: number; name: string; type: string; nullable?: boolean; key?: number }) => ({
+  carried: given.type,
+  wire: 'value',
+  nullable: true,
+  generated: false,
+  expression: null,
+  key: null,
+  missing: null,
+  definition: null,
+  ...given,
+})
+
 const run = (sql: string) => source.pool.query(sql)
 const failures = async () => (await run('select message from tidemark.contract_failure')).rows.map((row) => row.message)
 
@@ -39,13 +52,17 @@ test('a new table has one contract per topic partition, committed with it, in th
     dropped: false,
     published: false,
     refusal: null,
+    generation: 1,
+    complete: false,
+    topicPartitions: 2,
     replicaIdentity: 'default',
+    parents: [],
     columns: [
-      { number: 1, name: 'city', type: 'text', nullable: false, generated: false, key: 2 },
-      { number: 2, name: 'id', type: 'bigint', nullable: false, generated: false, key: 1 },
-      { number: 3, name: 'fare', type: 'numeric(12,2)', nullable: false, generated: false, key: null },
-      { number: 4, name: 'note', type: 'jsonb', nullable: true, generated: false, key: null },
-      { number: 5, name: 'at', type: 'timestamp(3) without time zone', nullable: true, generated: false, key: null },
+      column({ number: 1, name: 'city', type: 'text', nullable: false, key: 2 }),
+      column({ number: 2, name: 'id', type: 'bigint', nullable: false, key: 1 }),
+      column({ number: 3, name: 'fare', type: 'numeric(12,2)', nullable: false }),
+      column({ number: 4, name: 'note', type: 'jsonb' }),
+      column({ number: 5, name: 'at', type: 'timestamp(3) without time zone' }),
     ],
   }
   expect(rows).toEqual([
@@ -72,8 +89,7 @@ test.each([
   ['create schema city; alter table ride set schema city', { schema: 'city' }],
   ['alter schema public rename to city', { schema: 'city' }],
   ['alter table ride replica identity full', { replicaIdentity: 'full' }],
-  ['alter table ride drop constraint ride_pkey', { refusal: 'it has no primary key' }],
-  ['create table part () inherits (ride)', { refusal: 'it takes part in inheritance: not captured yet' }],
+  ['alter table ride enable row level security', { refusal: 'row-level security hides rows from tidemark_capture' }],
   ['drop table ride', { dropped: true }],
   ['drop schema public cascade', { dropped: true }],
 ])('after "%s" the next version of the contract says so', async (ddl, expected) => {
@@ -114,10 +130,7 @@ test('a column or a key that another object takes with it is gone from the contr
 
   await run('drop type mood cascade; drop collation plain cascade')
 
-  expect((await source.contracts('public.ride')).at(-1)).toMatchObject({
-    refusal: 'it has no primary key',
-    columns: [],
-  })
+  expect((await source.contracts('public.ride')).at(-1)!.columns).toEqual([])
   expect((await source.contracts('public.trip')).at(-1)!.columns.map(({ name }) => name)).toEqual(['id'])
 })
 
@@ -129,8 +142,8 @@ test('tables made by CREATE TABLE AS, SELECT INTO and CREATE SCHEMA have contrac
     select 1 as id into b;
     create schema city create table c (id int primary key)`)
 
-  expect(await source.contracts('public.a')).toMatchObject([{ refusal: 'it has no primary key' }])
-  expect(await source.contracts('public.b')).toMatchObject([{ refusal: 'it has no primary key' }])
+  expect(await source.contracts('public.a')).toMatchObject([{ refusal: null }])
+  expect(await source.contracts('public.b')).toMatchObject([{ refusal: null }])
   expect(await source.contracts('city.c')).toMatchObject([{ refusal: null }])
 })
 
@@ -177,44 +190,6 @@ test('DDL that is restored as a replica writes contracts, too', async () => {
   expect(await source.contracts('public.ride')).toHaveLength(1)
 })
 
-test('a published table that loses its key leaves the publication at once, and its updates go on', async () => {
-  await run('create table ride (id int primary key, fare int); insert into ride values (1, 1)')
-  await run(`select tidemark.publish_table('ride'::regclass)`)
-
-  await run('begin; alter table ride drop constraint ride_pkey; update ride set fare = 2; commit; delete from ride')
-
-  expect(await source.published()).toEqual([])
-  expect(await source.contracts('public.ride')).toMatchObject([
-    { published: false, refusal: null },
-    { published: true, refusal: null },
-    { published: false, refusal: 'it has no primary key' },
-  ])
-})
-
-test('a table that gets its key back is captured anew', async () => {
-  await run('create table ride (id int primary key)')
-  await run(`select tidemark.publish_table('ride'::regclass)`)
-
-  await run('alter table ride drop constraint ride_pkey; alter table ride add primary key (id)')
-
-  expect(await source.state('public.ride')).toMatchObject({ state: 'pending', reason: null, fix: null })
-})
-
-test.each([
-  ['alter table ride alter column fare type int using fare + 1', 'pending'],
-  ['alter table ride add column at timestamptz default clock_timestamp()', 'pending'],
-  ['alter table ride add column tip int default 1', 'captured'],
-  ['vacuum full ride', 'captured'],
-])('after "%s" a captured table is %s: rows computed anew are read again', async (ddl, state) => {
-  await run('create table ride (id int primary key, fare int)')
-  await run(`select tidemark.publish_table('ride'::regclass)`)
-  await run(`select tidemark.await_writers('ride'::regclass)`)
-
-  await run(ddl)
-
-  expect(await source.state('public.ride')).toMatchObject({ state })
-})
-
 test('where event triggers are missing, publish_contracts writes what is due, and nothing twice', async () => {
   await run('create table ride (id int primary key); create table gone (id int primary key)')
   await run('drop event trigger tidemark_ddl_command_end; drop event trigger tidemark_sql_drop')
@@ -232,11 +207,11 @@ test('where event triggers are missing, publish_contracts writes what is due, an
 test('while nobody listens, a new table has no contract before it is published', async () => {
   await run(`select pg_drop_replication_slot('tidemark_e${source.epoch}')`)
 
-  await run('create table ride (id int primary key); create table log (line text)')
+  await run('create table ride (id int primary key); create unlogged table log (line text)')
 
   expect(await source.contracts('public.ride')).toEqual([])
   expect(await source.state('public.ride')).toMatchObject({ state: 'pending' })
-  expect(await source.contracts('public.log')).toMatchObject([{ refusal: 'it has no primary key' }])
+  expect(await source.contracts('public.log')).toMatchObject([{ refusal: expect.stringContaining('unlogged') }])
 })
 
 test('open DDL on one table holds up no DDL on another', async () => {

@@ -1,0 +1,35 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { SourceDatabase } from './source-database.ts'
+
+/** A signal as the source wrote it. */
+export type Signal = { id: string; type: string; data: { type: string; 'data-collections': string[] } }
+
+/** The orders to read a table, oldest first. */
+export async function readSignals({ pool }: SourceDatabase): Promise<Signal[]> {
+  const { rows } = await pool.query(
+    `select id, type, data::jsonb as data from tidemark.signal where type like '%-snapshot' order by ctid`,
+  )
+  return rows
+}
+
+/** What Debezium does when it reads a table in chunks: marks each chunk's begin and end, with the signal it works for. */
+export async function markChunk(
+  source: SourceDatabase,
+  table: string,
+  marks: readonly ('open' | 'close')[] = ['open', 'close'],
+): Promise<void> {
+  const signal = (await readSignals(source)).findLast(({ data }) => data['data-collections'][0] === table)
+  const openWindowTimestamp = new Date().toISOString()
+  for (const mark of marks) {
+    await source.pool.query(`insert into tidemark.signal values (gen_random_uuid(), 'snapshot-window-' || $1, $2)`, [
+      mark,
+      { openWindowTimestamp, correlationId: signal!.id, dataCollectionId: table },
+    ])
+  }
+  await pause(2)
+}
+
+/** Debezium has sent and confirmed everything that is in the log. */
+export async function confirmLog({ pool, epoch }: SourceDatabase): Promise<void> {
+  await pool.query(`select pg_replication_slot_advance($1, pg_current_wal_lsn())`, [`tidemark_e${epoch}`])
+}
