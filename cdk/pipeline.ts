@@ -5,6 +5,7 @@ import type { FunctionBundles } from './function-bundle.ts'
 import { Keys } from './keys.ts'
 import { refuseSilentDrops } from './latest-state/delivery-rules.ts'
 import { LatestState } from './latest-state/latest-state.ts'
+import { Maintenance } from './maintenance/maintenance.ts'
 import { Network } from './network/network.ts'
 import type { DatabaseEndpoint } from './postgres-database.ts'
 import { Producer } from './producer/producer.ts'
@@ -50,6 +51,7 @@ export class Pipeline extends Stack {
       schema,
       capture,
     })
+    new Maintenance(this, 'Maintenance', { platform, target, schema })
     const producer = new Producer(this, 'Producer', { platform, stream, source })
 
     refuseSilentDrops(this)

@@ -1,0 +1,37 @@
+import type { Pool } from 'pg'
+
+/** What a run has removed. */
+export type MaintenanceSummary = {
+  /** Table partitions of history. */
+  dropped: string[]
+  /** Changes whose table's retention is shorter than that of the day they are in. */
+  changes: number
+  auditMessages: number
+  /** Delete markers that no late change can need any more. */
+  markers: number
+  /** The deadline came first: the next run goes on. */
+  unfinished: boolean
+}
+
+/** One round, as `tidemark.maintain()` tells it. */
+type Round = { dropped: string | null; changes: number; auditMessages: number; markers: number; more: boolean }
+
+/**
+ * Makes the table partitions of the coming days and removes what is past its time, in rounds of a short transaction
+ * each, until nothing is left or `deadline` (ms since 1970) has come. Runs may overlap. Throws the database's errors.
+ */
+export function makeMaintainTarget({ target, now }: { target: Pick<Pool, 'query'>; now: () => number }) {
+  return async (deadline: number): Promise<MaintenanceSummary> => {
+    const summary: MaintenanceSummary = { dropped: [], changes: 0, auditMessages: 0, markers: 0, unfinished: false }
+    for (;;) {
+      const { rows } = await target.query<{ round: Round }>('select tidemark.maintain() as round')
+      const { dropped, changes, auditMessages, markers, more } = rows[0]!.round
+      if (dropped !== null) summary.dropped.push(dropped)
+      summary.changes += changes
+      summary.auditMessages += auditMessages
+      summary.markers += markers
+      if (!more) return summary
+      if (now() >= deadline) return { ...summary, unfinished: true }
+    }
+  }
+}
