@@ -1,10 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
-import { planBatch } from './batch-plan.ts'
+import { type BatchContext, planBatch } from './batch-plan.ts'
 import { TableRegister } from './table-register.ts'
+import { UnkeyedLedger } from './unkeyed-ledger.ts'
 
-const noneStopped = { has: () => false }
+const contextOf = (register = new TableRegister()): BatchContext => ({
+  register,
+  keyless: { ledger: new UnkeyedLedger(), readSnapshots: new Map() },
+  isStopped: () => false,
+  isLogged: () => false,
+})
 
 const step = fc.record({
   id: fc.integer({ min: 1, max: 4 }),
@@ -39,8 +45,8 @@ function modelOf(steps: readonly Step[]): Map<number, string> {
 function rowsOf(log: ChangeLog): Map<number, string> {
   const rows = new Map<number, string>()
   const stored = new Map<string, { phase: number; lsn: number }>()
-  for (const segment of planBatch(log.records, new TableRegister(), noneStopped).segments) {
-    for (const [key, write] of segment.get(4711)?.rows ?? []) {
+  for (const segment of planBatch(log.records, contextOf()).segments) {
+    for (const [key, write] of segment.get('4711 1')?.rows ?? []) {
       const old = stored.get(key)
       const newer =
         old === undefined ||
@@ -48,7 +54,7 @@ function rowsOf(log: ChangeLog): Map<number, string> {
         (write.position.phase === old.phase && write.position.lsn > old.lsn)
       if (newer) stored.set(key, write.position)
       if (write.mode === 'ordered' && !newer) continue
-      if (write.live) rows.set(Number(key), write.values[1]!)
+      if (write.live) rows.set(Number(key), write.values[1] as string)
       else rows.delete(Number(key))
     }
   }
@@ -65,7 +71,7 @@ test('a batch reduced to one write per row leaves the rows that its changes leav
 
 test('a table whose contract says it is pending asks for capture', () => {
   const log = new ChangeLog().contract(ordersContract({ published: false }))
-  expect(planBatch(log.records, new TableRegister(), noneStopped).awaitsCapture).toBe(true)
+  expect(planBatch(log.records, contextOf()).awaitsCapture).toBe(true)
 })
 
 test('a table that gets its key later is created then', () => {
@@ -73,7 +79,10 @@ test('a table that gets its key later is created then', () => {
   const keyless = ordersContract({ refusal: 'it has no primary key', columns: [] })
   const log = new ChangeLog().contract(keyless).contract(ordersContract({ version: 2 }), { lsn: 5 })
 
-  expect(planBatch(log.records, register, noneStopped)).toMatchObject({ creates: [{ version: 2 }], stops: [] })
+  expect(planBatch(log.records, contextOf(register))).toMatchObject({
+    shapes: [{ contract: { version: 2 } }],
+    stops: [],
+  })
 })
 
 test('an older contract delivered again does not come back into force', () => {
@@ -82,5 +91,5 @@ test('an older contract delivered again does not come back into force', () => {
     .contract(ordersContract({ version: 2 }))
     .contract(ordersContract({ version: 1, columns: [] }))
 
-  expect(planBatch(log.records, register, noneStopped).stops).toEqual([])
+  expect(planBatch(log.records, contextOf(register)).stops).toEqual([])
 })

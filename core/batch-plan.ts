@@ -15,7 +15,7 @@ import {
   type KeylessProgress,
   type KeylessWrites,
   keylessChange,
-  readAnew,
+  noteReading,
   tablesRead,
 } from './keyless-writes.ts'
 import { comparePositions, latest, type Position } from './position.ts'
@@ -58,15 +58,21 @@ export type KeptContract = {
   readonly contract: TableContract
 }
 
+/** A truncate, and whether history keeps it. */
+export type AppliedTruncate = { readonly table: AppliedTable; readonly truncate: Truncate; readonly logged: boolean }
+
 /** What the records of one topic partition do to the target, in this order. */
 export type BatchPlan = {
   readonly contracts: KeptContract[]
   /** Contracts whose tables and views have to be as they say. */
   readonly shapes: KeptContract[]
-  readonly truncates: { readonly table: AppliedTable; readonly truncate: Truncate }[]
+  readonly truncates: AppliedTruncate[]
   readonly segments: readonly Segment[]
-  readonly keyless: Map<string, KeylessWrites>
+  /** To be run in this order. */
+  readonly keyless: KeylessWrites[]
   readonly drops: TableContract[]
+  /** Contracts that say that rows are complete, or gone. */
+  readonly settles: TableContract[]
   readonly audits: AuditMessage[]
   readonly stops: TableStop[]
   readonly quarantined: QuarantinedRecord[]
@@ -91,14 +97,14 @@ export type BatchContext = {
   /** Whether a table's changes are quarantined. */
   readonly isStopped: (relation: number, generation: number, name: string) => boolean
   /** Whether a table's changes are kept in history. */
-  readonly isLogged: (relation: number) => boolean
+  readonly isLogged: (contract: TableContract) => boolean
 }
 
 /**
  * Reduces records in offset order to one write per row (apply.md §2). Anything that cannot be applied exactly stops its
  * table, never the others, and never passes in silence.
  */
-export function planBatch(records: readonly ChangeRecord[], context: BatchContext): BatchPlan {
+export function planBatch(records: readonly (ChangeRecord | KeptContract)[], context: BatchContext): BatchPlan {
   const planner = new BatchPlanner(context)
   for (const record of records) planner.take(record)
   return planner.plan
@@ -111,8 +117,9 @@ class BatchPlanner {
     shapes: [],
     truncates: [],
     segments: this.#rows.segments,
-    keyless: new Map(),
+    keyless: [],
     drops: [],
+    settles: [],
     audits: [],
     stops: [],
     quarantined: [],
@@ -125,12 +132,17 @@ class BatchPlanner {
   readonly #context: BatchContext
   readonly #stopped = new Map<string, string>()
   readonly #truncated = new Map<string, Position>()
+  readonly #openKeyless = new Map<AppliedTable, KeylessWrites>()
 
   constructor(context: BatchContext) {
     this.#context = context
   }
 
-  take(record: ChangeRecord): void {
+  take(record: ChangeRecord | KeptContract): void {
+    if ('contract' in record) {
+      this.#takeContract(record.offset, record.position, record.contract)
+      return
+    }
     if (record.value === undefined) return
     const incoming = this.#read(record.offset, record.value, record.headers)
     switch (incoming?.kind) {
@@ -171,7 +183,6 @@ class BatchPlanner {
   #takeRow(offset: number, change: RowChange): void {
     const table = this.#tableOf(offset, change, change.position)
     if (table === undefined) return
-    const { relation } = table.contract
     const truncatedAt = this.#truncated.get(generationOf(table))
     if (
       truncatedAt !== undefined &&
@@ -181,8 +192,8 @@ class BatchPlanner {
       return
     }
     try {
-      if (table.keyPlaces.length === 0) this.#takeKeyless(table, change)
-      else this.#rows.add(table, change, this.#context.isLogged(relation))
+      if (table.keyPlaces.length === 0) this.#takeKeyless(offset, table, change)
+      else this.#rows.add(table, change, this.#context.isLogged(table.contract))
     } catch (error) {
       if (!(error instanceof ValueError)) throw error
       this.#stop(offset, { ...stopOf(table), reason: error.message })
@@ -207,17 +218,17 @@ class BatchPlanner {
     return undefined
   }
 
-  #takeKeyless(table: AppliedTable, change: RowChange): void {
-    const counted = keylessChange(this.#context.keyless, table, change)
-    if (counted !== undefined) this.#keylessWritesOf(table).changes.push(counted)
+  #takeKeyless(offset: number, table: AppliedTable, change: RowChange): void {
+    const counted = keylessChange(this.#context.keyless, table, change, offset)
+    if (counted === undefined) return
+    const open = this.#openKeyless.get(table) ?? this.#openWrites(table)
+    open.changes.push(counted)
   }
 
-  #keylessWritesOf(table: AppliedTable): KeylessWrites {
-    const key = generationOf(table)
-    const known = this.plan.keyless.get(key)
-    if (known !== undefined) return known
-    const writes = { table, cleared: false, readSnapshot: undefined, changes: [] }
-    this.plan.keyless.set(key, writes)
+  #openWrites(table: AppliedTable, cleared = false, readSnapshot?: string): KeylessWrites {
+    const writes = { table, cleared, readSnapshot, changes: [], logged: this.#context.isLogged(table.contract) }
+    this.plan.keyless.push(writes)
+    this.#openKeyless.set(table, writes)
     return writes
   }
 
@@ -228,8 +239,7 @@ class BatchPlanner {
     const isNew = this.#context.keyless.ledger.take(position.epoch, txId ?? 0, position.lsn) !== undefined
     if (table.keyPlaces.length === 0) {
       if (!isNew) return
-      const { readSnapshot } = this.#keylessWritesOf(table)
-      this.plan.keyless.set(generationOf(table), { table, cleared: true, readSnapshot, changes: [] })
+      this.#openWrites(table, true)
     } else if (!table.contract.complete) {
       // Its reads carry no place: which of them the truncate follows cannot be told.
       const reason = 'it was truncated while its rows were read'
@@ -238,7 +248,7 @@ class BatchPlanner {
     }
     this.#rows.truncate(table, position)
     this.#truncated.set(generationOf(table), position)
-    this.plan.truncates.push({ table, truncate })
+    this.plan.truncates.push({ table, truncate, logged: this.#context.isLogged(table.contract) })
   }
 
   #takeUnreadable(offset: number, { reason, ...named }: { schema: string; table: string; reason: string }): void {
@@ -257,7 +267,8 @@ class BatchPlanner {
     if (!keyless.ledger.streams(beacon.epoch)) this.#noteInitialRead(position)
     if (beacon.readSnapshot === null || !keyless.ledger.active) return
     for (const table of tablesRead(register, keyless, beacon)) {
-      this.plan.keyless.set(generationOf(table), readAnew(keyless, table, beacon.readSnapshot))
+      noteReading(keyless, table, beacon.readSnapshot)
+      this.#openWrites(table, true, beacon.readSnapshot)
     }
   }
 
@@ -270,7 +281,9 @@ class BatchPlanner {
     const kept = { offset, position, contract }
     this.plan.contracts.push(kept)
     const effect = this.#context.register.enter(contract, position)
-    if (effect.kind === 'shape') this.plan.shapes.push(kept)
+    const stopped = this.#isStopped(contract.relation, contract.generation, tableName(contract))
+    if (effect.kind === 'shape' && !stopped) this.plan.shapes.push(kept)
+    if (contract.dropped || (contract.complete && !stopped)) this.plan.settles.push(contract)
     if (effect.kind === 'drop') this.plan.drops.push(contract)
     if (effect.kind === 'stop') this.#markStopped({ ...stopOfContract(contract), reason: effect.reason })
     if (!contract.published && contract.refusal === null && !contract.dropped) this.plan.awaitsCapture = true

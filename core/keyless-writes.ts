@@ -8,6 +8,7 @@ import type { UnkeyedLedger, UnkeyedPlace } from './unkeyed-ledger.ts'
 /** A change of a table without a key: one row less, one row more, or both. */
 export type KeylessChange = {
   readonly change: RowChange
+  readonly offset: number
   /** Null for a row that a snapshot read. */
   readonly place: UnkeyedPlace | null
   readonly before: readonly RowValue[] | undefined
@@ -18,10 +19,12 @@ export type KeylessChange = {
 export type KeylessWrites = {
   readonly table: AppliedTable
   /** Its rows go first: it was truncated, or is read anew. */
-  cleared: boolean
+  readonly cleared: boolean
   /** The snapshot it is read in. */
-  readSnapshot: string | undefined
-  changes: KeylessChange[]
+  readonly readSnapshot: string | undefined
+  readonly changes: KeylessChange[]
+  /** Whether history keeps them. */
+  readonly logged: boolean
 }
 
 /** What a topic partition knows about tables without a key; only one topic partition has their records. */
@@ -40,10 +43,9 @@ export function tablesRead(register: TableRegister, { ledger }: KeylessProgress,
   return [...register.keyless()].filter(({ contract }) => initial || !contract.complete)
 }
 
-/** Notes that the table is read anew: whatever it held goes. */
-export function readAnew(progress: KeylessProgress, table: AppliedTable, readSnapshot: string): KeylessWrites {
+/** Notes the snapshot that the table is read in; throws a RangeError where it is none. */
+export function noteReading(progress: KeylessProgress, table: AppliedTable, readSnapshot: string): void {
   progress.readSnapshots.set(generationOf(table), parseReadSnapshot(readSnapshot))
-  return { table, cleared: true, readSnapshot, changes: [] }
 }
 
 /**
@@ -54,10 +56,11 @@ export function keylessChange(
   progress: KeylessProgress,
   table: AppliedTable,
   change: RowChange,
+  offset: number,
 ): KeylessChange | undefined {
   if (change.op === 'incremental read') throw new ValueError('a table without a key was read incrementally')
   if (change.op === 'initial read') {
-    return { change, place: null, before: undefined, after: wholeRow(table, imageOf(change, 'after')) }
+    return { change, offset, place: null, before: undefined, after: wholeRow(table, imageOf(change, 'after')) }
   }
   const { position, txId } = change
   if (txId === null) throw new ValueError('the change has no transaction id')
@@ -67,6 +70,7 @@ export function keylessChange(
   if (snapshot !== undefined && wasRead(snapshot, txId)) return undefined
   return {
     change,
+    offset,
     place,
     before: change.op === 'create' ? undefined : wholeRow(table, imageOf(change, 'before')),
     after: change.op === 'delete' ? undefined : wholeRow(table, imageOf(change, 'after')),

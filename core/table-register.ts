@@ -95,6 +95,11 @@ export class TableRegister {
     return { kind: 'applied', table: known.table }
   }
 
+  /** The contract of a relation that is in force, with the epoch it is of. */
+  contractOf(relation: number): { readonly epoch: number; readonly contract: TableContract } | undefined {
+    return this.#relations.get(relation)
+  }
+
   /** The tables without a key that are applied. */
   *keyless(): Iterable<AppliedTable> {
     for (const { table, contract } of this.#relations.values()) {

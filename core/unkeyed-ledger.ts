@@ -36,9 +36,8 @@ export class UnkeyedLedger {
   readonly #passed: Map<number, number>
   /** Whether the records without a key come in this topic partition. */
   active: boolean
-  /** Transactions that were passed, and pruned, since the state was last taken. */
-  readonly added: [txId: number, beacon: number][] = []
-  readonly pruned: number[] = []
+  #added: [txId: number, beacon: number][] = []
+  #pruned: number[] = []
 
   constructor(state?: LedgerState) {
     this.active = state !== undefined
@@ -96,16 +95,25 @@ export class UnkeyedLedger {
     for (const [txId, before] of this.#passed) {
       if (before >= closed) continue
       this.#passed.delete(txId)
-      this.pruned.push(txId)
+      this.#pruned.push(txId)
     }
   }
 
+  /** Transactions that were passed, and forgotten, since it was last asked. */
+  takeChanges(): { added: readonly (readonly [txId: number, beacon: number])[]; pruned: readonly number[] } {
+    const changes = { added: this.#added.filter(([txId]) => this.#passed.has(txId)), pruned: this.#pruned }
+    this.#added = []
+    this.#pruned = []
+    return changes
+  }
+
+  /** What to keep besides the passed transactions. */
   state(): Omit<LedgerState, 'passed'> {
     return { epoch: this.#epoch, frontier: this.#frontier, last: this.#last, beacons: this.#beacons }
   }
 
   #begin(epoch: number): void {
-    this.pruned.push(...this.#passed.keys())
+    this.#pruned.push(...this.#passed.keys())
     this.#passed.clear()
     this.#beacons = []
     this.#epoch = epoch
@@ -116,6 +124,6 @@ export class UnkeyedLedger {
   #pass(txId: number): void {
     const beacon = this.#beacons.at(-1)?.number ?? 0
     this.#passed.set(txId, beacon)
-    this.added.push([txId, beacon])
+    this.#added.push([txId, beacon])
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { TableContract } from '#core/contract.ts'
+import type { ColumnContract, TableContract } from '#core/contract.ts'
+import type { KeyHeaders } from '#core/envelope.ts'
 import { parseLsn } from '#core/lsn.ts'
 
 /** A record of a topic partition as a consumer gets it. */
@@ -8,19 +9,33 @@ export type LoggedRecord = {
   readonly timestampMs: number
   readonly key: string | undefined
   readonly value: string | undefined
+  readonly headers?: KeyHeaders
   readonly digest: () => string
 }
 
+/** A column of a contract: of a type that is carried as it is, unless a test changes that. */
+export const columnContract = (
+  number: number,
+  name: string,
+  type: string,
+  changes: Partial<ColumnContract> = {},
+): ColumnContract => ({
+  number,
+  name,
+  type,
+  carried: type,
+  wire: 'value',
+  nullable: true,
+  generated: false,
+  expression: null,
+  key: null,
+  missing: null,
+  definition: null,
+  ...changes,
+})
+
 /** The contract of `public.orders (id bigint primary key, name text, amount numeric(12,2))`, with what a test changes. */
 export function ordersContract(changes: Partial<TableContract> = {}): TableContract {
-  const column = (number: number, name: string, type: string, key: number | null = null) => ({
-    number,
-    name,
-    type,
-    nullable: key === null,
-    generated: false,
-    key,
-  })
   return {
     relation: 4711,
     version: 1,
@@ -29,8 +44,16 @@ export function ordersContract(changes: Partial<TableContract> = {}): TableContr
     dropped: false,
     published: true,
     refusal: null,
+    generation: 1,
+    complete: true,
+    topicPartitions: 1,
     replicaIdentity: 'default',
-    columns: [column(1, 'id', 'bigint', 1), column(2, 'name', 'text'), column(3, 'amount', 'numeric(12,2)')],
+    parents: [],
+    columns: [
+      columnContract(1, 'id', 'bigint', { key: 1, nullable: false }),
+      columnContract(2, 'name', 'text'),
+      columnContract(3, 'amount', 'numeric(12,2)'),
+    ],
     ...changes,
   }
 }
@@ -42,6 +65,8 @@ export type Origin = {
   readonly snapshot?: string
   readonly table?: string
   readonly schema?: string
+  readonly txId?: number
+  readonly headers?: KeyHeaders
 }
 
 /** A topic partition being written as Debezium writes it, offsets from 0. */
@@ -49,11 +74,11 @@ export class ChangeLog {
   readonly records: LoggedRecord[] = []
 
   /** Appends any value, even one that no source sends. */
-  append(value: string | undefined, key?: string): this {
+  append(value: string | undefined, key?: string, headers?: KeyHeaders): this {
     const offset = this.records.length
     const timestampMs = 1_700_000_000_000 + offset
     const digest = () => createHash('sha256').update(`${timestampMs} ${key} ${value}`).digest('hex')
-    this.records.push({ offset, timestampMs, key, value, digest })
+    this.records.push({ offset, timestampMs, key, value, digest, ...(headers && { headers }) })
     return this
   }
 
@@ -92,10 +117,11 @@ export class ChangeLog {
       schema,
       table,
       lsn,
+      txId: origin.txId ?? lsn,
       ts_us: 1_700_000_000_000_000,
       ts_ns: 1_700_000_000_000_000_000n.toString(),
     }
     const text = JSON.stringify({ before, after, source, transaction: null, op, ts_ms: 1_700_000_000_001 })
-    return this.append(text.replace(/"ts_ns":"(\d+)"/, '"ts_ns":$1'))
+    return this.append(text.replace(/"ts_ns":"(\d+)"/, '"ts_ns":$1'), undefined, origin.headers)
   }
 }

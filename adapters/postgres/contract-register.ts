@@ -2,27 +2,57 @@ import type pg from 'pg'
 import type { KeptContract } from '#core/batch-plan.ts'
 import { parseContract } from '#core/contract.ts'
 import { TableRegister } from '#core/table-register.ts'
+import type { ProgressKey } from './progress.ts'
 
-/** The contracts in force after everything applied of a topic partition. */
+/** The contracts in force after everything applied of a topic partition, or at an offset of it. */
 export async function loadRegister(
   client: pg.PoolClient,
   topic: string,
   topicPartition: number,
+  beforeOffset?: number,
 ): Promise<TableRegister> {
-  const stored = await client.query<{ epoch: number; phase: 0 | 1; lsn: string; contract: unknown }>(
-    `select epoch, phase, lsn, contract
+  const register = new TableRegister()
+  const stored = await client.query<StoredContract>(
+    `select at_offset, epoch, phase, lsn, contract
      from tidemark.contract
      where topic = $1
        and topic_partition = $2
+       and at_offset < coalesce($3, 9223372036854775807)
      order by at_offset`,
-    [topic, topicPartition],
+    [topic, topicPartition, beforeOffset ?? null],
   )
-  const register = new TableRegister()
-  for (const { epoch, phase, lsn, contract } of stored.rows) {
-    register.enter(parseContract(contract), { epoch, phase, lsn: Number(lsn) })
-  }
+  for (const { contract, position } of stored.rows.map(keptContract)) register.enter(contract, position)
   return register
 }
+
+/** The contracts of a relation that came between two offsets of a topic partition. */
+export async function contractsBetween(
+  client: pg.PoolClient,
+  { topic, topicPartition }: ProgressKey,
+  relation: number,
+  first: number,
+  last: number,
+): Promise<KeptContract[]> {
+  const stored = await client.query<StoredContract>(
+    `select at_offset, epoch, phase, lsn, contract
+     from tidemark.contract
+     where topic = $1
+       and topic_partition = $2
+       and relation = $3
+       and at_offset between $4 and $5
+     order by at_offset`,
+    [topic, topicPartition, relation, first, last],
+  )
+  return stored.rows.map(keptContract)
+}
+
+type StoredContract = { at_offset: string; epoch: number; phase: 0 | 1; lsn: string; contract: unknown }
+
+const keptContract = ({ at_offset, epoch, phase, lsn, contract }: StoredContract): KeptContract => ({
+  offset: Number(at_offset),
+  position: { epoch, phase, lsn: Number(lsn) },
+  contract: parseContract(contract),
+})
 
 /** Keeps contracts with the place from which they are in force; one delivered again changes nothing. */
 export async function keepContracts(

@@ -1,34 +1,71 @@
 import pg from 'pg'
 import { quoteElement } from '#core/column-codec.ts'
-import type { RowWrite } from '#core/row-write.ts'
+import type { RowValue, RowWrite } from '#core/row-write.ts'
 import type { AppliedTable } from '#core/table-register.ts'
 
 /** One statement and its values. */
-export type Statement = { readonly text: string; readonly values: readonly string[] }
+export type Statement = { readonly text: string; readonly values: (string | number)[] }
 
-const bookkeeping = ['tidemark$epoch', 'tidemark$phase', 'tidemark$live', 'tidemark$lsn'].map(pg.escapeIdentifier)
-const [epoch, phase, live, lsn] = bookkeeping as [string, string, string, string]
+/** A statement that returns a row for each write it could not complete; `incomplete` writes those without the rest. */
+export type CompletingStatement = Statement & { readonly incomplete: Statement }
+
+const bookkeeping = ['epoch', 'phase', 'live', 'whole', 'lsn'].map((name) => pg.escapeIdentifier(`tidemark$${name}`))
+const [epoch, phase, live, whole, lsn] = bookkeeping as [string, string, string, string, string]
 const order = [epoch, phase, lsn, live]
 const incomingIsNewer = `(${order.map((c) => `stored.${c}`)}) < (${order.map((c) => `excluded.${c}`)})`
 
-/**
- * The statements that write a table's rows, one per kind: live rows, delete markers, overrides. Column and table
- * names and types come from the contract, values are bound as arrays.
- */
-export function writeStatements(table: AppliedTable, writes: Iterable<RowWrite>): Statement[] {
-  const upserts: RowWrite[] = []
-  const deletes: RowWrite[] = []
-  const overrides: RowWrite[] = []
-  for (const write of writes) (write.mode === 'override' ? overrides : write.live ? upserts : deletes).push(write)
-  const texts = statementTexts(table)
-  const statements: Statement[] = []
-  if (overrides.length > 0) statements.push(bind(table, texts.override, overrides, allPlaces(table)))
-  if (upserts.length > 0) statements.push(bind(table, texts.upsert, upserts, allPlaces(table)))
-  if (deletes.length > 0) statements.push(bind(table, texts.remove, deletes, table.keyPlaces))
-  return statements
+/** The statements that write a segment's rows of one table, to be run in this order. */
+export type WriteStatements = {
+  /** Rows whose key was changed, with values of the row under the former key, which must be there. */
+  readonly moves: CompletingStatement[]
+  readonly writes: Statement[]
+  /** Updates that leave values of the stored row as they are; the stored row must be there, and whole. */
+  readonly updates: CompletingStatement[]
 }
 
-const allPlaces = (table: AppliedTable): number[] => table.columns.map((_, place) => place)
+/**
+ * The statements that write a table's rows, one per kind. Column and table names and types come from the contract,
+ * values are bound as arrays.
+ */
+export function writeStatements(table: AppliedTable, rows: Iterable<RowWrite>): WriteStatements {
+  const kinds = { upsert: [] as RowWrite[], remove: [] as RowWrite[], override: [] as RowWrite[] }
+  const moved = new Map<string, RowWrite[]>()
+  const lacking = new Map<string, RowWrite[]>()
+  for (const write of rows) {
+    if (write.lacking.length > 0) append(write.movedFrom === undefined ? lacking : moved, write.lacking.join(), write)
+    else kinds[write.mode === 'override' ? 'override' : write.live ? 'upsert' : 'remove'].push(write)
+  }
+  const everything = allPlaces(table)
+  const texts = statementTexts(table)
+  const writes: Statement[] = []
+  if (kinds.remove.length > 0) writes.push(bind(table, texts.remove, kinds.remove, table.keyPlaces))
+  if (kinds.override.length > 0) writes.push(bind(table, texts.override, kinds.override, everything))
+  if (kinds.upsert.length > 0) writes.push(bind(table, texts.upsert, kinds.upsert, everything))
+  return {
+    moves: [...moved.values()].map((group) => moveStatement(table, group)),
+    writes,
+    updates: [...lacking.values()].map((group) => updateStatement(table, group)),
+  }
+}
+
+function append<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
+  const group = groups.get(key)
+  if (group === undefined) groups.set(key, [value])
+  else group.push(value)
+}
+
+/** The table of the contract's generation. */
+export const rowsTable = ({ contract }: AppliedTable): string =>
+  `tidemark_rows.t${contract.relation}_${contract.generation}`
+
+/** The stored name of a column. */
+export const storedName = (table: AppliedTable, place: number): string => `c${table.columns[place]!.number}`
+
+/** All places of the table's columns. */
+export const allPlaces = (table: AppliedTable): number[] => table.columns.map((_, place) => place)
+
+const names = (table: AppliedTable, places: readonly number[]): string[] =>
+  places.map((place) => storedName(table, place))
 
 type Texts = { readonly upsert: string; readonly remove: string; readonly override: string }
 const cache = new WeakMap<AppliedTable, Texts>()
@@ -43,36 +80,146 @@ function statementTexts(table: AppliedTable): Texts {
 
 function makeTexts(table: AppliedTable): Texts {
   const everything = allPlaces(table)
-  const data = everything.map((place) => pg.escapeIdentifier(table.columns[place]!.name))
-  const assign = [...data, ...bookkeeping].map((c) => `${c} = excluded.${c}`)
+  const data = names(table, everything)
   const newest = [epoch, phase, lsn].map(
     (c) => `${c} = case when ${incomingIsNewer} then excluded.${c} else stored.${c} end`,
   )
   return {
-    upsert: `${insert(table, everything, 'true')}
-do update set ${assign.join(', ')}
+    upsert: `${insert(table, everything, 'true', 'true')}
+do update set ${assign([...data, ...bookkeeping])}
 where ${incomingIsNewer}`,
-    remove: `${insert(table, table.keyPlaces, 'false')}
-do update set ${bookkeeping.map((c) => `${c} = excluded.${c}`).join(', ')}
+    // The row keeps its last image, if it has one.
+    remove: `${insert(table, table.keyPlaces, 'false', 'false')}
+do update set ${assign([epoch, phase, live, lsn])}
 where ${incomingIsNewer}`,
-    override: `${insert(table, everything, 'true')}
-do update set ${[...data.map((c) => `${c} = excluded.${c}`), `${live} = true`, ...newest].join(', ')}`,
+    override: `${insert(table, everything, 'true', 'true')}
+do update set ${[assign(data), `${live} = true`, `${whole} = true`, ...newest].join(', ')}`,
   }
 }
 
-function insert(table: AppliedTable, places: readonly number[], isLive: 'true' | 'false'): string {
-  const columns = places.map((place) => table.columns[place]!)
-  const names = columns.map((column) => pg.escapeIdentifier(column.name))
-  const keys = table.keyPlaces.map((place) => pg.escapeIdentifier(table.columns[place]!.name))
-  const isArray = (type: string) => type.endsWith('[]')
-  // unnest would flatten an array of arrays: these travel as text.
-  const parameters = columns.map(({ type }, i) => `$${i + 4}::${isArray(type) ? 'text' : type}[]`)
-  const selected = columns.map(({ type }, i) => (isArray(type) ? `c${i}::${type}` : `c${i}`))
-  return `insert into tidemark_rows.t${table.contract.relation} as stored (${bookkeeping}, ${names})
-select e, p, ${isLive}, l, ${selected}
-from unnest($1::integer[], $2::smallint[], $3::bigint[], ${parameters}) as incoming (e, p, l, ${columns.map((_, i) => `c${i}`)})
-on conflict (${keys})`
+const assign = (columns: readonly string[]): string => columns.map((c) => `${c} = excluded.${c}`).join(', ')
+
+function insert(table: AppliedTable, places: readonly number[], isLive: string, isWhole: string): string {
+  const columns = names(table, places)
+  return `insert into ${rowsTable(table)} as stored (${bookkeeping}, ${columns})
+select e, p, ${isLive}, ${isWhole}, l, ${columns.map((name) => `incoming.${name}`)}
+from ${incoming(table, places)}
+on conflict (${names(table, table.keyPlaces)})`
 }
+
+/** Rows of positions and of the columns at the places, as `incoming (e, p, l, c1, …)`. */
+function incoming(table: AppliedTable, places: readonly number[], more: readonly string[] = []): string {
+  const parameters = places.map((place, i) => parameter(table, place, i + 4))
+  const extra = more.map((_, i) => `$${places.length + 4 + i}::text[]`)
+  const raw = ['e', 'p', 'l', ...places.map((place) => storedName(table, place)), ...more]
+  const unnested = `unnest(${['$1::integer[]', '$2::smallint[]', '$3::bigint[]', ...parameters, ...extra]}) as incoming (${raw})`
+  const arrays = places.filter((place) => isArray(table, place))
+  if (arrays.length === 0) return unnested
+  const selected = [
+    'e',
+    'p',
+    'l',
+    ...places.map((place) => {
+      const name = storedName(table, place)
+      return isArray(table, place) ? `${name}::${table.columns[place]!.carried} as ${name}` : name
+    }),
+    ...more,
+  ]
+  return `(select ${selected} from ${unnested}) as incoming`
+}
+
+/** unnest would flatten an array of arrays: these travel as text. */
+const isArray = (table: AppliedTable, place: number): boolean => table.columns[place]!.carried.endsWith('[]')
+
+const parameter = (table: AppliedTable, place: number, number: number): string =>
+  `$${number}::${isArray(table, place) ? 'text' : table.columns[place]!.carried}[]`
+
+/**
+ * Writes rows of one set of lacking places over the stored row; older ones change nothing. Returns one row for each
+ * whose stored row is missing or not whole.
+ */
+function updateStatement(table: AppliedTable, group: readonly RowWrite[]): CompletingStatement {
+  const sent = sentPlaces(table, group[0]!)
+  const key = names(table, table.keyPlaces)
+  const same = key.map((name) => `stored.${name} = incoming.${name}`).join(' and ')
+  const set = names(table, sent).map((name) => `${name} = incoming.${name}`)
+  const text = `with incoming as materialized (select incoming.*, true as live from ${incoming(table, sent)}),
+updated as (
+  update ${rowsTable(table)} as stored
+  set ${[...set, `${epoch} = incoming.e`, `${phase} = incoming.p`, `${lsn} = incoming.l`, `${live} = true`]}
+  from incoming
+  where ${same}
+    and (stored.${epoch}, stored.${phase}, stored.${lsn}, stored.${live}) < (incoming.e, incoming.p, incoming.l, incoming.live)
+)
+select ${key.map((name) => `incoming.${name}::text`)}
+from incoming
+left join ${rowsTable(table)} as stored on ${same}
+where stored.${whole} is not true`
+  return { ...bind(table, text, group, sent), incomplete: incompleteStatement(table, group, sent) }
+}
+
+/**
+ * Writes rows with the lacking values of the row that the key change left behind, in the state the change found it in.
+ * Returns one row for each whose former row is not there in that state.
+ */
+function moveStatement(table: AppliedTable, group: readonly RowWrite[]): CompletingStatement {
+  const { lacking } = group[0]!
+  const sent = sentPlaces(table, group[0]!)
+  const former = table.keyPlaces.map((_, i) => `former${i}`)
+  const key = names(table, table.keyPlaces)
+  const wasAt = table.keyPlaces
+    .map((place, i) => `former.${storedName(table, place)} = incoming.former${i}::${table.columns[place]!.carried}`)
+    .join(' and ')
+  const left = `${rowsTable(table)} as former on ${wasAt} and former.${lsn} = incoming.at::bigint and not former.${live} and former.${whole}`
+  const columns = [...names(table, sent), ...names(table, lacking)]
+  const values = [
+    ...names(table, sent).map((name) => `incoming.${name}`),
+    ...names(table, lacking).map((name) => `former.${name}`),
+  ]
+  const text = `with incoming as materialized (select * from ${incoming(table, sent, [...former, 'at'])}),
+moved as (
+  insert into ${rowsTable(table)} as stored (${bookkeeping}, ${columns})
+  select incoming.e, incoming.p, true, true, incoming.l, ${values}
+  from incoming
+  join ${left}
+  on conflict (${key})
+  do update set ${assign([...columns, ...bookkeeping])}
+  where ${incomingIsNewer}
+)
+select ${key.map((name) => `incoming.${name}::text`)}
+from incoming
+left join ${left}
+left join ${rowsTable(table)} as stored on ${key.map((name) => `stored.${name} = incoming.${name}`).join(' and ')}
+where former.${lsn} is null
+  and (stored.${epoch}, stored.${phase}, stored.${lsn}, stored.${live}) >= (incoming.e, incoming.p, incoming.l, true) is not true`
+  const bound = bind(table, text, group, sent)
+  const formerKeys = former.map((_, i) =>
+    literal(
+      group.map(({ movedFrom }) => movedFrom!.key[i]!),
+      false,
+    ),
+  )
+  const leftAt = literal(
+    group.map(({ movedFrom }) => `${movedFrom!.lsn}`),
+    true,
+  )
+  return {
+    text,
+    values: [...bound.values, ...formerKeys, leftAt],
+    incomplete: incompleteStatement(table, group, sent),
+  }
+}
+
+/** Writes what was sent of rows that nothing completes, as not whole. */
+function incompleteStatement(table: AppliedTable, group: readonly RowWrite[], sent: readonly number[]): Statement {
+  const text = `${insert(table, sent, 'true', 'false')}
+do update set ${assign([...names(table, sent), ...bookkeeping])}
+where ${incomingIsNewer}`
+  return bind(table, text, group, sent)
+}
+
+const sentPlaces = (table: AppliedTable, { lacking }: RowWrite): number[] =>
+  allPlaces(table).filter((place) => !lacking.includes(place))
 
 function bind(table: AppliedTable, text: string, writes: readonly RowWrite[], places: readonly number[]): Statement {
   const positions = [
@@ -80,16 +227,22 @@ function bind(table: AppliedTable, text: string, writes: readonly RowWrite[], pl
     writes.map((write) => write.position.phase),
     writes.map((write) => write.position.lsn),
   ].map((numbers) => `{${numbers.join(',')}}`)
-  return { text, values: [...positions, ...places.map((place) => columnLiteral(table, writes, place))] }
+  const columns = places.map((place) =>
+    literal(
+      writes.map(({ values }) => values[place]!),
+      table.columns[place]!.codec.plain,
+    ),
+  )
+  return { text, values: [...positions, ...columns] }
 }
 
-function columnLiteral(table: AppliedTable, writes: readonly RowWrite[], place: number): string {
-  const { plain } = table.columns[place]!.codec
-  let literal = '{'
-  for (let i = 0; i < writes.length; i++) {
-    const text = writes[i]!.values[place]
-    if (i > 0) literal += ','
-    literal += text == null ? 'NULL' : plain ? text : quoteElement(text)
+/** An array literal of input texts; `plain` ones need no quoting. Values that a write lacks are null. */
+export function literal(texts: readonly RowValue[], plain: boolean): string {
+  let joined = '{'
+  for (let i = 0; i < texts.length; i++) {
+    const text = texts[i]
+    if (i > 0) joined += ','
+    joined += typeof text !== 'string' ? 'NULL' : plain ? text : quoteElement(text)
   }
-  return `${literal}}`
+  return `${joined}}`
 }

@@ -1,15 +1,27 @@
 import type pg from 'pg'
-import { type BatchPlan, type ChangeRecord, planBatch, type StoppedTables, type TableStop } from '#core/batch-plan.ts'
-import { parseContract, shapeDifference, type TableContract } from '#core/contract.ts'
+import { type BatchPlan, type ChangeRecord, type KeptContract, planBatch } from '#core/batch-plan.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
+import type { KeylessProgress } from '#core/keyless-writes.ts'
 import type { TableRegister } from '#core/table-register.ts'
+import { UnkeyedLedger } from '#core/unkeyed-ledger.ts'
 import { type ApplyOutcome, applyInTransaction, RefusedDelivery, type TransactionWork } from './apply-transaction.ts'
-import { keepContracts, loadRegister } from './contract-register.ts'
+import { carryOut, settle, shape } from './carry-out.ts'
+import { contractsBetween, keepContracts, loadRegister } from './contract-register.ts'
 import { followInitialRead } from './initial-read.ts'
-import { writeStatements } from './latest-state-statements.ts'
+import { keepLedger, loadKeylessProgress } from './keyless-rows.ts'
+import {
+  keptRecords,
+  loadSettings,
+  noteRequests,
+  releaseKept,
+  type StoppedTable,
+  stopRule,
+  stopTables,
+  type TableSettings,
+} from './parking.ts'
 import type { ProgressKey, StoredProgress } from './progress.ts'
 import { keepInQuarantine } from './quarantine.ts'
-import { isTransient, sqlState } from './transient-error.ts'
+import { TableFailure } from './table-failure.ts'
 
 /** A record of the topic `changes` as it was delivered. */
 export type DeliveredChange = ChangeRecord & RecordIdentity & { readonly key: string | undefined }
@@ -23,6 +35,8 @@ export type LatestStateEffect = {
   readonly committedAtMs: readonly number[]
   /** A table waits to be added to the publication. */
   readonly awaitsCapture: boolean
+  /** Tables whose rows have to be read again. */
+  readonly resyncs: readonly string[]
 }
 
 /** Applies deliveries of captured changes to latest-state tables. */
@@ -30,50 +44,49 @@ export type LatestState = {
   apply(key: ProgressKey, records: readonly DeliveredChange[]): Promise<ApplyOutcome<LatestStateEffect>>
 }
 
-/** One table cannot be written as its contract says; the others can. */
-class TableFailure extends Error {
-  override readonly name = 'TableFailure'
-  readonly retryable = false
-  readonly stop: TableStop
+/** What is known of a topic partition up to an offset. */
+type Known = { readonly nextOffset: number; readonly register: TableRegister; readonly keyless: KeylessProgress }
 
-  constructor(stop: TableStop, cause?: unknown) {
-    super(stop.reason, { cause })
-    this.stop = stop
-  }
-}
-
-/** Latest-state tables in Postgres. The register of a topic partition is kept between deliveries. */
+/** Latest-state tables in Postgres. What is known of a topic partition is kept between deliveries. */
 export function makeLatestState(pool: pg.Pool): LatestState {
-  const registers = new Map<string, { nextOffset: number; register: TableRegister }>()
+  const kept = new Map<string, Known>()
 
   const work =
     (key: ProgressKey): TransactionWork<DeliveredChange, LatestStateEffect> =>
     async (client, fresh, progress) => {
       const name = nameOf(key)
-      const cached = registers.get(name)
-      // Planning moves the register: until the commit is known it belongs to no offset.
-      registers.delete(name)
-      const register =
-        cached?.nextOffset === progress.nextOffset
-          ? cached.register
-          : await loadRegister(client, key.topic, key.topicPartition)
-      const plan = planBatch(fresh, register, await loadStopped(client))
+      const cached = kept.get(name)
+      // Planning moves it on: until the commit is known it belongs to no offset.
+      kept.delete(name)
+      const known = cached?.nextOffset === progress.nextOffset ? cached : await load(client, key, progress)
+      const settings = await loadSettings(client)
+      const stopped = await applyKept(client, key, known, settings)
+      const context = { ...known, isStopped: stopRule(stopped), isLogged: settings.isLogged }
+      const plan = planBatch(fresh, context)
       checkSource(plan, progress, key)
-      await carryOut(client, key, plan, fresh)
-      registers.set(name, { nextOffset: fresh.at(-1)!.offset + 1, register })
-      return { effect: effectOf(plan), committedAtMs: plan.committedAtMs.at(-1) ?? null, beacon: plan.beacon }
+      await carryOut(client, plan)
+      await keepWhatIsKnown(client, key, plan, known, fresh)
+      if (settings.resyncs.length > 0) await noteRequests(client, settings.resyncs)
+      kept.set(name, { ...known, nextOffset: fresh.at(-1)!.offset + 1 })
+      return {
+        effect: effectOf(plan, settings),
+        committedAtMs: plan.committedAtMs.at(-1) ?? null,
+        beacon: plan.beacon,
+      }
     }
 
   return {
     async apply(key, records) {
+      const failed = new Set<number>()
       for (;;) {
         try {
           return await applyInTransaction(pool, key, 'contiguous', records, work(key))
         } catch (error) {
-          registers.delete(nameOf(key))
-          if (!(error instanceof TableFailure)) throw error
+          kept.delete(nameOf(key))
+          if (!(error instanceof TableFailure) || failed.has(error.stop.relation)) throw error
+          failed.add(error.stop.relation)
           // The table stops, in a transaction of its own; then the others of the batch are applied without it.
-          await pool.query(insertStops, stopValues([error.stop]))
+          await stopTables(pool, [error.stop])
         }
       }
     },
@@ -82,11 +95,17 @@ export function makeLatestState(pool: pg.Pool): LatestState {
 
 const nameOf = ({ topic, topicPartition }: ProgressKey): string => `${topic}-${topicPartition}`
 
-const effectOf = (plan: BatchPlan): LatestStateEffect => ({
+async function load(client: pg.PoolClient, key: ProgressKey, { nextOffset }: StoredProgress): Promise<Known> {
+  const register = await loadRegister(client, key.topic, key.topicPartition)
+  return { nextOffset, register, keyless: await loadKeylessProgress(client, key) }
+}
+
+const effectOf = (plan: BatchPlan, settings: TableSettings): LatestStateEffect => ({
   changes: plan.changes,
   quarantined: plan.quarantined.length,
   committedAtMs: plan.committedAtMs,
   awaitsCapture: plan.awaitsCapture,
+  resyncs: settings.resyncs,
 })
 
 /** A beacon of another cluster, or in another topic partition than its slot, means that the pipeline was miswired. */
@@ -107,79 +126,81 @@ function checkSource(plan: BatchPlan, progress: StoredProgress, key: ProgressKey
   }
 }
 
-async function loadStopped(client: pg.PoolClient): Promise<StoppedTables> {
-  const { rows } = await client.query<{ relation: string; schema_name: string; table_name: string }>(
-    'select relation, schema_name, table_name from tidemark.stopped_table',
-  )
-  const relations = new Set(rows.map((row) => Number(row.relation)))
-  const names = new Set(rows.filter((row) => row.relation === '0').map((row) => `${row.schema_name}.${row.table_name}`))
-  return { has: (relation, name) => (relation !== 0 && relations.has(relation)) || names.has(name) }
-}
-
-async function carryOut(
+async function keepWhatIsKnown(
   client: pg.PoolClient,
   key: ProgressKey,
   plan: BatchPlan,
+  { keyless }: Known,
   records: readonly DeliveredChange[],
 ): Promise<void> {
-  for (const contract of plan.creates) await createTable(client, contract)
-  for (const segment of plan.segments) {
-    for (const { table, rows } of segment.values()) {
-      for (const { text, values } of writeStatements(table, rows.values())) {
-        await blaming(table.contract, () => client.query(text, values as string[]))
-      }
-    }
+  if (plan.contracts.length > 0) {
+    await keepContracts(client, key.topic, key.topicPartition, plan.contracts)
+    await settle(client, key.topic, plan.settles)
   }
-  for (const contract of plan.drops) await client.query('select tidemark.drop_latest_state($1)', [contract.relation])
-  if (plan.contracts.length > 0) await keepContracts(client, key.topic, key.topicPartition, plan.contracts)
-  if (plan.stops.length > 0) await client.query(insertStops, stopValues(plan.stops))
+  await stopTables(client, plan.stops)
   await followInitialRead(client, key.topicPartition, plan)
-  if (plan.quarantined.length > 0) {
-    const byOffset = new Map(records.map((record) => [record.offset, record]))
-    await keepInQuarantine(
-      client,
-      key,
-      plan.quarantined.map((kept) => ({ ...byOffset.get(kept.offset)!, ...kept })),
-    )
-  }
-}
-
-async function createTable(client: pg.PoolClient, contract: TableContract): Promise<void> {
-  const { rows } = await blaming(contract, () =>
-    client.query<{ contract: unknown }>('select tidemark.create_latest_state($1::jsonb) as contract', [
-      JSON.stringify(contract),
-    ]),
+  if (keyless.ledger.active) await keepLedger(client, key, keyless.ledger)
+  if (plan.quarantined.length === 0) return
+  const byOffset = new Map(records.map((record) => [record.offset, record]))
+  await keepInQuarantine(
+    client,
+    key,
+    plan.quarantined.map((one) => ({ ...byOffset.get(one.offset)!, ...one })),
   )
-  const difference = shapeDifference(parseContract(rows[0]!.contract), contract)
-  if (difference !== undefined) throw new TableFailure(stopOf(contract, difference))
 }
 
-/** Runs a statement about one table: an error that will come again is that table's, not the topic partition's. */
-async function blaming<T>(contract: TableContract, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    const state = sqlState(error)
-    // Classes: out of resources, operator intervention, system error. They are nobody's fault and pass.
-    if (state === undefined || isTransient(error) || /^(53|57|58)/.test(state)) throw error
-    throw new TableFailure(stopOf(contract, `${(error as Error).message} (SQLSTATE ${state})`), error)
+/**
+ * Applies what was kept of accepted tables, by the contracts in force when it came. Returns the tables that are still
+ * stopped in this topic partition.
+ */
+async function applyKept(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  known: Known,
+  { stopped, isLogged }: TableSettings,
+): Promise<StoppedTable[]> {
+  const remaining: StoppedTable[] = []
+  for (const table of stopped) {
+    if (!table.accepted) remaining.push(table)
+    else if (!(await applyKeptOf(client, key, known, table, isLogged))) remaining.push(table)
   }
+  return remaining
 }
 
-const stopOf = ({ relation, schema, table }: TableContract, reason: string): TableStop => ({
-  relation,
-  schema,
-  table,
-  reason,
-})
+async function applyKeptOf(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  { register: present, keyless: { readSnapshots } }: Known,
+  table: StoppedTable,
+  isLogged: TableSettings['isLogged'],
+): Promise<boolean> {
+  const { records, last } = await keptRecords(client, key, table)
+  if (records.length > 0) {
+    const register = await loadRegister(client, key.topic, key.topicPartition, records[0]!.offset)
+    await shapeAsOf(client, register, table)
+    const later = await contractsBetween(client, key, table.relation, records[0]!.offset, records.at(-1)!.offset)
+    // They were new when they were kept.
+    const keyless = { ledger: new UnkeyedLedger(), readSnapshots }
+    const plan = planBatch(inOrder(records, later), { register, keyless, isStopped: () => false, isLogged })
+    const [stop] = plan.stops
+    if (stop !== undefined) throw new TableFailure(stop, stop.reason, stop)
+    await carryOut(client, plan)
+  }
+  await releaseKept(client, key, table, records)
+  if (last) {
+    const contract = await shapeAsOf(client, present, table)
+    if (contract?.complete) await settle(client, key.topic, [contract])
+  }
+  return last
+}
 
-const insertStops = `insert into tidemark.stopped_table (relation, schema_name, table_name, reason)
-  select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[])
-  on conflict do nothing`
+/** What was left undone when the table stopped. */
+async function shapeAsOf(client: pg.PoolClient, register: TableRegister, { relation }: StoppedTable) {
+  const known = register.contractOf(relation)
+  if (known === undefined || known.contract.dropped || known.contract.refusal !== null) return undefined
+  await shape(client, { contract: known.contract, position: { epoch: known.epoch, phase: 1, lsn: 0 } })
+  return known.contract
+}
 
-const stopValues = (stops: readonly TableStop[]) => [
-  stops.map((stop) => stop.relation),
-  stops.map((stop) => stop.schema),
-  stops.map((stop) => stop.table),
-  stops.map((stop) => stop.reason),
-]
+const inOrder = (a: readonly ChangeRecord[], b: readonly KeptContract[]): (ChangeRecord | KeptContract)[] =>
+  [...a, ...b].sort((one, other) => one.offset - other.offset)

@@ -1,14 +1,20 @@
 import type pg from 'pg'
+import type { QuarantinedRecord } from '#core/batch-plan.ts'
+import type { KeyHeaders } from '#core/envelope.ts'
 import type { ProgressKey } from './progress.ts'
 
 /** A record to keep instead of applying it, and why. */
-export type RecordToKeep = {
-  readonly offset: number
-  readonly tableName: string | null
+export type RecordToKeep = Omit<QuarantinedRecord, 'relation' | 'generation'> & {
+  /** Of the table it is about, where that is known. */
+  readonly relation?: number
+  readonly generation?: number
   readonly key: string | undefined
   readonly value: string | undefined
-  readonly reason: string
+  readonly headers?: KeyHeaders | undefined
 }
+
+/** Records of a topic partition that may be kept of one table; beyond, the topic partition stops. */
+export const parkingLimit = 1_000_000
 
 /** Keeps records as they came, in the transaction that moves progress past them. */
 export async function keepInQuarantine(
@@ -17,15 +23,21 @@ export async function keepInQuarantine(
   records: readonly RecordToKeep[],
 ): Promise<void> {
   await client.query(
-    `insert into tidemark.quarantine (topic, topic_partition, record_offset, table_name, record_key, record_value, reason)
-     select $1, $2, * from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])`,
+    `insert into tidemark.quarantine (topic, topic_partition, record_offset, relation, generation, table_name,
+       record_key, record_value, record_headers, reason)
+     select $1, $2, *
+     from unnest($3::bigint[], $4::bigint[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::jsonb[], $10::text[])
+     on conflict do nothing`,
     [
       key.topic,
       key.topicPartition,
       records.map((record) => record.offset),
+      records.map((record) => record.relation ?? 0),
+      records.map((record) => record.generation ?? 0),
       records.map((record) => record.tableName),
       records.map((record) => storable(record.key)),
       records.map((record) => storable(record.value)),
+      records.map((record) => (record.headers === undefined ? null : storable(JSON.stringify(record.headers)))),
       records.map((record) => storable(record.reason)),
     ],
   )

@@ -30,7 +30,7 @@ const applied = (effect: Partial<Effect>): ApplyOutcome<Effect> => ({
 function setUp(outcomeOf: (topicPartition: number) => ApplyOutcome<Effect>) {
   const calls: { topicPartition: number; records: readonly DeliveredRecord[] }[] = []
   const lines: string[] = []
-  let captureRequests = 0
+  const captureRequests: unknown[] = []
   const handler = makeApplyLatestState({
     consumers: new Map([
       [
@@ -44,13 +44,13 @@ function setUp(outcomeOf: (topicPartition: number) => ApplyOutcome<Effect>) {
         },
       ],
     ]),
-    requestCapture: async () => {
-      captureRequests++
+    requestCapture: async (payload) => {
+      captureRequests.push(payload)
     },
     now: () => 5_000,
     print: (line) => lines.push(line),
   })
-  return { handler, calls, metrics: () => JSON.parse(lines.at(-1)!), captureRequests: () => captureRequests }
+  return { handler, calls, metrics: () => JSON.parse(lines.at(-1)!), captureRequests }
 }
 
 test('each topic partition is applied by itself, tombstones and all', async () => {
@@ -97,5 +97,20 @@ test('latency from commit to visible is a metric with values and counts', async 
 test('a table that awaits capture has capture requested at once', async () => {
   const { handler, captureRequests } = setUp(() => applied({ awaitsCapture: true }))
   await handler(eventOf(record('changes', 0, 0)))
-  expect(captureRequests()).toBe(1)
+  expect(captureRequests).toEqual([{ resync: [] }])
+})
+
+test('tables whose rows have to be read again are asked for once', async () => {
+  const { handler, captureRequests } = setUp(() => applied({ resyncs: ['public.orders'] }))
+  await handler(eventOf(record('changes', 0, 0), record('changes', 1, 0)))
+  expect(captureRequests).toEqual([{ resync: ['public.orders'] }])
+})
+
+test('the halves of a key change come with each other’s key', async () => {
+  const { handler, calls } = setUp(() => applied({}))
+  const oldKey = [...Buffer.from('{"id":"ü"}')].map((byte) => (byte > 127 ? byte - 256 : byte))
+
+  await handler(eventOf({ ...record('changes', 0, 7, 'a'), headers: [{ '__debezium.oldkey': oldKey }] }))
+
+  expect(calls[0]!.records[0]!.headers).toEqual({ oldKey: '{"id":"ü"}', newKey: undefined })
 })

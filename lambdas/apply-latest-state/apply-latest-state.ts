@@ -10,6 +10,7 @@ export type Effect = {
   readonly quarantined: number
   readonly committedAtMs?: readonly number[]
   readonly awaitsCapture?: boolean
+  readonly resyncs?: readonly string[]
 }
 
 /** Who applies the records of a topic. */
@@ -22,8 +23,8 @@ export type TopicConsumer = {
 export type ApplyLatestStateOptions = {
   /** By topic: a record of any other topic is refused. */
   readonly consumers: ReadonlyMap<string, TopicConsumer>
-  /** Has pending tables captured at once instead of at the next schedule. */
-  readonly requestCapture: () => Promise<void>
+  /** Has pending tables captured at once instead of at the next schedule, and the rows of tables read again. */
+  readonly requestCapture: (payload: { readonly resync: readonly string[] }) => Promise<void>
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Writes a line of the log. */
@@ -36,6 +37,7 @@ type Summary = {
   quarantined: number
   latenciesMs: number[]
   awaitsCapture: boolean
+  resyncs: Set<string>
 }
 
 /**
@@ -45,12 +47,20 @@ type Summary = {
  */
 export function makeApplyLatestState(options: ApplyLatestStateOptions): (event: MSKEvent) => Promise<void> {
   return async (event) => {
-    const summary: Summary = { changes: 0, duplicates: 0, quarantined: 0, latenciesMs: [], awaitsCapture: false }
+    const summary: Summary = {
+      changes: 0,
+      duplicates: 0,
+      quarantined: 0,
+      latenciesMs: [],
+      awaitsCapture: false,
+      resyncs: new Set(),
+    }
     const settled = await Promise.allSettled(
       Object.values(event.records).map((records) => applyOne(options, records, summary)),
     )
     options.print(metricsLine(summary, options.now()))
-    if (summary.awaitsCapture) await options.requestCapture()
+    const resync = [...summary.resyncs]
+    if (summary.awaitsCapture || resync.length > 0) await options.requestCapture({ resync })
     const failures = settled.filter((one) => one.status === 'rejected').map((one) => one.reason as Error)
     if (failures.length === 1) throw failures[0]
     if (failures.length > 1) throw new AggregateError(failures, failures.map((failure) => failure.message).join('; '))
@@ -76,6 +86,7 @@ async function applyOne(options: ApplyLatestStateOptions, records: MSKEvent['rec
       summary.changes += effect.changes
       summary.quarantined += effect.quarantined
       summary.awaitsCapture ||= effect.awaitsCapture === true
+      for (const table of effect.resyncs ?? []) summary.resyncs.add(table)
       for (const committedAtMs of effect.committedAtMs ?? []) summary.latenciesMs.push(visibleAtMs - committedAtMs)
     }
   }

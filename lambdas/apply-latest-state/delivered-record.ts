@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { MSKRecord } from 'aws-lambda'
+import type { MSKRecord, MSKRecordHeader } from 'aws-lambda'
+import type { KeyHeaders } from '#core/envelope.ts'
 
 /** A record of the event with its bytes decoded; an absent value is a tombstone. */
 export type DeliveredRecord = {
@@ -7,6 +8,7 @@ export type DeliveredRecord = {
   readonly timestampMs: number
   readonly key: string | undefined
   readonly value: string | undefined
+  readonly headers: KeyHeaders | undefined
   /** Tells this record from another one at the same offset. */
   readonly digest: () => string
 }
@@ -20,9 +22,20 @@ export function decodeDelivered(record: MSKRecord): DeliveredRecord {
     timestampMs: record.timestamp,
     key,
     value,
+    headers: decodeHeaders(record.headers),
     digest: () => hash('sha256', `${record.timestamp} ${key ?? ''} ${value ?? ''}`, 'base64url'),
   }
 }
 
 const decode = (base64: string | undefined | null): string | undefined =>
   base64 == null ? undefined : Buffer.from(base64, 'base64').toString('utf8')
+
+/** Half of a key change has one header; other records have none. */
+function decodeHeaders(headers: readonly MSKRecordHeader[]): KeyHeaders | undefined {
+  if (headers.length === 0) return undefined
+  const decoded = new Map(headers.flatMap(Object.entries).map(([name, bytes]) => [name, textOf(bytes)]))
+  return { newKey: decoded.get('__debezium.newkey'), oldKey: decoded.get('__debezium.oldkey') }
+}
+
+/** Lambda gives a header's bytes as signed numbers. */
+const textOf = (bytes: readonly number[]): string => Buffer.from(Int8Array.from(bytes)).toString('utf8')

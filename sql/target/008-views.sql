@@ -118,6 +118,16 @@ begin
     execute format('create schema %I', of_schema);
     execute format('grant usage on schema %I to tidemark_read', of_schema);
   end if;
+  if exists (
+    select
+    from pg_class c
+    where c.relname = of_table
+      and c.relnamespace = (select n.oid from pg_namespace n where n.nspname = of_schema)
+      and (c.relkind <> 'v' or c.relowner <> 'tidemark_owner'::regrole)
+  ) then
+    raise exception '%.% exists in the target already and is somebody else''s', of_schema, of_table
+      using errcode = 'duplicate_table', hint = 'rename or drop it, then accept the table';
+  end if;
   begin
     execute format('create or replace view %I.%I as %s', of_schema, of_table, query);
   exception when invalid_table_definition then

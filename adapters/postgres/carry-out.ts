@@ -1,0 +1,169 @@
+import type pg from 'pg'
+import type { AppliedTruncate, BatchPlan, KeptContract } from '#core/batch-plan.ts'
+import type { TableContract } from '#core/contract.ts'
+import type { AuditMessage } from '#core/envelope.ts'
+import { generationOf } from '#core/keyless-writes.ts'
+import { comparePositions } from '#core/position.ts'
+import type { TableWrites } from '#core/row-changes.ts'
+import type { AppliedTable } from '#core/table-register.ts'
+import { daysOf, logKeylessStatement, logStatement, logTruncateStatement } from './change-history.ts'
+import { countRows } from './keyless-rows.ts'
+import { type CompletingStatement, rowsTable, writeStatements } from './latest-state-statements.ts'
+import { blaming, readAgain, TableFailure } from './table-failure.ts'
+
+/** Carries out what a plan does to tables. Throws a TableFailure where one table cannot follow. */
+export async function carryOut(client: pg.PoolClient, plan: BatchPlan): Promise<void> {
+  for (const kept of plan.shapes) await shape(client, kept)
+  const days = daysOf(plan)
+  if (days.length > 0) await client.query(ensureDays, [days])
+  await leaveOutTruncated(client, plan)
+  for (const truncated of plan.truncates) await truncate(client, truncated)
+  for (const segment of plan.segments) for (const writes of segment.values()) await writeRows(client, writes)
+  for (const writes of plan.keyless) {
+    const { contract } = writes.table
+    if (writes.logged && writes.changes.length > 0)
+      await blaming(contract, () => client.query(logKeylessStatement(writes)))
+    const counted = await blaming(contract, () => countRows(client, writes))
+    if (counted === 'fewer than none' && contract.complete) {
+      throw new TableFailure(contract, 'a row was deleted that it does not have', readAgain)
+    }
+  }
+  if (plan.audits.length > 0) await keepAudits(client, plan.audits)
+  for (const { relation } of plan.drops) await client.query('select tidemark.drop_latest_state($1)', [relation])
+}
+
+/** Makes table, columns and view what a contract needs. */
+export async function shape(
+  client: pg.PoolClient,
+  { contract, position }: Omit<KeptContract, 'offset'>,
+): Promise<void> {
+  await blaming(contract, () =>
+    client.query('select tidemark.shape_latest_state($1, $2::jsonb)', [position.epoch, JSON.stringify(contract)]),
+  )
+}
+
+const ensureDays = `select tidemark.ensure_change_days(date '1970-01-01' + day, date '1970-01-01' + day)
+from unnest($1::integer[]) as day`
+
+/** Shows generations that have become complete, after the contracts that say so are kept. */
+export async function settle(client: pg.PoolClient, topic: string, contracts: readonly TableContract[]): Promise<void> {
+  for (const contract of new Map(contracts.map((contract) => [contract.relation, contract])).values()) {
+    const { rows } = await blaming(contract, () =>
+      client.query<{ gap: string | null }>('select tidemark.settle_latest_state($1, $2) as gap', [
+        topic,
+        contract.relation,
+      ]),
+    )
+    if (rows[0]!.gap !== null) throw new TableFailure(contract, rows[0]!.gap, readAgain)
+  }
+}
+
+/**
+ * Takes out of the plan what another topic partition has truncated. Truncates of these tables wait until the
+ * transaction has ended, so that none comes between.
+ */
+async function leaveOutTruncated(client: pg.PoolClient, plan: BatchPlan): Promise<void> {
+  const touched = new Map<string, TableContract>()
+  for (const segment of plan.segments) {
+    for (const { table } of segment.values()) touched.set(generationOf(table), table.contract)
+  }
+  if (touched.size === 0) return
+  const contracts = [...touched.values()]
+  const { rows } = await client.query<{ generation_of: string; epoch: number; lsn: string }>(
+    `select g.relation || ' ' || g.generation as generation_of, g.truncated_epoch as epoch, g.truncated_lsn as lsn
+     from tidemark.generation g
+     where (g.relation, g.generation) in (select * from unnest($1::bigint[], $2::integer[]))
+     order by g.relation, g.generation
+     for share`,
+    [contracts.map(({ relation }) => relation), contracts.map(({ generation }) => generation)],
+  )
+  for (const { generation_of, epoch, lsn } of rows) {
+    if (lsn === '0') continue
+    const at = { epoch, phase: 1, lsn: Number(lsn) } as const
+    for (const segment of plan.segments)
+      segment.get(generation_of)?.rows.forEach((write, key, all) => {
+        if (write.mode === 'ordered' && comparePositions(write.position, at) < 0) all.delete(key)
+      })
+  }
+}
+
+async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Promise<void> {
+  const { table, truncate: change, logged } = truncated
+  const { contract } = table
+  const { epoch, lsn } = change.position
+  if (logged) await client.query(logTruncateStatement(truncated))
+  if (table.keyPlaces.length === 0) return
+  await client.query(
+    `update tidemark.generation
+     set truncated_epoch = $3, truncated_lsn = $4
+     where (relation, generation) = ($1, $2)
+       and (truncated_epoch, truncated_lsn) < ($3, $4)`,
+    [contract.relation, contract.generation, epoch, lsn],
+  )
+  await blaming(contract, () =>
+    client.query(
+      `delete from ${rowsTable(table)}
+       where ("tidemark$epoch", "tidemark$phase", "tidemark$lsn") < ($1::integer, 1::smallint, $2::bigint)`,
+      [epoch, lsn],
+    ),
+  )
+}
+
+async function writeRows(client: pg.PoolClient, writes: TableWrites): Promise<void> {
+  const { table, rows, log } = writes
+  const { contract } = table
+  const { moves, writes: statements, updates } = writeStatements(table, rows.values())
+  for (const move of moves) await complete(client, table, move, 'whose key was changed')
+  if (log.length > 0) await blaming(contract, () => client.query(logStatement(writes)))
+  for (const statement of statements) await blaming(contract, () => client.query(statement))
+  for (const update of updates) await complete(client, table, update, 'that was updated')
+}
+
+/** While its rows are read, a table may miss those that a change builds upon: reading brings them. */
+async function complete(
+  client: pg.PoolClient,
+  { contract }: AppliedTable,
+  statement: CompletingStatement,
+  what: string,
+): Promise<void> {
+  const unfinished = await blaming(contract, () => client.query(statement))
+  if (unfinished.rows.length === 0) return
+  if (contract.complete) {
+    const key = Object.values(unfinished.rows[0]!).join(', ')
+    throw new TableFailure(
+      contract,
+      `row ${key} ${what} leaves out a TOASTed value that the target does not have`,
+      readAgain,
+    )
+  }
+  await blaming(contract, () => client.query(statement.incomplete))
+}
+
+async function keepAudits(client: pg.PoolClient, messages: readonly AuditMessage[]): Promise<void> {
+  await client.query(
+    `insert into tidemark.audit_message (epoch, txid, lsn, committed_at, who, application, why, details)
+     select m.epoch, m.txid, m.lsn, to_timestamp(m.at / 1000), m.who, m.application, m.why, m.details
+     from jsonb_to_recordset($1::jsonb) as m (epoch integer, txid bigint, lsn bigint, at float8, who text, application text,
+       why text, details jsonb)
+     on conflict do nothing`,
+    [JSON.stringify(messages.map(auditRow))],
+  )
+}
+
+function auditRow({ position, txId, committedAtMs, text }: AuditMessage) {
+  const place = { epoch: position.epoch, txid: txId ?? 0, lsn: position.lsn, at: committedAtMs }
+  const { who, application, why, ...details } = membersOf(text)
+  return { ...place, who, application, why, details: Object.keys(details).length === 0 ? null : details }
+}
+
+/** The message's members; anything but a JSON object is kept as its text. */
+function membersOf(text: string): Record<string, unknown> {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+      return parsed as Record<string, unknown>
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  return { text }
+}

@@ -1,0 +1,280 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { keepChanges, keepContract, orders } from '#test-support/history-rows.ts'
+
+let target: TestDatabase
+beforeEach(async () => {
+  target = await createDatabase('target')
+  await keepContract(target.pool)
+})
+afterEach(() => target.drop())
+
+const ask = async (statement: string, ...values: unknown[]) => (await target.pool.query(statement, values)).rows
+const history = (table: string, key: object | null = null, limit = 100) =>
+  ask('select * from tidemark.history($1, $2, $3)', table, key === null ? null : JSON.stringify(key), limit)
+const say = (txid: number, lsn: number, message: object) =>
+  ask(
+    `insert into tidemark.audit_message (epoch, txid, lsn, committed_at, who, application, why, details)
+     select 1, $1, $2, '2026-11-21 12:00:00+00', m.who, m.application, m.why, m.details
+     from jsonb_to_record($3::jsonb) as m (who text, application text, why text, details jsonb)`,
+    txid,
+    lsn,
+    JSON.stringify(message),
+  )
+
+const life = [
+  { op: 'c', key: ['7'], after: ['7', 'new', '1.00'] },
+  { op: 'u', key: ['7'], before: ['7', 'new', '1.00'], after: ['7', 'paid', '1.00'] },
+  { op: 'd', key: ['7'], before: ['7', 'paid', '1.00'] },
+  { op: 'c', key: ['7'], after: ['7', null, null] },
+] as const
+
+describe('a row', () => {
+  test('tells its insert, update, delete and re-insert, newest first, each once however often it was kept', async () => {
+    for (let i = 0; i < 2; i++) await keepChanges(target.pool, ...(life as never))
+    await keepChanges(target.pool, { op: 'c', key: ['8'], after: ['8', '', null] })
+
+    const changes = await history('public.orders', { id: 7 })
+
+    expect(changes.map(({ op, before, after, changed }) => ({ op, before, after, changed }))).toEqual([
+      { op: 'insert', before: null, after: { id: 7, status: null, amount: null }, changed: null },
+      { op: 'delete', before: { id: 7, status: 'paid', amount: 1 }, after: null, changed: null },
+      {
+        op: 'update',
+        before: { id: 7, status: 'new', amount: 1 },
+        after: { id: 7, status: 'paid', amount: 1 },
+        changed: { status: ['new', 'paid'] },
+      },
+      { op: 'insert', before: null, after: { id: 7, status: 'new', amount: 1 }, changed: null },
+    ])
+    expect(changes[0]).toMatchObject({
+      schema_name: 'public',
+      table_name: 'orders',
+      key: { id: 7 },
+      transaction_id: '703',
+      lsn: '0/67',
+      epoch: 1,
+      committed_at: new Date('2026-11-21T12:00:03Z'),
+    })
+  })
+
+  test('that was truncated away tells it, one at the same lsn twice tells both', async () => {
+    await keepChanges(
+      target.pool,
+      { op: 'c', key: ['7'], after: ['7', '', null] },
+      { op: 't', lsn: 101 },
+      { op: 'd', key: ['7'], lsn: 105, at: '2026-11-21 13:00Z' },
+      { op: 'c', key: ['7'], after: ['7', 'again', null], lsn: 105, at: '2026-11-21 13:00Z' },
+    )
+
+    expect((await history('public.orders', { id: 7 })).map(({ op }) => op)).toEqual([
+      'insert',
+      'delete',
+      'truncate',
+      'insert',
+    ])
+  })
+
+  test('is found through the index of each day, not by reading the days', async () => {
+    await keepChanges(target.pool, ...(life as never), {
+      op: 'r',
+      key: ['7'],
+      after: ['7', '', null],
+      at: '2026-11-20 12:00Z',
+    })
+    const plan = await ask(`explain (format json)
+      select * from tidemark_rows.change where relation = 1 and key_hash = 5 order by committed_at desc, epoch desc, lsn desc, place desc limit 3`)
+
+    const text = JSON.stringify(plan)
+    expect(text).toContain('Index Scan')
+    expect(text).not.toMatch(/Seq Scan|"Sort"/)
+  })
+})
+
+describe('a key', () => {
+  test.each([[{ id: 7 }], [{ id: '7' }], [{ id: ' 7' }]])('given as %j is found', async (key) => {
+    await keepChanges(target.pool, ...(life as never))
+
+    expect(await history('public.orders', key)).toHaveLength(4)
+  })
+
+  test('of several columns and types is found in any order and form', async () => {
+    const columns = [
+      { number: 1, name: 'at', carried: 'timestamp with time zone', key: 2 },
+      { number: 2, name: 'Code', carried: 'numeric', key: 1 },
+      { number: 3, name: 'tags', carried: 'text[]', key: 3 },
+      { number: 4, name: 'raw', carried: 'bytea', key: 4 },
+    ]
+    await keepContract(target.pool, { relation: 2, table: 'Odd "one"', columns })
+    const key = ['1.5', '2026-01-01 10:00:00+00', '{a,"b c"}', '\\x00ff']
+    await keepChanges(target.pool, { op: 'r', relation: 2, key, after: [key[1]!, key[0]!, key[2]!, key[3]!] })
+
+    const given = { tags: ['a', 'b c'], at: '2026-01-01T12:00:00+02:00', Code: '1.500', raw: '\\x00FF' }
+    const [found] = await history('public.Odd "one"', given)
+    expect(found.after).toEqual({ at: '2026-01-01 10:00:00+00', Code: 1.5, tags: ['a', 'b c'], raw: '\\x00ff' })
+    expect(await history('public."Odd ""one"""', { ...given, tags: '{a,b c}', Code: 1.5 })).toHaveLength(1)
+  })
+
+  test('that is none names the columns of the key', async () => {
+    await expect(history('public.orders', { number: 7 })).rejects.toThrow(
+      'the key of public.orders is (id), not (number)',
+    )
+    await expect(history('public.orders', { id: 7, status: 'new' })).rejects.toThrow('the key of public.orders is (id)')
+    await expect(history('public.orders', { id: 'seven' })).rejects.toThrow('"seven"')
+    await expect(history('public.order', { id: 7 })).rejects.toThrow('no captured table is or was called public.order')
+  })
+})
+
+describe('a table', () => {
+  test('is found by its former name and its columns by theirs; each change has the names of its time', async () => {
+    const columns = orders.map((column) => (column.number === 1 ? { ...column, name: 'order_id' } : column))
+    await keepContract(target.pool, { version: 2, table: 'purchases', columns })
+    await keepChanges(target.pool, life[0] as never)
+    await keepChanges(target.pool, { ...(life[1] as object), version: 2, lsn: 200, at: '2026-11-21 14:00Z' } as never)
+
+    const changes = await history('public.orders', { id: 7 })
+
+    expect(changes.map(({ table_name, key }) => [table_name, key])).toEqual([
+      ['purchases', { order_id: 7 }],
+      ['orders', { id: 7 }],
+    ])
+    expect(await history('public.purchases', { order_id: 7 })).toEqual(changes)
+  })
+
+  test('whose name another one took over is no longer found by it', async () => {
+    await keepContract(target.pool, { version: 2, table: 'old_orders' })
+    await keepContract(target.pool, { relation: 2 })
+    await keepChanges(target.pool, life[0] as never, { op: 'c', relation: 2, key: ['7'], after: ['7', 'other', null] })
+
+    expect((await history('public.orders', { id: 7 })).map(({ after }) => after.status)).toEqual(['other'])
+    expect(await history('public.old_orders', { id: 7 })).toHaveLength(1)
+  })
+
+  test('without a key given tells its last changes, of however long ago', async () => {
+    await keepChanges(target.pool, ...(life as never), { op: 't', at: '2025-01-01 00:00Z' })
+
+    expect((await history('public.orders', null, 2)).map(({ op }) => op)).toEqual(['insert', 'delete'])
+    expect(await history('public.orders')).toHaveLength(5)
+  })
+
+  test('without a primary key is asked for the rows that have some values', async () => {
+    const columns = orders.map(({ key: _, ...column }) => column)
+    await keepContract(target.pool, { relation: 3, table: 'log', columns })
+    const row = (lsn: number, before: (string | null)[] | undefined, after: (string | null)[] | undefined) =>
+      ({ op: before ? (after ? 'u' : 'd') : 'c', relation: 3, lsn, place: lsn, before, after }) as never
+    await keepChanges(
+      target.pool,
+      row(1, undefined, ['1', 'a', null]),
+      row(2, undefined, ['1', 'a', null]),
+      row(3, ['1', 'a', null], ['1', 'b', null]),
+      row(4, undefined, ['2', 'b', '1.00']),
+    )
+
+    expect(await history('public.log', { id: 1, status: 'a' })).toHaveLength(3)
+    expect(await history('public.log', { amount: null })).toHaveLength(3)
+    await expect(history('public.log', { colour: 'red' })).rejects.toThrow('(no key), not (colour)')
+  })
+})
+
+describe('changed columns', () => {
+  test('are old and new values, by type: null, JSON, arrays, numbers beyond doubles, text', async () => {
+    const types = {
+      n: 'numeric',
+      j: 'jsonb',
+      t: 'json',
+      a: 'integer[]',
+      x: 'text[]',
+      b: 'boolean',
+      same: 'text',
+      f: 'real',
+    }
+    const names = Object.keys(types)
+    const before = ['1', '{"a": [1]}', '{"a":"\\u0000"}', '{{1,2},{3,NULL}}', null, 't', 'same', 'NaN']
+    const after = ['12345678901234567890.10', null, '[]', '{}', '{"a,b",NULL}', 'f', 'same', '1e-05']
+
+    const [{ changed }] = await ask(
+      'select tidemark.changed_columns($1, $2, $3, $4)::text as changed',
+      names,
+      Object.values(types),
+      before,
+      after,
+    )
+
+    expect(changed).toContain('"n": [1, 12345678901234567890.10]')
+    expect(JSON.parse(changed)).toEqual({
+      n: [1, expect.any(Number)],
+      j: [{ a: [1] }, null],
+      t: ['{"a":"\\u0000"}', '[]'],
+      a: [
+        [
+          [1, 2],
+          [3, null],
+        ],
+        [],
+      ],
+      x: [null, ['a,b', null]],
+      b: [true, false],
+      f: ['NaN', 0.00001],
+    })
+  })
+
+  test('are unknown where a row is unknown', async () => {
+    expect(await ask(`select tidemark.changed_columns('{a}', '{text}', null, '{x}') as changed`)).toEqual([
+      { changed: null },
+    ])
+  })
+})
+
+describe('who and why', () => {
+  test('are those of the transaction, also of two users on one pooled connection', async () => {
+    await keepChanges(target.pool, ...(life as never))
+    await say(700, 90, { who: 'alice', application: 'shop' })
+    await say(701, 95, { who: 'bob', application: 'shop', why: 'paid by card', details: { ticket: 5 } })
+
+    const told = await ask(
+      'select transaction_id, who, application, why, details from tidemark.change_log order by transaction_id',
+    )
+    expect(told.slice(0, 3)).toEqual([
+      { transaction_id: '700', who: 'alice', application: 'shop', why: null, details: null },
+      { transaction_id: '701', who: 'bob', application: 'shop', why: 'paid by card', details: { ticket: 5 } },
+      { transaction_id: '702', who: null, application: null, why: null, details: null },
+    ])
+  })
+
+  test('are the last ones said where a transaction said several, and not those of a number used again', async () => {
+    await keepChanges(
+      target.pool,
+      life[0] as never,
+      { ...(life[1] as object), txid: 700, at: '2026-12-21 12:00Z' } as never,
+    )
+    await say(700, 90, { who: 'pool', why: 'nightly run' })
+    await say(700, 91, { who: 'alice' })
+
+    const told = await ask('select who, why from tidemark.change_log order by committed_at')
+    expect(told).toEqual([
+      { who: 'alice', why: 'nightly run' },
+      { who: null, why: null },
+    ])
+  })
+})
+
+test('a reader may read history and change nothing', async () => {
+  await keepChanges(target.pool, ...(life as never))
+  const client = await target.pool.connect()
+  const tryTo = (statement: string) => client.query(statement).then((result) => result.rowCount)
+  try {
+    await client.query('set role tidemark_read')
+    expect(await tryTo('select * from tidemark.change_log')).toBe(4)
+    expect(await tryTo(`select * from tidemark.history('public.orders', '{"id": 7}')`)).toBe(4)
+    expect(await tryTo(`select * from tidemark.history('public.orders')`)).toBe(4)
+    for (const statement of [
+      'select * from tidemark_rows.change',
+      'delete from tidemark.audit_message',
+      `select tidemark.set_history('*', false)`,
+      'select tidemark.maintain()',
+    ])
+      await expect(tryTo(statement)).rejects.toThrow('permission denied')
+  } finally {
+    client.release(true)
+  }
+})

@@ -1,0 +1,137 @@
+import type pg from 'pg'
+import type { BatchContext, ChangeRecord, TableStop } from '#core/batch-plan.ts'
+import type { TableContract } from '#core/contract.ts'
+import type { KeyHeaders } from '#core/envelope.ts'
+import { tableName } from '#core/table-register.ts'
+import type { ProgressKey } from './progress.ts'
+
+/** A stopped table, and what somebody said about it. */
+export type StoppedTable = {
+  readonly relation: number
+  readonly generation: number
+  readonly name: string
+  /** Its kept changes are to be applied. */
+  readonly accepted: boolean
+}
+
+/** What is set for tables, as it stands when a batch begins. */
+export type TableSettings = {
+  readonly stopped: readonly StoppedTable[]
+  /** Tables whose rows are to be read again, and which nobody asked for in the last five minutes. */
+  readonly resyncs: readonly string[]
+  readonly isLogged: BatchContext['isLogged']
+}
+
+type HistorySetting = { schema_name: string; table_name: string; enabled: boolean; relations: number[] }
+
+/** Reads them. */
+export async function loadSettings(client: pg.PoolClient): Promise<TableSettings> {
+  const { rows } = await client.query<{
+    stopped: { relation: number; generation: number; name: string; accepted: boolean; due: boolean }[]
+    history: HistorySetting[]
+  }>(
+    `select
+       (
+         select coalesce(json_agg(json_build_object(
+           'relation', s.relation, 'generation', s.generation, 'name', s.schema_name || '.' || s.table_name,
+           'accepted', s.accepted_at is not null,
+           'due', s.automatic and coalesce(s.requested_at < now() - interval '5 minutes', true)
+         )), '[]')
+         from tidemark.stopped_table s
+       ) as stopped,
+       (select json_agg(h) from tidemark.history_setting h) as history`,
+  )
+  const { stopped, history } = rows[0]!
+  return {
+    stopped,
+    resyncs: stopped.filter(({ due }) => due).map(({ name }) => name),
+    isLogged: historyRule(history ?? []),
+  }
+}
+
+/** A setting of the relation comes before one of its name, and that before the one of every table. */
+function historyRule(settings: readonly HistorySetting[]): BatchContext['isLogged'] {
+  const byRelation = new Map(
+    settings.flatMap(({ relations, enabled }) => relations.map((relation) => [relation, enabled])),
+  )
+  const byName = new Map(settings.map((setting) => [`${setting.schema_name}.${setting.table_name}`, setting.enabled]))
+  const byDefault = byName.get('*.*') ?? false
+  return (contract: TableContract) => byRelation.get(contract.relation) ?? byName.get(tableName(contract)) ?? byDefault
+}
+
+/** Whether a stop concerns the changes of a generation, or those of a table that no contract names. */
+export function stopRule(stopped: readonly StoppedTable[]): BatchContext['isStopped'] {
+  const upTo = new Map(stopped.filter(({ relation }) => relation !== 0).map((s) => [s.relation, s.generation]))
+  const unnamed = new Set(stopped.filter(({ relation }) => relation === 0).map(({ name }) => name))
+  return (relation, generation, name) =>
+    relation === 0 ? unnamed.has(name) : generation <= (upTo.get(relation) ?? Number.NEGATIVE_INFINITY)
+}
+
+/** Stops tables; the first reason of a generation stays. */
+export async function stopTables(client: pg.PoolClient | pg.Pool, stops: readonly TableStop[]): Promise<void> {
+  for (const { relation, generation, schema, table, reason, repair, automatic } of stops) {
+    const values = [relation, generation, schema, table, reason, repair, automatic]
+    await client.query('select tidemark.stop_table($1, $2, $3, $4, $5, $6, $7)', values)
+  }
+}
+
+/** Notes that the reading of tables has been asked for. */
+export async function noteRequests(client: pg.PoolClient, names: readonly string[]): Promise<void> {
+  await client.query(
+    `update tidemark.stopped_table set requested_at = now() where automatic and schema_name || '.' || table_name = any ($1)`,
+    [names],
+  )
+}
+
+/** Kept records are applied so many at a time. */
+const replaySize = 5_000
+
+/** The next kept records of an accepted table in a topic partition, in order, and whether they are the last. */
+export async function keptRecords(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  { relation }: StoppedTable,
+): Promise<{ records: ChangeRecord[]; last: boolean }> {
+  const { rows } = await client.query<{
+    record_offset: string
+    record_value: string | null
+    record_headers: KeyHeaders | null
+  }>(
+    `select record_offset, record_value, record_headers
+     from tidemark.quarantine
+     where topic = $1
+       and topic_partition = $2
+       and relation = $3
+     order by record_offset
+     limit $4`,
+    [key.topic, key.topicPartition, relation, replaySize],
+  )
+  return {
+    records: rows.map(({ record_offset, record_value, record_headers }) => ({
+      offset: Number(record_offset),
+      value: record_value ?? undefined,
+      headers: record_headers ?? undefined,
+    })),
+    last: rows.length < replaySize,
+  }
+}
+
+/** Forgets kept records that have been applied, and the stop when none is left in any topic partition. */
+export async function releaseKept(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  { relation }: StoppedTable,
+  records: readonly ChangeRecord[],
+): Promise<void> {
+  await client.query(
+    'delete from tidemark.quarantine where topic = $1 and topic_partition = $2 and relation = $3 and record_offset = any ($4)',
+    [key.topic, key.topicPartition, relation, records.map(({ offset }) => offset)],
+  )
+  await client.query(
+    `delete from tidemark.stopped_table s
+     where s.relation = $1
+       and s.accepted_at is not null
+       and not exists (select from tidemark.quarantine q where q.relation = $1)`,
+    [relation],
+  )
+}

@@ -1,0 +1,41 @@
+import type { TableStop } from '#core/batch-plan.ts'
+import type { TableContract } from '#core/contract.ts'
+import { isTransient, sqlState } from './transient-error.ts'
+
+/** One table cannot be written as its contract says; the others can. */
+export class TableFailure extends Error {
+  override readonly name = 'TableFailure'
+  readonly retryable = false
+  readonly stop: TableStop
+
+  constructor(
+    table: Pick<TableStop, 'relation' | 'generation' | 'schema' | 'table'>,
+    reason: string,
+    how: Pick<TableStop, 'repair' | 'automatic'>,
+    cause?: unknown,
+  ) {
+    super(reason, { cause })
+    const { relation, generation, schema, table: name } = table
+    this.stop = { relation, generation, schema, table: name, reason, repair: how.repair, automatic: how.automatic }
+  }
+}
+
+/** Reading the table's rows again makes good what failed, and is asked for at once. */
+export const readAgain = { repair: 'resync', automatic: true } as const
+
+/** The cause is in the target; once it is gone the changes that were kept can be applied. */
+export const acceptLater = { repair: 'accept', automatic: false } as const
+
+/** Runs a statement about one table: an error that will come again is that table's, not the topic partition's. */
+export async function blaming<T>(contract: TableContract, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    const state = sqlState(error)
+    // Classes: out of resources, operator intervention, system error. They are nobody's fault and pass.
+    if (state === undefined || isTransient(error) || /^(53|57|58)/.test(state)) throw error
+    const { message, hint } = error as Error & { hint?: string }
+    const reason = `${message} (SQLSTATE ${state})${hint === undefined ? '' : `: ${hint}`}`
+    throw new TableFailure(contract, reason, acceptLater, error)
+  }
+}

@@ -1,0 +1,226 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { TableContract } from '#core/contract.ts'
+import { ChangeLog, columnContract, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { type LatestState, makeLatestState } from './latest-state.ts'
+
+let target: TestDatabase
+let latestState: LatestState
+
+beforeEach(async () => {
+  target = await createDatabase('target')
+  latestState = makeLatestState(target.pool)
+})
+afterEach(() => target.drop())
+
+const applyTo = (topicPartition: number, records: readonly LoggedRecord[]) =>
+  latestState.apply({ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition }, records)
+const rows = async (query = 'select * from public.orders order by id') => (await target.pool.query(query)).rows
+const stopped = async () => await rows('select reason, repair, automatic from tidemark.stopped_table')
+
+const [id, name, amount] = ordersContract().columns as [never, never, never]
+const version2 = (changes: Partial<TableContract>) => ordersContract({ version: 2, ...changes })
+
+describe('a later contract', () => {
+  test('adds a column, which rows from before it have at its constant default, whichever topic partition writes them', async () => {
+    const status = columnContract(4, 'status', 'text', { missing: 'open' })
+    const contracts = () => new ChangeLog().contract(ordersContract({ topicPartitions: 2 }))
+    const ahead = contracts().create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    ahead.contract(version2({ columns: [id, name, amount, status] }), { lsn: 20 })
+    ahead.create({ id: 2, name: 'b', amount: null, status: 'new' }, { lsn: 21 })
+    const behind = contracts().create({ id: 3, name: 'c', amount: null }, { lsn: 15 })
+
+    await applyTo(0, ahead.records)
+    await applyTo(1, behind.records)
+
+    expect(await rows('select id, status from public.orders order by id')).toEqual([
+      { id: '1', status: 'open' },
+      { id: '2', status: 'new' },
+      { id: '3', status: 'open' },
+    ])
+  })
+
+  test('drops and renames columns, and one that takes a former name is another column', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: '1.50' }, { lsn: 10 })
+    const note = columnContract(4, 'amount', 'text')
+    const renamed = columnContract(2, 'title', 'text')
+    log.contract(version2({ columns: [id, renamed, note] }), { lsn: 20 })
+    log.create({ id: 2, title: 'b', amount: 'text now' }, { lsn: 21 })
+
+    await applyTo(0, log.records)
+
+    expect(await rows()).toEqual([
+      { id: '1', title: 'a', amount: null },
+      { id: '2', title: 'b', amount: 'text now' },
+    ])
+  })
+
+  test('widens a column without reading the rows again', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: '1.50' }, { lsn: 10 })
+    log.contract(version2({ columns: [id, name, columnContract(3, 'amount', 'numeric(20,2)')] }), { lsn: 20 })
+    log.create({ id: 2, name: 'b', amount: '123456789012345.50' }, { lsn: 21 })
+
+    await applyTo(0, log.records)
+
+    expect(await rows('select amount from public.orders order by id')).toEqual([
+      { amount: '1.50' },
+      { amount: '123456789012345.50' },
+    ])
+  })
+
+  test('renames the table; rights that were granted on a view that has to be made anew stay', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    await applyTo(0, log.records)
+    await target.pool.query('create role somebody; grant select on public.orders to somebody')
+    log.contract(version2({ columns: [id] }), { lsn: 20 })
+    log.contract(ordersContract({ version: 3, table: 'sales', columns: [id] }), { lsn: 21 })
+    log.create({ id: 2 }, { lsn: 22, table: 'sales' })
+
+    await applyTo(0, log.records.slice(0, 3))
+    const granted = await rows(`select has_table_privilege('somebody', 'public.orders', 'select') as granted`)
+    await applyTo(0, log.records)
+    await target.pool.query('drop owned by somebody; drop role somebody')
+
+    expect(granted).toEqual([{ granted: true }])
+    expect(await rows('select * from public.sales order by id')).toEqual([{ id: '1' }, { id: '2' }])
+    expect(await rows(`select to_regclass('public.orders') as former`)).toEqual([{ former: null }])
+  })
+
+  test('is not taken back by changes of the shape before it that capture delivers again', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    log.contract(version2({ columns: [id] }), { lsn: 20 }).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    log.create({ id: 2 }, { lsn: 21 })
+
+    await applyTo(0, log.records)
+
+    expect(await rows()).toEqual([{ id: '1' }, { id: '2' }])
+    expect(await stopped()).toEqual([])
+  })
+
+  test('computes a generated column as the source does', async () => {
+    const total = columnContract(4, 'total', 'numeric', { generated: true, expression: '(amount * (2)::numeric)' })
+    const log = new ChangeLog().contract(ordersContract({ columns: [id, name, amount, total] }))
+    log.create({ id: 1, name: 'a', amount: '1.25' }, { lsn: 10 })
+    log.initialRead({ id: 2, name: 'b', amount: '2.00', total: '4.00' }, { lsn: 5 })
+
+    await applyTo(0, log.records)
+
+    expect(await rows('select id, total from public.orders order by id')).toEqual([
+      { id: '1', total: '2.50' },
+      { id: '2', total: '4.00' },
+    ])
+  })
+})
+
+describe('a generation', () => {
+  const twoPartitions = { topicPartitions: 2 }
+  const begin = () =>
+    new ChangeLog()
+      .contract(ordersContract(twoPartitions))
+      .create({ id: 1, name: 'old', amount: null }, { lsn: 10 })
+      .contract(version2({ ...twoPartitions, generation: 2, complete: false }), { lsn: 20 })
+  const end = (log: ChangeLog) =>
+    log.contract(ordersContract({ ...twoPartitions, version: 3, generation: 2, complete: true }), { lsn: 40 })
+
+  test('is shown when it is complete in every topic partition; until then the one before it stays as it was', async () => {
+    const log = end(begin().incrementalRead({ id: 2, name: 'read', amount: null }))
+    const other = end(new ChangeLog().contract(ordersContract(twoPartitions)))
+
+    await applyTo(0, log.records)
+    expect(await rows()).toMatchObject([{ id: '1', name: 'old' }])
+
+    await applyTo(1, other.records)
+    expect(await rows()).toMatchObject([{ id: '2', name: 'read' }])
+    expect(await rows(`select to_regclass('tidemark_rows.t4711_1') as former`)).toEqual([{ former: null }])
+  })
+
+  test('releases a table that was stopped, and forgets what was kept of it', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: 'nonsense' }, { lsn: 10 })
+    log.contract(version2({ generation: 2, complete: false }), { lsn: 20 })
+    log.incrementalRead({ id: 1, name: 'a', amount: '2.00' }).create({ id: 3, name: 'c', amount: null }, { lsn: 30 })
+    await applyTo(0, log.records.slice(0, 2))
+    expect(await stopped()).toMatchObject([{ repair: 'resync', automatic: false }])
+
+    await applyTo(0, log.contract(ordersContract({ version: 3, generation: 2 }), { lsn: 40 }).records)
+
+    expect(await rows()).toMatchObject([{ id: '1', amount: '2.00' }, { id: '3' }])
+    expect(await stopped()).toEqual([])
+    expect(await rows('select from tidemark.quarantine')).toEqual([])
+  })
+
+  test('with another key has another unique index', async () => {
+    const byName = [columnContract(1, 'id', 'bigint'), columnContract(2, 'name', 'text', { key: 1 }), amount]
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    log.contract(version2({ generation: 2, complete: false, columns: byName }), { lsn: 20 })
+    log.incrementalRead({ id: 1, name: 'a', amount: null }).update({ id: 7, name: 'a', amount: null }, { lsn: 30 })
+    log.contract(ordersContract({ version: 3, generation: 2, columns: byName }), { lsn: 40 })
+
+    await applyTo(0, log.records)
+
+    expect(await rows()).toEqual([{ id: '7', name: 'a', amount: null }])
+  })
+})
+
+describe('a truncate', () => {
+  test('takes the rows before it, in whatever order the topic partitions are applied', async () => {
+    const contract = ordersContract({ topicPartitions: 2 })
+    const truncating = new ChangeLog().contract(contract).truncate({ lsn: 20 })
+    const writing = new ChangeLog().contract(contract).create({ id: 1, name: 'before', amount: null }, { lsn: 10 })
+    writing.create({ id: 2, name: 'after', amount: null }, { lsn: 30 })
+
+    await applyTo(1, writing.records.slice(0, 2))
+    await applyTo(0, truncating.records)
+    await applyTo(1, writing.create({ id: 3, name: 'late', amount: null }, { lsn: 19 }).records)
+
+    expect(await rows()).toMatchObject([{ id: '2' }])
+  })
+
+  test('inside a batch takes the changes before it and no others', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    log.truncate({ lsn: 20 }).create({ id: 2, name: 'b', amount: null }, { lsn: 30 })
+
+    await applyTo(0, log.records)
+
+    expect(await rows()).toMatchObject([{ id: '2' }])
+  })
+
+  test('while the rows are read has them read again', async () => {
+    await applyTo(0, new ChangeLog().contract(ordersContract({ complete: false })).truncate({ lsn: 20 }).records)
+    expect(await stopped()).toMatchObject([{ automatic: true }])
+  })
+})
+
+test('parents show their own rows and those of partitions and heirs', async () => {
+  const parents = [{ schema: 'public', table: 'sales' }]
+  const log = new ChangeLog().contract(ordersContract({ parents }))
+  log.contract(ordersContract({ relation: 4712, table: 'orders_2', parents, columns: [name, id] }), { lsn: 2 })
+  log.create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+  log.create({ id: 2, name: 'b' }, { lsn: 11, table: 'orders_2' })
+  await applyTo(0, log.records)
+  expect(await rows('select * from public.sales order by id')).toEqual([
+    { id: '1', name: 'a' },
+    { id: '2', name: 'b' },
+  ])
+
+  await applyTo(0, log.contract(version2({ parents: [] }), { lsn: 20 }).records)
+  expect(await rows('select name, id from public.sales')).toEqual([{ id: '2', name: 'b' }])
+})
+
+test('a table that stopped for a cause in the target goes on where it stopped once it is accepted', async () => {
+  await target.pool.query('create table public.orders (mine int)')
+  const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+  log.contract(version2({ columns: [id, name] }), { lsn: 20 }).create({ id: 2, name: 'b' }, { lsn: 21 })
+  await applyTo(0, log.records)
+  expect(await stopped()).toMatchObject([{ repair: 'accept' }])
+
+  await target.pool.query('drop table public.orders')
+  const { accept } = (await rows(`select tidemark.accept('public.orders')`))[0]!
+  await applyTo(0, log.beacon(1).records)
+
+  expect(accept).toContain('2 changes of public.orders are applied now')
+  expect(await rows()).toEqual([
+    { id: '1', name: 'a' },
+    { id: '2', name: 'b' },
+  ])
+  expect(await stopped()).toEqual([])
+})
