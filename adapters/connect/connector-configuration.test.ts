@@ -132,6 +132,7 @@ test('a reading says in its beacons which transactions it sees', () => {
 
   expect(configure()['snapshot.select.statement.overrides']).toBe('tidemark.beacon')
   expect(override).toContain("jsonb_build_object('snapshot', pg_current_snapshot()::text)")
+  expect(configure()['database.initial.statements']).toMatch(/isolation level repeatable read$/)
 })
 
 test('credentials are named, not held', () => {

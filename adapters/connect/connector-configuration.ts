@@ -133,6 +133,9 @@ function initialSnapshot({ published }: ConnectorSettings): Record<string, strin
       .join(','),
     'snapshot.locking.mode': 'none',
     'snapshot.fetch.size': '10000',
+    // Once the slot exists Debezium sets no isolation level, and each table would be read by a snapshot of its own. A
+    // heartbeat that meets another beacon fails by it, and is repeated a second later.
+    'database.initial.statements': 'set session characteristics as transaction isolation level repeatable read',
     // Beacons are read with the rows, so that they say which transactions' rows a reading holds.
     'snapshot.select.statement.overrides': 'tidemark.beacon',
     'snapshot.select.statement.overrides.tidemark.beacon': BEACON_READING,
