@@ -72,8 +72,9 @@ begin
           array['(''NaN''::numeric <> ALL (%1$I))', '(''Infinity''::numeric <> ALL (%1$I))', '(''-Infinity''::numeric <> ALL (%1$I))']
         when element.carried like 'numeric%' then array['(''NaN''::numeric <> ALL (%1$I))']
         when element.carried = 'date' then array['(''1582-10-15''::date <= ALL (%1$I))']
-        when element.carried like 'time%without time zone' and element.carried not like 'timestamp%' then
-          array['(''24:00:00''::time without time zone <> ALL (%1$I))']
+        when element.carried like 'timestamp%' then
+          array['(''1582-10-15 00:00:00''::timestamp without time zone <= ALL (%1$I))']
+        when element.carried like 'time%' then array['(''24:00:00''::time without time zone <> ALL (%1$I))']
       end;
     end if;
   elsif base.typtype = 'e' then

@@ -1,7 +1,9 @@
 -- The result of the migrations, written by `npm run schema`. For reading: it is not applied.
 
 role tidemark_capture login replication
+  set IntervalStyle=postgres
   set idle_in_transaction_session_timeout=0
+  set lc_monetary=C
   set lock_timeout=0
   set statement_timeout=0
 
@@ -537,8 +539,9 @@ begin
           array['(''NaN''::numeric <> ALL (%1$I))', '(''Infinity''::numeric <> ALL (%1$I))', '(''-Infinity''::numeric <> ALL (%1$I))']
         when element.carried like 'numeric%' then array['(''NaN''::numeric <> ALL (%1$I))']
         when element.carried = 'date' then array['(''1582-10-15''::date <= ALL (%1$I))']
-        when element.carried like 'time%without time zone' and element.carried not like 'timestamp%' then
-          array['(''24:00:00''::time without time zone <> ALL (%1$I))']
+        when element.carried like 'timestamp%' then
+          array['(''1582-10-15 00:00:00''::timestamp without time zone <= ALL (%1$I))']
+        when element.carried like 'time%' then array['(''24:00:00''::time without time zone <> ALL (%1$I))']
       end;
     end if;
   elsif base.typtype = 'e' then
@@ -1730,7 +1733,7 @@ begin
   ),
   -- A table of a thousand columns has few types.
   type as materialized (
-    select distinct a.atttypid, a.atttypmod, c.carried, c.refusal, c.fix, c.key_refusal
+    select distinct a.atttypid, a.atttypmod, c.carried, c.full_images, c.refusal, c.key_refusal
     from (
       select distinct a.atttypid, a.atttypmod
       from pg_attribute a
@@ -1742,7 +1745,8 @@ begin
   ),
   attribute as (
     select a.attname, a.attnum, a.attgenerated, a.attcollation, key.place, a.attname = any (excluded_columns) as excluded,
-      format_type(a.atttypid, a.atttypmod) as type, type.carried, type.refusal, type.fix, type.key_refusal, d.oid as expression
+      format_type(a.atttypid, a.atttypmod) as type, type.carried, type.full_images, type.refusal, type.key_refusal,
+      d.oid as expression
     from pg_attribute a
     join type on type.atttypid = a.atttypid and type.atttypmod = a.atttypmod
     left join key on key.attnum = a.attnum
@@ -1876,19 +1880,19 @@ begin
     where not a.excluded
       and (u.excluded or u.carried in ('text', 'text[]') and u.type not in ('text', 'text[]'))
     union all
-    select 11, a.attnum, format('type %s of column %I: %s', a.type, a.attname, a.refusal), format(a.fix, this.name, a.attname)
+    select 11, a.attnum, format('type %s of column %I: %s', a.type, a.attname, r.refusal), r.fix
     from this
     cross join attribute a
+    cross join lateral tidemark.column_type_refusal(relation, a.attnum, exists (select from key)) r
     where not a.excluded
       and a.attgenerated = ''
-      and a.refusal is not null
+      and (a.refusal is not null or a.full_images)
     union all
     select 12, a.attnum, format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),
       format('-- exclude the table, or give %s another primary key', this.name)
     from this
     cross join attribute a
     where a.place is not null
-      and a.refusal is null
       and a.key_refusal is not null
     union all
     select 13, a.attnum, format('the collation of key column %I is not deterministic', a.attname),

@@ -1,9 +1,13 @@
 -- The result of the migrations, written by `npm run schema`. For reading: it is not applied.
 
 role tidemark_apply login
+  set IntervalStyle=postgres
+  set TimeZone=UTC
   set idle_in_transaction_session_timeout=60s
+  set lc_monetary=C
   set lock_timeout=2min
   set statement_timeout=5min
+  set xmloption=content
 
 role tidemark_owner nologin
 
@@ -42,6 +46,21 @@ table public.user_event_log (
 -- tidemark_apply may insert, select
 -- tidemark_read may select
 
+table tidemark.audit_message (
+  epoch integer not null
+  txid bigint not null
+  lsn bigint not null
+  committed_at timestamp with time zone not null
+  who text
+  application text
+  why text
+  details jsonb -- the other members of the message, or its text where it is no JSON object
+  constraint audit_message_pkey PRIMARY KEY (epoch, txid, lsn)
+  CREATE INDEX audit_message_by_time ON tidemark.audit_message USING brin (committed_at)
+)
+-- tidemark_apply may insert, select
+-- tidemark_read may select
+
 table tidemark.contract (
   topic text not null
   topic_partition integer not null
@@ -53,8 +72,35 @@ table tidemark.contract (
   lsn bigint not null
   contract jsonb not null
   constraint contract_pkey PRIMARY KEY (topic, topic_partition, epoch, relation, version)
+  CREATE INDEX contract_by_relation ON tidemark.contract USING btree (relation, version)
 )
 -- tidemark_apply may insert, select
+-- tidemark_read may select
+
+table tidemark.generation (
+  relation bigint not null
+  generation integer not null
+  contract jsonb not null -- the newest one of the generation: what the view of its rows is made from
+  keyless boolean not null
+  shown boolean not null default false -- whether the view shows its rows; another generation waits to be complete
+  truncated_epoch integer not null default 0
+  truncated_lsn bigint not null default 0 -- rows and changes from before it are gone
+  read_snapshot text -- of a table without a key: the snapshot its rows were read in, as pg_snapshot writes it
+  constraint generation_pkey PRIMARY KEY (relation, generation)
+)
+-- tidemark_apply may select, update
+-- tidemark_read may select
+
+table tidemark.history_setting (
+  schema_name text not null
+  table_name text not null
+  enabled boolean not null default true
+  retention interval -- null: that of the row *; infinity: for ever
+  relations bigint[] not null default '{}'::bigint[] -- relations that had the name: the setting follows a rename
+  constraint history_setting_pkey PRIMARY KEY (schema_name, table_name)
+  constraint history_setting_retention_check CHECK ((retention > '00:00:00'::interval))
+)
+-- tidemark_apply may select
 -- tidemark_read may select
 
 table tidemark.initial_read (
@@ -86,26 +132,33 @@ table tidemark.progress with fillfactor=50 (
   beacon_number bigint -- everything committed in the source before this beacon is visible, of this topic partition
   beacon_lsn pg_lsn
   beacon_at timestamp with time zone
+  beacon_epoch integer -- epoch of the newest beacon applied, to which its lsns belong
+  confirmed_lsn pg_lsn -- the slot had confirmed everything before it when that beacon was emitted
   system_identifier text -- the source cluster whose beacons were applied
   committed_at timestamp with time zone -- source commit time of the newest change applied
   applied_at timestamp with time zone not null default now()
   constraint progress_pkey PRIMARY KEY (consumer, topic, topic_partition)
 )
 -- tidemark_apply may insert, select, update
+-- tidemark_owner may select
 -- tidemark_read may select
 
 table tidemark.quarantine (
   topic text not null
   topic_partition integer not null
   record_offset bigint not null
+  relation bigint not null default 0
+  generation integer not null default 0
   table_name text
   record_key text
   record_value text
+  record_headers jsonb
   reason text not null
   quarantined_at timestamp with time zone not null default now()
   constraint quarantine_pkey PRIMARY KEY (topic, topic_partition, record_offset)
+  CREATE INDEX quarantine_by_relation ON tidemark.quarantine USING btree (relation, topic, topic_partition, record_offset)
 )
--- tidemark_apply may insert, select
+-- tidemark_apply may delete, insert, select
 -- tidemark_read may select
 
 table tidemark.stop (
@@ -124,25 +177,51 @@ table tidemark.stop (
 
 table tidemark.stopped_table (
   relation bigint not null
+  generation integer not null default 0
   schema_name text not null
   table_name text not null
   reason text not null
+  repair text not null default 'resync'::text -- accept: its cause is in the target, once that is gone its changes can be applied; resync: its rows have to be read again
+  automatic boolean not null default false -- the resync is asked for without anybody's word
+  requested_at timestamp with time zone -- when a resync was last asked for
+  accepted_at timestamp with time zone -- when somebody said to apply what was kept
   stopped_at timestamp with time zone not null default now()
   constraint stopped_table_pkey PRIMARY KEY (relation, schema_name, table_name)
+  constraint stopped_table_repair_check CHECK ((repair = ANY (ARRAY['accept'::text, 'resync'::text])))
 )
--- tidemark_apply may delete, insert, select
+-- tidemark_apply may delete, insert, select, update
 -- tidemark_read may select
 
 table tidemark.table_marker (
   relation bigint not null
   schema_name text not null
   table_name text not null
-  contract jsonb not null
+  epoch integer not null
+  version integer not null -- the newest contract that any topic partition has met
   dropped_at timestamp with time zone
   constraint table_marker_pkey PRIMARY KEY (relation)
 )
 -- tidemark_apply may select
 -- tidemark_read may select
+
+table tidemark.unkeyed_progress with fillfactor=50 (
+  consumer text not null
+  topic text not null
+  topic_partition integer not null
+  state jsonb not null
+  constraint unkeyed_progress_pkey PRIMARY KEY (consumer, topic, topic_partition)
+)
+-- tidemark_apply may insert, select, update
+
+table tidemark.unkeyed_transaction (
+  consumer text not null
+  topic text not null
+  topic_partition integer not null
+  txid bigint not null
+  beacon bigint not null
+  constraint unkeyed_transaction_pkey PRIMARY KEY (consumer, topic, topic_partition, txid)
+)
+-- tidemark_apply may delete, insert, select, update
 
 table tidemark_rows.user_state with fillfactor=85 (
   id bigint not null
@@ -169,6 +248,104 @@ view public.latest_user_state as
   WHERE live;
 -- tidemark_read may select
 
+view tidemark.change_log as
+ SELECT schema_name,
+    table_name,
+    op,
+    key,
+    before,
+    after,
+    changed,
+    transaction_id,
+    lsn,
+    epoch,
+    committed_at,
+    who,
+    application,
+    why,
+    details,
+    relation
+   FROM tidemark.described_change;
+-- tidemark_read may select
+
+view tidemark.described_change as
+ SELECT k.schema_name,
+    k.table_name,
+        CASE c.op
+            WHEN 'c'::"char" THEN 'insert'::text
+            WHEN 'u'::"char" THEN 'update'::text
+            WHEN 'd'::"char" THEN 'delete'::text
+            WHEN 'r'::"char" THEN 'read'::text
+            WHEN 't'::"char" THEN 'truncate'::text
+            ELSE NULL::text
+        END AS op,
+    tidemark.row_image(k.key_names, k.key_types, c.key) AS key,
+    tidemark.row_image(k.names, k.types, c.before) AS before,
+    tidemark.row_image(k.names, k.types, c.after) AS after,
+    tidemark.changed_columns(k.names, k.types, c.before, c.after) AS changed,
+    c.txid AS transaction_id,
+    ('0/0'::pg_lsn + (c.lsn)::numeric) AS lsn,
+    c.epoch,
+    c.committed_at,
+    m.who,
+    m.application,
+    m.why,
+    m.details,
+    c.relation,
+    c.key_hash,
+    c.place,
+    c.key AS key_values,
+    c.before AS before_values,
+    c.after AS after_values,
+    k.numbers
+   FROM ((tidemark_rows.change c
+     LEFT JOIN LATERAL ( SELECT (n.contract ->> 'schema'::text) AS schema_name,
+            (n.contract ->> 'table'::text) AS table_name,
+            s.numbers,
+            s.names,
+            s.types,
+            s.key_numbers,
+            s.key_names,
+            s.key_types
+           FROM (( SELECT of.contract
+                   FROM tidemark.contract of
+                  WHERE ((of.relation = c.relation) AND (of.version = c.version))
+                  ORDER BY (of.epoch = c.epoch) DESC
+                 LIMIT 1) n
+             CROSS JOIN LATERAL tidemark.image_shape(n.contract) s(numbers, names, types, key_numbers, key_names, key_types))) k ON (true))
+     LEFT JOIN LATERAL ( SELECT (array_agg(a.who ORDER BY a.lsn DESC) FILTER (WHERE (a.who IS NOT NULL)))[1] AS who,
+            (array_agg(a.application ORDER BY a.lsn DESC) FILTER (WHERE (a.application IS NOT NULL)))[1] AS application,
+            (array_agg(a.why ORDER BY a.lsn DESC) FILTER (WHERE (a.why IS NOT NULL)))[1] AS why,
+            (array_agg(a.details ORDER BY a.lsn DESC) FILTER (WHERE (a.details IS NOT NULL)))[1] AS details
+           FROM tidemark.audit_message a
+          WHERE ((a.epoch = c.epoch) AND (a.txid = c.txid) AND ((a.committed_at >= (c.committed_at - '1 day'::interval)) AND (a.committed_at <= (c.committed_at + '1 day'::interval))))) m ON (true));
+
+CREATE OR REPLACE FUNCTION tidemark.accept(table_name text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  stopped tidemark.stopped_table;
+  kept bigint;
+begin
+  update tidemark.stopped_table s
+  set accepted_at = now()
+  where s.schema_name || '.' || s.table_name = accept.table_name
+  returning * into stopped;
+  if not found then
+    raise exception '% is not stopped', table_name
+      using hint = coalesce('stopped: ' || (
+        select string_agg(s.schema_name || '.' || s.table_name, ', ') from tidemark.stopped_table s
+      ), 'no table is');
+  end if;
+  select count(*) into kept from tidemark.quarantine q where q.relation = stopped.relation;
+  return format('%s changes of %s are applied now; it was stopped: %s', kept, table_name, stopped.reason);
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.begin_initial_read(read_epoch integer, read_partition integer, read_lsn bigint)
  RETURNS void
  LANGUAGE sql
@@ -181,115 +358,224 @@ AS $function$
     finished = false
   where known.lsn < excluded.lsn
 $function$
--- owned by postgres
--- everyone may execute
+-- owned by tidemark_owner
+-- tidemark_apply may execute
 
 CREATE OR REPLACE FUNCTION tidemark.canonical_type(type_name text)
  RETURNS text
  LANGUAGE plpgsql
- STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  canonical text := format_type(to_regtype(type_name)::oid, to_regtypemod(type_name));
+  extension text := regexp_replace(type_name, '[\[(].*$', '');
+  known text := type_name;
 begin
-  if to_regtype(type_name) is null then
-    raise exception 'type % does not exist in the target', type_name using errcode = 'undefined_object';
+  if to_regtype(known) is null and to_regtype('public.' || type_name) is null
+    and exists (select from pg_available_extensions e where e.name = extension and e.installed_version is null) then
+    execute format('create extension if not exists %I with schema public', extension);
   end if;
-  return canonical;
+  if to_regtype(known) is null then
+    known := 'public.' || type_name;
+  end if;
+  if to_regtype(known) is null then
+    raise exception 'type % does not exist in the target', type_name
+      using errcode = 'undefined_object', hint = 'create it, then accept the table';
+  end if;
+  return format_type(to_regtype(known)::oid, to_regtypemod(known));
 end
 $function$
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.change_day_name(day date)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ('change_'::text || to_char((day)::timestamp with time zone, 'YYYYMMDD'::text))
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.change_days()
+ RETURNS TABLE(day date, partition text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT to_date("substring"((c.relname)::text, '\d+$'::text), 'YYYYMMDD'::text) AS day,
+     (c.relname)::text AS relname
+    FROM (pg_inherits i
+      JOIN pg_class c ON ((c.oid = i.inhrelid)))
+   WHERE ((i.inhparent = ('tidemark_rows.change'::regclass)::oid) AND (c.relname ~ '^change_\d{8}$'::text))
+   ORDER BY (to_date("substring"((c.relname)::text, '\d+$'::text), 'YYYYMMDD'::text));
+END
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.changed_columns(names text[], types text[], before text[], after text[])
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN ((before IS NOT NULL) AND (after IS NOT NULL) AND (names IS NOT NULL)) THEN (SELECT COALESCE(jsonb_object_agg(u.n, jsonb_build_array(tidemark."json_value"(u.t, u.b), tidemark."json_value"(u.t, u.a))), '{}'::jsonb) AS "coalesce" FROM UNNEST(changed_columns.names, changed_columns.types, changed_columns.before, changed_columns.after) u(n, t, b, a) WHERE ((u.b IS DISTINCT FROM u.a) AND (u.n IS NOT NULL))) ELSE NULL::jsonb END
+-- owned by tidemark_owner
 -- everyone may execute
 
-CREATE OR REPLACE FUNCTION tidemark.create_latest_state(contract jsonb)
- RETURNS jsonb
+CREATE OR REPLACE FUNCTION tidemark.confirmed_everywhere()
+ RETURNS TABLE(epoch integer, lsn bigint)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT min(p.beacon_epoch) AS min,
+     (min((p.confirmed_lsn - '0/0'::pg_lsn)))::bigint AS min
+    FROM tidemark.progress p
+   WHERE (p.consumer = 'tidemark-latest-state'::text)
+   GROUP BY p.topic
+  HAVING ((count(p.confirmed_lsn) >= ( SELECT max(((k.contract ->> 'topicPartitions'::text))::integer) AS max
+            FROM tidemark.contract k
+           WHERE (k.topic = p.topic))) AND (count(*) = count(p.confirmed_lsn)) AND (min(p.beacon_epoch) = max(p.beacon_epoch)));
+END
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.create_rows(contract jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  rows_name text := tidemark.rows_name((contract ->> 'relation')::bigint, (contract ->> 'generation')::integer);
+  columns text;
+  key_names text;
+  bookkeeping text := '"tidemark$epoch" integer not null, "tidemark$phase" smallint not null, '
+    '"tidemark$live" boolean not null, "tidemark$whole" boolean not null default true, "tidemark$lsn" bigint not null';
+begin
+  select string_agg(format(', %I %s', c.name, tidemark.canonical_type(c.type)), '' order by c.number),
+    string_agg(format('%I', c.name), ', ' order by c.key) filter (where c.key is not null)
+  into columns, key_names
+  from tidemark.stored_columns(contract) c;
+  if key_names is null then
+    key_names := '"tidemark$image"';
+    bookkeeping := '"tidemark$image" uuid not null, "tidemark$count" bigint not null';
+  end if;
+  execute format('create table tidemark_rows.%I (%s%s, primary key (%s)) with (fillfactor = 85)',
+    rows_name, bookkeeping, columns, key_names);
+  execute format('comment on table tidemark_rows.%I is %L',
+    rows_name, format('rows of %s.%s', contract ->> 'schema', contract ->> 'table'));
+  execute format('grant select, insert, update, delete on tidemark_rows.%I to tidemark_apply', rows_name);
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.drop_change_day()
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '200ms'
+AS $function$
+declare
+  oldest record;
+begin
+  for oldest in
+    select d.day, d.partition
+    from tidemark.change_days() d
+    where (d.day + 1)::timestamp at time zone 'UTC' <= now() - tidemark.longest_retention()
+    order by d.day
+  loop
+    -- A transaction that is about to write to the day has the lock (tidemark.ensure_change_days).
+    if pg_try_advisory_xact_lock(730511002, oldest.day - date '2000-01-01') then
+      execute format('drop table tidemark_rows.%I', oldest.partition);
+      return oldest.partition;
+    end if;
+  end loop;
+  return null;
+exception
+  when lock_not_available then
+    return null;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.drop_latest_state(of_relation bigint)
+ RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  relation_id bigint := (contract ->> 'relation')::bigint;
-  schema_name text := contract ->> 'schema';
-  view_name text := contract ->> 'table';
-  rows_name text := 't' || relation_id;
-  columns text;
-  names text;
-  key_names text;
-  previous record;
-  existing jsonb;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker ' || schema_name || '.' || view_name, 0));
-  select m.contract into existing from tidemark.table_marker m where m.relation = relation_id;
+  update tidemark.table_marker m
+  set dropped_at = now()
+  where m.relation = of_relation
+    and m.dropped_at is null;
   if found then
-    return existing;
+    perform tidemark.show_views(of_relation);
+    delete from tidemark.stopped_table s where s.relation = of_relation;
   end if;
-  if schema_name in ('tidemark', 'tidemark_rows', 'pg_catalog', 'information_schema', 'pg_toast')
-    or octet_length(view_name) > 63 or view_name = '' then
-    raise exception '%.% cannot be a latest-state table: the name is reserved or too long', schema_name, view_name;
-  end if;
-
-  select string_agg(format('%I %s', c ->> 'name', tidemark.canonical_type(c ->> 'type')), ', ' order by n),
-         string_agg(format('%I', c ->> 'name'), ', ' order by n),
-         string_agg(format('%I', c ->> 'name'), ', ' order by (c ->> 'key')::int) filter (where c ->> 'key' is not null)
-    into columns, names, key_names
-    from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n);
-  if key_names is null then
-    raise exception '%.% has no primary key', schema_name, view_name;
-  end if;
-
-  if not exists (select from pg_namespace n where n.nspname = schema_name) then
-    execute format('create schema %I', schema_name);
-    execute format('grant usage on schema %I to tidemark_read', schema_name);
-  end if;
-  -- The name's former relation was dropped in the source, or belongs to an earlier epoch: its view gives way.
-  for previous in
-    select m.relation from tidemark.table_marker m
-    where m.schema_name = create_latest_state.contract ->> 'schema'
-      and m.table_name = create_latest_state.contract ->> 'table'
-      and m.dropped_at is null
-  loop
-    perform tidemark.drop_latest_state(previous.relation);
-  end loop;
-  execute format(
-    'create table tidemark_rows.%I ("tidemark$epoch" integer not null, "tidemark$phase" smallint not null, '
-    '"tidemark$live" boolean not null, "tidemark$lsn" bigint not null, %s, primary key (%s)) with (fillfactor = 85)',
-    rows_name, columns, key_names);
-  execute format('comment on table tidemark_rows.%I is %L', rows_name, 'rows of ' || schema_name || '.' || view_name);
-  execute format('create view %I.%I as select %s from tidemark_rows.%I where "tidemark$live"',
-    schema_name, view_name, names, rows_name);
-  execute format('grant select, insert, update on tidemark_rows.%I to tidemark_apply', rows_name);
-  execute format('grant select on %I.%I to tidemark_read', schema_name, view_name);
-
-  delete from tidemark.stopped_table s
-  where s.relation = 0
-    and s.schema_name = create_latest_state.contract ->> 'schema'
-    and s.table_name = view_name;
-  insert into tidemark.table_marker (relation, schema_name, table_name, contract)
-  values (relation_id, schema_name, view_name, contract);
-  return contract;
 end
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
 
-CREATE OR REPLACE FUNCTION tidemark.drop_latest_state(relation_id bigint)
+CREATE OR REPLACE FUNCTION tidemark.drop_rows(of_relation bigint, of_generation integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  execute format('drop table if exists tidemark_rows.%I', tidemark.rows_name(of_relation, of_generation));
+  delete from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation);
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.drop_view(of_schema text, of_table text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (
+    select
+    from pg_views v
+    where (v.schemaname, v.viewname, v.viewowner) = (of_schema, of_table, 'tidemark_owner')
+  ) then
+    execute format('drop view %I.%I', of_schema, of_table);
+  end if;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.ensure_change_days(first_day date, last_day date)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  marker tidemark.table_marker;
+  day date := first_day;
+  name text;
+  made boolean;
+  attached boolean;
 begin
-  update tidemark.table_marker m
-  set dropped_at = now()
-  where m.relation = relation_id
-    and m.dropped_at is null
-  returning * into marker;
-  if found then
-    execute format('drop view if exists %I.%I', marker.schema_name, marker.table_name);
-    delete from tidemark.stopped_table s where s.relation = relation_id;
-  end if;
+  while day <= last_day loop
+    name := tidemark.change_day_name(day);
+    -- Maintenance takes the same lock before it drops a day, and leaves the day alone where it does not get it.
+    perform pg_advisory_xact_lock_shared(730511002, day - date '2000-01-01');
+    select true, c.relispartition into made, attached
+    from pg_class c
+    where c.relnamespace = 'tidemark_rows'::regnamespace and c.relname = name;
+    if attached is not true then
+      perform pg_advisory_xact_lock(730511003, 0);
+      -- Asked again by a query: what the session remembers of names is not renewed by waiting for such a lock.
+      select true, c.relispartition into made, attached
+      from pg_class c
+      where c.relnamespace = 'tidemark_rows'::regnamespace and c.relname = name;
+      if made is not true then
+        execute format('create table tidemark_rows.%I (like tidemark_rows.change including all excluding indexes)', name);
+      end if;
+      if attached is not true then
+        execute format('alter table tidemark_rows.change attach partition tidemark_rows.%I for values from (%L) to (%L)', name,
+          to_char(day, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(day + 1, 'YYYY-MM-DD') || ' 00:00:00+00');
+      end if;
+    end if;
+    day := day + 1;
+  end loop;
 end
 $function$
 -- owned by tidemark_owner
@@ -303,7 +589,7 @@ declare
   swept bigint := 0;
   changed bigint;
   attempt record;
-  marker record;
+  rows_of record;
 begin
   update tidemark.initial_read r
   set finished = true
@@ -322,16 +608,870 @@ begin
   if attempt.finished < topic_partitions or attempt.attempts = 1 then
     return 0;
   end if;
-  for marker in select m.relation from tidemark.table_marker m loop
+  for rows_of in select g.relation, g.generation from tidemark.generation g where not g.keyless loop
     execute format(
-      'update tidemark_rows.t%s set "tidemark$live" = false '
+      'update tidemark_rows.%I set "tidemark$live" = false '
       'where "tidemark$live" and "tidemark$epoch" = $1 and "tidemark$phase" = 0 and "tidemark$lsn" between 1 and $2 - 1',
-      marker.relation) using read_epoch, attempt.lsn;
+      tidemark.rows_name(rows_of.relation, rows_of.generation)) using read_epoch, attempt.lsn;
     get diagnostics changed = row_count;
     swept := swept + changed;
   end loop;
   return swept;
 end
 $function$
--- owned by postgres
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.has_values(numbers integer[], image text[], wanted integer[], texts text[])
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((image IS NOT NULL) AND (SELECT COALESCE(bool_and((NOT ((has_values.image)[array_position(has_values.numbers, w.n)] IS DISTINCT FROM w.t))), false) AS "coalesce" FROM UNNEST(has_values.wanted, has_values.texts) w(n, t)))
+-- owned by tidemark_owner
 -- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.history(table_name text, key jsonb DEFAULT NULL::jsonb, limit_rows integer DEFAULT 100)
+ RETURNS SETOF tidemark.change_log
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  since timestamptz;
+begin
+  if key is null then
+    since := tidemark.last_changes_since(table_name, limit_rows);
+    return query
+      select d.schema_name, d.table_name, d.op, d.key, d.before, d.after, d.changed, d.transaction_id, d.lsn, d.epoch,
+        d.committed_at, d.who, d.application, d.why, d.details, d.relation
+      from tidemark.described_change d
+      where d.relation in (select r.relation from tidemark.relations_named(history.table_name) r)
+        and d.committed_at >= since
+      order by d.committed_at desc, d.epoch desc, d.lsn desc, d.place desc
+      limit limit_rows;
+    return;
+  end if;
+  return query
+    select l.schema_name, l.table_name, l.op, l.key, l.before, l.after, l.changed, l.transaction_id, l.lsn, l.epoch,
+      l.committed_at, l.who, l.application, l.why, l.details, l.relation
+    from (
+      select distinct coalesce(hash_array_extended(w.key_values, 0), 0) as key_hash, w.*
+      from tidemark.wanted_changes(history.table_name, history.key) w
+    ) w
+    cross join lateral (
+      select d.*
+      from tidemark.described_change d
+      where d.relation = w.relation
+        and d.key_hash = w.key_hash
+        and d.epoch = w.epoch
+        and d.key_values is not distinct from w.key_values
+        and (w.op is null or d.op = 'truncate')
+        and (w.numbers is null or d.op = 'truncate'
+          or tidemark.has_values(d.numbers, d.before_values, w.numbers, w.row_values)
+          or tidemark.has_values(d.numbers, d.after_values, w.numbers, w.row_values))
+      order by d.committed_at desc, d.epoch desc, d.lsn desc, d.place desc
+      limit limit_rows
+    ) l
+    order by l.committed_at desc, l.epoch desc, l.lsn desc, l.place desc
+    limit limit_rows;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_read may execute
+
+CREATE OR REPLACE FUNCTION tidemark.history_enabled(relation bigint, schema_name text, table_name text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN (SELECT s.enabled FROM tidemark.history_setting_of(history_enabled.relation, history_enabled.schema_name, history_enabled.table_name) s(enabled, retention))
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.history_setting_of(relation bigint, schema_name text, table_name text)
+ RETURNS TABLE(enabled boolean, retention interval)
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT s.enabled,
+     COALESCE(s.retention, ( SELECT d.retention
+            FROM tidemark.history_setting d
+           WHERE (d.schema_name = '*'::text)), 'infinity'::interval) AS "coalesce"
+    FROM tidemark.history_setting s
+   WHERE ((s.relations @> ARRAY[history_setting_of.relation]) OR ((s.schema_name = history_setting_of.schema_name) AND (s.table_name = history_setting_of.table_name)) OR (s.schema_name = '*'::text))
+   ORDER BY (s.relations @> ARRAY[history_setting_of.relation]) DESC, (s.schema_name = '*'::text)
+  LIMIT 1;
+END
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.image_shape(contract jsonb)
+ RETURNS TABLE(numbers integer[], names text[], types text[], key_numbers integer[], key_names text[], key_types text[])
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT array_agg(((listed.c ->> 'number'::text))::integer ORDER BY listed.n) AS array_agg,
+     array_agg((listed.c ->> 'name'::text) ORDER BY listed.n) AS array_agg,
+     array_agg((listed.c ->> 'carried'::text) ORDER BY listed.n) AS array_agg,
+     array_agg(((listed.c ->> 'number'::text))::integer ORDER BY ((listed.c ->> 'key'::text))::integer) FILTER (WHERE ((listed.c ->> 'key'::text) IS NOT NULL)) AS array_agg,
+     array_agg((listed.c ->> 'name'::text) ORDER BY ((listed.c ->> 'key'::text))::integer) FILTER (WHERE ((listed.c ->> 'key'::text) IS NOT NULL)) AS array_agg,
+     array_agg((listed.c ->> 'carried'::text) ORDER BY ((listed.c ->> 'key'::text))::integer) FILTER (WHERE ((listed.c ->> 'key'::text) IS NOT NULL)) AS array_agg
+    FROM jsonb_array_elements((image_shape.contract -> 'columns'::text)) WITH ORDINALITY listed(c, n)
+   WHERE (NOT ((listed.c ->> 'generated'::text))::boolean);
+END
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark."json_value"(type text, value text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if value is null then
+    return 'null';
+  elsif type like '%[]' and type not like 'box%' then
+    return case
+      when type ~ '^(smallint|integer|bigint|numeric)' then to_jsonb(value::numeric[])
+      when type ~ '^(real|double precision)' then to_jsonb(value::float8[])
+      when type ~ '^boolean' then to_jsonb(value::boolean[])
+      when type ~ '^jsonb' then to_jsonb(value::jsonb[])
+      else to_jsonb(value::text[])
+    end;
+  elsif type ~ '^(smallint|integer|bigint|numeric|real|double precision)' and value !~ '^-?[NI]' then
+    return value::jsonb;
+  elsif type = 'boolean' then
+    return to_jsonb(value::boolean);
+  elsif type = 'jsonb' then
+    return value::jsonb;
+  end if;
+  return to_jsonb(value);
+end
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.kept_relations()
+ RETURNS TABLE(relation bigint, retention interval)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT n.relation,
+     s.retention
+    FROM (( SELECT DISTINCT ON (k.relation) k.relation,
+             (k.contract ->> 'schema'::text) AS schema_name,
+             (k.contract ->> 'table'::text) AS table_name
+            FROM tidemark.contract k
+           ORDER BY k.relation, k.epoch DESC, k.version DESC) n
+      CROSS JOIN LATERAL tidemark.history_setting_of(n.relation, n.schema_name, n.table_name) s(enabled, retention));
+END
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.key_texts(numbers integer[], types text[], given jsonb)
+ RETURNS text[]
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "IntervalStyle" TO 'postgres'
+AS $function$
+declare
+  texts text;
+  columns text;
+  found_texts text[];
+begin
+  select string_agg(format(
+      case
+        when t ~ '(^|\.)citext$' then 'lower(x.%I::text)'
+        when t = 'numeric' then 'trim_scale(x.%I)::text'
+        else 'x.%I::text'
+      end, 'c' || n), ', ' order by o),
+    string_agg(format('%I %s', 'c' || n, tidemark.canonical_type(t)), ', ' order by o)
+  into texts, columns
+  from unnest(numbers, types) with ordinality as u (n, t, o);
+  execute format('select array[%s] from jsonb_to_record($1) as x (%s)', texts, columns)
+    into found_texts
+    using (select jsonb_object_agg('c' || k, v) from jsonb_each(given) as g (k, v));
+  return found_texts;
+end
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.last_changes_since(table_name text, limit_rows integer)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  relations bigint[] := array(select r.relation from tidemark.relations_named(table_name) r);
+  newest timestamptz := coalesce((select max(p.committed_at) from tidemark.progress p), now());
+  span interval;
+  met bigint;
+begin
+  if relations = '{}' then
+    raise exception 'no captured table is or was called %', table_name
+      using errcode = 'undefined_table', hint = 'Write it with its schema, as in public.orders.';
+  end if;
+  foreach span in array '{1 minute,30 minutes,12 hours,10 days}'::interval[] loop
+    select count(*)
+    into met
+    from (
+      select
+      from tidemark_rows.change c
+      where c.relation = any (relations)
+        and c.committed_at >= newest - span
+      limit limit_rows
+    ) recent;
+    if met >= limit_rows then
+      return newest - span;
+    end if;
+  end loop;
+  return '-infinity';
+end
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.longest_retention()
+ RETURNS interval
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT COALESCE(max(s.retention), 'infinity'::interval) AS "coalesce"
+    FROM tidemark.history_setting s;
+END
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.maintain()
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  batch constant integer := 10000;
+  today constant date := (now() at time zone 'UTC')::date;
+  changes bigint := tidemark.prune_changes(batch);
+  messages bigint := tidemark.prune_audit_messages(batch);
+  markers bigint := tidemark.prune_markers(batch);
+  dropped text;
+begin
+  perform tidemark.ensure_change_days(today, today + 7);
+  -- Last, since its lock on all days is held until the round ends.
+  dropped := tidemark.drop_change_day();
+  return jsonb_build_object('dropped', dropped, 'changes', changes, 'auditMessages', messages, 'markers', markers,
+    'more', dropped is not null or greatest(changes, messages, markers) >= batch);
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.members(of_schema text, of_table text)
+ RETURNS TABLE(relation bigint, own boolean, contract jsonb)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select m.relation, (m.schema_name, m.table_name) = (of_schema, of_table), g.contract
+  from tidemark.table_marker m
+  join tidemark.generation g on g.relation = m.relation and g.shown
+  where m.dropped_at is null
+    and (
+      (m.schema_name, m.table_name) = (of_schema, of_table)
+      or g.contract -> 'parents' @> jsonb_build_array(jsonb_build_object('schema', of_schema, 'table', of_table))
+    )
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.own_query(of_relation bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  shown tidemark.generation;
+  stored text;
+  visible text;
+  rows_of text;
+begin
+  select * into shown from tidemark.generation g where g.relation = of_relation and g.shown;
+  if not found then
+    return null;
+  end if;
+  select
+    string_agg(format('r.%I as %I', 'c' || (c ->> 'number'), c ->> 'name'), ', ' order by n)
+      filter (where not (c ->> 'generated')::boolean),
+    string_agg(
+      case
+        when (c ->> 'generated')::boolean
+          then format('(%s)::%s as %I', c ->> 'expression', tidemark.canonical_type(c ->> 'carried'), c ->> 'name')
+        else format('%I', c ->> 'name')
+      end, ', ' order by n)
+  into stored, visible
+  from jsonb_array_elements(shown.contract -> 'columns') with ordinality as listed (c, n);
+  rows_of := format('tidemark_rows.%I r', tidemark.rows_name(of_relation, shown.generation))
+    || case when shown.keyless then ', generate_series(1, r."tidemark$count")' else ' where r."tidemark$live"' end;
+  if shown.contract @? '$.columns[*] ? (@.generated == true)' then
+    return format('select %s from (select %s from %s) as stored', visible, stored, rows_of);
+  end if;
+  return format('select %s from %s', stored, rows_of);
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.prune_audit_messages(limit_rows integer DEFAULT 10000)
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH deleted AS (
+          DELETE FROM tidemark.audit_message
+           WHERE (audit_message.ctid = ANY (ARRAY( SELECT a.ctid
+                    FROM tidemark.audit_message a
+                   WHERE (a.committed_at < (now() - tidemark.longest_retention()))
+                  LIMIT prune_audit_messages.limit_rows)))
+           RETURNING 1 AS "?column?"
+         )
+  SELECT count(*) AS count
+    FROM deleted;
+END
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.prune_changes(limit_rows integer DEFAULT 10000)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  day record;
+  relation_id bigint;
+  retention interval;
+  deleted bigint := 0;
+  round bigint;
+  standard interval := (select s.retention from tidemark.history_setting_of(0, '', '') s);
+  settings jsonb := (select jsonb_object_agg(k.relation, k.retention) from tidemark.kept_relations() k);
+begin
+  for day in
+    select d.partition
+    from tidemark.change_days() d
+    where d.day::timestamp at time zone 'UTC' < now() - least(standard, (select min(k.retention) from tidemark.kept_relations() k))
+    order by d.day
+  loop
+    relation_id := -1;
+    loop
+      execute format('select min(relation) from tidemark_rows.%I where relation > $1', day.partition)
+        into relation_id using relation_id;
+      exit when relation_id is null;
+      retention := coalesce((settings ->> relation_id::text)::interval, standard);
+      execute format('delete from tidemark_rows.%I where ctid = any (array(select ctid from tidemark_rows.%1$I '
+        'where relation = $1 and committed_at < now() - $2 limit $3))', day.partition)
+        using relation_id, retention, limit_rows - deleted;
+      get diagnostics round = row_count;
+      deleted := deleted + round;
+      if deleted >= limit_rows then
+        return deleted;
+      end if;
+    end loop;
+  end loop;
+  return deleted;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.prune_markers(limit_rows integer DEFAULT 10000)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  confirmed record;
+  rows_name text;
+  deleted bigint := 0;
+  round bigint;
+begin
+  select * into confirmed from tidemark.confirmed_everywhere();
+  if confirmed.lsn is null then
+    return 0;
+  end if;
+  for rows_name in
+    select c.relname
+    from pg_class c
+    join pg_attribute a on a.attrelid = c.oid and a.attname = 'tidemark$live'
+    where c.relnamespace = 'tidemark_rows'::regnamespace
+      and c.relkind = 'r'
+      and c.relname ~ '^t\d+_\d+$'
+      -- What is kept of a stopped table may be applied at any later time.
+      and not exists (
+        select from tidemark.stopped_table s where s.relation = substring(c.relname from '^t(\d+)_')::bigint)
+    order by 1
+  loop
+    execute format('delete from tidemark_rows.%I where ctid = any (array(select ctid from tidemark_rows.%1$I '
+      'where not "tidemark$live" and ("tidemark$epoch", "tidemark$lsn") < ($1, $2) '
+      'limit $3 for update skip locked))', rows_name)
+      using confirmed.epoch, confirmed.lsn, limit_rows - deleted;
+    get diagnostics round = row_count;
+    deleted := deleted + round;
+    exit when deleted >= limit_rows;
+  end loop;
+  return deleted;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.relations_named(wanted text)
+ RETURNS TABLE(epoch integer, relation bigint)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH named AS (
+          SELECT k.epoch,
+             k.relation,
+             ((relations_named.wanted = concat((k.contract ->> 'schema'::text), '.', (k.contract ->> 'table'::text))) OR (relations_named.wanted = format('%I.%I'::text, (k.contract ->> 'schema'::text), (k.contract ->> 'table'::text)))) AS matches,
+             (row_number() OVER (PARTITION BY k.epoch, k.relation ORDER BY k.version DESC, k.topic_partition) = 1) AS newest
+            FROM tidemark.contract k
+         )
+  SELECT DISTINCT n.epoch,
+     n.relation
+    FROM named n
+   WHERE (n.matches AND (n.newest OR (NOT (EXISTS ( SELECT
+            FROM named other
+           WHERE (other.matches AND other.newest))))));
+END
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.row_image(names text[], types text[], image text[])
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (image IS NULL) THEN NULL::jsonb WHEN (names IS NULL) THEN to_jsonb(image) ELSE (SELECT jsonb_object_agg(u.n, tidemark."json_value"(u.t, u.v)) AS jsonb_object_agg FROM UNNEST(row_image.names, row_image.types, row_image.image) u(n, t, v) WHERE (u.n IS NOT NULL)) END
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.rows_name(of_relation bigint, of_generation integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select 't' || of_relation || '_' || of_generation
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.set_history(table_name text, enabled boolean DEFAULT true, retention interval DEFAULT NULL::interval)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  of_relations bigint[] := array(select distinct r.relation from tidemark.relations_named(table_name) r order by 1);
+  named record;
+begin
+  if table_name = '*' then
+    update tidemark.history_setting s
+    set enabled = set_history.enabled,
+      retention = coalesce(set_history.retention, s.retention)
+    where s.schema_name = '*';
+    return;
+  end if;
+  select k.contract ->> 'schema' as schema_name, k.contract ->> 'table' as table_name
+  into named
+  from tidemark.contract k
+  where k.relation = any (of_relations)
+  order by k.epoch desc, k.version desc
+  limit 1;
+  if not found then
+    raise exception 'no captured table is or was called %', table_name
+      using errcode = 'undefined_table', hint = 'Write it with its schema, as in public.orders; * stands for every table.';
+  end if;
+  update tidemark.history_setting s
+  set relations = array(select r from unnest(s.relations) r where r <> all (of_relations));
+  insert into tidemark.history_setting as s (schema_name, table_name, enabled, retention, relations)
+  values (named.schema_name, named.table_name, set_history.enabled, set_history.retention, of_relations)
+  on conflict on constraint history_setting_pkey do update
+  set enabled = excluded.enabled,
+    retention = excluded.retention,
+    relations = excluded.relations;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.settle_latest_state(of_topic text, of_relation bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  newest record;
+  former integer;
+  has_gaps boolean;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
+  select c.contract ->> 'generation' as generation, (c.contract ->> 'dropped')::boolean as dropped,
+    count(distinct c.topic_partition) >= (c.contract ->> 'topicPartitions')::integer as everywhere
+  into newest
+  from tidemark.contract c
+  where c.topic = of_topic
+    and c.relation = of_relation
+    and ((c.contract ->> 'complete')::boolean or (c.contract ->> 'dropped')::boolean)
+  group by c.epoch, c.contract ->> 'generation', (c.contract ->> 'dropped')::boolean, c.contract ->> 'topicPartitions'
+  order by c.epoch desc, (c.contract ->> 'dropped')::boolean desc, (c.contract ->> 'generation')::integer desc
+  limit 1;
+  if not coalesce(newest.everywhere, false) then
+    return null;
+  end if;
+  if newest.dropped then
+    perform tidemark.drop_rows(g.relation, g.generation)
+    from tidemark.generation g
+    join tidemark.table_marker m on m.relation = g.relation and m.dropped_at is not null
+    where g.relation = of_relation;
+    return null;
+  end if;
+  if not exists (
+    select
+    from tidemark.generation g
+    where (g.relation, g.generation) = (of_relation, newest.generation::integer)
+      and not g.shown
+  ) then
+    return null;
+  end if;
+  if not (select g.keyless from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)) then
+    execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
+      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
+    if has_gaps then
+      return 'an update while its rows were read left a TOASTed value out that no reading brought';
+    end if;
+  end if;
+  update tidemark.generation g
+  set shown = g.generation = newest.generation::integer
+  where g.relation = of_relation;
+  perform tidemark.show_views(of_relation);
+  for former in
+    select g.generation from tidemark.generation g where g.relation = of_relation and g.generation < newest.generation::integer
+  loop
+    perform tidemark.drop_rows(of_relation, former);
+  end loop;
+  delete from tidemark.stopped_table s where s.relation = of_relation and s.generation < newest.generation::integer;
+  delete from tidemark.quarantine q where q.relation = of_relation and q.generation < newest.generation::integer;
+  return null;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.shape_latest_state(of_epoch integer, contract jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  of_relation bigint := (contract ->> 'relation')::bigint;
+  of_generation integer := (contract ->> 'generation')::integer;
+  of_version integer := (contract ->> 'version')::integer;
+  before tidemark.table_marker;
+  known tidemark.generation;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
+  select * into before from tidemark.table_marker m where m.relation = of_relation for update;
+  if (before.epoch, before.version) >= (of_epoch, of_version) then
+    return;
+  end if;
+  if contract ->> 'schema' in ('tidemark', 'tidemark_rows', 'pg_catalog', 'information_schema', 'pg_toast') then
+    raise exception '%.% cannot be a latest-state table: the name of its schema is reserved',
+      contract ->> 'schema', contract ->> 'table';
+  end if;
+  insert into tidemark.table_marker as m (relation, schema_name, table_name, epoch, version)
+  values (of_relation, contract ->> 'schema', contract ->> 'table', of_epoch, of_version)
+  on conflict (relation) do update
+  set schema_name = excluded.schema_name,
+    table_name = excluded.table_name,
+    epoch = excluded.epoch,
+    version = excluded.version,
+    dropped_at = null;
+
+  select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
+  if not found then
+    perform tidemark.create_rows(contract);
+    insert into tidemark.generation (relation, generation, contract, keyless, shown)
+    select of_relation, of_generation, contract,
+      not exists (select from tidemark.stored_columns(contract) c where c.key is not null),
+      not exists (select from tidemark.generation g where g.relation = of_relation and g.shown);
+  else
+    perform tidemark.widen_rows(contract);
+    update tidemark.generation g
+    set contract = shape_latest_state.contract
+    where (g.relation, g.generation) = (of_relation, of_generation);
+  end if;
+
+  -- The name's former relation is gone from the source, or of an earlier epoch: it gives way.
+  perform tidemark.drop_latest_state(m.relation)
+  from tidemark.table_marker m
+  where (m.schema_name, m.table_name) = (contract ->> 'schema', contract ->> 'table')
+    and m.relation <> of_relation
+    and m.dropped_at is null;
+  if (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
+    perform tidemark.show_view(before.schema_name, before.table_name);
+  end if;
+  perform tidemark.show_views(of_relation, known.contract);
+  -- It was stopped for want of a contract.
+  delete from tidemark.stopped_table s
+  where s.relation = 0
+    and (s.schema_name, s.table_name) = (contract ->> 'schema', contract ->> 'table');
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.show_view(of_schema text, of_table text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  query text := tidemark.view_query(of_schema, of_table);
+  granted record;
+  grants text[];
+begin
+  if query is null then
+    perform tidemark.drop_view(of_schema, of_table);
+    return;
+  end if;
+  if not exists (select from pg_namespace n where n.nspname = of_schema) then
+    execute format('create schema %I', of_schema);
+    execute format('grant usage on schema %I to tidemark_read', of_schema);
+  end if;
+  if exists (
+    select
+    from pg_class c
+    where c.relname = of_table
+      and c.relnamespace = (select n.oid from pg_namespace n where n.nspname = of_schema)
+      and (c.relkind <> 'v' or c.relowner <> 'tidemark_owner'::regrole)
+  ) then
+    raise exception '%.% exists in the target already and is somebody else''s', of_schema, of_table
+      using errcode = 'duplicate_table', hint = 'rename or drop it, then accept the table';
+  end if;
+  begin
+    execute format('create or replace view %I.%I as %s', of_schema, of_table, query);
+  exception when invalid_table_definition then
+    select coalesce(array_agg(format('grant %s on %I.%I to %s', acl.privilege_type, of_schema, of_table,
+      case when acl.grantee = 0 then 'public' else quote_ident(acl.grantee::regrole::text) end)), '{}')
+    into grants
+    from pg_class c
+    cross join aclexplode(c.relacl) acl
+    where c.oid = format('%I.%I', of_schema, of_table)::regclass
+      and acl.grantee <> c.relowner;
+    perform tidemark.drop_view(of_schema, of_table);
+    execute format('create view %I.%I as %s', of_schema, of_table, query);
+    foreach query in array grants loop
+      execute query;
+    end loop;
+  end;
+  execute format('grant select on %I.%I to tidemark_read', of_schema, of_table);
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.show_views(of_relation bigint, earlier jsonb DEFAULT NULL::jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  name record;
+begin
+  for name in
+    select m.schema_name as schema, m.table_name as table
+    from tidemark.table_marker m
+    where m.relation = of_relation
+    union
+    select p ->> 'schema', p ->> 'table'
+    from tidemark.generation g
+    cross join jsonb_array_elements(g.contract -> 'parents') p
+    where g.relation = of_relation
+    union
+    select p ->> 'schema', p ->> 'table'
+    from jsonb_array_elements(earlier -> 'parents') p
+  loop
+    perform tidemark.show_view(name.schema, name.table);
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.stop_table(of_relation bigint, of_generation integer, of_schema text, of_table text, why text, repaired_by text, by_itself boolean)
+ RETURNS void
+ LANGUAGE sql
+AS $function$
+  insert into tidemark.stopped_table as s (relation, generation, schema_name, table_name, reason, repair, automatic)
+  values (of_relation, of_generation, of_schema, of_table, why, repaired_by, by_itself)
+  on conflict (relation, schema_name, table_name) do update
+  set generation = excluded.generation,
+    reason = excluded.reason,
+    repair = excluded.repair,
+    automatic = excluded.automatic,
+    requested_at = null,
+    accepted_at = null
+  where s.generation < excluded.generation or s.accepted_at is not null
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.stored_columns(contract jsonb)
+ RETURNS TABLE(name text, number integer, type text, key integer, missing text)
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+  select 'c' || (c ->> 'number'), (c ->> 'number')::integer, c ->> 'carried', (c ->> 'key')::integer, c ->> 'missing'
+  from jsonb_array_elements(contract -> 'columns') c
+  where not (c ->> 'generated')::boolean
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.view_query(of_schema text, of_table text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  only_member bigint;
+  names text;
+begin
+  select min(m.relation) into only_member
+  from tidemark.members(of_schema, of_table) m
+  having count(*) = 1 and bool_and(m.own);
+  if only_member is not null then
+    return tidemark.own_query(only_member);
+  end if;
+  -- While DDL on a partitioned table goes through its leaves, the columns that all of them have.
+  with named as (
+    select m.relation, m.own, c ->> 'name' as name, n
+    from tidemark.members(of_schema, of_table) m
+    cross join jsonb_array_elements(m.contract -> 'columns') with ordinality as listed (c, n)
+  )
+  select string_agg(format('%I', first.name), ', ' order by first.n) into names
+  from named first
+  where first.relation = (select m.relation from tidemark.members(of_schema, of_table) m order by m.own desc, m.relation limit 1)
+    and (select count(*) from named n where n.name = first.name)
+      = (select count(*) from tidemark.members(of_schema, of_table));
+  return (
+    select string_agg(format('select %s from (%s) as m%s', names, tidemark.own_query(m.relation), m.relation), ' union all '
+      order by m.own desc, m.relation)
+    from tidemark.members(of_schema, of_table) m
+  );
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.wanted_changes(table_name text, key jsonb)
+ RETURNS TABLE(epoch integer, relation bigint, op "char", key_values text[], numbers integer[], row_values text[])
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  shape record;
+  given jsonb;
+  unknown text;
+  keys text[];
+  is_found boolean := false;
+begin
+  for shape in
+    select distinct r.epoch, r.relation, s.key_numbers, s.key_types, array_to_string(s.key_names, ', ') as key_names,
+      case when s.key_numbers is null then s.numbers end as numbers, case when s.key_numbers is null then s.types end as types
+    from tidemark.relations_named(table_name) r
+    join tidemark.contract k on k.relation = r.relation and k.epoch = r.epoch
+    cross join tidemark.image_shape(k.contract) s
+  loop
+    select jsonb_object_agg(n.number, e.value) filter (where n.number is not null), min(e.key) filter (where n.number is null)
+    into given, unknown
+    from jsonb_each(wanted_changes.key) e
+    left join lateral (
+      select s.numbers[array_position(s.names, e.key)] as number
+      from tidemark.contract k
+      cross join tidemark.image_shape(k.contract) s
+      where k.relation = shape.relation
+        and k.epoch = shape.epoch
+        and e.key = any (s.names)
+      order by k.version desc
+      limit 1
+    ) n on true;
+    keys := array_append(keys, coalesce(shape.key_names, 'no key'));
+    if unknown is not null or given is null then
+      continue;
+    end if;
+    epoch := shape.epoch;
+    relation := shape.relation;
+    if shape.key_numbers is null then
+      numbers := array(select n from unnest(shape.numbers) n where given ? n::text order by n);
+      op := null;
+      key_values := null;
+      row_values := tidemark.key_texts(numbers,
+        array(select shape.types[array_position(shape.numbers, n)] from unnest(numbers) n order by n), given);
+      is_found := true;
+      return next;
+    elsif array(select n::text from unnest(shape.key_numbers) n order by 1) = array(select jsonb_object_keys(given) order by 1) then
+      key_values := tidemark.key_texts(shape.key_numbers, shape.key_types, given);
+      op := null;
+      numbers := null;
+      row_values := null;
+      is_found := true;
+      return next;
+      key_values := null;
+      op := 't';
+      return next;
+    end if;
+  end loop;
+  if keys is null then
+    raise exception 'no captured table is or was called %', table_name
+      using errcode = 'undefined_table', hint = 'Write it with its schema, as in public.orders.';
+  elsif not is_found then
+    raise exception 'the key of % is (%), not (%)', table_name,
+      (select string_agg(distinct k, ') or (') from unnest(keys) k),
+      (select string_agg(k, ', ') from jsonb_object_keys(wanted_changes.key) k)
+      using errcode = 'undefined_column';
+  end if;
+end
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.widen_rows(contract jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+declare
+  rows_name text := tidemark.rows_name((contract ->> 'relation')::bigint, (contract ->> 'generation')::integer);
+  stored record;
+  retyped boolean := false;
+begin
+  for stored in
+    select c.name, c.missing, tidemark.canonical_type(c.type) as type, format_type(a.atttypid, a.atttypmod) as old_type
+    from tidemark.stored_columns(contract) c
+    left join pg_attribute a on a.attrelid = format('tidemark_rows.%I', rows_name)::regclass and a.attname = c.name
+    order by c.number
+  loop
+    if stored.old_type is null then
+      execute format('alter table tidemark_rows.%I add column %I %s%s', rows_name, stored.name, stored.type,
+        coalesce(format(' default %L', stored.missing), ''));
+    elsif stored.old_type <> stored.type then
+      -- The view stands in the way; it is made anew afterwards.
+      perform tidemark.drop_view(contract ->> 'schema', contract ->> 'table');
+      perform tidemark.drop_view(p ->> 'schema', p ->> 'table') from jsonb_array_elements(contract -> 'parents') p;
+      execute format('alter table tidemark_rows.%I alter column %I type %s', rows_name, stored.name, stored.type);
+      retyped := true;
+    end if;
+  end loop;
+  return retyped;
+end
+$function$
+-- owned by tidemark_owner
