@@ -44,10 +44,20 @@ test('an incremental read has no lsn: everything streamed is newer', () => {
 })
 
 test('a truncate names its table', () => {
-  expect(readRecord(capturedValue('full-identity-truncate'))).toMatchObject({ kind: 'truncate', table: 'envf' })
+  expect(readRecord(capturedValue('full-identity-truncate'))).toMatchObject({
+    kind: 'truncate',
+    truncate: { table: 'envf', txId: expect.any(Number) },
+  })
 })
 
-test.each(['logical-message', 'notification', 'signal'])('a %s is no change', (name) => {
+test('an audit message comes with the transaction it is of', () => {
+  expect(readRecord(capturedValue('logical-message'))).toMatchObject({
+    kind: 'audit',
+    message: { text: '{"actor":"x"}', txId: 17951 },
+  })
+})
+
+test.each(['notification', 'signal'])('a %s is no change', (name) => {
   expect(readRecord(capturedValue(name))).toEqual({ kind: 'ignored' })
 })
 

@@ -78,19 +78,28 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   day date := first_day;
-  partition text;
+  name text;
+  made boolean;
+  attached boolean;
 begin
   while day <= last_day loop
-    partition := 'tidemark_rows.' || tidemark.change_day_name(day);
+    name := tidemark.change_day_name(day);
     -- Maintenance takes the same lock before it drops a day, and leaves the day alone where it does not get it.
     perform pg_advisory_xact_lock_shared(730511002, day - date '2000-01-01');
-    if not exists (select from pg_class c where c.oid = to_regclass(partition) and c.relispartition) then
+    select true, c.relispartition into made, attached
+    from pg_class c
+    where c.relnamespace = 'tidemark_rows'::regnamespace and c.relname = name;
+    if attached is not true then
       perform pg_advisory_xact_lock(730511003, 0);
-      if to_regclass(partition) is null then
-        execute format('create table %s (like tidemark_rows.change including all excluding indexes)', partition);
+      -- Asked again by a query: what the session remembers of names is not renewed by waiting for such a lock.
+      select true, c.relispartition into made, attached
+      from pg_class c
+      where c.relnamespace = 'tidemark_rows'::regnamespace and c.relname = name;
+      if made is not true then
+        execute format('create table tidemark_rows.%I (like tidemark_rows.change including all excluding indexes)', name);
       end if;
-      if not exists (select from pg_class c where c.oid = to_regclass(partition) and c.relispartition) then
-        execute format('alter table tidemark_rows.change attach partition %s for values from (%L) to (%L)', partition,
+      if attached is not true then
+        execute format('alter table tidemark_rows.change attach partition tidemark_rows.%I for values from (%L) to (%L)', name,
           to_char(day, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(day + 1, 'YYYY-MM-DD') || ' 00:00:00+00');
       end if;
     end if;

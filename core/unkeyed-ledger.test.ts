@@ -1,0 +1,93 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Beacon } from './envelope.ts'
+import { formatLsn } from './lsn.ts'
+import { UnkeyedLedger } from './unkeyed-ledger.ts'
+
+/** A transaction's records: how many rows share each of its Lsns. */
+const transaction = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 })
+const source = fc.array(transaction, { minLength: 1, maxLength: 8 })
+
+type Sent = { readonly txId: number; readonly lsn: number; readonly row: number }
+
+/** The log in commit order: each transaction's records after its beacon. */
+function logOf(transactions: readonly (readonly number[])[]): Sent[] {
+  let row = 0
+  return transactions.flatMap((groups, i) =>
+    groups.flatMap((size, g) => Array.from({ length: size }, () => ({ txId: 10 + i, lsn: 100 * i + g, row: row++ }))),
+  )
+}
+
+test('each record is new once, however often capture begins again from the first row of a group', () => {
+  fc.assert(
+    fc.property(source, fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 5 }), (transactions, restarts) => {
+      const log = logOf(transactions)
+      const ledger = new UnkeyedLedger()
+      const taken: number[] = []
+      let sentUpTo = 0
+      let from = 0
+      for (const [length, back] of [...restarts, [log.length, 0] as const]) {
+        const until = Math.min(from + (length % (log.length + 1)), log.length)
+        for (const { txId, lsn, row } of log.slice(from, until)) {
+          if (ledger.take(1, txId, lsn) !== undefined) taken.push(row)
+        }
+        sentUpTo = Math.max(sentUpTo, until)
+        ledger.start()
+        from = Math.max(sentUpTo - (back % (sentUpTo + 1)), 0)
+        while (from > 0 && log[from]?.lsn === log[from - 1]!.lsn && log[from]?.txId === log[from - 1]!.txId) from--
+        from = Math.min(from, sentUpTo)
+      }
+      for (const { txId, lsn, row } of log.slice(from)) if (ledger.take(1, txId, lsn) !== undefined) taken.push(row)
+      expect(taken).toEqual(log.map(({ row }) => row))
+    }),
+  )
+})
+
+const beacon = (number: number, lsn: number, confirmed: number | null): Beacon => ({
+  epoch: 1,
+  number,
+  slot: 0,
+  lsn: formatLsn(lsn),
+  systemIdentifier: '1',
+  topicPartitions: 1,
+  emittedAt: '',
+  confirmedLsn: confirmed === null ? null : formatLsn(confirmed),
+  readSnapshot: null,
+})
+
+test('a transaction is forgotten once the slot is confirmed behind the beacon after the one that follows it', () => {
+  const ledger = new UnkeyedLedger()
+  ledger.take(1, 10, 100)
+  ledger.take(1, 11, 110)
+  ledger.beacon(beacon(1, 120, null))
+  ledger.beacon(beacon(2, 130, 125))
+  expect(ledger.takeChanges()).toEqual({ added: [[10, 0]], pruned: [] })
+
+  ledger.beacon(beacon(3, 140, 130))
+
+  expect(ledger.takeChanges()).toEqual({ added: [], pruned: [10] })
+})
+
+test('goes on from its state as if it had not been put away', () => {
+  const ledger = new UnkeyedLedger()
+  ledger.take(1, 10, 100)
+  ledger.take(1, 10, 101)
+  const { added } = ledger.takeChanges()
+
+  const again = new UnkeyedLedger({ ...ledger.state(), passed: added })
+
+  expect(again.take(1, 10, 101)).toEqual({ txId: 10, lsn: 101, ordinal: 1 })
+  again.start()
+  expect([again.take(1, 10, 100), again.take(1, 10, 101), again.take(1, 10, 101)]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ])
+  expect(again.take(1, 10, 101)).toMatchObject({ ordinal: 2 })
+})
+
+test('a new epoch begins anew', () => {
+  const ledger = new UnkeyedLedger()
+  ledger.take(1, 10, 100)
+  expect(ledger.take(2, 10, 5)).toBeDefined()
+})
