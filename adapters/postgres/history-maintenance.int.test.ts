@@ -30,7 +30,6 @@ const kept = async () =>
     )
   ).map(({ relation, ago }) => `${relation} of ${ago} days ago`)
 const maintain = () => makeMaintainTarget({ target: target.pool, now: Date.now })(Date.now() + 60_000)
-/** SQLSTATE and what it means are the server's; lock waits in these tests are ended by it. */
 const isEnabled = async (relation: number, table: string) =>
   (await ask('select tidemark.history_enabled($1, $2, $3) as enabled', relation, 'public', table))[0].enabled
 
@@ -152,6 +151,15 @@ describe('a setting', () => {
 
     await ask(`select tidemark.set_history('public.purchases')`)
     expect(await isEnabled(1, 'purchases')).toBe(true)
+  })
+
+  test('that turns a table off leaves its retention as it is', async () => {
+    await ask(`select tidemark.set_history('public.orders', retention => '90 days')`)
+    await ask(`select tidemark.set_history('public.orders', false)`)
+    await keepChanges(target.pool, read(1, 60), read(2, 60))
+
+    await maintain()
+    expect(await kept()).toEqual(['1 of 60 days ago'])
   })
 
   test('of every table yields to that of one', async () => {

@@ -188,8 +188,9 @@ begin
 end
 $$;
 
--- Turns keeping changes of a table on or off from now on, and says how long they stay: null as for every table,
--- interval 'infinity' for ever. '*' stands for every table without a setting of its own. It follows a rename.
+-- Turns keeping changes of a table on or off from now on, and says how long they stay: null leaves that as it is, which
+-- is at first as for every table; interval 'infinity' is for ever. '*' stands for every table without a setting of its
+-- own. A setting follows a rename.
 create or replace function tidemark.set_history(table_name text, enabled boolean default true, retention interval default null)
 returns void
 language plpgsql
@@ -222,7 +223,7 @@ begin
   values (named.schema_name, named.table_name, set_history.enabled, set_history.retention, of_relations)
   on conflict on constraint history_setting_pkey do update
   set enabled = excluded.enabled,
-    retention = excluded.retention,
+    retention = coalesce(excluded.retention, s.retention),
     relations = excluded.relations;
 end
 $$;
