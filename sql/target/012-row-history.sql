@@ -14,7 +14,8 @@ begin
   select string_agg(format(
       case
         when t ~ '(^|\.)citext$' then 'lower(x.%I::text)'
-        when t = 'numeric' then 'trim_scale(x.%I)::text'
+        when t ~ '^(numeric|decimal)[^\[]*$' then 'trim_scale(x.%I)::text'
+        when t ~ '^(real|double precision)$' then '(x.%I + 0)::text'
         else 'x.%I::text'
       end, 'c' || n), ', ' order by o),
     string_agg(format('%I %s', 'c' || n, tidemark.canonical_type(t)), ', ' order by o)
