@@ -165,7 +165,7 @@ class BatchPlanner {
         this.plan.audits.push(incoming.message)
         break
       case 'start':
-        this.#context.keyless.ledger.start()
+        this.#context.keyless.ledger.start(incoming)
         break
     }
   }

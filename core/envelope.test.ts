@@ -57,6 +57,14 @@ test('an audit message comes with the transaction it is of', () => {
   })
 })
 
+test.each([
+  ['STARTED', true],
+  ['SKIPPED', false],
+])('the notification %s of the initial snapshot is a start of capture', (type, reads) => {
+  const value = capturedValue('notification').replace('COMPLETED', type)
+  expect(readRecord(value)).toEqual({ kind: 'start', epoch: 3, reads })
+})
+
 test.each(['notification', 'signal'])('a %s is no change', (name) => {
   expect(readRecord(capturedValue(name))).toEqual({ kind: 'ignored' })
 })

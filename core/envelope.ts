@@ -14,8 +14,8 @@ export type Incoming =
   | { readonly kind: 'contract'; readonly position: Position; readonly contract: TableContract }
   | { readonly kind: 'beacon'; readonly position: Position; readonly beacon: Beacon }
   | { readonly kind: 'audit'; readonly message: AuditMessage }
-  /** Capture has begun to send anew: what follows may have been sent before. */
-  | { readonly kind: 'start' }
+  /** Capture has begun to send anew, so that what follows may have been sent before, or has begun to read rows. */
+  | { readonly kind: 'start'; readonly epoch: number; readonly reads: boolean }
   /** A change of a table that cannot be placed or understood: the table must not go on without it. */
   | { readonly kind: 'unreadable'; readonly schema: string; readonly table: string; readonly reason: string }
   | { readonly kind: 'ignored' }
@@ -89,7 +89,7 @@ export class EnvelopeError extends Error {
 export function readRecord(value: string, headers: KeyHeaders = {}): Incoming {
   const envelope = parseEnvelope(value) as Envelope | null
   const source = envelope?.source
-  if (envelope?.op === undefined) return isStart(envelope) ? { kind: 'start' } : { kind: 'ignored' }
+  if (envelope?.op === undefined) return readNotification(envelope)
   if (envelope.op === 'm') return readMessage(envelope)
   if (source?.schema === undefined || source.table === undefined) throw new EnvelopeError('the record names no table')
   const { schema, table } = source
@@ -103,10 +103,19 @@ export function readRecord(value: string, headers: KeyHeaders = {}): Incoming {
   }
 }
 
-/** Debezium's notification that the snapshot was begun or left out, with which each of its starts begins. */
-function isStart(envelope: object | null): boolean {
-  const { aggregate_type, type } = (envelope ?? {}) as { aggregate_type?: string; type?: string }
-  return aggregate_type === 'Initial Snapshot' && (type === 'STARTED' || type === 'SKIPPED')
+/**
+ * Each of Debezium's starts begins with the notification that the initial snapshot has started or is left out. A
+ * blocking snapshot has started, too, but nothing is sent again then.
+ */
+function readNotification(envelope: object | null): Incoming {
+  const notification = (envelope ?? {}) as {
+    aggregate_type?: string
+    type?: string
+    additional_data?: { connector_name?: string }
+  }
+  const { aggregate_type, type, additional_data } = notification
+  if (aggregate_type !== 'Initial Snapshot' || (type !== 'STARTED' && type !== 'SKIPPED')) return { kind: 'ignored' }
+  return { kind: 'start', epoch: readEpoch(additional_data?.connector_name), reads: type === 'STARTED' }
 }
 
 const operations = { c: 'create', u: 'update', d: 'delete', r: 'initial read' } as const

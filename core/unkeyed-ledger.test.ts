@@ -32,7 +32,7 @@ test('each record is new once, however often capture begins again from the first
           if (ledger.take(1, txId, lsn) !== undefined) taken.push(row)
         }
         sentUpTo = Math.max(sentUpTo, until)
-        ledger.start()
+        ledger.start({ epoch: 1, reads: false })
         from = Math.max(sentUpTo - (back % (sentUpTo + 1)), 0)
         while (from > 0 && log[from]?.lsn === log[from - 1]!.lsn && log[from]?.txId === log[from - 1]!.txId) from--
         from = Math.min(from, sentUpTo)
@@ -77,13 +77,21 @@ test('goes on from its state as if it had not been put away', () => {
   const again = new UnkeyedLedger({ ...ledger.state(), passed: added })
 
   expect(again.take(1, 10, 101)).toEqual({ txId: 10, lsn: 101, ordinal: 1 })
-  again.start()
+  again.start({ epoch: 1, reads: false })
   expect([again.take(1, 10, 100), again.take(1, 10, 101), again.take(1, 10, 101)]).toEqual([
     undefined,
     undefined,
     undefined,
   ])
   expect(again.take(1, 10, 101)).toMatchObject({ ordinal: 2 })
+})
+
+test('a reading while it streams is no start', () => {
+  const ledger = new UnkeyedLedger()
+  ledger.beacon(beacon(1, 90, null))
+  ledger.take(1, 10, 100)
+  ledger.start({ epoch: 1, reads: true })
+  expect(ledger.take(1, 10, 100)).toMatchObject({ ordinal: 1 })
 })
 
 test('a new epoch begins anew', () => {

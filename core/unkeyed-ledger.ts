@@ -49,10 +49,10 @@ export class UnkeyedLedger {
     this.#passed = new Map(passed)
   }
 
-  /** Capture has started: records may come again from here on. */
-  start(): void {
+  /** Capture has started, so that records may come again from here on; or, once it streams, only reads rows. */
+  start({ epoch, reads }: { readonly epoch: number; readonly reads: boolean }): void {
     this.active = true
-    this.#last = undefined
+    if (!reads || !this.streams(epoch)) this.#last = undefined
   }
 
   /** Whether streamed records of the epoch have come: its initial reading is over. */
