@@ -37,11 +37,11 @@ const KINDS = [
           from pg_constraint k where k.conrelid = c.oid), '')
       || coalesce((select string_agg(E'\\n  ' || pg_get_indexdef(i.indexrelid), '' order by i.indexrelid::regclass::text)
           from pg_index i where i.indrelid = c.oid and not i.indisprimary), '')
-      || E'\\n)' || coalesce(${PRIVILEGES('c.relowner', 'c.relacl')}, '')
+      || E'\\n)' || coalesce(' partition by ' || pg_get_partkeydef(c.oid), '') || coalesce(${PRIVILEGES('c.relowner', 'c.relacl')}, '')
       || coalesce((select string_agg(format(E'\\n-- %s.%s: %s', c.relname, a.attname, a.attacl), '' order by a.attnum)
           from pg_attribute a where a.attrelid = c.oid and a.attacl is not null), '')
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind = 'r' and ${OURS} order by n.nspname, c.relname`,
+    where c.relkind in ('r', 'p') and ${OURS} order by n.nspname, c.relname`,
   `select format(E'view %s.%s as\\n%s', n.nspname, c.relname, pg_get_viewdef(c.oid))
       || coalesce(${PRIVILEGES('c.relowner', 'c.relacl')}, '')
     from pg_class c join pg_namespace n on n.oid = c.relnamespace

@@ -223,6 +223,24 @@ table tidemark.unkeyed_transaction (
 )
 -- tidemark_apply may delete, insert, select, update
 
+table tidemark_rows.change (
+  committed_at timestamp with time zone not null -- when the source committed: the same at each delivery
+  relation bigint not null
+  key_hash bigint not null -- hash_array_extended(key, 0), 0 without a key
+  lsn bigint not null
+  txid bigint
+  epoch integer not null
+  place integer not null default 0 -- tells changes apart that share row and lsn
+  version integer -- version of the contract the change was read by
+  op "char" not null -- c create, u update, d delete, r read by a snapshot, t truncate
+  key text[] -- values of the key's columns in key order; those that are equal as one text: citext in lower case, numeric without scale trimmed
+  before text[]
+  after text[]
+  CREATE INDEX change_by_time ON ONLY tidemark_rows.change USING brin (committed_at) WITH (pages_per_range='32')
+  CREATE UNIQUE INDEX change_identity ON ONLY tidemark_rows.change USING btree (relation, key_hash, committed_at, epoch, lsn, place)
+) partition by RANGE (committed_at)
+-- tidemark_apply may insert
+
 table tidemark_rows.user_state with fillfactor=85 (
   id bigint not null
   name text
@@ -781,7 +799,8 @@ begin
   select string_agg(format(
       case
         when t ~ '(^|\.)citext$' then 'lower(x.%I::text)'
-        when t = 'numeric' then 'trim_scale(x.%I)::text'
+        when t ~ '^(numeric|decimal)[^\[]*$' then 'trim_scale(x.%I)::text'
+        when t ~ '^(real|double precision)$' then '(x.%I + 0)::text'
         else 'x.%I::text'
       end, 'c' || n), ', ' order by o),
     string_agg(format('%I %s', 'c' || n, tidemark.canonical_type(t)), ', ' order by o)
@@ -1096,7 +1115,7 @@ begin
   values (named.schema_name, named.table_name, set_history.enabled, set_history.retention, of_relations)
   on conflict on constraint history_setting_pkey do update
   set enabled = excluded.enabled,
-    retention = excluded.retention,
+    retention = coalesce(excluded.retention, s.retention),
     relations = excluded.relations;
 end
 $function$
