@@ -85,6 +85,8 @@ export class ChangeLog {
   create = (after: object, origin: Origin): this => this.#envelope('c', null, after, origin)
   update = (after: object, origin: Origin): this => this.#envelope('u', null, after, origin)
   delete = (before: object, origin: Origin): this => this.#envelope('d', before, null, origin)
+  change = (op: 'c' | 'u' | 'd', before: object | null, after: object | null, origin: Origin): this =>
+    this.#envelope(op, before, after, origin)
   truncate = (origin: Origin): this => this.#envelope('t', null, null, origin)
   initialRead = (after: object, origin: Origin): this =>
     this.#envelope('r', null, after, { snapshot: 'true', ...origin })
@@ -94,6 +96,25 @@ export class ChangeLog {
   contract(contract: TableContract, origin: Origin = { lsn: 1 }): this {
     const row = { relation: contract.relation, version: contract.version, slot: 0, contract: JSON.stringify(contract) }
     return this.#envelope('c', null, row, { ...origin, schema: 'tidemark', table: 'table_contract' })
+  }
+
+  /** The notification with which each start of capture begins. */
+  start(epoch = 1): this {
+    const notification = { aggregate_type: 'Initial Snapshot', type: 'SKIPPED' }
+    return this.append(JSON.stringify({ ...notification, additional_data: { connector_name: `tidemark_e${epoch}` } }))
+  }
+
+  /** What a transaction says with `pg_logical_emit_message(true, 'audit', …)`. */
+  audit(message: object, { lsn, txId }: { lsn: number; txId: number }): this {
+    const source = { name: 'tidemark_e1', schema: '', table: '', lsn, txId, ts_us: 1_700_000_000_000_000 }
+    const content = Buffer.from(JSON.stringify(message)).toString('base64')
+    return this.append(JSON.stringify({ op: 'm', source, message: { prefix: 'audit', content } }))
+  }
+
+  /** A beacon as a reading reads it, which says what transactions the reading sees. */
+  readBeacon(snapshot: string, { slot = 0, lsn = 1 } = {}): this {
+    const row = { slot, number: 0, body: JSON.stringify({ snapshot }), emitted_at: null }
+    return this.#envelope('r', null, row, { lsn, snapshot: 'true', schema: 'tidemark', table: 'beacon' })
   }
 
   /** A contract as the initial snapshot reads it. */

@@ -1,0 +1,136 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ChangeLog, columnContract, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { makeLatestState } from './latest-state.ts'
+
+const key = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0 }
+
+let target: TestDatabase
+
+beforeEach(async () => {
+  target = await createDatabase('target')
+})
+afterEach(() => target.drop())
+
+/** Each delivery meets a process that knows nothing yet. */
+const apply = (records: readonly LoggedRecord[]) => makeLatestState(target.pool).apply(key, records)
+const query = async (text: string) => (await target.pool.query(text)).rows
+const lines = async () => (await query('select line from public.log order by line')).map(({ line }) => line)
+const log = { table: 'log' }
+
+/** `public.log (line text, at numeric)`, without a key, with what a test changes. */
+const contract = (changes = {}) =>
+  ordersContract({
+    table: 'log',
+    replicaIdentity: 'full',
+    columns: [columnContract(1, 'line', 'text'), columnContract(2, 'at', 'numeric')],
+    ...changes,
+  })
+const row = (line: string, at: string | null = null) => ({ line, at })
+const begin = () => new ChangeLog().start().contract(contract())
+
+test('equal rows are counted, and one less of them is one less', async () => {
+  const changes = begin()
+  for (let i = 0; i < 3; i++) changes.create(row('a'), { ...log, lsn: 10, txId: 7 })
+  changes.change('d', row('a'), null, { ...log, lsn: 11, txId: 7 })
+  changes.change('u', row('a'), row('b', '1.0'), { ...log, lsn: 12, txId: 7 })
+
+  await apply(changes.records)
+
+  expect(await query('select * from public.log order by 1')).toEqual([
+    { line: 'a', at: null },
+    { line: 'b', at: '1.0' },
+  ])
+})
+
+test('what capture delivers again after a start counts once, also rows of a COPY that are equal and share an lsn', async () => {
+  const copy = (changes: ChangeLog, rows: number) => {
+    for (let i = 0; i < rows; i++) changes.create(row('a'), { ...log, lsn: 10, txId: 7 })
+    return changes
+  }
+  const changes = copy(begin(), 2)
+  await apply(changes.records)
+  copy(changes.start(), 4)
+  await apply(changes.records)
+  copy(changes.start(), 4).create(row('b'), { ...log, lsn: 20, txId: 8 })
+
+  await apply(changes.records)
+
+  expect(await lines()).toEqual(['a', 'a', 'a', 'a', 'b'])
+})
+
+test('rows that a reading saw are not counted again when their change is streamed, others are', async () => {
+  const changes = begin()
+  changes.readBeacon('10:12:10').initialRead(row('seen'), log)
+  changes.create(row('seen'), { ...log, lsn: 10, txId: 11 }).create(row('running'), { ...log, lsn: 11, txId: 10 })
+  changes.create(row('later'), { ...log, lsn: 12, txId: 12 })
+
+  await apply(changes.records)
+
+  expect(await lines()).toEqual(['later', 'running', 'seen'])
+})
+
+test('an initial reading that begins again replaces what the interrupted one read', async () => {
+  const changes = begin().readBeacon('10:10:').initialRead(row('deleted meanwhile'), log).initialRead(row('a'), log)
+  await apply(changes.records)
+
+  await apply(changes.start().readBeacon('20:20:').initialRead(row('a'), log).records)
+
+  expect(await lines()).toEqual(['a'])
+})
+
+test('a generation is read anew and shown when it is complete', async () => {
+  const changes = begin()
+    .create(row('a'), { ...log, lsn: 10, txId: 5 })
+    .beacon(1)
+  changes.contract(contract({ version: 2, generation: 2, complete: false }), { lsn: 20 })
+  changes.create(row('b'), { ...log, lsn: 21, txId: 6 }).readBeacon('7:7:')
+  changes.initialRead(row('a'), log).initialRead(row('b'), log)
+  changes.create(row('b'), { ...log, lsn: 21, txId: 6 }).create(row('c'), { ...log, lsn: 30, txId: 8 })
+  await apply(changes.records)
+  expect(await lines()).toEqual(['a'])
+
+  await apply(changes.contract(contract({ version: 3, generation: 2 }), { lsn: 40 }).records)
+
+  expect(await lines()).toEqual(['a', 'b', 'c'])
+})
+
+test('a truncate takes what precedes it, and delivered again takes nothing more', async () => {
+  const changes = begin()
+    .create(row('a'), { ...log, lsn: 10, txId: 5 })
+    .truncate({ ...log, lsn: 20, txId: 6 })
+  changes.create(row('b'), { ...log, lsn: 30, txId: 7 })
+  await apply(changes.records)
+
+  await apply(changes.start().truncate({ ...log, lsn: 20, txId: 6 }).records)
+
+  expect(await lines()).toEqual(['b'])
+})
+
+test('a row deleted that is not there has the table read again', async () => {
+  await apply(begin().change('d', row('never'), null, { ...log, lsn: 10, txId: 5 }).records)
+
+  expect(await query('select reason, automatic from tidemark.stopped_table')).toEqual([
+    { reason: 'a row was deleted that it does not have', automatic: true },
+  ])
+})
+
+test('history holds each change of it once, before and after', async () => {
+  const changes = begin()
+    .create(row('a'), { ...log, lsn: 10, txId: 5 })
+    .create(row('a'), { ...log, lsn: 10, txId: 5 })
+  changes.change('u', row('a'), row('b'), { ...log, lsn: 11, txId: 5 }).truncate({ ...log, lsn: 12, txId: 6 })
+  await apply(changes.records)
+  changes
+    .start()
+    .create(row('a'), { ...log, lsn: 10, txId: 5 })
+    .create(row('a'), { ...log, lsn: 10, txId: 5 })
+  await apply(changes.records)
+
+  expect(await query(`select op, before, after from tidemark.change_log order by lsn, op`)).toEqual([
+    { op: 'insert', before: null, after: { line: 'a', at: null } },
+    { op: 'insert', before: null, after: { line: 'a', at: null } },
+    { op: 'update', before: { line: 'a', at: null }, after: { line: 'b', at: null } },
+    { op: 'truncate', before: null, after: null },
+  ])
+})
