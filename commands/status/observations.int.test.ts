@@ -16,12 +16,12 @@ beforeAll(async () => {
   )
   await source.pool.query(`
     create table public.item (id integer primary key);
-    create table public.log (line text);
+    create table public.log (line text, "Line" text);
     insert into public.item select generate_series(1, 50)`)
   const { rows } = await source.pool.query(
     `select tidemark.describe_table('public.item'::regclass) || '{"version": 1}' as contract`,
   )
-  await target.pool.query('select tidemark.create_latest_state($1)', [rows[0].contract])
+  await target.pool.query('select tidemark.shape_latest_state(1, $1)', [rows[0].contract])
   reader = lastingPool({ connectionString: target.url, options: '-c role=tidemark_read', max: 2 })
 })
 
@@ -40,27 +40,32 @@ test('the source tells how far its capture is, and what it does not capture', as
     tables: [{ name: 'public.item', state: 'pending', rows: 50, isEstimate: false }],
     uncaptured: [
       { name: 'public.item', why: expect.stringContaining('is being captured') },
-      { name: 'public.log', why: 'it has no primary key', fix: expect.stringContaining('alter table public.log') },
+      {
+        name: 'public.log',
+        why: expect.stringContaining('differ only in case'),
+        fix: expect.stringContaining('alter table public.log'),
+      },
     ],
   })
 })
 
 test('the target tells a reader what it has applied and what is stopped; delete markers are no rows', async () => {
-  const { rows } = await target.pool.query('select relation from tidemark.table_marker')
+  const { rows } = await target.pool.query(
+    'select tidemark.rows_name(relation, generation) as name from tidemark.generation',
+  )
   await target.pool.query(`
-    insert into tidemark_rows.t${rows[0].relation} select 1, 1, n <= 30, n, n from generate_series(1, 40) n;
+    insert into tidemark_rows.${rows[0].name} select 1, 1, n <= 30, true, n, n from generate_series(1, 40) n;
     insert into tidemark.progress (consumer, topic, topic_partition, next_offset, beacon_number, beacon_at, committed_at)
     values ('tidemark-latest-state', 'changes', 1, 7, 5, now() - interval '2 seconds', now() - interval '1 hour'),
       ('tidemark-user-state', 'user-events', 0, 7, null, null, null);
     insert into tidemark.stop (consumer, topic, topic_partition, at_offset, reason)
     values ('tidemark-latest-state', 'changes', 1, 8, 'records 8 to 9 are missing');
-    insert into tidemark.stopped_table (relation, schema_name, table_name, reason)
-    values (1, 'public', 'track', 'a column was added')`)
+    select tidemark.stop_table(1, 1, 'public', 'track', 'a type is missing', 'accept', false)`)
 
   expect(await makeObserveTarget(reader)()).toMatchObject({
     progress: [{ topicPartition: 1, beacon: 5, behindMs: expect.closeTo(2_000, -4) }],
     stops: [{ topic: 'changes', topicPartition: 1, atOffset: '8', reason: 'records 8 to 9 are missing' }],
-    stopped: [{ name: 'public.track', reason: 'a column was added' }],
+    stopped: [{ name: 'public.track', reason: 'a type is missing', repair: 'accept', automatic: false }],
     quarantinedRecords: 0,
     tables: [{ name: 'public.item', rows: 30, isEstimate: false }],
   })

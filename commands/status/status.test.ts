@@ -107,13 +107,15 @@ test('a table that is read later is an initial load of its own', () => {
 test('what is stopped is told with its reason: topic partitions first, then tables', () => {
   const stopped = parts()
   stopped.target.value!.stops = [{ topic: 'changes', topicPartition: 1, atOffset: '17', reason: 'records are missing' }]
-  stopped.target.value!.stopped = [{ name: 'public.trip', reason: 'a column was added' }]
+  stopped.target.value!.stopped = [
+    { name: 'public.trip', reason: 'a type is missing', repair: 'accept', automatic: false },
+  ]
 
   const status = describeStatus(stopped)
 
   expect(status.stopped).toEqual([
     { name: 'topic partition changes-1 at offset 17', reason: 'records are missing' },
-    { name: 'public.trip', reason: 'a column was added' },
+    { name: 'public.trip', reason: 'a type is missing; npm run accept -- public.trip' },
   ])
   expect(status.tables[0]?.state).toBe('stopped')
 })

@@ -189,7 +189,11 @@ function describeStopped(target: TargetObservation | undefined): Status['stopped
     name: `topic partition ${topic}-${topicPartition} at offset ${atOffset}`,
     reason,
   }))
-  return [...partitions, ...(target?.stopped ?? [])]
+  const tables = (target?.stopped ?? []).map(({ name, reason, repair, automatic }) => ({
+    name,
+    reason: `${reason}; ${automatic ? 'its rows are read again' : `npm run ${repair} -- ${name}`}`,
+  }))
+  return [...partitions, ...tables]
 }
 
 function lastErrorOf({ source, target }: StatusParts, components: Component[]): string | null {

@@ -12,8 +12,8 @@ export type TargetObservation = {
   }[]
   /** Topic partitions that are not applied further, and why. */
   stops: { topic: string; topicPartition: number; atOffset: string; reason: string }[]
-  /** Tables whose changes are not applied, and why. */
-  stopped: { name: string; reason: string }[]
+  /** Tables whose changes are not applied, why, and what lets them flow again. */
+  stopped: { name: string; reason: string; repair: 'accept' | 'resync'; automatic: boolean }[]
   quarantinedRecords: number
   tables: RowCount[]
 }
@@ -31,14 +31,17 @@ from tidemark.stop
 order by topic, topic_partition`
 
 const readStopped = `
-select schema_name || '.' || table_name as name, reason
+select schema_name || '.' || table_name as name, reason, repair, automatic
 from tidemark.stopped_table
 order by name`
 
 const readTables = `
 select m.schema_name as schema, m.table_name as table, ${statistics}
 from tidemark.table_marker m
-join pg_stat_user_tables s on s.schemaname = 'tidemark_rows' and s.relname = 't' || m.relation
+join tidemark.generation g on g.relation = m.relation and g.shown
+join pg_stat_user_tables s
+  on s.schemaname = 'tidemark_rows'
+  and s.relname = tidemark.rows_name(g.relation, g.generation)
 join pg_class c on c.oid = s.relid
 where m.dropped_at is null
 order by 1, 2`

@@ -1,0 +1,76 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { requireEngine } from './running/running-engine.ts'
+
+const help = `npm run accept -- <schema.table> [--wait SECONDS] [--json]
+
+Applies the changes that were kept of a stopped table, in order, and lets the later ones follow. For a table that was
+stopped by something in the target: remove the cause first, or it stops again for the same reason. A table whose rows
+are wrong or missing is read again instead: npm run resync.
+  --wait     how long to wait until it flows again (60)
+  --json     the outcome as one line of JSON
+  --target   another database than that of the running stack`
+
+const options = {
+  wait: { type: 'string', default: '60' },
+  json: { type: 'boolean', default: false },
+  target: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+/** 0 when the table flows again, 1 when it does not or could not be asked to. */
+export async function main(argv: string[]): Promise<number> {
+  try {
+    return await accept(argv)
+  } catch (error) {
+    const { message, hint } = error as Error & { hint?: string }
+    console.error(hint === undefined ? message : `${message}. ${hint}`)
+    return 1
+  }
+}
+
+async function accept(argv: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true })
+  const [table] = positionals
+  if (values.help) {
+    console.log(help)
+    return 0
+  }
+  if (table === undefined) throw new Error(`Which table? ${help}`)
+  const seconds = Number(values.wait)
+  if (!(seconds >= 0)) throw new Error(`--wait ${values.wait} is not a number of seconds`)
+  const client = new pg.Client({ connectionString: values.target ?? (await requireEngine()).endpoints.target })
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ said: string }>('select tidemark.accept($1) as said', [table])
+    if (!values.json) console.log(rows[0]!.said)
+    const outcome = await awaitFlow(client, table, Date.now() + seconds * 1000)
+    console.log(values.json ? JSON.stringify({ table, ...outcome }) : inWords(table, outcome))
+    return outcome.flows ? 0 : 1
+  } finally {
+    await client.end()
+  }
+}
+
+type Outcome = { readonly flows: boolean; readonly reason: string | null }
+
+/** The next beacon of each topic partition brings what was kept; what fails again is no longer accepted. */
+async function awaitFlow(client: pg.Client, table: string, deadline: number): Promise<Outcome> {
+  for (;;) {
+    const { rows } = await client.query<{ accepted: boolean; reason: string }>(
+      `select accepted_at is not null as accepted, reason
+       from tidemark.stopped_table
+       where schema_name || '.' || table_name = $1`,
+      [table],
+    )
+    const stopped = rows[0]
+    if (stopped === undefined) return { flows: true, reason: null }
+    if (!stopped.accepted) return { flows: false, reason: stopped.reason }
+    if (Date.now() > deadline) return { flows: false, reason: 'its changes are not all applied yet' }
+    await pause(100)
+  }
+}
+
+const inWords = (table: string, { flows, reason }: Outcome): string =>
+  flows ? `${table} flows again.` : `${table} does not flow: ${reason}.`
