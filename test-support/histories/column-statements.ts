@@ -12,7 +12,6 @@ const constants = [
   'integer default 7 not null',
   'numeric default 1.50',
   "jsonb default '{}'",
-  "text[] default '{a,b}'",
 ]
 
 const addConstant: MakeStatements = (context) => addColumn(context, constants)

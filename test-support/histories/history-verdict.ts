@@ -22,9 +22,9 @@ export async function judgeHistory(
   const deadline = Date.now() + waitMs
   const only = (name: string) => name.startsWith(`public.${prefix}`)
   for (;;) {
-    const comparison = await compareDatabases({ ...databases, only, waitMs: Math.max(1, deadline - Date.now()) })
+    const comparison = await compareDatabases({ ...databases, only, waitMs: Math.max(20_000, deadline - Date.now()) })
     const problem = describeProblem(comparison)
-    const mayResolve = comparison.stopped.length > 0 && countMismatches(comparison) === comparison.stopped.length
+    const mayResolve = countMismatches(comparison) === comparison.stopped.length
     if (problem === undefined || !mayResolve || Date.now() > deadline) return problem
   }
 }

@@ -10,7 +10,7 @@ const documents = [`'{}'`, `'{"a": [1, null, "x"]}'`, `'"text"'`, `'1e400'`]
 /** A type that new columns get. `enums` are those of the history. */
 export function newType(choice: Choice, enums: Enum[]): string {
   const types = ['integer', 'bigint', 'numeric(12,2)', 'numeric', 'text', 'character varying(20)', 'boolean', 'jsonb']
-  const others = ['bytea', 'uuid', 'timestamp with time zone', 'date', 'double precision', 'text[]', 'integer[]']
+  const others = ['bytea', 'uuid', 'timestamp with time zone', 'date', 'double precision']
   const own = choice.chance(25) ? choice.of(enums) : undefined
   return own?.name ?? choice.of([...types, ...others])!
 }
