@@ -18,7 +18,8 @@ export async function markChunk(
   table: string,
   marks: readonly ('open' | 'close')[] = ['open', 'close'],
 ): Promise<void> {
-  const signal = (await readSignals(source)).findLast(({ data }) => data['data-collections'][0] === table)
+  const quoted = table.replace(/^(.*)\.(.*)$/, '"$1"."$2"')
+  const signal = (await readSignals(source)).findLast(({ data }) => data['data-collections'][0] === quoted)
   const openWindowTimestamp = new Date().toISOString()
   for (const mark of marks) {
     await source.pool.query(`insert into tidemark.signal values (gen_random_uuid(), 'snapshot-window-' || $1, $2)`, [

@@ -87,7 +87,7 @@ export async function readTableFacts(client: ClientBase, schemas: string[]): Pro
   const rules = (await Promise.all(rulesFiles.map((file) => readFile(file, 'utf8')))).join('')
   await client.query('begin read write')
   try {
-    await client.query(rules.replaceAll(/\btidemark\.(?=column_type|table_refusals)/g, 'pg_temp.'))
+    await client.query(rules.replaceAll(/\btidemark\.(?=\w+\()/g, 'pg_temp.'))
     const { rows } = await client.query<TableFacts>(
       `select n.nspname || '.' || c.relname as name,
          greatest(c.reltuples, 0)::float8 as rows,

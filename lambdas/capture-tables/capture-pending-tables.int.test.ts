@@ -49,7 +49,7 @@ test('a table that holds rows is read, and captured when Debezium has confirmed 
   await run('create table ride (id int primary key); insert into ride values (1)')
 
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
-  expect(await signals()).toMatchObject([{ data: { type: 'incremental', 'data-collections': ['public.ride'] } }])
+  expect(await signals()).toMatchObject([{ data: { type: 'incremental', 'data-collections': ['"public"."ride"'] } }])
   await chunk('public.ride')
   await confirmLog(source)
   await capture()

@@ -52,8 +52,9 @@ begin
     full_images := element.carried !~ '^(integer|bigint|text|character varying|character|uuid|jsonb?|bytea|date)\M'
       or element.typtype = 'e';
     key_refusal := case
-      when element.key_refusal is not null or element.carried ~ '^(numeric|real|double|character\M|citext|hstore|jsonb|interval|numrange)'
+      when element.key_refusal is not null or element.carried ~ '^(numeric|real|double|character(\(|$)|citext|hstore|jsonb|numrange)'
         then 'equal keys may be written differently'
+      when element.carried = 'json' then 'Postgres does not compare its values'
     end;
     if element.typtype = 'd' then
       refusal := 'Debezium sends null for an array of a domain';
@@ -144,9 +145,6 @@ begin
     ) then
       key_refusal := 'equal keys may be written differently';
     end if;
-  elsif extension = 'ltree' then
-    carried := quote_ident(base.typname);
-    wire := 'text';
   elsif extension = 'isn' and base.typname = 'isbn' then
     carried := 'text';
     key_refusal := 'equal keys may be written differently';
@@ -182,13 +180,17 @@ as $$
 declare
   this record;
 begin
-  select c.*, a.attname, a.attstorage, r.relreplident, format('%I.%I', n.nspname, r.relname) as name into this
+  select c.*, a.attname, a.atttypid as base, a.attstorage, r.relreplident, format('%I.%I', n.nspname, r.relname) as name
+  into this
   from pg_attribute a
   join pg_class r on r.oid = a.attrelid
   join pg_namespace n on n.oid = r.relnamespace
   cross join tidemark.column_type(a.atttypid, a.atttypmod) c
   where a.attrelid = relation
     and a.attnum = attribute;
+  while (select t.typtype from pg_type t where t.oid = this.base) = 'd' loop
+    this.base := (select t.typbasetype from pg_type t where t.oid = this.base);
+  end loop;
 
   if this.refusal is not null and not coalesce(
     (
@@ -198,7 +200,12 @@ begin
         where k.conrelid = relation
           and k.contype = 'c'
           and k.convalidated
-          and pg_get_constraintdef(k.oid) = format('CHECK (%s)', format(c.expression, this.attname))
+          -- The column of a domain is shown with a cast.
+          and replace(
+            pg_get_constraintdef(k.oid),
+            format('(%I)::%s', this.attname, format_type(this.base, null)),
+            quote_ident(this.attname)
+          ) = format('CHECK (%s)', format(c.expression, this.attname))
       ))
       from unnest(this.checks) as c (expression)
     ),
@@ -216,5 +223,45 @@ begin
     fix := format('alter table %s replica identity full', this.name);
     return next;
   end if;
+end
+$$;
+
+-- Published tables with dates that a reading of the table gets wrong, and the SQL that sends them again: Debezium reads
+-- dates before the year 1 without their era and those of the ten days that the Gregorian calendar left out in 1582 as
+-- later ones. Streamed changes hold them as they are. Looks at every row of a table that has a date.
+create or replace function tidemark.misread_dates()
+returns table (schema_name text, table_name text, column_name text, row_count bigint, fix text)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set datestyle = 'ISO'
+as $$
+declare
+  found_column record;
+  condition text;
+begin
+  for found_column in
+    select n.nspname, c.relname, a.attname
+    from pg_publication_rel p
+    join pg_publication b on b.oid = p.prpubid and b.pubname = 'tidemark'
+    join pg_class c on c.oid = p.prrelid
+    join pg_namespace n on n.oid = c.relnamespace
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+    cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) t
+    where n.nspname <> 'tidemark'
+      and t.carried = 'date'
+    order by n.nspname, c.relname, a.attnum
+  loop
+    schema_name := found_column.nspname;
+    table_name := found_column.relname;
+    column_name := found_column.attname;
+    condition := format(
+      '%1$I between date ''4713-01-01 BC'' and date ''0001-12-31 BC'' or %1$I between date ''1582-10-05'' and date ''1582-10-14''',
+      column_name);
+    execute format('select count(*) from only %I.%I where %s', schema_name, table_name, condition) into row_count;
+    fix := format('update only %I.%I set %I = %I where %s', schema_name, table_name, column_name, column_name, condition);
+    if row_count > 0 then
+      return next;
+    end if;
+  end loop;
 end
 $$;

@@ -177,7 +177,7 @@ begin
     select 11, a.attnum, format('type %s of column %I: %s', a.type, a.attname, r.refusal), r.fix
     from this
     cross join attribute a
-    cross join lateral tidemark.column_type_refusal(relation, a.attnum, exists (select from key)) r
+    cross join lateral tidemark.column_type_refusal(relation, a.attnum, false) r
     where not a.excluded
       and a.attgenerated = ''
       and (a.refusal is not null or a.full_images)
@@ -196,17 +196,17 @@ begin
     join pg_collation l on l.oid = a.attcollation and not l.collisdeterministic
     where a.place is not null
     union all
-    -- Debezium fails, and with it every table, on a name that it would have to quote. These come last: the statements
+    -- Debezium takes names for patterns, and fails on a quote, and with it every table. These come last: the statements
     -- before them use the names as they are.
-    select 14, 0, 'its name holds characters other than letters a-z, digits, _ and -',
-      format('alter table %s rename to %I', this.name, regexp_replace(this.relname, '[^A-Za-z0-9_-]', '_', 'g'))
+    select 14, 0, 'its name holds a quote, a backslash, a bracket or one of *+?|^',
+      format('alter table %s rename to %I', this.name, regexp_replace(this.relname, '["\\()[\]{}*+?|^]', '_', 'g'))
     from this
-    where this.relname !~ '^[A-Za-z0-9_-]+$'
+    where this.relname ~ '["\\()[\]{}*+?|^]'
     union all
-    select 15, 0, 'the name of its schema holds characters other than letters a-z, digits, _ and -',
-      format('alter schema %I rename to %I', this.nspname, regexp_replace(this.nspname, '[^A-Za-z0-9_-]', '_', 'g'))
+    select 15, 0, 'the name of its schema holds a quote, a backslash, a bracket or one of *+?|^',
+      format('alter schema %I rename to %I', this.nspname, regexp_replace(this.nspname, '["\\()[\]{}*+?|^]', '_', 'g'))
     from this
-    where this.nspname !~ '^[A-Za-z0-9_-]+$'
+    where this.nspname ~ '["\\()[\]{}*+?|^]'
   )
   select reasons.reason, reasons.fix
   from (

@@ -73,6 +73,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   before tidemark.setting;
+  parent regclass;
 begin
   perform tidemark.check_captured(captured);
   select * into before from tidemark.setting for update;
@@ -105,6 +106,17 @@ begin
       since = now()
   where before.epoch < configure.epoch
     and t.state in ('awaiting writers', 'reading');
+
+  -- Not so that of a table with children: it is captured once Debezium listens, see tidemark.publish_table.
+  for parent in
+    select t.relation::oid::regclass
+    from tidemark.captured_table t
+    where before.epoch < configure.epoch
+      and tidemark.has_children(t.relation::oid)
+      and tidemark.is_published(t.relation::oid)
+  loop
+    execute format('alter publication tidemark drop table only %s', parent);
+  end loop;
 
   -- Whoever removed the connector may have dropped it.
   perform tidemark.make_publication();

@@ -220,7 +220,7 @@ begin
   end if;
   perform tidemark.grant_reading(of_relation);
   insert into tidemark.signal (id, type, data)
-  values (new_signal, 'execute-snapshot', tidemark.reading_order(of_relation));
+  values (new_signal, 'execute-snapshot', tidemark.reading_order(of_relation, new_signal));
   update tidemark.captured_table t
   set state = 'reading',
       signal_id = new_signal,
@@ -308,15 +308,22 @@ CREATE OR REPLACE FUNCTION tidemark.blocking_result(of_relation oid, current tid
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  whole boolean := tidemark.has_read(current.signal_id);
 begin
-  if current.seen_lsn is null then
-    update tidemark.captured_table t
-    set seen_lsn = pg_current_wal_insert_lsn()
-    where t.relation = of_relation::bigint;
-    perform tidemark.emit_beacon();
+  if not coalesce(tidemark.is_confirmed(current.seen_lsn), true) then
     return null;
   end if;
-  return case when tidemark.is_confirmed(current.seen_lsn) then '' end;
+  if current.seen_marks > 0 then
+    return case when whole and current.seen_marks = 1 then ''
+      else 'Debezium could not read its rows all at once, the log of Connect says why' end;
+  end if;
+  update tidemark.captured_table t
+  set seen_marks = case when current.seen_lsn is null then 0 when whole then 1 else 2 end,
+      seen_lsn = pg_current_wal_insert_lsn()
+  where t.relation = of_relation::bigint;
+  perform tidemark.emit_beacon();
+  return null;
 end
 $function$
 -- owned by postgres
@@ -519,8 +526,9 @@ begin
     full_images := element.carried !~ '^(integer|bigint|text|character varying|character|uuid|jsonb?|bytea|date)\M'
       or element.typtype = 'e';
     key_refusal := case
-      when element.key_refusal is not null or element.carried ~ '^(numeric|real|double|character\M|citext|hstore|jsonb|interval|numrange)'
+      when element.key_refusal is not null or element.carried ~ '^(numeric|real|double|character(\(|$)|citext|hstore|jsonb|numrange)'
         then 'equal keys may be written differently'
+      when element.carried = 'json' then 'Postgres does not compare its values'
     end;
     if element.typtype = 'd' then
       refusal := 'Debezium sends null for an array of a domain';
@@ -611,9 +619,6 @@ begin
     ) then
       key_refusal := 'equal keys may be written differently';
     end if;
-  elsif extension = 'ltree' then
-    carried := quote_ident(base.typname);
-    wire := 'text';
   elsif extension = 'isn' and base.typname = 'isbn' then
     carried := 'text';
     key_refusal := 'equal keys may be written differently';
@@ -649,13 +654,17 @@ AS $function$
 declare
   this record;
 begin
-  select c.*, a.attname, a.attstorage, r.relreplident, format('%I.%I', n.nspname, r.relname) as name into this
+  select c.*, a.attname, a.atttypid as base, a.attstorage, r.relreplident, format('%I.%I', n.nspname, r.relname) as name
+  into this
   from pg_attribute a
   join pg_class r on r.oid = a.attrelid
   join pg_namespace n on n.oid = r.relnamespace
   cross join tidemark.column_type(a.atttypid, a.atttypmod) c
   where a.attrelid = relation
     and a.attnum = attribute;
+  while (select t.typtype from pg_type t where t.oid = this.base) = 'd' loop
+    this.base := (select t.typbasetype from pg_type t where t.oid = this.base);
+  end loop;
 
   if this.refusal is not null and not coalesce(
     (
@@ -665,7 +674,12 @@ begin
         where k.conrelid = relation
           and k.contype = 'c'
           and k.convalidated
-          and pg_get_constraintdef(k.oid) = format('CHECK (%s)', format(c.expression, this.attname))
+          -- The column of a domain is shown with a cast.
+          and replace(
+            pg_get_constraintdef(k.oid),
+            format('(%I)::%s', this.attname, format_type(this.base, null)),
+            quote_ident(this.attname)
+          ) = format('CHECK (%s)', format(c.expression, this.attname))
       ))
       from unnest(this.checks) as c (expression)
     ),
@@ -694,6 +708,7 @@ CREATE OR REPLACE FUNCTION tidemark.configure(topic_partitions integer, captured
 AS $function$
 declare
   before tidemark.setting;
+  parent regclass;
 begin
   perform tidemark.check_captured(captured);
   select * into before from tidemark.setting for update;
@@ -726,6 +741,17 @@ begin
       since = now()
   where before.epoch < configure.epoch
     and t.state in ('awaiting writers', 'reading');
+
+  -- Not so that of a table with children: it is captured once Debezium listens, see tidemark.publish_table.
+  for parent in
+    select t.relation::oid::regclass
+    from tidemark.captured_table t
+    where before.epoch < configure.epoch
+      and tidemark.has_children(t.relation::oid)
+      and tidemark.is_published(t.relation::oid)
+  loop
+    execute format('alter publication tidemark drop table only %s', parent);
+  end loop;
 
   -- Whoever removed the connector may have dropped it.
   perform tidemark.make_publication();
@@ -933,7 +959,7 @@ CREATE OR REPLACE FUNCTION tidemark.end_reading(of_relation oid)
 AS $function$
 declare
   current tidemark.captured_table;
-  keyed boolean := exists (select from tidemark.key_columns(of_relation));
+  in_chunks boolean := tidemark.is_read_in_chunks(of_relation);
   has_rows boolean;
   failure text;
 begin
@@ -944,7 +970,7 @@ begin
   select * into current from tidemark.captured_table t where t.relation = of_relation::bigint;
   execute format('select exists (select from only %s)', of_relation::regclass) into has_rows;
   failure := case
-    when keyed then tidemark.chunks_result(of_relation, current, has_rows)
+    when in_chunks then tidemark.chunks_result(of_relation, current, has_rows)
     else tidemark.blocking_result(of_relation, current)
   end;
   if failure is null then
@@ -959,7 +985,7 @@ begin
         signal_id = null,
         since = now()
     where t.relation = of_relation::bigint;
-    if not keyed then
+    if not in_chunks then
       perform tidemark.begin_generation(of_relation);
       perform tidemark.observe_table(of_relation);
     end if;
@@ -1028,6 +1054,33 @@ begin
     execute format('grant select (%s) on %s to tidemark_capture', readable, of_relation::regclass);
   end if;
 end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.has_children(of_relation oid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select exists (select from pg_inherits i where i.inhparent = of_relation)
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.has_read(signal text)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select exists (
+    select
+    from pg_locks l
+    where l.locktype = 'advisory'
+      and l.database = (select d.oid from pg_database d where d.datname = current_database())
+      and (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(signal, 0)
+      and l.objsubid = 1
+      and l.granted
+  )
 $function$
 -- owned by postgres
 
@@ -1116,6 +1169,19 @@ begin
       and r.prrelid = relation
   );
 end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.is_read_in_chunks(of_relation oid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select exists (select from tidemark.key_columns(of_relation)) and n.nspname || c.relname !~ '[\s.''`]'
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = of_relation
 $function$
 -- owned by postgres
 
@@ -1234,6 +1300,44 @@ begin
   where t.relation = of_relation::bigint
     and c.changed_at > clock_timestamp() - interval '5 seconds';
   return found;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.misread_dates()
+ RETURNS TABLE(schema_name text, table_name text, column_name text, row_count bigint, fix text)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "DateStyle" TO 'ISO'
+AS $function$
+declare
+  found_column record;
+  condition text;
+begin
+  for found_column in
+    select n.nspname, c.relname, a.attname
+    from pg_publication_rel p
+    join pg_publication b on b.oid = p.prpubid and b.pubname = 'tidemark'
+    join pg_class c on c.oid = p.prrelid
+    join pg_namespace n on n.oid = c.relnamespace
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+    cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) t
+    where n.nspname <> 'tidemark'
+      and t.carried = 'date'
+    order by n.nspname, c.relname, a.attnum
+  loop
+    schema_name := found_column.nspname;
+    table_name := found_column.relname;
+    column_name := found_column.attname;
+    condition := format(
+      '%1$I between date ''4713-01-01 BC'' and date ''0001-12-31 BC'' or %1$I between date ''1582-10-05'' and date ''1582-10-14''',
+      column_name);
+    execute format('select count(*) from only %I.%I where %s', schema_name, table_name, condition) into row_count;
+    fix := format('update only %I.%I set %I = %I where %s', schema_name, table_name, column_name, column_name, condition);
+    if row_count > 0 then
+      return next;
+    end if;
+  end loop;
 end
 $function$
 -- owned by postgres
@@ -1534,6 +1638,10 @@ begin
   if not tidemark.begin_step(of_relation, 'pending', 'share update exclusive') then
     return;
   end if;
+  -- The initial snapshot would read the rows of its children as its own.
+  if tidemark.has_children(of_relation) and not tidemark.is_listening() then
+    return;
+  end if;
   if exists (select from pg_class c where c.oid = of_relation) then
     if tidemark.may_get_key(of_relation) or not tidemark.tell_images(of_relation) then
       return;
@@ -1560,26 +1668,73 @@ end
 $function$
 -- owned by postgres
 
-CREATE OR REPLACE FUNCTION tidemark.reading_order(of_relation oid)
- RETURNS text
+CREATE OR REPLACE FUNCTION tidemark.reading_ends(signal text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_advisory_unlock_all();
+  perform pg_try_advisory_lock(hashtextextended(signal, 0));
+  return false;
+end
+$function$
+-- owned by postgres
+-- tidemark_capture may execute
+
+CREATE OR REPLACE FUNCTION tidemark.reading_order(of_relation oid, signal text)
+ RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  excluded text[] := tidemark.excluded_columns(of_relation);
+  quoted text;
+  pattern text;
+  columns text;
+  nulls text;
+  reading jsonb;
 begin
-  return (
-    select case
-      when exists (select from tidemark.key_columns(of_relation)) then
-        jsonb_build_object('type', 'incremental', 'data-collections', jsonb_build_array(named.name))
-      else
-        jsonb_build_object('type', 'blocking', 'data-collections', jsonb_build_array('tidemark.beacon', named.name))
-    end
-    from (
-      select n.nspname || '.' || c.relname as name
-      from pg_class c
-      join pg_namespace n on n.oid = c.relnamespace
-      where c.oid = of_relation
-    ) as named
+  select '"' || n.nspname || '"."' || c.relname || '"',
+    -- Patterns are told apart by commas, and do not look at case.
+    '(?-i)' || regexp_replace(n.nspname || '.' || c.relname, '([^A-Za-z0-9_])', '\\\1', 'g'),
+    jsonb_build_object('relation', of_relation::bigint, 'generation', t.generation)
+  into quoted, pattern, reading
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  left join tidemark.captured_table t on t.relation = c.oid
+  where c.oid = of_relation;
+  if tidemark.is_read_in_chunks(of_relation) then
+    return jsonb_strip_nulls(jsonb_build_object(
+      'type', 'incremental',
+      'data-collections', jsonb_build_array(quoted),
+      'additional-conditions', case when tidemark.has_children(of_relation) then jsonb_build_array(
+        jsonb_build_object('data-collection', quoted, 'filter', 'tableoid = ' || of_relation)
+      ) end
+    ));
+  end if;
+  select string_agg(format('%I', a.attname), ', ' order by a.attnum), string_agg('null', ', ')
+  into columns, nulls
+  from pg_attribute a
+  where a.attrelid = of_relation
+    and a.attnum > 0
+    and not a.attisdropped
+    and a.attname <> all (excluded);
+  return jsonb_build_object(
+    'type', 'blocking',
+    'data-collections', jsonb_build_array('tidemark\.beacon', pattern),
+    'additional-conditions', jsonb_build_array(
+      jsonb_build_object('data-collection', 'tidemark.beacon', 'filter', format(
+        'select slot, number, body || jsonb_build_object(''snapshot'', pg_current_snapshot()::text, ''reading'', %L::jsonb) as body, '
+          'emitted_at from tidemark.beacon',
+        reading
+      )),
+      jsonb_build_object('data-collection', quoted, 'filter', format(
+        'select %1$s from only %2$s union all select %3$s where tidemark.reading_ends(%4$L)',
+        columns, quoted, nulls, signal
+      ))
+    )
   );
 end
 $function$
@@ -1883,7 +2038,7 @@ begin
     select 11, a.attnum, format('type %s of column %I: %s', a.type, a.attname, r.refusal), r.fix
     from this
     cross join attribute a
-    cross join lateral tidemark.column_type_refusal(relation, a.attnum, exists (select from key)) r
+    cross join lateral tidemark.column_type_refusal(relation, a.attnum, false) r
     where not a.excluded
       and a.attgenerated = ''
       and (a.refusal is not null or a.full_images)
@@ -1902,17 +2057,17 @@ begin
     join pg_collation l on l.oid = a.attcollation and not l.collisdeterministic
     where a.place is not null
     union all
-    -- Debezium fails, and with it every table, on a name that it would have to quote. These come last: the statements
+    -- Debezium takes names for patterns, and fails on a quote, and with it every table. These come last: the statements
     -- before them use the names as they are.
-    select 14, 0, 'its name holds characters other than letters a-z, digits, _ and -',
-      format('alter table %s rename to %I', this.name, regexp_replace(this.relname, '[^A-Za-z0-9_-]', '_', 'g'))
+    select 14, 0, 'its name holds a quote, a backslash, a bracket or one of *+?|^',
+      format('alter table %s rename to %I', this.name, regexp_replace(this.relname, '["\\()[\]{}*+?|^]', '_', 'g'))
     from this
-    where this.relname !~ '^[A-Za-z0-9_-]+$'
+    where this.relname ~ '["\\()[\]{}*+?|^]'
     union all
-    select 15, 0, 'the name of its schema holds characters other than letters a-z, digits, _ and -',
-      format('alter schema %I rename to %I', this.nspname, regexp_replace(this.nspname, '[^A-Za-z0-9_-]', '_', 'g'))
+    select 15, 0, 'the name of its schema holds a quote, a backslash, a bracket or one of *+?|^',
+      format('alter schema %I rename to %I', this.nspname, regexp_replace(this.nspname, '["\\()[\]{}*+?|^]', '_', 'g'))
     from this
-    where this.nspname !~ '^[A-Za-z0-9_-]+$'
+    where this.nspname ~ '["\\()[\]{}*+?|^]'
   )
   select reasons.reason, reasons.fix
   from (

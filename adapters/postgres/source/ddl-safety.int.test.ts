@@ -75,15 +75,15 @@ test('a lock_timeout that the application set holds again after its DDL', async 
 })
 
 test('names that mean something to SQL are quoted wherever they are used', async () => {
-  await run(`create schema "Sch;ema"; create table "Sch;ema"."drop table; --" ("select ""x""" int primary key)`)
-  await source.configure({ schemas: ['public', 'Sch;ema'] })
+  await run(`create schema "Sch;em(a"; create table "Sch;em(a"."drop ""table; --" ("select ""x""" int primary key)`)
+  await source.configure({ schemas: ['public', 'Sch;em(a'] })
 
-  const state = await source.state('Sch;ema.drop table; --')
+  const state = await source.state('Sch;em(a.drop "table; --')
 
   expect(state!.reason).toBe(
     'the name of its column "select ""x""" is reserved or holds a quote; ' +
-      'its name holds characters other than letters a-z, digits, _ and -; ' +
-      'the name of its schema holds characters other than letters a-z, digits, _ and -',
+      'its name holds a quote, a backslash, a bracket or one of *+?|^; ' +
+      'the name of its schema holds a quote, a backslash, a bracket or one of *+?|^',
   )
   await run(state!.fix!)
   expect(
@@ -91,5 +91,5 @@ test('names that mean something to SQL are quoted wherever they are used', async
       await run(`select c.relnamespace::regnamespace::text as schema, c.relname from pg_class c
     where relname like 'drop%' and relkind = 'r'`)
     ).rows,
-  ).toEqual([{ schema: '"Sch_ema"', relname: 'drop_table__--' }])
+  ).toEqual([{ schema: '"Sch;em_a"', relname: 'drop _table; --' }])
 })

@@ -119,6 +119,10 @@ begin
   if not tidemark.begin_step(of_relation, 'pending', 'share update exclusive') then
     return;
   end if;
+  -- The initial snapshot would read the rows of its children as its own.
+  if tidemark.has_children(of_relation) and not tidemark.is_listening() then
+    return;
+  end if;
   if exists (select from pg_class c where c.oid = of_relation) then
     if tidemark.may_get_key(of_relation) or not tidemark.tell_images(of_relation) then
       return;
@@ -157,30 +161,6 @@ as $$
     and l.mode in ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
     and l.granted
     and l.pid is distinct from pg_backend_pid()
-$$;
-
--- What Debezium is told to have it read a table: by key, in chunks between the changes, or without a key all at once,
--- the changes waiting. A row of the beacon then stands on the topic before those of the table.
-create or replace function tidemark.reading_order(of_relation oid) returns text
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return (
-    select case
-      when exists (select from tidemark.key_columns(of_relation)) then
-        jsonb_build_object('type', 'incremental', 'data-collections', jsonb_build_array(named.name))
-      else
-        jsonb_build_object('type', 'blocking', 'data-collections', jsonb_build_array('tidemark.beacon', named.name))
-    end
-    from (
-      select n.nspname || '.' || c.relname as name
-      from pg_class c
-      join pg_namespace n on n.oid = c.relnamespace
-      where c.oid = of_relation
-    ) as named
-  );
-end
 $$;
 
 -- Moves a published table on once its writers have ended: one without rows is captured, one with rows is read, and one
@@ -228,7 +208,7 @@ begin
   end if;
   perform tidemark.grant_reading(of_relation);
   insert into tidemark.signal (id, type, data)
-  values (new_signal, 'execute-snapshot', tidemark.reading_order(of_relation));
+  values (new_signal, 'execute-snapshot', tidemark.reading_order(of_relation, new_signal));
   update tidemark.captured_table t
   set state = 'reading',
       signal_id = new_signal,
@@ -256,146 +236,6 @@ begin
       since = now()
   where t.relation = of_relation::bigint;
   perform tidemark.observe_table(of_relation);
-end
-$$;
-
--- The signal that a row of tidemark.signal is, or that it is a mark for.
-create or replace function tidemark.signal_of(id text, type text, data text) returns text
-language sql immutable
-as $$
-  select case when type like 'snapshot-window-%' then data::jsonb ->> 'correlationId' else id end
-$$;
-
--- Removes what is left of readings that are over, or whose table is gone.
-create or replace function tidemark.tidy_signals() returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  delete from tidemark.signal s
-  where tidemark.signal_of(s.id, s.type, s.data) like 'capture-%'
-    and not exists (
-      select
-      from tidemark.captured_table t
-      where t.signal_id = tidemark.signal_of(s.id, s.type, s.data)
-    )
-$$;
-
--- Whether the log is behind a place, for the replication slot: what was written before it is on the topic.
-create or replace function tidemark.is_confirmed(place pg_lsn) returns boolean
-language plpgsql stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return exists (
-    select
-    from pg_replication_slots r
-    join tidemark.setting s on r.slot_name = 'tidemark_e' || s.epoch
-    where r.confirmed_flush_lsn >= place
-  );
-end
-$$;
-
--- How a reading in chunks came out: null while it goes on, else '' or why it failed. Debezium marks begin and end of
--- each chunk in tidemark.signal, and begins the next one when it finds the end mark in the log. So it is done when the
--- slot has confirmed a place behind all marks and there are no new ones. A last chunk without an end failed; a single
--- chunk found no rows, or skipped the table.
-create or replace function tidemark.chunks_result(of_relation oid, current tidemark.captured_table, has_rows boolean)
-returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  marks bigint;
-  chunks bigint;
-  closed boolean;
-begin
-  select count(*), count(*) filter (where m.type = 'snapshot-window-open'),
-    (array_agg(m.type order by m.opened_at desc, m.type))[1] = 'snapshot-window-close'
-  into marks, chunks, closed
-  from (
-    select s.type, (s.data::jsonb ->> 'openWindowTimestamp')::timestamptz as opened_at
-    from tidemark.signal s
-    where s.id <> current.signal_id
-      and tidemark.signal_of(s.id, s.type, s.data) = current.signal_id
-  ) as m;
-  if marks is distinct from coalesce(current.seen_marks, 0) then
-    update tidemark.captured_table t
-    set seen_marks = marks,
-        seen_lsn = pg_current_wal_insert_lsn()
-    where t.relation = of_relation::bigint;
-    -- Gives Debezium something behind that place to confirm, before its next heartbeat.
-    perform tidemark.emit_beacon();
-    return null;
-  end if;
-  if current.seen_lsn is null or not tidemark.is_confirmed(current.seen_lsn) then
-    return null;
-  end if;
-  return case
-    when not closed then 'Debezium could not read its rows, the log of Connect says why'
-    when chunks = 1 and has_rows then 'Debezium skipped it, the log of Connect says why'
-    else ''
-  end;
-end
-$$;
-
--- How a reading all at once came out, like chunks_result. Debezium leaves no mark of it in the source.
-create or replace function tidemark.blocking_result(of_relation oid, current tidemark.captured_table) returns text
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if current.seen_lsn is null then
-    update tidemark.captured_table t
-    set seen_lsn = pg_current_wal_insert_lsn()
-    where t.relation = of_relation::bigint;
-    perform tidemark.emit_beacon();
-    return null;
-  end if;
-  return case when tidemark.is_confirmed(current.seen_lsn) then '' end;
-end
-$$;
-
--- Ends the reading of a table: it is captured, or read again after a failure. Rows without a key that were read twice
--- would count twice: such a reading is a new generation.
-create or replace function tidemark.end_reading(of_relation oid) returns void
-language plpgsql
-set search_path = pg_catalog, pg_temp
-set lock_timeout = '500ms'
-as $$
-declare
-  current tidemark.captured_table;
-  keyed boolean := exists (select from tidemark.key_columns(of_relation));
-  has_rows boolean;
-  failure text;
-begin
-  if not tidemark.begin_step(of_relation, 'reading', 'access share')
-    or not exists (select from pg_class c where c.oid = of_relation) then
-    return;
-  end if;
-  select * into current from tidemark.captured_table t where t.relation = of_relation::bigint;
-  execute format('select exists (select from only %s)', of_relation::regclass) into has_rows;
-  failure := case
-    when keyed then tidemark.chunks_result(of_relation, current, has_rows)
-    else tidemark.blocking_result(of_relation, current)
-  end;
-  if failure is null then
-    return;
-  end if;
-  if failure = '' then
-    perform tidemark.end_capture(of_relation);
-  else
-    update tidemark.captured_table t
-    set state = 'pending',
-        last_error = failure,
-        signal_id = null,
-        since = now()
-    where t.relation = of_relation::bigint;
-    if not keyed then
-      perform tidemark.begin_generation(of_relation);
-      perform tidemark.observe_table(of_relation);
-    end if;
-  end if;
-  perform tidemark.tidy_signals();
 end
 $$;
 
