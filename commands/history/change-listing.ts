@@ -32,8 +32,8 @@ select to_char(committed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as a
     )
   ) as what,
   who, application, why, transaction_id as transaction
-from tidemark.history($1, $2, $3)
-order by committed_at desc, epoch desc, lsn desc`
+from tidemark.history($1, $2, $3) with ordinality
+order by ordinality`
 
 /** The changes of a row, or of a table without a key, newest first. The database's errors name what is wrong with them. */
 export async function listChanges(

@@ -662,9 +662,16 @@ begin
     return query
       select d.schema_name, d.table_name, d.op, d.key, d.before, d.after, d.changed, d.transaction_id, d.lsn, d.epoch,
         d.committed_at, d.who, d.application, d.why, d.details, d.relation
-      from tidemark.described_change d
-      where d.relation in (select r.relation from tidemark.relations_named(history.table_name) r)
-        and d.committed_at >= since
+      from (
+        select c.committed_at, c.relation, c.key_hash, c.epoch, c.lsn, c.place
+        from tidemark_rows.change c
+        where c.relation in (select r.relation from tidemark.relations_named(history.table_name) r)
+          and c.committed_at >= since
+        order by c.committed_at desc, c.epoch desc, c.lsn desc, c.place desc
+        limit limit_rows
+      ) c
+      join tidemark.described_change d using (committed_at, relation, key_hash, epoch, place)
+      where d.lsn = '0/0'::pg_lsn + c.lsn
       order by d.committed_at desc, d.epoch desc, d.lsn desc, d.place desc
       limit limit_rows;
     return;
@@ -831,7 +838,7 @@ begin
     raise exception 'no captured table is or was called %', table_name
       using errcode = 'undefined_table', hint = 'Write it with its schema, as in public.orders.';
   end if;
-  foreach span in array '{1 minute,30 minutes,12 hours,10 days}'::interval[] loop
+  foreach span in array '{1 second,1 minute,30 minutes,12 hours,10 days}'::interval[] loop
     select count(*)
     into met
     from (
