@@ -180,15 +180,12 @@ class BatchPlanner {
     }
   }
 
-  #takeRow(offset: number, change: RowChange): void {
+  #takeRow(offset: number, incoming: RowChange): void {
+    const change = this.#inStream(incoming)
     const table = this.#tableOf(offset, change, change.position)
     if (table === undefined) return
     const truncatedAt = this.#truncated.get(generationOf(table))
-    if (
-      truncatedAt !== undefined &&
-      change.op !== 'incremental read' &&
-      comparePositions(change.position, truncatedAt) < 0
-    ) {
+    if (truncatedAt !== undefined && change.op !== 'later read' && comparePositions(change.position, truncatedAt) < 0) {
       return
     }
     try {
@@ -201,6 +198,13 @@ class BatchPlanner {
     }
     this.plan.changes++
     if (change.position.phase === 1) this.plan.committedAtMs.push(change.committedAtMs)
+  }
+
+  /** Rows that are read once changes are streamed stand between them, however they are read: they have no other place. */
+  #inStream(change: RowChange): RowChange {
+    const { epoch } = change.position
+    if (change.op !== 'initial read' || !this.#context.keyless.ledger.streams(epoch)) return change
+    return { ...change, op: 'later read', position: { epoch, phase: 0, lsn: 0 } }
   }
 
   /** The table a change is about; undefined when there is nothing left to do about the change. */
@@ -266,7 +270,7 @@ class BatchPlanner {
     }
     if (!keyless.ledger.streams(beacon.epoch)) this.#noteInitialRead(position)
     if (beacon.readSnapshot === null || !keyless.ledger.active) return
-    for (const table of tablesRead(register, keyless, beacon)) {
+    for (const table of tablesRead(register, beacon)) {
       noteReading(keyless, table, beacon.readSnapshot)
       this.#openWrites(table, true, beacon.readSnapshot)
     }

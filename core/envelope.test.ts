@@ -28,7 +28,7 @@ test.each([
   ['default-identity-key-change-create', 'create', 1],
   ['full-identity-update', 'update', 1],
   ['initial-read', 'initial read', 0],
-  ['default-identity-incremental-read', 'incremental read', 0],
+  ['default-identity-incremental-read', 'later read', 0],
 ])('%s is a %s', (name, op, phase) => {
   expect(changeOf(name)).toMatchObject({ op, position: { epoch: expect.any(Number), phase } })
 })

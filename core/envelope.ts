@@ -20,9 +20,9 @@ export type Incoming =
   | { readonly kind: 'unreadable'; readonly schema: string; readonly table: string; readonly reason: string }
   | { readonly kind: 'ignored' }
 
-/** One version of one row: created, updated, deleted, or read by a snapshot. */
+/** One version of one row: created, updated, deleted, or read: by the initial snapshot, or later, between changes. */
 export type RowChange = {
-  readonly op: 'create' | 'update' | 'delete' | 'initial read' | 'incremental read'
+  readonly op: 'create' | 'update' | 'delete' | 'initial read' | 'later read'
   readonly schema: string
   readonly table: string
   readonly position: Position
@@ -57,6 +57,8 @@ export type Beacon = {
   readonly confirmedLsn: string | null
   /** The snapshot of the reading that read it, as pg_snapshot writes it; null for a streamed one. */
   readonly readSnapshot: string | null
+  /** The generation that the reading is of; null for the initial one, which reads every table. */
+  readonly reading: { readonly relation: number; readonly generation: number } | null
 }
 
 /** Half of a key change names the other half's key in this header, as JSON. */
@@ -124,7 +126,7 @@ function readRow(envelope: Envelope, schema: string, table: string, headers: Key
   const source = envelope.source!
   const known = operations[envelope.op as keyof typeof operations]
   if (known === undefined) throw new EnvelopeError(`operation '${envelope.op}' is not known`)
-  const op = known === 'initial read' && source.snapshot === 'incremental' ? 'incremental read' : known
+  const op = known === 'initial read' && source.snapshot === 'incremental' ? 'later read' : known
   const otherKey = op === 'delete' ? headers.newKey : headers.oldKey
   return {
     op,
@@ -150,10 +152,10 @@ function readMessage({ source, message }: Envelope): Incoming {
   return { kind: 'audit', message: { ...placeOf('create', source), text: base64Text(message.content ?? '') } }
 }
 
-/** An incremental read has no Lsn of its own: whatever is streamed after it is newer. */
+/** A later read has no Lsn of its own: whatever is streamed after it is newer. */
 function readPosition(op: RowChange['op'], source: NonNullable<Envelope['source']>): Position {
   const epoch = readEpoch(source.name)
-  if (op === 'incremental read') return { epoch, phase: 0, lsn: 0 }
+  if (op === 'later read') return { epoch, phase: 0, lsn: 0 }
   // A failed read leaves the connector sending changes without a place; it says RUNNING all the while.
   if (typeof source.lsn !== 'number') throw new EnvelopeError('the change has no lsn: restart the connector')
   return { epoch, phase: op === 'initial read' ? 0 : 1, lsn: exactLsn(source.lsn) }
@@ -189,5 +191,6 @@ function readBeacon(row: WireRow, epoch: number): Beacon {
     emittedAt: String(row['emitted_at']),
     confirmedLsn: typeof body['confirmedLsn'] === 'string' ? body['confirmedLsn'] : null,
     readSnapshot: typeof body['snapshot'] === 'string' ? body['snapshot'] : null,
+    reading: (body['reading'] as Beacon['reading'] | undefined) ?? null,
   }
 }

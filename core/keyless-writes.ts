@@ -37,10 +37,12 @@ export type KeylessProgress = {
 /** Identifies a generation of a relation. */
 export const generationOf = ({ contract }: AppliedTable): string => `${contract.relation} ${contract.generation}`
 
-/** The tables that the reading which begins with this beacon reads: all of them initially, later those read anew. */
-export function tablesRead(register: TableRegister, { ledger }: KeylessProgress, beacon: Beacon): AppliedTable[] {
-  const initial = !ledger.streams(beacon.epoch)
-  return [...register.keyless()].filter(({ contract }) => initial || !contract.complete)
+/** The tables without a key that the reading which begins with this beacon reads. */
+export function tablesRead(register: TableRegister, { reading }: Beacon): AppliedTable[] {
+  return [...register.keyless()].filter(
+    ({ contract: { relation, generation } }) =>
+      reading === null || (reading.relation === relation && reading.generation === generation),
+  )
 }
 
 /** Notes the snapshot that the table is read in; throws a RangeError where it is none. */
@@ -58,8 +60,7 @@ export function keylessChange(
   change: RowChange,
   offset: number,
 ): KeylessChange | undefined {
-  if (change.op === 'incremental read') throw new ValueError('a table without a key was read incrementally')
-  if (change.op === 'initial read') {
+  if (change.op === 'initial read' || change.op === 'later read') {
     return { change, offset, place: null, before: undefined, after: wholeRow(table, imageOf(change, 'after')) }
   }
   const { position, txId } = change

@@ -10,7 +10,7 @@ export type RowValue = Decoded | null
 
 /**
  * What one row becomes. `ordered` writes take effect where their position is newer than the stored row's, an
- * `override` (incremental read) always does and keeps the newer of the two positions.
+ * `override` (later read) always does and keeps the newer of the two positions.
  */
 export type RowWrite = {
   readonly mode: 'ordered' | 'override'
@@ -37,7 +37,7 @@ export function writeOf(table: AppliedTable, change: RowChange): { key: string; 
   return {
     key,
     write: {
-      mode: change.op === 'incremental read' ? 'override' : 'ordered',
+      mode: change.op === 'later read' ? 'override' : 'ordered',
       position: change.position,
       live,
       values,

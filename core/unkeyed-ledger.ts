@@ -6,6 +6,8 @@ export type UnkeyedPlace = { readonly txId: number; readonly lsn: Lsn; readonly 
 
 /** What a ledger is kept as between invocations. */
 export type LedgerState = {
+  /** Whether the records without a key come in this topic partition. */
+  readonly active: boolean
   readonly epoch: number
   /** The newest place that was applied. */
   readonly frontier: UnkeyedPlace | undefined
@@ -17,7 +19,14 @@ export type LedgerState = {
   readonly passed: readonly (readonly [txId: number, beacon: number])[]
 }
 
-const nothingYet: LedgerState = { epoch: 0, frontier: undefined, last: undefined, beacons: [], passed: [] }
+const nothingYet: LedgerState = {
+  active: false,
+  epoch: 0,
+  frontier: undefined,
+  last: undefined,
+  beacons: [],
+  passed: [],
+}
 
 type KnownBeacon = { readonly number: number; readonly lsn: Lsn }
 
@@ -38,10 +47,11 @@ export class UnkeyedLedger {
   active: boolean
   #added: [txId: number, beacon: number][] = []
   #pruned: number[] = []
+  #moved = false
 
   constructor(state?: LedgerState) {
-    this.active = state !== undefined
-    const { epoch, frontier, last, beacons, passed } = state ?? nothingYet
+    const { active, epoch, frontier, last, beacons, passed } = state ?? nothingYet
+    this.active = active
     this.#epoch = epoch
     this.#frontier = frontier
     this.#last = last
@@ -52,6 +62,7 @@ export class UnkeyedLedger {
   /** Capture has started, so that records may come again from here on; or, once it streams, only reads rows. */
   start({ epoch, reads }: { readonly epoch: number; readonly reads: boolean }): void {
     this.active = true
+    this.#moved = true
     if (!reads || !this.streams(epoch)) this.#last = undefined
   }
 
@@ -63,6 +74,7 @@ export class UnkeyedLedger {
   /** The place of a record if it is new; undefined if it was applied before. */
   take(epoch: number, txId: number, lsn: Lsn): UnkeyedPlace | undefined {
     this.active = true
+    this.#moved = true
     if (epoch !== this.#epoch) this.#begin(epoch)
     const sameGroup = this.#last?.txId === txId && this.#last.lsn === lsn
     const place = { txId, lsn, ordinal: sameGroup ? this.#last!.ordinal + 1 : 0 }
@@ -84,6 +96,7 @@ export class UnkeyedLedger {
   beacon({ epoch, number, lsn, confirmedLsn }: Beacon): void {
     if (epoch !== this.#epoch) this.#begin(epoch)
     if (number <= (this.#beacons.at(-1)?.number ?? 0)) return
+    this.#moved = true
     this.#beacons.push({ number, lsn: parseLsn(lsn) })
     if (confirmedLsn === null) return
     const confirmed = parseLsn(confirmedLsn)
@@ -99,9 +112,15 @@ export class UnkeyedLedger {
     }
   }
 
-  /** Transactions that were passed, and forgotten, since it was last asked. */
-  takeChanges(): { added: readonly (readonly [txId: number, beacon: number])[]; pruned: readonly number[] } {
-    const changes = { added: this.#added.filter(([txId]) => this.#passed.has(txId)), pruned: this.#pruned }
+  /** Transactions that were passed, and forgotten, since it was last asked, and whether anything else moved. */
+  takeChanges(): {
+    added: readonly (readonly [txId: number, beacon: number])[]
+    pruned: readonly number[]
+    moved: boolean
+  } {
+    const added = this.#added.filter(([txId]) => this.#passed.has(txId))
+    const changes = { added, pruned: this.#pruned, moved: this.#moved }
+    this.#moved = false
     this.#added = []
     this.#pruned = []
     return changes
@@ -109,7 +128,13 @@ export class UnkeyedLedger {
 
   /** What to keep besides the passed transactions. */
   state(): Omit<LedgerState, 'passed'> {
-    return { epoch: this.#epoch, frontier: this.#frontier, last: this.#last, beacons: this.#beacons }
+    return {
+      active: this.active,
+      epoch: this.#epoch,
+      frontier: this.#frontier,
+      last: this.#last,
+      beacons: this.#beacons,
+    }
   }
 
   #begin(epoch: number): void {

@@ -112,8 +112,8 @@ export class ChangeLog {
   }
 
   /** A beacon as a reading reads it, which says what transactions the reading sees. */
-  readBeacon(snapshot: string, { slot = 0, lsn = 1 } = {}): this {
-    const row = { slot, number: 0, body: JSON.stringify({ snapshot }), emitted_at: null }
+  readBeacon(snapshot: string, { slot = 0, lsn = 1, reading = undefined as object | undefined } = {}): this {
+    const row = { slot, number: 0, body: JSON.stringify({ snapshot, reading }), emitted_at: null }
     return this.#envelope('r', null, row, { lsn, snapshot: 'true', schema: 'tidemark', table: 'beacon' })
   }
 

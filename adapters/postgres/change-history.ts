@@ -6,7 +6,7 @@ import type { AppliedTable } from '#core/table-register.ts'
 import { allPlaces, literal, rowsTable, type Statement, storedName } from './latest-state-statements.ts'
 
 /** How the columns op and place of `tidemark_rows.change` say what a change was. */
-const letters = { create: 'c', update: 'u', delete: 'd', 'initial read': 'r', 'incremental read': 'r' } as const
+const letters = { create: 'c', update: 'u', delete: 'd', 'initial read': 'r', 'later read': 'r' } as const
 
 /** The UTC days of the changes that the plan keeps, as days since 1970: their table partitions have to be there. */
 export function daysOf(plan: BatchPlan): number[] {

@@ -84,7 +84,9 @@ test('a generation is read anew and shown when it is complete', async () => {
     .create(row('a'), { ...log, lsn: 10, txId: 5 })
     .beacon(1)
   changes.contract(contract({ version: 2, generation: 2, complete: false }), { lsn: 20 })
-  changes.create(row('b'), { ...log, lsn: 21, txId: 6 }).readBeacon('7:7:')
+  changes
+    .create(row('b'), { ...log, lsn: 21, txId: 6 })
+    .readBeacon('7:7:', { reading: { relation: 4711, generation: 2 } })
   changes.initialRead(row('a'), log).initialRead(row('b'), log)
   changes.create(row('b'), { ...log, lsn: 21, txId: 6 }).create(row('c'), { ...log, lsn: 30, txId: 8 })
   await apply(changes.records)

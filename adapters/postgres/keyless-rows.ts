@@ -38,7 +38,8 @@ export async function loadKeylessProgress(client: pg.PoolClient, key: ProgressKe
 
 /** Keeps what has changed of it, in the transaction that applies the records. */
 export async function keepLedger(client: pg.PoolClient, key: ProgressKey, ledger: UnkeyedLedger): Promise<void> {
-  const { added, pruned } = ledger.takeChanges()
+  const { added, pruned, moved } = ledger.takeChanges()
+  if (!moved) return
   if (pruned.length > 0) {
     await client.query(
       `delete from tidemark.unkeyed_transaction

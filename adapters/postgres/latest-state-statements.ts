@@ -128,8 +128,8 @@ function incoming(table: AppliedTable, places: readonly number[], more: readonly
   return `(select ${selected} from ${unnested}) as incoming`
 }
 
-/** unnest would flatten an array of arrays: these travel as text. */
-const isArray = (table: AppliedTable, place: number): boolean => table.columns[place]!.carried.endsWith('[]')
+/** unnest would flatten an array of arrays, and boxes are parted by semicolons: these travel as text. */
+const isArray = (table: AppliedTable, place: number): boolean => /(\[\]|^box)$/.test(table.columns[place]!.carried)
 
 const parameter = (table: AppliedTable, place: number, number: number): string =>
   `$${number}::${isArray(table, place) ? 'text' : table.columns[place]!.carried}[]`

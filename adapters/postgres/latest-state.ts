@@ -139,7 +139,7 @@ async function keepWhatIsKnown(
   }
   await stopTables(client, plan.stops)
   await followInitialRead(client, key.topicPartition, plan)
-  if (keyless.ledger.active) await keepLedger(client, key, keyless.ledger)
+  await keepLedger(client, key, keyless.ledger)
   if (plan.quarantined.length === 0) return
   const byOffset = new Map(records.map((record) => [record.offset, record]))
   await keepInQuarantine(
