@@ -1,10 +1,14 @@
 import type { ClientBase, DatabaseError, Pool } from 'pg'
 
-/** What a run came to; `tables` says how far each table is that was not captured when it began. */
-export type CaptureSummary =
+/**
+ * What a run came to; `tables` says how far each table is that was not captured when it began, `resync` what came of
+ * each table that was asked for: `begun`, or why not.
+ */
+export type CaptureSummary = { resync?: Record<string, string> } & (
   | { outcome: 'another run will see to it' }
   | { outcome: 'no connector listens yet' }
   | { outcome: 'done'; tables: Record<string, string> }
+)
 
 /** `now` in milliseconds. */
 export type CaptureOptions = { source: Pool; now: () => number; pause: (ms: number) => Promise<void> }
@@ -20,25 +24,37 @@ const PATIENCE_MS = 5_000
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /**
- * Takes pending tables into the publication, waits for their writers, and has Debezium read those that hold rows.
+ * Has the tables of `resync` read again. Takes pending tables into the publication, waits for their writers, and has Debezium read those that hold rows.
  * A run ends when nothing is left, when nothing has moved for five seconds, or at `deadline`; runs may overlap.
  * Throws an AggregateError when steps failed for another reason than a lock, after the other tables went on.
  */
 export function makeCapturePendingTables({ source, now, pause }: CaptureOptions) {
-  return async (deadline: number): Promise<CaptureSummary> => {
+  return async (deadline: number, resync: readonly string[] = []): Promise<CaptureSummary> => {
     const clock = { now, pause, deadline }
     const client = await source.connect()
     try {
-      if (!(await takeTurn(client, clock))) return { outcome: 'another run will see to it' }
+      const begun = resync.length === 0 ? {} : { resync: await beginResyncs(client, resync) }
+      if (!(await takeTurn(client, clock))) return { ...begun, outcome: 'another run will see to it' }
       if (!(await ask<boolean>(client, 'select tidemark.is_listening()')))
-        return { outcome: 'no connector listens yet' }
+        return { ...begun, outcome: 'no connector listens yet' }
       await client.query('select tidemark.catch_up()')
-      return { outcome: 'done', tables: await captureAll(client, clock) }
+      return { ...begun, outcome: 'done', tables: await captureAll(client, clock) }
     } finally {
       // The turn is a lock of the session: it ends with it, whatever happened.
       client.release(true)
     }
   }
+}
+
+async function beginResyncs(client: ClientBase, tables: readonly string[]): Promise<Record<string, string>> {
+  const results: Record<string, string> = {}
+  for (const table of tables) {
+    results[table] = await client.query('select tidemark.resync($1)', [table]).then(
+      () => 'begun',
+      (error: Error) => error.message,
+    )
+  }
+  return results
 }
 
 async function takeTurn(client: ClientBase, { now, pause, deadline }: Clock): Promise<boolean> {

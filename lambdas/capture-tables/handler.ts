@@ -3,6 +3,7 @@ import type { Context } from 'aws-lambda'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { makePool } from '#adapters/postgres/connect.ts'
 import { makeCapturePendingTables } from './capture-pending-tables.ts'
+import { readRequest } from './capture-request.ts'
 import { readEnvironment } from './environment.ts'
 
 const environment = readEnvironment(process.env)
@@ -14,5 +15,7 @@ const source = makePool({
 })
 const capturePendingTables = makeCapturePendingTables({ source, now: Date.now, pause })
 
-export const handler = (_event: unknown, context: Context) =>
-  capturePendingTables(Date.now() + context.getRemainingTimeInMillis() - 10_000)
+export const handler = async (event: unknown, context: Context) => {
+  const { resync } = readRequest(event)
+  return capturePendingTables(Date.now() + context.getRemainingTimeInMillis() - 10_000, resync)
+}

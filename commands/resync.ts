@@ -1,0 +1,76 @@
+import { parseArgs } from 'node:util'
+import { readSettings } from '#localstack/settings.ts'
+import { callFunction } from './invoke/function-call.ts'
+import { beginResync, openSource, type ResyncedTable, waitUntilCaptured } from './resync/table-reading.ts'
+import { requireEngine } from './running/running-engine.ts'
+import { makeProgressLine } from './terminal/progress-line.ts'
+
+const help = `npm run resync -- <schema.table>... [--wait] [--timeout seconds] [--json]
+
+Has captured tables read again from the source, each as a new generation of its rows, while changes go on flowing. The
+target shows the rows it has until it has all of the new generation, then those; records that were kept back of a
+stopped table are discarded. A partitioned table stands for its leaves. In the database of TIDEMARK_SOURCE_URL if it is
+set, otherwise in the source of the running stack.
+  --wait      waits until the tables are captured again
+  --timeout   gives up waiting after so many seconds (600); the reading goes on
+  --json      prints tables, generations and states as JSON
+Exits with 0 when it was begun (with --wait: is done) for all tables, 1 when not, 2 when the source is out of reach.`
+
+const options = {
+  wait: { type: 'boolean', default: false },
+  timeout: { type: 'string', default: '600' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean' },
+} as const
+
+/** 0 when every table is being read again, or has been; 1 when not; 2 when that could not be asked for. */
+export async function main(argv: string[]): Promise<number> {
+  try {
+    return await resync(argv)
+  } catch (error) {
+    console.error(`could not resync: ${(error as Error).message}`)
+    return 2
+  }
+}
+
+async function resync(argv: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true })
+  if (values.help) {
+    console.log(help)
+    return 0
+  }
+  if (positionals.length === 0) throw new Error('say which table, e.g. npm run resync -- public.orders')
+  const waitMs = Number(values.timeout) * 1_000
+  if (!(waitMs > 0)) throw new Error(`--timeout ${values.timeout} is not a number of seconds`)
+  const { url, startCapture } = await findSource()
+  const source = await openSource(url)
+  try {
+    const { begun, refused } = await beginResync(source, positionals)
+    for (const { table, why } of refused) console.error(`${table}: ${why}`)
+    if (begun.length > 0) await startCapture()
+    const progress = makeProgressLine()
+    const tables = values.wait
+      ? await waitUntilCaptured(source, begun, { waitMs, onProgress: progress.tell }).finally(progress.clear)
+      : begun
+    console.log(values.json ? JSON.stringify({ tables, refused }, null, 2) : tables.map(describe).join('\n'))
+    const reached = ({ state }: ResyncedTable) => !values.wait || state === 'captured'
+    return refused.length === 0 && tables.every(reached) ? 0 : 1
+  } finally {
+    await source.end()
+  }
+}
+
+/** The database, and how the function is called that would otherwise look within a minute. */
+async function findSource(): Promise<{ url: string; startCapture: () => Promise<unknown> }> {
+  const { sourceUrl } = readSettings(process.env)
+  if (sourceUrl !== undefined) return { url: sourceUrl, startCapture: async () => undefined }
+  const { endpoints } = await requireEngine()
+  const call = { name: 'capture-tables', event: '{}', async: true }
+  return { url: endpoints.source, startCapture: () => callFunction(endpoints.endpoint, call) }
+}
+
+function describe({ name, generation, state, why }: ResyncedTable): string {
+  if (state === 'captured')
+    return `${name}: generation ${generation} is read; the target switches to it once it is applied`
+  return `${name}: generation ${generation} has begun${why === null ? '' : `, ${why}`}`
+}

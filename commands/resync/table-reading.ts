@@ -1,0 +1,68 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import pg from 'pg'
+
+/** How far the reading of a table is; `why` says what it waits for, null when nothing. */
+export type ResyncedTable = { name: string; generation: number; state: string; why: string | null }
+
+/** Connects as the administrator. Throws an Error that names the database and the cause. */
+export async function openSource(url: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'tidemark-resync',
+    connectionTimeoutMillis: 10_000,
+  })
+  try {
+    await client.connect()
+    return client
+  } catch (cause) {
+    const { host, port, database } = client
+    throw new Error(`cannot connect to ${database} at ${host}:${port}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** Begins a generation of each table; those that cannot be read again are handed back with the reason. */
+export async function beginResync(
+  source: pg.ClientBase,
+  tables: readonly string[],
+): Promise<{ begun: ResyncedTable[]; refused: { table: string; why: string }[] }> {
+  const names: string[] = []
+  const refused: { table: string; why: string }[] = []
+  for (const table of tables) {
+    try {
+      const { rows } = await source.query('select tidemark.resync($1) as name', [table])
+      names.push(...rows.map(({ name }) => name))
+    } catch (error) {
+      const { message, code } = error as pg.DatabaseError
+      // Without an answer of the server there is nothing to go on with.
+      if (code === undefined) throw error
+      refused.push({ table, why: message })
+    }
+  }
+  return { begun: await readTables(source, names), refused }
+}
+
+/** Waits until the tables are captured, refused or gone, or `waitMs` have passed; returns how far each is. */
+export async function waitUntilCaptured(
+  source: pg.ClientBase,
+  begun: readonly ResyncedTable[],
+  { waitMs, onProgress }: { waitMs: number; onProgress: (what: string) => void },
+): Promise<ResyncedTable[]> {
+  const names = begun.map(({ name }) => name)
+  for (const deadline = Date.now() + waitMs; ; await pause(200)) {
+    const tables = await readTables(source, names)
+    const waiting = tables.filter(({ state }) => state !== 'captured' && state !== 'refused' && state !== 'gone')
+    if (waiting.length === 0 || Date.now() >= deadline) return tables
+    onProgress(waiting.map(({ name, why }) => `${name} ${why}`).join(', '))
+  }
+}
+
+async function readTables(source: pg.ClientBase, names: readonly string[]): Promise<ResyncedTable[]> {
+  const { rows } = await source.query<ResyncedTable>(
+    `select w.name, coalesce(t.generation, 0) as generation, coalesce(t.state, 'gone') as state, u.why
+     from unnest($1::text[]) as w (name)
+     left join tidemark.captured_table t on t.schema_name || '.' || t.table_name = w.name
+     left join tidemark.uncaptured u on u.schema_name = t.schema_name and u.table_name = t.table_name`,
+    [names],
+  )
+  return rows
+}
