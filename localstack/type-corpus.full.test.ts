@@ -1,0 +1,189 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Comparison, compareDatabases } from '#commands/compare/compare-databases.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { type CorpusType, readCorpus, readTypeDefinitions } from '#test-support/type-corpus/corpus.ts'
+import {
+  type Conditions,
+  changeKeyTable,
+  changeTypeTable,
+  createKeyTable,
+  createLaterTable,
+  createTypeTable,
+  fillKeyTable,
+  fillTypeTable,
+  prepareTypeRules,
+} from '#test-support/type-corpus/corpus-tables.ts'
+import { describeTypes, type TypeFinding } from '#test-support/type-corpus/type-report.ts'
+
+const corpus = readCorpus()
+const conditions = new Map<CorpusType, Conditions>()
+const keyed = new Set<CorpusType>()
+const isCarried = (of: CorpusType) => conditions.get(of)?.refusal === undefined
+
+let source: TestDatabase
+let session: pg.Client
+let pipeline: TestPipeline
+let comparison: Comparison
+
+beforeAll(async () => {
+  source = await createDatabase('empty')
+  session = new pg.Client({ connectionString: source.url })
+  await session.connect()
+  await prepareTypeRules(session)
+  await inTransaction(async () => {
+    await session.query(readTypeDefinitions())
+    for (const of of corpus) conditions.set(of, await createTypeTable(session, of))
+    for (const of of corpus) if (await createKeyTable(session, of)) keyed.add(of)
+  })
+  // Values that end the connector must not be read: a refused type has no rows.
+  await inTransaction(async () => {
+    for (const of of corpus.filter(isCarried)) await fillTypeTable(session, of)
+    for (const of of corpus.filter((of) => isCarried(of) && keyed.has(of))) {
+      if (!(await fillKeyTable(session, of))) keyed.delete(of)
+    }
+    await makeMisread()
+  })
+  const url = new URL(source.url)
+  url.password ||= 'any'
+  pipeline = await startPipeline({ sourceUrl: url.href })
+  await inTransaction(async () => {
+    for (const of of corpus.filter(isCarried)) await changeTypeTable(session, of)
+    for (const of of corpus.filter((of) => isCarried(of) && keyed.has(of))) await changeKeyTable(session, of)
+  })
+  for (const family of new Set(corpus.map((of) => of.family))) {
+    const types = corpus.filter((of) => of.family === family && isCarried(of))
+    await inTransaction(() => createLaterTable(session, `later_${family.replaceAll('-', '_')}`, types))
+  }
+  comparison = await compare()
+}, 900_000)
+afterAll(async () => {
+  await session?.end()
+  await pipeline?.stop()
+  await source?.drop()
+})
+
+test('every value arrives as it is, or its table is refused or stopped', () => {
+  const unequal = comparison.tables.filter(
+    ({ table, sourceRows, targetRows, differing, problem }) =>
+      table !== 'public.misread' && (sourceRows !== targetRows || differing > 0 || problem !== undefined),
+  )
+
+  expect(unequal.map(({ table, examples, problem }) => ({ of: nameOf(table), problem, examples }))).toEqual([])
+  expect(comparison.stopped.map(({ name, reason }) => ({ of: nameOf(name), reason }))).toEqual([])
+  expect(comparison.onlyInTarget).toEqual([])
+})
+
+test('every type that the rules carry was compared, in each way of reading and writing', () => {
+  const compared = new Set(comparison.tables.map(({ table }) => table))
+
+  const expected = corpus.filter(isCarried).map(({ number }) => `public.type_${number}`)
+
+  expect(expected.filter((name) => !compared.has(name))).toEqual([])
+  expect(comparison.tables.filter(({ table }) => table.startsWith('public.later_')).length).toBe(
+    new Set(corpus.map(({ family }) => family)).size,
+  )
+})
+
+test('docs/types.md says what this run found', async () => {
+  const findings: TypeFinding[] = []
+  for (const of of corpus) findings.push(await findingOf(of))
+
+  await expect(describeTypes(findings)).toMatchFileSnapshot('../docs/types.md')
+})
+
+test('dates that a reading gets wrong are found in the source, and its SQL sends them as they are', async () => {
+  const read = comparison.tables.find(({ table }) => table === 'public.misread')!
+  const { rows: found } = await session.query(`select * from tidemark.misread_dates() where table_name = 'misread'`)
+
+  for (const { fix } of found) await session.query(fix)
+  const again = await compare('public.misread')
+
+  expect(read.differing).toBeGreaterThan(0)
+  expect(found).toMatchObject([{ column_name: 'd', row_count: `${read.sourceRows}` }])
+  expect(again.tables).toMatchObject([{ differing: 0, sourceRows: read.sourceRows, targetRows: read.sourceRows }])
+})
+
+test.each(corpus.filter(({ stops }) => stops.length > 0))(
+  'a $type that cannot be told apart stops its table and says which value it is',
+  async ({ type, number, stops }) => {
+    const reason = await reasonOfStop(`stop_${number}`, `id integer primary key, v ${type}`, stops)
+
+    expect(reason).toMatch(/ is not a timestamp that can be carried exactly/)
+  },
+)
+
+test.each(corpus.filter(({ keyStops }) => keyStops.length > 0))(
+  'a key of $type whose equal keys depend on the database stops its table',
+  async ({ type, number, keyStops }) => {
+    const reason = await reasonOfStop(`key_stop_${number}`, `id integer, v ${type} primary key`, keyStops)
+
+    expect(reason).toMatch(/has capitals whose lower case depends on the database/)
+  },
+)
+
+/** Creates the table, and inserts the values once it is captured. */
+async function reasonOfStop(table: string, columns: string, values: readonly string[]): Promise<string> {
+  await session.query(`create table ${table} (${columns})`)
+  await eventually('its capture', async () => {
+    const { rows } = await session.query('select state from tidemark.captured_table where table_name = $1', [table])
+    return rows[0]?.state === 'captured'
+  })
+  for (const [i, value] of values.entries()) {
+    await session.query(`insert into ${table} values (${i}, ${pg.escapeLiteral(value)})`)
+  }
+  return eventually('the stop', async () => {
+    const { rows } = await pipeline.target.query('select reason from tidemark.stopped_table where table_name = $1', [
+      table,
+    ])
+    return rows[0]?.reason as string | undefined
+  })
+}
+
+async function makeMisread(): Promise<void> {
+  await session.query('create table misread (id serial primary key, d date)')
+  for (const value of corpus.flatMap(({ misread }) => misread)) {
+    await session.query(`insert into misread (d) values (${pg.escapeLiteral(value)})`)
+  }
+}
+
+function compare(table?: string): Promise<Comparison> {
+  const { source, reader } = pipeline.engine.endpoints
+  return compareDatabases({
+    source,
+    target: reader,
+    waitMs: 300_000,
+    onProgress,
+    ...(table === undefined ? {} : { table }),
+  })
+}
+
+async function findingOf(of: CorpusType): Promise<TypeFinding> {
+  const { rows } = await session.query(
+    `select c.carried, c.key_refusal
+     from pg_attribute a
+     cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) c
+     where a.attrelid = 'type_${of.number}'::regclass
+       and a.attname = 'v'`,
+  )
+  const refused = comparison.uncaptured.find(({ name }) => name === `public.key_${of.number}`)
+  const key = !keyed.has(of)
+    ? ({ kind: 'none in Postgres' } as const)
+    : refused === undefined
+      ? ({ kind: 'carried' } as const)
+      : ({ kind: 'refused', why: rows[0].key_refusal ?? refused.why } as const)
+  return { of, conditions: conditions.get(of)!, stored: rows[0].carried, key }
+}
+
+/** `public.type_7` with the type it is about. */
+function nameOf(table: string): string {
+  const number = /_(\d+)$/.exec(table)?.[1]
+  return number === undefined ? table : `${table} ${corpus[Number(number)]!.type}`
+}
+
+async function inTransaction(work: () => Promise<void>): Promise<void> {
+  await session.query('begin')
+  await work()
+  await session.query('commit')
+}

@@ -1,0 +1,167 @@
+import { readFile } from 'node:fs/promises'
+import pg from 'pg'
+import type { CorpusType } from './corpus.ts'
+
+const columnTypes = new URL('../../sql/source/003-column-types.sql', import.meta.url)
+
+/** What a column of a type needs to be carried. */
+export type Conditions = {
+  /** Why it is not carried, whatever the table does. */
+  refusal: string | undefined
+  /** Why it is carried only with the check constraints. */
+  reason: string | undefined
+  /** Check constraints that were added. */
+  checks: string[]
+  /** The table has been given replica identity full. */
+  fullImages: boolean
+}
+
+/** Makes what decides about types usable in this session, before the source is migrated. */
+export async function prepareTypeRules(client: pg.ClientBase): Promise<void> {
+  const sql = await readFile(columnTypes, 'utf8')
+  const rules = sql.slice(0, sql.indexOf('-- Published tables with dates'))
+  await client.query(rules.replaceAll(/\btidemark\.(?=column_type)/g, 'pg_temp.'))
+}
+
+/** Does what the refusals of a column say, unless that is to give it another type. */
+export async function obeyRefusals(client: pg.ClientBase, table: string, column: string): Promise<Conditions> {
+  const conditions: Conditions = { refusal: undefined, reason: undefined, checks: [], fullImages: false }
+  const { rows } = await client.query<{ refusal: string; fix: string }>(
+    `select r.refusal, r.fix
+     from pg_attribute a
+     cross join lateral pg_temp.column_type_refusal(a.attrelid, a.attnum, true) r
+     where a.attrelid = $1::regclass
+       and a.attname = $2`,
+    [table, column],
+  )
+  for (const { refusal, fix } of rows) {
+    if (fix.includes(' alter column ')) return { ...conditions, refusal }
+    await client.query(fix)
+    if (fix.endsWith('replica identity full')) conditions.fullImages = true
+    else {
+      conditions.reason = refusal
+      conditions.checks = fix.slice(fix.indexOf('add check (')).split(', add check ').map(expressionOf)
+    }
+  }
+  return conditions
+}
+
+const expressionOf = (check: string): string => check.replace(/^add check /, '').replace(/^\((.*)\)$/, '$1')
+
+/** Stores a value; false where Postgres does not take it. Throws on an error that is not about the value. */
+export async function store(client: pg.ClientBase, sql: string): Promise<boolean> {
+  await client.query('savepoint value')
+  try {
+    await client.query(sql)
+    await client.query('release savepoint value')
+    return true
+  } catch (error) {
+    await client.query('rollback to savepoint value')
+    // A check constraint, a duplicate key, a value too long for an index or out of range, elements without an order.
+    if (/^(23|22|54|42883)/.test((error as pg.DatabaseError).code ?? '')) return false
+    throw error
+  }
+}
+
+/** Places of rows in a table of the corpus: what becomes of them. */
+export const ROWS = { read: 1_000, touched: 2_000, changed: 3_000, deleted: 4_000, inserted: 5_000 } as const
+
+/** The table of a type that exists before the stack: its rows are read by the initial snapshot. */
+export async function createTypeTable(client: pg.ClientBase, of: CorpusType): Promise<Conditions> {
+  const table = `type_${of.number}`
+  await client.query(`create table ${table} (id integer primary key, n integer not null default 0, v ${of.type})`)
+  const conditions = await obeyRefusals(client, table, 'v')
+  const { rows } = await client.query(
+    `select attstorage <> 'p' as apart from pg_attribute where attrelid = $1::regclass and attname = 'v'`,
+    [table],
+  )
+  if (rows[0].apart) await client.query(`alter table ${table} alter v set storage external`)
+  return conditions
+}
+
+/** Fills it with every value as the start of every further fate. */
+export async function fillTypeTable(client: pg.ClientBase, { number, values, large }: CorpusType): Promise<void> {
+  const { read, touched, changed, deleted } = ROWS
+  for (const [i, value] of values.entries()) {
+    for (const row of [read + i, touched + i, changed + i, deleted + i]) {
+      await store(client, `insert into type_${number} (id, v) values (${row}, ${pg.escapeLiteral(value)})`)
+    }
+  }
+  await client.query(`insert into type_${number} (id) values (${read + 999}), (${touched + 999}), (${deleted + 999})`)
+  if (large !== undefined) await client.query(`insert into type_${number} (id, v) values (${touched + 998}, ${large})`)
+}
+
+/** Each row meets its fate: touched beside its value, given the next value, deleted, inserted anew. */
+export async function changeTypeTable(client: pg.ClientBase, of: CorpusType): Promise<void> {
+  const { touched, changed, deleted, inserted } = ROWS
+  const table = `type_${of.number}`
+  await client.query(`update ${table} set n = n + 1 where id >= ${touched} and id < ${changed}`)
+  for (const [i, value] of of.values.entries()) {
+    const following = of.values[(i + 1) % of.values.length]!
+    await store(client, `update ${table} set v = ${pg.escapeLiteral(following)} where id = ${changed + i}`)
+    await store(client, `insert into ${table} (id, v) values (${inserted + i}, ${pg.escapeLiteral(value)})`)
+  }
+  for (const [i, value] of of.misread.entries()) {
+    await client.query(`insert into ${table} (id, v) values (${inserted + 500 + i}, ${pg.escapeLiteral(value)})`)
+  }
+  await client.query(`insert into ${table} (id) values (${inserted + 999})`)
+  await client.query(`delete from ${table} where id >= ${deleted} and id < ${inserted}`)
+}
+
+/** A table with the type as its key; false where Postgres has no order of its values. */
+export async function createKeyTable(client: pg.ClientBase, { number, type }: CorpusType): Promise<boolean> {
+  await client.query('savepoint key')
+  try {
+    await client.query(`create table key_${number} (k ${type} primary key, n integer not null default 0)`)
+  } catch (error) {
+    // It has no default operator class.
+    if ((error as pg.DatabaseError).code !== '42704') throw error
+    await client.query('rollback to savepoint key')
+    return false
+  }
+  await obeyRefusals(client, `key_${number}`, 'k')
+  return true
+}
+
+/** Fills it; values that are one key are stored once, those too long for an index not at all. False when it is empty. */
+export async function fillKeyTable(client: pg.ClientBase, of: CorpusType): Promise<boolean> {
+  let filled = false
+  for (const value of keysOf(of)) {
+    const stored = await store(client, `insert into key_${of.number} (k) values (${pg.escapeLiteral(value)})`)
+    filled ||= stored
+  }
+  return filled
+}
+
+const keysOf = ({ values, keyStops }: CorpusType): string[] => values.filter((value) => !keyStops.includes(value))
+
+/** Rows are updated, and each key but the first is deleted and comes back in every way of writing it. */
+export async function changeKeyTable(client: pg.ClientBase, of: CorpusType): Promise<void> {
+  const table = `key_${of.number}`
+  await client.query(`update ${table} set n = n + 1`)
+  for (const value of keysOf(of).slice(1)) {
+    const key = `${pg.escapeLiteral(value)}::${of.type}`
+    await store(client, `update ${table} set k = ${key} where k = ${key}`)
+    await store(client, `delete from ${table} where k = ${key}`)
+    await store(client, `insert into ${table} (k, n) values (${pg.escapeLiteral(value)}, 7)`)
+  }
+}
+
+/** A table that comes with rows while everything runs: an incremental snapshot reads it. A column for each type. */
+export async function createLaterTable(
+  client: pg.ClientBase,
+  name: string,
+  types: readonly CorpusType[],
+): Promise<void> {
+  const columns = types.map(({ number, type }) => `c${number} ${type}`)
+  await client.query(`create table ${name} (${['id integer primary key', ...columns].join(', ')})`)
+  for (const { number } of types) await obeyRefusals(client, name, `c${number}`)
+  const rows = Math.max(...types.map(({ values }) => values.length))
+  for (let row = 0; row < rows; row++) {
+    await client.query(`insert into ${name} (id) values (${row})`)
+    for (const { number, values } of types) {
+      if (row >= values.length) continue
+      await store(client, `update ${name} set c${number} = ${pg.escapeLiteral(values[row]!)} where id = ${row}`)
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+const directory = join(import.meta.dirname, '../../fixtures/types')
+
+/** A type with the values that are sent; fixtures/types/README.md says what each list means. */
+export type CorpusType = {
+  /** As `create table` takes it. */
+  readonly type: string
+  /** The file it stands in. */
+  readonly family: string
+  /** Names its tables and columns. */
+  readonly number: number
+  /** Postgres's input text. */
+  readonly values: readonly string[]
+  readonly misread: readonly string[]
+  readonly stops: readonly string[]
+  readonly keyStops: readonly string[]
+  /** An expression for a value that Postgres stores apart from its row. */
+  readonly large: string | undefined
+}
+
+type Value = string | { prefix?: string; repeat: string; times: number }
+type Entry = {
+  type: string
+  values: Value[]
+  misread?: string[]
+  stops?: string[]
+  keyStops?: string[]
+  large?: string
+}
+
+/** Reads fixtures/types. */
+export function readCorpus(): CorpusType[] {
+  const files = readdirSync(directory).filter((name) => name.endsWith('.json'))
+  const entries = files.sort().flatMap((name) => {
+    const parsed = JSON.parse(readFileSync(join(directory, name), 'utf8')) as Entry[]
+    return parsed.map((entry) => ({ ...entry, family: name.slice(0, -'.json'.length) }))
+  })
+  return entries.map(({ type, family, values, misread = [], stops = [], keyStops = [], large }, number) => {
+    return { type, family, number, values: values.map(textOf), misread, stops, keyStops, large }
+  })
+}
+
+/** The SQL that makes its types and extensions. */
+export const readTypeDefinitions = (): string => readFileSync(join(directory, 'types.sql'), 'utf8')
+
+const textOf = (value: Value): string =>
+  typeof value === 'string' ? value : (value.prefix ?? '') + value.repeat.repeat(value.times)

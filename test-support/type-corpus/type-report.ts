@@ -1,0 +1,82 @@
+import type { CorpusType } from './corpus.ts'
+import type { Conditions } from './corpus-tables.ts'
+
+/** What a run found about a type. */
+export type TypeFinding = {
+  readonly of: CorpusType
+  readonly conditions: Conditions
+  /** The type the target stores. */
+  readonly stored: string
+  readonly key: { readonly kind: 'carried' | 'none in Postgres' } | { readonly kind: 'refused'; readonly why: string }
+}
+
+const introduction = `# Types
+
+Written by the run of \`localstack/type-corpus.full.test.ts\`, which sends the values of \`fixtures/types/\` through a running
+stack and compares the text of source and target: \`npx vitest run --project full localstack/type-corpus --update\`.
+
+Each value is read by the initial snapshot and by an incremental one, inserted, updated, left alone by an update of
+another column, deleted, and used as a key. **Exact** means that the target then shows the same text as the source. What
+is not exact is refused: the table is not captured, \`tidemark.uncaptured\` in the source says why and gives the SQL that
+changes it. There is no third way but these:
+
+- **date**: what is streamed is exact. A reading of the table (when it is captured, or read again) shows dates before the
+  year 1 without BC and those of 5 to 14 October 1582 ten days later. \`select * from tidemark.misread_dates()\` in the source
+  finds such rows and gives the update that sends them again.
+- **timestamp without time zone**: values after 294247-01-10 04:00:54.775806 stop their table. 294247-01-10 04:00:54.775807
+  cannot be told from infinity.
+- a text, jsonb, bytea, … that is the word for an unchanged TOASTed value (\`core/codecs/unavailable.ts\`) is taken for one.
+- **citext** keys with capitals other than A to Z stop their table: which keys are equal depends on the database.
+
+Domains are carried as their base type. Types of extensions that are not listed are stored as text. An array, an
+interval or a time with time zone is carried in a table whose check constraints keep out what cannot be told apart on
+the way. Replica identity full is needed where an update says nothing about a large value that it leaves alone, unless
+the column's storage is plain; a table without a key has it anyhow.
+`
+
+/** docs/types.md. */
+export function describeTypes(findings: readonly TypeFinding[]): string {
+  const rows = findings.map((finding) => [
+    code(finding.of.type),
+    finding.conditions.refusal === undefined ? storedAs(finding) : '',
+    valuesOf(finding.conditions),
+    keyOf(finding),
+  ])
+  const checks = findings.filter(({ conditions }) => conditions.refusal === undefined && conditions.checks.length > 0)
+  return `${introduction}
+${table(['type', 'stored as', 'values', 'as a key'], rows)}
+
+## Check constraints
+
+Each of them as a constraint of its own, validated; \`c\` is the column.
+
+${table(
+  ['type', 'why', 'check'],
+  checks.map(({ of, conditions }) => [
+    code(of.type),
+    conditions.reason!,
+    conditions.checks.map((check) => code(check.replace(/\bv\b/g, 'c'))).join(' '),
+  ]),
+)}
+`
+}
+
+const code = (text: string): string => `\`${text}\``
+
+const storedAs = ({ of, stored }: TypeFinding): string => (stored === of.type ? 'itself' : code(stored))
+
+function valuesOf({ refusal, checks, fullImages }: Conditions): string {
+  if (refusal !== undefined) return `refused: ${refusal}`
+  const needs = [...(checks.length > 0 ? ['check constraint'] : []), ...(fullImages ? ['replica identity full'] : [])]
+  return needs.length === 0 ? 'exact' : `exact with ${needs.join(' and ')}`
+}
+
+function keyOf({ conditions, key }: TypeFinding): string {
+  if (conditions.refusal !== undefined) return ''
+  return key.kind === 'carried' ? 'exact' : key.kind === 'refused' ? `refused: ${key.why}` : key.kind
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const escaped = rows.map((row) => row.map((cell) => cell.replaceAll('|', '\\|')))
+  return [head, head.map(() => '---'), ...escaped].map((row) => `| ${row.join(' | ')} |`).join('\n')
+}
