@@ -154,7 +154,6 @@ function compare(table?: string): Promise<Comparison> {
     source,
     target: reader,
     waitMs: 300_000,
-    onProgress,
     ...(table === undefined ? {} : { table }),
   })
 }
