@@ -3,10 +3,13 @@ import { join } from 'node:path'
 import { Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import * as ecs from 'aws-cdk-lib/aws-ecs'
 
-/** Debezium's public image, or one built from it that logs in to MSK with IAM and verifies RDS's certificate. */
+/**
+ * Debezium's public image, only ever executed locally, where the worker is given the corrected class as well; or one built
+ * from it that holds the corrected class (image/corrected-class), logs in to MSK with IAM and verifies RDS's certificate.
+ */
 export type ConnectImage = 'public' | 'iam'
 
-/** Earlier releases lose rows when a worker restarts. */
+/** Loses rows when a task is restarted: not to be deployed without the corrected class. */
 const PUBLIC = 'quay.io/debezium/connect:3.7.0.Final'
 
 const folder = join(import.meta.dirname, 'image')
@@ -23,6 +26,6 @@ export function connectImage(image: ConnectImage, region: string): ecs.Container
   return ecs.ContainerImage.fromAsset(folder, {
     platform: Platform.LINUX_ARM64,
     buildArgs: { REGION: region },
-    exclude: ['pom.xml', '.gitignore'],
+    exclude: ['pom.xml', '.gitignore', 'corrected-class/src', 'corrected-class/*.md', 'corrected-class/*.ts'],
   })
 }

@@ -1,13 +1,18 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { runToEnd } from './finished-process.ts'
 import { findMaven } from './java.ts'
 
 /** The committed list, as `sha256sum` writes it. */
 export const checksumFile = join(import.meta.dirname, '../jars/SHA256SUMS')
+/** A class of the connector, corrected; its name sorts before the connector's own jar, so that Connect takes it instead. */
+export const correction = join(
+  import.meta.dirname,
+  '../../cdk/capture/image/corrected-class/00-wal-position-locator.jar',
+)
 const pom = join(import.meta.dirname, '../jars/pom.xml')
 
 /** What the JVMs run from. */
@@ -19,7 +24,7 @@ export type Jars = {
 }
 
 export type JarOptions = {
-  /** Kept between runs; a folder per list of checksums. */
+  /** Kept between runs; a folder per list of checksums and correction. */
   directory: string
   environment: NodeJS.ProcessEnv
   onProgress: (detail: string) => void
@@ -34,7 +39,10 @@ export type JarOptions = {
 export async function prepareJars(options: JarOptions): Promise<Jars> {
   const list = await readFile(checksumFile, 'utf8')
   const checksums = parseChecksums(list)
-  const home = join(options.directory, createHash('sha256').update(list).digest('hex').slice(0, 12))
+  const content = createHash('sha256')
+    .update(list)
+    .update(await readFile(correction))
+  const home = join(options.directory, content.digest('hex').slice(0, 12))
   const jars = describe(home, checksums)
   if ((await firstDifference(join(home, 'lib'), checksums)) === undefined) return jars
 
@@ -131,6 +139,7 @@ async function unpack(from: string, to: string, checksums: Map<string, string>):
     const { code, output } = await runToEnd('tar', ['-xzf', join(from, archive), '-C', to])
     if (code !== 0) throw new Error(`${archive} could not be unpacked: ${output.trim()}`)
   }
+  await copyFile(correction, join(to, 'debezium-connector-postgres', basename(correction)))
 }
 
 /** Puts the finished folder in place, unless another process did so meanwhile. */
