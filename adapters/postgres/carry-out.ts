@@ -13,9 +13,10 @@ import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
 /** Carries out what a plan does to tables. Throws a TableFailure where one table cannot follow. */
 export async function carryOut(client: pg.PoolClient, plan: BatchPlan): Promise<void> {
-  for (const kept of plan.shapes) await shape(client, kept)
+  // Days before tables, as everywhere: two topic partitions would wait for each other's otherwise.
   const days = daysOf(plan)
   if (days.length > 0) await client.query(ensureDays, [days])
+  for (const kept of plan.shapes) await shape(client, kept)
   await leaveOutTruncated(client, plan)
   for (const truncated of plan.truncates) await truncate(client, truncated)
   for (const segment of plan.segments) for (const writes of segment.values()) await writeRows(client, writes)

@@ -108,8 +108,8 @@ const keyTexts = (table: AppliedTable): string =>
   `array[${table.keyPlaces.map((place) => keyText(`i.${storedName(table, place)}`, table.columns[place]!.carried))}]`
 
 function keyText(value: string, type: string): string {
-  if (/^(numeric|decimal)/.test(type)) return `trim_scale(${value})::text`
-  if (/^(real|double precision)/.test(type)) return `(${value} + 0)::text`
+  if (/^numeric(?!.*\[)/.test(type)) return `trim_scale(${value})::text`
+  if (/^(real|double precision)$/.test(type)) return `(${value} + 0)::text`
   return type.endsWith('citext') ? `lower(${value}::text)` : `${value}::text`
 }
 

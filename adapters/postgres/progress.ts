@@ -78,6 +78,8 @@ export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, a
        beacon_lsn = coalesce($9, beacon_lsn),
        beacon_at = coalesce($10, beacon_at),
        system_identifier = coalesce($11, system_identifier),
+       beacon_epoch = coalesce($12, beacon_epoch),
+       confirmed_lsn = coalesce($13, confirmed_lsn),
        applied_at = clock_timestamp()
      where consumer = $1
        and topic = $2
@@ -92,6 +94,8 @@ export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, a
       beacon?.lsn ?? null,
       beacon?.emittedAt ?? null,
       beacon?.systemIdentifier ?? null,
+      beacon?.epoch ?? null,
+      beacon?.confirmedLsn ?? null,
     ],
   )
 }

@@ -106,6 +106,10 @@ begin
   end if;
   execute format('create table tidemark_rows.%I (%s%s, primary key (%s)) with (fillfactor = 85)',
     rows_name, bookkeeping, columns, key_names);
+  if key_names <> '"tidemark$image"' then
+    -- For maintenance, which removes delete markers that nothing can come before any more.
+    execute format('create index on tidemark_rows.%I ("tidemark$epoch") where not "tidemark$live"', rows_name);
+  end if;
   execute format('comment on table tidemark_rows.%I is %L',
     rows_name, format('rows of %s.%s', contract ->> 'schema', contract ->> 'table'));
   execute format('grant select, insert, update, delete on tidemark_rows.%I to tidemark_apply', rows_name);
