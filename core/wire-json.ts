@@ -1,12 +1,11 @@
 /**
- * Parses a Debezium value without rounding. A number that a JavaScript number cannot hold exactly comes back as the
- * string of its digits; `source.ts_ns` is one by nature and is not looked at, so that most records take the fast path.
- * Throws a SyntaxError on malformed JSON.
+ * Parses a Debezium value without rounding. A whole number of the row that a JavaScript number cannot hold exactly comes
+ * back as the string of its digits; `source.ts_ns` is one by nature and is not looked at, so that most records are parsed
+ * once. Throws a SyntaxError on malformed JSON.
  */
 export function parseEnvelope(text: string): unknown {
-  const source = text.lastIndexOf(',"source":{')
-  const rows = source < 0 ? text : text.slice(0, source)
-  return longDigits.test(rows) ? parseExactly(text) : JSON.parse(text)
+  const envelope = JSON.parse(text) as { before?: unknown; after?: unknown } | null
+  return mayBeRounded(envelope?.after) || mayBeRounded(envelope?.before) ? parseExactly(text) : envelope
 }
 
 /** Parses JSON of any shape; integers beyond 2^53 come back as strings of their digits. Throws a SyntaxError. */
@@ -14,10 +13,15 @@ export function parseExactly(text: string): unknown {
   return JSON.parse(text, keepDigits as (key: string, value: unknown) => unknown)
 }
 
-/** In digits that follow one another: whole numbers from 2^53 on, which may be inexact. */
-const longDigits = /9\d{15}|\d{17}/
+/** Whether there is a number from 2^53 on: what is rounded when it is parsed stays as large. */
+function mayBeRounded(value: unknown): boolean {
+  if (typeof value === 'number') return value >= 2 ** 53 || value <= -(2 ** 53)
+  if (typeof value !== 'object' || value === null) return false
+  for (const key in value) if (mayBeRounded((value as Record<string, unknown>)[key])) return true
+  return false
+}
 
 function keepDigits(_key: string, value: unknown, context: { source?: string }): unknown {
-  if (typeof value !== 'number' || context.source === undefined || !longDigits.test(context.source)) return value
-  return /^-?\d+$/.test(context.source) && !Number.isSafeInteger(value) ? context.source : value
+  if (typeof value !== 'number' || Number.isSafeInteger(value) || context.source === undefined) return value
+  return /^-?\d+$/.test(context.source) ? context.source : value
 }

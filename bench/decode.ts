@@ -1,0 +1,79 @@
+import { type ChangeRecord, planBatch } from '#core/batch-plan.ts'
+import type { KeylessProgress } from '#core/keyless-writes.ts'
+import { TableRegister } from '#core/table-register.ts'
+import { UnkeyedLedger } from '#core/unkeyed-ledger.ts'
+import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
+
+/** How many changes were read, decoded and reduced to one write per row, and how many that is in a second of one core. */
+export type DecodeResult = { readonly changes: number; readonly perCoreSecond: number }
+
+/** Records of one delivery. */
+const BATCH = 10_000
+/** As many as it takes to be compiled. */
+const WARM_UP = 5
+const RUNS = 20
+
+/**
+ * Measures what happens between a delivery and the first statement: JSON, values, keys, one write per row. The table has
+ * eight columns; three quarters of its changes are updates, spread over a quarter as many rows.
+ */
+export function measureDecoding(): DecodeResult {
+  const contract = ordersContract({
+    columns: [
+      columnContract(1, 'id', 'bigint', { key: 1, nullable: false }),
+      columnContract(2, 'name', 'text'),
+      columnContract(3, 'note', 'text'),
+      columnContract(4, 'amount', 'numeric(12,2)'),
+      columnContract(5, 'changed_at', 'timestamp with time zone'),
+      columnContract(6, 'paid', 'boolean'),
+      columnContract(7, 'quantity', 'integer'),
+      columnContract(8, 'token', 'uuid'),
+    ],
+  })
+  const register = new TableRegister()
+  const context = { register, keyless: noneKeyless(), isStopped: () => false, isLogged: () => false }
+  planBatch(new ChangeLog().contract(contract).records, context)
+  const records = changes()
+  for (let run = 0; run < WARM_UP; run++) planBatch(records, context)
+  // Time of the core, not of the clock: others may use the machine meanwhile.
+  const before = process.cpuUsage()
+  for (let run = 0; run < RUNS; run++) {
+    const plan = planBatch(records, context)
+    if (plan.changes !== BATCH) throw new Error(`${plan.changes} of ${BATCH} changes were applied`)
+  }
+  const { user, system } = process.cpuUsage(before)
+  const seconds = (user + system) / 1e6
+  return { changes: BATCH * RUNS, perCoreSecond: Math.round((BATCH * RUNS) / seconds) }
+}
+
+/** As Debezium writes them, some 750 characters each. */
+function changes(): ChangeRecord[] {
+  return Array.from({ length: BATCH }, (_, i) => {
+    const id = 1_000_000_000 + (i % (BATCH / 4))
+    const after = {
+      id,
+      name: `customer ${id}`,
+      note: `${i} deliveries "on time", thanks`,
+      amount: `${i}.25`,
+      changed_at: `2024-02-29T23:59:59.${String(i).padStart(6, '0')}Z`,
+      paid: i % 3 === 0,
+      quantity: i % 100,
+      token: `a0eebc99-9c0b-4ef8-bb6d-${String(i).padStart(12, '0')}`,
+    }
+    return { offset: i, value: envelope(i < BATCH / 4 ? 'c' : 'u', after, 26_000_000 + i) }
+  })
+}
+
+function envelope(op: 'c' | 'u', after: object, lsn: number): string {
+  const source = {
+    ...{ version: '3.7.0.Final', connector: 'postgresql', name: 'tidemark_e1', ts_ms: 1_700_000_000_000 },
+    ...{ snapshot: 'false', db: 'source', sequence: `["${lsn}","${lsn}"]`, ts_us: 1_700_000_000_000_000 },
+    ...{ ts_ns: 'nanoseconds', schema: 'public', table: 'orders', txId: 4711, lsn, xmin: null },
+  }
+  const times = { ts_ms: 1_700_000_000_001, ts_us: 1_700_000_000_001_234, ts_ns: 'nanoseconds' }
+  const text = JSON.stringify({ before: null, after, source, transaction: null, op, ...times })
+  // More digits than a number of JavaScript has.
+  return text.replaceAll('"nanoseconds"', '1700000000000000000')
+}
+
+const noneKeyless = (): KeylessProgress => ({ ledger: new UnkeyedLedger(), readSnapshots: new Map() })
