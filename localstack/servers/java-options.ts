@@ -18,6 +18,8 @@ export function javaOptions({ heapMb, youngMb, compiler }: JavaSizing): string[]
     '-XX:+ExitOnOutOfMemoryError',
     // Java 17 takes it from the locale, and a shell without one would write question marks.
     '-Dfile.encoding=UTF-8',
+    // As in a container. Debezium passes the times of an array through the machine's time zone, and its changes of hour.
+    '-Duser.timezone=UTC',
     '-Djava.awt.headless=true',
     '-Djava.net.preferIPv4Stack=true',
   ]
