@@ -2,7 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { SourceDatabase } from './source-database.ts'
 
 /** A signal as the source wrote it. */
-export type Signal = { id: string; type: string; data: { type: string; 'data-collections': string[] } }
+export type Signal = {
+  id: string
+  type: string
+  data: {
+    type: string
+    'data-collections': string[]
+    'additional-conditions'?: { 'data-collection': string; filter: string }[]
+  }
+}
 
 /** The orders to read a table, oldest first. */
 export async function readSignals({ pool }: SourceDatabase): Promise<Signal[]> {
@@ -33,4 +41,31 @@ export async function markChunk(
 /** Debezium has sent and confirmed everything that is in the log. */
 export async function confirmLog({ pool, epoch }: SourceDatabase): Promise<void> {
   await pool.query(`select pg_replication_slot_advance($1, pg_current_wal_lsn())`, [`tidemark_e${epoch}`])
+}
+
+/**
+ * What Debezium does when it reads a table all at once: its session gets the last row and stays. Returns how the session
+ * ends, as it does when the task stops.
+ */
+export async function readAtOnce(source: SourceDatabase): Promise<() => Promise<void>> {
+  const signal = (await readSignals(source)).findLast(({ data }) => data.type === 'blocking')!
+  const [, rows] = signal.data['additional-conditions']!
+  const client = await source.pool.connect()
+  await client.query(`set role tidemark_capture; begin read only; ${rows!.filter}; rollback`)
+  return async () => {
+    const { rows: left } = await source.pool.query(
+      `select pid from pg_locks where locktype = 'advisory' and pid = $1`,
+      [(client as unknown as { processID: number }).processID],
+    )
+    client.release(true)
+    for (const { pid } of left) await untilEnded(source, pid)
+  }
+}
+
+async function untilEnded({ pool }: SourceDatabase, pid: number): Promise<void> {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await pause(10)) {
+    const { rowCount } = await pool.query('select from pg_stat_activity where pid = $1', [pid])
+    if (rowCount === 0) return
+  }
+  throw new Error(`session ${pid} did not end`)
 }

@@ -311,7 +311,7 @@ AS $function$
 declare
   whole boolean := tidemark.has_read(current.signal_id);
 begin
-  if not coalesce(tidemark.is_confirmed(current.seen_lsn), true) then
+  if current.seen_lsn is not null and not tidemark.is_confirmed(current.seen_lsn) then
     return null;
   end if;
   if current.seen_marks > 0 then

@@ -1,0 +1,234 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { confirmLog, readAtOnce, readSignals } from '#test-support/debezium-stand-in.ts'
+import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+import { makeCapturePendingTables } from './capture-pending-tables.ts'
+
+let source: SourceDatabase
+
+const run = (sql: string) => source.pool.query(sql)
+
+/** A run that has `ms` to spend. */
+const capture = (ms = 400) => makeCapturePendingTables({ source: source.pool, now: Date.now, pause })(Date.now() + ms)
+
+/** A table without a key that has been left alone for long enough. */
+async function settle(): Promise<void> {
+  await run(`
+    update tidemark.table_contract set created_at = now() - interval '1 minute';
+    update tidemark.captured_table set since = now() - interval '1 minute', not_before = null`)
+}
+
+const identity = async (table: string) =>
+  (await source.pool.query('select relreplident as identity from pg_class where relname = $1', [table])).rows[0]
+    .identity
+
+const why = async (table: string) =>
+  (await source.pool.query('select why from tidemark.uncaptured where table_name = $1', [table])).rows[0]?.why
+
+const newest = async (table: string) => (await source.contracts(table)).at(-1)!
+
+/** Debezium confirms what it has sent, and runs follow, until no table is being read any more. */
+async function finishReading(): Promise<void> {
+  const states = async () => (await run(`select from tidemark.captured_table where state = 'reading'`)).rowCount
+  for (const deadline = Date.now() + 10_000; (await states())! > 0; ) {
+    if (Date.now() > deadline) throw new Error('the table is being read for ever')
+    await confirmLog(source)
+    await run('select tidemark.end_reading(relation::oid) from tidemark.captured_table')
+  }
+}
+
+beforeEach(async () => {
+  source = await createSource()
+  await source.listen()
+})
+
+afterEach(() => source.drop())
+
+test.each([
+  'create table log (line text)',
+  'create table log (line text unique)',
+  'create table log (line text not null unique)',
+  'create table log (line text primary key deferrable)',
+  'create table log (line text); alter table log replica identity nothing',
+])('"%s" is captured with replica identity full and without a key', async (ddl) => {
+  await run(ddl)
+  await settle()
+
+  expect(await capture()).toMatchObject({ tables: { 'public.log': 'captured' } })
+
+  expect(await newest('public.log')).toMatchObject({
+    published: true,
+    complete: true,
+    replicaIdentity: 'full',
+    columns: [{ key: null }],
+  })
+  await run(`insert into log values ('a'); update log set line = 'b'; delete from log`)
+})
+
+test('a table with a key whose large values are not told apart from null gets replica identity full', async () => {
+  await run('create table list (id int primary key, v polygon)')
+
+  expect(await capture()).toMatchObject({ tables: { 'public.list': 'captured' } })
+
+  expect(await newest('public.list')).toMatchObject({ replicaIdentity: 'full', columns: [{ key: 1 }, { key: null }] })
+})
+
+test('a new table waits a moment for its key: it is then read in chunks and keeps its replica identity', async () => {
+  await run(`create table log (line text); insert into log values ('a')`)
+  expect(await capture()).toMatchObject({ tables: { 'public.log': 'pending' } })
+
+  await run('alter table log add primary key (line)')
+  await run('update tidemark.captured_table set not_before = null')
+  await capture()
+
+  expect(await readSignals(source)).toMatchObject([{ data: { type: 'incremental' } }])
+  expect(await identity('log')).toBe('d')
+})
+
+test('rows are read all at once, and the table is captured when the session that got the last one is confirmed', async () => {
+  await run(`create table log (line text); insert into log values ('a')`)
+  await settle()
+  expect(await capture()).toMatchObject({ tables: { 'public.log': 'reading' } })
+  expect(await readSignals(source)).toMatchObject([
+    { data: { type: 'blocking', 'data-collections': ['tidemark\\.beacon', '(?-i)public\\.log'] } },
+  ])
+
+  const end = await readAtOnce(source)
+  await run('select tidemark.end_reading(relation::oid) from tidemark.captured_table')
+  expect(await source.state('public.log')).toMatchObject({ state: 'reading' })
+  await finishReading()
+
+  expect(await source.state('public.log')).toMatchObject({ state: 'captured' })
+  expect(await newest('public.log')).toMatchObject({ generation: 1, complete: true })
+  await end()
+})
+
+test('a reading that Debezium did not carry out is told, and begun again as another generation', async () => {
+  await run(`create table log (line text); insert into log values ('a')`)
+  await settle()
+  await capture()
+  await finishReading()
+
+  expect(await source.state('public.log')).toMatchObject({ state: 'pending' })
+  expect(await why('log')).toContain('Debezium could not read its rows all at once, the log of Connect says why')
+  expect(await newest('public.log')).toMatchObject({ generation: 2, complete: false })
+  expect(await capture()).toMatchObject({ tables: { 'public.log': 'reading' } })
+})
+
+test('a reading whose rows may not all have been sent, since the task stopped, is begun again', async () => {
+  await run(`create table log (line text); insert into log values ('a')`)
+  await settle()
+  await capture()
+  const end = await readAtOnce(source)
+  await expect
+    .poll(async () => {
+      await confirmLog(source)
+      await run('select tidemark.end_reading(relation::oid) from tidemark.captured_table')
+      return (await run('select seen_marks::int from tidemark.captured_table')).rows
+    })
+    .toEqual([{ seen_marks: 1 }])
+  await end()
+  await finishReading()
+
+  expect(await source.state('public.log')).toMatchObject({ state: 'pending' })
+  expect(await newest('public.log')).toMatchObject({ generation: 2, complete: false })
+})
+
+test('a table that is in use gets its replica identity later; who uses it waits a tenth of a second at most', async () => {
+  await run('create table log (line text)')
+  await settle()
+  const reader = await source.pool.connect()
+  await reader.query('begin; select from log')
+  let slowestMs = 0
+  let writing = true
+  const writer = (async () => {
+    while (writing) {
+      const started = performance.now()
+      await run(`insert into log values ('a')`)
+      slowestMs = Math.max(slowestMs, performance.now() - started)
+    }
+  })()
+
+  expect(await capture(2_500)).toMatchObject({ tables: { 'public.log': 'pending' } })
+  writing = false
+  await writer
+
+  expect(await why('log')).toContain('it is in use: replica identity full could not be set')
+  expect(slowestMs).toBeLessThan(400)
+  await reader.query('rollback')
+  reader.release()
+  await settle()
+  expect(await capture()).toMatchObject({ tables: { 'public.log': 'reading' } })
+})
+
+test('a table that loses its key leaves the publication at once, so that its updates go on, and is captured anew', async () => {
+  await run('create table ride (id int primary key, fare int)')
+  await capture()
+
+  await run(`
+    begin;
+    insert into ride values (1, 1);
+    alter table ride drop constraint ride_pkey;
+    update ride set fare = 2;
+    commit;
+    delete from ride`)
+
+  expect(await source.published()).toEqual([])
+  expect(await newest('public.ride')).toMatchObject({ generation: 2, complete: false, published: false })
+  await settle()
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'captured' } })
+  expect(await newest('public.ride')).toMatchObject({ generation: 2, complete: true, replicaIdentity: 'full' })
+})
+
+test('a table whose replica identity is taken back leaves the publication at once', async () => {
+  await run('create table log (line text)')
+  await settle()
+  await capture()
+
+  await run(`alter table log replica identity default; insert into log values ('a'); update log set line = 'b'`)
+
+  expect(await newest('public.log')).toMatchObject({ generation: 2, published: false, refusal: null })
+})
+
+test('a column that needs full images brings them with it, and nothing is read again', async () => {
+  await run('create table list (id int primary key)')
+  await capture()
+
+  await run('alter table list add column v polygon')
+
+  expect(await newest('public.list')).toMatchObject({
+    generation: 1,
+    complete: true,
+    published: true,
+    replicaIdentity: 'full',
+  })
+})
+
+test('a table with a name that Debezium cannot keep in its offset is read all at once, with its key', async () => {
+  await run(`create table "my table.1" (id int primary key); insert into "my table.1" values (1)`)
+
+  expect(await capture()).toMatchObject({ tables: { 'public.my table.1': 'reading' } })
+
+  expect(await readSignals(source)).toMatchObject([
+    { data: { type: 'blocking', 'data-collections': ['tidemark\\.beacon', '(?-i)public\\.my\\ table\\.1'] } },
+  ])
+  expect(await identity('my table.1')).toBe('d')
+})
+
+test('a table with children is read without their rows, and not by the initial snapshot', async () => {
+  await run(`select pg_drop_replication_slot('tidemark_e${source.epoch}')`)
+  await run(`
+    create table person (id int primary key);
+    create table driver (primary key (id)) inherits (person);
+    insert into person values (1);
+    select tidemark.publish_table('person'::regclass);
+    select tidemark.publish_table('driver'::regclass)`)
+  expect(await source.published()).toEqual(['public.driver'])
+
+  await source.listen()
+  await capture()
+
+  expect(await readSignals(source)).toMatchObject([
+    { data: { type: 'incremental', 'additional-conditions': [{ filter: expect.stringMatching(/^tableoid = \d+$/) }] } },
+  ])
+})
