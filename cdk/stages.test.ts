@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { expect, test } from 'vitest'
+import { correction } from '#localstack/servers/jars.ts'
 import { synthesize } from '#test-support/stack-template.ts'
 import { withDatabaseUrls } from './database-url.ts'
 import type { NetworkSettings } from './network/network.ts'
@@ -41,6 +44,17 @@ test('the local stage needs neither the internet nor Docker nor anything that ha
     'Custom::Schema',
   ])
   expect(text).toContain('"Image":"quay.io/debezium/connect:3.7.0.Final"')
+})
+
+test('a stage that is deployed builds its Connect image, which holds the corrected class', () => {
+  for (const { name, capture } of Object.values(stages)) {
+    expect([name, capture.image]).toEqual([name, name === 'local' ? 'public' : 'iam'])
+  }
+  expect(synthesize(prod).text).not.toContain('quay.io/debezium')
+  const dockerfile = readFileSync(join(import.meta.dirname, 'capture/image/Dockerfile'), 'utf8')
+  expect(dockerfile).toContain(
+    `COPY corrected-class/${basename(correction)} /kafka/connect/debezium-connector-postgres/`,
+  )
 })
 
 test('an existing database stands in for a new one, its address in the template and its password not', () => {
