@@ -6,7 +6,13 @@ import { generationOf } from '#core/keyless-writes.ts'
 import { comparePositions } from '#core/position.ts'
 import type { TableWrites } from '#core/row-changes.ts'
 import type { AppliedTable } from '#core/table-register.ts'
-import { daysOf, logKeylessStatement, logStatement, logTruncateStatement } from './change-history.ts'
+import {
+  daysOf,
+  logAndWriteStatement,
+  logKeylessStatement,
+  logStatement,
+  logTruncateStatement,
+} from './change-history.ts'
 import { countRows } from './keyless-rows.ts'
 import { type CompletingStatement, rowsTable, writeStatements } from './latest-state-statements.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
@@ -113,6 +119,11 @@ async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Prom
 async function writeRows(client: pg.PoolClient, writes: TableWrites): Promise<void> {
   const { table, rows, log } = writes
   const { contract } = table
+  const together = log.length === 0 ? undefined : logAndWriteStatement(writes)
+  if (together !== undefined) {
+    await blaming(contract, () => client.query(together))
+    return
+  }
   const { moves, writes: statements, updates } = writeStatements(table, rows.values())
   for (const move of moves) await complete(client, table, move, 'whose key was changed')
   if (log.length > 0) await blaming(contract, () => client.query(logStatement(writes)))

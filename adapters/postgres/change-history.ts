@@ -1,9 +1,17 @@
 import type { AppliedTruncate, BatchPlan } from '#core/batch-plan.ts'
 import type { RowChange } from '#core/envelope.ts'
 import type { KeylessChange, KeylessWrites } from '#core/keyless-writes.ts'
-import type { LoggedChange, TableWrites } from '#core/row-changes.ts'
+import type { TableWrites } from '#core/row-changes.ts'
 import type { AppliedTable } from '#core/table-register.ts'
-import { allPlaces, literal, rowsTable, type Statement, storedName } from './latest-state-statements.ts'
+import {
+  allPlaces,
+  insertRows,
+  literal,
+  onConflict,
+  rowsTable,
+  type Statement,
+  storedName,
+} from './latest-state-statements.ts'
 
 /** How the columns op and place of `tidemark_rows.change` say what a change was. */
 const letters = { create: 'c', update: 'u', delete: 'd', 'initial read': 'r', 'later read': 'r' } as const
@@ -28,30 +36,93 @@ const target = `insert into tidemark_rows.change
  * Keeps the changes of a segment of a table with a key. It runs before the segment's rows are written, but after those
  * that moved: the image before a change is that of the change before it, or the row as stored.
  */
-export function logStatement({ table, log }: TableWrites): Statement {
+export function logStatement(writes: TableWrites): Statement {
+  const { facts, values } = factsOf(writes)
+  return { text: `${imagesOf(writes.table, facts)}\n${keepImages(writes.table)}`, values }
+}
+
+/**
+ * Keeps the changes of a segment and writes its rows by one statement, which reads what it is sent once. Undefined where
+ * some rows are not written whole, in order: those take several.
+ */
+export function logAndWriteStatement(writes: TableWrites): Statement | undefined {
+  const { table, rows, log, lastLogged } = writes
+  for (const { mode, lacking } of rows.values()) if (mode !== 'ordered' || lacking.length > 0) return undefined
+  const written = new Array<string>(log.length).fill('f')
+  for (const [key, place] of lastLogged) if (rows.has(key)) written[place] = 't'
+  const { facts, values } = factsOf(writes, {
+    phase: ['smallint', log.map(({ change }) => `${change.position.phase}`)],
+    written: ['boolean', written],
+  })
+  const position = { epoch: 'i.e', phase: 'i.phase', lsn: 'i.l' }
+  const text = `${imagesOf(table, facts)},
+kept as (
+  ${keepImages(table)}
+),
+removed as (
+  ${insertRows(table, table.keyPlaces, 'remove', position)}
+  from incoming i
+  where i.written and i.op = 'd'
+  ${onConflict(table, 'remove')}
+)
+${insertRows(table, allPlaces(table), 'upsert', position)}
+from incoming i
+where i.written and i.op <> 'd'
+${onConflict(table, 'upsert')}`
+  return { text, values }
+}
+
+type Facts = Readonly<Record<string, readonly [type: string, texts: readonly string[]]>>
+
+/** What a segment's log says of each change besides its values, and all of it as parameters. */
+function factsOf({ table, log }: TableWrites, more: Facts = {}): { facts: Facts; values: string[] } {
+  const facts: Facts = {
+    e: ['integer', log.map(({ change }) => `${change.position.epoch}`)],
+    l: ['bigint', log.map(({ change }) => `${change.position.lsn}`)],
+    op: ['"char"', log.map(({ change }) => letters[change.op])],
+    txid: ['bigint', log.map(({ change }) => `${change.txId ?? 'NULL'}`)],
+    at: ['float8', log.map(({ change }) => `${change.committedAtMs}`)],
+    prior: ['integer', log.map(({ prior }) => (prior === undefined ? 'NULL' : `${prior + 1}`))],
+    lacks: ['text', log.map(({ lacking }) => (lacking.length === 0 ? 'NULL' : `"{${lacking.map((p) => p + 1)}}"`))],
+    ...more,
+  }
+  const columns = allPlaces(table).map((place) =>
+    literal(
+      log.map(({ values }) => values[place]!),
+      table.columns[place]!.codec.plain,
+    ),
+  )
+  return { facts, values: [...Object.values(facts).map(([, texts]) => `{${texts.join(',')}}`), ...columns] }
+}
+
+/** The changes as `incoming`, and as `whole` with the row's texts before (`stored`, or those of `prior`) and after. */
+function imagesOf(table: AppliedTable, facts: Facts): string {
   const places = allPlaces(table)
   const columns = places.map((place) => storedName(table, place))
-  const facts = ['e', 'l', 'op', 'txid', 'at', 'prior', 'lacks']
-  const types = ['integer', 'bigint', '"char"', 'bigint', 'float8', 'integer', 'text']
+  const names = Object.keys(facts)
   const parameters = [
-    ...types.map((type, i) => `$${i + 1}::${type}[]`),
-    ...places.map((_, i) => `$${i + types.length + 1}::text[]`),
+    ...Object.values(facts).map(([type], i) => `$${i + 1}::${type}[]`),
+    ...places.map((_, i) => `$${i + names.length + 1}::text[]`),
   ]
   const typed = places.map((place, i) => `raw.${columns[i]}::${table.columns[place]!.carried} as ${columns[i]}`)
-  const same = table.keyPlaces
-    .map((place) => storedName(table, place))
-    .map((name) => `s.${name} = i.${name}`)
-    .join(' and ')
-  const text = `with incoming as materialized (
-  select ${facts}, ord, ${typed}
-  from unnest(${parameters}) with ordinality as raw (${facts}, ${columns}, ord)
+  const same = table.keyPlaces.map((place) => `stored.${storedName(table, place)} = i.${storedName(table, place)}`)
+  // Looked up row by row: the planner would read a small table whole in each batch.
+  return `with incoming as materialized (
+  select ${names}, ord, ${typed}
+  from unnest(${parameters}) with ordinality as raw (${names}, ${columns}, ord)
 ),
 imaged as materialized (
   select i.*, ${keyTexts(table)} as key,
     case when s."tidemark$live" then ${image(table, 's')} end as stored,
     case when i.op <> 'd' then ${image(table, 'i')} end as image
   from incoming i
-  left join ${rowsTable(table)} s on ${same} and (i.lacks is not null or i.prior is null and i.op in ('u', 'd'))
+  left join lateral (
+    select *
+    from ${rowsTable(table)} stored
+    where (i.lacks is not null or i.prior is null and i.op in ('u', 'd'))
+      and ${same.join(' and ')}
+    limit 1
+  ) s on true
 ),
 whole as materialized (
   select imaged.*,
@@ -63,41 +134,20 @@ whole as materialized (
       )
     end as after
   from imaged
-)
-${target}
+)`
+}
+
+const keepImages = (table: AppliedTable): string => `${target}
 select to_timestamp(i.at / 1000), ${table.contract.relation}, hash_array_extended(i.key, 0), i.l, i.txid, i.e,
   case i.op when 'd' then 0 else 1 end, ${table.contract.version}, i.op, i.key,
   case when i.op in ('u', 'd') then coalesce(p.after, i.stored) end, i.after
 from whole i
 left join whole p on p.ord = i.prior
 on conflict do nothing`
-  return {
-    text,
-    values: [
-      ...columnsOf(log.map(factsOf)),
-      ...places.map((place) =>
-        literal(
-          log.map(({ values }) => values[place]!),
-          false,
-        ),
-      ),
-    ],
-  }
-}
 
 /** Array literals of rows of texts that need no quoting, one per column. */
 const columnsOf = (rows: readonly (readonly string[])[]): string[] =>
   rows[0]!.map((_, i) => `{${rows.map((row) => row[i]).join(',')}}`)
-
-const factsOf = ({ change, prior, lacking }: LoggedChange): string[] => [
-  `${change.position.epoch}`,
-  `${change.position.lsn}`,
-  letters[change.op],
-  `${change.txId ?? 'NULL'}`,
-  `${change.committedAtMs}`,
-  prior === undefined ? 'NULL' : `${prior + 1}`,
-  lacking.length === 0 ? 'NULL' : `"{${lacking.map((place) => place + 1).join(',')}}"`,
-]
 
 /** The row as the texts of its values. */
 const image = (table: AppliedTable, alias: string): string =>

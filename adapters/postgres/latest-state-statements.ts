@@ -79,40 +79,62 @@ function statementTexts(table: AppliedTable): Texts {
 }
 
 function makeTexts(table: AppliedTable): Texts {
+  const text = (kind: Kind, places: readonly number[]) =>
+    `${insertRows(table, places, kind, sentPosition)}\nfrom ${incoming(table, places)}\n${onConflict(table, kind)}`
   const everything = allPlaces(table)
-  const data = names(table, everything)
-  const newest = [epoch, phase, lsn].map(
-    (c) => `${c} = case when ${incomingIsNewer} then excluded.${c} else stored.${c} end`,
-  )
   return {
-    upsert: `${insert(table, everything, 'true', 'true')}
-do update set ${assign([...data, ...bookkeeping])}
-where ${incomingIsNewer}`,
-    // The row keeps its last image, if it has one.
-    remove: `${insert(table, table.keyPlaces, 'false', 'false')}
-do update set ${assign([epoch, phase, live, lsn])}
-where ${incomingIsNewer}`,
-    override: `${insert(table, everything, 'true', 'true')}
-do update set ${[assign(data), `${live} = true`, `${whole} = true`, ...newest].join(', ')}`,
+    upsert: text('upsert', everything),
+    remove: text('remove', table.keyPlaces),
+    override: text('override', everything),
+  }
+}
+
+type Kind = 'upsert' | 'remove' | 'override' | 'incomplete'
+
+const sentPosition = { epoch: 'i.e', phase: 'i.p', lsn: 'i.l' }
+
+/** The beginning of a statement that writes rows selected from `i`, at the position that the expressions give. */
+export function insertRows(
+  table: AppliedTable,
+  places: readonly number[],
+  kind: Kind,
+  position: { readonly epoch: string; readonly phase: string; readonly lsn: string },
+): string {
+  const columns = names(table, places)
+  const isLive = kind !== 'remove'
+  const isWhole = kind === 'upsert' || kind === 'override'
+  return `insert into ${rowsTable(table)} as stored (${bookkeeping}, ${columns})
+select ${position.epoch}, ${position.phase}, ${isLive}, ${isWhole}, ${position.lsn}, ${columns.map((name) => `i.${name}`)}`
+}
+
+/** What becomes of a row that is stored already. `sent` are the columns that an incomplete write has. */
+export function onConflict(table: AppliedTable, kind: Kind, sent: readonly number[] = allPlaces(table)): string {
+  const data = names(table, sent)
+  const on = `on conflict (${names(table, table.keyPlaces)}) do update set`
+  switch (kind) {
+    case 'upsert':
+    case 'incomplete':
+      return `${on} ${assign([...data, ...bookkeeping])}\nwhere ${incomingIsNewer}`
+    case 'remove':
+      // The row keeps its last image, if it has one.
+      return `${on} ${assign([epoch, phase, live, lsn])}\nwhere ${incomingIsNewer}`
+    case 'override': {
+      const newest = [epoch, phase, lsn].map(
+        (c) => `${c} = case when ${incomingIsNewer} then excluded.${c} else stored.${c} end`,
+      )
+      return `${on} ${[assign(data), `${live} = true`, `${whole} = true`, ...newest].join(', ')}`
+    }
   }
 }
 
 const assign = (columns: readonly string[]): string => columns.map((c) => `${c} = excluded.${c}`).join(', ')
 
-function insert(table: AppliedTable, places: readonly number[], isLive: string, isWhole: string): string {
-  const columns = names(table, places)
-  return `insert into ${rowsTable(table)} as stored (${bookkeeping}, ${columns})
-select e, p, ${isLive}, ${isWhole}, l, ${columns.map((name) => `incoming.${name}`)}
-from ${incoming(table, places)}
-on conflict (${names(table, table.keyPlaces)})`
-}
-
-/** Rows of positions and of the columns at the places, as `incoming (e, p, l, c1, …)`. */
+/** Rows of positions and of the columns at the places, as `i (e, p, l, c1, …)`. */
 function incoming(table: AppliedTable, places: readonly number[], more: readonly string[] = []): string {
   const parameters = places.map((place, i) => parameter(table, place, i + 4))
   const extra = more.map((_, i) => `$${places.length + 4 + i}::text[]`)
   const raw = ['e', 'p', 'l', ...places.map((place) => storedName(table, place)), ...more]
-  const unnested = `unnest(${['$1::integer[]', '$2::smallint[]', '$3::bigint[]', ...parameters, ...extra]}) as incoming (${raw})`
+  const unnested = `unnest(${['$1::integer[]', '$2::smallint[]', '$3::bigint[]', ...parameters, ...extra]}) as i (${raw})`
   const arrays = places.filter((place) => isArray(table, place))
   if (arrays.length === 0) return unnested
   const selected = [
@@ -125,7 +147,7 @@ function incoming(table: AppliedTable, places: readonly number[], more: readonly
     }),
     ...more,
   ]
-  return `(select ${selected} from ${unnested}) as incoming`
+  return `(select ${selected} from ${unnested}) as i`
 }
 
 /** unnest would flatten an array of arrays, and boxes are parted by semicolons: these travel as text. */
@@ -143,7 +165,7 @@ function updateStatement(table: AppliedTable, group: readonly RowWrite[]): Compl
   const key = names(table, table.keyPlaces)
   const same = key.map((name) => `stored.${name} = incoming.${name}`).join(' and ')
   const set = names(table, sent).map((name) => `${name} = incoming.${name}`)
-  const text = `with incoming as materialized (select incoming.*, true as live from ${incoming(table, sent)}),
+  const text = `with incoming as materialized (select i.*, true as live from ${incoming(table, sent)}),
 updated as (
   update ${rowsTable(table)} as stored
   set ${[...set, `${epoch} = incoming.e`, `${phase} = incoming.p`, `${lsn} = incoming.l`, `${live} = true`]}
@@ -212,9 +234,9 @@ where former.${lsn} is null
 
 /** Writes what was sent of rows that nothing completes, as not whole. */
 function incompleteStatement(table: AppliedTable, group: readonly RowWrite[], sent: readonly number[]): Statement {
-  const text = `${insert(table, sent, 'true', 'false')}
-do update set ${assign([...names(table, sent), ...bookkeeping])}
-where ${incomingIsNewer}`
+  const text = `${insertRows(table, sent, 'incomplete', sentPosition)}
+from ${incoming(table, sent)}
+${onConflict(table, 'incomplete', sent)}`
   return bind(table, text, group, sent)
 }
 

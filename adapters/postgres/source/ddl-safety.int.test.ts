@@ -93,3 +93,35 @@ test('names that mean something to SQL are quoted wherever they are used', async
     ).rows,
   ).toEqual([{ schema: '"Sch;em_a"', relname: 'drop _table; --' }])
 })
+
+test('a table of 1,000 columns has a contract, within the time that DDL may take', async () => {
+  const columns = Array.from({ length: 999 }, (_, n) => `c${n} ${['int', 'text', 'numeric(12, 2)'][n % 3]}`)
+  await run(`create table wide (id int primary key, ${columns.join(', ')})`)
+  const started = Date.now()
+
+  await run('alter table wide rename column c998 to last')
+
+  expect(Date.now() - started).toBeLessThan(3_000)
+  expect((await source.contracts('public.wide')).map((contract) => contract.columns.at(-1)!.name)).toEqual([
+    'c998',
+    'last',
+  ])
+})
+
+test('DDL in two open transactions at once waits for neither', async () => {
+  await run('create table a (id int primary key); create table b (id int primary key)')
+  const [one, two] = [await source.pool.connect(), await source.pool.connect()]
+  for (const [client, table] of [
+    [one, 'a'],
+    [two, 'b'],
+  ] as const)
+    await client.query(`begin; alter table ${table} add x int`)
+  const started = Date.now()
+
+  await one.query('alter table a add y int; commit')
+  await two.query('alter table b add y int; commit')
+
+  expect(Date.now() - started).toBeLessThan(1_500)
+  for (const client of [one, two]) client.release()
+  expect((await run('select from tidemark.contract_failure')).rowCount).toBe(0)
+})
