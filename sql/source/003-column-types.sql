@@ -7,7 +7,7 @@
 -- wire         value, or text where Debezium does not know the type and sends Postgres's text
 -- definition   changes with the make-up of a user-defined type; null where there is none
 -- full_images  an update that leaves a TOASTed value as it is sends null for it, or fails: unless the column's storage
---              is plain (attstorage = 'p'), the table needs replica identity full
+--              is plain (attstorage = 'p'), the table is captured with replica identity full
 -- refusal, fix why the type is not carried, and what to do as a format string: %1$s is the table, %2$I the column
 -- key_refusal  why it is not carried in a key, though it is elsewhere
 -- checks       it is carried all the same in a table that has a check constraint on each of these expressions
@@ -168,9 +168,8 @@ begin
 end
 $$;
 
--- Why a column of a table cannot be carried, and the SQL that changes it; no row where it can. `keyed` says whether the
--- table has a key: one without is captured with replica identity full in any case.
-create or replace function tidemark.column_type_refusal(relation oid, attribute smallint, keyed boolean)
+-- Why a column of a table cannot be carried, and the SQL that changes it; no row where it can.
+create or replace function tidemark.column_type_refusal(relation oid, attribute smallint)
 returns table (refusal text, fix text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -180,7 +179,7 @@ as $$
 declare
   this record;
 begin
-  select c.*, a.attname, a.atttypid as base, a.attstorage, r.relreplident, format('%I.%I', n.nspname, r.relname) as name
+  select c.*, a.attname, a.atttypid as base, format('%I.%I', n.nspname, r.relname) as name
   into this
   from pg_attribute a
   join pg_class r on r.oid = a.attrelid
@@ -213,14 +212,6 @@ begin
   ) then
     refusal := this.refusal;
     fix := format(this.fix, this.name, this.attname);
-    return next;
-    if this.checks is null then
-      return;
-    end if;
-  end if;
-  if this.full_images and this.attstorage <> 'p' and keyed and this.relreplident <> 'f' then
-    refusal := 'an update that leaves a large value as it is does not arrive whole';
-    fix := format('alter table %s replica identity full', this.name);
     return next;
   end if;
 end

@@ -27,7 +27,7 @@ begin
   ),
   -- A table of a thousand columns has few types.
   type as materialized (
-    select distinct a.atttypid, a.atttypmod, c.carried, c.full_images, c.refusal, c.key_refusal
+    select distinct a.atttypid, a.atttypmod, c.carried, c.refusal, c.key_refusal
     from (
       select distinct a.atttypid, a.atttypmod
       from pg_attribute a
@@ -39,7 +39,7 @@ begin
   ),
   attribute as (
     select a.attname, a.attnum, a.attgenerated, a.attcollation, key.place, a.attname = any (excluded_columns) as excluded,
-      format_type(a.atttypid, a.atttypmod) as type, type.carried, type.full_images, type.refusal, type.key_refusal,
+      format_type(a.atttypid, a.atttypmod) as type, type.carried, type.refusal, type.key_refusal,
       d.oid as expression
     from pg_attribute a
     join type on type.atttypid = a.atttypid and type.atttypmod = a.atttypmod
@@ -177,10 +177,10 @@ begin
     select 11, a.attnum, format('type %s of column %I: %s', a.type, a.attname, r.refusal), r.fix
     from this
     cross join attribute a
-    cross join lateral tidemark.column_type_refusal(relation, a.attnum, false) r
+    cross join lateral tidemark.column_type_refusal(relation, a.attnum) r
     where not a.excluded
       and a.attgenerated = ''
-      and (a.refusal is not null or a.full_images)
+      and a.refusal is not null
     union all
     select 12, a.attnum, format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),
       format('-- exclude the table, or give %s another primary key', this.name)

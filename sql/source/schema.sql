@@ -643,7 +643,7 @@ end
 $function$
 -- owned by postgres
 
-CREATE OR REPLACE FUNCTION tidemark.column_type_refusal(relation oid, attribute smallint, keyed boolean)
+CREATE OR REPLACE FUNCTION tidemark.column_type_refusal(relation oid, attribute smallint)
  RETURNS TABLE(refusal text, fix text)
  LANGUAGE plpgsql
  STABLE
@@ -654,7 +654,7 @@ AS $function$
 declare
   this record;
 begin
-  select c.*, a.attname, a.atttypid as base, a.attstorage, r.relreplident, format('%I.%I', n.nspname, r.relname) as name
+  select c.*, a.attname, a.atttypid as base, format('%I.%I', n.nspname, r.relname) as name
   into this
   from pg_attribute a
   join pg_class r on r.oid = a.attrelid
@@ -687,14 +687,6 @@ begin
   ) then
     refusal := this.refusal;
     fix := format(this.fix, this.name, this.attname);
-    return next;
-    if this.checks is null then
-      return;
-    end if;
-  end if;
-  if this.full_images and this.attstorage <> 'p' and keyed and this.relreplident <> 'f' then
-    refusal := 'an update that leaves a large value as it is does not arrive whole';
-    fix := format('alter table %s replica identity full', this.name);
     return next;
   end if;
 end
@@ -1888,7 +1880,7 @@ begin
   ),
   -- A table of a thousand columns has few types.
   type as materialized (
-    select distinct a.atttypid, a.atttypmod, c.carried, c.full_images, c.refusal, c.key_refusal
+    select distinct a.atttypid, a.atttypmod, c.carried, c.refusal, c.key_refusal
     from (
       select distinct a.atttypid, a.atttypmod
       from pg_attribute a
@@ -1900,7 +1892,7 @@ begin
   ),
   attribute as (
     select a.attname, a.attnum, a.attgenerated, a.attcollation, key.place, a.attname = any (excluded_columns) as excluded,
-      format_type(a.atttypid, a.atttypmod) as type, type.carried, type.full_images, type.refusal, type.key_refusal,
+      format_type(a.atttypid, a.atttypmod) as type, type.carried, type.refusal, type.key_refusal,
       d.oid as expression
     from pg_attribute a
     join type on type.atttypid = a.atttypid and type.atttypmod = a.atttypmod
@@ -2038,10 +2030,10 @@ begin
     select 11, a.attnum, format('type %s of column %I: %s', a.type, a.attname, r.refusal), r.fix
     from this
     cross join attribute a
-    cross join lateral tidemark.column_type_refusal(relation, a.attnum, false) r
+    cross join lateral tidemark.column_type_refusal(relation, a.attnum) r
     where not a.excluded
       and a.attgenerated = ''
-      and (a.refusal is not null or a.full_images)
+      and a.refusal is not null
     union all
     select 12, a.attnum, format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),
       format('-- exclude the table, or give %s another primary key', this.name)

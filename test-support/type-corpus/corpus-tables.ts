@@ -12,7 +12,7 @@ export type Conditions = {
   reason: string | undefined
   /** Check constraints that were added. */
   checks: string[]
-  /** The table has been given replica identity full. */
+  /** The table is captured with replica identity full. */
   fullImages: boolean
 }
 
@@ -25,25 +25,22 @@ export async function prepareTypeRules(client: pg.ClientBase): Promise<void> {
 
 /** Does what the refusals of a column say, unless that is to give it another type. */
 export async function obeyRefusals(client: pg.ClientBase, table: string, column: string): Promise<Conditions> {
-  const conditions: Conditions = { refusal: undefined, reason: undefined, checks: [], fullImages: false }
-  const { rows } = await client.query<{ refusal: string; fix: string }>(
-    `select r.refusal, r.fix
+  const { rows } = await client.query<{ full: boolean; refusal: string | null; fix: string | null }>(
+    `select c.full_images and a.attstorage <> 'p' as full, r.refusal, r.fix
      from pg_attribute a
-     cross join lateral pg_temp.column_type_refusal(a.attrelid, a.attnum, true) r
+     cross join lateral pg_temp.column_type(a.atttypid, a.atttypmod) c
+     left join lateral pg_temp.column_type_refusal(a.attrelid, a.attnum) r on true
      where a.attrelid = $1::regclass
        and a.attname = $2`,
     [table, column],
   )
-  for (const { refusal, fix } of rows) {
-    if (fix.includes(' alter column ')) return { ...conditions, refusal }
-    await client.query(fix)
-    if (fix.endsWith('replica identity full')) conditions.fullImages = true
-    else {
-      conditions.reason = refusal
-      conditions.checks = fix.slice(fix.indexOf('add check (')).split(', add check ').map(expressionOf)
-    }
-  }
-  return conditions
+  const { full, refusal, fix } = rows[0]!
+  const conditions = { refusal: undefined, reason: undefined, checks: [], fullImages: full }
+  if (refusal === null || fix === null) return conditions
+  if (fix.includes(' alter column ')) return { ...conditions, refusal }
+  await client.query(fix)
+  const checks = fix.slice(fix.indexOf('add check (')).split(', add check ').map(expressionOf)
+  return { ...conditions, reason: refusal, checks }
 }
 
 const expressionOf = (check: string): string => check.replace(/^add check /, '').replace(/^\((.*)\)$/, '$1')

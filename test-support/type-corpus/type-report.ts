@@ -30,8 +30,8 @@ changes it. There is no third way but these:
 
 Domains are carried as their base type. Types of extensions that are not listed are stored as text. An array, an
 interval or a time with time zone is carried in a table whose check constraints keep out what cannot be told apart on
-the way. Replica identity full is needed where an update says nothing about a large value that it leaves alone, unless
-the column's storage is plain; a table without a key has it anyhow.
+the way. A table is captured with replica identity full where an update says nothing about a large value that it leaves
+alone, unless the column's storage is plain.
 `
 
 /** docs/types.md. */
