@@ -169,6 +169,8 @@ function encoding(): Record<string, string> {
     // With the schema in each record it is ten times as large, and an invocation takes 6 MB.
     'value.converter': 'org.apache.kafka.connect.json.JsonConverter',
     'value.converter.schemas.enable': 'false',
+    // Otherwise a null in a column with a default leaves as that default.
+    'value.converter.replace.null.with.default': 'false',
     // Otherwise four headers per record, each an array of numbers in the function's event.
     'extended.headers.enabled': 'false',
     // The topic is not compacted: a tombstone says nothing the delete has not said.
