@@ -51,11 +51,7 @@ const dropAndAdd: MakeStatements = (context) => {
 const dropColumn: MakeStatements = (context) => {
   const found = anyColumn(
     context,
-    (column, table) =>
-      !column.inherited &&
-      !table.isPartition &&
-      table.columns.length > 1 &&
-      (!isKey(column, table) || context.choice.chance(15)),
+    (column, table) => !column.inherited && !table.isPartition && table.columns.length > 1 && !isKey(column, table),
   )
   return found === undefined ? [] : [`alter table ${quote(found.table.name)} drop ${quote(found.column.name)} cascade`]
 }
@@ -77,7 +73,8 @@ const wider: Record<string, string> = {
 const widen: MakeStatements = (context) => {
   const found = anyColumn(
     context,
-    ({ type, inherited, generated }, { isPartition }) => type in wider && !inherited && !generated && !isPartition,
+    ({ type, inherited, generated }, { isPartition, isPartitioned }) =>
+      type in wider && !inherited && !generated && !isPartition && !isPartitioned,
   )
   return found === undefined ? [] : alterType(found, wider[found.column.type]!, '')
 }
@@ -95,8 +92,8 @@ const rewritten: Record<string, [type: string, using: string]> = {
 const rewrite: MakeStatements = (context) => {
   const found = anyColumn(
     context,
-    ({ type, inherited, generated, identity }, { isPartition }) =>
-      type in rewritten && !inherited && !generated && !identity && !isPartition,
+    ({ type, inherited, generated, identity }, { isPartition, isPartitioned }) =>
+      type in rewritten && !isPartitioned && !inherited && !generated && !identity && !isPartition,
   )
   return found === undefined ? [] : alterType(found, ...rewritten[found.column.type]!)
 }

@@ -9,6 +9,7 @@ import { transactionStatements } from './transaction-statements.ts'
  * How often a step occurs among others. 0 switches it off: what is not carried yet, and the reason.
  * - addKey, dropKey, changeKey: a key that changes before the table is published stays in its generation.
  * - recreate: a table that is dropped and created with other types before Debezium has read its changes fails the task.
+ * Also off: types of partitioned tables, whose root's view has one type of a column while leaves have two.
  * - truncate: a table truncated while it is read stays stopped.
  */
 export const stepWeights = {
