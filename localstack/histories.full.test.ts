@@ -1,0 +1,78 @@
+import fc from 'fast-check'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type History, histories } from '#test-support/histories/history.ts'
+import { judgeHistory } from '#test-support/histories/history-verdict.ts'
+import { type Played, playHistory } from '#test-support/histories/run-history.ts'
+import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+
+const count = Number(process.env['TIDEMARK_HISTORIES'] ?? 20)
+const seed = Number(process.env['TIDEMARK_SEED'] ?? Date.now() % 1_000_000_000)
+const steps = 60
+const atOnce = 4
+/** Until everything of a history is visible, readings of whole tables included. */
+const waitMs = 180_000
+
+let pipeline: TestPipeline
+
+beforeAll(async () => {
+  pipeline = await startPipeline()
+})
+afterAll(async () => {
+  await pipeline?.stop()
+})
+
+test(`${count} random histories of schema and data end equal in the target (TIDEMARK_SEED=${seed})`, async () => {
+  const waiting = fc.sample(histories(steps), { seed, numRuns: count }).map((history, number) => ({ history, number }))
+  const played: Played[] = []
+  const failures: string[] = []
+  const playAll = async () => {
+    for (let next = waiting.shift(); next !== undefined && failures.length === 0; next = waiting.shift()) {
+      const { history, number } = next
+      const outcome = await play(history, `h${number}_`)
+      played.push(outcome.played)
+      if (outcome.problem !== undefined) failures.push(describeFailure(number, outcome))
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, playAll))
+
+  expect(failures.join('\n\n')).toBe('')
+  expect(played).toHaveLength(count)
+  // A history whose statements fail tests nothing.
+  const total = (of: (one: Played) => number) => played.reduce((sum, one) => sum + of(one), 0)
+  expect(total(({ failed }) => failed)).toBeLessThan(total(({ succeeded }) => succeeded) / 4)
+  await eventually('the target to be left without tables', async () => (await tablesOf(pipeline.target)).length === 0)
+})
+
+type Outcome = { played: Played; problem: string | undefined }
+
+async function play(history: History, prefix: string): Promise<Outcome> {
+  const { source, reader: target } = pipeline.engine.endpoints
+  const played = await playHistory(source, prefix, history)
+  const problem = await judgeHistory({ source, target }, prefix, waitMs).catch((error: Error) => error.message)
+  if (problem === undefined) await dropTables(prefix)
+  return { played, problem }
+}
+
+function describeFailure(number: number, { played, problem }: Outcome): string {
+  return `history ${number} of TIDEMARK_SEED=${seed} TIDEMARK_HISTORIES=${count}
+
+${played.script.join('\n')}
+
+${problem}`
+}
+
+async function dropTables(prefix: string): Promise<void> {
+  for (const table of await tablesOf(pipeline.source, prefix)) {
+    await pipeline.source.query(`drop table if exists public.${pg.escapeIdentifier(table)} cascade`)
+  }
+}
+
+async function tablesOf(database: pg.Pool, prefix = 'h'): Promise<string[]> {
+  const { rows } = await database.query(
+    `select relname as name from pg_class
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v') and starts_with(relname, $1) and relname ~ '^h[0-9]+_'`,
+    [prefix],
+  )
+  return rows.map(({ name }) => name)
+}
