@@ -18,9 +18,8 @@ export type Conditions = {
 
 /** Makes what decides about types usable in this session, before the source is migrated. */
 export async function prepareTypeRules(client: pg.ClientBase): Promise<void> {
-  const sql = await readFile(columnTypes, 'utf8')
-  const rules = sql.slice(0, sql.indexOf('-- Published tables with dates'))
-  await client.query(rules.replaceAll(/\btidemark\.(?=column_type)/g, 'pg_temp.'))
+  const rules = await readFile(columnTypes, 'utf8')
+  await client.query(rules.replaceAll(/\btidemark\.(?=\w+\()/g, 'pg_temp.'))
 }
 
 /** Does what the refusals of a column say, unless that is to give it another type. */
