@@ -120,7 +120,8 @@ export class TableRegister {
 function effectOf(contract: TableContract, table: Relation['table'], before: Relation | undefined): ContractEffect {
   const applied = before !== undefined && typeof before.table !== 'string' && !before.contract.dropped
   if (contract.dropped) return { kind: applied || before !== undefined ? 'drop' : 'none' }
-  if (typeof table !== 'string') return { kind: 'shape' }
+  // Until it is published, nothing comes for it, and it may change in any way.
+  if (typeof table !== 'string') return { kind: contract.published ? 'shape' : 'none' }
   const unexpected = applied || contract.refusal === null
   return unexpected ? { kind: 'stop', reason: `it cannot be captured any more: ${table}` } : { kind: 'none' }
 }

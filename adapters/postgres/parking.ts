@@ -17,7 +17,7 @@ export type StoppedTable = {
 /** What is set for tables, as it stands when a batch begins. */
 export type TableSettings = {
   readonly stopped: readonly StoppedTable[]
-  /** Tables whose rows are to be read again, and which nobody asked for in the last five minutes. */
+  /** Tables whose rows are to be read again, and which nobody asked for in the last ten seconds. */
   readonly resyncs: readonly string[]
   readonly isLogged: BatchContext['isLogged']
 }
@@ -35,7 +35,7 @@ export async function loadSettings(client: pg.PoolClient): Promise<TableSettings
          select coalesce(json_agg(json_build_object(
            'relation', s.relation, 'generation', s.generation, 'name', s.schema_name || '.' || s.table_name,
            'accepted', s.accepted_at is not null,
-           'due', s.automatic and coalesce(s.requested_at < now() - interval '5 minutes', true)
+           'due', s.automatic and coalesce(s.requested_at < now() - interval '10 seconds', true)
          )), '[]')
          from tidemark.stopped_table s
        ) as stopped,

@@ -44,26 +44,23 @@ beforeEach(async () => {
 
 afterEach(() => source.drop())
 
-test.each([
-  'create table log (line text)',
-  'create table log (line text unique)',
-  'create table log (line text not null unique)',
-  'create table log (line text primary key deferrable)',
-  'create table log (line text); alter table log replica identity nothing',
-])('"%s" is captured with replica identity full and without a key', async (ddl) => {
-  await run(ddl)
-  await settle()
+test.each(['create table log (line text)', 'create table log (line text); alter table log replica identity nothing'])(
+  '"%s" is captured with replica identity full and without a key',
+  async (ddl) => {
+    await run(ddl)
+    await settle()
 
-  expect(await capture()).toMatchObject({ tables: { 'public.log': 'captured' } })
+    expect(await capture()).toMatchObject({ tables: { 'public.log': 'captured' } })
 
-  expect(await newest('public.log')).toMatchObject({
-    published: true,
-    complete: true,
-    replicaIdentity: 'full',
-    columns: [{ key: null }],
-  })
-  await run(`insert into log values ('a'); update log set line = 'b'; delete from log`)
-})
+    expect(await newest('public.log')).toMatchObject({
+      published: true,
+      complete: true,
+      replicaIdentity: 'full',
+      columns: [{ key: null }],
+    })
+    await run(`insert into log values ('a'); update log set line = 'b'; delete from log`)
+  },
+)
 
 test('a table with a key whose large values are not told apart from null gets replica identity full', async () => {
   await run('create table list (id int primary key, v polygon)')

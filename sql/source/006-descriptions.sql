@@ -164,7 +164,7 @@ begin
       'dropped', false,
       'published', tidemark.is_published(c.oid),
       'refusal', case
-        when tidemark.is_chosen(c.oid) then (select string_agg(r.reason, '; ') from tidemark.refusals(c.oid) r)
+        when tidemark.is_chosen(c.oid) then (select string_agg(r.reason, '; ' order by r.reason) from tidemark.refusals(c.oid) r)
         else 'it is not among the captured tables'
       end,
       'generation', coalesce(t.generation, (tidemark.latest_contract(c.oid) ->> 'generation')::integer, 1),

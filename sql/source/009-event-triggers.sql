@@ -46,6 +46,7 @@ begin
   from unnest(classes, objects) as command (classid, objid)
   join pg_class c on c.oid = command.objid
   where command.classid = 'pg_class'::regclass;
+  named := named || array(select i.indrelid from pg_index i where i.indexrelid = any (named));
   if 'pg_namespace'::regclass = any (classes) then
     named := named || array(select c.oid from pg_class c where c.relnamespace = any (objects));
   end if;
@@ -135,7 +136,8 @@ as $$
 declare
   relation oid;
 begin
-  -- Tables themselves, and tables that lost a column or a constraint to a cascade.
+  -- Tables themselves, and tables that lost a column or a constraint to a cascade. What an index was of is not told:
+  -- tables that were refused for one are looked at again by the next capture.
   for relation in
     select d.objid
     from pg_event_trigger_dropped_objects() d
@@ -181,7 +183,7 @@ begin
   create event trigger tidemark_ddl_command_end on ddl_command_end
     when tag in (
       'ALTER EXTENSION', 'ALTER INDEX', 'ALTER SCHEMA', 'ALTER TABLE', 'ALTER TYPE', 'CREATE EXTENSION',
-      'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO'
+      'CREATE INDEX', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO'
     )
     execute function tidemark.on_ddl_command_end();
   create event trigger tidemark_sql_drop on sql_drop

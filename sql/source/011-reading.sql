@@ -8,12 +8,20 @@ as $$
   select exists (select from pg_inherits i where i.inhparent = of_relation)
 $$;
 
--- Whether Debezium can read the table in chunks: by its key, and under a name that it can take from its stored offset.
+-- Whether Debezium can read the table in chunks: by a key whose values it can compare with (timestamps and others it
+-- sends as text), and under a name that it can take from its stored offset.
 create or replace function tidemark.is_read_in_chunks(of_relation oid) returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select exists (select from tidemark.key_columns(of_relation)) and n.nspname || c.relname !~ '[\s.''`]'
+  select n.nspname || c.relname !~ '[\s.''`]'
+    and exists (select from tidemark.key_columns(of_relation))
+    and not exists (
+      select
+      from tidemark.key_columns(of_relation) k
+      join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
+      where a.atttypid <> all ('{int2,int4,int8,text,varchar,uuid,numeric}'::regtype[])
+    )
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   where c.oid = of_relation

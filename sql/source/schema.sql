@@ -823,7 +823,7 @@ begin
       'dropped', false,
       'published', tidemark.is_published(c.oid),
       'refusal', case
-        when tidemark.is_chosen(c.oid) then (select string_agg(r.reason, '; ') from tidemark.refusals(c.oid) r)
+        when tidemark.is_chosen(c.oid) then (select string_agg(r.reason, '; ' order by r.reason) from tidemark.refusals(c.oid) r)
         else 'it is not among the captured tables'
       end,
       'generation', coalesce(t.generation, (tidemark.latest_contract(c.oid) ->> 'generation')::integer, 1),
@@ -1170,7 +1170,14 @@ CREATE OR REPLACE FUNCTION tidemark.is_read_in_chunks(of_relation oid)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select exists (select from tidemark.key_columns(of_relation)) and n.nspname || c.relname !~ '[\s.''`]'
+  select n.nspname || c.relname !~ '[\s.''`]'
+    and exists (select from tidemark.key_columns(of_relation))
+    and not exists (
+      select
+      from tidemark.key_columns(of_relation) k
+      join pg_attribute a on a.attrelid = c.oid and a.attnum = k.attnum
+      where a.atttypid <> all ('{int2,int4,int8,text,varchar,uuid,numeric}'::regtype[])
+    )
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   where c.oid = of_relation
@@ -1519,7 +1526,8 @@ AS $function$
 declare
   relation oid;
 begin
-  -- Tables themselves, and tables that lost a column or a constraint to a cascade.
+  -- Tables themselves, and tables that lost a column or a constraint to a cascade. What an index was of is not told:
+  -- tables that were refused for one are looked at again by the next capture.
   for relation in
     select d.objid
     from pg_event_trigger_dropped_objects() d
@@ -1868,7 +1876,7 @@ begin
     join pg_namespace n on n.oid = c.relnamespace
     where c.oid = relation
   ),
-  -- Without a primary key, or with a deferrable one, rows are told apart by all their values.
+  -- Without a primary key rows are told apart by all their values.
   key as (
     select k.attnum, k.place
     from pg_index i
@@ -1920,6 +1928,29 @@ begin
           and i.indisreplident
           and i.indisprimary
       )
+    union all
+    -- Debezium takes such an index for the key, whose values are not those of one row; then changes that it sends again
+    -- cannot be told (docs/decisions/006).
+    (
+      select 1, 0, format('it has no primary key but the unique index %I, by which its changes cannot be told apart', u.relname),
+        case
+          when i.indisprimary then format('alter table %1$s drop constraint %2$I, add primary key (%3$s)', this.name, u.relname,
+            string_agg(format('%I', a.attname), ', ' order by k.place))
+          when bool_and(a.attnotnull) is true and i.indpred is null
+            then format('alter table %s add primary key (%s)', this.name, string_agg(format('%I', a.attname), ', ' order by k.place))
+          else format('alter table %s add column row_id bigint generated always as identity primary key', this.name)
+        end
+      from this
+      join pg_index i on i.indrelid = this.oid and i.indisunique
+      join pg_class u on u.oid = i.indexrelid
+      cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
+      left join pg_attribute a on a.attrelid = this.oid and a.attnum = k.attnum
+      where not exists (select from key)
+        and k.place <= i.indnkeyatts
+      group by this.name, u.relname, i.indexrelid, i.indimmediate, i.indisprimary, i.indpred
+      order by i.indisprimary desc, bool_and(a.attnotnull) is true desc, i.indexrelid
+      limit 1
+    )
     union all
     select 2, 0, 'row-level security hides rows from tidemark_capture',
       format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
@@ -2170,6 +2201,7 @@ begin
   from unnest(classes, objects) as command (classid, objid)
   join pg_class c on c.oid = command.objid
   where command.classid = 'pg_class'::regclass;
+  named := named || array(select i.indrelid from pg_index i where i.indexrelid = any (named));
   if 'pg_namespace'::regclass = any (classes) then
     named := named || array(select c.oid from pg_class c where c.relnamespace = any (objects));
   end if;
@@ -2220,7 +2252,7 @@ $function$
 -- owned by postgres
 
 event trigger tidemark_ddl_command_end on ddl_command_end execute tidemark.on_ddl_command_end() always
-  when ALTER EXTENSION, ALTER INDEX, ALTER SCHEMA, ALTER TABLE, ALTER TYPE, CREATE EXTENSION, CREATE SCHEMA, CREATE TABLE, CREATE TABLE AS, SELECT INTO
+  when ALTER EXTENSION, ALTER INDEX, ALTER SCHEMA, ALTER TABLE, ALTER TYPE, CREATE EXTENSION, CREATE INDEX, CREATE SCHEMA, CREATE TABLE, CREATE TABLE AS, SELECT INTO
 
 event trigger tidemark_sql_drop on sql_drop execute tidemark.on_sql_drop() always
 

@@ -473,6 +473,10 @@ begin
   end if;
   execute format('create table tidemark_rows.%I (%s%s, primary key (%s)) with (fillfactor = 85)',
     rows_name, bookkeeping, columns, key_names);
+  if key_names <> '"tidemark$image"' then
+    -- For maintenance, which removes delete markers that nothing can come before any more.
+    execute format('create index on tidemark_rows.%I ("tidemark$epoch") where not "tidemark$live"', rows_name);
+  end if;
   execute format('comment on table tidemark_rows.%I is %L',
     rows_name, format('rows of %s.%s', contract ->> 'schema', contract ->> 'table'));
   execute format('grant select, insert, update, delete on tidemark_rows.%I to tidemark_apply', rows_name);
@@ -1377,17 +1381,25 @@ begin
   if only_member is not null then
     return tidemark.own_query(only_member);
   end if;
-  -- While DDL on a partitioned table goes through its leaves, the columns that all of them have.
+  -- While DDL on a partitioned table goes through its leaves: the columns that all of them have, as text where their
+  -- types differ.
   with named as (
-    select m.relation, m.own, c ->> 'name' as name, n
+    select m.relation, m.own, c ->> 'name' as name, c ->> 'carried' as type, n
     from tidemark.members(of_schema, of_table) m
     cross join jsonb_array_elements(m.contract -> 'columns') with ordinality as listed (c, n)
+  ),
+  shared as (
+    select n.name, count(distinct n.type) = 1 as alike
+    from named n
+    group by n.name
+    having count(*) = (select count(*) from tidemark.members(of_schema, of_table))
   )
-  select string_agg(format('%I', first.name), ', ' order by first.n) into names
+  select string_agg(case when s.alike then format('%I', s.name) else format('%1$I::text as %1$I', s.name) end, ', '
+    order by first.n)
+  into names
   from named first
-  where first.relation = (select m.relation from tidemark.members(of_schema, of_table) m order by m.own desc, m.relation limit 1)
-    and (select count(*) from named n where n.name = first.name)
-      = (select count(*) from tidemark.members(of_schema, of_table));
+  join shared s using (name)
+  where first.relation = (select m.relation from tidemark.members(of_schema, of_table) m order by m.own desc, m.relation limit 1);
   return (
     select string_agg(format('select %s from (%s) as m%s', names, tidemark.own_query(m.relation), m.relation), ' union all '
       order by m.own desc, m.relation)
