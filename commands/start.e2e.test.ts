@@ -104,7 +104,6 @@ async function changeTarget(): Promise<void> {
   const { endpoints } = JSON.parse(await readFile(join(directory, 'engine.json'), 'utf8'))
   const client = new pg.Client({ connectionString: endpoints.target })
   await client.connect()
-  const { rows } = await client.query(`select relation from tidemark.table_marker where table_name = 'taxi_zones'`)
-  await client.query(`update tidemark_rows.t${rows[0].relation} set zone = 'Elsewhere' where location_id = 7`)
+  await client.query(`update public.taxi_zones set zone = 'Elsewhere' where location_id = 7`)
   await client.end()
 }

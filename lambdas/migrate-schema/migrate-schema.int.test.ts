@@ -96,7 +96,7 @@ test('from nothing, both sides are migrated, the roles log in, and tables that a
   expect(logins).toEqual(Object.keys(passwords))
   const tables = await source.pool.query('select table_name, state from tidemark.captured_table order by 1')
   expect(tables.rows).toEqual([
-    { table_name: 'log', state: 'refused' },
+    { table_name: 'log', state: 'captured' },
     { table_name: 'ride', state: 'captured' },
   ])
   const contracts = await source.pool.query(`

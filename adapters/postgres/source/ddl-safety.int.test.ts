@@ -81,8 +81,8 @@ test('names that mean something to SQL are quoted wherever they are used', async
   const state = await source.state('Sch;em(a.drop "table; --')
 
   expect(state!.reason).toBe(
-    'the name of its column "select ""x""" is reserved or holds a quote; ' +
-      'its name holds a quote, a backslash, a bracket or one of *+?|^; ' +
+    'its name holds a quote, a backslash, a bracket or one of *+?|^; ' +
+      'the name of its column "select ""x""" is reserved or holds a quote; ' +
       'the name of its schema holds a quote, a backslash, a bracket or one of *+?|^',
   )
   await run(state!.fix!)
