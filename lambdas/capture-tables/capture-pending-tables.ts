@@ -123,8 +123,15 @@ async function tryStep(client: ClientBase, { relation, state }: Table): Promise<
 async function uncaptured(client: ClientBase): Promise<Table[]> {
   const { rows } = await client.query<Table>(`
     select relation, schema_name || '.' || table_name as name, state,
-      concat_ws(' ', state, seen_marks, case when not_before > clock_timestamp() then clock_timestamp() end) as progress
+      concat_ws(' ', state, seen_marks, case when not_before > clock_timestamp() or is_being_read then clock_timestamp() end)
+        as progress
     from tidemark.captured_table
+    -- A reading all at once is one statement that names its signal.
+    cross join lateral (
+      select exists (
+        select from pg_stat_activity where state <> 'idle' and pid <> pg_backend_pid() and query like '%' || signal_id || '%'
+      ) as is_being_read
+    ) as activity
     where state in ('pending', 'awaiting writers', 'reading')
     order by since, relation`)
   return rows

@@ -103,7 +103,7 @@ test('from nothing, both sides are migrated, the roles log in, and tables that a
     select contract ->> 'table' as name, contract ->> 'published' as published, version, count(*)::int as slots
     from tidemark.table_contract group by 1, 2, 3 order by 1`)
   expect(contracts.rows).toEqual([
-    { name: 'log', published: 'false', version: 1, slots: 4 },
+    { name: 'log', published: 'true', version: 1, slots: 4 },
     { name: 'ride', published: 'true', version: 1, slots: 4 },
   ])
 })
