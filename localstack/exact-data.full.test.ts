@@ -92,8 +92,14 @@ test('tables that are altered while pgbench runs are equal', async () => {
   expectEqual(await pipeline.compare())
 })
 
-test('a table without a key holds each row as often as the source after Connect was killed three times', async () => {
+test('Connect killed three times: a table without a key holds each row as often as the source, history each change once', async () => {
   await pipeline.source.query('create table public.journal (line text, amount numeric)')
+  await eventually('its capture', async () => {
+    const { rows } = await pipeline.source.query(
+      `select state from tidemark.captured_table where table_name = 'journal'`,
+    )
+    return rows[0]?.state === 'captured'
+  })
   const before = (await historyRows()) as number
   let written = 0
   const committed = await duringPgbench(async () => {
@@ -119,5 +125,12 @@ test('a table without a key holds each row as often as the source after Connect 
 
   expectEqual(comparison)
   expect(rowsOf(comparison, 'journal')).toBe(written)
+  const { rows: changes } = await pipeline.target.query(
+    `select op, count(*)::int from tidemark.change_log where table_name = 'journal' group by op order by op`,
+  )
+  expect(changes).toEqual([
+    { op: 'insert', count: written },
+    { op: 'update', count: written / 10 },
+  ])
   expect(rowsOf(comparison, 'pgbench_history')).toBe(before + committed)
 })
