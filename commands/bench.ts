@@ -14,7 +14,8 @@ Starts the whole stack in a directory of its own and measures it with taxi trips
   decoded   changes of 8 columns that a second of one core reads, decodes and reduces; before the stack is started
   latency   from commit to visible at 100 single-row commits a second, for 20 s
   captured  rows a second from the first insert until all are on the topic
-  applied   rows a second of a topic that is filled beforehand, three times: the first one finds cold functions
+  applied   rows a second of a topic that is filled beforehand, three times: the first one finds cold functions; then
+            twice with history off
   tail      from the last row on the topic until it is visible, during a load
   memory    resident memory of every process of the stack
   --rows    rows of each load (200000)
@@ -53,12 +54,16 @@ async function measure(rows: number) {
     const drains = []
     for (let run = 0; run < 3; run++) drains.push(await measureDrain(pipeline, source, { trips, rows }))
     const tail = await measureTail(pipeline, source, { trips, rows })
+    await pipeline.target.query(`select tidemark.set_history('*', false)`)
+    const withoutHistory = []
+    for (let run = 0; run < 2; run++) withoutHistory.push(await measureDrain(pipeline, source, { trips, rows }))
     const memoryLoaded = await pipeline.engine.residentBytes()
     return {
       machine,
       decoded,
       latencyMs,
       drains,
+      withoutHistory,
       tail,
       memoryMb: { idle: megabytes(memoryIdle), loaded: megabytes(memoryLoaded) },
     }
@@ -70,14 +75,16 @@ async function measure(rows: number) {
 
 const megabytes = (bytes: number): number => Math.round(bytes / 1e6)
 
-function describe({ machine, decoded, latencyMs, drains, tail, memoryMb }: Result): string {
+function describe({ machine, decoded, latencyMs, drains, withoutHistory, tail, memoryMb }: Result): string {
   const rates = (pick: (drain: Result['drains'][number]) => number) => drains.map((drain) => pick(drain)).join(', ')
+  const without = withoutHistory.map(({ appliedPerSecond }) => appliedPerSecond).join(', ')
   const rows = [
     ['machine', `${machine.cores} cores, load ${machine.loadBefore.toFixed(1)} before`],
     ['decoded', `${decoded.perCoreSecond} changes in a second of one core`],
     ['commit to visible', `p50 ${latencyMs.p50} ms, p95 ${latencyMs.p95} ms, p99 ${latencyMs.p99} ms at 100 changes/s`],
     ['captured', `${rates((drain) => drain.capturedPerSecond)} rows/s`],
     ['applied', `${rates((drain) => drain.appliedPerSecond)} rows/s, topic filled beforehand`],
+    ['without history', `${without} rows/s`],
     ['tail', `last of ${tail.rows} rows visible ${tail.lastVisibleAfterSeconds} s after it is on the topic`],
     ['memory', `${memoryMb.idle} MB at 100 changes/s, ${memoryMb.loaded} MB after the loads`],
   ]
