@@ -11,7 +11,7 @@ const seed = Number(process.env['TIDEMARK_SEED'] ?? 77)
 const steps = 60
 const atOnce = 4
 /** Until everything of a history is visible, readings of whole tables included. */
-const waitMs = 180_000
+const waitMs = 600_000
 
 let pipeline: TestPipeline
 
