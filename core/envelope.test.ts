@@ -57,6 +57,11 @@ test('an audit message comes with the transaction it is of', () => {
   })
 })
 
+test('an audit message that is no text is told from one', () => {
+  const value = capturedValue('logical-message').replace(/"content":"[^"]*"/, '"content":"/////w=="')
+  expect(() => readRecord(value)).toThrow('not text in UTF-8')
+})
+
 test.each([
   ['STARTED', true],
   ['SKIPPED', false],

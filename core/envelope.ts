@@ -1,4 +1,4 @@
-import { base64Text } from './base64.ts'
+import { base64ToBytes, utf8Text } from './codecs/bytes.ts'
 import { parseContract, type TableContract } from './contract.ts'
 import { exactLsn } from './lsn.ts'
 import type { Position } from './position.ts'
@@ -149,7 +149,16 @@ function placeOf(op: RowChange['op'], source: NonNullable<Envelope['source']>) {
 
 function readMessage({ source, message }: Envelope): Incoming {
   if (message?.prefix !== 'audit' || source === undefined) return { kind: 'ignored' }
-  return { kind: 'audit', message: { ...placeOf('create', source), text: base64Text(message.content ?? '') } }
+  return { kind: 'audit', message: { ...placeOf('create', source), text: messageText(message.content ?? '') } }
+}
+
+/** Applications may send any bytes as a message. */
+function messageText(content: string): string {
+  try {
+    return utf8Text(base64ToBytes(content))
+  } catch (error) {
+    throw new EnvelopeError('the audit message is not text in UTF-8', { cause: error })
+  }
 }
 
 /** A later read has no Lsn of its own: whatever is streamed after it is newer. */

@@ -158,9 +158,12 @@ async function keepAudits(client: pg.PoolClient, messages: readonly AuditMessage
      from jsonb_to_recordset($1::jsonb) as m (epoch integer, txid bigint, lsn bigint, at float8, who text, application text,
        why text, details jsonb)
      on conflict do nothing`,
-    [JSON.stringify(messages.map(auditRow))],
+    [storable(JSON.stringify(messages.map(auditRow)))],
   )
 }
+
+/** Postgres refuses NUL and half a character in JSON, which applications may send. */
+const storable = (json: string): string => json.replace(/\\u(0000|d[89a-f]..)/gi, '\\ufffd')
 
 function auditRow({ position, txId, committedAtMs, text }: AuditMessage) {
   const place = { epoch: position.epoch, txid: txId ?? 0, lsn: position.lsn, at: committedAtMs }

@@ -88,3 +88,10 @@ test('who and why come from the transaction’s messages, whichever topic partit
     { op: 'insert', who: null },
   ])
 })
+
+test('what Postgres cannot store in a message does not hold up the changes', async () => {
+  const log = life()
+  log.audit({ who: 'a\0b', why: '\ud800' }, { lsn: 11, txId: 6 })
+  await apply(log.records)
+  expect((await history('op, who, why'))[1]).toEqual({ op: 'update', who: 'a\ufffdb', why: '\ufffd' })
+})
