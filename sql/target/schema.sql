@@ -1266,10 +1266,12 @@ CREATE OR REPLACE FUNCTION tidemark.show_view(of_schema text, of_table text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  query text := tidemark.view_query(of_schema, of_table);
-  granted record;
+  query text;
   grants text[];
 begin
+  -- Relations that share a parent take turns at its view: another's rows may just be replaced.
+  perform pg_advisory_xact_lock(hashtextextended(format('tidemark.show_view %I.%I', of_schema, of_table), 0));
+  query := tidemark.view_query(of_schema, of_table);
   if query is null then
     perform tidemark.drop_view(of_schema, of_table);
     return;
