@@ -51,7 +51,8 @@ create table if not exists tidemark.captured_table (
   signal_id text,
   seen_marks bigint,
   seen_lsn pg_lsn,
-  since timestamptz not null default now()
+  since timestamptz not null default now(),
+  check (state <> 'captured' or complete)
 );
 
 comment on column tidemark.captured_table.reason is 'why the table is refused';

@@ -92,32 +92,61 @@ begin
 end
 $$;
 
--- Brings the capture state of a relation in line with its contract; a relation that is not to be captured has none.
-create or replace function tidemark.observe_state(of_relation oid, contract jsonb) returns void
-language plpgsql
+-- What the capture state of a relation has to say by its contract; no row for a relation that is not to be captured.
+create or replace function tidemark.wanted_state(of_relation oid, contract jsonb)
+returns table (
+  relation bigint, schema_name text, table_name text, state text, reason text, fix text, generation integer, complete boolean
+)
+language plpgsql stable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  fixes text;
 begin
   if contract is null or (contract ->> 'dropped')::boolean or not tidemark.is_chosen(of_relation) then
-    delete from tidemark.captured_table t where t.relation = of_relation;
     return;
   end if;
-  if contract ->> 'refusal' is not null then
-    select string_agg(r.fix || ';', E'\n') into fixes from tidemark.refusals(of_relation) r;
-  end if;
-  insert into tidemark.captured_table as t (relation, schema_name, table_name, state, reason, fix, generation, complete)
-  values (
-    of_relation,
+  return query select
+    of_relation::bigint,
     contract ->> 'schema',
     contract ->> 'table',
     case when contract ->> 'refusal' is null then 'pending' else 'refused' end,
     contract ->> 'refusal',
-    fixes,
+    case when contract ->> 'refusal' is not null then (
+      select string_agg(r.fix || ';', E'\n') from tidemark.refusals(of_relation) r
+    ) end,
     (contract ->> 'generation')::integer,
-    (contract ->> 'complete')::boolean
-  )
+    (contract ->> 'complete')::boolean;
+end
+$$;
+
+-- Whether the capture state of a relation says what its contract wants.
+create or replace function tidemark.is_settled(of_relation oid, contract jsonb) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return not exists (
+    select
+    from tidemark.wanted_state(of_relation, contract) w
+    full join (select * from tidemark.captured_table c where c.relation = of_relation::bigint) as t using (relation)
+    where (w.schema_name, w.table_name, w.reason, w.fix, w.generation, w.complete)
+        is distinct from (t.schema_name, t.table_name, t.reason, t.fix, t.generation, t.complete)
+      or t.state <> w.state and not (contract ->> 'published')::boolean
+  );
+end
+$$;
+
+-- Brings the capture state of a relation in line with its contract; whose turn it is.
+create or replace function tidemark.observe_state(of_relation oid, contract jsonb) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tidemark.is_settled(of_relation, contract) then
+    return;
+  end if;
+  insert into tidemark.captured_table as t
+    (relation, schema_name, table_name, state, reason, fix, generation, complete)
+  select * from tidemark.wanted_state(of_relation, contract)
   on conflict (relation) do update
   set schema_name = excluded.schema_name,
       table_name = excluded.table_name,
@@ -132,10 +161,10 @@ begin
       reason = excluded.reason,
       fix = excluded.fix,
       generation = excluded.generation,
-      complete = excluded.complete
-  where (t.schema_name, t.table_name, t.reason, t.fix, t.generation, t.complete) is distinct from
-      (excluded.schema_name, excluded.table_name, excluded.reason, excluded.fix, excluded.generation, excluded.complete)
-    or t.state <> excluded.state and not (contract ->> 'published')::boolean;
+      complete = excluded.complete;
+  if not found then
+    delete from tidemark.captured_table t where t.relation = of_relation::bigint;
+  end if;
 end
 $$;
 
@@ -203,16 +232,17 @@ as $$
 declare
   due jsonb := tidemark.due_contract(of_relation);
 begin
-  if due is null then
-    perform tidemark.observe_state(of_relation, tidemark.latest_contract(of_relation));
+  if due is null and tidemark.is_settled(of_relation, tidemark.latest_contract(of_relation)) then
     return false;
   end if;
+  -- What was seen until here may be what somebody else is changing: his turn ends with his transaction.
   perform tidemark.take_turn(of_relation);
   if (due ->> 'published')::boolean then
     perform tidemark.secure_images(of_relation, due);
   end if;
   due := tidemark.due_contract(of_relation);
   if due is null then
+    perform tidemark.observe_state(of_relation, tidemark.latest_contract(of_relation));
     return false;
   end if;
   perform tidemark.observe_state(of_relation, due);

@@ -45,6 +45,7 @@ table tidemark.captured_table (
   seen_marks bigint -- marks that Debezium had set for the signal when the log was at seen_lsn
   seen_lsn pg_lsn
   since timestamp with time zone not null default now()
+  constraint captured_table_check CHECK (((state <> 'captured'::text) OR complete))
   constraint captured_table_generation_check CHECK ((generation > 0))
   constraint captured_table_pkey PRIMARY KEY (relation)
   constraint captured_table_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'awaiting writers'::text, 'reading'::text, 'captured'::text, 'refused'::text])))
@@ -1184,6 +1185,25 @@ AS $function$
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.is_settled(of_relation oid, contract jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return not exists (
+    select
+    from tidemark.wanted_state(of_relation, contract) w
+    full join (select * from tidemark.captured_table c where c.relation = of_relation::bigint) as t using (relation)
+    where (w.schema_name, w.table_name, w.reason, w.fix, w.generation, w.complete)
+        is distinct from (t.schema_name, t.table_name, t.reason, t.fix, t.generation, t.complete)
+      or t.state <> w.state and not (contract ->> 'published')::boolean
+  );
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.key_columns(relation oid)
  RETURNS TABLE(attnum smallint, place bigint)
  LANGUAGE plpgsql
@@ -1399,27 +1419,13 @@ CREATE OR REPLACE FUNCTION tidemark.observe_state(of_relation oid, contract json
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  fixes text;
 begin
-  if contract is null or (contract ->> 'dropped')::boolean or not tidemark.is_chosen(of_relation) then
-    delete from tidemark.captured_table t where t.relation = of_relation;
+  if tidemark.is_settled(of_relation, contract) then
     return;
   end if;
-  if contract ->> 'refusal' is not null then
-    select string_agg(r.fix || ';', E'\n') into fixes from tidemark.refusals(of_relation) r;
-  end if;
-  insert into tidemark.captured_table as t (relation, schema_name, table_name, state, reason, fix, generation, complete)
-  values (
-    of_relation,
-    contract ->> 'schema',
-    contract ->> 'table',
-    case when contract ->> 'refusal' is null then 'pending' else 'refused' end,
-    contract ->> 'refusal',
-    fixes,
-    (contract ->> 'generation')::integer,
-    (contract ->> 'complete')::boolean
-  )
+  insert into tidemark.captured_table as t
+    (relation, schema_name, table_name, state, reason, fix, generation, complete)
+  select * from tidemark.wanted_state(of_relation, contract)
   on conflict (relation) do update
   set schema_name = excluded.schema_name,
       table_name = excluded.table_name,
@@ -1434,10 +1440,10 @@ begin
       reason = excluded.reason,
       fix = excluded.fix,
       generation = excluded.generation,
-      complete = excluded.complete
-  where (t.schema_name, t.table_name, t.reason, t.fix, t.generation, t.complete) is distinct from
-      (excluded.schema_name, excluded.table_name, excluded.reason, excluded.fix, excluded.generation, excluded.complete)
-    or t.state <> excluded.state and not (contract ->> 'published')::boolean;
+      complete = excluded.complete;
+  if not found then
+    delete from tidemark.captured_table t where t.relation = of_relation::bigint;
+  end if;
 end
 $function$
 -- owned by postgres
@@ -1450,16 +1456,17 @@ AS $function$
 declare
   due jsonb := tidemark.due_contract(of_relation);
 begin
-  if due is null then
-    perform tidemark.observe_state(of_relation, tidemark.latest_contract(of_relation));
+  if due is null and tidemark.is_settled(of_relation, tidemark.latest_contract(of_relation)) then
     return false;
   end if;
+  -- What was seen until here may be what somebody else is changing: his turn ends with his transaction.
   perform tidemark.take_turn(of_relation);
   if (due ->> 'published')::boolean then
     perform tidemark.secure_images(of_relation, due);
   end if;
   due := tidemark.due_contract(of_relation);
   if due is null then
+    perform tidemark.observe_state(of_relation, tidemark.latest_contract(of_relation));
     return false;
   end if;
   perform tidemark.observe_state(of_relation, due);
@@ -2230,6 +2237,31 @@ begin
     @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'table', c.relname))
   where c.oid = any (named)
     and c.relkind = 'p';
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.wanted_state(of_relation oid, contract jsonb)
+ RETURNS TABLE(relation bigint, schema_name text, table_name text, state text, reason text, fix text, generation integer, complete boolean)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if contract is null or (contract ->> 'dropped')::boolean or not tidemark.is_chosen(of_relation) then
+    return;
+  end if;
+  return query select
+    of_relation::bigint,
+    contract ->> 'schema',
+    contract ->> 'table',
+    case when contract ->> 'refusal' is null then 'pending' else 'refused' end,
+    contract ->> 'refusal',
+    case when contract ->> 'refusal' is not null then (
+      select string_agg(r.fix || ';', E'\n') from tidemark.refusals(of_relation) r
+    ) end,
+    (contract ->> 'generation')::integer,
+    (contract ->> 'complete')::boolean;
 end
 $function$
 -- owned by postgres

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 
@@ -24,6 +25,13 @@ afterEach(async () => {
   expect((await run('select message from tidemark.contract_failure')).rows).toEqual([])
   await source.drop()
 })
+
+async function untilSomebodyWaits(): Promise<void> {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await pause(2)) {
+    if ((await run('select from pg_locks where not granted')).rowCount! > 0) return
+  }
+  throw new Error('nobody waited for a lock')
+}
 
 /** A captured table. */
 async function capture(columns: string): Promise<void> {
@@ -147,6 +155,26 @@ test('a rewrite that could not be noted at once begins a generation with the nex
 
   expect((await generations()).at(-1)).toMatchObject({ generation: 2, complete: false })
   expect(await source.state('public.ride')).toMatchObject({ state: 'pending' })
+})
+
+test('DDL on a table whose reading ends at that moment leaves it captured, and complete', async () => {
+  await run('create table ride (id int primary key, fare int)')
+  await run(`select tidemark.publish_table('ride'::regclass); select tidemark.await_writers('ride'::regclass)`)
+  await run(`
+    update tidemark.captured_table set state = 'reading', complete = false;
+    select tidemark.observe_table('ride'::regclass)`)
+  const capture = await source.pool.connect()
+  await capture.query(`begin; select tidemark.take_turn('ride'::regclass), tidemark.end_capture('ride'::regclass)`)
+
+  const ddl = run('alter table ride alter column fare set statistics 5')
+  await Promise.race([ddl, untilSomebodyWaits()])
+  await capture.query('commit')
+  capture.release()
+  await ddl
+  await run('alter table ride alter column fare set statistics 6')
+
+  expect((await generations()).at(-1)).toMatchObject({ complete: true })
+  expect(await source.state('public.ride')).toMatchObject({ state: 'captured' })
 })
 
 test('while nobody listens, what is published is complete: the initial snapshot reads it', async () => {
