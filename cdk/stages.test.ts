@@ -46,14 +46,14 @@ test('the local stage needs neither the internet nor Docker nor anything that ha
   expect(text).toContain('"Image":"quay.io/debezium/connect:3.7.0.Final"')
 })
 
-test('a stage that is deployed builds its Connect image, which holds the corrected class', () => {
+test('a stage that is deployed builds its Connect image, which holds the corrected classes', () => {
   for (const { name, capture } of Object.values(stages)) {
     expect([name, capture.image]).toEqual([name, name === 'local' ? 'public' : 'iam'])
   }
   expect(synthesize(prod).text).not.toContain('quay.io/debezium')
   const dockerfile = readFileSync(join(import.meta.dirname, 'capture/image/Dockerfile'), 'utf8')
   expect(dockerfile).toContain(
-    `COPY corrected-class/${basename(correction)} /kafka/connect/debezium-connector-postgres/`,
+    `COPY corrected-classes/${basename(correction)} /kafka/connect/debezium-connector-postgres/`,
   )
 })
 

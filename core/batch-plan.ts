@@ -193,7 +193,8 @@ class BatchPlanner {
       else this.#rows.add(table, change, this.#context.isLogged(table.contract))
     } catch (error) {
       if (!(error instanceof ValueError)) throw error
-      this.#stop(offset, { ...stopOf(table), reason: error.message })
+      const automatic = change.op === 'later read' && this.#context.register.meetsFormerReads(table.contract.relation)
+      this.#stop(offset, { ...stopOf(table), reason: error.message, automatic })
       return
     }
     this.plan.changes++
@@ -271,6 +272,12 @@ class BatchPlanner {
     if (!keyless.ledger.streams(beacon.epoch)) this.#noteInitialRead(position)
     if (beacon.readSnapshot === null || !keyless.ledger.active) return
     for (const table of tablesRead(register, beacon)) {
+      const { relation, generation } = table.contract
+      if (this.#isStopped(relation, generation, tableName(table.contract))) {
+        // What was kept of it is part of what is read from here on: applied as well it would count twice.
+        this.plan.stops.push({ ...stopOf(table), reason: 'it was stopped when its rows were read' })
+        continue
+      }
       noteReading(keyless, table, beacon.readSnapshot)
       this.#openWrites(table, true, beacon.readSnapshot)
     }

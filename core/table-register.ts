@@ -36,6 +36,8 @@ export type Lookup =
 type Relation = {
   readonly epoch: number
   readonly contract: TableContract
+  /** Reads that were made for the generation before may still come. */
+  readonly meetsFormerReads: boolean
   /** Why it is not applied, or how. */
   readonly table: AppliedTable | string
   /** Changes from before it are of an earlier shape. */
@@ -66,7 +68,8 @@ export class TableRegister {
     const table = contract.refusal ?? codeColumns(contract)
     const reshaped = before === undefined || before.epoch < position.epoch || changesShape(before.contract, contract)
     const shapedAt = reshaped ? position : before.shapedAt
-    this.#relations.set(contract.relation, { epoch: position.epoch, contract, table, shapedAt })
+    const meetsFormerReads = abandonsReading(before, contract)
+    this.#relations.set(contract.relation, { epoch: position.epoch, contract, table, shapedAt, meetsFormerReads })
     this.#hold(contract, before, position)
     return effectOf(contract, table, before)
   }
@@ -92,7 +95,14 @@ export class TableRegister {
     if (known.contract.dropped)
       return { kind: 'refused', relation, generation, reason: 'a change follows the drop of the table' }
     if (typeof known.table === 'string') return { kind: 'refused', relation, generation, reason: known.table }
+    // Changes of what is not published were on their way when it left the publication: its rows will be read.
+    if (!known.contract.published) return { kind: 'former' }
     return { kind: 'applied', table: known.table }
+  }
+
+  /** Whether reads may come that were made for the generation before, whose reading did not end. */
+  meetsFormerReads(relation: number): boolean {
+    return this.#relations.get(relation)?.meetsFormerReads ?? false
   }
 
   /** The contract of a relation that is in force, with the epoch it is of. */
@@ -115,6 +125,11 @@ export class TableRegister {
     if (contract.dropped && holders.length > 0) return
     this.#holders.set(name, [...holders, { since, relation: contract.relation }])
   }
+}
+
+function abandonsReading(before: Relation | undefined, { generation, complete }: TableContract): boolean {
+  if (before === undefined || complete) return false
+  return generation > before.contract.generation ? !before.contract.complete : before.meetsFormerReads
 }
 
 function effectOf(contract: TableContract, table: Relation['table'], before: Relation | undefined): ContractEffect {

@@ -56,7 +56,7 @@ async function captureTable(
 ): Promise<TableContract> {
   const contract = parseContract({ ...(await describe(source.pool, table)), ...changes })
   await source.pool.query(
-    `insert into tidemark.captured_table (relation, schema_name, table_name, state) values ($1, $2, $3, 'captured')
+    `insert into tidemark.captured_table (relation, schema_name, table_name, state, complete) values ($1, $2, $3, 'captured', true)
     on conflict (relation) do nothing`,
     [contract.relation, contract.schema, contract.table],
   )

@@ -97,6 +97,33 @@ test('a generation is read anew and shown when it is complete', async () => {
   expect(await lines()).toEqual(['a', 'b', 'c'])
 })
 
+test('reads that were made for another table generation, which had a key, are not counted', async () => {
+  const keyed = contract({ columns: [columnContract(1, 'line', 'text', { key: 1 }), columnContract(2, 'at', 'numeric')] })
+  const changes = new ChangeLog().start().contract({ ...keyed, complete: false }).beacon(1)
+  changes.contract(contract({ version: 2, generation: 2, complete: false, published: false }), { lsn: 20 })
+  changes.incrementalRead(row('a'), log).incrementalRead(row('b'), log)
+  changes.contract(contract({ version: 3, generation: 2, complete: false }), { lsn: 30 }).incrementalRead(row('c'), log)
+  changes.readBeacon('7:7:', { reading: { relation: 4711, generation: 2 } }).initialRead(row('a'), log)
+  await apply(changes.contract(contract({ version: 4, generation: 2 }), { lsn: 40 }).records)
+
+  expect(await lines()).toEqual(['a'])
+  expect(await query('select from tidemark.stopped_table')).toEqual([])
+})
+
+test('a table that is stopped when its rows are read has to be read again, and holds up nothing', async () => {
+  const changes = begin().beacon(1).contract(contract({ version: 2, generation: 2, complete: false }), { lsn: 20 })
+  await target.pool.query(`create table tidemark_rows.t4711_2 (mine int)`)
+  changes.create(row('a'), { ...log, lsn: 21, txId: 6 })
+  changes.readBeacon('7:7:', { reading: { relation: 4711, generation: 2 } }).initialRead(row('a'), log)
+
+  expect(await apply(changes.beacon(2).records)).toMatchObject({ kind: 'applied' })
+
+  expect(await query('select repair, reason from tidemark.stopped_table')).toEqual([
+    { repair: 'resync', reason: expect.stringContaining('already exists') },
+  ])
+  await expect(query(`select tidemark.accept('public.log')`)).rejects.toThrow('its rows have to be read again')
+})
+
 test('a truncate takes what precedes it, and delivered again takes nothing more', async () => {
   const changes = begin()
     .create(row('a'), { ...log, lsn: 10, txId: 5 })

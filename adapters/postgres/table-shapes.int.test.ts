@@ -16,7 +16,7 @@ afterEach(() => target.drop())
 const applyTo = (topicPartition: number, records: readonly LoggedRecord[]) =>
   latestState.apply({ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition }, records)
 const rows = async (query = 'select * from public.orders order by id') => (await target.pool.query(query)).rows
-const stopped = async () => await rows('select reason, repair, automatic from tidemark.stopped_table')
+const stopped = async () => await rows('select generation, reason, repair, automatic from tidemark.stopped_table')
 
 const [id, name, amount] = ordersContract().columns as [never, never, never]
 const version2 = (changes: Partial<TableContract>) => ordersContract({ version: 2, ...changes })
@@ -146,6 +146,18 @@ describe('a generation', () => {
     expect(await rows()).toMatchObject([{ id: '1', amount: '2.00' }, { id: '3' }])
     expect(await stopped()).toEqual([])
     expect(await rows('select from tidemark.quarantine')).toEqual([])
+  })
+
+  test('that meets rows which were read for the one before, and do not fit, is read again without being asked', async () => {
+    const log = new ChangeLog().contract(ordersContract({ complete: false }))
+    log.contract(version2({ generation: 2, complete: false, columns: [id, name] }), { lsn: 20 })
+    await applyTo(0, log.incrementalRead({ id: 1, name: 'a', amount: '2.00' }).records)
+    expect(await stopped()).toMatchObject([{ repair: 'resync', automatic: true }])
+
+    log.contract(version2({ version: 3, generation: 2, columns: [id, name] }), { lsn: 30 })
+    log.contract(version2({ version: 4, generation: 3, complete: false, columns: [id, name] }), { lsn: 40 })
+    await applyTo(0, log.incrementalRead({ id: 1, name: 'a', amount: '2.00' }).records)
+    expect(await stopped()).toMatchObject([{ generation: 3, automatic: false }])
   })
 
   test('with another key has another unique index', async () => {

@@ -4,12 +4,12 @@ import { Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import * as ecs from 'aws-cdk-lib/aws-ecs'
 
 /**
- * Debezium's public image, only ever executed locally, where the worker is given the corrected class as well; or one built
- * from it that holds the corrected class (image/corrected-class), logs in to MSK with IAM and verifies RDS's certificate.
+ * Debezium's public image, only ever executed locally, where the worker is given the corrected classes as well; or one built
+ * from it that holds the corrected classes (image/corrected-classes), logs in to MSK with IAM and verifies RDS's certificate.
  */
 export type ConnectImage = 'public' | 'iam'
 
-/** Loses rows when a task is restarted: not to be deployed without the corrected class. */
+/** Loses rows when a task is restarted: not to be deployed without the corrected classes. */
 const PUBLIC = 'quay.io/debezium/connect:3.7.0.Final'
 
 const folder = join(import.meta.dirname, 'image')
@@ -26,6 +26,6 @@ export function connectImage(image: ConnectImage, region: string): ecs.Container
   return ecs.ContainerImage.fromAsset(folder, {
     platform: Platform.LINUX_ARM64,
     buildArgs: { REGION: region },
-    exclude: ['pom.xml', '.gitignore', 'corrected-class/src', 'corrected-class/*.md', 'corrected-class/*.ts'],
+    exclude: ['pom.xml', '.gitignore', 'corrected-classes/src', 'corrected-classes/*.md', 'corrected-classes/*.ts'],
   })
 }

@@ -104,6 +104,18 @@ test.each([
   expect((await source.contracts('public.ride')).map(({ generation }) => generation)).toEqual([1, 1])
 })
 
+test('a reading that Debezium did not begin, though it has passed the order, is ordered again', async () => {
+  await run('create table ride (id int primary key); insert into ride values (1)')
+  await capture()
+  await confirmLog(source)
+
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'pending' } })
+
+  expect(await why('ride')).toContain('Debezium did not begin to read it')
+  await capture()
+  expect(await signals()).toHaveLength(1)
+})
+
 test('a reading that Debezium takes up again after a restart ends well', async () => {
   await run('create table ride (id int primary key); insert into ride values (1)')
   await capture()

@@ -11,7 +11,7 @@ export const checksumFile = join(import.meta.dirname, '../jars/SHA256SUMS')
 /** A class of the connector, corrected; its name sorts before the connector's own jar, so that Connect takes it instead. */
 export const correction = join(
   import.meta.dirname,
-  '../../cdk/capture/image/corrected-class/00-wal-position-locator.jar',
+  '../../cdk/capture/image/corrected-classes/00-corrected-classes.jar',
 )
 const pom = join(import.meta.dirname, '../jars/pom.xml')
 

@@ -65,6 +65,21 @@ begin
 end
 $$;
 
+-- Whether the rows of a relation that are being read are others, or lie elsewhere, than its contract said before: which of
+-- the two shapes a row that is read then has cannot be told.
+create or replace function tidemark.disturbs_reading(of_relation oid, before jsonb, after jsonb) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (before -> 'columns', before -> 'schema', before -> 'table') is distinct from
+      (after -> 'columns', after -> 'schema', after -> 'table')
+    and exists (
+      select from tidemark.captured_table t where t.relation = of_relation::bigint and t.state = 'reading'
+    );
+end
+$$;
+
 -- What the contract of a relation has to become, or null when it says so already. A relation that is gone keeps its
 -- last description, dropped. A relation the setting never asked for has none.
 create or replace function tidemark.due_contract(of_relation oid) returns jsonb
@@ -85,7 +100,8 @@ begin
   if current = latest - 'version' then
     return null;
   end if;
-  if current -> 'generation' = latest -> 'generation' and tidemark.begins_generation(latest, current) then
+  if current -> 'generation' = latest -> 'generation'
+    and (tidemark.begins_generation(latest, current) or tidemark.disturbs_reading(of_relation, latest, current)) then
     current := current || jsonb_build_object('generation', (latest ->> 'generation')::integer + 1, 'complete', false);
   end if;
   return current;

@@ -37,7 +37,7 @@ $$;
 -- How a reading in chunks came out: null while it goes on, else '' or why it failed. Debezium marks begin and end of
 -- each chunk in tidemark.signal, and begins the next one when it finds the end mark in the log. So it is done when the
 -- slot has confirmed a place behind all marks and there are no new ones. A last chunk without an end failed; a single
--- chunk found no rows, or skipped the table.
+-- chunk found no rows, or skipped the table; no chunk at all means that the order was not followed.
 create or replace function tidemark.chunks_result(of_relation oid, current tidemark.captured_table, has_rows boolean)
 returns text
 language plpgsql
@@ -57,7 +57,7 @@ begin
     where s.id <> current.signal_id
       and tidemark.signal_of(s.id, s.type, s.data) = current.signal_id
   ) as m;
-  if marks is distinct from coalesce(current.seen_marks, 0) then
+  if marks is distinct from current.seen_marks then
     update tidemark.captured_table t
     set seen_marks = marks,
         seen_lsn = pg_current_wal_insert_lsn()
@@ -66,10 +66,11 @@ begin
     perform tidemark.emit_beacon();
     return null;
   end if;
-  if current.seen_lsn is null or not tidemark.is_confirmed(current.seen_lsn) then
+  if not tidemark.is_confirmed(current.seen_lsn) then
     return null;
   end if;
   return case
+    when marks = 0 then 'Debezium did not begin to read it, the log of Connect says why'
     when not closed then 'Debezium could not read its rows, the log of Connect says why'
     when chunks = 1 and has_rows then 'Debezium skipped it, the log of Connect says why'
     else ''

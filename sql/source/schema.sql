@@ -466,7 +466,7 @@ begin
     where s.id <> current.signal_id
       and tidemark.signal_of(s.id, s.type, s.data) = current.signal_id
   ) as m;
-  if marks is distinct from coalesce(current.seen_marks, 0) then
+  if marks is distinct from current.seen_marks then
     update tidemark.captured_table t
     set seen_marks = marks,
         seen_lsn = pg_current_wal_insert_lsn()
@@ -475,10 +475,11 @@ begin
     perform tidemark.emit_beacon();
     return null;
   end if;
-  if current.seen_lsn is null or not tidemark.is_confirmed(current.seen_lsn) then
+  if not tidemark.is_confirmed(current.seen_lsn) then
     return null;
   end if;
   return case
+    when marks = 0 then 'Debezium did not begin to read it, the log of Connect says why'
     when not closed then 'Debezium could not read its rows, the log of Connect says why'
     when chunks = 1 and has_rows then 'Debezium skipped it, the log of Connect says why'
     else ''
@@ -853,6 +854,22 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.disturbs_reading(of_relation oid, before jsonb, after jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return (before -> 'columns', before -> 'schema', before -> 'table') is distinct from
+      (after -> 'columns', after -> 'schema', after -> 'table')
+    and exists (
+      select from tidemark.captured_table t where t.relation = of_relation::bigint and t.state = 'reading'
+    );
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.due_contract(of_relation oid)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -873,7 +890,8 @@ begin
   if current = latest - 'version' then
     return null;
   end if;
-  if current -> 'generation' = latest -> 'generation' and tidemark.begins_generation(latest, current) then
+  if current -> 'generation' = latest -> 'generation'
+    and (tidemark.begins_generation(latest, current) or tidemark.disturbs_reading(of_relation, latest, current)) then
     current := current || jsonb_build_object('generation', (latest ->> 'generation')::integer + 1, 'complete', false);
   end if;
   return current;

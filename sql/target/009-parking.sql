@@ -19,7 +19,7 @@ comment on column tidemark.stopped_table.automatic is 'the resync is asked for w
 comment on column tidemark.stopped_table.requested_at is 'when a resync was last asked for';
 comment on column tidemark.stopped_table.accepted_at is 'when somebody said to apply what was kept';
 
--- Stops a table; the first reason stays.
+-- Stops a table; the first reason stays, but what has to be read again is not made good by accepting it.
 create or replace function tidemark.stop_table(
   of_relation bigint, of_generation integer, of_schema text, of_table text, why text, repaired_by text, by_itself boolean
 ) returns void
@@ -29,12 +29,14 @@ as $$
   values (of_relation, of_generation, of_schema, of_table, why, repaired_by, by_itself)
   on conflict (relation, schema_name, table_name) do update
   set generation = excluded.generation,
-    reason = excluded.reason,
+    reason = case when s.generation = excluded.generation and s.accepted_at is null then s.reason else excluded.reason end,
     repair = excluded.repair,
     automatic = excluded.automatic,
     requested_at = null,
     accepted_at = null
-  where s.generation < excluded.generation or s.accepted_at is not null
+  where s.generation < excluded.generation
+    or s.accepted_at is not null
+    or (s.generation = excluded.generation and s.repair = 'accept' and excluded.repair = 'resync')
 $$;
 
 -- Has the changes that were kept of a table applied, in order, with the next beacon. What fails again stops it again.
@@ -50,7 +52,11 @@ begin
   set accepted_at = now()
   where s.schema_name || '.' || s.table_name = accept.table_name
   returning * into stopped;
-  if not found then
+  if stopped.repair = 'resync' then
+    raise exception '% cannot be accepted, its rows have to be read again: %', table_name, stopped.reason
+      using hint = format('npm run resync -- %s', table_name);
+  end if;
+  if stopped is null then
     raise exception '% is not stopped', table_name
       using hint = coalesce('stopped: ' || (
         select string_agg(s.schema_name || '.' || s.table_name, ', ') from tidemark.stopped_table s

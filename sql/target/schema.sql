@@ -352,7 +352,11 @@ begin
   set accepted_at = now()
   where s.schema_name || '.' || s.table_name = accept.table_name
   returning * into stopped;
-  if not found then
+  if stopped.repair = 'resync' then
+    raise exception '% cannot be accepted, its rows have to be read again: %', table_name, stopped.reason
+      using hint = format('npm run resync -- %s', table_name);
+  end if;
+  if stopped is null then
     raise exception '% is not stopped', table_name
       using hint = coalesce('stopped: ' || (
         select string_agg(s.schema_name || '.' || s.table_name, ', ') from tidemark.stopped_table s
@@ -1346,12 +1350,14 @@ AS $function$
   values (of_relation, of_generation, of_schema, of_table, why, repaired_by, by_itself)
   on conflict (relation, schema_name, table_name) do update
   set generation = excluded.generation,
-    reason = excluded.reason,
+    reason = case when s.generation = excluded.generation and s.accepted_at is null then s.reason else excluded.reason end,
     repair = excluded.repair,
     automatic = excluded.automatic,
     requested_at = null,
     accepted_at = null
-  where s.generation < excluded.generation or s.accepted_at is not null
+  where s.generation < excluded.generation
+    or s.accepted_at is not null
+    or (s.generation = excluded.generation and s.repair = 'accept' and excluded.repair = 'resync')
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute

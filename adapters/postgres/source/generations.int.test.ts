@@ -81,6 +81,24 @@ test.each([
   expect(rows).toEqual([{ state: 'captured', generation: 1, complete: true }])
 })
 
+test.each([
+  'alter table ride add column tip int default 1',
+  'alter table ride drop column fare',
+  'alter table ride rename column fare to price',
+  'alter table ride rename to trip',
+])('"%s" on a table that is being read begins a generation: a row that was read may have either shape', async (ddl) => {
+  await run('create table ride (id int primary key, fare int); insert into ride values (1, 2)')
+  await run(`select tidemark.publish_table('ride'::regclass)`)
+  await run(`select tidemark.await_writers('ride'::regclass)`)
+  await run(`select tidemark.await_writers('ride'::regclass)`)
+  expect(await source.state('public.ride')).toMatchObject({ state: 'reading' })
+
+  await run(ddl)
+
+  const { rows } = await run('select state, generation, complete from tidemark.captured_table')
+  expect(rows).toEqual([{ state: 'pending', generation: 2, complete: false }])
+})
+
 test('DDL that is rolled back begins no generation', async () => {
   await capture('id int primary key, fare int')
   const before = await generations()
