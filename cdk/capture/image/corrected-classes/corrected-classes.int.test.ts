@@ -9,6 +9,7 @@ import { correction, parseChecksums, prepareJars } from '#localstack/servers/jar
 
 const classes = {
   'io.debezium.connector.postgresql.connection.WalPositionLocator': ['$1'],
+  'io.debezium.connector.postgresql.connection.pgoutput.ColumnMetaData': [],
   'io.debezium.connector.postgresql.PostgresSchema': [],
   'io.debezium.connector.postgresql.PostgresSignalBasedIncrementalSnapshotChangeEventSource': [],
 } as const
