@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { measureDecoding } from '#bench/decode.ts'
 import { measureDrain, measureTail } from '#bench/drain.ts'
+import { measureFunctionMemory } from '#bench/function-memory.ts'
 import { type LogListener, measureLatency } from '#bench/latency.ts'
 import { startPipeline } from '#test-support/pipeline.ts'
 import { loadTrips, prepareTaxiTables } from './feed/taxi-feed.ts'
@@ -18,6 +19,7 @@ Starts the whole stack in a directory of its own and measures it with taxi trips
             twice with history off
   tail      from the last row on the topic until it is visible, during a load
   memory    resident memory of every process of the stack
+  function  the most resident memory of a process of apply-latest-state, by rows of 1 MB and by small rows (Linux)
   --rows    rows of each load (200000)
   --json    prints the result as JSON`
 
@@ -58,6 +60,7 @@ async function measure(rows: number) {
     const withoutHistory = []
     for (let run = 0; run < 2; run++) withoutHistory.push(await measureDrain(pipeline, source, { trips, rows }))
     const memoryLoaded = await pipeline.engine.residentBytes()
+    const functionMemory = await measureFunctionMemory(pipeline, source)
     return {
       machine,
       decoded,
@@ -66,6 +69,10 @@ async function measure(rows: number) {
       withoutHistory,
       tail,
       memoryMb: { idle: megabytes(memoryIdle), loaded: megabytes(memoryLoaded) },
+      functionMb: {
+        ofLargeRows: megabytes(functionMemory.ofLargeRows),
+        ofSmallRows: megabytes(functionMemory.ofSmallRows),
+      },
     }
   } finally {
     await source.end()
@@ -75,7 +82,8 @@ async function measure(rows: number) {
 
 const megabytes = (bytes: number): number => Math.round(bytes / 1e6)
 
-function describe({ machine, decoded, latencyMs, drains, withoutHistory, tail, memoryMb }: Result): string {
+function describe(result: Result): string {
+  const { machine, decoded, latencyMs, drains, withoutHistory, tail, memoryMb, functionMb } = result
   const rates = (pick: (drain: Result['drains'][number]) => number) => drains.map((drain) => pick(drain)).join(', ')
   const without = withoutHistory.map(({ appliedPerSecond }) => appliedPerSecond).join(', ')
   const rows = [
@@ -87,6 +95,7 @@ function describe({ machine, decoded, latencyMs, drains, withoutHistory, tail, m
     ['without history', `${without} rows/s`],
     ['tail', `last of ${tail.rows} rows visible ${tail.lastVisibleAfterSeconds} s after it is on the topic`],
     ['memory', `${memoryMb.idle} MB at 100 changes/s, ${memoryMb.loaded} MB after the loads`],
+    ['function', `${functionMb.ofLargeRows} MB by rows of 1 MB, ${functionMb.ofSmallRows} MB by small rows, of 256 MB`],
   ]
   return alignColumns(rows).join('\n')
 }

@@ -98,8 +98,13 @@ test('a generation is read anew and shown when it is complete', async () => {
 })
 
 test('reads that were made for another table generation, which had a key, are not counted', async () => {
-  const keyed = contract({ columns: [columnContract(1, 'line', 'text', { key: 1 }), columnContract(2, 'at', 'numeric')] })
-  const changes = new ChangeLog().start().contract({ ...keyed, complete: false }).beacon(1)
+  const keyed = contract({
+    columns: [columnContract(1, 'line', 'text', { key: 1 }), columnContract(2, 'at', 'numeric')],
+  })
+  const changes = new ChangeLog()
+    .start()
+    .contract({ ...keyed, complete: false })
+    .beacon(1)
   changes.contract(contract({ version: 2, generation: 2, complete: false, published: false }), { lsn: 20 })
   changes.incrementalRead(row('a'), log).incrementalRead(row('b'), log)
   changes.contract(contract({ version: 3, generation: 2, complete: false }), { lsn: 30 }).incrementalRead(row('c'), log)
@@ -111,7 +116,9 @@ test('reads that were made for another table generation, which had a key, are no
 })
 
 test('a table that is stopped when its rows are read has to be read again, and holds up nothing', async () => {
-  const changes = begin().beacon(1).contract(contract({ version: 2, generation: 2, complete: false }), { lsn: 20 })
+  const changes = begin()
+    .beacon(1)
+    .contract(contract({ version: 2, generation: 2, complete: false }), { lsn: 20 })
   await target.pool.query(`create table tidemark_rows.t4711_2 (mine int)`)
   changes.create(row('a'), { ...log, lsn: 21, txId: 6 })
   changes.readBeacon('7:7:', { reading: { relation: 4711, generation: 2 } }).initialRead(row('a'), log)

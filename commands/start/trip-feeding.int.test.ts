@@ -29,7 +29,7 @@ const trips = async () =>
 test('trips follow when their table is captured, and go on when the connection is lost', async () => {
   const feeding = feed()
   await vi.waitFor(async () => expect(await trips()).toBe(0), { timeout: 10_000 })
-  await source.pool.query(`update tidemark.captured_table set state = 'captured'`)
+  await source.pool.query(`update tidemark.captured_table set state = 'captured', complete = true`)
 
   expect(await feeding.begun).toBe(0)
   await vi.waitFor(() => expect(feeding.fed()).toBeGreaterThan(20), { timeout: 10_000 })

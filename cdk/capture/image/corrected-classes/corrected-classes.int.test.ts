@@ -52,8 +52,7 @@ if (hasCompiler()) {
   })
 
   test('without their additions the sources are the classes of the Debezium release that is used', async () => {
-    const withoutAdditions = (text: string) =>
-      text.replaceAll(/ *\/\/ Tidemark: begin\n.*?\/\/ Tidemark: end\n/gs, '')
+    const withoutAdditions = (text: string) => text.replaceAll(/ *\/\/ Tidemark: begin\n.*?\/\/ Tidemark: end\n/gs, '')
 
     const compiled = await compile(withoutAdditions, 'original')
 
