@@ -113,7 +113,8 @@ export class TableRegister {
   /** The tables without a key that are applied. */
   *keyless(): Iterable<AppliedTable> {
     for (const { table, contract } of this.#relations.values()) {
-      if (typeof table !== 'string' && !contract.dropped && table.keyPlaces.length === 0) yield table
+      const { published, dropped } = contract
+      if (typeof table !== 'string' && published && !dropped && table.keyPlaces.length === 0) yield table
     }
   }
 

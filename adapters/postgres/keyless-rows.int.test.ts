@@ -115,6 +115,14 @@ test('reads that were made for another table generation, which had a key, are no
   expect(await query('select from tidemark.stopped_table')).toEqual([])
 })
 
+test('a table that is not published yet is not read by the initial reading', async () => {
+  const changes = new ChangeLog().start().contract(contract({ complete: false, published: false }))
+
+  await apply(changes.readBeacon('7:7:').beacon(1).records)
+
+  expect(await query('select from tidemark.stopped_table')).toEqual([])
+})
+
 test('a table that is stopped when its rows are read has to be read again, and holds up nothing', async () => {
   const changes = begin()
     .beacon(1)
