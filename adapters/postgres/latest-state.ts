@@ -66,7 +66,7 @@ export function makeLatestState(pool: pg.Pool): LatestState {
       checkSource(plan, progress, key)
       await carryOut(client, plan)
       await keepWhatIsKnown(client, key, plan, known, fresh)
-      if (settings.resyncs.length > 0) await noteRequests(client, settings.resyncs)
+      if (settings.resyncs.length > 0) await noteRequests(client)
       kept.set(name, { ...known, nextOffset: fresh.at(-1)!.offset + 1 })
       return {
         effect: effectOf(plan, settings),

@@ -33,7 +33,15 @@ export async function loadSettings(client: pg.PoolClient): Promise<TableSettings
     `select
        (
          select coalesce(json_agg(json_build_object(
-           'relation', s.relation, 'generation', s.generation, 'name', s.schema_name || '.' || s.table_name,
+           'relation', s.relation, 'generation', s.generation,
+           -- It may have been renamed since it stopped.
+           'name', coalesce((
+             select c.contract ->> 'schema' || '.' || (c.contract ->> 'table')
+             from tidemark.contract c
+             where c.relation = s.relation
+             order by c.epoch desc, c.version desc
+             limit 1
+           ), s.schema_name || '.' || s.table_name),
            'accepted', s.accepted_at is not null,
            'due', s.automatic and coalesce(s.requested_at < now() - interval '10 seconds', true)
          )), '[]')
@@ -75,11 +83,13 @@ export async function stopTables(client: pg.PoolClient | pg.Pool, stops: readonl
   }
 }
 
-/** Notes that the reading of tables has been asked for. */
-export async function noteRequests(client: pg.PoolClient, names: readonly string[]): Promise<void> {
+/** Notes that the reading of the tables of `resyncs` has been asked for. */
+export async function noteRequests(client: pg.PoolClient): Promise<void> {
   await client.query(
-    `update tidemark.stopped_table set requested_at = now() where automatic and schema_name || '.' || table_name = any ($1)`,
-    [names],
+    `update tidemark.stopped_table
+     set requested_at = now()
+     where automatic
+       and coalesce(requested_at < now() - interval '10 seconds', true)`,
   )
 }
 

@@ -160,6 +160,13 @@ describe('a generation', () => {
     expect(await stopped()).toMatchObject([{ generation: 3, automatic: false }])
   })
 
+  test('that stopped is asked to be read again by the name it has now', async () => {
+    const log = new ChangeLog().contract(ordersContract({ complete: false })).truncate({ lsn: 20 })
+    await applyTo(0, log.contract(version2({ table: 'deliveries', complete: false }), { lsn: 30 }).records)
+
+    expect(await applyTo(0, log.beacon(1).records)).toMatchObject({ effect: { resyncs: ['public.deliveries'] } })
+  })
+
   test('with another key has another unique index', async () => {
     const byName = [columnContract(1, 'id', 'bigint'), columnContract(2, 'name', 'text', { key: 1 }), amount]
     const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
