@@ -1,0 +1,117 @@
+import type { ArchiveRow } from '#core/archive-row.ts'
+
+/** A row as it is written: with the time of writing, in ms since 1970. */
+export type WrittenRow = ArchiveRow & { readonly ingestedAtMs: number }
+
+/** Iceberg's types that the archive uses. */
+export type ColumnType = 'string' | 'long' | 'int' | 'timestamptz'
+
+/** A column of the archive table. */
+export type ArchiveColumn = {
+  /** Field id: given once, never to another column. */
+  readonly id: number
+  readonly name: string
+  readonly type: ColumnType
+  readonly required: boolean
+  /** Bounds are kept of it, for pruning. */
+  readonly bounded: boolean
+  readonly doc: string
+  /** Text, or a whole number; timestamps in µs since 1970. */
+  readonly read: (row: WrittenRow) => string | number | null
+}
+
+const column = (
+  id: number,
+  name: string,
+  type: ColumnType,
+  kind: 'required' | 'optional',
+  bounded: 'bounded' | 'unbounded',
+  doc: string,
+  read: ArchiveColumn['read'],
+): ArchiveColumn => ({ id, name, type, required: kind === 'required', bounded: bounded === 'bounded', doc, read })
+
+/** The columns of the archive, in the order of their field ids. A later version adds columns at the end, never changes one. */
+export const archiveColumns: readonly ArchiveColumn[] = [
+  column(1, 'table_name', 'string', 'optional', 'bounded', 'schema.table of a row', (row) => row.tableName),
+  column(2, 'op', 'string', 'optional', 'bounded', 'c, u, d, r, t, m, or that of a delta', (row) => row.op),
+  column(3, 'key', 'string', 'optional', 'bounded', 'key of the record, as it came', (row) => row.key),
+  column(4, 'before', 'string', 'optional', 'unbounded', 'row before the change, JSON as it came', (row) => row.before),
+  column(5, 'after', 'string', 'optional', 'unbounded', 'row after the change, JSON as it came', (row) => row.after),
+  column(6, 'source', 'string', 'optional', 'unbounded', "envelope's source, JSON as it came", (row) => row.source),
+  column(7, 'lsn', 'long', 'optional', 'bounded', "place in the source's log", (row) => row.lsn),
+  column(8, 'tx_id', 'long', 'optional', 'bounded', 'low 32 bits of the transaction id', (row) => row.txId),
+  column(9, 'source_ts', 'timestamptz', 'optional', 'bounded', 'commit in the source', (row) => row.sourceTsUs),
+  column(
+    10,
+    'kafka_ts',
+    'timestamptz',
+    'required',
+    'bounded',
+    'timestamp of the record',
+    (row) => row.timestampMs * 1000,
+  ),
+  column(11, 'topic', 'string', 'required', 'bounded', 'where the record was', (row) => row.topic),
+  column(12, 'kafka_partition', 'int', 'required', 'bounded', 'where the record was', (row) => row.topicPartition),
+  column(13, 'kafka_offset', 'long', 'required', 'bounded', 'where the record was', (row) => row.offset),
+  column(
+    14,
+    'epoch',
+    'long',
+    'optional',
+    'bounded',
+    'of the source: lsns of two epochs do not compare',
+    (row) => row.epoch,
+  ),
+  column(15, 'headers', 'string', 'optional', 'unbounded', 'JSON [[name, value], …]', (row) => row.headers),
+  column(16, 'ingested_at', 'timestamptz', 'required', 'bounded', 'written', (row) => row.ingestedAtMs * 1000),
+  column(17, 'envelope_tail', 'string', 'optional', 'unbounded', 'what follows source', (row) => row.envelopeTail),
+  column(18, 'value', 'string', 'optional', 'unbounded', 'value of a record without images', (row) => row.value),
+  column(
+    19,
+    'encoding',
+    'string',
+    'optional',
+    'unbounded',
+    'base64 where key and value are no text',
+    (row) => row.encoding,
+  ),
+]
+
+const idOf = (name: string): number => archiveColumns.find((each) => each.name === name)!.id
+
+/** The schema, as the catalog takes it. */
+export const archiveSchema = {
+  type: 'struct',
+  'schema-id': 0,
+  fields: archiveColumns.map(({ id, name, type, required, doc }) => ({ id, name, required, type, doc })),
+}
+
+/** One table partition a day of the record's timestamp, in UTC. */
+export const archivePartitionSpec = {
+  'spec-id': 0,
+  fields: [{ 'source-id': idOf('kafka_ts'), 'field-id': 1000, name: 'kafka_ts_day', transform: 'day' }],
+}
+
+/** The order inside a data file. */
+export const archiveSortOrder = {
+  'order-id': 1,
+  fields: ['table_name', 'key', 'lsn', 'kafka_offset'].map((name) => ({
+    'source-id': idOf(name),
+    transform: 'identity',
+    direction: 'asc',
+    'null-order': 'nulls-first',
+  })),
+}
+
+/** Metadata files of the past would otherwise stay for ever: each commit writes one. */
+export const archiveProperties: Readonly<Record<string, string>> = {
+  'format-version': '2',
+  'write.format.default': 'parquet',
+  'write.parquet.compression-codec': 'zstd',
+  'write.metadata.delete-after-commit.enabled': 'true',
+  'write.metadata.previous-versions-max': '20',
+  'tidemark.archive': '1',
+}
+
+/** The table partition a record belongs to: days since 1970 in UTC. */
+export const dayOf = (timestampMs: number): number => Math.floor(timestampMs / 86_400_000)

@@ -1,0 +1,133 @@
+import { type ArchiveColumn, archiveColumns, type WrittenRow } from './archive-table.ts'
+
+/** A bound of a column: text, or a whole number. */
+export type Bound = string | number
+
+/** What a manifest tells of a data file's columns, by field id. JSON, so that the ledger can keep it. */
+export type DataFileMetrics = {
+  readonly columnSizes: Readonly<Record<number, number>>
+  readonly valueCounts: Readonly<Record<number, number>>
+  readonly nullCounts: Readonly<Record<number, number>>
+  /** Of columns that are bounded and not all null. Texts are whole, or a prefix that is no greater. */
+  readonly lowerBounds: Readonly<Record<number, Bound>>
+  /** As the lower ones; a text that was cut is greater than every value, and absent where none is. */
+  readonly upperBounds: Readonly<Record<number, Bound>>
+}
+
+/** Code points of a text bound that are kept; Iceberg's own default. */
+const BOUND_LENGTH = 16
+
+/** Counts and bounds of the rows; sizes are those of the column chunks written, in the columns' order. */
+export function measureRows(rows: readonly WrittenRow[], columnSizes: readonly number[]): DataFileMetrics {
+  const metrics = emptyMetrics()
+  for (const [index, column] of archiveColumns.entries()) {
+    metrics.columnSizes[column.id] = columnSizes[index]!
+    metrics.valueCounts[column.id] = rows.length
+    measureColumn(metrics, column, rows)
+  }
+  return metrics
+}
+
+/** The metrics of files that were joined into one. */
+export function joinMetrics(parts: readonly DataFileMetrics[]): DataFileMetrics {
+  const joined = emptyMetrics()
+  for (const { id, bounded } of archiveColumns) {
+    const sum = (counts: 'columnSizes' | 'valueCounts' | 'nullCounts') =>
+      parts.reduce((total, part) => total + (part[counts][id] ?? 0), 0)
+    joined.columnSizes[id] = sum('columnSizes')
+    joined.valueCounts[id] = sum('valueCounts')
+    joined.nullCounts[id] = sum('nullCounts')
+    if (!bounded) continue
+    const filled = parts.filter((part) => (part.nullCounts[id] ?? 0) < (part.valueCounts[id] ?? 0))
+    join(
+      joined.lowerBounds,
+      id,
+      filled.map((part) => part.lowerBounds[id]),
+      (a, b) => compareBounds(a, b) < 0,
+    )
+    join(
+      joined.upperBounds,
+      id,
+      filled.map((part) => part.upperBounds[id]),
+      (a, b) => compareBounds(a, b) > 0,
+    )
+  }
+  return joined
+}
+
+type Counts = Record<number, number>
+type Bounds = Record<number, Bound>
+
+const emptyMetrics = () => ({
+  columnSizes: {} as Counts,
+  valueCounts: {} as Counts,
+  nullCounts: {} as Counts,
+  lowerBounds: {} as Bounds,
+  upperBounds: {} as Bounds,
+})
+
+function measureColumn(
+  metrics: ReturnType<typeof emptyMetrics>,
+  { id, bounded, read }: ArchiveColumn,
+  rows: readonly WrittenRow[],
+): void {
+  let nulls = 0
+  let lower: Bound | undefined
+  let upper: Bound | undefined
+  for (const row of rows) {
+    const value = read(row)
+    if (value === null) nulls++
+    else if (bounded) {
+      if (lower === undefined || compareBounds(value, lower) < 0) lower = value
+      if (upper === undefined || compareBounds(value, upper) > 0) upper = value
+    }
+  }
+  metrics.nullCounts[id] = nulls
+  if (lower !== undefined) metrics.lowerBounds[id] = cutLower(lower)
+  const top = upper === undefined ? undefined : cutUpper(upper)
+  if (top !== undefined) metrics.upperBounds[id] = top
+}
+
+/** One part without a bound has none to prune by, nor has the whole. */
+function join(into: Bounds, id: number, bounds: (Bound | undefined)[], better: (a: Bound, b: Bound) => boolean): void {
+  if (bounds.length === 0 || bounds.includes(undefined)) return
+  into[id] = (bounds as Bound[]).reduce((best, bound) => (better(bound, best) ? bound : best))
+}
+
+/** The order of bounds: numbers by value, texts by their UTF-8 bytes, which is that of their code points. */
+export function compareBounds(a: Bound, b: Bound): number {
+  if (typeof a === 'number') return a - (b as number)
+  return compareByCodePoint(a, b as string)
+}
+
+/** JavaScript compares UTF-16 units, by which U+FFFF comes after U+10000. */
+function compareByCodePoint(a: string, b: string): number {
+  const shorter = Math.min(a.length, b.length)
+  for (let i = 0; i < shorter; i++) {
+    const x = a.charCodeAt(i)
+    const y = b.charCodeAt(i)
+    if (x !== y) return ordinal(x) - ordinal(y)
+  }
+  return a.length - b.length
+}
+
+/** Surrogates stand for code points above every other unit. */
+const ordinal = (unit: number): number => (unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit)
+
+const pointsOf = (text: string): string[] => Array.from(text.slice(0, BOUND_LENGTH * 2)).slice(0, BOUND_LENGTH)
+
+const cutLower = (bound: Bound): Bound => (typeof bound === 'number' ? bound : pointsOf(bound).join(''))
+
+/** A cut text with its last code point that can be raised, raised. */
+function cutUpper(bound: Bound): Bound | undefined {
+  if (typeof bound === 'number') return bound
+  const points = pointsOf(bound)
+  if (points.join('').length === bound.length) return bound
+  for (let last = points.length - 1; last >= 0; last--) {
+    const next = points[last]!.codePointAt(0)! + 1
+    if (next > 0x10ffff) continue
+    // Surrogates alone are no characters.
+    return points.slice(0, last).join('') + String.fromCodePoint(next === 0xd800 ? 0xe000 : next)
+  }
+  return undefined
+}

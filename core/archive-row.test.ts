@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type ArchivedRecord, archiveRow, compareArchiveRows, recordValue } from './archive-row.ts'
+
+const envelopes = join(import.meta.dirname, '../fixtures/envelopes')
+const place = { topic: 'changes', topicPartition: 2, offset: 7, timestampMs: 1_795_201_857_603, headers: null }
+const record = (value: string | null, encoding: ArchivedRecord['encoding'] = null): ArchivedRecord => ({
+  ...place,
+  key: '{"id":1}',
+  value,
+  encoding,
+})
+const captured = (name: string): string => JSON.stringify(JSON.parse(readFileSync(join(envelopes, name), 'utf8')).value)
+
+test.each(readdirSync(envelopes))('the value of a captured record is put together as it came: %s', (name) => {
+  const value = captured(name)
+
+  expect(recordValue(archiveRow(record(value)))).toBe(value)
+})
+
+test('a change is taken apart into its images, its source and the facts that queries prune by', () => {
+  const row = archiveRow(record(captured('default-identity-update.json')))
+
+  expect(row).toMatchObject({
+    ...{ tableName: 'public.envd', op: 'u', lsn: 1418267168, txId: 17939, epoch: 3 },
+    ...{ sourceTsUs: 1795201857578545, before: null, value: null },
+    after: '{"id":2,"name":"upd2","big":"small","req":"2026-11-20T19:10:57.562283Z"}',
+  })
+  expect(JSON.parse(row.source!)).toMatchObject({ table: 'envd', snapshot: 'false' })
+})
+
+test('messages, plain deltas, tombstones and bytes that are not text are kept whole', () => {
+  expect(archiveRow(record(captured('logical-message.json')))).toMatchObject({
+    op: 'm',
+    lsn: 1418285800,
+    tableName: null,
+  })
+  expect(archiveRow(record('{"id":1,"op":"insert"}'))).toMatchObject({ op: 'insert', value: '{"id":1,"op":"insert"}' })
+  expect(archiveRow(record(null))).toMatchObject({ value: null, op: null, envelopeTail: null })
+  expect(archiveRow(record('eyJvcCI6InUifQ==', 'base64'))).toMatchObject({ op: null, value: 'eyJvcCI6InUifQ==' })
+})
+
+test('texts and columns that look like parts of the envelope do not mislead the cut', () => {
+  const row = { after: { after: null }, source: { a: '},"after":{' }, '"': '\\', b: '\\"},"source":{' }
+  const envelope = { before: row, after: { before: row }, source: { schema: 's', table: '{"}' }, op: 'u', ts_ms: 1 }
+  const value = JSON.stringify(envelope)
+
+  const { before, after, source, tableName, op } = archiveRow(record(value))
+
+  expect([before, after, source].map((text) => JSON.parse(text!))).toEqual([row, { before: row }, envelope.source])
+  expect([tableName, op]).toEqual(['s.{"}', 'u'])
+})
+
+test('any value comes back, whether it is an envelope, another JSON or no JSON', () => {
+  const image = fc.option(fc.dictionary(fc.string(), fc.jsonValue()))
+  const envelope = fc
+    .record({ before: image, after: image, source: fc.dictionary(fc.string(), fc.jsonValue()), op: fc.string() })
+    .map((value) => JSON.stringify(value))
+  const truncated = fc.tuple(envelope, fc.nat()).map(([text, length]) => text.slice(0, length % (text.length + 1)))
+
+  fc.assert(
+    fc.property(fc.oneof(envelope, truncated, fc.json(), fc.string()), (value) => {
+      expect(recordValue(archiveRow(record(value)))).toBe(value)
+    }),
+  )
+})
+
+test('rows of a table and key lie together, in the order of their lsns and offsets', () => {
+  const base = archiveRow(record(captured('default-identity-update.json')))
+  const rows = [
+    { ...base, tableName: 'b' },
+    { ...base, key: '2', offset: 3 },
+    { ...base, key: '2', lsn: 1, offset: 4 },
+    { ...base, key: '2', offset: 2 },
+    { ...base, tableName: null },
+  ]
+
+  const sorted = rows.toSorted(compareArchiveRows)
+
+  expect(sorted.map((row) => rows.indexOf(row))).toEqual([4, 0, 2, 3, 1])
+})

@@ -1,0 +1,172 @@
+import { parseExactly } from './wire-json.ts'
+
+/** A record as it came from Kafka, its texts decoded. */
+export type ArchivedRecord = {
+  readonly topic: string
+  readonly topicPartition: number
+  readonly offset: number
+  readonly timestampMs: number
+  readonly key: string | null
+  /** Null for a tombstone. */
+  readonly value: string | null
+  /** JSON of `[[name, value], …]` in their order; null when there are none. */
+  readonly headers: string | null
+  /** `base64` when key and value are not text and stand in base64. */
+  readonly encoding: 'base64' | null
+}
+
+/**
+ * A record as the archive keeps it: its bytes, and what queries prune by. The value of a row's change stands in pieces,
+ * each as it came; `recordValue` puts them together again.
+ */
+export type ArchiveRow = Omit<ArchivedRecord, 'value'> & {
+  /** `schema.table`. */
+  readonly tableName: string | null
+  readonly op: string | null
+  readonly before: string | null
+  readonly after: string | null
+  readonly source: string | null
+  /** What follows `source` in the envelope, its closing brace included. */
+  readonly envelopeTail: string | null
+  /** The whole value of any other record. */
+  readonly value: string | null
+  readonly lsn: number | null
+  readonly txId: number | null
+  /** When the source committed, in µs since 1970. */
+  readonly sourceTsUs: number | null
+  readonly epoch: number | null
+}
+
+/** Takes a record apart. `recordValue(archiveRow(record))` is the record's value, whatever it is. */
+export function archiveRow(record: ArchivedRecord): ArchiveRow {
+  const { value } = record
+  const pieces = value === null || record.encoding !== null ? undefined : piecesOf(value)
+  if (pieces === undefined) return { ...record, ...NO_PIECES, ...(value === null ? NO_FACTS : factsOfOther(record)) }
+  return {
+    ...record,
+    ...pieces,
+    value: null,
+    op: opOf(pieces.envelopeTail),
+    ...factsOf(parseExactly(pieces.source) as Source),
+  }
+}
+
+/** The record's value as it came. */
+export function recordValue(
+  row: Pick<ArchiveRow, 'before' | 'after' | 'source' | 'envelopeTail' | 'value'>,
+): string | null {
+  if (row.envelopeTail === null) return row.value
+  return `${BEFORE}${row.before ?? 'null'}${AFTER}${row.after ?? 'null'}${SOURCE}${row.source}${row.envelopeTail}`
+}
+
+/** The order of the archive's files: rows of one table and key lie together, oldest first. */
+export function compareArchiveRows(a: ArchiveRow, b: ArchiveRow): number {
+  return (
+    compareTexts(a.tableName, b.tableName) ||
+    compareTexts(a.key, b.key) ||
+    (a.lsn ?? -1) - (b.lsn ?? -1) ||
+    a.offset - b.offset
+  )
+}
+
+const BEFORE = '{"before":'
+const AFTER = ',"after":'
+const SOURCE = ',"source":'
+
+type Pieces = { before: string | null; after: string | null; source: string; envelopeTail: string }
+
+const NO_PIECES = { before: null, after: null, source: null, envelopeTail: null }
+const NO_FACTS = { tableName: null, op: null, lsn: null, txId: null, sourceTsUs: null, epoch: null }
+
+/**
+ * Where Debezium's envelope `{"before":…,"after":…,"source":{…},…}` is cut; undefined for any other text. Quotes inside
+ * JSON strings are escaped, so `,"source":{` is no part of one, and nothing after the source has a member of that name.
+ */
+function piecesOf(value: string): Pieces | undefined {
+  if (!value.startsWith(BEFORE)) return undefined
+  const sourceAt = value.lastIndexOf(`${SOURCE}{`)
+  if (sourceAt < 0) return undefined
+  const sourceStart = sourceAt + SOURCE.length
+  const sourceEnd = endOfObject(value, sourceStart)
+  const afterAt = value.startsWith('null', BEFORE.length) ? BEFORE.length + 4 : endOfObject(value, BEFORE.length)
+  if (sourceEnd === undefined || afterAt === undefined || !value.startsWith(AFTER, afterAt)) return undefined
+  const before = value.slice(BEFORE.length, afterAt)
+  const after = value.slice(afterAt + AFTER.length, sourceAt)
+  if (after !== 'null' && endOfObject(value, afterAt + AFTER.length) !== sourceAt) return undefined
+  return {
+    before: before === 'null' ? null : before,
+    after: after === 'null' ? null : after,
+    source: value.slice(sourceStart, sourceEnd),
+    envelopeTail: value.slice(sourceEnd),
+  }
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const OPEN = 0x7b
+const CLOSE = 0x7d
+
+/** The place behind the object that begins at `start`; undefined when none does, or it does not end. */
+function endOfObject(text: string, start: number): number | undefined {
+  if (text.charCodeAt(start) !== OPEN) return undefined
+  let depth = 0
+  for (let i = start; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === QUOTE) i = endOfString(text, i)
+    else if (code === OPEN) depth++
+    else if (code === CLOSE && --depth === 0) return i + 1
+  }
+  return undefined
+}
+
+/** The place of the quote that ends the string begun at `start`; the text's end when none does. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let backslashes = 0
+    while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++
+    if (backslashes % 2 === 0) return end
+  }
+  return text.length
+}
+
+const opOf = (envelopeTail: string): string | null => /"op":"([a-z]+)"/.exec(envelopeTail)?.[1] ?? null
+
+type Source = { name?: unknown; schema?: unknown; table?: unknown; lsn?: unknown; txId?: unknown; ts_us?: unknown }
+
+function factsOf(source: Source) {
+  const { schema, table } = source
+  return {
+    tableName: typeof schema === 'string' && typeof table === 'string' && table !== '' ? `${schema}.${table}` : null,
+    lsn: whole(source.lsn),
+    txId: whole(source.txId),
+    sourceTsUs: whole(source.ts_us),
+    epoch: typeof source.name === 'string' ? whole(Number(/_e(\d+)$/.exec(source.name)?.[1])) : null,
+  }
+}
+
+/** Messages and notifications of Debezium have no row, plain deltas no source; other text says nothing of itself. */
+function factsOfOther({ value, encoding }: ArchivedRecord) {
+  const parsed = encoding === null && value !== null ? parseLeniently(value) : undefined
+  if (typeof parsed !== 'object' || parsed === null) return NO_FACTS
+  const { op, source } = parsed as { op?: unknown; source?: unknown }
+  const facts = typeof source === 'object' && source !== null ? factsOf(source as Source) : NO_FACTS
+  return { ...facts, op: typeof op === 'string' ? op : null }
+}
+
+/** Text that is not JSON is archived like any other. */
+function parseLeniently(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const whole = (value: unknown): number | null => (Number.isSafeInteger(value) ? (value as number) : null)
+
+function compareTexts(a: string | null, b: string | null): number {
+  if (a === b) return 0
+  if (a === null) return -1
+  if (b === null) return 1
+  return a < b ? -1 : 1
+}
