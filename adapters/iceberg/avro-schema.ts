@@ -1,0 +1,98 @@
+/** A field of an Avro record; Iceberg adds `field-id` (the specification's Appendix A). */
+export type AvroField = {
+  readonly name: string
+  readonly type: AvroSchema
+  readonly default?: unknown
+  readonly doc?: string
+  readonly 'field-id'?: number
+  readonly 'iceberg-field-name'?: string
+}
+
+export type AvroRecord = { readonly type: 'record'; readonly name: string; readonly fields: readonly AvroField[] }
+
+export type AvroArray = {
+  readonly type: 'array'
+  readonly items: AvroSchema
+  readonly 'element-id'?: number
+  /** `map` where the items are records of key and value: Avro's own maps have string keys only. */
+  readonly logicalType?: string
+}
+
+export type AvroMap = {
+  readonly type: 'map'
+  readonly values: AvroSchema
+  readonly 'key-id'?: number
+  readonly 'value-id'?: number
+}
+
+export type AvroFixed = {
+  readonly type: 'fixed'
+  readonly name: string
+  readonly size: number
+  readonly logicalType?: string
+}
+
+export type AvroEnum = { readonly type: 'enum'; readonly name: string; readonly symbols: readonly string[] }
+
+/** A primitive type with further attributes, such as `logicalType`. */
+export type AvroAnnotated = {
+  readonly type: AvroPrimitive
+  readonly logicalType?: string
+  readonly 'adjust-to-utc'?: boolean
+}
+
+export type AvroPrimitive = 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'bytes' | 'string'
+
+/** An Avro schema as JSON: an array is a union, a string that is no primitive names a type defined before. */
+export type AvroSchema =
+  | AvroPrimitive
+  | (string & {})
+  | readonly AvroSchema[]
+  | AvroAnnotated
+  | AvroRecord
+  | AvroArray
+  | AvroMap
+  | AvroFixed
+  | AvroEnum
+
+/** A value of any Avro type; a long that a number cannot hold exactly is bigint, a map of string keys an object. */
+export type AvroValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly AvroValue[]
+  | { readonly [field: string]: AvroValue }
+
+/** Four bytes at the start of every Avro object container file. */
+export const AVRO_MAGIC = Uint8Array.of(0x4f, 0x62, 0x6a, 1)
+
+/** Bytes between two blocks. */
+export const SYNC_LENGTH = 16
+
+export type AvroCodec = 'null' | 'deflate'
+
+/** Bytes that are not the Avro they should be, or a value that does not fit its schema; `message` says where. */
+export class AvroError extends Error {
+  override readonly name = 'AvroError'
+  readonly retryable = false
+}
+
+/** Named types by their name, filled in the order of their definition. */
+export class AvroNames {
+  readonly #types = new Map<string, AvroSchema>()
+
+  define(schema: AvroRecord | AvroFixed | AvroEnum, namespace = (schema as { namespace?: string }).namespace): void {
+    this.#types.set(schema.name, schema)
+    if (namespace !== undefined) this.#types.set(`${namespace}.${schema.name}`, schema)
+  }
+
+  /** Throws an AvroError where the name was not defined before. */
+  resolve(name: string): AvroSchema {
+    const schema = this.#types.get(name)
+    if (schema === undefined) throw new AvroError(`Avro type '${name}' is not defined before it is used`)
+    return schema
+  }
+}
