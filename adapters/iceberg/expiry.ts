@@ -1,0 +1,48 @@
+import { requirementsOf, type TableCommit } from './commit.ts'
+import { currentSnapshot, snapshotOf, type TableMetadata, type TableSnapshot } from './table-metadata.ts'
+
+/** A commit that forgets table snapshots, and those that it forgets. Their files can go once it is done. */
+export type PreparedExpiry = TableCommit & { readonly expired: readonly TableSnapshot[] }
+
+/**
+ * A commit that removes table snapshots from before a time, but never the current one, one that a branch or tag points to,
+ * or one of the last `keepLast` of branch main. Undefined where there is none to remove.
+ */
+export function prepareExpiry({
+  metadata,
+  olderThanMs,
+  keepLast,
+}: {
+  readonly metadata: TableMetadata
+  readonly olderThanMs: number
+  readonly keepLast: number
+}): PreparedExpiry | undefined {
+  const kept = new Set(Object.values(metadata.refs).map((ref) => ref['snapshot-id']))
+  for (const snapshot of lastOfMain(metadata, Math.max(keepLast, 1))) kept.add(snapshot['snapshot-id'])
+  const expired = metadata.snapshots.filter(
+    (snapshot) => snapshot['timestamp-ms'] < olderThanMs && !kept.has(snapshot['snapshot-id']),
+  )
+  if (expired.length === 0) return undefined
+  return {
+    expired,
+    requirements: [...requirementsOf(metadata), ...otherRefs(metadata)],
+    updates: [{ action: 'remove-snapshots', 'snapshot-ids': expired.map((snapshot) => snapshot['snapshot-id']) }],
+  }
+}
+
+function lastOfMain(metadata: TableMetadata, count: number): TableSnapshot[] {
+  const last: TableSnapshot[] = []
+  let next = currentSnapshot(metadata)
+  while (next !== undefined && last.length < count) {
+    last.push(next)
+    const parent = next['parent-snapshot-id']
+    next = parent === undefined ? undefined : snapshotOf(metadata, parent)
+  }
+  return last
+}
+
+/** A tag that is moved to a table snapshot meanwhile would lose it. */
+const otherRefs = (metadata: TableMetadata) =>
+  Object.entries(metadata.refs)
+    .filter(([ref]) => ref !== 'main')
+    .map(([ref, { 'snapshot-id': id }]) => ({ type: 'assert-ref-snapshot-id', ref, 'snapshot-id': id }) as const)
