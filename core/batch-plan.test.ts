@@ -69,6 +69,14 @@ test('a batch reduced to one write per row leaves the rows that its changes leav
   )
 })
 
+test('an update whose before image has another key ends the row of that key', () => {
+  const log = new ChangeLog().contract(ordersContract())
+  log.create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+  log.change('u', { id: 1, name: null, amount: null }, { id: 2, name: 'b', amount: null }, { lsn: 11 })
+
+  expect(rowsOf(log)).toEqual(new Map([[2, 'b']]))
+})
+
 test('a table whose contract says it is pending asks for capture', () => {
   const log = new ChangeLog().contract(ordersContract({ published: false }))
   expect(planBatch(log.records, contextOf()).awaitsCapture).toBe(true)

@@ -1,4 +1,4 @@
-import type { RowChange } from './envelope.ts'
+import type { RowChange, WireRow } from './envelope.ts'
 import { comparePositions, type Position } from './position.ts'
 import { keyOf, mergedWith, type RowValue, type RowWrite, replaces, writeOf } from './row-write.ts'
 import type { AppliedTable } from './table-register.ts'
@@ -31,6 +31,10 @@ export class RowChanges {
 
   /** Adds a change in the order of the topic partition. Throws a ValueError where it does not fit its contract. */
   add(table: AppliedTable, change: RowChange, logged: boolean): void {
+    for (const half of halvesOf(table, change)) this.#take(table, half, logged)
+  }
+
+  #take(table: AppliedTable, change: RowChange, logged: boolean): void {
     const { key, write } = writeOf(table, change)
     if (this.#needsNewSegment(table, key, write, change)) this.segments.push(new Map())
     const writes = this.#writesOf(table)
@@ -81,5 +85,23 @@ export class RowChanges {
     return writes
   }
 }
+
+/**
+ * An update that gives the row another key comes as a delete and a create, unless capture did not know the table's key
+ * then: taken for an update of the new row it would leave the old one behind.
+ */
+function halvesOf(table: AppliedTable, change: RowChange): RowChange[] {
+  const { op, before, after } = change
+  if (op !== 'update' || before === null || after === null || !hasKey(table, before)) return [change]
+  if (keyOf(table, before) === keyOf(table, after)) return [change]
+  return [
+    { ...change, op: 'delete', after: null, otherKey: after },
+    { ...change, op: 'create', before: null, otherKey: before },
+  ]
+}
+
+/** By another replica identity than the key, the image before has other columns alone. */
+const hasKey = ({ keyPlaces, columns }: AppliedTable, row: WireRow): boolean =>
+  keyPlaces.every((place) => (row[columns[place]!.name] ?? null) !== null)
 
 const segmentKey = ({ relation, generation }: AppliedTable['contract']): string => `${relation} ${generation}`

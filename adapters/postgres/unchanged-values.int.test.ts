@@ -93,6 +93,24 @@ describe('a key change that leaves a TOASTed value as it is', () => {
     ])
   })
 
+  test('is one also where it comes as a single update, whose before image has the former key alone', async () => {
+    const former = (id: number) => ({ id, name: null, amount: null })
+    const log = begin().create({ id: 1, name: 'one', amount: null }, { lsn: 10 })
+    log.create({ id: 2, name: 'two', amount: null }, { lsn: 10 })
+    for (const [lsn, from, to] of [
+      [11, 1, 3],
+      [12, 2, 1],
+      [13, 3, 2],
+    ] as const) {
+      log.change('u', former(from), { id: to, name: UNAVAILABLE_PLACEHOLDER, amount: null }, { lsn })
+    }
+    await applyTo(0, log.records)
+    expect(await orders()).toMatchObject([
+      { id: '1', name: 'two' },
+      { id: '2', name: 'one' },
+    ])
+  })
+
   test('takes it from the row in the state the change found it in, or has the table read again', async () => {
     const contract = { topicPartitions: 2 }
     const behind = begin(contract).create({ id: 1, name: 'old', amount: null }, { lsn: 10 })
