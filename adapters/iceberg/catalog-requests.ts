@@ -1,0 +1,131 @@
+import { setTimeout } from 'node:timers/promises'
+import { CatalogError } from './catalog-error.ts'
+import { type ExactJson, parseExactJson, stringifyExactJson } from './exact-json.ts'
+import type { RequestSigner } from './sign-requests.ts'
+
+/** An answer, read to its end. */
+export type Answer = {
+  readonly kind: 'answer'
+  /** For messages: method and URL. */
+  readonly request: string
+  readonly status: number
+  /** The body as JSON; undefined where it is none. */
+  readonly body: ExactJson | undefined
+  /** Of an error: its type and message, however the catalog or what stands before it tells them. */
+  readonly type: string | undefined
+  readonly message: string
+}
+
+/** No whole answer came: the request was done, or will be, or will not. */
+export type NoAnswer = { readonly kind: 'no answer'; readonly request: string; readonly cause: unknown }
+
+export type CatalogRequests = {
+  /** Sends once. */
+  send(method: string, path: string, body?: unknown): Promise<Answer | NoAnswer>
+  /** Sends until there is an answer that is not about the catalog's own state; only for what may be done twice. */
+  sendAgain(method: string, path: string, body?: unknown): Promise<Answer>
+}
+
+export type RequestOptions = {
+  /** URL before `/v1`. */
+  readonly endpoint: string
+  readonly sign?: RequestSigner | undefined
+  readonly fetch?: typeof globalThis.fetch | undefined
+  /** For a whole answer. */
+  readonly timeoutMs?: number | undefined
+  /** Waits between the attempts of `sendAgain`. */
+  readonly retryAfterMs?: readonly number[] | undefined
+}
+
+const TIMEOUT_MS = 30_000
+const RETRY_AFTER_MS = [200, 1_000, 3_000]
+
+/** Requests to a REST catalog, with 64-bit integers exact in both directions. */
+export function makeCatalogRequests(options: RequestOptions): CatalogRequests {
+  const send = (method: string, path: string, body?: unknown) => sendOnce(options, method, path, body)
+  return {
+    send,
+    sendAgain: async (method, path, body) => {
+      let last = await send(method, path, body)
+      for (const wait of options.retryAfterMs ?? RETRY_AFTER_MS) {
+        if (last.kind === 'answer' && !isUnsettled(last)) return last
+        await setTimeout(wait)
+        last = await send(method, path, body)
+      }
+      if (last.kind === 'answer') return last
+      throw new CatalogError(`the catalog does not answer ${last.request}`, { retryable: true, cause: last.cause })
+    },
+  }
+}
+
+/** Whether an answer leaves open if the request was done: the catalog, or what stands before it, failed or was too busy. */
+export function isUnsettled({ status, type }: Answer): boolean {
+  return status >= 500 || status === 408 || status === 429 || /throttl|too ?many ?requests|slow ?down/i.test(type ?? '')
+}
+
+async function sendOnce(options: RequestOptions, method: string, path: string, body: unknown) {
+  const { endpoint, sign, fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS } = options
+  const url = new URL(`${endpoint.replace(/\/+$/, '')}${path}`)
+  const request = `${method} ${url.href}`
+  const text = body === undefined ? undefined : stringifyExactJson(body)
+  const plain = { accept: 'application/json', ...(text === undefined ? {} : { 'content-type': 'application/json' }) }
+  // Outside of the attempt: without credentials nothing was sent, and the outcome is known.
+  const headers = (await sign?.({ method, url, headers: plain, body: text })) ?? plain
+  try {
+    const response = await fetch(url, {
+      method,
+      headers,
+      // A signature is for one URL, and a commit is sent once.
+      redirect: 'manual',
+      signal: AbortSignal.timeout(timeoutMs),
+      ...(text === undefined ? {} : { body: text }),
+    })
+    return readAnswer(request, response, await response.text())
+  } catch (cause) {
+    return { kind: 'no answer', request, cause } satisfies NoAnswer
+  }
+}
+
+function readAnswer(request: string, response: Response, text: string): Answer {
+  const body = parseJson(text)
+  const error = fieldsOf(fieldsOf(body)['error'])
+  const type = error['type'] ?? response.headers.get('x-amzn-errortype')?.split(':')[0] ?? fieldsOf(body)['__type']
+  const message = error['message'] ?? fieldsOf(body)['message'] ?? fieldsOf(body)['Message'] ?? text.slice(0, 500)
+  return {
+    kind: 'answer',
+    request,
+    status: response.status,
+    body,
+    type: typeof type === 'string' ? type : undefined,
+    message: typeof message === 'string' && message !== '' ? message : 'without a message',
+  }
+}
+
+function parseJson(text: string): ExactJson | undefined {
+  try {
+    return parseExactJson(text)
+  } catch {
+    // Not from the catalog but from something in front of it, or cut short: who asks sees that there is no JSON.
+    return undefined
+  }
+}
+
+const fieldsOf = (json: ExactJson | undefined): { readonly [key: string]: ExactJson } =>
+  typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {}
+
+/** The error for an answer that is no success. */
+export function refusalOf(answer: Answer): CatalogError {
+  const { request, status, type, message } = answer
+  return new CatalogError(
+    `the catalog answered ${request} with ${status}${type === undefined ? '' : ` ${type}`}: ${message}; ${adviceFor(status)}`,
+    { status, ...(type === undefined ? {} : { type }), retryable: status === 419 || isUnsettled(answer) },
+  )
+}
+
+function adviceFor(status: number): string {
+  if (status === 401 || status === 419) return 'check the credentials, and the region and service they sign for'
+  if (status === 403) return "check what the function's role may do, in IAM and in Lake Formation"
+  if (status === 404) return "check the catalog's address, the warehouse, and that namespace and table are there"
+  if (status >= 500 || status === 429) return 'the catalog has a problem of its own: try again later'
+  return 'the catalog does not take this request: check the warehouse and the names'
+}
