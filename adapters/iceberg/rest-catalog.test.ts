@@ -116,14 +116,22 @@ test('a configuration that could not be read is asked for again', async () => {
   expect(received).toHaveLength(3)
 })
 
-test.each(['NoSuchTableException', 'NoSuchNamespaceException'])('404 %s is a table that is not there', async (type) => {
-  const { catalog } = await catalogOf([config, refusal(404, type)])
+test.each<[string, Reply]>([
+  ['of the specification', refusal(404, 'NoSuchTableException')],
+  ['about its namespace', refusal(404, 'NoSuchNamespaceException')],
+  ['with a type of its own', refusal(404, 'not_found')],
+  ["in AWS's shape", json(404, '{"message": "no"}', { 'x-amzn-errortype': 'NotFoundException' })],
+])('a 404 %s is a table that is not there', async (_, reply) => {
+  const { catalog } = await catalogOf([config, reply])
 
   await expect(catalog.loadTable(table)).resolves.toBeUndefined()
 })
 
-test('another 404 is an error: the address or the warehouse is wrong', async () => {
-  const { catalog } = await catalogOf([config, json(404, '<html>')])
+test.each<[string, Reply]>([
+  ['of something before the catalog', json(404, '<html>')],
+  ['about the operation', json(404, '{}', { 'x-amzn-errortype': 'UnknownOperationException' })],
+])('a 404 %s is an error: the address is wrong', async (_, reply) => {
+  const { catalog } = await catalogOf([config, reply])
 
   await expect(catalog.loadTable(table)).rejects.toMatchObject({ status: 404, retryable: false })
 })

@@ -73,7 +73,7 @@ export function makeRestCatalog(options: RestCatalogOptions): RestCatalog {
     },
     loadTable: async (table) => {
       const answer = await requests.sendAgain('GET', await path(table))
-      if (answer.status === 404 && isAbsence(answer)) return undefined
+      if (isAbsence(answer)) return undefined
       if (!isSuccess(answer)) throw refusalOf(answer)
       return loadedTable(answer)
     },
@@ -110,8 +110,12 @@ function commitOutcome(answer: Answer): CommitOutcome {
 
 const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300
 
-/** Any other 404 is about the warehouse or the address, and creating the table would not help. */
-const isAbsence = ({ type }: Answer): boolean => type === 'NoSuchTableException' || type === 'NoSuchNamespaceException'
+/**
+ * Whether a 404 is the catalog's own word on a table or its namespace, whose types differ between catalogs. Any other is
+ * about the address, and creating the table would not help.
+ */
+const isAbsence = ({ status, type, body }: Answer): boolean =>
+  status === 404 && (v.is(v.object({ error: v.object({}) }), body) || /no ?such|not ?found/i.test(type ?? ''))
 
 const loadedTableSchema = v.object({ 'metadata-location': v.string(), metadata: v.record(v.string(), v.unknown()) })
 
