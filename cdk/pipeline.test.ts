@@ -90,13 +90,13 @@ describe.each(every)('$name', ({ stage, template }) => {
     expect(groups).toEqual([
       [['changes'], 'tidemark-latest-state'],
       [['user-events'], 'tidemark-user-state'],
+      [['changes'], 'tidemark-archive-changes'],
+      [['user-events'], 'tidemark-archive-user-events'],
     ])
+    const windows = mappings.map((mapping) => mapping['MaximumBatchingWindowInSeconds'])
+    expect(windows).toEqual([0, 0, stage.archive.windowSeconds, stage.archive.windowSeconds])
     for (const mapping of mappings) {
-      expect(mapping).toMatchObject({
-        StartingPosition: 'TRIM_HORIZON',
-        BatchSize: 10_000,
-        MaximumBatchingWindowInSeconds: 0,
-      })
+      expect(mapping).toMatchObject({ StartingPosition: 'TRIM_HORIZON', BatchSize: 10_000 })
       expect(mapping).not.toHaveProperty('DestinationConfig')
       expect(mapping).not.toHaveProperty('MaximumRetryAttempts')
       expect(mapping).not.toHaveProperty('MaximumRecordAgeInSeconds')
@@ -127,8 +127,12 @@ describe.each(every)('$name', ({ stage, template }) => {
     expect(migrated.DependsOn).toEqual(expect.arrayContaining(id('AWS::RDS::DBInstance')))
     expect(service.DependsOn).toEqual(expect.arrayContaining(id('AWS::MSK::Topic')))
     expect(connector.DependsOn).toEqual(expect.arrayContaining([...id('AWS::ECS::Service'), ...id('Custom::Schema')]))
-    for (const mapping of Object.values(template.ofType('AWS::Lambda::EventSourceMapping')))
-      expect(mapping.DependsOn).toContain(connectorId)
+    const mappings = Object.entries(template.ofType('AWS::Lambda::EventSourceMapping'))
+    for (const [name, { DependsOn }] of mappings) {
+      // The archive needs no row of the target, and takes whatever the topics have.
+      if (!name.startsWith('Archive')) expect(DependsOn).toContain(connectorId)
+      expect(DependsOn).toEqual(expect.arrayContaining(id('AWS::MSK::Topic')))
+    }
   })
 
   test('one Connect task runs at a time and gets its password as a container secret', () => {
@@ -154,6 +158,19 @@ describe.each(every)('$name', ({ stage, template }) => {
       expect(JSON.stringify(Properties['MasterUserPassword'])).toContain('{{resolve:secretsmanager:')
   })
 
+  test('one committer at a time, called each minute, and an alarm when what is archived is not committed', () => {
+    const commit = Object.values(template.ofType('AWS::Lambda::Function')).find(({ Properties }) =>
+      String(Properties['FunctionName']).endsWith('commit-archive'),
+    )
+    const alarm = template.only('AWS::CloudWatch::Alarm').Properties
+
+    expect(commit!.Properties['ReservedConcurrentExecutions']).toBe(1)
+    expect(alarm).toMatchObject({
+      ...{ Namespace: 'Tidemark', MetricName: 'OldestUncommittedSeconds', TreatMissingData: 'breaching' },
+      Dimensions: [{ Name: 'Capability', Value: 'archive' }],
+    })
+  })
+
   test('no policy grants everything', () => {
     const statements = Object.values(template.ofType('AWS::IAM::Policy')).flatMap(
       ({ Properties }) => Properties['PolicyDocument'].Statement,
@@ -161,7 +178,8 @@ describe.each(every)('$name', ({ stage, template }) => {
 
     for (const { Action } of statements) expect([Action].flat()).not.toContain('*')
     for (const { Action } of statements)
-      for (const action of [Action].flat()) expect(action).not.toMatch(/^(kafka-cluster|secretsmanager|lambda):\*$/)
+      for (const action of [Action].flat())
+        expect(action).not.toMatch(/^(kafka-cluster|secretsmanager|lambda|s3|s3tables|glue):\*$/)
   })
 })
 

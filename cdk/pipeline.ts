@@ -1,5 +1,6 @@
 import { CfnOutput, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
+import { Archive } from './archive/archive.ts'
 import { Capture } from './capture/capture.ts'
 import type { FunctionBundles } from './function-bundle.ts'
 import { Keys } from './keys.ts'
@@ -18,7 +19,8 @@ import { Target } from './target/target.ts'
 export type PipelineProps = { stage: Stage; bundles: FunctionBundles }
 
 /**
- * source Postgres ─▶ capture (Kafka Connect) ─▶ stream (Kafka) ─▶ latest state (function) ─▶ target Postgres
+ * source Postgres ─▶ capture (Kafka Connect) ─▶ stream (Kafka) ─┬▶ latest state (function) ─▶ target Postgres
+ *                                                                └▶ archive (functions) ─▶ Iceberg table
  */
 export class Pipeline extends Stack {
   readonly #zones: string[]
@@ -51,6 +53,7 @@ export class Pipeline extends Stack {
       schema,
       capture,
     })
+    const archive = new Archive(this, 'Archive', { ...stage.archive, platform, stream, target, schema, ...kept })
     new Maintenance(this, 'Maintenance', { platform, target, schema })
     const producer = new Producer(this, 'Producer', { platform, stream, source })
 
@@ -65,6 +68,9 @@ export class Pipeline extends Stack {
       ConnectUrl: capture.connectUrl,
       ProducerFunction: producer.produce.functionName,
       ApplyLatestStateFunction: latestState.apply.functionName,
+      ArchiveWarehouse: archive.store.variables.ARCHIVE_WAREHOUSE,
+      ArchiveNamespace: archive.store.variables.ARCHIVE_NAMESPACE,
+      CommitArchiveFunction: archive.commit.functionName,
       CaptureTablesFunction: schema.captureTables.functionName,
     })
   }

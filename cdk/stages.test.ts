@@ -13,6 +13,7 @@ test('the local stage needs neither the internet nor Docker nor anything that ha
   const { types, text } = synthesize(local)
 
   expect(types).toEqual([
+    'AWS::CloudWatch::Alarm',
     'AWS::EC2::RouteTable',
     'AWS::EC2::SecurityGroup',
     'AWS::EC2::SecurityGroupIngress',
@@ -35,6 +36,7 @@ test('the local stage needs neither the internet nor Docker nor anything that ha
     'AWS::RDS::DBInstance',
     'AWS::RDS::DBParameterGroup',
     'AWS::RDS::DBSubnetGroup',
+    'AWS::S3Tables::TableBucket',
     'AWS::SecretsManager::Secret',
     'AWS::SecretsManager::SecretTargetAttachment',
     'AWS::ServiceDiscovery::PrivateDnsNamespace',
@@ -96,13 +98,13 @@ test('production has no path to the internet and keeps its data', () => {
 test('production delivers with pollers that are always there', () => {
   const mappings = Object.values(synthesize(prod).ofType('AWS::Lambda::EventSourceMapping'))
 
-  for (const { Properties } of mappings) {
-    expect(Properties['ProvisionedPollerConfig']).toEqual({
-      MinimumPollers: 2,
-      MaximumPollers: 12,
-      PollerGroupName: 'tidemark-prod',
-    })
-  }
+  const pollers = mappings.map(({ Properties }) => Properties['ProvisionedPollerConfig'])
+  const group = { MaximumPollers: 12, PollerGroupName: 'tidemark-prod' }
+  const [latestState, archive] = [
+    { MinimumPollers: 2, ...group },
+    { MinimumPollers: 1, ...group },
+  ]
+  expect(pollers).toEqual([latestState, latestState, archive, archive])
 })
 
 test('a network without a path for pollers needs provisioned ones', () => {
@@ -133,4 +135,29 @@ test('another number of topic partitions asks for a new topic of the same name, 
 
   expect(after[1].Properties['TopicName']).toBe(before[1].Properties['TopicName'])
   expect(after[0]).not.toBe(before[0])
+})
+
+test('the archive is kept by S3 Tables or, by one word, in a bucket of its own with the Glue catalog', () => {
+  const variablesOf = ({ ofType }: ReturnType<typeof synthesize>) =>
+    Object.values(ofType('AWS::Lambda::Function'))
+      .map(({ Properties }) => Properties['Environment']?.Variables ?? {})
+      .filter((variables) => 'ARCHIVE_CATALOG' in variables)
+  const tables = synthesize(prod)
+  const glue = synthesize({ ...prod, archive: { ...prod.archive, catalog: 'glue' } })
+
+  expect(tables.only('AWS::S3Tables::TableBucket')).toMatchObject({
+    DeletionPolicy: 'Retain',
+    Properties: { EncryptionConfiguration: { SSEAlgorithm: 'aws:kms' } },
+  })
+  expect(glue.types).not.toContain('AWS::S3Tables::TableBucket')
+  expect(glue.only('AWS::S3::Bucket')).toMatchObject({
+    DeletionPolicy: 'Retain',
+    Properties: { PublicAccessBlockConfiguration: { BlockPublicAcls: true, RestrictPublicBuckets: true } },
+  })
+  for (const variables of variablesOf(tables)) {
+    expect(variables).toMatchObject({ ARCHIVE_CATALOG: 's3tables', ARCHIVE_LOCATION: '' })
+  }
+  const [first] = variablesOf(glue)
+  expect(first).toMatchObject({ ARCHIVE_CATALOG: 'glue', ARCHIVE_NAMESPACE: { Ref: expect.any(String) } })
+  expect(JSON.stringify(first!['ARCHIVE_LOCATION'])).toContain('s3://')
 })

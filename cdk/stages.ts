@@ -1,3 +1,4 @@
+import type { ArchiveSettings } from './archive/archive.ts'
 import type { CaptureSettings } from './capture/capture.ts'
 import type { LatestStateSettings } from './latest-state/latest-state.ts'
 import type { NetworkSettings } from './network/network.ts'
@@ -17,6 +18,7 @@ export type Stage = {
   databaseTls: DatabaseTls
   capture: CaptureSettings
   latestState: LatestStateSettings
+  archive: ArchiveSettings
   /** Customer managed keys for topics, databases and secrets; otherwise AWS's own. */
   customerManagedKeys: boolean
   /** The stack and its databases refuse deletion; what is deleted all the same leaves its keys and last state behind. */
@@ -62,6 +64,14 @@ const local: Stage = {
     heapMiB: 384,
   },
   latestState: { memoryMiB: 256, timeoutSeconds: 60, concurrency: 4 },
+  archive: {
+    catalog: 's3tables',
+    memoryMiB: 512,
+    timeoutSeconds: 60,
+    concurrency: 2,
+    windowSeconds: 1,
+    commit: { afterSeconds: 1, afterMiB: 64 },
+  },
   customerManagedKeys: false,
   keepsData: false,
   logRetentionDays: 1,
@@ -106,6 +116,14 @@ const dev: Stage = {
     rotatePasswordDays: 30,
   },
   latestState: { memoryMiB: 1024, timeoutSeconds: 120, concurrency: 16 },
+  archive: {
+    catalog: 's3tables',
+    memoryMiB: 512,
+    timeoutSeconds: 120,
+    concurrency: 4,
+    windowSeconds: 10,
+    commit: { afterSeconds: 60, afterMiB: 64 },
+  },
   customerManagedKeys: false,
   keepsData: false,
   logRetentionDays: 7,
@@ -150,6 +168,15 @@ const prod: Stage = {
     rotatePasswordDays: 30,
   },
   latestState: { memoryMiB: 1769, timeoutSeconds: 300, concurrency: 48, pollers: { minimum: 2, maximum: 12 } },
+  archive: {
+    catalog: 's3tables',
+    memoryMiB: 1769,
+    timeoutSeconds: 300,
+    concurrency: 16,
+    windowSeconds: 10,
+    pollers: { minimum: 1, maximum: 12 },
+    commit: { afterSeconds: 60, afterMiB: 64 },
+  },
   customerManagedKeys: true,
   keepsData: true,
   logRetentionDays: 90,

@@ -1,4 +1,5 @@
 import type { ArchiveRow } from '#core/archive-row.ts'
+import type { PartitionSpec, SortOrder, TableSchema } from './table-metadata.ts'
 
 /** A row as it is written: with the time of writing, in ms since 1970. */
 export type WrittenRow = ArchiveRow & { readonly ingestedAtMs: number }
@@ -80,20 +81,20 @@ export const archiveColumns: readonly ArchiveColumn[] = [
 const idOf = (name: string): number => archiveColumns.find((each) => each.name === name)!.id
 
 /** The schema, as the catalog takes it. */
-export const archiveSchema = {
+export const archiveSchema: TableSchema = {
   type: 'struct',
   'schema-id': 0,
   fields: archiveColumns.map(({ id, name, type, required, doc }) => ({ id, name, required, type, doc })),
 }
 
 /** One table partition a day of the record's timestamp, in UTC. */
-export const archivePartitionSpec = {
+export const archivePartitionSpec: PartitionSpec = {
   'spec-id': 0,
   fields: [{ 'source-id': idOf('kafka_ts'), 'field-id': 1000, name: 'kafka_ts_day', transform: 'day' }],
 }
 
 /** The order inside a data file. */
-export const archiveSortOrder = {
+export const archiveSortOrder: SortOrder = {
   'order-id': 1,
   fields: ['table_name', 'key', 'lsn', 'kafka_offset'].map((name) => ({
     'source-id': idOf(name),

@@ -1,4 +1,5 @@
 import { type ArchiveColumn, archiveColumns, type WrittenRow } from './archive-table.ts'
+import { truncateLower, truncateUpper } from './single-value.ts'
 
 /** A bound of a column: text, or a whole number. */
 export type Bound = string | number
@@ -13,9 +14,6 @@ export type DataFileMetrics = {
   /** As the lower ones; a text that was cut is greater than every value, and absent where none is. */
   readonly upperBounds: Readonly<Record<number, Bound>>
 }
-
-/** Code points of a text bound that are kept; Iceberg's own default. */
-const BOUND_LENGTH = 16
 
 /** Counts and bounds of the rows; sizes are those of the column chunks written, in the columns' order. */
 export function measureRows(rows: readonly WrittenRow[], columnSizes: readonly number[]): DataFileMetrics {
@@ -83,8 +81,8 @@ function measureColumn(
     }
   }
   metrics.nullCounts[id] = nulls
-  if (lower !== undefined) metrics.lowerBounds[id] = cutLower(lower)
-  const top = upper === undefined ? undefined : cutUpper(upper)
+  if (lower !== undefined) metrics.lowerBounds[id] = typeof lower === 'string' ? truncateLower(lower) : lower
+  const top = typeof upper === 'string' ? truncateUpper(upper) : upper
   if (top !== undefined) metrics.upperBounds[id] = top
 }
 
@@ -94,10 +92,9 @@ function join(into: Bounds, id: number, bounds: (Bound | undefined)[], better: (
   into[id] = (bounds as Bound[]).reduce((best, bound) => (better(bound, best) ? bound : best))
 }
 
-/** The order of bounds: numbers by value, texts by their UTF-8 bytes, which is that of their code points. */
+/** That of `compareSingleValues`, without encoding: a column has as many values as rows. */
 export function compareBounds(a: Bound, b: Bound): number {
-  if (typeof a === 'number') return a - (b as number)
-  return compareByCodePoint(a, b as string)
+  return typeof a === 'number' ? a - (b as number) : compareByCodePoint(a, b as string)
 }
 
 /** JavaScript compares UTF-16 units, by which U+FFFF comes after U+10000. */
@@ -113,21 +110,3 @@ function compareByCodePoint(a: string, b: string): number {
 
 /** Surrogates stand for code points above every other unit. */
 const ordinal = (unit: number): number => (unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit)
-
-const pointsOf = (text: string): string[] => Array.from(text.slice(0, BOUND_LENGTH * 2)).slice(0, BOUND_LENGTH)
-
-const cutLower = (bound: Bound): Bound => (typeof bound === 'number' ? bound : pointsOf(bound).join(''))
-
-/** A cut text with its last code point that can be raised, raised. */
-function cutUpper(bound: Bound): Bound | undefined {
-  if (typeof bound === 'number') return bound
-  const points = pointsOf(bound)
-  if (points.join('').length === bound.length) return bound
-  for (let last = points.length - 1; last >= 0; last--) {
-    const next = points[last]!.codePointAt(0)! + 1
-    if (next > 0x10ffff) continue
-    // Surrogates alone are no characters.
-    return points.slice(0, last).join('') + String.fromCodePoint(next === 0xd800 ? 0xe000 : next)
-  }
-  return undefined
-}

@@ -35,8 +35,21 @@ export async function lockProgress(client: pg.PoolClient, key: ProgressKey): Pro
   return (await selectForUpdate(client, key))!
 }
 
-async function selectForUpdate(client: pg.PoolClient, key: ProgressKey): Promise<StoredProgress | undefined> {
-  const { rows } = await client.query<{
+/** Progress as it is now, without a lock: another transaction may be about to advance it. */
+export async function readProgress(pool: pg.Pool, key: ProgressKey): Promise<StoredProgress> {
+  const stored = await select(pool, key, '')
+  return stored ?? { nextOffset: 0, lastDigest: null, newestTimestampMs: null, systemIdentifier: null, stopped: false }
+}
+
+const selectForUpdate = (client: pg.PoolClient, key: ProgressKey): Promise<StoredProgress | undefined> =>
+  select(client, key, 'for update')
+
+async function select(
+  database: pg.Pool | pg.PoolClient,
+  key: ProgressKey,
+  lock: '' | 'for update',
+): Promise<StoredProgress | undefined> {
+  const { rows } = await database.query<{
     next_offset: string
     last_digest: string | null
     newest_ms: string | null
@@ -50,7 +63,7 @@ async function selectForUpdate(client: pg.PoolClient, key: ProgressKey): Promise
      where consumer = $1
        and topic = $2
        and topic_partition = $3
-     for update`,
+     ${lock}`,
     identity(key),
   )
   const row = rows[0]

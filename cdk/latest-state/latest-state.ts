@@ -1,11 +1,10 @@
-import { Duration } from 'aws-cdk-lib'
-import * as lambda from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 import type { ApplyLatestStateEnvironment } from '#lambdas/apply-latest-state/environment.ts'
 import type { Capture } from '../capture/capture.ts'
 import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { Stream } from '../stream/stream.ts'
+import { deliverTopic, type PollerSettings } from '../stream/topic-delivery.ts'
 import type { Target } from '../target/target.ts'
 
 export type LatestStateSettings = {
@@ -13,8 +12,7 @@ export type LatestStateSettings = {
   timeoutSeconds: number
   /** Batches in flight at once, taken from the account's quota and kept for this function. */
   concurrency: number
-  /** Pollers that are always there: no cold start, no network path of their own. */
-  pollers?: { minimum: number; maximum: number }
+  pollers?: PollerSettings
 }
 
 export type LatestStateProps = LatestStateSettings & {
@@ -32,11 +30,6 @@ export class LatestState extends Construct {
   constructor(scope: Construct, id: string, props: LatestStateProps) {
     super(scope, id)
     const { platform, stream, target, schema } = props
-    if (props.pollers === undefined && !platform.network.carriesPollers) {
-      throw new Error(
-        'a network without a path to STS and Lambda needs provisioned pollers: nothing would be delivered',
-      )
-    }
     this.apply = new PipelineFunction(this, 'ApplyLatestState', {
       platform,
       folder: 'apply-latest-state',
@@ -58,30 +51,17 @@ export class LatestState extends Construct {
     this.#deliver('UserEvents', stream.topics.userEvents, 'tidemark-user-state', props)
   }
 
-  /**
-   * No on-failure destination: with one, infinite retries silently become ten and the batch is discarded. What cannot be
-   * applied is quarantined by the function, in its own transaction.
-   */
+  /** What cannot be applied is quarantined by the function, in its own transaction. */
   #deliver(id: string, topic: string, consumerGroup: string, { stream, capture, pollers, platform }: LatestStateProps) {
-    stream.grantDelivery(this.apply.role!, topic, consumerGroup)
-    const mapping = new lambda.EventSourceMapping(this, id, {
-      target: this.apply,
-      eventSourceArn: stream.clusterArn,
-      kafkaTopic: topic,
-      kafkaConsumerGroupId: consumerGroup,
-      // LATEST can miss records while a mapping is created or updated.
-      startingPosition: lambda.StartingPosition.TRIM_HORIZON,
-      batchSize: 10_000,
-      maxBatchingWindow: Duration.seconds(0),
-      ...(pollers === undefined
-        ? {}
-        : {
-            provisionedPollerConfig: {
-              minimumPollers: pollers.minimum,
-              maximumPollers: pollers.maximum,
-              pollerGroupName: `tidemark-${platform.stage}`,
-            },
-          }),
+    const target = this.apply
+    const mapping = deliverTopic(this, id, {
+      platform,
+      stream,
+      target,
+      topic,
+      consumerGroup,
+      windowSeconds: 0,
+      pollers,
     })
     mapping.node.addDependency(stream, capture.connector)
   }

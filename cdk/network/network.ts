@@ -29,6 +29,7 @@ export class Network extends Construct {
   readonly subnets: ec2.SubnetSelection
   /** Whether event source mappings can poll without provisioned pollers: those call STS and Lambda from the brokers' subnets. */
   readonly carriesPollers: boolean
+  readonly #egress: Egress | undefined
 
   constructor(scope: Construct, id: string, settings: NetworkSettings) {
     super(scope, id)
@@ -44,6 +45,7 @@ export class Network extends Construct {
       reason: 'MSK has no brokers in some zones: the stage names the ones to use',
     })
     const { egress, availabilityZones } = settings
+    this.#egress = egress
     const subnetType = egress === 'nat' ? ec2.SubnetType.PRIVATE_WITH_EGRESS : ec2.SubnetType.PRIVATE_ISOLATED
     const inside = { name: 'inside', subnetType }
     const vpc = new ec2.Vpc(this, 'Vpc', {
@@ -57,6 +59,11 @@ export class Network extends Construct {
     this.subnets = { subnetType }
     this.carriesPollers = egress !== 'endpoints'
     if (egress === 'endpoints') addEndpoints(vpc, this.subnets)
+  }
+
+  /** Makes a further service of AWS reachable, where nothing else leads to it. */
+  reach(id: string, service: ec2.IInterfaceVpcEndpointService): void {
+    if (this.#egress === 'endpoints') this.vpc.addInterfaceEndpoint(id, { service, subnets: this.subnets })
   }
 }
 

@@ -49,6 +49,7 @@ export class Schema extends Construct {
         CAPTURE_SECRET_ARN: source.captureCredentials.secretArn,
         PRODUCER_SECRET_ARN: source.producerCredentials.secretArn,
         APPLY_SECRET_ARN: target.applyCredentials.secretArn,
+        ARCHIVE_SECRET_ARN: target.archiveCredentials.secretArn,
         READ_SECRET_ARN: target.readCredentials.secretArn,
         DATABASE_TLS: platform.databaseTls,
       } satisfies Record<keyof MigrateSchemaEnvironment, string>,
@@ -56,7 +57,9 @@ export class Schema extends Construct {
     source.database.grantAdministration(migrate)
     target.database.grantAdministration(migrate)
     for (const credentials of [source.captureCredentials, source.producerCredentials]) credentials.grantRead(migrate)
-    for (const credentials of [target.applyCredentials, target.readCredentials]) credentials.grantRead(migrate)
+    for (const credentials of [target.applyCredentials, target.archiveCredentials, target.readCredentials]) {
+      credentials.grantRead(migrate)
+    }
 
     const migrated = new CustomResource(this, 'Migrated', {
       resourceType: 'Custom::Schema',

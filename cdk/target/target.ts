@@ -17,6 +17,8 @@ export class Target extends Construct {
   readonly database: PostgresDatabase
   /** Role tidemark_apply: writes rows and progress. */
   readonly applyCredentials: secretsmanager.ISecret
+  /** Role tidemark_archive: writes the archive's ledger. */
+  readonly archiveCredentials: secretsmanager.ISecret
   /** Role tidemark_read: reads the views, for people and their tools. */
   readonly readCredentials: secretsmanager.ISecret
 
@@ -24,6 +26,7 @@ export class Target extends Construct {
     super(scope, id)
     this.database = new PostgresDatabase(this, 'Database', { ...props, database: 'target', parameters: {} })
     this.applyCredentials = this.database.credentialsOf('tidemark_apply')
+    this.archiveCredentials = this.database.credentialsOf('tidemark_archive')
     this.readCredentials = this.database.credentialsOf('tidemark_read')
   }
 }

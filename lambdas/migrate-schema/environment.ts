@@ -5,10 +5,11 @@ const entries = {
   /** Secrets of the databases' administrators: {host, port, dbname, username, password}. */
   SOURCE_SECRET_ARN: text,
   TARGET_SECRET_ARN: text,
-  /** Secrets whose password the roles are given: source tidemark_capture and tidemark_producer, target tidemark_apply and tidemark_read. */
+  /** Secrets whose password the roles are given: source tidemark_capture and tidemark_producer, target tidemark_apply, tidemark_archive and tidemark_read. */
   CAPTURE_SECRET_ARN: text,
   PRODUCER_SECRET_ARN: text,
   APPLY_SECRET_ARN: text,
+  ARCHIVE_SECRET_ARN: text,
   READ_SECRET_ARN: text,
   DATABASE_TLS: databaseTls,
 }

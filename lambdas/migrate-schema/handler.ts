@@ -30,6 +30,7 @@ const migrateSchema = makeMigrateSchema({
     directory: join(directory, 'target'),
     logins: {
       tidemark_apply: databaseSecret(environment.APPLY_SECRET_ARN),
+      tidemark_archive: databaseSecret(environment.ARCHIVE_SECRET_ARN),
       tidemark_read: databaseSecret(environment.READ_SECRET_ARN),
     },
   },

@@ -9,6 +9,12 @@ role tidemark_apply login
   set statement_timeout=5min
   set xmloption=content
 
+role tidemark_archive login
+  set TimeZone=UTC
+  set idle_in_transaction_session_timeout=60s
+  set lock_timeout=2min
+  set statement_timeout=5min
+
 role tidemark_owner nologin
 
 role tidemark_read login
@@ -21,6 +27,7 @@ schema public
 
 schema tidemark
 -- tidemark_apply may usage
+-- tidemark_archive may usage
 -- tidemark_owner may create, usage
 -- tidemark_read may usage
 
@@ -44,6 +51,76 @@ table public.user_event_log (
   CREATE INDEX user_event_log_by_order ON public.user_event_log USING btree (run DESC, event_order DESC)
 )
 -- tidemark_apply may insert, select
+-- tidemark_read may select
+
+table tidemark.archive_commit (
+  number bigint not null
+  snapshot_id bigint not null
+  records bigint not null
+  offsets jsonb not null -- topic → topic partition → first offset that is not in the table after this commit
+  prepared_at timestamp with time zone not null default clock_timestamp()
+  committed_at timestamp with time zone
+  constraint archive_commit_pkey PRIMARY KEY (number)
+  constraint archive_commit_snapshot_id_key UNIQUE (snapshot_id)
+  CREATE UNIQUE INDEX archive_commit_prepared ON tidemark.archive_commit USING btree ((true)) WHERE (committed_at IS NULL)
+  CREATE UNIQUE INDEX archive_commit_snapshot_id_key ON tidemark.archive_commit USING btree (snapshot_id)
+)
+-- tidemark_archive may delete, insert, select, update
+-- tidemark_read may select
+
+table tidemark.archive_file (
+  path text not null
+  day date not null
+  records bigint not null
+  bytes bigint not null
+  metrics jsonb not null -- counts, sizes and bounds of its columns by field id
+  range bigint
+  commit_number bigint
+  constraint archive_file_check CHECK (((range IS NOT NULL) OR (commit_number IS NOT NULL)))
+  constraint archive_file_commit_number_fkey FOREIGN KEY (commit_number) REFERENCES tidemark.archive_commit(number)
+  constraint archive_file_pkey PRIMARY KEY (path)
+  constraint archive_file_range_fkey FOREIGN KEY (range) REFERENCES tidemark.archive_range(range) ON DELETE CASCADE
+  CREATE INDEX archive_file_by_commit ON tidemark.archive_file USING btree (commit_number)
+  CREATE INDEX archive_file_by_range ON tidemark.archive_file USING btree (range)
+)
+-- tidemark_archive may delete, insert, select, update
+-- tidemark_read may select
+
+table tidemark.archive_range (
+  range bigint not null
+  stream integer not null
+  offsets int8range not null -- all offsets of the topic partition from where the range before ended, also those without a record
+  records bigint not null
+  commit_number bigint -- null while it waits; ranges of one topic partition are one once they are committed
+  written_at timestamp with time zone not null default clock_timestamp()
+  constraint archive_range_commit_number_fkey FOREIGN KEY (commit_number) REFERENCES tidemark.archive_commit(number)
+  constraint archive_range_offsets_check CHECK (((NOT isempty(offsets)) AND (NOT lower_inf(offsets)) AND (NOT upper_inf(offsets))))
+  constraint archive_range_once EXCLUDE USING gist (int4range(stream, stream, '[]'::text) WITH &&, offsets WITH &&)
+  constraint archive_range_pkey PRIMARY KEY (range)
+  constraint archive_range_stream_fkey FOREIGN KEY (stream) REFERENCES tidemark.archive_stream(stream)
+  CREATE INDEX archive_range_by_commit ON tidemark.archive_range USING btree (commit_number, range)
+  CREATE INDEX archive_range_once ON tidemark.archive_range USING gist (int4range(stream, stream, '[]'::text), offsets)
+)
+-- tidemark_archive may delete, insert, select, update
+-- tidemark_read may select
+
+table tidemark.archive_stream (
+  stream integer not null
+  topic text not null
+  topic_partition integer not null
+  constraint archive_stream_pkey PRIMARY KEY (stream)
+  constraint archive_stream_topic_topic_partition_key UNIQUE (topic, topic_partition)
+  CREATE UNIQUE INDEX archive_stream_topic_topic_partition_key ON tidemark.archive_stream USING btree (topic, topic_partition)
+)
+-- tidemark_archive may insert, select
+-- tidemark_read may select
+
+table tidemark.archive_table (
+  name text not null
+  table_uuid uuid not null
+  constraint archive_table_pkey PRIMARY KEY (name)
+)
+-- tidemark_archive may insert, select
 -- tidemark_read may select
 
 table tidemark.audit_message (
@@ -140,6 +217,7 @@ table tidemark.progress with fillfactor=50 (
   constraint progress_pkey PRIMARY KEY (consumer, topic, topic_partition)
 )
 -- tidemark_apply may insert, select, update
+-- tidemark_archive may insert, select, update
 -- tidemark_owner may select
 -- tidemark_read may select
 
@@ -173,6 +251,7 @@ table tidemark.stop (
   constraint stop_pkey PRIMARY KEY (consumer, topic, topic_partition)
 )
 -- tidemark_apply may delete, insert, select, update
+-- tidemark_archive may delete, insert, select, update
 -- tidemark_read may select
 
 table tidemark.stopped_table (
@@ -264,6 +343,21 @@ view public.latest_user_state as
     ts
    FROM tidemark_rows.user_state
   WHERE live;
+-- tidemark_read may select
+
+view tidemark.archive_status as
+ SELECT s.topic,
+    s.topic_partition,
+    (COALESCE(sum(r.records) FILTER (WHERE (c.committed_at IS NOT NULL)), (0)::numeric))::bigint AS committed_records,
+    (COALESCE(sum(r.records) FILTER (WHERE (c.committed_at IS NULL)), (0)::numeric))::bigint AS waiting_records,
+    max(upper(r.offsets)) FILTER (WHERE (c.committed_at IS NOT NULL)) AS committed_to,
+    max(upper(r.offsets)) AS archived_to,
+    min(r.written_at) FILTER (WHERE (c.committed_at IS NULL)) AS waiting_since,
+    max(c.committed_at) AS committed_at
+   FROM ((tidemark.archive_stream s
+     LEFT JOIN tidemark.archive_range r USING (stream))
+     LEFT JOIN tidemark.archive_commit c ON ((c.number = r.commit_number)))
+  GROUP BY s.topic, s.topic_partition;
 -- tidemark_read may select
 
 view tidemark.change_log as
@@ -606,6 +700,52 @@ end
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.finish_archive_commit(finished bigint)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  stream_id integer;
+  whole record;
+begin
+  update tidemark.archive_commit c
+  set committed_at = clock_timestamp()
+  where c.number = finished
+    and c.committed_at is null;
+  if not found then
+    return;
+  end if;
+  return query
+    delete from tidemark.archive_file f
+    using tidemark.archive_range r
+    where r.range = f.range
+      and r.commit_number = finished
+      and f.commit_number is null
+    returning f.path;
+  delete from tidemark.archive_file f where f.commit_number = finished;
+  for stream_id in
+    select distinct r.stream from tidemark.archive_range r where r.commit_number = finished order by r.stream
+  loop
+    select range_merge(range_agg(r.offsets)) as offsets, sum(r.records) as records, max(r.range) as newest
+    into whole
+    from tidemark.archive_range r
+    where r.stream = stream_id
+      and r.commit_number <= finished;
+    delete from tidemark.archive_range r
+    where r.stream = stream_id
+      and r.commit_number <= finished
+      and r.range <> whole.newest;
+    update tidemark.archive_range r
+    set offsets = whole.offsets,
+      records = whole.records
+    where r.range = whole.newest;
+  end loop;
+end
+$function$
+-- owned by postgres
+-- tidemark_archive may execute
 
 CREATE OR REPLACE FUNCTION tidemark.finish_initial_read(read_epoch integer, read_partition integer, topic_partitions integer)
  RETURNS bigint
@@ -954,6 +1094,25 @@ begin
 end
 $function$
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.prune_archive_commits(retention interval)
+ RETURNS bigint
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH deleted AS (
+          DELETE FROM tidemark.archive_commit c
+           WHERE ((c.committed_at < (now() - prune_archive_commits.retention)) AND (c.number < ( SELECT max(newest.number) AS max
+                    FROM tidemark.archive_commit newest)) AND (NOT (EXISTS ( SELECT
+                    FROM tidemark.archive_range r
+                   WHERE (r.commit_number = c.number)))))
+           RETURNING 1 AS "?column?"
+         )
+  SELECT count(*) AS count
+    FROM deleted;
+END
+-- owned by postgres
+-- tidemark_archive may execute
 
 CREATE OR REPLACE FUNCTION tidemark.prune_audit_messages(limit_rows integer DEFAULT 10000)
  RETURNS bigint

@@ -1,0 +1,54 @@
+import { type ArchiveColumn, archiveColumns, archiveSortOrder } from './archive-table.ts'
+import type { Bound, DataFileMetrics } from './data-file-metrics.ts'
+import { addedEntry, type DataFile, writeManifest } from './manifest.ts'
+import { encodeSingleValue } from './single-value.ts'
+import { currentSchema, partitionSpecOf, type TableMetadata } from './table-metadata.ts'
+
+/** A data file that a commit adds. */
+export type ArchivedFile = {
+  readonly path: string
+  /** Days since 1970. */
+  readonly day: number
+  readonly records: number
+  readonly bytes: number
+  readonly metrics: DataFileMetrics
+  /** Whether its rows are in the table's sort order from one end to the other. */
+  readonly sorted: boolean
+}
+
+/** The manifest of a commit's files. The same files give the same bytes, whoever writes it. */
+export function writeArchiveManifest(metadata: TableMetadata, files: readonly ArchivedFile[]): Uint8Array {
+  const spec = partitionSpecOf(metadata, metadata['default-spec-id'])
+  const dayField = spec.fields[0]!.name
+  return writeManifest({
+    schema: currentSchema(metadata),
+    spec,
+    entries: files.map((file) => addedEntry(dataFileOf(file, dayField))),
+  })
+}
+
+function dataFileOf({ path, day, records, bytes, metrics, sorted }: ArchivedFile, dayField: string): DataFile {
+  return {
+    content: 0,
+    file_path: path,
+    file_format: 'PARQUET',
+    partition: { [dayField]: day },
+    record_count: records,
+    file_size_in_bytes: bytes,
+    column_sizes: byColumn(metrics.columnSizes),
+    value_counts: byColumn(metrics.valueCounts),
+    null_value_counts: byColumn(metrics.nullCounts),
+    lower_bounds: encoded(metrics.lowerBounds),
+    upper_bounds: encoded(metrics.upperBounds),
+    ...(sorted && { sort_order_id: archiveSortOrder['order-id'] }),
+  }
+}
+
+const byColumn = <T>(values: Readonly<Record<number, T>>): Map<number, T> =>
+  new Map(archiveColumns.flatMap(({ id }) => (values[id] === undefined ? [] : [[id, values[id]] as const])))
+
+const encoded = (bounds: Readonly<Record<number, Bound>>): Map<number, Uint8Array> =>
+  new Map(archiveColumns.flatMap((column) => encodeBound(column, bounds[column.id])))
+
+const encodeBound = ({ id, type }: ArchiveColumn, bound: Bound | undefined) =>
+  bound === undefined ? [] : [[id, encodeSingleValue(type, bound)] as const]

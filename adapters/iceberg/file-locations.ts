@@ -1,0 +1,10 @@
+/** `<location>/data/kafka_ts_day=2026-11-27/<name>.parquet`; days since 1970. */
+export function dataFileUrl(location: string, day: number, name: string): string {
+  const date = new Date(day * 86_400_000).toISOString().slice(0, 10)
+  return `${withoutSlash(location)}/data/kafka_ts_day=${date}/${name}.parquet`
+}
+
+/** `<location>/metadata/<name>.avro`. */
+export const metadataUrl = (location: string, name: string): string => `${withoutSlash(location)}/metadata/${name}.avro`
+
+const withoutSlash = (location: string): string => location.replace(/\/+$/, '')

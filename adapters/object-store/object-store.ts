@@ -1,0 +1,113 @@
+import {
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  NoSuchKey,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+
+/** An object of the store, without its content. */
+export type StoredObject = { readonly url: string; readonly bytes: number; readonly modifiedAtMs: number }
+
+/** Objects by URL, `s3://bucket/key`. Written once: nothing overwrites another's object. */
+export type ObjectStore = {
+  /** `exists` when there is one already, which a repeated attempt finds. */
+  put(url: string, bytes: Uint8Array): Promise<'stored' | 'exists'>
+  /** Undefined when there is none. */
+  get(url: string): Promise<Uint8Array | undefined>
+  /** Removes those there are. */
+  remove(urls: readonly string[]): Promise<void>
+  /** All whose URL begins with the prefix, a thousand at a time. */
+  list(prefix: string): AsyncIterable<readonly StoredObject[]>
+}
+
+/** The store failed: who is asked for what, and why. */
+export class ObjectStoreError extends Error {
+  override readonly name = 'ObjectStoreError'
+  readonly retryable = true
+}
+
+/** S3 takes no more in one request. */
+const REMOVED_AT_ONCE = 1000
+
+/**
+ * S3, and what speaks as it does. Errors are ObjectStoreErrors that name the object. Only `If-None-Match` is relied on:
+ * local stores do not keep `If-Match` atomic.
+ */
+export function makeObjectStore(client = new S3Client({})): ObjectStore {
+  return {
+    put: (url, bytes) =>
+      tell('write', url, async () => {
+        try {
+          await client.send(new PutObjectCommand({ ...placeOf(url), Body: bytes, IfNoneMatch: '*' }))
+          return 'stored'
+        } catch (error) {
+          if (statusOf(error) === 412) return 'exists'
+          throw error
+        }
+      }),
+    get: (url) =>
+      tell('read', url, async () => {
+        try {
+          const { Body } = await client.send(new GetObjectCommand(placeOf(url)))
+          return await Body!.transformToByteArray()
+        } catch (error) {
+          if (error instanceof NoSuchKey) return undefined
+          throw error
+        }
+      }),
+    async remove(urls) {
+      for (let from = 0; from < urls.length; from += REMOVED_AT_ONCE) {
+        await removeSome(client, urls.slice(from, from + REMOVED_AT_ONCE))
+      }
+    },
+    list: (prefix) => listAll(client, prefix),
+  }
+}
+
+async function removeSome(client: S3Client, urls: readonly string[]): Promise<void> {
+  const byBucket = Map.groupBy(urls.map(placeOf), ({ Bucket }) => Bucket)
+  for (const [Bucket, places] of byBucket) {
+    const Objects = places.map(({ Key }) => ({ Key }))
+    await tell('remove', `s3://${Bucket}/${Objects[0]!.Key}`, async () => {
+      const { Errors } = await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }))
+      const [first] = Errors ?? []
+      if (first !== undefined) throw new Error(`${first.Key}: ${first.Code} ${first.Message}`)
+    })
+  }
+}
+
+async function* listAll(client: S3Client, prefix: string): AsyncIterable<readonly StoredObject[]> {
+  const { Bucket, Key: Prefix } = placeOf(prefix)
+  for (let ContinuationToken: string | undefined; ; ) {
+    const page = await tell('list', prefix, () =>
+      client.send(new ListObjectsV2Command({ Bucket, Prefix, ...(ContinuationToken && { ContinuationToken }) })),
+    )
+    yield (page.Contents ?? []).map(({ Key, Size, LastModified }) => ({
+      url: `s3://${Bucket}/${Key}`,
+      bytes: Size ?? 0,
+      modifiedAtMs: LastModified?.getTime() ?? 0,
+    }))
+    if (!page.IsTruncated) return
+    ContinuationToken = page.NextContinuationToken
+  }
+}
+
+function placeOf(url: string): { Bucket: string; Key: string } {
+  const match = /^s3[an]?:\/\/([^/]+)\/(.*)$/.exec(url)
+  if (match === null) throw new RangeError(`'${url}' is no place in an object store, such as s3://bucket/key`)
+  return { Bucket: match[1]!, Key: match[2]! }
+}
+
+const statusOf = (error: unknown): number | undefined =>
+  (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode
+
+async function tell<T>(what: string, url: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    const { name, message } = cause as Error
+    throw new ObjectStoreError(`cannot ${what} ${url}: ${name}${message && `: ${message}`}`, { cause })
+  }
+}

@@ -1,0 +1,297 @@
+import type pg from 'pg'
+import type { ProgressKey } from './progress.ts'
+
+/** A data file as the ledger keeps it; `Metrics` is JSON. */
+export type LedgerFile<Metrics> = {
+  /** Its URL. */
+  readonly path: string
+  /** Days since 1970: its table partition. */
+  readonly day: number
+  readonly records: number
+  readonly bytes: number
+  readonly metrics: Metrics
+}
+
+/** A commit of the Iceberg table that is decided, and made or not. */
+export type PreparedCommit<Metrics> = {
+  /** Counts commits from 1, without a gap. */
+  readonly number: number
+  /** Id of the table snapshot that it makes. */
+  readonly snapshotId: bigint
+  readonly records: number
+  /** Topic → topic partition → first offset that is not in the table after it. */
+  readonly offsets: Readonly<Record<string, Readonly<Record<string, number>>>>
+  /** The data files it puts into the table. */
+  readonly files: readonly LedgerFile<Metrics>[]
+}
+
+/** How much waits, and since when. */
+export type Waiting = { readonly bytes: number; readonly files: number; readonly oldestAgeMs: number | null }
+
+/** Any constant: committers and maintenance of one archive take turns. */
+const COMMITTER_LOCK = 7_305_110_018
+
+/**
+ * Notes, in the transaction that advances the topic partition's progress, that these files hold its records from
+ * `from` on, to before `to`. Throws when offsets are in the ledger already: they would be archived twice.
+ */
+export async function noteRange<Metrics>(
+  client: pg.PoolClient,
+  { topic, topicPartition }: ProgressKey,
+  range: { from: number; to: number; records: number },
+  files: readonly LedgerFile<Metrics>[],
+): Promise<void> {
+  await client.query(
+    'insert into tidemark.archive_stream (topic, topic_partition) values ($1, $2) on conflict do nothing',
+    [topic, topicPartition],
+  )
+  await client.query(
+    `with noted as (
+       insert into tidemark.archive_range (stream, offsets, records)
+       select s.stream, int8range($3, $4), $5
+       from tidemark.archive_stream s
+       where s.topic = $1
+         and s.topic_partition = $2
+       returning range
+     )
+     insert into tidemark.archive_file (path, day, records, bytes, metrics, range)
+     select f.path, date '1970-01-01' + f.day, f.records, f.bytes, f.metrics, noted.range
+     from noted, json_to_recordset($6) as f (path text, day integer, records bigint, bytes bigint, metrics jsonb)`,
+    [topic, topicPartition, range.from, range.to, range.records, JSON.stringify(files)],
+  )
+}
+
+/** What waits to be committed; of it all, nothing that a commit has taken. */
+export async function readWaiting(database: pg.Pool | pg.PoolClient): Promise<Waiting> {
+  const { rows } = await database.query<{ bytes: string; files: string; age_ms: number | null }>(
+    `select coalesce(sum(f.bytes), 0) as bytes,
+       count(f.path) as files,
+       (extract(epoch from clock_timestamp() - min(r.written_at)) * 1000)::float8 as age_ms
+     from tidemark.archive_range r
+     left join tidemark.archive_file f using (range)
+     where r.commit_number is null`,
+  )
+  const { bytes, files, age_ms } = rows[0]!
+  return { bytes: Number(bytes), files: Number(files), oldestAgeMs: age_ms }
+}
+
+/** How much a commit takes. */
+export type FileLimits = { readonly files: number; readonly bytes: number }
+
+/** The ledger as the one who commits uses it. */
+export type ArchiveLedger<Metrics> = {
+  /** Remembers the Iceberg table at the first call; throws when `uuid` is another's. */
+  bindTable(name: string, uuid: string): Promise<void>
+  waiting(): Promise<Waiting>
+  /** The commit that was decided and not noted as made, if any. */
+  prepared(): Promise<PreparedCommit<Metrics> | undefined>
+  /** Files of the oldest ranges that wait, within the limits or of one range; none when none waits. */
+  filesWaiting(limits: FileLimits): Promise<LedgerFile<Metrics>[]>
+  /** Decides the commit of what waited in `taken`: it consists of `files`, the same or what they were joined into. */
+  prepare(
+    taken: readonly LedgerFile<Metrics>[],
+    snapshotId: bigint,
+    files: readonly LedgerFile<Metrics>[],
+  ): Promise<PreparedCommit<Metrics>>
+  /** Notes that it was made. Returns the paths of files that nobody needs any more. */
+  finish(commit: PreparedCommit<Metrics>): Promise<string[]>
+  /** Paths of all files that wait or are part of a commit that is not made: no orphans. */
+  pathsInUse(): Promise<Set<string>>
+}
+
+/**
+ * Runs `work` as the only committer of the archive; `busy` when another is at it. Should the connection be lost, another
+ * may begin: the catalog then refuses one of the two.
+ */
+export async function asCommitter<Metrics, T>(
+  pool: pg.Pool,
+  work: (ledger: ArchiveLedger<Metrics>) => Promise<T>,
+): Promise<T | 'busy'> {
+  const client = await pool.connect()
+  let broken = true
+  try {
+    const { rows } = await client.query('select pg_try_advisory_lock($1) as locked', [COMMITTER_LOCK])
+    if (!rows[0].locked) {
+      broken = false
+      return 'busy'
+    }
+    const result = await work(makeLedger<Metrics>(client))
+    await client.query('select pg_advisory_unlock($1)', [COMMITTER_LOCK])
+    broken = false
+    return result
+  } finally {
+    // A connection that may still hold the lock is closed, which gives it up.
+    client.release(broken)
+  }
+}
+
+function makeLedger<Metrics>(client: pg.PoolClient): ArchiveLedger<Metrics> {
+  return {
+    bindTable: (name, uuid) => bindTable(client, name, uuid),
+    waiting: () => readWaiting(client),
+    prepared: () => readPrepared(client),
+    filesWaiting: (limits) => filesWaiting(client, limits),
+    prepare: (taken, snapshotId, files) => prepare(client, taken, snapshotId, files),
+    async finish({ number }) {
+      const { rows } = await client.query<{ path: string }>(
+        'select path from tidemark.finish_archive_commit($1) as path',
+        [number],
+      )
+      return rows.map(({ path }) => path)
+    },
+    async pathsInUse() {
+      const { rows } = await client.query<{ path: string }>('select path from tidemark.archive_file')
+      return new Set(rows.map(({ path }) => path))
+    },
+  }
+}
+
+async function bindTable(client: pg.PoolClient, name: string, uuid: string): Promise<void> {
+  await client.query('insert into tidemark.archive_table (name, table_uuid) values ($1, $2) on conflict do nothing', [
+    name,
+    uuid,
+  ])
+  const { rows } = await client.query<{ table_uuid: string }>(
+    'select table_uuid from tidemark.archive_table where name = $1',
+    [name],
+  )
+  if (rows[0]!.table_uuid === uuid) return
+  throw new Error(
+    `the table ${name} is not the one that was archived to (its uuid is ${uuid}, not ${rows[0]!.table_uuid}): it was dropped and made again. Restore it, or choose another namespace.`,
+  )
+}
+
+type FileRow<Metrics> = { path: string; day: number; records: string; bytes: string; metrics: Metrics }
+
+const FILE_COLUMNS = `f.path, f.day - date '1970-01-01' as day, f.records, f.bytes, f.metrics`
+
+const fileOf = <Metrics>(row: FileRow<Metrics>): LedgerFile<Metrics> => ({
+  ...{ path: row.path, day: row.day, metrics: row.metrics },
+  ...{ records: Number(row.records), bytes: Number(row.bytes) },
+})
+
+async function readPrepared<Metrics>(client: pg.PoolClient): Promise<PreparedCommit<Metrics> | undefined> {
+  const { rows } = await client.query<{
+    number: string
+    snapshot_id: string
+    records: string
+    offsets: PreparedCommit<Metrics>['offsets']
+  }>('select number, snapshot_id, records, offsets from tidemark.archive_commit where committed_at is null')
+  const [row] = rows
+  if (row === undefined) return undefined
+  const files = await client.query<FileRow<Metrics>>(
+    `select ${FILE_COLUMNS} from tidemark.archive_file f where f.commit_number = $1 order by f.path`,
+    [row.number],
+  )
+  return {
+    number: Number(row.number),
+    snapshotId: BigInt(row.snapshot_id),
+    records: Number(row.records),
+    offsets: row.offsets,
+    files: files.rows.map(fileOf),
+  }
+}
+
+/** Whole ranges: a commit has all records of a batch or none. */
+async function filesWaiting<Metrics>(client: pg.PoolClient, limits: FileLimits): Promise<LedgerFile<Metrics>[]> {
+  const { rows } = await client.query<FileRow<Metrics> & { range: string }>(
+    `select f.range, ${FILE_COLUMNS}
+     from tidemark.archive_file f
+     where f.range in (
+       select r.range from tidemark.archive_range r where r.commit_number is null order by r.range limit $1
+     )
+     order by f.range, f.path`,
+    [limits.files],
+  )
+  const taken: LedgerFile<Metrics>[] = []
+  let bytes = 0
+  for (const ofRange of Map.groupBy(rows, ({ range }) => range).values()) {
+    const files = ofRange.map(fileOf)
+    bytes += files.reduce((sum, file) => sum + file.bytes, 0)
+    if (taken.length > 0 && (bytes > limits.bytes || taken.length + files.length > limits.files)) break
+    taken.push(...files)
+  }
+  return taken
+}
+
+async function prepare<Metrics>(
+  client: pg.PoolClient,
+  taken: readonly LedgerFile<Metrics>[],
+  snapshotId: bigint,
+  files: readonly LedgerFile<Metrics>[],
+): Promise<PreparedCommit<Metrics>> {
+  const records = files.reduce((sum, file) => sum + file.records, 0)
+  await client.query('begin')
+  try {
+    const { rows } = await client.query<{ number: string }>(
+      `insert into tidemark.archive_commit (number, snapshot_id, records, offsets)
+       select coalesce(max(number), 0) + 1, $1, $2, '{}' from tidemark.archive_commit
+       returning number`,
+      [snapshotId, records],
+    )
+    const number = Number(rows[0]!.number)
+    await claim(client, number, taken, records)
+    await keepFiles(client, number, files)
+    await client.query(
+      `update tidemark.archive_commit
+       set offsets = (
+         select jsonb_object_agg(s.topic, s.ends)
+         from (
+           select a.topic, jsonb_object_agg(a.topic_partition, a.ended) as ends
+           from (
+             select s.topic, s.topic_partition, max(upper(r.offsets)) as ended
+             from tidemark.archive_range r
+             join tidemark.archive_stream s using (stream)
+             where r.commit_number is not null
+             group by s.topic, s.topic_partition
+           ) a
+           group by a.topic
+         ) s
+       )
+       where number = $1`,
+      [number],
+    )
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback')
+    throw error
+  }
+  return (await readPrepared<Metrics>(client))!
+}
+
+/** What was taken is as it was: nobody else commits, and ranges that wait do not change. */
+async function claim<Metrics>(
+  client: pg.PoolClient,
+  number: number,
+  taken: readonly LedgerFile<Metrics>[],
+  records: number,
+): Promise<void> {
+  const { rows } = await client.query<{ records: string | null }>(
+    `with claimed as (
+       update tidemark.archive_range r
+       set commit_number = $1
+       where r.commit_number is null
+         and r.range in (select f.range from tidemark.archive_file f where f.path = any ($2))
+       returning r.records
+     )
+     select sum(records) as records from claimed`,
+    [number, taken.map(({ path }) => path)],
+  )
+  if (Number(rows[0]!.records) === records) return
+  throw new Error(`the files of commit ${number} hold ${records} records, their ranges ${rows[0]!.records}`)
+}
+
+async function keepFiles<Metrics>(
+  client: pg.PoolClient,
+  number: number,
+  files: readonly LedgerFile<Metrics>[],
+): Promise<void> {
+  await client.query(
+    `insert into tidemark.archive_file (path, day, records, bytes, metrics, commit_number)
+     select f.path, date '1970-01-01' + f.day, f.records, f.bytes, f.metrics, $1
+     from json_to_recordset($2) as f (path text, day integer, records bigint, bytes bigint, metrics jsonb)
+     on conflict (path) do update
+     set commit_number = excluded.commit_number`,
+    [number, JSON.stringify(files)],
+  )
+}

@@ -1,0 +1,35 @@
+import type pg from 'pg'
+import type { OffsetRule, RecordIdentity } from '#core/delivery.ts'
+import { type ApplyOutcome, applyInTransaction } from './apply-transaction.ts'
+import { type LedgerFile, noteRange } from './archive-ledger.ts'
+import type { ProgressKey } from './progress.ts'
+
+/** Another invocation has archived some of the same records meanwhile; delivered again, they are told apart. */
+export class OvertakenError extends Error {
+  override readonly name = 'OvertakenError'
+  readonly retryable = true
+}
+
+/**
+ * Notes in the ledger that the files hold `fresh`, the records that the caller found new, and advances the topic
+ * partition's progress with it: both or neither. Throws an OvertakenError when others of `records` are new by then.
+ */
+export function advanceArchive<Metrics, R extends RecordIdentity>(
+  pool: pg.Pool,
+  key: ProgressKey,
+  rule: OffsetRule,
+  records: readonly R[],
+  fresh: readonly R[],
+  files: readonly LedgerFile<Metrics>[],
+): Promise<ApplyOutcome<{ records: number }>> {
+  return applyInTransaction(pool, key, rule, records, async (client, found, progress) => {
+    if (found.length !== fresh.length) {
+      throw new OvertakenError(
+        `${key.topic}-${key.topicPartition} was archived to offset ${progress.nextOffset - 1} by another invocation meanwhile`,
+      )
+    }
+    const range = { from: progress.nextOffset, to: found.at(-1)!.offset + 1, records: found.length }
+    await noteRange(client, key, range, files)
+    return { effect: { records: found.length }, committedAtMs: null, beacon: undefined }
+  })
+}

@@ -1,0 +1,136 @@
+import { RemovalPolicy, Stack } from 'aws-cdk-lib'
+import * as ec2 from 'aws-cdk-lib/aws-ec2'
+import * as glue from 'aws-cdk-lib/aws-glue'
+import * as iam from 'aws-cdk-lib/aws-iam'
+import type * as kms from 'aws-cdk-lib/aws-kms'
+import * as s3 from 'aws-cdk-lib/aws-s3'
+import * as s3tables from 'aws-cdk-lib/aws-s3tables'
+import { Construct } from 'constructs'
+import type { Network } from '../network/network.ts'
+import type { PipelineFunction } from '../pipeline-function.ts'
+
+/**
+ * Who keeps the archive table: `s3tables`, a table bucket that AWS compacts and tidies; `glue`, a bucket of one's own and
+ * the Glue catalog, tidied by maintain-archive.
+ */
+export type ArchiveCatalog = 's3tables' | 'glue'
+
+export type ArchiveStoreProps = {
+  stage: string
+  catalog: ArchiveCatalog
+  network: Network
+  keepsData: boolean
+  rowsKey: kms.IKey | undefined
+}
+
+/** How functions find the archive table; the variables of every function that opens it. */
+export type ArchiveVariables = {
+  ARCHIVE_CATALOG: ArchiveCatalog
+  ARCHIVE_WAREHOUSE: string
+  ARCHIVE_NAMESPACE: string
+  /** Where the table is made; empty where the catalog decides. */
+  ARCHIVE_LOCATION: string
+}
+
+/** The Iceberg table's files and its catalog. The table itself is made by the first function that needs it. */
+export class ArchiveStore extends Construct {
+  readonly variables: ArchiveVariables
+  readonly #grant: (reader: iam.IGrantable) => void
+
+  constructor(scope: Construct, id: string, props: ArchiveStoreProps) {
+    super(scope, id)
+    const namespace = `tidemark_${props.stage}`
+    const { variables, grant } =
+      props.catalog === 's3tables' ? this.#tableBucket(namespace, props) : this.#bucketAndGlue(namespace, props)
+    this.variables = variables
+    this.#grant = grant
+  }
+
+  /** Lets it make the table, write files and commit them. */
+  grantWrite(writer: PipelineFunction): void {
+    this.#grant(writer)
+  }
+
+  #tableBucket(namespace: string, { stage, network, keepsData, rowsKey }: ArchiveStoreProps) {
+    const bucket = new s3tables.CfnTableBucket(this, 'TableBucket', {
+      tableBucketName: `tidemark-${stage}`,
+      ...(rowsKey === undefined
+        ? {}
+        : { encryptionConfiguration: { sseAlgorithm: 'aws:kms', kmsKeyArn: rowsKey.keyArn } }),
+    })
+    bucket.applyRemovalPolicy(keepsData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY)
+    if (rowsKey !== undefined) letMaintain(rowsKey, Stack.of(this))
+    network.reach('TableCatalog', ec2.InterfaceVpcEndpointAwsService.S3_TABLES)
+    const arn = bucket.attrTableBucketArn
+    const grant = (grantee: iam.IGrantable) => {
+      iam.Grant.addToPrincipal({
+        grantee,
+        actions: ['GetTableBucket', 'CreateNamespace', 'GetNamespace'].map(tablesAction),
+        resourceArns: [arn],
+      })
+      iam.Grant.addToPrincipal({
+        grantee,
+        actions: [
+          ...['CreateTable', 'GetTable', 'GetTableMetadataLocation', 'UpdateTableMetadataLocation'],
+          ...['GetTableData', 'PutTableData'],
+        ].map(tablesAction),
+        resourceArns: [arn, `${arn}/table/*`],
+      })
+      rowsKey?.grantEncryptDecrypt(grantee)
+    }
+    const variables: ArchiveVariables = {
+      ARCHIVE_CATALOG: 's3tables',
+      ARCHIVE_WAREHOUSE: arn,
+      ARCHIVE_NAMESPACE: namespace,
+      ARCHIVE_LOCATION: '',
+    }
+    return { variables, grant }
+  }
+
+  #bucketAndGlue(namespace: string, { network, keepsData, rowsKey }: ArchiveStoreProps) {
+    const bucket = new s3.Bucket(this, 'Bucket', {
+      encryption: rowsKey === undefined ? s3.BucketEncryption.S3_MANAGED : s3.BucketEncryption.KMS,
+      ...(rowsKey === undefined ? {} : { encryptionKey: rowsKey, bucketKeyEnabled: true }),
+      blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: true,
+      removalPolicy: keepsData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    })
+    const { account, region } = Stack.of(this)
+    const database = new glue.CfnDatabase(this, 'Database', {
+      catalogId: account,
+      databaseInput: { name: namespace, description: 'Every change that Tidemark carried' },
+    })
+    network.reach('TableCatalog', ec2.InterfaceVpcEndpointAwsService.GLUE)
+    const grant = (grantee: iam.IGrantable) => {
+      bucket.grantReadWrite(grantee)
+      iam.Grant.addToPrincipal({
+        grantee,
+        actions: ['GetCatalog', 'GetDatabase', 'CreateTable', 'GetTable', 'UpdateTable'].map((name) => `glue:${name}`),
+        resourceArns: ['catalog', `database/${namespace}`, `table/${namespace}/*`].map(
+          (resource) => `arn:${Stack.of(this).partition}:glue:${region}:${account}:${resource}`,
+        ),
+      })
+    }
+    const variables: ArchiveVariables = {
+      ARCHIVE_CATALOG: 'glue',
+      ARCHIVE_WAREHOUSE: account,
+      ARCHIVE_NAMESPACE: database.ref,
+      ARCHIVE_LOCATION: `s3://${bucket.bucketName}/changes`,
+    }
+    return { variables, grant }
+  }
+}
+
+/** Compaction by S3 Tables reads and writes the files with the key. */
+function letMaintain(key: kms.IKey, stack: Stack): void {
+  key.addToResourcePolicy(
+    new iam.PolicyStatement({
+      principals: [new iam.ServicePrincipal('maintenance.s3tables.amazonaws.com')],
+      actions: ['kms:GenerateDataKey', 'kms:Decrypt'],
+      resources: ['*'],
+      conditions: { StringEquals: { 'aws:SourceAccount': stack.account } },
+    }),
+  )
+}
+
+const tablesAction = (name: string): string => `s3tables:${name}`

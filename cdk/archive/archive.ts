@@ -1,0 +1,132 @@
+import { Duration } from 'aws-cdk-lib'
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch'
+import * as events from 'aws-cdk-lib/aws-events'
+import * as targets from 'aws-cdk-lib/aws-events-targets'
+import type * as kms from 'aws-cdk-lib/aws-kms'
+import { Construct } from 'constructs'
+import type { ArchiveChangesEnvironment } from '#lambdas/archive-changes/environment.ts'
+import type { CommitArchiveEnvironment } from '#lambdas/commit-archive/environment.ts'
+import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
+import type { Schema } from '../schema/schema.ts'
+import type { Stream } from '../stream/stream.ts'
+import { deliverTopic, type PollerSettings } from '../stream/topic-delivery.ts'
+import type { Target } from '../target/target.ts'
+import { type ArchiveCatalog, ArchiveStore } from './archive-store.ts'
+
+export type ArchiveSettings = {
+  catalog: ArchiveCatalog
+  memoryMiB: number
+  timeoutSeconds: number
+  /** Batches in flight at once, taken from the account's quota and kept for this function. */
+  concurrency: number
+  /** How long records may be gathered for a batch: the longer, the larger the files that are joined later. */
+  windowSeconds: number
+  pollers?: PollerSettings
+  /** What waits is committed after this time or at this size, and by the schedule each minute. */
+  commit: { afterSeconds: number; afterMiB: number }
+}
+
+export type ArchiveProps = ArchiveSettings & {
+  platform: FunctionPlatform
+  stream: Stream
+  target: Target
+  schema: Schema
+  keepsData: boolean
+  rowsKey: kms.IKey | undefined
+}
+
+/** Keeps every record of the topics in an Iceberg table, each once. */
+export class Archive extends Construct {
+  readonly store: ArchiveStore
+  readonly archive: PipelineFunction
+  readonly commit: PipelineFunction
+
+  constructor(scope: Construct, id: string, props: ArchiveProps) {
+    super(scope, id)
+    const { platform, stream, schema } = props
+    this.store = new ArchiveStore(this, 'Store', { ...props, stage: platform.stage, network: platform.network })
+    this.commit = this.#commitArchive(props)
+    this.archive = this.#archiveChanges(props)
+    for (const [name, topic] of Object.entries(stream.topics)) {
+      const mapping = deliverTopic(this, name === 'changes' ? 'Changes' : 'UserEvents', {
+        ...{ platform, stream, topic, target: this.archive, consumerGroup: `tidemark-archive-${topic}` },
+        ...{ windowSeconds: props.windowSeconds, pollers: props.pollers },
+      })
+      mapping.node.addDependency(stream, schema, this.store)
+    }
+    this.#watch()
+  }
+
+  #archiveChanges({ platform, target, stream, commit, ...props }: ArchiveProps): PipelineFunction {
+    const archive = new PipelineFunction(this, 'ArchiveChanges', {
+      platform,
+      folder: 'archive-changes',
+      description: 'Writes records to data files of the archive',
+      memoryMiB: props.memoryMiB,
+      timeoutSeconds: props.timeoutSeconds,
+      concurrency: props.concurrency,
+      environment: {
+        TARGET_SECRET_ARN: target.archiveCredentials.secretArn,
+        DATABASE_TLS: platform.databaseTls,
+        CHANGES_TOPIC: stream.topics.changes,
+        USER_EVENTS_TOPIC: stream.topics.userEvents,
+        ...this.store.variables,
+        COMMIT_ARCHIVE_FUNCTION: this.commit.functionName,
+        COMMIT_AFTER_SECONDS: String(commit.afterSeconds),
+        COMMIT_AFTER_MIB: String(commit.afterMiB),
+      } satisfies Record<keyof ArchiveChangesEnvironment, string>,
+    })
+    target.database.grantUse(archive, target.archiveCredentials)
+    this.store.grantWrite(archive)
+    this.commit.grantInvoke(archive)
+    return archive
+  }
+
+  #commitArchive({ platform, target, schema, commit }: ArchiveProps): PipelineFunction {
+    const commitArchive = new PipelineFunction(this, 'CommitArchive', {
+      platform,
+      folder: 'commit-archive',
+      description: 'Commits what is archived to the Iceberg table',
+      memoryMiB: 512,
+      timeoutSeconds: 300,
+      // The ledger's lock lets one at it; a second one would only wait its turn.
+      concurrency: 1,
+      environment: {
+        TARGET_SECRET_ARN: target.archiveCredentials.secretArn,
+        DATABASE_TLS: platform.databaseTls,
+        ...this.store.variables,
+        COMMIT_AFTER_SECONDS: String(commit.afterSeconds),
+        COMMIT_AFTER_MIB: String(commit.afterMiB),
+      } satisfies Record<keyof CommitArchiveEnvironment, string>,
+    })
+    target.database.grantUse(commitArchive, target.archiveCredentials)
+    this.store.grantWrite(commitArchive)
+    const everyMinute = new events.Rule(this, 'EveryMinute', {
+      description: 'Commits what is archived',
+      schedule: events.Schedule.rate(Duration.minutes(1)),
+      // The next minute is the retry.
+      targets: [new targets.LambdaFunction(commitArchive, { retryAttempts: 0 })],
+    })
+    everyMinute.node.addDependency(schema, this.store)
+    return commitArchive
+  }
+
+  /** Docs/archive.md says what to do. */
+  #watch(): void {
+    new cloudwatch.Alarm(this, 'CommitAge', {
+      alarmDescription: 'Records have waited for three minutes to be committed to the archive table',
+      metric: new cloudwatch.Metric({
+        namespace: 'Tidemark',
+        metricName: 'OldestUncommittedSeconds',
+        dimensionsMap: { Capability: 'archive' },
+        statistic: 'Maximum',
+        period: Duration.minutes(1),
+      }),
+      threshold: 180,
+      evaluationPeriods: 3,
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+      // The committer reports each minute: silence means that it fails.
+      treatMissingData: cloudwatch.TreatMissingData.BREACHING,
+    })
+  }
+}

@@ -1,0 +1,50 @@
+import { Duration } from 'aws-cdk-lib'
+import * as lambda from 'aws-cdk-lib/aws-lambda'
+import type { Construct } from 'constructs'
+import type { FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
+import type { Stream } from './stream.ts'
+
+/** Pollers that are always there: no cold start, no network path of their own. */
+export type PollerSettings = { minimum: number; maximum: number }
+
+export type TopicDelivery = {
+  platform: FunctionPlatform
+  stream: Stream
+  target: PipelineFunction
+  topic: string
+  consumerGroup: string
+  /** How long records may be gathered for a batch. */
+  windowSeconds: number
+  pollers: PollerSettings | undefined
+}
+
+/**
+ * Feeds a function with a topic. No on-failure destination: with one, infinite retries silently become ten and the batch
+ * is discarded.
+ */
+export function deliverTopic(scope: Construct, id: string, delivery: TopicDelivery): lambda.EventSourceMapping {
+  const { platform, stream, target, topic, consumerGroup, windowSeconds, pollers } = delivery
+  if (pollers === undefined && !platform.network.carriesPollers) {
+    throw new Error('a network without a path to STS and Lambda needs provisioned pollers: nothing would be delivered')
+  }
+  stream.grantDelivery(target.role!, topic, consumerGroup)
+  return new lambda.EventSourceMapping(scope, id, {
+    target,
+    eventSourceArn: stream.clusterArn,
+    kafkaTopic: topic,
+    kafkaConsumerGroupId: consumerGroup,
+    // LATEST can miss records while a mapping is created or updated.
+    startingPosition: lambda.StartingPosition.TRIM_HORIZON,
+    batchSize: 10_000,
+    maxBatchingWindow: Duration.seconds(windowSeconds),
+    ...(pollers === undefined
+      ? {}
+      : {
+          provisionedPollerConfig: {
+            minimumPollers: pollers.minimum,
+            maximumPollers: pollers.maximum,
+            pollerGroupName: `tidemark-${platform.stage}`,
+          },
+        }),
+  })
+}

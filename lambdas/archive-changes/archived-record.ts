@@ -1,0 +1,31 @@
+import { isUtf8 } from 'node:buffer'
+import { hash } from 'node:crypto'
+import type { MSKRecord, MSKRecordHeader } from 'aws-lambda'
+import type { ArchivedRecord } from '#core/archive-row.ts'
+import type { RecordIdentity } from '#core/delivery.ts'
+
+/** A record of the event as the archive takes it. */
+export type DeliveredRecord = ArchivedRecord & RecordIdentity
+
+/** Takes a record of a Kafka event without loss: bytes that are not text stay in base64. */
+export function readDelivered(record: MSKRecord): DeliveredRecord {
+  const { topic, partition: topicPartition, offset, timestamp: timestampMs, headers } = record
+  const bytes = [bytesOf(record.key), bytesOf(record.value)] as const
+  const encoding = bytes.every((each) => each === null || isUtf8(each)) ? null : 'base64'
+  const [key = null, value = null] = bytes.map((each) => each?.toString(encoding ?? 'utf8') ?? null)
+  return {
+    ...{ topic, topicPartition, offset, timestampMs, key, value, encoding },
+    headers: headers.length === 0 ? null : JSON.stringify(headers.flatMap(Object.entries).map(headerOf)),
+    digest: () => hash('sha256', `${timestampMs} ${key ?? ''} ${value ?? ''}`, 'base64url'),
+  }
+}
+
+/** A value that is absent is a tombstone's. */
+const bytesOf = (base64: string | null | undefined): Buffer | null =>
+  base64 == null ? null : Buffer.from(base64, 'base64')
+
+/** Lambda gives a header's bytes as signed numbers. */
+function headerOf([name, numbers]: [string, MSKRecordHeader[string]]): [string, string | { base64: string }] {
+  const bytes = Buffer.from(Int8Array.from(numbers!))
+  return [name, isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') }]
+}

@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto'
+import { dayOf } from '#adapters/iceberg/archive-table.ts'
+import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import { dataFileUrl } from '#adapters/iceberg/file-locations.ts'
+import { writeDataFile } from '#adapters/iceberg/parquet-data-file.ts'
+import type { LedgerFile } from '#adapters/postgres/archive-ledger.ts'
+import { archiveRow } from '#core/archive-row.ts'
+import type { DeliveredRecord } from './archived-record.ts'
+
+/** A data file with what the ledger keeps of it. */
+export type DataFile = LedgerFile<DataFileMetrics> & { readonly content: Uint8Array }
+
+/** The data files of a topic partition's records: one for each day that they are of. */
+export function makeDataFiles(location: string, records: readonly DeliveredRecord[], ingestedAtMs: number): DataFile[] {
+  const byDay = Map.groupBy(records, ({ timestampMs }) => dayOf(timestampMs))
+  return Array.from(byDay, ([day, ofDay]) => {
+    const file = writeDataFile(ofDay.map((record) => ({ ...archiveRow(record), ingestedAtMs })))
+    const { topic, topicPartition, offset } = ofDay[0]!
+    const name = `${topic}-${topicPartition}-${offset}-${ofDay.at(-1)!.offset}-${randomUUID()}`
+    return {
+      path: dataFileUrl(location, day, name),
+      day,
+      records: file.records,
+      bytes: file.bytes.length,
+      metrics: file.metrics,
+      content: file.bytes,
+    }
+  })
+}

@@ -1,0 +1,40 @@
+import { invokeLater } from '#adapters/aws/invoke-later.ts'
+import { databaseSecret } from '#adapters/aws/secrets.ts'
+import { archiveCatalog, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import { makeObjectStore } from '#adapters/object-store/object-store.ts'
+import { readWaiting } from '#adapters/postgres/archive-ledger.ts'
+import { advanceArchive } from '#adapters/postgres/archive-progress.ts'
+import { makePool } from '#adapters/postgres/connect.ts'
+import { readProgress } from '#adapters/postgres/progress.ts'
+import { archivePlace, commitRule } from '../archive-environment.ts'
+import { makeArchiveChanges } from './archive-changes.ts'
+import { readEnvironment } from './environment.ts'
+
+const environment = readEnvironment(process.env)
+const credentials = databaseSecret(environment.TARGET_SECRET_ARN)
+const pool = makePool({ credentials, tls: environment.DATABASE_TLS, applicationName: 'tidemark archive', max: 4 })
+const place = archivePlace(environment)
+const catalog = archiveCatalog(place, process.env)
+const requestCommit = invokeLater(environment.COMMIT_ARCHIVE_FUNCTION)
+let location: string | undefined
+
+export const handler = makeArchiveChanges({
+  topics: new Map([
+    [environment.CHANGES_TOPIC, 'contiguous'],
+    [environment.USER_EVENTS_TOPIC, 'sparse'],
+  ]),
+  progress: {
+    read: (key) => readProgress(pool, key),
+    advance: (...delivery) => advanceArchive(pool, ...delivery),
+    waiting: () => readWaiting(pool),
+  },
+  store: makeObjectStore(),
+  location: async () => {
+    location ??= (await openArchiveTable(catalog, place)).metadata.location
+    return location
+  },
+  requestCommit: () => requestCommit({ wait: true }),
+  commit: commitRule(environment),
+  now: Date.now,
+  print: (line) => process.stdout.write(`${line}\n`),
+})

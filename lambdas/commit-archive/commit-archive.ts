@@ -1,0 +1,118 @@
+import { newSnapshotId } from '#adapters/iceberg/commit.ts'
+import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
+import type { ArchiveLedger, Waiting } from '#adapters/postgres/archive-ledger.ts'
+import { joinFiles } from './join-files.ts'
+import { type CommitTools, makeCommit } from './make-commit.ts'
+
+type Ledger = ArchiveLedger<DataFileMetrics>
+
+/** What the function works with. */
+export type CommitArchiveOptions = Omit<CommitTools, 'store'> & {
+  readonly store: CommitTools['store'] & { remove(urls: readonly string[]): Promise<void> }
+  /** Runs work as the only committer. */
+  readonly asCommitter: <T>(work: (ledger: Ledger) => Promise<T>) => Promise<T | 'busy'>
+  /** The archive table, made if it is not there. */
+  readonly openTable: () => Promise<LoadedTable>
+  readonly commit: { readonly afterMs: number; readonly afterBytes: number }
+  /** Writes a line of the log. */
+  readonly print: (line: string) => void
+}
+
+/** Who calls: `wait` is for what waits to reach its time or size; otherwise all is committed at once. */
+export type CommitRequest = { readonly wait?: boolean }
+
+/** What a run came to. */
+export type CommitSummary = { commits: number; attempts: number; records: number; files: number; busy: boolean }
+
+/** As much as fits the memory of the function: parts and the joined file are held at once. */
+const LIMITS = { files: 500, bytes: 64 << 20 }
+
+/**
+ * Commits what the ledger has waiting to the archive table, until nothing waits or `deadline` (ms since 1970) has come. A
+ * commit that an earlier run left in doubt is settled first. One run at a time: a second one returns at once, busy.
+ */
+export function makeCommitArchive(options: CommitArchiveOptions) {
+  return async ({ wait = false }: CommitRequest, deadline: number): Promise<CommitSummary> => {
+    const summary: CommitSummary = { commits: 0, attempts: 0, records: 0, files: 0, busy: false }
+    let left: Waiting | undefined
+    try {
+      const outcome = await options.asCommitter(async (ledger) => {
+        await commitAll(options, ledger, wait, deadline, summary)
+        left = await ledger.waiting()
+      })
+      summary.busy = outcome === 'busy'
+    } finally {
+      options.print(metricsLine(summary, left, options.now()))
+    }
+    return summary
+  }
+}
+
+async function commitAll(
+  options: CommitArchiveOptions,
+  ledger: Ledger,
+  wait: boolean,
+  deadline: number,
+  summary: CommitSummary,
+): Promise<void> {
+  while (options.now() < deadline) {
+    const inDoubt = await ledger.prepared()
+    if (inDoubt === undefined && !(await isThereAny(options, ledger, wait, deadline))) return
+    const loaded = await options.openTable()
+    const { metadata } = loaded
+    await ledger.bindTable(`${options.table.namespace}.${options.table.name}`, metadata['table-uuid'])
+    const commit = inDoubt ?? (await prepareNext(options, ledger, metadata.location))
+    summary.attempts += await makeCommit(options, loaded, commit)
+    await options.store.remove(await ledger.finish(commit))
+    summary.commits++
+    summary.records += commit.records
+    summary.files += commit.files.length
+  }
+}
+
+async function prepareNext({ store }: CommitArchiveOptions, ledger: Ledger, location: string) {
+  const waiting = await ledger.filesWaiting(LIMITS)
+  return ledger.prepare(waiting, newSnapshotId(), await joinFiles(store, location, waiting))
+}
+
+/** Whether anything waits; with `wait`, once it has waited its time or is large enough. */
+async function isThereAny(
+  { commit, pause, now }: CommitArchiveOptions,
+  ledger: Ledger,
+  wait: boolean,
+  deadline: number,
+): Promise<boolean> {
+  for (;;) {
+    const { files, bytes, oldestAgeMs } = await ledger.waiting()
+    if (files === 0) return false
+    const missingMs = commit.afterMs - (oldestAgeMs ?? 0)
+    if (!wait || missingMs <= 0 || bytes >= commit.afterBytes) return true
+    if (now() + missingMs >= deadline) return false
+    await pause(Math.min(missingMs, LONGEST_LOOK_MS))
+  }
+}
+
+/** What waits may become large enough before its time. */
+const LONGEST_LOOK_MS = 1_000
+
+/** CloudWatch's embedded metric format: a log line that becomes metrics. */
+function metricsLine({ commits, records, attempts }: CommitSummary, left: Waiting | undefined, nowMs: number): string {
+  const metrics = [
+    { Name: 'CommittedRecords', Unit: 'Count' },
+    { Name: 'ArchiveCommits', Unit: 'Count' },
+    { Name: 'ArchiveCommitAttempts', Unit: 'Count' },
+    ...(left === undefined ? [] : [{ Name: 'OldestUncommittedSeconds', Unit: 'Seconds' }]),
+  ]
+  return JSON.stringify({
+    _aws: {
+      Timestamp: Math.round(nowMs),
+      CloudWatchMetrics: [{ Namespace: 'Tidemark', Dimensions: [['Capability']], Metrics: metrics }],
+    },
+    Capability: 'archive',
+    CommittedRecords: records,
+    ArchiveCommits: commits,
+    ArchiveCommitAttempts: attempts,
+    ...(left === undefined ? {} : { OldestUncommittedSeconds: Math.round((left.oldestAgeMs ?? 0) / 1000) }),
+  })
+}

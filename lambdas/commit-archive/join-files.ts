@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto'
+import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import { dataFileUrl } from '#adapters/iceberg/file-locations.ts'
+import { joinDataFiles } from '#adapters/iceberg/parquet-data-file.ts'
+import type { ObjectStore } from '#adapters/object-store/object-store.ts'
+import type { LedgerFile } from '#adapters/postgres/archive-ledger.ts'
+
+type File = LedgerFile<DataFileMetrics>
+
+/**
+ * Joins the files of each day into one, so that readers do not open thousands; a file that is alone stays as it is.
+ * Throws when a file is gone from the store, or holds other records than the ledger says.
+ */
+export async function joinFiles(
+  store: Pick<ObjectStore, 'get' | 'put'>,
+  location: string,
+  files: readonly File[],
+): Promise<File[]> {
+  const joined: File[] = []
+  for (const [day, ofDay] of Map.groupBy(files, (file) => file.day)) {
+    joined.push(ofDay.length === 1 ? ofDay[0]! : await joinDay(store, location, day, ofDay))
+  }
+  return joined
+}
+
+async function joinDay(
+  store: Pick<ObjectStore, 'get' | 'put'>,
+  location: string,
+  day: number,
+  files: readonly File[],
+): Promise<File> {
+  const parts = await Promise.all(
+    files.map(async ({ path, records, metrics }) => {
+      const bytes = await store.get(path)
+      if (bytes === undefined) throw new Error(`the data file ${path} is gone before it was committed`)
+      return { bytes, records, metrics }
+    }),
+  )
+  const { bytes, records, metrics } = joinDataFiles(parts)
+  const expected = files.reduce((sum, file) => sum + file.records, 0)
+  if (records !== expected)
+    throw new Error(`the joined files of ${files[0]!.path} hold ${records} of ${expected} records`)
+  const path = dataFileUrl(location, day, `joined-${randomUUID()}`)
+  await store.put(path, bytes)
+  return { path, day, records, bytes: bytes.length, metrics }
+}
