@@ -17,7 +17,9 @@ test('two starts at once end with one good folder, which the next start uses wit
   expect(second).toEqual(first)
   expect(third).toEqual(first)
   expect(await readdir(directory)).toHaveLength(1)
-  expect(first.classPath.split(':').filter((jar) => !existsSync(jar))).toEqual([])
+  const classPaths = [first.classPath, first.objectStoreClassPath, first.catalogClassPath]
+  expect(classPaths.flatMap((path) => path.split(':')).filter((entry) => !existsSync(entry))).toEqual([])
+  expect(await readdir(first.catalogClassPath.split(':')[0]!)).toContain('IcebergCatalog.class')
   expect(await readdir(first.pluginPath)).toEqual(['debezium-connector-postgres'])
 
   // Damaged since: fetched again, not used.

@@ -41,6 +41,16 @@ describe('jars that cannot be had leave nothing behind and say in one line what 
     expect(await prepare(await withProgram('mvn', 'echo "Apache Maven 3.6.3 (abc)"'))).toMatch(/found is 3\.6/)
   })
 
+  test('a Java without a compiler, before anything is downloaded', async () => {
+    const { PATH } = await maven('echo "[ERROR] not to be asked"; exit 1')
+    await withProgram(
+      'java',
+      'case "$1" in -version) echo \'openjdk version "17.0.15"\';; *) echo java.base@17.0.15;; esac',
+    )
+
+    expect(await prepare({ PATH })).toMatch(/^A JDK is needed .* java is of a JRE without a compiler.*apt install/)
+  })
+
   test('no network', async () => {
     const environment = await maven('echo "[ERROR] Failed: Could not transfer artifact x: Unknown host y"; exit 1')
 
@@ -55,15 +65,17 @@ describe('jars that cannot be had leave nothing behind and say in one line what 
 
   test('a jar that is not the one of the list', async () => {
     const environment = await maven(
-      'target=$(echo "$last" | cut -d= -f2); mkdir -p "$target"; echo evil > "$target/HdrHistogram-2.2.2.jar"',
+      'target=$(echo "$last" | cut -d= -f2); mkdir -p "$target/kafka"; echo evil > "$target/kafka/HdrHistogram-2.2.2.jar"',
     )
 
-    expect(await prepare(environment)).toMatch(/^HdrHistogram-2\.2\.2\.jar is not the file.*sha256 is [0-9a-f]{64}/)
+    expect(await prepare(environment)).toMatch(
+      /^kafka\/HdrHistogram-2\.2\.2\.jar is not the file.*sha256 is [0-9a-f]{64}/,
+    )
   })
 
   test('a jar that is not there', async () => {
     expect(await prepare(await maven('exit 0'))).toMatch(
-      /HdrHistogram-2\.2\.2\.jar is in .*SHA256SUMS, but Maven did not/,
+      /kafka\/HdrHistogram-2\.2\.2\.jar is in .*SHA256SUMS, but Maven did not/,
     )
   })
 })

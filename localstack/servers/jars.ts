@@ -4,9 +4,10 @@ import { copyFile, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { runToEnd } from './finished-process.ts'
-import { findMaven } from './java.ts'
+import { catalogSource, compileCatalog, requireCompiler } from './iceberg-catalog-program.ts'
+import { findJava, findMaven } from './java.ts'
 
-/** The committed list, as `sha256sum` writes it. */
+/** The committed list, as `sha256sum` writes it; each server's jars in a folder of their own. */
 export const checksumFile = join(import.meta.dirname, '../jars/SHA256SUMS')
 /** A class of the connector, corrected; its name sorts before the connector's own jar, so that Connect takes it instead. */
 export const correction = join(
@@ -15,16 +16,19 @@ export const correction = join(
 )
 const pom = join(import.meta.dirname, '../jars/pom.xml')
 
-/** What the JVMs run from. */
+/** What the JVMs run from: class paths in a fixed order. */
 export type Jars = {
-  /** Kafka's and Connect's own, in a fixed order. */
+  /** Kafka's and Connect's own. */
   classPath: string
   /** For Connect's `plugin.path`: one folder per connector. */
   pluginPath: string
+  objectStoreClassPath: string
+  /** The Iceberg catalog's, its main class first. */
+  catalogClassPath: string
 }
 
 export type JarOptions = {
-  /** Kept between runs; a folder per list of checksums and correction. */
+  /** Kept between runs; a folder per list of checksums and what is built beside them. */
   directory: string
   environment: NodeJS.ProcessEnv
   onProgress: (detail: string) => void
@@ -34,14 +38,13 @@ export type JarOptions = {
 /**
  * The jars of the committed list, each verified at every start; Maven is asked only when one is missing or differs.
  * Safe against another process doing the same: a finished folder appears by one rename.
- * Throws an Error of one line: Maven missing or too old, no network, disk full, a checksum that differs.
+ * Throws an Error of one line: Maven missing or too old, no JDK, no network, disk full, a checksum that differs.
  */
 export async function prepareJars(options: JarOptions): Promise<Jars> {
   const list = await readFile(checksumFile, 'utf8')
   const checksums = parseChecksums(list)
-  const content = createHash('sha256')
-    .update(list)
-    .update(await readFile(correction))
+  const content = createHash('sha256').update(list)
+  for (const file of [correction, catalogSource]) content.update(await readFile(file))
   const home = join(options.directory, content.digest('hex').slice(0, 12))
   const jars = describe(home, checksums)
   if ((await firstDifference(join(home, 'lib'), checksums)) === undefined) return jars
@@ -49,10 +52,7 @@ export async function prepareJars(options: JarOptions): Promise<Jars> {
   await mkdir(options.directory, { recursive: true })
   const fresh = await mkdtemp(join(options.directory, 'new-'))
   try {
-    await resolve(join(fresh, 'lib'), options)
-    const difference = await firstDifference(join(fresh, 'lib'), checksums)
-    if (difference !== undefined) throw new Error(difference)
-    await unpack(join(fresh, 'lib'), join(fresh, 'plugins'), checksums)
+    await fill(fresh, checksums, options)
     await replace(home, fresh, checksums)
   } finally {
     await rm(fresh, { recursive: true, force: true })
@@ -73,8 +73,18 @@ export function parseChecksums(list: string): Map<string, string> {
 }
 
 function describe(home: string, checksums: Map<string, string>): Jars {
-  const jars = [...checksums.keys()].filter((name) => name.endsWith('.jar'))
-  return { classPath: jars.map((name) => join(home, 'lib', name)).join(':'), pluginPath: join(home, 'plugins') }
+  const of = (server: string) => jarsOf(server, join(home, 'lib'), checksums)
+  return {
+    classPath: of('kafka').join(':'),
+    pluginPath: join(home, 'plugins'),
+    objectStoreClassPath: of('object-store').join(':'),
+    catalogClassPath: [join(home, 'classes'), ...of('iceberg-catalog')].join(':'),
+  }
+}
+
+function jarsOf(server: string, directory: string, checksums: Map<string, string>): string[] {
+  const names = [...checksums.keys()].filter((name) => name.startsWith(`${server}/`) && name.endsWith('.jar'))
+  return names.map((name) => join(directory, name))
 }
 
 /** Says in a sentence which file is missing or differs; undefined when all are right. */
@@ -100,8 +110,21 @@ async function sha256(file: string): Promise<string | undefined> {
   return hash.digest('hex')
 }
 
-async function resolve(target: string, { environment, onProgress, signal }: JarOptions): Promise<void> {
-  const maven = await findMaven(environment)
+async function fill(home: string, checksums: Map<string, string>, options: JarOptions): Promise<void> {
+  const { environment: env } = options
+  const maven = await findMaven(env)
+  const java = await findJava(env)
+  await requireCompiler(java, env)
+  const lib = join(home, 'lib')
+  await resolve(maven, lib, options)
+  const difference = await firstDifference(lib, checksums)
+  if (difference !== undefined) throw new Error(difference)
+  await unpack(lib, join(home, 'plugins'), checksums)
+  const jars = jarsOf('iceberg-catalog', lib, checksums)
+  await compileCatalog(java, { jars, target: join(home, 'classes'), env })
+}
+
+async function resolve(maven: string, target: string, { environment, onProgress, signal }: JarOptions): Promise<void> {
   let downloads = 0
   const { code, output } = await runToEnd(
     maven,
@@ -122,7 +145,7 @@ export function explainMaven(output: string): string {
   const errors = output.split('\n').filter((line) => line.includes('[ERROR]'))
   const first = (errors[0] ?? output.trim().split('\n').at(-1) ?? '').replace(/^.*?\[ERROR\]\s*/, '').slice(0, 600)
   if (/No space left on device/i.test(output))
-    return `The disk is full: Maven could not store the jars. Free 200 MB and start again. (${first})`
+    return `The disk is full: Maven could not store the jars. Free 300 MB and start again. (${first})`
   if (
     /Unknown host|UnknownHost|Connection refused|Connect timed out|timed out|unreachable|name resolution|offline|Could not transfer/i.test(
       output,
@@ -130,7 +153,7 @@ export function explainMaven(output: string): string {
   ) {
     return `Maven could not download the jars: check the network, or the mirror and proxy in ~/.m2/settings.xml, and start again. (${first})`
   }
-  return `Maven could not resolve the jars of localstack/jars/pom.xml: ${first}`
+  return `Maven could not resolve the jars of localstack/jars: ${first}`
 }
 
 async function unpack(from: string, to: string, checksums: Map<string, string>): Promise<void> {

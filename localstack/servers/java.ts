@@ -14,7 +14,7 @@ export async function findJava(environment: NodeJS.ProcessEnv): Promise<string> 
   const found = major === undefined ? 'none was found' : `found is ${major}`
   const where = home ? ` by JAVA_HOME=${home}` : ' on the PATH'
   throw new Error(
-    `A Java (JDK or JRE) of version ${OLDEST_JAVA} or later is needed, ${found}${where}. Install one, e.g. "apt install openjdk-17-jre-headless" or "brew install openjdk@17".`,
+    `A JDK of version ${OLDEST_JAVA} or later is needed, ${found}${where}. Install one, e.g. "apt install openjdk-17-jdk-headless" or "brew install openjdk@17".`,
   )
 }
 
@@ -26,7 +26,7 @@ export async function findMaven(environment: NodeJS.ProcessEnv): Promise<string>
   if (major > OLDEST_MAVEN[0] || (major === OLDEST_MAVEN[0] && minor >= OLDEST_MAVEN[1])) return 'mvn'
   const found = version ? `found is ${major}.${minor}` : 'none was found on the PATH'
   throw new Error(
-    `Maven ${OLDEST_MAVEN.join('.')} or later is needed to fetch the jars of Kafka and Debezium, ${found}. Install it, e.g. "apt install maven" or "brew install maven".`,
+    `Maven ${OLDEST_MAVEN.join('.')} or later is needed to fetch the jars of the servers, ${found}. Install it, e.g. "apt install maven" or "brew install maven".`,
   )
 }
 

@@ -1,0 +1,102 @@
+import jakarta.servlet.ServletException;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletRequestWrapper;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.IOException;
+import java.io.Reader;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Properties;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+import org.apache.iceberg.jdbc.JdbcCatalog;
+import org.apache.iceberg.rest.RESTCatalogAdapter;
+import org.apache.iceberg.rest.RESTCatalogServlet;
+import org.apache.iceberg.rest.responses.ConfigResponse;
+import org.apache.iceberg.rest.responses.ConfigResponseParser;
+import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
+import org.eclipse.jetty.ee10.servlet.ServletHolder;
+import org.eclipse.jetty.http.UriCompliance;
+import org.eclipse.jetty.server.HttpConfiguration;
+import org.eclipse.jetty.server.HttpConnectionFactory;
+import org.eclipse.jetty.server.Server;
+import org.eclipse.jetty.server.ServerConnector;
+
+/**
+ * Apache Iceberg's REST catalog on loopback under /iceberg, as S3 Tables and Glue have it. Its one argument is a properties
+ * file: `port`, and what JdbcCatalog and its FileIO take.
+ */
+public final class IcebergCatalog {
+  public static void main(String[] arguments) throws Exception {
+    Map<String, String> properties = read(Path.of(arguments[0]));
+    int port = Integer.parseInt(properties.remove("port"));
+    JdbcCatalog catalog = new JdbcCatalog();
+    catalog.initialize("tidemark", properties);
+
+    ServletContextHandler context = new ServletContextHandler("/iceberg");
+    context.getServletHandler().setDecodeAmbiguousURIs(true);
+    context.addServlet(new ServletHolder(new Endpoint(new RESTCatalogAdapter(catalog))), "/*");
+    Server server = new Server();
+    server.addConnector(connector(server, port));
+    server.setHandler(context);
+    server.start();
+    server.join();
+  }
+
+  private static Map<String, String> read(Path file) throws IOException {
+    Properties properties = new Properties();
+    try (Reader reader = Files.newBufferedReader(file)) {
+      properties.load(reader);
+    }
+    Map<String, String> map = new TreeMap<>();
+    properties.stringPropertyNames().forEach(name -> map.put(name, properties.getProperty(name)));
+    return map;
+  }
+
+  private static ServerConnector connector(Server server, int port) {
+    HttpConfiguration http = new HttpConfiguration();
+    // The ARN of a table bucket is one segment of the path and has a slash, as %2F: Jetty refuses that by default.
+    http.setUriCompliance(UriCompliance.UNSAFE);
+    ServerConnector connector = new ServerConnector(server, new HttpConnectionFactory(http));
+    connector.setHost("127.0.0.1");
+    connector.setPort(port);
+    return connector;
+  }
+
+  /** The servlet knows one catalog without a prefix: here every warehouse is that one, and its name the prefix, as on AWS. */
+  private static final class Endpoint extends RESTCatalogServlet {
+    private static final Pattern BEFORE_THE_RESOURCE =
+        Pattern.compile("^/iceberg/v1/(.*?/)??(?=(namespaces|tables|transactions|views|oauth)(/|$))");
+
+    Endpoint(RESTCatalogAdapter adapter) {
+      super(adapter);
+    }
+
+    @Override
+    protected void service(HttpServletRequest request, HttpServletResponse response) throws ServletException, IOException {
+      if (request.getRequestURI().equals("/iceberg/v1/config")) {
+        configure(request.getParameter("warehouse"), response);
+        return;
+      }
+      String path = BEFORE_THE_RESOURCE.matcher(request.getRequestURI()).replaceFirst("/v1/");
+      super.service(
+          new HttpServletRequestWrapper(request) {
+            @Override
+            public String getRequestURI() {
+              return path;
+            }
+          },
+          response);
+    }
+
+    private static void configure(String warehouse, HttpServletResponse response) throws IOException {
+      ConfigResponse.Builder config = ConfigResponse.builder();
+      if (warehouse != null) config.withOverride("prefix", URLEncoder.encode(warehouse, StandardCharsets.UTF_8));
+      response.setContentType("application/json");
+      response.getWriter().write(ConfigResponseParser.toJson(config.build()));
+    }
+  }
+}
