@@ -25,5 +25,14 @@ export function javaOptions({ heapMb, youngMb, compiler }: JavaSizing): string[]
   ]
 }
 
+/** What a JVM that logs with SLF4J's simplest logger writes: from warnings on, with the time. */
+export const quietLog: readonly string[] = [
+  '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+  // S3Proxy logs what is written to System.err: a logger that writes to it at that time would call itself for ever.
+  '-Dorg.slf4j.simpleLogger.cacheOutputStream=true',
+  '-Dorg.slf4j.simpleLogger.showDateTime=true',
+  "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+]
+
 /** The environment of a JVM: glibc would otherwise keep freed memory in an arena per thread, as much as half the heap. */
 export const javaEnvironment = (): NodeJS.ProcessEnv => ({ PATH: process.env['PATH'], MALLOC_ARENA_MAX: '2' })

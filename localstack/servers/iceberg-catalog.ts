@@ -1,0 +1,85 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Guard } from './guard.ts'
+import { catalogMainClass } from './iceberg-catalog-program.ts'
+import type { Jars } from './jars.ts'
+import { type JavaSizing, javaEnvironment, javaOptions, quietLog } from './java-options.ts'
+import { formatProperties } from './properties-file.ts'
+import { type RunningService, supervise } from './supervise.ts'
+
+/** An Iceberg REST catalog: which metadata file is a table's current one in SQLite, the files in the object store. */
+export type IcebergCatalogOptions = {
+  /** The `java` to run it with. */
+  program: string
+  jars: Pick<Jars, 'catalogClassPath'>
+  /** Data, kept between runs. */
+  directory: string
+  port: number
+  /** URL of S3's API. It is asked for first when a table is created. */
+  objectStore: string
+  /** Bucket of tables that are created without a location. */
+  bucket: string
+  region: string
+  logFile: string
+  guard: Guard
+  signal: AbortSignal
+}
+
+/** The metadata of a table is read whole, and has hundreds of kilobytes after a thousand commits. */
+const SIZING: JavaSizing = { heapMb: 96, youngMb: 32, compiler: 'quick' }
+
+/**
+ * Starts it on 127.0.0.1 under `/iceberg`; resolves once it answers. It takes any warehouse and prefix. A commit whose
+ * requirements do not hold is answered with 409. Throws an Error with the last lines of its log.
+ */
+export async function startIcebergCatalog(options: IcebergCatalogOptions): Promise<RunningService> {
+  const { program, jars, directory, port, logFile, guard, signal } = options
+  // Staged files and SQLite's library: what a killed process leaves there is of no use.
+  const temporary = join(directory, 'temporary')
+  await rm(temporary, { recursive: true, force: true })
+  await mkdir(temporary, { recursive: true })
+  const file = join(directory, 'iceberg-catalog.properties')
+  await writeFile(file, formatProperties({ port, ...catalogProperties(options) }))
+  const run = [...javaOptions(SIZING), ...quietLog, `-Djava.io.tmpdir=${temporary}`, '-cp', jars.catalogClassPath]
+  return supervise({
+    name: 'iceberg-catalog',
+    command: { file: program, args: [...run, catalogMainClass, file], cwd: directory, env: javaEnvironment() },
+    ready: () => answers(port),
+    readyWithinMs: 60_000,
+    stopSignal: 'SIGTERM',
+    stopWithinMs: 1_500,
+    logFile,
+    guard,
+    signal,
+  })
+}
+
+function catalogProperties({ directory, objectStore, bucket, region }: IcebergCatalogOptions): Record<string, string> {
+  return {
+    // A commit that was answered is on the disk, also when the machine stops.
+    uri: `jdbc:sqlite:${join(directory, 'catalog.sqlite')}?journal_mode=WAL&synchronous=FULL`,
+    // One connection: with more, those that meet in SQLite fail as busy, which would be neither 200 nor 409.
+    clients: '1',
+    'jdbc.schema-version': 'V1',
+    warehouse: `s3://${bucket}`,
+    'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
+    // The default knows every service and needs the client of each.
+    's3.client-factory-impl': 'org.apache.iceberg.aws.s3.DefaultS3FileIOAwsClientFactory',
+    's3.endpoint': objectStore,
+    's3.path-style-access': 'true',
+    's3.access-key-id': 'local',
+    's3.secret-access-key': 'local',
+    'client.region': region,
+    'http-client.type': 'urlconnection',
+  }
+}
+
+async function answers(port: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/iceberg/v1/config`, { signal: AbortSignal.timeout(2_000) })
+    await response.body?.cancel()
+    return response.ok
+  } catch {
+    return false
+  }
+}

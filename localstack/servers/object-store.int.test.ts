@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto'
+import {
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
+
+let servers: ArchiveServers
+let s3: S3Client
+
+beforeAll(async () => {
+  servers = await startArchiveServers()
+  // As a function has it: nothing but variables of AWS's own.
+  vi.stubEnv('AWS_ENDPOINT_URL_S3', servers.s3Endpoint)
+  vi.stubEnv('AWS_REGION', 'us-east-1')
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'local')
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local')
+  s3 = new S3Client({ maxAttempts: 1 })
+})
+afterAll(async () => {
+  vi.unstubAllEnvs()
+  s3?.destroy()
+  await servers?.stop()
+})
+
+const put = (key: string, body: Uint8Array | string) =>
+  s3.send(new PutObjectCommand({ Bucket: servers.bucket, Key: key, Body: body, IfNoneMatch: '*' }))
+
+async function get(key: string): Promise<Buffer> {
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket: servers.bucket, Key: key }))
+  return Buffer.from(await Body!.transformToByteArray())
+}
+
+async function list(prefix: string, pageSize = 1000): Promise<string[]> {
+  const keys: string[] = []
+  for (let token: string | undefined; ; ) {
+    const page = await s3.send(
+      new ListObjectsV2Command({
+        ...{ Bucket: servers.bucket, Prefix: prefix, MaxKeys: pageSize },
+        ...(token && { ContinuationToken: token }),
+      }),
+    )
+    keys.push(...(page.Contents ?? []).map(({ Key }) => Key!))
+    if (!page.IsTruncated) return keys
+    token = page.NextContinuationToken
+  }
+}
+
+test('of twenty writers of one key, each with If-None-Match, one wins and the others are told 412', async () => {
+  for (let round = 0; round < 5; round++) {
+    const key = `race/${round}`
+
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, (_, writer) => put(key, `writer ${writer}`)))
+
+    const winner = outcomes.findIndex(({ status }) => status === 'fulfilled')
+    const told = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason.$metadata.httpStatusCode] : []))
+    expect(told).toEqual(Array.from({ length: 19 }, () => 412))
+    expect(String(await get(key))).toBe(`writer ${winner}`)
+  }
+})
+
+test('objects are read, listed over pages and deleted by the names they were written under', async () => {
+  const names = ['topic=changes/a b+c=%25.parquet', 'topic=changes/ü.parquet', 'topic=changes/x/0-9-$.parquet']
+  const bytes = randomBytes(3 << 20)
+  await Promise.all(names.map((name) => put(`names/${name}`, bytes)))
+
+  const listed = await list('names/', 2)
+  const read = await Promise.all(listed.map(get))
+  const Objects = listed.map((Key) => ({ Key }))
+  const { Errors } = await s3.send(new DeleteObjectsCommand({ Bucket: servers.bucket, Delete: { Objects } }))
+
+  expect(listed.toSorted()).toEqual(names.map((name) => `names/${name}`).toSorted())
+  expect(read.every((content) => content.equals(bytes))).toBe(true)
+  expect(Errors ?? []).toEqual([])
+  expect(await list('names/')).toEqual([])
+})
+
+test('after a kill -9 every object that was acknowledged is there, and what has its own key is whole', async () => {
+  const bytes = randomBytes(2 << 20)
+  const written: string[] = []
+  let killed = false
+  const writer = async (number: number) => {
+    for (let count = 0; !killed; count++) {
+      const key = `kill/${number}-${count}`
+      await put(key, bytes).then(
+        () => written.push(key),
+        () => undefined,
+      )
+    }
+  }
+
+  const writers = Array.from({ length: 4 }, (_, number) => writer(number))
+  await vi.waitUntil(() => written.length >= 12, { timeout: 30_000, interval: 5 })
+  const restarted = servers.killAndRestart('object-store')
+  killed = true
+  await Promise.all(writers)
+  await restarted
+
+  const listed = await list('kill/')
+  expect(listed).toEqual(expect.arrayContaining(written))
+  const underTheirKeys = listed.filter((key) => /^kill\/\d+-\d+$/.test(key))
+  for (const key of underTheirKeys) expect((await get(key)).equals(bytes), key).toBe(true)
+})

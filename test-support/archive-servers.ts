@@ -1,0 +1,73 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startGuard } from '#localstack/servers/guard.ts'
+import { startIcebergCatalog } from '#localstack/servers/iceberg-catalog.ts'
+import { prepareJars } from '#localstack/servers/jars.ts'
+import { findJava } from '#localstack/servers/java.ts'
+import { ensureBucket, startObjectStore } from '#localstack/servers/object-store.ts'
+import { becomesTrue } from '#localstack/servers/readiness.ts'
+import type { RunningService } from '#localstack/servers/supervise.ts'
+import { jarsDirectory } from '#localstack/settings.ts'
+import { freePortPairs } from './free-ports.ts'
+
+/** An object store and an Iceberg REST catalog of a test file's own, empty when they start. */
+export type ArchiveServers = {
+  /** S3's API; any credentials, any region. */
+  s3Endpoint: string
+  /** What comes before `/v1`. */
+  catalogEndpoint: string
+  /** A bucket, in which tables lie that are created without a location. */
+  bucket: string
+  /** Of the servers: `object-store`, `iceberg-catalog`. */
+  pid(server: ArchiveServer): number
+  /** kill -9; settles when the server answers again, on the same port and with its data. */
+  killAndRestart(server: ArchiveServer): Promise<void>
+  stop(): Promise<void>
+}
+
+export type ArchiveServer = 'object-store' | 'iceberg-catalog'
+
+/** Starts them with the jars of the local engine, which Maven fetches if they are not there. */
+export async function startArchiveServers(): Promise<ArchiveServers> {
+  const directory = await mkdtemp(join(tmpdir(), 'archive-servers-'))
+  const guard = startGuard()
+  const [port, catalogPort] = (await freePortPairs(2)) as [number, number]
+  const s3Endpoint = `http://127.0.0.1:${port}`
+  const bucket = 'archive'
+  const jars = await prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: () => undefined })
+  const of = (server: ArchiveServer) => ({
+    ...{ jars, guard, signal: new AbortController().signal },
+    directory: join(directory, server),
+    logFile: join(directory, `${server}.log`),
+  })
+  const program = await findJava(process.env)
+  const services = await Promise.all([
+    startObjectStore({ ...of('object-store'), program, port }),
+    startIcebergCatalog({
+      ...of('iceberg-catalog'),
+      ...{ program, port: catalogPort, objectStore: s3Endpoint, bucket, region: 'us-east-1' },
+    }),
+  ])
+  await ensureBucket(port, bucket)
+  const find = (server: ArchiveServer): RunningService => services.find(({ health }) => health().name === server)!
+  return {
+    s3Endpoint,
+    catalogEndpoint: `http://127.0.0.1:${catalogPort}/iceberg`,
+    bucket,
+    pid: (server) => find(server).health().pid!,
+    killAndRestart: (server) => killAndRestart(find(server)),
+    async stop() {
+      await Promise.all(services.map((service) => service.stop()))
+      guard.stop()
+      await rm(directory, { recursive: true })
+    },
+  }
+}
+
+async function killAndRestart({ health }: RunningService): Promise<void> {
+  const { pid, restarts, name } = health()
+  process.kill(pid!, 'SIGKILL')
+  const isBack = async () => health().restarts > restarts && health().state === 'healthy'
+  if (!(await becomesTrue(isBack, { withinMs: 30_000 }))) throw new Error(`${name} did not come back within 30 s`)
+}
