@@ -13,6 +13,8 @@ const endpoints = {
   reader: 'postgres://r:b@127.0.0.1:3/target',
   kafka: '127.0.0.1:4',
   connect: 'http://127.0.0.1:5',
+  objectStore: 'http://127.0.0.1:6',
+  catalog: 'http://127.0.0.1:7/iceberg',
 }
 
 let directory: string

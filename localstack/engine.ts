@@ -1,6 +1,6 @@
 import type { Outputs } from './assembly/deploy.ts'
 import { recallDatabases } from './assembly/existing-databases.ts'
-import { bootstrapServers, type LocalAccount } from './assembly/local-account.ts'
+import { bootstrapServers, catalogUrl, type LocalAccount, objectStoreUrl } from './assembly/local-account.ts'
 import { formatDatabaseUrl } from './database-url.ts'
 import { findRunningEngine } from './engine-lock.ts'
 import type { MappingState } from './event-source-mapping/event-source-mapping.ts'
@@ -28,6 +28,10 @@ export type EngineEndpoints = {
   kafka: string
   /** Connect's REST API. */
   connect: string
+  /** S3's API, with any credentials. */
+  objectStore: string
+  /** The Iceberg REST catalog, what comes before `/v1`. */
+  catalog: string
 }
 
 /** An answer as the Invoke API gives it. */
@@ -142,6 +146,8 @@ function endpointsOf({ settings, endpoint, ...account }: LocalAccount, outputs: 
     reader: url('TargetReadSecretArn'),
     kafka: bootstrapServers(settings),
     connect: `http://127.0.0.1:${settings.connectPort}`,
+    objectStore: objectStoreUrl(settings),
+    catalog: `${catalogUrl(settings)}/iceberg`,
   }
 }
 

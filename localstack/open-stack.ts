@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { deploy, type Outputs } from './assembly/deploy.ts'
 import { openDeploymentRecord } from './assembly/deployment-record.ts'
 import { addExistingDatabases, refuseUnreachable, rememberDatabases } from './assembly/existing-databases.ts'
-import { bootstrapServers, type LocalAccount } from './assembly/local-account.ts'
+import { bootstrapServers, type LocalAccount, serviceUrls } from './assembly/local-account.ts'
 import { openSecretStore } from './assembly/secret-store.ts'
 import { removeForgotten } from './assembly/stand-ins/custom-resources.ts'
 import { standInFor } from './assembly/stand-ins.ts'
@@ -100,6 +100,7 @@ async function openAccount(
   }
   const functions = makeFunctionHost({
     endpointUrl: `http://127.0.0.1:${settings.endpointPort}`,
+    serviceUrls: serviceUrls(settings),
     onLog: log,
     idleMs: FUNCTION_IDLE_MS,
   })
@@ -115,6 +116,7 @@ async function openAccount(
     guard: startGuard(),
     servers: [],
     workers: [],
+    shared: new Map(),
     mappings: new Map(),
     schedules: [],
     removals: [],
@@ -150,7 +152,7 @@ function synthesizeAs(step: Step, settings: Settings, signal: AbortSignal): Prom
 }
 
 function portsOf(settings: Settings): Port[] {
-  const { postgresPort, kafkaPort, connectPort, endpointPort } = settings
+  const { postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort } = settings
   const embedded = [settings.sourceUrl, settings.targetUrl].filter((url) => url === undefined)
   return [
     ...embedded.map((_, index) => ({
@@ -161,6 +163,8 @@ function portsOf(settings: Settings): Port[] {
     { number: kafkaPort, usedBy: 'Kafka', variable: 'TIDEMARK_KAFKA_PORT' },
     { number: kafkaPort + 1, usedBy: "Kafka's controller", variable: 'TIDEMARK_KAFKA_PORT' },
     { number: connectPort, usedBy: 'Kafka Connect', variable: 'TIDEMARK_CONNECT_PORT' },
+    { number: objectStorePort, usedBy: 'the object store', variable: 'TIDEMARK_OBJECT_STORE_PORT' },
+    { number: catalogPort, usedBy: 'the Iceberg catalog', variable: 'TIDEMARK_CATALOG_PORT' },
     { number: endpointPort, usedBy: 'the endpoint', variable: 'TIDEMARK_ENDPOINT_PORT' },
   ]
 }

@@ -7,6 +7,8 @@ test('nothing set means the usual ports and the checkout’s own directory', () 
     postgresPort: 15432,
     kafkaPort: 19092,
     connectPort: 18083,
+    objectStorePort: 19000,
+    catalogPort: 18181,
     endpointPort: 14566,
   })
 })
@@ -17,6 +19,13 @@ test('a port or URL that cannot be one is refused by the name of its variable', 
   for (const url of ['shop', 'mysql://u:p@h/d', 'postgres://h/d', 'postgres://u:p@h']) {
     expect(() => readSettings({ TIDEMARK_SOURCE_URL: url })).toThrow('TIDEMARK_SOURCE_URL is not a database URL')
   }
+})
+
+test('each port has a variable of its own', () => {
+  expect(readSettings({ TIDEMARK_OBJECT_STORE_PORT: '19001', TIDEMARK_CATALOG_PORT: '18182' })).toMatchObject({
+    objectStorePort: 19001,
+    catalogPort: 18182,
+  })
 })
 
 test('the password of a malformed URL is not in the error', () => {

@@ -9,6 +9,9 @@ export type Settings = {
   /** The broker; its controller listens on the next port. */
   kafkaPort: number
   connectPort: number
+  objectStorePort: number
+  /** The Iceberg REST catalog. */
+  catalogPort: number
   endpointPort: number
   /** Existing databases used instead of embedded ones. */
   sourceUrl?: string
@@ -18,7 +21,7 @@ export type Settings = {
 /** The checkout this file is in. */
 export const repository = join(import.meta.dirname, '..')
 
-/** Jars of Kafka and Debezium; the same for every directory a stack is kept in. */
+/** Jars of the servers that run on the JVM; the same for every directory a stack is kept in. */
 export const jarsDirectory = join(repository, '.tidemark', 'jars')
 
 /** Reads the `TIDEMARK_…` variables. Throws an Error that names the one that is malformed. */
@@ -29,6 +32,8 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     postgresPort: port(environment, 'TIDEMARK_POSTGRES_PORT', 15432),
     kafkaPort: port(environment, 'TIDEMARK_KAFKA_PORT', 19092),
     connectPort: port(environment, 'TIDEMARK_CONNECT_PORT', 18083),
+    objectStorePort: port(environment, 'TIDEMARK_OBJECT_STORE_PORT', 19000),
+    catalogPort: port(environment, 'TIDEMARK_CATALOG_PORT', 18181),
     endpointPort: port(environment, 'TIDEMARK_ENDPOINT_PORT', 14566),
     ...(sourceUrl && { sourceUrl: databaseUrl(sourceUrl, 'TIDEMARK_SOURCE_URL') }),
     ...(targetUrl && { targetUrl: databaseUrl(targetUrl, 'TIDEMARK_TARGET_URL') }),

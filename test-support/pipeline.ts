@@ -75,7 +75,7 @@ function pidOf(engine: Engine, component: string): number | undefined {
 
 /** Ports for a stack: the broker's controller and the second database listen on the port after the first. */
 export async function freePorts(): Promise<Omit<Settings, 'directory'>> {
-  const ports = (await freePortPairs(4)) as [number, number, number, number]
-  const [postgresPort, kafkaPort, connectPort, endpointPort] = ports
-  return { postgresPort, kafkaPort, connectPort, endpointPort }
+  const ports = (await freePortPairs(6)) as [number, number, number, number, number, number]
+  const [postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort] = ports
+  return { postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort }
 }

@@ -11,7 +11,15 @@ let settings: Settings
 beforeEach(async () => {
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-databases-'))
   onTestFinished(() => rm(directory, { recursive: true }))
-  settings = { directory, postgresPort: 1, kafkaPort: 2, connectPort: 4, endpointPort: 5 }
+  settings = {
+    directory,
+    postgresPort: 1,
+    kafkaPort: 2,
+    connectPort: 4,
+    objectStorePort: 6,
+    catalogPort: 7,
+    endpointPort: 5,
+  }
 })
 
 describe('the databases a stack was started with', () => {

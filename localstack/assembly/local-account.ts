@@ -34,6 +34,8 @@ export type LocalAccount = {
   servers: RunningService[]
   /** Servers that live on those: they end first. */
   workers: RunningService[]
+  /** Servers that several resources use, by name: begun by the first that needs one. */
+  shared: Map<string, Promise<void>>
   /** Event source mappings, by logical id. */
   mappings: Map<string, { definition: MappingDefinition; mapping: RunningEventSourceMapping }>
   schedules: { stop: () => void }[]
@@ -61,3 +63,15 @@ export function arn({ region, account }: Pick<Stack, 'region' | 'account'>, serv
 
 /** Where the brokers are, as clients take it. */
 export const bootstrapServers = ({ kafkaPort }: Settings): string => `127.0.0.1:${kafkaPort}`
+
+/** The object store, and the Iceberg REST catalog without its `/iceberg`, as AWS's endpoints are given. */
+export const objectStoreUrl = ({ objectStorePort }: Pick<Settings, 'objectStorePort'>): string =>
+  `http://127.0.0.1:${objectStorePort}`
+export const catalogUrl = ({ catalogPort }: Pick<Settings, 'catalogPort'>): string => `http://127.0.0.1:${catalogPort}`
+
+/** Services of AWS that servers of their own stand for, as AWS's clients name them in `AWS_ENDPOINT_URL_<service>`. */
+export const serviceUrls = (settings: Settings): Record<string, string> => ({
+  S3: objectStoreUrl(settings),
+  S3TABLES: catalogUrl(settings),
+  GLUE: catalogUrl(settings),
+})

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import type { FunctionDefinition } from './function-definition.ts'
 import { type FunctionLog, makeFunctionLog } from './function-log.ts'
-import { functionArguments, functionVariables } from './function-variables.ts'
+import { type FunctionEndpoints, functionArguments, functionVariables } from './function-variables.ts'
 import { type Outcome, platformError, responseLimitBytes } from './invocation.ts'
 import { type RuntimeApi, startRuntimeApi } from './runtime-api.ts'
 
@@ -31,7 +31,7 @@ export class ExecutionEnvironment {
   /** Starts a process of the function; it initializes on its own. Rejects when none can be started. */
   static async start(
     definition: FunctionDefinition,
-    { endpointUrl, onLog }: { endpointUrl: string; onLog: (line: string) => void },
+    { onLog, ...endpoints }: FunctionEndpoints & { onLog: (line: string) => void },
   ): Promise<ExecutionEnvironment> {
     let environment: ExecutionEnvironment | undefined
     const runtimeApi = await startRuntimeApi({
@@ -44,7 +44,7 @@ export class ExecutionEnvironment {
     })
     const child = spawn(process.execPath, functionArguments(definition), {
       cwd: definition.codeDirectory,
-      env: functionVariables(definition, runtimeApi.address, endpointUrl),
+      env: functionVariables(definition, runtimeApi.address, endpoints),
       stdio: ['ignore', 'pipe', 'pipe'],
       // Its own group: it ends with all it started, and Ctrl-C at the terminal does not reach it before its host.
       detached: true,

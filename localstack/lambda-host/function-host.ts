@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { type EventQueue, makeEventQueue } from './event-queue.ts'
 import { type FunctionDefinition, functionNameOf } from './function-definition.ts'
 import { FunctionPool } from './function-pool.ts'
+import type { FunctionEndpoints } from './function-variables.ts'
 import {
   eventLimitBytes,
   functionNotFound,
@@ -13,9 +14,7 @@ import {
 } from './invocation.ts'
 import { startOrphanGuard } from './orphan-guard.ts'
 
-export type FunctionHostOptions = {
-  /** AWS_ENDPOINT_URL of the functions. */
-  endpointUrl: string
+export type FunctionHostOptions = FunctionEndpoints & {
   /** Every line a function writes, and every line AWS would write about it. */
   onLog: (functionName: string, line: string) => void
   /** Concurrency of a function that reserves none; AWS gives a new account 10. */
@@ -56,6 +55,7 @@ export type FunctionHost = {
 /** A host without functions yet. Its processes end with it, also when it is killed. */
 export function makeFunctionHost({
   endpointUrl,
+  serviceUrls = {},
   onLog,
   unreservedConcurrency = 10,
   idleMs = 300_000,
@@ -71,6 +71,7 @@ export function makeFunctionHost({
     const log = (line: string) => onLog(name, line)
     const pool = new FunctionPool(definition, {
       endpointUrl,
+      serviceUrls,
       onLog: log,
       onFree: () => events.drain(),
       onProcesses: () => guard.hold([...functions.values()].flatMap((each) => each.pool.activity.processes)),

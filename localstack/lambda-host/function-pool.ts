@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ExecutionEnvironment } from './execution-environment.ts'
 import type { FunctionDefinition } from './function-definition.ts'
+import type { FunctionEndpoints } from './function-variables.ts'
 import type { Outcome } from './invocation.ts'
 
-export type PoolOptions = {
-  endpointUrl: string
+export type PoolOptions = FunctionEndpoints & {
   onLog: (line: string) => void
   /** An invocation ended: another may begin. */
   onFree: () => void

@@ -5,14 +5,22 @@ import type { FunctionDefinition } from './function-definition.ts'
 const runtimeClient = createRequire(import.meta.url).resolve('aws-lambda-ric')
 const nativeClient = join(import.meta.dirname, 'native-client.cjs')
 
+/** Where a function finds AWS. */
+export type FunctionEndpoints = {
+  /** AWS_ENDPOINT_URL of the functions. */
+  endpointUrl: string
+  /** Services found elsewhere, as AWS's clients name them in `AWS_ENDPOINT_URL_<service>`. */
+  serviceUrls?: Readonly<Record<string, string>>
+}
+
 /**
- * The variables AWS sets for a function on nodejs24.x, and where our endpoint is. Nothing of this process's own
+ * The variables AWS sets for a function on nodejs24.x, and where our endpoints are. Nothing of this process's own
  * environment but PATH reaches the function.
  */
 export function functionVariables(
   definition: FunctionDefinition,
   runtimeApi: string,
-  endpointUrl: string,
+  { endpointUrl, serviceUrls = {} }: FunctionEndpoints,
 ): Record<string, string> {
   const region = definition.arn.split(':')[3] || 'us-east-1'
   return {
@@ -35,6 +43,7 @@ export function functionVariables(
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
     AWS_ENDPOINT_URL: endpointUrl,
+    ...Object.fromEntries(Object.entries(serviceUrls).map(([service, url]) => [`AWS_ENDPOINT_URL_${service}`, url])),
   }
 }
 
