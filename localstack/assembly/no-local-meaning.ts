@@ -22,4 +22,6 @@ export const noLocalMeaning: ReadonlySet<string> = new Set([
   'AWS::Lambda::Permission',
   'AWS::Logs::LogGroup',
   'AWS::RDS::DBSubnetGroup',
+  'AWS::S3::BucketPolicy',
+  'AWS::S3Tables::TableBucketPolicy',
 ])

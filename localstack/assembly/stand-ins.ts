@@ -1,4 +1,5 @@
 import type { StandIn } from './stand-in.ts'
+import { bucket } from './stand-ins/buckets.ts'
 import { discoveredService, privateDnsNamespace, service, taskDefinition } from './stand-ins/connect.ts'
 import { customResource } from './stand-ins/custom-resources.ts'
 import { dbInstance, dbParameterGroup } from './stand-ins/databases.ts'
@@ -7,11 +8,13 @@ import { lambdaFunction } from './stand-ins/functions.ts'
 import { rule } from './stand-ins/schedules.ts'
 import { secret, secretTargetAttachment } from './stand-ins/secrets.ts'
 import { brokerConfiguration, cluster, topic } from './stand-ins/stream.ts'
+import { glueDatabase, tableBucket } from './stand-ins/tables.ts'
 
 const standIns: Readonly<Record<string, StandIn>> = {
   'AWS::ECS::Service': service,
   'AWS::ECS::TaskDefinition': taskDefinition,
   'AWS::Events::Rule': rule,
+  'AWS::Glue::Database': glueDatabase,
   'AWS::Lambda::EventSourceMapping': eventSourceMapping,
   'AWS::Lambda::Function': lambdaFunction,
   'AWS::MSK::Cluster': cluster,
@@ -19,6 +22,8 @@ const standIns: Readonly<Record<string, StandIn>> = {
   'AWS::MSK::Topic': topic,
   'AWS::RDS::DBInstance': dbInstance,
   'AWS::RDS::DBParameterGroup': dbParameterGroup,
+  'AWS::S3::Bucket': bucket,
+  'AWS::S3Tables::TableBucket': tableBucket,
   'AWS::SecretsManager::Secret': secret,
   'AWS::SecretsManager::SecretTargetAttachment': secretTargetAttachment,
   'AWS::ServiceDiscovery::PrivateDnsNamespace': privateDnsNamespace,

@@ -1,0 +1,71 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { startGuard } from '#localstack/servers/guard.ts'
+import { prepareJars } from '#localstack/servers/jars.ts'
+import { findJava } from '#localstack/servers/java.ts'
+import { jarsDirectory } from '#localstack/settings.ts'
+import { freePortPairs } from '#test-support/free-ports.ts'
+import { deploy } from './deploy.ts'
+import { catalogUrl, type LocalAccount, objectStoreUrl } from './local-account.ts'
+import { standInFor } from './stand-ins.ts'
+
+test('all buckets share one object store and all table buckets one catalog, which are up when the first resource is', async () => {
+  const account = await makeAccount({
+    First: { Type: 'AWS::S3::Bucket', Properties: { BucketName: 'first' } },
+    Second: { Type: 'AWS::S3::Bucket', Properties: { BucketName: 'second' } },
+    Tables: { Type: 'AWS::S3Tables::TableBucket', Properties: { TableBucketName: 'tables' } },
+    Database: { Type: 'AWS::Glue::Database', Properties: { DatabaseInput: { Name: 'database' } } },
+  })
+
+  await deploy(account, standInFor, (reason) => {
+    throw reason
+  })
+
+  expect(account.servers.map((server) => server.health().name)).toEqual(['object-store'])
+  expect(account.workers.map((worker) => worker.health().name)).toEqual(['iceberg-catalog'])
+  const buckets = await (await fetch(objectStoreUrl(account.settings))).text()
+  expect([...buckets.matchAll(/<Name>(.*?)<\/Name>/g)].map(([, name]) => name).toSorted()).toEqual([
+    'first',
+    'local--table-s3',
+    'second',
+  ])
+  const root = `${catalogUrl(account.settings)}/iceberg/v1/namespaces`
+  const post = (url: string, body: unknown) =>
+    fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+  await post(root, { namespace: ['tidemark'] })
+  const schema = { type: 'struct', fields: [{ id: 1, name: 'id', type: 'long', required: true }] }
+  const created = await post(`${root}/tidemark/tables`, { name: 'changes', schema })
+  expect(await created.json()).toMatchObject({ metadata: { location: 's3://local--table-s3/tidemark/changes' } })
+})
+
+async function makeAccount(Resources: Record<string, unknown>): Promise<LocalAccount> {
+  const directory = await mkdtemp(join(tmpdir(), 'archive-servers-'))
+  const [objectStorePort, catalogPort] = (await freePortPairs(2)) as [number, number]
+  const guard = startGuard()
+  const environment = process.env
+  const java = Promise.all([
+    findJava(environment),
+    prepareJars({ directory: jarsDirectory, environment, onProgress: () => undefined }),
+  ]).then(([program, jars]) => ({ program, jars }))
+  const account = {
+    ...{ guard, java, purpose: 'run', signal: new AbortController().signal, servers: [], workers: [] },
+    settings: { directory, objectStorePort, catalogPort },
+    stack: {
+      name: 's',
+      region: 'us-east-1',
+      account: '000000000000',
+      template: { Resources },
+      assetDirectory: () => '',
+    },
+    shared: new Map(),
+    step: (_name: string, work: (tell: () => void) => Promise<unknown>) => work(() => undefined),
+  } as unknown as LocalAccount
+  onTestFinished(async () => {
+    for (const service of [...account.workers, ...account.servers]) await service.stop()
+    guard.stop()
+    await rm(directory, { recursive: true })
+  })
+  return account
+}

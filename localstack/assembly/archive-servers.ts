@@ -1,0 +1,55 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startIcebergCatalog } from '#localstack/servers/iceberg-catalog.ts'
+import { ensureBucket, startObjectStore } from '#localstack/servers/object-store.ts'
+import { type LocalAccount, objectStoreUrl } from './local-account.ts'
+
+/** Where the catalog puts tables that are created without a location: S3 Tables names its own buckets so, too. */
+const TABLES_BUCKET = 'local--table-s3'
+
+/** The object store of all buckets; the first call starts it. */
+export function objectStore(account: LocalAccount): Promise<void> {
+  return shared('object-store', account, async (logFile) => {
+    const { settings, guard, signal, servers } = account
+    const service = await startObjectStore({
+      ...(await account.java),
+      directory: join(settings.directory, 'object-store'),
+      port: settings.objectStorePort,
+      ...{ logFile, guard, signal },
+    })
+    servers.push(service)
+  })
+}
+
+/** The Iceberg REST catalog of all table buckets and Glue databases, with the object store; the first call starts them. */
+export async function icebergCatalog(account: LocalAccount): Promise<void> {
+  const { settings, stack, guard, signal, workers } = account
+  const store = objectStore(account)
+  const catalog = shared('iceberg-catalog', account, async (logFile) => {
+    const service = await startIcebergCatalog({
+      ...(await account.java),
+      directory: join(settings.directory, 'iceberg-catalog'),
+      port: settings.catalogPort,
+      objectStore: objectStoreUrl(settings),
+      bucket: TABLES_BUCKET,
+      region: stack.region,
+      ...{ logFile, guard, signal },
+    })
+    workers.push(service)
+  })
+  await Promise.all([store, catalog])
+  await ensureBucket(settings.objectStorePort, TABLES_BUCKET)
+}
+
+function shared(name: string, account: LocalAccount, start: (logFile: string) => Promise<void>): Promise<void> {
+  const { shared, settings, step } = account
+  const begun = shared.get(name)
+  if (begun !== undefined) return begun
+  const starting = step(name, async () => {
+    const logs = join(settings.directory, 'logs')
+    await mkdir(logs, { recursive: true })
+    await start(join(logs, `${name}.log`))
+  })
+  shared.set(name, starting)
+  return starting
+}

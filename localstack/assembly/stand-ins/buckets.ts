@@ -1,0 +1,28 @@
+import * as v from 'valibot'
+import { ensureBucket } from '#localstack/servers/object-store.ts'
+import { objectStore } from '../archive-servers.ts'
+import { makeStandIn } from '../stand-in.ts'
+
+/** A bucket of the local object store. */
+export const bucket = makeStandIn({
+  properties: { BucketName: v.optional(v.string()) },
+  // Not versions and not notifications: who relies on them would miss them.
+  ignores: [
+    'BucketEncryption',
+    'IntelligentTieringConfigurations',
+    'LifecycleConfiguration',
+    'MetricsConfigurations',
+    'OwnershipControls',
+    'PublicAccessBlockConfiguration',
+    'Tags',
+  ],
+  attributes: ['Arn'],
+  bringUp: async (id, { BucketName }, account) => {
+    const ref = BucketName ?? `${account.stack.name}-${id}`.toLowerCase().slice(0, 63)
+    if (account.purpose === 'run') {
+      await objectStore(account)
+      await ensureBucket(account.settings.objectStorePort, ref)
+    }
+    return { ref, attributes: { Arn: `arn:aws:s3:::${ref}` } }
+  },
+})
