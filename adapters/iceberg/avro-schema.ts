@@ -84,9 +84,10 @@ export class AvroError extends Error {
 export class AvroNames {
   readonly #types = new Map<string, AvroSchema>()
 
-  define(schema: AvroRecord | AvroFixed | AvroEnum, namespace = (schema as { namespace?: string }).namespace): void {
-    this.#types.set(schema.name, schema)
-    if (namespace !== undefined) this.#types.set(`${namespace}.${schema.name}`, schema)
+  define(schema: (AvroRecord | AvroFixed | AvroEnum) & { readonly namespace?: string }): void {
+    const { name, namespace } = schema
+    this.#types.set(name, schema)
+    if (namespace !== undefined) this.#types.set(`${namespace}.${name}`, schema)
   }
 
   /** Throws an AvroError where the name was not defined before. */

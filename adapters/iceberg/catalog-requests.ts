@@ -117,15 +117,23 @@ const fieldsOf = (json: ExactJson | undefined): { readonly [key: string]: ExactJ
 export function refusalOf(answer: Answer): CatalogError {
   const { request, status, type, message } = answer
   return new CatalogError(
-    `the catalog answered ${request} with ${status}${type === undefined ? '' : ` ${type}`}: ${message}; ${adviceFor(status)}`,
-    { status, ...(type === undefined ? {} : { type }), retryable: status === 419 || isUnsettled(answer) },
+    `the catalog answered ${request} with ${status}${type === undefined ? '' : ` ${type}`}: ${message}; ${adviceFor(answer)}`,
+    {
+      status,
+      ...(type === undefined ? {} : { type }),
+      retryable: status === 419 || /expired/i.test(type ?? '') || isUnsettled(answer),
+    },
   )
 }
 
-function adviceFor(status: number): string {
-  if (status === 401 || status === 419) return 'check the credentials, and the region and service they sign for'
+function adviceFor({ status, type }: Answer): string {
+  if (isAboutCredentials(status, type)) return 'check the credentials, and the region and service they sign for'
   if (status === 403) return "check what the function's role may do, in IAM and in Lake Formation"
   if (status === 404) return "check the catalog's address, the warehouse, and that namespace and table are there"
   if (status >= 500 || status === 429) return 'the catalog has a problem of its own: try again later'
   return 'the catalog does not take this request: check the warehouse and the names'
 }
+
+/** AWS answers a wrong signature with 403 as well. */
+const isAboutCredentials = (status: number, type = ''): boolean =>
+  status === 401 || status === 419 || /signature|token|credential|unrecognizedclient/i.test(type)

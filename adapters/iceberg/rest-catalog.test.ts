@@ -238,6 +238,8 @@ test.each<[number, string, boolean, string]>([
   [400, 'BadRequestException', false, 'check the warehouse'],
   [401, 'NotAuthorizedException', false, 'check the credentials'],
   [403, 'ForbiddenException', false, 'IAM'],
+  [403, 'InvalidSignatureException', false, 'check the credentials'],
+  [403, 'ExpiredTokenException', true, 'check the credentials'],
   [404, 'NoSuchTableException', false, 'namespace and table'],
   [419, 'AuthenticationTimeoutException', true, 'check the credentials'],
   [307, '', false, 'the catalog answered'],

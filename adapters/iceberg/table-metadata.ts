@@ -82,28 +82,22 @@ const snapshotId = v.pipe(
 )
 
 /** Java writes -1 where there is no table snapshot yet, others null or nothing. */
-const currentSnapshotId = v.pipe(
+const snapshotIdOrNone = v.pipe(
   v.nullish(snapshotId),
   v.transform((id) => (id === null || id === undefined || id < 0n ? undefined : id)),
 )
-
-const optional = <const S extends v.GenericSchema>(schema: S) =>
-  v.pipe(
-    v.nullish(schema),
-    v.transform((value) => value ?? undefined),
-  )
 
 const number = v.pipe(v.number(), v.safeInteger())
 const texts = v.record(v.string(), v.string())
 
 const tableSnapshotSchema = v.looseObject({
   'snapshot-id': snapshotId,
-  'parent-snapshot-id': v.optional(currentSnapshotId),
+  'parent-snapshot-id': v.optional(snapshotIdOrNone),
   'sequence-number': v.optional(number, 0),
   'timestamp-ms': number,
   'manifest-list': v.string(),
   summary: v.optional(texts, {}),
-  'schema-id': v.optional(optional(number)),
+  'schema-id': v.optional(number),
 })
 
 const tableMetadataSchema = v.looseObject({
@@ -121,7 +115,7 @@ const tableMetadataSchema = v.looseObject({
   'sort-orders': v.optional(v.array(v.looseObject({ 'order-id': number })), []),
   'default-sort-order-id': v.optional(number, 0),
   properties: v.optional(texts, {}),
-  'current-snapshot-id': v.optional(currentSnapshotId),
+  'current-snapshot-id': v.optional(snapshotIdOrNone),
   snapshots: v.optional(v.nullable(v.array(tableSnapshotSchema), []), []),
   refs: v.optional(v.record(v.string(), v.looseObject({ 'snapshot-id': snapshotId, type: v.string() })), {}),
 })
