@@ -143,7 +143,7 @@ test('the archive is kept by S3 Tables or, by one word, in a bucket of its own w
       .map(({ Properties }) => Properties['Environment']?.Variables ?? {})
       .filter((variables) => 'ARCHIVE_CATALOG' in variables)
   const tables = synthesize(prod)
-  const glue = synthesize({ ...prod, archive: { ...prod.archive, catalog: 'glue' } })
+  const glue = synthesize({ ...prod, archive: { ...prod.archive, catalog: 'glue', maintainedBy: 'function' } })
 
   expect(tables.only('AWS::S3Tables::TableBucket')).toMatchObject({
     DeletionPolicy: 'Retain',

@@ -66,6 +66,8 @@ const local: Stage = {
   latestState: { memoryMiB: 256, timeoutSeconds: 60, concurrency: 4 },
   archive: {
     catalog: 's3tables',
+    // What stands here for S3 Tables keeps nothing tidy.
+    maintainedBy: 'function',
     memoryMiB: 512,
     timeoutSeconds: 60,
     concurrency: 2,
@@ -118,6 +120,7 @@ const dev: Stage = {
   latestState: { memoryMiB: 1024, timeoutSeconds: 120, concurrency: 16 },
   archive: {
     catalog: 's3tables',
+    maintainedBy: 'catalog',
     memoryMiB: 512,
     timeoutSeconds: 120,
     concurrency: 4,
@@ -170,6 +173,7 @@ const prod: Stage = {
   latestState: { memoryMiB: 1769, timeoutSeconds: 300, concurrency: 48, pollers: { minimum: 2, maximum: 12 } },
   archive: {
     catalog: 's3tables',
+    maintainedBy: 'catalog',
     memoryMiB: 1769,
     timeoutSeconds: 300,
     concurrency: 16,

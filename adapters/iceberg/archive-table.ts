@@ -114,5 +114,15 @@ export const archiveProperties: Readonly<Record<string, string>> = {
   'tidemark.archive': '1',
 }
 
+/** What commits of the archive write beside the rows. */
+export const archiveMarks = {
+  /** Property of the table and entry of a table snapshot's summary: how many commits there are. */
+  number: 'tidemark.commit-number',
+  /** Property of the table: id of the table snapshot that the last of them made. */
+  snapshot: 'tidemark.commit-snapshot-id',
+  /** Entry of a summary: topic → topic partition → first offset that is not in the table. */
+  offsets: 'tidemark.offsets',
+} as const
+
 /** The table partition a record belongs to: days since 1970 in UTC. */
 export const dayOf = (timestampMs: number): number => Math.floor(timestampMs / 86_400_000)

@@ -4,6 +4,12 @@ export function dataFileUrl(location: string, day: number, name: string): string
   return `${withoutSlash(location)}/data/kafka_ts_day=${date}/${name}.parquet`
 }
 
+/** A name for the file that others are joined into. */
+export const joinedFileName = (unique: string): string => `joined-${unique}`
+
+/** Whether a data file's rows were joined from several files, each in order. */
+export const isJoinedFile = (url: string): boolean => /\/joined-[^/]*$/.test(url)
+
 /** `<location>/metadata/<name>.avro`. */
 export const metadataUrl = (location: string, name: string): string => `${withoutSlash(location)}/metadata/${name}.avro`
 

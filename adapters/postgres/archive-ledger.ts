@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import type { ProgressKey } from './progress.ts'
 
@@ -100,23 +101,20 @@ export type ArchiveLedger<Metrics> = {
 }
 
 /**
- * Runs `work` as the only committer of the archive; `busy` when another is at it. Should the connection be lost, another
- * may begin: the catalog then refuses one of the two.
+ * Runs `work` as the only committer of the archive; `busy` when another is at it for longer than `patienceMs`. Should the
+ * connection be lost, another may begin: the catalog then refuses one of the two.
  */
 export async function asCommitter<Metrics, T>(
   pool: pg.Pool,
   work: (ledger: ArchiveLedger<Metrics>) => Promise<T>,
+  patienceMs = 0,
 ): Promise<T | 'busy'> {
   const client = await pool.connect()
   let broken = true
   try {
-    const { rows } = await client.query('select pg_try_advisory_lock($1) as locked', [COMMITTER_LOCK])
-    if (!rows[0].locked) {
-      broken = false
-      return 'busy'
-    }
-    const result = await work(makeLedger<Metrics>(client))
-    await client.query('select pg_advisory_unlock($1)', [COMMITTER_LOCK])
+    const locked = await takeTurn(client, patienceMs)
+    const result = locked ? await work(makeLedger<Metrics>(client)) : 'busy'
+    if (locked) await client.query('select pg_advisory_unlock($1)', [COMMITTER_LOCK])
     broken = false
     return result
   } finally {
@@ -124,6 +122,16 @@ export async function asCommitter<Metrics, T>(
     client.release(broken)
   }
 }
+
+/** Asked again and again: a session that waits in the server would hold a lock it no longer wants. */
+async function takeTurn(client: pg.PoolClient, patienceMs: number): Promise<boolean> {
+  for (const deadline = performance.now() + patienceMs; ; await pause(LOOK_AGAIN_MS)) {
+    const { rows } = await client.query('select pg_try_advisory_lock($1) as locked', [COMMITTER_LOCK])
+    if (rows[0].locked || performance.now() >= deadline) return rows[0].locked
+  }
+}
+
+const LOOK_AGAIN_MS = 200
 
 function makeLedger<Metrics>(client: pg.PoolClient): ArchiveLedger<Metrics> {
   return {

@@ -6,6 +6,7 @@ import type * as kms from 'aws-cdk-lib/aws-kms'
 import { Construct } from 'constructs'
 import type { ArchiveChangesEnvironment } from '#lambdas/archive-changes/environment.ts'
 import type { CommitArchiveEnvironment } from '#lambdas/commit-archive/environment.ts'
+import type { MaintainArchiveEnvironment } from '#lambdas/maintain-archive/environment.ts'
 import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
 import type { Schema } from '../schema/schema.ts'
 import type { Stream } from '../stream/stream.ts'
@@ -15,6 +16,8 @@ import { type ArchiveCatalog, ArchiveStore } from './archive-store.ts'
 
 export type ArchiveSettings = {
   catalog: ArchiveCatalog
+  /** Who keeps the metadata small and removes orphans: S3 Tables does by itself, and two get in each other's way. */
+  maintainedBy: 'function' | 'catalog'
   memoryMiB: number
   timeoutSeconds: number
   /** Batches in flight at once, taken from the account's quota and kept for this function. */
@@ -47,6 +50,7 @@ export class Archive extends Construct {
     this.store = new ArchiveStore(this, 'Store', { ...props, stage: platform.stage, network: platform.network })
     this.commit = this.#commitArchive(props)
     this.archive = this.#archiveChanges(props)
+    if (props.maintainedBy === 'function') this.#maintainArchive(props)
     for (const [name, topic] of Object.entries(stream.topics)) {
       const mapping = deliverTopic(this, name === 'changes' ? 'Changes' : 'UserEvents', {
         ...{ platform, stream, topic, target: this.archive, consumerGroup: `tidemark-archive-${topic}` },
@@ -109,6 +113,35 @@ export class Archive extends Construct {
     })
     everyMinute.node.addDependency(schema, this.store)
     return commitArchive
+  }
+
+  #maintainArchive({ platform, target, schema }: ArchiveProps): void {
+    const maintain = new PipelineFunction(this, 'MaintainArchive', {
+      platform,
+      folder: 'maintain-archive',
+      description: 'Keeps the metadata of the archive table small, and its place free of orphans',
+      memoryMiB: 1024,
+      timeoutSeconds: 840,
+      environment: {
+        TARGET_SECRET_ARN: target.archiveCredentials.secretArn,
+        DATABASE_TLS: platform.databaseTls,
+        ...this.store.variables,
+      } satisfies Record<keyof MaintainArchiveEnvironment, string>,
+    })
+    target.database.grantUse(maintain, target.archiveCredentials)
+    this.store.grantWrite(maintain)
+    const every = (id: string, rate: Duration, orphans: boolean) => {
+      const event = events.RuleTargetInput.fromObject({ orphans })
+      const rule = new events.Rule(this, id, {
+        description: orphans ? 'Removes files that nobody names' : 'Merges manifests, expires table snapshots',
+        schedule: events.Schedule.rate(rate),
+        // The next time is the retry.
+        targets: [new targets.LambdaFunction(maintain, { retryAttempts: 0, event })],
+      })
+      rule.node.addDependency(schema, this.store)
+    }
+    every('EveryTenMinutes', Duration.minutes(10), false)
+    every('EveryDay', Duration.days(1), true)
   }
 
   /** Docs/archive.md says what to do. */

@@ -1,9 +1,10 @@
 import { newSnapshotId } from '#adapters/iceberg/commit.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
 import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
+import type { CommitTools } from '#adapters/iceberg/settled-commit.ts'
 import type { ArchiveLedger, Waiting } from '#adapters/postgres/archive-ledger.ts'
 import { joinFiles } from './join-files.ts'
-import { type CommitTools, makeCommit } from './make-commit.ts'
+import { makeCommit } from './make-commit.ts'
 
 type Ledger = ArchiveLedger<DataFileMetrics>
 
@@ -28,12 +29,16 @@ export type CommitSummary = { commits: number; attempts: number; records: number
 /** As much as fits the memory of the function: parts and the joined file are held at once. */
 const LIMITS = { files: 500, bytes: 64 << 20 }
 
+/** Then others get their turn, maintenance among them; what waits is due, so that the next batch or minute calls again. */
+const LONGEST_TURN_MS = 60_000
+
 /**
- * Commits what the ledger has waiting to the archive table, until nothing waits or `deadline` (ms since 1970) has come. A
+ * Commits what the ledger has waiting to the archive table, until nothing waits a minute is over or `latest` (ms since 1970) has come. A
  * commit that an earlier run left in doubt is settled first. One run at a time: a second one returns at once, busy.
  */
 export function makeCommitArchive(options: CommitArchiveOptions) {
-  return async ({ wait = false }: CommitRequest, deadline: number): Promise<CommitSummary> => {
+  return async ({ wait = false }: CommitRequest, latest: number): Promise<CommitSummary> => {
+    const deadline = Math.min(latest, options.now() + LONGEST_TURN_MS)
     const summary: CommitSummary = { commits: 0, attempts: 0, records: 0, files: 0, busy: false }
     let left: Waiting | undefined
     try {

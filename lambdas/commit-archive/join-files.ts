@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
-import { dataFileUrl } from '#adapters/iceberg/file-locations.ts'
+import { dataFileUrl, joinedFileName } from '#adapters/iceberg/file-locations.ts'
 import { joinDataFiles } from '#adapters/iceberg/parquet-data-file.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import type { LedgerFile } from '#adapters/postgres/archive-ledger.ts'
@@ -40,7 +40,7 @@ async function joinDay(
   const expected = files.reduce((sum, file) => sum + file.records, 0)
   if (records !== expected)
     throw new Error(`the joined files of ${files[0]!.path} hold ${records} of ${expected} records`)
-  const path = dataFileUrl(location, day, `joined-${randomUUID()}`)
+  const path = dataFileUrl(location, day, joinedFileName(randomUUID()))
   await store.put(path, bytes)
   return { path, day, records, bytes: bytes.length, metrics }
 }

@@ -1,0 +1,66 @@
+import { prepareExpiry } from '#adapters/iceberg/expiry.ts'
+import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/settled-commit.ts'
+import { snapshotOf, type TableMetadata, type TableSnapshot } from '#adapters/iceberg/table-metadata.ts'
+import type { ObjectStore } from '#adapters/object-store/object-store.ts'
+
+/** Which table snapshots stay: those of the last `ms`, `most` at most, and the last `least` however old they are. */
+export type Retention = { readonly ms: number; readonly least: number; readonly most: number }
+
+/**
+ * Forgets table snapshots past their retention and removes their manifest lists, and the manifests that only they have.
+ * Data files stay: the archive never takes one out. Returns how many were forgotten.
+ */
+export async function expireSnapshots(
+  tools: CommitTools & { readonly store: ObjectStore },
+  metadata: TableMetadata,
+  retention: Retention,
+): Promise<number> {
+  const expiry = prepareExpiry({
+    metadata,
+    olderThanMs: oldestKeptMs(metadata, retention, tools.now()),
+    keepLast: retention.least,
+  })
+  if (expiry === undefined) return 0
+  const { expired } = expiry
+  const useless = await uselessFiles(tools.store, metadata, expired)
+  const isMade = (present: TableMetadata) =>
+    expired.every((each) => snapshotOf(present, each['snapshot-id']) === undefined)
+  const loaded = { metadata, metadataLocation: '' }
+  await settleCommit(tools, loaded, {
+    isMade,
+    // Once others have committed it is for the next run: which manifests are useless may have changed.
+    prepare: async (present) => (present === metadata ? expiry : undefined),
+  })
+  const present = await tools.catalog.loadTable(tools.table)
+  if (present === undefined || !isMade(present.metadata)) return 0
+  await tools.store.remove(useless)
+  return expired.length
+}
+
+function oldestKeptMs({ snapshots }: TableMetadata, { ms, most }: Retention, nowMs: number): number {
+  const times = snapshots.map((each) => each['timestamp-ms']).sort((a, b) => b - a)
+  return Math.max(nowMs - ms, times[most - 1] ?? 0)
+}
+
+async function uselessFiles(
+  store: ObjectStore,
+  metadata: TableMetadata,
+  expired: readonly TableSnapshot[],
+): Promise<string[]> {
+  const gone = new Set(expired)
+  const kept = new Set<string>()
+  for (const snapshot of metadata.snapshots.filter((each) => !gone.has(each))) {
+    for (const { manifest_path } of await readManifests(store, metadata, snapshot)) kept.add(manifest_path)
+  }
+  const useless = new Set<string>()
+  for (const snapshot of expired) {
+    const list = await store.get(snapshot['manifest-list'])
+    // An earlier run got as far as this, and no further.
+    if (list === undefined) continue
+    useless.add(snapshot['manifest-list'])
+    for (const { manifest_path } of await readManifests(store, metadata, snapshot)) {
+      if (!kept.has(manifest_path)) useless.add(manifest_path)
+    }
+  }
+  return [...useless]
+}

@@ -1,0 +1,28 @@
+import { setTimeout } from 'node:timers/promises'
+import { databaseSecret } from '#adapters/aws/secrets.ts'
+import { archiveCatalog, archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
+import { makeObjectStore } from '#adapters/object-store/object-store.ts'
+import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
+import { makePool } from '#adapters/postgres/connect.ts'
+import { archivePlace } from '../archive-environment.ts'
+import { readEnvironment } from './environment.ts'
+import { makeMaintainArchive } from './maintain-archive.ts'
+
+const environment = readEnvironment(process.env)
+const credentials = databaseSecret(environment.TARGET_SECRET_ARN)
+const pool = makePool({ credentials, tls: environment.DATABASE_TLS, applicationName: 'tidemark maintain', max: 1 })
+const place = archivePlace(environment)
+const catalog = archiveCatalog(place, process.env)
+const table = archiveTableName(place)
+
+/** A turn of the committer is a minute at most. */
+const PATIENCE_MS = 120_000
+const HOUR_MS = 3_600_000
+
+export const handler = makeMaintainArchive({
+  ...{ catalog, table, store: makeObjectStore(), now: Date.now, pause: setTimeout },
+  inTurn: (work) => asCommitter(pool, work, PATIENCE_MS),
+  loadTable: () => catalog.loadTable(table),
+  retention: { ms: HOUR_MS, least: 100, most: 500 },
+  orphanAgeMs: 7 * 24 * HOUR_MS,
+})

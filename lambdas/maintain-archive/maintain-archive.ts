@@ -1,0 +1,61 @@
+import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
+import type { CommitTools } from '#adapters/iceberg/settled-commit.ts'
+import type { ObjectStore } from '#adapters/object-store/object-store.ts'
+import { expireSnapshots, type Retention } from './expire-snapshots.ts'
+import { mergeSmallManifests } from './merge-small-manifests.ts'
+import { removeOrphans } from './remove-orphans.ts'
+
+/** What the function works with. */
+export type MaintainArchiveOptions = Omit<CommitTools, 'store'> & {
+  readonly store: ObjectStore
+  /** Runs work in turn with the committer; `busy` when its turn does not come. */
+  readonly inTurn: <T>(work: (ledger: { pathsInUse(): Promise<Set<string>> }) => Promise<T>) => Promise<T | 'busy'>
+  /** Undefined while nothing was archived. */
+  readonly loadTable: () => Promise<LoadedTable | undefined>
+  readonly retention: Retention
+  /** Younger files without a name in the table may be those of a commit under way. */
+  readonly orphanAgeMs: number
+}
+
+/** What is to be done: `orphans` looks through all files, which takes long. */
+export type MaintenanceRequest = { readonly orphans?: boolean }
+
+/** What a run came to. */
+export type MaintenanceSummary = {
+  mergedManifests: number
+  expiredSnapshots: number
+  removedOrphans: number
+  /** The committer was at it all the time: the next run does what this one did not. */
+  busy: boolean
+}
+
+/** Keeps the metadata of the archive table small and its place free of files that nobody names. */
+export function makeMaintainArchive(options: MaintainArchiveOptions) {
+  return async ({ orphans = false }: MaintenanceRequest): Promise<MaintenanceSummary> => {
+    const summary = { mergedManifests: 0, expiredSnapshots: 0, removedOrphans: 0, busy: false }
+    const turn = await options.inTurn(async ({ pathsInUse }) => {
+      const loaded = await options.loadTable()
+      if (loaded === undefined) return undefined
+      const merged = await mergeSmallManifests(options, loaded)
+      summary.mergedManifests = merged.manifests
+      summary.expiredSnapshots = await expireSnapshots(options, merged.metadata, options.retention)
+      return pathsInUse()
+    })
+    if (turn === 'busy') summary.busy = true
+    else if (orphans && turn !== undefined) summary.removedOrphans = await sweep(options, turn)
+    return summary
+  }
+}
+
+/**
+ * Out of turn, since it takes long: what is committed meanwhile is too young to be looked at. What the ledger no longer
+ * names, the table that is loaded after it does.
+ */
+async function sweep(
+  { store, loadTable, orphanAgeMs, now }: MaintainArchiveOptions,
+  inLedger: ReadonlySet<string>,
+): Promise<number> {
+  const loaded = await loadTable()
+  if (loaded === undefined) return 0
+  return removeOrphans(store, loaded, inLedger, now() - orphanAgeMs)
+}

@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto'
+import { archiveMarks } from '#adapters/iceberg/archive-table.ts'
+import { newSnapshotId } from '#adapters/iceberg/commit.ts'
+import { metadataUrl } from '#adapters/iceberg/file-locations.ts'
+import type { ManifestFile } from '#adapters/iceberg/manifest-list.ts'
+import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
+import { prepareRewriteManifests } from '#adapters/iceberg/rewrite-manifests.ts'
+import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/settled-commit.ts'
+import { describeManifest, mergeManifests } from '#adapters/iceberg/staged-manifest.ts'
+import { currentSnapshot, snapshotOf, type TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+
+/** Iceberg's own target of a manifest. */
+const TARGET_BYTES = 8 << 20
+/** Fewer small ones cost readers less than the commit does. */
+const FEWEST = 20
+
+/**
+ * Merges small manifests into one, so that lists stay short and each commit as fast as the first. Returns how many there
+ * were, and the table as it is then.
+ */
+export async function mergeSmallManifests(
+  tools: CommitTools,
+  loaded: LoadedTable,
+): Promise<{ manifests: number; metadata: TableMetadata }> {
+  const { metadata } = loaded
+  const small = smallOf(await readManifests(tools.store, metadata), metadata)
+  if (small.length < FEWEST) return { manifests: 0, metadata }
+  const stored = await Promise.all(small.map(async (file) => ({ file, bytes: await read(tools, file.manifest_path) })))
+  const bytes = mergeManifests(metadata, stored)
+  const url = metadataUrl(metadata.location, `merged-${randomUUID()}`)
+  await tools.store.put(url, bytes)
+  const merged = describeManifest(url, bytes)
+  const snapshotId = newSnapshotId()
+  const settled = await settleCommit(tools, loaded, {
+    isMade: (present) => snapshotOf(present, snapshotId) !== undefined,
+    prepare: async (present) =>
+      prepareRewriteManifests({
+        metadata: present,
+        snapshotId,
+        merged,
+        replaced: new Set(small.map(({ manifest_path }) => manifest_path)),
+        existingManifests: await readManifests(tools.store, present),
+        manifestListPath: metadataUrl(present.location, `snap-${snapshotId}-${randomUUID()}`),
+        summary: marksOf(present),
+        timestampMs: tools.now(),
+      }),
+  })
+  return { manifests: small.length, metadata: settled.metadata }
+}
+
+/** As many as make a manifest of the target's size. */
+function smallOf(manifests: readonly ManifestFile[], metadata: TableMetadata): ManifestFile[] {
+  let bytes = 0
+  return manifests.filter(({ content, partition_spec_id, manifest_length }) => {
+    if (content !== 0 || partition_spec_id !== metadata['default-spec-id'] || manifest_length >= TARGET_BYTES / 2) {
+      return false
+    }
+    bytes += manifest_length
+    return bytes <= TARGET_BYTES
+  })
+}
+
+/** The newest table snapshot always says how far the archive is. */
+function marksOf(metadata: TableMetadata): Record<string, string> {
+  const summary = currentSnapshot(metadata)?.summary ?? {}
+  return Object.fromEntries(
+    [archiveMarks.number, archiveMarks.offsets].flatMap((name) =>
+      summary[name] === undefined ? [] : [[name, summary[name]]],
+    ),
+  )
+}
+
+async function read({ store }: CommitTools, url: string): Promise<Uint8Array> {
+  const bytes = await store.get(url)
+  if (bytes === undefined) throw new Error(`the manifest ${url} of the table is gone`)
+  return bytes
+}

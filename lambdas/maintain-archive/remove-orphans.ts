@@ -1,0 +1,59 @@
+import { readManifest } from '#adapters/iceberg/manifest.ts'
+import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
+import { readManifests } from '#adapters/iceberg/settled-commit.ts'
+import type { TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+import type { ObjectStore } from '#adapters/object-store/object-store.ts'
+
+/**
+ * Removes files under the table's place that are older than a time and that neither the table nor the ledger names: what
+ * crashes between two steps, and commits that lost, leave behind. Returns how many.
+ */
+export async function removeOrphans(
+  store: ObjectStore,
+  { metadata, metadataLocation }: LoadedTable,
+  inLedger: ReadonlySet<string>,
+  olderThanMs: number,
+): Promise<number> {
+  const named = await namedFiles(store, metadata)
+  named.add(metadataLocation)
+  let removed = 0
+  for await (const page of store.list(`${metadata.location.replace(/\/+$/, '')}/`)) {
+    const orphans = page
+      .filter(({ url, modifiedAtMs }) => modifiedAtMs < olderThanMs && !named.has(url) && !inLedger.has(url))
+      .map(({ url }) => url)
+    await store.remove(orphans)
+    removed += orphans.length
+  }
+  return removed
+}
+
+/** Everything that any table snapshot leads to. */
+async function namedFiles(store: ObjectStore, metadata: TableMetadata): Promise<Set<string>> {
+  const named = new Set(otherFiles(metadata))
+  for (const snapshot of metadata.snapshots) {
+    named.add(snapshot['manifest-list'])
+    for (const { manifest_path } of await readManifests(store, metadata, snapshot)) {
+      if (named.has(manifest_path)) continue
+      named.add(manifest_path)
+      const bytes = await store.get(manifest_path)
+      if (bytes === undefined) throw new Error(`the manifest ${manifest_path} of the table is gone`)
+      for (const { data_file } of readManifest(bytes).entries) named.add(data_file.file_path)
+    }
+  }
+  return named
+}
+
+type OtherFiles = {
+  'metadata-log'?: readonly { 'metadata-file': string }[]
+  statistics?: readonly { 'statistics-path': string }[]
+  'partition-statistics'?: readonly { 'statistics-path': string }[]
+}
+
+/** Earlier metadata, and statistics that engines wrote. */
+function otherFiles(metadata: TableMetadata): string[] {
+  const { 'metadata-log': log = [], statistics = [], 'partition-statistics': more = [] } = metadata as OtherFiles
+  return [
+    ...log.map((entry) => entry['metadata-file']),
+    ...[...statistics, ...more].map((entry) => entry['statistics-path']),
+  ]
+}
