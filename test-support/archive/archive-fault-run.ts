@@ -128,7 +128,7 @@ async function commitUntil(world: World, done: () => boolean): Promise<void> {
 
 /** What faults come to: an invented crash, a lost session, a turn that another one took. */
 const isExpected = (error: Error): boolean =>
-  /^crash|terminat|Connection|archive_commit_prepared|archive_commit_pkey|hold \d+ records, their ranges|is gone before|not made in/i.test(
+  /^crash|terminat|ECONNRESET|Connection|archive_commit_prepared|archive_commit_pkey|hold \d+ records, their ranges|is gone before|not made in/i.test(
     error.message,
   )
 
