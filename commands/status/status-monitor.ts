@@ -3,6 +3,7 @@ import pg from 'pg'
 import { connectApi } from '#adapters/connect/connect-api.ts'
 import type { Engine } from '#localstack/engine.ts'
 import { type ApplyMetrics, Rate } from '#localstack/metrics.ts'
+import { makeObserveArchive } from './archive-observation.ts'
 import { observeRepeatedly } from './repeated-observation.ts'
 import { makeObserveSource } from './source-observation.ts'
 import { changesPartitions, describeStatus, type Status } from './status.ts'
@@ -39,6 +40,7 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
   })
   const target = observeRepeatedly(makeObserveTarget(pools[1]), everyMs, changes.see)
   const connector = observeRepeatedly(() => inTime(connect.status('tidemark')), everyMs)
+  const archive = observeRepeatedly(makeObserveArchive(pools[1], engine), 2 * everyMs)
   const memory = observeRepeatedly(() => engine.residentBytes(), 5 * everyMs)
   return {
     status: () => {
@@ -52,6 +54,7 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
         connector: connector.latest(),
         source: source.latest(),
         target: target.latest(),
+        archive: archive.latest(),
         activity: metrics.activity(nowMs),
         capturedPerSecond,
         changedAtMs: changes.changedAtMs,
@@ -59,7 +62,7 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
       })
     },
     stop: async () => {
-      await Promise.all([source, target, connector, memory].map((observation) => observation.stop()))
+      await Promise.all([source, target, archive, connector, memory].map((observation) => observation.stop()))
       await Promise.all(pools.map((pool) => pool.end()))
     },
   }

@@ -99,12 +99,21 @@ function renderFlow(status: Status, { feed }: ScreenFooter, style: Style): strin
     ],
     ['log kept', status.retainedWalBytes === null ? 'no replication slot' : formatBytes(status.retainedWalBytes)],
   ]
+  if (status.archive !== null) rows.push(['archive', renderArchive(status.archive)])
   if (initialLoad !== null) {
     const { rows: loaded, expectedRows, percent } = initialLoad
     rows.push(['initial load', `${formatCount(loaded)} of ${formatCount(expectedRows)} rows (${percent} %)`])
   }
   if (feed !== undefined) rows.push(['feed', feed])
   return alignColumns(rows.map(([label, value]) => [style.label(label!), value!]))
+}
+
+function renderArchive({ rows, files, bytes, tableSnapshots, ...state }: NonNullable<Status['archive']>): string {
+  if (state.committedMsAgo === null)
+    return `nothing committed yet, ${formatQuantity(state.waitingRecords, 'record')} waiting`
+  const size = `${formatQuantity(rows, 'row')} in ${formatQuantity(files, 'file')} of ${formatBytes(bytes)}`
+  const age = `${formatQuantity(tableSnapshots, 'table snapshot')}, committed ${formatDuration(state.committedMsAgo)} ago`
+  return `${size}, ${age}${state.waitingRecords === 0 ? '' : `, ${formatQuantity(state.waitingRecords, 'record')} waiting`}`
 }
 
 function renderTables(tables: TableStatus[], most: number, style: Style): string[] {

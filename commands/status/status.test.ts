@@ -23,6 +23,11 @@ const mapping: StatusParts['mappings'][number] = {
   topicPartitions: [partition(0, 0), partition(1, 7)],
 }
 
+const archive = {
+  ...{ rows: 900, files: 4, bytes: 50_000, tableSnapshots: 3 },
+  ...{ waitingRecords: 12, oldestWaitingMs: 800, committedMsAgo: 2_500 },
+}
+
 const table = (name: string, rows: number) => ({ name, rows, isEstimate: false, writes: rows })
 
 const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
@@ -53,6 +58,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
       tables: [table('public.trip', 150)],
     },
   },
+  archive: { value: archive },
   activity: { changes: 500, changesPerSecond: 50, quarantined: 0, commitToVisibleMs: { p50: 9, p95: 20, p99: 30 } },
   capturedPerSecond: 60,
   changedAtMs: new Map([['public.trip', 59_000]]),
@@ -72,6 +78,22 @@ test('rates, lag and freshness are told, the lag only of topic partitions that h
     retainedWalBytes: 4_096,
     initialLoad: null,
     lastError: null,
+  })
+})
+
+test('the archive is told as it was last seen, its mapping of the same topic is no second lag', () => {
+  const archiving = { ...mapping, functionName: 'tidemark-local-archive-changes', topicPartitions: [partition(0, 99)] }
+
+  const status = describeStatus(parts({ mappings: [mapping, archiving] }))
+
+  expect(status.archive).toEqual(archive)
+  expect(status.lagRecords).toBe(7)
+})
+
+test('an archive that cannot be looked at is the last error when nothing else is', () => {
+  expect(describeStatus(parts({ archive: { error: 'the catalog does not answer' } }))).toMatchObject({
+    archive: null,
+    lastError: 'archive: the catalog does not answer',
   })
 })
 
@@ -106,7 +128,8 @@ test('a table that is read later is an initial load of its own', () => {
 
 test('what is stopped is told with its reason: topic partitions first, then tables', () => {
   const stopped = parts()
-  stopped.target.value!.stops = [{ topic: 'changes', topicPartition: 1, atOffset: '17', reason: 'records are missing' }]
+  const place = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 1, atOffset: '17' }
+  stopped.target.value!.stops = [{ ...place, reason: 'records are missing' }]
   stopped.target.value!.stopped = [
     { name: 'public.trip', reason: 'a type is missing', repair: 'accept', automatic: false },
   ]
@@ -114,7 +137,7 @@ test('what is stopped is told with its reason: topic partitions first, then tabl
   const status = describeStatus(stopped)
 
   expect(status.stopped).toEqual([
-    { name: 'topic partition changes-1 at offset 17', reason: 'records are missing' },
+    { name: 'topic partition changes-1 at offset 17 (tidemark-latest-state)', reason: 'records are missing' },
     { name: 'public.trip', reason: 'a type is missing; npm run accept -- public.trip' },
   ])
   expect(status.tables[0]?.state).toBe('stopped')

@@ -1,6 +1,7 @@
 import type { ConnectorStatus } from '#adapters/connect/connect-api.ts'
 import type { ComponentHealth, FunctionHealth, MappingHealth } from '#localstack/engine.ts'
 import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
+import type { ArchiveObservation } from './archive-observation.ts'
 import type { Latest } from './repeated-observation.ts'
 import type { SourceObservation } from './source-observation.ts'
 import type { TargetObservation } from './target-observation.ts'
@@ -40,6 +41,8 @@ export type Status = {
   visibleUntilMsAgo: number | null
   commitToVisibleMs: Percentiles | null
   retainedWalBytes: number | null
+  /** Null until it was first looked at. */
+  archive: ArchiveObservation | null
   /** While tables are read for the first time. */
   initialLoad: { rows: number; expectedRows: number; percent: number } | null
   tables: TableStatus[]
@@ -59,6 +62,7 @@ export type StatusParts = {
   connector: Latest<ConnectorStatus | undefined>
   source: Latest<SourceObservation>
   target: Latest<TargetObservation>
+  archive: Latest<ArchiveObservation>
   activity: ApplyActivity
   capturedPerSecond: number
   /** By table, when its rows were last seen to change. */
@@ -87,6 +91,7 @@ export function describeStatus(parts: StatusParts): Status {
     visibleUntilMsAgo: visibleUntil(progress, source.value),
     commitToVisibleMs: activity.commitToVisibleMs,
     retainedWalBytes: source.value?.retainedWalBytes ?? null,
+    archive: parts.archive.value ?? null,
     initialLoad: describeInitialLoad(tables, isSnapshotOpen(progress, source.value)),
     tables,
     uncaptured: source.value?.uncaptured ?? [],
@@ -96,9 +101,11 @@ export function describeStatus(parts: StatusParts): Status {
   }
 }
 
-/** The topic partitions of captured changes. */
+/** The topic partitions of captured changes, as they are delivered to be applied. */
 export function changesPartitions(mappings: MappingHealth[]): MappingHealth['topicPartitions'] {
-  return mappings.filter(({ topic }) => topic === 'changes').flatMap(({ topicPartitions }) => topicPartitions)
+  return mappings
+    .filter(({ topic, functionName }) => topic === 'changes' && shortName(functionName) === 'apply-latest-state')
+    .flatMap(({ topicPartitions }) => topicPartitions)
 }
 
 function describeComponents({ services, functions, mappings, connector }: StatusParts): Component[] {
@@ -185,8 +192,8 @@ function visibleUntil(progress: TargetObservation['progress'], source: SourceObs
 }
 
 function describeStopped(target: TargetObservation | undefined): Status['stopped'] {
-  const partitions = (target?.stops ?? []).map(({ topic, topicPartition, atOffset, reason }) => ({
-    name: `topic partition ${topic}-${topicPartition} at offset ${atOffset}`,
+  const partitions = (target?.stops ?? []).map(({ consumer, topic, topicPartition, atOffset, reason }) => ({
+    name: `topic partition ${topic}-${topicPartition} at offset ${atOffset} (${consumer})`,
     reason,
   }))
   const tables = (target?.stopped ?? []).map(({ name, reason, repair, automatic }) => ({
@@ -196,11 +203,12 @@ function describeStopped(target: TargetObservation | undefined): Status['stopped
   return [...partitions, ...tables]
 }
 
-function lastErrorOf({ source, target }: StatusParts, components: Component[]): string | null {
+function lastErrorOf({ source, target, archive }: StatusParts, components: Component[]): string | null {
   const failing = components.find(({ state, lastError }) => state !== 'healthy' && lastError !== undefined)
   const earlier = components.find(({ lastError }) => lastError !== undefined)
   const told = failing ?? earlier
   if (failing === undefined && source.error !== undefined) return `source: ${source.error}`
   if (failing === undefined && target.error !== undefined) return `target: ${target.error}`
+  if (told === undefined && archive.error !== undefined) return `archive: ${archive.error}`
   return told === undefined ? null : `${told.name}: ${told.lastError}`
 }

@@ -11,7 +11,7 @@ export type TargetObservation = {
     behindMs: number
   }[]
   /** Topic partitions that are not applied further, and why. */
-  stops: { topic: string; topicPartition: number; atOffset: string; reason: string }[]
+  stops: { consumer: string; topic: string; topicPartition: number; atOffset: string; reason: string }[]
   /** Tables whose changes are not applied, why, and what lets them flow again. */
   stopped: { name: string; reason: string; repair: 'accept' | 'resync'; automatic: boolean }[]
   quarantinedRecords: number
@@ -26,9 +26,9 @@ where consumer = 'tidemark-latest-state'
 order by topic_partition`
 
 const readStops = `
-select topic, topic_partition as "topicPartition", at_offset as "atOffset", reason
+select consumer, topic, topic_partition as "topicPartition", at_offset as "atOffset", reason
 from tidemark.stop
-order by topic, topic_partition`
+order by consumer, topic, topic_partition`
 
 const readStopped = `
 select schema_name || '.' || table_name as name, reason, repair, automatic
