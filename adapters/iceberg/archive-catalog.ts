@@ -47,6 +47,12 @@ export class ForeignTableError extends Error {
   readonly retryable = false
 }
 
+/** The catalog could not make the table: its bucket is missing, or the catalog may not write there. */
+export class TableNotMadeError extends Error {
+  override readonly name = 'TableNotMadeError'
+  readonly retryable = true
+}
+
 /**
  * The archive table, made if it is not there. Whoever comes second finds it. Throws a ForeignTableError when it has other
  * columns, other table partitions or another format version: it was made by someone else.
@@ -61,12 +67,17 @@ export async function openArchiveTable(catalog: RestCatalog, place: ArchivePlace
 
 async function makeArchiveTable(catalog: RestCatalog, table: TableName, location: string): Promise<LoadedTable> {
   await catalog.createNamespace(table.namespace)
-  const created = await catalog.createTable(table, {
+  const definition = {
     schema: archiveSchema,
     'partition-spec': archivePartitionSpec,
     'write-order': archiveSortOrder,
     properties: archiveProperties,
     ...(location === '' ? {} : { location }),
+  }
+  const created = await catalog.createTable(table, definition).catch((cause: Error) => {
+    // The catalog writes the table's first metadata itself, and does not say where it failed to.
+    const where = location === '' ? "the catalog's place for it" : location
+    throw new TableNotMadeError(`the table ${nameOf(table)} could not be made at ${where}: ${cause.message}`, { cause })
   })
   if (created.kind === 'created') return created
   const found = await catalog.loadTable(table)

@@ -1,0 +1,190 @@
+import type { MSKRecord } from 'aws-lambda'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type ArchivePlace, archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
+import { archivePartitionSpec, archiveSchema } from '#adapters/iceberg/archive-table.ts'
+import { newSnapshotId, prepareCommit } from '#adapters/iceberg/commit.ts'
+import { writeManifestList } from '#adapters/iceberg/manifest-list.ts'
+import { readManifests } from '#adapters/iceberg/settled-commit.ts'
+import { currentSnapshot } from '#adapters/iceberg/table-metadata.ts'
+import { type ArchiveRun, makeArchiveRun } from '#test-support/archive/archive-run.ts'
+import { readArchivedRows } from '#test-support/archive/archived-rows.ts'
+import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+
+let servers: ArchiveServers
+let database: TestDatabase
+let run: ArchiveRun
+let number = 0
+
+const place = (location = ''): ArchivePlace => ({
+  ...{ catalog: 's3tables', warehouse: 'arn', namespace: `tidemark_${number}` },
+  location,
+})
+
+beforeAll(async () => {
+  servers = await startArchiveServers()
+})
+afterAll(async () => {
+  await servers?.stop()
+})
+beforeEach(async () => {
+  number++
+  database = await createDatabase('target')
+  run = makeArchiveRun(servers, database.pool, place())
+})
+afterEach(async () => {
+  await database.drop()
+})
+
+const record = (offset: number, partition = 0): MSKRecord => ({
+  ...{ topic: 'changes', partition, offset, timestamp: 1_795_201_857_603, timestampType: 'CREATE_TIME', headers: [] },
+  key: Buffer.from(`{"id":${offset}}`).toString('base64'),
+  value: Buffer.from(`{"n":${offset}}`).toString('base64'),
+})
+const records = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => record(from + i))
+
+async function archivedOffsets(): Promise<number[]> {
+  const loaded = await run.catalog.loadTable(archiveTableName(run.place))
+  const rows = await readArchivedRows(run.store, loaded!.metadata)
+  return rows.map((row) => Number(row['kafka_offset'])).sort((a, b) => a - b)
+}
+
+const upTo = (count: number) => Array.from({ length: count }, (_, offset) => offset)
+
+const nextOffset = async () => {
+  const { rows } = await database.pool.query('select coalesce(max(next_offset), 0)::int as next from tidemark.progress')
+  return rows[0].next
+}
+
+test('what is archived in many small files is committed in one for each day, and nothing is left beside it', async () => {
+  for (let offset = 0; offset < 10; offset++) await run.archive([record(offset)])
+
+  const summary = await run.commit()
+
+  expect(summary).toMatchObject({ commits: 1, attempts: 1, records: 10, files: 1, busy: false })
+  expect(await archivedOffsets()).toEqual(upTo(10))
+  const { metadata } = (await run.catalog.loadTable(archiveTableName(run.place)))!
+  expect(currentSnapshot(metadata)!.summary).toMatchObject({
+    ...{ operation: 'append', 'total-records': '10', 'total-data-files': '1', 'tidemark.commit-number': '1' },
+    'tidemark.offsets': '{"changes":{"0":10}}',
+  })
+  const found: string[] = []
+  for await (const page of run.store.list(`${metadata.location}/data/`)) found.push(...page.map(({ url }) => url))
+  expect(found).toHaveLength(1)
+  const status = await database.pool.query(
+    'select committed_records::int, waiting_records::int from tidemark.archive_status',
+  )
+  expect(status.rows).toEqual([{ committed_records: 10, waiting_records: 0 }])
+})
+
+test('a catalog that is killed loses no commit, and the run after it goes on', async () => {
+  await run.archive(records(0, 5))
+  await run.commit()
+  await run.archive(records(5, 8))
+
+  const killed = servers.killAndRestart('iceberg-catalog')
+  const during = run.commit().catch((error: Error) => error)
+  await killed
+  await during
+  await run.commit()
+
+  expect(await archivedOffsets()).toEqual(upTo(8))
+})
+
+test('while the catalog is away nothing is archived and nothing advances; the error says who does not answer', async () => {
+  const away = makeArchiveRun({ ...servers, catalogEndpoint: 'http://127.0.0.1:9/iceberg' }, database.pool, place())
+
+  await expect(away.archive(records(0, 3))).rejects.toThrow('the catalog does not answer')
+  expect(await nextOffset()).toBe(0)
+
+  await run.archive(records(0, 3))
+  await run.commit()
+  expect(await archivedOffsets()).toEqual(upTo(3))
+})
+
+test('a bucket that is missing is named, nothing advances, and once it is there all goes on', async () => {
+  const bucket = `late-${number}`
+  run = makeArchiveRun(servers, database.pool, place(`s3://${bucket}/changes`))
+
+  await expect(run.archive(records(0, 3))).rejects.toThrow(`could not be made at s3://${bucket}/changes`)
+  expect(await nextOffset()).toBe(0)
+
+  await fetch(`${servers.s3Endpoint}/${bucket}`, { method: 'PUT' })
+  await run.archive(records(0, 3))
+  await run.commit()
+  expect(await archivedOffsets()).toEqual(upTo(3))
+})
+
+test('a table that someone else made is left alone, and the error says what differs', async () => {
+  const { namespace } = run.place
+  await run.catalog.createNamespace(namespace)
+  const other = {
+    ...archiveSchema,
+    fields: archiveSchema.fields.map((field) => ({ ...field, name: `my_${field.name}` })),
+  }
+  await run.catalog.createTable(archiveTableName(run.place), { schema: other, 'partition-spec': archivePartitionSpec })
+
+  await expect(run.archive(records(0, 3))).rejects.toThrow(
+    `the table ${namespace}.changes was not made by the archive: field 1 is not table_name string`,
+  )
+  expect(await nextOffset()).toBe(0)
+})
+
+test('a table that was dropped and made again stops the committer: it has none of what was archived', async () => {
+  await run.archive(records(0, 3))
+  await run.commit()
+  await database.pool.query('update tidemark.archive_table set table_uuid = gen_random_uuid()')
+  await run.archive(records(3, 5))
+
+  await expect(run.commit()).rejects.toThrow('is not the one that was archived to')
+  expect(await archivedOffsets()).toEqual(upTo(3))
+})
+
+test('a ledger that was restored from before a commit stops the committer instead of committing twice', async () => {
+  await run.archive(records(0, 3))
+  await run.commit()
+  await run.archive(records(3, 5))
+  await run.commit()
+  await database.pool.query('truncate tidemark.archive_commit cascade')
+  await run.archive(records(5, 6))
+
+  await expect(run.commit()).rejects.toThrow('the archive table has 2 commits')
+  expect(await archivedOffsets()).toEqual(upTo(5))
+})
+
+test('a storm of other commits is outlasted, and no row comes twice', async () => {
+  await run.archive(records(0, 5))
+  await run.commit()
+  await run.archive(records(5, 9))
+  let storming = true
+  const storm = (async () => {
+    let commits = 0
+    for (; storming; commits++) await commitNothing()
+    return commits
+  })()
+
+  const summary = await run.commit()
+  storming = false
+
+  expect(summary.commits).toBe(1)
+  expect(await storm).toBeGreaterThan(0)
+  expect(await archivedOffsets()).toEqual(upTo(9))
+})
+
+/** A table snapshot with the same files, as a compaction makes it. */
+async function commitNothing(): Promise<void> {
+  const table = archiveTableName(run.place)
+  const { metadata } = (await run.catalog.loadTable(table))!
+  const existing = await readManifests(run.store, metadata)
+  const snapshotId = newSnapshotId()
+  const manifestListPath = `${metadata.location}/metadata/storm-${snapshotId}.avro`
+  const { 'total-records': records, ...totals } = currentSnapshot(metadata)!.summary
+  const input = { metadata, snapshotId, manifestListPath, existingManifests: existing, timestampMs: Date.now() }
+  const commit = prepareCommit(input, [], existing, { ...totals, 'total-records': records!, operation: 'replace' })
+  const list = {
+    ...{ snapshotId, sequenceNumber: commit.snapshot['sequence-number'], manifests: commit.manifests },
+    parentSnapshotId: commit.snapshot['parent-snapshot-id'],
+  }
+  await run.store.put(manifestListPath, writeManifestList(list))
+  await run.catalog.commit(table, commit)
+}

@@ -1,0 +1,67 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { S3Client } from '@aws-sdk/client-s3'
+import type { MSKEvent, MSKRecord } from 'aws-lambda'
+import type pg from 'pg'
+import { type ArchivePlace, archiveTableName, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import { makeRestCatalog, type RestCatalog } from '#adapters/iceberg/rest-catalog.ts'
+import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
+import { asCommitter, readWaiting } from '#adapters/postgres/archive-ledger.ts'
+import { advanceArchive } from '#adapters/postgres/archive-progress.ts'
+import { readProgress } from '#adapters/postgres/progress.ts'
+import { makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
+import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
+import type { ArchiveServers } from '../archive-servers.ts'
+
+/** The functions of the archive as they are wired, on servers of a test. */
+export type ArchiveRun = {
+  readonly place: ArchivePlace
+  readonly catalog: RestCatalog
+  readonly store: ObjectStore
+  /** Delivers records, of one or more topic partitions. */
+  archive(records: readonly MSKRecord[]): Promise<void>
+  /** Commits all that waits. */
+  commit(): ReturnType<ReturnType<typeof makeCommitArchive>>
+}
+
+/** Wires them; `place` and `database` are the test's own. */
+export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place: ArchivePlace): ArchiveRun {
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  const client = new S3Client({ endpoint: servers.s3Endpoint, region: 'us-east-1', credentials, maxAttempts: 2 })
+  const store = makeObjectStore(client)
+  const catalog = makeRestCatalog({ endpoint: servers.catalogEndpoint, timeoutMs: 5_000, retryAfterMs: [100, 300] })
+  const archive = makeArchiveChanges({
+    topics: new Map([
+      ['changes', 'contiguous'],
+      ['user-events', 'sparse'],
+    ]),
+    progress: {
+      read: (key) => readProgress(database, key),
+      advance: (...delivery) => advanceArchive(database, ...delivery),
+      waiting: () => readWaiting(database),
+    },
+    store,
+    location: async () => (await openArchiveTable(catalog, place)).metadata.location,
+    requestCommit: async () => undefined,
+    commit: { afterMs: 60_000, afterBytes: 1 << 30 },
+    now: Date.now,
+    print: () => undefined,
+  })
+  const commit = makeCommitArchive({
+    ...{ catalog, table: archiveTableName(place), store, now: Date.now, pause },
+    asCommitter: (work) => asCommitter(database, work),
+    openTable: () => openArchiveTable(catalog, place),
+    commit: { afterMs: 0, afterBytes: 0 },
+    print: () => undefined,
+  })
+  return {
+    ...{ place, catalog, store },
+    archive: (records) => archive(eventOf(records)),
+    commit: () => commit({}, Date.now() + 60_000),
+  }
+}
+
+/** An event as Lambda makes it of records. */
+export function eventOf(records: readonly MSKRecord[]): MSKEvent {
+  const byPlace = Map.groupBy(records, ({ topic, partition }) => `${topic}-${partition}`)
+  return { eventSource: 'aws:kafka', records: Object.fromEntries(byPlace) } as unknown as MSKEvent
+}
