@@ -11,6 +11,8 @@ export const archiveEntries = {
   /** ARN of the table bucket, or the account of the Glue catalog. */
   ARCHIVE_WAREHOUSE: text,
   ARCHIVE_NAMESPACE: text,
+  /** Who removes files that nobody needs any more: a function, or the catalog, whose store lets nobody else do so. */
+  ARCHIVE_MAINTAINED_BY: v.picklist(['function', 'catalog']),
   /** URL of the place where the table is made; empty where the catalog decides. */
   ARCHIVE_LOCATION: v.string(),
 }

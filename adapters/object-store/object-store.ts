@@ -10,7 +10,10 @@ import {
 /** An object of the store, without its content. */
 export type StoredObject = { readonly url: string; readonly bytes: number; readonly modifiedAtMs: number }
 
-/** Objects by URL, `s3://bucket/key`. Written once: nothing overwrites another's object. */
+/**
+ * Objects by URL, `s3://bucket/key`. Nothing overwrites another's object; where the store has no conditional writes it is
+ * for the names to be unique, or for the contents to be the same.
+ */
 export type ObjectStore = {
   /** `exists` when there is one already, which a repeated attempt finds. */
   put(url: string, bytes: Uint8Array): Promise<'stored' | 'exists'>
@@ -28,6 +31,9 @@ export class ObjectStoreError extends Error {
   readonly retryable = true
 }
 
+/** A store that knows no conditional write. */
+const NOT_IMPLEMENTED = 501
+
 /** S3 takes no more in one request. */
 const REMOVED_AT_ONCE = 1000
 
@@ -41,11 +47,12 @@ export function makeObjectStore(client = new S3Client({})): ObjectStore {
       tell('write', url, async () => {
         try {
           await client.send(new PutObjectCommand({ ...placeOf(url), Body: bytes, IfNoneMatch: '*' }))
-          return 'stored'
         } catch (error) {
           if (statusOf(error) === 412) return 'exists'
-          throw error
+          if (statusOf(error) !== NOT_IMPLEMENTED) throw error
+          await client.send(new PutObjectCommand({ ...placeOf(url), Body: bytes }))
         }
+        return 'stored'
       }),
     get: (url) =>
       tell('read', url, async () => {

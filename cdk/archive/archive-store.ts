@@ -15,9 +15,13 @@ import type { PipelineFunction } from '../pipeline-function.ts'
  */
 export type ArchiveCatalog = 's3tables' | 'glue'
 
+/** Who keeps the metadata small and removes orphans: S3 Tables does by itself, and lets nobody else delete. */
+export type Maintainer = 'function' | 'catalog'
+
 export type ArchiveStoreProps = {
   stage: string
   catalog: ArchiveCatalog
+  maintainedBy: Maintainer
   network: Network
   keepsData: boolean
   rowsKey: kms.IKey | undefined
@@ -28,6 +32,7 @@ export type ArchiveVariables = {
   ARCHIVE_CATALOG: ArchiveCatalog
   ARCHIVE_WAREHOUSE: string
   ARCHIVE_NAMESPACE: string
+  ARCHIVE_MAINTAINED_BY: Maintainer
   /** Where the table is made; empty where the catalog decides. */
   ARCHIVE_LOCATION: string
 }
@@ -51,9 +56,11 @@ export class ArchiveStore extends Construct {
     this.#grant(writer)
   }
 
-  #tableBucket(namespace: string, { stage, network, keepsData, rowsKey }: ArchiveStoreProps) {
+  #tableBucket(namespace: string, { stage, network, keepsData, rowsKey, maintainedBy }: ArchiveStoreProps) {
     const bucket = new s3tables.CfnTableBucket(this, 'TableBucket', {
       tableBucketName: `tidemark-${stage}`,
+      // A data file is in no table until it is committed: as long as Kafka keeps its records the committer may be away.
+      unreferencedFileRemoval: { status: 'Enabled', unreferencedDays: 7, noncurrentDays: 10 },
       ...(rowsKey === undefined
         ? {}
         : { encryptionConfiguration: { sseAlgorithm: 'aws:kms', kmsKeyArn: rowsKey.keyArn } }),
@@ -82,12 +89,13 @@ export class ArchiveStore extends Construct {
       ARCHIVE_CATALOG: 's3tables',
       ARCHIVE_WAREHOUSE: arn,
       ARCHIVE_NAMESPACE: namespace,
+      ARCHIVE_MAINTAINED_BY: maintainedBy,
       ARCHIVE_LOCATION: '',
     }
     return { variables, grant }
   }
 
-  #bucketAndGlue(namespace: string, { network, keepsData, rowsKey }: ArchiveStoreProps) {
+  #bucketAndGlue(namespace: string, { network, keepsData, rowsKey, maintainedBy }: ArchiveStoreProps) {
     const bucket = new s3.Bucket(this, 'Bucket', {
       encryption: rowsKey === undefined ? s3.BucketEncryption.S3_MANAGED : s3.BucketEncryption.KMS,
       ...(rowsKey === undefined ? {} : { encryptionKey: rowsKey, bucketKeyEnabled: true }),
@@ -115,6 +123,7 @@ export class ArchiveStore extends Construct {
       ARCHIVE_CATALOG: 'glue',
       ARCHIVE_WAREHOUSE: account,
       ARCHIVE_NAMESPACE: database.ref,
+      ARCHIVE_MAINTAINED_BY: maintainedBy,
       ARCHIVE_LOCATION: `s3://${bucket.bucketName}/changes`,
     }
     return { variables, grant }

@@ -12,12 +12,11 @@ import type { Schema } from '../schema/schema.ts'
 import type { Stream } from '../stream/stream.ts'
 import { deliverTopic, type PollerSettings } from '../stream/topic-delivery.ts'
 import type { Target } from '../target/target.ts'
-import { type ArchiveCatalog, ArchiveStore } from './archive-store.ts'
+import { type ArchiveCatalog, ArchiveStore, type Maintainer } from './archive-store.ts'
 
 export type ArchiveSettings = {
   catalog: ArchiveCatalog
-  /** Who keeps the metadata small and removes orphans: S3 Tables does by itself, and two get in each other's way. */
-  maintainedBy: 'function' | 'catalog'
+  maintainedBy: Maintainer
   memoryMiB: number
   timeoutSeconds: number
   /** Batches in flight at once, taken from the account's quota and kept for this function. */

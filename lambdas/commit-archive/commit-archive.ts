@@ -10,7 +10,9 @@ type Ledger = ArchiveLedger<DataFileMetrics>
 
 /** What the function works with. */
 export type CommitArchiveOptions = Omit<CommitTools, 'store'> & {
-  readonly store: CommitTools['store'] & { remove(urls: readonly string[]): Promise<void> }
+  readonly store: CommitTools['store']
+  /** Removes files whose rows a joined file has. */
+  readonly removeSpent: (urls: readonly string[]) => Promise<void>
   /** Runs work as the only committer. */
   readonly asCommitter: <T>(work: (ledger: Ledger) => Promise<T>) => Promise<T | 'busy'>
   /** The archive table, made if it is not there. */
@@ -69,7 +71,7 @@ async function commitAll(
     await ledger.bindTable(`${options.table.namespace}.${options.table.name}`, metadata['table-uuid'])
     const commit = inDoubt ?? (await prepareNext(options, ledger, metadata.location))
     summary.attempts += await makeCommit(options, loaded, commit)
-    await options.store.remove(await ledger.finish(commit))
+    await options.removeSpent(await ledger.finish(commit))
     summary.commits++
     summary.records += commit.records
     summary.files += commit.files.length

@@ -14,9 +14,12 @@ const credentials = databaseSecret(environment.TARGET_SECRET_ARN)
 const pool = makePool({ credentials, tls: environment.DATABASE_TLS, applicationName: 'tidemark commit', max: 1 })
 const place = archivePlace(environment)
 const catalog = archiveCatalog(place, process.env)
+const store = makeObjectStore()
 const commitArchive = makeCommitArchive({
-  ...{ catalog, table: archiveTableName(place), store: makeObjectStore(), now: Date.now, pause: setTimeout },
+  ...{ catalog, table: archiveTableName(place), store, now: Date.now, pause: setTimeout },
   asCommitter: (work) => asCommitter(pool, work),
+  // S3 Tables removes what is not referenced, and refuses everybody else who would.
+  removeSpent: environment.ARCHIVE_MAINTAINED_BY === 'function' ? store.remove : async () => undefined,
   openTable: () => openArchiveTable(catalog, place),
   commit: commitRule(environment),
   print: (line) => process.stdout.write(`${line}\n`),

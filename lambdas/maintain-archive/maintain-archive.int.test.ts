@@ -49,6 +49,7 @@ const commit = () =>
   makeCommitArchive({
     ...tools(),
     asCommitter: (work) => asCommitter(database.pool, work),
+    removeSpent: store.remove,
     openTable: () => openArchiveTable(catalog, place),
     commit: { afterMs: 0, afterBytes: 0 },
     print: () => undefined,

@@ -150,7 +150,8 @@ function committer({ faults, store, catalog, victims, database }: World) {
   return makeCommitArchive({
     catalog: faults.catalog(catalog),
     table,
-    store: faults.around({ get, put, remove }),
+    store: faults.around({ get, put }),
+    removeSpent: faults.around({ remove }).remove,
     asCommitter: (work) => asCommitter(pool, (ledger) => work(faults.around(ledger as Ledger) as ArchiveLedger<never>)),
     openTable: () => openArchiveTable(catalog, place),
     commit: { afterMs: 0, afterBytes: 0 },

@@ -49,6 +49,7 @@ export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place
   const commit = makeCommitArchive({
     ...{ catalog, table: archiveTableName(place), store, now: Date.now, pause },
     asCommitter: (work) => asCommitter(database, work),
+    removeSpent: store.remove,
     openTable: () => openArchiveTable(catalog, place),
     commit: { afterMs: 0, afterBytes: 0 },
     print: () => undefined,
