@@ -8,15 +8,19 @@ import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.apache.iceberg.jdbc.JdbcCatalog;
 import org.apache.iceberg.rest.RESTCatalogAdapter;
 import org.apache.iceberg.rest.RESTCatalogServlet;
 import org.apache.iceberg.rest.responses.ConfigResponse;
 import org.apache.iceberg.rest.responses.ConfigResponseParser;
+import org.apache.iceberg.rest.responses.ErrorResponse;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.eclipse.jetty.http.UriCompliance;
@@ -24,10 +28,12 @@ import org.eclipse.jetty.server.HttpConfiguration;
 import org.eclipse.jetty.server.HttpConnectionFactory;
 import org.eclipse.jetty.server.Server;
 import org.eclipse.jetty.server.ServerConnector;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Apache Iceberg's REST catalog on loopback under /iceberg, as S3 Tables and Glue have it. Its one argument is a properties
- * file: `port`, and what JdbcCatalog and its FileIO take.
+ * Apache Iceberg's REST catalog on loopback under /iceberg, as S3 Tables and Glue have it. Its one argument is a
+ * properties file: `port`, and what JdbcCatalog and its FileIO take.
  */
 public final class IcebergCatalog {
   public static void main(String[] arguments) throws Exception {
@@ -66,8 +72,9 @@ public final class IcebergCatalog {
     return connector;
   }
 
-  /** The servlet knows one catalog without a prefix: here every warehouse is that one, and its name the prefix, as on AWS. */
+  /** The servlet has one catalog and no prefix: here each warehouse is that one, its name the prefix, as on AWS. */
   private static final class Endpoint extends RESTCatalogServlet {
+    private static final Logger LOG = LoggerFactory.getLogger(IcebergCatalog.class);
     private static final Pattern BEFORE_THE_RESOURCE =
         Pattern.compile("^/iceberg/v1/(.*?/)??(?=(namespaces|tables|transactions|views|oauth)(/|$))");
 
@@ -76,7 +83,8 @@ public final class IcebergCatalog {
     }
 
     @Override
-    protected void service(HttpServletRequest request, HttpServletResponse response) throws ServletException, IOException {
+    protected void service(HttpServletRequest request, HttpServletResponse response)
+        throws ServletException, IOException {
       if (request.getRequestURI().equals("/iceberg/v1/config")) {
         configure(request.getParameter("warehouse"), response);
         return;
@@ -90,6 +98,20 @@ public final class IcebergCatalog {
             }
           },
           response);
+    }
+
+    /** The servlet's own log has the stack of every conflict and of every table that is not there. */
+    @Override
+    protected Consumer<ErrorResponse> handle(HttpServletResponse response) {
+      Consumer<ErrorResponse> answer = super.handle(response);
+      return error -> {
+        if (error.code() >= 500) LOG.error("{} {}\n{}", error.type(), error.message(), beginOf(error.stack()));
+        answer.accept(error);
+      };
+    }
+
+    private static String beginOf(List<String> stack) {
+      return stack == null ? "" : stack.stream().limit(30).collect(Collectors.joining("\n"));
     }
 
     private static void configure(String warehouse, HttpServletResponse response) throws IOException {

@@ -25,6 +25,9 @@ export type IcebergCatalogOptions = {
   signal: AbortSignal
 }
 
+/** The servlet would log each conflict with its stack; the main class logs what it cannot do. S3FileIO misses Hadoop. */
+const LOG_OF_ICEBERG = 'org.slf4j.simpleLogger.log.org.apache.iceberg'
+
 /** The metadata of a table is read whole, and has hundreds of kilobytes after a thousand commits. */
 const SIZING: JavaSizing = { heapMb: 96, youngMb: 32, compiler: 'quick' }
 
@@ -40,7 +43,13 @@ export async function startIcebergCatalog(options: IcebergCatalogOptions): Promi
   await mkdir(temporary, { recursive: true })
   const file = join(directory, 'iceberg-catalog.properties')
   await writeFile(file, formatProperties({ port, ...catalogProperties(options) }))
-  const run = [...javaOptions(SIZING), ...quietLog, `-Djava.io.tmpdir=${temporary}`, '-cp', jars.catalogClassPath]
+  const run = [
+    ...javaOptions(SIZING),
+    ...quietLog,
+    ...['rest.RESTCatalogServlet=off', 'aws.s3.S3FileIO=error'].map((log) => `-D${LOG_OF_ICEBERG}.${log}`),
+    `-Djava.io.tmpdir=${temporary}`,
+    ...['-cp', jars.catalogClassPath],
+  ]
   return supervise({
     name: 'iceberg-catalog',
     command: { file: program, args: [...run, catalogMainClass, file], cwd: directory, env: javaEnvironment() },
@@ -70,7 +79,12 @@ function catalogProperties({ directory, objectStore, bucket, region }: IcebergCa
     's3.access-key-id': 'local',
     's3.secret-access-key': 'local',
     'client.region': region,
+    // Otherwise a commit that finds the store away goes on for minutes after its caller has given up.
+    's3.retry.num-retries': '1',
+    's3.retry.min-wait-ms': '200',
     'http-client.type': 'urlconnection',
+    // S3Proxy closes the connection behind a body in chunks with a trailer: of a hundred writes some would fail.
+    's3.chunked-encoding-enabled': 'false',
   }
 }
 
