@@ -23,7 +23,7 @@ export function objectStore(account: LocalAccount): Promise<void> {
 
 /** The Iceberg REST catalog of all table buckets and Glue databases, with the object store; the first call starts them. */
 export async function icebergCatalog(account: LocalAccount): Promise<void> {
-  const { settings, stack, guard, signal, workers } = account
+  const { settings, stack, guard, signal, servers } = account
   const store = objectStore(account)
   const catalog = shared('iceberg-catalog', account, async (logFile) => {
     const service = await startIcebergCatalog({
@@ -35,7 +35,8 @@ export async function icebergCatalog(account: LocalAccount): Promise<void> {
       region: stack.region,
       ...{ logFile, guard, signal },
     })
-    workers.push(service)
+    // No worker: those end while functions still commit.
+    servers.push(service)
   })
   await Promise.all([store, catalog])
   await ensureBucket(settings.objectStorePort, TABLES_BUCKET)
