@@ -9,7 +9,7 @@ const help = `npm run reset [-- --caches] [--only-here]
 Takes the local stack down and removes its data: databases, topics, secrets, logs.
 An existing source or target given by URL is kept; what Tidemark made there (replication slot, publication,
 bookkeeping) is removed from it first.
-  --caches      also removes the jars of Kafka and Debezium, which are then fetched again
+  --caches      also removes the jars of the servers, which are then fetched again
   --only-here   leaves an existing database as it is: for one that is gone or out of reach`
 
 /** Fetched or compiled once, the same for every run. */
