@@ -53,6 +53,15 @@ test('texts and columns that look like parts of the envelope do not mislead the 
   expect([tableName, op]).toEqual(['s.{"}', 'u'])
 })
 
+test('an envelope whose source is no JSON is kept, without facts', () => {
+  const value = '{"before":null,"after":null,"source":{"lsn":7,},"op":"u"}'
+
+  const row = archiveRow(record(value))
+
+  expect(recordValue(row)).toBe(value)
+  expect(row).toMatchObject({ tableName: null, lsn: null, op: 'u' })
+})
+
 test('any value comes back, whether it is an envelope, another JSON or no JSON', () => {
   const image = fc.option(fc.dictionary(fc.string(), fc.jsonValue()))
   const envelope = fc

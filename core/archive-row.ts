@@ -1,5 +1,3 @@
-import { parseExactly } from './wire-json.ts'
-
 /** A record as it came from Kafka, its texts decoded. */
 export type ArchivedRecord = {
   readonly topic: string
@@ -47,7 +45,7 @@ export function archiveRow(record: ArchivedRecord): ArchiveRow {
     ...pieces,
     value: null,
     op: opOf(pieces.envelopeTail),
-    ...factsOf(parseExactly(pieces.source) as Source),
+    ...factsOf((parseLeniently(pieces.source) ?? {}) as Source),
   }
 }
 
