@@ -1,0 +1,94 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { S3Client } from '@aws-sdk/client-s3'
+import type { MSKEvent } from 'aws-lambda'
+import type pg from 'pg'
+import { type ArchivePlace, archiveTableName, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import { type LoadedTable, makeRestCatalog } from '#adapters/iceberg/rest-catalog.ts'
+import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
+import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
+import { asCommitter, readWaiting } from '#adapters/postgres/archive-ledger.ts'
+import { advanceArchive } from '#adapters/postgres/archive-progress.ts'
+import { readProgress } from '#adapters/postgres/progress.ts'
+import { makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
+import { type CommitSummary, makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
+import type { Retention } from '#lambdas/maintain-archive/expire-snapshots.ts'
+import { type MaintenanceSummary, makeMaintainArchive } from '#lambdas/maintain-archive/maintain-archive.ts'
+
+/** Servers that stand for S3 and for S3 Tables, and what they are asked with. */
+export type ArchiveServices = {
+  readonly s3Endpoint: string
+  /** What comes before `/v1`. */
+  readonly catalogEndpoint: string
+  /** ARN of a table bucket. */
+  readonly warehouse: string
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
+}
+
+/** The archive's functions with everything real but their handlers, which read variables. */
+export type ArchiveFunctions = {
+  readonly store: ObjectStore
+  archive(event: MSKEvent): Promise<void>
+  /** Commits all that waits. */
+  commit(): Promise<CommitSummary>
+  /** Merges, expires and removes orphans of that age. */
+  maintain(retention: Retention, orphanAgeMs: number): Promise<MaintenanceSummary>
+  /** The table as the catalog has it, made if it is not there. */
+  openTable(): Promise<LoadedTable>
+}
+
+/** Namespace of the archive table that the functions write to. */
+export const archiveNamespace = 'tidemark_local'
+
+const REGION = 'us-east-1'
+const HOUR_MS = 3_600_000
+
+/** The functions over HTTP, signed requests to the catalog, and the ledger in a migrated target. */
+export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): ArchiveFunctions {
+  const { s3Endpoint, catalogEndpoint, warehouse, credentials } = services
+  const place: ArchivePlace = { catalog: 's3tables', warehouse, namespace: archiveNamespace, location: '' }
+  const table = archiveTableName(place)
+  const client = { endpoint: s3Endpoint, region: REGION, credentials: { ...credentials }, forcePathStyle: true }
+  const store = makeObjectStore(new S3Client(client))
+  const sign = makeRequestSigner({ service: 's3tables', region: REGION, credentials })
+  const catalog = makeRestCatalog({ endpoint: catalogEndpoint, warehouse, sign })
+  const tools = { catalog, table, store, now: Date.now, pause }
+  const openTable = () => openArchiveTable(catalog, place)
+  let location: Promise<string> | undefined
+  const commit = makeCommitArchive({
+    ...tools,
+    ...{ openTable, removeSpent: store.remove, commit: { afterMs: 0, afterBytes: 0 }, print: () => undefined },
+    asCommitter: (work) => asCommitter(pool, work),
+  })
+  const maintain = (retention: Retention, orphanAgeMs: number) =>
+    makeMaintainArchive({
+      ...tools,
+      ...{ retention, orphanAgeMs, loadTable: () => catalog.loadTable(table) },
+      inTurn: (work) => asCommitter(pool, work),
+    })
+  return {
+    store,
+    openTable,
+    archive: makeArchiveChanges({
+      topics: new Map([
+        ['changes', 'contiguous'],
+        ['user-events', 'sparse'],
+      ]),
+      progress: {
+        read: (key) => readProgress(pool, key),
+        advance: (...delivery) => advanceArchive(pool, ...delivery),
+        waiting: () => readWaiting(pool),
+      },
+      store,
+      location: () => {
+        location ??= openTable().then(({ metadata }) => metadata.location)
+        return location
+      },
+      requestCommit: async () => undefined,
+      commit: { afterMs: HOUR_MS, afterBytes: Number.POSITIVE_INFINITY },
+      now: Date.now,
+      print: () => undefined,
+    }),
+    commit: () => commit({}, Date.now() + HOUR_MS),
+    maintain: (retention, orphanAgeMs) => maintain(retention, orphanAgeMs)({ orphans: true }),
+  }
+}

@@ -1,0 +1,62 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { type InstallOptions, installChdb } from './install-chdb.ts'
+
+/** ClickHouse inside this process. */
+export type Chdb = {
+  /**
+   * The answer as ClickHouse's format writes it; JSONEachRow, a line of JSON for each row, unless told otherwise. Rejects
+   * with ClickHouse's own message.
+   */
+  query(sql: string, format?: string): Promise<string>
+  close(): void
+}
+
+/** Where the archive table is: the catalog's URL is what comes before `/v1`. */
+export type ArchiveAddress = {
+  readonly catalogEndpoint: string
+  readonly s3Endpoint: string
+  readonly warehouse: string
+  readonly namespace: string
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
+}
+
+/** The part of the package's interface that is used. */
+type ChdbPackage = {
+  Session: new () => {
+    queryAsync(sql: string, options: { format: string }): Promise<{ text(): string }>
+    close(): void
+  }
+}
+
+/** Opens ClickHouse, installed before if it is not. Throws an Error that says what to do. */
+export async function openChdb(options: InstallOptions = {}): Promise<Chdb> {
+  const home = await installChdb(options)
+  const { Session } = createRequire(join(home, 'package.json'))('chdb') as ChdbPackage
+  const session = new Session()
+  return {
+    query: async (sql, format = 'JSONEachRow') => (await session.queryAsync(sql, { format })).text(),
+    close: () => session.close(),
+  }
+}
+
+const LOCAL = { accessKeyId: 'local', secretAccessKey: 'local' }
+
+/**
+ * Makes the view `changes` of the archive table of a local stack. Each query asks the catalog anew, so it sees what is
+ * committed by then; only the table partitions, files and row groups that its conditions leave are read.
+ */
+export async function attachArchive(chdb: Chdb, address: ArchiveAddress): Promise<void> {
+  const { catalogEndpoint, s3Endpoint, warehouse, namespace, credentials = LOCAL } = address
+  const account = [catalogEndpoint, credentials.accessKeyId, credentials.secretAccessKey].map(quoted).join(', ')
+  // ClickHouse calls the engine beta, and refuses it without this.
+  await chdb.query('set allow_database_iceberg = 1')
+  await chdb.query('drop database if exists archive')
+  await chdb.query(`create database archive engine = DataLakeCatalog(${account})
+    settings catalog_type = 'rest', warehouse = ${quoted(warehouse)}, storage_endpoint = ${quoted(s3Endpoint)},
+      vended_credentials = false`)
+  const table = `archive.\`${`${namespace}.changes`.replaceAll('`', '\\`')}\``
+  await chdb.query(`create or replace view changes as select * from ${table}`)
+}
+
+const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`

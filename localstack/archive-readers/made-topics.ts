@@ -1,0 +1,117 @@
+import type { MSKEvent, MSKRecord } from 'aws-lambda'
+import type { ExpectedRecord } from './tally.ts'
+
+/** A delivery, and what of it has to be in the archive. */
+export type MadeEvent = { readonly event: MSKEvent; readonly expected: readonly ExpectedRecord[] }
+
+/** Records of one topic partition in one event: with four of them, 6 MB. */
+const PER_STREAM = 1_200
+/** The first and the last are on two days in UTC. */
+const FIRST_MS = Date.UTC(2026, 10, 26, 9)
+const SPAN_MS = 36 * 3_600_000
+/** Beyond 32 bits, as in a source that has run for long. */
+const FIRST_LSN = 26_000_000_000
+
+/** Names that need quoting and have letters beyond ASCII are among them. */
+export const tableNames = ['public.orders', 'public.customers', 'sales.Straße', 'public.注文'] as const
+
+/**
+ * Two topics as event source mappings deliver them: `changes` with envelopes of some 632 bytes as Debezium writes them,
+ * tombstones, messages, headers and values that are no text, in four topic partitions; `user-events` with plain deltas
+ * and offsets with holes. A tenth are deltas. The same records each time.
+ */
+export function* madeEvents(total: number): Generator<MadeEvent> {
+  const deltas = Math.floor(total / 10)
+  const perStream = Math.ceil((total - deltas) / 4)
+  for (let from = 0; from < perStream; from += PER_STREAM) {
+    const to = Math.min(from + PER_STREAM, perStream)
+    const records = [0, 1, 2, 3].map((slot) => {
+      // The first topic partitions have one record less each where it does not come out even.
+      const end = Math.min(to, perStream - (slot < perStream * 4 - (total - deltas) ? 1 : 0))
+      return range(from, end, (index) => changeOf(slot, index, index / perStream))
+    })
+    yield delivery(records)
+    const portion = [from, to].map((index) => Math.floor((index / perStream) * deltas)) as [number, number]
+    yield delivery([range(...portion, (index) => deltaOf(index, index / deltas))])
+  }
+}
+
+const range = <T>(from: number, to: number, make: (index: number) => T): T[] =>
+  Array.from({ length: Math.max(to - from, 0) }, (_, i) => make(from + i))
+
+function delivery(streams: ExpectedRecord[][]): MadeEvent {
+  const filled = streams.filter((records) => records.length > 0)
+  const records = filled.map((each) => [`${each[0]!.topic}-${each[0]!.topicPartition}`, each.map(delivered)])
+  const event = { eventSource: 'aws:kafka', eventSourceArn: 'arn', records: Object.fromEntries(records) }
+  return { event: event as unknown as MSKEvent, expected: filled.flat() }
+}
+
+function delivered({ topic, topicPartition, offset, timestampMs, ...record }: ExpectedRecord): MSKRecord {
+  const base64 = (text: string | null) =>
+    text === null || record.encoding === 'base64' ? text : Buffer.from(text).toString('base64')
+  const headers = record.headers === null ? [] : (JSON.parse(record.headers) as [string, string][])
+  return {
+    ...{ topic, partition: topicPartition, offset, timestamp: timestampMs, timestampType: 'CREATE_TIME' },
+    key: base64(record.key) as string,
+    value: base64(record.value) as string,
+    // Lambda gives bytes as signed numbers.
+    headers: headers.map(([name, value]) => ({ [name]: [...new Int8Array(Buffer.from(value))] })),
+  }
+}
+
+function changeOf(slot: number, index: number, progress: number): ExpectedRecord {
+  const tableName = tableNames[(index + slot) % tableNames.length]!
+  const id = 1_000_000 * slot + ((index * 7_919) % 50_000)
+  const place = { topic: 'changes', topicPartition: slot, offset: index, timestampMs: timeOf(progress) }
+  const lsn = FIRST_LSN + index * 4 + slot
+  const key = `{"id":${id},"_table":"${tableName}"}`
+  const bare = { ...place, tableName: null, op: null, lsn: null, key, headers: null, encoding: null }
+  if (index % 50 === 7) return { ...bare, value: null }
+  if (index % 300 === 5) return { ...bare, op: 'm', lsn, value: messageOf(lsn, place.timestampMs) }
+  if (index % 1000 === 999) return { ...bare, ...noText(index), encoding: 'base64' }
+  const op = index % 10 === 3 ? 'd' : index % 4 === 0 ? 'c' : 'u'
+  const headers = index % 100 === 11 ? JSON.stringify([['__debezium.newkey', `{"id":${id + 1},"ö":"😀"}`]]) : null
+  return { ...bare, tableName, op, lsn, headers, value: envelopeOf(op, tableName, id, lsn, place.timestampMs, index) }
+}
+
+function deltaOf(index: number, progress: number): ExpectedRecord {
+  const op = ['insert', 'update', 'delete'][index % 3]!
+  const text = `{"id":${index % 5_000},"name":"user ü ${index}","age":${index % 90},"op":"${op}","event_order":${index}}`
+  return {
+    ...{
+      topic: 'user-events',
+      topicPartition: 0,
+      offset: index + Math.floor(index / 3),
+      timestampMs: timeOf(progress),
+    },
+    ...{ tableName: null, op, lsn: null, key: `${index % 5_000}`, headers: null, encoding: null, value: text },
+  }
+}
+
+const timeOf = (progress: number): number => FIRST_MS + Math.floor(progress * SPAN_MS)
+
+/** Bytes that are no UTF-8, in key and value. */
+const noText = (index: number) => ({
+  key: Buffer.from([0xff, index % 256, 0]).toString('base64'),
+  value: Buffer.from([0xc3, 0x28, index % 256, 0xfe]).toString('base64'),
+})
+
+function envelopeOf(op: string, table: string, id: number, lsn: number, timeMs: number, index: number): string {
+  const row = `{"id":${id},"name":"customer ${id}","note":"${noteOf(index)}","amount":"${index % 977}.25","paid":${index % 3 === 0},"changed_at":"2026-11-20T19:10:57.562283Z"}`
+  const before = op === 'd' ? `{"id":${id},"name":null,"note":null,"amount":null,"paid":null}` : 'null'
+  return `{"before":${before},"after":${op === 'd' ? 'null' : row},"source":${sourceOf(table, lsn, timeMs)},"transaction":null,"op":"${op}","ts_ms":${timeMs},"ts_us":${timeMs}123,"ts_ns":${timeMs}123456}`
+}
+
+/** Quotes, backslashes, letters beyond ASCII and beyond 16 bits, and what looks like a part of the envelope. */
+const noteOf = (index: number): string =>
+  index % 20 === 1
+    ? `line ${index} \\"on time\\" \\\\ größe 寿司 😀 },\\"source\\":{ \\u0001`
+    : `delivery ${(index * 2_654_435_761) % 4_294_967_296} of the ${index % 31}th, left at door ${index % 977}`
+
+function sourceOf(table: string, lsn: number, timeMs: number): string {
+  const [schema, name] = table.split('.') as [string, string]
+  return `{"version":"3.7.0.Final","connector":"postgresql","name":"tidemark_e1","ts_ms":${timeMs},"snapshot":"false","db":"source","sequence":"[\\"${lsn - 4}\\",\\"${lsn}\\"]","ts_us":${timeMs}578,"ts_ns":${timeMs}578545,"schema":"${schema}","table":"${name}","txId":${lsn % 1_000_000},"lsn":${lsn},"xmin":null,"origin":null,"origin_lsn":null}`
+}
+
+const messageOf = (lsn: number, timeMs: number): string =>
+  `{"op":"m","ts_ms":${timeMs},"source":{"name":"tidemark_e1","ts_us":${timeMs}000,"schema":"","table":"","txId":5,"lsn":${lsn}},"message":{"prefix":"audit","content":"eyJ3aG8iOiLDvCJ9"}}`
