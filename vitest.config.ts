@@ -4,7 +4,6 @@ const anywhere = (tier: string) => [`{core,adapters,lambdas,cdk,sql,localstack,c
 
 /**
  * Tiers by file name: *.test.ts needs no network, *.int.test.ts real servers, *.e2e.test.ts the whole pipeline, *.full.test.ts hours of luck.
- * *.soak.test.ts does not pass each time yet and is run by hand: `npx vitest run --project soak`.
  */
 export default defineConfig({
   test: {
@@ -13,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: anywhere('test'),
-          exclude: ['**/*.{int,e2e,full,soak}.test.ts', '**/node_modules/**'],
+          exclude: ['**/*.{int,e2e,full}.test.ts', '**/node_modules/**'],
           testTimeout: 20_000,
         },
       },
@@ -41,17 +40,6 @@ export default defineConfig({
         test: {
           name: 'full',
           include: anywhere('full.test'),
-          globalSetup: ['test-support/postgres-server.ts'],
-          testTimeout: 1_800_000,
-          hookTimeout: 300_000,
-          maxWorkers: 1,
-          fileParallelism: false,
-        },
-      },
-      {
-        test: {
-          name: 'soak',
-          include: anywhere('soak.test'),
           globalSetup: ['test-support/postgres-server.ts'],
           testTimeout: 1_800_000,
           hookTimeout: 300_000,

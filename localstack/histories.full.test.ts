@@ -6,7 +6,7 @@ import { judgeHistory } from '#test-support/histories/history-verdict.ts'
 import { type Played, playHistory } from '#test-support/histories/run-history.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 
-const count = Number(process.env['TIDEMARK_HISTORIES'] ?? 8)
+const count = Number(process.env['TIDEMARK_HISTORIES'] ?? 20)
 const seed = Number(process.env['TIDEMARK_SEED'] ?? 77)
 const steps = 60
 const atOnce = 4
