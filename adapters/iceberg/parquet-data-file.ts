@@ -2,7 +2,7 @@ import { zstdCompressSync } from 'node:zlib'
 import { type FileMetaData, parquetMetadata, type SchemaElement } from 'hyparquet'
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
 import { compareArchiveRows } from '#core/archive-row.ts'
-import { archiveColumns, type ColumnType, type WrittenRow } from './archive-table.ts'
+import { type ArchiveColumn, archiveColumns, type ColumnType, type WrittenRow } from './archive-table.ts'
 import { type DataFileMetrics, joinMetrics, measureRows } from './data-file-metrics.ts'
 
 /** A Parquet file of archive rows, and what a manifest says about it. */
@@ -80,17 +80,37 @@ export function joinDataFiles(parts: readonly ParquetDataFile[]): ParquetDataFil
   }
 }
 
+/** Columns whose values hardly repeat: to look for those that do would take longer than it saves. */
+const distinct = new Set(['before', 'after', 'source', 'lsn', 'kafka_offset', 'envelope_tail', 'value'])
+
 function columnsOf(rows: readonly WrittenRow[]) {
-  return archiveColumns.map(({ name, type, bounded, read }) => ({
-    name,
-    data: rows.map((row) => {
-      const value = read(row)
-      return typeof value === 'number' && type !== 'int' ? BigInt(value) : value
-    }),
-    statistics: bounded,
+  return archiveColumns.map((column) => ({
+    name: column.name,
+    data: valuesOf(column, rows),
+    statistics: column.bounded,
     // The row groups are joined by their bytes alone; an index has offsets of its own.
     offsetIndex: false,
+    ...(distinct.has(column.name) && { encoding: 'PLAIN' as const }),
   }))
+}
+
+/** As the writer takes them. It would encode texts too, each into memory of its own, which is slower. */
+function valuesOf({ name, type, read }: ArchiveColumn, rows: readonly WrittenRow[]) {
+  switch (type) {
+    case 'int':
+      return rows.map(read)
+    case 'string':
+      if (!distinct.has(name)) return rows.map(read)
+      return rows.map((row) => {
+        const text = read(row)
+        return text === null ? null : Buffer.from(text as string)
+      })
+    default:
+      return rows.map((row) => {
+        const value = read(row)
+        return value === null ? null : BigInt(value)
+      })
+  }
 }
 
 /** Bounds as they stand: read as dates they would lose their microseconds, and rows with them. */
