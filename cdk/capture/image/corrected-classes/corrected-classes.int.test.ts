@@ -10,6 +10,7 @@ import { correction, parseChecksums, prepareJars } from '#localstack/servers/jar
 const classes = {
   'io.debezium.connector.postgresql.connection.WalPositionLocator': ['$1'],
   'io.debezium.connector.postgresql.connection.pgoutput.ColumnMetaData': [],
+  'io.debezium.connector.postgresql.connection.pgoutput.PgOutputMessageDecoder': ['$1', '$2', '$3', '$MessageType'],
   'io.debezium.connector.postgresql.PostgresSchema': [],
   'io.debezium.connector.postgresql.PostgresSignalBasedIncrementalSnapshotChangeEventSource': [],
 } as const
@@ -78,11 +79,38 @@ async function compile(change: (text: string) => string, folder: string): Promis
   return target
 }
 
-/** A class and what it nests, as text; their constants are numbered differently by each version of the compiler. */
+/** A class and what it nests, as text that is the same whatever version of the compiler wrote them. */
 async function instructions(path: string, name: keyof typeof classes): Promise<string> {
   const nested = classes[name].map((suffix) => `${name}${suffix}`)
   const text = await run('javap', ['-c', '-p', '-constants', '-cp', path, name, ...nested])
-  return text.replaceAll(/#\d+(,\s+\d+)?\s*/g, '')
+  const methods = text.replaceAll(/#\d+(,\s+\d+)?\s*/g, '').split('\n\n')
+  return methods.map((method) => withPlaces(withoutOwnSwitches(method, name))).join('\n\n')
+}
+
+/** Constants are numbered differently, and the longer instruction takes higher ones: instructions are counted instead. */
+function withPlaces(method: string): string {
+  const offsets = [...method.matchAll(/^ *(\d+): [a-z]/gm)].map(([, offset]) => offset!)
+  const place = (offset: string) => `${offsets.findIndex((each) => Number(each) >= Number(offset))}`
+  return method
+    .replaceAll(/^ *\d+: ldc_w /gm, ' 0: ldc   ')
+    .replaceAll(
+      /^( *(?:\d+|default):|.*: (?:goto|if\w+)) +(\d+)$/gm,
+      (_, before, offset) => `${before} ${place(offset)}`,
+    )
+    .replaceAll(/^( +)(\d+)( +)(\d+)( +)(\d+)(?= +(?:Class|any))/gm, (_, ...[, from, , to, , target]) =>
+      [from, to, target].map((each) => place(`${each}`)).join(' '),
+    )
+    .replaceAll(/^ *\d+: (?=[a-z])/gm, '')
+}
+
+/** Before 21 a class of its own numbers the cases of a switch over an enum of the same file: those are not compared. */
+function withoutOwnSwitches(method: string, name: string): string {
+  const ownEnum = `${name.replaceAll('.', '/')}$`
+  if (!method.split('\n').some((line) => line.includes(ownEnum) && line.includes('.ordinal:()I'))) return method
+  return method
+    .replaceAll(/^.*\$SwitchMap\$.*\n/gm, '')
+    .replaceAll(/^ *\d+: iaload *\n(?=.*switch )/gm, '')
+    .replaceAll(/(?:table|lookup)switch .*\n(?: *(?:\d+|default): \d+\n)+/g, 'switch\n')
 }
 
 function hasCompiler(): boolean {
