@@ -1,0 +1,185 @@
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { parquetMetadata, parquetReadObjects } from 'hyparquet'
+import { type ArchiveRow, recordValue } from '#core/archive-row.ts'
+import type { ObjectStore } from '../object-store/object-store.ts'
+import { archiveColumns } from './archive-table.ts'
+import { type DataFile, DELETED, inherit, type ManifestEntry, readManifest } from './manifest.ts'
+import { readManifests } from './settled-commit.ts'
+import { decodeSingleValue } from './single-value.ts'
+import type { TableMetadata } from './table-metadata.ts'
+
+/** A data file of the archive table's current table snapshot. */
+export type ScannedFile = {
+  readonly path: string
+  /** Rows in it, deleted ones included. */
+  readonly records: number
+  readonly bytes: number
+  /** Grows with the commits: files that no engine has rewritten hold the offsets of a topic partition in this order. */
+  readonly sequenceNumber: number
+  /** No row was sent to Kafka before; µs since 1970, -Infinity where that is not known. */
+  readonly earliestUs: number
+  /** Places of rows that another engine has deleted. */
+  readonly deleted: ReadonlySet<number>
+}
+
+/** What the current table snapshot consists of; files in the order of their sequence numbers. */
+export type ArchiveScan = { readonly files: readonly ScannedFile[]; readonly records: number; readonly bytes: number }
+
+/** A record of the archive; of one that was erased `value`, `key` and `headers` are null. */
+export type ScannedRecord = Pick<
+  ArchiveRow,
+  'topic' | 'topicPartition' | 'offset' | 'timestampMs' | 'tableName' | 'op' | 'sourceTsUs' | 'key' | 'headers'
+> & { readonly value: string | null; readonly encoding: 'base64' | 'erased' | null }
+
+/** The archive table holds what this reader does not read; `message` says what makes it readable. */
+export class UnreadableArchiveError extends Error {
+  override readonly name = 'UnreadableArchiveError'
+  readonly retryable = false
+}
+
+/**
+ * Lists the data files of the current table snapshot, with the position deletes that apply to them. Throws an
+ * UnreadableArchiveError where rows are deleted in another way, an Error where a file of the metadata is gone.
+ */
+export async function scanArchive(store: Pick<ObjectStore, 'get'>, metadata: TableMetadata): Promise<ArchiveScan> {
+  if (metadata['format-version'] !== 2) {
+    throw new UnreadableArchiveError(`the archive table has format version ${metadata['format-version']}, not 2`)
+  }
+  const data = new Map<string, ManifestEntry & { deleted: Set<number> }>()
+  const deletes: ManifestEntry[] = []
+  for (const manifest of await readManifests(store, metadata)) {
+    const { entries } = readManifest(await read(store, manifest.manifest_path))
+    for (const entry of inherit(entries, manifest)) {
+      if (entry.status === DELETED) continue
+      if (entry.data_file.content === 0) data.set(entry.data_file.file_path, { ...entry, deleted: new Set() })
+      else deletes.push(entry)
+    }
+  }
+  for (const entry of deletes) await applyDeletes(store, entry, data)
+  const files = [...data.values()].map(scannedFile).sort((a, b) => a.sequenceNumber - b.sequenceNumber)
+  return {
+    files,
+    records: files.reduce((sum, { records, deleted }) => sum + records - deleted.size, 0),
+    bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
+}
+
+/** The specification's "Scan Planning": position deletes apply to files that are not newer. */
+async function applyDeletes(
+  store: Pick<ObjectStore, 'get'>,
+  { data_file: file, sequence_number }: ManifestEntry,
+  data: ReadonlyMap<string, { deleted: Set<number>; sequence_number: number | null }>,
+): Promise<void> {
+  if (file.content !== 1 || file.file_format.toUpperCase() !== 'PARQUET') {
+    throw new UnreadableArchiveError(
+      `rows of the archive table are deleted by ${file.file_path}, which is no Parquet file of positions: have the engine that wrote it run its compaction (rewrite_data_files), then try again`,
+    )
+  }
+  for await (const rows of readGroups(await readDataFile(store, file), ['file_path', 'pos'])) {
+    for (const { file_path, pos } of rows) {
+      const target = data.get(file_path as string)
+      if (target !== undefined && target.sequence_number! <= sequence_number!) target.deleted.add(Number(pos))
+    }
+  }
+}
+
+const scannedFile = ({ data_file: file, sequence_number, deleted }: ManifestEntry & { deleted: Set<number> }) => ({
+  path: file.file_path,
+  records: file.record_count,
+  bytes: file.file_size_in_bytes,
+  sequenceNumber: sequence_number!,
+  earliestUs: earliestUs(file),
+  deleted,
+})
+
+const SENT_AT = archiveColumns.find(({ name }) => name === 'kafka_ts')!.id
+
+function earliestUs({ lower_bounds: bounds }: DataFile): number {
+  const bound = bounds?.get(SENT_AT)
+  return bound === undefined ? Number.NEGATIVE_INFINITY : Number(decodeSingleValue('timestamptz', bound))
+}
+
+const COLUMNS = [
+  ...['topic', 'kafka_partition', 'kafka_offset', 'kafka_ts', 'table_name', 'op', 'source_ts', 'key', 'headers'],
+  ...['before', 'after', 'source', 'envelope_tail', 'value', 'encoding'],
+]
+
+/**
+ * The records of a data file, a row group at a time and in no order; memory is the file and one decoded row group. Throws
+ * an Error when the file is gone or is not as the table says.
+ */
+export async function* readScannedFile(
+  store: Pick<ObjectStore, 'get'>,
+  { path, records, bytes, deleted }: ScannedFile,
+): AsyncGenerator<ScannedRecord[]> {
+  const file = { file_path: path, record_count: records, file_size_in_bytes: bytes }
+  let place = 0
+  for await (const rows of readGroups(await readDataFile(store, file), COLUMNS)) {
+    const first = place
+    place += rows.length
+    yield rows.filter((_, i) => !deleted.has(first + i)).map(scannedRecord)
+  }
+}
+
+type ParquetRow = Readonly<Record<string, unknown>>
+
+function scannedRecord(row: ParquetRow): ScannedRecord {
+  const text = (name: string): string | null => (row[name] as string | null | undefined) ?? null
+  const encoding = text('encoding') as ScannedRecord['encoding']
+  const erased = encoding === 'erased'
+  const { source_ts: sourceTs, kafka_ts: kafkaTs } = row as { source_ts?: bigint | null; kafka_ts: bigint }
+  return {
+    topic: text('topic')!,
+    topicPartition: Number(row['kafka_partition']),
+    offset: Number(row['kafka_offset']),
+    timestampMs: Number(kafkaTs / 1000n),
+    tableName: text('table_name'),
+    op: text('op'),
+    sourceTsUs: sourceTs == null ? null : Number(sourceTs),
+    key: erased ? null : text('key'),
+    headers: erased ? null : text('headers'),
+    value: erased ? null : recordValue(valuePieces(text)),
+    encoding,
+  }
+}
+
+const valuePieces = (text: (name: string) => string | null) => ({
+  ...{ before: text('before'), after: text('after'), source: text('source') },
+  ...{ envelopeTail: text('envelope_tail'), value: text('value') },
+})
+
+/** Engines that rewrite files choose their own codec; hyparquet itself has Snappy's. */
+const compressors = {
+  ZSTD: (bytes: Uint8Array) => zstdDecompressSync(bytes),
+  GZIP: (bytes: Uint8Array) => gunzipSync(bytes),
+  BROTLI: (bytes: Uint8Array) => brotliDecompressSync(bytes),
+}
+
+/** As dates timestamps would lose their microseconds. */
+const parsers = { timestampFromMicroseconds: (micros: bigint) => micros }
+
+async function* readGroups(bytes: Uint8Array, columns: readonly string[]): AsyncGenerator<ParquetRow[]> {
+  const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength
+  const file = (whole ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer
+  const metadata = parquetMetadata(file, { parsers })
+  let rowStart = 0
+  for (const { num_rows } of metadata.row_groups) {
+    const rowEnd = rowStart + Number(num_rows)
+    yield await parquetReadObjects({ file, metadata, columns: [...columns], rowStart, rowEnd, compressors, parsers })
+    rowStart = rowEnd
+  }
+}
+
+type Expected = Pick<DataFile, 'file_path' | 'record_count' | 'file_size_in_bytes'>
+
+async function readDataFile(store: Pick<ObjectStore, 'get'>, file: Expected): Promise<Uint8Array> {
+  const bytes = await read(store, file.file_path)
+  if (bytes.length === file.file_size_in_bytes) return bytes
+  throw new Error(`${file.file_path} has ${bytes.length} bytes, the table says ${file.file_size_in_bytes}`)
+}
+
+async function read(store: Pick<ObjectStore, 'get'>, url: string): Promise<Uint8Array> {
+  const bytes = await store.get(url)
+  if (bytes === undefined) throw new Error(`${url} of the archive table is gone`)
+  return bytes
+}

@@ -1,0 +1,82 @@
+import { S3Client } from '@aws-sdk/client-s3'
+import { type ArchivePlace, archiveCatalog, archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
+import { makeRestCatalog, type RestCatalog, type TableName } from '#adapters/iceberg/rest-catalog.ts'
+import type { TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
+import type { EngineEndpoints } from '#localstack/engine.ts'
+import { requireEngine } from '../running/running-engine.ts'
+
+/** The archive table, and where its files are. */
+export type Archive = {
+  readonly catalog: Pick<RestCatalog, 'loadTable'>
+  readonly table: TableName
+  readonly store: Pick<ObjectStore, 'get'>
+}
+
+/** The archive and the database that holds its ledger, as the administrator. */
+export type ArchiveAccess = Archive & { readonly target: string }
+
+/** Options of a command that say where the archive of a deployed stage is. */
+export const archiveOptions = {
+  target: { type: 'string' },
+  warehouse: { type: 'string' },
+  namespace: { type: 'string' },
+  catalog: { type: 'string' },
+} as const
+
+/** How help texts describe them. */
+export const archiveOptionsHelp = `  --target, --warehouse, --namespace   another archive than that of the running stack: the target's URL as its
+              administrator, and the outputs ArchiveWarehouse and ArchiveNamespace of the deployed stack. AWS_REGION and
+              credentials are taken from the environment; --catalog glue where the archive is kept in Glue`
+
+type Values = { readonly [name in keyof typeof archiveOptions]?: string | undefined }
+
+/** The archive that the options name, that of the running stack without any. Throws an Error that says what is missing. */
+export async function findArchive(values: Values): Promise<ArchiveAccess> {
+  const { target, warehouse, namespace, catalog = 's3tables' } = values
+  if ([target, warehouse, namespace, values.catalog].every((value) => value === undefined)) return runningArchive()
+  if (target === undefined || warehouse === undefined || namespace === undefined) {
+    throw new Error('give --target, --warehouse and --namespace, or none of them')
+  }
+  if (catalog !== 's3tables' && catalog !== 'glue') throw new Error(`--catalog ${catalog} is neither s3tables nor glue`)
+  const place: ArchivePlace = { catalog, warehouse, namespace, location: '' }
+  return {
+    catalog: archiveCatalog(place, process.env),
+    table: archiveTableName(place),
+    store: makeObjectStore(),
+    target,
+  }
+}
+
+async function runningArchive(): Promise<ArchiveAccess> {
+  const { endpoints, outputs } = await requireEngine()
+  const namespace = outputs['ArchiveNamespace']
+  if (namespace === undefined) throw new Error('the running stack has no archive: start it again with this version')
+  return { ...localArchive(endpoints, namespace, outputs['ArchiveWarehouse']), target: endpoints.target }
+}
+
+/** The archive on servers of the local stack. */
+export function localArchive(
+  { catalog, objectStore }: Pick<EngineEndpoints, 'catalog' | 'objectStore'>,
+  namespace: string,
+  warehouse?: string,
+): Archive {
+  const client = new S3Client({
+    endpoint: objectStore,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
+  })
+  return {
+    catalog: makeRestCatalog({ endpoint: catalog, warehouse }),
+    table: archiveTableName({ namespace }),
+    store: makeObjectStore(client),
+  }
+}
+
+/** The table as it is now. Throws an Error when nothing was archived yet. */
+export async function loadArchive({ catalog, table }: Archive): Promise<TableMetadata> {
+  const loaded = await catalog.loadTable(table)
+  if (loaded === undefined) throw new Error(`there is no archive table ${table.namespace}.${table.name} yet`)
+  return loaded.metadata
+}

@@ -1,0 +1,110 @@
+import { parseArgs } from 'node:util'
+import { archiveOptions, archiveOptionsHelp, findArchive } from './archive/archive-access.ts'
+import { type Cut, parseCut, schemaOf } from './rebuild/cut.ts'
+import { describeCompared, describePublished } from './rebuild/rebuild-report.ts'
+import { type RebuildOptions, rebuildAndCompare, rebuildAndPublish } from './rebuild/rebuild-state.ts'
+import { isEqualState } from './rebuild/state-comparison.ts'
+import { makeProgressLine } from './terminal/progress-line.ts'
+
+const help = `npm run rebuild -- [--table schema.table]… [--rows number] [--timeout seconds] [--json]
+npm run rebuild -- --until <time | beacon> [--table schema.table]… [--into schema] [--replace] [--json]
+
+Rebuilds the latest state from the archive alone, in a database that it makes on the target's server and drops at the end.
+Without --until it goes as far as the live target does and compares every row with it, while changes go on flowing.
+  --until     rebuilds the state of another time and puts it into a schema of the target: everything that the source
+              committed at or before a time (2026-11-27T14:05:00Z; UTC where no zone is named), or before a beacon's number
+  --into      the schema, tidemark_<time> or tidemark_beacon_<number> unless given
+  --replace   takes the place of a schema of an earlier rebuild
+  --table     compares or copies this table only; may be given several times
+  --rows      shows so many differing rows of a table (5; 1,000 with --json)
+  --timeout   gives up waiting for the archive after so many seconds (600)
+  --json      prints the result as JSON
+${archiveOptionsHelp}
+Exits with 0 when the states are equal or the schema is made, 1 when they differ, 2 when it could not be rebuilt.`
+
+const options = {
+  table: { type: 'string', multiple: true, default: [] as string[] },
+  until: { type: 'string' },
+  into: { type: 'string' },
+  replace: { type: 'boolean', default: false },
+  rows: { type: 'string' },
+  timeout: { type: 'string', default: '600' },
+  json: { type: 'boolean', default: false },
+  ...archiveOptions,
+  help: { type: 'boolean', default: false },
+} as const
+
+type Values = ReturnType<typeof parse>
+const parse = (argv: string[]) => parseArgs({ args: argv, options }).values
+
+/** 0 when the states are equal or the schema is made, 1 when they differ, 2 when it could not be rebuilt. */
+export async function main(argv: string[]): Promise<number> {
+  try {
+    const values = parse(argv)
+    if (!values.help) return await rebuild(values)
+    console.log(help)
+    return 0
+  } catch (error) {
+    console.error(`could not rebuild: ${(error as Error).message}`)
+    return 2
+  }
+}
+
+async function rebuild(values: Values): Promise<number> {
+  const { until, into, replace, table, json } = values
+  const cut = until === undefined ? undefined : parseCut(until)
+  if (cut === undefined && (into !== undefined || replace)) throw new Error('--into and --replace go with --until')
+  const waitMs = Number(values.timeout) * 1_000
+  if (!(waitMs > 0)) throw new Error(`--timeout ${values.timeout} is not a number of seconds`)
+  const examples = Number(values.rows ?? (json ? 1_000 : 5))
+  if (!Number.isInteger(examples) || examples < 0) throw new Error(`--rows ${values.rows} is not a number of rows`)
+  const archive = await findArchive(values)
+  return untilInterrupted(async (signal) => {
+    const progress = makeProgressLine()
+    const common = { archive, tables: table, onProgress: progress.tell, signal }
+    return cut === undefined
+      ? compare({ ...common, examples, waitMs }, json).finally(progress.clear)
+      : publish({ ...common, cut, schema: into ?? schemaOf(cut), replace }, json).finally(progress.clear)
+  })
+}
+
+async function compare(options: RebuildOptions & { examples: number; waitMs: number }, json: boolean): Promise<number> {
+  const rebuilt = await rebuildAndCompare(options)
+  requireTables(
+    options.tables,
+    [...rebuilt.tables.map(({ table }) => table), ...rebuilt.stoppedLive.map(({ name }) => name)].concat(
+      rebuilt.onlyLive,
+      rebuilt.onlyRebuilt,
+    ),
+  )
+  console.log(json ? JSON.stringify(rebuilt, null, 2) : describeCompared(rebuilt, process.stdout.columns))
+  return isEqualState(rebuilt) ? 0 : 1
+}
+
+async function publish(
+  options: RebuildOptions & { cut: Cut; schema: string; replace: boolean },
+  json: boolean,
+): Promise<number> {
+  const rebuilt = await rebuildAndPublish(options)
+  console.log(json ? JSON.stringify(rebuilt, null, 2) : describePublished(rebuilt))
+  return 0
+}
+
+/** A name that is misspelt must not pass for a table without differences. */
+function requireTables(wanted: readonly string[], found: readonly string[]): void {
+  const absent = wanted.filter((name) => !found.includes(name))
+  if (absent.length > 0) throw new Error(`${absent.join(', ')} is not a table of the latest state`)
+}
+
+/** Ctrl-C ends the rebuild between two steps, so that its database is dropped. */
+async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const interrupted = new AbortController()
+  const interrupt = () => interrupted.abort(new Error('interrupted'))
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const signal of signals) process.once(signal, interrupt)
+  try {
+    return await work(interrupted.signal)
+  } finally {
+    for (const signal of signals) process.off(signal, interrupt)
+  }
+}

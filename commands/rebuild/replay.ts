@@ -1,0 +1,93 @@
+import type pg from 'pg'
+import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
+import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { makeUserState } from '#adapters/postgres/user-state.ts'
+import type { RecordIdentity } from '#core/delivery.ts'
+import type { KeyHeaders } from '#core/envelope.ts'
+import type { SpooledRecord } from './record-spool.ts'
+
+/** Topics whose records make the latest state, and who applies them. */
+export const CHANGES = { topic: 'changes', consumer: 'tidemark-latest-state' } as const
+export const USER_EVENTS = { topic: 'user-events', consumer: 'tidemark-user-state' } as const
+
+/** Applied at once: as much as memory and the statements of a transaction are to hold. */
+const MOST = { records: 20_000, bytes: 16 << 20 }
+
+/** A replay that can go on where it ended. */
+export type Replay = (records: AsyncIterable<SpooledRecord>, onProgress: (records: number) => void) => Promise<void>
+
+/**
+ * Applies records to the latest state of a database, as apply-latest-state does, in transactions of many; a truncate
+ * follows everything that was sent before it. Throws an Error when a topic partition refuses its records.
+ */
+export function makeReplay(pool: pg.Pool, signal?: AbortSignal): Replay {
+  const appliers = new Map<string, Applier>([
+    [CHANGES.topic, { ...CHANGES, isSparse: false, ...makeLatestState(pool) }],
+    [USER_EVENTS.topic, { ...USER_EVENTS, isSparse: true, ...makeUserState(pool) }],
+  ])
+  return async (records, onProgress) => {
+    let open: SpooledRecord[] = []
+    let bytes = 0
+    const flush = async () => {
+      signal?.throwIfAborted()
+      await applyAll(appliers, open)
+      onProgress(open.length)
+      open = []
+      bytes = 0
+    }
+    for await (const record of records) {
+      if (record.truncates) await flush()
+      open.push(record)
+      bytes += record.value?.length ?? 0
+      if (record.truncates || open.length >= MOST.records || bytes >= MOST.bytes) await flush()
+    }
+    await flush()
+  }
+}
+
+type Delivered = RecordIdentity & Pick<SpooledRecord, 'key' | 'value'> & { readonly headers: KeyHeaders | undefined }
+
+type Applier = {
+  readonly consumer: string
+  /** Its offsets may have holes: what says nothing is left out. */
+  readonly isSparse: boolean
+  apply(
+    key: { consumer: string; topic: string; topicPartition: number },
+    records: readonly Delivered[],
+  ): Promise<ApplyOutcome<unknown>>
+}
+
+async function applyAll(appliers: ReadonlyMap<string, Applier>, records: readonly SpooledRecord[]): Promise<void> {
+  const byStream = Map.groupBy(records, ({ topic, topicPartition }) => `${topic}-${topicPartition}`)
+  const settled = await Promise.allSettled(
+    [...byStream.values()].map((ofStream) => applyStream(appliers.get(ofStream[0]!.topic), ofStream)),
+  )
+  for (const one of settled) if (one.status === 'rejected') throw one.reason
+}
+
+async function applyStream(applier: Applier | undefined, records: readonly SpooledRecord[]): Promise<void> {
+  if (applier === undefined) return
+  const { topic, topicPartition } = records[0]!
+  const delivered = records.filter(({ value }) => !applier.isSparse || value !== undefined).map(deliveredOf)
+  if (delivered.length === 0) return
+  const outcome = await applier.apply({ consumer: applier.consumer, topic, topicPartition }, delivered)
+  if (outcome.kind === 'applied' && outcome.duplicates === 0) return
+  const why = outcome.kind === 'stopped' ? `at offset ${outcome.atOffset}: ${outcome.reason}` : 'in order'
+  throw new Error(`${topic}-${topicPartition} cannot be applied ${why}`)
+}
+
+const deliveredOf = ({ offset, timestampMs, key, value, headers }: SpooledRecord): Delivered => ({
+  ...{ offset, timestampMs, key, value },
+  headers: headers === undefined ? undefined : keyHeaders(headers),
+  // Tells deliveries of one offset apart; here each comes once.
+  digest: () => '',
+})
+
+function keyHeaders(json: string): KeyHeaders {
+  const texts = new Map(JSON.parse(json) as [string, string | { base64: string }][])
+  const text = (name: string) => {
+    const value = texts.get(name)
+    return typeof value === 'object' ? Buffer.from(value.base64, 'base64').toString() : value
+  }
+  return { newKey: text('__debezium.newkey'), oldKey: text('__debezium.oldkey') }
+}
