@@ -52,7 +52,10 @@ test('--once feeds, compares every row, prints the figures last and leaves nothi
     firstVisibleSeconds: expect.any(Number),
     appliedPerSecond: expect.any(Number),
     commitToVisibleMs: { p50: expect.any(Number), p95: expect.any(Number), p99: expect.any(Number) },
+    archivedRecords: expect.any(Number),
+    archiveMismatches: 0,
   })
+  expect(JSON.parse(output.trimEnd().split('\n').at(-1)!).archivedRecords).toBeGreaterThan(3_265)
   expect(processesOf(directory)).toEqual([])
 })
 

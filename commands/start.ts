@@ -20,8 +20,9 @@ New York into the source and shows one live status screen. Ctrl-C stops everythi
   --rate      trips a second (RECORD_RATE, or 100); 0 for as fast as possible
   --no-feed   no tables and no trips: for tables of your own
   --json      the same as lines of JSON
-  --once      feeds (as fast as possible), waits until source and target are equal, compares every row, stops, and
-              prints as its last line {"rows", "mismatches", "firstVisibleSeconds", …}; 0 only without mismatches`
+  --once      feeds (as fast as possible), waits until source and target are equal, compares every row and the archive
+              with the topics, stops, and prints as its last line {"rows", "mismatches", "archiveMismatches", …}; 0 only
+              without mismatches`
 
 /** 0 when Ctrl-C ended a running stack, or `--once` found no mismatches; 1 when it did; 130 when it was interrupted. */
 export async function main(argv: string[]): Promise<number> {
@@ -50,12 +51,14 @@ async function runOn(options: StartOptions, signal: AbortSignal): Promise<number
 async function runOnce(options: StartOptions, signal: AbortSignal): Promise<number> {
   const progress = makeProgressLine()
   const { result, comparison } = await withStack(options, signal, ({ engine, measure }) => {
-    const loaded = loadOnce(engine.endpoints, { ...options, measure, signal, onProgress: progress.tell })
+    const loaded = loadOnce(engine, { ...options, measure, signal, onProgress: progress.tell })
     return unlessAborted(loaded, signal).finally(progress.clear)
   })
+  if (result.archiveMismatches > 0)
+    console.error(`${result.archiveMismatches} records are not in the archive as they are`)
   if (result.mismatches > 0) console.error(describeComparison(comparison))
   console.log(JSON.stringify(result))
-  return result.mismatches === 0 ? 0 : 1
+  return result.mismatches + result.archiveMismatches === 0 ? 0 : 1
 }
 
 type Stack = {

@@ -4,6 +4,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isEqual } from '#commands/compare/compare-databases.ts'
 import { feedTrips, loadTrips, prepareTaxiTables } from '#commands/feed/taxi-feed.ts'
+import { checkArchive } from '#commands/start/archive-check.ts'
 import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 
 let pipeline: TestPipeline
@@ -136,18 +137,20 @@ test('the Chinook database, loaded statement by statement, arrives whole', async
   expect(stopped).toEqual([])
 })
 
-describe.each(['apply-latest-state', 'connect', 'kafka'] as const)('%s killed during a load', (component) => {
+const killed = ['apply-latest-state', 'connect', 'kafka', 'archive-changes', 'iceberg-catalog', 'object-store'] as const
+
+describe.each(killed)('%s killed during a load', (component) => {
   test('is started again without help, and every row arrives', async () => {
     const load = feed(6_000, 2_000)
     await eventually('the load to arrive', async () => ((await rowsOf('public.green_trips'))?.length ?? 0) > 0)
-    const killed = pipeline.pid(component)!
-    process.kill(killed, 'SIGKILL')
+    const pid = await eventually('the process to be there', async () => pipeline.pid(component))
+    process.kill(pid, 'SIGKILL')
     await load
 
     const comparison = await pipeline.compare()
 
     expect(isEqual(comparison), JSON.stringify(comparison)).toBe(true)
-    expect(pipeline.pid(component)).not.toBe(killed)
+    expect(pipeline.pid(component)).not.toBe(pid)
   })
 })
 
@@ -191,4 +194,13 @@ describe('the producer', () => {
     expect(error).toBe('Unhandled')
     expect(result.errorMessage).toContain('count')
   })
+})
+
+test('the archive has each record of all that once, as it is in its topic', async () => {
+  const options = { signal: new AbortController().signal, onProgress: () => undefined }
+
+  const { archivedRecords, archiveMismatches } = await checkArchive(pipeline.engine, options)
+
+  expect(archivedRecords).toBeGreaterThan(80_000)
+  expect(archiveMismatches).toBe(0)
 })

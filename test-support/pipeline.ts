@@ -10,6 +10,11 @@ import type { Settings } from '#localstack/settings.ts'
 import { freePortPairs } from './free-ports.ts'
 import { lastingPool } from './lasting-pool.ts'
 
+/** Servers and functions that tests kill. */
+export type PipelineComponent =
+  | ('connect' | 'kafka' | 'iceberg-catalog' | 'object-store')
+  | ('apply-latest-state' | 'archive-changes' | 'commit-archive')
+
 /** The whole stack on free ports and a directory of its own. */
 export type TestPipeline = {
   readonly engine: Engine
@@ -21,7 +26,7 @@ export type TestPipeline = {
   /** Compares every row of every captured table, once what is committed so far is visible. */
   compare(): Promise<Comparison>
   /** The process of a component, while there is one. */
-  pid(component: 'connect' | 'kafka' | 'apply-latest-state'): number | undefined
+  pid(component: PipelineComponent): number | undefined
   stop(): Promise<void>
 }
 
@@ -68,9 +73,9 @@ export function processesOf(directory: string): string[] {
   return lines.filter((line) => line.includes(directory))
 }
 
-function pidOf(engine: Engine, component: string): number | undefined {
-  if (component !== 'apply-latest-state') return engine.health().find(({ name }) => name === component)?.pid
-  return engine.functions().find(({ name }) => name.endsWith(component))?.processes[0]
+function pidOf(engine: Engine, component: PipelineComponent): number | undefined {
+  const server = engine.health().find(({ name }) => name === component)
+  return server?.pid ?? engine.functions().find(({ name }) => name.endsWith(component))?.processes[0]
 }
 
 /** Ports for a stack: the broker's controller and the second database listen on the port after the first. */

@@ -1,9 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
-import type { EngineEndpoints } from '#localstack/engine.ts'
+import type { Engine } from '#localstack/engine.ts'
 import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
 import { type Comparison, compareDatabases, countMismatches } from '../compare/compare-databases.ts'
 import { formatCount } from '../terminal/quantities.ts'
+import { type ArchiveCheck, checkArchive } from './archive-check.ts'
 import { startTripFeeding } from './trip-feeding.ts'
 
 /** What `npm start -- --once` prints as its last line. */
@@ -19,7 +20,7 @@ export type LoadResult = {
   /** Trips, from the first one until all were visible. */
   appliedPerSecond: number
   commitToVisibleMs: Percentiles | null
-}
+} & ArchiveCheck
 
 export type LoadOptions = {
   rows: number
@@ -33,11 +34,15 @@ export type LoadOptions = {
 const waitMs = 3_600_000
 const giveUpMs = 60_000
 
-/** Feeds trips, waits until source and target are equal and compares every row. Throws when `signal` aborts. */
+/**
+ * Feeds trips, waits until source and target are equal and compares every row, then the archive with the topics record by
+ * record. Throws when `signal` aborts.
+ */
 export async function loadOnce(
-  { source, reader }: EngineEndpoints,
+  engine: Pick<Engine, 'endpoints' | 'outputs'>,
   { rows, perSecond, measure, signal, onProgress }: LoadOptions,
 ): Promise<{ result: LoadResult; comparison: Comparison }> {
+  const { source, reader } = engine.endpoints
   onProgress('waiting for the tables to be captured')
   const feeding = startTripFeeding({ source, rows, perSecond, signal, giveUpMs })
   const lastTrip = await feeding.begun
@@ -56,6 +61,7 @@ export async function loadOnce(
       firstVisibleSeconds,
       appliedPerSecond: Math.round(rows / (fedMs / 1_000 + comparison.waitSeconds)),
       commitToVisibleMs: activity().commitToVisibleMs,
+      ...(await checkArchive(engine, { signal, onProgress })),
     }
     return { result, comparison }
   } finally {

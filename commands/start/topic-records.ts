@@ -1,0 +1,56 @@
+import { Admin, Consumer, ListOffsetTimestamps } from '@platformatic/kafka'
+
+/** A record as it is in the topic. */
+export type TopicRecord = { topic: string; topicPartition: number; offset: number; value: string | null }
+
+/** Where topics end: topic → topic partition → offset behind the last record. */
+export type TopicEnds = ReadonlyMap<string, readonly number[]>
+
+/** Asks where the topics end by now. */
+export async function readTopicEnds(bootstrapBrokers: string, topics: readonly string[]): Promise<TopicEnds> {
+  const admin = new Admin({ clientId: 'tidemark-start', bootstrapBrokers: [bootstrapBrokers] })
+  try {
+    const { topics: known } = await admin.metadata({ topics: [...topics] })
+    const asked = topics.map((name) => ({
+      name,
+      partitions: Array.from({ length: known.get(name)!.partitionsCount }, (_, partitionIndex) => ({
+        partitionIndex,
+        timestamp: ListOffsetTimestamps.LATEST,
+      })),
+    }))
+    const ends = await admin.listOffsets({ topics: asked })
+    return new Map(
+      ends.map(({ name, partitions }) => [
+        name,
+        partitions.toSorted((a, b) => a.partitionIndex - b.partitionIndex).map(({ offset }) => Number(offset)),
+      ]),
+    )
+  } finally {
+    await admin.close()
+  }
+}
+
+/** Every record of the topics from their beginning to `ends`, in no order over topic partitions. */
+export async function* readTopics(bootstrapBrokers: string, ends: TopicEnds): AsyncGenerator<TopicRecord> {
+  const left = new Map(
+    [...ends].flatMap(([topic, offsets]) => offsets.map((end, i) => [`${topic}-${i}`, end] as const)),
+  )
+  for (const [name, end] of left) if (end === 0) left.delete(name)
+  if (left.size === 0) return
+  const groupId = `tidemark-start-${process.pid}-${Date.now()}`
+  const consumer = new Consumer({ clientId: 'tidemark-start', groupId, bootstrapBrokers: [bootstrapBrokers] })
+  try {
+    const stream = await consumer.consume({
+      ...{ topics: [...ends.keys()], mode: 'earliest', autocommit: false, maxWaitTime: 200 },
+    })
+    for await (const { topic, partition, offset, value } of stream) {
+      const end = ends.get(topic)![partition]!
+      if (Number(offset) >= end) continue
+      yield { topic, topicPartition: partition, offset: Number(offset), value: value?.toString() ?? null }
+      if (Number(offset) === end - 1) left.delete(`${topic}-${partition}`)
+      if (left.size === 0) break
+    }
+  } finally {
+    await consumer.close(true)
+  }
+}
