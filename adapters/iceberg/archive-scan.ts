@@ -28,7 +28,7 @@ export type ArchiveScan = { readonly files: readonly ScannedFile[]; readonly rec
 /** A record of the archive; of one that was erased `value`, `key` and `headers` are null. */
 export type ScannedRecord = Pick<
   ArchiveRow,
-  'topic' | 'topicPartition' | 'offset' | 'timestampMs' | 'tableName' | 'op' | 'sourceTsUs' | 'key' | 'headers'
+  'topic' | 'topicPartition' | 'offset' | 'timestampMs' | 'tableName' | 'op' | 'lsn' | 'sourceTsUs' | 'key' | 'headers'
 > & { readonly value: string | null; readonly encoding: 'base64' | 'erased' | null }
 
 /** The archive table holds what this reader does not read; `message` says what makes it readable. */
@@ -100,7 +100,8 @@ function earliestUs({ lower_bounds: bounds }: DataFile): number {
 }
 
 const COLUMNS = [
-  ...['topic', 'kafka_partition', 'kafka_offset', 'kafka_ts', 'table_name', 'op', 'source_ts', 'key', 'headers'],
+  ...['topic', 'kafka_partition', 'kafka_offset', 'kafka_ts', 'table_name', 'op', 'lsn'],
+  ...['source_ts', 'key', 'headers'],
   ...['before', 'after', 'source', 'envelope_tail', 'value', 'encoding'],
 ]
 
@@ -127,7 +128,7 @@ function scannedRecord(row: ParquetRow): ScannedRecord {
   const text = (name: string): string | null => (row[name] as string | null | undefined) ?? null
   const encoding = text('encoding') as ScannedRecord['encoding']
   const erased = encoding === 'erased'
-  const { source_ts: sourceTs, kafka_ts: kafkaTs } = row as { source_ts?: bigint | null; kafka_ts: bigint }
+  const { source_ts: sourceTs, kafka_ts: kafkaTs, lsn } = row as Record<string, bigint | null> & { kafka_ts: bigint }
   return {
     topic: text('topic')!,
     topicPartition: Number(row['kafka_partition']),
@@ -135,6 +136,7 @@ function scannedRecord(row: ParquetRow): ScannedRecord {
     timestampMs: Number(kafkaTs / 1000n),
     tableName: text('table_name'),
     op: text('op'),
+    lsn: lsn == null ? null : Number(lsn),
     sourceTsUs: sourceTs == null ? null : Number(sourceTs),
     key: erased ? null : text('key'),
     headers: erased ? null : text('headers'),

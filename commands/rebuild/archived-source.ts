@@ -40,7 +40,7 @@ export const FIRST_MS = Date.UTC(2026, 10, 27, 12)
 /** The archive table of a made source. */
 export type MadeArchive = {
   readonly catalog: RestCatalog
-  readonly store: Pick<ObjectStore, 'get' | 'put' | 'remove'>
+  readonly store: Pick<ObjectStore, 'get' | 'put'>
   readonly namespace: string
 }
 
@@ -166,6 +166,7 @@ export class ArchivedSource {
       asCommitter: (work) => asCommitter(this.#target, work),
       openTable: () => openArchiveTable(catalog, place),
       commit: { afterMs: 0, afterBytes: 0 },
+      removeSpent: async () => undefined,
       print: () => undefined,
     })
     await commit({}, Date.now() + 60_000)
@@ -181,7 +182,8 @@ export class ArchivedSource {
   }
 
   #change({ table, op, key, before, after, headers, snapshot = undefined }: MadeChange, txId: number): void {
-    this.#lsn++
+    // The halves of a key change are one entry of the log.
+    if (headers?.['__debezium.oldkey'] === undefined) this.#lsn++
     const source = this.#source('public', table, txId, snapshot)
     const value = JSON.stringify({ before: before ?? null, after: after ?? null, source, transaction: null, op })
     const keyText = key === undefined ? undefined : JSON.stringify(key)

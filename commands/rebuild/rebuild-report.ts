@@ -1,7 +1,7 @@
 import { alignColumns, cutText } from '../terminal/aligned-columns.ts'
 import { formatCount, formatDuration, formatQuantity } from '../terminal/quantities.ts'
 import type { ComparedRebuild, PublishedRebuild, RebuildFigures } from './rebuild-state.ts'
-import { type ComparedState, isEqualState, type StateDifference } from './state-comparison.ts'
+import { type ComparedState, countUnlike, isEqualState, type StateDifference } from './state-comparison.ts'
 import type { UnfinishedTable } from './state-session.ts'
 
 /** The comparison as a table, the first differing rows, what was left out, and the verdict, in lines of `width` characters. */
@@ -17,7 +17,7 @@ export function describeCompared(rebuilt: ComparedRebuild, width = 100): string 
     section('stopped in the rebuilt state', stoppedRebuilt.map(describeUnfinished)),
     section('only in the live target', onlyLive),
     section('only in the rebuilt state', onlyRebuilt),
-    section('stopped in the live target, so not compared', stoppedLive.map(describeUnfinished)),
+    section('stopped in the live target, not compared', stoppedLive.map(describeUnfinished)),
     [describeVerdict(rebuilt)],
   ])
 }
@@ -70,18 +70,20 @@ function describeDifference(table: ComparedState, { key, rebuilt, live }: StateD
 const oneLine = (text: string): string => JSON.stringify(text.slice(0, 400)).slice(1, -1)
 
 function describeVerdict(rebuilt: ComparedRebuild): string {
-  const { tables, stoppedRebuilt, onlyLive, onlyRebuilt } = rebuilt
+  const { tables, stoppedLive } = rebuilt
   const rows = tables.reduce((sum, { liveRows }) => sum + liveRows, 0)
   const size = `${formatQuantity(rows, 'row')} in ${formatQuantity(tables.length, 'table')}`
   if (isEqualState(rebuilt)) return `equal: ${size}; ${describeFigures(rebuilt)}`
   const differing = tables.reduce((sum, table) => sum + table.differing, 0)
-  const whole = stoppedRebuilt.length + onlyLive.length + onlyRebuilt.length
-  const unlike = whole + tables.filter(({ problem }) => problem !== undefined).length
   const problems = [
-    ...(differing > 0 ? [`${formatQuantity(differing, 'row')} ${differing === 1 ? 'differs' : 'differ'}`] : []),
-    ...(unlike > 0 ? [`${formatQuantity(unlike, 'table')} ${unlike === 1 ? 'is' : 'are'} not comparable`] : []),
-  ]
-  return `not equal: ${problems.join(', ')}; compared ${size}; ${describeFigures(rebuilt)}`
+    [differing, 'row differs', 'rows differ'],
+    [countUnlike(rebuilt), 'table is not comparable', 'tables are not comparable'],
+    [stoppedLive.length, 'table is stopped', 'tables are stopped'],
+  ] as const
+  const told = problems.flatMap(([count, one, many]) =>
+    count === 0 ? [] : [`${formatCount(count)} ${count === 1 ? one : many}`],
+  )
+  return `not equal: ${told.join(', ')}; compared ${size}; ${describeFigures(rebuilt)}`
 }
 
 function describeFigures({ files, records, replayed, readSeconds, replaySeconds, seconds }: RebuildFigures): string {

@@ -17,9 +17,12 @@ export type SpooledRecord = StreamName & {
   readonly value: string | undefined
   /** JSON `[[name, value], …]`. */
   readonly headers: string | undefined
-  /** It empties a table: what came before it in other topic partitions goes first. */
-  readonly truncates: boolean
+  readonly role: RecordRole
 }
+
+/** What a record has to do with those of other topic partitions. */
+export type RecordRole = (typeof ROLES)[number]
+const ROLES = ['none', 'truncate', 'key left', 'key taken'] as const
 
 /** Where the reading of a topic partition ends. */
 export type StreamBound = StreamName & {
@@ -60,7 +63,8 @@ export class RecordSpool {
         record_offset bigint not null,
         timestamp_ms bigint not null,
         committed_us bigint not null,
-        truncates bytea,
+        lsn bigint not null,
+        role integer not null,
         beacon bigint,
         beacon_epoch bigint,
         key bytea,
@@ -151,7 +155,7 @@ export class RecordSpool {
   }
 
   #rowOf(record: ScannedRecord): BinaryRow {
-    const { tableName, op, timestampMs, sourceTsUs, encoding } = record
+    const { tableName, lsn, timestampMs, sourceTsUs, encoding } = record
     const beacon = tableName === 'tidemark.beacon' ? beaconOf(record.value) : undefined
     const committedUs = sourceTsUs ?? timestampMs * 1000
     if (beacon !== undefined) this.#note(beacon, record.topicPartition, committedUs)
@@ -161,7 +165,8 @@ export class RecordSpool {
       int64(record.offset),
       int64(timestampMs),
       int64(committedUs),
-      op === 't' ? Buffer.alloc(0) : null,
+      int64(lsn ?? 0),
+      int32(ROLES.indexOf(roleOf(record))),
       beacon === undefined ? null : int64(beacon.number),
       beacon === undefined ? null : int64(beacon.epoch),
       bytesOf(record.key, encoding),
@@ -189,14 +194,16 @@ export class RecordSpool {
 }
 
 /**
- * One connector sends everything, so that the time of sending is the order of all; should its clock have gone back, a
- * record counts as sent with the newest one before it in its topic partition.
+ * One connector sends everything, so that the time of sending is the order of all, and inside a millisecond that of the
+ * source's log, where the half that leaves a key precedes the one that takes the other. A record never precedes one with
+ * a lower offset: should a clock have gone back, it counts as sent with the newest before it.
  */
 const inOrder = `copy (
-  select r.stream, r.record_offset, r.timestamp_ms, r.truncates, r.key,
+  select r.stream, r.record_offset, r.timestamp_ms, r.role, r.key,
     case when r.committed_us <= coalesce(r.latest_us, r.committed_us) then r.value end, r.headers
   from (
-    select r.*, s.latest_us, max(r.timestamp_ms) over (partition by r.stream order by r.record_offset) as sent
+    select r.*, s.latest_us,
+      max(array[r.timestamp_ms, r.committed_us, r.lsn, r.role]) over (partition by r.stream order by r.record_offset) as sent
     from rebuild.record r
     join rebuild.stream s using (stream)
     where r.record_offset >= s.next_offset
@@ -205,8 +212,14 @@ const inOrder = `copy (
   order by r.sent, r.stream, r.record_offset
 ) to stdout (format binary)`
 
+function roleOf({ op, headers }: ScannedRecord): RecordRole {
+  if (op === 't') return 'truncate'
+  if (headers?.includes('"__debezium.newkey"')) return 'key left'
+  return headers?.includes('"__debezium.oldkey"') ? 'key taken' : 'none'
+}
+
 function spooledRecord(row: BinaryRow, names: ReadonlyMap<number, StreamName>): SpooledRecord {
-  const [stream, offset, timestamp, truncates, key, value, headers] = row
+  const [stream, offset, timestamp, role, key, value, headers] = row
   const text = (bytes: Buffer | null | undefined) => bytes?.toString() ?? undefined
   return {
     ...names.get(stream!.readInt32BE())!,
@@ -215,7 +228,7 @@ function spooledRecord(row: BinaryRow, names: ReadonlyMap<number, StreamName>): 
     key: text(key),
     value: text(value),
     headers: text(headers),
-    truncates: truncates !== null,
+    role: ROLES[role!.readInt32BE()]!,
   }
 }
 

@@ -17,8 +17,9 @@ const MOST = { records: 20_000, bytes: 16 << 20 }
 export type Replay = (records: AsyncIterable<SpooledRecord>, onProgress: (records: number) => void) => Promise<void>
 
 /**
- * Applies records to the latest state of a database, as apply-latest-state does, in transactions of many; a truncate
- * follows everything that was sent before it. Throws an Error when a topic partition refuses its records.
+ * Applies records to the latest state of a database, as apply-latest-state does, in transactions of many. A truncate, and
+ * a row that takes values from the one that left its key, follow what other topic partitions have before them. Throws an
+ * Error when a topic partition refuses its records.
  */
 export function makeReplay(pool: pg.Pool, signal?: AbortSignal): Replay {
   const appliers = new Map<string, Applier>([
@@ -36,13 +37,18 @@ export function makeReplay(pool: pg.Pool, signal?: AbortSignal): Replay {
       bytes = 0
     }
     for await (const record of records) {
-      if (record.truncates) await flush()
+      if (followsOthers(record, open)) await flush()
       open.push(record)
       bytes += record.value?.length ?? 0
-      if (record.truncates || open.length >= MOST.records || bytes >= MOST.bytes) await flush()
+      if (record.role === 'truncate' || open.length >= MOST.records || bytes >= MOST.bytes) await flush()
     }
     await flush()
   }
+}
+
+function followsOthers({ role, topicPartition }: SpooledRecord, open: readonly SpooledRecord[]): boolean {
+  if (role === 'truncate') return open.length > 0
+  return role === 'key taken' && open.some((each) => each.role === 'key left' && each.topicPartition !== topicPartition)
 }
 
 type Delivered = RecordIdentity & Pick<SpooledRecord, 'key' | 'value'> & { readonly headers: KeyHeaders | undefined }

@@ -40,10 +40,16 @@ export type StateComparison = {
   readonly onlyRebuilt: readonly string[]
 }
 
-/** Whether the rebuilt state is the live one, of all tables that the live one applies. */
-export const isEqualState = ({ tables, stoppedRebuilt, onlyLive, onlyRebuilt }: StateComparison): boolean =>
-  stoppedRebuilt.length + onlyLive.length + onlyRebuilt.length === 0 &&
-  tables.every(({ differing, problem }) => differing === 0 && problem === undefined)
+/** Whether the rebuilt state is the live one, of every table. */
+export const isEqualState = (compared: StateComparison): boolean =>
+  countUnlike(compared) + compared.stoppedLive.length === 0 && compared.tables.every(({ differing }) => differing === 0)
+
+/** Tables that are not comparable as a whole. */
+export const countUnlike = ({ tables, stoppedRebuilt, onlyLive, onlyRebuilt }: StateComparison): number =>
+  stoppedRebuilt.length +
+  onlyLive.length +
+  onlyRebuilt.length +
+  tables.filter(({ problem }) => problem !== undefined).length
 
 /** What a comparison needs. */
 export type ComparisonOptions = {

@@ -1,0 +1,116 @@
+import type pg from 'pg'
+import { archiveMarks } from '#adapters/iceberg/archive-table.ts'
+import { currentSnapshot, type TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+import { alignColumns } from '../terminal/aligned-columns.ts'
+import { formatBytes, formatCount, formatQuantity, formatSeconds } from '../terminal/quantities.ts'
+
+/** How far a topic partition is archived; offsets are those of the first record that is not. */
+export type ArchivedStream = {
+  readonly topic: string
+  readonly topicPartition: number
+  readonly committedRecords: number
+  readonly waitingRecords: number
+  readonly committedTo: number
+  readonly archivedTo: number
+}
+
+/** What the archive holds, by its catalog, and what waits, by its ledger. */
+export type ArchiveStatus = {
+  readonly table: string
+  /** Null while nothing was committed. */
+  readonly location: string | null
+  readonly files: number
+  readonly rows: number
+  readonly bytes: number
+  /** Of rows that an engine deleted and no compaction has taken out; null where the engine does not say. */
+  readonly deleteFiles: number | null
+  readonly tableSnapshots: number
+  readonly commits: number
+  /** Since the newest commit; null before the first. */
+  readonly commitAgeSeconds: number | null
+  readonly waitingRecords: number
+  /** Since the oldest record that waits was written; null when none does. */
+  readonly waitingSeconds: number | null
+  readonly streams: readonly ArchivedStream[]
+}
+
+type StreamRow = {
+  topic: string
+  topic_partition: number
+  committed_records: string
+  waiting_records: string
+  committed_to: string | null
+  archived_to: string | null
+  waiting_seconds: number | null
+  commit_age_seconds: number | null
+}
+
+/** Reads it; `metadata` is undefined while there is no table. */
+export async function readArchiveStatus(
+  target: pg.ClientBase,
+  table: string,
+  metadata: TableMetadata | undefined,
+): Promise<ArchiveStatus> {
+  const { rows } = await target.query<StreamRow>(
+    `select *,
+       extract(epoch from clock_timestamp() - waiting_since)::float8 as waiting_seconds,
+       extract(epoch from clock_timestamp() - committed_at)::float8 as commit_age_seconds
+     from tidemark.archive_status
+     order by topic, topic_partition`,
+  )
+  const streams = rows.map((row) => ({
+    ...{ topic: row.topic, topicPartition: row.topic_partition },
+    ...{ committedRecords: Number(row.committed_records), waitingRecords: Number(row.waiting_records) },
+    ...{ committedTo: Number(row.committed_to ?? 0), archivedTo: Number(row.archived_to ?? 0) },
+  }))
+  const known = (values: (number | null)[]) => values.filter((value) => value !== null)
+  const ages = known(rows.map((row) => row.commit_age_seconds))
+  const waits = known(rows.map((row) => row.waiting_seconds))
+  return {
+    table,
+    ...tableFigures(metadata),
+    commitAgeSeconds: ages.length === 0 ? null : rounded(Math.min(...ages)),
+    waitingRecords: streams.reduce((sum, { waitingRecords }) => sum + waitingRecords, 0),
+    waitingSeconds: waits.length === 0 ? null : rounded(Math.max(...waits)),
+    streams,
+  }
+}
+
+const rounded = (seconds: number): number => Math.round(seconds * 10) / 10
+
+function tableFigures(metadata: TableMetadata | undefined) {
+  const summary = (metadata && currentSnapshot(metadata)?.summary) ?? {}
+  const deleteFiles = summary['total-delete-files']
+  return {
+    location: metadata?.location ?? null,
+    files: Number(summary['total-data-files'] ?? 0),
+    rows: Number(summary['total-records'] ?? 0),
+    bytes: Number(summary['total-files-size'] ?? 0),
+    deleteFiles: metadata === undefined || deleteFiles === undefined ? null : Number(deleteFiles),
+    tableSnapshots: metadata?.snapshots.length ?? 0,
+    commits: Number(metadata?.properties[archiveMarks.number] ?? 0),
+  }
+}
+
+/** It as lines for a person. */
+export function describeArchiveStatus(status: ArchiveStatus): string {
+  const { table, location, streams, commitAgeSeconds, waitingSeconds, deleteFiles } = status
+  const commits = `${formatQuantity(status.commits, 'commit')}, ${formatQuantity(status.tableSnapshots, 'table snapshot')}`
+  const size = `${formatQuantity(status.rows, 'row')} in ${formatQuantity(status.files, 'data file')}, ${formatBytes(status.bytes)}`
+  const newest = commitAgeSeconds === null ? 'none yet' : `${formatSeconds(commitAgeSeconds)} ago`
+  const since = waitingSeconds === null ? '' : `, the oldest for ${formatSeconds(waitingSeconds)}`
+  const facts = alignColumns([
+    ['table', location === null ? `${table}, not made yet` : `${table} at ${location}`],
+    ['content', size + (deleteFiles ? `, ${formatQuantity(deleteFiles, 'delete file')}` : '')],
+    ['commits', commits],
+    ['newest commit', newest],
+    ['waiting', formatQuantity(status.waitingRecords, 'record') + since],
+  ])
+  const rows = streams.map((stream) => [
+    `${stream.topic}-${stream.topicPartition}`,
+    ...[stream.committedTo, stream.archivedTo, stream.waitingRecords].map(formatCount),
+  ])
+  if (rows.length === 0) return facts.join('\n')
+  const header = ['topic partition', 'committed to', 'archived to', 'waiting']
+  return [...facts, '', ...alignColumns([header, ...rows], [1, 2, 3])].join('\n')
+}
