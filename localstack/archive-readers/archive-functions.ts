@@ -30,8 +30,8 @@ export type ArchiveFunctions = {
   archive(event: MSKEvent): Promise<void>
   /** Commits all that waits. */
   commit(): Promise<CommitSummary>
-  /** Merges, expires and removes orphans of that age. */
-  maintain(retention: Retention, orphanAgeMs: number): Promise<MaintenanceSummary>
+  /** Merges and expires, and removes orphans of an age where one is given. */
+  maintain(retention: Retention, orphanAgeMs?: number): Promise<MaintenanceSummary>
   /** The table as the catalog has it, made if it is not there. */
   openTable(): Promise<LoadedTable>
 }
@@ -59,7 +59,7 @@ export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): 
     ...{ openTable, removeSpent: store.remove, commit: { afterMs: 0, afterBytes: 0 }, print: () => undefined },
     asCommitter: (work) => asCommitter(pool, work),
   })
-  const maintain = (retention: Retention, orphanAgeMs: number) =>
+  const maintain = (retention: Retention, orphanAgeMs = 0) =>
     makeMaintainArchive({
       ...tools,
       ...{ retention, orphanAgeMs, loadTable: () => catalog.loadTable(table) },
@@ -89,6 +89,6 @@ export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): 
       print: () => undefined,
     }),
     commit: () => commit({}, Date.now() + HOUR_MS),
-    maintain: (retention, orphanAgeMs) => maintain(retention, orphanAgeMs)({ orphans: true }),
+    maintain: (retention, orphanAgeMs) => maintain(retention, orphanAgeMs)({ orphans: orphanAgeMs !== undefined }),
   }
 }

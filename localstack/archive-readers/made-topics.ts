@@ -5,7 +5,7 @@ import type { ExpectedRecord } from './tally.ts'
 export type MadeEvent = { readonly event: MSKEvent; readonly expected: readonly ExpectedRecord[] }
 
 /** Records of one topic partition in one event: with four of them, 6 MB. */
-const PER_STREAM = 1_200
+const PER_STREAM = 1_440
 /** The first and the last are on two days in UTC. */
 const FIRST_MS = Date.UTC(2026, 10, 26, 9)
 const SPAN_MS = 36 * 3_600_000

@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { MSKEvent } from 'aws-lambda'
+import { type ArchiveServices, makeArchiveFunctions } from '#localstack/archive-readers/archive-functions.ts'
+import { lastingPool } from '#test-support/lasting-pool.ts'
+
+/** What a process archives: events in files, in their order. */
+export type FunctionLoad = {
+  readonly services: ArchiveServices
+  readonly databaseUrl: string
+  readonly files: readonly string[]
+}
+
+/** When it archived, in ms since 1970, and how much memory it needed at most. */
+export type FunctionRun = {
+  readonly records: number
+  readonly startedAtMs: number
+  readonly endedAtMs: number
+  readonly memoryBytes: number
+}
+
+/** Archives one event after the other, each read and parsed as Lambda's runtime does. The first is not counted. */
+async function archiveAll({ services, databaseUrl, files }: FunctionLoad): Promise<FunctionRun> {
+  const pool = lastingPool({ connectionString: databaseUrl, max: 4 })
+  const { archive } = makeArchiveFunctions(services, pool)
+  let records = 0
+  let startedAtMs = Date.now()
+  for (const [index, file] of files.entries()) {
+    const event = JSON.parse(await readFile(file, 'utf8')) as MSKEvent
+    await archive(event)
+    // A cold start is not what is measured.
+    if (index === 0) startedAtMs = Date.now()
+    else records += Object.values(event.records).reduce((sum, each) => sum + each.length, 0)
+  }
+  const endedAtMs = Date.now()
+  await pool.end()
+  return { records, startedAtMs, endedAtMs, memoryBytes: await mostResident() }
+}
+
+async function mostResident(): Promise<number> {
+  const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(await readFile('/proc/self/status', 'utf8'))!
+  return Number(kilobytes) * 1024
+}
+
+// A process of its own: what else is measured must not be in its memory.
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  console.log(JSON.stringify(await archiveAll(JSON.parse(process.argv[2]!) as FunctionLoad)))
+}

@@ -1,0 +1,65 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { migrate } from '#adapters/postgres/migrate.ts'
+import { type ArchiveServices, archiveNamespace } from '#localstack/archive-readers/archive-functions.ts'
+import { formatDatabaseUrl } from '#localstack/database-url.ts'
+import { startGuard } from '#localstack/servers/guard.ts'
+import { startPostgres } from '#localstack/servers/postgres.ts'
+import { repository } from '#localstack/settings.ts'
+import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
+import { freePortPairs } from '#test-support/free-ports.ts'
+import { lastingPool } from '#test-support/lasting-pool.ts'
+
+/** The archive's servers and its target, which syncs to the disk; empty when they start. */
+export type ArchiveStack = {
+  readonly services: ArchiveServices
+  readonly servers: ArchiveServers
+  /** Of the administrator. */
+  readonly databaseUrl: string
+  readonly pool: pg.Pool
+  stop(): Promise<void>
+}
+
+export async function startArchiveStack(): Promise<ArchiveStack> {
+  const directory = await mkdtemp(join(tmpdir(), 'archive-bench-'))
+  const guard = startGuard()
+  const administrator = { username: 'postgres', password: 'bench' }
+  const [port] = (await freePortPairs(1)) as [number]
+  const [postgres, servers] = await Promise.all([
+    startPostgres({
+      ...{ name: 'postgres target', directory: join(directory, 'postgres'), port, database: 'target', administrator },
+      ...{ settings: { listen_addresses: '127.0.0.1', unix_socket_directories: '', timezone: 'UTC' } },
+      ...{ logFile: join(directory, 'postgres.log'), guard, signal: new AbortController().signal },
+    }),
+    startArchiveServers(),
+  ])
+  const databaseUrl = formatDatabaseUrl({ ...administrator, host: '127.0.0.1', port, dbname: 'target' })
+  await migrateTarget(databaseUrl)
+  const pool = lastingPool({ connectionString: databaseUrl, max: 4 })
+  return {
+    services: {
+      ...{ s3Endpoint: servers.s3Endpoint, catalogEndpoint: servers.catalogEndpoint },
+      warehouse: `arn:aws:s3tables:us-east-1:000000000000:bucket/${archiveNamespace}`,
+      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    },
+    ...{ servers, databaseUrl, pool },
+    async stop() {
+      await pool.end()
+      await Promise.all([servers.stop(), postgres.stop()])
+      guard.stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function migrateTarget(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await migrate(client, join(repository, 'sql/target'))
+  } finally {
+    await client.end()
+  }
+}

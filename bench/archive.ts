@@ -1,0 +1,111 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { MSKEvent } from 'aws-lambda'
+import { readDelivered } from '#lambdas/archive-changes/archived-record.ts'
+import { makeDataFiles } from '#lambdas/archive-changes/data-files.ts'
+import { makeArchiveFunctions } from '#localstack/archive-readers/archive-functions.ts'
+import { madeEvents } from '#localstack/archive-readers/made-topics.ts'
+import { runToEnd } from '#localstack/servers/finished-process.ts'
+import type { FunctionLoad, FunctionRun } from './archive-function.ts'
+import type { ArchiveStack } from './archive-stack.ts'
+
+/** Records of some 632 bytes of JSON, in events of 6 MB of base64, one at a time for each process of the function. */
+export type ArchiveResult = {
+  /** Archived in a second by one process, then by two that share the topic partitions. */
+  readonly perSecond: { readonly one: number; readonly two: number }
+  /** What a second of one core takes from records to data files, with nothing around it. */
+  readonly filesPerCoreSecond: number
+  /** The most memory that a process has held resident, under Node's limits in a function of 512 MB. Linux only. */
+  readonly memoryBytes: number
+  /** Of all that was archived: joined, and put into the table. */
+  readonly committed: { readonly records: number; readonly commits: number; readonly seconds: number }
+}
+
+/** Node's limits in a function of 512 MB, as AWS sets them. */
+const NODE_FLAGS = ['--max-semi-space-size=25', '--max-old-space-size=460']
+const program = join(import.meta.dirname, 'archive-function.ts')
+
+/** Archives as many records with one process, then with two, on real servers, and commits them. */
+export async function measureArchiving(stack: ArchiveStack, records: number): Promise<ArchiveResult> {
+  const filesPerCoreSecond = measureFiles()
+  const directory = await mkdtemp(join(tmpdir(), 'archive-events-'))
+  try {
+    const files = await writeEvents(directory, 2 * records)
+    const half = Math.ceil(files[0]!.length / 2)
+    const one = await run(stack, [files.flatMap((each) => each.slice(0, half))])
+    const two = await run(
+      stack,
+      files.map((each) => each.slice(half)),
+    )
+    const startedAt = performance.now()
+    const summary = await makeArchiveFunctions(stack.services, stack.pool).commit()
+    return {
+      perSecond: { one: one.perSecond, two: two.perSecond },
+      filesPerCoreSecond,
+      memoryBytes: Math.max(one.memoryBytes, two.memoryBytes),
+      committed: {
+        records: summary.records,
+        commits: summary.commits,
+        seconds: Math.round((performance.now() - startedAt) / 100) / 10,
+      },
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+const isOfChanges = ({ records }: MSKEvent): boolean => Object.keys(records)[0]!.startsWith('changes')
+
+/** Writes events for two processes: each gets two of four topic partitions. Returns the files of each, in their order. */
+async function writeEvents(directory: string, records: number): Promise<string[][]> {
+  const deliveries = Array.from(madeEvents(Math.ceil(records / 0.9)), ({ event }) => event).filter(isOfChanges)
+  const files: string[][] = [[], []]
+  // Two deliveries of two topic partitions are as large as one of four.
+  for (let next = 0; next + 1 < deliveries.length; next += 2) {
+    const [first, second] = [deliveries[next]!.records, deliveries[next + 1]!.records]
+    for (const process of [0, 1]) {
+      const streams = [2 * process, 2 * process + 1].map((slot) => `changes-${slot}`)
+      const held = streams.map((stream) => [stream, [...first[stream]!, ...second[stream]!]])
+      const file = join(directory, `${process}-${next}.json`)
+      await writeFile(file, JSON.stringify({ ...deliveries[next], records: Object.fromEntries(held) }))
+      files[process]!.push(file)
+    }
+  }
+  return files
+}
+
+/** Runs as many processes at once as there are lists of files. */
+async function run({ services, databaseUrl }: ArchiveStack, lists: readonly (readonly string[])[]) {
+  const runs = await Promise.all(
+    lists.map(async (files): Promise<FunctionRun> => {
+      const load: FunctionLoad = { services, databaseUrl, files }
+      const { code, output } = await runToEnd(process.execPath, [...NODE_FLAGS, program, JSON.stringify(load)])
+      if (code !== 0) throw new Error(`a process that archives ended with exit code ${code}:\n${output}`)
+      return JSON.parse(output.trim().split('\n').at(-1)!)
+    }),
+  )
+  const ms = Math.max(...runs.map((each) => each.endedAtMs)) - Math.min(...runs.map((each) => each.startedAtMs))
+  const records = runs.reduce((sum, each) => sum + each.records, 0)
+  return {
+    perSecond: Math.round((records / ms) * 1000),
+    memoryBytes: Math.max(...runs.map((each) => each.memoryBytes)),
+  }
+}
+
+const RUNS = 8
+
+/** The best of a few runs, in time of the core: others may use the machine meanwhile. */
+function measureFiles(): number {
+  const streams = Array.from(madeEvents(20_000), ({ event }) => event)
+    .filter(isOfChanges)
+    .flatMap(({ records }) => Object.values(records))
+  const records = streams.reduce((sum, each) => sum + each.length, 0)
+  const rates = Array.from({ length: RUNS }, () => {
+    const before = process.cpuUsage()
+    for (const each of streams) makeDataFiles('s3://bench/table', each.map(readDelivered), 0)
+    const { user, system } = process.cpuUsage(before)
+    return records / ((user + system) / 1e6)
+  })
+  return Math.round(Math.max(...rates))
+}
