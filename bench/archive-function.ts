@@ -11,11 +11,13 @@ export type FunctionLoad = {
   readonly files: readonly string[]
 }
 
-/** When it archived, in ms since 1970, and how much memory it needed at most. */
+/** When it archived, in ms since 1970, and what it needed for it. */
 export type FunctionRun = {
   readonly records: number
   readonly startedAtMs: number
   readonly endedAtMs: number
+  /** Of a core that it used for them; the servers' not among it. */
+  readonly coreSeconds: number
   readonly memoryBytes: number
 }
 
@@ -25,16 +27,19 @@ async function archiveAll({ services, databaseUrl, files }: FunctionLoad): Promi
   const { archive } = makeArchiveFunctions(services, pool)
   let records = 0
   let startedAtMs = Date.now()
+  let before = process.cpuUsage()
   for (const [index, file] of files.entries()) {
     const event = JSON.parse(await readFile(file, 'utf8')) as MSKEvent
     await archive(event)
     // A cold start is not what is measured.
-    if (index === 0) startedAtMs = Date.now()
+    if (index === 0) [startedAtMs, before] = [Date.now(), process.cpuUsage()]
     else records += Object.values(event.records).reduce((sum, each) => sum + each.length, 0)
   }
   const endedAtMs = Date.now()
+  const { user, system } = process.cpuUsage(before)
   await pool.end()
-  return { records, startedAtMs, endedAtMs, memoryBytes: await mostResident() }
+  const coreSeconds = (user + system) / 1e6
+  return { records, startedAtMs, endedAtMs, coreSeconds, memoryBytes: await mostResident() }
 }
 
 async function mostResident(): Promise<number> {

@@ -14,7 +14,8 @@ import type { ArchiveStack } from './archive-stack.ts'
 export type ArchiveResult = {
   /** Archived in a second by one process, then by two that share the topic partitions. */
   readonly perSecond: { readonly one: number; readonly two: number }
-  /** What a second of one core takes from records to data files, with nothing around it. */
+  /** In a second of a core by the function, servers aside; and of that, from records to data files with nothing around it. */
+  readonly perCoreSecond: number
   readonly filesPerCoreSecond: number
   /** The most memory that a process has held resident, under Node's limits in a function of 512 MB. Linux only. */
   readonly memoryBytes: number
@@ -42,6 +43,7 @@ export async function measureArchiving(stack: ArchiveStack, records: number): Pr
     const summary = await makeArchiveFunctions(stack.services, stack.pool).commit()
     return {
       perSecond: { one: one.perSecond, two: two.perSecond },
+      perCoreSecond: two.perCoreSecond,
       filesPerCoreSecond,
       memoryBytes: Math.max(one.memoryBytes, two.memoryBytes),
       committed: {
@@ -87,8 +89,10 @@ async function run({ services, databaseUrl }: ArchiveStack, lists: readonly (rea
   )
   const ms = Math.max(...runs.map((each) => each.endedAtMs)) - Math.min(...runs.map((each) => each.startedAtMs))
   const records = runs.reduce((sum, each) => sum + each.records, 0)
+  const coreSeconds = runs.reduce((sum, each) => sum + each.coreSeconds, 0)
   return {
     perSecond: Math.round((records / ms) * 1000),
+    perCoreSecond: Math.round(records / coreSeconds),
     memoryBytes: Math.max(...runs.map((each) => each.memoryBytes)),
   }
 }
