@@ -1341,44 +1341,6 @@ end
 $function$
 -- owned by postgres
 
-CREATE OR REPLACE FUNCTION tidemark.misread_dates()
- RETURNS TABLE(schema_name text, table_name text, column_name text, row_count bigint, fix text)
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
- SET "DateStyle" TO 'ISO'
-AS $function$
-declare
-  found_column record;
-  condition text;
-begin
-  for found_column in
-    select n.nspname, c.relname, a.attname
-    from pg_publication_rel p
-    join pg_publication b on b.oid = p.prpubid and b.pubname = 'tidemark'
-    join pg_class c on c.oid = p.prrelid
-    join pg_namespace n on n.oid = c.relnamespace
-    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-    cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) t
-    where n.nspname <> 'tidemark'
-      and t.carried = 'date'
-    order by n.nspname, c.relname, a.attnum
-  loop
-    schema_name := found_column.nspname;
-    table_name := found_column.relname;
-    column_name := found_column.attname;
-    condition := format(
-      '%1$I between date ''4713-01-01 BC'' and date ''0001-12-31 BC'' or %1$I between date ''1582-10-05'' and date ''1582-10-14''',
-      column_name);
-    execute format('select count(*) from only %I.%I where %s', schema_name, table_name, condition) into row_count;
-    fix := format('update only %I.%I set %I = %I where %s', schema_name, table_name, column_name, column_name, condition);
-    if row_count > 0 then
-      return next;
-    end if;
-  end loop;
-end
-$function$
--- owned by postgres
-
 CREATE OR REPLACE FUNCTION tidemark.near_names(wanted text)
  RETURNS SETOF text
  LANGUAGE plpgsql

@@ -97,9 +97,6 @@ export async function changeTypeTable(client: pg.ClientBase, of: CorpusType): Pr
     await store(client, `update ${table} set v = ${pg.escapeLiteral(following)} where id = ${changed + i}`)
     await store(client, `insert into ${table} (id, v) values (${inserted + i}, ${pg.escapeLiteral(value)})`)
   }
-  for (const [i, value] of of.misread.entries()) {
-    await client.query(`insert into ${table} (id, v) values (${inserted + 500 + i}, ${pg.escapeLiteral(value)})`)
-  }
   await client.query(`insert into ${table} (id) values (${inserted + 999})`)
   await client.query(`delete from ${table} where id >= ${deleted} and id < ${inserted}`)
 }
@@ -160,4 +157,16 @@ export async function createLaterTable(
       await store(client, `update ${name} set c${number} = ${pg.escapeLiteral(values[row]!)} where id = ${row}`)
     }
   }
+}
+
+/** Rows of the table that is read in chunks: the driver reads its seventh in another format than the first. */
+export const CHUNKED_ROWS = 8 * 8_192
+
+/** A table that comes later and is read in several chunks. Its days lead through the year 1 and through October 1582. */
+export async function createChunkedTable(client: pg.ClientBase): Promise<void> {
+  await client.query('create table chunked (day date primary key, other date)')
+  const days = `select date '0100-01-01 BC' + g from generate_series(0, 51199) g
+    union all select date '1560-01-01' + g from generate_series(0, ${CHUNKED_ROWS - 51_200 - 3}) g
+    union all values ('infinity'::date), ('-infinity')`
+  await client.query(`insert into chunked select day, day from (${days}) d (day)`)
 }

@@ -13,7 +13,6 @@ export type CorpusType = {
   readonly number: number
   /** Postgres's input text. */
   readonly values: readonly string[]
-  readonly misread: readonly string[]
   readonly stops: readonly string[]
   readonly keyStops: readonly string[]
   /** An expression for a value that Postgres stores apart from its row. */
@@ -24,7 +23,6 @@ type Value = string | { prefix?: string; repeat: string; times: number }
 type Entry = {
   type: string
   values: Value[]
-  misread?: string[]
   stops?: string[]
   keyStops?: string[]
   large?: string
@@ -37,8 +35,8 @@ export function readCorpus(): CorpusType[] {
     const parsed = JSON.parse(readFileSync(join(directory, name), 'utf8')) as Entry[]
     return parsed.map((entry) => ({ ...entry, family: name.slice(0, -'.json'.length) }))
   })
-  return entries.map(({ type, family, values, misread = [], stops = [], keyStops = [], large }, number) => {
-    return { type, family, number, values: values.map(textOf), misread, stops, keyStops, large }
+  return entries.map(({ type, family, values, stops = [], keyStops = [], large }, number) => {
+    return { type, family, number, values: values.map(textOf), stops, keyStops, large }
   })
 }
 

@@ -20,9 +20,6 @@ another column, deleted, and used as a key. **Exact** means that the target then
 is not exact is refused: the table is not captured, \`tidemark.uncaptured\` in the source says why and gives the SQL that
 changes it. There is no third way but these:
 
-- **date**: what is streamed is exact. A reading of the table (when it is captured, or read again) shows dates before the
-  year 1 without BC and those of 5 to 14 October 1582 ten days later. \`select * from tidemark.misread_dates()\` in the source
-  finds such rows and gives the update that sends them again.
 - **timestamp without time zone**: values after 294247-01-10 04:00:54.775806 stop their table. 294247-01-10 04:00:54.775807
   cannot be told from infinity.
 - a text, jsonb, bytea, … that is the word for an unchanged TOASTed value (\`core/codecs/unavailable.ts\`) is taken for one.

@@ -8,6 +8,7 @@ import { runToEnd } from '#localstack/servers/finished-process.ts'
 import { correction, parseChecksums, prepareJars } from '#localstack/servers/jars.ts'
 
 const classes = {
+  'io.debezium.connector.postgresql.connection.PostgresConnection': ['$PostgresValueConverterBuilder'],
   'io.debezium.connector.postgresql.connection.WalPositionLocator': ['$1'],
   'io.debezium.connector.postgresql.connection.pgoutput.ColumnMetaData': [],
   'io.debezium.connector.postgresql.connection.pgoutput.PgOutputMessageDecoder': ['$1', '$2', '$3', '$MessageType'],
