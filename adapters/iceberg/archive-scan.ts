@@ -47,13 +47,9 @@ export async function scanArchive(store: Pick<ObjectStore, 'get'>, metadata: Tab
   }
   const data = new Map<string, ManifestEntry & { deleted: Set<number> }>()
   const deletes: ManifestEntry[] = []
-  for (const manifest of await readManifests(store, metadata)) {
-    const { entries } = readManifest(await read(store, manifest.manifest_path))
-    for (const entry of inherit(entries, manifest)) {
-      if (entry.status === DELETED) continue
-      if (entry.data_file.content === 0) data.set(entry.data_file.file_path, { ...entry, deleted: new Set() })
-      else deletes.push(entry)
-    }
+  for await (const entry of readEntries(store, metadata)) {
+    if (entry.data_file.content === 0) data.set(entry.data_file.file_path, { ...entry, deleted: new Set() })
+    else deletes.push(entry)
   }
   for (const entry of deletes) await applyDeletes(store, entry, data)
   const files = [...data.values()].map(scannedFile).sort((a, b) => a.sequenceNumber - b.sequenceNumber)
@@ -61,6 +57,20 @@ export async function scanArchive(store: Pick<ObjectStore, 'get'>, metadata: Tab
     files,
     records: files.reduce((sum, { records, deleted }) => sum + records - deleted.size, 0),
     bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
+}
+
+/** Each commit has a manifest until maintenance merges them: so many are fetched at once. */
+const MANIFESTS_AT_ONCE = 16
+
+async function* readEntries(store: Pick<ObjectStore, 'get'>, metadata: TableMetadata): AsyncGenerator<ManifestEntry> {
+  const manifests = await readManifests(store, metadata)
+  for (let from = 0; from < manifests.length; from += MANIFESTS_AT_ONCE) {
+    const some = manifests.slice(from, from + MANIFESTS_AT_ONCE)
+    const contents = await Promise.all(some.map(({ manifest_path }) => read(store, manifest_path)))
+    for (const [i, content] of contents.entries()) {
+      for (const entry of inherit(readManifest(content).entries, some[i]!)) if (entry.status !== DELETED) yield entry
+    }
   }
 }
 

@@ -1,8 +1,15 @@
-import { type ArchiveScan, readScannedFile, type ScannedFile, scanArchive } from '#adapters/iceberg/archive-scan.ts'
+import {
+  type ArchiveScan,
+  readScannedFile,
+  type ScannedFile,
+  type ScannedRecord,
+  scanArchive,
+} from '#adapters/iceberg/archive-scan.ts'
 import { type Archive, loadArchive } from '../archive/archive-access.ts'
 import { formatCount, formatQuantity } from '../terminal/quantities.ts'
 import { findGap } from './contiguity.ts'
 import { boundsOf, type Cut, isPassed, latestUsOf } from './cut.ts'
+import { readAhead } from './read-ahead.ts'
 import type { RecordSpool, StreamBound } from './record-spool.ts'
 
 /** What the reading of the archive needs. */
@@ -66,20 +73,33 @@ export class ArchiveReading {
     isNeeded: (file: ScannedFile) => boolean,
     ends: ReadonlyMap<string, number> = new Map(),
   ): Promise<void> {
-    const { archive, spool, onProgress, signal } = this.#options
+    const { spool } = this.#options
     const beganMs = performance.now()
-    for (const file of files) {
-      if (this.#read.has(file.path) || !isNeeded(file)) continue
+    const unread = files.filter(({ path }) => !this.#read.has(path))
+    await spool.add(this.#portionsOf(unread, isNeeded, ends))
+    await spool.seal()
+    this.seconds += Math.round(performance.now() - beganMs) / 1000
+  }
+
+  async *#portionsOf(
+    files: readonly ScannedFile[],
+    isNeeded: (file: ScannedFile) => boolean,
+    ends: ReadonlyMap<string, number>,
+  ): AsyncGenerator<ScannedRecord[]> {
+    const { archive, spool, onProgress, signal } = this.#options
+    const store = readAhead(archive.store, files)
+    for (const [place, file] of files.entries()) {
+      // Asked as late as here: what was read so far decides.
+      if (!isNeeded(file)) continue
       signal?.throwIfAborted()
-      onProgress(
-        `reading the archive: file ${this.files + 1} of ${files.length}, ${formatQuantity(spool.records, 'record')}`,
-      )
-      await spool.add(unread(readScannedFile(archive.store, file), ends))
+      const records = formatQuantity(spool.records, 'record')
+      onProgress(`reading the archive: file ${place + 1} of ${files.length}, ${records}`)
+      for await (const portion of readScannedFile(store, file)) {
+        yield portion.filter((r) => r.offset >= (ends.get(`${r.topic}-${r.topicPartition}`) ?? 0))
+      }
       this.#read.add(file.path)
       this.files++
     }
-    await spool.seal()
-    this.seconds += Math.round(performance.now() - beganMs) / 1000
   }
 }
 
@@ -88,13 +108,5 @@ export async function requireAll(spool: RecordSpool, bounds: readonly StreamBoun
   const gap = await findGap(spool, bounds)
   if (gap !== undefined) {
     throw new Error(`${gap} are missing in the archive: what follows them cannot be rebuilt exactly`)
-  }
-}
-
-type Portions = ReturnType<typeof readScannedFile>
-
-async function* unread(portions: Portions, ends: ReadonlyMap<string, number>): Portions {
-  for await (const records of portions) {
-    yield records.filter((r) => r.offset >= (ends.get(`${r.topic}-${r.topicPartition}`) ?? 0))
   }
 }

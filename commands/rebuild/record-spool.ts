@@ -82,7 +82,7 @@ export class RecordSpool {
         client.query(copyFrom('copy rebuild.record from stdin (format binary)')),
       )
       for (const [name, stream] of this.#streams) {
-        const [, topic, topicPartition] = /^(.*)-(\d+)$/.exec(name)!
+        const { topic, topicPartition } = streamName(name)
         await client.query(
           'insert into rebuild.stream (stream, topic, topic_partition) values ($1, $2, $3) on conflict do nothing',
           [stream, topic, topicPartition],
