@@ -71,12 +71,12 @@ export function rebuildAndCompare(
 }
 
 /** Rebuilds the state of a cut and puts it into a schema of the target. Throws an Error when the archive does not allow it. */
-export function rebuildAndPublish(
+export async function rebuildAndPublish(
   options: RebuildOptions & { readonly cut: Cut; readonly schema: string; readonly replace: boolean },
 ): Promise<PublishedRebuild> {
   const { archive, tables, cut, schema, replace, onProgress } = options
+  await withClient(archive.target, (target) => requireFreeSchema(target, schema, replace))
   return withWork(options, async (work) => {
-    await withClient(archive.target, (target) => requireFreeSchema(target, schema, replace))
     await work.replay(await work.reading.readUntil(cut))
     return withStateSession(work.scratch.url, async (rebuilt) => {
       const unfinished = [...(await readStopped(rebuilt)), ...(await readUnderWay(rebuilt))]
