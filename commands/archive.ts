@@ -44,10 +44,8 @@ export async function main(argv: string[]): Promise<number> {
 }
 
 async function showStatus(values: Values): Promise<void> {
-  const { catalog, table, target } = await findArchive(values)
-  const loaded = await catalog.loadTable(table)
-  const name = `${table.namespace}.${table.name}`
-  const status = await withClient(target, (client) => readArchiveStatus(client, name, loaded?.metadata))
+  const archive = await findArchive(values)
+  const status = await withClient(archive.target, (client) => readArchiveStatus(client, archive))
   console.log(values.json ? JSON.stringify(status, null, 2) : describeArchiveStatus(status))
 }
 

@@ -1,8 +1,10 @@
 import type pg from 'pg'
+import { scanArchive } from '#adapters/iceberg/archive-scan.ts'
 import { archiveMarks } from '#adapters/iceberg/archive-table.ts'
-import { currentSnapshot, type TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+import type { TableMetadata } from '#adapters/iceberg/table-metadata.ts'
 import { alignColumns } from '../terminal/aligned-columns.ts'
 import { formatBytes, formatCount, formatQuantity, formatSeconds } from '../terminal/quantities.ts'
+import type { Archive } from './archive-access.ts'
 
 /** How far a topic partition is archived; offsets are those of the first record that is not. */
 export type ArchivedStream = {
@@ -22,8 +24,8 @@ export type ArchiveStatus = {
   readonly files: number
   readonly rows: number
   readonly bytes: number
-  /** Of rows that an engine deleted and no compaction has taken out; null where the engine does not say. */
-  readonly deleteFiles: number | null
+  /** Rows that an engine deleted and that its compaction has not taken out yet; not among `rows`. */
+  readonly deletedRows: number
   readonly tableSnapshots: number
   readonly commits: number
   /** Since the newest commit; null before the first. */
@@ -45,12 +47,10 @@ type StreamRow = {
   commit_age_seconds: number | null
 }
 
-/** Reads it; `metadata` is undefined while there is no table. */
-export async function readArchiveStatus(
-  target: pg.ClientBase,
-  table: string,
-  metadata: TableMetadata | undefined,
-): Promise<ArchiveStatus> {
+/** Reads it. */
+export async function readArchiveStatus(target: pg.ClientBase, archive: Archive): Promise<ArchiveStatus> {
+  const { catalog, table, store } = archive
+  const metadata = (await catalog.loadTable(table))?.metadata
   const { rows } = await target.query<StreamRow>(
     `select *,
        extract(epoch from clock_timestamp() - waiting_since)::float8 as waiting_seconds,
@@ -67,8 +67,8 @@ export async function readArchiveStatus(
   const ages = known(rows.map((row) => row.commit_age_seconds))
   const waits = known(rows.map((row) => row.waiting_seconds))
   return {
-    table,
-    ...tableFigures(metadata),
+    table: `${table.namespace}.${table.name}`,
+    ...(metadata === undefined ? NOTHING_YET : await readFigures(store, metadata)),
     commitAgeSeconds: ages.length === 0 ? null : rounded(Math.min(...ages)),
     waitingRecords: streams.reduce((sum, { waitingRecords }) => sum + waitingRecords, 0),
     waitingSeconds: waits.length === 0 ? null : rounded(Math.max(...waits)),
@@ -78,30 +78,29 @@ export async function readArchiveStatus(
 
 const rounded = (seconds: number): number => Math.round(seconds * 10) / 10
 
-function tableFigures(metadata: TableMetadata | undefined) {
-  const summary = (metadata && currentSnapshot(metadata)?.summary) ?? {}
-  const deleteFiles = summary['total-delete-files']
+const NOTHING_YET = { location: null, files: 0, rows: 0, bytes: 0, deletedRows: 0, tableSnapshots: 0, commits: 0 }
+
+/** From the manifests: engines that change a table leave totals out of the summary. */
+async function readFigures(store: Archive['store'], metadata: TableMetadata) {
+  const { files, records, bytes } = await scanArchive(store, metadata)
   return {
-    location: metadata?.location ?? null,
-    files: Number(summary['total-data-files'] ?? 0),
-    rows: Number(summary['total-records'] ?? 0),
-    bytes: Number(summary['total-files-size'] ?? 0),
-    deleteFiles: metadata === undefined || deleteFiles === undefined ? null : Number(deleteFiles),
-    tableSnapshots: metadata?.snapshots.length ?? 0,
-    commits: Number(metadata?.properties[archiveMarks.number] ?? 0),
+    ...{ location: metadata.location, files: files.length, rows: records, bytes },
+    deletedRows: files.reduce((sum, { deleted }) => sum + deleted.size, 0),
+    tableSnapshots: metadata.snapshots.length,
+    commits: Number(metadata.properties[archiveMarks.number] ?? 0),
   }
 }
 
 /** It as lines for a person. */
 export function describeArchiveStatus(status: ArchiveStatus): string {
-  const { table, location, streams, commitAgeSeconds, waitingSeconds, deleteFiles } = status
+  const { table, location, streams, commitAgeSeconds, waitingSeconds, deletedRows } = status
   const commits = `${formatQuantity(status.commits, 'commit')}, ${formatQuantity(status.tableSnapshots, 'table snapshot')}`
   const size = `${formatQuantity(status.rows, 'row')} in ${formatQuantity(status.files, 'data file')}, ${formatBytes(status.bytes)}`
   const newest = commitAgeSeconds === null ? 'none yet' : `${formatSeconds(commitAgeSeconds)} ago`
   const since = waitingSeconds === null ? '' : `, the oldest for ${formatSeconds(waitingSeconds)}`
   const facts = alignColumns([
     ['table', location === null ? `${table}, not made yet` : `${table} at ${location}`],
-    ['content', size + (deleteFiles ? `, ${formatQuantity(deleteFiles, 'delete file')}` : '')],
+    ['content', size + (deletedRows > 0 ? `, and ${formatQuantity(deletedRows, 'deleted row')}` : '')],
     ['commits', commits],
     ['newest commit', newest],
     ['waiting', formatQuantity(status.waitingRecords, 'record') + since],
