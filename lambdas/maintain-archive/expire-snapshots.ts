@@ -1,4 +1,5 @@
 import { prepareExpiry } from '#adapters/iceberg/expiry.ts'
+import { readManifestList } from '#adapters/iceberg/manifest-list.ts'
 import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/settled-commit.ts'
 import { snapshotOf, type TableMetadata, type TableSnapshot } from '#adapters/iceberg/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
@@ -49,18 +50,33 @@ async function uselessFiles(
 ): Promise<string[]> {
   const gone = new Set(expired)
   const kept = new Set<string>()
-  for (const snapshot of metadata.snapshots.filter((each) => !gone.has(each))) {
-    for (const { manifest_path } of await readManifests(store, metadata, snapshot)) kept.add(manifest_path)
-  }
+  await eachSnapshot(
+    metadata.snapshots.filter((each) => !gone.has(each)),
+    async (snapshot) => {
+      for (const { manifest_path } of await readManifests(store, metadata, snapshot)) kept.add(manifest_path)
+    },
+  )
   const useless = new Set<string>()
-  for (const snapshot of expired) {
-    const list = await store.get(snapshot['manifest-list'])
+  await eachSnapshot(expired, async (snapshot) => {
+    const bytes = await store.get(snapshot['manifest-list'])
     // An earlier run got as far as this, and no further.
-    if (list === undefined) continue
+    if (bytes === undefined) return
     useless.add(snapshot['manifest-list'])
-    for (const { manifest_path } of await readManifests(store, metadata, snapshot)) {
-      if (!kept.has(manifest_path)) useless.add(manifest_path)
-    }
-  }
+    for (const { manifest_path } of readManifestList(bytes)) if (!kept.has(manifest_path)) useless.add(manifest_path)
+  })
   return [...useless]
+}
+
+/** The committer waits meanwhile: one after the other would take as long as there are table snapshots. */
+const AT_ONCE = 16
+
+async function eachSnapshot(
+  snapshots: readonly TableSnapshot[],
+  work: (snapshot: TableSnapshot) => Promise<void>,
+): Promise<void> {
+  const left = [...snapshots]
+  const workOff = async () => {
+    for (let next = left.pop(); next !== undefined; next = left.pop()) await work(next)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, workOff))
 }
