@@ -5,14 +5,14 @@ import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { type CorpusType, readCorpus, readTypeDefinitions } from '#test-support/type-corpus/corpus.ts'
 import {
-  CHUNKED_ROWS,
   type Conditions,
   changeKeyTable,
   changeTypeTable,
-  createChunkedTable,
+  createDateTables,
   createKeyTable,
   createLaterTable,
   createTypeTable,
+  DATE_ROWS,
   fillKeyTable,
   fillTypeTable,
   prepareTypeRules,
@@ -57,7 +57,7 @@ beforeAll(async () => {
     const types = corpus.filter((of) => of.family === family && isCarried(of))
     await inTransaction(() => createLaterTable(session, `later_${family.replaceAll('-', '_')}`, types))
   }
-  await inTransaction(() => createChunkedTable(session))
+  await inTransaction(() => createDateTables(session))
   comparison = await compare()
 }, 900_000)
 afterAll(async () => {
@@ -95,10 +95,10 @@ test('docs/types.md says what this run found', async () => {
   await expect(describeTypes(findings)).toMatchFileSnapshot('../docs/types.md')
 })
 
-test('a table whose key is a date is read chunk after chunk, with every day as it is', () => {
-  const read = comparison.tables.filter(({ table }) => table === 'public.chunked')
+test.each(['days_in_chunks', 'days_at_once'])('days before the year 1 and of 1582 are read as they are: %s', (name) => {
+  const read = comparison.tables.filter(({ table }) => table === `public.${name}`)
 
-  expect(read).toMatchObject([{ sourceRows: CHUNKED_ROWS, targetRows: CHUNKED_ROWS, differing: 0 }])
+  expect(read).toMatchObject([{ sourceRows: DATE_ROWS, targetRows: DATE_ROWS, differing: 0 }])
 })
 
 test.each(corpus.filter(({ stops }) => stops.length > 0))(

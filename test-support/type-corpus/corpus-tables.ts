@@ -159,14 +159,16 @@ export async function createLaterTable(
   }
 }
 
-/** Rows of the table that is read in chunks: the driver reads its seventh in another format than the first. */
-export const CHUNKED_ROWS = 8 * 8_192
+/** Rows of each table of dates: in eight chunks. The driver reads the seventh in another format than the first. */
+export const DATE_ROWS = 8 * 8_192
 
-/** A table that comes later and is read in several chunks. Its days lead through the year 1 and through October 1582. */
-export async function createChunkedTable(client: pg.ClientBase): Promise<void> {
-  await client.query('create table chunked (day date primary key, other date)')
-  const days = `select date '0100-01-01 BC' + g from generate_series(0, 51199) g
-    union all select date '1560-01-01' + g from generate_series(0, ${CHUNKED_ROWS - 51_200 - 3}) g
-    union all values ('infinity'::date), ('-infinity')`
-  await client.query(`insert into chunked select day, day from (${days}) d (day)`)
+/** Two tables that come later: one is read in chunks, the other has a date as its key and is read all at once. */
+export async function createDateTables(client: pg.ClientBase): Promise<void> {
+  await client.query('create table days_in_chunks (id integer generated always as identity primary key, day date)')
+  await client.query(`insert into days_in_chunks (day)
+    select date '0100-01-01 BC' + g from generate_series(0, 51199) g
+    union all select date '1560-01-01' + g from generate_series(0, ${DATE_ROWS - 51_200 - 3}) g
+    union all values ('infinity'::date), ('-infinity')`)
+  await client.query('create table days_at_once (day date primary key)')
+  await client.query('insert into days_at_once select day from days_in_chunks')
 }
