@@ -107,6 +107,6 @@ export class ArchiveReading {
 export async function requireAll(spool: RecordSpool, bounds: readonly StreamBound[]): Promise<void> {
   const gap = await findGap(spool, bounds)
   if (gap !== undefined) {
-    throw new Error(`${gap} are missing in the archive: what follows them cannot be rebuilt exactly`)
+    throw new Error(`the archive lacks ${gap}: what follows cannot be rebuilt exactly`)
   }
 }

@@ -2,7 +2,8 @@ import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import type { ScannedRecord } from '#adapters/iceberg/archive-scan.ts'
-import { type Beacon, EnvelopeError, readRecord } from '#core/envelope.ts'
+import type { Beacon } from '#core/envelope.ts'
+import { beaconOf } from './archived-beacon.ts'
 import { type BinaryRow, decodeRows, encodeRows, int32, int64, readInt64 } from './copy-binary.ts'
 
 /** A topic partition. */
@@ -240,19 +241,6 @@ function streamName(name: string): StreamName {
 /** Bytes that are no text came in base64; what is applied of them is what apply-latest-state makes of them. */
 const bytesOf = (text: string | null, encoding: ScannedRecord['encoding']): Buffer | null =>
   text === null ? null : Buffer.from(text, encoding === 'base64' ? 'base64' : 'utf8')
-
-/** Only a streamed beacon is a watermark: those that a reading reads precede its rows. */
-function beaconOf(value: string | null): Beacon | undefined {
-  if (value === null) return undefined
-  try {
-    const incoming = readRecord(value)
-    return incoming.kind === 'beacon' && incoming.position.phase === 1 ? incoming.beacon : undefined
-  } catch (error) {
-    // Whoever applies it keeps it in quarantine.
-    if (error instanceof EnvelopeError || error instanceof SyntaxError) return undefined
-    throw error
-  }
-}
 
 async function* mapPortions<A, B>(portions: AsyncIterable<readonly A[]>, map: (one: A) => B): AsyncGenerator<B[]> {
   for await (const portion of portions) yield portion.map(map)
