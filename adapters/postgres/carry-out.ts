@@ -87,10 +87,15 @@ async function leaveOutTruncated(client: pg.PoolClient, plan: BatchPlan): Promis
   for (const { generation_of, epoch, lsn } of rows) {
     if (lsn === '0') continue
     const at = { epoch, phase: 1, lsn: Number(lsn) } as const
-    for (const segment of plan.segments)
-      segment.get(generation_of)?.rows.forEach((write, key, all) => {
-        if (write.mode === 'ordered' && comparePositions(write.position, at) < 0) all.delete(key)
+    for (const segment of plan.segments) {
+      const writes = segment.get(generation_of)
+      writes?.rows.forEach((write, key, all) => {
+        // A table that is truncated while it is read is read anew: what is read here was read before the truncate.
+        const before =
+          write.mode === 'ordered' ? comparePositions(write.position, at) < 0 : !writes.table.contract.complete
+        if (before) all.delete(key)
       })
+    }
   }
 }
 

@@ -194,6 +194,19 @@ describe('a truncate', () => {
     expect(await rows()).toMatchObject([{ id: '2' }])
   })
 
+  test('takes the rows that were read before it and come later in another topic partition', async () => {
+    const reading = ordersContract({ topicPartitions: 2, complete: false })
+    const whole = ordersContract({ topicPartitions: 2, version: 2 })
+    const ahead = new ChangeLog().contract(reading).contract(whole, { lsn: 15 }).truncate({ lsn: 20 })
+    const behind = new ChangeLog().contract(reading).incrementalRead({ id: 1, name: 'read', amount: null })
+    behind.contract(whole, { lsn: 15 }).create({ id: 2, name: 'after', amount: null }, { lsn: 30 })
+
+    await applyTo(0, ahead.records)
+    await applyTo(1, behind.records)
+
+    expect(await rows()).toMatchObject([{ id: '2' }])
+  })
+
   test('inside a batch takes the changes before it and no others', async () => {
     const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
     log.truncate({ lsn: 20 }).create({ id: 2, name: 'b', amount: null }, { lsn: 30 })
