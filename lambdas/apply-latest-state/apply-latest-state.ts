@@ -1,6 +1,7 @@
 import type { MSKEvent } from 'aws-lambda'
 import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
 import type { ProgressKey } from '#adapters/postgres/progress.ts'
+import { type Metric, metricsLine } from '../metrics-line.ts'
 import { type DeliveredRecord, decodeDelivered } from './delivered-record.ts'
 import { histogramOf } from './latency-histogram.ts'
 
@@ -58,7 +59,7 @@ export function makeApplyLatestState(options: ApplyLatestStateOptions): (event: 
     const settled = await Promise.allSettled(
       Object.values(event.records).map((records) => applyOne(options, records, summary)),
     )
-    options.print(metricsLine(summary, options.now()))
+    options.print(metricsLine('latest-state', options.now(), describeMetrics(summary)))
     const resync = [...summary.resyncs]
     if (summary.awaitsCapture || resync.length > 0) await options.requestCapture({ resync })
     const failures = settled.filter((one) => one.status === 'rejected').map((one) => one.reason as Error)
@@ -92,23 +93,12 @@ async function applyOne(options: ApplyLatestStateOptions, records: MSKEvent['rec
   }
 }
 
-/** CloudWatch's embedded metric format: a log line that becomes metrics. */
-function metricsLine(summary: Summary, nowMs: number): string {
-  const metrics = [
-    { Name: 'AppliedChanges', Unit: 'Count' },
-    { Name: 'DuplicateRecords', Unit: 'Count' },
-    { Name: 'QuarantinedRecords', Unit: 'Count' },
-    ...(summary.latenciesMs.length > 0 ? [{ Name: 'CommitToVisibleMs', Unit: 'Milliseconds' }] : []),
+function describeMetrics({ changes, duplicates, quarantined, latenciesMs }: Summary): Metric[] {
+  const latencies = latenciesMs.length > 0 ? histogramOf(latenciesMs) : undefined
+  return [
+    { name: 'AppliedChanges', unit: 'Count', value: changes },
+    { name: 'DuplicateRecords', unit: 'Count', value: duplicates },
+    { name: 'QuarantinedRecords', unit: 'Count', value: quarantined },
+    { name: 'CommitToVisibleMs', unit: 'Milliseconds', value: latencies },
   ]
-  return JSON.stringify({
-    _aws: {
-      Timestamp: Math.round(nowMs),
-      CloudWatchMetrics: [{ Namespace: 'Tidemark', Dimensions: [['Capability']], Metrics: metrics }],
-    },
-    Capability: 'latest-state',
-    AppliedChanges: summary.changes,
-    DuplicateRecords: summary.duplicates,
-    QuarantinedRecords: summary.quarantined,
-    ...(summary.latenciesMs.length > 0 ? { CommitToVisibleMs: histogramOf(summary.latenciesMs) } : {}),
-  })
 }

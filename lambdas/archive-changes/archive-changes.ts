@@ -5,6 +5,7 @@ import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
 import type { LedgerFile, Waiting } from '#adapters/postgres/archive-ledger.ts'
 import type { ProgressKey } from '#adapters/postgres/progress.ts'
 import { decideDelivery, type OffsetRule, type Progress } from '#core/delivery.ts'
+import { type Metric, metricsLine } from '../metrics-line.ts'
 import { type DeliveredRecord, readDelivered } from './archived-record.ts'
 import { type DataFile, makeDataFiles } from './data-files.ts'
 
@@ -60,7 +61,7 @@ export function makeArchiveChanges(options: ArchiveChangesOptions): (event: MSKE
         archived.push(await archiveOne(options, location, records.map(readDelivered)))
       }),
     )
-    options.print(metricsLine(archived, options.now()))
+    options.print(metricsLine('archive', options.now(), describeMetrics(archived)))
     if (archived.some(({ records }) => records > 0) && (await isCommitDue(options, archived))) {
       await options.requestCommit()
     }
@@ -119,27 +120,11 @@ async function isCommitDue({ progress, commit }: ArchiveChangesOptions, archived
   )
 }
 
-/** CloudWatch's embedded metric format: a log line that becomes metrics. */
-function metricsLine(archived: readonly Archived[], nowMs: number): string {
+function describeMetrics(archived: readonly Archived[]): Metric[] {
   const sum = (of: keyof Archived) => archived.reduce((total, one) => total + one[of], 0)
-  return JSON.stringify({
-    _aws: {
-      Timestamp: Math.round(nowMs),
-      CloudWatchMetrics: [
-        {
-          Namespace: 'Tidemark',
-          Dimensions: [['Capability']],
-          Metrics: [
-            { Name: 'ArchivedRecords', Unit: 'Count' },
-            { Name: 'DuplicateRecords', Unit: 'Count' },
-            { Name: 'ArchivedBytes', Unit: 'Bytes' },
-          ],
-        },
-      ],
-    },
-    Capability: 'archive',
-    ArchivedRecords: sum('records'),
-    DuplicateRecords: sum('duplicates'),
-    ArchivedBytes: sum('bytes'),
-  })
+  return [
+    { name: 'ArchivedRecords', unit: 'Count', value: sum('records') },
+    { name: 'DuplicateRecords', unit: 'Count', value: sum('duplicates') },
+    { name: 'ArchivedBytes', unit: 'Bytes', value: sum('bytes') },
+  ]
 }

@@ -3,6 +3,7 @@ import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
 import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
 import type { CommitTools } from '#adapters/iceberg/settled-commit.ts'
 import type { ArchiveLedger, Waiting } from '#adapters/postgres/archive-ledger.ts'
+import { type Metric, metricsLine } from '../metrics-line.ts'
 import { joinFiles } from './join-files.ts'
 import { makeCommit } from './make-commit.ts'
 
@@ -35,8 +36,9 @@ const LIMITS = { files: 500, bytes: 64 << 20 }
 const LONGEST_TURN_MS = 60_000
 
 /**
- * Commits what the ledger has waiting to the archive table, until nothing waits a minute is over or `latest` (ms since 1970) has come. A
- * commit that an earlier run left in doubt is settled first. One run at a time: a second one returns at once, busy.
+ * Commits what the ledger has waiting to the archive table, until nothing waits, a minute is over or `latest` (ms since
+ * 1970) has come. A commit that an earlier run left in doubt is settled first. One run at a time: a second one returns at
+ * once, busy.
  */
 export function makeCommitArchive(options: CommitArchiveOptions) {
   return async ({ wait = false }: CommitRequest, latest: number): Promise<CommitSummary> => {
@@ -50,7 +52,7 @@ export function makeCommitArchive(options: CommitArchiveOptions) {
       })
       summary.busy = outcome === 'busy'
     } finally {
-      options.print(metricsLine(summary, left, options.now()))
+      options.print(metricsLine('archive', options.now(), describeMetrics(summary, left)))
     }
     return summary
   }
@@ -103,23 +105,12 @@ async function isThereAny(
 /** What waits may become large enough before its time. */
 const LONGEST_LOOK_MS = 1_000
 
-/** CloudWatch's embedded metric format: a log line that becomes metrics. */
-function metricsLine({ commits, records, attempts }: CommitSummary, left: Waiting | undefined, nowMs: number): string {
-  const metrics = [
-    { Name: 'CommittedRecords', Unit: 'Count' },
-    { Name: 'ArchiveCommits', Unit: 'Count' },
-    { Name: 'ArchiveCommitAttempts', Unit: 'Count' },
-    ...(left === undefined ? [] : [{ Name: 'OldestUncommittedSeconds', Unit: 'Seconds' }]),
+function describeMetrics({ commits, records, attempts }: CommitSummary, left: Waiting | undefined): Metric[] {
+  const oldest = left && Math.round((left.oldestAgeMs ?? 0) / 1000)
+  return [
+    { name: 'CommittedRecords', unit: 'Count', value: records },
+    { name: 'ArchiveCommits', unit: 'Count', value: commits },
+    { name: 'ArchiveCommitAttempts', unit: 'Count', value: attempts },
+    { name: 'OldestUncommittedSeconds', unit: 'Seconds', value: oldest },
   ]
-  return JSON.stringify({
-    _aws: {
-      Timestamp: Math.round(nowMs),
-      CloudWatchMetrics: [{ Namespace: 'Tidemark', Dimensions: [['Capability']], Metrics: metrics }],
-    },
-    Capability: 'archive',
-    CommittedRecords: records,
-    ArchiveCommits: commits,
-    ArchiveCommitAttempts: attempts,
-    ...(left === undefined ? {} : { OldestUncommittedSeconds: Math.round((left.oldestAgeMs ?? 0) / 1000) }),
-  })
 }

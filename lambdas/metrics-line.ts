@@ -1,0 +1,25 @@
+/** A metric of a run; undefined values are left out. */
+export type Metric = {
+  readonly name: string
+  readonly unit: 'Count' | 'Bytes' | 'Seconds' | 'Milliseconds'
+  readonly value: number | object | undefined
+}
+
+/** CloudWatch's embedded metric format: a log line that becomes metrics of a capability. */
+export function metricsLine(capability: string, nowMs: number, metrics: readonly Metric[]): string {
+  const known = metrics.filter(({ value }) => value !== undefined)
+  return JSON.stringify({
+    _aws: {
+      Timestamp: Math.round(nowMs),
+      CloudWatchMetrics: [
+        {
+          Namespace: 'Tidemark',
+          Dimensions: [['Capability']],
+          Metrics: known.map(({ name: Name, unit: Unit }) => ({ Name, Unit })),
+        },
+      ],
+    },
+    Capability: capability,
+    ...Object.fromEntries(known.map(({ name, value }) => [name, value])),
+  })
+}
