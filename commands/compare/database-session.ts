@@ -1,20 +1,22 @@
 import pg from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
 
-/** Two connections to one database, both writing values in one way whatever the server's and the role's settings are. */
+/** Connections to one database, all writing values in one way whatever the server's and the role's settings are. */
 export type DatabaseSession = {
   side: 'source' | 'target'
   query<Row extends pg.QueryResultRow>(sql: string, parameters?: unknown[]): Promise<Row[]>
   /** Rows as arrays of the text Postgres writes; null for SQL's null. */
   queryText(sql: string, parameters: unknown[]): Promise<(string | null)[][]>
-  /** Lines of COPY's text format; `query` and `queryText` may be used meanwhile. */
+  /** Lines of COPY's text format; `query` and `queryText` may be used meanwhile where the session has two connections. */
   copy(select: string): AsyncIterable<Buffer>
   close(): Promise<void>
 }
 
-// How values are written is a setting: with two of them equal rows would differ. The operators of extensions' types are
-// found only on the search path.
-const oneWayToWrite = `
+/**
+ * SQL after which a connection writes values in one way: it is a setting, and with two of them equal rows would differ. The
+ * operators of extensions' types are found only on the search path.
+ */
+export const oneWayToWrite = `
   set datestyle = 'ISO, YMD';
   set intervalstyle = 'postgres';
   set timezone = 'UTC';
@@ -28,10 +30,14 @@ const oneWayToWrite = `
 
 const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string | Buffer) => value.toString() }
 
-/** Connects. Throws an Error that says which side does not answer and why. */
+/** Connects twice. Throws an Error that says which side does not answer and why. */
 export async function openSession(side: 'source' | 'target', url: string): Promise<DatabaseSession> {
-  const clients = await Promise.all([connect(side, url), connect(side, url)])
-  const [queries, copies] = clients
+  const [queries, copies] = await Promise.all([connect(side, url), connect(side, url)])
+  return sessionOver(side, queries, copies)
+}
+
+/** A session over connections that `oneWayToWrite` has been executed on; the two may be one. */
+export function sessionOver(side: 'source' | 'target', queries: pg.Client, copies: pg.Client): DatabaseSession {
   return {
     side,
     query: async (sql, parameters) => (await queries.query(sql, parameters)).rows,
@@ -43,7 +49,7 @@ export async function openSession(side: 'source' | 'target', url: string): Promi
       return lines
     },
     close: async () => {
-      await Promise.all(clients.map((client) => client.end()))
+      await Promise.all([...new Set([queries, copies])].map((client) => client.end()))
     },
   }
 }

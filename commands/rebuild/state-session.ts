@@ -1,46 +1,17 @@
 import type pg from 'pg'
-import { to as copyTo } from 'pg-copy-streams'
 import { parseContract, type TableContract } from '#core/contract.ts'
-import type { DatabaseSession } from '../compare/database-session.ts'
+import { type DatabaseSession, oneWayToWrite, sessionOver } from '../compare/database-session.ts'
 import { withClient } from './scratch-database.ts'
 
 /** One connection to a database that holds a latest state; a listing ends before the next question. */
 export type StateSession = DatabaseSession & { readonly client: pg.Client }
-
-// How values are written is a setting: with two of them equal rows would differ. The operators of extensions' types are
-// found only on the search path.
-const oneWayToWrite = `
-  set datestyle = 'ISO, YMD';
-  set intervalstyle = 'postgres';
-  set timezone = 'UTC';
-  set extra_float_digits = 1;
-  set bytea_output = 'hex';
-  set xmloption = 'content';
-  set client_encoding = 'UTF8';
-  select set_config('search_path', string_agg(distinct quote_ident(n.nspname), ', '), false)
-  from pg_extension e
-  join pg_namespace n on n.oid = e.extnamespace`
-
-const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string | Buffer) => value.toString() }
 
 /** Runs work with a session that sees the database as it is at the beginning, whoever writes to it meanwhile. */
 export function withStateSession<T>(url: string, work: (session: StateSession) => Promise<T>): Promise<T> {
   return withClient(url, async (client) => {
     await client.query(oneWayToWrite)
     await client.query('begin isolation level repeatable read read only')
-    return work({
-      client,
-      side: 'target',
-      query: async (sql, parameters) => (await client.query(sql, parameters)).rows,
-      queryText: async (text, values) => (await client.query({ text, values, rowMode: 'array', types: asText })).rows,
-      copy: (select) => {
-        const lines = client.query(copyTo(`copy (${select}) to stdout`))
-        // Its reader sees a failure by itself.
-        lines.on('error', () => undefined)
-        return lines
-      },
-      close: () => client.end(),
-    })
+    return work({ client, ...sessionOver('target', client, client) })
   })
 }
 
