@@ -2,7 +2,8 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isEqual } from '#commands/compare/compare-databases.ts'
 import { describeComparison } from '#commands/compare/comparison-report.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { whileStopped } from '#test-support/stopped-capture.ts'
 
 let pipeline: TestPipeline
 
@@ -25,7 +26,7 @@ test.each([
     await run(`insert into public.${table} values (1, 'a', null, 'old'), (2, 'b', null, 'old')`)
     await pipeline.compare()
 
-    await whileStopped(async () => {
+    await whileStopped(pipeline, async () => {
       await run(`update public.${table} set note = 'before' where id = 1`)
       await beginReading(table)
       await run(`update public.${table} set size = '${changed}', note = 'between' where id = 2`)
@@ -43,14 +44,6 @@ test.each([
   },
 )
 
-/** Changes the source while nothing is captured, so that Debezium meets all of it behind the source. */
-async function whileStopped(change: () => Promise<void>): Promise<void> {
-  await ask('PUT', '/connectors/tidemark/stop')
-  await eventually('the task to be gone', async () => (await tasks()).length === 0)
-  await change()
-  await ask('PUT', '/connectors/tidemark/resume')
-}
-
 async function beginReading(table: string): Promise<void> {
   await run(`select tidemark.resync('public.${table}')`)
   const lambda = new LambdaClient({
@@ -61,16 +54,4 @@ async function beginReading(table: string): Promise<void> {
   await lambda.send(new InvokeCommand({ FunctionName: 'tidemark-local-capture-tables' }))
   const { rows } = await run(`select state from tidemark.captured_table where table_name = '${table}'`)
   expect(rows).toEqual([{ state: 'reading' }])
-}
-
-async function tasks(): Promise<unknown[]> {
-  const status = (await ask('GET', '/connectors/tidemark/status')) as { tasks: unknown[] }
-  return status.tasks
-}
-
-async function ask(method: string, path: string): Promise<unknown> {
-  const response = await fetch(`http://127.0.0.1:${pipeline.settings.connectPort}${path}`, { method })
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
-  const text = await response.text()
-  return text === '' ? undefined : JSON.parse(text)
 }

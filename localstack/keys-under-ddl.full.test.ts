@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isEqual } from '#commands/compare/compare-databases.ts'
 import { describeComparison } from '#commands/compare/comparison-report.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { whileStopped } from '#test-support/stopped-capture.ts'
 
 let pipeline: TestPipeline
 
@@ -36,7 +37,7 @@ test('changes that DDL has overtaken come under the key that their table had whe
     insert into public.gone values (1, 'a'), (2, 'b');`)
   await equal()
 
-  await whileStopped(async () => {
+  await whileStopped(pipeline, async () => {
     await run(`alter table public.ride rename to tour; ${swap('tour', 'id')}`)
     await run('alter table public.tour rename to trip')
     await run(swap('seat', 'number'))
@@ -152,14 +153,6 @@ function streamed({
   return [{ op, key: JSON.stringify(fields), ...other, table: source.table, lsn: source.lsn }]
 }
 
-/** Changes the source while nothing is captured, so that Debezium meets all of it behind the source. */
-async function whileStopped(change: () => Promise<void>): Promise<void> {
-  await ask('PUT', '/connectors/tidemark/stop')
-  await eventually('the task to be gone', async () => (await tasks()).length === 0)
-  await change()
-  await ask('PUT', '/connectors/tidemark/resume')
-}
-
 /** Commits, and lets others see it only after Debezium has looked for it: who waits for a standby is in the log unseen. */
 async function whileUnseen(sql: string): Promise<void> {
   const client = await pipeline.source.connect()
@@ -207,16 +200,4 @@ async function waits(client: pg.PoolClient): Promise<boolean> {
   })
   await commit
   return waiting === 'waits'
-}
-
-async function tasks(): Promise<unknown[]> {
-  const status = (await ask('GET', '/connectors/tidemark/status')) as { tasks: unknown[] }
-  return status.tasks
-}
-
-async function ask(method: string, path: string): Promise<unknown> {
-  const response = await fetch(`http://127.0.0.1:${pipeline.settings.connectPort}${path}`, { method })
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
-  const text = await response.text()
-  return text === '' ? undefined : JSON.parse(text)
 }

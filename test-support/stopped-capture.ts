@@ -1,0 +1,20 @@
+import { eventually, type TestPipeline } from './pipeline.ts'
+
+/** Changes the source while nothing is captured, so that Debezium meets all of it behind the source. */
+export async function whileStopped({ settings }: TestPipeline, change: () => Promise<void>): Promise<void> {
+  const connector = `http://127.0.0.1:${settings.connectPort}/connectors/tidemark`
+  await ask('PUT', `${connector}/stop`)
+  await eventually('the task to be gone', async () => {
+    const { tasks } = (await ask('GET', `${connector}/status`)) as { tasks: unknown[] }
+    return tasks.length === 0
+  })
+  await change()
+  await ask('PUT', `${connector}/resume`)
+}
+
+async function ask(method: string, url: string): Promise<unknown> {
+  const response = await fetch(url, { method })
+  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${await response.text()}`)
+  const text = await response.text()
+  return text === '' ? undefined : JSON.parse(text)
+}
