@@ -1,8 +1,8 @@
 import type pg from 'pg'
 import type { OffsetRule, RecordIdentity } from '#core/delivery.ts'
 import { type ApplyOutcome, applyInTransaction } from './apply-transaction.ts'
-import { type LedgerFile, noteRange } from './archive-ledger.ts'
-import type { ProgressKey } from './progress.ts'
+import { type LedgerFile, noteRange, readWaiting } from './archive-ledger.ts'
+import { type ProgressKey, readProgress } from './progress.ts'
 
 /** Another invocation has archived some of the same records meanwhile; delivered again, they are told apart. */
 export class OvertakenError extends Error {
@@ -33,3 +33,18 @@ export function advanceArchive<Metrics, R extends RecordIdentity>(
     return { effect: { records: found.length }, committedAtMs: null, beacon: undefined }
   })
 }
+
+type Delivery<Metrics, R> = [
+  key: ProgressKey,
+  rule: OffsetRule,
+  records: readonly R[],
+  fresh: readonly R[],
+  files: readonly LedgerFile<Metrics>[],
+]
+
+/** How far topic partitions are archived, in Postgres, as archive-changes asks and advances it. */
+export const makeArchiveProgress = (pool: pg.Pool) => ({
+  read: (key: ProgressKey) => readProgress(pool, key),
+  advance: <Metrics, R extends RecordIdentity>(...delivery: Delivery<Metrics, R>) => advanceArchive(pool, ...delivery),
+  waiting: () => readWaiting(pool),
+})

@@ -4,10 +4,9 @@ import type pg from 'pg'
 import { openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
 import type { RestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
-import { asCommitter, readWaiting } from '#adapters/postgres/archive-ledger.ts'
-import { advanceArchive } from '#adapters/postgres/archive-progress.ts'
+import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
+import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
 import { makeLatestState } from '#adapters/postgres/latest-state.ts'
-import { readProgress } from '#adapters/postgres/progress.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import type { TableContract } from '#core/contract.ts'
 import { makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
@@ -146,11 +145,7 @@ export class ArchivedSource {
         [CHANGES.topic, 'sparse'],
         [USER_EVENTS.topic, 'sparse'],
       ]),
-      progress: {
-        read: (key) => readProgress(this.#target, key),
-        advance: (...delivery) => advanceArchive(this.#target, ...delivery),
-        waiting: () => readWaiting(this.#target),
-      },
+      progress: makeArchiveProgress(this.#target),
       store,
       location: async () => (await openArchiveTable(catalog, place)).metadata.location,
       requestCommit: async () => undefined,

@@ -2,10 +2,8 @@ import { invokeLater } from '#adapters/aws/invoke-later.ts'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { archiveCatalog, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
 import { makeObjectStore } from '#adapters/object-store/object-store.ts'
-import { readWaiting } from '#adapters/postgres/archive-ledger.ts'
-import { advanceArchive } from '#adapters/postgres/archive-progress.ts'
+import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
 import { makePool } from '#adapters/postgres/connect.ts'
-import { readProgress } from '#adapters/postgres/progress.ts'
 import { archivePlace, commitRule } from '../archive-environment.ts'
 import { makeArchiveChanges } from './archive-changes.ts'
 import { readEnvironment } from './environment.ts'
@@ -23,11 +21,7 @@ export const handler = makeArchiveChanges({
     [environment.CHANGES_TOPIC, 'contiguous'],
     [environment.USER_EVENTS_TOPIC, 'sparse'],
   ]),
-  progress: {
-    read: (key) => readProgress(pool, key),
-    advance: (...delivery) => advanceArchive(pool, ...delivery),
-    waiting: () => readWaiting(pool),
-  },
+  progress: makeArchiveProgress(pool),
   store: makeObjectStore(),
   location: async () => {
     location ??= (await openArchiveTable(catalog, place)).metadata.location

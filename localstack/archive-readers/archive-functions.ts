@@ -6,9 +6,8 @@ import { type ArchivePlace, archiveTableName, openArchiveTable } from '#adapters
 import { type LoadedTable, makeRestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
-import { asCommitter, readWaiting } from '#adapters/postgres/archive-ledger.ts'
-import { advanceArchive } from '#adapters/postgres/archive-progress.ts'
-import { readProgress } from '#adapters/postgres/progress.ts'
+import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
+import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
 import { makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
 import { type CommitSummary, makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import type { Retention } from '#lambdas/maintain-archive/expire-snapshots.ts'
@@ -73,11 +72,7 @@ export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): 
         ['changes', 'contiguous'],
         ['user-events', 'sparse'],
       ]),
-      progress: {
-        read: (key) => readProgress(pool, key),
-        advance: (...delivery) => advanceArchive(pool, ...delivery),
-        waiting: () => readWaiting(pool),
-      },
+      progress: makeArchiveProgress(pool),
       store,
       location: () => {
         location ??= openTable().then(({ metadata }) => metadata.location)

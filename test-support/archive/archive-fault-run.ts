@@ -1,15 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { MSKEvent, MSKRecord } from 'aws-lambda'
+import type { MSKRecord } from 'aws-lambda'
 import type pg from 'pg'
 import { archiveTableName, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
 import type { RestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import { type ArchiveLedger, asCommitter, readWaiting } from '#adapters/postgres/archive-ledger.ts'
-import { advanceArchive } from '#adapters/postgres/archive-progress.ts'
-import { readProgress } from '#adapters/postgres/progress.ts'
+import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
 import { makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import { lastingPool } from '../lasting-pool.ts'
+import { eventOf } from './archive-run.ts'
 import { type ReadRow, readArchivedRows } from './archived-rows.ts'
 import { type MemoryCatalog, makeMemoryCatalog } from './memory-catalog.ts'
 import { makeMemoryStore } from './memory-store.ts'
@@ -92,17 +92,12 @@ async function deliver(world: World, records: MSKRecord[]): Promise<void> {
 }
 
 function writer({ faults, store, catalog, victims }: World) {
-  const options = faults.around({
-    read: (key: Parameters<typeof readProgress>[1]) => readProgress(victims, key),
-    advance: ((...delivery) => advanceArchive(victims, ...delivery)) as Advance,
-    waiting: () => readWaiting(victims),
-  })
   return makeArchiveChanges({
     topics: new Map([
       ['changes', 'contiguous'],
       ['user-events', 'sparse'],
     ]),
-    progress: options,
+    progress: faults.around(makeArchiveProgress(victims)),
     store: faults.around({ put: store.put }),
     location: async () => (await openArchiveTable(catalog, place)).metadata.location,
     requestCommit: async () => undefined,
@@ -111,8 +106,6 @@ function writer({ faults, store, catalog, victims }: World) {
     print: () => undefined,
   })
 }
-
-type Advance = Parameters<typeof makeArchiveChanges>[0]['progress']['advance']
 
 async function commitUntil(world: World, done: () => boolean): Promise<void> {
   const { catalog, random } = world
@@ -257,13 +250,6 @@ const envelopeOf = (id: number, lsn: number) => ({
   op: 'u',
   ts_ms: START_MS,
 })
-
-const eventOf = (records: readonly MSKRecord[]): MSKEvent =>
-  ({
-    eventSource: 'aws:kafka',
-    eventSourceArn: 'arn',
-    records: { [`${records[0]!.topic}-${records[0]!.partition}`]: [...records] },
-  }) as unknown as MSKEvent
 
 const placeOf = ({ topic, partition, offset, value }: MSKRecord): string =>
   `${topic}-${partition}@${offset} ${value === null ? '' : Buffer.from(value, 'base64').toString()}`

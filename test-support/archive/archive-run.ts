@@ -5,9 +5,8 @@ import type pg from 'pg'
 import { type ArchivePlace, archiveTableName, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
 import { makeRestCatalog, type RestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
-import { asCommitter, readWaiting } from '#adapters/postgres/archive-ledger.ts'
-import { advanceArchive } from '#adapters/postgres/archive-progress.ts'
-import { readProgress } from '#adapters/postgres/progress.ts'
+import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
+import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
 import { makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import type { ArchiveServers } from '../archive-servers.ts'
@@ -34,11 +33,7 @@ export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place
       ['changes', 'contiguous'],
       ['user-events', 'sparse'],
     ]),
-    progress: {
-      read: (key) => readProgress(database, key),
-      advance: (...delivery) => advanceArchive(database, ...delivery),
-      waiting: () => readWaiting(database),
-    },
+    progress: makeArchiveProgress(database),
     store,
     location: async () => (await openArchiveTable(catalog, place)).metadata.location,
     requestCommit: async () => undefined,
