@@ -56,8 +56,10 @@ test('all zones are there once, however often the tables are prepared', async ()
   ])
 })
 
-test('at 100 a second every trip is a transaction of its own', async () => {
-  await feedTrips(client, { trips, rows: 30, perSecond: 100 })
+test('at 100 a second every trip is a transaction of its own, also those that are late', async () => {
+  const stall = () => client.query('select pg_sleep(0.2)')
+
+  await feedTrips(client, { trips, rows: 30, perSecond: 100, onProgress: (fed) => fed === 5 && stall() })
 
   expect(await one('select count(*)::int, count(distinct xmin::text)::int from public.green_trips')).toEqual([30, 30])
 })

@@ -10,8 +10,10 @@ const tripsFile = new URL('../../fixtures/green_tripdata_2023-12.parquet', impor
 const zonesFile = new URL('../../fixtures/taxi_zone_lookup.csv', import.meta.url)
 const tables = new URL('taxi-tables.sql', import.meta.url)
 
-/** Trips in one COPY, and so in one transaction, at most. */
-const largestCommit = 5_000
+/** Trips in one COPY, and so in one transaction, at most; a slow feed that was stalled catches up one by one as well. */
+function largestCommit(perSecond: number): number {
+  return perSecond <= 100 ? 1 : 5_000
+}
 
 /** Creates `public.green_trips` and `public.taxi_zones` where they are absent. */
 export async function createTaxiTables(client: pg.ClientBase): Promise<void> {
@@ -55,7 +57,7 @@ export function loadTrips(): Promise<string[]> {
 export async function feedTrips(client: pg.ClientBase, feed: TaxiFeed): Promise<number> {
   const { trips, rows, perSecond, signal, onProgress } = feed
   const statement = `copy public.green_trips (${tripColumns.join(', ')}) from stdin`
-  const pace = { total: rows, perSecond, largest: largestCommit, ...(signal && { signal }) }
+  const pace = { total: rows, perSecond, largest: largestCommit(perSecond), ...(signal && { signal }) }
   let fed = 0
   for await (const count of paced(pace, processClock)) {
     await copy(client, statement, Array.from({ length: count }, (_, i) => trips[(fed + i) % trips.length]).join(''))
