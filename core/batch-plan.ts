@@ -181,6 +181,8 @@ class BatchPlanner {
   }
 
   #takeRow(offset: number, incoming: RowChange): void {
+    // Its table is stopped, and will be read again.
+    if (incoming.op === 'initial read' && this.#context.keyless.ledger.readsAgain) return
     const change = this.#inStream(incoming)
     const table = this.#tableOf(offset, change, change.position)
     if (table === undefined) return
@@ -269,7 +271,11 @@ class BatchPlanner {
       if (beacon.number > (this.plan.beacon?.number ?? 0)) this.plan.beacon = beacon
       return
     }
-    if (!keyless.ledger.streams(beacon.epoch)) this.#noteInitialRead(position)
+    if (beacon.reading === null && keyless.ledger.streams(beacon.epoch)) {
+      this.#beginAgain()
+      return
+    }
+    this.#noteInitialRead(position)
     if (beacon.readSnapshot === null || !keyless.ledger.active) return
     for (const table of tablesRead(register, beacon)) {
       const { relation, generation } = table.contract
@@ -283,7 +289,23 @@ class BatchPlanner {
     }
   }
 
+  /**
+   * Capture does not know any more how far it came. It streams on from where its initial reading begins again, which
+   * reads what was captured when the epoch began: what changed between is missing, and every table has to be read again.
+   */
+  #beginAgain(): void {
+    this.#context.keyless.ledger.beginAgain()
+    const reason = 'capture lost its place and began again: changes may be missing'
+    for (const table of this.#context.register.applied()) {
+      const { relation, generation } = table.contract
+      this.#stopped.set(stopKey(relation, generation, tableName(table.contract)), reason)
+      // One that is stopped for something else could be accepted otherwise.
+      this.plan.stops.push({ ...stopOf(table), reason, automatic: true })
+    }
+  }
+
   #noteInitialRead(position: Position): void {
+    if (this.#context.keyless.ledger.streams(position.epoch)) return
     if (position.lsn > (this.plan.initialReads.at(-1)?.lsn ?? 0)) this.plan.initialReads.push(position)
   }
 

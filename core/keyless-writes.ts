@@ -39,9 +39,10 @@ export const generationOf = ({ contract }: AppliedTable): string => `${contract.
 
 /** The tables without a key that the reading which begins with this beacon reads. */
 export function tablesRead(register: TableRegister, { reading }: Beacon): AppliedTable[] {
-  return [...register.keyless()].filter(
-    ({ contract: { relation, generation } }) =>
-      reading === null || (reading.relation === relation && reading.generation === generation),
+  return [...register.applied()].filter(
+    ({ keyPlaces, contract: { relation, generation } }) =>
+      keyPlaces.length === 0 &&
+      (reading === null || (reading.relation === relation && reading.generation === generation)),
   )
 }
 

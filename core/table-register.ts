@@ -110,11 +110,10 @@ export class TableRegister {
     return this.#relations.get(relation)
   }
 
-  /** The tables without a key that are applied. */
-  *keyless(): Iterable<AppliedTable> {
+  /** The tables that are applied. */
+  *applied(): Iterable<AppliedTable> {
     for (const { table, contract } of this.#relations.values()) {
-      const { published, dropped } = contract
-      if (typeof table !== 'string' && published && !dropped && table.keyPlaces.length === 0) yield table
+      if (typeof table !== 'string' && contract.published && !contract.dropped) yield table
     }
   }
 

@@ -15,6 +15,8 @@ export type LedgerState = {
   readonly last: UnkeyedPlace | undefined
   /** Beacons since the oldest transaction below, oldest first. */
   readonly beacons: readonly KnownBeacon[]
+  /** Whether an initial reading goes on though records were streamed before it. */
+  readonly readsAgain?: boolean
   /** Transactions before the frontier's that may come again, with the beacon that preceded them. */
   readonly passed: readonly (readonly [txId: number, beacon: number])[]
 }
@@ -45,13 +47,15 @@ export class UnkeyedLedger {
   readonly #passed: Map<number, number>
   /** Whether the records without a key come in this topic partition. */
   active: boolean
+  #readsAgain: boolean
   #added: [txId: number, beacon: number][] = []
   #pruned: number[] = []
   #moved = false
 
   constructor(state?: LedgerState) {
-    const { active, epoch, frontier, last, beacons, passed } = state ?? nothingYet
+    const { active, epoch, frontier, last, beacons, readsAgain = false, passed } = state ?? nothingYet
     this.active = active
+    this.#readsAgain = readsAgain
     this.#epoch = epoch
     this.#frontier = frontier
     this.#last = last
@@ -64,6 +68,18 @@ export class UnkeyedLedger {
     this.active = true
     this.#moved = true
     if (!reads || !this.streams(epoch)) this.#last = undefined
+  }
+
+  /** Capture has lost its place and begins again with an initial reading, which lasts until the next beacon. */
+  beginAgain(): void {
+    this.#readsAgain = true
+    this.#moved = true
+    this.#last = undefined
+  }
+
+  /** Whether what is read now is read by an initial reading that begins again. */
+  get readsAgain(): boolean {
+    return this.#readsAgain
   }
 
   /** Whether streamed records of the epoch have come: its initial reading is over. */
@@ -97,6 +113,7 @@ export class UnkeyedLedger {
     if (epoch !== this.#epoch) this.#begin(epoch)
     if (number <= (this.#beacons.at(-1)?.number ?? 0)) return
     this.#moved = true
+    this.#readsAgain = false
     this.#beacons.push({ number, lsn: parseLsn(lsn) })
     if (confirmedLsn === null) return
     const confirmed = parseLsn(confirmedLsn)
@@ -134,6 +151,7 @@ export class UnkeyedLedger {
       frontier: this.#frontier,
       last: this.#last,
       beacons: this.#beacons,
+      readsAgain: this.#readsAgain,
     }
   }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
+import { ChangeLog, columnContract, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { type LatestState, makeLatestState } from './latest-state.ts'
 
@@ -14,6 +14,7 @@ beforeEach(async () => {
 })
 afterEach(() => target.drop())
 
+const query = async (sql: string) => (await target.pool.query(sql)).rows
 const apply = (records: readonly LoggedRecord[]) => latestState.apply(key, records)
 const orders = async () => (await target.pool.query('select * from public.orders order by id')).rows
 const stopped = async () =>
@@ -125,6 +126,56 @@ describe('an initial snapshot that is read again', () => {
     const other = new ChangeLog().readContract(ordersContract(), 60).beacon(1, { topicPartitions: 2, slot: 1 })
     await latestState.apply({ ...key, topicPartition: 1 }, other.records)
     expect(await orders()).toHaveLength(2)
+  })
+})
+
+describe('an initial snapshot after changes were streamed', () => {
+  const row = (id: number, name = 'read') => ({ id, name, amount: null })
+  const scans = ordersContract({
+    relation: 4712,
+    table: 'scans',
+    replicaIdentity: 'full',
+    columns: [
+      columnContract(1, 'id', 'bigint'),
+      columnContract(2, 'name', 'text'),
+      columnContract(3, 'amount', 'text'),
+    ],
+  })
+  const scan = { table: 'scans', txId: 7 }
+  const begunAgain = () => {
+    const log = new ChangeLog()
+      .start()
+      .readContract(ordersContract(), 50)
+      .readBeacon('5:5:')
+      .initialRead(row(1), { lsn: 50 })
+    log.beacon(1, { lsn: '0/60' }).contract(scans, { lsn: 0x61 })
+    log.create(row(1, 'streamed'), { ...scan, lsn: 0x62 }).create(row(2, 'streamed'), { lsn: 0x63 })
+    log.readContract(ordersContract(), 0x90).readContract(scans, 0x90).readBeacon('9:9:', { lsn: 0x90 })
+    return log.initialRead(row(1), { lsn: 0x90 }).create(row(3, 'streamed'), { lsn: 0x91 })
+  }
+
+  test('has every table read again, and changes nothing before that', async () => {
+    await apply(begunAgain().beacon(2, { lsn: '0/A0' }).records)
+
+    expect(await orders()).toMatchObject([{ id: '1' }, { id: '2' }])
+    expect(await query('select name from public.scans')).toEqual([{ name: 'streamed' }])
+    expect(await query('select table_name, repair, automatic, reason from tidemark.stopped_table order by 1')).toEqual(
+      ['orders', 'scans'].map((table_name) => ({
+        table_name,
+        repair: 'resync',
+        automatic: true,
+        reason: 'capture lost its place and began again: changes may be missing',
+      })),
+    )
+  })
+
+  test('is not kept, and what is streamed after it is', async () => {
+    const log = begunAgain()
+    for (let until = 1; until <= log.records.length; until++) await apply(log.records.slice(0, until))
+
+    expect(await query('select record_offset from tidemark.quarantine')).toEqual([
+      { record_offset: String(log.records.length - 1) },
+    ])
   })
 })
 

@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { isEqual } from '#commands/compare/compare-databases.ts'
+import { describeComparison } from '#commands/compare/comparison-report.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { forgetPlace, whileStopped } from '#test-support/stopped-capture.ts'
+
+let source: TestDatabase
+let pipeline: TestPipeline
+
+beforeAll(async () => {
+  source = await createDatabase('empty')
+  await source.pool.query(`
+    create table public.parcels (id int primary key, note text);
+    insert into public.parcels select g, 'at the start' from generate_series(1, 1000) g;
+    create table public.scans (parcel int, note text);
+    insert into public.scans select g, 'at the start' from generate_series(1, 1000) g`)
+  const url = new URL(source.url)
+  url.password ||= 'any'
+  pipeline = await startPipeline({ sourceUrl: url.href })
+})
+afterAll(async () => {
+  await pipeline?.stop()
+  await source?.drop()
+})
+
+const run = (sql: string) => source.pool.query(sql)
+
+test('capture that has lost its place reads every table again, also those that its initial reading does not list', async () => {
+  await run(`
+    create table public.riders (id int primary key, note text);
+    create table public.stops (line int, note text)`)
+  await equal()
+  await run(`
+    insert into public.riders select g, 'streamed' from generate_series(1, 1000) g;
+    insert into public.stops select g % 10, 'streamed' from generate_series(1, 1000) g;
+    create table public.tours as select g as id, 'with rows' as note from generate_series(1, 1000) g`)
+  await equal()
+
+  await whileStopped(pipeline, async () => {
+    for (const [table, column] of [
+      ['parcels', 'id'],
+      ['riders', 'id'],
+      ['scans', 'parcel'],
+      ['stops', 'line'],
+      ['tours', 'id'],
+    ]) {
+      await run(`delete from public.${table} where ${column} = 7`)
+      await run(`update public.${table} set note = 'unseen' where ${column} = 8`)
+      await run(`insert into public.${table} values (-1, 'unseen')`)
+    }
+    await forgetPlace(pipeline)
+  })
+
+  await equal()
+})
+
+async function equal(): Promise<void> {
+  await eventually('source and target to be equal', async () => {
+    const comparison = await pipeline.compare()
+    if (comparison.stopped.length > 0) return false
+    expect(isEqual(comparison), describeComparison(comparison)).toBe(true)
+    return true
+  })
+}
