@@ -9,6 +9,7 @@ function queueOf(...offsets: number[]): RecordQueue {
     makeChunk(
       offsets.map(() => '{}'),
       offsets,
+      offsets.map(() => 0),
       0,
     ),
   )
@@ -38,14 +39,14 @@ test('an empty response means that all records are processed', () => {
   expect(readBatchResponse(Buffer.alloc(0), batch)).toEqual({ result: 'done' })
 })
 
-test('each topic partition begins again at its first failed record', () => {
+test('the failed records of each topic partition are told', () => {
   const batchItemFailures = [failure('t-0', 105), failure('t-0', 101), failure('t-1', 7)]
 
   expect(read({ batchItemFailures })).toEqual({
     result: 'partly',
-    retryFrom: new Map([
-      ['t-0', 101],
-      ['t-1', 7],
+    failed: new Map([
+      ['t-0', new Set([105, 101])],
+      ['t-1', new Set([7])],
     ]),
   })
 })

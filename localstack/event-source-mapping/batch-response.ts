@@ -1,14 +1,14 @@
 import type { Batch } from './batch.ts'
 
-/** What a function said about its batch; offsets are those to begin with again, by `<topic>-<partition>`. */
+/** What a function said about its batch; `failed` are the offsets it reports, by `<topic>-<partition>`. */
 export type BatchVerdict =
   | { result: 'done' }
-  | { result: 'partly'; retryFrom: Map<string, number> }
+  | { result: 'partly'; failed: Map<string, Set<number>> }
   | { result: 'failed'; reason: string }
 
 /**
- * Reads a response under ReportBatchItemFailures. Nothing, `{}`, null and an empty list mean success. Otherwise each
- * topic partition begins again at its first failed record. An identifier that is not in the batch fails all of it.
+ * Reads a response under ReportBatchItemFailures. Nothing, `{}`, null and an empty list mean success. An identifier that
+ * is not in the batch fails all of it.
  */
 export function readBatchResponse(payload: Buffer, batch: Batch): BatchVerdict {
   const failures = parseFailures(payload)
@@ -16,7 +16,7 @@ export function readBatchResponse(payload: Buffer, batch: Batch): BatchVerdict {
   if (failures === null) return { result: 'done' }
   if (!Array.isArray(failures)) return { result: 'failed', reason: 'batchItemFailures is not a list' }
 
-  const retryFrom = new Map<string, number>()
+  const failed = new Map<string, Set<number>>()
   for (const failure of failures) {
     const { partition, offset } = failure?.itemIdentifier ?? {}
     const run = batch.parts.get(partition)
@@ -25,9 +25,9 @@ export function readBatchResponse(payload: Buffer, batch: Batch): BatchVerdict {
       return index !== -1 && index < to
     })
     if (!known) return { result: 'failed', reason: `${JSON.stringify(failure)} is not in the batch` }
-    retryFrom.set(partition, Math.min(offset, retryFrom.get(partition) ?? offset))
+    failed.set(partition, (failed.get(partition) ?? new Set()).add(offset))
   }
-  return retryFrom.size === 0 ? { result: 'done' } : { result: 'partly', retryFrom }
+  return failed.size === 0 ? { result: 'done' } : { result: 'partly', failed }
 }
 
 /** The list, null where there is none, undefined where the response is no JSON. */

@@ -1,5 +1,5 @@
 import type { EventFrame } from './event.ts'
-import { type RecordQueue, type RecordRun, runBytes } from './record-queue.ts'
+import { type RecordQueue, type RecordRun, runBytes, selectRecords } from './record-queue.ts'
 
 /** The largest event Lambda takes, base64 and JSON counted. */
 export const payloadLimitBytes = 6 * 1024 * 1024
@@ -9,8 +9,11 @@ export type Source = { name: string; queue: RecordQueue }
 
 export type BatchLimits = { records: number; bytes: number }
 
-/** Records for one invocation, by `<topic>-<partition>`, and the event that carries them. */
-export type Batch = { parts: Map<string, RecordRun>; records: number; payload: Buffer }
+/** Records by `<topic>-<partition>`. */
+export type BatchParts = Map<string, RecordRun>
+
+/** Records for one invocation, and the event that carries them. */
+export type Batch = { parts: BatchParts; records: number; payload: Buffer }
 
 /** The longest record, as JSON, that an event of the topic partition can carry. */
 export function recordLimitBytes(name: string, limitBytes: number, frame: EventFrame): number {
@@ -41,7 +44,7 @@ export function batchDueAt(sources: Source[], windowMs: number, limits: BatchLim
  * exceeds the limit stays where it is and holds its topic partition; undefined when nothing could be taken.
  */
 export function formBatch(sources: Source[], limits: BatchLimits, frame: EventFrame): Batch | undefined {
-  const parts = new Map<string, RecordRun>()
+  const parts: BatchParts = new Map()
   let records = 0
   let bytes = frame.head.length + frame.tail.length
   for (const { name, queue } of longestWaitingFirst(sources)) {
@@ -58,7 +61,7 @@ export function formBatch(sources: Source[], limits: BatchLimits, frame: EventFr
 }
 
 /** The batch of these records. */
-export function makeBatch(parts: Map<string, RecordRun>, frame: EventFrame): Batch {
+export function makeBatch(parts: BatchParts, frame: EventFrame): Batch {
   const chunks: Buffer[] = [Buffer.from(frame.head)]
   let records = 0
   for (const [name, run] of parts) {
@@ -67,6 +70,25 @@ export function makeBatch(parts: Map<string, RecordRun>, frame: EventFrame): Bat
   }
   chunks.push(Buffer.from(frame.tail))
   return { parts, records, payload: Buffer.concat(chunks) }
+}
+
+/** The records `keep` is true for. */
+export function selectParts(parts: BatchParts, keep: (name: string, offset: number, timestamp: number) => boolean) {
+  const selected: BatchParts = new Map()
+  for (const [name, run] of parts) {
+    const kept = selectRecords(run, (offset, timestamp) => keep(name, offset, timestamp))
+    if (kept !== undefined) selected.set(name, kept)
+  }
+  return selected
+}
+
+/** Its first half and its second half. AWS: "Split batch on error". */
+export function bisect({ parts, records }: Batch): [BatchParts, BatchParts] {
+  let place = 0
+  const isFirst = () => place++ < Math.ceil(records / 2)
+  const first = selectParts(parts, isFirst)
+  place = 0
+  return [first, selectParts(parts, () => !isFirst())]
 }
 
 function opening(name: string, before: number): string {

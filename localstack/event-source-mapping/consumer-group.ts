@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConnectionPool, Consumer, FetchIsolationLevels, findErrorBy, ListOffsetTimestamps } from '@platformatic/kafka'
+import type { BrokerAccess } from './broker-access.ts'
 import type { FetchedPartition } from './fetched-records.ts'
 import type { StartingPosition } from './mapping-definition.ts'
 import type { GroupOffset } from './offset-commits.ts'
@@ -7,6 +8,7 @@ import type { GroupOffset } from './offset-commits.ts'
 export type GroupMemberOptions = {
   /** `host:port,…` */
   bootstrapServers: string
+  access: BrokerAccess
   groupId: string
   /** The same after a restart: the group then takes this member back at once instead of waiting for the old one. */
   instanceId: string
@@ -42,7 +44,7 @@ export class GroupMember {
 
   constructor(options: GroupMemberOptions) {
     this.#options = options
-    const connection = { connectTimeout: 2_000, requestTimeout: 30_000, retries: 0 }
+    const connection = { connectTimeout: 2_000, requestTimeout: 30_000, retries: 0, ...options.access }
     const clientId = `event-source-mapping-${options.groupId}`
     this.#fetchConnections = new ConnectionPool(clientId, connection)
     let joined = false

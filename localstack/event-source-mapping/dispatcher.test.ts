@@ -31,6 +31,10 @@ function setUp(topicPartitions: number, options: Partial<DispatcherOptions> = {}
     windowMs: 0,
     reportsItemFailures: false,
     concurrency: 10,
+    bisectBatch: false,
+    redelivery: 'from-first-failed',
+    batchesInFlight: 1,
+    discard: async () => undefined,
     invoke: (payload) =>
       new Promise((answer) => {
         calls.push({ records: JSON.parse(payload.toString()).records, answer })
@@ -44,7 +48,14 @@ function setUp(topicPartitions: number, options: Partial<DispatcherOptions> = {}
   })
   const arrive = (partition: number, count: number) => {
     const fresh = Array.from({ length: count }, () => offsets[partition]++)
-    sources[partition]!.queue.push(makeChunk(fresh.map(String), fresh, performance.now()))
+    sources[partition]!.queue.push(
+      makeChunk(
+        fresh.map(String),
+        fresh,
+        fresh.map(() => Date.now()),
+        performance.now(),
+      ),
+    )
     dispatcher.pump()
   }
   /** Lets what was promised happen. */
@@ -176,8 +187,8 @@ test('while a batch waits for its next attempt the others go on, within the conc
 
 test('reported records are a batch of their own from then on; what lies before them is processed', async () => {
   const { dispatcher, sources, calls, log, arrive, settle } = setUp(2, { reportsItemFailures: true })
-  sources[0]!.queue.push(makeChunk(['0', '1', '2'], [0, 1, 2], 0))
-  sources[1]!.queue.push(makeChunk(['0'], [0], 0))
+  sources[0]!.queue.push(makeChunk(['0', '1', '2'], [0, 1, 2], [0, 0, 0], 0))
+  sources[1]!.queue.push(makeChunk(['0'], [0], [0], 0))
   dispatcher.assign(sources)
 
   const failed = { batchItemFailures: [{ itemIdentifier: { partition: 't-0', offset: 1 } }] }
@@ -248,7 +259,7 @@ test('a topic partition that was assigned anew is not delivered while an invocat
   void dispatcher.revoke()
 
   const queue = new RecordQueue()
-  queue.push(makeChunk(['0', '1'], [0, 1], 0))
+  queue.push(makeChunk(['0', '1'], [0, 1], [0, 0], 0))
   dispatcher.assign([{ name: 't-0', queue }])
   expect(calls).toHaveLength(1)
   calls[0]!.answer(success)

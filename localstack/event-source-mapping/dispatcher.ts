@@ -1,56 +1,91 @@
-import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
-import { type Batch, batchDueAt, formBatch, makeBatch, payloadLimitBytes, type Source } from './batch.ts'
-import { type BatchVerdict, readBatchResponse } from './batch-response.ts'
+import {
+  type Batch,
+  type BatchParts,
+  batchDueAt,
+  bisect,
+  formBatch,
+  makeBatch,
+  payloadLimitBytes,
+  recordLimitBytes,
+  type Source,
+  selectParts,
+} from './batch.ts'
+import type { DiscardCondition, Discarded } from './discarded-batch.ts'
+import type { ErrorControls } from './error-controls.ts'
 import type { EventFrame } from './event.ts'
-import { type RecordRun, runFrom } from './record-queue.ts'
+import { type Invoke, type Invoked, invokeWith, type Verdict } from './invocation.ts'
+import { type Lanes, type LaneUser, makeLanes } from './lanes.ts'
+import type { RecordRun } from './record-queue.ts'
+import { afterError, afterReportedFailures, afterThrottle, type NextStep } from './retry-policy.ts'
 
 /** A batch the function did not accept, or only in part. */
-export type Failure = { names: string[]; reason: string; failures: number; retryInMs: number }
-
-export type DispatcherOptions = {
-  frame: EventFrame
-  batchSize: number
-  windowMs: number
-  reportsItemFailures: boolean
-  /** Most invocations at once. */
-  concurrency: number
-  invoke: (payload: Buffer) => Promise<InvocationAnswer>
-  /** Records left the queues. */
-  onTaken: () => void
-  onInvoked: (batch: Batch) => void
-  /** Everything of the topic partition below `nextOffset` is processed. */
-  onProcessed: (name: string, nextOffset: number) => void
-  onFailure: (failure: Failure) => void
-  /** The function was not run for want of concurrency, so many times in a row. */
-  onThrottled: (names: string[], timesInARow: number) => void
+export type Failure = {
+  names: string[]
+  records: number
+  reason: string
+  failures: number
+  /** Absent: it is given up. */
+  retryInMs?: number
 }
 
-type Attempt = { batch: Batch; failures: number; throttles: number; assignment: Source[] }
+/** What AWS leaves open; the first of each is what the poller does by itself. */
+export type DeliveryReading = {
+  /** After a partial batch response: the first failed record of a topic partition and all later ones, or those reported. */
+  redelivery: 'from-first-failed' | 'failed-only'
+  /** Batches of one topic partition at once. */
+  batchesInFlight: 1 | 2
+}
 
-const failureBackoff = { firstMs: 100, longestMs: 10_000 }
-/** Shorter: the function is busy, not broken, and a place may be free in a moment. */
-const throttleBackoff = { firstMs: 5, longestMs: 1_000 }
+export type DispatcherOptions = ErrorControls &
+  DeliveryReading & {
+    frame: EventFrame
+    batchSize: number
+    windowMs: number
+    /** Most invocations at once. */
+    concurrency: number
+    invoke: Invoke
+    /** Takes what is discarded to the destination, if there is one. Never rejects. */
+    discard: (discarded: Discarded) => Promise<void>
+    /** Records left the queues. */
+    onTaken: () => void
+    onInvoked: (batch: Batch) => void
+    /** Everything of the topic partition below `nextOffset` is processed. */
+    onProcessed: (name: string, nextOffset: number) => void
+    onFailure: (failure: Failure) => void
+    /** The function was not run for want of concurrency, so many times in a row. */
+    onThrottled: (names: string[], timesInARow: number) => void
+  }
+
+type Attempt = { batch: Batch; retries: number; failures: number; throttles: number; invocations: number }
+
+/** A batch, or what is left of it: attempts that follow each other. */
+type Delivery = LaneUser & { attempts: Attempt[]; names: string[]; assignment: Source[]; invoked?: Invoked }
+
+const begin = (batch: Batch, invocations = 0): Attempt => {
+  return { batch, retries: 0, failures: 0, throttles: 0, invocations }
+}
 
 /**
- * Brings records that wait in queues to the function: batches by size, length and window, several at once, never two of
- * one topic partition. A failed batch is invoked again as it is, later and later, and holds its topic partitions.
+ * Brings records that wait in queues to the function: batches by size, length and window, several at once. A failed batch
+ * is invoked again, split or discarded as the error controls say, and holds its topic partitions meanwhile.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #limits: { records: number; bytes: number }
   #assignment: Source[] = []
   #revoked = true
-  /** Topic partitions with a batch in flight or waiting for its next attempt. */
-  readonly #held = new Map<string, Attempt>()
-  readonly #retries = new Map<Attempt, NodeJS.Timeout>()
-  #due: Attempt[] = []
+  readonly #lanes: Lanes
+  readonly #retries = new Map<Delivery, NodeJS.Timeout>()
+  #due: Delivery[] = []
   #running = 0
+  #discarding = 0
   #windowTimer: NodeJS.Timeout | undefined
   #idle: PromiseWithResolvers<void> | undefined
 
   constructor(options: DispatcherOptions) {
     this.#options = options
     this.#limits = { records: options.batchSize, bytes: payloadLimitBytes }
+    this.#lanes = makeLanes(options.batchesInFlight, options.onProcessed)
   }
 
   /** From now on these topic partitions are delivered. The answer to a batch of an earlier assignment is ignored. */
@@ -65,10 +100,10 @@ export class Dispatcher {
     this.#revoked = true
     clearTimeout(this.#windowTimer)
     for (const timer of this.#retries.values()) clearTimeout(timer)
-    for (const attempt of [...this.#retries.keys(), ...this.#due]) this.#release(attempt)
+    for (const delivery of [...this.#retries.keys(), ...this.#due]) this.#lanes.release(delivery)
     this.#retries.clear()
     this.#due = []
-    if (this.#running === 0) return
+    if (this.#running + this.#discarding === 0) return
     this.#idle ??= Promise.withResolvers()
     await this.#idle.promise
   }
@@ -76,14 +111,16 @@ export class Dispatcher {
   /** Starts what can be started; to be called whenever records have arrived. */
   pump(): void {
     while (!this.#revoked && this.#running < this.#options.concurrency) {
-      const attempt = this.#due.shift() ?? this.#nextBatch()
-      if (attempt === undefined) return
-      void this.#run(attempt)
+      const delivery = this.#due.shift() ?? this.#nextDelivery()
+      if (delivery === undefined) return
+      this.#attempt(delivery)
     }
   }
 
-  #nextBatch(): Attempt | undefined {
-    const free = this.#assignment.filter(({ name }) => !this.#held.has(name))
+  #nextDelivery(): Delivery | undefined {
+    const isFree = ({ name }: Source) => this.#lanes.isFree(name)
+    this.#discardTooLarge(this.#assignment.filter(isFree))
+    const free = this.#assignment.filter(isFree)
     const dueAt = batchDueAt(free, this.#options.windowMs, this.#limits)
     if (dueAt === undefined) return undefined
     const waitMs = dueAt - performance.now()
@@ -93,96 +130,169 @@ export class Dispatcher {
       return undefined
     }
     const batch = formBatch(free, this.#limits, this.#options.frame)
-    if (batch === undefined) return undefined
-    this.#options.onTaken()
-    const attempt = { batch, failures: 0, throttles: 0, assignment: this.#assignment }
-    for (const name of batch.parts.keys()) this.#held.set(name, attempt)
-    return attempt
+    return batch === undefined ? undefined : this.#deliver(batch)
   }
 
-  async #run(attempt: Attempt): Promise<void> {
-    const { batch, assignment } = attempt
+  #deliver(batch: Batch): Delivery {
+    this.#options.onTaken()
+    const names = [...batch.parts.keys()]
+    const delivery = { attempts: [begin(batch)], names, assignment: this.#assignment, isInTrouble: false }
+    for (const [name, run] of batch.parts) this.#lanes.hold(delivery, name, run.firstOffset, run.lastOffset + 1)
+    return delivery
+  }
+
+  /** AWS: "MaximumPayloadSizeExceeded". Without a destination such a record stays where it is and blocks. */
+  #discardTooLarge(free: Source[]): void {
+    const { destination, frame } = this.#options
+    if (destination === undefined) return
+    for (const { name, queue } of free) {
+      if (queue.oldestBytes <= recordLimitBytes(name, payloadLimitBytes, frame)) continue
+      const run = queue.take(1, Number.POSITIVE_INFINITY)!
+      void this.#discard(this.#deliver(makeBatch(new Map([[name, run]]), frame)), 'MaximumPayloadSizeExceeded')
+    }
+  }
+
+  /** Sends the first attempt's batch; records that have become too old meanwhile are discarded instead. */
+  #attempt(delivery: Delivery): void {
+    const attempt = delivery.attempts[0]!
+    const { maximumRecordAgeMs } = this.#options
+    if (maximumRecordAgeMs !== undefined) {
+      const oldest = Date.now() - maximumRecordAgeMs
+      const aged = selectParts(attempt.batch.parts, (_name, _offset, timestamp) => timestamp < oldest)
+      if (aged.size > 0) {
+        const young = selectParts(attempt.batch.parts, (_name, _offset, timestamp) => timestamp >= oldest)
+        this.#replace(delivery, [aged, young])
+        void this.#discard(delivery, 'RecordAgeExceeded')
+        return
+      }
+    }
+    void this.#run(delivery, attempt)
+  }
+
+  async #run(delivery: Delivery, attempt: Attempt): Promise<void> {
     this.#running++
-    this.#options.onInvoked(batch)
-    const verdict = await this.#judge(batch)
+    this.#options.onInvoked(attempt.batch)
+    attempt.invocations++
+    const verdict = await invokeWith(attempt.batch, this.#options.invoke, this.#options.reportsItemFailures)
     this.#running--
-    if (assignment !== this.#assignment) this.#release(attempt)
-    else if (verdict.result === 'throttled') this.#throttle(attempt)
-    else if (verdict.result === 'failed') this.#fail(attempt, verdict.reason)
-    else this.#accept(attempt, verdict.result === 'partly' ? verdict.retryFrom : new Map())
-    if (this.#running === 0) {
+    delivery.invoked = verdict.invoked
+    if (delivery.assignment === this.#assignment) this.#conclude(delivery, attempt, verdict)
+    else this.#lanes.release(delivery)
+    this.#rest()
+  }
+
+  #conclude(delivery: Delivery, attempt: Attempt, verdict: Verdict): void {
+    if (verdict.result === 'done') {
+      delivery.attempts.shift()
+      this.#advance(delivery)
+    } else if (verdict.result === 'throttled') {
+      const names = [...attempt.batch.parts.keys()]
+      this.#repeat(delivery, afterThrottle(++attempt.throttles))
+      this.#options.onThrottled(names, attempt.throttles)
+    } else if (verdict.result === 'failed') {
+      attempt.failures++
+      const step = afterError(this.#options, { ...attempt, records: attempt.batch.records })
+      this.#fail(delivery, attempt, verdict.reason, step)
+    } else {
+      this.#keepFailed(delivery, attempt, verdict.failed)
+    }
+  }
+
+  /** Goes on behind what was processed; what is delivered again is a batch of its own from then on. */
+  #keepFailed(delivery: Delivery, attempt: Attempt, failed: Map<string, Set<number>>): void {
+    const isLeft =
+      this.#options.redelivery === 'failed-only'
+        ? (name: string, offset: number) => failed.get(name)?.has(offset) ?? false
+        : (name: string, offset: number) => offset >= Math.min(...(failed.get(name) ?? [Number.POSITIVE_INFINITY]))
+    const left = selectParts(attempt.batch.parts, isLeft)
+    const batch = makeBatch(left, this.#options.frame)
+    const rest = batch.records < attempt.batch.records ? begin(batch, attempt.invocations) : attempt
+    delivery.attempts[0] = rest
+    rest.failures++
+    const step = afterReportedFailures(this.#options, { ...rest, records: batch.records })
+    this.#settle(delivery)
+    this.#fail(delivery, rest, 'the function reported batch item failures', step)
+  }
+
+  #fail(delivery: Delivery, attempt: Attempt, reason: string, next: NextStep): void {
+    const { batch, failures } = attempt
+    const failure = { names: [...batch.parts.keys()], records: batch.records, reason, failures }
+    const isGivenUp = next.step === 'discard' && !this.#revoked
+    if (next.step === 'discard') {
+      if (isGivenUp) void this.#discard(delivery, 'RetryAttemptsExhausted')
+      else this.#lanes.release(delivery)
+    } else {
+      if (next.step === 'bisect') this.#replace(delivery, bisect(batch))
+      else attempt.retries++
+      this.#repeat(delivery, next.inMs)
+    }
+    this.#options.onFailure({ ...failure, ...('inMs' in next && { retryInMs: next.inMs }) })
+  }
+
+  /** Puts what its first attempt is made of in its place. */
+  #replace(delivery: Delivery, parts: BatchParts[]): void {
+    const { invocations } = delivery.attempts.shift()!
+    const batches = parts.filter(({ size }) => size > 0).map((each) => makeBatch(each, this.#options.frame))
+    delivery.attempts.unshift(...batches.map((batch) => begin(batch, invocations)))
+  }
+
+  async #discard(delivery: Delivery, condition: DiscardCondition): Promise<void> {
+    const { batch, invocations } = delivery.attempts[0]!
+    delivery.isInTrouble = true
+    this.#discarding++
+    await this.#options.discard({
+      condition,
+      batch,
+      invocations,
+      ...(delivery.invoked !== undefined && { invoked: delivery.invoked }),
+    })
+    this.#discarding--
+    delivery.attempts.shift()
+    if (delivery.assignment === this.#assignment) this.#advance(delivery)
+    else this.#lanes.release(delivery)
+    this.#rest()
+  }
+
+  /** Its first attempt is done: the next one is due, if there is one. */
+  #advance(delivery: Delivery): void {
+    this.#settle(delivery)
+    if (delivery.attempts.length === 0) return
+    if (this.#revoked) this.#lanes.release(delivery)
+    else this.#due.push(delivery)
+  }
+
+  /** Tells how far each of its topic partitions is processed. */
+  #settle(delivery: Delivery): void {
+    for (const name of delivery.names) {
+      const left = delivery.attempts.map(({ batch }) => batch.parts.get(name)).filter((run) => run !== undefined)
+      this.#lanes.advance(delivery, name, firstOffset(left))
+    }
+  }
+
+  /** Keeps the topic partitions for the next attempt, unless they have been taken away. */
+  #repeat(delivery: Delivery, retryInMs: number): void {
+    delivery.isInTrouble = true
+    if (this.#revoked) {
+      this.#lanes.release(delivery)
+      return
+    }
+    const timer = setTimeout(() => {
+      this.#retries.delete(delivery)
+      this.#due.push(delivery)
+      this.pump()
+    }, retryInMs)
+    this.#retries.set(delivery, timer)
+  }
+
+  #rest(): void {
+    if (this.#running + this.#discarding === 0) {
       this.#idle?.resolve()
       this.#idle = undefined
     }
     this.pump()
   }
-
-  async #judge(batch: Batch): Promise<BatchVerdict | { result: 'throttled' }> {
-    try {
-      const answer = await this.#options.invoke(batch.payload)
-      if (answer.errorType === 'TooManyRequestsException') return { result: 'throttled' }
-      const reason = failureOf(answer)
-      if (reason !== undefined) return { result: 'failed', reason }
-      return this.#options.reportsItemFailures ? readBatchResponse(answer.payload, batch) : { result: 'done' }
-    } catch (error) {
-      return { result: 'failed', reason: String(error) }
-    }
-  }
-
-  /** Goes on behind what was processed; what was reported as failed is a batch of its own from then on. */
-  #accept(attempt: Attempt, retryFrom: Map<string, number>): void {
-    this.#release(attempt)
-    const rest = new Map<string, RecordRun>()
-    for (const [name, run] of attempt.batch.parts) {
-      const next = retryFrom.get(name)
-      if (next !== undefined) rest.set(name, runFrom(run, next))
-      if (next !== run.firstOffset) this.#options.onProcessed(name, next ?? run.lastOffset + 1)
-    }
-    if (rest.size === 0) return
-    const batch = makeBatch(rest, this.#options.frame)
-    const failures = batch.records < attempt.batch.records ? 0 : attempt.failures
-    this.#fail({ ...attempt, batch, failures }, 'the function reported batch item failures')
-  }
-
-  #fail(attempt: Attempt, reason: string): void {
-    const retryInMs = this.#repeat(attempt, attempt.failures++, failureBackoff)
-    const names = [...attempt.batch.parts.keys()]
-    this.#options.onFailure({ names, reason, failures: attempt.failures, retryInMs })
-  }
-
-  #throttle(attempt: Attempt): void {
-    this.#repeat(attempt, attempt.throttles++, throttleBackoff)
-    this.#options.onThrottled([...attempt.batch.parts.keys()], attempt.throttles)
-  }
-
-  /** Keeps the topic partitions for the next attempt, unless they have been taken away. */
-  #repeat(attempt: Attempt, attempts: number, { firstMs, longestMs }: typeof failureBackoff): number {
-    this.#release(attempt)
-    const retryInMs = Math.min(longestMs, firstMs * 2 ** attempts)
-    if (this.#revoked) return retryInMs
-    for (const name of attempt.batch.parts.keys()) this.#held.set(name, attempt)
-    const timer = setTimeout(() => {
-      this.#retries.delete(attempt)
-      this.#due.push(attempt)
-      this.pump()
-    }, retryInMs)
-    this.#retries.set(attempt, timer)
-    return retryInMs
-  }
-
-  #release(attempt: Attempt): void {
-    for (const name of attempt.batch.parts.keys()) this.#held.delete(name)
-  }
 }
 
-/** Why an invocation was no success, in words; undefined when it was one. */
-function failureOf({ statusCode, functionError, payload }: InvocationAnswer): string | undefined {
-  if (statusCode === 200 && functionError === undefined) return undefined
-  const text = payload.toString()
-  try {
-    const { errorType: type, errorMessage } = JSON.parse(text)
-    return errorMessage === undefined ? text : `${type}: ${errorMessage}`
-  } catch {
-    return text
-  }
+function firstOffset(runs: RecordRun[]): number | undefined {
+  return runs.length === 0 ? undefined : Math.min(...runs.map((run) => run.firstOffset))
 }

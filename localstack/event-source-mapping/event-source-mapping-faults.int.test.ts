@@ -31,13 +31,14 @@ test('offsets are committed after the function has succeeded, not before', async
   answers[1]!(success)
 
   await topic.committed([3])
-  const counts = { polled: 3, invoked: 6, failedInvocations: 1 }
-  const offsets = { committedOffset: 3, logEndOffset: 3, lagRecords: 0 }
+  const counts = { polled: 3, filteredOut: 0, invoked: 6, failedInvocations: 1, deliveredToDestination: 0, dropped: 0 }
+  const offsets = { committed: 3, committedOffset: 3, logEndOffset: 3, lagRecords: 0 }
   const expected = {
     batches: 2,
     records: 6,
     failedBatches: 1,
     throttledBatches: 0,
+    failedRecords: 3,
     topicPartitions: [{ topicPartition: `${topic.name}-0`, ...counts, ...offsets }],
   }
   await eventually(() => expect(mapping.metrics()).toEqual(expected))

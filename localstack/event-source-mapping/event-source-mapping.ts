@@ -1,21 +1,34 @@
+import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
-import { type AssignedPartition, GroupMember } from './consumer-group.ts'
-import { Dispatcher } from './dispatcher.ts'
-import { type EventFrame, makeEventFrame } from './event.ts'
+import { type BrokerAccess, type ReadSecret, readBrokerAccess } from './broker-access.ts'
+import { type AwsEndpoints, checkEndpoint, type Destinations, makeDestinations } from './destinations.ts'
+import { type Discarded, destinationMessages } from './discarded-batch.ts'
+import type { DeliveryReading } from './dispatcher.ts'
+import { makeEventFrame } from './event.ts'
+import type { Deliver } from './failure-destination.ts'
 import type { MappingDefinition } from './mapping-definition.ts'
 import { type MappingEvent, type MappingMetrics, MappingRecord } from './mapping-record.ts'
-import { makeOffsetCommits, type OffsetCommits } from './offset-commits.ts'
-import { makePolledPartition, type PolledPartition, type PollObserver, pollBroker } from './poll-loop.ts'
+import { rebalanceGraceMs, takePart } from './participation.ts'
 
-export type EventSourceMappingOptions = {
+export type EventSourceMappingOptions = Partial<DeliveryReading> & {
   /** The same after a restart. AWS: its UUID, which is also the consumer group when the mapping names none. */
   id: string
-  bootstrapServers: string
+  /** Where the brokers of an MSK cluster are; self-managed Kafka's are in the definition. */
+  bootstrapServers?: string
+  /** How an MSK cluster is logged in to as the function's role, and whose certificates are trusted. Absent: plain text. */
+  brokerAccess?: BrokerAccess
+  /** Needed where the definition names secrets. */
+  readSecret?: ReadSecret
   /** Runs the function on an event. */
-  invoke: (payload: Buffer) => Promise<InvocationAnswer>
+  invoke: (payload: Buffer, functionName: string) => Promise<InvocationAnswer>
   /** Most invocations at once: the function's concurrency. */
   concurrency: number
+  /** Where on-failure destinations other than topics of the cluster are found. */
+  awsEndpoints?: AwsEndpoints
+  /** Takes discarded batches itself, instead of to the destination they are for. */
+  deliver?: Deliver
   onEvent?: (event: MappingEvent) => void
 }
 
@@ -23,29 +36,48 @@ export type EventSourceMappingOptions = {
 export type RunningEventSourceMapping = {
   state(): MappingState
   metrics(): MappingMetrics
+  /**
+   * AWS: UpdateEventSourceMapping, which also enables and disables. Finishes what is in flight and goes on where it is, as
+   * the definition says. Throws an Error where the definition is of another source, or the mapping is gone.
+   */
+  update(definition: MappingDefinition): void
+  /** AWS: DeleteEventSourceMapping. The offsets of the group stay, as on AWS. Settles when it has left the group. */
+  delete(): Promise<void>
   /** Commits what is processed and leaves the group; an invocation gets `graceMs` to end. Settles when that is done. */
   stop(graceMs?: number): Promise<void>
 }
 
-/** As AWS names them; `Reconnecting` is ours: the broker is gone and will be asked again. */
-export type MappingState = 'Creating' | 'Enabled' | 'Reconnecting' | 'Disabled'
-
-/** A rebalance waits so long for invocations; then what they are working on is delivered again by its new owner. */
-const rebalanceGraceMs = 30_000
+/** As AWS names them; `Reconnecting` and `Deleted` are ours: the broker is gone and will be asked again; it has left. */
+export type MappingState =
+  | 'Creating'
+  | 'Enabling'
+  | 'Enabled'
+  | 'Disabling'
+  | 'Disabled'
+  | 'Updating'
+  | 'Deleting'
+  | 'Reconnecting'
+  | 'Deleted'
 
 /**
- * Polls a topic and invokes a function with its records, as Lambda does for an MSK event source. Never gives up: it
- * connects again when the broker is gone, and invokes again when the function fails.
+ * Polls a topic and invokes a function with its records, as Lambda does for a Kafka event source. Never gives up: it
+ * connects again when the broker is gone, and invokes again when the function fails, as far as the error controls let it.
  */
 export function startEventSourceMapping(
   definition: MappingDefinition,
   options: EventSourceMappingOptions,
 ): RunningEventSourceMapping {
   const poller = new Poller(definition, options)
-  const polling = definition.enabled ? poller.run() : Promise.resolve()
+  const polling = poller.run()
   return {
-    state: () => (definition.enabled ? poller.state : 'Disabled'),
+    state: () => poller.state,
     metrics: () => poller.record.metrics(),
+    update: (changed) => poller.update(changed),
+    async delete() {
+      poller.stop(rebalanceGraceMs, 'Deleting')
+      await polling
+      poller.state = 'Deleted'
+    },
     async stop(graceMs = 1_500) {
       poller.stop(graceMs)
       await polling
@@ -55,45 +87,35 @@ export function startEventSourceMapping(
 
 class Poller {
   readonly record: MappingRecord
-  state: MappingState = 'Creating'
-  readonly #definition: MappingDefinition
+  state: MappingState
+  #definition: MappingDefinition
   readonly #options: EventSourceMappingOptions
-  readonly #frame: EventFrame
-  readonly #dispatcher: Dispatcher
-  readonly #stopped = new AbortController()
-  /** Aborted when the topic partitions are taken away. */
-  #assignment = new AbortController()
-  #partitions = new Map<string, PolledPartition>()
-  #commits: OffsetCommits | undefined
-  #polls: Promise<unknown> = Promise.resolve()
-  #room = Promise.withResolvers<void>()
-  #failures = 0
+  #isStopped = false
+  /** Aborted when the definition has changed or the mapping is stopped. */
+  #interruption = new AbortController()
   #graceMs = 0
+  #failures = 0
 
   constructor(definition: MappingDefinition, options: EventSourceMappingOptions) {
-    this.#definition = definition
     this.#options = options
+    this.#check(definition)
+    this.#definition = definition
+    this.state = definition.enabled ? 'Creating' : 'Disabled'
     this.record = new MappingRecord(options.onEvent ?? (() => undefined))
-    this.#frame = makeEventFrame(definition.eventSourceArn, options.bootstrapServers)
-    this.#dispatcher = new Dispatcher({
-      ...definition,
-      frame: this.#frame,
-      concurrency: Math.min(options.concurrency, definition.maximumPollers ?? options.concurrency),
-      invoke: options.invoke,
-      onTaken: () => this.#makeRoom(),
-      onInvoked: (batch) => this.record.invoked(batch),
-      onProcessed: (name, offset) => this.#processed(name, offset),
-      onFailure: (failure) => this.record.failed(failure),
-      onThrottled: (names, timesInARow) => this.record.throttled(names, timesInARow),
-    })
   }
 
   /** Settles when the mapping is stopped. */
   async run(): Promise<void> {
-    const { signal } = this.#stopped
-    while (!signal.aborted) {
-      const error = await this.#takePart()
-      if (error === undefined) return
+    while (!this.#isStopped) {
+      this.#interruption = new AbortController()
+      const { signal } = this.#interruption
+      if (!this.#definition.enabled) {
+        this.state = 'Disabled'
+        await once(signal, 'abort')
+        continue
+      }
+      const error = await this.#takePart(signal).catch((reason: Error) => reason)
+      if (error === undefined) continue
       if (this.state === 'Enabled') this.state = 'Reconnecting'
       const retryInMs = Math.min(500, 50 * 2 ** this.#failures++)
       this.record.disconnected(error, retryInMs)
@@ -101,92 +123,105 @@ class Poller {
     }
   }
 
-  stop(graceMs: number): void {
+  update(definition: MappingDefinition): void {
+    if (this.#isStopped) throw new Error(`event source mapping ${this.#options.id} is deleted or stopped`)
+    for (const name of [
+      'eventSourceArn',
+      'bootstrapServers',
+      'topic',
+      'consumerGroupId',
+      'startingPosition',
+    ] as const) {
+      if (isDeepStrictEqual(definition[name], this.#definition[name])) continue
+      throw new Error(`event source mapping: ${name} cannot be changed: delete the mapping and create another one`)
+    }
+    this.#check(definition)
+    const wasEnabled = this.#definition.enabled
+    this.#definition = definition
+    this.state = definition.enabled === wasEnabled ? 'Updating' : definition.enabled ? 'Enabling' : 'Disabling'
+    this.#interrupt(rebalanceGraceMs)
+  }
+
+  stop(graceMs: number, state: MappingState = this.state): void {
+    this.#isStopped = true
+    this.state = state
+    this.#interrupt(graceMs)
+  }
+
+  #interrupt(graceMs: number): void {
     this.#graceMs = graceMs
-    this.#stopped.abort()
+    this.#interruption.abort()
   }
 
-  /** Is a member of the group until the mapping is stopped, or until that fails; then returns why. */
-  async #takePart(): Promise<Error | undefined> {
-    const { promise, resolve: end } = Promise.withResolvers<Error | undefined>()
-    const onStop = () => end(undefined)
-    this.#stopped.signal.addEventListener('abort', onStop)
-    const member = new GroupMember({
-      bootstrapServers: this.#options.bootstrapServers,
-      groupId: this.#definition.consumerGroupId ?? this.#options.id,
-      instanceId: this.#options.id,
-      topic: this.#definition.topic,
-      startingPosition: this.#definition.startingPosition,
-      onRevoke: async () => {
-        await this.#revoke(rebalanceGraceMs)
-        // Two polls at once would spoil the fetch session they share.
-        await this.#polls
-      },
-      onAssigned: (assignment) => this.#assign(member, assignment, end),
-      onFailure: end,
-    })
-    member.join().catch(end)
-    const error = await promise
-    this.#stopped.signal.removeEventListener('abort', onStop)
-    await this.#revoke(this.#graceMs)
-    await member.leave()
-    return error
+  /** What could not work later is refused now. */
+  #check({ destination, bootstrapServers }: MappingDefinition): void {
+    const { awsEndpoints = {}, deliver } = this.#options
+    if (destination !== undefined && deliver === undefined) checkEndpoint(destination, awsEndpoints)
+    if ((bootstrapServers ?? this.#options.bootstrapServers) !== undefined) return
+    throw new Error('event source mapping: bootstrapServers must say where the brokers of the MSK cluster are')
   }
 
-  #assign(member: GroupMember, assignment: AssignedPartition[], fail: (error: Error) => void): void {
-    const partitions = assignment.map((each) => makePolledPartition(this.#definition.topic, this.#frame, each))
-    this.#partitions = new Map(partitions.map((each) => [each.name, each]))
-    this.#commits = makeOffsetCommits({
-      commit: (offsets) => member.commit(offsets),
-      onCommitted: (offsets) => this.record.committed(offsets),
-      onError: fail,
-    })
-    this.#assignment = new AbortController()
-    this.#failures = 0
-    this.state = 'Enabled'
-    this.record.assigned(partitions)
-    this.#dispatcher.assign(partitions)
-    this.#polls = Promise.all(this.#poll(member, partitions, fail))
-  }
-
-  /** One poll per broker; settled when the assignment has ended. */
-  #poll(member: GroupMember, partitions: PolledPartition[], fail: (error: Error) => void): Promise<void>[] {
-    const { signal } = this.#assignment
-    const options = { room: () => this.#room.promise, signal, observer: this.#observer() }
-    const byBroker = Map.groupBy(partitions, ({ leader }) => leader)
-    return [...byBroker.values()].map((ofBroker) =>
-      pollBroker(member, ofBroker, options).catch((error) => {
-        if (!signal.aborted) fail(error)
-      }),
-    )
-  }
-
-  /** Polls no more, and waits for what is in flight and for its commit, but not for ever. */
-  async #revoke(graceMs: number): Promise<void> {
-    this.#assignment.abort()
-    this.#makeRoom()
-    const settled = this.#dispatcher.revoke().then(() => this.#commits?.flush())
-    // A commit that fails has ended the membership already.
-    await Promise.race([settled.catch(() => undefined), delay(graceMs, undefined, { ref: false })])
-  }
-
-  #observer(): PollObserver {
-    return {
-      onRecords: () => this.#dispatcher.pump(),
-      onPolled: ({ name }, records, logEndOffset) => this.record.polled(name, records, logEndOffset),
-      onOffsetLost: ({ name, position }, offset) => this.record.offsetLost(name, Number(offset), Number(position)),
-      onTooLarge: ({ name }, offset, bytes) => this.record.tooLarge(name, offset, bytes),
+  async #takePart(signal: AbortSignal): Promise<Error | undefined> {
+    const definition = this.#definition
+    const { brokerAccess, readSecret, awsEndpoints = {}, ...options } = this.#options
+    const bootstrapServers = definition.bootstrapServers ?? options.bootstrapServers!
+    const otherwise = definition.eventSourceArn === undefined ? {} : brokerAccess
+    const access = await readBrokerAccess(definition.access, readSecret, otherwise)
+    const destinations = makeDestinations(awsEndpoints, { bootstrapServers, access })
+    try {
+      const participation = {
+        redelivery: 'from-first-failed' as const,
+        batchesInFlight: 1 as const,
+        ...options,
+        bootstrapServers,
+        access,
+        record: this.record,
+        invoke: (payload: Buffer) => options.invoke(payload, definition.functionName),
+        discard: (discarded: Discarded) => this.#discard(definition, bootstrapServers, destinations, discarded),
+        onAssigned: () => this.#enabled(signal),
+      }
+      return await takePart(definition, participation, { signal, graceMs: () => this.#graceMs })
+    } finally {
+      await destinations.close().catch(() => undefined)
     }
   }
 
-  #processed(name: string, nextOffset: number): void {
-    const { topic, partition, end, position } = this.#partitions.get(name)!
-    this.record.processed(name)
-    this.#commits!.processed({ topic, partition, offset: nextOffset === end ? Number(position) : nextOffset })
+  #enabled(signal: AbortSignal): void {
+    this.#failures = 0
+    if (!signal.aborted) this.state = 'Enabled'
   }
 
-  #makeRoom(): void {
-    this.#room.resolve()
-    this.#room = Promise.withResolvers()
+  /** AWS: what the destination does not take counts as dropped. */
+  async #discard(
+    { destination, eventSourceArn, functionName }: MappingDefinition,
+    bootstrapServers: string,
+    destinations: Destinations,
+    discarded: Discarded,
+  ): Promise<void> {
+    if (destination === undefined) {
+      this.record.discarded(discarded, false)
+      return
+    }
+    const from = {
+      mappingId: this.#options.id,
+      functionArn: functionArn(functionName, eventSourceArn),
+      ...(eventSourceArn !== undefined && { eventSourceArn }),
+      bootstrapServers,
+      frame: makeEventFrame(eventSourceArn, bootstrapServers),
+    }
+    try {
+      const messages = destinationMessages(destination, discarded, from, Date.now())
+      await (this.#options.deliver ?? destinations.deliver)(destination, messages)
+      this.record.discarded(discarded, true)
+    } catch (error) {
+      this.record.discarded(discarded, true, error as Error)
+    }
   }
+}
+
+/** A name is of the account and region of its event source. */
+function functionArn(nameOrArn: string, eventSourceArn: string | undefined): string {
+  if (nameOrArn.startsWith('arn:')) return nameOrArn
+  const [, partition, , region, account] = (eventSourceArn ?? 'arn:aws:kafka:us-east-1:000000000000').split(':')
+  return `arn:${partition}:lambda:${region}:${account}:function:${nameOrArn}`
 }

@@ -13,10 +13,11 @@ export type EventRecord = {
 /** What stands before and after the records of every event of a mapping, as JSON text. */
 export type EventFrame = { head: string; tail: string }
 
-/** The event of an MSK cluster: `records` follows, keyed by `<topic>-<partition>`. */
-export function makeEventFrame(eventSourceArn: string, bootstrapServers: string): EventFrame {
-  const event = { eventSource: 'aws:kafka', eventSourceArn, bootstrapServers, records: {} }
-  const json = JSON.stringify(event)
+/** The event of an MSK cluster, or, without ARN, of self-managed Kafka: `records` follows, by `<topic>-<partition>`. */
+export function makeEventFrame(eventSourceArn: string | undefined, bootstrapServers: string): EventFrame {
+  const source =
+    eventSourceArn === undefined ? { eventSource: 'SelfManagedKafka' } : { eventSource: 'aws:kafka', eventSourceArn }
+  const json = JSON.stringify({ ...source, bootstrapServers, records: {} })
   return { head: json.slice(0, -2), tail: '}}' }
 }
 

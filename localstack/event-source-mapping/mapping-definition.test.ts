@@ -8,9 +8,13 @@ const minimal = {
   StartingPosition: 'TRIM_HORIZON',
 }
 
+const onFailure = (Destination: string) => ({ OnFailure: { Destination } })
+
 test("AWS's defaults are filled in", () => {
   expect(readMapping(minimal)).toEqual({
     eventSourceArn: minimal.EventSourceArn,
+    access: [],
+    bisectBatch: false,
     functionName: 'apply',
     topic: 'changes',
     batchSize: 100,
@@ -53,14 +57,25 @@ test('values that ask for what happens anyway are taken', () => {
 })
 
 test.each([
-  [{ MaximumRetryAttempts: 3 }, 'MaximumRetryAttempts is not supported locally yet'],
-  [{ BisectBatchOnFunctionError: true }, 'BisectBatchOnFunctionError is not supported locally yet'],
-  [{ DestinationConfig: {} }, 'DestinationConfig is not supported locally yet'],
-  [{ FilterCriteria: {} }, 'FilterCriteria is not supported locally yet'],
-  [{ SelfManagedEventSource: {} }, 'SelfManagedEventSource is not supported locally yet'],
+  [{ MaximumRetryAttempts: 3 }, 'MaximumRetryAttempts needs ProvisionedPollerConfig'],
+  [{ MaximumRetryAttempts: 10_001 }, 'MaximumRetryAttempts must be a whole number from -1 to 10000'],
+  [{ MaximumRecordAgeInSeconds: 60 }, 'MaximumRecordAgeInSeconds needs ProvisionedPollerConfig'],
+  [{ MaximumRecordAgeInSeconds: 59 }, 'MaximumRecordAgeInSeconds must be -1 or from 60 to 604800, not 59'],
+  [{ BisectBatchOnFunctionError: true }, 'BisectBatchOnFunctionError needs ProvisionedPollerConfig'],
+  [
+    { DestinationConfig: onFailure('kafka://failed') },
+    'A Kafka topic in DestinationConfig needs ProvisionedPollerConfig',
+  ],
+  [{ DestinationConfig: onFailure('kafka://changes') }, 'names the topic changes itself'],
+  [{ DestinationConfig: onFailure('arn:aws:lambda:eu-central-1:0:function:f') }, 'takes the ARN of an SQS queue'],
+  [{ DestinationConfig: { OnSuccess: {} } }, 'DestinationConfig.OnSuccess is not supported by event source mappings'],
+  [{ SelfManagedEventSource: {} }, 'EventSourceArn and SelfManagedEventSource exclude each other'],
+  [{ SelfManagedKafkaEventSourceConfig: {} }, 'SelfManagedKafkaEventSourceConfig is for another kind'],
+  [{ SourceAccessConfigurations: [{ Type: 'BASIC_AUTH', URI: 'arn' }] }, 'BASIC_AUTH is not supported, only CLIENT'],
+  [{ SourceAccessConfigurations: [{ Type: 'SASL_SCRAM_512_AUTH' }] }, 'SASL_SCRAM_512_AUTH needs a URI'],
   [{ NoSuchProperty: 1 }, 'NoSuchProperty is not supported locally yet'],
   [{ AmazonManagedKafkaEventSourceConfig: { SchemaRegistryConfig: {} } }, 'SchemaRegistryConfig is not supported'],
-  [{ ProvisionedPollerConfig: { PollerGroupName: 'g' } }, 'PollerGroupName is not supported'],
+  [{ ProvisionedPollerConfig: { Other: 'g' } }, 'ProvisionedPollerConfig.Other is not supported'],
   [{ BatchSize: 10_001 }, 'BatchSize must be a whole number from 1 to 10000, not 10001'],
   [{ MaximumBatchingWindowInSeconds: 0.5 }, 'MaximumBatchingWindowInSeconds must be a whole number from 0 to 300'],
   [{ ProvisionedPollerConfig: { MinimumPollers: 5, MaximumPollers: 4 } }, 'MinimumPollers is greater than'],

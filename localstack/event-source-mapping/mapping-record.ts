@@ -1,6 +1,8 @@
 import type { Batch } from './batch.ts'
+import type { DiscardCondition, Discarded } from './discarded-batch.ts'
 import type { Failure } from './dispatcher.ts'
 import type { GroupOffset } from './offset-commits.ts'
+import type { Polled } from './poll-loop.ts'
 
 /** What became of one topic partition since the mapping was started. */
 export type TopicPartitionMetrics = {
@@ -8,10 +10,17 @@ export type TopicPartitionMetrics = {
   topicPartition: string
   /** Records read from the broker. */
   polled: number
+  /** Of these, records no filter let through. */
+  filteredOut: number
   /** Records handed to the function; one that is tried twice counts twice. */
   invoked: number
   /** Invocations with records of it that failed. */
   failedInvocations: number
+  /** Records that were given up: those the destination got, and those that are gone. */
+  deliveredToDestination: number
+  dropped: number
+  /** How far the committed offset has moved. */
+  committed: number
   /** The offset the consumer group continues at. */
   committedOffset: number
   /** The offset the next record will have, as of the last poll. */
@@ -29,6 +38,8 @@ export type MappingMetrics = {
   /** Invocations that failed, and those that were not run for want of concurrency. */
   failedBatches: number
   throttledBatches: number
+  /** Records of the invocations that failed. */
+  failedRecords: number
   /** Why the mapping does not go on, while it does not. */
   lastError?: string
   topicPartitions: TopicPartitionMetrics[]
@@ -39,6 +50,7 @@ export type MappingEvent =
   | { kind: 'assigned'; topicPartitions: string[] }
   | { kind: 'disconnected'; reason: string; retryInMs: number }
   | ({ kind: 'failed' } & Failure)
+  | { kind: 'discarded'; topicPartitions: string[]; records: number; condition: DiscardCondition; outcome: string }
   | { kind: 'offset-lost'; topicPartition: string; offset: number; continuesAt: number }
   | { kind: 'record-too-large'; topicPartition: string; offset: number; bytes: number }
 
@@ -55,6 +67,7 @@ export class MappingRecord {
   #batches = 0
   #records = 0
   #failedBatches = 0
+  #failedRecords = 0
   #throttledBatches = 0
   #disconnection: string | undefined
 
@@ -70,6 +83,7 @@ export class MappingRecord {
       records: this.#records,
       failedBatches: this.#failedBatches,
       throttledBatches: this.#throttledBatches,
+      failedRecords: this.#failedRecords,
       ...(lastError !== undefined && { lastError }),
       topicPartitions,
     }
@@ -87,9 +101,10 @@ export class MappingRecord {
     this.#onEvent({ kind: 'disconnected', reason: this.#disconnection, retryInMs })
   }
 
-  polled(name: string, records: number, logEndOffset: number): void {
+  polled(name: string, { records, filteredOut, logEndOffset }: Polled): void {
     const metrics = this.#of(name)
     metrics.polled += records
+    metrics.filteredOut += filteredOut
     metrics.logEndOffset = logEndOffset
     metrics.lagRecords = Math.max(0, logEndOffset - metrics.committedOffset)
   }
@@ -106,12 +121,29 @@ export class MappingRecord {
 
   failed(failure: Failure): void {
     this.#failedBatches++
+    this.#failedRecords += failure.records
     for (const name of failure.names) {
       const metrics = this.#of(name)
       metrics.failedInvocations++
       metrics.lastError = failure.reason
     }
     this.#onEvent({ kind: 'failed', ...failure })
+  }
+
+  /** The batch is given up; without `error` the destination has it, where there is one. */
+  discarded({ condition, batch }: Discarded, hasDestination: boolean, error?: Error): void {
+    const isDelivered = hasDestination && error === undefined
+    for (const [name, { count }] of batch.parts) {
+      if (isDelivered) this.#of(name).deliveredToDestination += count
+      else this.#of(name).dropped += count
+    }
+    const outcome = isDelivered
+      ? 'delivered to the destination'
+      : error === undefined
+        ? 'dropped: there is no on-failure destination'
+        : `dropped: the destination did not take it: ${describe(error)}`
+    const topicPartitions = [...batch.parts.keys()]
+    this.#onEvent({ kind: 'discarded', topicPartitions, records: batch.records, condition, outcome })
   }
 
   /** A function others call as well is busy now and then; only if that lasts something is wrong. */
@@ -124,6 +156,7 @@ export class MappingRecord {
   committed(offsets: GroupOffset[]): void {
     for (const { topic, partition, offset } of offsets) {
       const metrics = this.#of(`${topic}-${partition}`)
+      metrics.committed += Math.max(0, offset - metrics.committedOffset)
       metrics.committedOffset = offset
       metrics.lagRecords = Math.max(0, metrics.logEndOffset - offset)
     }
@@ -133,18 +166,29 @@ export class MappingRecord {
     this.#onEvent({ kind: 'offset-lost', topicPartition, offset, continuesAt })
   }
 
-  tooLarge(topicPartition: string, offset: number, bytes: number): void {
+  /** It blocks its topic partition where there is no destination for it. */
+  tooLarge(topicPartition: string, offset: number, bytes: number, isBlocking: boolean): void {
     const size = `${(bytes / 2 ** 20).toFixed(1)} MB`
-    this.#of(topicPartition).lastError =
-      `record ${offset} of ${topicPartition} is ${size} as JSON, an event takes 6 MB: it blocks its topic partition`
+    if (isBlocking) {
+      this.#of(topicPartition).lastError =
+        `record ${offset} of ${topicPartition} is ${size} as JSON, an event takes 6 MB: it blocks its topic partition`
+    }
     this.#onEvent({ kind: 'record-too-large', topicPartition, offset, bytes })
   }
 
   #of(topicPartition: string): TopicPartitionMetrics {
     const known = this.#topicPartitions.get(topicPartition)
     if (known !== undefined) return known
-    const counts = { polled: 0, invoked: 0, failedInvocations: 0, committedOffset: 0, logEndOffset: 0, lagRecords: 0 }
-    const made = { topicPartition, ...counts }
+    const counts = {
+      polled: 0,
+      filteredOut: 0,
+      invoked: 0,
+      failedInvocations: 0,
+      deliveredToDestination: 0,
+      dropped: 0,
+    }
+    const offsets = { committed: 0, committedOffset: 0, logEndOffset: 0, lagRecords: 0 }
+    const made = { topicPartition, ...counts, ...offsets }
     this.#topicPartitions.set(topicPartition, made)
     return made
   }

@@ -2,6 +2,7 @@ import { payloadLimitBytes, recordLimitBytes } from './batch.ts'
 import type { AssignedPartition, Fetched, GroupMember } from './consumer-group.ts'
 import { type EventFrame, makeRecordEncoder } from './event.ts'
 import { readFetched } from './fetched-records.ts'
+import type { ValueFilter } from './filter-criteria.ts'
 import { makeChunk, RecordQueue } from './record-queue.ts'
 
 /** A topic partition that is polled: its records wait in `queue` until they are delivered. */
@@ -14,8 +15,10 @@ export type PolledPartition = {
   leader: number
   /** The offset to fetch next. */
   position: bigint
-  /** The offset behind the last record that was read: only control records lie between it and `position`. */
+  /** The offset behind the last record that was queued: what lies between it and `position` is for no function. */
   end: number
+  /** Everything below it is processed. */
+  processed: number
   queue: RecordQueue
   /** The longest record, as JSON, an event can carry. */
   recordLimitBytes: number
@@ -36,16 +39,20 @@ export function makePolledPartition(
     leader,
     position: offset,
     end: Number(offset),
+    processed: Number(offset),
     queue: new RecordQueue(),
     recordLimitBytes: recordLimitBytes(name, payloadLimitBytes, frame),
     encode: makeRecordEncoder(topic, partition),
   }
 }
 
+/** What a poll brought of a topic partition; `filteredOut` of its records go to no function. */
+export type Polled = { records: number; filteredOut: number; logEndOffset: number }
+
 export type PollObserver = {
   /** New records wait in the queues. */
   onRecords: () => void
-  onPolled: (partition: PolledPartition, records: number, logEndOffset: number) => void
+  onPolled: (partition: PolledPartition, polled: Polled) => void
   /** The record fits into no event: its topic partition ends there. */
   onTooLarge: (partition: PolledPartition, offset: number, bytes: number) => void
   onOffsetLost: (partition: PolledPartition, offset: bigint) => void
@@ -65,8 +72,9 @@ const bufferBytes = 32 << 20
 export async function pollBroker(
   member: GroupMember,
   partitions: PolledPartition[],
-  { room, signal, observer }: { room: () => Promise<void>; signal: AbortSignal; observer: PollObserver },
+  options: { room: () => Promise<void>; signal: AbortSignal; observer: PollObserver; filter?: ValueFilter },
 ): Promise<void> {
+  const { room, signal, observer, filter = () => true } = options
   const queueBytes = Math.min(4 << 20, Math.max(1 << 20, bufferBytes / partitions.length))
   while (!signal.aborted) {
     const wanted = partitions.filter(({ queue }) => queue.bytes < queueBytes)
@@ -81,26 +89,39 @@ export async function pollBroker(
     for (const each of fetched) {
       const target = wanted.find(({ partition }) => partition === each.partitionIndex)!
       if ('outOfRange' in each) await beginAgain(member, target, observer)
-      else keep(each, target, observer)
+      else keep(each, target, filter, observer)
     }
     observer.onRecords()
   }
 }
 
-function keep(fetched: Exclude<Fetched, { outOfRange: true }>, target: PolledPartition, observer: PollObserver): void {
-  const records: string[] = []
+function keep(
+  fetched: Exclude<Fetched, { outOfRange: true }>,
+  target: PolledPartition,
+  filter: ValueFilter,
+  observer: PollObserver,
+): void {
+  const texts: string[] = []
   const offsets: number[] = []
+  const timestamps: number[] = []
+  let filteredOut = 0
   target.position = readFetched(fetched, target.position, (record) => {
+    if (!filter(record.value)) {
+      filteredOut++
+      return
+    }
     const json = target.encode(record)
-    records.push(json)
+    texts.push(json)
     offsets.push(record.offset)
+    timestamps.push(record.timestamp)
     if (json.length > target.recordLimitBytes) observer.onTooLarge(target, record.offset, json.length)
   })
-  if (records.length > 0) {
+  if (texts.length > 0) {
     target.end = offsets.at(-1)! + 1
-    target.queue.push(makeChunk(records, offsets, performance.now()))
+    target.queue.push(makeChunk(texts, offsets, timestamps, performance.now()))
   }
-  observer.onPolled(target, records.length, Number(fetched.highWatermark))
+  const records = texts.length + filteredOut
+  observer.onPolled(target, { records, filteredOut, logEndOffset: Number(fetched.highWatermark) })
 }
 
 /** The broker has removed what the group had not read, or the topic was made anew: the starting position decides. */

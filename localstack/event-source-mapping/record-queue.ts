@@ -4,8 +4,9 @@ const comma = 0x2c
 /** Encoded records of one fetch, in offset order, with a comma between them. */
 export type RecordChunk = {
   bytes: Buffer
-  /** Of each record: its offset in the topic partition, and where its bytes end. */
+  /** Of each record: its offset in the topic partition, its time in milliseconds since 1970, and where its bytes end. */
   offsets: number[]
+  timestamps: number[]
   ends: number[]
   /** Milliseconds of the monotonic clock. */
   arrivedAt: number
@@ -14,7 +15,7 @@ export type RecordChunk = {
 /** Neighbouring records of a chunk. */
 type Run = { chunk: RecordChunk; from: number; to: number }
 
-/** Records taken from a queue, oldest first. */
+/** Records of one topic partition taken from its queue, oldest first. */
 export type RecordRun = {
   runs: Run[]
   count: number
@@ -22,10 +23,12 @@ export type RecordRun = {
   bytes: number
   firstOffset: number
   lastOffset: number
+  firstTimestamp: number
+  lastTimestamp: number
 }
 
-/** Puts encoded records, which are ASCII, into one buffer; `offsets` are theirs. Neither is empty. */
-export function makeChunk(records: string[], offsets: number[], arrivedAt: number): RecordChunk {
+/** Puts encoded records, which are ASCII, into one buffer; `offsets` and `timestamps` are theirs. None is empty. */
+export function makeChunk(records: string[], offsets: number[], timestamps: number[], arrivedAt: number): RecordChunk {
   const bytes = Buffer.allocUnsafe(records.reduce((sum, { length }) => sum + length, records.length - 1))
   let end = -1
   const ends = records.map((record, index) => {
@@ -33,7 +36,7 @@ export function makeChunk(records: string[], offsets: number[], arrivedAt: numbe
     end += 1 + bytes.write(record, end + 1, 'latin1')
     return end
   })
-  return { bytes, offsets, ends, arrivedAt }
+  return { bytes, offsets, timestamps, ends, arrivedAt }
 }
 
 /** The JSON of the records, without brackets. */
@@ -44,13 +47,35 @@ export function runBytes(run: RecordRun): Buffer[] {
   })
 }
 
-/** The records from `offset` on, which is one of them. */
-export function runFrom(run: RecordRun, offset: number): RecordRun {
-  const runs = run.runs.flatMap(({ chunk, from, to }) => {
-    const first = chunk.offsets.findIndex((each, index) => index >= from && each >= offset)
-    return first === -1 || first >= to ? [] : [{ chunk, from: first, to }]
-  })
-  return describe(runs)
+/** The JSON of each record. */
+export function recordTexts(run: RecordRun): string[] {
+  return run.runs.flatMap(({ chunk, from, to }) =>
+    Array.from({ length: to - from }, (_, index) =>
+      chunk.bytes.toString('latin1', startOf(chunk, from + index), chunk.ends[from + index]),
+    ),
+  )
+}
+
+/** The records `keep` is true for; undefined when there are none. */
+export function selectRecords(
+  run: RecordRun,
+  keep: (offset: number, timestamp: number) => boolean,
+): RecordRun | undefined {
+  const kept: Run[] = []
+  for (const { chunk, from, to } of run.runs) {
+    let open: Run | undefined
+    for (let index = from; index < to; index++) {
+      if (!keep(chunk.offsets[index]!, chunk.timestamps[index]!)) {
+        open = undefined
+      } else if (open === undefined) {
+        open = { chunk, from: index, to: index + 1 }
+        kept.push(open)
+      } else {
+        open.to = index + 1
+      }
+    }
+  }
+  return kept.length === 0 ? undefined : describe(kept)
 }
 
 /** Records of one topic partition that wait for a batch. */
@@ -71,6 +96,12 @@ export class RecordQueue {
   /** When the oldest one arrived; undefined when the queue is empty. */
   get oldestArrival(): number | undefined {
     return this.#chunks[0]?.chunk.arrivedAt
+  }
+
+  /** Length of the oldest record; 0 when the queue is empty. */
+  get oldestBytes(): number {
+    const oldest = this.#chunks[0]
+    return oldest === undefined ? 0 : oldest.chunk.ends[oldest.from]! - startOf(oldest.chunk, oldest.from)
   }
 
   push(chunk: RecordChunk): void {
@@ -120,5 +151,7 @@ function describe(runs: Run[]): RecordRun {
     bytes: lengths.reduce((sum, length) => sum + length, runs.length - 1),
     firstOffset: first.chunk.offsets[first.from]!,
     lastOffset: last.chunk.offsets[last.to - 1]!,
+    firstTimestamp: first.chunk.timestamps[first.from]!,
+    lastTimestamp: last.chunk.timestamps[last.to - 1]!,
   }
 }

@@ -1,7 +1,7 @@
 import { startEventSourceMapping } from '#localstack/event-source-mapping/event-source-mapping.ts'
 import { readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
 import { functionNameOf } from '#localstack/lambda-host/function-definition.ts'
-import { bootstrapServers, type LocalAccount } from '../local-account.ts'
+import { bootstrapServers, type LocalAccount, objectStoreUrl } from '../local-account.ts'
 import type { StandIn } from '../stand-in.ts'
 
 /** What AWS allows a function that reserves no concurrency, in a new account. */
@@ -19,7 +19,9 @@ export const eventSourceMapping: StandIn = {
     const mapping = startEventSourceMapping(definition, {
       id: ref,
       bootstrapServers: bootstrapServers(account.settings),
-      invoke: (payload) => account.functions.invoke(definition.functionName, payload),
+      invoke: (payload, functionName) => account.functions.invoke(functionName, payload),
+      awsEndpoints: { s3: objectStoreUrl(account.settings) },
+      readSecret: async (arn) => readSecret(account, arn),
       concurrency: concurrencyOf(definition.functionName, account),
       onEvent: (event) =>
         account.log('event-source-mappings', `${new Date().toISOString()} ${id} ${JSON.stringify(event)}`),
@@ -27,6 +29,12 @@ export const eventSourceMapping: StandIn = {
     account.mappings.set(id, { definition, mapping })
     return { ref, attributes: { Id: ref } }
   },
+}
+
+function readSecret({ secrets }: LocalAccount, arn: string): string {
+  const secret = secrets.get(arn)
+  if (secret === undefined) throw new Error(`there is no secret ${arn}`)
+  return secret
 }
 
 function concurrencyOf(nameOrArn: string, { functions }: LocalAccount): number {

@@ -1,0 +1,53 @@
+import { refuse } from './properties.ts'
+
+/** Where discarded batches go: DestinationConfig.OnFailure. */
+export type FailureDestination =
+  | { kind: 'sqs'; arn: string; account: string; region: string; queue: string }
+  | { kind: 'sns'; arn: string; region: string }
+  | { kind: 's3'; arn: string; bucket: string }
+  | { kind: 'kafka'; topic: string }
+
+/** What is written to a destination. */
+export type DestinationMessage = {
+  /** JSON. */
+  body: string
+  /** Kafka: the key of the record; absent where it has none. */
+  key?: Buffer
+  /** S3: the object's key. */
+  objectKey?: string
+}
+
+/** Writes all messages to the destination, in order. Rejects when it did not take one of them. */
+export type Deliver = (destination: FailureDestination, messages: DestinationMessage[]) => Promise<void>
+
+/**
+ * Reads DestinationConfig; undefined where it names no destination. `topic` is the source: a destination must be another.
+ * Throws an Error with the reason.
+ */
+export function readDestination(config: unknown, topic: string): FailureDestination | undefined {
+  if (config === undefined) return undefined
+  const { OnSuccess, OnFailure, ...rest } = config as Record<string, unknown>
+  const [other] = Object.keys(rest)
+  if (other !== undefined) refuse(`DestinationConfig.${other} is unknown`)
+  if (OnSuccess !== undefined) refuse('DestinationConfig.OnSuccess is not supported by event source mappings')
+  const destination = (OnFailure as { Destination?: unknown } | undefined)?.Destination
+  if (destination === undefined) return undefined
+  if (typeof destination !== 'string') refuse('DestinationConfig.OnFailure.Destination must be text')
+  return parseDestination(destination as string, topic)
+}
+
+function parseDestination(destination: string, source: string): FailureDestination {
+  const kafka = /^kafka:\/\/([\w.-]+)$/.exec(destination)?.[1]
+  if (kafka === source) refuse(`DestinationConfig.OnFailure names the topic ${source} itself: records would go round`)
+  if (kafka !== undefined) return { kind: 'kafka', topic: kafka }
+  const [, service, region, account, resource] =
+    /^arn:[\w-]+:(sqs|sns|s3):([\w-]*):(\d*):([^:/]+)$/.exec(destination) ?? []
+  if (service === 'sqs') {
+    return { kind: 'sqs', arn: destination, account: account!, region: region!, queue: resource! }
+  }
+  if (service === 'sns') return { kind: 'sns', arn: destination, region: region! }
+  if (service === 's3') return { kind: 's3', arn: destination, bucket: resource! }
+  return refuse(
+    `DestinationConfig.OnFailure takes the ARN of an SQS queue, an SNS topic or an S3 bucket, or kafka://topic, not ${destination}`,
+  )
+}

@@ -1,0 +1,45 @@
+import type { ErrorControls } from './error-controls.ts'
+
+/** Where a batch stands that has just failed. */
+export type FailedBatch = {
+  records: number
+  /** Attempts after the first one. */
+  retries: number
+  /** Failures of this batch in a row, this one included. */
+  failures: number
+}
+
+export type NextStep = { step: 'retry'; inMs: number } | { step: 'bisect'; inMs: number } | { step: 'discard' }
+
+type Backoff = { firstMs: number; longestMs: number }
+
+const failureBackoff: Backoff = { firstMs: 100, longestMs: 10_000 }
+/** Shorter: the function is busy, not broken, and a place may be free in a moment. */
+const throttleBackoff: Backoff = { firstMs: 5, longestMs: 1_000 }
+
+type RetryControls = Pick<ErrorControls, 'bisectBatch' | 'maximumRetryAttempts'>
+
+/**
+ * What becomes of a batch the function did not accept. Splitting it does not count as a retry; only what can be split no
+ * more uses retries up, as with Lambda's other streams ("Splitting batches doesn't consume the retry quota").
+ */
+export function afterError(controls: RetryControls, batch: FailedBatch): NextStep {
+  if (controls.bisectBatch && batch.records > 1) return { step: 'bisect', inMs: failureBackoff.firstMs }
+  return afterReportedFailures(controls, batch)
+}
+
+/** What becomes of the records a function reported as failed: it has split its batch itself. */
+export function afterReportedFailures(
+  { maximumRetryAttempts = Number.POSITIVE_INFINITY }: Pick<RetryControls, 'maximumRetryAttempts'>,
+  { retries, failures }: FailedBatch,
+): NextStep {
+  return retries >= maximumRetryAttempts
+    ? { step: 'discard' }
+    : { step: 'retry', inMs: backoffMs(failures, failureBackoff) }
+}
+
+/** When a batch is tried again that could not be invoked for want of concurrency; that does not count as a retry. */
+export const afterThrottle = (throttles: number): number => backoffMs(throttles, throttleBackoff)
+
+const backoffMs = (times: number, { firstMs, longestMs }: Backoff): number =>
+  Math.min(longestMs, firstMs * 2 ** (times - 1))
