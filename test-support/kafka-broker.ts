@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Admin, Producer } from '@platformatic/kafka'
 import { localOverrides } from '#localstack/assembly/local-overrides.ts'
+import { secureListeners } from '#localstack/servers/broker-security.ts'
+import { type CertificateAuthority, makeCertificateAuthority } from '#localstack/servers/certificate-authority.ts'
 import { startGuard } from '#localstack/servers/guard.ts'
 import { prepareJars } from '#localstack/servers/jars.ts'
 import { findJava } from '#localstack/servers/java.ts'
@@ -14,8 +16,20 @@ import { freePortPairs } from './free-ports.ts'
 /** A record to produce; `partition` is its topic partition. */
 export type TestRecord = { partition: number; key?: string; value?: string; headers?: Record<string, string> }
 
+/** Where the broker listens with TLS, and who may log in. */
+export type SecureAccess = {
+  authority: CertificateAuthority
+  /** SASL over TLS. */
+  saslServers: string
+  user: { name: string; password: string }
+  /** TLS with a client certificate of the authority. */
+  mutualTlsServers: string
+}
+
 /** A broker of a test file's own, empty when it starts. */
 export type TestBroker = {
+  /** There when it was asked for. */
+  secure?: SecureAccess
   /** `host:port` */
   bootstrapServers: string
   /** Settles when the topic can be written to. */
@@ -33,11 +47,23 @@ export type TestBroker = {
 }
 
 /** Starts it with the jars of the local engine, which Maven fetches if they are not there. */
-export async function startTestBroker(): Promise<TestBroker> {
+export async function startTestBroker({ isSecure = false } = {}): Promise<TestBroker> {
   const directory = await mkdtemp(join(tmpdir(), 'kafka-broker-'))
   const guard = startGuard()
   // The controller listens on the next one.
-  const [port] = (await freePortPairs(1)) as [number]
+  const [port, saslPort] = (await freePortPairs(2)) as [number, number]
+  const user = { name: 'alice', password: 'alice-secret' }
+  const authority = makeCertificateAuthority('test authority')
+  const mutualTlsPort = saslPort + 1
+  const security = { authority, users: [user], saslPort, mutualTlsPort, directory }
+  const properties = {
+    ...localOverrides['AWS::MSK::Cluster']({ kafkaPort: port }),
+    // After a kill -9 the controller waits for the old session before it admits the new one.
+    'broker.session.timeout.ms': '2000',
+    'broker.heartbeat.interval.ms': '500',
+    'auto.create.topics.enable': 'false',
+    'message.max.bytes': String(16 << 20),
+  }
   const service = await startKafka({
     program: await findJava(process.env),
     jars: await prepareJars({
@@ -47,14 +73,8 @@ export async function startTestBroker(): Promise<TestBroker> {
     }),
     directory,
     port,
-    properties: {
-      ...localOverrides['AWS::MSK::Cluster']({ kafkaPort: port }),
-      // After a kill -9 the controller waits for the old session before it admits the new one.
-      'broker.session.timeout.ms': '2000',
-      'broker.heartbeat.interval.ms': '500',
-      'auto.create.topics.enable': 'false',
-      'message.max.bytes': String(16 << 20),
-    },
+    properties: isSecure ? await secureListeners(properties, security) : properties,
+    users: isSecure ? [user] : [],
     logFile: join(directory, 'kafka.log'),
     guard,
     signal: new AbortController().signal,
@@ -72,7 +92,14 @@ export async function startTestBroker(): Promise<TestBroker> {
     await withoutError(() => admin.listOffsets({ topics: [{ name: topic, partitions: indexes }] }))
   }
 
+  const secure = {
+    authority,
+    user,
+    saslServers: `127.0.0.1:${saslPort}`,
+    mutualTlsServers: `127.0.0.1:${mutualTlsPort}`,
+  }
   return {
+    ...(isSecure && { secure }),
     bootstrapServers,
     createTopic,
     async recreateTopic(topic, partitions) {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
 import {
+  type EventSourceMappingOptions,
   type RunningEventSourceMapping,
   startEventSourceMapping,
 } from '#localstack/event-source-mapping/event-source-mapping.ts'
@@ -25,7 +26,13 @@ export type MappedTopic = {
   create(partitions: number, configuration?: Record<string, string>): Promise<void>
   produce(records: TestRecord[]): Promise<void>
   /** Starts a mapping that is stopped after the test; without a window unless told otherwise. */
-  start(invoke: Invoke, properties?: object): { mapping: RunningEventSourceMapping; events: MappingEvent[] }
+  start(
+    invoke: Invoke,
+    properties?: object,
+    options?: Partial<EventSourceMappingOptions>,
+  ): { mapping: RunningEventSourceMapping; events: MappingEvent[] }
+  /** The definition of these properties, with those of `start` where they say nothing. */
+  define(properties?: object): MappingDefinition
   /** The group's offsets by topic partition, -1 where there are none. */
   groupOffsets(): Promise<number[]>
   /** Settles when these are the group's offsets. */
@@ -33,7 +40,7 @@ export type MappedTopic = {
 }
 
 /** One broker for the test file, a new topic for each test. */
-export function useMappedTopic(): MappedTopic {
+export function useMappedTopic(brokerOptions: { isSecure?: boolean } = {}): MappedTopic {
   const running: RunningEventSourceMapping[] = []
   const topic: MappedTopic = {
     broker: undefined as unknown as TestBroker,
@@ -44,7 +51,8 @@ export function useMappedTopic(): MappedTopic {
     async committed(offsets) {
       await eventually(async () => expect(await topic.groupOffsets()).toEqual(offsets))
     },
-    start(invoke, properties = {}) {
+    define: (properties = {}) => define(topic.name, properties),
+    start(invoke, properties = {}, options = {}) {
       const events: MappingEvent[] = []
       const mapping = startEventSourceMapping(define(topic.name, properties), {
         id: randomUUID(),
@@ -52,13 +60,14 @@ export function useMappedTopic(): MappedTopic {
         concurrency: 10,
         invoke: (payload) => invoke(JSON.parse(payload.toString()), payload),
         onEvent: (event) => events.push(event),
+        ...options,
       })
       running.push(mapping)
       return { mapping, events }
     },
   }
   beforeAll(async () => {
-    topic.broker = await startTestBroker()
+    topic.broker = await startTestBroker(brokerOptions)
   })
   afterAll(() => topic.broker.stop())
   beforeEach(() => {
@@ -71,13 +80,17 @@ export function useMappedTopic(): MappedTopic {
 }
 
 function define(topic: string, properties: object): MappingDefinition {
+  const group = { ConsumerGroupId: topic }
+  const source =
+    'SelfManagedEventSource' in properties
+      ? { SelfManagedKafkaEventSourceConfig: group }
+      : { EventSourceArn: eventSourceArn, AmazonManagedKafkaEventSourceConfig: group }
   return readMapping({
-    EventSourceArn: eventSourceArn,
     FunctionName: 'f',
     Topics: [topic],
     StartingPosition: 'TRIM_HORIZON',
     MaximumBatchingWindowInSeconds: 0,
-    AmazonManagedKafkaEventSourceConfig: { ConsumerGroupId: topic },
+    ...source,
     ...properties,
   })
 }

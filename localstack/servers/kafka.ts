@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Admin } from '@platformatic/kafka'
+import { type BrokerUser, scramOptions } from './broker-security.ts'
 import { runToEnd } from './finished-process.ts'
 import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
@@ -20,6 +21,8 @@ export type KafkaOptions = {
   port: number
   /** server.properties, but for where the data lies. */
   properties: Record<string, string>
+  /** SCRAM users, created with the data. */
+  users?: BrokerUser[]
   logFile: string
   guard: Guard
   signal: AbortSignal
@@ -54,7 +57,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningService>
 /** Beside its final place and then renamed: a run that was interrupted leaves no half-formatted storage. */
 async function format(
   run: string[],
-  { data, directory, program, properties, signal }: KafkaOptions & { data: string },
+  { data, directory, program, properties, users = [], signal }: KafkaOptions & { data: string },
 ) {
   const fresh = `${data}.new`
   const file = join(directory, 'format.properties')
@@ -62,7 +65,16 @@ async function format(
   await writeFile(file, formatProperties({ ...properties, 'log.dirs': fresh }))
   // A cluster id is a UUID in base64url; one that begins with a dash would read as an option.
   const clusterId = `T${randomBytes(16).toString('base64url').slice(1)}`
-  const tool = ['kafka.tools.StorageTool', 'format', '--standalone', '-t', clusterId, '-c', file]
+  const tool = [
+    'kafka.tools.StorageTool',
+    'format',
+    '--standalone',
+    '-t',
+    clusterId,
+    '-c',
+    file,
+    ...scramOptions(users),
+  ]
   try {
     const { code, output } = await runToEnd(program, [...run, ...tool], { cwd: directory, signal })
     if (code !== 0) throw new Error(`kafka: its storage could not be formatted: ${output.trim()}`)
