@@ -1,22 +1,14 @@
 import { request } from 'node:http'
 import { GetBootstrapBrokersCommand, KafkaClient } from '@aws-sdk/client-kafka'
-import {
-  GetFunctionCommand,
-  InvokeCommand,
-  LambdaClient,
-  ListFunctionsCommand,
-  ListLayersCommand,
-} from '@aws-sdk/client-lambda'
+import { LambdaClient, ListLayersCommand } from '@aws-sdk/client-lambda'
 import { GetSecretValueCommand, ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type FunctionHost, makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
-import { type FunctionBundles, makeFunctionBundles } from '#test-support/function-bundle.ts'
 import { type Endpoint, startEndpoint } from './endpoint.ts'
 
 const clusterArn = 'arn:aws:kafka:eu-central-1:000000000000:cluster/tidemark/1b2c-3'
 const secretArn = 'arn:aws:secretsmanager:eu-central-1:000000000000:secret:target-a1b2c3'
 
-let bundles: FunctionBundles
 let host: FunctionHost
 let endpoint: Endpoint
 let lambda: LambdaClient
@@ -29,12 +21,7 @@ const client = () => ({
 })
 
 beforeAll(async () => {
-  bundles = makeFunctionBundles()
   host = makeFunctionHost({ endpointUrl: '', onLog: () => undefined })
-  const source = `export const handler = async (event) => {
-    console.log('handling'); if (event.fail) throw new RangeError('too far'); return event }`
-  host.add(await bundles.write('echo', source))
-  host.add(await bundles.write('none', source, { reservedConcurrency: 0 }))
   endpoint = await startEndpoint({
     port: 0,
     functions: host,
@@ -49,70 +36,6 @@ afterAll(async () => {
   lambda.destroy()
   await endpoint.stop()
   await host.stop()
-  await bundles.remove()
-})
-
-const payload = (value: unknown) => Buffer.from(JSON.stringify(value))
-
-test.each(['echo', 'echo:$LATEST', 'arn:aws:lambda:eu-central-1:000000000000:function:echo'])(
-  'the SDK invokes %s and gets its answer and its log',
-  async (FunctionName) => {
-    const answer = await lambda.send(new InvokeCommand({ FunctionName, Payload: payload({ a: 1 }), LogType: 'Tail' }))
-
-    expect(answer).toMatchObject({ StatusCode: 200, ExecutedVersion: '$LATEST' })
-    expect(answer.FunctionError).toBeUndefined()
-    expect(answer.Payload!.transformToString()).toBe('{"a":1}')
-    expect(Buffer.from(answer.LogResult!, 'base64').toString()).toContain('handling')
-  },
-)
-
-test('a function error is an answer with its name', async () => {
-  const answer = await lambda.send(new InvokeCommand({ FunctionName: 'echo', Payload: payload({ fail: true }) }))
-
-  expect(answer).toMatchObject({ StatusCode: 200, FunctionError: 'Unhandled' })
-  expect(JSON.parse(answer.Payload!.transformToString())).toMatchObject({
-    errorType: 'RangeError',
-    errorMessage: 'too far',
-  })
-})
-
-test('Event and DryRun are answered without a payload', async () => {
-  const event = await lambda.send(new InvokeCommand({ FunctionName: 'echo', InvocationType: 'Event' }))
-  const dryRun = await lambda.send(new InvokeCommand({ FunctionName: 'echo', InvocationType: 'DryRun' }))
-
-  expect([event.StatusCode, dryRun.StatusCode]).toEqual([202, 204])
-})
-
-test.each([
-  [{ FunctionName: 'absent' }, 'ResourceNotFoundException', 'Function not found: absent'],
-  [{ FunctionName: 'echo', Qualifier: '7' }, 'ResourceNotFoundException', 'Function not found: echo:7'],
-  [{ FunctionName: 'none' }, 'TooManyRequestsException', 'Rate Exceeded.'],
-  [
-    { FunctionName: 'echo', Payload: Buffer.from('{') },
-    'InvalidRequestContentException',
-    'Could not parse request body',
-  ],
-  [
-    { FunctionName: 'echo', Payload: payload('x'.repeat(6 * 1024 * 1024)) },
-    'RequestTooLargeException',
-    'Request must be smaller than 6291456 bytes',
-  ],
-])('the SDK recognizes the refusal of %j', async (input, name, message) => {
-  await expect(lambda.send(new InvokeCommand(input))).rejects.toMatchObject({
-    name,
-    message: expect.stringContaining(message),
-  })
-})
-
-test('functions are listed and described', async () => {
-  const { Functions } = await lambda.send(new ListFunctionsCommand())
-  const one = await lambda.send(new GetFunctionCommand({ FunctionName: 'none' }))
-
-  expect(Functions!.map(({ FunctionName }) => FunctionName)).toEqual(['echo', 'none'])
-  expect(one).toMatchObject({
-    Configuration: { MemorySize: 128, Timeout: 10 },
-    Concurrency: { ReservedConcurrentExecutions: 0 },
-  })
 })
 
 test('a secret is read by its ARN; another does not exist', async () => {

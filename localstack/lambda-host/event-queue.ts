@@ -1,64 +1,121 @@
-import type { Outcome } from './invocation.ts'
+import type { EventSettings } from './event-settings.ts'
+import { type InvocationEvent, type Outcome, platformError } from './invocation.ts'
+
+/** Why the queue has done with an event, in AWS's words. */
+export type EventCondition = 'Success' | 'RetriesExhausted' | 'EventAgeExceeded' | 'ZeroReservedConcurrency'
+
+/** An event the queue has done with. */
+export type FinishedEvent = {
+  event: InvocationEvent
+  condition: EventCondition
+  /** How often the function was run on it. */
+  invocations: number
+  /** What the function made of it last; undefined when it never ran. */
+  outcome?: Outcome
+}
 
 /** Events of asynchronous invocations, kept until the function has worked on them. In memory: they end with the host. */
 export type EventQueue = {
-  push(payload: Buffer): void
+  push(event: InvocationEvent): void
   /** Hands out as many events as the function's concurrency allows. */
   drain(): void
   stop(): void
 }
 
-/** A failed event is tried again after each of `retryDelaysMs`, then discarded with a line in the log. */
+type Queued = {
+  event: InvocationEvent
+  bestBefore: number
+  invocations: number
+  expiry?: NodeJS.Timeout
+  outcome?: Outcome
+}
+
+/**
+ * A failed event is tried again after `retryDelaysMs`, as often as the settings say. It is discarded when no retry is
+ * left, when it would be too old by the next one, or has become too old while the function was busy.
+ */
 export function makeEventQueue({
   tryInvoke,
+  settings,
   retryDelaysMs,
-  onLog,
+  refusesAll,
+  onFinished,
 }: {
-  tryInvoke: (payload: Buffer) => Promise<Outcome> | undefined
-  retryDelaysMs: number[]
-  onLog: (line: string) => void
+  /** Undefined while the function's concurrency is used up. */
+  tryInvoke: (event: InvocationEvent) => Promise<Outcome> | undefined
+  settings: () => EventSettings
+  retryDelaysMs: readonly number[]
+  /** The function reserves a concurrency of 0. */
+  refusesAll: boolean
+  onFinished: (finished: FinishedEvent) => void
 }): EventQueue {
-  const waiting: { payload: Buffer; failures: number }[] = []
-  const retries = new Set<NodeJS.Timeout>()
+  const waiting: Queued[] = []
+  const timers = new Set<NodeJS.Timeout>()
   let stopped = false
 
   function drain(): void {
     while (waiting.length > 0 && !stopped) {
-      const { payload, failures } = waiting[0]!
-      const invocation = tryInvoke(payload)
+      const invocation = tryInvoke(waiting[0]!.event)
       if (invocation === undefined) return
-      waiting.shift()
+      const queued = waiting.shift()!
+      cancel(queued.expiry)
+      queued.invocations++
       invocation.then(
-        (outcome) => outcome.functionError && retry(payload, failures, outcome.payload.toString()),
-        (error) => retry(payload, failures, String(error)),
+        (outcome) => settle(queued, outcome),
+        (error) => settle(queued, { ...platformError('ServiceException', String(error)), logTail: '' }),
       )
     }
   }
 
-  function retry(payload: Buffer, failures: number, reason: string): void {
-    const delayMs = retryDelaysMs[failures]
+  function settle(queued: Queued, outcome: Outcome): void {
     if (stopped) return
-    if (delayMs === undefined) {
-      onLog(`event discarded, the function failed ${failures + 1} times: ${reason}`)
-      return
-    }
+    queued.outcome = outcome
+    const { maximumRetryAttempts } = settings()
+    const delayMs = retryDelaysMs[queued.invocations - 1] ?? retryDelaysMs.at(-1) ?? 0
+    if (outcome.functionError === undefined) finish(queued, 'Success')
+    else if (queued.invocations > maximumRetryAttempts) finish(queued, 'RetriesExhausted')
+    else if (Date.now() + delayMs > queued.bestBefore) finish(queued, 'EventAgeExceeded')
+    else after(delayMs, () => enqueue(queued))
+  }
+
+  function enqueue(queued: Queued): void {
+    waiting.push(queued)
+    queued.expiry = after(queued.bestBefore - Date.now(), () => {
+      waiting.splice(waiting.indexOf(queued), 1)
+      finish(queued, 'EventAgeExceeded')
+    })
+    drain()
+  }
+
+  function finish({ event, invocations, outcome }: Queued, condition: EventCondition): void {
+    onFinished({ event, condition, invocations, ...(outcome !== undefined && { outcome }) })
+  }
+
+  function after(delayMs: number, work: () => void): NodeJS.Timeout {
     const timer = setTimeout(() => {
-      retries.delete(timer)
-      waiting.push({ payload, failures: failures + 1 })
-      drain()
+      timers.delete(timer)
+      work()
     }, delayMs)
-    retries.add(timer)
+    timers.add(timer)
+    return timer
+  }
+
+  function cancel(timer: NodeJS.Timeout | undefined): void {
+    if (timer === undefined) return
+    clearTimeout(timer)
+    timers.delete(timer)
   }
 
   return {
-    push(payload) {
-      waiting.push({ payload, failures: 0 })
-      drain()
+    push(event) {
+      if (refusesAll) return onFinished({ event, condition: 'ZeroReservedConcurrency', invocations: 0 })
+      const bestBefore = Date.now() + settings().maximumEventAgeSeconds * 1000
+      enqueue({ event, bestBefore, invocations: 0 })
     },
     drain,
     stop() {
       stopped = true
-      for (const timer of retries) clearTimeout(timer)
+      for (const timer of timers) clearTimeout(timer)
     },
   }
 }

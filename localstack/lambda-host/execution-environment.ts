@@ -1,19 +1,32 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
 import type { FunctionDefinition } from './function-definition.ts'
 import { type FunctionLog, makeFunctionLog } from './function-log.ts'
 import { type FunctionEndpoints, functionArguments, functionVariables } from './function-variables.ts'
-import { type Outcome, platformError, responseLimitBytes } from './invocation.ts'
+import { errorTypeOf, type InvocationEvent, type Outcome, platformError, withinResponseLimit } from './invocation.ts'
+import { type MemoryLimit, makeMemoryLimit } from './memory-limit.ts'
+import {
+  endLines,
+  exitReason,
+  initReportLine,
+  type PlatformStatus,
+  startLine,
+  timedOut,
+  timedOutLine,
+} from './platform-lines.ts'
 import { type RuntimeApi, startRuntimeApi } from './runtime-api.ts'
 
 type Verdict = Pick<Outcome, 'payload' | 'functionError'>
 
-type Running = { requestId: string; payload: Buffer; settle: (verdict: Verdict) => void; timer: NodeJS.Timeout }
-
-/** AWS gives a function ten seconds to initialize; its timeout begins to count when it is handed the event. */
-const initSeconds = 10
+type Running = {
+  event: InvocationEvent
+  deadline: number
+  timer: NodeJS.Timeout
+  /** What the function answered. It counts when the process asks for the next event, or is gone. */
+  answer?: Verdict
+  settle: (verdict: Verdict) => void
+}
 
 /** One process of a function. It takes one event at a time and is used again until it dies. */
 export class ExecutionEnvironment {
@@ -23,10 +36,17 @@ export class ExecutionEnvironment {
   readonly #definition: FunctionDefinition
   readonly #runtimeApi: RuntimeApi
   readonly #log: FunctionLog
+  readonly #memory: MemoryLimit
+  readonly #startedAt = performance.now()
+  readonly #init = Promise.withResolvers<boolean>()
+  #initialized = false
+  /** How long it took, until an invocation reports it. */
+  #initMs: number | undefined
+  #initError: Verdict | undefined
   #running: Running | undefined
   #waiting = false
-  #initError: Verdict | undefined
   #death: Verdict | undefined
+  #status: PlatformStatus | undefined
 
   /** Starts a process of the function; it initializes on its own. Rejects when none can be started. */
   static async start(
@@ -36,7 +56,7 @@ export class ExecutionEnvironment {
     let environment: ExecutionEnvironment | undefined
     const runtimeApi = await startRuntimeApi({
       onIdle: () => environment!.#onIdle(),
-      onResponse: (requestId, payload) => environment!.#answer(requestId, withinLimit(payload)),
+      onResponse: (requestId, payload) => environment!.#answer(requestId, withinResponseLimit(payload)),
       onError: (requestId, payload) => environment!.#answer(requestId, { payload, functionError: 'Unhandled' }),
       onInitError: (payload) => {
         environment!.#initError = { payload, functionError: 'Unhandled' }
@@ -65,6 +85,8 @@ export class ExecutionEnvironment {
     this.#runtimeApi = runtimeApi
     this.#log = log
     this.pid = child.pid!
+    this.#memory = makeMemoryLimit(this.pid, definition.memoryMb, () => this.#kill())
+    this.#memory.watch()
     log.follow(child.stdout!)
     log.follow(child.stderr!)
     this.gone = once(child, 'exit').then(([code, signal]) => this.#onExit(code, signal))
@@ -74,25 +96,57 @@ export class ExecutionEnvironment {
     return this.#death === undefined
   }
 
-  /** Settles with the function's answer, or with the error AWS reports when it times out, fails to start or dies. */
-  async run(payload: Buffer, wantsLog: boolean): Promise<Outcome> {
-    const requestId = randomUUID()
+  /**
+   * Settles with true when the process is ready for events. With false, and an INIT_REPORT line, when it has failed, or
+   * was ended because it was not ready within `limitMs`.
+   */
+  async initialize(limitMs: number): Promise<boolean> {
+    const timer = setTimeout(() => {
+      this.#die(platformError('Sandbox.Timedout', `function ${this.#definition.name} did not initialize`), 'timeout')
+    }, limitMs)
+    const ready = await this.#init.promise
+    clearTimeout(timer)
+    if (!ready) this.#log.write(initReportLine(performance.now() - this.#startedAt, this.#status!))
+    return ready
+  }
+
+  /**
+   * Settles with the function's answer, or with the error AWS reports when it times out, fails to start or dies. The
+   * timeout counts from now on, so also for what is left of the initialization.
+   */
+  async run(event: InvocationEvent, wantsLog: boolean): Promise<Outcome> {
     const started = performance.now()
+    const initMs = this.#initMs
+    this.#initMs = undefined
     this.#log.startTail()
-    const verdict = await new Promise<Verdict>((settle) => this.#begin(requestId, payload, settle))
+    this.#memory.watch()
+    const verdict = await new Promise<Verdict>((settle) => this.#begin(event, settle))
     clearTimeout(this.#running!.timer)
+    this.#memory.rest()
     this.#running = undefined
-    return { ...verdict, logTail: wantsLog ? await this.#logTail(requestId, performance.now() - started) : '' }
+    const durationMs = performance.now() - started
+    return { ...verdict, logTail: wantsLog ? await this.#logTail(event.requestId, durationMs, initMs) : '' }
   }
 
   /** Ends the process and all it started; an event it is working on fails. */
   end(): void {
-    this.#death ??= platformError('Runtime.ExitError', `function ${this.#definition.name} was stopped`)
-    this.#running?.settle(this.#death)
+    const stopped = platformError('Runtime.ExitError', `function ${this.#definition.name} was stopped`)
+    this.#die(stopped, { errorType: 'Runtime.ExitError' })
+  }
+
+  /** What it dies of first is what it died of. */
+  #die(death: Verdict, status: PlatformStatus): void {
+    if (this.#death === undefined) {
+      this.#death = death
+      this.#status = status
+    }
     this.#kill()
+    this.#init.resolve(false)
+    this.#running?.settle(this.#running.answer ?? this.#death)
   }
 
   #kill(): void {
+    this.#memory.rest()
     try {
       process.kill(-this.pid, 'SIGKILL')
     } catch (error) {
@@ -100,65 +154,65 @@ export class ExecutionEnvironment {
     }
   }
 
-  #begin(requestId: string, payload: Buffer, settle: (verdict: Verdict) => void): void {
-    this.#running = { requestId, payload, settle, timer: this.#timeOut(initSeconds + this.#definition.timeoutSeconds) }
+  #begin(event: InvocationEvent, settle: (verdict: Verdict) => void): void {
+    const timeoutMs = this.#definition.timeoutSeconds * 1000
+    const timer = setTimeout(() => this.#timeOut(event.requestId), timeoutMs)
+    this.#running = { event, deadline: Date.now() + timeoutMs, settle, timer }
     if (this.#death !== undefined) settle(this.#death)
     else if (this.#waiting) this.#deliver()
   }
 
   #onIdle(): void {
     this.#waiting = true
-    if (this.#running !== undefined) this.#deliver()
+    if (!this.#initialized && this.#running === undefined) {
+      this.#initMs = performance.now() - this.#startedAt
+      this.#memory.rest()
+    }
+    this.#initialized = true
+    this.#init.resolve(true)
+    if (this.#running?.answer !== undefined) this.#running.settle(this.#running.answer)
+    else if (this.#running !== undefined) this.#deliver()
   }
 
   #deliver(): void {
-    const { requestId, payload, timer } = this.#running!
-    const { arn, timeoutSeconds } = this.#definition
-    clearTimeout(timer)
-    this.#running!.timer = this.#timeOut(timeoutSeconds)
+    const { event, deadline } = this.#running!
     this.#waiting = false
-    this.#runtimeApi.deliver({ requestId, functionArn: arn, deadline: Date.now() + timeoutSeconds * 1000, payload })
+    this.#runtimeApi.deliver({ ...event, functionArn: this.#definition.arn, deadline })
   }
 
-  #timeOut(seconds: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      const { requestId, settle } = this.#running!
-      const message = `RequestId: ${requestId} Error: Task timed out after ${this.#definition.timeoutSeconds.toFixed(2)} seconds`
-      this.#log.write(message)
-      this.#death = platformError('Sandbox.Timedout', message)
-      this.#kill()
-      settle(this.#death)
-    }, seconds * 1000)
+  #timeOut(requestId: string): void {
+    const { timeoutSeconds } = this.#definition
+    this.#log.write(timedOutLine(requestId, timeoutSeconds))
+    const message = `RequestId: ${requestId} Error: ${timedOut(timeoutSeconds)}`
+    this.#die(platformError('Sandbox.Timedout', message), 'timeout')
   }
 
   #answer(requestId: string, verdict: Verdict): void {
-    if (this.#running?.requestId === requestId) this.#running.settle(verdict)
+    if (this.#running?.event.requestId === requestId) this.#running.answer ??= verdict
   }
 
-  #onExit(code: number | null, signal: string | null): void {
-    this.#kill()
+  #onExit(code: number | null, signal: NodeJS.Signals | null): void {
     this.#runtimeApi.close()
-    if (this.#death !== undefined) return
-    const reason = signal === null ? `exit status ${code}` : `signal: ${signal === 'SIGKILL' ? 'killed' : signal}`
-    const message = `RequestId: ${this.#running?.requestId ?? 'none'} Error: Runtime exited with error: ${reason}`
-    if (this.#initError === undefined) this.#log.write(message)
-    this.#death = this.#initError ?? platformError('Runtime.ExitError', message)
-    this.#running?.settle(this.#death)
+    const message = `RequestId: ${this.#running?.event.requestId ?? 'none'} Error: ${exitReason(code, signal)}`
+    if (this.#death === undefined && this.#initError === undefined) {
+      this.#log.write(message)
+      this.#log.write('Runtime.ExitError')
+    }
+    const death = this.#initError ?? platformError('Runtime.ExitError', message)
+    this.#die(death, { errorType: errorTypeOf(death.payload) })
   }
 
-  async #logTail(requestId: string, durationMs: number): Promise<string> {
+  async #logTail(requestId: string, durationMs: number, initMs: number | undefined): Promise<string> {
     // What the function wrote before it answered is in its pipes, which the next turns of the loop read.
     await setImmediate()
     await setImmediate()
+    const peakBytes = await this.#memory.peakBytes()
     const { memoryMb } = this.#definition
-    const duration = `Duration: ${durationMs.toFixed(2)} ms\tBilled Duration: ${Math.ceil(durationMs)} ms`
-    const report = `REPORT RequestId: ${requestId}\t${duration}\tMemory Size: ${memoryMb} MB`
-    return this.#log.tail(`START RequestId: ${requestId} Version: $LATEST`, `END RequestId: ${requestId}\n${report}`)
+    const report = { requestId, durationMs, memoryMb, peakBytes }
+    const more = {
+      ...(initMs !== undefined && { initMs }),
+      ...(this.#status !== undefined && { status: this.#status }),
+    }
+    return this.#log.tail(startLine(requestId), endLines({ ...report, ...more }))
   }
-}
-
-function withinLimit(payload: Buffer): Verdict {
-  if (payload.length <= responseLimitBytes) return { payload }
-  const message = `Response payload size exceeded maximum allowed payload size (${responseLimitBytes} bytes).`
-  return platformError('Function.ResponseSizeTooLarge', message)
 }

@@ -1,3 +1,7 @@
+/** Runtimes with AWS's own client. Handlers with a callback are for those before `nodejs24.x`. */
+export const nodeRuntimes = ['nodejs18.x', 'nodejs20.x', 'nodejs22.x', 'nodejs24.x'] as const
+export type NodeRuntime = (typeof nodeRuntimes)[number]
+
 /** A function as the template defines it, with every intrinsic resolved. */
 export type FunctionDefinition = {
   name: string
@@ -5,7 +9,9 @@ export type FunctionDefinition = {
   arn: string
   /** `<file>.<export>`, as in the template. */
   handler: string
-  /** Directory of the unpacked bundle: the function's working directory and LAMBDA_TASK_ROOT. */
+  /** The runtime it was written for; `nodejs24.x` when it is not said. All run on the Node of their host. */
+  runtime?: NodeRuntime
+  /** Directory of the unpacked bundle: the function's working directory and LAMBDA_TASK_ROOT. Or a .zip of it. */
   codeDirectory: string
   environment: Record<string, string>
   timeoutSeconds: number

@@ -1,43 +1,15 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type FunctionBundles, makeFunctionBundles } from '#test-support/function-bundle.ts'
-import type { FunctionDefinition } from './function-definition.ts'
-import { type FunctionHost, makeFunctionHost } from './function-host.ts'
+import { afterEach, expect, test, vi } from 'vitest'
+import { processAlive, useHostedFunctions } from '#test-support/hosted-functions.ts'
+import { makeFunctionHost } from './function-host.ts'
 
-let bundles: FunctionBundles
-let host: FunctionHost
-let lines: string[]
+const hosted = useHostedFunctions()
+const { add, invoke } = hosted
 
-beforeEach(() => {
-  lines = []
-  bundles = makeFunctionBundles()
-  host = makeFunctionHost({
-    endpointUrl: 'http://127.0.0.1:1',
-    onLog: (name, line) => lines.push(`${name} ${line}`),
-    retryDelaysMs: [10, 10],
-  })
-})
+afterEach(() => void vi.unstubAllEnvs())
 
-afterEach(async () => {
-  vi.unstubAllEnvs()
-  await host.stop()
-  await bundles.remove()
-})
-
-async function add(name: string, source: string, overrides?: Partial<FunctionDefinition>): Promise<void> {
-  host.add(await bundles.write(name, source, overrides))
-}
-
-async function invoke(name: string, event: unknown = {}) {
-  const answer = await host.invoke(name, Buffer.from(JSON.stringify(event)), { log: true })
-  return { ...answer, payload: JSON.parse(answer.payload.toString()) }
-}
-
-/** A zombie that nobody waits for has ended, too. */
-const alive = (pid: number) => /^[^Z]/.test(spawnSync('ps', ['-o', 'stat=', '-p', String(pid)]).stdout.toString())
-
+// Source: AWS Lambda developer guide, "Working with Lambda environment variables".
 test('a function runs under its own variables and those of nodejs24.x, and nothing of ours', async () => {
   vi.stubEnv('SECRET_OF_THE_HOST', 'x')
   await add(
@@ -56,6 +28,7 @@ test('a function runs under its own variables and those of nodejs24.x, and nothi
   expect(payload.variables).toMatchObject({
     GREETING: 'hello',
     AWS_REGION: 'eu-central-1',
+    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
     AWS_LAMBDA_FUNCTION_NAME: 'mirror',
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128',
     AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
@@ -67,13 +40,31 @@ test('a function runs under its own variables and those of nodejs24.x, and nothi
   expect(payload.arn).toBe('arn:aws:lambda:eu-central-1:000000000000:function:mirror')
 })
 
-test('a process is used again; more run at once up to the reserved concurrency, then AWS throttles', async () => {
+// Source: Lambda API reference, "Invoke" (ClientContext), and the developer guide, "Using the Lambda context object".
+test('the id of the invocation and the client context reach the handler', async () => {
   await add(
-    'slow',
-    `export const handler = async ({ ms }) => {
-    await new Promise((resolve) => setTimeout(resolve, ms)); return process.pid }`,
-    { reservedConcurrency: 2 },
+    'context',
+    'export const handler = async (_, { awsRequestId, clientContext }) => ({ awsRequestId, clientContext })',
   )
+  const requestId = '8476a536-e9f4-11e8-9739-2dfe598c3fcd'
+
+  const answer = await hosted.host.invoke('context', Buffer.from('{}'), {
+    requestId,
+    clientContext: '{"custom":{"a":1}}',
+  })
+
+  expect(JSON.parse(answer.payload.toString())).toEqual({
+    awsRequestId: requestId,
+    clientContext: { custom: { a: 1 } },
+  })
+})
+
+const slow = `export const handler = async ({ ms }) => {
+  await new Promise((resolve) => setTimeout(resolve, ms)); return process.pid }`
+
+// Source: AWS Lambda developer guide, "Configuring reserved concurrency for a function"; API reference, "Invoke" (429).
+test('a process is used again; more run at once up to the reserved concurrency, then AWS throttles', async () => {
+  await add('slow', slow, { reservedConcurrency: 2 })
 
   const first = await invoke('slow', { ms: 0 })
   const again = await invoke('slow', { ms: 0 })
@@ -85,9 +76,36 @@ test('a process is used again; more run at once up to the reserved concurrency, 
   expect(third.payload).toMatchObject({ Reason: 'ReservedFunctionConcurrentInvocationLimitExceeded', Type: 'User' })
   const pids = (await Promise.all(both)).map(({ payload }) => payload)
   expect(new Set(pids).size).toBe(2)
-  expect(host.list()[0]).toMatchObject({ invocations: 4, errors: 0, processes: expect.arrayContaining(pids) })
+  expect(hosted.host.list()[0]).toMatchObject({ invocations: 4, errors: 0, processes: expect.arrayContaining(pids) })
 })
 
+// Source: the same page: "To throttle a function, set the reserved concurrency to zero".
+test('a reserved concurrency of 0 throttles every invocation', async () => {
+  await add('none', slow, { reservedConcurrency: 0 })
+
+  expect(await invoke('none')).toMatchObject({
+    statusCode: 429,
+    errorType: 'TooManyRequestsException',
+    payload: { message: 'Rate Exceeded.', Reason: 'ReservedFunctionConcurrentInvocationLimitExceeded' },
+  })
+  expect(hosted.host.list()[0]).toMatchObject({ invocations: 0, processes: [] })
+})
+
+// Source: AWS Lambda developer guide, "Understanding Lambda function scaling".
+test('functions that reserve nothing are throttled by what the account allows', async () => {
+  const host = makeFunctionHost({ endpointUrl: '', onLog: () => undefined, unreservedConcurrency: 1 })
+  host.add(await hosted.bundles.write('slow', slow))
+
+  const first = host.invoke('slow', Buffer.from('{"ms":200}'))
+  const second = await host.invoke('slow', Buffer.from('{"ms":0}'))
+
+  expect(second.statusCode).toBe(429)
+  expect(JSON.parse(second.payload.toString()).Reason).toBe('ConcurrentInvocationLimitExceeded')
+  expect((await first).statusCode).toBe(200)
+  await host.stop()
+})
+
+// Source: AWS Lambda developer guide, "Node.js errors and exceptions".
 test('what a handler throws is reported with its type, its message and its log', async () => {
   await add(
     'thrower',
@@ -99,90 +117,12 @@ test('what a handler throws is reported with its type, its message and its log',
   expect({ statusCode, functionError }).toEqual({ statusCode: 200, functionError: 'Unhandled' })
   expect(payload).toMatchObject({ errorType: 'TypeError', errorMessage: 'no such row' })
   expect(logTail).toMatch(
-    /^START RequestId: .*\n.*about to\n(.*\n)*END RequestId: .*\nREPORT RequestId: .*\tMemory Size: 128 MB\n$/,
+    /^START RequestId: .*\n.*about to\n(.*\n)*END RequestId: .*\nREPORT RequestId: .*\tMemory Size: 128 MB\t.*\n$/,
   )
-  expect(lines.filter((line) => line.startsWith('thrower ')).join()).toContain('about to')
+  expect(hosted.lines.filter((line) => line.startsWith('thrower ')).join()).toContain('about to')
 })
 
-test('a module that cannot be loaded is reported with the reason', async () => {
-  await add('broken', `throw new Error('variable TARGET is missing')`)
-
-  const { functionError, payload } = await invoke('broken')
-
-  expect(functionError).toBe('Unhandled')
-  expect(payload).toMatchObject({ errorType: 'Error', errorMessage: 'variable TARGET is missing' })
-})
-
-test('a handler that is not there is reported as AWS does', async () => {
-  await add('nameless', 'export const other = async () => null')
-
-  expect((await invoke('nameless')).payload).toMatchObject({
-    errorType: 'Runtime.HandlerNotFound',
-    errorMessage: 'index.handler is undefined or not exported',
-  })
-})
-
-test.each([
-  ['exits', 'process.exit(3)', 'exit status 3'],
-  ['is killed', `process.kill(process.pid, 'SIGKILL')`, 'signal: killed'],
-])('a process that %s fails its event, and the next event has a new process', async (_, death, reason) => {
-  await add('mortal', `export const handler = async ({ die }) => { if (die) { ${death} } return process.pid }`)
-
-  const before = await invoke('mortal', {})
-  const failed = await invoke('mortal', { die: true })
-  const after = await invoke('mortal', {})
-
-  expect(failed.functionError).toBe('Unhandled')
-  expect(failed.payload.errorType).toBe('Runtime.ExitError')
-  expect(failed.payload.errorMessage).toMatch(new RegExp(`^RequestId: .* Error: Runtime exited with error: ${reason}$`))
-  expect(after.functionError).toBeUndefined()
-  expect(after.payload).not.toBe(before.payload)
-})
-
-test('a function that dies at once is started less and less often, and as before when it is well again', async () => {
-  await add(
-    'ill',
-    `import { existsSync } from 'node:fs'
-    if (!existsSync('well')) process.exit(1)
-    export const handler = async () => 'well'`,
-  )
-  const { codeDirectory } = host.list()[0]!.definition
-  const startedAt = performance.now()
-
-  for (let death = 0; death < 5; death++) expect((await invoke('ill')).payload.errorType).toBe('Runtime.ExitError')
-  expect(performance.now() - startedAt).toBeGreaterThan(50 + 100 + 200 + 400)
-  await writeFile(`${codeDirectory}/well`, '')
-
-  expect((await invoke('ill')).payload).toBe('well')
-})
-
-test('a function that takes longer than its timeout is ended with all it started', async () => {
-  await add(
-    'endless',
-    `import { spawn, spawnSync } from 'node:child_process'
-    export const handler = async () => { console.log(spawn('sleep', ['600']).pid); while (true) {} }`,
-    { timeoutSeconds: 1 },
-  )
-
-  const { functionError, payload, logTail } = await invoke('endless')
-
-  expect(functionError).toBe('Unhandled')
-  expect(payload.errorType).toBe('Sandbox.Timedout')
-  expect(payload.errorMessage).toMatch(/Error: Task timed out after 1\.00 seconds$/)
-  expect(logTail).toContain('Task timed out after 1.00 seconds')
-  const child = Number(/\t(\d+)$/m.exec(logTail)![1])
-  await vi.waitFor(() => expect(alive(child)).toBe(false))
-})
-
-test('a function that needs more memory than its size dies of it', async () => {
-  await add(
-    'greedy',
-    `const kept = []; export const handler = async () => { while (true) kept.push(new Array(1e5).fill(1.5)) }`,
-  )
-
-  expect((await invoke('greedy')).payload.errorType).toBe('Runtime.ExitError')
-})
-
+// Source: AWS Lambda developer guide, "Lambda quotas" (invocation payload).
 test('6 MB arrive whole; a larger event and a larger response are refused', async () => {
   await add('size', 'export const handler = async (event) => event.wants ? "y".repeat(event.wants) : event.text.length')
   const limit = 6 * 1024 * 1024
@@ -191,7 +131,8 @@ test('6 MB arrive whole; a larger event and a larger response are refused', asyn
   expect((await invoke('size', { text: 'x'.repeat(limit - frame) })).payload).toBe(limit - frame)
   expect(await invoke('size', { text: 'x'.repeat(limit - frame + 1) })).toMatchObject({
     statusCode: 413,
-    errorType: 'RequestTooLargeException',
+    errorType: 'RequestEntityTooLargeException',
+    payload: { message: 'Request must be smaller than 6291456 bytes for the InvokeFunction operation' },
   })
   expect((await invoke('size', { wants: limit + 100 })).payload).toEqual({
     errorType: 'Function.ResponseSizeTooLarge',
@@ -199,38 +140,23 @@ test('6 MB arrive whole; a larger event and a larger response are refused', asyn
   })
 })
 
-test('an Event is answered at once, waits for concurrency, and is tried three times', async () => {
-  await add(
-    'counter',
-    `import { appendFileSync } from 'node:fs'
-    export const handler = async ({ n }) => { appendFileSync('calls', n); if (n === 'b') throw new Error('again') }`,
-    {
-      reservedConcurrency: 1,
-    },
-  )
-  const { codeDirectory } = host.list()[0]!.definition
-
-  for (const n of ['a', 'b', 'c']) {
-    const answer = await host.invoke('counter', Buffer.from(JSON.stringify({ n })), { type: 'Event' })
-    expect(answer).toMatchObject({ statusCode: 202, payload: Buffer.alloc(0) })
-  }
-
-  await vi.waitFor(() => expect(lines.join()).toContain('event discarded, the function failed 3 times'), 5_000)
-  const calls = await readFile(`${codeDirectory}/calls`, 'utf8')
-  expect([...calls].sort().join('')).toBe('abbbc')
-})
-
+// Source: Lambda API reference, "Invoke" (InvocationType, ResourceNotFoundException).
 test('DryRun only looks the function up', async () => {
   await add('known', 'export const handler = async () => null')
 
-  expect((await host.invoke('known', Buffer.from('{}'), { type: 'DryRun' })).statusCode).toBe(204)
-  expect((await host.invoke('unknown', Buffer.from('{}'), { type: 'DryRun' })).statusCode).toBe(404)
-  expect(host.list()[0]!.processes).toEqual([])
+  expect((await hosted.host.invoke('known', Buffer.from('{}'), { type: 'DryRun' })).statusCode).toBe(204)
+  expect(await hosted.host.invoke('unknown', Buffer.from('{}'), { type: 'DryRun' })).toMatchObject({
+    statusCode: 404,
+    payload: Buffer.from(
+      '{"Message":"Function not found: arn:aws:lambda:eu-central-1:000000000000:function:unknown","Type":"User"}',
+    ),
+  })
+  expect(hosted.host.list()[0]!.processes).toEqual([])
 })
 
 test('a process without work ends after a while', async () => {
   const idle = makeFunctionHost({ endpointUrl: '', onLog: () => undefined, idleMs: 50 })
-  idle.add(await bundles.write('rare', 'export const handler = async () => process.pid'))
+  idle.add(await hosted.bundles.write('rare', 'export const handler = async () => process.pid'))
 
   const first = await idle.invoke('rare', Buffer.from('{}'))
   await vi.waitFor(() => expect(idle.list()[0]!.processes).toEqual([]), 5_000)
@@ -242,7 +168,7 @@ test('a process without work ends after a while', async () => {
 })
 
 test('functions end with their host, also when both are busy and the host is killed', async () => {
-  const busy = await bundles.write(
+  const busy = await hosted.bundles.write(
     'busy',
     'console.log("pid", process.pid); export const handler = () => { while (true) {} }',
   )
@@ -257,9 +183,9 @@ test('functions end with their host, also when both are busy and the host is kil
   ])
   const [chunk] = await once(owner.stdout, 'data')
   const pid = Number(/pid (\d+)/.exec(String(chunk))![1])
-  expect(alive(pid)).toBe(true)
+  expect(processAlive(pid)).toBe(true)
 
   owner.kill('SIGKILL')
 
-  await vi.waitFor(() => expect(alive(pid)).toBe(false), 5_000)
+  await vi.waitFor(() => expect(processAlive(pid)).toBe(false), 5_000)
 })

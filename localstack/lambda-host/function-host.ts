@@ -1,18 +1,14 @@
-import { existsSync } from 'node:fs'
-import { type EventQueue, makeEventQueue } from './event-queue.ts'
+import { randomUUID } from 'node:crypto'
+import { makeEventQueue } from './event-queue.ts'
+import { checkEventSettings, type EventSettings, usualEventSettings } from './event-settings.ts'
+import { openBundle } from './function-bundle.ts'
 import { type FunctionDefinition, functionNameOf } from './function-definition.ts'
 import { FunctionPool } from './function-pool.ts'
 import type { FunctionEndpoints } from './function-variables.ts'
-import {
-  eventLimitBytes,
-  functionNotFound,
-  type InvocationAnswer,
-  type InvocationType,
-  payloadLimitBytes,
-  requestTooLarge,
-  throttled,
-} from './invocation.ts'
+import { functionNotFound, type InvocationAnswer, type InvocationType, throttled, tooLarge } from './invocation.ts'
+import type { DestinationMessage } from './invocation-record.ts'
 import { startOrphanGuard } from './orphan-guard.ts'
+import { makeRecordDelivery } from './record-delivery.ts'
 
 export type FunctionHostOptions = FunctionEndpoints & {
   /** Every line a function writes, and every line AWS would write about it. */
@@ -21,13 +17,29 @@ export type FunctionHostOptions = FunctionEndpoints & {
   unreservedConcurrency?: number
   /** How long a process without work is kept; five minutes. */
   idleMs?: number
+  /** How long a new process may take to initialize before that is repeated within the invocation; AWS's ten seconds. */
+  initMs?: number
   /** Waits before the first and the second retry of an Event invocation; AWS's one and two minutes. */
-  retryDelaysMs?: number[]
+  retryDelaysMs?: readonly number[]
+  /** Brings invocation records to queues, topics, buckets and event buses. Without it functions are the one destination. */
+  deliver?: (message: Exclude<DestinationMessage, { service: 'lambda' }>) => Promise<void>
+}
+
+export type InvocationOptions = {
+  type?: InvocationType
+  /** Fills `logTail`. */
+  log?: boolean
+  /** UUID; one is made where it is not given. */
+  requestId?: string
+  /** JSON, what the handler finds in `context.clientContext`. */
+  clientContext?: string
 }
 
 /** A function and what it has done since the host started. */
 export type FunctionActivity = {
   definition: FunctionDefinition
+  /** When it was made known. */
+  since: Date
   invocations: number
   errors: number
   /** Process ids of its execution environments. */
@@ -38,73 +50,121 @@ export type FunctionActivity = {
 export type FunctionHost = {
   /** Makes the function known; no process is started before the first event. Throws on a name used twice. */
   add(definition: FunctionDefinition): void
+  /** Sets how its asynchronous invocations are handled. Throws on an unknown function and on what AWS would refuse. */
+  configureEvents(functionName: string, settings: Partial<EventSettings>): void
   /**
    * By name or ARN. Every outcome AWS has a status for is an answer; rejects when no process can be started.
-   * The payload is handed on unread, so it must be JSON. `log: true` fills `logTail`.
+   * The payload is handed on unread, so it must be JSON.
    */
-  invoke(
-    nameOrArn: string,
-    payload: Buffer,
-    options?: { type?: InvocationType; log?: boolean },
-  ): Promise<InvocationAnswer>
+  invoke(nameOrArn: string, payload: Buffer, options?: InvocationOptions): Promise<InvocationAnswer>
   list(): FunctionActivity[]
   /** Ends every process; settles when they are gone. */
   stop(): Promise<void>
 }
 
 /** A host without functions yet. Its processes end with it, also when it is killed. */
-export function makeFunctionHost({
-  endpointUrl,
-  serviceUrls = {},
-  onLog,
-  unreservedConcurrency = 10,
-  idleMs = 300_000,
-  retryDelaysMs = [60_000, 120_000],
-}: FunctionHostOptions): FunctionHost {
-  const functions = new Map<string, { pool: FunctionPool; events: EventQueue }>()
+export function makeFunctionHost(options: FunctionHostOptions): FunctionHost {
+  const functions = new Map<string, HostedFunction>()
   const guard = startOrphanGuard()
+  const onProcesses = () => guard.hold([...functions.values()].flatMap(({ pool }) => pool.activity.processes))
 
-  function add(definition: FunctionDefinition): void {
-    const { name, codeDirectory } = definition
-    if (functions.has(name)) throw new Error(`function ${name} is defined twice`)
-    if (!existsSync(codeDirectory)) throw new Error(`function ${name}: there is no directory ${codeDirectory}`)
-    const log = (line: string) => onLog(name, line)
-    const pool = new FunctionPool(definition, {
-      endpointUrl,
-      serviceUrls,
-      onLog: log,
-      onFree: () => events.drain(),
-      onProcesses: () => guard.hold([...functions.values()].flatMap((each) => each.pool.activity.processes)),
-      unreservedConcurrency,
-      idleMs,
-    })
-    const tryInvoke = (payload: Buffer) => pool.tryInvoke(payload, false)
-    const events = makeEventQueue({ tryInvoke, retryDelaysMs, onLog: log })
-    functions.set(name, { pool, events })
+  async function invoke(
+    nameOrArn: string,
+    payload: Buffer,
+    { type = 'RequestResponse', log = false, requestId = randomUUID(), clientContext }: InvocationOptions = {},
+  ): Promise<InvocationAnswer> {
+    const called = functions.get(functionNameOf(nameOrArn) ?? '')
+    if (called === undefined) return functionNotFound(arnOf(nameOrArn, functions))
+    const refusal = tooLarge(type, payload)
+    if (refusal !== undefined) return refusal
+    if (type === 'DryRun') return accepted(204)
+    const event = { requestId, payload, ...(clientContext !== undefined && { clientContext }) }
+    if (type === 'Event') {
+      called.events.push(event)
+      return accepted(202)
+    }
+    const outcome = await called.pool.tryInvoke(event, log)
+    if (outcome !== undefined) return { statusCode: 200, ...outcome }
+    return throttled(called.pool.definition.reservedConcurrency !== undefined)
   }
 
   return {
-    add,
-    async invoke(nameOrArn, payload, { type = 'RequestResponse', log = false } = {}) {
-      const called = functions.get(functionNameOf(nameOrArn) ?? '')
-      if (called === undefined) return functionNotFound(nameOrArn)
-      const limitBytes = type === 'Event' ? eventLimitBytes : payloadLimitBytes
-      if (payload.length > limitBytes) return requestTooLarge(limitBytes)
-      if (type === 'DryRun') return accepted(204)
-      if (type === 'Event') {
-        called.events.push(payload)
-        return accepted(202)
-      }
-      const outcome = await called.pool.tryInvoke(payload, log)
-      return outcome === undefined ? throttled() : { statusCode: 200, ...outcome }
+    add(definition) {
+      const { name } = definition
+      if (functions.has(name)) throw new Error(`function ${name} is defined twice`)
+      functions.set(name, hostFunction(definition, options, { onProcesses, invoke }))
     },
-    list: () => [...functions.values()].map(({ pool }) => ({ definition: pool.definition, ...pool.activity })),
+    configureEvents(functionName, settings) {
+      const configured = functions.get(functionName)
+      if (configured === undefined) throw new Error(`there is no function ${functionName}`)
+      configured.configureEvents({ ...usualEventSettings, ...settings })
+    },
+    invoke,
+    list: () =>
+      [...functions.values()].map(({ pool, since }) => ({ definition: pool.definition, since, ...pool.activity })),
     async stop() {
       for (const { events } of functions.values()) events.stop()
       await Promise.all([...functions.values()].map(({ pool }) => pool.stop()))
+      for (const { remove } of functions.values()) remove()
       guard.stop()
     },
   }
+}
+
+type HostedFunction = ReturnType<typeof hostFunction>
+
+function hostFunction(
+  bundled: FunctionDefinition,
+  { onLog, unreservedConcurrency = 10, idleMs = 300_000, initMs = 10_000, ...options }: FunctionHostOptions,
+  { onProcesses, invoke }: { onProcesses: () => void; invoke: FunctionHost['invoke'] },
+) {
+  const { definition, remove } = openBundle(bundled)
+  const log = (line: string) => onLog(definition.name, line)
+  let settings = usualEventSettings
+  const pool = new FunctionPool(definition, {
+    endpointUrl: options.endpointUrl,
+    serviceUrls: options.serviceUrls ?? {},
+    onLog: log,
+    onFree: () => events.drain(),
+    onProcesses,
+    unreservedConcurrency,
+    idleMs,
+    initMs,
+  })
+  const delivery = makeRecordDelivery({
+    definition,
+    settings: () => settings,
+    invoke,
+    deliver: options.deliver,
+    onLog: log,
+  })
+  const events = makeEventQueue({
+    tryInvoke: (event) => pool.tryInvoke(event, false),
+    settings: () => settings,
+    retryDelaysMs: options.retryDelaysMs ?? [60_000, 120_000],
+    refusesAll: definition.reservedConcurrency === 0,
+    onFinished: delivery.onFinished,
+  })
+  return {
+    pool,
+    events,
+    since: new Date(),
+    remove,
+    configureEvents(wanted: EventSettings) {
+      checkEventSettings(definition.name, wanted)
+      delivery.check(wanted)
+      settings = wanted
+    },
+  }
+}
+
+/** The ARN of a function that may not exist, in the account of those that do. */
+function arnOf(nameOrArn: string, functions: Map<string, HostedFunction>): string {
+  if (nameOrArn.startsWith('arn:')) return nameOrArn
+  const [known] = functions.values()
+  const [, partition = 'aws', , region = 'us-east-1', account = '000000000000'] =
+    known?.pool.definition.arn.split(':') ?? []
+  return `arn:${partition}:lambda:${region}:${account}:function:${nameOrArn.replace(/^(\d*:)?function:/, '')}`
 }
 
 function accepted(statusCode: 202 | 204): InvocationAnswer {

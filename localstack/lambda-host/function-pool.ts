@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ExecutionEnvironment } from './execution-environment.ts'
 import type { FunctionDefinition } from './function-definition.ts'
 import type { FunctionEndpoints } from './function-variables.ts'
-import type { Outcome } from './invocation.ts'
+import type { InvocationEvent, Outcome } from './invocation.ts'
 
 export type PoolOptions = FunctionEndpoints & {
   onLog: (line: string) => void
@@ -14,6 +14,8 @@ export type PoolOptions = FunctionEndpoints & {
   unreservedConcurrency: number
   /** How long a process without work is kept. */
   idleMs: number
+  /** How long a new process may take to initialize before it is begun anew, as part of the invocation. */
+  initMs: number
 }
 
 /** The processes of one function: as many as run at once, used again, replaced when they die. */
@@ -42,12 +44,12 @@ export class FunctionPool {
    * Runs the function on the event, in an idle process or a new one. Undefined when its concurrency is used up.
    * Rejects when no process can be started.
    */
-  tryInvoke(payload: Buffer, wantsLog: boolean): Promise<Outcome> | undefined {
+  tryInvoke(event: InvocationEvent, wantsLog: boolean): Promise<Outcome> | undefined {
     const { reservedConcurrency = this.#options.unreservedConcurrency } = this.definition
     if (this.#running >= reservedConcurrency) return undefined
     this.#running++
     this.#invocations++
-    return this.#invoke(payload, wantsLog).finally(() => {
+    return this.#invoke(event, wantsLog).finally(() => {
       this.#running--
       this.#options.onFree()
     })
@@ -61,9 +63,9 @@ export class FunctionPool {
     await Promise.all(environments.map(({ gone }) => gone))
   }
 
-  async #invoke(payload: Buffer, wantsLog: boolean): Promise<Outcome> {
-    const environment = this.#takeIdle() ?? (await this.#start())
-    const outcome = await environment.run(payload, wantsLog)
+  async #invoke(event: InvocationEvent, wantsLog: boolean): Promise<Outcome> {
+    const environment = this.#takeIdle() ?? (await this.#initialize())
+    const outcome = await environment.run(event, wantsLog)
     if (outcome.functionError !== undefined) this.#errors++
     if (environment.alive) this.#keep(environment)
     else this.#deathsInARow++
@@ -83,6 +85,12 @@ export class FunctionPool {
     this.#deathsInARow = 0
     const expiry = setTimeout(() => environment.end(), this.#options.idleMs).unref()
     this.#idle.push({ environment, expiry })
+  }
+
+  /** An initialization that fails is repeated once, within the timeout of the invocation. */
+  async #initialize(): Promise<ExecutionEnvironment> {
+    const environment = await this.#start()
+    return (await environment.initialize(this.#options.initMs)) ? environment : this.#start()
   }
 
   async #start(): Promise<ExecutionEnvironment> {

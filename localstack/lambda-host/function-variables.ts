@@ -1,9 +1,10 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import type { FunctionDefinition } from './function-definition.ts'
+import type { FunctionDefinition, NodeRuntime } from './function-definition.ts'
 
 const runtimeClient = createRequire(import.meta.url).resolve('aws-lambda-ric')
 const nativeClient = join(import.meta.dirname, 'native-client.cjs')
+const callbackHandler = join(import.meta.dirname, 'callback-handler.handler')
 
 /** Where a function finds AWS. */
 export type FunctionEndpoints = {
@@ -14,7 +15,7 @@ export type FunctionEndpoints = {
 }
 
 /**
- * The variables AWS sets for a function on nodejs24.x, and where our endpoints are. Nothing of this process's own
+ * The variables AWS sets for a function on its runtime, and where our endpoints are. Nothing of this process's own
  * environment but PATH reaches the function.
  */
 export function functionVariables(
@@ -30,8 +31,8 @@ export function functionVariables(
     TZ: ':UTC',
     AWS_LAMBDA_RUNTIME_API: runtimeApi,
     LAMBDA_TASK_ROOT: definition.codeDirectory,
-    _HANDLER: definition.handler,
-    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+    _HANDLER: takesCallbacks(definition) ? callbackHandler : definition.handler,
+    AWS_EXECUTION_ENV: `AWS_Lambda_${runtimeOf(definition)}`,
     AWS_LAMBDA_FUNCTION_NAME: definition.name,
     AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
     AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(definition.memoryMb),
@@ -45,6 +46,16 @@ export function functionVariables(
     AWS_ENDPOINT_URL: endpointUrl,
     ...Object.fromEntries(Object.entries(serviceUrls).map(([service, url]) => [`AWS_ENDPOINT_URL_${service}`, url])),
   }
+}
+
+/** The runtime the function was written for. */
+export function runtimeOf({ runtime = 'nodejs24.x' }: FunctionDefinition): NodeRuntime {
+  return runtime
+}
+
+/** AWS took handlers with a callback out of its client with Node.js 24. */
+function takesCallbacks(definition: FunctionDefinition): boolean {
+  return runtimeOf(definition) !== 'nodejs24.x'
 }
 
 /** What Node is started with: AWS's own shares of the memory size, and AWS's runtime client. */

@@ -1,6 +1,15 @@
 /** RequestResponse waits for the answer, Event is queued and retried, DryRun only looks the function up. */
 export type InvocationType = 'RequestResponse' | 'Event' | 'DryRun'
 
+/** One event on its way to a function, under the id its log and every retry has. */
+export type InvocationEvent = {
+  requestId: string
+  /** JSON. */
+  payload: Buffer
+  /** JSON, what the handler finds in `context.clientContext`. */
+  clientContext?: string
+}
+
 /** What a function made of one event: its response, or the error AWS would report. */
 export type Outcome = {
   payload: Buffer
@@ -12,14 +21,14 @@ export type Outcome = {
 /** An answer as the Invoke API gives it. `errorType` is set where the invocation was refused (404, 413, 429). */
 export type InvocationAnswer = Outcome & {
   statusCode: 200 | 202 | 204 | 404 | 413 | 429
-  errorType?: 'ResourceNotFoundException' | 'RequestTooLargeException' | 'TooManyRequestsException'
+  errorType?: 'ResourceNotFoundException' | 'RequestEntityTooLargeException' | 'TooManyRequestsException'
 }
 
 /** Largest request and response of a synchronous invocation; AWS allows a response 100 bytes of frame on top. */
 export const payloadLimitBytes = 6 * 1024 * 1024
 export const responseLimitBytes = payloadLimitBytes + 100
 
-/** Largest event of an asynchronous invocation. */
+/** Largest event of an asynchronous invocation, since October 2025. */
 export const eventLimitBytes = 1024 * 1024
 
 /** A function error as AWS words it: what the platform found, not what the handler threw. */
@@ -27,21 +36,43 @@ export function platformError(errorType: string, errorMessage: string): Pick<Out
   return { payload: Buffer.from(JSON.stringify({ errorType, errorMessage })), functionError: 'Unhandled' }
 }
 
-/** No such function. */
-export function functionNotFound(nameOrArn: string): InvocationAnswer {
-  const message = `Function not found: ${nameOrArn}`
-  return refusal(404, 'ResourceNotFoundException', { Message: message, Type: 'User' })
+/** The `errorType` of an error's JSON; `Runtime.Unknown` where there is none. */
+export function errorTypeOf(payload: Buffer): string {
+  try {
+    return JSON.parse(payload.toString()).errorType ?? 'Runtime.Unknown'
+  } catch {
+    return 'Runtime.Unknown'
+  }
 }
 
-/** The event is larger than the Invoke API takes. */
-export function requestTooLarge(limitBytes: number): InvocationAnswer {
-  const message = `Request must be smaller than ${limitBytes} bytes for the InvokeFunction operation`
-  return refusal(413, 'RequestTooLargeException', { message, Type: 'User' })
+/** The response, or the error that stands for one that is too large. */
+export function withinResponseLimit(payload: Buffer): Pick<Outcome, 'payload' | 'functionError'> {
+  if (payload.length <= responseLimitBytes) return { payload }
+  const message = `Response payload size exceeded maximum allowed payload size (${responseLimitBytes} bytes).`
+  return platformError('Function.ResponseSizeTooLarge', message)
 }
 
-/** As many invocations run as the function's concurrency allows. */
-export function throttled(): InvocationAnswer {
-  const Reason = 'ReservedFunctionConcurrentInvocationLimitExceeded'
+/** No such function, version or alias. */
+export function functionNotFound(arn: string): InvocationAnswer {
+  return refusal(404, 'ResourceNotFoundException', { Message: `Function not found: ${arn}`, Type: 'User' })
+}
+
+/** The event is larger than the Invoke API takes; undefined when it is not. */
+export function tooLarge(type: InvocationType, payload: Buffer): InvocationAnswer | undefined {
+  const { length } = payload
+  const message =
+    type === 'Event'
+      ? `${length} byte payload is too large for the Event invocation type (limit ${eventLimitBytes} bytes)`
+      : `Request must be smaller than ${payloadLimitBytes} bytes for the InvokeFunction operation`
+  if (length <= (type === 'Event' ? eventLimitBytes : payloadLimitBytes)) return undefined
+  return refusal(413, 'RequestEntityTooLargeException', { message, Type: 'User' })
+}
+
+/** As many invocations run as the function reserves, or as the account allows one that reserves none. */
+export function throttled(reservesConcurrency: boolean): InvocationAnswer {
+  const Reason = reservesConcurrency
+    ? 'ReservedFunctionConcurrentInvocationLimitExceeded'
+    : 'ConcurrentInvocationLimitExceeded'
   return refusal(429, 'TooManyRequestsException', { message: 'Rate Exceeded.', Reason, Type: 'User' })
 }
 

@@ -1,8 +1,9 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { InvocationEvent } from './invocation.ts'
 
-/** One event on its way to a function. */
-export type Delivery = { requestId: string; functionArn: string; deadline: number; payload: Buffer }
+/** One event for the process. `deadline` is in milliseconds since 1970. */
+export type Delivery = InvocationEvent & { functionArn: string; deadline: number }
 
 /** What one function process tells its Runtime API. */
 export type RuntimeEvents = {
@@ -57,13 +58,14 @@ export async function startRuntimeApi(events: RuntimeEvents): Promise<RuntimeApi
 
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    deliver({ requestId, functionArn, deadline, payload }) {
+    deliver({ requestId, functionArn, deadline, payload, clientContext }) {
       waiting!.writeHead(200, {
         'Content-Type': 'application/json',
         'Content-Length': payload.length,
         'Lambda-Runtime-Aws-Request-Id': requestId,
         'Lambda-Runtime-Deadline-Ms': deadline,
         'Lambda-Runtime-Invoked-Function-Arn': functionArn,
+        ...(clientContext !== undefined && { 'Lambda-Runtime-Client-Context': clientContext }),
       })
       waiting!.end(payload)
       waiting = undefined

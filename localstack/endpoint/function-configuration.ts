@@ -1,0 +1,48 @@
+import { pathToFileURL } from 'node:url'
+import type { FunctionActivity } from '#localstack/lambda-host/function-host.ts'
+import { runtimeOf } from '#localstack/lambda-host/function-variables.ts'
+
+/** What GetFunction answers. The code is where the bundle lies on this machine. */
+export function describeFunction(activity: FunctionActivity) {
+  const { reservedConcurrency, codeDirectory } = activity.definition
+  return {
+    Configuration: functionConfiguration(activity),
+    Code: { RepositoryType: 'Local', Location: pathToFileURL(codeDirectory).href },
+    ...(reservedConcurrency !== undefined && {
+      Concurrency: { ReservedConcurrentExecutions: reservedConcurrency },
+    }),
+  }
+}
+
+/** What GetFunctionConfiguration and ListFunctions answer, without what has no meaning here: role, hash, size. */
+export function functionConfiguration({ definition, since }: FunctionActivity) {
+  return {
+    FunctionName: definition.name,
+    FunctionArn: definition.arn,
+    Runtime: runtimeOf(definition),
+    Handler: definition.handler,
+    Timeout: definition.timeoutSeconds,
+    MemorySize: definition.memoryMb,
+    LastModified: since.toISOString().replace('Z', '+0000'),
+    Version: '$LATEST',
+    Environment: { Variables: definition.environment },
+    PackageType: 'Zip',
+    Architectures: [process.arch === 'arm64' ? 'arm64' : 'x86_64'],
+    State: 'Active',
+    LastUpdateStatus: 'Successful',
+    LoggingConfig: { LogFormat: 'Text', LogGroup: `/aws/lambda/${definition.name}` },
+  }
+}
+
+/**
+ * A page of ListFunctions. `Marker` is what the page before said in `NextMarker`.
+ * Source: Lambda API reference, "ListFunctions": 50 functions at most.
+ */
+export function listFunctions(functions: FunctionActivity[], query: URLSearchParams) {
+  const first = Number(query.get('Marker') ?? 0)
+  const next = first + Math.min(50, Number(query.get('MaxItems') ?? 50))
+  return {
+    Functions: functions.slice(first, next).map(functionConfiguration),
+    ...(next < functions.length && { NextMarker: String(next) }),
+  }
+}
