@@ -3,6 +3,7 @@ import { bucket } from './stand-ins/buckets.ts'
 import { discoveredService, privateDnsNamespace, service, taskDefinition } from './stand-ins/connect.ts'
 import { customResource } from './stand-ins/custom-resources.ts'
 import { dbInstance, dbParameterGroup } from './stand-ins/databases.ts'
+import { eventInvokeConfig } from './stand-ins/event-invoke-configs.ts'
 import { eventSourceMapping } from './stand-ins/event-source-mappings.ts'
 import { lambdaFunction } from './stand-ins/functions.ts'
 import { rule } from './stand-ins/schedules.ts'
@@ -15,6 +16,7 @@ const standIns: Readonly<Record<string, StandIn>> = {
   'AWS::ECS::TaskDefinition': taskDefinition,
   'AWS::Events::Rule': rule,
   'AWS::Glue::Database': glueDatabase,
+  'AWS::Lambda::EventInvokeConfig': eventInvokeConfig,
   'AWS::Lambda::EventSourceMapping': eventSourceMapping,
   'AWS::Lambda::Function': lambdaFunction,
   'AWS::MSK::Cluster': cluster,

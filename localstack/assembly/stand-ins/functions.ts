@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { nodeRuntimes } from '#localstack/lambda-host/function-definition.ts'
 import { arn } from '../local-account.ts'
 import { makeStandIn, number } from '../stand-in.ts'
 
@@ -7,7 +8,7 @@ export const lambdaFunction = makeStandIn({
   properties: {
     FunctionName: v.string(),
     Handler: v.string(),
-    Runtime: v.literal('nodejs24.x'),
+    Runtime: v.picklist(nodeRuntimes),
     Code: v.object({ S3Key: v.string() }),
     Environment: v.optional(v.object({ Variables: v.optional(v.record(v.string(), v.string()), {}) }), {}),
     Timeout: v.optional(number, 3),
@@ -32,6 +33,7 @@ export const lambdaFunction = makeStandIn({
       name,
       arn: ref,
       handler: properties.Handler,
+      runtime: properties.Runtime,
       codeDirectory: stack.assetDirectory(properties.Code.S3Key),
       environment: onLoopback(properties.Environment.Variables, addresses),
       timeoutSeconds: properties.Timeout,
