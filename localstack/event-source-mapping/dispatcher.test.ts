@@ -1,70 +1,14 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
-import type { Source } from './batch.ts'
-import { Dispatcher, type DispatcherOptions } from './dispatcher.ts'
-import { makeEventFrame } from './event.ts'
+import { answeredDispatcher, failure, success, throttle } from '#test-support/answered-dispatcher.ts'
+import type { DispatcherOptions } from './dispatcher.ts'
 import { makeChunk, RecordQueue } from './record-queue.ts'
-
-const success: InvocationAnswer = { statusCode: 200, payload: Buffer.from('null'), logTail: '' }
-const failure: InvocationAnswer = {
-  statusCode: 200,
-  functionError: 'Unhandled',
-  payload: Buffer.from('{"errorType":"Error","errorMessage":"no"}'),
-  logTail: '',
-}
-const throttle: InvocationAnswer = { ...success, statusCode: 429, errorType: 'TooManyRequestsException' }
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-type Call = { records: Record<string, number[]>; answer: (answer: InvocationAnswer) => void }
-
-/** A dispatcher whose invocations the test answers, and sources `t-0` … it fills. */
-function setUp(topicPartitions: number, options: Partial<DispatcherOptions> = {}) {
-  const calls: Call[] = []
-  const log: string[] = []
-  const offsets = Array(topicPartitions).fill(0)
-  const sources: Source[] = offsets.map((_, index) => ({ name: `t-${index}`, queue: new RecordQueue() }))
-  const dispatcher = new Dispatcher({
-    frame: makeEventFrame('arn', 'b'),
-    batchSize: 100,
-    windowMs: 0,
-    reportsItemFailures: false,
-    concurrency: 10,
-    bisectBatch: false,
-    redelivery: 'from-first-failed',
-    batchesInFlight: 1,
-    discard: async () => undefined,
-    invoke: (payload) =>
-      new Promise((answer) => {
-        calls.push({ records: JSON.parse(payload.toString()).records, answer })
-      }),
-    onTaken: () => undefined,
-    onInvoked: () => undefined,
-    onProcessed: (name, next) => log.push(`${name} processed below ${next}`),
-    onThrottled: (names, timesInARow) => log.push(`${names} throttled ${timesInARow}`),
-    onFailure: ({ names, reason, retryInMs }) => log.push(`${names} failed: ${reason}; again in ${retryInMs}`),
-    ...options,
-  })
-  const arrive = (partition: number, count: number) => {
-    const fresh = Array.from({ length: count }, () => offsets[partition]++)
-    sources[partition]!.queue.push(
-      makeChunk(
-        fresh.map(String),
-        fresh,
-        fresh.map(() => Date.now()),
-        performance.now(),
-      ),
-    )
-    dispatcher.pump()
-  }
-  /** Lets what was promised happen. */
-  const settle = () => vi.advanceTimersByTimeAsync(0)
-  return { dispatcher, sources, calls, log, arrive, settle }
-}
-
 test('without a window records are sent as soon as they arrive', () => {
-  const { dispatcher, sources, calls, arrive } = setUp(1)
+  const { dispatcher, sources, calls, arrive } = answeredDispatcher(1)
   dispatcher.assign(sources)
 
   arrive(0, 2)
@@ -73,7 +17,7 @@ test('without a window records are sent as soon as they arrive', () => {
 })
 
 test('a window gathers records until its first one has waited for it, or the batch is full', async () => {
-  const { dispatcher, sources, calls, arrive } = setUp(2, { windowMs: 500, batchSize: 4 })
+  const { dispatcher, sources, calls, arrive } = answeredDispatcher(2, { windowMs: 500, batchSize: 4 })
   dispatcher.assign(sources)
 
   arrive(0, 1)
@@ -91,7 +35,7 @@ test('a window gathers records until its first one has waited for it, or the bat
 })
 
 test('topic partitions are in flight at once, none of them twice', async () => {
-  const { dispatcher, sources, calls, arrive, settle } = setUp(2)
+  const { dispatcher, sources, calls, arrive, settle } = answeredDispatcher(2)
   dispatcher.assign(sources)
 
   arrive(0, 1)
@@ -105,7 +49,7 @@ test('topic partitions are in flight at once, none of them twice', async () => {
 })
 
 test('no more invocations run at once than the concurrency allows; what waits meanwhile goes together', async () => {
-  const { dispatcher, sources, calls, arrive, settle } = setUp(3, { concurrency: 1 })
+  const { dispatcher, sources, calls, arrive, settle } = answeredDispatcher(3, { concurrency: 1 })
   dispatcher.assign(sources)
 
   for (const partition of [0, 1, 2]) arrive(partition, 1)
@@ -117,7 +61,7 @@ test('no more invocations run at once than the concurrency allows; what waits me
 })
 
 /** Answers the first batch `delays.length` times with `answer` and checks that it is repeated after each delay. */
-async function repeat({ calls }: ReturnType<typeof setUp>, answer: InvocationAnswer, delays: number[]) {
+async function repeat({ calls }: ReturnType<typeof answeredDispatcher>, answer: InvocationAnswer, delays: number[]) {
   for (const [attempt, retryInMs] of delays.entries()) {
     calls[attempt]!.answer(answer)
     await vi.advanceTimersByTimeAsync(retryInMs - 1)
@@ -128,7 +72,7 @@ async function repeat({ calls }: ReturnType<typeof setUp>, answer: InvocationAns
 }
 
 test('an error repeats the same batch, later and later, before anything else of its topic partition', async () => {
-  const set = setUp(1)
+  const set = answeredDispatcher(1)
   set.dispatcher.assign(set.sources)
   set.arrive(0, 2)
   set.arrive(0, 1)
@@ -147,7 +91,7 @@ test('an error repeats the same batch, later and later, before anything else of 
 })
 
 test('a throttle repeats the same batch soon: the function is busy, not broken', async () => {
-  const set = setUp(1)
+  const set = answeredDispatcher(1)
   set.dispatcher.assign(set.sources)
   set.arrive(0, 2)
 
@@ -164,7 +108,7 @@ test('a function that cannot be started is tried again, too', async () => {
     .fn<DispatcherOptions['invoke']>()
     .mockRejectedValueOnce(new Error('EAGAIN'))
     .mockResolvedValue(success)
-  const { dispatcher, sources, log, arrive } = setUp(1, { invoke })
+  const { dispatcher, sources, log, arrive } = answeredDispatcher(1, { invoke })
   dispatcher.assign(sources)
 
   arrive(0, 1)
@@ -174,7 +118,7 @@ test('a function that cannot be started is tried again, too', async () => {
 })
 
 test('while a batch waits for its next attempt the others go on, within the concurrency', async () => {
-  const { dispatcher, sources, calls, arrive, settle } = setUp(2, { concurrency: 1 })
+  const { dispatcher, sources, calls, arrive, settle } = answeredDispatcher(2, { concurrency: 1 })
   dispatcher.assign(sources)
 
   arrive(0, 1)
@@ -186,7 +130,7 @@ test('while a batch waits for its next attempt the others go on, within the conc
 })
 
 test('reported records are a batch of their own from then on; what lies before them is processed', async () => {
-  const { dispatcher, sources, calls, log, arrive, settle } = setUp(2, { reportsItemFailures: true })
+  const { dispatcher, sources, calls, log, arrive, settle } = answeredDispatcher(2, { reportsItemFailures: true })
   sources[0]!.queue.push(makeChunk(['0', '1', '2'], [0, 1, 2], [0, 0, 0], 0))
   sources[1]!.queue.push(makeChunk(['0'], [0], [0], 0))
   dispatcher.assign(sources)
@@ -206,7 +150,7 @@ test('reported records are a batch of their own from then on; what lies before t
 })
 
 test('revoking waits for what runs, counts it, and begins nothing more', async () => {
-  const { dispatcher, sources, calls, log, arrive, settle } = setUp(2)
+  const { dispatcher, sources, calls, log, arrive, settle } = answeredDispatcher(2)
   dispatcher.assign(sources)
   arrive(0, 1)
   const revoked = vi.fn()
@@ -225,7 +169,7 @@ test('revoking waits for what runs, counts it, and begins nothing more', async (
 })
 
 test('a batch that fails while it is revoked is not tried again under the next assignment', async () => {
-  const { dispatcher, sources, calls, arrive } = setUp(1)
+  const { dispatcher, sources, calls, arrive } = answeredDispatcher(1)
   dispatcher.assign(sources)
   arrive(0, 1)
 
@@ -239,7 +183,7 @@ test('a batch that fails while it is revoked is not tried again under the next a
 })
 
 test('revoking gives failed batches up', async () => {
-  const { dispatcher, sources, calls, arrive } = setUp(1)
+  const { dispatcher, sources, calls, arrive } = answeredDispatcher(1)
   dispatcher.assign(sources)
   arrive(0, 1)
   calls[0]!.answer(failure)
@@ -252,7 +196,7 @@ test('revoking gives failed batches up', async () => {
 })
 
 test('a topic partition that was assigned anew is not delivered while an invocation of before still has it', async () => {
-  const before = setUp(1)
+  const before = answeredDispatcher(1)
   const { dispatcher, calls, log, settle } = before
   dispatcher.assign(before.sources)
   before.arrive(0, 1)

@@ -1,0 +1,65 @@
+import { vi } from 'vitest'
+import type { Source } from '#localstack/event-source-mapping/batch.ts'
+import type { Discarded } from '#localstack/event-source-mapping/discarded-batch.ts'
+import { Dispatcher, type DispatcherOptions } from '#localstack/event-source-mapping/dispatcher.ts'
+import { makeEventFrame } from '#localstack/event-source-mapping/event.ts'
+import { makeChunk, RecordQueue } from '#localstack/event-source-mapping/record-queue.ts'
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+
+/** What a function may answer. */
+export const success: InvocationAnswer = { statusCode: 200, payload: Buffer.from('null'), logTail: '' }
+export const failure: InvocationAnswer = {
+  statusCode: 200,
+  functionError: 'Unhandled',
+  payload: Buffer.from('{"errorType":"Error","errorMessage":"no"}'),
+  logTail: '',
+}
+export const throttle: InvocationAnswer = { ...success, statusCode: 429, errorType: 'TooManyRequestsException' }
+
+export type Call = { records: Record<string, number[]>; answer: (answer: InvocationAnswer) => void }
+
+/** A dispatcher whose invocations the test answers, and sources `t-0` … it fills. Timers are to be faked. */
+export function answeredDispatcher(topicPartitions: number, options: Partial<DispatcherOptions> = {}) {
+  const calls: Call[] = []
+  const log: string[] = []
+  const discarded: Discarded[] = []
+  const offsets = Array(topicPartitions).fill(0)
+  const sources: Source[] = offsets.map((_, index) => ({ name: `t-${index}`, queue: new RecordQueue() }))
+  const dispatcher = new Dispatcher({
+    frame: makeEventFrame('arn', 'b'),
+    batchSize: 100,
+    windowMs: 0,
+    reportsItemFailures: false,
+    concurrency: 10,
+    bisectBatch: false,
+    redelivery: 'from-first-failed',
+    batchesInFlight: 1,
+    discard: async (batch) => void discarded.push(batch),
+    invoke: (payload) =>
+      new Promise((answer) => {
+        calls.push({ records: JSON.parse(payload.toString()).records, answer })
+      }),
+    onTaken: () => undefined,
+    onInvoked: () => undefined,
+    onProcessed: (name, next) => log.push(`${name} processed below ${next}`),
+    onThrottled: (names, timesInARow) => log.push(`${names} throttled ${timesInARow}`),
+    onFailure: ({ names, reason, retryInMs }) =>
+      log.push(`${names} failed: ${reason}; ${retryInMs === undefined ? 'given up' : `again in ${retryInMs}`}`),
+    ...options,
+  })
+  const arrive = (partition: number, count: number, json: (offset: number) => string = String) => {
+    const fresh = Array.from({ length: count }, () => offsets[partition]++)
+    sources[partition]!.queue.push(
+      makeChunk(
+        fresh.map(json),
+        fresh,
+        fresh.map(() => Date.now()),
+        performance.now(),
+      ),
+    )
+    dispatcher.pump()
+  }
+  /** Lets what was promised happen. */
+  const settle = () => vi.advanceTimersByTimeAsync(0)
+  return { dispatcher, sources, calls, discarded, log, arrive, settle }
+}
