@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { deploy, type Outputs } from './assembly/deploy.ts'
 import { openDeploymentRecord } from './assembly/deployment-record.ts'
 import { addExistingDatabases, refuseUnreachable, rememberDatabases } from './assembly/existing-databases.ts'
-import { bootstrapServers, type LocalAccount, serviceUrls } from './assembly/local-account.ts'
+import { bootstrapServers, type LocalAccount, objectStoreUrl, serviceUrls } from './assembly/local-account.ts'
+import { makeRecordDestinations } from './assembly/record-destinations.ts'
 import { openSecretStore } from './assembly/secret-store.ts'
 import { removeForgotten } from './assembly/stand-ins/custom-resources.ts'
 import { standInFor } from './assembly/stand-ins.ts'
@@ -103,6 +104,7 @@ async function openAccount(
     serviceUrls: serviceUrls(settings),
     onLog: log,
     idleMs: FUNCTION_IDLE_MS,
+    destinations: makeRecordDestinations({ s3: objectStoreUrl(settings) }),
   })
   const endpoint = await startEndpoint({
     port: settings.endpointPort,

@@ -1,12 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
 import { useHostedFunctions } from '#test-support/hosted-functions.ts'
-import type { DestinationMessage } from './invocation-record.ts'
+import type { ServiceMessage } from './invocation-record.ts'
 
 // Source where no other is named: AWS Lambda developer guide, "Invoking a Lambda function asynchronously" and its pages.
 
-const delivered: DestinationMessage[] = []
-const hosted = useHostedFunctions({ deliver: async (message) => void delivered.push(message) })
+const delivered: ServiceMessage[] = []
+const hosted = useHostedFunctions({
+  destinations: {
+    reaches: (service) => service === 's3',
+    deliver: async (message) => void delivered.push(message),
+    close: async () => undefined,
+  },
+})
 const { add } = hosted
 
 const arnOf = (name: string) => `arn:aws:lambda:eu-central-1:000000000000:function:${name}`
@@ -115,14 +121,21 @@ test('with a reserved concurrency of 0 the event goes to the destination, unseen
   })
 })
 
-test('records for queues, topics, buckets and event buses are handed to the deliverer', async () => {
+test('records for services are handed to what delivers there; a service that nothing reaches is refused', async () => {
   await add('worker', recorder)
   hosted.host.configureEvents('worker', { onFailure: 'arn:aws:s3:::failures', maximumRetryAttempts: 0 })
 
   await send('worker', { fail: true })
 
   await vi.waitFor(() => expect(delivered).toHaveLength(1), 5_000)
-  expect(delivered[0]).toMatchObject({ service: 's3', bucket: 'failures', body: expect.stringContaining('as asked') })
+  expect(delivered[0]).toMatchObject({
+    service: 's3',
+    arn: 'arn:aws:s3:::failures',
+    body: expect.stringContaining('as asked'),
+  })
+  expect(() => hosted.host.configureEvents('worker', { onSuccess: 'arn:aws:sqs:eu-central-1:1:q' })).toThrow(
+    'function worker: nothing here delivers to arn:aws:sqs:eu-central-1:1:q; a function can be the destination',
+  )
 })
 
 // AWS counts it in the metric DestinationDeliveryFailures; here it is in the function's log.

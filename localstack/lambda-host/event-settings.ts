@@ -18,8 +18,7 @@ export const usualEventSettings: EventSettings = { maximumRetryAttempts: 2, maxi
 /** A destination's service and what it is called there. */
 export type Destination =
   | { service: 'lambda'; arn: string; functionName: string }
-  | { service: 'sqs' | 'sns' | 'events'; arn: string }
-  | { service: 's3'; arn: string; bucket: string }
+  | { service: 'sqs' | 'sns' | 's3' | 'events'; arn: string }
 
 /** Throws an Error when `arn` is nothing AWS delivers invocation records to. S3 takes failures only. */
 export function readDestination(arn: string, condition: 'OnSuccess' | 'OnFailure'): Destination {
@@ -28,7 +27,7 @@ export function readDestination(arn: string, condition: 'OnSuccess' | 'OnFailure
   if (service === 'lambda' && functionName !== undefined) return { service, arn, functionName }
   if ((service === 'sqs' || service === 'sns') && !arn.endsWith('.fifo')) return { service, arn }
   if (service === 'events' && resource[0]?.startsWith('event-bus/')) return { service, arn }
-  if (service === 's3' && condition === 'OnFailure') return { service, arn, bucket: resource.join(':') }
+  if (service === 's3' && condition === 'OnFailure' && resource.length === 1) return { service, arn }
   throw new Error(`the destination ARN ${arn} is invalid for ${condition}: ${takes[condition]} can be one`)
 }
 

@@ -6,9 +6,8 @@ import { type FunctionDefinition, functionNameOf } from './function-definition.t
 import { FunctionPool } from './function-pool.ts'
 import type { FunctionEndpoints } from './function-variables.ts'
 import { functionNotFound, type InvocationAnswer, type InvocationType, throttled, tooLarge } from './invocation.ts'
-import type { DestinationMessage } from './invocation-record.ts'
 import { startOrphanGuard } from './orphan-guard.ts'
-import { makeRecordDelivery } from './record-delivery.ts'
+import { makeRecordDelivery, type RecordDestinations } from './record-delivery.ts'
 
 export type FunctionHostOptions = FunctionEndpoints & {
   /** Every line a function writes, and every line AWS would write about it. */
@@ -21,8 +20,8 @@ export type FunctionHostOptions = FunctionEndpoints & {
   initMs?: number
   /** Waits before the first and the second retry of an Event invocation; AWS's one and two minutes. */
   retryDelaysMs?: readonly number[]
-  /** Brings invocation records to queues, topics, buckets and event buses. Without it functions are the one destination. */
-  deliver?: (message: Exclude<DestinationMessage, { service: 'lambda' }>) => Promise<void>
+  /** Queues, topics, buckets and event buses that take invocation records. Without them only functions do. */
+  destinations?: RecordDestinations
 }
 
 export type InvocationOptions = {
@@ -106,6 +105,7 @@ export function makeFunctionHost(options: FunctionHostOptions): FunctionHost {
       for (const { events } of functions.values()) events.stop()
       await Promise.all([...functions.values()].map(({ pool }) => pool.stop()))
       for (const { remove } of functions.values()) remove()
+      await options.destinations?.close()
       guard.stop()
     },
   }
@@ -135,7 +135,7 @@ function hostFunction(
     definition,
     settings: () => settings,
     invoke,
-    deliver: options.deliver,
+    destinations: options.destinations,
     onLog: log,
   })
   const events = makeEventQueue({

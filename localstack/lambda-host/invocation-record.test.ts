@@ -59,17 +59,13 @@ test('the record of an event the function never saw has no response', () => {
 })
 
 test.each([
-  [
-    'arn:aws:lambda:us-east-1:123456789012:function:other',
-    { service: 'lambda', functionArn: 'arn:aws:lambda:us-east-1:123456789012:function:other', payload: '{}' },
-  ],
-  ['arn:aws:sqs:us-east-1:1:q', { service: 'sqs', queueArn: 'arn:aws:sqs:us-east-1:1:q', body: '{}' }],
-  ['arn:aws:sns:us-east-1:1:t', { service: 'sns', topicArn: 'arn:aws:sns:us-east-1:1:t', message: '{}' }],
+  ['arn:aws:lambda:us-east-1:123456789012:function:other', { service: 'lambda', payload: '{}' }],
+  ['arn:aws:sqs:us-east-1:1:q', { service: 'sqs', body: '{}' }],
+  ['arn:aws:sns:us-east-1:1:t', { service: 'sns', message: '{}' }],
   [
     'arn:aws:s3:::failures',
     {
       service: 's3',
-      bucket: 'failures',
       key: expect.stringMatching(
         /^aws\/lambda\/async\/my-function\/2019\/11\/14\/2019-11-14T18\.16\.05-[0-9a-f-]{36}$/,
       ),
@@ -80,7 +76,6 @@ test.each([
     'arn:aws:events:us-east-1:1:event-bus/default',
     {
       service: 'events',
-      eventBusArn: 'arn:aws:events:us-east-1:1:event-bus/default',
       source: 'lambda',
       detailType: 'Lambda Function Invocation Result - Failure',
       resources: ['arn:aws:events:us-east-1:1:event-bus/default', `${functionArn}:$LATEST`],
@@ -90,7 +85,7 @@ test.each([
 ])('%s gets the record in its own form', (arn, message) => {
   const context = { functionName: 'my-function', functionArn, succeeded: false, now }
 
-  expect(destinationMessage(readDestination(arn, 'OnFailure'), '{}', context)).toEqual(message)
+  expect(destinationMessage(readDestination(arn, 'OnFailure'), '{}', context)).toEqual({ arn, ...message })
 })
 
 test.each([

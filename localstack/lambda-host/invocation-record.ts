@@ -2,21 +2,23 @@ import { randomUUID } from 'node:crypto'
 import type { FinishedEvent } from './event-queue.ts'
 import type { Destination } from './event-settings.ts'
 
-/** What a destination gets, as Lambda sends it there. */
-export type DestinationMessage =
-  | { service: 'lambda'; functionArn: string; payload: string }
-  | { service: 'sqs'; queueArn: string; body: string }
-  | { service: 'sns'; topicArn: string; message: string }
-  | { service: 's3'; bucket: string; key: string; body: string }
+/** What a service gets that is a destination, as Lambda sends it there; `arn` names the queue, topic, bucket or bus. */
+export type ServiceMessage =
+  | { service: 'sqs'; arn: string; body: string }
+  | { service: 'sns'; arn: string; message: string }
+  | { service: 's3'; arn: string; key: string; body: string }
   | {
       service: 'events'
-      eventBusArn: string
+      arn: string
       source: 'lambda'
       detailType: `Lambda Function Invocation Result - ${'Success' | 'Failure'}`
       resources: string[]
       /** The record's JSON. */
       detail: string
     }
+
+/** The same, or what a function gets that is one. */
+export type DestinationMessage = ServiceMessage | { service: 'lambda'; arn: string; payload: string }
 
 /**
  * The JSON document about an asynchronous invocation.
@@ -59,19 +61,17 @@ export function destinationMessage(
   const { arn } = destination
   switch (destination.service) {
     case 'lambda':
-      return { service: 'lambda', functionArn: arn, payload: record }
+      return { service: 'lambda', arn, payload: record }
     case 'sqs':
-      return { service: 'sqs', queueArn: arn, body: record }
+      return { service: 'sqs', arn, body: record }
     case 'sns':
-      return { service: 'sns', topicArn: arn, message: record }
-    case 's3': {
-      const { bucket } = destination
-      return { service: 's3', bucket, key: objectKey(functionName, now), body: record }
-    }
+      return { service: 'sns', arn, message: record }
+    case 's3':
+      return { service: 's3', arn, key: objectKey(functionName, now), body: record }
     case 'events':
       return {
         service: 'events',
-        eventBusArn: arn,
+        arn,
         source: 'lambda',
         detailType: `Lambda Function Invocation Result - ${succeeded ? 'Success' : 'Failure'}`,
         resources: [arn, `${functionArn}:$LATEST`],

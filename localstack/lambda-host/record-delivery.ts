@@ -1,8 +1,21 @@
 import type { FinishedEvent } from './event-queue.ts'
 import { type EventSettings, readDestination } from './event-settings.ts'
 import type { FunctionDefinition } from './function-definition.ts'
-import type { FunctionHost, FunctionHostOptions } from './function-host.ts'
-import { type DestinationMessage, destinationMessage, invocationRecord } from './invocation-record.ts'
+import type { FunctionHost } from './function-host.ts'
+import {
+  type DestinationMessage,
+  destinationMessage,
+  invocationRecord,
+  type ServiceMessage,
+} from './invocation-record.ts'
+
+/** Where records can be brought to besides functions. */
+export type RecordDestinations = {
+  reaches(service: ServiceMessage['service']): boolean
+  /** Rejects when the record was not taken. */
+  deliver(message: ServiceMessage): Promise<void>
+  close(): Promise<void>
+}
 
 /** Tells destinations what became of the asynchronous invocations of one function. */
 export type RecordDelivery = {
@@ -16,20 +29,20 @@ export function makeRecordDelivery({
   definition,
   settings,
   invoke,
-  deliver,
+  destinations,
   onLog,
 }: {
   definition: FunctionDefinition
   settings: () => EventSettings
   invoke: FunctionHost['invoke']
-  deliver: FunctionHostOptions['deliver'] | undefined
+  destinations: RecordDestinations | undefined
   onLog: (line: string) => void
 }): RecordDelivery {
   const { name: functionName, arn: functionArn } = definition
 
   async function send(message: DestinationMessage): Promise<void> {
-    if (message.service !== 'lambda') return deliver!(message)
-    const answer = await invoke(message.functionArn, Buffer.from(message.payload), { type: 'Event' })
+    if (message.service !== 'lambda') return destinations!.deliver(message)
+    const answer = await invoke(message.arn, Buffer.from(message.payload), { type: 'Event' })
     if (answer.statusCode !== 202) throw new Error(answer.payload.toString())
   }
 
@@ -48,8 +61,8 @@ export function makeRecordDelivery({
     },
     check({ onSuccess, onFailure }) {
       for (const arn of [onSuccess, onFailure]) {
-        if (arn === undefined || deliver !== undefined) continue
-        if (readDestination(arn, 'OnFailure').service === 'lambda') continue
+        const service = arn === undefined ? 'lambda' : readDestination(arn, 'OnFailure').service
+        if (service === 'lambda' || destinations?.reaches(service)) continue
         throw new Error(`function ${functionName}: nothing here delivers to ${arn}; a function can be the destination`)
       }
     },

@@ -1,0 +1,31 @@
+import { type AwsEndpoints, makeDestinations } from '#localstack/event-source-mapping/destinations.ts'
+import { readDestination } from '#localstack/event-source-mapping/failure-destination.ts'
+import type { ServiceMessage } from '#localstack/lambda-host/invocation-record.ts'
+import type { RecordDestinations } from '#localstack/lambda-host/record-delivery.ts'
+
+/** Brings invocation records to queues, topics and buckets at `endpoints`, as the event source mappings do theirs. */
+export function makeRecordDestinations(endpoints: AwsEndpoints): RecordDestinations {
+  const destinations = makeDestinations(endpoints, { bootstrapServers: '', access: {} })
+
+  return {
+    reaches: (service) => service !== 'events' && endpoints[service] !== undefined,
+    async deliver(message) {
+      const destination = readDestination({ OnFailure: { Destination: message.arn } }, '')!
+      await destinations.deliver(destination, [described(message)])
+    },
+    close: destinations.close,
+  }
+}
+
+function described(message: ServiceMessage): { body: string; objectKey?: string } {
+  switch (message.service) {
+    case 'sqs':
+      return { body: message.body }
+    case 'sns':
+      return { body: message.message }
+    case 's3':
+      return { body: message.body, objectKey: message.key }
+    case 'events':
+      throw new Error(`there is no event bus ${message.arn}`)
+  }
+}
