@@ -12,16 +12,17 @@ const record = (value: string | null, encoding: ArchivedRecord['encoding'] = nul
   value,
   encoding,
 })
+const rowOf = (one: ArchivedRecord) => archiveRow(one, 1_795_201_860_000)
 const captured = (name: string): string => JSON.stringify(JSON.parse(readFileSync(join(envelopes, name), 'utf8')).value)
 
 test.each(readdirSync(envelopes))('the value of a captured record is put together as it came: %s', (name) => {
   const value = captured(name)
 
-  expect(recordValue(archiveRow(record(value)))).toBe(value)
+  expect(recordValue(rowOf(record(value)))).toBe(value)
 })
 
 test('a change is taken apart into its images, its source and the facts that queries prune by', () => {
-  const row = archiveRow(record(captured('default-identity-update.json')))
+  const row = rowOf(record(captured('default-identity-update.json')))
 
   expect(row).toMatchObject({
     ...{ tableName: 'public.envd', op: 'u', lsn: 1418267168, txId: 17939, epoch: 3 },
@@ -32,14 +33,14 @@ test('a change is taken apart into its images, its source and the facts that que
 })
 
 test('messages, plain deltas, tombstones and bytes that are not text are kept whole', () => {
-  expect(archiveRow(record(captured('logical-message.json')))).toMatchObject({
+  expect(rowOf(record(captured('logical-message.json')))).toMatchObject({
     op: 'm',
     lsn: 1418285800,
     tableName: null,
   })
-  expect(archiveRow(record('{"id":1,"op":"insert"}'))).toMatchObject({ op: 'insert', value: '{"id":1,"op":"insert"}' })
-  expect(archiveRow(record(null))).toMatchObject({ value: null, op: null, envelopeTail: null })
-  expect(archiveRow(record('eyJvcCI6InUifQ==', 'base64'))).toMatchObject({ op: null, value: 'eyJvcCI6InUifQ==' })
+  expect(rowOf(record('{"id":1,"op":"insert"}'))).toMatchObject({ op: 'insert', value: '{"id":1,"op":"insert"}' })
+  expect(rowOf(record(null))).toMatchObject({ value: null, op: null, envelopeTail: null })
+  expect(rowOf(record('eyJvcCI6InUifQ==', 'base64'))).toMatchObject({ op: null, value: 'eyJvcCI6InUifQ==' })
 })
 
 test('texts and columns that look like parts of the envelope do not mislead the cut', () => {
@@ -47,7 +48,7 @@ test('texts and columns that look like parts of the envelope do not mislead the 
   const envelope = { before: row, after: { before: row }, source: { schema: 's', table: '{"}' }, op: 'u', ts_ms: 1 }
   const value = JSON.stringify(envelope)
 
-  const { before, after, source, tableName, op } = archiveRow(record(value))
+  const { before, after, source, tableName, op } = rowOf(record(value))
 
   expect([before, after, source].map((text) => JSON.parse(text!))).toEqual([row, { before: row }, envelope.source])
   expect([tableName, op]).toEqual(['s.{"}', 'u'])
@@ -56,7 +57,7 @@ test('texts and columns that look like parts of the envelope do not mislead the 
 test('an envelope whose source is no JSON is kept, without facts', () => {
   const value = '{"before":null,"after":null,"source":{"lsn":7,},"op":"u"}'
 
-  const row = archiveRow(record(value))
+  const row = rowOf(record(value))
 
   expect(recordValue(row)).toBe(value)
   expect(row).toMatchObject({ tableName: null, lsn: null, op: 'u' })
@@ -71,13 +72,13 @@ test('any value comes back, whether it is an envelope, another JSON or no JSON',
 
   fc.assert(
     fc.property(fc.oneof(envelope, truncated, fc.json(), fc.string()), (value) => {
-      expect(recordValue(archiveRow(record(value)))).toBe(value)
+      expect(recordValue(rowOf(record(value)))).toBe(value)
     }),
   )
 })
 
 test('rows of a table and key lie together, in the order of their lsns and offsets', () => {
-  const base = archiveRow(record(captured('default-identity-update.json')))
+  const base = rowOf(record(captured('default-identity-update.json')))
   const rows = [
     { ...base, tableName: 'b' },
     { ...base, key: '2', offset: 3 },

@@ -33,19 +33,38 @@ export type ArchiveRow = Omit<ArchivedRecord, 'value'> & {
   /** When the source committed, in µs since 1970. */
   readonly sourceTsUs: number | null
   readonly epoch: number | null
+  /** When the row was made, in ms since 1970. */
+  readonly ingestedAtMs: number
 }
 
-/** Takes a record apart. `recordValue(archiveRow(record))` is the record's value, whatever it is. */
-export function archiveRow(record: ArchivedRecord): ArchiveRow {
-  const { value } = record
-  const pieces = value === null || record.encoding !== null ? undefined : piecesOf(value)
-  if (pieces === undefined) return { ...record, ...NO_PIECES, ...(value === null ? NO_FACTS : factsOfOther(record)) }
+/** Takes a record apart. `recordValue(archiveRow(record, …))` is the record's value, whatever it is. */
+export function archiveRow(record: ArchivedRecord, ingestedAtMs: number): ArchiveRow {
+  const { topic, topicPartition, offset, timestampMs, key, value, headers, encoding } = record
+  const pieces = value === null || encoding !== null ? undefined : piecesOf(value)
+  const { before, after, source, envelopeTail } = pieces ?? NO_PIECES
+  const facts = pieces === undefined ? factsOfOther(record) : factsOfChange(pieces)
+  const { tableName, op, lsn, txId, sourceTsUs, epoch } = facts
+  // Named one by one: an object that others are copied into is slow to make and to read.
   return {
-    ...record,
-    ...pieces,
-    value: null,
-    op: opOf(pieces.envelopeTail),
-    ...factsOf((parseLeniently(pieces.source) ?? {}) as Source),
+    topic,
+    topicPartition,
+    offset,
+    timestampMs,
+    key,
+    value: pieces === undefined ? value : null,
+    headers,
+    encoding,
+    tableName,
+    op,
+    before,
+    after,
+    source,
+    envelopeTail,
+    lsn,
+    txId,
+    sourceTsUs,
+    epoch,
+    ingestedAtMs,
   }
 }
 
@@ -131,10 +150,15 @@ const opOf = (envelopeTail: string): string | null => /"op":"([a-z]+)"/.exec(env
 
 type Source = { name?: unknown; schema?: unknown; table?: unknown; lsn?: unknown; txId?: unknown; ts_us?: unknown }
 
-function factsOf(source: Source) {
+function factsOfChange({ source, envelopeTail }: Pieces) {
+  return factsOf((parseLeniently(source) ?? {}) as Source, opOf(envelopeTail))
+}
+
+function factsOf(source: Source, op: string | null) {
   const { schema, table } = source
   return {
     tableName: typeof schema === 'string' && typeof table === 'string' && table !== '' ? `${schema}.${table}` : null,
+    op,
     lsn: whole(source.lsn),
     txId: whole(source.txId),
     sourceTsUs: whole(source.ts_us),
@@ -147,8 +171,8 @@ function factsOfOther({ value, encoding }: ArchivedRecord) {
   const parsed = encoding === null && value !== null ? parseLeniently(value) : undefined
   if (typeof parsed !== 'object' || parsed === null) return NO_FACTS
   const { op, source } = parsed as { op?: unknown; source?: unknown }
-  const facts = typeof source === 'object' && source !== null ? factsOf(source as Source) : NO_FACTS
-  return { ...facts, op: typeof op === 'string' ? op : null }
+  const named = typeof op === 'string' ? op : null
+  return typeof source === 'object' && source !== null ? factsOf(source as Source, named) : { ...NO_FACTS, op: named }
 }
 
 /** Text that is not JSON is archived like any other. */

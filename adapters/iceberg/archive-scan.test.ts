@@ -37,9 +37,7 @@ const record = (offset: number, changes: Partial<ArchivedRecord> = {}): Archived
 async function tableOf(records: readonly object[], { deleted = [] as number[], content = 1 } = {}) {
   const store = makeMemoryStore()
   const path = 's3://archive/changes/data/a.parquet'
-  const file = writeDataFile(
-    records.map((one) => ({ ...archiveRow(one as ArchivedRecord), ...pick(one), ingestedAtMs: 0 })),
-  )
+  const file = writeDataFile(records.map((one) => ({ ...archiveRow(one as ArchivedRecord, 0), ...pick(one) })))
   await store.put(path, file.bytes)
   await store.put(
     's3://archive/m.avro',

@@ -1,9 +1,6 @@
 import type { ArchiveRow } from '#core/archive-row.ts'
 import type { PartitionSpec, SortOrder, TableSchema } from './table-metadata.ts'
 
-/** A row as it is written: with the time of writing, in ms since 1970. */
-export type WrittenRow = ArchiveRow & { readonly ingestedAtMs: number }
-
 /** Iceberg's types that the archive uses. */
 export type ColumnType = 'string' | 'long' | 'int' | 'timestamptz'
 
@@ -17,9 +14,11 @@ export type ArchiveColumn = {
   /** Bounds are kept of it, for pruning. */
   readonly bounded: boolean
   readonly doc: string
-  /** Text, or a whole number; timestamps in µs since 1970. */
-  readonly read: (row: WrittenRow) => string | number | null
+  readonly read: (row: ArchiveRow) => ArchiveValue
 }
+
+/** Text, or a whole number; timestamps in µs since 1970. */
+export type ArchiveValue = string | number | null
 
 const column = (
   id: number,

@@ -1,4 +1,4 @@
-import { type ArchiveColumn, archiveColumns, type WrittenRow } from './archive-table.ts'
+import { type ArchiveColumn, type ArchiveValue, archiveColumns } from './archive-table.ts'
 import { truncateLower, truncateUpper } from './single-value.ts'
 
 /** A bound of a column: text, or a whole number. */
@@ -15,13 +15,16 @@ export type DataFileMetrics = {
   readonly upperBounds: Readonly<Record<number, Bound>>
 }
 
-/** Counts and bounds of the rows; sizes are those of the column chunks written, in the columns' order. */
-export function measureRows(rows: readonly WrittenRow[], columnSizes: readonly number[]): DataFileMetrics {
+/** Counts and bounds of the columns' values; sizes are those of the column chunks written, in the columns' order. */
+export function measureColumns(
+  columns: readonly (readonly ArchiveValue[])[],
+  columnSizes: readonly number[],
+): DataFileMetrics {
   const metrics = emptyMetrics()
   for (const [index, column] of archiveColumns.entries()) {
     metrics.columnSizes[column.id] = columnSizes[index]!
-    metrics.valueCounts[column.id] = rows.length
-    measureColumn(metrics, column, rows)
+    metrics.valueCounts[column.id] = columns[index]!.length
+    measureColumn(metrics, column, columns[index]!)
   }
   return metrics
 }
@@ -66,14 +69,13 @@ const emptyMetrics = () => ({
 
 function measureColumn(
   metrics: ReturnType<typeof emptyMetrics>,
-  { id, bounded, read }: ArchiveColumn,
-  rows: readonly WrittenRow[],
+  { id, bounded }: ArchiveColumn,
+  values: readonly ArchiveValue[],
 ): void {
   let nulls = 0
   let lower: Bound | undefined
   let upper: Bound | undefined
-  for (const row of rows) {
-    const value = read(row)
+  for (const value of values) {
     if (value === null) nulls++
     else if (bounded) {
       if (lower === undefined || compareBounds(value, lower) < 0) lower = value

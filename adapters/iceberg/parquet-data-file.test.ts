@@ -2,8 +2,8 @@ import { zstdDecompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { expect, test } from 'vitest'
-import { archiveRow, compareArchiveRows, recordValue } from '#core/archive-row.ts'
-import { archiveColumns, type WrittenRow } from './archive-table.ts'
+import { type ArchiveRow, archiveRow, compareArchiveRows, recordValue } from '#core/archive-row.ts'
+import { archiveColumns } from './archive-table.ts'
 import { joinDataFiles, type ParquetDataFile, writeDataFile } from './parquet-data-file.ts'
 
 const envelope = (id: number, text: string) =>
@@ -15,13 +15,14 @@ const envelope = (id: number, text: string) =>
     ts_ms: 1,
   })
 
-const row = (offset: number, value: string | null, key: string | null = `{"id":${offset}}`): WrittenRow => ({
-  ...archiveRow({
-    ...{ topic: 'changes', topicPartition: 1, offset, timestampMs: 1_795_201_857_603, key, value },
-    ...{ headers: null, encoding: null },
-  }),
-  ingestedAtMs: 1_795_201_860_000,
-})
+const row = (offset: number, value: string | null, key: string | null = `{"id":${offset}}`): ArchiveRow =>
+  archiveRow(
+    {
+      ...{ topic: 'changes', topicPartition: 1, offset, timestampMs: 1_795_201_857_603, key, value },
+      ...{ headers: null, encoding: null },
+    },
+    1_795_201_860_000,
+  )
 
 async function readRows({ bytes }: ParquetDataFile) {
   const file = bytes.slice().buffer
@@ -29,7 +30,7 @@ async function readRows({ bytes }: ParquetDataFile) {
   return (await parquetReadObjects({ file, compressors })) as Record<string, unknown>[]
 }
 
-const asWritten = (rows: readonly WrittenRow[]) =>
+const asWritten = (rows: readonly ArchiveRow[]) =>
   rows.map((each) =>
     Object.fromEntries(
       archiveColumns.map(({ name, type, read }) => {

@@ -1,9 +1,9 @@
 import { zstdCompressSync } from 'node:zlib'
 import { type FileMetaData, parquetMetadata, type SchemaElement } from 'hyparquet'
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer'
-import { compareArchiveRows } from '#core/archive-row.ts'
-import { type ArchiveColumn, archiveColumns, type ColumnType, type WrittenRow } from './archive-table.ts'
-import { type DataFileMetrics, joinMetrics, measureRows } from './data-file-metrics.ts'
+import { type ArchiveRow, compareArchiveRows } from '#core/archive-row.ts'
+import { type ArchiveColumn, type ArchiveValue, archiveColumns, type ColumnType } from './archive-table.ts'
+import { type DataFileMetrics, joinMetrics, measureColumns } from './data-file-metrics.ts'
 
 /** A Parquet file of archive rows, and what a manifest says about it. */
 export type ParquetDataFile = {
@@ -44,15 +44,16 @@ const schema: SchemaElement[] = [
 ]
 
 /** Writes rows, of one table partition, as one row group in the archive's sort order. */
-export function writeDataFile(rows: readonly WrittenRow[]): ParquetDataFile {
+export function writeDataFile(rows: readonly ArchiveRow[]): ParquetDataFile {
   const sorted = rows.toSorted(compareArchiveRows)
+  const columns = archiveColumns.map(({ read }) => sorted.map(read))
   const writer = new ByteWriter(1 << 20)
   const file = new ParquetWriter({ writer, schema, codec: 'ZSTD', compressors, createdBy: 'tidemark' })
-  file.write({ columnData: columnsOf(sorted), rowGroupSize: Math.max(sorted.length, 1) })
+  file.write({ columnData: columnDataOf(columns), rowGroupSize: Math.max(sorted.length, 1) })
   file.finish()
   const [group] = file.row_groups
   const sizes = group?.columns.map(({ meta_data }) => Number(meta_data!.total_compressed_size)) ?? []
-  return { bytes: writer.getBytes(), records: sorted.length, metrics: measureRows(sorted, sizes) }
+  return { bytes: writer.getBytes(), records: sorted.length, metrics: measureColumns(columns, sizes) }
 }
 
 /**
@@ -83,10 +84,10 @@ export function joinDataFiles(parts: readonly ParquetDataFile[]): ParquetDataFil
 /** Columns whose values hardly repeat: to look for those that do would take longer than it saves. */
 const distinct = new Set(['before', 'after', 'source', 'lsn', 'kafka_offset', 'envelope_tail', 'value'])
 
-function columnsOf(rows: readonly WrittenRow[]) {
-  return archiveColumns.map((column) => ({
+function columnDataOf(columns: readonly ArchiveValue[][]) {
+  return archiveColumns.map((column, index) => ({
     name: column.name,
-    data: valuesOf(column, rows),
+    data: writable(column, columns[index]!),
     statistics: column.bounded,
     // The row groups are joined by their bytes alone; an index has offsets of its own.
     offsetIndex: false,
@@ -95,21 +96,14 @@ function columnsOf(rows: readonly WrittenRow[]) {
 }
 
 /** As the writer takes them. It would encode texts too, each into memory of its own, which is slower. */
-function valuesOf({ name, type, read }: ArchiveColumn, rows: readonly WrittenRow[]) {
+function writable({ name, type }: ArchiveColumn, values: ArchiveValue[]) {
   switch (type) {
     case 'int':
-      return rows.map(read)
+      return values
     case 'string':
-      if (!distinct.has(name)) return rows.map(read)
-      return rows.map((row) => {
-        const text = read(row)
-        return text === null ? null : Buffer.from(text as string)
-      })
+      return distinct.has(name) ? values.map((text) => (text === null ? null : Buffer.from(text as string))) : values
     default:
-      return rows.map((row) => {
-        const value = read(row)
-        return value === null ? null : BigInt(value)
-      })
+      return values.map((value) => (value === null ? null : BigInt(value)))
   }
 }
 

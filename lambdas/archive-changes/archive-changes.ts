@@ -1,4 +1,4 @@
-import type { MSKEvent } from 'aws-lambda'
+import type { MSKEvent, MSKRecord } from 'aws-lambda'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
@@ -58,7 +58,7 @@ export function makeArchiveChanges(options: ArchiveChangesOptions): (event: MSKE
     const archived: Archived[] = []
     const settled = await Promise.allSettled(
       Object.values(event.records).map(async (records) => {
-        archived.push(await archiveOne(options, location, records.map(readDelivered)))
+        archived.push(await archiveOne(options, location, records))
       }),
     )
     options.print(metricsLine('archive', options.now(), describeMetrics(archived)))
@@ -76,13 +76,16 @@ type Archived = { records: number; duplicates: number; files: number; bytes: num
 async function archiveOne(
   { topics, progress, store, now }: ArchiveChangesOptions,
   location: string,
-  records: readonly DeliveredRecord[],
+  delivered: readonly MSKRecord[],
 ): Promise<Archived> {
-  const { topic, topicPartition } = records[0]!
+  const { topic, partition: topicPartition } = delivered[0]!
   const rule = topics.get(topic)
   if (rule === undefined) throw new Error(`the function got a record of topic ${topic}, which it does not archive`)
   const key = { consumer: CONSUMER, topic, topicPartition }
-  const decision = decideDelivery(await progress.read(key), records, rule)
+  const known = await progress.read(key)
+  // Only now: what all topic partitions hold, decoded at once, is more to look after than to do.
+  const records = delivered.map(readDelivered)
+  const decision = decideDelivery(known, records, rule)
   const fresh = decision.kind === 'apply' ? records.slice(decision.from) : []
   const files = makeDataFiles(location, fresh, now())
   // Before the transaction: it then waits for nothing. A crash in between leaves an object that nobody names.

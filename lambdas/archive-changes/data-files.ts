@@ -14,7 +14,7 @@ export type DataFile = LedgerFile<DataFileMetrics> & { readonly content: Uint8Ar
 export function makeDataFiles(location: string, records: readonly DeliveredRecord[], ingestedAtMs: number): DataFile[] {
   const byDay = Map.groupBy(records, ({ timestampMs }) => dayOf(timestampMs))
   return Array.from(byDay, ([day, ofDay]) => {
-    const file = writeDataFile(ofDay.map((record) => ({ ...archiveRow(record), ingestedAtMs })))
+    const file = writeDataFile(ofDay.map((record) => archiveRow(record, ingestedAtMs)))
     const { topic, topicPartition, offset } = ofDay[0]!
     const name = `${topic}-${topicPartition}-${offset}-${ofDay.at(-1)!.offset}-${randomUUID()}`
     return {
