@@ -15,6 +15,8 @@ type Queue = Extract<FailureDestination, { kind: 'sqs' }>
 type Topic = Extract<FailureDestination, { kind: 'sns' }>
 type Bucket = Extract<FailureDestination, { kind: 's3' }>
 
+const kafkaRetries = 20
+
 /** Local stand-ins of AWS take any. */
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
 
@@ -61,6 +63,11 @@ export function makeDestinations(
       clientId: 'event-source-mapping-on-failure',
       bootstrapBrokers: cluster.bootstrapServers.split(','),
       idempotent: true,
+      connectTimeout: 2_000,
+      requestTimeout: 30_000,
+      // Idempotent clients retry for ever unless they are told how often: a broker that restarts is waited for.
+      retries: kafkaRetries,
+      retryDelay: 250,
       ...cluster.access,
     })
     const records = messages.map(({ body, key }) => ({ topic, value: Buffer.from(body), ...(key && { key }) }))
