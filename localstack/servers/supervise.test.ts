@@ -100,6 +100,17 @@ describe('a server that came up', () => {
     expect(isAlive(pid!)).toBe(false)
     expect(performance.now() - startedAt).toBeLessThan(3_000)
   })
+
+  test('takes the processes that it has started with it', async () => {
+    const script =
+      'trap "" TERM; sleep 600 & echo $! > "$READY.pid"; touch "$READY"; wait; while :; do sleep 0.05; done'
+    const definition = shell(script, { stopWithinMs: 100 })
+    const service = await supervise(definition)
+
+    await service.stop()
+
+    expect(isAlive(Number(await readFile(`${definition.readyFile}.pid`, 'utf8')))).toBe(false)
+  })
 })
 
 describe('a server that does not come up', () => {

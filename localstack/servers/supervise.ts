@@ -41,7 +41,7 @@ export type ServiceHealth = { name: string; state: ServiceState; restarts: numbe
 /** A server that is kept running until `stop`. */
 export type RunningService = {
   health: () => ServiceHealth
-  /** Idempotent; settles when the process is gone. */
+  /** Idempotent; settles when the process is gone, and all that it has started. */
   stop: () => Promise<void>
 }
 
@@ -49,6 +49,8 @@ const FIRST_BACKOFF_MS = 100
 const LONGEST_BACKOFF_MS = 5_000
 /** A server that ran this long starts afresh with the shortest backoff. */
 const SETTLED_MS = 30_000
+/** What is killed is gone at once, unless the disk holds it up. */
+const GROUP_ENDS_WITHIN_MS = 5_000
 const LARGEST_LOG = 10 << 20
 
 /**
@@ -144,11 +146,29 @@ function launch({ command, logFile, guard }: Service): ChildProcess {
 }
 
 async function end(child: ChildProcess, { stopSignal, stopWithinMs }: Service): Promise<void> {
-  if (hasEnded(child)) return
-  child.kill(stopSignal)
-  const timer = setTimeout(() => child.kill('SIGKILL'), stopWithinMs)
-  await ended(child)
-  clearTimeout(timer)
+  if (!hasEnded(child)) {
+    child.kill(stopSignal)
+    const timer = setTimeout(() => child.kill('SIGKILL'), stopWithinMs)
+    await ended(child)
+    clearTimeout(timer)
+  }
+  await endGroup(child)
+}
+
+/** Processes of a server that was killed may still write to its directory. */
+async function endGroup({ pid }: ChildProcess): Promise<void> {
+  if (pid === undefined) return
+  await becomesTrue(async () => !signalGroup(pid, 'SIGKILL'), { withinMs: GROUP_ENDS_WITHIN_MS, everyMs: 10 })
+}
+
+/** False when there is no process of the group. */
+function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(-pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
+  }
 }
 
 async function ended(child: ChildProcess): Promise<void> {
