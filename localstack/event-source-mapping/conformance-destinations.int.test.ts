@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { Consumer, MessagesStreamModes } from '@platformatic/kafka'
 import { expect, onTestFinished, test } from 'vitest'
+import { startArchiveServers } from '#test-support/archive-servers.ts'
 import { collector, eventually, failure, records, useMappedTopic } from '#test-support/mapped-topic.ts'
 
 // Source of each test: "Capturing discarded batches for Amazon MSK and self-managed Apache Kafka event sources" and
 // "Using a Kafka topic as an on-failure destination".
 
 const topic = useMappedTopic()
+const credentials = { accessKeyId: 'any', secretAccessKey: 'any' }
 
 const discarding = (destination: string) => ({
   DestinationConfig: { OnFailure: { Destination: destination } },
@@ -87,17 +90,29 @@ test('a topic of SNS gets the metadata by Publish', async () => {
   expect(metadataOf(published.get('Message')!)).toEqual(['RetryAttemptsExhausted', '0'])
 })
 
-test('a bucket gets the metadata and the event by PutObject', async () => {
-  const { url, requests } = await startAwsStandIn('application/xml', () => '')
+test('a bucket of an object store gets the metadata and the event', async () => {
+  const store = await startArchiveServers()
+  const s3 = new S3Client({ endpoint: store.s3Endpoint, region: 'us-east-1', credentials, forcePathStyle: true })
+  onTestFinished(async () => {
+    s3.destroy()
+    await store.stop()
+  })
   await topic.create(1)
   await topic.produce(records(0, 3))
 
-  topic.start(async () => failure, discarding('arn:aws:s3:::failed'), { awsEndpoints: { s3: url }, id: 'mapping' })
+  topic.start(async () => failure, discarding(`arn:aws:s3:::${store.bucket}`), {
+    awsEndpoints: { s3: store.s3Endpoint },
+    id: 'mapping',
+  })
 
   await topic.committed([3])
-  expect(requests[0]!.path).toMatch(new RegExp(`^/failed/aws/lambda/mapping/${topic.name}-0/`))
-  expect(metadataOf(requests[0]!.body)).toEqual(['RetryAttemptsExhausted', '0'])
-  expect(JSON.parse(JSON.parse(requests[0]!.body).payload).records[`${topic.name}-0`]).toHaveLength(3)
+  const prefix = `aws/lambda/mapping/${topic.name}-0/`
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: store.bucket, Prefix: prefix }))
+  expect(Contents).toHaveLength(1)
+  const { Body } = await s3.send(new GetObjectCommand({ Bucket: store.bucket, Key: Contents[0]!.Key! }))
+  const body = await Body!.transformToString()
+  expect(metadataOf(body)).toEqual(['RetryAttemptsExhausted', '0'])
+  expect(JSON.parse(JSON.parse(body).payload).records[`${topic.name}-0`]).toHaveLength(3)
 })
 
 test('a topic of the cluster gets each record with its key, and the poison alone when batches are split', async () => {
