@@ -53,6 +53,17 @@ test('an Event is answered at once with 202, waits for concurrency, and is tried
   expect(new Set(ids('b')).size).toBe(1)
 })
 
+// Source: AWS Lambda API reference, "Invoke": for synchronous invocations only.
+test('an Event comes without a client context', async () => {
+  const source = `import { writeFileSync } from 'node:fs'
+    export const handler = async (_, context) => writeFileSync('calls', JSON.stringify({ event: String(context.clientContext) }))`
+  const codeDirectory = await add('context', source)
+
+  await hosted.host.invoke('context', Buffer.from('{}'), { type: 'Event', clientContext: '{"custom":{"a":1}}' })
+
+  expect((await callsIn(codeDirectory, 1))[0]!.event).toBe('undefined')
+})
+
 // Source: AWS Lambda developer guide, "Lambda quotas": 1 MB for asynchronous invocations since October 2025.
 test('an Event of 1 MB is taken, a larger one is refused', async () => {
   const codeDirectory = await add('large', recorder)

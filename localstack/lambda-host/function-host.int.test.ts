@@ -105,7 +105,7 @@ test('functions that reserve nothing are throttled by what the account allows', 
   await host.stop()
 })
 
-// Source: AWS Lambda developer guide, "Node.js errors and exceptions".
+// Source: AWS Lambda API reference, "Invoke" (FunctionError).
 test('what a handler throws is reported with its type, its message and its log', async () => {
   await add(
     'thrower',

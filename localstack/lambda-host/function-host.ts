@@ -30,7 +30,7 @@ export type InvocationOptions = {
   log?: boolean
   /** UUID; one is made where it is not given. */
   requestId?: string
-  /** JSON, what the handler finds in `context.clientContext`. */
+  /** JSON, what the handler finds in `context.clientContext`; an Event comes without. */
   clientContext?: string
 }
 
@@ -77,11 +77,11 @@ export function makeFunctionHost(options: FunctionHostOptions): FunctionHost {
     const refusal = tooLarge(type, payload)
     if (refusal !== undefined) return refusal
     if (type === 'DryRun') return accepted(204)
-    const event = { requestId, payload, ...(clientContext !== undefined && { clientContext }) }
     if (type === 'Event') {
-      called.events.push(event)
+      called.events.push({ requestId, payload })
       return accepted(202)
     }
+    const event = { requestId, payload, ...(clientContext !== undefined && { clientContext }) }
     const outcome = await called.pool.tryInvoke(event, log)
     if (outcome !== undefined) return { statusCode: 200, ...outcome }
     return throttled(called.pool.definition.reservedConcurrency !== undefined)

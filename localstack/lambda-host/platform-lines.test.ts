@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { endLines, exitReason, initReportLine, startLine, timedOutLine } from './platform-lines.ts'
 
-// Source: AWS Lambda developer guide, "Working with Lambda function logs" and "Understanding the Lambda execution
+// Source: AWS Lambda developer guide, "Log and monitor Node.js Lambda functions" and "Understanding the Lambda execution
 // environment lifecycle" (INIT_REPORT, Runtime exited with error).
 
 const report = { requestId: '1b2c', durationMs: 79.672, memoryMb: 128, peakBytes: 72.2 * 2 ** 20 }
