@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { FunctionDefinition } from './function-definition.ts'
-import { functionVariables } from './function-variables.ts'
+import { functionArguments, functionVariables } from './function-variables.ts'
 
 const definition: FunctionDefinition = {
   ...{ name: 'f', arn: 'arn:aws:lambda:eu-west-1:000000000000:function:f', handler: 'handler.handler' },
@@ -19,4 +19,21 @@ test('a function finds AWS at one endpoint, and services with a server of their 
     ['AWS_ENDPOINT_URL_GLUE', 'http://127.0.0.1:4'],
   ])
   expect(variables['OWN']).toBe('value')
+})
+
+// Source: the bootstrap of AWS's runtime: a tenth of the memory is not the heap's, half of that is the young one's.
+test('Node gets the shares of the memory size that it gets on AWS', () => {
+  expect(functionArguments({ ...definition, memoryMb: 512 })).toEqual(
+    expect.arrayContaining(['--max-old-space-size=460', '--max-semi-space-size=25']),
+  )
+})
+
+test.each([
+  ['nodejs24.x', 'handler.handler'],
+  ['nodejs22.x', expect.stringMatching(/\/callback-handler\.handler$/)],
+] as const)('a function for %s says so, and its handler is %s', (runtime, handler) => {
+  const variables = functionVariables({ ...definition, runtime }, '127.0.0.1:1', { endpointUrl: 'http://127.0.0.1:2' })
+
+  expect(variables['AWS_EXECUTION_ENV']).toBe(`AWS_Lambda_${runtime}`)
+  expect(variables['_HANDLER']).toEqual(handler)
 })
