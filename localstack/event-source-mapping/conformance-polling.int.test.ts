@@ -10,8 +10,11 @@ import {
   useMappedTopic,
 } from '#test-support/mapped-topic.ts'
 
+// Source of each test: a page of the AWS Lambda developer guide, or the text of its API.
+
 const topic = useMappedTopic()
 
+// "Using Lambda with Amazon MSK", example event.
 test('records arrive as AWS sends them: keys, tombstones, headers and several topic partitions in one event', async () => {
   await topic.create(2)
   await topic.produce([
@@ -42,6 +45,7 @@ test('records arrive as AWS sends them: keys, tombstones, headers and several to
   )
 })
 
+// Not documented: what Kafka's own clients do.
 test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)('compression %s is read', async (compression) => {
   await topic.create(1)
   const producer = new Producer({ clientId: 'test', bootstrapBrokers: [topic.broker.bootstrapServers], compression })
@@ -55,6 +59,7 @@ test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)('compression %s is
   await eventually(() => expect(delivered.map((each) => each.value)).toEqual(Array(3).fill(value.toString('base64'))))
 })
 
+// Not documented: what a consumer with read_committed gets.
 test('an aborted transaction is not delivered', async () => {
   await topic.create(1)
   const producer = new Producer({
@@ -81,6 +86,7 @@ test('an aborted transaction is not delivered', async () => {
   expect(delivered.map(({ value }) => Buffer.from(value!, 'base64').toString())).toEqual(['first', 'third'])
 })
 
+// API, BatchSize: "The maximum number of records in each batch".
 test('a batch never holds more records than BatchSize', async () => {
   await topic.create(2)
   await topic.produce([...records(0, 25), ...records(1, 25)])
@@ -100,6 +106,7 @@ test('a batch never holds more records than BatchSize', async () => {
   expect([offsets(0), offsets(1)]).toEqual([upTo(25), upTo(25)])
 })
 
+// API, BatchSize: "up to the payload limit for synchronous invocation (6 MB)".
 test('no event is longer than 6 MB, however long its records are', async () => {
   await topic.create(1)
   const value = 'x'.repeat(1_000_000)
@@ -117,6 +124,7 @@ test('no event is longer than 6 MB, however long its records are', async () => {
   expect(Math.max(...lengths)).toBeLessThanOrEqual(6 * 1024 * 1024)
 })
 
+// "Capturing discarded batches …" sends it to the destination; without one: our reading.
 test('a record that fits into no event blocks its topic partition and says so; others go on', async () => {
   await topic.create(2, { 'max.message.bytes': String(8 << 20) })
   await topic.produce([{ partition: 0, value: 'x'.repeat(5_000_000) }])
@@ -130,6 +138,7 @@ test('a record that fits into no event blocks its topic partition and says so; o
   expect(mapping.metrics().lastError).toMatch(/^record 0 of .*-0 is 6\.4 MB as JSON, an event takes 6 MB: it blocks/)
 })
 
+// "Customizable consumer group ID": a group with offsets ignores the starting position.
 test('the offsets of the group win over the starting position', async () => {
   await topic.create(1)
   await topic.produce(records(0, 3))
@@ -146,6 +155,7 @@ test('the offsets of the group win over the starting position', async () => {
   expect(second.offsets(0)).toEqual([3, 4])
 })
 
+// "Polling and stream starting positions": LATEST can miss events while a mapping is created; ours keeps its place.
 test('LATEST begins behind what is there, and keeps that place over a restart before the first record', async () => {
   await topic.create(1)
   await topic.produce(records(0, 3))
@@ -160,6 +170,7 @@ test('LATEST begins behind what is there, and keeps that place over a restart be
   await eventually(() => expect(offsets(0)).toEqual([3, 4]))
 })
 
+// API, StartingPositionTimestamp: "the time from which to start reading".
 test('AT_TIMESTAMP begins at the first record of that time', async () => {
   await topic.create(2)
   const producer = new Producer({ clientId: 'test', bootstrapBrokers: [topic.broker.bootstrapServers] })
@@ -178,6 +189,7 @@ test('AT_TIMESTAMP begins at the first record of that time', async () => {
   await eventually(() => expect(offsets(0)).toEqual([1, 2]))
 })
 
+// Not documented: what Kafka's clients call auto.offset.reset.
 test('offsets the topic no longer has are given up loudly, and the starting position decides', async () => {
   await topic.create(1)
   await topic.produce(records(0, 5))
@@ -198,11 +210,4 @@ test('offsets the topic no longer has are given up loudly, and the starting posi
     offset: 5,
     continuesAt: 0,
   })
-})
-
-test('a disabled mapping polls nothing', async () => {
-  const { mapping } = topic.start(collector().invoke, { Enabled: false })
-
-  expect(mapping.state()).toBe('Disabled')
-  expect(mapping.metrics().topicPartitions).toEqual([])
 })
