@@ -1,6 +1,5 @@
 import {
   type Batch,
-  type BatchParts,
   batchDueAt,
   bisect,
   formBatch,
@@ -8,14 +7,23 @@ import {
   payloadLimitBytes,
   recordLimitBytes,
   type Source,
-  selectParts,
 } from './batch.ts'
+import {
+  type Attempt,
+  beginAttempt,
+  beginDelivery,
+  type Delivery,
+  type DeliveryReading,
+  firstLeft,
+  leftAfter,
+  splitByAge,
+  splitFirst,
+} from './delivery.ts'
 import type { DiscardCondition, Discarded } from './discarded-batch.ts'
 import type { ErrorControls } from './error-controls.ts'
 import type { EventFrame } from './event.ts'
-import { type Invoke, type Invoked, invokeWith, type Verdict } from './invocation.ts'
-import { type Lanes, type LaneUser, makeLanes } from './lanes.ts'
-import type { RecordRun } from './record-queue.ts'
+import { type Invoke, invokeWith, type Verdict } from './invocation.ts'
+import { type Lanes, makeLanes } from './lanes.ts'
 import { afterError, afterReportedFailures, afterThrottle, type NextStep } from './retry-policy.ts'
 
 /** A batch the function did not accept, or only in part. */
@@ -26,14 +34,6 @@ export type Failure = {
   failures: number
   /** Absent: it is given up. */
   retryInMs?: number
-}
-
-/** What AWS leaves open; the first of each is what the poller does by itself. */
-export type DeliveryReading = {
-  /** After a partial batch response: the first failed record of a topic partition and all later ones, or those reported. */
-  redelivery: 'from-first-failed' | 'failed-only'
-  /** Batches of one topic partition at once. */
-  batchesInFlight: 1 | 2
 }
 
 export type DispatcherOptions = ErrorControls &
@@ -55,15 +55,6 @@ export type DispatcherOptions = ErrorControls &
     /** The function was not run for want of concurrency, so many times in a row. */
     onThrottled: (names: string[], timesInARow: number) => void
   }
-
-type Attempt = { batch: Batch; retries: number; failures: number; throttles: number; invocations: number }
-
-/** A batch, or what is left of it: attempts that follow each other. */
-type Delivery = LaneUser & { attempts: Attempt[]; names: string[]; assignment: Source[]; invoked?: Invoked }
-
-const begin = (batch: Batch, invocations = 0): Attempt => {
-  return { batch, retries: 0, failures: 0, throttles: 0, invocations }
-}
 
 /**
  * Brings records that wait in queues to the function: batches by size, length and window, several at once. A failed batch
@@ -135,8 +126,7 @@ export class Dispatcher {
 
   #deliver(batch: Batch): Delivery {
     this.#options.onTaken()
-    const names = [...batch.parts.keys()]
-    const delivery = { attempts: [begin(batch)], names, assignment: this.#assignment, isInTrouble: false }
+    const delivery = beginDelivery(batch, this.#assignment)
     for (const [name, run] of batch.parts) this.#lanes.hold(delivery, name, run.firstOffset, run.lastOffset + 1)
     return delivery
   }
@@ -155,16 +145,12 @@ export class Dispatcher {
   /** Sends the first attempt's batch; records that have become too old meanwhile are discarded instead. */
   #attempt(delivery: Delivery): void {
     const attempt = delivery.attempts[0]!
-    const { maximumRecordAgeMs } = this.#options
-    if (maximumRecordAgeMs !== undefined) {
-      const oldest = Date.now() - maximumRecordAgeMs
-      const aged = selectParts(attempt.batch.parts, (_name, _offset, timestamp) => timestamp < oldest)
-      if (aged.size > 0) {
-        const young = selectParts(attempt.batch.parts, (_name, _offset, timestamp) => timestamp >= oldest)
-        this.#replace(delivery, [aged, young])
-        void this.#discard(delivery, 'RecordAgeExceeded')
-        return
-      }
+    const { maximumRecordAgeMs = Number.POSITIVE_INFINITY, frame } = this.#options
+    const byAge = splitByAge(attempt.batch, Date.now() - maximumRecordAgeMs)
+    if (byAge !== undefined) {
+      splitFirst(delivery, byAge, frame)
+      void this.#discard(delivery, 'RecordAgeExceeded')
+      return
     }
     void this.#run(delivery, attempt)
   }
@@ -200,13 +186,9 @@ export class Dispatcher {
 
   /** Goes on behind what was processed; what is delivered again is a batch of its own from then on. */
   #keepFailed(delivery: Delivery, attempt: Attempt, failed: Map<string, Set<number>>): void {
-    const isLeft =
-      this.#options.redelivery === 'failed-only'
-        ? (name: string, offset: number) => failed.get(name)?.has(offset) ?? false
-        : (name: string, offset: number) => offset >= Math.min(...(failed.get(name) ?? [Number.POSITIVE_INFINITY]))
-    const left = selectParts(attempt.batch.parts, isLeft)
-    const batch = makeBatch(left, this.#options.frame)
-    const rest = batch.records < attempt.batch.records ? begin(batch, attempt.invocations) : attempt
+    const { frame, redelivery } = this.#options
+    const batch = makeBatch(leftAfter(attempt.batch, failed, redelivery), frame)
+    const rest = batch.records < attempt.batch.records ? beginAttempt(batch, attempt.invocations) : attempt
     delivery.attempts[0] = rest
     rest.failures++
     const step = afterReportedFailures(this.#options, { ...rest, records: batch.records })
@@ -214,26 +196,14 @@ export class Dispatcher {
     this.#fail(delivery, rest, 'the function reported batch item failures', step)
   }
 
-  #fail(delivery: Delivery, attempt: Attempt, reason: string, next: NextStep): void {
-    const { batch, failures } = attempt
-    const failure = { names: [...batch.parts.keys()], records: batch.records, reason, failures }
-    const isGivenUp = next.step === 'discard' && !this.#revoked
-    if (next.step === 'discard') {
-      if (isGivenUp) void this.#discard(delivery, 'RetryAttemptsExhausted')
-      else this.#lanes.release(delivery)
-    } else {
-      if (next.step === 'bisect') this.#replace(delivery, bisect(batch))
-      else attempt.retries++
-      this.#repeat(delivery, next.inMs)
-    }
-    this.#options.onFailure({ ...failure, ...('inMs' in next && { retryInMs: next.inMs }) })
-  }
-
-  /** Puts what its first attempt is made of in its place. */
-  #replace(delivery: Delivery, parts: BatchParts[]): void {
-    const { invocations } = delivery.attempts.shift()!
-    const batches = parts.filter(({ size }) => size > 0).map((each) => makeBatch(each, this.#options.frame))
-    delivery.attempts.unshift(...batches.map((batch) => begin(batch, invocations)))
+  #fail(delivery: Delivery, { batch, failures }: Attempt, reason: string, next: NextStep): void {
+    if (next.step === 'bisect') splitFirst(delivery, bisect(batch), this.#options.frame)
+    if (next.step === 'retry') delivery.attempts[0]!.retries++
+    if (next.step !== 'discard') this.#repeat(delivery, next.inMs)
+    else if (this.#revoked) this.#lanes.release(delivery)
+    else void this.#discard(delivery, 'RetryAttemptsExhausted')
+    const again = next.step === 'discard' ? {} : { retryInMs: next.inMs }
+    this.#options.onFailure({ names: [...batch.parts.keys()], records: batch.records, reason, failures, ...again })
   }
 
   async #discard(delivery: Delivery, condition: DiscardCondition): Promise<void> {
@@ -263,10 +233,7 @@ export class Dispatcher {
 
   /** Tells how far each of its topic partitions is processed. */
   #settle(delivery: Delivery): void {
-    for (const name of delivery.names) {
-      const left = delivery.attempts.map(({ batch }) => batch.parts.get(name)).filter((run) => run !== undefined)
-      this.#lanes.advance(delivery, name, firstOffset(left))
-    }
+    for (const name of delivery.names) this.#lanes.advance(delivery, name, firstLeft(delivery, name))
   }
 
   /** Keeps the topic partitions for the next attempt, unless they have been taken away. */
@@ -291,8 +258,4 @@ export class Dispatcher {
     }
     this.pump()
   }
-}
-
-function firstOffset(runs: RecordRun[]): number | undefined {
-  return runs.length === 0 ? undefined : Math.min(...runs.map((run) => run.firstOffset))
 }

@@ -1,0 +1,73 @@
+import { type Batch, type BatchParts, makeBatch, type Source, selectParts } from './batch.ts'
+import type { EventFrame } from './event.ts'
+import type { Invoked } from './invocation.ts'
+import type { LaneUser } from './lanes.ts'
+
+/** What AWS leaves open; the first of each is what the poller does by itself. */
+export type DeliveryReading = {
+  /** After a partial batch response: the first failed record of a topic partition and all later ones, or those reported. */
+  redelivery: 'from-first-failed' | 'failed-only'
+  /** Batches of one topic partition at once. */
+  batchesInFlight: 1 | 2
+}
+
+/** A batch that is sent until it is accepted, split or given up. */
+export type Attempt = {
+  batch: Batch
+  /** Attempts after the first one that ended in an error. */
+  retries: number
+  /** In a row. */
+  failures: number
+  throttles: number
+  /** With these records, also as part of a larger batch. */
+  invocations: number
+}
+
+/** A batch as it was formed, or what is left of it: attempts that follow each other. */
+export type Delivery = LaneUser & {
+  attempts: Attempt[]
+  /** Its topic partitions. */
+  names: string[]
+  assignment: Source[]
+  /** Its last invocation. */
+  invoked?: Invoked
+}
+
+export const beginDelivery = (batch: Batch, assignment: Source[]): Delivery => {
+  return { attempts: [beginAttempt(batch, 0)], names: [...batch.parts.keys()], assignment, isInTrouble: false }
+}
+
+export const beginAttempt = (batch: Batch, invocations: number): Attempt => {
+  return { batch, retries: 0, failures: 0, throttles: 0, invocations }
+}
+
+/** Puts what its first attempt is made of in its place; parts without records are left out. */
+export function splitFirst(delivery: Delivery, parts: BatchParts[], frame: EventFrame): void {
+  const { invocations } = delivery.attempts.shift()!
+  const batches = parts.filter(({ size }) => size > 0).map((each) => makeBatch(each, frame))
+  delivery.attempts.unshift(...batches.map((batch) => beginAttempt(batch, invocations)))
+}
+
+/** Records that became too old, and the others; undefined where none did. `oldest`: ms since 1970. */
+export function splitByAge({ parts }: Batch, oldest: number): [aged: BatchParts, young: BatchParts] | undefined {
+  const aged = selectParts(parts, (_name, _offset, timestamp) => timestamp < oldest)
+  if (aged.size === 0) return undefined
+  return [aged, selectParts(parts, (_name, _offset, timestamp) => timestamp >= oldest)]
+}
+
+/** What is delivered again after the function reported these offsets as failed. */
+export function leftAfter(
+  { parts }: Batch,
+  failed: Map<string, Set<number>>,
+  redelivery: DeliveryReading['redelivery'],
+): BatchParts {
+  if (redelivery === 'failed-only') return selectParts(parts, (name, offset) => failed.get(name)?.has(offset) ?? false)
+  const first = new Map([...failed].map(([name, offsets]) => [name, offsets.values().reduce((a, b) => Math.min(a, b))]))
+  return selectParts(parts, (name, offset) => offset >= (first.get(name) ?? Number.POSITIVE_INFINITY))
+}
+
+/** The first offset of the topic partition that is still to be processed; undefined when there is none. */
+export function firstLeft({ attempts }: Delivery, name: string): number | undefined {
+  const offsets = attempts.flatMap(({ batch }) => batch.parts.get(name)?.firstOffset ?? [])
+  return offsets.length === 0 ? undefined : Math.min(...offsets)
+}
