@@ -1,7 +1,17 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
 import { makeFunctionBundles } from '#test-support/function-bundle.ts'
-import { collector, eventually, records, success, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
+import {
+  collector,
+  type Delivered,
+  eventually,
+  failure,
+  type Invoke,
+  records,
+  success,
+  upTo,
+  useMappedTopic,
+} from '#test-support/mapped-topic.ts'
 
 const topic = useMappedTopic()
 
@@ -87,4 +97,56 @@ test('kill -9 of the function, its timeout and its errors lose nothing and chang
     expect.stringMatching(/Task timed out after 1\.00 seconds$/),
     'Error: thrown',
   ])
+})
+
+test('members that come and go while the function fails, splits and discards lose nothing', async () => {
+  await topic.create(4)
+  const failed = `${topic.name}-failed`
+  await topic.broker.createTopic(failed, 1)
+  const { delivered, invoke } = collector()
+  const isPoison = (offset: number) => offset % 20 === 7
+  let invocations = 0
+  const unreliable: Invoke = async (event, payload) => {
+    const offsets = Object.values(event.records).flatMap((list) => list.map(({ offset }) => offset))
+    return offsets.some(isPoison) || ++invocations % 5 === 0 ? failure : invoke(event, payload)
+  }
+  const properties = {
+    BatchSize: 10,
+    ...{ BisectBatchOnFunctionError: true, MaximumRetryAttempts: 1, ProvisionedPollerConfig: { MinimumPollers: 1 } },
+  }
+  const discarded: string[] = []
+  const options = {
+    deliver: async (_: unknown, messages: { body: string }[]) => {
+      for (const { body } of messages) {
+        const [name, [record]] = Object.entries<Delivered[]>(JSON.parse(body).payload.records)[0] as [
+          string,
+          [Delivered],
+        ]
+        discarded.push(`${name}:${record.offset}`)
+      }
+    },
+  }
+  const start = () =>
+    topic.start(
+      unreliable,
+      { ...properties, DestinationConfig: { OnFailure: { Destination: `kafka://${failed}` } } },
+      options,
+    ).mapping
+  const produce = () => topic.produce([0, 1, 2, 3].flatMap((partition) => records(partition, 20)))
+
+  const first = start()
+  await produce()
+  await eventually(() => expect(delivered.length).toBeGreaterThan(20))
+  const second = start()
+  await produce()
+  await eventually(() => expect(second.metrics().records).toBeGreaterThan(0))
+  await first.delete()
+  await produce()
+  await eventually(async () => expect(await topic.groupOffsets()).toEqual([60, 60, 60, 60]), 45_000)
+
+  for (const partition of [0, 1, 2, 3]) {
+    const of = delivered.filter((each) => each.partition === partition).map(({ offset }) => offset)
+    expect(new Set([...of, ...[7, 27, 47]])).toEqual(new Set(upTo(60)))
+    for (const offset of [7, 27, 47]) expect(discarded).toContain(`${topic.name}-${partition}:${offset}`)
+  }
 })
