@@ -4,8 +4,12 @@ import { describeStatus, type StatusParts } from './status.ts'
 const partition = (index: number, lagRecords: number): StatusParts['mappings'][number]['topicPartitions'][number] => ({
   topicPartition: `changes-${index}`,
   polled: 10,
+  filteredOut: 0,
   invoked: 10,
   failedInvocations: 0,
+  deliveredToDestination: 0,
+  dropped: 0,
+  committed: 10,
   committedOffset: 10,
   logEndOffset: 10 + lagRecords,
   lagRecords,
@@ -20,6 +24,7 @@ const mapping: StatusParts['mappings'][number] = {
   records: 20,
   failedBatches: 0,
   throttledBatches: 0,
+  failedRecords: 0,
   topicPartitions: [partition(0, 0), partition(1, 7)],
 }
 
