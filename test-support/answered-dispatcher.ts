@@ -63,3 +63,37 @@ export function answeredDispatcher(topicPartitions: number, options: Partial<Dis
   const settle = () => vi.advanceTimersByTimeAsync(0)
   return { dispatcher, sources, calls, discarded, log, arrive, settle }
 }
+
+export type AnsweredDispatcher = ReturnType<typeof answeredDispatcher>
+
+/** Starts with `counts` records in each topic partition, in one batch. */
+export function deliverAtOnce(counts: number[], options: Partial<DispatcherOptions> = {}): AnsweredDispatcher {
+  const set = answeredDispatcher(counts.length, options)
+  counts.forEach((count, partition) => {
+    set.arrive(partition, count)
+  })
+  set.dispatcher.assign(set.sources)
+  return set
+}
+
+/** Answers each invocation, as it comes, with what `answer` says, until none comes for a day; gives the offsets of each. */
+export async function answerAll(
+  { calls }: AnsweredDispatcher,
+  answer: (offsets: number[]) => InvocationAnswer,
+): Promise<number[][]> {
+  const batches: number[][] = []
+  for (let idleMs = 0; idleMs < 86_400_000; ) {
+    const call = calls[batches.length]
+    if (call === undefined) {
+      idleMs += 20_000
+      await vi.advanceTimersByTimeAsync(20_000)
+      continue
+    }
+    idleMs = 0
+    const offsets = Object.values(call.records).flat()
+    batches.push(offsets)
+    call.answer(answer(offsets))
+    await vi.advanceTimersByTimeAsync(0)
+  }
+  return batches
+}

@@ -40,15 +40,16 @@ export function readEventSource(properties: Properties): EventSource {
   const group = members(properties, config, ['ConsumerGroupId'], { ConsumptionMode: 'Stream' })
   return {
     ...(selfManaged
-      ? { bootstrapServers: readEndpoints(SelfManagedEventSource) }
+      ? { bootstrapServers: readEndpoints(properties) }
       : { eventSourceArn: text(properties, 'EventSourceArn') }),
     ...(group?.['ConsumerGroupId'] !== undefined && { consumerGroupId: text(group, 'ConsumerGroupId') }),
     access: readAccess(properties['SourceAccessConfigurations'], selfManaged),
   }
 }
 
-function readEndpoints(source: unknown): string {
-  const servers = (source as { Endpoints?: Properties }).Endpoints
+function readEndpoints(properties: Properties): string {
+  const source = members(properties, 'SelfManagedEventSource', ['Endpoints'])
+  const servers = source?.['Endpoints'] as Properties | undefined
   // CloudFormation names it otherwise than the API.
   const list = servers?.['KAFKA_BOOTSTRAP_SERVERS'] ?? servers?.['KafkaBootstrapServers']
   const isServer = (each: unknown) => typeof each === 'string' && /^[^,:\s]+:\d{1,5}$/.test(each)

@@ -1,4 +1,4 @@
-import { refuse } from './properties.ts'
+import { members, refuse } from './properties.ts'
 
 /** Where discarded batches go: DestinationConfig.OnFailure. */
 export type FailureDestination =
@@ -25,12 +25,9 @@ export type Deliver = (destination: FailureDestination, messages: DestinationMes
  * Throws an Error with the reason.
  */
 export function readDestination(config: unknown, topic: string): FailureDestination | undefined {
-  if (config === undefined) return undefined
-  const { OnSuccess, OnFailure, ...rest } = config as Record<string, unknown>
-  const [other] = Object.keys(rest)
-  if (other !== undefined) refuse(`DestinationConfig.${other} is unknown`)
-  if (OnSuccess !== undefined) refuse('DestinationConfig.OnSuccess is not supported by event source mappings')
-  const destination = (OnFailure as { Destination?: unknown } | undefined)?.Destination
+  const parts = members({ DestinationConfig: config }, 'DestinationConfig', ['OnFailure', 'OnSuccess'])
+  if (parts?.['OnSuccess'] !== undefined) refuse('DestinationConfig.OnSuccess is not for event source mappings')
+  const destination = (parts?.['OnFailure'] as { Destination?: unknown } | undefined)?.Destination
   if (destination === undefined) return undefined
   if (typeof destination !== 'string') refuse('DestinationConfig.OnFailure.Destination must be text')
   return parseDestination(destination as string, topic)

@@ -68,7 +68,7 @@ test.each([
   ],
   [{ DestinationConfig: onFailure('kafka://changes') }, 'names the topic changes itself'],
   [{ DestinationConfig: onFailure('arn:aws:lambda:eu-central-1:0:function:f') }, 'takes the ARN of an SQS queue'],
-  [{ DestinationConfig: { OnSuccess: {} } }, 'DestinationConfig.OnSuccess is not supported by event source mappings'],
+  [{ DestinationConfig: { OnSuccess: {} } }, 'DestinationConfig.OnSuccess is not for event source mappings'],
   [{ SelfManagedEventSource: {} }, 'EventSourceArn and SelfManagedEventSource exclude each other'],
   [{ SelfManagedKafkaEventSourceConfig: {} }, 'SelfManagedKafkaEventSourceConfig is for another kind'],
   [{ SourceAccessConfigurations: [{ Type: 'BASIC_AUTH', URI: 'arn' }] }, 'BASIC_AUTH is not supported, only CLIENT'],
