@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { measureArchiving } from '#bench/archive.ts'
 import { measureCommits } from '#bench/archive-commits.ts'
+import { measureArchiveDelay } from '#bench/archive-delay.ts'
 import { startArchiveStack } from '#bench/archive-stack.ts'
 import { measureDecoding } from '#bench/decode.ts'
 import { measureDrain, measureTail } from '#bench/drain.ts'
@@ -16,12 +17,14 @@ const help = `npm run bench [-- --rows N] [--commits N] [--archive] [--json]
 
 Measures first, with the servers that each needs:
   decoded   changes of 8 columns that a second of one core reads, decodes and reduces
-  archived  records a second, of 632 bytes of JSON in events of 6 MB, by one process of archive-changes and by two; what
-            writing data files alone takes of a core; the most memory of a process (Linux); the commit of it all
+  archived  records a second, of 632 bytes of JSON in events of 6 MB, by one process of archive-changes and by two,
+            once warm; what writing data files alone takes of a core; the most memory of a process (Linux); the commit of
+            it all
   commits   one small commit after the other, with maintenance every hundred: time of the first and last quarter, and
             the largest metadata
 Then starts the whole stack in a directory of its own and measures it with taxi trips of 21 columns:
-  latency   from commit to visible at 100 single-row commits a second, for 20 s
+  latency   from commit to visible at 100 single-row commits a second, for 20 s; then from commit to a table
+            snapshot of the archive
   captured  rows a second from the first insert until all are on the topic
   applied   rows a second of a topic that is filled beforehand, three times: the first one finds cold functions; then
             twice with history off
@@ -89,6 +92,7 @@ async function measurePipeline(rows: number) {
     await measureLatency(pipeline, source, listener, { trips, rows: 500, perSecond: 100 })
     const memoryIdle = await pipeline.engine.residentBytes()
     const latencyMs = await measureLatency(pipeline, source, listener, { trips, rows: 2_000, perSecond: 100 })
+    const archiveDelay = await measureArchiveDelay(pipeline, source, { trips, rows: 2_000, perSecond: 100 })
     const drains = []
     for (let run = 0; run < 3; run++) drains.push(await measureDrain(pipeline, source, { trips, rows }))
     const tail = await measureTail(pipeline, source, { trips, rows })
@@ -99,6 +103,7 @@ async function measurePipeline(rows: number) {
     const functionMemory = await measureFunctionMemory(pipeline, source)
     return {
       latencyMs,
+      archiveDelay,
       drains,
       withoutHistory,
       tail,
@@ -134,12 +139,16 @@ function describeArchive({ archived, commits }: ArchiveMeasures): string[][] {
 }
 
 function describePipeline(measures: PipelineMeasures): string[][] {
-  const { latencyMs, drains, withoutHistory, tail, memoryMb, functionMb } = measures
+  const { latencyMs, archiveDelay, drains, withoutHistory, tail, memoryMb, functionMb } = measures
   const rates = (pick: (drain: PipelineMeasures['drains'][number]) => number) =>
     drains.map((drain) => pick(drain)).join(', ')
   const without = withoutHistory.map(({ appliedPerSecond }) => appliedPerSecond).join(', ')
   return [
     ['commit to visible', `p50 ${latencyMs.p50} ms, p95 ${latencyMs.p95} ms, p99 ${latencyMs.p99} ms at 100 changes/s`],
+    [
+      'commit to archive',
+      `median ${archiveDelay.medianMs} ms, ${archiveDelay.mostMs} ms at most, ${archiveDelay.samples} samples at 100 changes/s`,
+    ],
     ['captured', `${rates((drain) => drain.capturedPerSecond)} rows/s`],
     ['applied', `${rates((drain) => drain.appliedPerSecond)} rows/s, topic filled beforehand`],
     ['without history', `${without} rows/s`],
