@@ -171,6 +171,16 @@ test('a mapping that cannot get its records applied is failing, with the reason'
   )
 })
 
+test.each([
+  ['Disabled', 'stopped'],
+  ['Reconnecting', 'restarting'],
+  ['Updating', 'starting'],
+] as const)('a mapping that is %s is %s', (state, expected) => {
+  const status = describeStatus(parts({ mappings: [{ ...mapping, state }] }))
+
+  expect(status.components.find(({ kind }) => kind === 'mapping')?.state).toBe(expected)
+})
+
 test('the last error is of what fails now rather than of what has recovered', () => {
   const services = [
     { name: 'kafka', state: 'healthy' as const, restarts: 1, lastError: 'killed' },

@@ -108,6 +108,19 @@ export function changesPartitions(mappings: MappingHealth[]): MappingHealth['top
     .flatMap(({ topicPartitions }) => topicPartitions)
 }
 
+/** What a mapping is that nothing has failed for. */
+const mappingStates: Readonly<Record<MappingHealth['state'], Component['state']>> = {
+  Creating: 'starting',
+  Enabling: 'starting',
+  Enabled: 'healthy',
+  Updating: 'starting',
+  Reconnecting: 'restarting',
+  Disabling: 'stopped',
+  Disabled: 'stopped',
+  Deleting: 'stopped',
+  Deleted: 'stopped',
+}
+
 function describeComponents({ services, functions, mappings, connector }: StatusParts): Component[] {
   const well = { restarts: 0, errors: 0 }
   return [
@@ -119,7 +132,7 @@ function describeComponents({ services, functions, mappings, connector }: Status
     ),
     { kind: 'server', name: 'connector', ...well, ...describeConnector(connector) },
     ...mappings.map(({ topic, functionName, state, lastError }): Component => {
-      const health = state === 'Enabled' ? (lastError === undefined ? 'healthy' : 'failing') : 'starting'
+      const health = state === 'Enabled' && lastError !== undefined ? 'failing' : mappingStates[state]
       const name = `${topic} to ${shortName(functionName)}`
       return { kind: 'mapping', name, state: health, ...well, ...withError(lastError) }
     }),
