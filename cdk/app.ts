@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { App } from 'aws-cdk-lib'
+import { withBrokers } from './broker-choice.ts'
 import { withDatabaseUrls } from './database-url.ts'
 import { bundleFunctions } from './function-bundle.ts'
 import { Pipeline } from './pipeline.ts'
@@ -26,10 +27,11 @@ try {
   bundles.remove()
 }
 
-/** On one machine the databases may be given by URL; they are then used instead of new ones. */
+/** On one machine the databases may be given by URL, to be used instead of new ones, and there may be three brokers. */
 function chosenStage(name: unknown): Stage {
   const stage = stages[String(name)]
   if (stage === undefined) throw new Error(`name a stage: -c stage=${Object.keys(stages).join('|')}`)
   if (stage !== stages['local']) return stage
-  return withDatabaseUrls(stage, process.env['TIDEMARK_SOURCE_URL'], process.env['TIDEMARK_TARGET_URL'])
+  const { TIDEMARK_SOURCE_URL, TIDEMARK_TARGET_URL, TIDEMARK_BROKERS } = process.env
+  return withBrokers(withDatabaseUrls(stage, TIDEMARK_SOURCE_URL, TIDEMARK_TARGET_URL), TIDEMARK_BROKERS)
 }

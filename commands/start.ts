@@ -11,14 +11,16 @@ import { makeProgressLine } from './terminal/progress-line.ts'
 import { formatDuration } from './terminal/quantities.ts'
 import { styleOf } from './terminal/style.ts'
 
-const help = `npm start [-- --rows N] [--rate R] [--no-feed] [--json]
-npm start -- --once --rows N [--rate R]
+const help = `npm start [-- --rows N] [--rate R] [--no-feed] [--brokers 3] [--json]
+npm start -- --once --rows N [--rate R] [--brokers 3]
 
 Starts source, target, Kafka, Connect, the functions and the mappings from the synthesized CDK app, feeds taxi trips of
 New York into the source and shows one live status screen. Ctrl-C stops everything; data is kept for the next start.
   --rows      trips to feed (64215, the whole file)
   --rate      trips a second (RECORD_RATE, or 100); 0 for as fast as possible
   --no-feed   no tables and no trips: for tables of your own
+  --brokers   3 brokers that keep a copy of every record each, of which one may be lost; 1 unless told otherwise. The data
+              keeps the number: npm run reset before another one
   --json      the same as lines of JSON
   --once      feeds (as fast as possible), waits until source and target are equal, compares every row and the archive
               with the topics, stops, and prints as its last line {"rows", "mismatches", "archiveMismatches", …}; 0 only
@@ -98,7 +100,11 @@ async function withStack<T>(
 }
 
 /** Standard output is for the result: while starting, all else goes to standard error. */
-async function start({ json, once }: StartOptions, signal: AbortSignal, onLog: (name: string, line: string) => void) {
+async function start(
+  { json, once, cluster }: StartOptions,
+  signal: AbortSignal,
+  onLog: (name: string, line: string) => void,
+) {
   const steps = makeStepLog({
     print: console.error,
     underWay: makeProgressLine(),
@@ -106,7 +112,7 @@ async function start({ json, once }: StartOptions, signal: AbortSignal, onLog: (
   })
   const onProgress = json && !once ? (step: Progress) => console.log(JSON.stringify({ step })) : steps.take
   try {
-    return await startEngine({ settings: readSettings(process.env), signal, onLog, onProgress })
+    return await startEngine({ settings: { ...readSettings(process.env), ...cluster }, signal, onLog, onProgress })
   } finally {
     steps.end()
   }

@@ -1,5 +1,6 @@
 import type { Outputs } from './assembly/deploy.ts'
 import { recallDatabases } from './assembly/existing-databases.ts'
+import { recallCluster } from './assembly/kept-cluster.ts'
 import { bootstrapServers, catalogUrl, type LocalAccount, objectStoreUrl } from './assembly/local-account.ts'
 import { formatDatabaseUrl } from './database-url.ts'
 import { findRunningEngine } from './engine-lock.ts'
@@ -24,7 +25,7 @@ export type EngineEndpoints = {
   target: string
   /** URL of the role tidemark_read in the target. */
   reader: string
-  /** `host:port` of the broker. */
+  /** `host:port,…` of the brokers. */
   kafka: string
   /** Connect's REST API. */
   connect: string
@@ -120,7 +121,8 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
 export async function removeStack(options: EngineOptions): Promise<void> {
   const databases = await recallDatabases(options.settings)
   if (databases?.sourceUrl === undefined && databases?.targetUrl === undefined) return
-  const { account, stop } = await openStack({ ...options, settings: { ...options.settings, ...databases } }, 'remove')
+  const settings = { ...options.settings, ...databases, ...(await recallCluster(options.settings)) }
+  const { account, stop } = await openStack({ ...options, settings }, 'remove')
   try {
     for (const remove of account.removals.reverse()) await remove()
   } finally {

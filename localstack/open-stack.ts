@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { deploy, type Outputs } from './assembly/deploy.ts'
 import { openDeploymentRecord } from './assembly/deployment-record.ts'
 import { addExistingDatabases, refuseUnreachable, rememberDatabases } from './assembly/existing-databases.ts'
+import { rememberCluster } from './assembly/kept-cluster.ts'
 import { bootstrapServers, type LocalAccount, objectStoreUrl, serviceUrls } from './assembly/local-account.ts'
 import { makeRecordDestinations } from './assembly/record-destinations.ts'
 import { openSecretStore } from './assembly/secret-store.ts'
@@ -15,6 +16,7 @@ import { type EngineLock, lockDirectory } from './engine-lock.ts'
 import { makeFunctionHost } from './lambda-host/function-host.ts'
 import { openLineLogs } from './line-logs.ts'
 import { makeSteps, type Step } from './progress.ts'
+import { brokerNodes } from './servers/broker-nodes.ts'
 import { startGuard } from './servers/guard.ts'
 import { prepareJars } from './servers/jars.ts'
 import { findJava } from './servers/java.ts'
@@ -86,10 +88,13 @@ async function openAccount(
 ): Promise<LocalAccount> {
   await refuseBusyPorts(portsOf(settings))
   await refuseUnreachable(settings)
+  if (purpose === 'run') {
+    await rememberCluster(settings)
+    await rememberDatabases(settings)
+  }
   const directory = purpose === 'run' ? await synthesizeAs(step, settings, signal) : assemblyDirectory(settings)
   const stack = readStack(directory)
   checkTemplate(stack.template, standInFor)
-  if (purpose === 'run') await rememberDatabases(settings)
   const secrets = await openSecretStore(join(settings.directory, 'secrets.json'))
   addExistingDatabases(settings, secrets)
   const record = await openDeploymentRecord(join(settings.directory, 'deployment.json'))
@@ -154,7 +159,7 @@ function synthesizeAs(step: Step, settings: Settings, signal: AbortSignal): Prom
 }
 
 function portsOf(settings: Settings): Port[] {
-  const { postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort } = settings
+  const { postgresPort, connectPort, objectStorePort, catalogPort, endpointPort } = settings
   const embedded = [settings.sourceUrl, settings.targetUrl].filter((url) => url === undefined)
   return [
     ...embedded.map((_, index) => ({
@@ -162,8 +167,10 @@ function portsOf(settings: Settings): Port[] {
       usedBy: 'Postgres',
       variable: 'TIDEMARK_POSTGRES_PORT',
     })),
-    { number: kafkaPort, usedBy: 'Kafka', variable: 'TIDEMARK_KAFKA_PORT' },
-    { number: kafkaPort + 1, usedBy: "Kafka's controller", variable: 'TIDEMARK_KAFKA_PORT' },
+    ...brokerNodes(settings).flatMap(({ port, controllerPort }) => [
+      { number: port, usedBy: 'Kafka', variable: 'TIDEMARK_KAFKA_PORT' },
+      { number: controllerPort, usedBy: "Kafka's controller", variable: 'TIDEMARK_KAFKA_PORT' },
+    ]),
     { number: connectPort, usedBy: 'Kafka Connect', variable: 'TIDEMARK_CONNECT_PORT' },
     { number: objectStorePort, usedBy: 'the object store', variable: 'TIDEMARK_OBJECT_STORE_PORT' },
     { number: catalogPort, usedBy: 'the Iceberg catalog', variable: 'TIDEMARK_CATALOG_PORT' },

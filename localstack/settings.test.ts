@@ -6,6 +6,7 @@ test('nothing set means the usual ports and the checkout’s own directory', () 
     directory: expect.stringMatching(/\.tidemark$/),
     postgresPort: 15432,
     kafkaPort: 19092,
+    brokers: 1,
     connectPort: 18083,
     objectStorePort: 19000,
     catalogPort: 18181,

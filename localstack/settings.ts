@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { BrokerCount } from './servers/broker-nodes.ts'
 
 /** Ports, directories and existing databases of the local stack. */
 export type Settings = {
@@ -6,8 +7,9 @@ export type Settings = {
   directory: string
   /** The first embedded database server; further ones count up. */
   postgresPort: number
-  /** The broker; its controller listens on the next port. */
+  /** The first broker; its controller listens on the next port, and further brokers take the two that follow. */
   kafkaPort: number
+  brokers: BrokerCount
   connectPort: number
   objectStorePort: number
   /** The Iceberg REST catalog. */
@@ -31,6 +33,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     directory: environment['TIDEMARK_DIRECTORY'] || join(repository, '.tidemark'),
     postgresPort: port(environment, 'TIDEMARK_POSTGRES_PORT', 15432),
     kafkaPort: port(environment, 'TIDEMARK_KAFKA_PORT', 19092),
+    brokers: readBrokerCount('TIDEMARK_BROKERS', environment['TIDEMARK_BROKERS'] || '1'),
     connectPort: port(environment, 'TIDEMARK_CONNECT_PORT', 18083),
     objectStorePort: port(environment, 'TIDEMARK_OBJECT_STORE_PORT', 19000),
     catalogPort: port(environment, 'TIDEMARK_CATALOG_PORT', 18181),
@@ -38,6 +41,13 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     ...(sourceUrl && { sourceUrl: databaseUrl(sourceUrl, 'TIDEMARK_SOURCE_URL') }),
     ...(targetUrl && { targetUrl: databaseUrl(targetUrl, 'TIDEMARK_TARGET_URL') }),
   }
+}
+
+/** Throws an Error that names the setting. */
+export function readBrokerCount(name: string, text: string): BrokerCount {
+  if (text === '1') return 1
+  if (text === '3') return 3
+  throw new Error(`${name} ${text} is not a number of brokers: it can be 1, or 3 that keep a copy each`)
 }
 
 function port(environment: NodeJS.ProcessEnv, name: string, usual: number): number {

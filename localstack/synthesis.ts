@@ -35,7 +35,7 @@ export async function synthesize(
       CDK_OUTDIR: fresh,
       CDK_CONTEXT_JSON: JSON.stringify({ stage: 'local' }),
       NODE_COMPILE_CACHE: join(settings.directory, 'node-compile-cache'),
-      ...databaseVariables(settings),
+      ...choices(settings),
     },
   })
   if (code !== 0)
@@ -46,13 +46,15 @@ export async function synthesize(
   return { directory, unchanged: false }
 }
 
-const databaseVariables = ({ sourceUrl, targetUrl }: Settings): Record<string, string> => ({
+/** What the app is told beside the stage. */
+const choices = ({ brokers, sourceUrl, targetUrl }: Settings): Record<string, string> => ({
+  TIDEMARK_BROKERS: String(brokers),
   ...(sourceUrl && { TIDEMARK_SOURCE_URL: sourceUrl }),
   ...(targetUrl && { TIDEMARK_TARGET_URL: targetUrl }),
 })
 
 async function digestInputs(settings: Settings): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify([process.version, databaseVariables(settings)]))
+  const hash = createHash('sha256').update(JSON.stringify([process.version, choices(settings)]))
   const entries = globSync(INPUTS, { cwd: repository, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile() && !/\.test\.ts$/.test(entry.name))
   for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {

@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Admin, Producer } from '@platformatic/kafka'
 import { localOverrides } from '#localstack/assembly/local-overrides.ts'
-import { secureListeners } from '#localstack/servers/broker-security.ts'
+import { type BrokerListener, listenerProperties } from '#localstack/servers/broker-listeners.ts'
+import { type BrokerNode, brokerNodes, quorumProperties } from '#localstack/servers/broker-nodes.ts'
 import { type CertificateAuthority, makeCertificateAuthority } from '#localstack/servers/certificate-authority.ts'
 import { startGuard } from '#localstack/servers/guard.ts'
 import { prepareJars } from '#localstack/servers/jars.ts'
 import { findJava } from '#localstack/servers/java.ts'
-import { startKafka } from '#localstack/servers/kafka.ts'
+import { makeClusterId, startKafka } from '#localstack/servers/kafka.ts'
 import { repository } from '#localstack/settings.ts'
 import { freePortPairs } from './free-ports.ts'
 
@@ -55,9 +56,23 @@ export async function startTestBroker({ isSecure = false } = {}): Promise<TestBr
   const user = { name: 'alice', password: 'alice-secret' }
   const authority = makeCertificateAuthority('test authority')
   const mutualTlsPort = saslPort + 1
-  const security = { authority, users: [user], saslPort, mutualTlsPort, directory }
+  const [node] = brokerNodes({ kafkaPort: port, brokers: 1 }) as [BrokerNode]
+  const listeners: BrokerListener[] = [
+    { name: 'PLAINTEXT', port, protocol: 'PLAINTEXT' },
+    { name: 'CONTROLLER', port: node.controllerPort, protocol: 'PLAINTEXT' },
+  ]
+  const mechanisms = ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'PLAIN'] as const
+  const secureListeners: BrokerListener[] = [
+    { name: 'SECURE', port: saslPort, protocol: 'SASL_SSL', mechanisms, plainUsers: [user] },
+    { name: 'MUTUAL', port: mutualTlsPort, protocol: 'SSL' },
+  ]
   const properties = {
-    ...localOverrides['AWS::MSK::Cluster']({ kafkaPort: port }),
+    ...localOverrides['AWS::MSK::Cluster']({ brokers: 1 }),
+    ...quorumProperties(node, [node]),
+    ...(isSecure
+      ? await listenerProperties([...listeners, ...secureListeners], { authority, directory })
+      : await listenerProperties(listeners)),
+    'inter.broker.listener.name': 'PLAINTEXT',
     // After a kill -9 the controller waits for the old session before it admits the new one.
     'broker.session.timeout.ms': '2000',
     'broker.heartbeat.interval.ms': '500',
@@ -65,6 +80,8 @@ export async function startTestBroker({ isSecure = false } = {}): Promise<TestBr
     'message.max.bytes': String(16 << 20),
   }
   const service = await startKafka({
+    name: 'kafka',
+    clusterId: makeClusterId(),
     program: await findJava(process.env),
     jars: await prepareJars({
       directory: join(repository, '.tidemark', 'jars'),
@@ -73,7 +90,8 @@ export async function startTestBroker({ isSecure = false } = {}): Promise<TestBr
     }),
     directory,
     port,
-    properties: isSecure ? await secureListeners(properties, security) : properties,
+    properties,
+    isQuorumListed: false,
     users: isSecure ? [user] : [],
     logFile: join(directory, 'kafka.log'),
     guard,

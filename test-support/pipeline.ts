@@ -12,7 +12,7 @@ import { lastingPool } from './lasting-pool.ts'
 
 /** Servers and functions that tests kill. */
 export type PipelineComponent =
-  | ('connect' | 'kafka' | 'iceberg-catalog' | 'object-store')
+  | ('connect' | 'kafka' | `kafka-${number}` | 'iceberg-catalog' | 'object-store')
   | ('apply-latest-state' | 'archive-changes' | 'commit-archive')
 
 /** The whole stack on free ports and a directory of its own. */
@@ -82,5 +82,5 @@ function pidOf(engine: Engine, component: PipelineComponent): number | undefined
 export async function freePorts(): Promise<Omit<Settings, 'directory'>> {
   const ports = (await freePortPairs(6)) as [number, number, number, number, number, number]
   const [postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort] = ports
-  return { postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort }
+  return { brokers: 1, postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort }
 }

@@ -4,7 +4,7 @@ import { readStartOptions } from './options.ts'
 test('without arguments the whole file is fed at 100 trips a second', () => {
   expect(readStartOptions([], {})).toEqual({
     ...{ help: false, once: false, feeds: true, json: false },
-    ...{ rows: 64_215, perSecond: 100 },
+    ...{ rows: 64_215, perSecond: 100, cluster: {} },
   })
 })
 
@@ -24,6 +24,7 @@ test.each([
   [['--rate', '1.5'], {}, '--rate 1.5 is not a whole number'],
   [[], { RECORD_RATE: '-1' }, 'RECORD_RATE -1 is not a whole number'],
   [['--once', '--no-feed'], {}, 'does not go with --no-feed'],
+  [['--brokers', '2'], {}, '--brokers 2 is not a number of brokers'],
   [['--fast'], {}, `Unknown option '--fast'`],
 ])('%j with %j is refused with its name', (args, environment, message) => {
   expect(() => readStartOptions(args, environment)).toThrow(message)

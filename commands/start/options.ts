@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { readBrokerCount, type Settings } from '#localstack/settings.ts'
 
 /** What `npm start` is asked to do. */
 export type StartOptions = {
@@ -11,6 +12,8 @@ export type StartOptions = {
   rows: number
   /** Infinity for as fast as the source takes them. */
   perSecond: number
+  /** What goes before the `TIDEMARK_…` variables. */
+  cluster: Partial<Pick<Settings, 'brokers'>>
 }
 
 const wholeFile = 64_215
@@ -27,6 +30,7 @@ export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv)
       json: { type: 'boolean', default: false },
       rows: { type: 'string', default: String(wholeFile) },
       rate: { type: 'string' },
+      brokers: { type: 'string' },
     },
   })
   const { help, once, json } = values
@@ -38,7 +42,8 @@ export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv)
       : wholeNumber('--rate', values.rate)
   const rows = wholeNumber('--rows', values.rows)
   if (rows === 0) throw new Error('--rows 0 feeds nothing: use --no-feed')
-  return { help, once, feeds: !values['no-feed'], json, rows, perSecond: rate || Infinity }
+  const cluster = { ...(values.brokers !== undefined && { brokers: readBrokerCount('--brokers', values.brokers) }) }
+  return { help, once, feeds: !values['no-feed'], json, rows, perSecond: rate || Infinity, cluster }
 }
 
 function wholeNumber(name: string, text: string): number {

@@ -7,8 +7,8 @@ export type TopicRecord = { topic: string; topicPartition: number; offset: numbe
 export type TopicEnds = ReadonlyMap<string, readonly number[]>
 
 /** Asks where the topics end by now. */
-export async function readTopicEnds(bootstrapBrokers: string, topics: readonly string[]): Promise<TopicEnds> {
-  const admin = new Admin({ clientId: 'tidemark-start', bootstrapBrokers: [bootstrapBrokers] })
+export async function readTopicEnds(bootstrapServers: string, topics: readonly string[]): Promise<TopicEnds> {
+  const admin = new Admin({ clientId: 'tidemark-start', bootstrapBrokers: bootstrapServers.split(',') })
   try {
     const { topics: known } = await admin.metadata({ topics: [...topics] })
     const asked = topics.map((name) => ({
@@ -31,14 +31,14 @@ export async function readTopicEnds(bootstrapBrokers: string, topics: readonly s
 }
 
 /** Every record of the topics from their beginning to `ends`, in no order over topic partitions. */
-export async function* readTopics(bootstrapBrokers: string, ends: TopicEnds): AsyncGenerator<TopicRecord> {
+export async function* readTopics(bootstrapServers: string, ends: TopicEnds): AsyncGenerator<TopicRecord> {
   const left = new Map(
     [...ends].flatMap(([topic, offsets]) => offsets.map((end, i) => [`${topic}-${i}`, end] as const)),
   )
   for (const [name, end] of left) if (end === 0) left.delete(name)
   if (left.size === 0) return
   const groupId = `tidemark-start-${process.pid}-${Date.now()}`
-  const consumer = new Consumer({ clientId: 'tidemark-start', groupId, bootstrapBrokers: [bootstrapBrokers] })
+  const consumer = new Consumer({ clientId: 'tidemark-start', groupId, bootstrapBrokers: bootstrapServers.split(',') })
   try {
     const stream = await consumer.consume({
       ...{ topics: [...ends.keys()], mode: 'earliest', autocommit: false, maxWaitTime: 200 },

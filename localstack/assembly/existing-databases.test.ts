@@ -15,6 +15,7 @@ beforeEach(async () => {
     directory,
     postgresPort: 1,
     kafkaPort: 2,
+    brokers: 1,
     connectPort: 4,
     objectStorePort: 6,
     catalogPort: 7,

@@ -3,6 +3,7 @@ import type { RunningEventSourceMapping } from '#localstack/event-source-mapping
 import type { MappingDefinition } from '#localstack/event-source-mapping/mapping-definition.ts'
 import type { FunctionHost } from '#localstack/lambda-host/function-host.ts'
 import type { Step } from '#localstack/progress.ts'
+import { brokerNodes } from '#localstack/servers/broker-nodes.ts'
 import type { Guard } from '#localstack/servers/guard.ts'
 import type { Jars } from '#localstack/servers/jars.ts'
 import type { RunningService } from '#localstack/servers/supervise.ts'
@@ -61,8 +62,11 @@ export function arn({ region, account }: Pick<Stack, 'region' | 'account'>, serv
   return `arn:aws:${service}:${region}:${account}:${resource}`
 }
 
-/** Where the brokers are, as clients take it. */
-export const bootstrapServers = ({ kafkaPort }: Settings): string => `127.0.0.1:${kafkaPort}`
+/** Where the brokers are, as clients take it: `host:port,…`. */
+export const bootstrapServers = (settings: Pick<Settings, 'kafkaPort' | 'brokers'>): string =>
+  brokerNodes(settings)
+    .map(({ port }) => `127.0.0.1:${port}`)
+    .join(',')
 
 /** The object store, and the Iceberg REST catalog without its `/iceberg`, as AWS's endpoints are given. */
 export const objectStoreUrl = ({ objectStorePort }: Pick<Settings, 'objectStorePort'>): string =>

@@ -1,3 +1,4 @@
+import { replicasOf } from '#localstack/servers/broker-nodes.ts'
 import type { Settings } from '#localstack/settings.ts'
 
 type Values = Record<string, string>
@@ -26,25 +27,17 @@ export const localOverrides = {
     log_line_prefix: '%m [%p] %u@%d ',
   }),
 
-  /** server.properties: one node that is its own controller, on loopback. */
-  'AWS::MSK::Cluster': ({ kafkaPort: port }: Pick<Settings, 'kafkaPort'>): Values => ({
-    'process.roles': 'broker,controller',
-    'node.id': '1',
-    'controller.quorum.bootstrap.servers': `127.0.0.1:${port + 1}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${port + 1}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-    'controller.listener.names': 'CONTROLLER',
-    'inter.broker.listener.name': 'PLAINTEXT',
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'default.replication.factor': '1',
-    'min.insync.replicas': '1',
-    'offsets.topic.replication.factor': '1',
+  /** server.properties: as many copies as there are brokers, small in memory, soon back. */
+  'AWS::MSK::Cluster': ({ brokers }: Pick<Settings, 'brokers'>): Values => ({
+    'default.replication.factor': String(replicasOf(brokers).count),
+    'min.insync.replicas': String(replicasOf(brokers).inSync),
+    'offsets.topic.replication.factor': String(replicasOf(brokers).count),
     'offsets.topic.num.partitions': '1',
-    'transaction.state.log.replication.factor': '1',
-    'transaction.state.log.min.isr': '1',
+    'transaction.state.log.replication.factor': String(replicasOf(brokers).count),
+    'transaction.state.log.min.isr': String(replicasOf(brokers).inSync),
     'transaction.state.log.num.partitions': '1',
-    'share.coordinator.state.topic.replication.factor': '1',
-    'share.coordinator.state.topic.min.isr': '1',
+    'share.coordinator.state.topic.replication.factor': String(replicasOf(brokers).count),
+    'share.coordinator.state.topic.min.isr': String(replicasOf(brokers).inSync),
     // Nobody else joins the group of one poller: waiting for others only delays the first change.
     'group.initial.rebalance.delay.ms': '0',
     // A broker that was killed comes back when its controller has missed it: after 9 s by default.

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Admin } from '@platformatic/kafka'
-import { type BrokerUser, scramOptions } from './broker-security.ts'
+import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
+import { type BrokerUser, scramOptions } from './broker-listeners.ts'
 import { runToEnd } from './finished-process.ts'
 import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
@@ -10,8 +11,12 @@ import { type JavaSizing, javaEnvironment, javaOptions } from './java-options.ts
 import { formatProperties } from './properties-file.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
-/** One broker that is its own controller. */
+/** A broker that is a controller of its cluster as well. */
 export type KafkaOptions = {
+  /** e.g. `kafka`. */
+  name: string
+  /** Of all nodes of the cluster. */
+  clusterId: string
   /** The `java` to run it with. */
   program: string
   jars: Jars
@@ -21,8 +26,12 @@ export type KafkaOptions = {
   port: number
   /** server.properties, but for where the data lies. */
   properties: Record<string, string>
+  /** Whether the properties list the controllers; otherwise the storage names this one. */
+  isQuorumListed: boolean
   /** SCRAM users, created with the data. */
-  users?: BrokerUser[]
+  users?: readonly BrokerUser[]
+  /** How to ask whether it answers; plain text if absent. */
+  access?: BrokerAccess
   logFile: string
   guard: Guard
   signal: AbortSignal
@@ -34,17 +43,17 @@ const log4j = join(import.meta.dirname, 'log4j2.yaml')
 
 /** Starts the broker on 127.0.0.1; resolves once it answers. Throws an Error with the last lines of its log. */
 export async function startKafka(options: KafkaOptions): Promise<RunningService> {
-  const { program, jars, directory, port, properties, logFile, guard, signal } = options
+  const { name, program, jars, directory, port, properties, logFile, guard, signal, access = {} } = options
   await mkdir(directory, { recursive: true })
   const data = join(directory, 'data')
   const file = join(directory, 'server.properties')
-  await writeFile(file, formatProperties({ ...properties, 'log.dirs': data }))
+  await writeFile(file, formatProperties({ ...properties, 'log.dirs': data }), { mode: 0o600 })
   const run = [...javaOptions(SIZING), `-Dlog4j2.configurationFile=${log4j}`, '-cp', jars.classPath]
   if (!(await exists(data))) await format(run, { ...options, data })
   return supervise({
-    name: 'kafka',
+    name,
     command: { file: program, args: [...run, 'kafka.Kafka', file], cwd: directory, env: javaEnvironment() },
-    ready: () => answers(port),
+    ready: () => answers(port, access, Number(properties['node.id'])),
     readyWithinMs: 90_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 1_500,
@@ -57,42 +66,55 @@ export async function startKafka(options: KafkaOptions): Promise<RunningService>
 /** Beside its final place and then renamed: a run that was interrupted leaves no half-formatted storage. */
 async function format(
   run: string[],
-  { data, directory, program, properties, users = [], signal }: KafkaOptions & { data: string },
+  { data, directory, program, properties, users = [], ...options }: KafkaOptions & { data: string },
 ) {
+  const { name, clusterId, isQuorumListed, signal } = options
   const fresh = `${data}.new`
   const file = join(directory, 'format.properties')
   await rm(fresh, { recursive: true, force: true })
-  await writeFile(file, formatProperties({ ...properties, 'log.dirs': fresh }))
-  // A cluster id is a UUID in base64url; one that begins with a dash would read as an option.
-  const clusterId = `T${randomBytes(16).toString('base64url').slice(1)}`
+  await writeFile(file, formatProperties({ ...properties, 'log.dirs': fresh }), { mode: 0o600 })
+  // By a file: what is among the arguments of a process, everybody on the machine reads.
+  const argumentsFile = join(directory, 'format.arguments')
   const tool = [
+    ...run,
     'kafka.tools.StorageTool',
     'format',
-    '--standalone',
+    ...(isQuorumListed ? [] : ['--standalone']),
     '-t',
     clusterId,
     '-c',
     file,
     ...scramOptions(users),
   ]
+  await writeFile(argumentsFile, formatArguments(tool), { mode: 0o600 })
   try {
-    const { code, output } = await runToEnd(program, [...run, ...tool], { cwd: directory, signal })
-    if (code !== 0) throw new Error(`kafka: its storage could not be formatted: ${output.trim()}`)
+    const { code, output } = await runToEnd(program, [`@${argumentsFile}`], { cwd: directory, signal })
+    if (code !== 0) throw new Error(`${name}: its storage could not be formatted: ${output.trim()}`)
   } finally {
     await rm(file)
+    await rm(argumentsFile)
   }
   await rename(fresh, data)
 }
 
-async function answers(port: number): Promise<boolean> {
+/** Arguments as `java @file` reads them. */
+const formatArguments = (values: readonly string[]): string =>
+  values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"\n`).join('')
+
+/** A UUID in base64url, as Kafka takes it; one that begins with a dash would read as an option. */
+export const makeClusterId = (): string => `T${randomBytes(16).toString('base64url').slice(1)}`
+
+/** A node that answers and is not among the brokers has not caught up yet. */
+async function answers(port: number, access: BrokerAccess, node: number): Promise<boolean> {
   const admin = new Admin({
     clientId: 'tidemark-engine',
     bootstrapBrokers: [`127.0.0.1:${port}`],
     retries: 0,
     connectTimeout: 2_000,
+    ...access,
   })
   try {
-    return (await admin.metadata({ topics: [] })).brokers.size > 0
+    return (await admin.metadata({ topics: [] })).brokers.has(node)
   } catch {
     return false
   } finally {

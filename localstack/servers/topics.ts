@@ -1,19 +1,20 @@
 import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka'
 
 /** A topic as the template declares it. */
-export type Topic = { name: string; partitions: number; configuration: Record<string, string> }
+export type Topic = { name: string; partitions: number; replicas: number; configuration: Record<string, string> }
 
 /**
  * Creates the topic, or gives an existing one its configuration.
  * Throws when it exists with another number of topic partitions: keys would move and lose their order.
  */
-export async function ensureTopic(bootstrapServers: string, topic: Topic): Promise<void> {
-  const admin = new Admin({ clientId: 'tidemark-engine', bootstrapBrokers: [bootstrapServers] })
+export async function ensureTopic(bootstrapBrokers: string[], topic: Topic): Promise<void> {
+  const admin = new Admin({ clientId: 'tidemark-engine', bootstrapBrokers })
   try {
     const configs = Object.entries(topic.configuration).map(([name, value]) => ({ name, value }))
     const existing = await partitionsOf(admin, topic.name)
     if (existing === undefined) {
-      await admin.createTopics({ topics: [topic.name], partitions: topic.partitions, replicas: 1, configs })
+      const { name, partitions, replicas } = topic
+      await admin.createTopics({ topics: [name], partitions, replicas, configs })
     } else if (existing !== topic.partitions) {
       throw new Error(
         `topic ${topic.name} has ${existing} topic partitions, the template wants ${topic.partitions}: they are fixed at creation. Run "npm run reset" to begin anew.`,

@@ -1,9 +1,11 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { startKafka } from '#localstack/servers/kafka.ts'
+import { brokerNodes } from '#localstack/servers/broker-nodes.ts'
+import { startKafkaCluster } from '#localstack/servers/kafka-cluster.ts'
 import { parseProperties } from '#localstack/servers/properties-file.ts'
 import { ensureTopic } from '#localstack/servers/topics.ts'
+import { clusterIdIn } from '../kept-cluster.ts'
 import { arn, bootstrapServers } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
 import { boolean, makeStandIn, number } from '../stand-in.ts'
@@ -22,10 +24,11 @@ export const brokerConfiguration = makeStandIn({
 
 const plaintext = 'brokers on one machine have no TLS and no IAM: synthesize the stage local'
 
-/** One broker that is its own controller. */
+/** Brokers that are their own controllers, as many as the stack was started with. */
 export const cluster = makeStandIn({
   properties: {
     ClusterName: v.string(),
+    NumberOfBrokerNodes: number,
     ConfigurationInfo: v.object({ Arn: v.string() }),
     ClientAuthentication: v.object({
       Unauthenticated: v.object({ Enabled: v.pipe(boolean, v.literal(true, plaintext)) }, plaintext),
@@ -37,31 +40,34 @@ export const cluster = makeStandIn({
     'EnhancedMonitoring',
     'KafkaVersion',
     'LoggingInfo',
-    'NumberOfBrokerNodes',
     'OpenMonitoring',
     'StorageMode',
     'Tags',
   ],
   attributes: ['Arn'],
-  bringUp: async (_id, { ClusterName, ConfigurationInfo }, account) => {
+  bringUp: async (id, { ClusterName, ConfigurationInfo, NumberOfBrokerNodes }, account) => {
     const { settings, stack, brokerConfigurations, servers, step, guard, signal } = account
+    if (NumberOfBrokerNodes !== settings.brokers) {
+      throw new Error(`${id} has ${NumberOfBrokerNodes} brokers, the stack was started with ${settings.brokers}`)
+    }
     const logs = join(settings.directory, 'logs')
     await mkdir(logs, { recursive: true })
-    const service = await step('kafka', async () =>
-      startKafka({
+    const started = await step('kafka', async () =>
+      startKafkaCluster({
         guard,
         signal,
         ...(await account.java),
-        directory: join(settings.directory, 'kafka'),
-        port: settings.kafkaPort,
+        clusterId: await clusterIdIn(settings),
+        nodes: brokerNodes(settings),
+        directory: (name) => join(settings.directory, name),
+        logFile: (name) => join(logs, `${name}.log`),
         properties: {
           ...brokerConfigurations.get(ConfigurationInfo.Arn),
           ...localOverrides['AWS::MSK::Cluster'](settings),
         },
-        logFile: join(logs, 'kafka.log'),
       }),
     )
-    servers.push(service)
+    servers.push(...started)
     const ref = arn(stack, 'kafka', `cluster/${ClusterName}/00000000-0000-0000-0000-000000000000-1`)
     return { ref, attributes: { Arn: ref } }
   },
@@ -72,15 +78,19 @@ export const topic = makeStandIn({
   properties: {
     TopicName: v.string(),
     PartitionCount: number,
+    ReplicationFactor: number,
     Configs: v.optional(v.string()),
     ClusterArn: v.string(),
   },
-  // One broker keeps one copy.
-  ignores: ['ReplicationFactor'],
   attributes: ['TopicArn'],
-  bringUp: async (_id, { TopicName: name, PartitionCount: partitions, Configs = '', ClusterArn }, { settings }) => {
+  bringUp: async (_id, { TopicName: name, ClusterArn, Configs = '', ...counts }, { settings }) => {
     const configuration = parseProperties(Buffer.from(Configs, 'base64').toString())
-    await ensureTopic(bootstrapServers(settings), { name, partitions, configuration })
+    await ensureTopic(bootstrapServers(settings).split(','), {
+      name,
+      partitions: counts.PartitionCount,
+      replicas: counts.ReplicationFactor,
+      configuration,
+    })
     const ref = `${ClusterArn.replace(':cluster/', ':topic/')}/${name}`
     return { ref, attributes: { TopicArn: ref } }
   },

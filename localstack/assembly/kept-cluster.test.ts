@@ -1,0 +1,44 @@
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
+import { readSettings, type Settings } from '#localstack/settings.ts'
+import { clusterIdIn, recallCluster, rememberCluster } from './kept-cluster.ts'
+
+let settings: Settings
+beforeEach(async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'tidemark-cluster-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  settings = readSettings({ TIDEMARK_DIRECTORY: directory })
+})
+
+test('data is used with the number of brokers it was made with, and the error says what to do', async () => {
+  await rememberCluster({ ...settings, brokers: 3 })
+  await rememberCluster({ ...settings, brokers: 3 })
+
+  await expect(rememberCluster(settings)).rejects.toThrow(
+    `This stack's topics are those of 3 brokers, now it is one broker. Start it with "--brokers 3" as before, or run "npm run reset" first.`,
+  )
+  expect(await recallCluster(settings)).toEqual({ brokers: 3 })
+})
+
+test('data from before the number was kept is that of one broker', async () => {
+  await mkdir(join(settings.directory, 'kafka', 'data'), { recursive: true })
+
+  await expect(rememberCluster({ ...settings, brokers: 3 })).rejects.toThrow('those of one broker, now it is 3 brokers')
+  await rememberCluster(settings)
+})
+
+test('every node is formatted with the same id, also after a start that was interrupted', async () => {
+  await rememberCluster(settings)
+  const id = await clusterIdIn(settings)
+  await rememberCluster(settings)
+
+  expect(id).toMatch(/^T[\w-]{21}$/)
+  expect(await clusterIdIn(settings)).toBe(id)
+  expect((await stat(join(settings.directory, 'cluster.json'))).mode & 0o777).toBe(0o600)
+})
+
+test('a directory without data has no cluster', async () => {
+  expect(await recallCluster(settings)).toBeUndefined()
+})

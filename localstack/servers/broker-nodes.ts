@@ -1,0 +1,44 @@
+/** A broker that is a controller of its cluster as well, on 127.0.0.1. */
+export type BrokerNode = {
+  /** From 1. */
+  id: number
+  /** Where clients and other brokers are listened to. */
+  port: number
+  controllerPort: number
+}
+
+/** One that keeps the only copy, or three that keep a copy each. */
+export type BrokerCount = 1 | 3
+
+/** The nodes of a cluster: each takes two ports, counted up from the first. */
+export function brokerNodes({ kafkaPort, brokers }: { kafkaPort: number; brokers: BrokerCount }): BrokerNode[] {
+  return Array.from({ length: brokers }, (_, index) => {
+    const port = kafkaPort + 2 * index
+    return { id: index + 1, port, controllerPort: port + 1 }
+  })
+}
+
+/** `kafka`, or `kafka-<id>` where there are several. */
+export const brokerName = ({ id }: BrokerNode, nodes: readonly BrokerNode[]): string =>
+  nodes.length === 1 ? 'kafka' : `kafka-${id}`
+
+/** Copies of a topic partition, and how many must have a record before it counts as written. */
+export const replicasOf = (brokers: BrokerCount): { count: number; inSync: number } =>
+  brokers === 1 ? { count: 1, inSync: 1 } : { count: 3, inSync: 2 }
+
+/**
+ * What makes the nodes one cluster. Three are listed: who listens where is then in the configuration alone, and may change
+ * between runs. One finds itself, by the controller that its storage names.
+ */
+export function quorumProperties(node: BrokerNode, nodes: readonly BrokerNode[]): Record<string, string> {
+  const own = {
+    'process.roles': 'broker,controller',
+    'node.id': String(node.id),
+    'controller.listener.names': 'CONTROLLER',
+  }
+  if (nodes.length === 1) {
+    return { ...own, 'controller.quorum.bootstrap.servers': `127.0.0.1:${node.controllerPort}` }
+  }
+  const voters = nodes.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`)
+  return { ...own, 'controller.quorum.voters': voters.join(',') }
+}

@@ -1,0 +1,31 @@
+import pg from 'pg'
+import { feedTrips, loadTrips, prepareTaxiTables } from '#commands/feed/taxi-feed.ts'
+import type { TestPipeline } from './pipeline.ts'
+
+/** Taxi trips on their way into the source. */
+export type TripLoad = {
+  /** How many trips the target has. */
+  arrived(): Promise<number>
+  /** Settles when all are in the source. */
+  done: Promise<number>
+}
+
+/** Begins to feed `rows` trips, `perSecond` of them. */
+export async function tripLoad(
+  pipeline: TestPipeline,
+  { rows, perSecond }: { rows: number; perSecond: number },
+): Promise<TripLoad> {
+  const client = new pg.Client({ connectionString: pipeline.engine.endpoints.source })
+  await client.connect()
+  await prepareTaxiTables(client)
+  const trips = await loadTrips()
+  return {
+    async arrived() {
+      const counted = await pipeline.target
+        .query('select count(*)::int as n from public.green_trips')
+        .catch(() => undefined)
+      return counted?.rows[0].n ?? 0
+    },
+    done: feedTrips(client, { trips, rows, perSecond }).finally(() => client.end()),
+  }
+}
