@@ -16,6 +16,9 @@ export type ParquetDataFile = {
 const compressors = { ZSTD: (bytes: Uint8Array) => zstdCompressSync(bytes, ZSTD_OPTIONS) }
 const ZSTD_OPTIONS = { params: { 100: 1 } }
 
+/** In the form that parquet-java reads a version from: of files by others it does not use the bounds of texts. */
+const CREATED_BY = 'tidemark version 1'
+
 const MAGIC_BYTES = 4
 const FOOTER_LENGTH_BYTES = 4
 
@@ -48,7 +51,7 @@ export function writeDataFile(rows: readonly ArchiveRow[]): ParquetDataFile {
   const sorted = rows.toSorted(compareArchiveRows)
   const columns = archiveColumns.map(({ read }) => sorted.map(read))
   const writer = new ByteWriter(1 << 20)
-  const file = new ParquetWriter({ writer, schema, codec: 'ZSTD', compressors, createdBy: 'tidemark' })
+  const file = new ParquetWriter({ writer, schema, codec: 'ZSTD', compressors, createdBy: CREATED_BY })
   file.write({ columnData: columnDataOf(columns), rowGroupSize: Math.max(sorted.length, 1) })
   file.finish()
   const [group] = file.row_groups
@@ -63,7 +66,7 @@ export function writeDataFile(rows: readonly ArchiveRow[]): ParquetDataFile {
 export function joinDataFiles(parts: readonly ParquetDataFile[]): ParquetDataFile {
   const length = parts.reduce((sum, { bytes }) => sum + bytes.length, 0)
   const writer = new ByteWriter(length + MAGIC_BYTES)
-  const file = new ParquetWriter({ writer, schema, codec: 'ZSTD', compressors, createdBy: 'tidemark' })
+  const file = new ParquetWriter({ writer, schema, codec: 'ZSTD', compressors, createdBy: CREATED_BY })
   for (const { bytes } of parts) {
     const metadata = readFooter(bytes)
     const by = BigInt(writer.offset - MAGIC_BYTES)
@@ -118,7 +121,8 @@ const parsers = {
 function readFooter(bytes: Uint8Array): FileMetaData {
   const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer
   const metadata = parquetMetadata(buffer, { parsers: parsers as never })
-  if (metadata.created_by !== 'tidemark') throw new RangeError(`not a file of the archive: ${metadata.created_by}`)
+  if (!metadata.created_by?.startsWith('tidemark'))
+    throw new RangeError(`not a file of the archive: ${metadata.created_by}`)
   return metadata
 }
 
