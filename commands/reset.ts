@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { findEngine, removeStack } from '#localstack/engine.ts'
+import { installationDirectory } from '#localstack/localstack-engine/python.ts'
 import { jarsDirectory, readSettings, type Settings } from '#localstack/settings.ts'
 
 const help = `npm run reset [-- --caches] [--only-here]
@@ -9,11 +10,11 @@ const help = `npm run reset [-- --caches] [--only-here]
 Takes the local stack down and removes its data: databases, topics, secrets, logs.
 An existing source or target given by URL is kept; what Tidemark made there (replication slot, publication,
 bookkeeping) is removed from it first.
-  --caches      also removes the jars of the servers, which are then fetched again
+  --caches      also removes the jars of the servers and LocalStack's packages, which are then fetched again
   --only-here   leaves an existing database as it is: for one that is gone or out of reach`
 
 /** Fetched or compiled once, the same for every run. */
-const CACHES = ['jars', 'node-compile-cache']
+const CACHES = ['jars', 'node-compile-cache', 'localstack-python']
 
 /** 0 when nothing of the stack is left. */
 export async function main(argv: string[]): Promise<number> {
@@ -30,7 +31,9 @@ export async function main(argv: string[]): Promise<number> {
   }
   if (!values['only-here']) await takeDown(settings)
   await removeData(settings, values.caches ? [] : CACHES)
-  if (values.caches) await rm(jarsDirectory, { recursive: true, force: true })
+  if (values.caches) {
+    for (const cache of [jarsDirectory, installationDirectory]) await rm(cache, { recursive: true, force: true })
+  }
   console.log('The local stack and its data are removed.')
   return 0
 }

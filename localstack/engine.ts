@@ -7,7 +7,7 @@ import { findRunningEngine } from './engine-lock.ts'
 import type { MappingState } from './event-source-mapping/event-source-mapping.ts'
 import type { MappingMetrics } from './event-source-mapping/mapping-record.ts'
 import type { FunctionActivity } from './lambda-host/function-host.ts'
-import { openStack } from './open-stack.ts'
+import { type Deployer, embeddedDeployer, openStack } from './open-stack.ts'
 import type { Progress } from './progress.ts'
 import { residentBytes } from './resident-memory.ts'
 import type { ServiceHealth } from './servers/supervise.ts'
@@ -93,8 +93,8 @@ export type RunningEngine = { pid: number; endpoints: EngineEndpoints; outputs: 
  * Synthesizes the app, starts the servers, executes the assembly and polls. Data of an earlier run is taken up again.
  * Throws an Error that says what is wrong and what to do; then nothing is left running.
  */
-export async function startEngine(options: EngineOptions): Promise<Engine> {
-  const running = await openStack(options, 'run')
+export async function startEngine(options: EngineOptions, deployer: Deployer = embeddedDeployer): Promise<Engine> {
+  const running = await openStack(options, 'run', deployer)
   const { account, outputs } = running
   const endpoints = endpointsOf(account, outputs)
   await running.lock.publish(endpoints, outputs)

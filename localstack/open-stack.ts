@@ -11,9 +11,10 @@ import { standInFor } from './assembly/stand-ins.ts'
 import { readStack } from './assembly/template.ts'
 import { checkTemplate } from './assembly/template-check.ts'
 import { startEndpoint } from './endpoint/endpoint.ts'
+import type { Service } from './endpoint/exchange.ts'
 import type { EngineOptions } from './engine.ts'
 import { type EngineLock, lockDirectory } from './engine-lock.ts'
-import { makeFunctionHost } from './lambda-host/function-host.ts'
+import { type FunctionHost, type FunctionHostOptions, makeFunctionHost } from './lambda-host/function-host.ts'
 import { openLineLogs } from './line-logs.ts'
 import { makeSteps, type Step } from './progress.ts'
 import { brokerNodes } from './servers/broker-nodes.ts'
@@ -27,6 +28,24 @@ import { assemblyDirectory, synthesize } from './synthesis.ts'
 /** Functions that were needed once, to bring the stack up, give their memory back; the others are called more often. */
 const FUNCTION_IDLE_MS = 20_000
 
+/** Who brings the template's resources up, and runs its functions. */
+export type Deployer = {
+  ports: Port[]
+  functions: (options: FunctionHostOptions) => FunctionHost
+  /** What the endpoint serves beside. */
+  services: readonly Service[]
+  /** Rejects with the first failure, after everything under way has ended; `abort` is called at once. */
+  deploy: (account: LocalAccount, abort: (reason: unknown) => void) => Promise<Outputs>
+}
+
+/** Executes the assembly in this process. */
+export const embeddedDeployer: Deployer = {
+  ports: [],
+  functions: makeFunctionHost,
+  services: [],
+  deploy: (account, abort) => deploy(account, standInFor, abort),
+}
+
 /** The stack's resources, up. */
 export type OpenStack = {
   account: LocalAccount
@@ -39,7 +58,11 @@ export type OpenStack = {
 }
 
 /** Synthesizes, checks and brings up. Throws an Error that says what is wrong, after stopping what had started. */
-export async function openStack(options: EngineOptions, purpose: LocalAccount['purpose']): Promise<OpenStack> {
+export async function openStack(
+  options: EngineOptions,
+  purpose: LocalAccount['purpose'],
+  deployer = embeddedDeployer,
+): Promise<OpenStack> {
   const stopping = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, stopping.signal]) : stopping.signal
   const lock = await lockDirectory(options.settings.directory)
@@ -61,8 +84,8 @@ export async function openStack(options: EngineOptions, purpose: LocalAccount['p
     return stopped
   }
   try {
-    account = await openAccount(options, { purpose, signal, step, java, pages })
-    const outputs = await deploy(account, standInFor, (reason) => stopping.abort(reason))
+    account = await openAccount(options, { purpose, signal, step, java, pages, deployer })
+    const outputs = await deployer.deploy(account, (reason) => stopping.abort(reason))
     if (purpose === 'run') await removeForgotten(account)
     return { account, outputs, lock, pages, stop }
   } catch (error) {
@@ -80,13 +103,14 @@ function explain(error: unknown, { directory }: Settings): unknown {
   return error
 }
 
-type Beginnings = Pick<LocalAccount, 'purpose' | 'signal' | 'step' | 'java'> & Pick<OpenStack, 'pages'>
+type Beginnings = Pick<LocalAccount, 'purpose' | 'signal' | 'step' | 'java'> &
+  Pick<OpenStack, 'pages'> & { deployer: Deployer }
 
 async function openAccount(
   { settings, onLog }: EngineOptions,
-  { purpose, signal, step, java, pages }: Beginnings,
+  { purpose, signal, step, java, pages, deployer }: Beginnings,
 ): Promise<LocalAccount> {
-  await refuseBusyPorts(portsOf(settings))
+  await refuseBusyPorts([...portsOf(settings), ...deployer.ports])
   await refuseUnreachable(settings)
   if (purpose === 'run') {
     await rememberCluster(settings)
@@ -104,7 +128,7 @@ async function openAccount(
     write(name, line)
     onLog?.(name, line)
   }
-  const functions = makeFunctionHost({
+  const functions = deployer.functions({
     endpointUrl: `http://127.0.0.1:${settings.endpointPort}`,
     serviceUrls: serviceUrls(settings),
     onLog: log,
@@ -117,6 +141,7 @@ async function openAccount(
     secrets: secrets.get,
     bootstrapBrokers: () => bootstrapServers(settings),
     pages,
+    services: deployer.services,
   })
   return {
     ...{ stack, settings, purpose, signal, java, functions, endpoint, secrets, record, step, log },

@@ -15,6 +15,8 @@ export type Settings = {
   /** The Iceberg REST catalog. */
   catalogPort: number
   endpointPort: number
+  /** LocalStack, where it is the engine. */
+  localStackPort: number
   /** Existing databases used instead of embedded ones. */
   sourceUrl?: string
   targetUrl?: string
@@ -38,6 +40,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     objectStorePort: port(environment, 'TIDEMARK_OBJECT_STORE_PORT', 19000),
     catalogPort: port(environment, 'TIDEMARK_CATALOG_PORT', 18181),
     endpointPort: port(environment, 'TIDEMARK_ENDPOINT_PORT', 14566),
+    localStackPort: port(environment, 'TIDEMARK_LOCALSTACK_PORT', 4566),
     ...(sourceUrl && { sourceUrl: databaseUrl(sourceUrl, 'TIDEMARK_SOURCE_URL') }),
     ...(targetUrl && { targetUrl: databaseUrl(targetUrl, 'TIDEMARK_TARGET_URL') }),
   }

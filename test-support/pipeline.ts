@@ -80,7 +80,8 @@ function pidOf(engine: Engine, component: PipelineComponent): number | undefined
 
 /** Ports for a stack: the broker's controller and the second database listen on the port after the first. */
 export async function freePorts(): Promise<Omit<Settings, 'directory'>> {
-  const ports = (await freePortPairs(6)) as [number, number, number, number, number, number]
-  const [postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort] = ports
-  return { brokers: 1, postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort }
+  const ports = (await freePortPairs(7)) as [number, number, number, number, number, number, number]
+  const [postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort, localStackPort] = ports
+  const servers = { postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort }
+  return { brokers: 1, ...servers, endpointPort, localStackPort }
 }

@@ -20,6 +20,7 @@ beforeEach(async () => {
     objectStorePort: 6,
     catalogPort: 7,
     endpointPort: 5,
+    localStackPort: 6,
   }
 })
 

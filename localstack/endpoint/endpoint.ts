@@ -19,6 +19,8 @@ export type EndpointOptions = {
   bootstrapBrokers: (clusterArn: string) => string | undefined
   /** What `GET /_tidemark/<name>` answers, as JSON. Looked up at each request. */
   pages: Record<string, () => Promise<unknown>>
+  /** What it serves beside. */
+  services?: readonly Service[]
 }
 
 /** The server AWS_ENDPOINT_URL names. */
@@ -46,6 +48,7 @@ export async function startEndpoint(options: EndpointOptions): Promise<Endpoint>
     makeKafkaApi(options.bootstrapBrokers),
     customResources.service,
     makePages(options.pages),
+    ...(options.services ?? []),
   ]
   const server = createServer((incoming, outgoing) => {
     // A client that goes away while it sends has nobody to tell; whatever else fails is answered.

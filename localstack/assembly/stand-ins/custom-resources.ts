@@ -43,6 +43,12 @@ export async function removeForgotten(account: LocalAccount): Promise<void> {
   }
 }
 
+/** Sends Delete to the function behind it; does nothing where the record has no such resource. */
+export async function removeCustomResource(id: string, account: LocalAccount): Promise<void> {
+  const record = account.record.get(id)
+  if (record !== undefined) await remove(id, record, account)
+}
+
 /** It answers with what it answered last; nothing is asked until all it depends on is up. */
 function takeDownLater(id: string, record: CustomResourceRecord | undefined, account: LocalAccount): Physical {
   if (record === undefined) return { ref: id }

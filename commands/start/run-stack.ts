@@ -1,0 +1,143 @@
+import type { Engine, EngineOptions, Progress } from '#localstack/engine.ts'
+import { type ApplyActivity, ApplyMetrics } from '#localstack/metrics.ts'
+import { readSettings } from '#localstack/settings.ts'
+import { describeComparison } from '../compare/comparison-report.ts'
+import { activityMs, type StatusMonitor, startStatusMonitor } from '../status/status-monitor.ts'
+import { makeProgressLine } from '../terminal/progress-line.ts'
+import { formatDuration } from '../terminal/quantities.ts'
+import { styleOf } from '../terminal/style.ts'
+import { runLive } from './live-run.ts'
+import { loadOnce } from './load-once.ts'
+import { readStartOptions, type StartOptions } from './options.ts'
+import { makeStepLog } from './step-log.ts'
+
+/** A command that starts a stack, works with it and stops it. */
+export type StackCommand<E extends Engine> = {
+  help: string
+  start: (options: EngineOptions) => Promise<E>
+  /** Tells more of a stack that has loaded with `--once`, before it stops. */
+  report?: (engine: E, options: StartOptions) => Promise<void>
+}
+
+/** The exit code: 0, 1 after mismatches of `--once`, 130 when it was interrupted before the stack was up. */
+export async function runStack<E extends Engine>(argv: string[], command: StackCommand<E>): Promise<number> {
+  const options = readStartOptions(argv, process.env)
+  if (options.help) {
+    console.log(command.help)
+    return 0
+  }
+  const interrupt = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => interrupt.abort(new Error('interrupted')))
+  }
+  try {
+    return await (options.once
+      ? runOnce(command, options, interrupt.signal)
+      : runOn(command, options, interrupt.signal))
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error
+    return 130
+  }
+}
+
+async function runOn<E extends Engine>(
+  command: StackCommand<E>,
+  options: StartOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  await withStack(command, options, signal, ({ engine, monitor }) => runLive(engine, monitor, options, signal))
+  return 0
+}
+
+async function runOnce<E extends Engine>(
+  command: StackCommand<E>,
+  options: StartOptions,
+  signal: AbortSignal,
+): Promise<number> {
+  const progress = makeProgressLine()
+  const { result, comparison } = await withStack(command, options, signal, async ({ engine, measure }) => {
+    const loading = loadOnce(engine, { ...options, measure, signal, onProgress: progress.tell })
+    const loaded = await unlessAborted(loading, signal).finally(progress.clear)
+    await command.report?.(engine, options)
+    return loaded
+  })
+  if (result.archiveMismatches > 0)
+    console.error(`${result.archiveMismatches} records are not in the archive as they are`)
+  if (result.mismatches > 0) console.error(describeComparison(comparison))
+  console.log(JSON.stringify(result))
+  return result.mismatches + result.archiveMismatches === 0 ? 0 : 1
+}
+
+type Stack<E extends Engine> = {
+  engine: E
+  monitor: StatusMonitor
+  /** Begins to measure what the apply function does; what it returns tells what it did since. */
+  measure: () => () => ApplyActivity
+}
+
+/** Starts everything, works with it, and stops everything whatever came of the work. */
+async function withStack<E extends Engine, T>(
+  command: StackCommand<E>,
+  options: StartOptions,
+  signal: AbortSignal,
+  work: (stack: Stack<E>) => Promise<T>,
+): Promise<T> {
+  const metrics = new Set<ApplyMetrics>()
+  const measureOver = (keptMs: number) => {
+    const measured = new ApplyMetrics(keptMs, performance.now())
+    metrics.add(measured)
+    return measured
+  }
+  const engine = await start(command, options, signal, (name, line) => {
+    if (!name.endsWith('apply-latest-state')) return
+    for (const each of metrics) each.take(line, performance.now())
+  })
+  const monitor = startStatusMonitor(engine, measureOver(activityMs))
+  engine.page('status', () => monitor.status())
+  const measure = () => {
+    const measured = measureOver(Infinity)
+    return () => measured.activity(performance.now())
+  }
+  try {
+    return await work({ engine, monitor, measure })
+  } finally {
+    await stop(engine, monitor)
+  }
+}
+
+/** Standard output is for the result: while starting, all else goes to standard error. */
+async function start<E extends Engine>(
+  command: StackCommand<E>,
+  { json, once, cluster }: StartOptions,
+  signal: AbortSignal,
+  onLog: (name: string, line: string) => void,
+): Promise<E> {
+  const steps = makeStepLog({
+    print: console.error,
+    underWay: makeProgressLine(),
+    style: styleOf(process.stderr),
+  })
+  const onProgress = json && !once ? (step: Progress) => console.log(JSON.stringify({ step })) : steps.take
+  try {
+    return await command.start({ settings: { ...readSettings(process.env), ...cluster }, signal, onLog, onProgress })
+  } finally {
+    steps.end()
+  }
+}
+
+async function stop(engine: Engine, monitor: StatusMonitor): Promise<void> {
+  const startMs = performance.now()
+  console.error('Stopping …')
+  await Promise.all([engine.stop(), monitor.stop()])
+  console.error(`Stopped in ${formatDuration(performance.now() - startMs)}.`)
+}
+
+/** What is still under way when `signal` aborts is left to the end of the process. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
+  work.catch(() => undefined)
+  return Promise.race([work, aborted.promise])
+}

@@ -1,0 +1,80 @@
+import type { FunctionDefinition } from '#localstack/lambda-host/function-definition.ts'
+import type { FunctionActivity, FunctionHostOptions } from '#localstack/lambda-host/function-host.ts'
+import { FunctionPool } from '#localstack/lambda-host/function-pool.ts'
+import type { InvocationEvent, Outcome } from '#localstack/lambda-host/invocation.ts'
+import { startOrphanGuard } from '#localstack/lambda-host/orphan-guard.ts'
+
+/** LocalStack counts invocations and refuses those above a function's concurrency itself. */
+const UNLIMITED = Number.POSITIVE_INFINITY
+
+/** Processes for the functions that LocalStack has: one pool for each state of a function's code and configuration. */
+export type FunctionVersions = {
+  /** Makes a version known; no process is started before the first event. A version that is known is replaced. */
+  add(version: string, definition: FunctionDefinition): Promise<void>
+  /** Ends its processes and forgets it. */
+  remove(version: string): Promise<void>
+  /** Runs it on one event. Rejects when there is no such version, or no process can be started. */
+  invoke(version: string, event: InvocationEvent): Promise<Outcome>
+  /** One entry for each function: its latest version. */
+  list(): FunctionActivity[]
+  /** Ends every process; settles when they are gone. */
+  stop(): Promise<void>
+}
+
+export type FunctionVersionsOptions = Pick<FunctionHostOptions, 'endpointUrl' | 'serviceUrls' | 'onLog' | 'idleMs'> & {
+  /** Variables as they are to be on this machine. Asked at the first event, when all they name is up. */
+  localVariables: (variables: Record<string, string>) => Record<string, string>
+}
+
+type Version = { definition: FunctionDefinition; since: Date; pool?: FunctionPool }
+
+/** Without versions yet. The processes end with this one, also when it is killed. */
+export function makeFunctionVersions(options: FunctionVersionsOptions): FunctionVersions {
+  const { endpointUrl, serviceUrls = {}, onLog, idleMs = 300_000 } = options
+  const versions = new Map<string, Version>()
+  const guard = startOrphanGuard()
+  const onProcesses = () => guard.hold([...versions.values()].flatMap(({ pool }) => pool?.activity.processes ?? []))
+
+  function openPool(definition: FunctionDefinition): FunctionPool {
+    const environment = options.localVariables(definition.environment)
+    return new FunctionPool(
+      { ...definition, environment },
+      {
+        ...{ endpointUrl, serviceUrls, idleMs, onProcesses },
+        onLog: (line) => onLog(definition.name, line),
+        onFree: () => undefined,
+        unreservedConcurrency: UNLIMITED,
+        initMs: 10_000,
+      },
+    )
+  }
+
+  async function remove(version: string): Promise<void> {
+    const removed = versions.get(version)
+    versions.delete(version)
+    await removed?.pool?.stop()
+  }
+
+  return {
+    async add(version, definition) {
+      await remove(version)
+      versions.set(version, { definition, since: new Date() })
+    },
+    remove,
+    async invoke(version, event) {
+      const invoked = versions.get(version)
+      if (invoked === undefined) throw new Error(`there is no version ${version} of a function`)
+      invoked.pool ??= openPool(invoked.definition)
+      return invoked.pool.tryInvoke(event, true)!
+    },
+    list: () => [...new Map([...versions.values()].map((each) => [each.definition.name, describe(each)])).values()],
+    async stop() {
+      await Promise.all([...versions.values()].map(({ pool }) => pool?.stop()))
+      guard.stop()
+    },
+  }
+}
+
+function describe({ definition, since, pool }: Version): FunctionActivity {
+  return { definition, since, ...(pool?.activity ?? { invocations: 0, errors: 0, processes: [] }) }
+}

@@ -1,0 +1,87 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type RunningService, type Service, supervise } from '#localstack/servers/supervise.ts'
+import { extensionDirectory } from './python.ts'
+
+/** Services that are loaded when they are first called; all others answer that they are not enabled. */
+const SERVICES = [
+  ...['cloudformation', 'cloudwatch', 'ec2', 'ecr', 'events', 'iam', 'kms', 'lambda', 'logs', 's3', 'scheduler'],
+  ...['secretsmanager', 'sns', 'sqs', 'ssm', 'sts'],
+]
+
+export type LocalStackOptions = Pick<Service, 'guard' | 'signal' | 'logFile'> & {
+  /** Python of an environment with LocalStack. */
+  python: string
+  /** Emptied at the start: LocalStack keeps nothing between runs. */
+  directory: string
+  port: number
+  /** Where our extension asks. */
+  engineUrl: string
+}
+
+/** Starts LocalStack with our extension on 127.0.0.1 and waits until it answers. */
+export async function startLocalStack(options: LocalStackOptions): Promise<RunningService> {
+  const { directory, port, python, guard, signal, logFile } = options
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(join(directory, 'tmp'), { recursive: true })
+  return supervise({
+    name: 'localstack',
+    command: {
+      file: python,
+      args: ['-m', 'localstack.runtime.main'],
+      cwd: directory,
+      env: variables(options),
+    },
+    ready: () => answers(localStackUrl(port)),
+    readyWithinMs: 60_000,
+    stopSignal: 'SIGTERM',
+    // Some versions take no notice of SIGTERM.
+    stopWithinMs: 2_000,
+    logFile,
+    guard,
+    signal,
+  })
+}
+
+export const localStackUrl = (port: number): string => `http://127.0.0.1:${port}`
+
+/** A person's own settings of LocalStack must not decide what runs here. */
+function variables({ directory, port, engineUrl }: LocalStackOptions): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env['PATH'],
+    LANG: 'C.UTF-8',
+    HOME: directory,
+    TMPDIR: join(directory, 'tmp'),
+    FILESYSTEM_ROOT: join(directory, 'filesystem'),
+    // In a container it would write to /var/lib/localstack.
+    OVERRIDE_IN_DOCKER: '0',
+    PYTHONPATH: extensionDirectory,
+    // The checkout is no place for compiled files; those of the environment are made by pip.
+    PYTHONDONTWRITEBYTECODE: '1',
+    // What keeps memory small where many threads allocate.
+    MALLOC_ARENA_MAX: '2',
+    GATEWAY_LISTEN: `127.0.0.1:${port}`,
+    LOCALSTACK_HOST: `127.0.0.1:${port}`,
+    // The other server listens on every interface.
+    GATEWAY_SERVER: 'hypercorn',
+    SERVICES: SERVICES.join(','),
+    STRICT_SERVICE_LOADING: '1',
+    DNS_ADDRESS: '0',
+    DISABLE_EVENTS: '1',
+    // Every request is a line otherwise.
+    LS_LOG: 'warning',
+    SKIP_SSL_CERT_DOWNLOAD: '1',
+    LAMBDA_RUNTIME_EXECUTOR: 'tidemark',
+    TIDEMARK_ENGINE_URL: engineUrl,
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/_localstack/health`, { signal: AbortSignal.timeout(2_000) })
+    await response.body?.cancel()
+    return response.ok
+  } catch {
+    return false
+  }
+}

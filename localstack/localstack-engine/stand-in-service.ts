@@ -1,0 +1,80 @@
+import { isDeepStrictEqual } from 'node:util'
+import * as v from 'valibot'
+import { executedProperties } from '#localstack/assembly/executed-properties.ts'
+import type { LocalAccount } from '#localstack/assembly/local-account.ts'
+import type { Physical } from '#localstack/assembly/stand-in.ts'
+import { removeCustomResource } from '#localstack/assembly/stand-ins/custom-resources.ts'
+import { standInFor } from '#localstack/assembly/stand-ins.ts'
+import type { Request, Service } from '#localstack/endpoint/exchange.ts'
+import { placeholderFor } from './placeholders.ts'
+
+const path = '/_tidemark/localstack/resources'
+
+const question = v.object({
+  action: v.picklist(['bring up', 'take down']),
+  type: v.string(),
+  id: v.string(),
+  properties: v.record(v.string(), v.unknown()),
+})
+
+type Question = v.InferOutput<typeof question>
+
+/** Their stand-ins start a server; a running one is not changed. */
+const servers: ReadonlySet<string> = new Set(['AWS::ECS::Service', 'AWS::MSK::Cluster', 'AWS::RDS::DBInstance'])
+
+/** What CloudFormation within LocalStack asks about resources it does not have itself. */
+export type StandInService = {
+  service: Service
+  /** The first resource that could not be brought up, or undefined: CloudFormation only tells its message. */
+  failure(): unknown
+}
+
+/** Brings resources up by the embedded engine's stand-ins, so that `Ref` and `Fn::GetAtt` give the same in both. */
+export function makeStandInService(account: () => LocalAccount): StandInService {
+  const up = new Map<string, Question & { physical: Physical }>()
+  let failure: unknown
+
+  async function bringUp(asked: Question): Promise<Physical> {
+    const { type, id, properties } = asked
+    const before = up.get(id)
+    if (before !== undefined && isDeepStrictEqual(before.properties, properties)) return before.physical
+    if (before !== undefined && servers.has(type)) {
+      throw new Error(`${id}: a running ${type} is not changed here. Stop the stack and start it again.`)
+    }
+    const standIn = standInFor(type) ?? placeholderFor(type)
+    if (standIn === undefined) throw new Error(`${id}: there is no stand-in for ${type}`)
+    const physical = await standIn.bringUp(id, executedProperties(properties, standIn), account())
+    up.set(id, { ...asked, physical })
+    return physical
+  }
+
+  async function takeDown({ id }: Question): Promise<void> {
+    up.delete(id)
+    // Servers and topics end with the stack, their data stays: as after "npm start".
+    await removeCustomResource(id, account())
+  }
+
+  async function answer({ body }: Request) {
+    const asked = v.parse(question, JSON.parse(body.toString()))
+    if (asked.action === 'take down') {
+      await takeDown(asked)
+      return { status: 200, body: {} }
+    }
+    const { ref, attributes = {} } = await bringUp(asked)
+    const secret = account().secrets.get(ref)
+    return { status: 200, body: { ref, attributes, ...(secret !== undefined && { secret }) } }
+  }
+
+  return {
+    service: async (request) => {
+      if (request.method !== 'POST' || request.path !== path) return undefined
+      try {
+        return await answer(request)
+      } catch (error) {
+        failure ??= error
+        return { status: 500, body: { message: (error as Error).message } }
+      }
+    },
+    failure: () => failure,
+  }
+}

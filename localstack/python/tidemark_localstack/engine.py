@@ -1,0 +1,59 @@
+"""Asks the engine that started LocalStack. It listens on loopback; TIDEMARK_ENGINE_URL says where."""
+
+import json
+import os
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPMessage
+from urllib.parse import urlsplit
+
+
+class EngineError(Exception):
+    """The engine refused, for the reason that is the message."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a function made of an event."""
+
+    payload: bytes
+    failed: bool
+    logs: str
+
+
+def ask(path: str, question: Mapping[str, object]) -> dict:
+    """The answer of `/_tidemark/localstack/<path>`, which may take as long as a server needs to start."""
+    body, _ = _post(path, json.dumps(question).encode())
+    return json.loads(body)
+
+
+def invoke(version: str, request_id: str, payload: bytes) -> Outcome:
+    """Runs a version of a function that was made known."""
+    body, headers = _post(f"invocations/{version}/{request_id}", payload)
+    return Outcome(body, headers["X-Amz-Function-Error"] is not None, _logs(headers))
+
+
+def _logs(headers: HTTPMessage) -> str:
+    return b64decode(headers.get("X-Amz-Log-Result", "")).decode(errors="replace")
+
+
+def _post(path: str, body: bytes) -> tuple[bytes, HTTPMessage]:
+    url = urlsplit(os.environ["TIDEMARK_ENGINE_URL"])
+    connection = HTTPConnection(url.hostname or "", url.port)
+    try:
+        connection.request("POST", f"/_tidemark/localstack/{path}", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = response.read()
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise EngineError(_reason(answer))
+    return answer, response.headers
+
+
+def _reason(answer: bytes) -> str:
+    try:
+        return str(json.loads(answer)["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.decode(errors="replace")
