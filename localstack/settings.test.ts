@@ -11,6 +11,7 @@ test('nothing set means the usual ports and the checkout’s own directory', () 
     objectStorePort: 19000,
     catalogPort: 18181,
     endpointPort: 14566,
+    localStackPort: 4566,
   })
 })
 
