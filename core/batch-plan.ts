@@ -183,6 +183,7 @@ class BatchPlanner {
   #takeRow(offset: number, incoming: RowChange): void {
     // Its table is stopped, and will be read again.
     if (incoming.op === 'initial read' && this.#context.keyless.ledger.readsAgain) return
+    if (incoming.position.phase === 1) this.#context.keyless.ledger.noteStreamed(incoming.position.epoch)
     const change = this.#inStream(incoming)
     const table = this.#tableOf(offset, change, change.position)
     if (table === undefined) return
@@ -271,7 +272,7 @@ class BatchPlanner {
       if (beacon.number > (this.plan.beacon?.number ?? 0)) this.plan.beacon = beacon
       return
     }
-    if (beacon.reading === null && keyless.ledger.streams(beacon.epoch)) {
+    if (beacon.reading === null && keyless.ledger.hasStreamed(beacon.epoch)) {
       this.#beginAgain()
       return
     }
@@ -305,7 +306,7 @@ class BatchPlanner {
   }
 
   #noteInitialRead(position: Position): void {
-    if (this.#context.keyless.ledger.streams(position.epoch)) return
+    if (this.#context.keyless.ledger.hasStreamed(position.epoch)) return
     if (position.lsn > (this.plan.initialReads.at(-1)?.lsn ?? 0)) this.plan.initialReads.push(position)
   }
 

@@ -15,7 +15,9 @@ export type LedgerState = {
   readonly last: UnkeyedPlace | undefined
   /** Beacons since the oldest transaction below, oldest first. */
   readonly beacons: readonly KnownBeacon[]
-  /** Whether an initial reading goes on though records were streamed before it. */
+  /** The newest epoch of which changes were streamed, where any were. */
+  readonly streamedEpoch?: number
+  /** Whether an initial reading goes on though changes were streamed before it. */
   readonly readsAgain?: boolean
   /** Transactions before the frontier's that may come again, with the beacon that preceded them. */
   readonly passed: readonly (readonly [txId: number, beacon: number])[]
@@ -47,14 +49,25 @@ export class UnkeyedLedger {
   readonly #passed: Map<number, number>
   /** Whether the records without a key come in this topic partition. */
   active: boolean
+  #streamedEpoch: number
   #readsAgain: boolean
   #added: [txId: number, beacon: number][] = []
   #pruned: number[] = []
   #moved = false
 
   constructor(state?: LedgerState) {
-    const { active, epoch, frontier, last, beacons, readsAgain = false, passed } = state ?? nothingYet
+    const {
+      active,
+      epoch,
+      frontier,
+      last,
+      beacons,
+      streamedEpoch = 0,
+      readsAgain = false,
+      passed,
+    } = state ?? nothingYet
     this.active = active
+    this.#streamedEpoch = streamedEpoch
     this.#readsAgain = readsAgain
     this.#epoch = epoch
     this.#frontier = frontier
@@ -68,6 +81,18 @@ export class UnkeyedLedger {
     this.active = true
     this.#moved = true
     if (!reads || !this.streams(epoch)) this.#last = undefined
+  }
+
+  /** A change was streamed. */
+  noteStreamed(epoch: number): void {
+    if (epoch <= this.#streamedEpoch) return
+    this.#streamedEpoch = epoch
+    this.#moved = true
+  }
+
+  /** Whether an initial reading of the epoch can only be one that begins again: changes have been streamed. */
+  hasStreamed(epoch: number): boolean {
+    return epoch === this.#streamedEpoch || this.streams(epoch)
   }
 
   /** Capture has lost its place and begins again with an initial reading, which lasts until the next beacon. */
@@ -151,6 +176,7 @@ export class UnkeyedLedger {
       frontier: this.#frontier,
       last: this.#last,
       beacons: this.#beacons,
+      streamedEpoch: this.#streamedEpoch,
       readsAgain: this.#readsAgain,
     }
   }

@@ -169,6 +169,21 @@ describe('an initial snapshot after changes were streamed', () => {
     )
   })
 
+  test('has every table read again also where no beacon was streamed yet, and takes no row away', async () => {
+    const first = (slot: number) =>
+      new ChangeLog().start().readContract(ordersContract(), 50).readBeacon('5:5:', { slot })
+    const again = (log: ChangeLog, slot: number) =>
+      log.readContract(ordersContract(), 0x90).readBeacon('9:9:', { slot, lsn: 0x90 })
+    const log = again(first(0).initialRead(row(1), { lsn: 50 }).create(row(2, 'streamed'), { lsn: 0x62 }), 0)
+    const other = again(first(1), 1).beacon(1, { lsn: '0/A0', topicPartitions: 2, slot: 1 })
+
+    await apply(log.beacon(1, { lsn: '0/A0', topicPartitions: 2 }).records)
+    await latestState.apply({ ...key, topicPartition: 1 }, other.records)
+
+    expect(await orders()).toMatchObject([{ id: '1' }, { id: '2' }])
+    expect(await stopped()).toMatchObject([{ table_name: 'orders' }])
+  })
+
   test('is not kept, and what is streamed after it is', async () => {
     const log = begunAgain()
     for (let until = 1; until <= log.records.length; until++) await apply(log.records.slice(0, until))

@@ -767,10 +767,12 @@ begin
   end if;
   -- The last topic partition to finish sees all of them, since they take turns here.
   perform from tidemark.initial_read r where r.epoch = read_epoch order by r.topic_partition for update;
-  select count(*) filter (where r.finished) as finished, max(r.attempts) as attempts, max(r.lsn) as lsn
+  select count(*) filter (where r.finished and r.lsn = last.lsn) as finished, max(r.attempts) as attempts, last.lsn
     into attempt
     from tidemark.initial_read r
-    where r.epoch = read_epoch;
+    cross join (select max(l.lsn) as lsn from tidemark.initial_read l where l.epoch = read_epoch) as last
+    where r.epoch = read_epoch
+    group by last.lsn;
   if attempt.finished < topic_partitions or attempt.attempts = 1 then
     return 0;
   end if;
