@@ -32,6 +32,9 @@ const standIns: Readonly<Record<string, StandIn>> = {
   'AWS::ServiceDiscovery::Service': discoveredService,
 }
 
+/** Types that have one, without custom resources. */
+export const standInTypes: readonly string[] = Object.keys(standIns)
+
 /** What stands here for resources of the type; undefined when nothing does. */
 export function standInFor(type: string): StandIn | undefined {
   if (type.startsWith('Custom::') || type === 'AWS::CloudFormation::CustomResource') return customResource(type)

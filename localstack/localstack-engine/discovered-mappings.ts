@@ -63,6 +63,7 @@ export function startDiscovery(lambda: LambdaClient, account: LocalAccount): Dis
 
   async function start(uuid: string, definition: ReturnType<typeof readMapping>) {
     const concurrency = await lambda.send(new GetFunctionConcurrencyCommand({ FunctionName: definition.functionName }))
+    signal.throwIfAborted()
     return startEventSourceMapping(definition, {
       id: uuid,
       bootstrapServers: bootstrapServers(account.settings),

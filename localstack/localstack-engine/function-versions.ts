@@ -13,11 +13,13 @@ export type FunctionVersions = {
   add(version: string, definition: FunctionDefinition): Promise<void>
   /** Ends its processes and forgets it. */
   remove(version: string): Promise<void>
+  /** Ends every process and forgets every version. */
+  clear(): Promise<void>
   /** Runs it on one event. Rejects when there is no such version, or no process can be started. */
   invoke(version: string, event: InvocationEvent): Promise<Outcome>
   /** One entry for each function: its latest version. */
   list(): FunctionActivity[]
-  /** Ends every process; settles when they are gone. */
+  /** Clears it for good. */
   stop(): Promise<void>
 }
 
@@ -55,12 +57,17 @@ export function makeFunctionVersions(options: FunctionVersionsOptions): Function
     await removed?.pool?.stop()
   }
 
+  async function clear(): Promise<void> {
+    await Promise.all([...versions.keys()].map(remove))
+  }
+
   return {
     async add(version, definition) {
       await remove(version)
       versions.set(version, { definition, since: new Date() })
     },
     remove,
+    clear,
     async invoke(version, event) {
       const invoked = versions.get(version)
       if (invoked === undefined) throw new Error(`there is no version ${version} of a function`)
@@ -69,7 +76,7 @@ export function makeFunctionVersions(options: FunctionVersionsOptions): Function
     },
     list: () => [...new Map([...versions.values()].map((each) => [each.definition.name, describe(each)])).values()],
     async stop() {
-      await Promise.all([...versions.values()].map(({ pool }) => pool?.stop()))
+      await clear()
       guard.stop()
     },
   }

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type RunningService, type Service, supervise } from '#localstack/servers/supervise.ts'
+import { type Command, type RunningService, type Service, supervise } from '#localstack/servers/supervise.ts'
 import { extensionDirectory } from './python.ts'
 
 /** Services that are loaded when they are first called; all others answer that they are not enabled. */
@@ -10,8 +10,8 @@ const SERVICES = [
 ]
 
 export type LocalStackOptions = Pick<Service, 'guard' | 'signal' | 'logFile'> & {
-  /** Python of an environment with LocalStack. */
-  python: string
+  /** What runs it with these variables. */
+  command: (variables: Record<string, string>) => Command | Promise<Command>
   /** Emptied at the start: LocalStack keeps nothing between runs. */
   directory: string
   port: number
@@ -21,17 +21,12 @@ export type LocalStackOptions = Pick<Service, 'guard' | 'signal' | 'logFile'> & 
 
 /** Starts LocalStack with our extension on 127.0.0.1 and waits until it answers. */
 export async function startLocalStack(options: LocalStackOptions): Promise<RunningService> {
-  const { directory, port, python, guard, signal, logFile } = options
+  const { directory, port, guard, signal, logFile } = options
   await rm(directory, { recursive: true, force: true })
   await mkdir(join(directory, 'tmp'), { recursive: true })
   return supervise({
     name: 'localstack',
-    command: {
-      file: python,
-      args: ['-m', 'localstack.runtime.main'],
-      cwd: directory,
-      env: variables(options),
-    },
+    command: await options.command(variables(options)),
     ready: () => answers(localStackUrl(port)),
     readyWithinMs: 60_000,
     stopSignal: 'SIGTERM',
@@ -43,21 +38,34 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Runni
   })
 }
 
+/** LocalStack in an environment of Python that has it. */
+export function pythonCommand(python: string, directory: string): LocalStackOptions['command'] {
+  return (variables) => ({
+    file: python,
+    args: ['-m', 'localstack.runtime.main'],
+    cwd: directory,
+    env: {
+      PATH: process.env['PATH'],
+      HOME: directory,
+      FILESYSTEM_ROOT: join(directory, 'filesystem'),
+      // In a container it would write to /var/lib/localstack.
+      OVERRIDE_IN_DOCKER: '0',
+      // The checkout is no place for compiled files; those of the environment are made by pip.
+      PYTHONDONTWRITEBYTECODE: '1',
+      ...variables,
+    },
+  })
+}
+
 export const localStackUrl = (port: number): string => `http://127.0.0.1:${port}`
 
 /** A person's own settings of LocalStack must not decide what runs here. */
-function variables({ directory, port, engineUrl }: LocalStackOptions): NodeJS.ProcessEnv {
+function variables({ directory, port, engineUrl }: LocalStackOptions): Record<string, string> {
   return {
-    PATH: process.env['PATH'],
     LANG: 'C.UTF-8',
-    HOME: directory,
+    // Where it unpacks functions: the engine runs them from there.
     TMPDIR: join(directory, 'tmp'),
-    FILESYSTEM_ROOT: join(directory, 'filesystem'),
-    // In a container it would write to /var/lib/localstack.
-    OVERRIDE_IN_DOCKER: '0',
     PYTHONPATH: extensionDirectory,
-    // The checkout is no place for compiled files; those of the environment are made by pip.
-    PYTHONDONTWRITEBYTECODE: '1',
     // What keeps memory small where many threads allocate.
     MALLOC_ARENA_MAX: '2',
     GATEWAY_LISTEN: `127.0.0.1:${port}`,

@@ -19,6 +19,9 @@ const question = v.object({
 
 type Question = v.InferOutput<typeof question>
 
+/** What a resource was brought up with, and what it has become. */
+type Known = { properties: Record<string, unknown>; physical: Physical }
+
 /** Their stand-ins start a server; a running one is not changed. */
 const servers: ReadonlySet<string> = new Set(['AWS::ECS::Service', 'AWS::MSK::Cluster', 'AWS::RDS::DBInstance'])
 
@@ -31,20 +34,21 @@ export type StandInService = {
 
 /** Brings resources up by the embedded engine's stand-ins, so that `Ref` and `Fn::GetAtt` give the same in both. */
 export function makeStandInService(account: () => LocalAccount): StandInService {
-  const up = new Map<string, Question & { physical: Physical }>()
+  const up = new Map<string, Known>()
   let failure: unknown
 
-  async function bringUp(asked: Question): Promise<Physical> {
-    const { type, id, properties } = asked
+  async function bringUp({ type, id, properties: given }: Question): Promise<Physical> {
+    const standIn = standInFor(type) ?? placeholderFor(type)
+    if (standIn === undefined) throw new Error(`${id}: there is no stand-in for ${type}`)
+    const properties = executedProperties(given, standIn)
     const before = up.get(id)
+    // LocalStack that was started again asks for what is there.
     if (before !== undefined && isDeepStrictEqual(before.properties, properties)) return before.physical
     if (before !== undefined && servers.has(type)) {
       throw new Error(`${id}: a running ${type} is not changed here. Stop the stack and start it again.`)
     }
-    const standIn = standInFor(type) ?? placeholderFor(type)
-    if (standIn === undefined) throw new Error(`${id}: there is no stand-in for ${type}`)
-    const physical = await standIn.bringUp(id, executedProperties(properties, standIn), account())
-    up.set(id, { ...asked, physical })
+    const physical = await standIn.bringUp(id, properties, account())
+    up.set(id, { properties, physical })
     return physical
   }
 

@@ -1,0 +1,110 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type LocalAccount, serviceUrls } from '#localstack/assembly/local-account.ts'
+import { onLoopback } from '#localstack/assembly/stand-ins/functions.ts'
+import type { Deployer } from '#localstack/open-stack.ts'
+import type { RunningService } from '#localstack/servers/supervise.ts'
+import type { Settings } from '#localstack/settings.ts'
+import { makeCdkCli } from './cdk-cli.ts'
+import { startDiscovery } from './discovered-mappings.ts'
+import { choosesDocker, composeCommand } from './docker.ts'
+import { makeFunctionService } from './function-service.ts'
+import { type FunctionVersions, makeFunctionVersions } from './function-versions.ts'
+import { makeLambdaClient, makeLocalStackFunctions } from './localstack-functions.ts'
+import { type LocalStackOptions, localStackUrl, pythonCommand, startLocalStack } from './localstack-server.ts'
+import { findPython, installLocalStack } from './python.ts'
+import { redeployAfterRestarts } from './redeployment.ts'
+import { makeStandInService } from './stand-in-service.ts'
+
+/** What a deployment leaves to tell. */
+export type LocalStackRecord = {
+  /** From LocalStack's start until it answered, of `cdk bootstrap` and of `cdk deploy`, the first time. */
+  took: { readySeconds: number; bootstrapSeconds: number; deploySeconds: number }
+  server?: RunningService
+}
+
+/** LocalStack has the resources and is asked for the functions; our processes are what it has them run on. */
+export function makeLocalStackDeployer(settings: Settings, record: LocalStackRecord): Deployer {
+  const { localStackPort: port } = settings
+  const url = localStackUrl(port)
+  let deployed: LocalAccount | undefined
+  let versions: FunctionVersions | undefined
+  const lambda = makeLambdaClient(url, 'us-east-1')
+  const standIns = makeStandInService(() => deployed!)
+
+  return {
+    ports: [{ number: port, usedBy: 'LocalStack', variable: 'TIDEMARK_LOCALSTACK_PORT' }],
+    functions: (host) => {
+      versions = makeFunctionVersions({
+        ...host,
+        endpointUrl: url,
+        // LocalStack's open core has no MSK, and what is in its buckets is gone after a stop.
+        serviceUrls: { ...serviceUrls(settings), KAFKA: host.endpointUrl },
+        localVariables: (variables) => onLoopback(variables, deployed!.addresses),
+      })
+      return makeLocalStackFunctions(lambda, versions)
+    },
+    services: [standIns.service, (request) => makeFunctionService(versions!)(request)],
+    async deploy(account) {
+      deployed = account
+      const { step, signal, log } = account
+      const server = await startServer(account, record)
+      const cdk = makeCdkCli(url, account, join(settings.directory, 'logs', 'cdk.log'))
+      await step('cdk bootstrap', () => timed('bootstrapSeconds', record, cdk.bootstrap))
+
+      const discovery = startDiscovery(lambda, account)
+      account.schedules.push({ stop: () => void discovery.stop() })
+      const outputs = await step('cdk deploy', () => timed('deploySeconds', record, cdk.deploy)).catch((error) => {
+        throw standIns.failure() ?? error
+      })
+      await discovery.look()
+
+      const end = redeployAfterRestarts({
+        ...{ server, signal },
+        async deploy() {
+          await versions!.clear()
+          await cdk.bootstrap()
+          await cdk.deploy()
+        },
+        onFailure: (error) => log('cdk', `${new Date().toISOString()} ${error.message}`),
+      })
+      account.schedules.push({ stop: () => void end() })
+      return outputs
+    },
+  }
+}
+
+async function startServer(account: LocalAccount, record: LocalStackRecord): Promise<RunningService> {
+  const { settings, step, guard, signal, endpoint } = account
+  const logs = join(settings.directory, 'logs')
+  await mkdir(logs, { recursive: true })
+  const directory = join(settings.directory, 'localstack')
+  const command = await chooseCommand(account, directory)
+  const server = await step('localstack', (tell) => {
+    tell(localStackUrl(settings.localStackPort))
+    const options = { command, directory, guard, signal, port: settings.localStackPort, engineUrl: endpoint.url }
+    return timed('readySeconds', record, () => startLocalStack({ ...options, logFile: join(logs, 'localstack.log') }))
+  })
+  account.servers.push(server)
+  record.server = server
+  return server
+}
+
+async function chooseCommand({ step, signal }: LocalAccount, directory: string): Promise<LocalStackOptions['command']> {
+  if (await choosesDocker(process.env)) return composeCommand(directory)
+  const python = await step('python', async (tell) =>
+    installLocalStack(await findPython(process.env), { signal, tell }),
+  )
+  return pythonCommand(python, directory)
+}
+
+async function timed<T>(
+  figure: keyof LocalStackRecord['took'],
+  { took }: LocalStackRecord,
+  work: () => Promise<T>,
+): Promise<T> {
+  const startedMs = performance.now()
+  const result = await work()
+  took[figure] = Math.round(performance.now() - startedMs) / 1_000
+  return result
+}
