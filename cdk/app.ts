@@ -27,11 +27,11 @@ try {
   bundles.remove()
 }
 
-/** On one machine the databases may be given by URL, to be used instead of new ones, and there may be three brokers. */
+/** On one machine the databases may be given by URL, to be used instead of new ones, and the brokers may be three, or secure. */
 function chosenStage(name: unknown): Stage {
   const stage = stages[String(name)]
   if (stage === undefined) throw new Error(`name a stage: -c stage=${Object.keys(stages).join('|')}`)
   if (stage !== stages['local']) return stage
-  const { TIDEMARK_SOURCE_URL, TIDEMARK_TARGET_URL, TIDEMARK_BROKERS } = process.env
-  return withBrokers(withDatabaseUrls(stage, TIDEMARK_SOURCE_URL, TIDEMARK_TARGET_URL), TIDEMARK_BROKERS)
+  const { TIDEMARK_SOURCE_URL, TIDEMARK_TARGET_URL, ...others } = process.env
+  return withBrokers(withDatabaseUrls(stage, TIDEMARK_SOURCE_URL, TIDEMARK_TARGET_URL), others)
 }

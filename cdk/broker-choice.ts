@@ -1,14 +1,23 @@
 import type { Stage } from './stages.ts'
 
-/** The stage on so many brokers: three keep a copy of everything each, and two of them must have a record. */
-export function withBrokers(stage: Stage, count: string | undefined): Stage {
-  if (count === undefined || count === '1') return stage
-  if (count !== '3') throw new Error(`TIDEMARK_BROKERS=${count}: there can be 1 broker, or 3`)
-  const { stream, network } = stage
-  return {
-    ...stage,
-    stream: { ...stream, brokers: { ...stream.brokers, count: 3 }, replicas: { count: 3, inSync: 2 } },
-    // MSK puts as many brokers into each zone.
-    network: { ...network, availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'] },
+/** What a machine decides of the brokers, as `TIDEMARK_…` variables. */
+export type BrokerChoice = { TIDEMARK_BROKERS?: string | undefined; TIDEMARK_SECURE?: string | undefined }
+
+/**
+ * The stage on so many brokers: three keep a copy of everything each, and two of them must have a record. Secure brokers let
+ * in who has a name and a password, over TLS.
+ */
+export function withBrokers(stage: Stage, { TIDEMARK_BROKERS: count, TIDEMARK_SECURE: secure }: BrokerChoice): Stage {
+  if (count !== undefined && count !== '1' && count !== '3') {
+    throw new Error(`TIDEMARK_BROKERS=${count}: there can be 1 broker, or 3`)
   }
+  const chosen = count === '3' ? onThreeBrokers(stage) : stage
+  return secure === '1' ? { ...chosen, stream: { ...chosen.stream, authentication: 'scram' } } : chosen
 }
+
+const onThreeBrokers = (stage: Stage): Stage => ({
+  ...stage,
+  stream: { ...stage.stream, brokers: { ...stage.stream.brokers, count: 3 }, replicas: { count: 3, inSync: 2 } },
+  // MSK puts as many brokers into each zone.
+  network: { ...stage.network, availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'] },
+})

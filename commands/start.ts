@@ -1,8 +1,8 @@
 import { startEngine } from '#localstack/engine.ts'
 import { runStack } from './start/run-stack.ts'
 
-const help = `npm start [-- --rows N] [--rate R] [--no-feed] [--brokers 3] [--json]
-npm start -- --once --rows N [--rate R] [--brokers 3]
+const help = `npm start [-- --rows N] [--rate R] [--no-feed] [--brokers 3] [--secure] [--json]
+npm start -- --once --rows N [--rate R] [--brokers 3] [--secure]
 
 Starts source, target, Kafka, Connect, the functions and the mappings from the synthesized CDK app, feeds taxi trips of
 New York into the source and shows one live status screen. Ctrl-C stops everything; data is kept for the next start.
@@ -11,6 +11,8 @@ New York into the source and shows one live status screen. Ctrl-C stops everythi
   --no-feed   no tables and no trips: for tables of your own
   --brokers   3 brokers that keep a copy of every record each, of which one may be lost; 1 unless told otherwise. The data
               keeps the number: npm run reset before another one
+  --secure    brokers that are reached over TLS, by name and password, and let nobody do more than is needed; as with the
+              number of brokers, the data keeps it
   --json      the same as lines of JSON
   --once      feeds (as fast as possible), waits until source and target are equal, compares every row and the archive
               with the topics, stops, and prints as its last line {"rows", "mismatches", "archiveMismatches", …}; 0 only

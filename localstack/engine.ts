@@ -4,6 +4,7 @@ import { recallCluster } from './assembly/kept-cluster.ts'
 import { bootstrapServers, catalogUrl, type LocalAccount, objectStoreUrl } from './assembly/local-account.ts'
 import { formatDatabaseUrl } from './database-url.ts'
 import { findRunningEngine } from './engine-lock.ts'
+import type { BrokerAccess } from './event-source-mapping/broker-access.ts'
 import type { MappingState } from './event-source-mapping/event-source-mapping.ts'
 import type { MappingMetrics } from './event-source-mapping/mapping-record.ts'
 import type { FunctionActivity } from './lambda-host/function-host.ts'
@@ -27,6 +28,8 @@ export type EngineEndpoints = {
   reader: string
   /** `host:port,…` of the brokers. */
   kafka: string
+  /** How who may do everything logs in to the brokers; absent where everybody may. */
+  kafkaAccess?: BrokerAccess
   /** Connect's REST API. */
   connect: string
   /** S3's API, with any credentials. */
@@ -141,12 +144,14 @@ function endpointsOf({ settings, endpoint, ...account }: LocalAccount, outputs: 
     if (secret === undefined) throw new Error(`the stack has no output ${output} that names a secret`)
     return formatDatabaseUrl(JSON.parse(secret))
   }
+  const kafkaAccess = account.administrators.get(outputs['KafkaClusterArn'] ?? '')
   return {
     endpoint: endpoint.url,
     source: url('SourceAdminSecretArn'),
     target: url('TargetAdminSecretArn'),
     reader: url('TargetReadSecretArn'),
     kafka: bootstrapServers(settings),
+    ...(kafkaAccess && { kafkaAccess }),
     connect: `http://127.0.0.1:${settings.connectPort}`,
     objectStore: objectStoreUrl(settings),
     catalog: `${catalogUrl(settings)}/iceberg`,

@@ -3,7 +3,7 @@ import { deploy, type Outputs } from './assembly/deploy.ts'
 import { openDeploymentRecord } from './assembly/deployment-record.ts'
 import { addExistingDatabases, refuseUnreachable, rememberDatabases } from './assembly/existing-databases.ts'
 import { rememberCluster } from './assembly/kept-cluster.ts'
-import { bootstrapServers, type LocalAccount, objectStoreUrl, serviceUrls } from './assembly/local-account.ts'
+import { brokerStrings, type LocalAccount, objectStoreUrl, serviceUrls } from './assembly/local-account.ts'
 import { makeRecordDestinations } from './assembly/record-destinations.ts'
 import { openSecretStore } from './assembly/secret-store.ts'
 import { removeForgotten } from './assembly/stand-ins/custom-resources.ts'
@@ -139,7 +139,7 @@ async function openAccount(
     port: settings.endpointPort,
     functions,
     secrets: secrets.get,
-    bootstrapBrokers: () => bootstrapServers(settings),
+    bootstrapBrokers: () => brokerStrings(settings),
     pages,
     services: deployer.services,
   })
@@ -155,6 +155,7 @@ async function openAccount(
     parameterGroups: new Map(),
     databases: new Map(),
     brokerConfigurations: new Map(),
+    administrators: new Map(),
     containers: new Map(),
     namespaces: new Map(),
     addresses: new Map(),

@@ -7,6 +7,7 @@ test('nothing set means the usual ports and the checkout’s own directory', () 
     postgresPort: 15432,
     kafkaPort: 19092,
     brokers: 1,
+    secure: false,
     connectPort: 18083,
     objectStorePort: 19000,
     catalogPort: 18181,

@@ -10,6 +10,8 @@ export type Settings = {
   /** The first broker; its controller listens on the next port, and further brokers take the two that follow. */
   kafkaPort: number
   brokers: BrokerCount
+  /** Whether clients of the brokers log in by name and password, over TLS. */
+  secure: boolean
   connectPort: number
   objectStorePort: number
   /** The Iceberg REST catalog. */
@@ -36,6 +38,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     postgresPort: port(environment, 'TIDEMARK_POSTGRES_PORT', 15432),
     kafkaPort: port(environment, 'TIDEMARK_KAFKA_PORT', 19092),
     brokers: readBrokerCount('TIDEMARK_BROKERS', environment['TIDEMARK_BROKERS'] || '1'),
+    secure: truth(environment, 'TIDEMARK_SECURE'),
     connectPort: port(environment, 'TIDEMARK_CONNECT_PORT', 18083),
     objectStorePort: port(environment, 'TIDEMARK_OBJECT_STORE_PORT', 19000),
     catalogPort: port(environment, 'TIDEMARK_CATALOG_PORT', 18181),
@@ -51,6 +54,12 @@ export function readBrokerCount(name: string, text: string): BrokerCount {
   if (text === '1') return 1
   if (text === '3') return 3
   throw new Error(`${name} ${text} is not a number of brokers: it can be 1, or 3 that keep a copy each`)
+}
+
+function truth(environment: NodeJS.ProcessEnv, name: string): boolean {
+  const text = environment[name] || '0'
+  if (text === '0' || text === '1') return text === '1'
+  throw new Error(`${name}=${text} is neither 0 nor 1`)
 }
 
 function port(environment: NodeJS.ProcessEnv, name: string, usual: number): number {

@@ -47,8 +47,9 @@ export async function synthesize(
 }
 
 /** What the app is told beside the stage. */
-const choices = ({ brokers, sourceUrl, targetUrl }: Settings): Record<string, string> => ({
+const choices = ({ brokers, secure, sourceUrl, targetUrl }: Settings): Record<string, string> => ({
   TIDEMARK_BROKERS: String(brokers),
+  TIDEMARK_SECURE: secure ? '1' : '0',
   ...(sourceUrl && { TIDEMARK_SOURCE_URL: sourceUrl }),
   ...(targetUrl && { TIDEMARK_TARGET_URL: targetUrl }),
 })

@@ -83,5 +83,5 @@ export async function freePorts(): Promise<Omit<Settings, 'directory'>> {
   const ports = (await freePortPairs(7)) as [number, number, number, number, number, number, number]
   const [postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort, localStackPort] = ports
   const servers = { postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort }
-  return { brokers: 1, ...servers, endpointPort, localStackPort }
+  return { brokers: 1, secure: false, ...servers, endpointPort, localStackPort }
 }

@@ -12,6 +12,8 @@ export type TemplateResource = {
   // biome-ignore lint/suspicious/noExplicitAny: a template is as deep as CloudFormation's properties are
   Properties: Record<string, any>
   DependsOn?: string[]
+  // biome-ignore lint/suspicious/noExplicitAny: whatever its construct wrote
+  Metadata?: Record<string, any>
 }
 
 /** The template of a stage, without bundling the functions. */

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { feedTrips, loadTrips, prepareTaxiTables } from '#commands/feed/taxi-feed.ts'
-import type { TestPipeline } from './pipeline.ts'
+import { eventually, type TestPipeline } from './pipeline.ts'
 
 /** Taxi trips on their way into the source. */
 export type TripLoad = {
@@ -10,7 +10,7 @@ export type TripLoad = {
   done: Promise<number>
 }
 
-/** Begins to feed `rows` trips, `perSecond` of them. */
+/** Begins to feed `rows` trips, `perSecond` of them, once their tables are captured: a load streams. */
 export async function tripLoad(
   pipeline: TestPipeline,
   { rows, perSecond }: { rows: number; perSecond: number },
@@ -19,6 +19,10 @@ export async function tripLoad(
   await client.connect()
   await prepareTaxiTables(client)
   const trips = await loadTrips()
+  await eventually('tables that are captured', async () => {
+    const { rows: captured } = await client.query(`select from tidemark.captured_table where state = 'captured'`)
+    return captured.length === 2
+  })
   return {
     async arrived() {
       const counted = await pipeline.target

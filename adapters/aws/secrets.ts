@@ -15,6 +15,8 @@ const credentialsSchema = v.object({
   password: text,
 })
 
+const loginSchema = v.object({ username: text, password: text })
+
 /**
  * Reads a database secret of the shape RDS writes, at most once in five seconds.
  * Errors name the secret and what it lacks, never a value.
@@ -27,7 +29,7 @@ export function databaseSecret(
   let cached: { at: number; value: Promise<DatabaseCredentials> } | undefined
   return () => {
     if (cached === undefined || now() - cached.at >= CACHE_MS) {
-      const value = fetchSecret(client, arn)
+      const value = fetchSecret(client, arn, credentialsSchema)
       cached = { at: now(), value }
       // A failed reading must not answer the next caller.
       value.catch(() => {
@@ -38,14 +40,28 @@ export function databaseSecret(
   }
 }
 
-async function fetchSecret(client: Pick<SecretsManagerClient, 'send'>, arn: string): Promise<DatabaseCredentials> {
+/** A name and its password. */
+export type Login = v.InferOutput<typeof loginSchema>
+
+/** Reads a secret of the shape MSK takes, each time it is asked. Errors name the secret and what it lacks, never a value. */
+export const loginSecret =
+  (arn: string, client: Pick<SecretsManagerClient, 'send'> = new SecretsManagerClient()): (() => Promise<Login>) =>
+  () =>
+    fetchSecret(client, arn, loginSchema)
+
+async function fetchSecret<const Entries extends v.ObjectEntries>(
+  client: Pick<SecretsManagerClient, 'send'>,
+  arn: string,
+  schema: v.ObjectSchema<Entries, undefined>,
+): Promise<v.InferOutput<v.ObjectSchema<Entries, undefined>>> {
   const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: arn }))
-  const parsed = v.safeParse(credentialsSchema, parseJson(SecretString ?? ''))
+  const parsed = v.safeParse(schema, parseJson(SecretString ?? ''))
   if (parsed.success) return parsed.output
   const fields = parsed.issues.map((issue) => v.getDotPath(issue) ?? 'value')
-  throw new Error(
-    `secret ${arn} must be JSON with host, port, dbname, username and password; wrong: ${fields.join(', ')}`,
-  )
+  const wanted = Object.keys(schema.entries)
+    .join(', ')
+    .replace(/, (\w+)$/, ' and $1')
+  throw new Error(`secret ${arn} must be JSON with ${wanted}; wrong: ${fields.join(', ')}`)
 }
 
 function parseJson(text: string): unknown {

@@ -1,22 +1,38 @@
 import { GetBootstrapBrokersCommand, KafkaClient } from '@aws-sdk/client-kafka'
-import { type KafkaAuthentication, openRecordPublisher, type RecordPublisher } from './record-publisher.ts'
+import {
+  type KafkaAuthentication,
+  openRecordPublisher,
+  type RecordPublisher,
+  type RecordPublisherOptions,
+} from './record-publisher.ts'
 
 export type MskPublisherOptions = {
   clusterArn: string
   authentication: KafkaAuthentication
   topic: string
+  /** Gives the name and password of `scram`. */
+  readLogin?: RecordPublisherOptions['readLogin']
 }
 
 /** Opens publishers to a topic of an MSK cluster, whose brokers are asked of AWS each time; waits 20 s for them at most. */
 export function mskPublisher(
-  { clusterArn, authentication, topic }: MskPublisherOptions,
+  { clusterArn, authentication, topic, readLogin }: MskPublisherOptions,
   aws: Pick<KafkaClient, 'send'> = new KafkaClient(),
 ): () => Promise<RecordPublisher> {
   // arn:aws:kafka:<region>:<account>:cluster/<name>/<uuid>
   const region = clusterArn.split(':')[3] ?? ''
   return async () => {
     const brokers = await bootstrapBrokers(aws, clusterArn, authentication)
-    return openRecordPublisher({ brokers, authentication, region, topic, clientId: 'tidemark', waitMs: 20_000 })
+    const login = readLogin === undefined ? {} : { readLogin }
+    return openRecordPublisher({
+      ...login,
+      brokers,
+      authentication,
+      region,
+      topic,
+      clientId: 'tidemark',
+      waitMs: 20_000,
+    })
   }
 }
 
@@ -29,8 +45,12 @@ export async function bootstrapBrokers(
   const answer = await aws.send(new GetBootstrapBrokersCommand({ ClusterArn: clusterArn })).catch((cause) => {
     throw new Error(`AWS did not tell the brokers of ${clusterArn}: ${cause.message}`, { cause })
   })
-  const brokers = authentication === 'iam' ? answer.BootstrapBrokerStringSaslIam : answer.BootstrapBrokerString
+  const brokers = {
+    iam: answer.BootstrapBrokerStringSaslIam,
+    scram: answer.BootstrapBrokerStringSaslScram,
+    none: answer.BootstrapBrokerString,
+  }[authentication]
   if (brokers) return brokers.split(',')
-  const listener = authentication === 'iam' ? 'IAM authentication' : 'plaintext'
+  const listener = { iam: 'IAM authentication', scram: 'SASL/SCRAM authentication', none: 'plaintext' }[authentication]
   throw new Error(`${clusterArn} has no brokers with ${listener}: enable it in the cluster's client authentication`)
 }

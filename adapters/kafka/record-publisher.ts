@@ -1,8 +1,8 @@
 import { generateAuthToken } from 'aws-msk-iam-sasl-signer-js'
 import { Kafka, type KafkaConfig, type KafkaJSError, logLevel, Partitioners } from 'kafkajs'
 
-/** How clients prove who they are: AWS signatures over TLS, or not at all, on loopback only. */
-export type KafkaAuthentication = 'iam' | 'none'
+/** How clients prove who they are: AWS signatures or name and password over TLS, or not at all, on loopback only. */
+export type KafkaAuthentication = 'iam' | 'scram' | 'none'
 
 /** A record to publish; records of one key keep their order. */
 export type KeyedRecord = { key: string; value: string }
@@ -17,6 +17,8 @@ export type RecordPublisher = {
 export type RecordPublisherOptions = {
   brokers: string[]
   authentication: KafkaAuthentication
+  /** Gives the name and password of `scram`. */
+  readLogin?: () => Promise<{ username: string; password: string }>
   /** AWS region the brokers are in; signs for it. */
   region: string
   clientId: string
@@ -31,7 +33,7 @@ export type RecordPublisherOptions = {
  */
 export async function openRecordPublisher(options: RecordPublisherOptions): Promise<RecordPublisher> {
   const { topic } = options
-  const kafka = new Kafka(clientConfiguration(options))
+  const kafka = new Kafka(await clientConfiguration(options))
   await waitForBrokers(options, () => createTopicIfAbsent(kafka, topic))
   const producer = kafka.producer({
     idempotent: true,
@@ -49,11 +51,16 @@ export async function openRecordPublisher(options: RecordPublisherOptions): Prom
   }
 }
 
-function clientConfiguration({ brokers, authentication, region, clientId }: RecordPublisherOptions): KafkaConfig {
+async function clientConfiguration(options: RecordPublisherOptions): Promise<KafkaConfig> {
+  const { brokers, authentication, readLogin, region, clientId } = options
   // kafkajs gives up on a restarting broker early in some places and never in others: waitForBrokers decides instead.
   const retry = { retries: 0 }
   const plain = { brokers, clientId, retry, logLevel: logLevel.NOTHING, connectionTimeout: 3_000 }
   if (authentication === 'none') return plain
+  if (authentication === 'scram') {
+    if (readLogin === undefined) throw new Error('brokers that are logged in to by password need readLogin')
+    return { ...plain, ssl: true, sasl: { mechanism: 'scram-sha-512', ...(await readLogin()) } }
+  }
   const oauthBearerProvider = async () => ({ value: (await generateAuthToken({ region })).token })
   return { ...plain, ssl: true, sasl: { mechanism: 'oauthbearer', oauthBearerProvider } }
 }

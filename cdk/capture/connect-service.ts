@@ -1,7 +1,8 @@
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import * as ec2 from 'aws-cdk-lib/aws-ec2'
 import * as ecs from 'aws-cdk-lib/aws-ecs'
 import * as logs from 'aws-cdk-lib/aws-logs'
+import type * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct, type IDependable } from 'constructs'
 import type { FunctionPlatform } from '../pipeline-function.ts'
 import type { Source } from '../source/source.ts'
@@ -84,6 +85,12 @@ export class ConnectService extends Construct implements ec2.IConnectable {
         operatingSystemFamily: ecs.OperatingSystemFamily.LINUX,
       },
     })
+    if (stream.logins !== undefined) {
+      Validations.of(task).acknowledge({
+        id: 'CloudFormation-Validate::E1029',
+        reason: "a variable of the worker's config provider looks like one of Fn::Sub",
+      })
+    }
     task.addContainer('connect', {
       image: connectImage(image, Stack.of(this).region),
       portMappings: [{ containerPort: ConnectService.port }],
@@ -97,6 +104,7 @@ export class ConnectService extends Construct implements ec2.IConnectable {
       secrets: {
         SOURCE_USERNAME: ecs.Secret.fromSecretsManager(source.captureCredentials, 'username'),
         SOURCE_PASSWORD: ecs.Secret.fromSecretsManager(source.captureCredentials, 'password'),
+        ...(stream.logins === undefined ? {} : brokerLogin(stream.logins.secretOf('connect'))),
       },
       healthCheck: {
         command: ['CMD-SHELL', `curl -fsS http://localhost:${ConnectService.port}/connectors || exit 1`],
@@ -115,3 +123,8 @@ export class ConnectService extends Construct implements ec2.IConnectable {
     return task
   }
 }
+
+const brokerLogin = (secret: secretsmanager.ISecret): Record<string, ecs.Secret> => ({
+  KAFKA_USERNAME: ecs.Secret.fromSecretsManager(secret, 'username'),
+  KAFKA_PASSWORD: ecs.Secret.fromSecretsManager(secret, 'password'),
+})

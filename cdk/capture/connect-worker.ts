@@ -32,22 +32,33 @@ export function connectWorkerVariables(settings: ConnectWorkerSettings): Record<
     // Lets the connector set its own producer's idempotence, record size and compression.
     CONNECT_CONNECTOR_CLIENT_CONFIG_OVERRIDE_POLICY: 'All',
     CONNECT_PRODUCER_COMPRESSION_TYPE: 'lz4',
-    // The connector's configuration names these two variables; its topic never holds the password itself.
+    // Configurations name these variables; Connect's topics and files never hold a password itself.
     CONNECT_CONFIG_PROVIDERS: 'env',
     CONNECT_CONFIG_PROVIDERS_ENV_CLASS: 'org.apache.kafka.common.config.provider.EnvVarConfigProvider',
-    CONNECT_CONFIG_PROVIDERS_ENV_PARAM_ALLOWLIST_PATTERN: 'SOURCE_(USERNAME|PASSWORD)',
-    ...(settings.authentication === 'iam' ? iamVariables() : {}),
+    CONNECT_CONFIG_PROVIDERS_ENV_PARAM_ALLOWLIST_PATTERN: '(SOURCE|KAFKA)_(USERNAME|PASSWORD)',
+    ...loginVariables(settings.authentication),
   }
 }
 
-/** MSK's IAM login, for the worker itself and for the clients it makes. */
-function iamVariables(): Record<string, string> {
-  const login = {
-    SECURITY_PROTOCOL: 'SASL_SSL',
-    SASL_MECHANISM: 'AWS_MSK_IAM',
-    SASL_JAAS_CONFIG: 'software.amazon.msk.auth.iam.IAMLoginModule required;',
-    SASL_CLIENT_CALLBACK_HANDLER_CLASS: 'software.amazon.msk.auth.iam.IAMClientCallbackHandler',
-  }
+const iamLogin = {
+  SECURITY_PROTOCOL: 'SASL_SSL',
+  SASL_MECHANISM: 'AWS_MSK_IAM',
+  SASL_JAAS_CONFIG: 'software.amazon.msk.auth.iam.IAMLoginModule required;',
+  SASL_CLIENT_CALLBACK_HANDLER_CLASS: 'software.amazon.msk.auth.iam.IAMClientCallbackHandler',
+}
+
+const scramLogin = {
+  SECURITY_PROTOCOL: 'SASL_SSL',
+  SASL_MECHANISM: 'SCRAM-SHA-512',
+  SASL_JAAS_CONFIG:
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the worker's config provider fills them in
+    'org.apache.kafka.common.security.scram.ScramLoginModule required username="${env:KAFKA_USERNAME}" password="${env:KAFKA_PASSWORD}";',
+}
+
+/** How the worker itself and the clients it makes log in. */
+function loginVariables(authentication: KafkaAuthentication): Record<string, string> {
+  if (authentication === 'none') return {}
+  const login = authentication === 'iam' ? iamLogin : scramLogin
   const clients = ['CONNECT_', 'CONNECT_PRODUCER_', 'CONNECT_CONSUMER_', 'CONNECT_ADMIN_']
   return Object.fromEntries(
     clients.flatMap((client) => Object.entries(login).map(([name, value]) => [`${client}${name}`, value])),

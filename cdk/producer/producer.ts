@@ -21,13 +21,14 @@ export class Producer extends Construct {
       environment: {
         CLUSTER_ARN: stream.clusterArn,
         KAFKA_AUTHENTICATION: stream.authentication,
+        KAFKA_SECRET_ARN: stream.logins?.secretOf('producer').secretArn ?? '',
         USER_EVENTS_TOPIC: stream.topics.userEvents,
         SOURCE_SECRET_ARN: source.producerCredentials.secretArn,
         DATABASE_TLS: platform.databaseTls,
       } satisfies Record<keyof ProducerEnvironment, string>,
     })
-    stream.grantWrite(this.produce, stream.topics.userEvents)
-    stream.grantCreate(this.produce, stream.topics.userEvents)
+    stream.grantWrite(this.produce, stream.topics.userEvents, 'producer')
+    stream.grantCreate(this.produce, stream.topics.userEvents, 'producer')
     source.database.grantUse(this.produce, source.producerCredentials)
   }
 }

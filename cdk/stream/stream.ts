@@ -7,10 +7,14 @@ import * as msk from 'aws-cdk-lib/aws-msk'
 import { Construct } from 'constructs'
 import type { ReadBootstrapBrokersEnvironment } from '#lambdas/read-bootstrap-brokers/environment.ts'
 import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
+import { KafkaLogins, type KafkaUser } from './kafka-logins.ts'
 import { serverProperties, type TopicKind, topicProperties } from './kafka-properties.ts'
 
-/** How clients prove who they are: `iam` over TLS, or not at all over plain text, on one machine only. */
-export type KafkaAuthentication = 'iam' | 'none'
+/**
+ * How clients prove who they are: `iam` over TLS; `scram`, by name and password over TLS; or not at all over plain text, on
+ * one machine only. The rules of `scram` are made of the template's metadata on one machine, on AWS by nobody yet.
+ */
+export type KafkaAuthentication = 'iam' | 'scram' | 'none'
 
 export type StreamSettings = {
   /** A version of MSK's list with its metadata mode, e.g. `4.1.x.kraft`. */
@@ -28,10 +32,10 @@ export type StreamProps = StreamSettings & {
   platform: FunctionPlatform
   keepsData: boolean
   rowsKey: kms.IKey | undefined
+  credentialsKey: kms.IKey | undefined
 }
 
-const IAM_PORT = 9098
-const PLAIN_PORT = 9092
+const PORTS: Record<KafkaAuthentication, number> = { iam: 9098, scram: 9096, none: 9092 }
 
 /** The brokers, the topics, and who may read and write which. */
 export class Stream extends Construct implements ec2.IConnectable {
@@ -44,6 +48,8 @@ export class Stream extends Construct implements ec2.IConnectable {
   /** `host:port,…` as clients take it. */
   readonly bootstrapBrokers: string
   readonly connections: ec2.Connections
+  /** Users of the brokers; none unless they log in by name and password. */
+  readonly logins: KafkaLogins | undefined
   readonly #clusterName: string
 
   constructor(scope: Construct, id: string, props: StreamProps) {
@@ -53,12 +59,13 @@ export class Stream extends Construct implements ec2.IConnectable {
     this.#clusterName = `tidemark-${props.platform.stage}`
     const { vpc } = props.platform.network
     const brokers = new ec2.SecurityGroup(this, 'Brokers', { vpc, description: 'Kafka brokers' })
-    const port = ec2.Port.tcp(props.authentication === 'iam' ? IAM_PORT : PLAIN_PORT)
+    const port = ec2.Port.tcp(PORTS[props.authentication])
     this.connections = new ec2.Connections({ securityGroups: [brokers], defaultPort: port })
     // Event source mappings poll from network interfaces in the brokers' own group.
     brokers.addIngressRule(brokers, port)
 
     this.clusterArn = makeCluster(this, this.#clusterName, brokers, props).attrArn
+    this.logins = this.#makeLogins(props)
     this.#makeTopics(props)
     this.bootstrapBrokers = this.#readBootstrapBrokers(props)
   }
@@ -75,14 +82,17 @@ export class Stream extends Construct implements ec2.IConnectable {
   }
 
   /** Lets it write a topic, with the idempotence of Kafka's producers. */
-  grantWrite(client: iam.IGrantable & ec2.IConnectable, topic: string): void {
+  grantWrite(client: iam.IGrantable & ec2.IConnectable, topic: string, user: KafkaUser): void {
     this.grantConnect(client)
+    this.logins?.grantLogin(user, client)
+    this.logins?.allow(user, 'topic', topic, 'DESCRIBE', 'WRITE')
     this.#grantCluster(client, 'WriteDataIdempotently')
     this.#grantTopic(client, topic, 'DescribeTopic', 'WriteData')
   }
 
   /** Lets it create a topic. */
-  grantCreate(client: iam.IGrantable, topic: string): void {
+  grantCreate(client: iam.IGrantable, topic: string, user: KafkaUser): void {
+    this.logins?.allow(user, 'topic', topic, 'CREATE', 'DESCRIBE', 'DESCRIBE_CONFIGS')
     this.#grantTopic(client, topic, 'CreateTopic', 'DescribeTopic', 'DescribeTopicDynamicConfiguration')
   }
 
@@ -93,15 +103,20 @@ export class Stream extends Construct implements ec2.IConnectable {
     this.#grantCluster(role, 'Connect', 'DescribeCluster', 'DescribeClusterDynamicConfiguration')
     this.#grantTopic(role, topic, 'DescribeTopic', 'ReadData')
     this.#grantGroup(role, consumerGroup, 'AlterGroup', 'DescribeGroup')
+    this.logins?.grantLogin('delivery', role)
+    this.logins?.allow('delivery', 'topic', topic, 'DESCRIBE', 'READ')
+    this.logins?.allow('delivery', 'group', consumerGroup, 'DESCRIBE', 'READ')
   }
 
   /** Lets a Connect worker coordinate through its own topics and write captured changes. */
   grantConnectWorker(worker: iam.IGrantable & ec2.IConnectable, group: string): void {
-    this.grantWrite(worker, this.topics.changes)
+    this.grantWrite(worker, this.topics.changes, 'connect')
     for (const topic of Object.values(this.connectTopics)) {
+      this.logins?.allow('connect', 'topic', topic, 'DESCRIBE', 'DESCRIBE_CONFIGS', 'READ', 'WRITE')
       this.#grantTopic(worker, topic, 'DescribeTopic', 'DescribeTopicDynamicConfiguration', 'ReadData', 'WriteData')
     }
     this.#grantGroup(worker, group, 'AlterGroup', 'DescribeGroup')
+    this.logins?.allow('connect', 'group', group, 'DESCRIBE', 'READ')
     // Without these two the worker crash-loops and does not say why.
     iam.Grant.addToPrincipal({
       grantee: worker,
@@ -129,6 +144,11 @@ export class Stream extends Construct implements ec2.IConnectable {
       resource: kind,
       resourceName: `${this.#clusterName}/*/${name}`,
     })
+  }
+
+  #makeLogins({ authentication, credentialsKey: key }: StreamProps): KafkaLogins | undefined {
+    if (authentication !== 'scram') return undefined
+    return new KafkaLogins(this, 'Logins', { clusterName: this.#clusterName, clusterArn: this.clusterArn, key })
   }
 
   #makeTopics({ topicPartitions, replicas, retentionHours }: StreamProps): void {
@@ -194,7 +214,8 @@ function makeCluster(
     retention: props.platform.logRetentionDays,
     removalPolicy: props.keepsData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
   })
-  const iamOnly = props.authentication === 'iam'
+  const { authentication } = props
+  const isOpen = authentication === 'none'
   return new msk.CfnCluster(scope, 'Cluster', {
     clusterName,
     kafkaVersion: props.kafkaVersion,
@@ -210,9 +231,15 @@ function makeCluster(
       arn: configuration.attrArn,
       revision: configuration.attrLatestRevisionRevision,
     },
-    clientAuthentication: { sasl: { iam: { enabled: iamOnly } }, unauthenticated: { enabled: !iamOnly } },
+    clientAuthentication: {
+      sasl: {
+        iam: { enabled: authentication === 'iam' },
+        ...(authentication === 'scram' ? { scram: { enabled: true } } : {}),
+      },
+      unauthenticated: { enabled: isOpen },
+    },
     encryptionInfo: {
-      encryptionInTransit: { clientBroker: iamOnly ? 'TLS' : 'PLAINTEXT', inCluster: true },
+      encryptionInTransit: { clientBroker: isOpen ? 'PLAINTEXT' : 'TLS', inCluster: true },
       ...(props.rowsKey === undefined ? {} : { encryptionAtRest: { dataVolumeKmsKeyId: props.rowsKey.keyArn } }),
     },
     enhancedMonitoring: 'PER_TOPIC_PER_BROKER',

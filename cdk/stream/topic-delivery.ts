@@ -2,6 +2,7 @@ import { Duration } from 'aws-cdk-lib'
 import * as lambda from 'aws-cdk-lib/aws-lambda'
 import type { Construct } from 'constructs'
 import type { FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
+import type { KafkaLogins } from './kafka-logins.ts'
 import type { Stream } from './stream.ts'
 
 /** Pollers that are always there: no cold start, no network path of their own. */
@@ -37,6 +38,7 @@ export function deliverTopic(scope: Construct, id: string, delivery: TopicDelive
     startingPosition: lambda.StartingPosition.TRIM_HORIZON,
     batchSize: 10_000,
     maxBatchingWindow: Duration.seconds(windowSeconds),
+    ...(stream.logins === undefined ? {} : { sourceAccessConfigurations: [scramLogin(stream.logins)] }),
     ...(pollers === undefined
       ? {}
       : {
@@ -48,3 +50,8 @@ export function deliverTopic(scope: Construct, id: string, delivery: TopicDelive
         }),
   })
 }
+
+const scramLogin = (logins: KafkaLogins): lambda.SourceAccessConfiguration => ({
+  type: lambda.SourceAccessConfigurationType.SASL_SCRAM_512_AUTH,
+  uri: logins.secretOf('delivery').secretArn,
+})

@@ -25,11 +25,12 @@ export async function checkArchive(
   { endpoints, outputs }: Pick<Engine, 'endpoints' | 'outputs'>,
   { signal, onProgress }: { signal: AbortSignal; onProgress: (what: string) => void },
 ): Promise<ArchiveCheck> {
-  const ends = await readTopicEnds(endpoints.kafka, TOPICS)
+  const brokers = { bootstrapServers: endpoints.kafka, access: endpoints.kafkaAccess ?? {} }
+  const ends = await readTopicEnds(brokers, TOPICS)
   await archived(endpoints.reader, ends, signal, onProgress)
   onProgress('comparing the archive with the topics')
   const expected = new Map<string, string>()
-  for await (const { value, ...place } of readTopics(endpoints.kafka, ends)) {
+  for await (const { value, ...place } of readTopics(brokers, ends)) {
     signal.throwIfAborted()
     expected.set(nameOf(place), digestOf(value))
   }

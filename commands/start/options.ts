@@ -13,7 +13,7 @@ export type StartOptions = {
   /** Infinity for as fast as the source takes them. */
   perSecond: number
   /** What goes before the `TIDEMARK_…` variables. */
-  cluster: Partial<Pick<Settings, 'brokers'>>
+  cluster: Partial<Pick<Settings, 'brokers' | 'secure'>>
 }
 
 const wholeFile = 64_215
@@ -31,6 +31,7 @@ export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv)
       rows: { type: 'string', default: String(wholeFile) },
       rate: { type: 'string' },
       brokers: { type: 'string' },
+      secure: { type: 'boolean' },
     },
   })
   const { help, once, json } = values
@@ -42,7 +43,10 @@ export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv)
       : wholeNumber('--rate', values.rate)
   const rows = wholeNumber('--rows', values.rows)
   if (rows === 0) throw new Error('--rows 0 feeds nothing: use --no-feed')
-  const cluster = { ...(values.brokers !== undefined && { brokers: readBrokerCount('--brokers', values.brokers) }) }
+  const cluster = {
+    ...(values.brokers !== undefined && { brokers: readBrokerCount('--brokers', values.brokers) }),
+    ...(values.secure && { secure: true }),
+  }
   return { help, once, feeds: !values['no-feed'], json, rows, perSecond: rate || Infinity, cluster }
 }
 

@@ -1,14 +1,18 @@
 import { Admin, Consumer, ListOffsetTimestamps } from '@platformatic/kafka'
+import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
 
 /** A record as it is in the topic. */
 export type TopicRecord = { topic: string; topicPartition: number; offset: number; value: string | null }
+
+/** Where the brokers are, `host:port,…`, and how to log in to them. */
+export type Brokers = { bootstrapServers: string; access: BrokerAccess }
 
 /** Where topics end: topic → topic partition → offset behind the last record. */
 export type TopicEnds = ReadonlyMap<string, readonly number[]>
 
 /** Asks where the topics end by now. */
-export async function readTopicEnds(bootstrapServers: string, topics: readonly string[]): Promise<TopicEnds> {
-  const admin = new Admin({ clientId: 'tidemark-start', bootstrapBrokers: bootstrapServers.split(',') })
+export async function readTopicEnds(brokers: Brokers, topics: readonly string[]): Promise<TopicEnds> {
+  const admin = new Admin(connectionTo(brokers))
   try {
     const { topics: known } = await admin.metadata({ topics: [...topics] })
     const asked = topics.map((name) => ({
@@ -31,14 +35,14 @@ export async function readTopicEnds(bootstrapServers: string, topics: readonly s
 }
 
 /** Every record of the topics from their beginning to `ends`, in no order over topic partitions. */
-export async function* readTopics(bootstrapServers: string, ends: TopicEnds): AsyncGenerator<TopicRecord> {
+export async function* readTopics(brokers: Brokers, ends: TopicEnds): AsyncGenerator<TopicRecord> {
   const left = new Map(
     [...ends].flatMap(([topic, offsets]) => offsets.map((end, i) => [`${topic}-${i}`, end] as const)),
   )
   for (const [name, end] of left) if (end === 0) left.delete(name)
   if (left.size === 0) return
   const groupId = `tidemark-start-${process.pid}-${Date.now()}`
-  const consumer = new Consumer({ clientId: 'tidemark-start', groupId, bootstrapBrokers: bootstrapServers.split(',') })
+  const consumer = new Consumer({ ...connectionTo(brokers), groupId })
   try {
     const stream = await consumer.consume({
       ...{ topics: [...ends.keys()], mode: 'earliest', autocommit: false, maxWaitTime: 200 },
@@ -54,3 +58,9 @@ export async function* readTopics(bootstrapServers: string, ends: TopicEnds): As
     await consumer.close(true)
   }
 }
+
+const connectionTo = ({ bootstrapServers, access }: Brokers) => ({
+  clientId: 'tidemark-start',
+  bootstrapBrokers: bootstrapServers.split(','),
+  ...access,
+})

@@ -5,8 +5,10 @@ import { databaseTls, parseEnvironment, text } from '../environment.ts'
 const entries = {
   /** MSK cluster whose brokers are asked of the Kafka API. */
   CLUSTER_ARN: text,
-  /** `iam` on AWS, `none` on loopback. */
-  KAFKA_AUTHENTICATION: v.picklist(['iam', 'none']),
+  /** `iam` or `scram` over TLS, `none` on loopback. */
+  KAFKA_AUTHENTICATION: v.picklist(['iam', 'scram', 'none']),
+  /** Secret of the Kafka user, as MSK takes it; empty unless it logs in by name and password. */
+  KAFKA_SECRET_ARN: v.string(),
   /** Topic of plain deltas; created if absent. */
   USER_EVENTS_TOPIC: text,
   /** Secret of the source's role tidemark_producer. */

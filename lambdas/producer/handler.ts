@@ -1,4 +1,4 @@
-import { databaseSecret } from '#adapters/aws/secrets.ts'
+import { databaseSecret, loginSecret } from '#adapters/aws/secrets.ts'
 import { mskPublisher } from '#adapters/kafka/msk-publisher.ts'
 import { makePool } from '#adapters/postgres/connect.ts'
 import { readEnvironment } from './environment.ts'
@@ -18,6 +18,7 @@ const openPublisher = mskPublisher({
   clusterArn: environment.CLUSTER_ARN,
   authentication: environment.KAFKA_AUTHENTICATION,
   topic: environment.USER_EVENTS_TOPIC,
+  readLogin: loginSecret(environment.KAFKA_SECRET_ARN),
 })
 const world = { clock: processClock, now: Date.now, random: Math.random, print: console.log }
 

@@ -5,8 +5,8 @@ import { parseEnvironment, text } from '../environment.ts'
 const entries = {
   /** MSK cluster whose brokers are asked for. */
   CLUSTER_ARN: text,
-  /** Decides which of the cluster's listeners: `iam` on AWS, `none` on loopback. */
-  KAFKA_AUTHENTICATION: v.picklist(['iam', 'none']),
+  /** Decides which of the cluster's listeners: `iam` or `scram` over TLS, `none` on loopback. */
+  KAFKA_AUTHENTICATION: v.picklist(['iam', 'scram', 'none']),
 }
 
 /** Variables of read-bootstrap-brokers. */

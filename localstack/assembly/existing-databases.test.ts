@@ -16,6 +16,7 @@ beforeEach(async () => {
     postgresPort: 1,
     kafkaPort: 2,
     brokers: 1,
+    secure: false,
     connectPort: 4,
     objectStorePort: 6,
     catalogPort: 7,

@@ -19,7 +19,7 @@ test('data is used with the number of brokers it was made with, and the error sa
   await expect(rememberCluster(settings)).rejects.toThrow(
     `This stack's topics are those of 3 brokers, now it is one broker. Start it with "--brokers 3" as before, or run "npm run reset" first.`,
   )
-  expect(await recallCluster(settings)).toEqual({ brokers: 3 })
+  expect(await recallCluster(settings)).toEqual({ brokers: 3, secure: false })
 })
 
 test('data from before the number was kept is that of one broker', async () => {
@@ -27,6 +27,14 @@ test('data from before the number was kept is that of one broker', async () => {
 
   await expect(rememberCluster({ ...settings, brokers: 3 })).rejects.toThrow('those of one broker, now it is 3 brokers')
   await rememberCluster(settings)
+})
+
+test('secure brokers are not opened to everybody by a start without the option', async () => {
+  await rememberCluster({ ...settings, secure: true })
+
+  await expect(rememberCluster(settings)).rejects.toThrow(
+    'those of one secure broker, now it is one broker. Start it with "--secure" as before',
+  )
 })
 
 test('every node is formatted with the same id, also after a start that was interrupted', async () => {

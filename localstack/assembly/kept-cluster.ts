@@ -5,26 +5,26 @@ import { makeClusterId } from '#localstack/servers/kafka.ts'
 import type { Settings } from '#localstack/settings.ts'
 
 /** What brokers' data was made with, and what it can be used with alone. */
-export type KeptCluster = Pick<Settings, 'brokers'>
+export type KeptCluster = Pick<Settings, 'brokers' | 'secure'>
 
 type Content = KeptCluster & { clusterId: string }
 
 /** The cluster the data in this directory is of; undefined where there is none. */
 export async function recallCluster(settings: Pick<Settings, 'directory'>): Promise<KeptCluster | undefined> {
   const content = await read(settings)
-  return content && { brokers: content.brokers }
+  return content && { brokers: content.brokers, secure: content.secure }
 }
 
-/** Throws an Error when the data is of a cluster of another number of brokers. */
+/** Throws an Error when the data is of another number of brokers, or of brokers that let in others. */
 export async function rememberCluster(settings: Settings): Promise<void> {
   const kept = await read(settings)
-  const { brokers } = settings
-  if (kept !== undefined && kept.brokers !== brokers) {
+  const { brokers, secure } = settings
+  if (kept !== undefined && describe(kept) !== describe(settings)) {
     throw new Error(
-      `This stack's topics are those of ${numberOf(kept.brokers)}, now it is ${numberOf(brokers)}. Start it with "--brokers ${kept.brokers}" as before, or run "npm run reset" first.`,
+      `This stack's topics are those of ${describe(kept)}, now it is ${describe(settings)}. Start it with ${optionsOf(kept)} as before, or run "npm run reset" first.`,
     )
   }
-  const content: Content = { brokers, clusterId: kept?.clusterId ?? makeClusterId() }
+  const content: Content = { brokers, secure, clusterId: kept?.clusterId ?? makeClusterId() }
   await writePrivately(fileIn(settings), JSON.stringify(content))
 }
 
@@ -35,7 +35,13 @@ export async function clusterIdIn(settings: Pick<Settings, 'directory'>): Promis
 
 const fileIn = ({ directory }: Pick<Settings, 'directory'>): string => join(directory, 'cluster.json')
 
-const numberOf = (brokers: number): string => (brokers === 1 ? 'one broker' : `${brokers} brokers`)
+const describe = ({ brokers, secure }: KeptCluster): string =>
+  `${brokers === 1 ? 'one' : brokers} ${secure ? 'secure ' : ''}broker${brokers === 1 ? '' : 's'}`
+
+function optionsOf({ brokers, secure }: KeptCluster): string {
+  const options = [...(brokers === 1 ? [] : [`--brokers ${brokers}`]), ...(secure ? ['--secure'] : [])]
+  return options.length === 0 ? 'neither --brokers nor --secure' : `"${options.join(' ')}"`
+}
 
 async function read(settings: Pick<Settings, 'directory'>): Promise<Content | undefined> {
   try {
@@ -45,5 +51,5 @@ async function read(settings: Pick<Settings, 'directory'>): Promise<Content | un
   }
   // Data from before the file was kept is of one broker, which is formatted already.
   const data = await stat(join(settings.directory, 'kafka', 'data')).catch(() => undefined)
-  return data && { brokers: 1, clusterId: makeClusterId() }
+  return data && { brokers: 1, secure: false, clusterId: makeClusterId() }
 }

@@ -1,4 +1,5 @@
 import type { Endpoint } from '#localstack/endpoint/endpoint.ts'
+import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
 import type { RunningEventSourceMapping } from '#localstack/event-source-mapping/event-source-mapping.ts'
 import type { MappingDefinition } from '#localstack/event-source-mapping/mapping-definition.ts'
 import type { FunctionHost } from '#localstack/lambda-host/function-host.ts'
@@ -49,6 +50,8 @@ export type LocalAccount = {
   databases: Map<string, { host: string; port: number; dbname: string }>
   /** server.properties, by the configuration's ARN. */
   brokerConfigurations: Map<string, Record<string, string>>
+  /** How who may do everything logs in to a cluster, by its ARN; none where everybody may. */
+  administrators: Map<string, BrokerAccess>
   /** Variables of the Connect container, by the task definition's ARN. */
   containers: Map<string, Record<string, string>>
   /** Names of Cloud Map namespaces, by id. */
@@ -67,6 +70,20 @@ export const bootstrapServers = (settings: Pick<Settings, 'kafkaPort' | 'brokers
   brokerNodes(settings)
     .map(({ port }) => `127.0.0.1:${port}`)
     .join(',')
+
+/** MSK's certificates are of an authority that everybody trusts; pollers are told who is trusted for a cluster of ours. */
+export function clusterTrust(
+  { administrators }: Pick<LocalAccount, 'administrators'>,
+  clusterArn: string | undefined,
+): { brokerAccess?: BrokerAccess } {
+  const tls = administrators.get(clusterArn ?? '')?.tls
+  return tls === undefined ? {} : { brokerAccess: { tls } }
+}
+
+/** The same as MSK's GetBootstrapBrokers gives it. */
+export const brokerStrings = (settings: Settings): Record<string, string> => ({
+  [settings.secure ? 'bootstrapBrokerStringSaslScram' : 'bootstrapBrokerString']: bootstrapServers(settings),
+})
 
 /** The object store, and the Iceberg REST catalog without its `/iceberg`, as AWS's endpoints are given. */
 export const objectStoreUrl = ({ objectStorePort }: Pick<Settings, 'objectStorePort'>): string =>

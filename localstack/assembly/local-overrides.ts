@@ -1,7 +1,9 @@
+import { authorityFile } from '#localstack/servers/broker-listeners.ts'
 import { replicasOf } from '#localstack/servers/broker-nodes.ts'
 import type { Settings } from '#localstack/settings.ts'
 
 type Values = Record<string, string>
+type ConnectPlace = Pick<Settings, 'connectPort' | 'secure' | 'directory'>
 
 /**
  * All that differs on one machine from what a resource's template says, by resource type; these values win.
@@ -49,7 +51,8 @@ export const localOverrides = {
   }),
 
   /** Properties of the Connect worker: its REST API on loopback. */
-  'AWS::ECS::Service': ({ connectPort }: Pick<Settings, 'connectPort'>): Values => ({
+  'AWS::ECS::Service': ({ connectPort, secure, directory }: ConnectPlace): Values => ({
+    ...(secure ? trustOfClients(authorityFile(directory)) : {}),
     listeners: `http://127.0.0.1:${connectPort}`,
     'rest.advertised.host.name': '127.0.0.1',
     'rest.advertised.port': String(connectPort),
@@ -60,8 +63,21 @@ export const localOverrides = {
     'heartbeat.interval.ms': '2000',
   }),
 
+  /** Variables of every function: whom it trusts beside the authorities that everybody does. */
+  'AWS::Lambda::Function': ({ secure, directory }: Pick<Settings, 'secure' | 'directory'>): Values =>
+    secure ? { NODE_EXTRA_CA_CERTS: authorityFile(directory) } : {},
+
   /** Ports of containers that are reached by a name of the network, and where they are found here. */
   'AWS::ServiceDiscovery::Service': ({ connectPort }: Pick<Settings, 'connectPort'>): Record<number, string> => ({
     8083: `127.0.0.1:${connectPort}`,
   }),
+}
+
+/** For the worker's own clients, and those it makes. */
+function trustOfClients(file: string): Values {
+  const trust = { 'ssl.truststore.type': 'PEM', 'ssl.truststore.location': file }
+  const prefixes = ['', 'producer.', 'consumer.', 'admin.']
+  return Object.fromEntries(
+    prefixes.flatMap((prefix) => Object.entries(trust).map(([name, value]) => [`${prefix}${name}`, value])),
+  )
 }

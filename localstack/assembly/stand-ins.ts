@@ -1,4 +1,5 @@
 import type { StandIn } from './stand-in.ts'
+import { batchScramSecret } from './stand-ins/broker-logins.ts'
 import { bucket } from './stand-ins/buckets.ts'
 import { discoveredService, privateDnsNamespace, service, taskDefinition } from './stand-ins/connect.ts'
 import { customResource } from './stand-ins/custom-resources.ts'
@@ -19,6 +20,7 @@ const standIns: Readonly<Record<string, StandIn>> = {
   'AWS::Lambda::EventInvokeConfig': eventInvokeConfig,
   'AWS::Lambda::EventSourceMapping': eventSourceMapping,
   'AWS::Lambda::Function': lambdaFunction,
+  'AWS::MSK::BatchScramSecret': batchScramSecret,
   'AWS::MSK::Cluster': cluster,
   'AWS::MSK::Configuration': brokerConfiguration,
   'AWS::MSK::Topic': topic,

@@ -9,6 +9,7 @@ export type TemplateResource = {
   Properties?: Record<string, TemplateValue>
   DependsOn?: string | string[]
   Condition?: string
+  Metadata?: Record<string, unknown>
 }
 
 export type TemplateParameter = { Type: string; Default?: string | number }

@@ -26,7 +26,7 @@ beforeAll(async () => {
     port: 0,
     functions: host,
     secrets: (id) => (id === secretArn ? '{"password":"p"}' : undefined),
-    bootstrapBrokers: (arn) => (arn === clusterArn ? '127.0.0.1:9092' : undefined),
+    bootstrapBrokers: (arn) => (arn === clusterArn ? { bootstrapBrokerString: '127.0.0.1:9092' } : undefined),
     pages: { status: async () => ({ healthy: true }) },
   })
   lambda = new LambdaClient(client())

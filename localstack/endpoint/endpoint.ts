@@ -16,7 +16,7 @@ export type EndpointOptions = {
   /** A secret's value by name or ARN. */
   secrets: (id: string) => string | undefined
   /** `host:port,…` of a cluster's brokers. */
-  bootstrapBrokers: (clusterArn: string) => string | undefined
+  bootstrapBrokers: (clusterArn: string) => Record<string, string> | undefined
   /** What `GET /_tidemark/<name>` answers, as JSON. Looked up at each request. */
   pages: Record<string, () => Promise<unknown>>
   /** What it serves beside. */

@@ -37,6 +37,7 @@ async function discover(mappings: object[]) {
     settings: { kafkaPort: 1, brokers: 1, objectStorePort: 1 },
     signal: new AbortController().signal,
     mappings: new Map(),
+    administrators: new Map(),
     log: vi.fn(),
   } as unknown as LocalAccount
   const discovery: Discovery = startDiscovery(lambda, account)

@@ -5,7 +5,12 @@ import {
   type LambdaClient,
   paginateListEventSourceMappings,
 } from '@aws-sdk/client-lambda'
-import { bootstrapServers, type LocalAccount, objectStoreUrl } from '#localstack/assembly/local-account.ts'
+import {
+  bootstrapServers,
+  clusterTrust,
+  type LocalAccount,
+  objectStoreUrl,
+} from '#localstack/assembly/local-account.ts'
 import { startEventSourceMapping } from '#localstack/event-source-mapping/event-source-mapping.ts'
 import { readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
 
@@ -67,6 +72,7 @@ export function startDiscovery(lambda: LambdaClient, account: LocalAccount): Dis
     return startEventSourceMapping(definition, {
       id: uuid,
       bootstrapServers: bootstrapServers(account.settings),
+      ...clusterTrust(account, definition.eventSourceArn),
       invoke: (payload, functionName) => account.functions.invoke(functionName, payload),
       awsEndpoints: { s3: objectStoreUrl(account.settings) },
       readSecret: async (arn) => readSecret(account, arn),

@@ -16,8 +16,9 @@ import type { RunningService } from './supervise.ts'
 /** Who is let in where not everybody is. */
 export type ClusterSecurity = {
   authority: CertificateAuthority
-  /** All that log in, created with the data; the first two may do everything. */
-  users: { brokers: BrokerUser; administrator: BrokerUser; others: readonly BrokerUser[] }
+  /** As whom brokers log in to each other. Created with the data, as the administrator is; both may do everything. */
+  brokers: BrokerUser
+  administrator: BrokerUser
 }
 
 export type KafkaClusterOptions = Pick<KafkaOptions, 'program' | 'jars' | 'clusterId' | 'guard' | 'signal'> & {
@@ -66,7 +67,7 @@ async function startNode(node: BrokerNode, options: KafkaClusterOptions): Promis
       ...(security && authorization(security, listeners[0])),
     },
     isQuorumListed: nodes.length > 1,
-    ...(security && { users: everyUser(security), access: administratorAccess(security) }),
+    ...(security && { users: [security.brokers, security.administrator], access: administratorAccess(security) }),
   })
 }
 
@@ -87,18 +88,16 @@ const listenersOf = (
       ]
 
 /** Whoever no rule lets in is kept out. */
-function authorization({ users }: ClusterSecurity, listener: BrokerListener): Record<string, string> {
-  const superUsers = [BROKER_SUBJECT, users.brokers.name, users.administrator.name]
+function authorization({ brokers, administrator }: ClusterSecurity, listener: BrokerListener) {
+  const superUsers = [BROKER_SUBJECT, brokers.name, administrator.name]
   return {
-    ...loginToOthers(listener, users.brokers),
+    ...loginToOthers(listener, brokers),
     'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
     'allow.everyone.if.no.acl.found': 'false',
     'super.users': superUsers.map((name) => `User:${name}`).join(';'),
   }
 }
 
-const everyUser = ({ users }: ClusterSecurity): BrokerUser[] => [users.brokers, users.administrator, ...users.others]
-
 /** How the administrator reaches the brokers. */
-export const administratorAccess = ({ authority, users }: ClusterSecurity): BrokerAccess =>
-  scramAccess(users.administrator, authority.certificate)
+export const administratorAccess = ({ authority, administrator }: ClusterSecurity): BrokerAccess =>
+  scramAccess(administrator, authority.certificate)

@@ -1,4 +1,5 @@
 import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka'
+import type { Administration } from './broker-rights.ts'
 
 /** A topic as the template declares it. */
 export type Topic = { name: string; partitions: number; replicas: number; configuration: Record<string, string> }
@@ -7,8 +8,8 @@ export type Topic = { name: string; partitions: number; replicas: number; config
  * Creates the topic, or gives an existing one its configuration.
  * Throws when it exists with another number of topic partitions: keys would move and lose their order.
  */
-export async function ensureTopic(bootstrapBrokers: string[], topic: Topic): Promise<void> {
-  const admin = new Admin({ clientId: 'tidemark-engine', bootstrapBrokers })
+export async function ensureTopic({ bootstrapBrokers, access }: Administration, topic: Topic): Promise<void> {
+  const admin = new Admin({ clientId: 'tidemark-engine', bootstrapBrokers, ...access })
   try {
     const configs = Object.entries(topic.configuration).map(([name, value]) => ({ name, value }))
     const existing = await partitionsOf(admin, topic.name)

@@ -1,7 +1,7 @@
 import { startEventSourceMapping } from '#localstack/event-source-mapping/event-source-mapping.ts'
 import { readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
 import { functionNameOf } from '#localstack/lambda-host/function-definition.ts'
-import { bootstrapServers, type LocalAccount, objectStoreUrl } from '../local-account.ts'
+import { bootstrapServers, clusterTrust, type LocalAccount, objectStoreUrl } from '../local-account.ts'
 import type { StandIn } from '../stand-in.ts'
 
 /** What AWS allows a function that reserves no concurrency, in a new account. */
@@ -19,6 +19,7 @@ export const eventSourceMapping: StandIn = {
     const mapping = startEventSourceMapping(definition, {
       id: ref,
       bootstrapServers: bootstrapServers(account.settings),
+      ...clusterTrust(account, definition.eventSourceArn),
       invoke: (payload, functionName) => account.functions.invoke(functionName, payload),
       awsEndpoints: { s3: objectStoreUrl(account.settings) },
       readSecret: async (arn) => readSecret(account, arn),

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { nodeRuntimes } from '#localstack/lambda-host/function-definition.ts'
 import { arn } from '../local-account.ts'
+import { localOverrides } from '../local-overrides.ts'
 import { makeStandIn, number } from '../stand-in.ts'
 
 /** The bundle of the assembly under AWS's runtime client, with the same variables, timeout, memory and concurrency. */
@@ -26,7 +27,7 @@ export const lambdaFunction = makeStandIn({
     'VpcConfig',
   ],
   attributes: ['Arn'],
-  bringUp: (_id, properties, { stack, functions, addresses }) => {
+  bringUp: (_id, properties, { stack, settings, functions, addresses }) => {
     const { FunctionName: name, ReservedConcurrentExecutions: reservedConcurrency } = properties
     const ref = arn(stack, 'lambda', `function:${name}`)
     functions.add({
@@ -35,7 +36,10 @@ export const lambdaFunction = makeStandIn({
       handler: properties.Handler,
       runtime: properties.Runtime,
       codeDirectory: stack.assetDirectory(properties.Code.S3Key),
-      environment: onLoopback(properties.Environment.Variables, addresses),
+      environment: {
+        ...onLoopback(properties.Environment.Variables, addresses),
+        ...localOverrides['AWS::Lambda::Function'](settings),
+      },
       timeoutSeconds: properties.Timeout,
       memoryMb: properties.MemorySize,
       ...(reservedConcurrency !== undefined && { reservedConcurrency }),

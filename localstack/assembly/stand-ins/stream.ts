@@ -2,13 +2,14 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { brokerNodes } from '#localstack/servers/broker-nodes.ts'
-import { startKafkaCluster } from '#localstack/servers/kafka-cluster.ts'
+import { administratorAccess, startKafkaCluster } from '#localstack/servers/kafka-cluster.ts'
 import { parseProperties } from '#localstack/servers/properties-file.ts'
 import { ensureTopic } from '#localstack/servers/topics.ts'
 import { clusterIdIn } from '../kept-cluster.ts'
 import { arn, bootstrapServers } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
 import { boolean, makeStandIn, number } from '../stand-in.ts'
+import { openSecurity } from './broker-logins.ts'
 
 /** Remembered for the cluster that names it. */
 export const brokerConfiguration = makeStandIn({
@@ -22,7 +23,8 @@ export const brokerConfiguration = makeStandIn({
   },
 })
 
-const plaintext = 'brokers on one machine have no TLS and no IAM: synthesize the stage local'
+const unsupported = 'brokers on one machine know no IAM: synthesize the stage local'
+const enabled = v.object({ Enabled: v.pipe(boolean, v.literal(true)) })
 
 /** Brokers that are their own controllers, as many as the stack was started with. */
 export const cluster = makeStandIn({
@@ -30,9 +32,10 @@ export const cluster = makeStandIn({
     ClusterName: v.string(),
     NumberOfBrokerNodes: number,
     ConfigurationInfo: v.object({ Arn: v.string() }),
-    ClientAuthentication: v.object({
-      Unauthenticated: v.object({ Enabled: v.pipe(boolean, v.literal(true, plaintext)) }, plaintext),
-    }),
+    ClientAuthentication: v.union(
+      [v.object({ Unauthenticated: enabled }), v.object({ Sasl: v.object({ Scram: enabled }) })],
+      unsupported,
+    ),
   },
   ignores: [
     'BrokerNodeGroupInfo',
@@ -45,11 +48,12 @@ export const cluster = makeStandIn({
     'Tags',
   ],
   attributes: ['Arn'],
-  bringUp: async (id, { ClusterName, ConfigurationInfo, NumberOfBrokerNodes }, account) => {
+  bringUp: async (id, { ClusterName, ConfigurationInfo, NumberOfBrokerNodes, ClientAuthentication }, account) => {
     const { settings, stack, brokerConfigurations, servers, step, guard, signal } = account
     if (NumberOfBrokerNodes !== settings.brokers) {
       throw new Error(`${id} has ${NumberOfBrokerNodes} brokers, the stack was started with ${settings.brokers}`)
     }
+    const security = 'Sasl' in ClientAuthentication ? await openSecurity(account) : undefined
     const logs = join(settings.directory, 'logs')
     await mkdir(logs, { recursive: true })
     const started = await step('kafka', async () =>
@@ -61,6 +65,7 @@ export const cluster = makeStandIn({
         nodes: brokerNodes(settings),
         directory: (name) => join(settings.directory, name),
         logFile: (name) => join(logs, `${name}.log`),
+        ...(security && { security }),
         properties: {
           ...brokerConfigurations.get(ConfigurationInfo.Arn),
           ...localOverrides['AWS::MSK::Cluster'](settings),
@@ -69,6 +74,7 @@ export const cluster = makeStandIn({
     )
     servers.push(...started)
     const ref = arn(stack, 'kafka', `cluster/${ClusterName}/00000000-0000-0000-0000-000000000000-1`)
+    if (security) account.administrators.set(ref, administratorAccess(security))
     return { ref, attributes: { Arn: ref } }
   },
 })
@@ -83,14 +89,18 @@ export const topic = makeStandIn({
     ClusterArn: v.string(),
   },
   attributes: ['TopicArn'],
-  bringUp: async (_id, { TopicName: name, ClusterArn, Configs = '', ...counts }, { settings }) => {
+  bringUp: async (_id, { TopicName: name, ClusterArn, Configs = '', ...counts }, account) => {
+    const access = account.administrators.get(ClusterArn) ?? {}
     const configuration = parseProperties(Buffer.from(Configs, 'base64').toString())
-    await ensureTopic(bootstrapServers(settings).split(','), {
-      name,
-      partitions: counts.PartitionCount,
-      replicas: counts.ReplicationFactor,
-      configuration,
-    })
+    await ensureTopic(
+      { bootstrapBrokers: bootstrapServers(account.settings).split(','), access },
+      {
+        name,
+        partitions: counts.PartitionCount,
+        replicas: counts.ReplicationFactor,
+        configuration,
+      },
+    )
     const ref = `${ClusterArn.replace(':cluster/', ':topic/')}/${name}`
     return { ref, attributes: { TopicArn: ref } }
   },
