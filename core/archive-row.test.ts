@@ -91,3 +91,24 @@ test('rows of a table and key lie together, in the order of their lsns and offse
 
   expect(sorted.map((row) => rows.indexOf(row))).toEqual([4, 0, 2, 3, 1])
 })
+
+test('the facts of a change are those that its source has as JSON, however names and numbers are', () => {
+  const name = fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('a"b', '\\', '","table":"x', ',"lsn":1,'))
+  const number = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constant(null), fc.constant(2 ** 53))
+  const source = fc.record({ name, ts_us: number, db: name, schema: name, table: name, txId: number, lsn: number })
+  fc.assert(
+    fc.property(source, (made) => {
+      const sent = { version: '3.7.0.Final', ...made, name: `${made.name}_e3`, xmin: null }
+      const row = rowOf(record(JSON.stringify({ before: null, after: {}, source: sent, op: 'c' })))
+
+      const whole = (value: number | null) => (Number.isSafeInteger(value) ? value : null)
+      expect(row).toMatchObject({
+        tableName: made.table === '' ? null : `${made.schema}.${made.table}`,
+        lsn: whole(made.lsn),
+        txId: whole(made.txId),
+        sourceTsUs: whole(made.ts_us),
+        epoch: 3,
+      })
+    }),
+  )
+})

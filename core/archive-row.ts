@@ -151,7 +151,22 @@ const opOf = (envelopeTail: string): string | null => /"op":"([a-z]+)"/.exec(env
 type Source = { name?: unknown; schema?: unknown; table?: unknown; lsn?: unknown; txId?: unknown; ts_us?: unknown }
 
 function factsOfChange({ source, envelopeTail }: Pieces) {
-  return factsOf((parseLeniently(source) ?? {}) as Source, opOf(envelopeTail))
+  return factsOf(sourceAsSent(source) ?? ((parseLeniently(source) ?? {}) as Source), opOf(envelopeTail))
+}
+
+/**
+ * The source that Debezium's Postgres connector sends, whose members have their order. A quote inside a JSON string is
+ * escaped, so none of the names is part of one.
+ */
+const SENT =
+  /"name":"([^"\\]*)".*?"ts_us":(\d{1,16}),.*?"schema":"([^"\\]*)","table":"([^"\\]*)","txId":(\d{1,15}),"lsn":(\d{1,15}),/
+
+/** What JSON.parse would give of it, at a fifth of the time; undefined where it is written in another way. */
+function sourceAsSent(text: string): Source | undefined {
+  const found = SENT.exec(text)
+  if (found === null) return undefined
+  const [, name, tsUs, schema, table, txId, lsn] = found
+  return { name, schema, table, txId: Number(txId), lsn: Number(lsn), ts_us: Number(tsUs) }
 }
 
 function factsOf(source: Source, op: string | null) {
