@@ -3,15 +3,19 @@ import type { StartOptions } from './start/options.ts'
 import { runStack } from './start/run-stack.ts'
 import { formatBytes } from './terminal/quantities.ts'
 
-const help = `npm run localstack [-- --rows N] [--rate R] [--no-feed] [--json]
-npm run localstack -- --once --rows N [--rate R]
+const help = `npm run localstack [-- --rows N] [--rate R] [--no-feed] [--brokers 3] [--json]
+npm run localstack -- --once --rows N [--rate R] [--brokers 3]
 
 The same as npm start, by another way: LocalStack is started, the CDK's own command bootstraps it and deploys the stage
 local to it through CloudFormation, and the functions are invoked through its Lambda API. Databases, Kafka, Connect and the
-archive run beside it, in the same directories as with npm start. Needs Python 3.11, 3.12 or 3.13 with its venv module.
+archive run beside it, in the same directories as with npm start.
+LocalStack is installed into .tidemark/localstack-python, which needs Python 3.11, 3.12 or 3.13 with its venv module. Where a
+Docker engine answers and there is a localstack/compose.yaml it is run as a container instead. That has never been tried:
+TIDEMARK_LOCALSTACK=python keeps to Python.
   --rows      trips to feed (64215, the whole file)
   --rate      trips a second (RECORD_RATE, or 100); 0 for as fast as possible
   --no-feed   no tables and no trips: for tables of your own
+  --brokers   3 brokers that keep a copy of every record each; 1 unless told otherwise
   --json      the same as lines of JSON
   --once      feeds (as fast as possible), waits until source and target are equal, compares every row and the archive
               with the topics, stops, and prints as its last line {"rows", "mismatches", "archiveMismatches", …}; 0 only

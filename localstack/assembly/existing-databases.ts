@@ -12,9 +12,18 @@ export type ExistingDatabases = Pick<Settings, 'sourceUrl' | 'targetUrl'>
 const PREFIX = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:'
 
 /** Puts the administrators' credentials where the template names them. */
-export function addExistingDatabases({ sourceUrl, targetUrl }: ExistingDatabases, secrets: SecretStore): void {
-  if (sourceUrl) secrets.put(`${PREFIX}tidemark-source-url`, JSON.stringify(parseDatabaseUrl(sourceUrl)))
-  if (targetUrl) secrets.put(`${PREFIX}tidemark-target-url`, JSON.stringify(parseDatabaseUrl(targetUrl)))
+export function addExistingDatabases(databases: ExistingDatabases, secrets: SecretStore): void {
+  for (const [name, value] of secretsOf(databases)) secrets.put(`${PREFIX}${name}`, value)
+}
+
+/** The administrators' credentials as secrets: name, and value as RDS writes it. */
+export function secretsOf({ sourceUrl, targetUrl }: ExistingDatabases): Map<string, string> {
+  const urls = { 'tidemark-source-url': sourceUrl, 'tidemark-target-url': targetUrl }
+  return new Map(
+    Object.entries(urls).flatMap(([name, url]) =>
+      url ? [[name, JSON.stringify(parseDatabaseUrl(url))] as const] : [],
+    ),
+  )
 }
 
 /** Throws an Error of one line that names the variable when a database given by URL does not let us in. */

@@ -17,10 +17,10 @@ export type CdkCli = {
   deploy(): Promise<Outputs>
 }
 
-type Account = Pick<LocalAccount, 'stack' | 'settings' | 'signal'>
+type Account = Pick<LocalAccount, 'stack' | 'settings' | 'signal' | 'guard'>
 
 /** Throws, with the last lines of what the command printed, when it fails. All of it is in `logFile`. */
-export function makeCdkCli(url: string, { stack, settings, signal }: Account, logFile: string): CdkCli {
+export function makeCdkCli(url: string, { stack, settings, signal, guard }: Account, logFile: string): CdkCli {
   const home = join(settings.directory, 'localstack')
   const outputsFile = join(home, 'outputs.json')
 
@@ -30,6 +30,7 @@ export function makeCdkCli(url: string, { stack, settings, signal }: Account, lo
       cwd: home,
       env: variables(url, stack.region, home),
       signal,
+      guard,
     })
     await appendFile(logFile, output)
     if (code === 0) return

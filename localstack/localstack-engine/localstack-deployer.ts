@@ -1,5 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { secretsOf } from '#localstack/assembly/existing-databases.ts'
 import { type LocalAccount, serviceUrls } from '#localstack/assembly/local-account.ts'
 import { onLoopback } from '#localstack/assembly/stand-ins/functions.ts'
 import type { Deployer } from '#localstack/open-stack.ts'
@@ -10,7 +12,7 @@ import { startDiscovery } from './discovered-mappings.ts'
 import { choosesDocker, composeCommand } from './docker.ts'
 import { makeFunctionService } from './function-service.ts'
 import { type FunctionVersions, makeFunctionVersions } from './function-versions.ts'
-import { makeLambdaClient, makeLocalStackFunctions } from './localstack-functions.ts'
+import { localCredentials, makeLambdaClient, makeLocalStackFunctions } from './localstack-functions.ts'
 import { type LocalStackOptions, localStackUrl, pythonCommand, startLocalStack } from './localstack-server.ts'
 import { findPython, installLocalStack } from './python.ts'
 import { redeployAfterRestarts } from './redeployment.ts'
@@ -50,7 +52,9 @@ export function makeLocalStackDeployer(settings: Settings, record: LocalStackRec
       const { step, signal, log } = account
       const server = await startServer(account, record)
       const cdk = makeCdkCli(url, account, join(settings.directory, 'logs', 'cdk.log'))
-      await step('cdk bootstrap', () => timed('bootstrapSeconds', record, cdk.bootstrap))
+      // The template takes secrets of existing databases for granted.
+      const prepare = () => Promise.all([cdk.bootstrap(), createSecrets(url, account)])
+      await step('cdk bootstrap', () => timed('bootstrapSeconds', record, prepare))
 
       const discovery = startDiscovery(lambda, account)
       account.schedules.push({ stop: () => void discovery.stop() })
@@ -63,7 +67,7 @@ export function makeLocalStackDeployer(settings: Settings, record: LocalStackRec
         ...{ server, signal },
         async deploy() {
           await versions!.clear()
-          await cdk.bootstrap()
+          await prepare()
           await cdk.deploy()
         },
         onFailure: (error) => log('cdk', `${new Date().toISOString()} ${error.message}`),
@@ -71,6 +75,20 @@ export function makeLocalStackDeployer(settings: Settings, record: LocalStackRec
       account.schedules.push({ stop: () => void end() })
       return outputs
     },
+  }
+}
+
+async function createSecrets(url: string, { settings, stack }: LocalAccount): Promise<void> {
+  const secrets = new SecretsManagerClient({ endpoint: url, region: stack.region, credentials: localCredentials })
+  try {
+    for (const [Name, SecretString] of secretsOf(settings)) {
+      await secrets.send(new CreateSecretCommand({ Name, SecretString })).catch((error: Error) => {
+        // An attempt before this one has come so far.
+        if (error.name !== 'ResourceExistsException') throw error
+      })
+    }
+  } finally {
+    secrets.destroy()
   }
 }
 
@@ -90,10 +108,13 @@ async function startServer(account: LocalAccount, record: LocalStackRecord): Pro
   return server
 }
 
-async function chooseCommand({ step, signal }: LocalAccount, directory: string): Promise<LocalStackOptions['command']> {
+async function chooseCommand(
+  { step, signal, guard }: LocalAccount,
+  directory: string,
+): Promise<LocalStackOptions['command']> {
   if (await choosesDocker(process.env)) return composeCommand(directory)
   const python = await step('python', async (tell) =>
-    installLocalStack(await findPython(process.env), { signal, tell }),
+    installLocalStack(await findPython(process.env), { signal, guard, tell }),
   )
   return pythonCommand(python, directory)
 }

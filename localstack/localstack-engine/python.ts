@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exists, replace, requireSuccess } from '#localstack/archive-readers/install-chdb.ts'
-import { MissingProgramError, runToEnd } from '#localstack/servers/finished-process.ts'
+import { MissingProgramError, type RunOptions, runToEnd } from '#localstack/servers/finished-process.ts'
 import { repository } from '#localstack/settings.ts'
 
 /** Pythons LocalStack runs on, the first found is taken, and the list of packages for each. */
@@ -48,7 +48,7 @@ async function versionOf(program: string, env: NodeJS.ProcessEnv): Promise<strin
   }
 }
 
-export type InstallOptions = { signal: AbortSignal; tell: (detail: string) => void }
+export type InstallOptions = Pick<RunOptions, 'signal' | 'guard'> & { tell: (detail: string) => void }
 
 /**
  * Path of the Python of an environment with LocalStack, of the committed versions and checksums; it is made when it is not
@@ -68,12 +68,12 @@ export async function installLocalStack({ program, version }: Python, options: I
 async function install(
   home: string,
   { program, lock }: { program: string; lock: string },
-  { signal, tell }: InstallOptions,
+  { tell, ...running }: InstallOptions,
 ): Promise<void> {
   await mkdir(installationDirectory, { recursive: true })
   const fresh = await mkdtemp(join(installationDirectory, 'new-'))
   const run = async (installer: string, file: string, args: readonly string[]) =>
-    requireSuccess('LocalStack', installer, await runToEnd(file, args, { signal }))
+    requireSuccess('LocalStack', installer, await runToEnd(file, args, running))
   try {
     tell('installing LocalStack, 500 MB on the disk')
     await run('venv', program, ['-m', 'venv', fresh])

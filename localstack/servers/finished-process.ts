@@ -1,4 +1,5 @@
 import { type SpawnOptions, spawn } from 'node:child_process'
+import type { Guard } from './guard.ts'
 
 /** What a process that ran to its end left. `output` is stdout and stderr as they came. */
 export type FinishedProcess = { code: number | null; output: string }
@@ -8,6 +9,8 @@ export type RunOptions = Pick<SpawnOptions, 'cwd' | 'env' | 'uid' | 'gid'> & {
   onLine?: (line: string) => void
   /** Ends the process, and all it has started. */
   signal?: AbortSignal
+  /** Ends them when this process is gone. */
+  guard?: Pick<Guard, 'watch' | 'forget'>
 }
 
 /** The program could not be started at all. */
@@ -22,7 +25,7 @@ export class MissingProgramError extends Error {
 export async function runToEnd(
   file: string,
   args: readonly string[],
-  { onLine, signal, ...spawning }: RunOptions = {},
+  { onLine, signal, guard, ...spawning }: RunOptions = {},
 ): Promise<FinishedProcess> {
   signal?.throwIfAborted()
   // In a session of its own: a Ctrl-C in the terminal reaches it through the signal, not beside it.
@@ -31,10 +34,14 @@ export async function runToEnd(
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
   }
   signal?.addEventListener('abort', kill)
+  if (child.pid !== undefined) guard?.watch(child.pid)
   const output = collect([child.stdout, child.stderr], onLine)
   const { promise, resolve, reject } = Promise.withResolvers<number | null>()
   child.on('error', (cause) => reject(new MissingProgramError(`${file} cannot be run`, { cause })))
-  child.on('exit', () => signal?.removeEventListener('abort', kill))
+  child.on('exit', () => {
+    signal?.removeEventListener('abort', kill)
+    if (child.pid !== undefined) guard?.forget(child.pid)
+  })
   child.on('close', resolve)
   const code = await promise
   signal?.throwIfAborted()
