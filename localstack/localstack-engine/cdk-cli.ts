@@ -1,7 +1,6 @@
-import { appendFile, readFile } from 'node:fs/promises'
+import { appendFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import type { Outputs } from '#localstack/assembly/deploy.ts'
 import type { LocalAccount } from '#localstack/assembly/local-account.ts'
 import { runToEnd } from '#localstack/servers/finished-process.ts'
 import { assemblyDirectory } from '#localstack/synthesis.ts'
@@ -13,8 +12,8 @@ const program = createRequire(import.meta.url).resolve('aws-cdk/bin/cdk')
 export type CdkCli = {
   /** Makes the bucket of assets and the roles in the account. */
   bootstrap(): Promise<void>
-  /** Creates or changes the stack of the assembly by change set; gives its outputs. */
-  deploy(): Promise<Outputs>
+  /** Creates or changes the stack of the assembly by change set. */
+  deploy(): Promise<void>
 }
 
 type Account = Pick<LocalAccount, 'stack' | 'settings' | 'signal' | 'guard'>
@@ -22,7 +21,6 @@ type Account = Pick<LocalAccount, 'stack' | 'settings' | 'signal' | 'guard'>
 /** Throws, with the last lines of what the command printed, when it fails. All of it is in `logFile`. */
 export function makeCdkCli(url: string, { stack, settings, signal, guard }: Account, logFile: string): CdkCli {
   const home = join(settings.directory, 'localstack')
-  const outputsFile = join(home, 'outputs.json')
 
   async function cdk(...args: string[]): Promise<void> {
     const flags = ['--app', assemblyDirectory(settings), '--ci', '--no-color', '--no-notices', '--no-version-reporting']
@@ -39,10 +37,7 @@ export function makeCdkCli(url: string, { stack, settings, signal, guard }: Acco
 
   return {
     bootstrap: () => cdk('bootstrap', `aws://${stack.account}/${stack.region}`),
-    async deploy() {
-      await cdk('deploy', '--all', '--require-approval', 'never', '--outputs-file', outputsFile)
-      return JSON.parse(await readFile(outputsFile, 'utf8'))[stack.name]
-    },
+    deploy: () => cdk('deploy', '--all', '--require-approval', 'never'),
   }
 }
 

@@ -12,10 +12,12 @@ import { startDiscovery } from './discovered-mappings.ts'
 import { choosesDocker, composeCommand } from './docker.ts'
 import { makeFunctionService } from './function-service.ts'
 import { type FunctionVersions, makeFunctionVersions } from './function-versions.ts'
+import { giveHeadStart } from './head-start.ts'
 import { localCredentials, makeLambdaClient, makeLocalStackFunctions } from './localstack-functions.ts'
 import { type LocalStackOptions, localStackUrl, pythonCommand, startLocalStack } from './localstack-server.ts'
 import { findPython, installLocalStack } from './python.ts'
 import { redeployAfterRestarts } from './redeployment.ts'
+import { readOutputs } from './stack-outputs.ts'
 import { makeStandInService } from './stand-in-service.ts'
 
 /** What a deployment leaves to tell. */
@@ -47,20 +49,28 @@ export function makeLocalStackDeployer(settings: Settings, record: LocalStackRec
       return makeLocalStackFunctions(lambda, versions)
     },
     services: [standIns.service, (request) => makeFunctionService(versions!)(request)],
-    async deploy(account) {
+    async deploy(account, abort) {
       deployed = account
       const { step, signal, log } = account
-      const server = await startServer(account, record)
       const cdk = makeCdkCli(url, account, join(settings.directory, 'logs', 'cdk.log'))
       // The template takes secrets of existing databases for granted.
       const prepare = () => Promise.all([cdk.bootstrap(), createSecrets(url, account)])
-      await step('cdk bootstrap', () => timed('bootstrapSeconds', record, prepare))
+      const startLocalStack = async () => {
+        const server = await startServer(account, record)
+        await step('cdk bootstrap', () => timed('bootstrapSeconds', record, prepare))
+        return server
+      }
+      const [server] = await allOrAbort(abort, [
+        startLocalStack(),
+        giveHeadStart(account, standIns.standInFor, abort),
+      ] as const)
 
       const discovery = startDiscovery(lambda, account)
       account.schedules.push({ stop: () => void discovery.stop() })
-      const outputs = await step('cdk deploy', () => timed('deploySeconds', record, cdk.deploy)).catch((error) => {
+      await step('cdk deploy', () => timed('deploySeconds', record, cdk.deploy)).catch((error) => {
         throw standIns.failure() ?? error
       })
+      const outputs = await readOutputs(url, account.stack, signal)
       await discovery.look()
 
       const end = redeployAfterRestarts({
@@ -76,6 +86,16 @@ export function makeLocalStackDeployer(settings: Settings, record: LocalStackRec
       return outputs
     },
   }
+}
+
+/** Rejects with the first failure, after the other has ended, too; `abort` has it end soon. */
+async function allOrAbort<A, B>(
+  abort: (reason: unknown) => void,
+  work: readonly [Promise<A>, Promise<B>],
+): Promise<[A, B]> {
+  for (const each of work) each.catch(abort)
+  await Promise.allSettled(work)
+  return Promise.all(work)
 }
 
 async function createSecrets(url: string, { settings, stack }: LocalAccount): Promise<void> {

@@ -4,6 +4,8 @@ import type { StandIn } from '#localstack/assembly/stand-in.ts'
 /** Types without a local meaning that others refer to, and LocalStack does not have: by type, what their ARNs are of. */
 const places: Readonly<Record<string, { service: string; kind: string }>> = {
   'AWS::CloudWatch::Dashboard': { service: 'cloudwatch', kind: 'dashboard' },
+  'AWS::EC2::SecurityGroupEgress': { service: 'ec2', kind: 'security-group-rule' },
+  'AWS::EC2::SecurityGroupIngress': { service: 'ec2', kind: 'security-group-rule' },
   'AWS::ECS::Cluster': { service: 'ecs', kind: 'cluster' },
   'AWS::RDS::DBSubnetGroup': { service: 'rds', kind: 'subgrp' },
   'AWS::S3Tables::TableBucketPolicy': { service: 's3tables', kind: 'bucket-policy' },

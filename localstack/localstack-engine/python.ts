@@ -7,8 +7,8 @@ import { repository } from '#localstack/settings.ts'
 
 /** Pythons LocalStack runs on, the first found is taken, and the list of packages for each. */
 const locks = {
-  '3.13': 'requirements-3.12.lock',
-  '3.12': 'requirements-3.12.lock',
+  '3.13': 'requirements-3.13.lock',
+  '3.12': 'requirements-3.11.lock',
   '3.11': 'requirements-3.11.lock',
 } as const
 

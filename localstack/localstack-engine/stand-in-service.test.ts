@@ -78,6 +78,17 @@ test('a secret comes with its value, and an attachment with what the database ad
   })
 })
 
+test('what was brought up before the deployment is known when CloudFormation asks, with numbers as text', async () => {
+  const [type, serviceToken] = ['Custom::BootstrapBrokers', 'arn:aws:lambda:us-east-1:000000000000:function:brokers']
+  const properties = { ServiceToken: serviceToken, Brokers: 1, Encrypted: true }
+  const before = await standIns.standInFor(type)!.bringUp('Thing', properties, account)
+
+  const { body } = await ask(type, { ServiceToken: serviceToken, Brokers: '1', Encrypted: 'true' })
+
+  expect(body).toEqual({ ref: before.ref, attributes: before.attributes })
+  expect(account.functions.invoke).toHaveBeenCalledOnce()
+})
+
 test('a custom resource is created, left alone while it is the same, updated and deleted', async () => {
   const serviceToken = 'arn:aws:lambda:us-east-1:000000000000:function:brokers'
   const requests = () =>

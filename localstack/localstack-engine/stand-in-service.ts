@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import * as v from 'valibot'
 import { executedProperties } from '#localstack/assembly/executed-properties.ts'
 import type { LocalAccount } from '#localstack/assembly/local-account.ts'
-import type { Physical } from '#localstack/assembly/stand-in.ts'
+import type { Physical, StandIn } from '#localstack/assembly/stand-in.ts'
 import { removeCustomResource } from '#localstack/assembly/stand-ins/custom-resources.ts'
 import { standInFor } from '#localstack/assembly/stand-ins.ts'
 import type { Request, Service } from '#localstack/endpoint/exchange.ts'
@@ -20,7 +20,7 @@ const question = v.object({
 type Question = v.InferOutput<typeof question>
 
 /** What a resource was brought up with, and what it has become. */
-type Known = { properties: Record<string, unknown>; physical: Physical }
+type Known = { properties: unknown; physical: Physical }
 
 /** Their stand-ins start a server; a running one is not changed. */
 const servers: ReadonlySet<string> = new Set(['AWS::ECS::Service', 'AWS::MSK::Cluster', 'AWS::RDS::DBInstance'])
@@ -28,6 +28,8 @@ const servers: ReadonlySet<string> = new Set(['AWS::ECS::Service', 'AWS::MSK::Cl
 /** What CloudFormation within LocalStack asks about resources it does not have itself. */
 export type StandInService = {
   service: Service
+  /** The stand-ins that are asked; what they bring up otherwise is known when CloudFormation asks. */
+  standInFor: (type: string) => StandIn | undefined
   /** The first resource that could not be brought up, or undefined: CloudFormation only tells its message. */
   failure(): unknown
 }
@@ -37,19 +39,29 @@ export function makeStandInService(account: () => LocalAccount): StandInService 
   const up = new Map<string, Known>()
   let failure: unknown
 
-  async function bringUp({ type, id, properties: given }: Question): Promise<Physical> {
+  function find(type: string): StandIn | undefined {
     const standIn = standInFor(type) ?? placeholderFor(type)
-    if (standIn === undefined) throw new Error(`${id}: there is no stand-in for ${type}`)
-    const properties = executedProperties(given, standIn)
-    const before = up.get(id)
-    // LocalStack that was started again asks for what is there.
-    if (before !== undefined && isDeepStrictEqual(before.properties, properties)) return before.physical
-    if (before !== undefined && servers.has(type)) {
-      throw new Error(`${id}: a running ${type} is not changed here. Stop the stack and start it again.`)
+    if (standIn === undefined) return undefined
+    return {
+      ...standIn,
+      bringUp: async (id, given, account) => {
+        const properties = asText(given)
+        const before = up.get(id)
+        if (before !== undefined && isDeepStrictEqual(before.properties, properties)) return before.physical
+        if (before !== undefined && servers.has(type)) {
+          throw new Error(`${id}: a running ${type} is not changed here. Stop the stack and start it again.`)
+        }
+        const physical = await standIn.bringUp(id, given, account)
+        up.set(id, { properties, physical })
+        return physical
+      },
     }
-    const physical = await standIn.bringUp(id, properties, account())
-    up.set(id, { properties, physical })
-    return physical
+  }
+
+  async function bringUp({ type, id, properties }: Question): Promise<Physical> {
+    const standIn = find(type)
+    if (standIn === undefined) throw new Error(`${id}: there is no stand-in for ${type}`)
+    return standIn.bringUp(id, executedProperties(properties, standIn), account())
   }
 
   async function takeDown({ id }: Question): Promise<void> {
@@ -79,6 +91,14 @@ export function makeStandInService(account: () => LocalAccount): StandInService 
         return { status: 500, body: { message: (error as Error).message } }
       }
     },
+    standInFor: find,
     failure: () => failure,
   }
+}
+
+/** CloudFormation gives numbers and booleans as text where an attribute was one. */
+function asText(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(asText)
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, asText(item)]))
 }

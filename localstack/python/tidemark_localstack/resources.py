@@ -74,6 +74,8 @@ def _plugin(resource_type: str) -> type[CloudFormationResourceProviderPlugin]:
 
 custom_resource = _plugin("AWS::CloudFormation::CustomResource")
 dashboard = _plugin("AWS::CloudWatch::Dashboard")
+ec2_security_group_egress = _plugin("AWS::EC2::SecurityGroupEgress")
+ec2_security_group_ingress = _plugin("AWS::EC2::SecurityGroupIngress")
 ecs_cluster = _plugin("AWS::ECS::Cluster")
 ecs_service = _plugin("AWS::ECS::Service")
 ecs_task_definition = _plugin("AWS::ECS::TaskDefinition")
