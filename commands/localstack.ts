@@ -3,8 +3,8 @@ import type { StartOptions } from './start/options.ts'
 import { runStack } from './start/run-stack.ts'
 import { formatBytes } from './terminal/quantities.ts'
 
-const help = `npm run localstack [-- --rows N] [--rate R] [--no-feed] [--brokers 3] [--json]
-npm run localstack -- --once --rows N [--rate R] [--brokers 3]
+const help = `npm run localstack [-- --rows N] [--rate R] [--no-feed] [--brokers 3] [--secure] [--json]
+npm run localstack -- --once --rows N [--rate R] [--brokers 3] [--secure]
 
 The same as npm start, by another way: LocalStack is started, the CDK's own command bootstraps it and deploys the stage
 local to it through CloudFormation, and the functions are invoked through its Lambda API. Databases, Kafka, Connect and the
@@ -16,6 +16,7 @@ TIDEMARK_LOCALSTACK=python keeps to Python.
   --rate      trips a second (RECORD_RATE, or 100); 0 for as fast as possible
   --no-feed   no tables and no trips: for tables of your own
   --brokers   3 brokers that keep a copy of every record each; 1 unless told otherwise
+  --secure    brokers that are reached over TLS, by name and password
   --json      the same as lines of JSON
   --once      feeds (as fast as possible), waits until source and target are equal, compares every row and the archive
               with the topics, stops, and prints as its last line {"rows", "mismatches", "archiveMismatches", …}; 0 only

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { secretsOf } from '#localstack/assembly/existing-databases.ts'
 import { type LocalAccount, serviceUrls } from '#localstack/assembly/local-account.ts'
-import { onLoopback } from '#localstack/assembly/stand-ins/functions.ts'
+import { localVariables } from '#localstack/assembly/stand-ins/functions.ts'
 import type { Deployer } from '#localstack/open-stack.ts'
 import type { RunningService } from '#localstack/servers/supervise.ts'
 import type { Settings } from '#localstack/settings.ts'
@@ -44,7 +44,7 @@ export function makeLocalStackDeployer(settings: Settings, record: LocalStackRec
         endpointUrl: url,
         // LocalStack's open core has no MSK, and what is in its buckets is gone after a stop.
         serviceUrls: { ...serviceUrls(settings), KAFKA: host.endpointUrl },
-        localVariables: (variables) => onLoopback(variables, deployed!.addresses),
+        localVariables: (variables) => localVariables(variables, deployed!),
       })
       return makeLocalStackFunctions(lambda, versions)
     },

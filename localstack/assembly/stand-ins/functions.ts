@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { nodeRuntimes } from '#localstack/lambda-host/function-definition.ts'
-import { arn } from '../local-account.ts'
+import { arn, type LocalAccount } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
 import { makeStandIn, number } from '../stand-in.ts'
 
@@ -27,7 +27,8 @@ export const lambdaFunction = makeStandIn({
     'VpcConfig',
   ],
   attributes: ['Arn'],
-  bringUp: (_id, properties, { stack, settings, functions, addresses }) => {
+  bringUp: (_id, properties, account) => {
+    const { stack, functions } = account
     const { FunctionName: name, ReservedConcurrentExecutions: reservedConcurrency } = properties
     const ref = arn(stack, 'lambda', `function:${name}`)
     functions.add({
@@ -36,10 +37,7 @@ export const lambdaFunction = makeStandIn({
       handler: properties.Handler,
       runtime: properties.Runtime,
       codeDirectory: stack.assetDirectory(properties.Code.S3Key),
-      environment: {
-        ...onLoopback(properties.Environment.Variables, addresses),
-        ...localOverrides['AWS::Lambda::Function'](settings),
-      },
+      environment: localVariables(properties.Environment.Variables, account),
       timeoutSeconds: properties.Timeout,
       memoryMb: properties.MemorySize,
       ...(reservedConcurrency !== undefined && { reservedConcurrency }),
@@ -47,6 +45,14 @@ export const lambdaFunction = makeStandIn({
     return { ref: name, attributes: { Arn: ref } }
   },
 })
+
+/** A function's variables as they are on this machine. */
+export function localVariables(
+  variables: Record<string, string>,
+  { settings, addresses }: Pick<LocalAccount, 'settings' | 'addresses'>,
+): Record<string, string> {
+  return { ...onLoopback(variables, addresses), ...localOverrides['AWS::Lambda::Function'](settings) }
+}
 
 /** Variables in which names of the network have become what they stand for here. */
 export function onLoopback(variables: Record<string, string>, addresses: Map<string, string>): Record<string, string> {
