@@ -193,7 +193,7 @@ function portsOf(settings: Settings): Port[] {
       usedBy: 'Postgres',
       variable: 'TIDEMARK_POSTGRES_PORT',
     })),
-    ...brokerNodes(settings).flatMap(({ port, controllerPort }) => [
+    ...(settings.kafkaBootstrap === undefined ? brokerNodes(settings) : []).flatMap(({ port, controllerPort }) => [
       { number: port, usedBy: 'Kafka', variable: 'TIDEMARK_KAFKA_PORT' },
       { number: controllerPort, usedBy: "Kafka's controller", variable: 'TIDEMARK_KAFKA_PORT' },
     ]),

@@ -19,6 +19,7 @@ test('nothing set means the usual ports and the checkout’s own directory', () 
 test('a port or URL that cannot be one is refused by the name of its variable', () => {
   expect(() => readSettings({ TIDEMARK_KAFKA_PORT: '80' })).toThrow('TIDEMARK_KAFKA_PORT=80 is not a port')
   expect(() => readSettings({ TIDEMARK_KAFKA_PORT: 'kafka' })).toThrow('TIDEMARK_KAFKA_PORT=kafka')
+  expect(() => readSettings({ TIDEMARK_KAFKA_BOOTSTRAP: 'broker' })).toThrow('TIDEMARK_KAFKA_BOOTSTRAP=broker is not')
   for (const url of ['shop', 'mysql://u:p@h/d', 'postgres://h/d', 'postgres://u:p@h']) {
     expect(() => readSettings({ TIDEMARK_SOURCE_URL: url })).toThrow('TIDEMARK_SOURCE_URL is not a database URL')
   }

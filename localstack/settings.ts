@@ -19,6 +19,8 @@ export type Settings = {
   endpointPort: number
   /** LocalStack, where it is the engine. */
   localStackPort: number
+  /** Existing brokers used instead of embedded ones, `host:port,…`, in plain text. */
+  kafkaBootstrap?: string
   /** Existing databases used instead of embedded ones. */
   sourceUrl?: string
   targetUrl?: string
@@ -33,6 +35,7 @@ export const jarsDirectory = join(repository, '.tidemark', 'jars')
 /** Reads the `TIDEMARK_…` variables. Throws an Error that names the one that is malformed. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const { TIDEMARK_SOURCE_URL: sourceUrl, TIDEMARK_TARGET_URL: targetUrl } = environment
+  const kafkaBootstrap = environment['TIDEMARK_KAFKA_BOOTSTRAP']
   return {
     directory: environment['TIDEMARK_DIRECTORY'] || join(repository, '.tidemark'),
     postgresPort: port(environment, 'TIDEMARK_POSTGRES_PORT', 15432),
@@ -44,6 +47,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     catalogPort: port(environment, 'TIDEMARK_CATALOG_PORT', 18181),
     endpointPort: port(environment, 'TIDEMARK_ENDPOINT_PORT', 14566),
     localStackPort: port(environment, 'TIDEMARK_LOCALSTACK_PORT', 4566),
+    ...(kafkaBootstrap && { kafkaBootstrap: servers(kafkaBootstrap, 'TIDEMARK_KAFKA_BOOTSTRAP') }),
     ...(sourceUrl && { sourceUrl: databaseUrl(sourceUrl, 'TIDEMARK_SOURCE_URL') }),
     ...(targetUrl && { targetUrl: databaseUrl(targetUrl, 'TIDEMARK_TARGET_URL') }),
   }
@@ -68,6 +72,11 @@ function port(environment: NodeJS.ProcessEnv, name: string, usual: number): numb
   const value = Number(text)
   if (Number.isInteger(value) && value >= 1024 && value <= 65534) return value
   throw new Error(`${name}=${text} is not a port; use a number from 1024 to 65534`)
+}
+
+function servers(text: string, name: string): string {
+  if (text.split(',').every((server) => /^[^,:\s]+:\d{1,5}$/.test(server))) return text
+  throw new Error(`${name}=${text} is not a list of brokers; write host:9092,another:9092`)
 }
 
 function databaseUrl(text: string, name: string): string {

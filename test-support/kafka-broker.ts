@@ -13,6 +13,7 @@ import { findJava } from '#localstack/servers/java.ts'
 import { makeClusterId, startKafka } from '#localstack/servers/kafka.ts'
 import { repository } from '#localstack/settings.ts'
 import { freePortPairs } from './free-ports.ts'
+import { openOlderProtocol, type SpokenVersions } from './older-protocol.ts'
 
 /** A record to produce; `partition` is its topic partition. */
 export type TestRecord = { partition: number; key?: string; value?: string; headers?: Record<string, string> }
@@ -31,6 +32,8 @@ export type SecureAccess = {
 export type TestBroker = {
   /** There when it was asked for. */
   secure?: SecureAccess
+  /** API keys that clients used, with the versions of each; there where what it speaks is limited. */
+  usedVersions?: ReadonlyMap<number, ReadonlySet<number>>
   /** `host:port` */
   bootstrapServers: string
   /** Settles when the topic can be written to. */
@@ -47,8 +50,15 @@ export type TestBroker = {
   stop(): Promise<void>
 }
 
+export type TestBrokerOptions = {
+  /** With listeners for TLS beside. */
+  isSecure?: boolean
+  /** The newest versions of the protocol that it speaks to clients; absent: all it knows. */
+  speaks?: SpokenVersions
+}
+
 /** Starts it with the jars of the local engine, which Maven fetches if they are not there. */
-export async function startTestBroker({ isSecure = false } = {}): Promise<TestBroker> {
+export async function startTestBroker({ isSecure = false, speaks }: TestBrokerOptions = {}): Promise<TestBroker> {
   const directory = await mkdtemp(join(tmpdir(), 'kafka-broker-'))
   const guard = startGuard()
   // The controller listens on the next one.
@@ -73,6 +83,7 @@ export async function startTestBroker({ isSecure = false } = {}): Promise<TestBr
       ? await listenerProperties([...listeners, ...secureListeners], { authority, directory })
       : await listenerProperties(listeners)),
     'inter.broker.listener.name': 'PLAINTEXT',
+    ...(speaks && { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${saslPort}` }),
     // After a kill -9 the controller waits for the old session before it admits the new one.
     'broker.session.timeout.ms': '2000',
     'broker.heartbeat.interval.ms': '500',
@@ -97,7 +108,8 @@ export async function startTestBroker({ isSecure = false } = {}): Promise<TestBr
     guard,
     signal: new AbortController().signal,
   })
-  const bootstrapServers = `127.0.0.1:${port}`
+  const door = speaks && (await openOlderProtocol({ port: saslPort, brokerPort: port }, speaks))
+  const bootstrapServers = `127.0.0.1:${door?.port ?? port}`
   const connection = { clientId: 'test', bootstrapBrokers: [bootstrapServers] }
   const admin = new Admin({ ...connection, retries: 0 })
   // Idempotent: a retry must not write records twice that a test counts.
@@ -118,6 +130,7 @@ export async function startTestBroker({ isSecure = false } = {}): Promise<TestBr
   }
   return {
     ...(isSecure && { secure }),
+    ...(door && { usedVersions: door.used }),
     bootstrapServers,
     createTopic,
     async recreateTopic(topic, partitions) {
@@ -158,6 +171,7 @@ export async function startTestBroker({ isSecure = false } = {}): Promise<TestBr
     },
     async stop() {
       await Promise.all([admin.close(), producer.close()])
+      await door?.stop()
       await service.stop()
       guard.stop()
       await rm(directory, { recursive: true })

@@ -8,7 +8,7 @@ import {
 import { type MappingDefinition, readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
 import type { MappingEvent } from '#localstack/event-source-mapping/mapping-record.ts'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
-import { startTestBroker, type TestBroker, type TestRecord } from './kafka-broker.ts'
+import { startTestBroker, type TestBroker, type TestBrokerOptions, type TestRecord } from './kafka-broker.ts'
 
 export const eventSourceArn = 'arn:aws:kafka:eu-central-1:000000000000:cluster/tidemark/1'
 export const success: InvocationAnswer = { statusCode: 200, payload: Buffer.from('null'), logTail: '' }
@@ -40,7 +40,7 @@ export type MappedTopic = {
 }
 
 /** One broker for the test file, a new topic for each test. */
-export function useMappedTopic(brokerOptions: { isSecure?: boolean } = {}): MappedTopic {
+export function useMappedTopic(brokerOptions: TestBrokerOptions = {}): MappedTopic {
   const running: RunningEventSourceMapping[] = []
   const topic: MappedTopic = {
     broker: undefined as unknown as TestBroker,

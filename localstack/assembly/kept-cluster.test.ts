@@ -37,6 +37,19 @@ test('secure brokers are not opened to everybody by a start without the option',
   )
 })
 
+test('existing brokers are those of before, and not secured from here', async () => {
+  const kafkaBootstrap = '127.0.0.1:9092'
+  await rememberCluster({ ...settings, kafkaBootstrap })
+
+  expect(await recallCluster(settings)).toEqual({ brokers: 1, secure: false, kafkaBootstrap })
+  await expect(rememberCluster(settings)).rejects.toThrow(
+    'those of 127.0.0.1:9092, now it is one broker. Start it with TIDEMARK_KAFKA_BOOTSTRAP=127.0.0.1:9092 as before',
+  )
+  await expect(rememberCluster({ ...settings, kafkaBootstrap, secure: true })).rejects.toThrow(
+    '--secure is for brokers',
+  )
+})
+
 test('every node is formatted with the same id, also after a start that was interrupted', async () => {
   await rememberCluster(settings)
   const id = await clusterIdIn(settings)

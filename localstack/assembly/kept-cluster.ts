@@ -5,26 +5,32 @@ import { makeClusterId } from '#localstack/servers/kafka.ts'
 import type { Settings } from '#localstack/settings.ts'
 
 /** What brokers' data was made with, and what it can be used with alone. */
-export type KeptCluster = Pick<Settings, 'brokers' | 'secure'>
+export type KeptCluster = Pick<Settings, 'brokers' | 'secure' | 'kafkaBootstrap'>
 
 type Content = KeptCluster & { clusterId: string }
 
 /** The cluster the data in this directory is of; undefined where there is none. */
 export async function recallCluster(settings: Pick<Settings, 'directory'>): Promise<KeptCluster | undefined> {
   const content = await read(settings)
-  return content && { brokers: content.brokers, secure: content.secure }
+  if (content === undefined) return undefined
+  const { clusterId: _, ...kept } = content
+  return kept
 }
 
 /** Throws an Error when the data is of another number of brokers, or of brokers that let in others. */
 export async function rememberCluster(settings: Settings): Promise<void> {
   const kept = await read(settings)
-  const { brokers, secure } = settings
+  const { brokers, secure, kafkaBootstrap } = settings
+  if (secure && kafkaBootstrap !== undefined) {
+    throw new Error('--secure is for brokers of our own: it does not go with TIDEMARK_KAFKA_BOOTSTRAP')
+  }
   if (kept !== undefined && describe(kept) !== describe(settings)) {
     throw new Error(
       `This stack's topics are those of ${describe(kept)}, now it is ${describe(settings)}. Start it with ${optionsOf(kept)} as before, or run "npm run reset" first.`,
     )
   }
-  const content: Content = { brokers, secure, clusterId: kept?.clusterId ?? makeClusterId() }
+  const clusterId = kept?.clusterId ?? makeClusterId()
+  const content: Content = { brokers, secure, clusterId, ...(kafkaBootstrap && { kafkaBootstrap }) }
   await writePrivately(fileIn(settings), JSON.stringify(content))
 }
 
@@ -35,10 +41,11 @@ export async function clusterIdIn(settings: Pick<Settings, 'directory'>): Promis
 
 const fileIn = ({ directory }: Pick<Settings, 'directory'>): string => join(directory, 'cluster.json')
 
-const describe = ({ brokers, secure }: KeptCluster): string =>
-  `${brokers === 1 ? 'one' : brokers} ${secure ? 'secure ' : ''}broker${brokers === 1 ? '' : 's'}`
+const describe = ({ brokers, secure, kafkaBootstrap }: KeptCluster): string =>
+  kafkaBootstrap ?? `${brokers === 1 ? 'one' : brokers} ${secure ? 'secure ' : ''}broker${brokers === 1 ? '' : 's'}`
 
-function optionsOf({ brokers, secure }: KeptCluster): string {
+function optionsOf({ brokers, secure, kafkaBootstrap }: KeptCluster): string {
+  if (kafkaBootstrap !== undefined) return `TIDEMARK_KAFKA_BOOTSTRAP=${kafkaBootstrap}`
   const options = [...(brokers === 1 ? [] : [`--brokers ${brokers}`]), ...(secure ? ['--secure'] : [])]
   return options.length === 0 ? 'neither --brokers nor --secure' : `"${options.join(' ')}"`
 }

@@ -66,7 +66,8 @@ export function arn({ region, account }: Pick<Stack, 'region' | 'account'>, serv
 }
 
 /** Where the brokers are, as clients take it: `host:port,…`. */
-export const bootstrapServers = (settings: Pick<Settings, 'kafkaPort' | 'brokers'>): string =>
+export const bootstrapServers = (settings: Pick<Settings, 'kafkaPort' | 'brokers' | 'kafkaBootstrap'>): string =>
+  settings.kafkaBootstrap ??
   brokerNodes(settings)
     .map(({ port }) => `127.0.0.1:${port}`)
     .join(',')

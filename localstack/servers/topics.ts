@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka'
 import type { Administration } from './broker-rights.ts'
 
@@ -37,4 +38,26 @@ async function partitionsOf(admin: Admin, name: string): Promise<number | undefi
   const names = await admin.listTopics()
   if (!names.includes(name)) return undefined
   return (await admin.metadata({ topics: [name] })).topics.get(name)?.partitionsCount
+}
+
+const REACH_MS = 20_000
+
+/** Waits until existing brokers answer. Throws an Error that names them when they do not. */
+export async function reachBrokers(bootstrapServers: string, signal: AbortSignal): Promise<void> {
+  const options = { clientId: 'tidemark-engine', bootstrapBrokers: bootstrapServers.split(','), retries: 0 }
+  const admin = new Admin({ ...options, connectTimeout: 2_000 })
+  try {
+    for (const deadline = Date.now() + REACH_MS; ; await pause(200, undefined, { signal })) {
+      const failure = await admin.metadata({ topics: [] }).then(
+        () => undefined,
+        (cause: Error) => cause,
+      )
+      if (failure === undefined) return
+      if (Date.now() > deadline) {
+        throw new Error(`TIDEMARK_KAFKA_BOOTSTRAP: no broker of ${bootstrapServers} answers`, { cause: failure })
+      }
+    }
+  } finally {
+    await admin.close()
+  }
 }

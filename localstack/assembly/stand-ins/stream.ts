@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { brokerNodes } from '#localstack/servers/broker-nodes.ts'
 import { administratorAccess, startKafkaCluster } from '#localstack/servers/kafka-cluster.ts'
 import { parseProperties } from '#localstack/servers/properties-file.ts'
-import { ensureTopic } from '#localstack/servers/topics.ts'
+import { ensureTopic, reachBrokers } from '#localstack/servers/topics.ts'
 import { clusterIdIn } from '../kept-cluster.ts'
 import { arn, bootstrapServers } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
@@ -53,6 +53,11 @@ export const cluster = makeStandIn({
     if (NumberOfBrokerNodes !== settings.brokers) {
       throw new Error(`${id} has ${NumberOfBrokerNodes} brokers, the stack was started with ${settings.brokers}`)
     }
+    const ref = arn(stack, 'kafka', `cluster/${ClusterName}/00000000-0000-0000-0000-000000000000-1`)
+    if (settings.kafkaBootstrap !== undefined) {
+      await step('kafka', () => reachBrokers(settings.kafkaBootstrap!, signal))
+      return { ref, attributes: { Arn: ref } }
+    }
     const security = 'Sasl' in ClientAuthentication ? await openSecurity(account) : undefined
     const logs = join(settings.directory, 'logs')
     await mkdir(logs, { recursive: true })
@@ -73,7 +78,6 @@ export const cluster = makeStandIn({
       }),
     )
     servers.push(...started)
-    const ref = arn(stack, 'kafka', `cluster/${ClusterName}/00000000-0000-0000-0000-000000000000-1`)
     if (security) account.administrators.set(ref, administratorAccess(security))
     return { ref, attributes: { Arn: ref } }
   },
