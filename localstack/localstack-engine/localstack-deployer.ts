@@ -9,13 +9,13 @@ import type { RunningService } from '#localstack/servers/supervise.ts'
 import type { Settings } from '#localstack/settings.ts'
 import { makeCdkCli } from './cdk-cli.ts'
 import { startDiscovery } from './discovered-mappings.ts'
-import { choosesDocker, composeCommand } from './docker.ts'
+import { composeCommand } from './docker.ts'
 import { makeFunctionService } from './function-service.ts'
 import { type FunctionVersions, makeFunctionVersions } from './function-versions.ts'
 import { giveHeadStart } from './head-start.ts'
 import { localCredentials, makeLambdaClient, makeLocalStackFunctions } from './localstack-functions.ts'
 import { type LocalStackOptions, localStackUrl, pythonCommand, startLocalStack } from './localstack-server.ts'
-import { findPython, installLocalStack } from './python.ts'
+import { installLocalStack, type Python } from './python.ts'
 import { redeployAfterRestarts } from './redeployment.ts'
 import { readOutputs } from './stack-outputs.ts'
 import { makeStandInService } from './stand-in-service.ts'
@@ -27,8 +27,15 @@ export type LocalStackRecord = {
   server?: RunningService
 }
 
-/** LocalStack has the resources and is asked for the functions; our processes are what it has them run on. */
-export function makeLocalStackDeployer(settings: Settings, record: LocalStackRecord): Deployer {
+/**
+ * LocalStack has the resources and is asked for the functions; our processes are what it has them run on. It runs on
+ * `python`, or without one as a container.
+ */
+export function makeLocalStackDeployer(
+  settings: Settings,
+  record: LocalStackRecord,
+  python: Python | undefined,
+): Deployer {
   const { localStackPort: port } = settings
   const url = localStackUrl(port)
   let deployed: LocalAccount | undefined
@@ -56,7 +63,7 @@ export function makeLocalStackDeployer(settings: Settings, record: LocalStackRec
       // The template takes secrets of existing databases for granted.
       const prepare = () => Promise.all([cdk.bootstrap(), createSecrets(url, account)])
       const startLocalStack = async () => {
-        const server = await startServer(account, record)
+        const server = await startServer(account, record, python)
         await step('cdk bootstrap', () => timed('bootstrapSeconds', record, prepare))
         return server
       }
@@ -112,12 +119,16 @@ async function createSecrets(url: string, { settings, stack }: LocalAccount): Pr
   }
 }
 
-async function startServer(account: LocalAccount, record: LocalStackRecord): Promise<RunningService> {
+async function startServer(
+  account: LocalAccount,
+  record: LocalStackRecord,
+  python: Python | undefined,
+): Promise<RunningService> {
   const { settings, step, guard, signal, endpoint } = account
   const logs = join(settings.directory, 'logs')
   await mkdir(logs, { recursive: true })
   const directory = join(settings.directory, 'localstack')
-  const command = await chooseCommand(account, directory)
+  const command = python ? await installOn(python, account, directory) : composeCommand(directory)
   const server = await step('localstack', (tell) => {
     tell(localStackUrl(settings.localStackPort))
     const options = { command, directory, guard, signal, port: settings.localStackPort, engineUrl: endpoint.url }
@@ -128,15 +139,13 @@ async function startServer(account: LocalAccount, record: LocalStackRecord): Pro
   return server
 }
 
-async function chooseCommand(
+async function installOn(
+  python: Python,
   { step, signal, guard }: LocalAccount,
   directory: string,
 ): Promise<LocalStackOptions['command']> {
-  if (await choosesDocker(process.env)) return composeCommand(directory)
-  const python = await step('python', async (tell) =>
-    installLocalStack(await findPython(process.env), { signal, guard, tell }),
-  )
-  return pythonCommand(python, directory)
+  const installed = await step('python', (tell) => installLocalStack(python, { signal, guard, tell }))
+  return pythonCommand(installed, directory)
 }
 
 async function timed<T>(

@@ -1,7 +1,9 @@
 import { type Engine, type EngineOptions, startEngine } from '#localstack/engine.ts'
 import { residentBytes } from '#localstack/resident-memory.ts'
+import { choosesDocker } from './docker.ts'
 import { type LocalStackRecord, makeLocalStackDeployer } from './localstack-deployer.ts'
 import { localStackUrl } from './localstack-server.ts'
+import { findPython } from './python.ts'
 
 /** What is known of LocalStack itself. */
 export type LocalStackFigures = LocalStackRecord['took'] & {
@@ -20,7 +22,9 @@ export type LocalStackEngine = Engine & { localStack(): Promise<LocalStackFigure
  */
 export async function startLocalStackEngine(options: EngineOptions): Promise<LocalStackEngine> {
   const record: LocalStackRecord = { took: { readySeconds: 0, bootstrapSeconds: 0, deploySeconds: 0 } }
-  const engine = await startEngine(options, makeLocalStackDeployer(options.settings, record))
+  // What is missing is told before anything starts.
+  const python = (await choosesDocker(process.env)) ? undefined : await findPython(process.env)
+  const engine = await startEngine(options, makeLocalStackDeployer(options.settings, record, python))
   const pid = () => record.server?.health().pid
   return {
     ...engine,
