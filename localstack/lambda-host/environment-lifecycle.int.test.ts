@@ -117,7 +117,13 @@ test.each([
 test('a process that dies after it has answered has answered, and takes no further event', async () => {
   await add(
     'last',
-    'export const handler = async () => { setImmediate(() => setImmediate(() => process.exit(1))); return process.pid }',
+    `import { ClientRequest } from 'node:http'
+    export const handler = async () => {
+      const { end } = ClientRequest.prototype
+      ClientRequest.prototype.end = function (...args) {
+        return this.path.endsWith('/next') ? process.exit(1) : end.apply(this, args)
+      }
+      return process.pid }`,
   )
 
   const first = await invoke('last')
