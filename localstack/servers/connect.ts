@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
-import { javaEnvironment, javaOptions } from './java-options.ts'
+import { javaEnvironment, javaOptions, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
@@ -69,6 +69,7 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
   const heapMb = Number(/-Xmx(\d+)m/.exec(environment['HEAP_OPTS'] ?? '')?.[1] ?? 512)
   const run = [
     ...javaOptions({ heapMb, youngMb: Math.floor(heapMb / 4), compiler: 'thorough' }),
+    ...(await temporaryFiles(directory)),
     `-Dlog4j2.configurationFile=${log4j}`,
     '-cp',
     jars.classPath,

@@ -1,9 +1,9 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Guard } from './guard.ts'
 import { catalogMainClass } from './iceberg-catalog-program.ts'
 import type { Jars } from './jars.ts'
-import { type JavaSizing, javaEnvironment, javaOptions, quietLog } from './java-options.ts'
+import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
@@ -37,17 +37,14 @@ const SIZING: JavaSizing = { heapMb: 96, youngMb: 32, compiler: 'quick' }
  */
 export async function startIcebergCatalog(options: IcebergCatalogOptions): Promise<RunningService> {
   const { program, jars, directory, port, logFile, guard, signal } = options
-  // Staged files and SQLite's library: what a killed process leaves there is of no use.
-  const temporary = join(directory, 'temporary')
-  await rm(temporary, { recursive: true, force: true })
-  await mkdir(temporary, { recursive: true })
+  await mkdir(directory, { recursive: true })
   const file = join(directory, 'iceberg-catalog.properties')
   await writeFile(file, formatProperties({ port, ...catalogProperties(options) }))
   const run = [
     ...javaOptions(SIZING),
+    ...(await temporaryFiles(directory)),
     ...quietLog,
     ...['rest.RESTCatalogServlet=off', 'aws.s3.S3FileIO=error'].map((log) => `-D${LOG_OF_ICEBERG}.${log}`),
-    `-Djava.io.tmpdir=${temporary}`,
     ...['-cp', jars.catalogClassPath],
   ]
   return supervise({

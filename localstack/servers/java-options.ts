@@ -1,3 +1,6 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
 /** What a JVM of the stack is started with. */
 export type JavaSizing = {
   /** Largest heap, and the part of it for what is soon garbage, in MiB: without that part Connect spends its time collecting. */
@@ -23,6 +26,17 @@ export function javaOptions({ heapMb, youngMb, compiler }: JavaSizing): string[]
     '-Djava.awt.headless=true',
     '-Djava.net.preferIPv4Stack=true',
   ]
+}
+
+/**
+ * Has a JVM keep its temporary files, native libraries among them, in its server's directory; what a killed one left there
+ * goes.
+ */
+export async function temporaryFiles(directory: string): Promise<string[]> {
+  const temporary = join(directory, 'temporary')
+  await rm(temporary, { recursive: true, force: true })
+  await mkdir(temporary, { recursive: true })
+  return [`-Djava.io.tmpdir=${temporary}`, '-XX:-UsePerfData']
 }
 
 /** What a JVM that logs with SLF4J's simplest logger writes: from warnings on, with the time. */

@@ -7,7 +7,7 @@ import { type BrokerUser, scramOptions } from './broker-listeners.ts'
 import { runToEnd } from './finished-process.ts'
 import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
-import { type JavaSizing, javaEnvironment, javaOptions } from './java-options.ts'
+import { type JavaSizing, javaEnvironment, javaOptions, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
@@ -48,7 +48,8 @@ export async function startKafka(options: KafkaOptions): Promise<RunningService>
   const data = join(directory, 'data')
   const file = join(directory, 'server.properties')
   await writeFile(file, formatProperties({ ...properties, 'log.dirs': data }), { mode: 0o600 })
-  const run = [...javaOptions(SIZING), `-Dlog4j2.configurationFile=${log4j}`, '-cp', jars.classPath]
+  const temporary = await temporaryFiles(directory)
+  const run = [...javaOptions(SIZING), ...temporary, `-Dlog4j2.configurationFile=${log4j}`, '-cp', jars.classPath]
   if (!(await exists(data))) await format(run, { ...options, data })
   return supervise({
     name,

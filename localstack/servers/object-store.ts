@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
-import { type JavaSizing, javaEnvironment, javaOptions, quietLog } from './java-options.ts'
+import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
@@ -39,7 +39,12 @@ export async function startObjectStore(options: ObjectStoreOptions): Promise<Run
     'jclouds.filesystem.basedir': data,
   }
   await writeFile(file, formatProperties(properties))
-  const run = [...javaOptions(SIZING), ...quietLog, '-cp', jars.objectStoreClassPath]
+  const run = [
+    ...javaOptions(SIZING),
+    ...(await temporaryFiles(directory)),
+    ...quietLog,
+    ...['-cp', jars.objectStoreClassPath],
+  ]
   return supervise({
     name: 'object-store',
     command: {
