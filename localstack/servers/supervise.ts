@@ -146,12 +146,12 @@ function launch({ command, logFile, guard }: Service): ChildProcess {
 }
 
 async function end(child: ChildProcess, { stopSignal, stopWithinMs }: Service): Promise<void> {
-  if (!hasEnded(child)) {
-    child.kill(stopSignal)
-    const timer = setTimeout(() => child.kill('SIGKILL'), stopWithinMs)
-    await ended(child)
-    clearTimeout(timer)
-  }
+  // The number of one that ended long ago may be another program's by now.
+  if (hasEnded(child)) return
+  child.kill(stopSignal)
+  const timer = setTimeout(() => child.kill('SIGKILL'), stopWithinMs)
+  await ended(child)
+  clearTimeout(timer)
   await endGroup(child)
 }
 
