@@ -3,6 +3,8 @@ import type pg from 'pg'
 import { archiveMarks } from '#adapters/iceberg/archive-table.ts'
 import { currentSnapshot } from '#adapters/iceberg/table-metadata.ts'
 import { loadArchive, localArchive } from '#commands/archive/archive-access.ts'
+import { openSession } from '#commands/compare/database-session.ts'
+import { waitUntilVisible } from '#commands/compare/watermark.ts'
 import { feedTrips } from '#commands/feed/taxi-feed.ts'
 import { readApplied } from '#commands/rebuild/live-fence.ts'
 import type { TestPipeline } from '#test-support/pipeline.ts'
@@ -11,6 +13,8 @@ import type { TestPipeline } from '#test-support/pipeline.ts'
 export type ArchiveDelay = { readonly samples: number; readonly medianMs: number; readonly mostMs: number }
 
 const POLL_MS = 20
+/** A stack that has not got a change visible by then does not run. */
+const WAIT_MS = 120_000
 
 /** Takes one sample after the other during the load: a commit, and the first table snapshot that has it. */
 export async function measureArchiveDelay(
@@ -27,7 +31,7 @@ export async function measureArchiveDelay(
   })
   while (feeding) {
     const startedAt = performance.now()
-    const ends = await endsAfterBeacon(pipeline)
+    const ends = await endsOfCommitted(pipeline)
     while (!(await hasAll(archive, ends))) await pause(POLL_MS)
     samples.push(performance.now() - startedAt)
   }
@@ -42,26 +46,20 @@ export async function measureArchiveDelay(
 
 type Ends = ReadonlyMap<number, number>
 
-/** Offsets of the topic behind a beacon that is emitted now, and so behind every commit before it. */
-async function endsAfterBeacon({ source, target }: TestPipeline): Promise<Ends> {
-  const { rows } = await source.query<{ number: string }>('select tidemark.emit_beacon() as number')
-  const number = Number(rows[0]!.number)
-  for (;;) {
-    const { rows: lagging } = await target.query(
-      `select from tidemark.progress where consumer = 'tidemark-latest-state' and coalesce(beacon_number, 0) < $1`,
-      [number],
-    )
-    if (lagging.length === 0) break
-    await pause(POLL_MS)
-  }
-  const client = await target.connect()
+/** Offsets of the topic behind what is committed now: where the latest state stands once that is visible. */
+async function endsOfCommitted({ engine: { endpoints }, target: pool }: TestPipeline): Promise<Ends> {
+  const source = await openSession('source', endpoints.source)
+  const target = await openSession('target', endpoints.target)
+  const client = await pool.connect()
   try {
+    await waitUntilVisible({ source, target, deadline: Date.now() + WAIT_MS, onWait: () => undefined })
     const applied = await readApplied(client)
     return new Map(
       applied.filter(({ topic }) => topic === 'changes').map(({ topicPartition, to }) => [topicPartition, to]),
     )
   } finally {
     client.release()
+    await Promise.all([source.close(), target.close()])
   }
 }
 

@@ -10,7 +10,10 @@ import { runToEnd } from '#localstack/servers/finished-process.ts'
 import type { FunctionLoad, FunctionRun } from './archive-function.ts'
 import type { ArchiveStack } from './archive-stack.ts'
 
-/** Records of some 632 bytes of JSON, in events of 6 MB of base64, one at a time for each process of the function, once it is warm. */
+/**
+ * Records of some 632 bytes of JSON, in events of 6 MB of base64, one at a time for each process of the function, once it
+ * is warm.
+ */
 export type ArchiveResult = {
   /** Archived in a second by one process, then by two that share the topic partitions. */
   readonly perSecond: { readonly one: number; readonly two: number }
