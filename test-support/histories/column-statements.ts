@@ -51,7 +51,7 @@ const dropAndAdd: MakeStatements = (context) => {
 const dropColumn: MakeStatements = (context) => {
   const found = anyColumn(
     context,
-    (column, table) => !column.inherited && !table.isPartition && table.columns.length > 1 && !isKey(column, table),
+    (column, table) => !column.inherited && !table.isPartition && table.columns.length > 1,
   )
   return found === undefined ? [] : [`alter table ${quote(found.table.name)} drop ${quote(found.column.name)} cascade`]
 }
@@ -73,8 +73,7 @@ const wider: Record<string, string> = {
 const widen: MakeStatements = (context) => {
   const found = anyColumn(
     context,
-    ({ type, inherited, generated }, { isPartition, isPartitioned }) =>
-      type in wider && !inherited && !generated && !isPartition && !isPartitioned,
+    ({ type, inherited, generated }, { isPartition }) => type in wider && !inherited && !generated && !isPartition,
   )
   return found === undefined ? [] : alterType(found, wider[found.column.type]!, '')
 }
@@ -92,8 +91,8 @@ const rewritten: Record<string, [type: string, using: string]> = {
 const rewrite: MakeStatements = (context) => {
   const found = anyColumn(
     context,
-    ({ type, inherited, generated, identity }, { isPartition, isPartitioned }) =>
-      type in rewritten && !isPartitioned && !inherited && !generated && !identity && !isPartition,
+    ({ type, inherited, generated, identity }, { isPartition }) =>
+      type in rewritten && !inherited && !generated && !identity && !isPartition,
   )
   return found === undefined ? [] : alterType(found, ...rewritten[found.column.type]!)
 }
@@ -150,6 +149,27 @@ const changeKey: MakeStatements = (context) => {
   ]
 }
 
+/** A unique index is no key: its columns may be null. */
+const addUnique: MakeStatements = (context) => {
+  const found = anyColumn(
+    context,
+    ({ generated, type }, { isPartition, isPartitioned }) =>
+      !generated && !isPartition && !isPartitioned && !/\[\]|json/.test(type),
+  )
+  if (found === undefined) return []
+  const { table, column } = found
+  const [name, unique] = [quote(table.name), quote(column.name)]
+  return [
+    `delete from only ${name} where ${unique} is not null and ctid not in (select distinct on (${unique}) ctid from only ${name} order by ${unique})`,
+    `create unique index ${context.newName('u')} on ${name} (${unique})`,
+  ]
+}
+
+const dropUnique: MakeStatements = (context) => {
+  const index = context.choice.of(context.tables.flatMap(({ uniqueIndexes }) => uniqueIndexes))
+  return index === undefined ? [] : [`drop index ${quote(index)}`]
+}
+
 const replicaIdentity: MakeStatements = (context) => {
   const table = anyTable(context, ({ isPartitioned }) => !isPartitioned)
   if (table === undefined) return []
@@ -186,6 +206,8 @@ export const columnStatements = {
   addKey,
   dropKey,
   changeKey,
+  addUnique,
+  dropUnique,
   replicaIdentity,
   addLabel,
   renameLabel,

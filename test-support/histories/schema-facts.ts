@@ -25,6 +25,8 @@ export type Table = {
   /** Columns of the primary key, in its order. */
   key: string[]
   keyName: string | null
+  /** Those that are no key. */
+  uniqueIndexes: string[]
 }
 
 /** An enum of a history. */
@@ -52,7 +54,14 @@ const tablesSql = `
       where i.indrelid = c.oid and i.indisprimary
       order by k.place
     ) as key,
-    (select conname from pg_constraint where conrelid = c.oid and contype = 'p') as "keyName"
+    (select conname from pg_constraint where conrelid = c.oid and contype = 'p') as "keyName",
+    array(
+      select u.relname::text
+      from pg_index i
+      join pg_class u on u.oid = i.indexrelid
+      where i.indrelid = c.oid and i.indisunique and not i.indisprimary and i.indislive
+      order by u.oid
+    ) as "uniqueIndexes"
   from pg_class c
   where c.relnamespace = 'public'::regnamespace
     and c.relkind in ('r', 'p')

@@ -1,8 +1,16 @@
 import { anyTable, type MakeStatements, quote, type StatementContext } from './statement.ts'
 import { newType } from './values.ts'
 
-// Not timestamps: Debezium cannot read such a table in chunks, it compares the key with text.
-const keyTypes = ['integer', 'bigint', 'text', 'uuid', 'numeric'] as const
+const keyTypes = [
+  'integer',
+  'bigint',
+  'text',
+  'uuid',
+  'numeric',
+  'date',
+  'timestamp without time zone',
+  'timestamp with time zone',
+] as const
 
 const createKeyed: MakeStatements = (context) => {
   const { choice } = context
@@ -14,7 +22,7 @@ const createKeyed: MakeStatements = (context) => {
     key,
     ...second,
     ...plainColumns(context),
-    `primary key (${isComposite ? choice.of(['id, part', 'part, id']) : 'id'})`,
+    `primary key (${isComposite ? choice.of(['id, part', 'part, id']) : 'id'})${choice.chance(10) ? ' deferrable' : ''}`,
   ]
   return [`create table ${context.newName('t')} (${columns.join(', ')})`]
 }

@@ -42,6 +42,7 @@ export function valueFor(type: string, choice: Choice, enums: Enum[]): string {
     case 'uuid':
       return `md5((g + ${choice.below(50)})::text)::uuid`
     case 'timestamp with time zone':
+    case 'timestamp without time zone':
       return choice.of(times)!
     case 'date':
       return choice.of(["'2020-02-29'", "'1999-12-31'", "'infinity'", "'2024-01-01'::date + g"])!
@@ -62,6 +63,7 @@ export function keyValueOf(type: string, choice: Choice): string {
   if (base === 'text' || base === 'character varying') return `${choice.of([`'k'`, `'Ä '`, `''`])} || ${number}`
   if (base === 'numeric') return choice.chance(50) ? `${number}::numeric` : `(${number} * 1.0)`
   if (base === 'timestamp with time zone') return `'2020-01-01 00:00+00'::timestamptz + ${number} * interval '1 hour'`
+  if (base === 'timestamp without time zone') return `'2020-01-01 00:00'::timestamp + ${number} * interval '1 minute'`
   if (base === 'date') return `'2020-01-01'::date + ${number}::integer`
   return number
 }
