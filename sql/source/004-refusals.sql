@@ -68,29 +68,6 @@ begin
           and i.indisprimary
       )
     union all
-    -- Debezium takes such an index for the key, whose values are not those of one row; then changes that it sends again
-    -- cannot be told (docs/decisions/006).
-    (
-      select 1, 0, format('it has no primary key but the unique index %I, by which its changes cannot be told apart', u.relname),
-        case
-          when i.indisprimary then format('alter table %1$s drop constraint %2$I, add primary key (%3$s)', this.name, u.relname,
-            string_agg(format('%I', a.attname), ', ' order by k.place))
-          when bool_and(a.attnotnull) is true and i.indpred is null
-            then format('alter table %s add primary key (%s)', this.name, string_agg(format('%I', a.attname), ', ' order by k.place))
-          else format('alter table %s add column row_id bigint generated always as identity primary key', this.name)
-        end
-      from this
-      join pg_index i on i.indrelid = this.oid and i.indisunique
-      join pg_class u on u.oid = i.indexrelid
-      cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
-      left join pg_attribute a on a.attrelid = this.oid and a.attnum = k.attnum
-      where not exists (select from key)
-        and k.place <= i.indnkeyatts
-      group by this.name, u.relname, i.indexrelid, i.indimmediate, i.indisprimary, i.indpred
-      order by i.indisprimary desc, bool_and(a.attnotnull) is true desc, i.indexrelid
-      limit 1
-    )
-    union all
     select 2, 0, 'row-level security hides rows from tidemark_capture',
       format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
     from this

@@ -896,6 +896,40 @@ public class PostgresConnection extends JdbcConnection {
         return false;
     }
 
+    // Tidemark: begin
+    /**
+     * The columns by which rows are told apart: those of a primary key that is not deferrable, without the ones that its
+     * index only includes. An update of several rows may give two of them one key for a moment where it is deferrable.
+     */
+    @Override
+    public List<String> readPrimaryKeyNames(DatabaseMetaData metadata, TableId id) throws SQLException {
+        return prepareQueryAndMap(
+                "select a.attname from pg_catalog.pg_index i "
+                        + "join pg_catalog.pg_class c on c.oid = i.indrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+                        + "cross join unnest(i.indkey::pg_catalog.int2[]) with ordinality as k (attnum, place) "
+                        + "join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum "
+                        + "where n.nspname = ? and c.relname = ? and i.indisprimary and i.indimmediate and k.place <= i.indnkeyatts "
+                        + "order by k.place",
+                statement -> {
+                    statement.setString(1, id.schema());
+                    statement.setString(2, id.table());
+                },
+                result -> {
+                    final List<String> columns = new ArrayList<>();
+                    while (result.next()) {
+                        columns.add(result.getString(1));
+                    }
+                    return columns;
+                });
+    }
+
+    /** None: a unique index is no key. Its columns may be null, and its rows are told apart by all their values. */
+    @Override
+    public List<String> readTableUniqueIndices(DatabaseMetaData metadata, TableId id) {
+        return new ArrayList<>();
+    }
+
+    // Tidemark: end
     /**
      * Retrieves all {@code TableId}s in a given database catalog, including partitioned tables.
      *
