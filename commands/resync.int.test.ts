@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { makeCapturePendingTables } from '#lambdas/capture-tables/capture-pending-tables.ts'
+import { eventually } from '#test-support/eventually.ts'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 import { main } from './resync.ts'
 
@@ -40,7 +41,7 @@ test('a table is read again as a new generation, which its contract says at once
 
 test('--wait ends when the table is captured again', async () => {
   const waiting = run('public.orders', '--wait', '--json')
-  await expect.poll(() => source.state('public.orders')).toMatchObject({ state: 'pending' })
+  await eventually(async () => expect(await source.state('public.orders')).toMatchObject({ state: 'pending' }))
 
   await capture()
 

@@ -3,7 +3,8 @@ import { makeLatestState } from '#adapters/postgres/latest-state.ts'
 import { makeApplyLatestState } from '#lambdas/apply-latest-state/apply-latest-state.ts'
 import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { eventually, failure, success, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { eventually } from '#test-support/eventually.ts'
+import { failure, success, useMappedTopic } from '#test-support/mapped-topic.ts'
 
 const topic = useMappedTopic()
 let target: TestDatabase

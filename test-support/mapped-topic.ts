@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import {
   type EventSourceMappingOptions,
   type RunningEventSourceMapping,
@@ -8,6 +8,7 @@ import {
 import { type MappingDefinition, readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
 import type { MappingEvent } from '#localstack/event-source-mapping/mapping-record.ts'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import { eventually } from './eventually.ts'
 import { startTestBroker, type TestBroker, type TestBrokerOptions, type TestRecord } from './kafka-broker.ts'
 
 export const eventSourceArn = 'arn:aws:kafka:eu-central-1:000000000000:cluster/tidemark/1'
@@ -113,6 +114,3 @@ export const records = (partition: number, count: number): TestRecord[] =>
 
 /** 0, 1, 2 … below `count`. */
 export const upTo = (count: number): number[] => Array.from({ length: count }, (_, offset) => offset)
-
-/** Settles when `check` no longer throws. */
-export const eventually = <T>(check: () => T, timeout = 15_000) => vi.waitFor(check, { timeout, interval: 10 })

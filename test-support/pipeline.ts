@@ -56,13 +56,13 @@ export async function startPipeline(
   }
 }
 
-/** Waits until `condition` gives a value other than undefined and false; throws with `what` after a minute. */
+/** Waits until `condition` gives a value other than undefined and false; throws with `what` after two minutes. */
 export async function eventually<T>(what: string, condition: () => Promise<T | undefined | false>): Promise<T> {
-  const deadline = Date.now() + 60_000
+  const deadline = Date.now() + 120_000
   for (;;) {
     const value = await condition()
     if (value !== undefined && value !== false) return value
-    if (Date.now() > deadline) throw new Error(`${what} did not happen within a minute`)
+    if (Date.now() > deadline) throw new Error(`${what} did not happen within two minutes`)
     await pause(50)
   }
 }

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { eventually } from '#test-support/eventually.ts'
 import { type DatabaseCredentials, makePool } from './connect.ts'
 
 let database: TestDatabase
@@ -75,7 +76,7 @@ test('an idle connection the server ends leaves the pool and does not end the pr
     secret.username,
   ])
 
-  await expect.poll(() => pool.totalCount).toBe(0)
+  await eventually(() => expect(pool.totalCount).toBe(0))
 
   await expect(pool.query('select')).resolves.toMatchObject({ rowCount: 1 })
 })

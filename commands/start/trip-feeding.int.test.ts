@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { eventually } from '#test-support/eventually.ts'
 import { startTripFeeding } from './trip-feeding.ts'
 
 let source: TestDatabase
@@ -28,17 +29,17 @@ const trips = async () =>
 
 test('trips follow when their table is captured, and go on when the connection is lost', async () => {
   const feeding = feed()
-  await vi.waitFor(async () => expect(await trips()).toBe(0), { timeout: 10_000 })
+  await eventually(async () => expect(await trips()).toBe(0))
   await source.pool.query(`update tidemark.captured_table set state = 'captured', complete = true`)
 
   expect(await feeding.begun).toBe(0)
-  await vi.waitFor(() => expect(feeding.fed()).toBeGreaterThan(20), { timeout: 10_000 })
+  await eventually(() => expect(feeding.fed()).toBeGreaterThan(20))
   await source.pool.query(`
     select pg_terminate_backend(pid)
     from pg_stat_activity
     where application_name = 'tidemark-feed'
       and datname = current_database()`)
-  await vi.waitFor(() => expect(feeding.lastError()).toBeDefined(), { timeout: 10_000, interval: 5 })
+  await eventually(() => expect(feeding.lastError()).toBeDefined())
   await feeding.done
 
   expect(feeding.fed()).toBe(200)
@@ -52,7 +53,7 @@ test('a later feed says which trips are its own, and an abort ends it with those
   const feeding = feed({ rows: 100_000, signal: abort.signal })
 
   const last = await feeding.begun
-  await vi.waitFor(() => expect(feeding.fed()).toBeGreaterThan(0), { timeout: 10_000 })
+  await eventually(() => expect(feeding.fed()).toBeGreaterThan(0))
   abort.abort(new Error('interrupted'))
   await expect(feeding.done).rejects.toThrow('interrupted')
 

@@ -1,4 +1,5 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
+import { eventually } from '#test-support/eventually.ts'
 import { observeRepeatedly } from './repeated-observation.ts'
 
 test('a look that fails tells why and leaves what was seen before', async () => {
@@ -14,7 +15,7 @@ test('a look that fails tells why and leaves what was seen before', async () => 
     1,
     (value) => seen.push(value),
   )
-  await vi.waitFor(() => expect(states.length).toBeGreaterThan(3))
+  await eventually(() => expect(states.length).toBeGreaterThan(3))
   await observation.stop()
 
   expect(states.slice(1, 4)).toEqual([{ value: 1 }, { value: 1, error: 'connection refused' }, { value: 2 }])
@@ -31,7 +32,7 @@ test('once stopped, no look is under way any more', async () => {
     underWay -= 1
   }, 1)
 
-  await vi.waitFor(() => expect(underWay === 1 && looks > 1).toBe(true))
+  await eventually(() => expect(underWay === 1 && looks > 1).toBe(true))
   await observation.stop()
 
   expect(underWay).toBe(0)

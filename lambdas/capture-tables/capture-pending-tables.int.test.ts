@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { confirmLog, markChunk, readSignals } from '#test-support/debezium-stand-in.ts'
+import { eventually } from '#test-support/eventually.ts'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 import { makeCapturePendingTables } from './capture-pending-tables.ts'
 
@@ -263,11 +264,11 @@ test('a run that meets another one waits for it and looks again; a third one lea
   await run('create table a (id int primary key)')
   await application.query('begin; insert into a values (1)')
   const first = capture(1_000)
-  await expect.poll(() => source.published()).toEqual(['public.a'])
+  await eventually(async () => expect(await source.published()).toEqual(['public.a']))
   const second = capture(2_000)
   const turns = `select from pg_locks where locktype = 'advisory' and database = (
     select oid from pg_database where datname = current_database())`
-  await expect.poll(async () => (await run(turns)).rowCount).toBe(2)
+  await eventually(async () => expect((await run(turns)).rowCount).toBe(2))
 
   const third = await capture()
   await run('create table b (id int primary key)')

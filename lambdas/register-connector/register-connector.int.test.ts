@@ -3,6 +3,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { connectApi } from '#adapters/connect/connect-api.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { eventually } from '#test-support/eventually.ts'
 import { type FakeConnect, running, startFakeConnect, state } from '#test-support/fake-connect.ts'
 import { lastingPool } from '#test-support/lasting-pool.ts'
 import { registerConnector } from './register-connector.ts'
@@ -222,7 +223,7 @@ async function readSlot(name: string): Promise<{ pid: number; stop(): Promise<vo
     const { rows } = await source.pool.query('select active_pid from pg_replication_slots where slot_name = $1', [name])
     return rows[0].active_pid
   }
-  await expect.poll(activePid, { timeout: 10_000 }).not.toBeNull()
+  await eventually(async () => expect(await activePid()).not.toBeNull())
   const pid = await activePid()
   return {
     pid: pid!,

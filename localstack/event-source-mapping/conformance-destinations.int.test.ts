@@ -5,7 +5,8 @@ import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/clien
 import { Consumer, MessagesStreamModes } from '@platformatic/kafka'
 import { expect, onTestFinished, test } from 'vitest'
 import { startArchiveServers } from '#test-support/archive-servers.ts'
-import { collector, eventually, failure, records, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { eventually } from '#test-support/eventually.ts'
+import { collector, failure, records, useMappedTopic } from '#test-support/mapped-topic.ts'
 
 // Source of each test: "Capturing discarded batches for Amazon MSK and self-managed Apache Kafka event sources" and
 // "Using a Kafka topic as an on-failure destination".

@@ -1,14 +1,7 @@
 import { Producer } from '@platformatic/kafka'
 import { expect, test, vi } from 'vitest'
-import {
-  collector,
-  eventSourceArn,
-  eventually,
-  records,
-  success,
-  upTo,
-  useMappedTopic,
-} from '#test-support/mapped-topic.ts'
+import { eventually } from '#test-support/eventually.ts'
+import { collector, eventSourceArn, records, success, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
 
 // Source of each test: a page of the AWS Lambda developer guide, or the text of its API.
 

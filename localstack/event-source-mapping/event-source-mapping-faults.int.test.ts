@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
+import { eventually } from '#test-support/eventually.ts'
 import { makeFunctionBundles } from '#test-support/function-bundle.ts'
 import {
   collector,
   type Delivered,
-  eventually,
   failure,
   type Invoke,
   records,
@@ -51,7 +51,7 @@ test('kill -9 of the broker loses nothing: the mapping goes on when it is back, 
 
   topic.broker.kill()
   await eventually(() => expect(mapping.state()).toBe('Reconnecting'))
-  for (const partition of [0, 1]) await eventually(() => topic.produce(records(partition, 50)), 30_000)
+  for (const partition of [0, 1]) await eventually(() => topic.produce(records(partition, 50)))
 
   await topic.committed([100, 100])
   expect(mapping.state()).toBe('Enabled')
@@ -142,7 +142,7 @@ test('members that come and go while the function fails, splits and discards los
   await eventually(() => expect(second.metrics().records).toBeGreaterThan(0))
   await first.delete()
   await produce()
-  await eventually(async () => expect(await topic.groupOffsets()).toEqual([60, 60, 60, 60]), 45_000)
+  await eventually(async () => expect(await topic.groupOffsets()).toEqual([60, 60, 60, 60]))
 
   for (const partition of [0, 1, 2, 3]) {
     const of = delivered.filter((each) => each.partition === partition).map(({ offset }) => offset)

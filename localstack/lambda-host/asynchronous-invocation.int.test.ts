@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
+import { eventually } from '#test-support/eventually.ts'
 import { useHostedFunctions } from '#test-support/hosted-functions.ts'
 import type { ServiceMessage } from './invocation-record.ts'
 
@@ -28,14 +29,11 @@ const recorder = `import { appendFileSync } from 'node:fs'
     return 'done' }`
 
 async function callsIn(codeDirectory: string, count: number): Promise<{ event: never; awsRequestId: string }[]> {
-  return vi.waitFor(
-    async () => {
-      const lines = (await readFile(`${codeDirectory}/calls`, 'utf8')).trim().split('\n')
-      expect(lines.length).toBeGreaterThanOrEqual(count)
-      return lines.map((line) => JSON.parse(line))
-    },
-    { timeout: 10_000, interval: 20 },
-  )
+  return eventually(async () => {
+    const lines = (await readFile(`${codeDirectory}/calls`, 'utf8')).trim().split('\n')
+    expect(lines.length).toBeGreaterThanOrEqual(count)
+    return lines.map((line) => JSON.parse(line))
+  })
 }
 
 test('an Event is answered at once with 202, waits for concurrency, and is tried three times under one id', async () => {
@@ -46,7 +44,7 @@ test('an Event is answered at once with 202, waits for concurrency, and is tried
     expect(answer).toMatchObject({ statusCode: 202, payload: Buffer.alloc(0) })
   }
 
-  await vi.waitFor(() => expect(hosted.lines.join()).toContain('event discarded, the function failed 3 times'), 5_000)
+  await eventually(() => expect(hosted.lines.join()).toContain('event discarded, the function failed 3 times'))
   const calls = await callsIn(codeDirectory, 5)
   const ids = (n: string) => calls.filter(({ event }) => event['n'] === n).map(({ awsRequestId }) => awsRequestId)
   expect([ids('a').length, ids('b').length, ids('c').length]).toEqual([1, 3, 1])
@@ -138,7 +136,7 @@ test('records for services are handed to what delivers there; a service that not
 
   await send('worker', { fail: true })
 
-  await vi.waitFor(() => expect(delivered).toHaveLength(1), 5_000)
+  await eventually(() => expect(delivered).toHaveLength(1))
   expect(delivered[0]).toMatchObject({
     service: 's3',
     arn: 'arn:aws:s3:::failures',
@@ -156,8 +154,5 @@ test('a record that cannot be delivered is in the log', async () => {
 
   await send('worker', {})
 
-  await vi.waitFor(
-    () => expect(hosted.lines.join('\n')).toMatch(/could not be delivered to .*:nobody: .*not found/),
-    5_000,
-  )
+  await eventually(() => expect(hosted.lines.join('\n')).toMatch(/could not be delivered to .*:nobody: .*not found/))
 })

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
+import { eventually } from '#test-support/eventually.ts'
 import { processAlive, useHostedFunctions } from '#test-support/hosted-functions.ts'
 
 // Source where no other is named: AWS Lambda developer guide, "Understanding the Lambda execution environment lifecycle".
@@ -28,7 +29,7 @@ test('a function that takes longer than its timeout is ended with all it started
   expect(logTail).toMatch(/\d{4}-\d\d-\d\dT[\d:.]+Z [0-9a-f-]{36} Task timed out after 1\.00 seconds\n/)
   expect(logTail).toMatch(/\tStatus: timeout\n$/)
   const child = Number(/\t(\d+)$/m.exec(logTail)![1])
-  await vi.waitFor(() => expect(processAlive(child)).toBe(false))
+  await eventually(() => expect(processAlive(child)).toBe(false))
   expect(after.functionError).toBeUndefined()
   expect(after.payload).not.toBe(before.payload)
 })

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, expect, test, vi } from 'vitest'
+import { eventually } from '#test-support/eventually.ts'
 import { processAlive, useHostedFunctions } from '#test-support/hosted-functions.ts'
 import { makeFunctionHost } from './function-host.ts'
 
@@ -159,7 +160,7 @@ test('a process without work ends after a while', async () => {
   idle.add(await hosted.bundles.write('rare', 'export const handler = async () => process.pid'))
 
   const first = await idle.invoke('rare', Buffer.from('{}'))
-  await vi.waitFor(() => expect(idle.list()[0]!.processes).toEqual([]), 5_000)
+  await eventually(() => expect(idle.list()[0]!.processes).toEqual([]))
   const second = await idle.invoke('rare', Buffer.from('{}'))
 
   expect(second.functionError).toBeUndefined()
@@ -187,5 +188,5 @@ test('functions end with their host, also when both are busy and the host is kil
 
   owner.kill('SIGKILL')
 
-  await vi.waitFor(() => expect(processAlive(pid)).toBe(false), 5_000)
+  await eventually(() => expect(processAlive(pid)).toBe(false))
 })

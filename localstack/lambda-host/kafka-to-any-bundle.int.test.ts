@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { eventually } from '#test-support/eventually.ts'
 import { useHostedFunctions } from '#test-support/hosted-functions.ts'
-import { eventually, records, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { records, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
 
 const topic = useMappedTopic()
 const hosted = useHostedFunctions()

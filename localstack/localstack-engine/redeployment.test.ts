@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { ServiceHealth } from '#localstack/servers/supervise.ts'
+import { eventually } from '#test-support/eventually.ts'
 import { redeployAfterRestarts } from './redeployment.ts'
 
 function watch(deploy: () => Promise<void>) {
@@ -24,7 +25,7 @@ test('what was deployed is deployed again once LocalStack answers after a restar
   const whileAway = deploy.mock.calls.length
   health.state = 'healthy'
 
-  await vi.waitFor(() => expect(deploy).toHaveBeenCalled(), 5_000)
+  await eventually(() => expect(deploy).toHaveBeenCalled())
   expect([whileAway, deploy.mock.calls.length]).toEqual([0, 1])
 })
 
@@ -34,6 +35,6 @@ test('a deployment that fails is tried again', async () => {
 
   health.restarts = 1
 
-  await vi.waitFor(() => expect(deploy).toHaveBeenCalledTimes(2), 5_000)
+  await eventually(() => expect(deploy).toHaveBeenCalledTimes(2))
   expect(failures).toEqual(['cdk bootstrap ended with exit code 1'])
 })

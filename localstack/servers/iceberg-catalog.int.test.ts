@@ -1,6 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
+import { eventually } from '#test-support/eventually.ts'
 
 /** What is read of an answer. */
 type Answer = {
@@ -107,7 +108,7 @@ describe('a commit', () => {
     }
 
     const committing = commitUntilKilled()
-    await vi.waitUntil(() => taken.length >= 10, { timeout: 30_000, interval: 5 })
+    await eventually(() => expect(taken.length).toBeGreaterThanOrEqual(10))
     const restarted = servers.killAndRestart('iceberg-catalog')
     killed = true
     await Promise.all([committing, restarted])

@@ -1,5 +1,6 @@
 import { Admin } from '@platformatic/kafka'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually } from '#test-support/eventually.ts'
 import {
   greetingAt,
   logIn,
@@ -112,7 +113,7 @@ test('killed with kill -9 it comes back with its records, users and rights', asy
 
   broker.kill()
 
-  await expect.poll(() => refusal(write(servers, as(writer), 'orders', 'after')), { timeout: 30_000 }).toBe('let in')
+  await eventually(async () => expect(await refusal(write(servers, as(writer), 'orders', 'after'))).toBe('let in'))
   const values = await read(servers, as(reader), { topic: 'orders', groupId: 'readers', count: 3 })
   expect(values).toEqual(['first', 'acknowledged', 'after'])
   expect(await refusal(write(servers, as(reader), 'orders', 'x'))).toMatch(/authoriz/i)

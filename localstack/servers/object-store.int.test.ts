@@ -8,6 +8,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
+import { eventually } from '#test-support/eventually.ts'
 
 let servers: ArchiveServers
 let s3: S3Client
@@ -94,7 +95,7 @@ test('after a kill -9 every object that was acknowledged is there, and what has 
   }
 
   const writers = Array.from({ length: 4 }, (_, number) => writer(number))
-  await vi.waitUntil(() => written.length >= 12, { timeout: 30_000, interval: 5 })
+  await eventually(() => expect(written.length).toBeGreaterThanOrEqual(12))
   const restarted = servers.killAndRestart('object-store')
   killed = true
   await Promise.all(writers)

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { openRecordPublisher } from '#adapters/kafka/record-publisher.ts'
 import { readTopicEnds, readTopics } from '#commands/start/topic-records.ts'
-import { collector, eventually, records, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { eventually } from '#test-support/eventually.ts'
+import { collector, records, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
 import { redpandaVersions } from '#test-support/older-protocol.ts'
 import { ensureTopic } from './topics.ts'
 
