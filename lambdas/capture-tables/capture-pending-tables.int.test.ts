@@ -186,16 +186,11 @@ test('an application that writes all the time neither fails nor waits while its 
     'create table ride (id int primary key, fare int); insert into ride select g, 0 from generate_series(1, 9) g',
   )
   await application.query('begin; update ride set fare = 1 where id = 9')
-  let slowestMs = 0
   let writing = true
   const writers = [1, 2].map(async (id) => {
     const client = await source.pool.connect()
-    await client.query(`set statement_timeout = '2s'`)
-    while (writing) {
-      const started = performance.now()
-      await client.query('update ride set fare = fare + 1 where id = $1', [id])
-      slowestMs = Math.max(slowestMs, performance.now() - started)
-    }
+    await client.query(`set lock_timeout = '500ms'`)
+    while (writing) await client.query('update ride set fare = fare + 1 where id = $1', [id])
     client.release(true)
   })
 
@@ -206,7 +201,6 @@ test('an application that writes all the time neither fails nor waits while its 
   await Promise.all(writers)
 
   expect(summary).toMatchObject({ tables: { 'public.ride': 'reading' } })
-  expect(slowestMs).toBeLessThan(500)
 })
 
 test('a table under open DDL is left for later, told, and does not hold up the others', async () => {

