@@ -77,6 +77,12 @@ test('an update whose before image has another key ends the row of that key', ()
   expect(rowsOf(log)).toEqual(new Map([[2, 'b']]))
 })
 
+test('a beacon that says that contracts are missing asks for capture', () => {
+  const said = (contractsMissing: boolean) =>
+    planBatch(new ChangeLog().beacon(1, { contractsMissing }).records, contextOf()).awaitsCapture
+  expect([said(true), said(false)]).toEqual([true, false])
+})
+
 test('a table whose contract says it is pending asks for capture', () => {
   const log = new ChangeLog().contract(ordersContract({ published: false }))
   expect(planBatch(log.records, contextOf()).awaitsCapture).toBe(true)

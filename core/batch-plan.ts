@@ -84,7 +84,7 @@ export type BatchPlan = {
   readonly committedAtMs: number[]
   /** Changes of rows, reads included. */
   changes: number
-  /** A table waits to be added to the publication. */
+  /** A table waits to be added to the publication, or for a contract that could not be written. */
   awaitsCapture: boolean
 }
 
@@ -269,6 +269,7 @@ class BatchPlanner {
     // Rows read by the initial snapshot follow the beacon that it reads: only a streamed one is a watermark.
     if (position.phase === 1) {
       keyless.ledger.beacon(beacon)
+      this.plan.awaitsCapture ||= beacon.contractsMissing
       if (beacon.number > (this.plan.beacon?.number ?? 0)) this.plan.beacon = beacon
       return
     }

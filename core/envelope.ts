@@ -55,6 +55,8 @@ export type Beacon = {
   readonly emittedAt: string
   /** How far the slot was confirmed: nothing committed before it will be delivered again. */
   readonly confirmedLsn: string | null
+  /** DDL went through whose contract could not be written: the next capture writes it. */
+  readonly contractsMissing: boolean
   /** The snapshot of the reading that read it, as pg_snapshot writes it; null for a streamed one. */
   readonly readSnapshot: string | null
   /** The generation that the reading is of; null for the initial one, which reads every table. */
@@ -199,6 +201,7 @@ function readBeacon(row: WireRow, epoch: number): Beacon {
     topicPartitions: Number(body['topicPartitions']),
     emittedAt: String(row['emitted_at']),
     confirmedLsn: typeof body['confirmedLsn'] === 'string' ? body['confirmedLsn'] : null,
+    contractsMissing: body['contractsMissing'] === true,
     readSnapshot: typeof body['snapshot'] === 'string' ? body['snapshot'] : null,
     reading: (body['reading'] as Beacon['reading'] | undefined) ?? null,
   }

@@ -52,6 +52,7 @@ const beacon = (number: number, lsn: number, confirmed: number | null): Beacon =
   topicPartitions: 1,
   emittedAt: '',
   confirmedLsn: confirmed === null ? null : formatLsn(confirmed),
+  contractsMissing: false,
   readSnapshot: null,
   reading: null,
 })

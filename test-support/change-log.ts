@@ -123,8 +123,11 @@ export class ChangeLog {
     return this.#envelope('r', null, row, { lsn, epoch, snapshot: 'true', schema: 'tidemark', table: 'table_contract' })
   }
 
-  beacon(number: number, { slot = 0, systemIdentifier = '7001', lsn = '0/10', topicPartitions = 1 } = {}): this {
-    const body = JSON.stringify({ systemIdentifier, lsn, topicPartitions })
+  beacon(
+    number: number,
+    { slot = 0, systemIdentifier = '7001', lsn = '0/10', topicPartitions = 1, contractsMissing = false } = {},
+  ): this {
+    const body = JSON.stringify({ systemIdentifier, lsn, topicPartitions, contractsMissing })
     const row = { slot, number, body, emitted_at: '2024-01-01T00:00:00Z' }
     return this.#envelope('u', null, row, { lsn: parseLsn(lsn), schema: 'tidemark', table: 'beacon' })
   }

@@ -36,7 +36,7 @@ export function readUncapturedTables(source: DatabaseSession): Promise<Uncapture
     order by name`)
 }
 
-/** The tables whose rows are not all on their way yet, and what each waits for. */
+/** The tables whose rows are not all on their way yet, or may not be those of their contract, and what each waits for. */
 export function readTablesUnderWay(source: DatabaseSession): Promise<{ name: string; why: string }[]> {
   return source.query(`
     select t.schema_name || '.' || t.table_name as name,
@@ -57,6 +57,12 @@ export function readTablesUnderWay(source: DatabaseSession): Promise<{ name: str
     ) as newest on true
     where t.state not in ('captured', 'refused')
       or t.state = 'captured' and not (newest.contract ->> 'dropped')::boolean and not (newest.contract ->> 'complete')::boolean
+    union
+    select n.nspname || '.' || c.relname, 'waits for a contract that could not be written: ' || f.message
+    from tidemark.contract_failure f
+    join pg_class c on f.relation = c.oid::bigint
+      or f.relation = 0 and c.oid in (select relation::oid from tidemark.captured_table)
+    join pg_namespace n on n.oid = c.relnamespace
     order by name`)
 }
 

@@ -215,6 +215,20 @@ test('a table that is being read again is waited for, and said to be when the ti
   expect(isEqual(await compare({ onProgress: () => void complete() }))).toBe(true)
 })
 
+test('a table whose contract could not be written is waited for, and said to be when the time is up', async () => {
+  const relation = await relationOf('public.item')
+  await pipeline.source.pool.query(
+    `insert into tidemark.contract_failure (relation, message) values (${relation}, 'canceled')`,
+  )
+  const written = () => pipeline.source.pool.query('delete from tidemark.contract_failure')
+
+  await expect(compare({ waitMs: 100 })).rejects.toThrow(
+    'gave up waiting for public.item, which waits for a contract that could not be written: canceled',
+  )
+  expect(isEqual(await compare({ table: 'public.translation', waitMs: 2_000 }))).toBe(true)
+  expect(isEqual(await compare({ onProgress: () => void written() }))).toBe(true)
+})
+
 async function relationOf(table: string): Promise<number> {
   const { rows } = await pipeline.source.pool.query('select $1::regclass::oid::int8::int as relation', [table])
   return rows[0].relation

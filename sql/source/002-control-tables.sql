@@ -65,14 +65,16 @@ comment on column tidemark.captured_table.awaited is 'virtual transactions that 
 comment on column tidemark.captured_table.signal_id is 'the signal that has Debezium read its rows';
 comment on column tidemark.captured_table.seen_marks is 'marks that Debezium had set for the signal when the log was at seen_lsn';
 
--- Contracts that an event trigger could not write. The application's DDL went through all the same.
+-- Contracts that an event trigger could not write, as often as it could not: who notes it waits for nobody. The
+-- application's DDL went through all the same.
 create table if not exists tidemark.contract_failure (
-  relation bigint primary key,
+  relation bigint not null,
   message text not null,
   -- The rows were computed anew, and that could not be noted either.
   rewritten boolean not null default false,
   failed_at timestamptz not null default now()
 );
+alter table tidemark.contract_failure drop constraint if exists contract_failure_pkey;
 
 grant select on tidemark.table_contract, tidemark.beacon to tidemark_capture;
 grant select, insert on tidemark.signal to tidemark_capture;

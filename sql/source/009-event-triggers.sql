@@ -8,12 +8,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into tidemark.contract_failure as f (relation, message, rewritten)
-  values (of_relation, failure, was_rewritten)
-  on conflict (relation) do update
-  set message = excluded.message,
-      rewritten = f.rewritten or excluded.rewritten,
-      failed_at = now();
+  insert into tidemark.contract_failure (relation, message, rewritten, failed_at)
+  values (of_relation, failure, was_rewritten, clock_timestamp());
 exception when others then
   raise warning 'tidemark could not note that a contract is missing: % (%)', failure, sqlerrm;
 end

@@ -27,7 +27,11 @@ begin
     'confirmedLsn', (
       select r.confirmed_flush_lsn from pg_replication_slots r where r.slot_name = 'tidemark_e' || s.epoch
     ),
-    'topicPartitions', s.topic_partitions
+    'topicPartitions', s.topic_partitions,
+    -- The next capture writes them; a second later, lest it comes as often as beacons while DDL is open.
+    'contractsMissing', exists (
+      select from tidemark.contract_failure f where f.failed_at < clock_timestamp() - interval '1 second'
+    )
   ) into next_body
   from tidemark.setting s
   cross join pg_current_wal_insert_lsn() as position (lsn);

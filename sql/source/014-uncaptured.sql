@@ -1,5 +1,6 @@
 -- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed, tables that
--- somebody took out of the publication, and all tables where event triggers are missing or have failed. Tidies up after tables that are gone.
+-- somebody took out of the publication, those whose contract could not be written, and all tables where event triggers
+-- are missing. Tidies up after tables that are gone.
 create or replace function tidemark.catch_up() returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -7,15 +8,21 @@ set lock_timeout = '500ms'
 as $$
 declare
   observed oid;
-  incomplete boolean := exists (select from tidemark.contract_failure)
-    or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
+  missing oid[];
+  rewritten oid[];
+  anything boolean;
 begin
-  if incomplete then
-    perform tidemark.begin_generation(f.relation::oid) from tidemark.contract_failure f where f.rewritten;
-    delete from tidemark.contract_failure;
-  end if;
+  with failure as (delete from tidemark.contract_failure returning *)
+  select coalesce(array_agg(f.relation::oid), '{}'), array_agg(distinct f.relation::oid) filter (where f.rewritten)
+  into missing, rewritten
+  from failure f;
+  perform tidemark.begin_generation(r) from unnest(rewritten) as r;
+  anything := 0 = any (missing)
+    or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
   for observed in
-    select r from tidemark.observed_relations() as r where incomplete
+    select r from tidemark.observed_relations() as r where anything
+    union
+    select r from unnest(missing) as r where r <> 0
     union
     select t.relation::oid
     from tidemark.captured_table t
@@ -61,7 +68,11 @@ select coalesce(n.nspname, '?'), coalesce(c.relname, '?'),
   'its contract could not be written: ' || f.message,
   'select tidemark.publish_contracts();',
   f.failed_at
-from tidemark.contract_failure f
+from (
+  select distinct on (relation) relation, message, failed_at
+  from tidemark.contract_failure
+  order by relation, failed_at desc
+) as f
 left join pg_class c on c.oid = f.relation
 left join pg_namespace n on n.oid = c.relnamespace;
 

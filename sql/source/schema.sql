@@ -56,7 +56,6 @@ table tidemark.contract_failure (
   message text not null
   rewritten boolean not null default false
   failed_at timestamp with time zone not null default now()
-  constraint contract_failure_pkey PRIMARY KEY (relation)
 )
 
 table tidemark.migration (
@@ -125,7 +124,11 @@ UNION ALL
     ('its contract could not be written: '::text || f.message) AS why,
     'select tidemark.publish_contracts();'::text AS fix,
     f.failed_at AS since
-   FROM ((tidemark.contract_failure f
+   FROM ((( SELECT DISTINCT ON (contract_failure.relation) contract_failure.relation,
+            contract_failure.message,
+            contract_failure.failed_at
+           FROM tidemark.contract_failure
+          ORDER BY contract_failure.relation, contract_failure.failed_at DESC) f
      LEFT JOIN pg_class c ON ((c.oid = (f.relation)::oid)))
      LEFT JOIN pg_namespace n ON ((n.oid = c.relnamespace)));
 
@@ -337,15 +340,21 @@ CREATE OR REPLACE FUNCTION tidemark.catch_up()
 AS $function$
 declare
   observed oid;
-  incomplete boolean := exists (select from tidemark.contract_failure)
-    or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
+  missing oid[];
+  rewritten oid[];
+  anything boolean;
 begin
-  if incomplete then
-    perform tidemark.begin_generation(f.relation::oid) from tidemark.contract_failure f where f.rewritten;
-    delete from tidemark.contract_failure;
-  end if;
+  with failure as (delete from tidemark.contract_failure returning *)
+  select coalesce(array_agg(f.relation::oid), '{}'), array_agg(distinct f.relation::oid) filter (where f.rewritten)
+  into missing, rewritten
+  from failure f;
+  perform tidemark.begin_generation(r) from unnest(rewritten) as r;
+  anything := 0 = any (missing)
+    or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
   for observed in
-    select r from tidemark.observed_relations() as r where incomplete
+    select r from tidemark.observed_relations() as r where anything
+    union
+    select r from unnest(missing) as r where r <> 0
     union
     select t.relation::oid
     from tidemark.captured_table t
@@ -928,7 +937,11 @@ begin
     'confirmedLsn', (
       select r.confirmed_flush_lsn from pg_replication_slots r where r.slot_name = 'tidemark_e' || s.epoch
     ),
-    'topicPartitions', s.topic_partitions
+    'topicPartitions', s.topic_partitions,
+    -- The next capture writes them; a second later, lest it comes as often as beacons while DDL is open.
+    'contractsMissing', exists (
+      select from tidemark.contract_failure f where f.failed_at < clock_timestamp() - interval '1 second'
+    )
   ) into next_body
   from tidemark.setting s
   cross join pg_current_wal_insert_lsn() as position (lsn);
@@ -1369,12 +1382,8 @@ CREATE OR REPLACE FUNCTION tidemark.note_failure(of_relation oid, failure text, 
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  insert into tidemark.contract_failure as f (relation, message, rewritten)
-  values (of_relation, failure, was_rewritten)
-  on conflict (relation) do update
-  set message = excluded.message,
-      rewritten = f.rewritten or excluded.rewritten,
-      failed_at = now();
+  insert into tidemark.contract_failure (relation, message, rewritten, failed_at)
+  values (of_relation, failure, was_rewritten, clock_timestamp());
 exception when others then
   raise warning 'tidemark could not note that a contract is missing: % (%)', failure, sqlerrm;
 end

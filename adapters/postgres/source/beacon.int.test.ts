@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createDatabase } from '#test-support/database.ts'
+import { eventually } from '#test-support/eventually.ts'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 
 let source: SourceDatabase
@@ -26,6 +27,7 @@ test('a beacon gives every topic partition the same number and says which source
     slotName: `tidemark_e${source.epoch}`,
     lsn: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/),
     confirmedLsn: null,
+    contractsMissing: false,
     topicPartitions: 2,
   }
   expect([first, second]).toEqual([1, 2])
@@ -33,6 +35,28 @@ test('a beacon gives every topic partition the same number and says which source
     { slot: 0, number: 2, body, fresh: true, past: true },
     { slot: 1, number: 2, body, fresh: true, past: true },
   ])
+})
+
+test('a beacon says that a contract could not be written, until the next capture has written it', async () => {
+  await source.listen()
+  const said = async () => {
+    await emit()
+    const { rows } = await source.pool.query('select distinct body -> $1 as missing from tidemark.beacon', [
+      'contractsMissing',
+    ])
+    return rows
+  }
+  const other = await source.pool.connect()
+  await other.query('begin; lock table tidemark.table_contract')
+  await source.pool.query('create table ride (id int primary key)')
+  await other.query('commit')
+  other.release()
+
+  await eventually(async () => expect(await said()).toEqual([{ missing: true }]))
+  await source.pool.query('select tidemark.catch_up()')
+
+  expect(await said()).toEqual([{ missing: false }])
+  expect(await source.contracts('public.ride')).toHaveLength(1)
 })
 
 test('beacons emitted at once have different numbers', async () => {

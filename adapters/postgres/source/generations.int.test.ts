@@ -99,6 +99,21 @@ test.each([
   expect(rows).toEqual([{ state: 'pending', generation: 2, complete: false }])
 })
 
+test('a label that is renamed while other DDL of the table is open begins a generation with the first capture after it', async () => {
+  await run(`create type mood as enum ('good', 'bad')`)
+  await capture('id int primary key, m mood')
+  const other = await source.pool.connect()
+  await other.query('begin; alter table ride rename to trip')
+
+  await run(`alter type mood rename value 'good' to 'fine'`)
+  await run('select tidemark.catch_up()')
+  await other.query('commit')
+  other.release()
+  await run('select tidemark.catch_up()')
+
+  expect((await generations('public.trip')).at(-1)).toEqual({ generation: 2, complete: false, published: true })
+})
+
 test('DDL that is rolled back begins no generation', async () => {
   await capture('id int primary key, fare int')
   const before = await generations()
