@@ -63,6 +63,10 @@ export function readTablesUnderWay(source: DatabaseSession): Promise<{ name: str
     join pg_class c on f.relation = c.oid::bigint
       or f.relation = 0 and c.oid in (select relation::oid from tidemark.captured_table)
     join pg_namespace n on n.oid = c.relnamespace
+    union
+    select t.schema_name || '.' || t.table_name, 'waits for a contract that says how a type was altered meanwhile'
+    from tidemark.captured_table t
+    where t.relation::oid in (select tidemark.outdated_relations())
     order by name`)
 }
 

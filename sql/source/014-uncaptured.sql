@@ -1,6 +1,41 @@
+-- Relations with a column whose type is defined otherwise than their contract says: the transaction that altered the type
+-- did not see the column, the one that made the column did not see the alteration.
+create or replace function tidemark.outdated_relations() returns setof oid
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return query
+  with candidate as materialized (
+    select distinct a.attrelid as relation
+    from tidemark.captured_table t
+    join pg_attribute a on a.attrelid = t.relation::oid
+    join pg_type y on y.oid = a.atttypid
+    where y.typnamespace <> 'pg_catalog'::regnamespace
+  ),
+  said as materialized (
+    select candidate.relation, c.definition, a.atttypid, a.atttypmod
+    from candidate
+    cross join lateral jsonb_to_recordset(tidemark.latest_contract(candidate.relation) -> 'columns')
+      as c (number int2, definition text)
+    join pg_attribute a on a.attrelid = candidate.relation and a.attnum = c.number and not a.attisdropped
+    where c.definition is not null
+  )
+  select distinct s.relation
+  from said s
+  join (
+    select d.atttypid, d.atttypmod, y.definition
+    from (select distinct atttypid, atttypmod from said) as d
+    cross join lateral tidemark.column_type(d.atttypid, d.atttypmod) y
+  ) as type using (atttypid, atttypmod)
+  where s.definition is distinct from type.definition;
+end
+$$;
+
 -- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed, tables that
--- somebody took out of the publication, those whose contract could not be written, and all tables where event triggers
--- are missing. Tidies up after tables that are gone.
+-- somebody took out of the publication, those whose contract could not be written or no longer says what types are, and all
+-- tables where event triggers are missing. Tidies up after tables that are gone.
 create or replace function tidemark.catch_up() returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -23,6 +58,8 @@ begin
     select r from tidemark.observed_relations() as r where anything
     union
     select r from unnest(missing) as r where r <> 0
+    union
+    select tidemark.outdated_relations()
     union
     select t.relation::oid
     from tidemark.captured_table t

@@ -356,6 +356,8 @@ begin
     union
     select r from unnest(missing) as r where r <> 0
     union
+    select tidemark.outdated_relations()
+    union
     select t.relation::oid
     from tidemark.captured_table t
     where t.state = 'refused'
@@ -1597,6 +1599,42 @@ AS $function$
     when array_text like '{(%' then substr(array_text, 2, length(array_text) - 2)
     else (array_text::text[])[1]
   end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.outdated_relations()
+ RETURNS SETOF oid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  return query
+  with candidate as materialized (
+    select distinct a.attrelid as relation
+    from tidemark.captured_table t
+    join pg_attribute a on a.attrelid = t.relation::oid
+    join pg_type y on y.oid = a.atttypid
+    where y.typnamespace <> 'pg_catalog'::regnamespace
+  ),
+  said as materialized (
+    select candidate.relation, c.definition, a.atttypid, a.atttypmod
+    from candidate
+    cross join lateral jsonb_to_recordset(tidemark.latest_contract(candidate.relation) -> 'columns')
+      as c (number int2, definition text)
+    join pg_attribute a on a.attrelid = candidate.relation and a.attnum = c.number and not a.attisdropped
+    where c.definition is not null
+  )
+  select distinct s.relation
+  from said s
+  join (
+    select d.atttypid, d.atttypmod, y.definition
+    from (select distinct atttypid, atttypmod from said) as d
+    cross join lateral tidemark.column_type(d.atttypid, d.atttypmod) y
+  ) as type using (atttypid, atttypmod)
+  where s.definition is distinct from type.definition;
+end
 $function$
 -- owned by postgres
 

@@ -114,6 +114,22 @@ test('a label that is renamed while other DDL of the table is open begins a gene
   expect((await generations('public.trip')).at(-1)).toEqual({ generation: 2, complete: false, published: true })
 })
 
+test('a column of a type whose label is being renamed begins a generation with the next capture', async () => {
+  await run(`create type mood as enum ('good', 'bad')`)
+  await capture('id int primary key')
+  const other = await source.pool.connect()
+  await other.query(`begin; alter type mood rename value 'good' to 'fine'`)
+  await run(`alter table ride add m mood; insert into ride values (1, 'good')`)
+  await other.query('commit')
+  other.release()
+  const outdated = async () => (await run('select tidemark.outdated_relations()')).rowCount
+  expect([await outdated(), (await generations()).at(-1)!.generation]).toEqual([1, 1])
+
+  await run('select tidemark.catch_up()')
+
+  expect([await outdated(), (await generations()).at(-1)!.generation]).toEqual([0, 2])
+})
+
 test('DDL that is rolled back begins no generation', async () => {
   await capture('id int primary key, fare int')
   const before = await generations()
