@@ -1,4 +1,4 @@
-import { anyColumn, anyTable, isKey, type MakeStatements, quote } from './statement.ts'
+import { anyColumn, anyTable, isIndexable, isKey, type MakeStatements, quote } from './statement.ts'
 import { newType } from './values.ts'
 
 const addPlain: MakeStatements = (context) => {
@@ -111,8 +111,7 @@ const setNotNull: MakeStatements = (context) => {
 const addKey: MakeStatements = (context) => {
   const found = anyColumn(
     context,
-    ({ generated, type }, { key, isPartition }) =>
-      key.length === 0 && !generated && !isPartition && !/\[\]|json/.test(type),
+    (column, { key, isPartition }) => key.length === 0 && !isPartition && isIndexable(column),
   )
   if (found === undefined) return []
   const { table, column } = found
@@ -138,9 +137,7 @@ const changeKey: MakeStatements = (context) => {
       key.length > 0 && columns.length > key.length && !isPartition && !isPartitioned,
   )
   if (table === undefined) return []
-  const column = context.choice.of(
-    table.columns.filter((one) => !isKey(one, table) && !/\[\]|json/.test(one.type) && !one.generated),
-  )
+  const column = context.choice.of(table.columns.filter((one) => !isKey(one, table) && isIndexable(one)))
   if (column === undefined) return []
   const key = [...table.key, column.name].map(quote).join(', ')
   return [
@@ -153,8 +150,7 @@ const changeKey: MakeStatements = (context) => {
 const addUnique: MakeStatements = (context) => {
   const found = anyColumn(
     context,
-    ({ generated, type }, { isPartition, isPartitioned }) =>
-      !generated && !isPartition && !isPartitioned && !/\[\]|json/.test(type),
+    (column, { isPartition, isPartitioned }) => !isPartition && !isPartitioned && isIndexable(column),
   )
   if (found === undefined) return []
   const { table, column } = found

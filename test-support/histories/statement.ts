@@ -29,5 +29,8 @@ export function anyColumn(context: StatementContext, fits: (column: Column, tabl
   return context.choice.of(found)
 }
 
+/** Whether an index of the column may be unique: it holds values of its own, and such as Postgres compares. */
+export const isIndexable = ({ generated, type }: Column): boolean => !generated && !/\[\]|json/.test(type)
+
 /** Whether the column is in the primary key. */
 export const isKey = (column: Column, table: Table): boolean => table.key.includes(column.name)

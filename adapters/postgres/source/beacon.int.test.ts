@@ -41,10 +41,7 @@ test('a beacon says that a contract could not be written, until the next capture
   await source.listen()
   const said = async () => {
     await emit()
-    const { rows } = await source.pool.query('select distinct body -> $1 as missing from tidemark.beacon', [
-      'contractsMissing',
-    ])
-    return rows
+    return (await source.pool.query(`select distinct body -> 'contractsMissing' as missing from tidemark.beacon`)).rows
   }
   const other = await source.pool.connect()
   await other.query('begin; lock table tidemark.table_contract')
