@@ -27,6 +27,18 @@ exception when others then
 end
 $$;
 
+-- Begins a generation of one relation whose rows were computed anew; an error leaves a note instead.
+create or replace function tidemark.begin_generation_safely(of_relation oid) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform tidemark.begin_generation(of_relation);
+exception when others then
+  perform tidemark.note_failure(of_relation, sqlerrm, was_rewritten => true);
+end
+$$;
+
 -- The tables that DDL on some objects may have changed: those named, those of a schema or with columns of a type, what
 -- inherits from them, and what did before.
 create or replace function tidemark.touched_tables(classes oid[], objects oid[]) returns setof oid
@@ -42,7 +54,6 @@ begin
   from unnest(classes, objects) as command (classid, objid)
   join pg_class c on c.oid = command.objid
   where command.classid = 'pg_class'::regclass;
-  named := named || array(select i.indrelid from pg_index i where i.indexrelid = any (named));
   if 'pg_namespace'::regclass = any (classes) then
     named := named || array(select c.oid from pg_class c where c.relnamespace = any (objects));
   end if;
@@ -132,8 +143,7 @@ as $$
 declare
   relation oid;
 begin
-  -- Tables themselves, and tables that lost a column or a constraint to a cascade. What an index was of is not told:
-  -- tables that were refused for one are looked at again by the next capture.
+  -- Tables themselves, and tables that lost a column or a constraint to a cascade.
   for relation in
     select d.objid
     from pg_event_trigger_dropped_objects() d
@@ -165,9 +175,7 @@ begin
   if pg_event_trigger_table_rewrite_reason() & 6 = 0 then
     return;
   end if;
-  perform tidemark.begin_generation(pg_event_trigger_table_rewrite_oid());
-exception when others then
-  perform tidemark.note_failure(pg_event_trigger_table_rewrite_oid(), sqlerrm, was_rewritten => true);
+  perform tidemark.begin_generation_safely(pg_event_trigger_table_rewrite_oid());
 end
 $$;
 
@@ -178,8 +186,9 @@ begin
   drop event trigger if exists tidemark_table_rewrite;
   create event trigger tidemark_ddl_command_end on ddl_command_end
     when tag in (
+      -- ALTER INDEX renames tables, too.
       'ALTER EXTENSION', 'ALTER INDEX', 'ALTER SCHEMA', 'ALTER TABLE', 'ALTER TYPE', 'CREATE EXTENSION',
-      'CREATE INDEX', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO'
+      'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO'
     )
     execute function tidemark.on_ddl_command_end();
   create event trigger tidemark_sql_drop on sql_drop

@@ -48,16 +48,10 @@ declare
   anything boolean;
 begin
   with failure as (delete from tidemark.contract_failure returning *)
-  select coalesce(array_agg(f.relation::oid), '{}'), coalesce(array_agg(f.relation::oid) filter (where f.rewritten), '{}')
+  select coalesce(array_agg(f.relation::oid), '{}'), array_agg(distinct f.relation::oid) filter (where f.rewritten)
   into missing, rewritten
   from failure f;
-  for observed in select distinct r from unnest(rewritten) as r loop
-    begin
-      perform tidemark.begin_generation(observed);
-    exception when others then
-      perform tidemark.note_failure(observed, sqlerrm, was_rewritten => true);
-    end;
-  end loop;
+  perform tidemark.begin_generation_safely(r) from unnest(rewritten) as r;
   anything := 0 = any (missing)
     or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
   for observed in

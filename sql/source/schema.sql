@@ -257,6 +257,19 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.begin_generation_safely(of_relation oid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform tidemark.begin_generation(of_relation);
+exception when others then
+  perform tidemark.note_failure(of_relation, sqlerrm, was_rewritten => true);
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.begin_step(of_relation oid, in_state text, lock_mode text)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -345,16 +358,10 @@ declare
   anything boolean;
 begin
   with failure as (delete from tidemark.contract_failure returning *)
-  select coalesce(array_agg(f.relation::oid), '{}'), coalesce(array_agg(f.relation::oid) filter (where f.rewritten), '{}')
+  select coalesce(array_agg(f.relation::oid), '{}'), array_agg(distinct f.relation::oid) filter (where f.rewritten)
   into missing, rewritten
   from failure f;
-  for observed in select distinct r from unnest(rewritten) as r loop
-    begin
-      perform tidemark.begin_generation(observed);
-    exception when others then
-      perform tidemark.note_failure(observed, sqlerrm, was_rewritten => true);
-    end;
-  end loop;
+  perform tidemark.begin_generation_safely(r) from unnest(rewritten) as r;
   anything := 0 = any (missing)
     or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
   for observed in
@@ -1530,8 +1537,7 @@ AS $function$
 declare
   relation oid;
 begin
-  -- Tables themselves, and tables that lost a column or a constraint to a cascade. What an index was of is not told:
-  -- tables that were refused for one are looked at again by the next capture.
+  -- Tables themselves, and tables that lost a column or a constraint to a cascade.
   for relation in
     select d.objid
     from pg_event_trigger_dropped_objects() d
@@ -1565,9 +1571,7 @@ begin
   if pg_event_trigger_table_rewrite_reason() & 6 = 0 then
     return;
   end if;
-  perform tidemark.begin_generation(pg_event_trigger_table_rewrite_oid());
-exception when others then
-  perform tidemark.note_failure(pg_event_trigger_table_rewrite_oid(), sqlerrm, was_rewritten => true);
+  perform tidemark.begin_generation_safely(pg_event_trigger_table_rewrite_oid());
 end
 $function$
 -- owned by postgres
@@ -2218,7 +2222,6 @@ begin
   from unnest(classes, objects) as command (classid, objid)
   join pg_class c on c.oid = command.objid
   where command.classid = 'pg_class'::regclass;
-  named := named || array(select i.indrelid from pg_index i where i.indexrelid = any (named));
   if 'pg_namespace'::regclass = any (classes) then
     named := named || array(select c.oid from pg_class c where c.relnamespace = any (objects));
   end if;
@@ -2294,7 +2297,7 @@ $function$
 -- owned by postgres
 
 event trigger tidemark_ddl_command_end on ddl_command_end execute tidemark.on_ddl_command_end() always
-  when ALTER EXTENSION, ALTER INDEX, ALTER SCHEMA, ALTER TABLE, ALTER TYPE, CREATE EXTENSION, CREATE INDEX, CREATE SCHEMA, CREATE TABLE, CREATE TABLE AS, SELECT INTO
+  when ALTER EXTENSION, ALTER INDEX, ALTER SCHEMA, ALTER TABLE, ALTER TYPE, CREATE EXTENSION, CREATE SCHEMA, CREATE TABLE, CREATE TABLE AS, SELECT INTO
 
 event trigger tidemark_sql_drop on sql_drop execute tidemark.on_sql_drop() always
 
