@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer'
 import { globSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { synthesize } from '#test-support/stack-template.ts'
+import { type StackTemplate, synthesize } from '#test-support/stack-template.ts'
 import { stages } from './stages.ts'
 
 const every = Object.values(stages).map((stage) => ({ name: stage.name, stage, template: synthesize(stage) }))
@@ -165,12 +165,19 @@ describe.each(every)('$name', ({ stage, template }) => {
     const commit = Object.values(template.ofType('AWS::Lambda::Function')).find(({ Properties }) =>
       String(Properties['FunctionName']).endsWith('commit-archive'),
     )
-    const alarm = template.only('AWS::CloudWatch::Alarm').Properties
+    const alarm = alarmOn(template, 'OldestUncommittedSeconds')
 
     expect(commit!.Properties['ReservedConcurrentExecutions']).toBe(1)
     expect(alarm).toMatchObject({
       ...{ Namespace: 'Tidemark', MetricName: 'OldestUncommittedSeconds', TreatMissingData: 'breaching' },
       Dimensions: [{ Name: 'Capability', Value: 'archive' }],
+    })
+  })
+
+  test.each(['FailedTopicPartitions', 'QuarantinedRecords'])('an alarm when there are %s of apply', (metric) => {
+    expect(alarmOn(template, metric)).toMatchObject({
+      ...{ Namespace: 'Tidemark', Threshold: 0, ComparisonOperator: 'GreaterThanThreshold' },
+      Dimensions: [{ Name: 'Capability', Value: 'latest-state' }],
     })
   })
 
@@ -185,6 +192,11 @@ describe.each(every)('$name', ({ stage, template }) => {
         expect(action).not.toMatch(/^(kafka-cluster|secretsmanager|lambda|s3|s3tables|glue):\*$/)
   })
 })
+
+const alarmOn = (template: StackTemplate, metric: string) =>
+  Object.values(template.ofType('AWS::CloudWatch::Alarm')).find(
+    ({ Properties }) => Properties['MetricName'] === metric,
+  )!.Properties
 
 describe.each(deployed)('$name', ({ stage, template }) => {
   test('clients reach the brokers over TLS as IAM principals and in no other way', () => {

@@ -107,11 +107,22 @@ test('production delivers with pollers that are always there', () => {
   expect(pollers).toEqual([latestState, latestState, archive, archive])
 })
 
-test('a network without a path for pollers needs provisioned ones', () => {
-  const { pollers: _, ...latestState } = prod.latestState
+test.each(Object.entries(stages))(
+  'in stage %s a topic partition that fails does not hold the others',
+  (_name, stage) => {
+    const mappings = Object.values(synthesize(stage).ofType('AWS::Lambda::EventSourceMapping'))
 
-  expect(() => synthesize({ ...prod, latestState })).toThrow('needs provisioned pollers')
-})
+    expect(mappings).toHaveLength(4)
+    for (const { Properties } of mappings) {
+      expect(Properties).toMatchObject({
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+        BisectBatchOnFunctionError: true,
+        ProvisionedPollerConfig: { MinimumPollers: expect.any(Number) },
+      })
+      expect(Properties).not.toHaveProperty('DestinationConfig')
+    }
+  },
+)
 
 test('an existing network is used as it is', () => {
   const network = {

@@ -63,7 +63,7 @@ const local: Stage = {
     memoryMiB: 2048,
     heapMiB: 384,
   },
-  latestState: { memoryMiB: 256, timeoutSeconds: 60, concurrency: 4 },
+  latestState: { memoryMiB: 256, timeoutSeconds: 60, concurrency: 4, pollers: { minimum: 1, maximum: 4 } },
   archive: {
     catalog: 's3tables',
     // What stands here for S3 Tables keeps nothing tidy.
@@ -72,6 +72,7 @@ const local: Stage = {
     timeoutSeconds: 60,
     concurrency: 2,
     windowSeconds: 1,
+    pollers: { minimum: 1, maximum: 2 },
     commit: { afterSeconds: 1, afterMiB: 64 },
   },
   customerManagedKeys: false,
@@ -117,7 +118,7 @@ const dev: Stage = {
     heapMiB: 1024,
     rotatePasswordDays: 30,
   },
-  latestState: { memoryMiB: 1024, timeoutSeconds: 120, concurrency: 16 },
+  latestState: { memoryMiB: 1024, timeoutSeconds: 120, concurrency: 16, pollers: { minimum: 1, maximum: 4 } },
   archive: {
     catalog: 's3tables',
     maintainedBy: 'catalog',
@@ -125,6 +126,7 @@ const dev: Stage = {
     timeoutSeconds: 120,
     concurrency: 4,
     windowSeconds: 10,
+    pollers: { minimum: 1, maximum: 4 },
     commit: { afterSeconds: 60, afterMiB: 64 },
   },
   customerManagedKeys: false,

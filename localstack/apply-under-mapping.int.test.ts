@@ -56,13 +56,14 @@ test.each([1, 2] as const)(
         const fate = met.has(batch) ? undefined : fates[offset % fates.length]
         met.add(batch)
         if (fate === 'not invoked') return failure
-        const applied = await apply(JSON.parse(payload.toString())).then(
-          () => true,
-          () => false,
-        )
-        return applied && fate !== 'answer lost' ? success : failure
+        const response = await apply(JSON.parse(payload.toString()))
+        return fate === 'answer lost' ? failure : { ...success, payload: Buffer.from(JSON.stringify(response)) }
       },
-      { BatchSize: 7 },
+      {
+        BatchSize: 7,
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+        ProvisionedPollerConfig: { MinimumPollers: 1, MaximumPollers: 4 },
+      },
       { batchesInFlight },
     )
 
@@ -76,3 +77,44 @@ test.each([1, 2] as const)(
     await eventually(async () => expect(await query('select reason from tidemark.stop')).toEqual([]))
   },
 )
+
+test('a topic partition that is stopped holds no other, whose records go on', async () => {
+  const logs = [changesOf(0), changesOf(1)]
+  await topic.create(topicPartitions)
+  // Its first records are gone from the topic: progress has to be set back by somebody before it is applied further.
+  await query(`insert into tidemark.progress (consumer, topic, topic_partition, next_offset, last_digest)
+    values ('tidemark-latest-state', '${topic.name}', 0, 3, 'another record')`)
+  const apply = makeApplyLatestState({
+    consumers: new Map([[topic.name, { consumer: 'tidemark-latest-state', ...makeLatestState(target.pool) }]]),
+    requestCapture: async () => undefined,
+    now: Date.now,
+    print: () => undefined,
+  })
+  topic.start(
+    async (_event, payload) => {
+      const response = await apply(JSON.parse(payload.toString()))
+      return { ...success, payload: Buffer.from(JSON.stringify(response)) }
+    },
+    {
+      BatchSize: 1000,
+      MaximumBatchingWindowInSeconds: 1,
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      ProvisionedPollerConfig: { MinimumPollers: 1, MaximumPollers: 1 },
+    },
+  )
+  const produce = (from: number, to: number) =>
+    topic.produce(
+      logs.flatMap(({ records }, partition) =>
+        records.slice(from, to).map(({ value }) => ({ partition, ...(value && { value }) })),
+      ),
+    )
+
+  await produce(0, 20)
+  await eventually(async () => expect((await topic.groupOffsets())[1]).toBe(20))
+  await produce(20, 40)
+  await eventually(async () => expect((await topic.groupOffsets())[1]).toBe(40))
+
+  expect((await topic.groupOffsets())[0]).toBe(-1)
+  const [stop] = await query('select topic_partition, at_offset::int, reason from tidemark.stop')
+  expect(stop).toMatchObject({ topic_partition: 0, reason: expect.stringContaining('is not the one applied before') })
+})

@@ -23,7 +23,7 @@ export type ArchiveSettings = {
   concurrency: number
   /** How long records may be gathered for a batch: the longer, the larger the files that are joined later. */
   windowSeconds: number
-  pollers?: PollerSettings
+  pollers: PollerSettings
   /** What waits is committed after this time or at this size, and by the schedule each minute. */
   commit: { afterSeconds: number; afterMiB: number }
 }

@@ -1,3 +1,5 @@
+import { Duration } from 'aws-cdk-lib'
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch'
 import { Construct } from 'constructs'
 import type { ApplyLatestStateEnvironment } from '#lambdas/apply-latest-state/environment.ts'
 import type { Capture } from '../capture/capture.ts'
@@ -12,7 +14,7 @@ export type LatestStateSettings = {
   timeoutSeconds: number
   /** Batches in flight at once, taken from the account's quota and kept for this function. */
   concurrency: number
-  pollers?: PollerSettings
+  pollers: PollerSettings
 }
 
 export type LatestStateProps = LatestStateSettings & {
@@ -49,6 +51,28 @@ export class LatestState extends Construct {
     schema.captureTables.grantInvoke(this.apply)
     this.#deliver('Changes', stream.topics.changes, 'tidemark-latest-state', props)
     this.#deliver('UserEvents', stream.topics.userEvents, 'tidemark-user-state', props)
+    this.#watch()
+  }
+
+  /** Docs/architecture.md, "When something is wrong", says what to do. */
+  #watch(): void {
+    const alarm = (id: string, metricName: string, alarmDescription: string, evaluationPeriods: number) =>
+      new cloudwatch.Alarm(this, id, {
+        alarmDescription,
+        metric: new cloudwatch.Metric({
+          namespace: 'Tidemark',
+          metricName,
+          dimensionsMap: { Capability: 'latest-state' },
+          statistic: 'Sum',
+          period: Duration.minutes(1),
+        }),
+        threshold: 0,
+        evaluationPeriods,
+        comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      })
+    alarm('NotApplied', 'FailedTopicPartitions', 'A topic partition has not been applied for three minutes', 3)
+    alarm('Quarantined', 'QuarantinedRecords', 'Records were kept in quarantine instead of applied', 1)
   }
 
   /** What cannot be applied is quarantined by the function, in its own transaction. */

@@ -27,8 +27,6 @@ const CALLED = {
 export class Network extends Construct {
   readonly vpc: ec2.IVpc
   readonly subnets: ec2.SubnetSelection
-  /** Whether event source mappings can poll without provisioned pollers: those call STS and Lambda from the brokers' subnets. */
-  readonly carriesPollers: boolean
   readonly #egress: Egress | undefined
 
   constructor(scope: Construct, id: string, settings: NetworkSettings) {
@@ -37,7 +35,6 @@ export class Network extends Construct {
       const { vpcId, availabilityZones, subnetIds: isolatedSubnetIds } = settings
       this.vpc = ec2.Vpc.fromVpcAttributes(this, 'Vpc', { vpcId, availabilityZones, isolatedSubnetIds })
       this.subnets = { subnetType: ec2.SubnetType.PRIVATE_ISOLATED }
-      this.carriesPollers = true
       return
     }
     Validations.of(this).acknowledge({
@@ -57,7 +54,6 @@ export class Network extends Construct {
     // CDK's classes miss its own interfaces by an optional property.
     this.vpc = vpc as ec2.IVpc
     this.subnets = { subnetType }
-    this.carriesPollers = egress !== 'endpoints'
     if (egress === 'endpoints') addEndpoints(vpc, this.subnets)
   }
 

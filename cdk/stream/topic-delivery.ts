@@ -16,18 +16,17 @@ export type TopicDelivery = {
   consumerGroup: string
   /** How long records may be gathered for a batch. */
   windowSeconds: number
-  pollers: PollerSettings | undefined
+  pollers: PollerSettings
 }
 
 /**
- * Feeds a function with a topic. No on-failure destination: with one, infinite retries silently become ten and the batch
- * is discarded.
+ * Feeds a function with a topic. The function reports the topic partitions that failed, so that they do not hold the
+ * others of the same event; a batch that ends the function itself is split, so that the record that does it is alone in
+ * the end. Both need provisioned pollers. No on-failure destination: with one, infinite retries silently become ten and
+ * the batch is discarded.
  */
 export function deliverTopic(scope: Construct, id: string, delivery: TopicDelivery): lambda.EventSourceMapping {
   const { platform, stream, target, topic, consumerGroup, windowSeconds, pollers } = delivery
-  if (pollers === undefined && !platform.network.carriesPollers) {
-    throw new Error('a network without a path to STS and Lambda needs provisioned pollers: nothing would be delivered')
-  }
   stream.grantDelivery(target.role!, topic, consumerGroup)
   return new lambda.EventSourceMapping(scope, id, {
     target,
@@ -39,15 +38,13 @@ export function deliverTopic(scope: Construct, id: string, delivery: TopicDelive
     batchSize: 10_000,
     maxBatchingWindow: Duration.seconds(windowSeconds),
     ...(stream.logins === undefined ? {} : { sourceAccessConfigurations: [scramLogin(stream.logins)] }),
-    ...(pollers === undefined
-      ? {}
-      : {
-          provisionedPollerConfig: {
-            minimumPollers: pollers.minimum,
-            maximumPollers: pollers.maximum,
-            pollerGroupName: `tidemark-${platform.stage}`,
-          },
-        }),
+    reportBatchItemFailures: true,
+    bisectBatchOnError: true,
+    provisionedPollerConfig: {
+      minimumPollers: pollers.minimum,
+      maximumPollers: pollers.maximum,
+      pollerGroupName: `tidemark-${platform.stage}`,
+    },
   })
 }
 

@@ -50,7 +50,7 @@ function setUp(outcomeOf: (topicPartition: number) => ApplyOutcome<Effect>) {
     now: () => 5_000,
     print: (line) => lines.push(line),
   })
-  return { handler, calls, metrics: () => JSON.parse(lines.at(-1)!), captureRequests }
+  return { handler, calls, lines, metrics: () => JSON.parse(lines.at(-1)!), captureRequests }
 }
 
 test('each topic partition is applied by itself, tombstones and all', async () => {
@@ -72,18 +72,48 @@ test('each topic partition is applied by itself, tombstones and all', async () =
   )
 })
 
-test('a topic partition that is stopped fails the event, after the others are applied', async () => {
-  const { handler, calls } = setUp((p) => (p === 0 ? { kind: 'stopped', atOffset: 7, reason: 'a gap' } : applied({})))
-
-  await expect(handler(eventOf(record('changes', 0, 9), record('changes', 1, 3)))).rejects.toThrow(
-    'changes-0 is stopped at offset 7: a gap',
+test('a topic partition that is stopped is reported whole, the others are applied', async () => {
+  const { handler, calls, lines } = setUp((p) =>
+    p === 0 ? { kind: 'stopped', atOffset: 7, reason: 'a gap' } : applied({}),
   )
+
+  const response = await handler(eventOf(record('changes', 0, 9), record('changes', 1, 3), record('changes', 0, 10)))
+
+  expect(response).toEqual({
+    batchItemFailures: [
+      { itemIdentifier: { partition: 'changes-0', offset: 9 } },
+      { itemIdentifier: { partition: 'changes-0', offset: 10 } },
+    ],
+  })
+  expect(calls).toHaveLength(2)
+  expect(lines[0]).toContain('changes-0 is stopped at offset 7: a gap')
+  expect(JSON.parse(lines[1]!)).toMatchObject({ FailedTopicPartitions: 1, AppliedChanges: 1 })
+})
+
+test('a topic partition whose records cannot be applied does not fail the others', async () => {
+  const { handler, calls } = setUp((p) => {
+    if (p === 0) throw new Error('no connection')
+    return applied({})
+  })
+
+  const response = await handler(eventOf(record('changes', 0, 9), record('changes', 1, 3)))
+
+  expect(response.batchItemFailures).toEqual([{ itemIdentifier: { partition: 'changes-0', offset: 9 } }])
   expect(calls).toHaveLength(2)
 })
 
-test('a record of a topic that nobody consumes is refused', async () => {
+test('an event that is applied reports no failures', async () => {
   const { handler } = setUp(() => applied({}))
-  await expect(handler(eventOf(record('other', 0, 0)))).rejects.toThrow('topic other')
+  expect(await handler(eventOf(record('changes', 0, 9)))).toEqual({ batchItemFailures: [] })
+})
+
+test('a record of a topic that nobody consumes is refused', async () => {
+  const { handler, lines } = setUp(() => applied({}))
+
+  const response = await handler(eventOf(record('other', 0, 0)))
+
+  expect(response.batchItemFailures).toEqual([{ itemIdentifier: { partition: 'other-0', offset: 0 } }])
+  expect(lines[0]).toContain('topic other')
 })
 
 test('latency from commit to visible is a metric with values and counts', async () => {

@@ -1,6 +1,7 @@
 import type { MSKEvent } from 'aws-lambda'
 import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
 import type { ProgressKey } from '#adapters/postgres/progress.ts'
+import { eachTopicPartition, type KafkaBatchResponse, reportFailures } from '../batch-item-failures.ts'
 import { type Metric, metricsLine } from '../metrics-line.ts'
 import { type DeliveredRecord, decodeDelivered } from './delivered-record.ts'
 import { histogramOf } from './latency-histogram.ts'
@@ -42,11 +43,13 @@ type Summary = {
 }
 
 /**
- * Applies an event's records, each topic partition in a transaction of its own and all at once. Throws when one of
- * them is refused or fails, after the others are applied: the mapping delivers the event again, and what is applied
- * already is skipped.
+ * Applies an event's records, each topic partition in a transaction of its own and all at once. A topic partition that is
+ * stopped or fails is reported as failed: the mapping delivers it again, and the others go on. What is applied already is
+ * skipped when it is delivered again.
  */
-export function makeApplyLatestState(options: ApplyLatestStateOptions): (event: MSKEvent) => Promise<void> {
+export function makeApplyLatestState(
+  options: ApplyLatestStateOptions,
+): (event: MSKEvent) => Promise<KafkaBatchResponse> {
   return async (event) => {
     const summary: Summary = {
       changes: 0,
@@ -56,15 +59,12 @@ export function makeApplyLatestState(options: ApplyLatestStateOptions): (event: 
       awaitsCapture: false,
       resyncs: new Set(),
     }
-    const settled = await Promise.allSettled(
-      Object.values(event.records).map((records) => applyOne(options, records, summary)),
-    )
-    options.print(metricsLine('latest-state', options.now(), describeMetrics(summary)))
+    const failed = await eachTopicPartition(event, (records) => applyOne(options, records, summary))
+    for (const { name, reason } of failed) options.print(`${name} is not applied: ${reason.stack ?? reason.message}`)
+    options.print(metricsLine('latest-state', options.now(), describeMetrics(summary, failed.length)))
     const resync = [...summary.resyncs]
     if (summary.awaitsCapture || resync.length > 0) await options.requestCapture({ resync })
-    const failures = settled.filter((one) => one.status === 'rejected').map((one) => one.reason as Error)
-    if (failures.length === 1) throw failures[0]
-    if (failures.length > 1) throw new AggregateError(failures, failures.map((failure) => failure.message).join('; '))
+    return reportFailures(event, failed)
   }
 }
 
@@ -93,12 +93,13 @@ async function applyOne(options: ApplyLatestStateOptions, records: MSKEvent['rec
   }
 }
 
-function describeMetrics({ changes, duplicates, quarantined, latenciesMs }: Summary): Metric[] {
+function describeMetrics({ changes, duplicates, quarantined, latenciesMs }: Summary, failed: number): Metric[] {
   const latencies = latenciesMs.length > 0 ? histogramOf(latenciesMs) : undefined
   return [
     { name: 'AppliedChanges', unit: 'Count', value: changes },
     { name: 'DuplicateRecords', unit: 'Count', value: duplicates },
     { name: 'QuarantinedRecords', unit: 'Count', value: quarantined },
+    { name: 'FailedTopicPartitions', unit: 'Count', value: failed },
     { name: 'CommitToVisibleMs', unit: 'Milliseconds', value: latencies },
   ]
 }

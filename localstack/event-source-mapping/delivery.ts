@@ -48,6 +48,27 @@ export function splitFirst(delivery: Delivery, parts: BatchParts[], frame: Event
   delivery.attempts.unshift(...batches.map((batch) => beginAttempt(batch, invocations)))
 }
 
+/**
+ * Leaves the first half of its topic partitions to the delivery and gives the others as a delivery of their own, so that
+ * they do not wait for each other. It has to be one attempt.
+ */
+export function partTopicPartitions(delivery: Delivery, frame: EventFrame): Delivery {
+  const [{ batch, invocations }] = delivery.attempts as [Attempt]
+  const names = [...batch.parts.keys()]
+  const kept = new Set(names.slice(0, Math.ceil(names.length / 2)))
+  const part = (isKept: boolean) =>
+    makeBatch(
+      selectParts(batch.parts, (name) => kept.has(name) === isKept),
+      frame,
+    )
+  const other = beginDelivery(part(false), delivery.assignment)
+  delivery.attempts = [beginAttempt(part(true), invocations)]
+  delivery.names = [...kept]
+  other.attempts[0]!.invocations = invocations
+  if (delivery.invoked !== undefined) other.invoked = delivery.invoked
+  return other
+}
+
 /** Records that became too old, and the others; undefined where none did. `oldest`: ms since 1970. */
 export function splitByAge({ parts }: Batch, oldest: number): [aged: BatchParts, young: BatchParts] | undefined {
   const aged = selectParts(parts, (_name, _offset, timestamp) => timestamp < oldest)

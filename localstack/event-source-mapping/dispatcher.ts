@@ -16,6 +16,7 @@ import {
   type DeliveryReading,
   firstLeft,
   leftAfter,
+  partTopicPartitions,
   splitByAge,
   splitFirst,
 } from './delivery.ts'
@@ -197,13 +198,30 @@ export class Dispatcher {
   }
 
   #fail(delivery: Delivery, { batch, failures }: Attempt, reason: string, next: NextStep): void {
-    if (next.step === 'bisect') splitFirst(delivery, bisect(batch), this.#options.frame)
+    const other = next.step === 'bisect' ? this.#bisect(delivery, batch) : undefined
     if (next.step === 'retry') delivery.attempts[0]!.retries++
-    if (next.step !== 'discard') this.#repeat(delivery, next.inMs)
-    else if (this.#revoked) this.#lanes.release(delivery)
+    if (next.step !== 'discard') {
+      this.#repeat(delivery, next.inMs)
+      if (other !== undefined) this.#repeat(other, next.inMs)
+    } else if (this.#revoked) this.#lanes.release(delivery)
     else void this.#discard(delivery, 'RetryAttemptsExhausted')
     const again = next.step === 'discard' ? {} : { retryInMs: next.inMs }
     this.#options.onFailure({ names: [...batch.parts.keys()], records: batch.records, reason, failures, ...again })
+  }
+
+  /**
+   * Splits the first attempt in two. Halves of one topic partition follow each other; different topic partitions do not
+   * wait for each other: the second half is a delivery of its own then.
+   */
+  #bisect(delivery: Delivery, batch: Batch): Delivery | undefined {
+    const { frame } = this.#options
+    if (batch.parts.size === 1 || delivery.attempts.length > 1) {
+      splitFirst(delivery, bisect(batch), frame)
+      return undefined
+    }
+    const other = partTopicPartitions(delivery, frame)
+    for (const name of other.names) this.#lanes.hand(delivery, other, name)
+    return other
   }
 
   async #discard(delivery: Delivery, condition: DiscardCondition): Promise<void> {

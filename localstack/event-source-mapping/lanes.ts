@@ -15,6 +15,8 @@ export type Lanes = {
   hold(user: LaneUser, name: string, from: number, next: number): void
   /** The user has processed all its records of the topic partition below `from`; undefined: all of them. */
   advance(user: LaneUser, name: string, from: number | undefined): void
+  /** Another user takes over what the user has not processed of the topic partition. */
+  hand(user: LaneUser, to: LaneUser, name: string): void
   /** The user gives up what it has not processed. */
   release(user: LaneUser): void
 }
@@ -49,6 +51,9 @@ export function makeLanes(perLane: number, onProcessed: (name: string, next: num
       if (processed === lane.reported) return
       lane.reported = processed
       onProcessed(name, processed)
+    },
+    hand(user, to, name) {
+      for (const place of lanes.get(name)?.places ?? []) if (place.user === user) place.user = to
     },
     release(user) {
       for (const [name, lane] of lanes) leave(lane, name, user)

@@ -1,0 +1,38 @@
+import type { MSKEvent } from 'aws-lambda'
+
+/** What a function answers to a Kafka event whose mapping has `ReportBatchItemFailures`. */
+export type KafkaBatchResponse = {
+  readonly batchItemFailures: readonly {
+    readonly itemIdentifier: { readonly partition: string; readonly offset: number }
+  }[]
+}
+
+/** A topic partition of an event, as `<topic>-<number>`, whose records were not processed, and why. */
+export type FailedTopicPartition = { readonly name: string; readonly reason: Error }
+
+/**
+ * Runs the work for each topic partition of the event, all at once, and waits for all of them. A failure of one does not
+ * end the others.
+ */
+export async function eachTopicPartition(
+  event: MSKEvent,
+  work: (records: MSKEvent['records'][string]) => Promise<void>,
+): Promise<FailedTopicPartition[]> {
+  const names = Object.keys(event.records)
+  const settled = await Promise.allSettled(names.map((name) => work(event.records[name]!)))
+  return settled.flatMap((one, i) =>
+    one.status === 'rejected' ? [{ name: names[i]!, reason: one.reason as Error }] : [],
+  )
+}
+
+/**
+ * Has every record of the failed topic partitions delivered again, and no other record. All of a topic partition's records
+ * are named because AWS does not say whether records behind a reported one are delivered again.
+ */
+export function reportFailures(event: MSKEvent, failed: readonly FailedTopicPartition[]): KafkaBatchResponse {
+  return {
+    batchItemFailures: failed.flatMap(({ name: partition }) =>
+      event.records[partition]!.map(({ offset }) => ({ itemIdentifier: { partition, offset } })),
+    ),
+  }
+}
