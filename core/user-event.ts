@@ -1,60 +1,128 @@
-import * as v from 'valibot'
-import { parseExactly } from './wire-json.ts'
+import { readMilliseconds, readTime } from './event-time.ts'
+import {
+  describe,
+  isJsonObject,
+  type JsonObject,
+  Malformed,
+  nullable,
+  readBigint,
+  readFields,
+  readInteger,
+  readRest,
+  readText,
+} from './event-values.ts'
+import { parseAsWritten } from './exact-json.ts'
 
-const bigint = v.pipe(
-  v.union([v.number(), v.string()]),
-  v.transform((value) => `${value}`),
-  v.regex(/^-?\d{1,19}$/, 'must be a whole number of 64 bits'),
-  v.check((digits) => BigInt.asIntN(64, BigInt(digits)) === BigInt(digits), 'must be a whole number of 64 bits'),
-)
-
-const integer = v.pipe(v.number(), v.integer(), v.minValue(-(2 ** 31)), v.maxValue(2 ** 31 - 1))
-
-// Postgres holds no NUL in text and no year 0.
-const text = v.pipe(v.string(), v.excludes('\u0000'))
-const instant = v.pipe(v.string(), v.isoTimestamp(), v.regex(/^(?!0000)/))
-
-const deltaSchema = v.object({
-  id: bigint,
-  name: v.nullish(text, null),
-  age: v.nullish(integer, null),
-  op: v.picklist(['insert', 'update', 'delete']),
-  event_order: bigint,
-  ts: v.nullish(instant, null),
-  /** Grows with every run of a producer; a producer that sends none has run 0. */
-  run: v.optional(bigint, '0'),
-})
-
-/** A plain delta as published to the topic of user events: numbers as digits, ts as ISO 8601 text or null. */
+/** What an event of the topic of user events says: numbers as digits, ts as ISO 8601 in UTC or null. */
 export type UserEvent = {
   readonly id: string
   readonly name: string | null
   readonly age: number | null
+  /** Everything else the event says of the user, as JSON text, or null. */
+  readonly more: string | null
   readonly op: 'insert' | 'update' | 'delete'
   readonly eventOrder: string
   readonly run: string
   readonly ts: string | null
 }
 
-/** Reads a plain delta, or says why it is none. */
-export function readUserEvent(value: string | undefined): UserEvent | { readonly malformed: string } {
+/** Why a record is no event. */
+export type MalformedEvent = { readonly malformed: string }
+
+const rowFields = { id: readBigint, name: nullable(readText), age: nullable(readInteger) }
+
+const deltaOps: ReadonlyMap<unknown, UserEvent['op']> = new Map([
+  ['insert', 'insert'],
+  ['update', 'update'],
+  ['delete', 'delete'],
+])
+const rowChangeOps: ReadonlyMap<unknown, UserEvent['op']> = new Map([
+  ['c', 'insert'],
+  ['u', 'update'],
+  ['d', 'delete'],
+])
+
+/**
+ * Reads an event of either format, which its `op` tells apart: a plain delta (insert, update, delete) or a row change
+ * (c, u, d with the row before and after). Whatever the value is, the answer is an event that Postgres stores as it is,
+ * or the reason why there is none.
+ */
+export function readUserEvent(value: string | undefined): UserEvent | MalformedEvent {
   if (value === undefined) return { malformed: 'the record has no value' }
   let json: unknown
   try {
-    json = parseExactly(value)
+    json = parseAsWritten(value)
   } catch (error) {
-    return { malformed: (error as Error).message }
+    if (!(error instanceof SyntaxError)) throw error
+    return { malformed: `the value is not JSON: ${error.message}` }
   }
-  const parsed = v.safeParse(deltaSchema, json)
-  if (!parsed.success) {
-    const issue = parsed.issues[0]
-    return { malformed: `${v.getDotPath(issue) ?? 'value'}: ${issue.message}` }
+  if (json === undefined) return { malformed: 'the value is nested more than 100 levels deep' }
+  if (!isJsonObject(json)) return { malformed: `the value is not a JSON object: ${describe(json)}` }
+  const delta = deltaOps.get(json.op)
+  if (delta !== undefined) return readDelta(delta, json)
+  const change = rowChangeOps.get(json.op)
+  if (change !== undefined) return readRowChange(change, json)
+  return {
+    malformed: `op is ${describe(json.op)}: it must be insert, update or delete, or c, u or d with before and after`,
   }
-  const { event_order: eventOrder, ...rest } = parsed.output
-  return { ...rest, eventOrder }
 }
 
-/** A delta and its place: the order of two deltas of one id is (run, event_order, topic partition, offset). */
+const deltaFields = {
+  ...rowFields,
+  event_order: readBigint,
+  ts: nullable(readTime),
+  /** Grows with every run of a producer; a producer that sends none has run 0. */
+  run: nullable(readBigint),
+}
+const deltaNames = new Set(['op', ...Object.keys(deltaFields)])
+
+function readDelta(op: UserEvent['op'], delta: JsonObject): UserEvent | MalformedEvent {
+  const fields = readFields(delta, deltaFields)
+  if (fields instanceof Malformed) return fields
+  const more = readRest(delta, deltaNames)
+  if (more instanceof Malformed) return more
+  const { id, name, age, event_order: eventOrder, ts, run } = fields
+  return { id, name, age, more, op, eventOrder, run: run ?? '0', ts }
+}
+
+const rowNames = new Set(Object.keys(rowFields))
+
+/** The order of row changes is their ts_ms, since they have no event_order. */
+function readRowChange(op: UserEvent['op'], change: JsonObject): UserEvent | MalformedEvent {
+  const row = rowOf(op, change)
+  if (row instanceof Malformed) return row
+  const side = op === 'delete' ? 'before' : 'after'
+  const fields = readFields(row, rowFields)
+  if (fields instanceof Malformed) return { malformed: `${side}.${fields.malformed}` }
+  const more = readRest(row, rowNames)
+  if (more instanceof Malformed) return { malformed: `${side}: ${more.malformed}` }
+  const time = readFields(change, { ts_ms: readMilliseconds })
+  if (time instanceof Malformed) return time
+  const { milliseconds, instant } = time.ts_ms
+  return { ...fields, more, op, eventOrder: milliseconds, run: '0', ts: instant }
+}
+
+/** The row that a change is about, as it left it; of a delete, as it was. */
+function rowOf(op: UserEvent['op'], { before, after }: JsonObject): JsonObject | Malformed {
+  const row = op === 'delete' ? before : after
+  if (!isJsonObject(row)) {
+    const side = op === 'delete' ? 'before' : 'after'
+    return new Malformed(`${side} must be the row, and is ${describe(row)}`)
+  }
+  if (op === 'delete' && after !== undefined && after !== null) {
+    return new Malformed(`after must be null where op is d, and is ${describe(after)}`)
+  }
+  if (op === 'update' && isJsonObject(before) && before.id !== undefined) {
+    const [was, is] = [readBigint(before.id), readBigint(row.id)]
+    if (was instanceof Malformed) return new Malformed(`before.id ${was.malformed}`)
+    if (!(is instanceof Malformed) && was !== is) {
+      return new Malformed(`the id changes from ${was} to ${is}: that is a delete of the one and a create of the other`)
+    }
+  }
+  return row
+}
+
+/** An event and its place: the order of two events of one id is (run, event_order, topic partition, offset). */
 export type PlacedUserEvent = { readonly offset: number; readonly event: UserEvent }
 
 /** Whether b comes after a, both from one topic partition. */
@@ -65,7 +133,7 @@ function isLaterUserEvent(a: PlacedUserEvent, b: PlacedUserEvent): boolean {
   return byOrder === 0n ? b.offset > a.offset : byOrder > 0n
 }
 
-/** The newest delta of each id. */
+/** The newest event of each id. */
 export function newestUserEvents(events: readonly PlacedUserEvent[]): PlacedUserEvent[] {
   const newest = new Map<string, PlacedUserEvent>()
   for (const placed of events) {

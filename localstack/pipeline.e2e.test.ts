@@ -171,11 +171,11 @@ describe('the producer', () => {
     const { error } = await invoke({ mode: 'deltas', count: 500, eventsPerSecond: 1000 })
     expect(error).toBeUndefined()
 
-    await eventually('500 deltas in the log', async () => (await rowsOf('public.user_event_log'))?.length === 500)
+    await eventually('500 deltas in the log', async () => (await rowsOf('tidemark.user_event_log'))?.length === 500)
     const { rows } = await pipeline.target.query(`
       select count(*)::int as wrong
-      from (select distinct on (id) id, op, name, age from public.user_event_log order by id, run desc, event_order desc) l
-      full join public.latest_user_state s using (id)
+      from (select distinct on (id) id, op, name, age from tidemark.user_event_log order by id, run desc, event_order desc) l
+      full join tidemark.latest_user_state s using (id)
       where (l.op = 'delete') is distinct from (s.id is null) or (s.name, s.age) is distinct from (l.name, l.age) and l.op <> 'delete'`)
     expect(rows).toEqual([{ wrong: 0 }])
   })

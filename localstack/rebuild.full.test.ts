@@ -95,9 +95,7 @@ async function equal(): Promise<void> {
 /** What the target shows, into a schema of its own. */
 async function copyTables(): Promise<string[]> {
   await pipeline.target.query('create schema copied')
-  const { rows } = await pipeline.target.query(
-    `select viewname as name from pg_views where schemaname = 'public' and viewname <> 'latest_user_state'`,
-  )
+  const { rows } = await pipeline.target.query(`select viewname as name from pg_views where schemaname = 'public'`)
   for (const { name } of rows) {
     await pipeline.target.query(`create table copied.${name} as table public.${name}`)
   }

@@ -51,7 +51,7 @@ test('the producer publishes with its own name, and its deltas become the state'
 
   expect(functionError, payload).toBeUndefined()
   await eventually('200 deltas in the log', async () => {
-    const { rows } = await pipeline.target.query('select count(*)::int as n from public.user_event_log')
+    const { rows } = await pipeline.target.query('select count(*)::int as n from tidemark.user_event_log')
     return rows[0].n === 200
   })
 })

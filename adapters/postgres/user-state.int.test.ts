@@ -1,6 +1,9 @@
+import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { newestUserEvents, readUserEvent } from '#core/user-event.ts'
 import { ChangeLog } from '#test-support/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { hostileEvents } from '#test-support/hostile-events.ts'
 import { makeUserState } from './user-state.ts'
 
 let target: TestDatabase
@@ -13,7 +16,7 @@ const key = (topicPartition = 0) => ({ consumer: 'tidemark-user-state', topic: '
 const event = (id: number, op: string, event_order: number, more: object = {}) =>
   JSON.stringify({ id, name: `name ${event_order}`, age: 30, op, event_order, ts: '2024-01-01T00:00:00.000Z', ...more })
 const state = async () =>
-  (await target.pool.query('select id::int, name from public.latest_user_state order by id')).rows
+  (await target.pool.query('select id::int, name from tidemark.latest_user_state order by id')).rows
 
 test('the highest event_order of an id wins whatever the order of arrival', async () => {
   const log = new ChangeLog()
@@ -35,7 +38,7 @@ test('a delete leaves the state and stays in the log, and a later insert works',
   await userState.apply(key(), log.append(event(1, 'insert', 3)).records)
 
   expect(await state()).toEqual([{ id: 1, name: 'name 3' }])
-  const logged = await target.pool.query('select op from public.user_event_log order by event_order desc')
+  const logged = await target.pool.query('select op from tidemark.user_event_log order by event_order desc')
   expect(logged.rows.map((row) => row.op)).toEqual(['insert', 'delete', 'insert'])
 })
 
@@ -67,7 +70,7 @@ test('a replay from the earliest offset rebuilds the same state', async () => {
   await userState.apply(key(), log.records)
   const before = await state()
 
-  await target.pool.query('truncate tidemark_rows.user_state, public.user_event_log, tidemark.progress')
+  await target.pool.query('truncate tidemark_rows.user_state, tidemark.user_event_log, tidemark.progress')
   await userState.apply(key(), log.records)
 
   expect(await state()).toEqual(before)
@@ -87,6 +90,91 @@ test('what is no delta is quarantined with its reason and the others are applied
   const outcome = await makeUserState(target.pool).apply(key(), log.records)
 
   expect(outcome).toMatchObject({ effect: { changes: 1, quarantined: 7 } })
-  const { rows } = await target.pool.query('select id from public.latest_user_state')
+  const { rows } = await target.pool.query('select id from tidemark.latest_user_state')
   expect(rows).toEqual([{ id: '9223372036854775807' }])
 })
+
+test('ids that are one number, however they are written, are one row of a batch', async () => {
+  const of = (id: string, event_order: number) =>
+    `{"id":${id},"name":"n${event_order}","op":"insert","event_order":${event_order}}`
+  const log = new ChangeLog()
+  for (const [index, id] of ['7', '"7"', '7.0', '7e0', '"007"', '0', '-0', '"-0"'].entries()) log.append(of(id, index))
+
+  const outcome = await makeUserState(target.pool).apply(key(), log.records)
+
+  expect(outcome).toMatchObject({ effect: { changes: 6, quarantined: 2 } })
+  expect(await state()).toEqual([
+    { id: 0, name: 'n6' },
+    { id: 7, name: 'n3' },
+  ])
+})
+
+test('row changes are ordered by ts_ms, and by offset where that is equal, in whatever batches they come', async () => {
+  const change = (op: string, name: string | null, ts_ms: number, more: object = {}) => {
+    const row = { id: 1, name, ...more }
+    return JSON.stringify({ op, before: op === 'd' ? row : null, after: op === 'd' ? null : row, ts_ms })
+  }
+  const log = new ChangeLog()
+    .append(change('c', 'a', 1_700_000_000_000))
+    .append(change('u', 'b', 1_700_000_000_002, { balance: 1.5 }))
+    .append(change('u', 'late', 1_700_000_000_001))
+  const userState = makeUserState(target.pool)
+  for (const size of [1, 2, 3]) await userState.apply(key(), log.records.slice(0, size))
+  const { rows } = await target.pool.query('select name, event_order, more from tidemark.latest_user_state')
+  expect(rows).toEqual([{ name: 'b', event_order: '1700000000002', more: { balance: 1.5 } }])
+
+  await userState.apply(key(), log.append(change('d', 'b', 1_700_000_000_002)).records)
+  expect(await state()).toEqual([])
+  const logged = await target.pool.query('select op, name from tidemark.user_event_log order by record_offset')
+  expect(logged.rows.map(({ op, name }) => `${op} ${name}`)).toEqual([
+    'insert a',
+    'update b',
+    'update late',
+    'delete b',
+  ])
+})
+
+test('what is read as an event is stored exactly as it was read, whatever the records hold', async () => {
+  let topicPartition = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(hostileEvents, { minLength: 1, maxLength: 40 }), async (values) => {
+      topicPartition += 1
+      const log = new ChangeLog()
+      for (const value of values) log.append(value)
+      const placed = values.flatMap((value, offset) => {
+        const event = readUserEvent(value)
+        return 'malformed' in event ? [] : [{ offset, event }]
+      })
+      const more = await asPostgresWrites(placed.map(({ event }) => event.more))
+      await target.pool.query('truncate tidemark_rows.user_state')
+
+      const outcome = await makeUserState(target.pool).apply(key(topicPartition), log.records)
+
+      const effect = { changes: placed.length, quarantined: values.length - placed.length }
+      expect(outcome).toMatchObject({ kind: 'applied', effect })
+      expect(await stored('tidemark.user_event_log where topic_partition = $1', [topicPartition])).toEqual(
+        placed.map(({ offset, event }, i) => ({ offset: `${offset}`, ...event, more: more[i] })),
+      )
+      const newest = newestUserEvents(placed).filter(({ event }) => event.op !== 'delete')
+      expect(await ids('tidemark.latest_user_state')).toEqual(newest.map(({ event }) => event.id).sort())
+    }),
+    { numRuns: 150 },
+  )
+})
+
+async function stored(from: string, values: unknown[]) {
+  const { rows } = await target.pool.query(
+    `select record_offset as offset, id, name, age, more::text, op, event_order as "eventOrder", run,
+       to_char(ts at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as ts
+     from ${from} order by record_offset`,
+    values,
+  )
+  return rows
+}
+
+async function asPostgresWrites(json: (string | null)[]): Promise<(string | null)[]> {
+  const { rows } = await target.pool.query('select value::text from unnest($1::jsonb[]) as value', [json])
+  return rows.map(({ value }) => value)
+}
+
+const ids = async (from: string) => (await target.pool.query(`select id from ${from}`)).rows.map(({ id }) => id).sort()

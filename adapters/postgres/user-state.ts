@@ -14,7 +14,7 @@ export type DeliveredUserEvent = RecordIdentity & {
 /** What a delivery did to state and log. */
 export type UserStateEffect = { readonly changes: number; readonly quarantined: number }
 
-/** Applies deliveries of plain deltas to the latest state per id and to the log. */
+/** Applies deliveries of plain deltas and row changes to the latest state per id and to the log. */
 export type UserState = {
   apply(key: ProgressKey, records: readonly DeliveredUserEvent[]): Promise<ApplyOutcome<UserStateEffect>>
 }
@@ -42,20 +42,22 @@ export function makeUserState(pool: pg.Pool): UserState {
   }
 }
 
-const unnested = `unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::integer[], $9::timestamptz[])
-  as event (record_offset, run, event_order, id, op, name, age, ts)`
+const unnested = `unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::integer[], $9::jsonb[],
+  $10::timestamptz[]) as event (record_offset, run, event_order, id, op, name, age, more, ts)`
 
-const insertLog = `insert into public.user_event_log (topic_partition, record_offset, run, event_order, id, op, name, age, ts)
-  select $1, record_offset, run, event_order, id, op, name, age, ts
+const insertLog = `insert into tidemark.user_event_log
+    (topic_partition, record_offset, run, event_order, id, op, name, age, more, ts)
+  select $1, record_offset, run, event_order, id, op, name, age, more, ts
   from ${unnested}`
 
 const upsertState = `insert into tidemark_rows.user_state as stored
-    (id, name, age, ts, run, event_order, topic_partition, record_offset, live)
-  select id, name, age, ts, run, event_order, $1, record_offset, op <> 'delete'
+    (id, name, age, more, ts, run, event_order, topic_partition, record_offset, live)
+  select id, name, age, more, ts, run, event_order, $1, record_offset, op <> 'delete'
   from ${unnested}
   on conflict (id) do update
   set name = excluded.name,
     age = excluded.age,
+    more = excluded.more,
     ts = excluded.ts,
     run = excluded.run,
     event_order = excluded.event_order,
@@ -74,5 +76,6 @@ const eventValues = (key: ProgressKey, placed: readonly PlacedUserEvent[]): unkn
   placed.map(({ event }) => event.op),
   placed.map(({ event }) => event.name),
   placed.map(({ event }) => event.age),
+  placed.map(({ event }) => event.more),
   placed.map(({ event }) => event.ts),
 ]

@@ -130,7 +130,7 @@ test('the state that is rebuilt from the archive is the live one, whatever was d
     ['public.artist', 1, 0],
     ['public.green_trips', 39, 0],
     ['public.log', 2, 0],
-    ['public.latest_user_state', 2, 0],
+    ['tidemark.latest_user_state', 2, 0],
   ])
   expect(rebuilt.replayed).toBe(rebuilt.records)
   expect(await scratchDatabases()).toEqual([])

@@ -19,15 +19,16 @@ const userStateColumns = [
   column(4, 'event_order', 'bigint'),
   column(5, 'run', 'bigint'),
   column(6, 'ts', 'timestamp with time zone'),
+  column(7, 'more', 'jsonb'),
 ]
 
 /** The state of plain deltas: no contract describes it, since no source has it. */
 export const userState: ComparedTable = {
-  name: 'public.latest_user_state',
-  identifier: 'public.latest_user_state',
+  name: 'tidemark.latest_user_state',
+  identifier: 'tidemark.latest_user_state',
   columns: userStateColumns,
   key: userStateColumns.slice(0, 1),
   relations: [],
-  from: { source: 'public.latest_user_state', target: 'public.latest_user_state' },
+  from: { source: 'tidemark.latest_user_state', target: 'tidemark.latest_user_state' },
   shape: 'latest_user_state',
 }

@@ -1,9 +1,12 @@
--- Plain deltas {id, name, age, op, event_order, ts} published straight to Kafka: their latest state and their log.
--- Order of two deltas of one id: (run, event_order, topic partition, offset). A producer that sends no run has run 0.
+-- Events that producers publish straight to Kafka: plain deltas {id, name, age, op, event_order, ts} and row changes
+-- {op, before, after, ts_ms}. Their latest state and their log, in a schema that no captured table can be in.
+-- Order of two events of one id: (run, event_order, topic partition, offset). A producer that sends no run has run 0, the
+-- event_order of a row change is its ts_ms.
 create table if not exists tidemark_rows.user_state (
   id bigint primary key,
   name text,
   age integer,
+  more jsonb,
   ts timestamptz,
   run bigint not null,
   event_order bigint not null,
@@ -12,12 +15,12 @@ create table if not exists tidemark_rows.user_state (
   live boolean not null
 ) with (fillfactor = 85);
 
-create or replace view public.latest_user_state as
-select id, name, age, event_order, run, ts
+create or replace view tidemark.latest_user_state as
+select id, name, age, event_order, run, ts, more
 from tidemark_rows.user_state
 where live;
 
-create table if not exists public.user_event_log (
+create table if not exists tidemark.user_event_log (
   topic_partition integer not null,
   record_offset bigint not null,
   run bigint not null,
@@ -26,17 +29,21 @@ create table if not exists public.user_event_log (
   op text not null,
   name text,
   age integer,
+  more jsonb,
   ts timestamptz,
   logged_at timestamptz not null default now(),
   primary key (topic_partition, record_offset)
 );
-create index if not exists user_event_log_by_order on public.user_event_log (run desc, event_order desc);
-create index if not exists user_event_log_by_id on public.user_event_log (id, run desc, event_order desc);
+comment on column tidemark.user_event_log.more is 'what the event says of the user besides id, name and age';
+create index if not exists user_event_log_by_order on tidemark.user_event_log (run desc, event_order desc);
+create index if not exists user_event_log_by_id on tidemark.user_event_log (id, run desc, event_order desc);
 
 alter table tidemark_rows.user_state owner to tidemark_owner;
-alter view public.latest_user_state owner to tidemark_owner;
-alter table public.user_event_log owner to tidemark_owner;
+alter view tidemark.latest_user_state owner to tidemark_owner;
+alter table tidemark.user_event_log owner to tidemark_owner;
 
 grant select, insert, update on tidemark_rows.user_state to tidemark_apply;
-grant select, insert on public.user_event_log to tidemark_apply;
-grant select on public.latest_user_state, public.user_event_log to tidemark_read;
+grant select, insert on tidemark.user_event_log to tidemark_apply;
+grant select on tidemark.latest_user_state, tidemark.user_event_log to tidemark_read;
+-- Without their schema too, where no captured table has the name.
+alter role tidemark_read set search_path = public, tidemark;

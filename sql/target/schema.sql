@@ -19,6 +19,7 @@ role tidemark_owner nologin
 
 role tidemark_read login
   set default_transaction_read_only=on
+  set search_path=public, tidemark
 
 schema public
 -- everyone may usage
@@ -34,24 +35,6 @@ schema tidemark
 schema tidemark_rows
 -- tidemark_apply may usage
 -- tidemark_owner may create, usage
-
-table public.user_event_log (
-  topic_partition integer not null
-  record_offset bigint not null
-  run bigint not null
-  event_order bigint not null
-  id bigint not null
-  op text not null
-  name text
-  age integer
-  ts timestamp with time zone
-  logged_at timestamp with time zone not null default now()
-  constraint user_event_log_pkey PRIMARY KEY (topic_partition, record_offset)
-  CREATE INDEX user_event_log_by_id ON public.user_event_log USING btree (id, run DESC, event_order DESC)
-  CREATE INDEX user_event_log_by_order ON public.user_event_log USING btree (run DESC, event_order DESC)
-)
--- tidemark_apply may insert, select
--- tidemark_read may select
 
 table tidemark.archive_commit (
   number bigint not null
@@ -302,6 +285,25 @@ table tidemark.unkeyed_transaction (
 )
 -- tidemark_apply may delete, insert, select, update
 
+table tidemark.user_event_log (
+  topic_partition integer not null
+  record_offset bigint not null
+  run bigint not null
+  event_order bigint not null
+  id bigint not null
+  op text not null
+  name text
+  age integer
+  more jsonb -- what the event says of the user besides id, name and age
+  ts timestamp with time zone
+  logged_at timestamp with time zone not null default now()
+  constraint user_event_log_pkey PRIMARY KEY (topic_partition, record_offset)
+  CREATE INDEX user_event_log_by_id ON tidemark.user_event_log USING btree (id, run DESC, event_order DESC)
+  CREATE INDEX user_event_log_by_order ON tidemark.user_event_log USING btree (run DESC, event_order DESC)
+)
+-- tidemark_apply may insert, select
+-- tidemark_read may select
+
 table tidemark_rows.change (
   committed_at timestamp with time zone not null -- when the source committed: the same at each delivery
   relation bigint not null
@@ -324,6 +326,7 @@ table tidemark_rows.user_state with fillfactor=85 (
   id bigint not null
   name text
   age integer
+  more jsonb
   ts timestamp with time zone
   run bigint not null
   event_order bigint not null
@@ -333,17 +336,6 @@ table tidemark_rows.user_state with fillfactor=85 (
   constraint user_state_pkey PRIMARY KEY (id)
 )
 -- tidemark_apply may insert, select, update
-
-view public.latest_user_state as
- SELECT id,
-    name,
-    age,
-    event_order,
-    run,
-    ts
-   FROM tidemark_rows.user_state
-  WHERE live;
--- tidemark_read may select
 
 view tidemark.archive_status as
  SELECT s.topic,
@@ -431,6 +423,18 @@ view tidemark.described_change as
             (array_agg(a.details ORDER BY a.lsn DESC) FILTER (WHERE (a.details IS NOT NULL)))[1] AS details
            FROM tidemark.audit_message a
           WHERE ((a.epoch = c.epoch) AND (a.txid = c.txid) AND ((a.committed_at >= (c.committed_at - '1 day'::interval)) AND (a.committed_at <= (c.committed_at + '1 day'::interval))))) m ON (true));
+
+view tidemark.latest_user_state as
+ SELECT id,
+    name,
+    age,
+    event_order,
+    run,
+    ts,
+    more
+   FROM tidemark_rows.user_state
+  WHERE live;
+-- tidemark_read may select
 
 CREATE OR REPLACE FUNCTION tidemark.accept(table_name text)
  RETURNS text
