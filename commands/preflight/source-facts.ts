@@ -18,6 +18,8 @@ export type SourceFacts = {
   walSendersUsed: number
   /** -1 for no limit. */
   slotWalKeepMegabytes: number
+  /** A slot that is not used for as long is invalidated; 0 for never. Postgres 18 and later. */
+  idleSlotTimeoutSeconds: number
   mayCreateInDatabase: boolean
   mayCreateRoles: boolean
   /** May hand the right to replicate on to a role. */
@@ -50,6 +52,10 @@ const FACTS = `
     current_setting('max_wal_senders')::int as "walSenders",
     (select count(*)::int from pg_stat_replication) as "walSendersUsed",
     (select setting::int from pg_settings where name = 'max_slot_wal_keep_size') as "slotWalKeepMegabytes",
+    coalesce(
+      (select setting::int from pg_settings where name = 'idle_replication_slot_timeout'),
+      0
+    ) as "idleSlotTimeoutSeconds",
     has_database_privilege(current_database(), 'create') as "mayCreateInDatabase",
     me.rolsuper or me.rolcreaterole as "mayCreateRoles",
     -- Before version 16 only a superuser may; on RDS it is membership of rds_replication.

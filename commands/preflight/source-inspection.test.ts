@@ -16,6 +16,7 @@ const READY: SourceFacts = {
   walSenders: 10,
   walSendersUsed: 3,
   slotWalKeepMegabytes: 51_200,
+  idleSlotTimeoutSeconds: 0,
   mayCreateInDatabase: true,
   mayCreateRoles: true,
   mayGrantReplication: true,
@@ -30,8 +31,15 @@ test('a server that has everything gives nothing to do', () => {
   expect(judge({})).toEqual([])
 })
 
+test.each([14, 15, 16, 17, 18])('a server of the latest minor version of %i gives nothing to do', (major) => {
+  expect(judge({ version: major * 10_000 + 30 })).toEqual([])
+})
+
 test.each<[Partial<SourceFacts>, string, string, string | RegExp]>([
-  [{ version: 140_015, versionText: '14.15' }, 'problem', 'version', '-- upgrade the server'],
+  [{ version: 130_023, versionText: '13.23' }, 'problem', 'version', '-- upgrade the server'],
+  [{ version: 140_017, versionText: '14.17' }, 'advice', 'version', '-- upgrade to 14.18'],
+  [{ version: 190_001, versionText: '19.1' }, 'advice', 'version', '-- try it with a copy of the database first'],
+  [{ version: 190_001, versionText: '19.1', walLevel: 'replica' }, 'advice', 'version', /^-- try it/],
   [{ version: 170_004, versionText: '17.4' }, 'advice', 'version', '-- upgrade to 17.5'],
   [{ standby: true }, 'problem', 'kind', /primary/],
   [
@@ -44,6 +52,18 @@ test.each<[Partial<SourceFacts>, string, string, string | RegExp]>([
   [{ slotsUsed: 10 }, 'problem', 'replication slots', /^alter system set max_replication_slots = '15'/],
   [{ walSendersUsed: 10 }, 'problem', 'wal senders', /^alter system set max_wal_senders = '15'/],
   [{ slotWalKeepMegabytes: -1 }, 'advice', 'max_slot_wal_keep_size', /'50GB'; select pg_reload_conf\(\);$/],
+  [
+    { version: 180_004, idleSlotTimeoutSeconds: 86_400 },
+    'advice',
+    'idle_replication_slot_timeout',
+    "alter system set idle_replication_slot_timeout = '0'; select pg_reload_conf();",
+  ],
+  [
+    { idleSlotTimeoutSeconds: 60, rds: true },
+    'advice',
+    'idle_replication_slot_timeout',
+    '-- in the parameter group: idle_replication_slot_timeout = 0',
+  ],
   [{ oldestTransactionSeconds: 3600 }, 'advice', 'open transactions', /^select pid/],
   [{ mayCreateInDatabase: false }, 'problem', 'create in the database', 'grant create on database "shop" to "admin";'],
   [{ mayCreateRoles: false }, 'problem', 'create roles', 'alter role "admin" createrole;'],

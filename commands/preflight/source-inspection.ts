@@ -13,18 +13,20 @@ export type Inspection = {
   tables: TableFacts[]
 }
 
-const OLDEST_VERSION = 150_000
+const OLDEST_MAJOR = 14
+/** Later ones are not refused, but nobody has tried them. */
+const NEWEST_TRIED_MAJOR = 18
 
 /** From these minor versions on, a table may join the publication beside open transactions without a loss. */
-const EXACT_SINCE: Readonly<Record<number, number>> = { 15: 13, 16: 9, 17: 5 }
+const EXACT_SINCE: Readonly<Record<number, number>> = { 14: 18, 15: 13, 16: 9, 17: 5 }
 
 const LONG_TRANSACTION_SECONDS = 60
 
 /** Looks at a source and the tables of some schemas. Leaves nothing behind. */
 export async function inspectSource(client: ClientBase, schemas: string[]): Promise<Inspection> {
   const facts = await readSourceFacts(client)
-  const tables = facts.standby ? [] : await readTableFacts(client, schemas)
-  const findings = [...judgeServer(facts), ...judgeRights(facts)]
+  const tables = facts.standby || isTooOld(facts) ? [] : await readTableFacts(client, schemas)
+  const findings = isTooOld(facts) ? [judgeVersion(facts)] : [...judgeServer(facts), ...judgeRights(facts)]
   return {
     ready: findings.every(({ level }) => level !== 'problem'),
     database: facts.database,
@@ -36,7 +38,7 @@ export async function inspectSource(client: ClientBase, schemas: string[]): Prom
 
 /** What the server's version and settings allow. */
 export function judgeServer(facts: SourceFacts): Finding[] {
-  const { version, slots, slotsUsed, walSenders, walSendersUsed, slotWalKeepMegabytes } = facts
+  const { slots, slotsUsed, walSenders, walSendersUsed, slotWalKeepMegabytes } = facts
   const setting = (name: string, value: string, restart: boolean) => {
     if (facts.rds) {
       const parameter = name === 'wal_level' ? 'rds.logical_replication = 1' : `${name} = ${value}`
@@ -44,23 +46,13 @@ export function judgeServer(facts: SourceFacts): Finding[] {
     }
     return `alter system set ${name} = '${value}'; ${restart ? '-- then restart the server' : 'select pg_reload_conf();'}`
   }
-  const major = Math.floor(version / 10_000)
-  const exact = version % 10_000 >= (EXACT_SINCE[major] ?? 0)
   return [
-    version < OLDEST_VERSION
-      ? problem('version', `${facts.versionText}, older than 15`, '-- upgrade the server')
-      : exact
-        ? ok('version', facts.versionText)
-        : advice(
-            'version',
-            `${facts.versionText} may lose changes while tables are added`,
-            `-- upgrade to ${major}.${EXACT_SINCE[major]}`,
-          ),
+    judgeVersion(facts),
     facts.standby
       ? problem('kind', 'a standby, which cannot be the source', '-- give the URL of the primary')
       : ok('kind', 'a primary'),
-    facts.walLevel === 'logical'
-      ? ok('wal_level', 'logical')
+    facts.walLevel === 'logical' || (facts.walLevel === 'replica' && majorOf(facts) >= 19)
+      ? ok('wal_level', facts.walLevel)
       : problem('wal_level', facts.walLevel, setting('wal_level', 'logical', true)),
     slotsUsed < slots
       ? ok('replication slots', `${slots - slotsUsed} of ${slots} free`)
@@ -75,6 +67,13 @@ export function judgeServer(facts: SourceFacts): Finding[] {
           'no limit: a connector that is down for long fills the disk',
           setting('max_slot_wal_keep_size', facts.rds ? '51200' : '50GB', false),
         ),
+    facts.idleSlotTimeoutSeconds === 0
+      ? ok('idle_replication_slot_timeout', 'none')
+      : advice(
+          'idle_replication_slot_timeout',
+          `${facts.idleSlotTimeoutSeconds} s: a connector that is down for longer loses its place, and every table is read again`,
+          setting('idle_replication_slot_timeout', '0', false),
+        ),
     facts.oldestTransactionSeconds < LONG_TRANSACTION_SECONDS
       ? ok('open transactions', 'none is old')
       : advice(
@@ -83,6 +82,30 @@ export function judgeServer(facts: SourceFacts): Finding[] {
           'select pid, usename, xact_start, query from pg_stat_activity where xact_start is not null order by xact_start;',
         ),
   ]
+}
+
+const majorOf = ({ version }: SourceFacts): number => Math.floor(version / 10_000)
+
+const isTooOld = (facts: SourceFacts): boolean => majorOf(facts) < OLDEST_MAJOR
+
+function judgeVersion(facts: SourceFacts): Finding {
+  const { version, versionText } = facts
+  const major = majorOf(facts)
+  const tried = `${OLDEST_MAJOR} to ${NEWEST_TRIED_MAJOR}`
+  if (isTooOld(facts)) {
+    return problem('version', `${versionText} cannot be the source: ${tried} can`, '-- upgrade the server')
+  }
+  if (major > NEWEST_TRIED_MAJOR) {
+    return advice('version', `${versionText} is not tried: ${tried} are`, '-- try it with a copy of the database first')
+  }
+  const exactSince = EXACT_SINCE[major] ?? 0
+  return version % 10_000 >= exactSince
+    ? ok('version', versionText)
+    : advice(
+        'version',
+        `${versionText} may lose changes while tables are added`,
+        `-- upgrade to ${major}.${exactSince}`,
+      )
 }
 
 /** What the user may do of what the installation does. */
