@@ -2,6 +2,13 @@ import { defineConfig } from 'vitest/config'
 
 const anywhere = (tier: string) => [`{core,adapters,lambdas,cdk,sql,localstack,commands,test-support}/**/*.${tier}.ts`]
 
+/** What runs on the source, once more on a Postgres of each other major that a source may have. */
+const onTheSource = [
+  'adapters/postgres/source/*.int.test.ts',
+  'commands/preflight.int.test.ts',
+  'lambdas/capture-tables/*.int.test.ts',
+]
+
 /**
  * Tiers by file name: *.test.ts needs no network, *.int.test.ts real servers, *.e2e.test.ts the whole pipeline, *.full.test.ts hours of luck.
  */
@@ -47,6 +54,17 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      ...([14, 15, 16, 18] as const).map((postgresMajor) => ({
+        test: {
+          name: `source-${postgresMajor}`,
+          include: onTheSource,
+          provide: { postgresMajor },
+          globalSetup: ['test-support/postgres-server.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+        },
+      })),
     ],
   },
 })

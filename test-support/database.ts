@@ -34,6 +34,9 @@ export function databaseUrl(database: string, role?: { username: string; passwor
   return url.href
 }
 
+/** The major of the run's Postgres: what a test may ask of it. */
+export const postgresMajor = (): number => inject('postgresMajor') ?? 17
+
 async function makeTemplate(client: pg.Client, side: 'source' | 'target'): Promise<string> {
   const name = `tidemark_${side}`
   // Test files run in processes of their own: the first one makes the template, the others wait for it.

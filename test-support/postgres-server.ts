@@ -9,18 +9,28 @@ import type { TestProject } from 'vitest/node'
 import { runToEnd } from '#localstack/servers/finished-process.ts'
 import { findPostgres } from '#localstack/servers/postgres-programs.ts'
 import { freePortPairs } from './free-ports.ts'
+import { installPostgres, type OtherMajor } from './install-postgres.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** Administrator's URL of the run's Postgres, database `postgres`. */
     postgresUrl: string
+    /** Its major, where the project asks for another one than 17. */
+    postgresMajor: OtherMajor
   }
 }
 
 const CLUSTER = [
-  ...['--no-sync', '--no-instructions', '--auth=trust', '--username=postgres', '--encoding=UTF8'],
-  ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+  '--no-sync',
+  '--no-instructions',
+  '--auth=trust',
+  '--username=postgres',
+  '--encoding=UTF8',
+  '--locale=C',
 ]
+
+/** The language whose rules need no library, which Postgres has since 17. */
+const BUILTIN_LOCALE = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
 
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
@@ -43,13 +53,21 @@ host all         all      127.0.0.1/32 scram-sha-256
 host replication all      127.0.0.1/32 scram-sha-256
 `
 
-/** Vitest's global setup: one Postgres for the run, on loopback and a free port; stopped and removed at its end. */
-export default async function startPostgres(project: TestProject): Promise<() => Promise<void>> {
+/** Vitest's global setup: one Postgres for the run, of the major that the project provides. */
+export default async function provideServer(project: TestProject): Promise<() => Promise<void>> {
+  const { url, stop } = await startServer(project.config.provide?.postgresMajor)
+  project.provide('postgresUrl', url)
+  return stop
+}
+
+/** A Postgres on loopback and a free port; `stop` removes it with its data. `url` is the administrator's. */
+export async function startServer(major?: OtherMajor): Promise<{ url: string; stop: () => Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-test-postgres-'))
-  const programs = await findPostgres([tmpdir()])
+  const programs = await findPostgres([tmpdir()], major && (() => installPostgres(major)))
   if (programs.owner !== undefined) await chown(directory, programs.owner.uid, programs.owner.gid)
 
-  const { file, args, ...options } = programs.initdb(['-D', directory, ...CLUSTER])
+  const locale = major === undefined || major >= 17 ? BUILTIN_LOCALE : []
+  const { file, args, ...options } = programs.initdb(['-D', directory, ...CLUSTER, ...locale])
   const { code, output } = await runToEnd(file, args, { ...options, cwd: directory })
   if (code !== 0) throw new Error(`initdb ended with exit code ${code}:\n${output}`)
   await writeFile(join(directory, 'pg_hba.conf'), ACCESS)
@@ -64,8 +82,7 @@ export default async function startPostgres(project: TestProject): Promise<() =>
     await stop()
     throw error
   })
-  project.provide('postgresUrl', url)
-  return stop
+  return { url, stop }
 }
 
 function stopper(server: ChildProcess, directory: string): () => Promise<void> {

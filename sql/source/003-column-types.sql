@@ -139,9 +139,15 @@ begin
     end if;
   elsif extension in ('hstore', 'citext') or extension = 'ltree' and base.typname = 'ltree' then
     carried := quote_ident(base.typname);
-    -- What is one key follows the rules of the database's language, those of these on letters without accents too.
+    -- What is one key follows the rules of the database's language, those of these on letters without accents too. The
+    -- column that names a language of ICU is daticulocale in Postgres 15 and 16, datlocale since 17: a column that a major
+    -- does not have would be an error.
     if extension = 'citext' and exists (
-      select from pg_database b where b.datname = current_database() and concat(b.datctype, b.datlocale) ~ '(^|\W)(tr|az|lt)'
+      select
+      from pg_database b
+      cross join to_jsonb(b) as d
+      where b.datname = current_database()
+        and concat(b.datctype, ' ', d ->> 'daticulocale', ' ', d ->> 'datlocale') ~ '(^|\W)(tr|az|lt)'
     ) then
       key_refusal := 'equal keys may be written differently';
     end if;

@@ -49,6 +49,14 @@ begin
       and a.attnum > 0
       and not a.attisdropped
   ),
+  -- What generated columns are computed with: Postgres 14 notes it about the column, later ones about its expression.
+  computed_with as (
+    select a.attnum, d.refclassid, d.refobjid, d.refobjsubid
+    from attribute a
+    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
+      or d.classid = 'pg_class'::regclass and d.objid = relation and d.objsubid = a.attnum and d.deptype = 'a'
+    where a.expression is not null
+  ),
   kind (reason, fix) as (
     select 'it is unlogged: its changes are not in the log', format('alter table %s set logged', this.name)
     from this
@@ -145,7 +153,7 @@ begin
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
     cross join attribute a
-    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
+    join computed_with d on d.attnum = a.attnum
     where not a.excluded
       and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_collation'::regclass)
       and not exists (
@@ -168,7 +176,7 @@ begin
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
     cross join attribute a
-    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
+    join computed_with d on d.attnum = a.attnum
       and d.refclassid = 'pg_class'::regclass and d.refobjid = this.oid and d.refobjsubid <> a.attnum
     join attribute u on u.attnum = d.refobjsubid
     where not a.excluded

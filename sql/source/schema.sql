@@ -639,9 +639,15 @@ begin
     end if;
   elsif extension in ('hstore', 'citext') or extension = 'ltree' and base.typname = 'ltree' then
     carried := quote_ident(base.typname);
-    -- What is one key follows the rules of the database's language, those of these on letters without accents too.
+    -- What is one key follows the rules of the database's language, those of these on letters without accents too. The
+    -- column that names a language of ICU is daticulocale in Postgres 15 and 16, datlocale since 17: a column that a major
+    -- does not have would be an error.
     if extension = 'citext' and exists (
-      select from pg_database b where b.datname = current_database() and concat(b.datctype, b.datlocale) ~ '(^|\W)(tr|az|lt)'
+      select
+      from pg_database b
+      cross join to_jsonb(b) as d
+      where b.datname = current_database()
+        and concat(b.datctype, ' ', d ->> 'daticulocale', ' ', d ->> 'datlocale') ~ '(^|\W)(tr|az|lt)'
     ) then
       key_refusal := 'equal keys may be written differently';
     end if;
@@ -1954,6 +1960,14 @@ begin
       and a.attnum > 0
       and not a.attisdropped
   ),
+  -- What generated columns are computed with: Postgres 14 notes it about the column, later ones about its expression.
+  computed_with as (
+    select a.attnum, d.refclassid, d.refobjid, d.refobjsubid
+    from attribute a
+    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
+      or d.classid = 'pg_class'::regclass and d.objid = relation and d.objsubid = a.attnum and d.deptype = 'a'
+    where a.expression is not null
+  ),
   kind (reason, fix) as (
     select 'it is unlogged: its changes are not in the log', format('alter table %s set logged', this.name)
     from this
@@ -2050,7 +2064,7 @@ begin
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
     cross join attribute a
-    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
+    join computed_with d on d.attnum = a.attnum
     where not a.excluded
       and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_collation'::regclass)
       and not exists (
@@ -2073,7 +2087,7 @@ begin
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
     cross join attribute a
-    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
+    join computed_with d on d.attnum = a.attnum
       and d.refclassid = 'pg_class'::regclass and d.refobjid = this.oid and d.refobjsubid <> a.attnum
     join attribute u on u.attnum = d.refobjsubid
     where not a.excluded

@@ -18,8 +18,13 @@ const refusalOf = async (table: string) => (await source.state(`public.${table}`
 
 /** What a column of the type becomes. */
 async function describe(type: string) {
-  const { rows } = await run(`select c.* from tidemark.column_type('${type}'::regtype, to_regtypemod('${type}')) c`)
-  return rows[0]
+  const results = (await run(`
+    begin;
+    create temp table it (v ${type}) on commit drop;
+    select c.* from pg_attribute a cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) c
+    where a.attrelid = 'pg_temp.it'::regclass and a.attname = 'v';
+    commit`)) as unknown as { rows: Record<string, unknown>[] }[]
+  return results[2]!.rows[0]!
 }
 
 test.each([
@@ -47,6 +52,15 @@ test('the definition of a type changes with its labels, and with those of the ty
   expect((await describe('public.mood')).definition).not.toBe(before.mood)
   expect((await describe('public.address')).definition).not.toBe(before.address)
 })
+
+test.each(['citext', 'hstore', 'ltree'])(
+  'a column of %s, which an extension brings, is looked at on every major',
+  async (type) => {
+    await run(`create extension ${type}; create table ${type}s (id int primary key, v ${type})`)
+
+    expect(await source.state(`public.${type}s`)).toMatchObject({ state: 'pending', reason: null })
+  },
+)
 
 test('an array is carried while a validated check constraint keeps out what cannot be told apart', async () => {
   const check = 'check (array_ndims(a) = 1 and array_lower(a, 1) = 1)'

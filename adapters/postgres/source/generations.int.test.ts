@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { postgresMajor } from '#test-support/database.ts'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 
 let source: SourceDatabase
@@ -48,7 +49,7 @@ test.each([
   'alter table ride add column at timestamptz default clock_timestamp()',
   'alter table ride add column at bigint generated always as identity',
   'alter table ride add column twice int generated always as (fare * 2) stored',
-  'alter table ride alter column more set expression as (fare + 2)',
+  ...(postgresMajor() >= 17 ? ['alter table ride alter column more set expression as (fare + 2)'] : []),
 ])('"%s" begins a generation, in one contract with what it changes', async (ddl) => {
   await capture('id int primary key, fare int not null, tip int, more int generated always as (fare + 1) stored')
   const before = (await generations()).length
