@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { envelope } from '#test-support/archive/hostile-records.ts'
 import { type ArchivedRecord, archiveRow, compareArchiveRows, recordValue } from './archive-row.ts'
 
 const envelopes = join(import.meta.dirname, '../fixtures/envelopes')
@@ -75,6 +76,32 @@ test('any value comes back, whether it is an envelope, another JSON or no JSON',
       expect(recordValue(rowOf(record(value)))).toBe(value)
     }),
   )
+})
+
+test.each([
+  ['lsn', ['-9223372036854775809', '1.5', '9.3e18', '1e999', '9007199254740993', '"7"', '[7]']],
+  ['txId', ['1e400', '{}', 'true']],
+  ['ts_us', ['9223372036854775807', '"now"']],
+  ['name', ['"tidemark"', `"tidemark_e${'9'.repeat(40)}"`, '7']],
+  ['table', ['"half a pair \\ud800"', '""', '7', 'null']],
+])('a %s that its column cannot hold is null there, and the value comes back', (name, texts) => {
+  const columns = { lsn: 'lsn', txId: 'txId', ts_us: 'sourceTsUs', name: 'epoch', table: 'tableName' } as const
+
+  for (const text of texts) {
+    const value = envelope({ [name]: text }).toString()
+    const row = rowOf(record(value))
+    expect(row[columns[name as keyof typeof columns]]).toBeNull()
+    expect(row.op).toBe('c')
+    expect(recordValue(row)).toBe(value)
+  }
+})
+
+test('of two members of one name no column has the first, which readers of JSON do not see', () => {
+  const twice = rowOf(record(envelope({}, ',"after":{"id":2},"op":"d"').toString()))
+  const inSource = rowOf(record(envelope({ xmin: 'null,"table":"other"' }).toString()))
+
+  expect(twice).toMatchObject({ before: null, after: null, source: null, op: 'd' })
+  expect(inSource.tableName).toBe('public.other')
 })
 
 test('rows of a table and key lie together, in the order of their lsns and offsets', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decideDelivery, type Progress } from './delivery.ts'
+import { decideDelivery, notedTimestamp, type Progress } from './delivery.ts'
 
 const record = (offset: number) => ({ offset, timestampMs: 1000 + offset, digest: () => `digest ${offset}` })
 const records = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => record(from + i))
@@ -33,6 +33,12 @@ test('a gap stops where offsets are contiguous and passes where they are sparse'
   const delivery = [record(3), record(5)]
   expect(decideDelivery(appliedUpTo(3), delivery, 'contiguous')).toMatchObject({ kind: 'stop', atOffset: 4 })
   expect(decideDelivery(appliedUpTo(3), delivery, 'sparse')).toEqual({ kind: 'apply', from: 0 })
+})
+
+test('a record of a time that no database has is known when it comes again', () => {
+  const far = [5, 6, 7].map((offset) => ({ ...record(offset), timestampMs: Number.MAX_SAFE_INTEGER - offset }))
+  const progress = { ...appliedUpTo(8), newestTimestampMs: notedTimestamp(Number.MAX_SAFE_INTEGER - 5) }
+  expect(decideDelivery(progress, far, 'contiguous')).toEqual({ kind: 'duplicate' })
 })
 
 test('another record at an applied offset stops', () => {

@@ -51,8 +51,14 @@ export function decideDelivery(
 function isForeign(progress: Progress, record: RecordIdentity): boolean {
   if (record.offset >= progress.nextOffset) return false
   if (record.offset === progress.nextOffset - 1) return record.digest() !== progress.lastDigest
-  return progress.newestTimestampMs !== null && record.timestampMs > progress.newestTimestampMs
+  return progress.newestTimestampMs !== null && notedTimestamp(record.timestampMs) > progress.newestTimestampMs
 }
+
+/** The end of the year 9999: a producer may send any 64 bits, of which a database has no time, or another one. */
+const LATEST_MS = 253_402_300_799_999
+
+/** A record's timestamp as progress notes and compares it. */
+export const notedTimestamp = (timestampMs: number): number => Math.min(timestampMs, LATEST_MS)
 
 function gapReason(expected: number, offset: number): string {
   return expected === 0

@@ -1,7 +1,6 @@
-import { type ArchiveColumn, archiveColumns, archiveSortOrder } from './archive-table.ts'
-import type { Bound, DataFileMetrics } from './data-file-metrics.ts'
+import { archiveColumns, archiveSortOrder } from './archive-table.ts'
+import { boundBytes, type DataFileMetrics } from './data-file-metrics.ts'
 import { addedEntry, type DataFile, writeManifest } from './manifest.ts'
-import { encodeSingleValue } from './single-value.ts'
 import { currentSchema, partitionSpecOf, type TableMetadata } from './table-metadata.ts'
 
 /** A data file that a commit adds. */
@@ -38,8 +37,8 @@ function dataFileOf({ path, day, records, bytes, metrics, sorted }: ArchivedFile
     column_sizes: byColumn(metrics.columnSizes),
     value_counts: byColumn(metrics.valueCounts),
     null_value_counts: byColumn(metrics.nullCounts),
-    lower_bounds: encoded(metrics.lowerBounds),
-    upper_bounds: encoded(metrics.upperBounds),
+    lower_bounds: decoded(metrics.lowerBounds),
+    upper_bounds: decoded(metrics.upperBounds),
     ...(sorted && { sort_order_id: archiveSortOrder['order-id'] }),
   }
 }
@@ -47,8 +46,5 @@ function dataFileOf({ path, day, records, bytes, metrics, sorted }: ArchivedFile
 const byColumn = <T>(values: Readonly<Record<number, T>>): Map<number, T> =>
   new Map(archiveColumns.flatMap(({ id }) => (values[id] === undefined ? [] : [[id, values[id]] as const])))
 
-const encoded = (bounds: Readonly<Record<number, Bound>>): Map<number, Uint8Array> =>
-  new Map(archiveColumns.flatMap((column) => encodeBound(column, bounds[column.id])))
-
-const encodeBound = ({ id, type }: ArchiveColumn, bound: Bound | undefined) =>
-  bound === undefined ? [] : [[id, encodeSingleValue(type, bound)] as const]
+const decoded = (bounds: Readonly<Record<number, string>>): Map<number, Uint8Array> =>
+  new Map(Array.from(byColumn(bounds), ([id, bound]) => [id, boundBytes(bound)]))

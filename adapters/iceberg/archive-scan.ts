@@ -110,7 +110,7 @@ function earliestUs({ lower_bounds: bounds }: DataFile): number {
 }
 
 const COLUMNS = [
-  ...['topic', 'kafka_partition', 'kafka_offset', 'kafka_ts', 'table_name', 'op', 'lsn'],
+  ...['topic', 'kafka_partition', 'kafka_offset', 'kafka_ts', 'kafka_timestamp', 'table_name', 'op', 'lsn'],
   ...['source_ts', 'key', 'headers'],
   ...['before', 'after', 'source', 'envelope_tail', 'value', 'encoding'],
 ]
@@ -138,16 +138,16 @@ function scannedRecord(row: ParquetRow): ScannedRecord {
   const text = (name: string): string | null => (row[name] as string | null | undefined) ?? null
   const encoding = text('encoding') as ScannedRecord['encoding']
   const erased = encoding === 'erased'
-  const { source_ts: sourceTs, kafka_ts: kafkaTs, lsn } = row as Record<string, bigint | null> & { kafka_ts: bigint }
+  const long = (name: string): number | null => (row[name] == null ? null : Number(row[name]))
   return {
     topic: text('topic')!,
     topicPartition: Number(row['kafka_partition']),
     offset: Number(row['kafka_offset']),
-    timestampMs: Number(kafkaTs / 1000n),
+    timestampMs: long('kafka_timestamp') ?? Number((row['kafka_ts'] as bigint) / 1000n),
     tableName: text('table_name'),
     op: text('op'),
-    lsn: lsn == null ? null : Number(lsn),
-    sourceTsUs: sourceTs == null ? null : Number(sourceTs),
+    lsn: long('lsn'),
+    sourceTsUs: long('source_ts'),
     key: erased ? null : text('key'),
     headers: erased ? null : text('headers'),
     value: erased ? null : recordValue(valuePieces(text)),
@@ -167,8 +167,11 @@ const compressors = {
   BROTLI: (bytes: Uint8Array) => brotliDecompressSync(bytes),
 }
 
-/** As dates timestamps would lose their microseconds. */
-const parsers = { timestampFromMicroseconds: (micros: bigint) => micros }
+/** As dates timestamps would lose their microseconds, and texts their byte order mark, which is part of a record. */
+const parsers = {
+  timestampFromMicroseconds: (micros: bigint) => micros,
+  stringFromBytes: (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'),
+}
 
 async function* readGroups(bytes: Uint8Array, columns: readonly string[]): AsyncGenerator<ParquetRow[]> {
   const whole = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength

@@ -17,8 +17,8 @@ export type ArchiveColumn = {
   readonly read: (row: ArchiveRow) => ArchiveValue
 }
 
-/** Text, or a whole number; timestamps in µs since 1970. */
-export type ArchiveValue = string | number | null
+/** Text, or a whole number, of which one that a number does not hold exactly is a bigint; timestamps in µs since 1970. */
+export type ArchiveValue = string | number | bigint | null
 
 const column = (
   id: number,
@@ -41,14 +41,8 @@ export const archiveColumns: readonly ArchiveColumn[] = [
   column(7, 'lsn', 'long', 'optional', 'bounded', "place in the source's log", (row) => row.lsn),
   column(8, 'tx_id', 'long', 'optional', 'bounded', 'low 32 bits of the transaction id', (row) => row.txId),
   column(9, 'source_ts', 'timestamptz', 'optional', 'bounded', 'commit in the source', (row) => row.sourceTsUs),
-  column(
-    10,
-    'kafka_ts',
-    'timestamptz',
-    'required',
-    'bounded',
-    'timestamp of the record',
-    (row) => row.timestampMs * 1000,
+  column(10, 'kafka_ts', 'timestamptz', 'required', 'bounded', 'timestamp of the record', (row) =>
+    microsOf(timestampOf(row)),
   ),
   column(11, 'topic', 'string', 'required', 'bounded', 'where the record was', (row) => row.topic),
   column(12, 'kafka_partition', 'int', 'required', 'bounded', 'where the record was', (row) => row.topicPartition),
@@ -63,7 +57,7 @@ export const archiveColumns: readonly ArchiveColumn[] = [
     (row) => row.epoch,
   ),
   column(15, 'headers', 'string', 'optional', 'unbounded', 'JSON [[name, value], …]', (row) => row.headers),
-  column(16, 'ingested_at', 'timestamptz', 'required', 'bounded', 'written', (row) => row.ingestedAtMs * 1000),
+  column(16, 'ingested_at', 'timestamptz', 'required', 'bounded', 'written', (row) => microsOf(row.ingestedAtMs)),
   column(17, 'envelope_tail', 'string', 'optional', 'unbounded', 'what follows source', (row) => row.envelopeTail),
   column(18, 'value', 'string', 'optional', 'unbounded', 'value of a record without images', (row) => row.value),
   column(
@@ -75,7 +69,34 @@ export const archiveColumns: readonly ArchiveColumn[] = [
     'base64 where key and value are no text',
     (row) => row.encoding,
   ),
+  column(
+    20,
+    'kafka_timestamp',
+    'long',
+    'optional',
+    'unbounded',
+    'timestamp of the record in ms since 1970, where it is no time of the years 1 to 9999',
+    (row) => (timestampOf(row) === row.timestampMs ? null : row.timestampMs),
+  ),
 ]
+
+/** Milliseconds of the years 1 to 9999. */
+const EARLIEST_MS = -62_135_596_800_000
+const LATEST_MS = 253_402_300_799_999
+
+/**
+ * A record's timestamp as `kafka_ts` has it, within the years that every engine reads. A producer may send any 64 bits:
+ * one that takes microseconds for milliseconds would otherwise make queries of the whole table fail.
+ */
+export const archivedTimestamp = (timestampMs: number): number =>
+  Math.min(Math.max(timestampMs, EARLIEST_MS), LATEST_MS)
+
+const timestampOf = ({ timestampMs }: ArchiveRow): number => archivedTimestamp(timestampMs)
+
+function microsOf(ms: number): number | bigint {
+  const micros = ms * 1000
+  return Number.isSafeInteger(micros) ? micros : BigInt(ms) * 1000n
+}
 
 const idOf = (name: string): number => archiveColumns.find((each) => each.name === name)!.id
 
@@ -124,4 +145,4 @@ export const archiveMarks = {
 } as const
 
 /** The table partition a record belongs to: days since 1970 in UTC. */
-export const dayOf = (timestampMs: number): number => Math.floor(timestampMs / 86_400_000)
+export const dayOf = (timestampMs: number): number => Math.floor(archivedTimestamp(timestampMs) / 86_400_000)

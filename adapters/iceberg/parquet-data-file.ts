@@ -106,9 +106,14 @@ function writable({ name, type }: ArchiveColumn, values: ArchiveValue[]) {
     case 'string':
       return distinct.has(name) ? values.map((text) => (text === null ? null : Buffer.from(text as string))) : values
     default:
-      return values.map((value) => (value === null ? null : BigInt(value)))
+      return values.map((value) => (value === null ? null : long(BigInt(value))))
   }
 }
+
+const LONGEST = 2n ** 63n - 1n
+
+/** A number that stands for the greatest long is one more than it. */
+const long = (value: bigint): bigint => (value > LONGEST ? LONGEST : value)
 
 /** Bounds as they stand: read as dates they would lose their microseconds, and rows with them. */
 const parsers = {

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { Progress } from '#core/delivery.ts'
+import { notedTimestamp, type Progress } from '#core/delivery.ts'
 import type { Beacon } from '#core/envelope.ts'
 
 /** Who applies, and what: the identity of a progress row. */
@@ -101,7 +101,7 @@ export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, a
       ...identity(key),
       advance.nextOffset,
       advance.lastDigest,
-      advance.newestTimestampMs,
+      notedTimestamp(advance.newestTimestampMs),
       advance.committedAtMs,
       beacon?.number ?? null,
       beacon?.lsn ?? null,

@@ -24,8 +24,9 @@ export function readDelivered(record: MSKRecord): DeliveredRecord {
 const bytesOf = (base64: string | null | undefined): Buffer | null =>
   base64 == null ? null : Buffer.from(base64, 'base64')
 
-/** Lambda gives a header's bytes as signed numbers. */
-function headerOf([name, numbers]: [string, MSKRecordHeader[string]]): [string, string | { base64: string }] {
-  const bytes = Buffer.from(Int8Array.from(numbers!))
+/** Lambda gives a header's bytes as signed numbers. Kafka has headers without a value, too. */
+function headerOf([name, numbers]: [string, MSKRecordHeader[string] | null]): [string, string | object | null] {
+  if (numbers == null) return [name, null]
+  const bytes = Buffer.from(Int8Array.from(numbers))
   return [name, isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') }]
 }
