@@ -1,5 +1,5 @@
 import { Admin } from '@platformatic/kafka'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startTestBroker, type TestBroker } from '#test-support/kafka-broker.ts'
 import { openRecordPublisher } from './record-publisher.ts'
 
@@ -61,4 +61,17 @@ test('a broker that is killed meanwhile is waited for, and no record is lost or 
 
 test('brokers that do not answer are told by name when the time is over', async () => {
   await expect(open('any', ['127.0.0.1:1'], 300)).rejects.toThrow('no broker of 127.0.0.1:1 answered within')
+})
+
+test('a publisher does not keep waking up for requests that it does not have', async () => {
+  const publisher = await open('idle')
+  await publisher.publish(records(10))
+  const timers = vi.spyOn(globalThis, 'setTimeout')
+
+  for (let batch = 0; batch < 5; batch++) await publisher.publish(records(10))
+  const delays = timers.mock.calls.map(([, delayMs]) => delayMs ?? 0)
+  timers.mockRestore()
+  await publisher.close()
+
+  expect(delays.filter((delayMs) => delayMs < 0)).toEqual([])
 })

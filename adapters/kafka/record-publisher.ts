@@ -1,5 +1,8 @@
 import { generateAuthToken } from 'aws-msk-iam-sasl-signer-js'
 import { Kafka, type KafkaConfig, type KafkaJSError, logLevel, Partitioners } from 'kafkajs'
+import { stopIdleTimers } from './idle-request-queue.ts'
+
+stopIdleTimers()
 
 /** How clients prove who they are: AWS signatures or name and password over TLS, or not at all, on loopback only. */
 export type KafkaAuthentication = 'iam' | 'scram' | 'none'
