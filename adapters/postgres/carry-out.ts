@@ -37,6 +37,12 @@ export async function carryOut(client: pg.PoolClient, plan: BatchPlan): Promise<
   }
   if (plan.audits.length > 0) await keepAudits(client, plan.audits)
   for (const { relation } of plan.drops) await client.query('select tidemark.drop_latest_state($1)', [relation])
+  for (const { contract } of plan.shapes) await awaitName(client, contract.relation)
+}
+
+/** Stops a table whose name is still that of another one. */
+export async function awaitName(client: pg.PoolClient, relation: number): Promise<void> {
+  await client.query('select tidemark.await_name($1)', [relation])
 }
 
 /** Makes table, columns and view what a contract needs. */

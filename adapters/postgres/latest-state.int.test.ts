@@ -285,7 +285,10 @@ describe('a table', () => {
 
     expect(await apply(log.records)).toMatchObject({ kind: 'applied' })
     expect(await stopped()).toMatchObject([
-      { table_name: 'orders', reason: expect.stringContaining('exists in the target already') },
+      {
+        table_name: 'orders',
+        reason: expect.stringContaining('table public.orders is in the target and was not made by Tidemark'),
+      },
     ])
   })
 

@@ -5,7 +5,7 @@ import type { KeylessProgress } from '#core/keyless-writes.ts'
 import type { TableRegister } from '#core/table-register.ts'
 import { UnkeyedLedger } from '#core/unkeyed-ledger.ts'
 import { type ApplyOutcome, applyInTransaction, RefusedDelivery, type TransactionWork } from './apply-transaction.ts'
-import { carryOut, settle, shape } from './carry-out.ts'
+import { awaitName, carryOut, settle, shape } from './carry-out.ts'
 import { contractsBetween, keepContracts, loadRegister } from './contract-register.ts'
 import { followInitialRead } from './initial-read.ts'
 import { keepLedger, loadKeylessProgress } from './keyless-rows.ts'
@@ -189,6 +189,7 @@ async function applyKeptOf(
   await releaseKept(client, key, table, records)
   if (last) {
     const contract = await shapeAsOf(client, present, table)
+    await awaitName(client, table.relation)
     if (contract?.complete) await settle(client, key.topic, [contract])
   }
   return last

@@ -19,10 +19,20 @@ create table if not exists tidemark.table_marker (
   table_name text not null,
   epoch integer not null,
   version integer not null,
-  dropped_at timestamptz
+  dropped_at timestamptz,
+  named_at timestamptz not null default clock_timestamp()
 );
 
 comment on column tidemark.table_marker.version is 'the newest contract that any topic partition has met';
+comment on column tidemark.table_marker.named_at is 'when it took its name: of two relations of one name the view is that of the earlier';
+
+-- The views that were made here: nothing else is ever replaced or dropped.
+create table if not exists tidemark.shown_view (
+  schema_name text not null,
+  table_name text not null,
+  view regclass not null,
+  primary key (schema_name, table_name)
+);
 
 -- One row per reading of a relation's rows; each has a table of its own, tidemark_rows.t<relation>_<generation>.
 create table if not exists tidemark.generation (
@@ -178,6 +188,10 @@ begin
     table_name = excluded.table_name,
     epoch = excluded.epoch,
     version = excluded.version,
+    named_at = case
+      when m.dropped_at is null and (m.schema_name, m.table_name) = (excluded.schema_name, excluded.table_name) then m.named_at
+      else clock_timestamp()
+    end,
     dropped_at = null;
 
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
@@ -194,20 +208,71 @@ begin
     where (g.relation, g.generation) = (of_relation, of_generation);
   end if;
 
-  -- The name's former relation is gone from the source, or of an earlier epoch: it gives way.
+  -- The name's former relation, of an earlier epoch, gives way.
   perform tidemark.drop_latest_state(m.relation)
   from tidemark.table_marker m
   where (m.schema_name, m.table_name) = (contract ->> 'schema', contract ->> 'table')
     and m.relation <> of_relation
+    and m.epoch < of_epoch
     and m.dropped_at is null;
   if (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
-    perform tidemark.show_view(before.schema_name, before.table_name);
+    perform tidemark.show_view(before.schema_name, before.table_name, or_leave => true);
+    perform tidemark.free_name(before.schema_name, before.table_name);
   end if;
   perform tidemark.show_views(of_relation, known.contract);
   -- It was stopped for want of a contract.
   delete from tidemark.stopped_table s
   where s.relation = 0
     and (s.schema_name, s.table_name) = (contract ->> 'schema', contract ->> 'table');
+end
+$$;
+
+-- Whose rows the view of a name shows, besides those of partitions and heirs: while the source has renamed or dropped a
+-- table and the contract that says so has not come, two relations have one name.
+create or replace function tidemark.owner_of(of_schema text, of_table text) returns bigint
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select m.relation
+  from tidemark.table_marker m
+  where (m.schema_name, m.table_name) = (of_schema, of_table)
+    and m.dropped_at is null
+  order by m.epoch desc, m.named_at, m.relation
+  limit 1
+$$;
+
+-- Called after the contracts and drops of a batch: stops a relation whose name is still another's. It goes on by itself
+-- when that one gives it up.
+create or replace function tidemark.await_name(of_relation bigint) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform tidemark.stop_table(m.relation, g.generation, m.schema_name, m.table_name,
+    format('relation %s has the name of relation %s, which is still captured: the view shows the rows of the latter, and '
+      'the table goes on by itself once that one is renamed or dropped in the source', m.relation, owner),
+    'accept', false)
+  from tidemark.table_marker m
+  cross join tidemark.owner_of(m.schema_name, m.table_name) as owner
+  cross join lateral (select max(g.generation) as generation from tidemark.generation g where g.relation = m.relation) as g
+  where m.relation = of_relation
+    and m.dropped_at is null
+    and owner <> m.relation;
+end
+$$;
+
+-- A relation gave up its name: another that waits for it goes on.
+create or replace function tidemark.free_name(of_schema text, of_table text) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update tidemark.stopped_table s
+  set accepted_at = now()
+  where (s.schema_name, s.table_name) = (of_schema, of_table)
+    and s.relation = tidemark.owner_of(of_schema, of_table)
+    and s.repair = 'accept'
+    and s.accepted_at is null;
 end
 $$;
 
@@ -222,7 +287,8 @@ begin
   where m.relation = of_relation
     and m.dropped_at is null;
   if found then
-    perform tidemark.show_views(of_relation);
+    perform tidemark.show_views(of_relation, or_leave => true);
+    perform tidemark.free_name(m.schema_name, m.table_name) from tidemark.table_marker m where m.relation = of_relation;
     delete from tidemark.stopped_table s where s.relation = of_relation;
   end if;
 end

@@ -42,12 +42,12 @@ returns table (relation bigint, own boolean, contract jsonb)
 language sql stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select m.relation, (m.schema_name, m.table_name) = (of_schema, of_table), g.contract
+  select m.relation, m.relation = tidemark.owner_of(of_schema, of_table), g.contract
   from tidemark.table_marker m
   join tidemark.generation g on g.relation = m.relation and g.shown
   where m.dropped_at is null
     and (
-      (m.schema_name, m.table_name) = (of_schema, of_table)
+      m.relation = tidemark.owner_of(of_schema, of_table)
       or g.contract -> 'parents' @> jsonb_build_array(jsonb_build_object('schema', of_schema, 'table', of_table))
     )
 $$;
@@ -93,28 +93,67 @@ begin
 end
 $$;
 
+-- The view of a name, if it was made here.
+create or replace function tidemark.own_view(of_schema text, of_table text) returns regclass
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.view
+  from tidemark.shown_view s
+  join pg_class c on c.oid = s.view and c.relkind = 'v' and c.relname = s.table_name
+  join pg_namespace n on n.oid = c.relnamespace and n.nspname = s.schema_name
+  where (s.schema_name, s.table_name) = (of_schema, of_table)
+$$;
+
 create or replace function tidemark.drop_view(of_schema text, of_table text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if exists (
-    select
-    from pg_views v
-    where (v.schemaname, v.viewname, v.viewowner) = (of_schema, of_table, 'tidemark_owner')
-  ) then
+  if tidemark.own_view(of_schema, of_table) is not null then
     execute format('drop view %I.%I', of_schema, of_table);
   end if;
+  delete from tidemark.shown_view s where (s.schema_name, s.table_name) = (of_schema, of_table);
 end
 $$;
 
--- Makes the view of a name show what it is to show. Rights that were granted on it stay.
-create or replace function tidemark.show_view(of_schema text, of_table text) returns void
+-- What has a name and was not made here, and the command that renames it; no row when the name is free or ours.
+create or replace function tidemark.foreign_object(of_schema text, of_table text)
+returns table (object text, renamed_by text)
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with found as (
+    select 'pg_class'::regclass as class, c.oid, c.relkind = 'c' as is_type
+    from pg_class c
+    where c.relname = of_table
+      and c.relnamespace = (select n.oid from pg_namespace n where n.nspname = of_schema)
+      and c.oid is distinct from tidemark.own_view(of_schema, of_table)
+    union all
+    -- A view is a type, too; that of an array gives way by itself.
+    select 'pg_type'::regclass, t.oid, true
+    from pg_type t
+    where t.typname = of_table
+      and t.typnamespace = (select n.oid from pg_namespace n where n.nspname = of_schema)
+      and t.typrelid = 0
+      and t.typcategory <> 'A'
+  )
+  select pg_describe_object(f.class, f.oid, 0),
+    format('alter %s %I.%I rename to %I', case when f.is_type then 'type' else 'table' end, of_schema, of_table,
+      left(of_table, 54) || '_renamed')
+  from found f
+  limit 1
+$$;
+
+-- Makes the view of a name show what it is to show. Rights that were granted on it stay. Where the name is that of
+-- something else this is an error, or nothing is done.
+create or replace function tidemark.show_view(of_schema text, of_table text, or_leave boolean default false) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   query text;
+  taken record;
   grants text[];
 begin
   -- Relations that share a parent take turns at its view: another's rows may just be replaced.
@@ -128,15 +167,13 @@ begin
     execute format('create schema %I', of_schema);
     execute format('grant usage on schema %I to tidemark_read', of_schema);
   end if;
-  if exists (
-    select
-    from pg_class c
-    where c.relname = of_table
-      and c.relnamespace = (select n.oid from pg_namespace n where n.nspname = of_schema)
-      and (c.relkind <> 'v' or c.relowner <> 'tidemark_owner'::regrole)
-  ) then
-    raise exception '%.% exists in the target already and is somebody else''s', of_schema, of_table
-      using errcode = 'duplicate_table', hint = 'rename or drop it, then accept the table';
+  select * into taken from tidemark.foreign_object(of_schema, of_table);
+  if found and or_leave then
+    return;
+  elsif found then
+    raise exception '% is in the target and was not made by Tidemark, so the view of this name cannot be made', taken.object
+      using errcode = 'duplicate_table',
+        hint = format('rename it, %s, then npm run accept -- %s.%s', taken.renamed_by, of_schema, of_table);
   end if;
   begin
     execute format('create or replace view %I.%I as %s', of_schema, of_table, query);
@@ -155,11 +192,16 @@ begin
     end loop;
   end;
   execute format('grant select on %I.%I to tidemark_read', of_schema, of_table);
+  insert into tidemark.shown_view as s (schema_name, table_name, view)
+  values (of_schema, of_table, format('%I.%I', of_schema, of_table)::regclass)
+  on conflict (schema_name, table_name) do update set view = excluded.view where s.view <> excluded.view;
 end
 $$;
 
 -- The view of a relation and those of its parents, present and (by an earlier contract) former.
-create or replace function tidemark.show_views(of_relation bigint, earlier jsonb default null) returns void
+create or replace function tidemark.show_views(
+  of_relation bigint, earlier jsonb default null, or_leave boolean default false
+) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -179,7 +221,7 @@ begin
     select p ->> 'schema', p ->> 'table'
     from jsonb_array_elements(earlier -> 'parents') p
   loop
-    perform tidemark.show_view(name.schema, name.table);
+    perform tidemark.show_view(name.schema, name.table, or_leave);
   end loop;
 end
 $$;

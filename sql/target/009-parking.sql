@@ -70,6 +70,7 @@ $$;
 alter table tidemark.contract owner to tidemark_owner;
 alter table tidemark.table_marker owner to tidemark_owner;
 alter table tidemark.generation owner to tidemark_owner;
+alter table tidemark.shown_view owner to tidemark_owner;
 alter table tidemark.stopped_table owner to tidemark_owner;
 alter table tidemark.quarantine owner to tidemark_owner;
 
@@ -86,7 +87,7 @@ $$;
 revoke all on all functions in schema tidemark from public;
 grant execute on function tidemark.rows_name(bigint, integer) to public;
 grant execute on function tidemark.shape_latest_state(integer, jsonb), tidemark.drop_latest_state(bigint),
-  tidemark.settle_latest_state(text, bigint),
+  tidemark.settle_latest_state(text, bigint), tidemark.await_name(bigint),
   tidemark.stop_table(bigint, integer, text, text, text, text, boolean) to tidemark_apply;
 grant execute on function tidemark.begin_initial_read(integer, integer, bigint),
   tidemark.finish_initial_read(integer, integer, integer) to tidemark_apply;

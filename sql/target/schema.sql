@@ -222,6 +222,13 @@ table tidemark.quarantine (
 -- tidemark_apply may delete, insert, select
 -- tidemark_read may select
 
+table tidemark.shown_view (
+  schema_name text not null
+  table_name text not null
+  view regclass not null
+  constraint shown_view_pkey PRIMARY KEY (schema_name, table_name)
+)
+
 table tidemark.stop (
   consumer text not null
   topic text not null
@@ -261,6 +268,7 @@ table tidemark.table_marker (
   epoch integer not null
   version integer not null -- the newest contract that any topic partition has met
   dropped_at timestamp with time zone
+  named_at timestamp with time zone not null default clock_timestamp() -- when it took its name: of two relations of one name the view is that of the earlier
   constraint table_marker_pkey PRIMARY KEY (relation)
 )
 -- tidemark_apply may select
@@ -466,6 +474,28 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.await_name(of_relation bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform tidemark.stop_table(m.relation, g.generation, m.schema_name, m.table_name,
+    format('relation %s has the name of relation %s, which is still captured: the view shows the rows of the latter, and '
+      'the table goes on by itself once that one is renamed or dropped in the source', m.relation, owner),
+    'accept', false)
+  from tidemark.table_marker m
+  cross join tidemark.owner_of(m.schema_name, m.table_name) as owner
+  cross join lateral (select max(g.generation) as generation from tidemark.generation g where g.relation = m.relation) as g
+  where m.relation = of_relation
+    and m.dropped_at is null
+    and owner <> m.relation;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
 CREATE OR REPLACE FUNCTION tidemark.begin_initial_read(read_epoch integer, read_partition integer, read_lsn bigint)
  RETURNS void
  LANGUAGE sql
@@ -628,7 +658,8 @@ begin
   where m.relation = of_relation
     and m.dropped_at is null;
   if found then
-    perform tidemark.show_views(of_relation);
+    perform tidemark.show_views(of_relation, or_leave => true);
+    perform tidemark.free_name(m.schema_name, m.table_name) from tidemark.table_marker m where m.relation = of_relation;
     delete from tidemark.stopped_table s where s.relation = of_relation;
   end if;
 end
@@ -654,13 +685,10 @@ CREATE OR REPLACE FUNCTION tidemark.drop_view(of_schema text, of_table text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  if exists (
-    select
-    from pg_views v
-    where (v.schemaname, v.viewname, v.viewowner) = (of_schema, of_table, 'tidemark_owner')
-  ) then
+  if tidemark.own_view(of_schema, of_table) is not null then
     execute format('drop view %I.%I', of_schema, of_table);
   end if;
+  delete from tidemark.shown_view s where (s.schema_name, s.table_name) = (of_schema, of_table);
 end
 $function$
 -- owned by tidemark_owner
@@ -793,6 +821,51 @@ end
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.foreign_object(of_schema text, of_table text)
+ RETURNS TABLE(object text, renamed_by text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with found as (
+    select 'pg_class'::regclass as class, c.oid, c.relkind = 'c' as is_type
+    from pg_class c
+    where c.relname = of_table
+      and c.relnamespace = (select n.oid from pg_namespace n where n.nspname = of_schema)
+      and c.oid is distinct from tidemark.own_view(of_schema, of_table)
+    union all
+    -- A view is a type, too; that of an array gives way by itself.
+    select 'pg_type'::regclass, t.oid, true
+    from pg_type t
+    where t.typname = of_table
+      and t.typnamespace = (select n.oid from pg_namespace n where n.nspname = of_schema)
+      and t.typrelid = 0
+      and t.typcategory <> 'A'
+  )
+  select pg_describe_object(f.class, f.oid, 0),
+    format('alter %s %I.%I rename to %I', case when f.is_type then 'type' else 'table' end, of_schema, of_table,
+      left(of_table, 54) || '_renamed')
+  from found f
+  limit 1
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.free_name(of_schema text, of_table text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update tidemark.stopped_table s
+  set accepted_at = now()
+  where (s.schema_name, s.table_name) = (of_schema, of_table)
+    and s.relation = tidemark.owner_of(of_schema, of_table)
+    and s.repair = 'accept'
+    and s.accepted_at is null;
+end
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.has_values(numbers integer[], image text[], wanted integer[], texts text[])
  RETURNS boolean
@@ -1053,12 +1126,12 @@ CREATE OR REPLACE FUNCTION tidemark.members(of_schema text, of_table text)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select m.relation, (m.schema_name, m.table_name) = (of_schema, of_table), g.contract
+  select m.relation, m.relation = tidemark.owner_of(of_schema, of_table), g.contract
   from tidemark.table_marker m
   join tidemark.generation g on g.relation = m.relation and g.shown
   where m.dropped_at is null
     and (
-      (m.schema_name, m.table_name) = (of_schema, of_table)
+      m.relation = tidemark.owner_of(of_schema, of_table)
       or g.contract -> 'parents' @> jsonb_build_array(jsonb_build_object('schema', of_schema, 'table', of_table))
     )
 $function$
@@ -1098,6 +1171,35 @@ begin
   end if;
   return format('select %s from %s', stored, rows_of);
 end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.own_view(of_schema text, of_table text)
+ RETURNS regclass
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select s.view
+  from tidemark.shown_view s
+  join pg_class c on c.oid = s.view and c.relkind = 'v' and c.relname = s.table_name
+  join pg_namespace n on n.oid = c.relnamespace and n.nspname = s.schema_name
+  where (s.schema_name, s.table_name) = (of_schema, of_table)
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.owner_of(of_schema text, of_table text)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select m.relation
+  from tidemark.table_marker m
+  where (m.schema_name, m.table_name) = (of_schema, of_table)
+    and m.dropped_at is null
+  order by m.epoch desc, m.named_at, m.relation
+  limit 1
 $function$
 -- owned by tidemark_owner
 
@@ -1394,6 +1496,10 @@ begin
     table_name = excluded.table_name,
     epoch = excluded.epoch,
     version = excluded.version,
+    named_at = case
+      when m.dropped_at is null and (m.schema_name, m.table_name) = (excluded.schema_name, excluded.table_name) then m.named_at
+      else clock_timestamp()
+    end,
     dropped_at = null;
 
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
@@ -1410,14 +1516,16 @@ begin
     where (g.relation, g.generation) = (of_relation, of_generation);
   end if;
 
-  -- The name's former relation is gone from the source, or of an earlier epoch: it gives way.
+  -- The name's former relation, of an earlier epoch, gives way.
   perform tidemark.drop_latest_state(m.relation)
   from tidemark.table_marker m
   where (m.schema_name, m.table_name) = (contract ->> 'schema', contract ->> 'table')
     and m.relation <> of_relation
+    and m.epoch < of_epoch
     and m.dropped_at is null;
   if (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
-    perform tidemark.show_view(before.schema_name, before.table_name);
+    perform tidemark.show_view(before.schema_name, before.table_name, or_leave => true);
+    perform tidemark.free_name(before.schema_name, before.table_name);
   end if;
   perform tidemark.show_views(of_relation, known.contract);
   -- It was stopped for want of a contract.
@@ -1429,13 +1537,14 @@ $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
 
-CREATE OR REPLACE FUNCTION tidemark.show_view(of_schema text, of_table text)
+CREATE OR REPLACE FUNCTION tidemark.show_view(of_schema text, of_table text, or_leave boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   query text;
+  taken record;
   grants text[];
 begin
   -- Relations that share a parent take turns at its view: another's rows may just be replaced.
@@ -1449,15 +1558,13 @@ begin
     execute format('create schema %I', of_schema);
     execute format('grant usage on schema %I to tidemark_read', of_schema);
   end if;
-  if exists (
-    select
-    from pg_class c
-    where c.relname = of_table
-      and c.relnamespace = (select n.oid from pg_namespace n where n.nspname = of_schema)
-      and (c.relkind <> 'v' or c.relowner <> 'tidemark_owner'::regrole)
-  ) then
-    raise exception '%.% exists in the target already and is somebody else''s', of_schema, of_table
-      using errcode = 'duplicate_table', hint = 'rename or drop it, then accept the table';
+  select * into taken from tidemark.foreign_object(of_schema, of_table);
+  if found and or_leave then
+    return;
+  elsif found then
+    raise exception '% is in the target and was not made by Tidemark, so the view of this name cannot be made', taken.object
+      using errcode = 'duplicate_table',
+        hint = format('rename it, %s, then npm run accept -- %s.%s', taken.renamed_by, of_schema, of_table);
   end if;
   begin
     execute format('create or replace view %I.%I as %s', of_schema, of_table, query);
@@ -1476,11 +1583,14 @@ begin
     end loop;
   end;
   execute format('grant select on %I.%I to tidemark_read', of_schema, of_table);
+  insert into tidemark.shown_view as s (schema_name, table_name, view)
+  values (of_schema, of_table, format('%I.%I', of_schema, of_table)::regclass)
+  on conflict (schema_name, table_name) do update set view = excluded.view where s.view <> excluded.view;
 end
 $function$
 -- owned by tidemark_owner
 
-CREATE OR REPLACE FUNCTION tidemark.show_views(of_relation bigint, earlier jsonb DEFAULT NULL::jsonb)
+CREATE OR REPLACE FUNCTION tidemark.show_views(of_relation bigint, earlier jsonb DEFAULT NULL::jsonb, or_leave boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1501,7 +1611,7 @@ begin
     select p ->> 'schema', p ->> 'table'
     from jsonb_array_elements(earlier -> 'parents') p
   loop
-    perform tidemark.show_view(name.schema, name.table);
+    perform tidemark.show_view(name.schema, name.table, or_leave);
   end loop;
 end
 $function$
