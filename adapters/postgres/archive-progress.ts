@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { OffsetRule, RecordIdentity } from '#core/delivery.ts'
 import { type ApplyOutcome, applyInTransaction } from './apply-transaction.ts'
 import { type LedgerFile, noteRange, readWaiting } from './archive-ledger.ts'
-import { type ProgressKey, readProgress } from './progress.ts'
+import { type ProgressKey, readProgress, recordStop } from './progress.ts'
 
 /** Another invocation has archived some of the same records meanwhile; delivered again, they are told apart. */
 export class OvertakenError extends Error {
@@ -42,9 +42,21 @@ type Delivery<Metrics, R> = [
   files: readonly LedgerFile<Metrics>[],
 ]
 
+/** The first and the last offset of some records. */
+export type OffsetSpan = { readonly first: number; readonly last: number }
+
+/** Stores why the records of a delivery are not archived, until they are; nothing when all of them are by now. */
+async function noteFailure(pool: pg.Pool, key: ProgressKey, { first, last }: OffsetSpan, reason: string) {
+  const { nextOffset } = await readProgress(pool, key)
+  if (nextOffset > last) return
+  // A message may quote the record, and Postgres takes no NUL.
+  await recordStop(pool, key, Math.max(first, nextOffset), reason.replaceAll('\0', '\\0'))
+}
+
 /** How far topic partitions are archived, in Postgres, as archive-changes asks and advances it. */
 export const makeArchiveProgress = (pool: pg.Pool) => ({
   read: (key: ProgressKey) => readProgress(pool, key),
   advance: <Metrics, R extends RecordIdentity>(...delivery: Delivery<Metrics, R>) => advanceArchive(pool, ...delivery),
+  noteFailure: (key: ProgressKey, offsets: OffsetSpan, reason: string) => noteFailure(pool, key, offsets, reason),
   waiting: () => readWaiting(pool),
 })

@@ -9,8 +9,8 @@ import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
 import { makeLatestState } from '#adapters/postgres/latest-state.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import type { TableContract } from '#core/contract.ts'
-import { makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
+import { makeEventDelivery } from '#test-support/archive/archive-run.ts'
 import { CHANGES, USER_EVENTS } from './replay.ts'
 
 /** A change of a row as a transaction of the made source makes it. */
@@ -139,7 +139,7 @@ export class ArchivedSource {
     const { catalog, store, namespace } = this.#archive
     const place = { catalog: 's3tables', warehouse: '', namespace, location: '' } as const
     const fresh = this.#fresh(this.#archived)
-    const archiveChanges = makeArchiveChanges({
+    const archiveChanges = makeEventDelivery({
       topics: new Map([
         // A record that is lost is to reach the archive as a hole.
         [CHANGES.topic, 'sparse'],
@@ -151,7 +151,6 @@ export class ArchivedSource {
       requestCommit: async () => undefined,
       commit: { afterMs: 60_000, afterBytes: 1 << 30 },
       now: Date.now,
-      print: () => undefined,
     })
     await archiveChanges({
       records: Object.fromEntries(fresh.map(([name, records]) => [name, records.map((r) => mskRecord(name, r))])),

@@ -5,16 +5,15 @@ import { openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
 import { readScannedFile, type ScannedRecord, scanArchive } from '#adapters/iceberg/archive-scan.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
-import { eventOf } from '#test-support/archive/archive-run.ts'
+import { makeDelivery } from '#test-support/archive/archive-run.ts'
 import { anyRecord, delivered, hostileRecords } from '#test-support/archive/hostile-records.ts'
 import { makeMemoryCatalog } from '#test-support/archive/memory-catalog.ts'
 import { makeMemoryStore } from '#test-support/archive/memory-store.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { makeCommitArchive } from '../commit-archive/commit-archive.ts'
-import { makeArchiveChanges } from './archive-changes.ts'
 
 const seed = Number(process.env['TIDEMARK_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const runs = Number(process.env['TIDEMARK_RUNS'] ?? 40)
+const runs = Number(process.env['TIDEMARK_RUNS'] ?? 12)
 const place = { catalog: 's3tables', warehouse: 'memory', namespace: 'tidemark_test', location: '' } as const
 
 let database: TestDatabase
@@ -40,7 +39,7 @@ function makeArchive() {
   const [store, catalog] = [makeMemoryStore(), makeMemoryCatalog()]
   const tools = { store, now: Date.now, print: () => undefined, commit: { afterMs: 0, afterBytes: 0 } }
   const openTable = () => openArchiveTable(catalog, place)
-  const archiveChanges = makeArchiveChanges({
+  const take = makeDelivery({
     ...tools,
     topics: new Map([
       ['changes', 'contiguous'],
@@ -57,7 +56,7 @@ function makeArchive() {
     asCommitter: (work) => asCommitter(pool, work),
   })
   return {
-    take: (records: readonly MSKRecord[]) => archiveChanges(eventOf(records)),
+    take,
     /** Commits what was taken, and returns what is in the table. */
     async commit(): Promise<ScannedRecord[]> {
       await commitArchive({}, Date.now() + 60_000)
@@ -104,7 +103,7 @@ test('all of them in one event are archived as they came, once each', async () =
 })
 
 test(`any records are archived as they came (TIDEMARK_SEED=${seed})`, { timeout: 120_000 }, async () => {
-  const batches = fc.array(fc.array(anyRecord, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 3 })
+  const batches = fc.array(fc.array(anyRecord, { minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 3 })
   let offset = 0
   const sent: MSKRecord[] = []
 
@@ -118,7 +117,7 @@ test(`any records are archived as they came (TIDEMARK_SEED=${seed})`, { timeout:
 
       const rows = await archive.commit()
 
-      expect(rows.slice(-50).map(asDelivered)).toEqual(sent.slice(-50))
+      expect(rows.slice(-120).map(asDelivered)).toEqual(sent.slice(-120))
       expect(rows).toHaveLength(sent.length)
     }),
     // A smaller batch would be delivered on top of those before it: what failed is printed as it was.

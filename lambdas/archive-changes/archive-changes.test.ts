@@ -4,7 +4,8 @@ import type { LedgerFile } from '#adapters/postgres/archive-ledger.ts'
 import type { Progress } from '#core/delivery.ts'
 import { readParquet } from '#test-support/archive/archived-rows.ts'
 import { makeMemoryStore } from '#test-support/archive/memory-store.ts'
-import { type ArchiveChangesOptions, type ArchiveProgress, makeArchiveChanges } from './archive-changes.ts'
+import { type ArchiveChangesOptions, makeArchiveChanges } from './archive-changes.ts'
+import { makeDataFiles } from './data-files.ts'
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
@@ -21,11 +22,14 @@ const event = (...records: MSKRecord[]): MSKEvent => {
 
 type Noted = { from: number; to: number; files: readonly LedgerFile<unknown>[] }
 
-function makeWorld(changes: Partial<ArchiveChangesOptions> = {}, progress: Partial<ArchiveProgress> = {}) {
+type Progresses = ArchiveChangesOptions['progress']
+
+function makeWorld(changes: Partial<ArchiveChangesOptions> = {}, progress: Partial<Progresses> = {}) {
   const store = makeMemoryStore()
   const noted: Noted[] = []
   const commits: number[] = []
   const lines: string[] = []
+  const failures: string[] = []
   const start: Progress = { nextOffset: 0, lastDigest: null, newestTimestampMs: null }
   const archive = makeArchiveChanges({
     topics: new Map([
@@ -38,6 +42,8 @@ function makeWorld(changes: Partial<ArchiveChangesOptions> = {}, progress: Parti
         noted.push({ from: fresh[0]!.offset, to: fresh.at(-1)!.offset, files })
         return { kind: 'applied', duplicates: 0, effect: { records: fresh.length } }
       },
+      noteFailure: async ({ topic, topicPartition }, { first, last }, reason) =>
+        void failures.push(`${topic}-${topicPartition} ${first}-${last} ${reason}`),
       waiting: async () => ({ files: 1, bytes: 1, oldestAgeMs: 0 }),
       ...progress,
     },
@@ -49,7 +55,7 @@ function makeWorld(changes: Partial<ArchiveChangesOptions> = {}, progress: Parti
     print: (line) => lines.push(line),
     ...changes,
   })
-  return { archive, store, noted, commits, lines }
+  return { archive, store, noted, commits, lines, failures }
 }
 
 test('the records of a topic partition are written to a file of their day, and noted with its path, size and count', async () => {
@@ -95,8 +101,12 @@ test('what is archived already is not written again', async () => {
   expect(noted.map(({ from, to }) => [from, to])).toEqual([[2, 3]])
 })
 
-test('a topic partition that fails does not keep another one from being archived, and the event fails', async () => {
-  const { archive, noted } = makeWorld(
+const reported = (...places: [partition: string, offset: number][]) => ({
+  batchItemFailures: places.map(([partition, offset]) => ({ itemIdentifier: { partition, offset } })),
+})
+
+test('a topic partition that fails is reported whole and noted with the reason, and the others are archived', async () => {
+  const { archive, noted, failures, lines } = makeWorld(
     {},
     {
       read: async ({ topic }) => {
@@ -106,32 +116,107 @@ test('a topic partition that fails does not keep another one from being archived
     },
   )
 
-  const outcome = archive(event(record(0), record(0, { topic: 'user-events' })))
+  const response = await archive(event(record(0), record(1), record(0, { topic: 'user-events' })))
 
-  await expect(outcome).rejects.toThrow('the database is gone')
+  expect(response).toEqual(reported(['changes-0', 0], ['changes-0', 1]))
   expect(noted).toHaveLength(1)
+  expect(failures).toEqual(['changes-0 0-1 the database is gone'])
+  expect(lines[0]).toContain('changes-0 is not archived: Error: the database is gone')
+  expect(JSON.parse(lines[1]!)).toMatchObject({ ArchivedRecords: 1, FailedTopicPartitions: 1 })
 })
 
-test('without a place to write to nothing is noted, and the event fails', async () => {
-  const location = () => Promise.reject(new Error('the catalog does not answer'))
-  const { archive, noted, store } = makeWorld({ location })
+test('without a place to write to nothing is archived, and all records are reported', async () => {
+  let asked = 0
+  const location = () => Promise.reject(new Error(`the catalog does not answer ${++asked}`))
+  const { archive, noted, store, failures } = makeWorld({ location })
 
-  await expect(archive(event(record(0)))).rejects.toThrow('the catalog does not answer')
-  expect([noted.length, store.objects.size]).toEqual([0, 0])
+  const response = await archive(event(record(0), record(0, { topic: 'user-events' })))
+
+  expect(response).toEqual(reported(['changes-0', 0], ['user-events-0', 0]))
+  expect([noted.length, store.objects.size, asked]).toEqual([0, 0, 1])
+  expect(failures).toHaveLength(2)
 })
 
 test('a file that cannot be stored is not noted', async () => {
   const put = () => Promise.reject(new Error('no space'))
   const { archive, noted } = makeWorld({ store: { put } })
 
-  await expect(archive(event(record(0)))).rejects.toThrow('no space')
+  expect(await archive(event(record(0)))).toEqual(reported(['changes-0', 0]))
   expect(noted).toEqual([])
 })
 
-test('a record of a topic that is not archived is refused by name', async () => {
-  const { archive } = makeWorld()
+const isPoison = ({ key }: { key: string | null }) => key?.includes('poison') ?? false
+const poison = base64('poison')
+/** Field id of the column `op`. */
+const OP = 2
 
-  await expect(archive(event(record(0, { topic: 'other' })))).rejects.toThrow('topic other')
+test('a record of which no data file can be made is archived as its bytes, and all others as ever', async () => {
+  const makeFiles: typeof makeDataFiles = (location, records, ...rest) => {
+    if (rest[1] === 'parsed' && records.some(isPoison)) throw new RangeError('a bug')
+    return makeDataFiles(location, records, ...rest)
+  }
+  const { archive, noted, store, lines } = makeWorld({ makeFiles })
+  const records = Array.from({ length: 9 }, (_, offset) => record(offset, offset === 4 ? { key: poison } : {}))
+
+  const response = await archive(event(...records))
+
+  expect(response).toEqual(reported())
+  const files = noted.flatMap(({ files }) => files.map(({ path }) => store.objects.get(path)!))
+  const rows = (await Promise.all(files.map(readParquet))).flat()
+  const byOffset = rows.toSorted((a, b) => Number(a['kafka_offset']) - Number(b['kafka_offset']))
+  expect(byOffset.map((row) => row['kafka_offset'])).toEqual(records.map(({ offset }) => BigInt(offset)))
+  expect(byOffset[4]).toMatchObject({ encoding: 'base64', key: poison, value: records[4]!.value })
+  expect(byOffset[4]).not.toHaveProperty('op')
+  expect(byOffset.filter((row) => row['op'] === 'c')).toHaveLength(8)
+  expect(JSON.parse(lines[0]!)).toMatchObject({
+    ArchivedRecords: 9,
+    RecordsArchivedAsBytes: 1,
+    ArchivedBytes: expect.any(Number),
+  })
+})
+
+test('a record that the database does not take is archived as its bytes', async () => {
+  const taken: [offset: number, named: boolean][] = []
+  const advance: Progresses['advance'] = async (_key, _rule, _records, fresh, files) => {
+    const named = files.some(({ metrics }) => metrics.nullCounts[OP] === 0)
+    if (named && fresh.some(isPoison)) {
+      throw Object.assign(new Error('unsupported Unicode escape sequence'), { code: '22P05', severity: 'ERROR' })
+    }
+    taken.push(...fresh.map(({ offset }) => [offset, named] as [number, boolean]))
+    return { kind: 'applied', duplicates: 0, effect: { records: fresh.length } }
+  }
+  const { archive } = makeWorld({}, { advance })
+
+  const response = await archive(event(record(0), record(1), record(2, { key: poison }), record(3)))
+
+  expect(response).toEqual(reported())
+  expect(taken).toEqual([
+    [0, true],
+    [1, true],
+    [2, false],
+    [3, true],
+  ])
+})
+
+test('a record that fails as its bytes too is reported with those behind it, and those before it are archived', async () => {
+  const makeFiles: typeof makeDataFiles = (location, records, ...rest) => {
+    if (records.some(isPoison)) throw new RangeError('a bug')
+    return makeDataFiles(location, records, ...rest)
+  }
+  const { archive, noted, failures } = makeWorld({ makeFiles })
+
+  const response = await archive(event(record(0), record(1), record(2, { key: poison }), record(3)))
+
+  expect(response).toEqual(reported(['changes-0', 0], ['changes-0', 1], ['changes-0', 2], ['changes-0', 3]))
+  expect(noted.map(({ from, to }) => [from, to])).toEqual([[0, 1]])
+  expect(failures).toEqual(['changes-0 0-3 no data file can be made of the records: a bug'])
+})
+
+test('a record of a topic that is not archived is refused by name', async () => {
+  const { archive, lines } = makeWorld()
+
+  expect(await archive(event(record(0, { topic: 'other' })))).toEqual(reported(['other-0', 0]))
+  expect(lines[0]).toContain('topic other')
 })
 
 test.each([

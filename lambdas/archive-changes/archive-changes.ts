@@ -1,33 +1,24 @@
-import type { MSKEvent, MSKRecord } from 'aws-lambda'
-import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import type { MSKEvent } from 'aws-lambda'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
-import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
-import type { LedgerFile, Waiting } from '#adapters/postgres/archive-ledger.ts'
+import type { Waiting } from '#adapters/postgres/archive-ledger.ts'
+import { type OffsetSpan, OvertakenError } from '#adapters/postgres/archive-progress.ts'
 import type { ProgressKey } from '#adapters/postgres/progress.ts'
-import { decideDelivery, type OffsetRule, type Progress } from '#core/delivery.ts'
+import { decideDelivery, type OffsetRule } from '#core/delivery.ts'
+import { eachTopicPartition, type KafkaBatchResponse, reportFailures } from '../batch-item-failures.ts'
 import { type Metric, metricsLine } from '../metrics-line.ts'
-import { type DeliveredRecord, readDelivered } from './archived-record.ts'
-import { type DataFile, makeDataFiles } from './data-files.ts'
-
-/** How far a topic partition is archived, and how it gets further. */
-export type ArchiveProgress = {
-  read(key: ProgressKey): Promise<Progress>
-  /** Notes the files of the records from the first one of `fresh` on, and advances; nothing when someone else was faster. */
-  advance(
-    key: ProgressKey,
-    rule: OffsetRule,
-    records: readonly DeliveredRecord[],
-    fresh: readonly DeliveredRecord[],
-    files: readonly LedgerFile<DataFileMetrics>[],
-  ): Promise<ApplyOutcome<{ records: number }>>
-  waiting(): Promise<Waiting>
-}
+import { type Archived, type ArchiveProgress, archiveDelivery, StoppedTopicPartitionError } from './archive-delivery.ts'
+import { readDelivered } from './archived-record.ts'
+import { makeDataFiles } from './data-files.ts'
 
 /** What the function works with. */
 export type ArchiveChangesOptions = {
   /** Whether the offsets of a topic may have holes. A record of any other topic is refused. */
   readonly topics: ReadonlyMap<string, OffsetRule>
-  readonly progress: ArchiveProgress
+  readonly progress: ArchiveProgress & {
+    /** Notes why those records of a delivery that are not archived are not, until they are. */
+    noteFailure(key: ProgressKey, offsets: OffsetSpan, reason: string): Promise<void>
+    waiting(): Promise<Waiting>
+  }
   readonly store: Pick<ObjectStore, 'put'>
   /** URL of the archive table's place; asked at each event, so that an archive out of reach is an error of that event. */
   readonly location: () => Promise<string>
@@ -38,6 +29,7 @@ export type ArchiveChangesOptions = {
   readonly now: () => number
   /** Writes a line of the log. */
   readonly print: (line: string) => void
+  readonly makeFiles?: typeof makeDataFiles
 }
 
 /** When to have what waits committed, beside the schedule that does so each minute. */
@@ -49,73 +41,65 @@ const SCHEDULE_MS = 60_000
 
 /**
  * Writes an event's records to data files, each topic partition's by itself, and notes them in the ledger with its
- * progress. Throws when one of them is refused or fails, after the others are archived: the mapping delivers the event
- * again, and what is archived already is skipped.
+ * progress. A topic partition that is stopped or fails is reported as failed and its reason is stored: the mapping delivers
+ * it again, and the others go on. What is archived already is skipped when it is delivered again.
  */
-export function makeArchiveChanges(options: ArchiveChangesOptions): (event: MSKEvent) => Promise<void> {
+export function makeArchiveChanges(options: ArchiveChangesOptions): (event: MSKEvent) => Promise<KafkaBatchResponse> {
   return async (event) => {
-    const location = await options.location()
-    const archived: Archived[] = []
-    const settled = await Promise.allSettled(
-      Object.values(event.records).map(async (records) => {
-        archived.push(await archiveOne(options, location, records))
-      }),
-    )
-    options.print(metricsLine('archive', options.now(), describeMetrics(archived)))
-    if (archived.some(({ records }) => records > 0) && (await isCommitDue(options, archived))) {
-      await options.requestCommit()
-    }
-    const failures = settled.filter((one) => one.status === 'rejected').map((one) => one.reason as Error)
-    if (failures.length === 1) throw failures[0]
-    if (failures.length > 1) throw new AggregateError(failures, failures.map((failure) => failure.message).join('; '))
+    const archived: Archived = { records: 0, duplicates: 0, files: 0, bytes: 0, raw: 0 }
+    let location: Promise<string> | undefined
+    const once = { ...options, location: () => (location ??= options.location()) }
+    const failed = await eachTopicPartition(event, (records) => archiveOne(once, records, archived))
+    for (const { name, reason } of failed) options.print(`${name} is not archived: ${reason.stack ?? reason.message}`)
+    options.print(metricsLine('archive', options.now(), describeMetrics(archived, failed.length)))
+    if (archived.records > 0 && (await isCommitDue(options, archived))) await options.requestCommit()
+    return reportFailures(event, failed)
   }
 }
 
-type Archived = { records: number; duplicates: number; files: number; bytes: number }
-
 async function archiveOne(
-  { topics, progress, store, now }: ArchiveChangesOptions,
-  location: string,
-  delivered: readonly MSKRecord[],
-): Promise<Archived> {
-  const { topic, partition: topicPartition } = delivered[0]!
+  options: ArchiveChangesOptions,
+  delivered: MSKEvent['records'][string],
+  archived: Archived,
+): Promise<void> {
+  const { topics, progress, makeFiles = makeDataFiles } = options
+  const { topic, partition: topicPartition, offset: first } = delivered[0]!
   const rule = topics.get(topic)
   if (rule === undefined) throw new Error(`the function got a record of topic ${topic}, which it does not archive`)
   const key = { consumer: CONSUMER, topic, topicPartition }
-  const known = await progress.read(key)
-  // Only now: what all topic partitions hold, decoded at once, is more to look after than to do.
-  const records = delivered.map(readDelivered)
-  const decision = decideDelivery(known, records, rule)
-  const fresh = decision.kind === 'apply' ? records.slice(decision.from) : []
-  const files = makeDataFiles(location, fresh, now())
-  // Before the transaction: it then waits for nothing. A crash in between leaves an object that nobody names.
-  await Promise.all(files.map(({ path, content }) => store.put(path, content)))
-  const outcome = await progress.advance(key, rule, records, fresh, files.map(withoutContent))
-  switch (outcome.kind) {
-    case 'stopped':
-      throw new Error(`${topic}-${topicPartition} is stopped at offset ${outcome.atOffset}: ${outcome.reason}`)
-    case 'duplicate':
-      return { records: 0, duplicates: records.length, files: 0, bytes: 0 }
-    case 'applied':
-      return {
-        records: outcome.effect.records,
-        duplicates: outcome.duplicates,
-        files: files.length,
-        bytes: files.reduce((sum, { bytes }) => sum + bytes, 0),
-      }
+  try {
+    const [location, known] = await Promise.all([options.location(), progress.read(key)])
+    // Only now: what all topic partitions hold, decoded at once, is more to look after than to do.
+    const records = delivered.map(readDelivered)
+    const decision = decideDelivery(known, records, rule)
+    const from = decision.kind === 'apply' ? decision.from : records.length
+    await archiveDelivery({ ...options, key, rule, location, makeFiles, archived }, records, from)
+  } catch (error) {
+    if (!(error instanceof StoppedTopicPartitionError || error instanceof OvertakenError)) {
+      await noteFailure(options, key, { first, last: delivered.at(-1)!.offset }, error as Error)
+    }
+    throw error
   }
 }
 
-const withoutContent = ({ content: _, ...file }: DataFile): LedgerFile<DataFileMetrics> => file
+/** The failure itself is what the caller has to hear of, also where the database cannot take note of it. */
+async function noteFailure(
+  { progress, print }: ArchiveChangesOptions,
+  key: ProgressKey,
+  offsets: OffsetSpan,
+  reason: Error,
+): Promise<void> {
+  const [noted] = await Promise.allSettled([progress.noteFailure(key, offsets, reason.message)])
+  if (noted.status === 'rejected') print(`the failure could not be noted in tidemark.stop: ${noted.reason}`)
+}
 
 /**
  * Whoever writes the first file that waits calls the committer, who waits for its time; those who come after it find it
  * at work. Should it have failed, what waits is overdue for the next one. Where the schedule is soon enough, it calls.
  */
-async function isCommitDue({ progress, commit }: ArchiveChangesOptions, archived: Archived[]): Promise<boolean> {
+async function isCommitDue({ progress, commit }: ArchiveChangesOptions, { files }: Archived): Promise<boolean> {
   const waiting = await progress.waiting()
-  const mine = archived.reduce((sum, { files }) => sum + files, 0)
-  const first = waiting.files > 0 && waiting.files <= mine
+  const first = waiting.files > 0 && waiting.files <= files
   return (
     (first && commit.afterMs < SCHEDULE_MS) ||
     waiting.bytes >= commit.afterBytes ||
@@ -123,11 +107,10 @@ async function isCommitDue({ progress, commit }: ArchiveChangesOptions, archived
   )
 }
 
-function describeMetrics(archived: readonly Archived[]): Metric[] {
-  const sum = (of: keyof Archived) => archived.reduce((total, one) => total + one[of], 0)
-  return [
-    { name: 'ArchivedRecords', unit: 'Count', value: sum('records') },
-    { name: 'DuplicateRecords', unit: 'Count', value: sum('duplicates') },
-    { name: 'ArchivedBytes', unit: 'Bytes', value: sum('bytes') },
-  ]
-}
+const describeMetrics = ({ records, duplicates, bytes, raw }: Archived, failed: number): Metric[] => [
+  { name: 'ArchivedRecords', unit: 'Count', value: records },
+  { name: 'DuplicateRecords', unit: 'Count', value: duplicates },
+  { name: 'ArchivedBytes', unit: 'Bytes', value: bytes },
+  { name: 'RecordsArchivedAsBytes', unit: 'Count', value: raw },
+  { name: 'FailedTopicPartitions', unit: 'Count', value: failed },
+]

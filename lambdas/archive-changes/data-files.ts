@@ -10,11 +10,21 @@ import type { DeliveredRecord } from './archived-record.ts'
 /** A data file with what the ledger keeps of it. */
 export type DataFile = LedgerFile<DataFileMetrics> & { readonly content: Uint8Array }
 
+/** Whether rows say what their records say of themselves, or hold their bytes alone. */
+export type RowForm = 'parsed' | 'raw'
+
 /** The data files of a topic partition's records: one for each day that they are of. */
-export function makeDataFiles(location: string, records: readonly DeliveredRecord[], ingestedAtMs: number): DataFile[] {
+export function makeDataFiles(
+  location: string,
+  records: readonly DeliveredRecord[],
+  ingestedAtMs: number,
+  form: RowForm = 'parsed',
+): DataFile[] {
   const byDay = Map.groupBy(records, ({ timestampMs }) => dayOf(timestampMs))
   return Array.from(byDay, ([day, ofDay]) => {
-    const file = writeDataFile(ofDay.map((record) => archiveRow(record, ingestedAtMs)))
+    const file = writeDataFile(
+      ofDay.map((record) => archiveRow(form === 'raw' ? asBytes(record) : record, ingestedAtMs)),
+    )
     const { topic, topicPartition, offset } = ofDay[0]!
     const name = `${topic}-${topicPartition}-${offset}-${ofDay.at(-1)!.offset}-${randomUUID()}`
     return {
@@ -26,4 +36,12 @@ export function makeDataFiles(location: string, records: readonly DeliveredRecor
       content: file.bytes,
     }
   })
+}
+
+/** The record with its key and value in base64, of which nothing is read. */
+function asBytes(record: DeliveredRecord): DeliveredRecord {
+  const base64 = (text: string | null) => text && Buffer.from(text).toString('base64')
+  return record.encoding === 'base64'
+    ? record
+    : { ...record, key: base64(record.key), value: base64(record.value), encoding: 'base64' }
 }

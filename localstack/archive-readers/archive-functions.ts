@@ -8,10 +8,10 @@ import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
-import { makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
 import { type CommitSummary, makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import type { Retention } from '#lambdas/maintain-archive/expire-snapshots.ts'
 import { type MaintenanceSummary, makeMaintainArchive } from '#lambdas/maintain-archive/maintain-archive.ts'
+import { makeEventDelivery } from '#test-support/archive/archive-run.ts'
 
 /** Servers that stand for S3 and for S3 Tables, and what they are asked with. */
 export type ArchiveServices = {
@@ -67,7 +67,7 @@ export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): 
   return {
     store,
     openTable,
-    archive: makeArchiveChanges({
+    archive: makeEventDelivery({
       topics: new Map([
         ['changes', 'contiguous'],
         ['user-events', 'sparse'],
@@ -81,7 +81,6 @@ export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): 
       requestCommit: async () => undefined,
       commit: { afterMs: HOUR_MS, afterBytes: Number.POSITIVE_INFINITY },
       now: Date.now,
-      print: () => undefined,
     }),
     commit: () => commit({}, Date.now() + HOUR_MS),
     maintain: (retention, orphanAgeMs) => maintain(retention, orphanAgeMs)({ orphans: orphanAgeMs !== undefined }),

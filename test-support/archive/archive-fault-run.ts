@@ -6,10 +6,9 @@ import type { RestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import { type ArchiveLedger, asCommitter, readWaiting } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
-import { makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import { lastingPool } from '../lasting-pool.ts'
-import { eventOf } from './archive-run.ts'
+import { makeDelivery } from './archive-run.ts'
 import { type ReadRow, readArchivedRows } from './archived-rows.ts'
 import { type MemoryCatalog, makeMemoryCatalog } from './memory-catalog.ts'
 import { makeMemoryStore } from './memory-store.ts'
@@ -85,14 +84,14 @@ async function deliver(world: World, records: MSKRecord[]): Promise<void> {
     const to = from + 1 + Math.floor(random() * 12)
     const batch = records.slice(from, to)
     const early = records.slice(Math.max(0, from - Math.floor(random() * 20)), to)
-    const twice = random() < 0.2 ? [archive(eventOf(random() < 0.5 ? early : batch))] : []
-    const [delivered] = await Promise.allSettled([archive(eventOf(random() < 0.2 ? early : batch)), ...twice])
+    const twice = random() < 0.2 ? [archive(random() < 0.5 ? early : batch)] : []
+    const [delivered] = await Promise.allSettled([archive(random() < 0.2 ? early : batch), ...twice])
     if (delivered!.status === 'fulfilled') from = to
   }
 }
 
 function writer({ faults, store, catalog, victims }: World) {
-  return makeArchiveChanges({
+  return makeDelivery({
     topics: new Map([
       ['changes', 'contiguous'],
       ['user-events', 'sparse'],
@@ -103,7 +102,6 @@ function writer({ faults, store, catalog, victims }: World) {
     requestCommit: async () => undefined,
     commit: { afterMs: 60_000, afterBytes: 1 << 30 },
     now: Date.now,
-    print: () => undefined,
   })
 }
 

@@ -7,7 +7,7 @@ import { makeRestCatalog, type RestCatalog } from '#adapters/iceberg/rest-catalo
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
-import { makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
+import { type ArchiveChangesOptions, makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import type { ArchiveServers } from '../archive-servers.ts'
 
@@ -28,7 +28,7 @@ export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place
   const client = new S3Client({ endpoint: servers.s3Endpoint, region: 'us-east-1', credentials, maxAttempts: 2 })
   const store = makeObjectStore(client)
   const catalog = makeRestCatalog({ endpoint: servers.catalogEndpoint, timeoutMs: 5_000, retryAfterMs: [100, 300] })
-  const archive = makeArchiveChanges({
+  const archive = makeDelivery({
     topics: new Map([
       ['changes', 'contiguous'],
       ['user-events', 'sparse'],
@@ -39,7 +39,6 @@ export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place
     requestCommit: async () => undefined,
     commit: { afterMs: 60_000, afterBytes: 1 << 30 },
     now: Date.now,
-    print: () => undefined,
   })
   const commit = makeCommitArchive({
     ...{ catalog, table: archiveTableName(place), store, now: Date.now, pause },
@@ -51,9 +50,24 @@ export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place
   })
   return {
     ...{ place, catalog, store },
-    archive: (records) => archive(eventOf(records)),
+    archive,
     commit: () => commit({}, Date.now() + 60_000),
   }
+}
+
+/** Delivers an event to archive-changes. Throws when it reports any record as failed, with what it printed. */
+export function makeEventDelivery(options: Omit<ArchiveChangesOptions, 'print'>): (event: MSKEvent) => Promise<void> {
+  return async (event) => {
+    const lines: string[] = []
+    const { batchItemFailures } = await makeArchiveChanges({ ...options, print: (line) => lines.push(line) })(event)
+    if (batchItemFailures.length > 0) throw new Error(lines.join('\n'))
+  }
+}
+
+/** The same for records. */
+export function makeDelivery(options: Omit<ArchiveChangesOptions, 'print'>) {
+  const deliver = makeEventDelivery(options)
+  return (records: readonly MSKRecord[]): Promise<void> => deliver(eventOf(records))
 }
 
 /** An event as Lambda makes it of records. */

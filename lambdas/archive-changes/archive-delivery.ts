@@ -1,0 +1,117 @@
+import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import type { ObjectStore } from '#adapters/object-store/object-store.ts'
+import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
+import type { LedgerFile } from '#adapters/postgres/archive-ledger.ts'
+import type { ProgressKey } from '#adapters/postgres/progress.ts'
+import { sqlState } from '#adapters/postgres/transient-error.ts'
+import type { OffsetRule, Progress } from '#core/delivery.ts'
+import type { DeliveredRecord } from './archived-record.ts'
+import type { DataFile, makeDataFiles, RowForm } from './data-files.ts'
+
+/** How far a topic partition is archived, and how it gets further. */
+export type ArchiveProgress = {
+  read(key: ProgressKey): Promise<Progress>
+  /** Notes the files of the records from the first one of `fresh` on, and advances; nothing when someone else was faster. */
+  advance(
+    key: ProgressKey,
+    rule: OffsetRule,
+    records: readonly DeliveredRecord[],
+    fresh: readonly DeliveredRecord[],
+    files: readonly LedgerFile<DataFileMetrics>[],
+  ): Promise<ApplyOutcome<{ records: number }>>
+}
+
+/** What was archived of a delivery so far. */
+export type Archived = { records: number; duplicates: number; files: number; bytes: number; raw: number }
+
+/** A delivery of one topic partition, and where its records go. */
+export type ArchiveDelivery = {
+  readonly key: ProgressKey
+  readonly rule: OffsetRule
+  /** URL of the archive table's place. */
+  readonly location: string
+  readonly store: Pick<ObjectStore, 'put'>
+  readonly progress: Pick<ArchiveProgress, 'advance'>
+  readonly now: () => number
+  readonly makeFiles: typeof makeDataFiles
+  /** Added to as records are archived, also when the rest of them fails. */
+  readonly archived: Archived
+}
+
+/**
+ * Archives the records from `from` on; those before it are archived already. Records that cannot be written, for a reason
+ * that does not pass, are tried by halves; the one that fails alone is archived as its bytes. Throws when the topic
+ * partition is stopped, or for any other reason: what is archived by then stays.
+ */
+export async function archiveDelivery(
+  delivery: ArchiveDelivery,
+  records: readonly DeliveredRecord[],
+  from: number,
+  form: RowForm = 'parsed',
+): Promise<void> {
+  try {
+    await archiveAtOnce(delivery, records, from, form)
+  } catch (error) {
+    if (form === 'raw' || !isAboutRecords(error)) throw error
+    if (records.length - from <= 1) return archiveDelivery(delivery, records, from, 'raw')
+    const half = from + Math.ceil((records.length - from) / 2)
+    await archiveDelivery(delivery, records.slice(0, half), from)
+    await archiveDelivery(delivery, records.slice(half), 0)
+  }
+}
+
+async function archiveAtOnce(
+  { key, rule, location, store, progress, now, makeFiles, archived }: ArchiveDelivery,
+  records: readonly DeliveredRecord[],
+  from: number,
+  form: RowForm,
+): Promise<void> {
+  const fresh = records.slice(from)
+  const files = filesOf(() => makeFiles(location, fresh, now(), form))
+  // Before the transaction: it then waits for nothing. A crash in between leaves an object that nobody names.
+  await Promise.all(files.map(({ path, content }) => store.put(path, content)))
+  const outcome = await progress.advance(key, rule, records, fresh, files.map(withoutContent))
+  if (outcome.kind === 'stopped') throw new StoppedTopicPartitionError(key, outcome)
+  if (outcome.kind === 'duplicate') {
+    archived.duplicates += records.length
+    return
+  }
+  archived.records += outcome.effect.records
+  archived.duplicates += outcome.duplicates
+  archived.files += files.length
+  archived.bytes += files.reduce((sum, { bytes }) => sum + bytes, 0)
+  if (form === 'raw') archived.raw += fresh.length
+}
+
+const withoutContent = ({ content: _, ...file }: DataFile): LedgerFile<DataFileMetrics> => file
+
+/** The topic partition is refused, and the reason stored. */
+export class StoppedTopicPartitionError extends Error {
+  override readonly name = 'StoppedTopicPartitionError'
+  readonly retryable = true
+
+  constructor({ topic, topicPartition }: ProgressKey, { atOffset, reason }: { atOffset: number; reason: string }) {
+    super(`${topic}-${topicPartition} is stopped at offset ${atOffset}: ${reason}`)
+  }
+}
+
+/** Records that cannot be made a data file of. */
+class UnwritableRecordsError extends Error {
+  override readonly name = 'UnwritableRecordsError'
+  readonly retryable = false
+}
+
+function filesOf(make: () => DataFile[]): DataFile[] {
+  try {
+    return make()
+  } catch (cause) {
+    throw new UnwritableRecordsError(`no data file can be made of the records: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** SQLSTATE classes of what a statement was given: data exceptions, and limits of the server that it exceeds. */
+const aboutData = /^(22|54)/
+
+/** Whether the records are what failed. It does not pass: delivered again, they fail again. */
+const isAboutRecords = (error: unknown): boolean =>
+  error instanceof UnwritableRecordsError || aboutData.test(sqlState(error) ?? '')
