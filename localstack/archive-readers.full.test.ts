@@ -8,7 +8,8 @@ import {
 } from './archive-readers/archive-functions.ts'
 import { type Chdb, openChdb } from './archive-readers/chdb.ts'
 import { madeEvents } from './archive-readers/made-topics.ts'
-import { findPython, openPythonReaders, type PythonReaders } from './archive-readers/python-readers.ts'
+import { findPython } from './archive-readers/python-environment.ts'
+import { openPythonReaders, type PythonReaders } from './archive-readers/python-readers.ts'
 import { clickHouseReader, duckDbReader, readWithPyIceberg } from './archive-readers/readers.ts'
 import { makeTallying, type Question, type Tallies } from './archive-readers/tally.ts'
 

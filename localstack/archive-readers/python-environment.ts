@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MissingProgramError, runToEnd } from '#localstack/servers/finished-process.ts'
+import { exists, type InstallOptions, readersDirectory, replace, requireSuccess, telling } from './install-chdb.ts'
+
+/** What a Python environment is made of. */
+export type PythonEnvironmentOptions = InstallOptions & {
+  /** For a person: what is installed, and how large it is. */
+  readonly what: string
+  /** Path of a requirements.txt that names every package with version and checksum. */
+  readonly requirements: string
+  /** Work on a fresh environment after its packages are in. */
+  readonly finish?: (home: string) => Promise<void>
+}
+
+const OLDEST = [3, 11] as const
+
+/** Whether `python3` on the PATH is recent enough; what it said otherwise. */
+export async function findPython(): Promise<{ found: true } | { found: false; reason: string }> {
+  const needed = `Python ${OLDEST.join('.')} or later is needed`
+  try {
+    const { output } = await runToEnd('python3', ['--version'])
+    const [, major, minor] = /^Python (\d+)\.(\d+)/.exec(output) ?? []
+    const found = Number(major) > OLDEST[0] || (Number(major) === OLDEST[0] && Number(minor) >= OLDEST[1])
+    return found ? { found } : { found, reason: `${needed}, found is ${output.trim()}` }
+  } catch (error) {
+    if (error instanceof MissingProgramError) return { found: false, reason: `${needed}, python3 is not on the PATH` }
+    throw error
+  }
+}
+
+/**
+ * The directory of an environment with packages of the committed versions and checksums; made when it is not there. Throws
+ * an Error that says what to do. Safe against another process doing the same.
+ */
+export async function openPythonEnvironment(options: PythonEnvironmentOptions): Promise<string> {
+  const { what, requirements, finish, directory = readersDirectory, onProgress = () => undefined, signal } = options
+  const list = await readFile(requirements)
+  const home = join(directory, `python-${createHash('sha256').update(list).digest('hex').slice(0, 12)}`)
+  if (await exists(home)) return home
+  const python = await findPython()
+  if (!python.found) throw new Error(python.reason)
+  await mkdir(directory, { recursive: true })
+  const fresh = await mkdtemp(join(directory, 'new-'))
+  try {
+    await telling(what, onProgress, () => fill(fresh, what, requirements, signal))
+    await finish?.(fresh)
+    await replace(home, fresh)
+  } finally {
+    await rm(fresh, { recursive: true, force: true })
+  }
+  return home
+}
+
+/** Once it is moved its `python` alone works: the other programs name the place where they were made. */
+async function fill(home: string, what: string, requirements: string, signal: AbortSignal | undefined): Promise<void> {
+  const run = async (installer: string, file: string, args: readonly string[]) =>
+    requireSuccess(what, installer, await runToEnd(file, args, signal && { signal }))
+  await run('venv', 'python3', ['-m', 'venv', home])
+  const strict = ['--require-hashes', '--no-deps', '--only-binary', ':all:', '--no-compile']
+  const quiet = ['--quiet', '--disable-pip-version-check', '--no-input']
+  await run('pip', join(home, 'bin/python'), ['-m', 'pip', 'install', ...strict, ...quiet, '-r', requirements])
+}
