@@ -31,7 +31,7 @@ export function measureDecoding(): DecodeResult {
     ],
   })
   const register = new TableRegister()
-  const context = { register, keyless: noneKeyless(), isStopped: () => false, isLogged: () => false }
+  const context = { topicPartition: 0, register, keyless: noneKeyless(), isStopped: () => false, isLogged: () => false }
   planBatch(new ChangeLog().contract(contract).records, context)
   const records = changes()
   for (let run = 0; run < WARM_UP; run++) planBatch(records, context)

@@ -6,6 +6,7 @@ import { TableRegister } from './table-register.ts'
 import { UnkeyedLedger } from './unkeyed-ledger.ts'
 
 const contextOf = (register = new TableRegister()): BatchContext => ({
+  topicPartition: 0,
   register,
   keyless: { ledger: new UnkeyedLedger(), readSnapshots: new Map() },
   isStopped: () => false,

@@ -6,6 +6,7 @@ import {
   EnvelopeError,
   type Incoming,
   type KeyHeaders,
+  type ReadBeacon,
   type RowChange,
   readRecord,
   type Truncate,
@@ -21,6 +22,7 @@ import {
 import { comparePositions, latest, type Position } from './position.ts'
 import { RowChanges, type Segment } from './row-changes.ts'
 import { type AppliedTable, type Lookup, type TableRegister, tableName } from './table-register.ts'
+import { WireError } from './wire-json.ts'
 
 /** A record of the topic `changes`; an absent value is a tombstone. */
 export type ChangeRecord = {
@@ -90,6 +92,8 @@ export type BatchPlan = {
 
 /** What is known before the records. */
 export type BatchContext = {
+  /** Number of the topic partition, which is the slot of its contracts and beacons. */
+  readonly topicPartition: number
   /** Moved to the end of the batch. */
   readonly register: TableRegister
   /** Moved to the end of the batch. */
@@ -143,14 +147,17 @@ class BatchPlanner {
       this.#takeContract(record.offset, record.position, record.contract)
       return
     }
-    if (record.value === undefined) return
+    if (record.value === undefined) {
+      this.#keep(record.offset, 'the record has no value, which capture never sends')
+      return
+    }
     const incoming = this.#read(record.offset, record.value, record.headers)
     switch (incoming?.kind) {
       case 'row':
         this.#takeRow(record.offset, incoming.change)
         break
       case 'contract':
-        this.#takeContract(record.offset, incoming.position, incoming.contract)
+        this.#takeSentContract(record.offset, incoming)
         break
       case 'truncate':
         this.#takeTruncate(record.offset, incoming.truncate)
@@ -159,7 +166,13 @@ class BatchPlanner {
         this.#takeUnreadable(record.offset, incoming)
         break
       case 'beacon':
-        this.#takeBeacon(incoming.position, incoming.beacon)
+        this.#takeBeacon(record.offset, incoming.beacon)
+        break
+      case 'read beacon':
+        this.#takeReadBeacon(record.offset, incoming.position, incoming.beacon)
+        break
+      case 'impossible':
+        this.#takeImpossible(record.offset, incoming)
         break
       case 'audit':
         this.plan.audits.push(incoming.message)
@@ -174,10 +187,15 @@ class BatchPlanner {
     try {
       return readRecord(value, headers)
     } catch (error) {
-      if (!(error instanceof EnvelopeError || error instanceof SyntaxError)) throw error
-      this.plan.quarantined.push({ offset, relation: 0, generation: 0, tableName: null, reason: error.message })
+      if (!(error instanceof EnvelopeError || error instanceof WireError)) throw error
+      this.#keep(offset, error.message)
       return undefined
     }
+  }
+
+  /** Keeps a record that is about no table. */
+  #keep(offset: number, reason: string, tableName: string | null = null): void {
+    this.plan.quarantined.push({ offset, relation: 0, generation: 0, tableName, reason })
   }
 
   #takeRow(offset: number, incoming: RowChange): void {
@@ -264,13 +282,30 @@ class BatchPlanner {
     this.#stop(offset, { ...(found.kind === 'applied' ? stopOf(found.table) : stopOfName(named, found)), reason })
   }
 
-  #takeBeacon(position: Position, beacon: Beacon): void {
+  /** Only a streamed beacon is a watermark: rows read by the initial snapshot follow the beacon that it reads. */
+  #takeBeacon(offset: number, beacon: Beacon): void {
+    const { keyless } = this.#context
+    const reason = this.#wrongSlot(beacon.slot) ?? keyless.ledger.impossibleBeacon(beacon)
+    if (reason !== undefined) {
+      this.#keep(offset, reason, 'tidemark.beacon')
+      return
+    }
+    keyless.ledger.beacon(beacon)
+    this.plan.awaitsCapture ||= beacon.contractsMissing
+    if (beacon.number > (this.plan.beacon?.number ?? 0)) this.plan.beacon = beacon
+  }
+
+  #wrongSlot(slot: number): string | undefined {
+    const { topicPartition } = this.#context
+    if (slot === topicPartition) return undefined
+    return `it is of slot ${slot} but came on topic partition ${topicPartition}: was the number of topic partitions changed?`
+  }
+
+  #takeReadBeacon(offset: number, position: Position, beacon: ReadBeacon): void {
     const { register, keyless } = this.#context
-    // Rows read by the initial snapshot follow the beacon that it reads: only a streamed one is a watermark.
-    if (position.phase === 1) {
-      keyless.ledger.beacon(beacon)
-      this.plan.awaitsCapture ||= beacon.contractsMissing
-      if (beacon.number > (this.plan.beacon?.number ?? 0)) this.plan.beacon = beacon
+    const reason = this.#wrongSlot(beacon.slot)
+    if (reason !== undefined) {
+      this.#keep(offset, reason, 'tidemark.beacon')
       return
     }
     if (beacon.reading === null && keyless.ledger.hasStreamed(beacon.epoch)) {
@@ -309,6 +344,22 @@ class BatchPlanner {
   #noteInitialRead(position: Position): void {
     if (this.#context.keyless.ledger.hasStreamed(position.epoch)) return
     if (position.lsn > (this.plan.initialReads.at(-1)?.lsn ?? 0)) this.plan.initialReads.push(position)
+  }
+
+  /** A record of Tidemark's own tables that the source cannot have written says nothing, but its table may lack one. */
+  #takeImpossible(offset: number, { table, reason, relation }: Extract<Incoming, { kind: 'impossible' }>): void {
+    this.#keep(offset, reason, `tidemark.${table}`)
+    const known = relation === null ? undefined : this.#context.register.contractOf(relation)
+    if (known === undefined || known.contract.dropped) return
+    this.#markStopped({ ...stopOfContract(known.contract), reason: `a contract of it cannot be read: ${reason}` })
+  }
+
+  #takeSentContract(offset: number, sent: Extract<Incoming, { kind: 'contract' }>): void {
+    const { slot, position, contract } = sent
+    const reason = this.#wrongSlot(slot) ?? this.#context.register.impossibleContract(contract, position)
+    if (reason === undefined) this.#takeContract(offset, position, contract)
+    else
+      this.#takeImpossible(offset, { kind: 'impossible', table: 'table_contract', reason, relation: contract.relation })
   }
 
   #takeContract(offset: number, position: Position, contract: TableContract): void {

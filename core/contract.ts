@@ -1,55 +1,73 @@
 import * as v from 'valibot'
+import { isPostgresName } from './wire-envelope.ts'
+
+const name = v.pipe(v.string(), v.check(isPostgresName, 'is no name that Postgres could have given'))
+const whole = (from: number, to: number) => v.pipe(v.number(), v.integer(), v.minValue(from), v.maxValue(to))
+const text = v.pipe(v.string(), v.excludes('\0', 'holds a NUL'))
+
+/** Columns that a table of Postgres can have. */
+const mostColumns = 1_600
 
 const columnSchema = v.object({
   /** pg_attribute.attnum: the column's identity through renames. */
-  number: v.number(),
-  name: v.string(),
+  number: whole(1, mostColumns),
+  name,
   /** format_type(atttypid, atttypmod) in the source, e.g. `numeric(12,2)`, `timestamp without time zone`, `mood[]`. */
-  type: v.string(),
+  type: text,
   /** The type the target stores: of a domain its base type, of an enum or a composite `text`, else the type itself. */
-  carried: v.string(),
+  carried: text,
   /** `text`: Debezium does not know the type and sends Postgres's text in base64. */
   wire: v.picklist(['value', 'text']),
   nullable: v.boolean(),
   /** Generated columns are absent from streamed changes. */
   generated: v.boolean(),
   /** What a generated column is computed from, in the source's column names; else null. */
-  expression: v.nullable(v.string()),
+  expression: v.nullable(text),
   /** Place in the key from 1, or null. */
-  key: v.nullable(v.number()),
+  key: v.nullable(whole(1, 32)),
   /** What rows have that were there when the column was added, as text; null where that is null. */
-  missing: v.nullable(v.string()),
+  missing: v.nullable(text),
   /** Changes with the make-up of a user-defined type: the labels of an enum, the attributes of a composite. */
-  definition: v.nullable(v.string()),
+  definition: v.nullable(text),
 })
 
-const nameSchema = v.object({ schema: v.string(), table: v.string() })
+const nameSchema = v.object({ schema: name, table: name })
 
 const contractSchema = v.object({
   /** pg_class.oid. */
-  relation: v.number(),
+  relation: whole(1, 2 ** 32 - 1),
   /** 1, 2, 3 … per relation. */
-  version: v.number(),
-  schema: v.string(),
-  table: v.string(),
+  version: whole(1, 2 ** 31 - 1),
+  schema: name,
+  table: name,
   /** The relation no longer exists from here on. */
   dropped: v.boolean(),
   /** Whether the publication already held the table when the contract was written; if not, capture is pending. */
   published: v.boolean(),
   /** Why the table cannot be captured, or null. */
-  refusal: v.nullable(v.string()),
+  refusal: v.nullable(text),
   /** From 1; the rows are read anew in each, and rows of another generation are another table in the target. */
-  generation: v.number(),
+  generation: whole(1, 2 ** 31 - 1),
   /** Whether every row of the generation precedes the contract in its topic partition. */
   complete: v.boolean(),
   /** How many topic partitions the contract is written to. */
-  topicPartitions: v.number(),
+  topicPartitions: whole(1, 10_000),
   replicaIdentity: v.picklist(['default', 'full', 'index', 'nothing']),
   /** The tables whose rows include this one's, by partitioning or inheritance, at any distance. */
   parents: v.array(nameSchema),
   /** Captured columns in attribute order; excluded ones are absent. */
-  columns: v.array(columnSchema),
+  columns: v.pipe(
+    v.array(columnSchema),
+    v.check((columns) => areDistinct(columns.map((column) => column.number)), 'two columns have one number'),
+    v.check((columns) => areDistinct(columns.map((column) => column.name)), 'two columns have one name'),
+    v.check((columns) => {
+      const places = columns.flatMap((column) => column.key ?? [])
+      return areDistinct(places) && Math.max(0, ...places) === places.length
+    }, 'the places of its key are not 1, 2, 3 …'),
+  ),
 })
+
+const areDistinct = (values: readonly unknown[]): boolean => new Set(values).size === values.length
 
 /** A column as the contract describes it. */
 export type ColumnContract = v.InferOutput<typeof columnSchema>

@@ -1,5 +1,5 @@
 import { unavailable, ValueError } from './column-codec.ts'
-import type { Beacon, RowChange, WireRow } from './envelope.ts'
+import type { ReadBeacon, RowChange, WireRow } from './envelope.ts'
 import { parseReadSnapshot, type ReadSnapshot, wasRead } from './read-snapshot.ts'
 import { decodeRow, imageOf, type RowValue } from './row-write.ts'
 import type { AppliedTable, TableRegister } from './table-register.ts'
@@ -38,7 +38,7 @@ export type KeylessProgress = {
 export const generationOf = ({ contract }: AppliedTable): string => `${contract.relation} ${contract.generation}`
 
 /** The tables without a key that the reading which begins with this beacon reads. */
-export function tablesRead(register: TableRegister, { reading }: Beacon): AppliedTable[] {
+export function tablesRead(register: TableRegister, { reading }: ReadBeacon): AppliedTable[] {
   return [...register.applied()].filter(
     ({ keyPlaces, contract: { relation, generation } }) =>
       keyPlaces.length === 0 &&

@@ -35,6 +35,8 @@ export type Lookup =
 
 type Relation = {
   readonly epoch: number
+  /** Place of the contract's own record. */
+  readonly position: Position
   readonly contract: TableContract
   /** Reads that were made for the generation before may still come. */
   readonly meetsFormerReads: boolean
@@ -69,9 +71,30 @@ export class TableRegister {
     const reshaped = before === undefined || before.epoch < position.epoch || changesShape(before.contract, contract)
     const shapedAt = reshaped ? position : before.shapedAt
     const meetsFormerReads = abandonsReading(before, contract)
-    this.#relations.set(contract.relation, { epoch: position.epoch, contract, table, shapedAt, meetsFormerReads })
+    const { epoch } = position
+    this.#relations.set(contract.relation, { epoch, position, contract, table, shapedAt, meetsFormerReads })
     this.#hold(contract, before, position)
     return effectOf(contract, table, before)
+  }
+
+  /**
+   * Why the source cannot have written the contract after those before it, or undefined. Versions of a relation are
+   * written one after the other, and every one comes in every topic partition; a later generation needs none before it.
+   */
+  impossibleContract(contract: TableContract, position: Position): string | undefined {
+    const before = this.#relations.get(contract.relation)
+    if (before === undefined || before.epoch !== position.epoch) return undefined
+    const { version, generation } = before.contract
+    if (contract.version === version && !sameContract(contract, before.contract)) {
+      return `another contract of version ${version} was there before`
+    }
+    if (contract.version <= version || position.phase === 0) return undefined
+    if (contract.generation < generation) return `its generation ${contract.generation} is before ${generation}`
+    if (comparePositions(position, before.position) < 0) return 'it was written before the version that precedes it'
+    if (contract.version > version + 1 && contract.generation === generation) {
+      return `versions ${version + 1} to ${contract.version - 1} of the contract are missing`
+    }
+    return undefined
   }
 
   /** The table that the change of a row at a position names. */
@@ -100,6 +123,12 @@ export class TableRegister {
     return { kind: 'applied', table: known.table }
   }
 
+  /** The contract of the relation that has the name, as `public.orders`, now. */
+  named(name: string): TableContract | undefined {
+    const holder = this.#holders.get(name)?.at(-1)
+    return holder && this.#relations.get(holder.relation)?.contract
+  }
+
   /** Whether reads may come that were made for the generation before, whose reading did not end. */
   meetsFormerReads(relation: number): boolean {
     return this.#relations.get(relation)?.meetsFormerReads ?? false
@@ -126,6 +155,8 @@ export class TableRegister {
     this.#holders.set(name, [...holders, { since, relation: contract.relation }])
   }
 }
+
+const sameContract = (a: TableContract, b: TableContract): boolean => JSON.stringify(a) === JSON.stringify(b)
 
 function abandonsReading(before: Relation | undefined, { generation, complete }: TableContract): boolean {
   if (before === undefined || complete) return false

@@ -53,8 +53,6 @@ const beacon = (number: number, lsn: number, confirmed: number | null): Beacon =
   emittedAt: '',
   confirmedLsn: confirmed === null ? null : formatLsn(confirmed),
   contractsMissing: false,
-  readSnapshot: null,
-  reading: null,
 })
 
 test('a transaction is forgotten once the slot is confirmed behind the beacon after the one that follows it', () => {

@@ -32,6 +32,9 @@ const nothingYet: LedgerState = {
   passed: [],
 }
 
+/** Each beacon comes in each topic partition; a number that is further away was never emitted. */
+const mostBeaconsMissed = 1_000_000
+
 type KnownBeacon = { readonly number: number; readonly lsn: Lsn }
 
 /**
@@ -152,6 +155,13 @@ export class UnkeyedLedger {
       this.#passed.delete(txId)
       this.#pruned.push(txId)
     }
+  }
+
+  /** Why no source can have emitted the beacon after those before it, or undefined. */
+  impossibleBeacon({ epoch, number }: Beacon): string | undefined {
+    const newest = epoch === this.#epoch ? this.#beacons.at(-1) : undefined
+    if (newest === undefined || number <= newest.number + mostBeaconsMissed) return undefined
+    return `its number ${number} does not follow that of the beacon before it, ${newest.number}`
   }
 
   /** Transactions that were passed, and forgotten, since it was last asked, and whether anything else moved. */

@@ -18,7 +18,7 @@ const ids = 40
 
 /** Changes of the rows of one topic partition, several of each. */
 function changesOf(topicPartition: number): ChangeLog {
-  const log = new ChangeLog().contract(ordersContract({ topicPartitions }))
+  const log = new ChangeLog(topicPartition).contract(ordersContract({ topicPartitions }))
   for (let lsn = 10; lsn < 10 + 5 * ids; lsn++) {
     const id = topicPartitions * (lsn % ids) + topicPartition
     const row = { id, name: `at ${lsn}`, amount: null }

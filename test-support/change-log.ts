@@ -72,6 +72,12 @@ export type Origin = {
 /** A topic partition being written as Debezium writes it, offsets from 0. */
 export class ChangeLog {
   readonly records: LoggedRecord[] = []
+  readonly #slot: number
+
+  /** `slot`: number of the topic partition. */
+  constructor(slot = 0) {
+    this.#slot = slot
+  }
 
   /** Appends any value, even one that no source sends. */
   append(value: string | undefined, key?: string, headers?: KeyHeaders): this {
@@ -94,7 +100,12 @@ export class ChangeLog {
     this.#envelope('r', null, after, { snapshot: 'incremental', lsn: null, ...origin })
 
   contract(contract: TableContract, origin: Origin = { lsn: 1 }): this {
-    const row = { relation: contract.relation, version: contract.version, slot: 0, contract: JSON.stringify(contract) }
+    const row = {
+      relation: contract.relation,
+      version: contract.version,
+      slot: this.#slot,
+      contract: JSON.stringify(contract),
+    }
     return this.#envelope('c', null, row, { ...origin, schema: 'tidemark', table: 'table_contract' })
   }
 
@@ -112,20 +123,26 @@ export class ChangeLog {
   }
 
   /** A beacon as a reading reads it, which says what transactions the reading sees. */
-  readBeacon(snapshot: string, { slot = 0, lsn = 1, reading = undefined as object | undefined } = {}): this {
+  readBeacon(snapshot: string, { slot = this.#slot, lsn = 1, reading = undefined as object | undefined } = {}): this {
     const row = { slot, number: 0, body: JSON.stringify({ snapshot, reading }), emitted_at: null }
     return this.#envelope('r', null, row, { lsn, snapshot: 'true', schema: 'tidemark', table: 'beacon' })
   }
 
   /** A contract as the initial snapshot reads it. */
   readContract(contract: TableContract, lsn: number, epoch = 1): this {
-    const row = { relation: contract.relation, version: contract.version, slot: 0, contract: JSON.stringify(contract) }
+    const row = {
+      relation: contract.relation,
+      version: contract.version,
+      slot: this.#slot,
+      contract: JSON.stringify(contract),
+    }
     return this.#envelope('r', null, row, { lsn, epoch, snapshot: 'true', schema: 'tidemark', table: 'table_contract' })
   }
 
   beacon(
     number: number,
-    { slot = 0, systemIdentifier = '7001', lsn = '0/10', topicPartitions = 1, contractsMissing = false } = {},
+    { systemIdentifier = '7001', lsn = '0/10', topicPartitions = this.#slot + 1, contractsMissing = false } = {},
+    slot = this.#slot,
   ): this {
     const body = JSON.stringify({ systemIdentifier, lsn, topicPartitions, contractsMissing })
     const row = { slot, number, body, emitted_at: '2024-01-01T00:00:00Z' }

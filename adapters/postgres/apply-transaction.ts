@@ -73,6 +73,23 @@ export async function applyInTransaction<R extends RecordIdentity, Effect>(
   }
 }
 
+/** Runs work without records in a transaction that is rolled back. Rejects where the work does. */
+export async function applyNothing<R>(
+  pool: pg.Pool,
+  key: ProgressKey,
+  work: TransactionWork<R, unknown>,
+): Promise<void> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  try {
+    await client.query('begin')
+    await work(client, [], await lockProgress(client, key))
+  } finally {
+    broken = await rollBack(client)
+    client.release(broken)
+  }
+}
+
 async function applyOnce<R extends RecordIdentity, Effect>(
   pool: pg.Pool,
   key: ProgressKey,

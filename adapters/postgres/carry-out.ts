@@ -6,6 +6,8 @@ import { generationOf } from '#core/keyless-writes.ts'
 import { comparePositions } from '#core/position.ts'
 import type { TableWrites } from '#core/row-changes.ts'
 import type { AppliedTable } from '#core/table-register.ts'
+import { isObject } from '#core/wire-envelope.ts'
+import { parseShallow, WireError } from '#core/wire-json.ts'
 import {
   daysOf,
   logAndWriteStatement,
@@ -15,6 +17,7 @@ import {
 } from './change-history.ts'
 import { countRows } from './keyless-rows.ts'
 import { type CompletingStatement, rowsTable, writeStatements } from './latest-state-statements.ts'
+import { storableJson } from './storable-text.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
 /** Carries out what a plan does to tables. Throws a TableFailure where one table cannot follow. */
@@ -169,12 +172,9 @@ async function keepAudits(client: pg.PoolClient, messages: readonly AuditMessage
      from jsonb_to_recordset($1::jsonb) as m (epoch integer, txid bigint, lsn bigint, at float8, who text, application text,
        why text, details jsonb)
      on conflict do nothing`,
-    [storable(JSON.stringify(messages.map(auditRow)))],
+    [storableJson(JSON.stringify(messages.map(auditRow)))],
   )
 }
-
-/** Postgres refuses NUL and half a character in JSON, which applications may send. */
-const storable = (json: string): string => json.replace(/\\u(0000|d[89a-f]..)/gi, '\\ufffd')
 
 function auditRow({ position, txId, committedAtMs, text }: AuditMessage) {
   const place = { epoch: position.epoch, txid: txId ?? 0, lsn: position.lsn, at: committedAtMs }
@@ -185,11 +185,10 @@ function auditRow({ position, txId, committedAtMs, text }: AuditMessage) {
 /** The message's members; anything but a JSON object is kept as its text. */
 function membersOf(text: string): Record<string, unknown> {
   try {
-    const parsed: unknown = JSON.parse(text)
-    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
-      return parsed as Record<string, unknown>
+    const parsed = parseShallow(text)
+    if (isObject(parsed)) return parsed
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
+    if (!(error instanceof WireError)) throw error
   }
   return { text }
 }

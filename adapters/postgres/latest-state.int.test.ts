@@ -123,7 +123,7 @@ describe('an initial snapshot that is read again', () => {
     await apply(log.records)
     expect(await orders()).toHaveLength(3)
 
-    const other = new ChangeLog().readContract(ordersContract(), 60).beacon(1, { topicPartitions: 2, slot: 1 })
+    const other = new ChangeLog(1).readContract(ordersContract(), 60).beacon(1, { topicPartitions: 2 })
     await latestState.apply({ ...key, topicPartition: 1 }, other.records)
     expect(await orders()).toHaveLength(2)
   })
@@ -171,11 +171,11 @@ describe('an initial snapshot after changes were streamed', () => {
 
   test('has every table read again also where no beacon was streamed yet, and takes no row away', async () => {
     const first = (slot: number) =>
-      new ChangeLog().start().readContract(ordersContract(), 50).readBeacon('5:5:', { slot })
+      new ChangeLog(slot).start().readContract(ordersContract(), 50).readBeacon('5:5:', { slot })
     const again = (log: ChangeLog, slot: number) =>
       log.readContract(ordersContract(), 0x90).readBeacon('9:9:', { slot, lsn: 0x90 })
     const log = again(first(0).initialRead(row(1), { lsn: 50 }).create(row(2, 'streamed'), { lsn: 0x62 }), 0)
-    const other = again(first(1), 1).beacon(1, { lsn: '0/A0', topicPartitions: 2, slot: 1 })
+    const other = again(first(1), 1).beacon(1, { lsn: '0/A0', topicPartitions: 2 })
 
     await apply(log.beacon(1, { lsn: '0/A0', topicPartitions: 2 }).records)
     await latestState.apply({ ...key, topicPartition: 1 }, other.records)

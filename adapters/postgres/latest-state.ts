@@ -1,10 +1,18 @@
 import type pg from 'pg'
 import { type BatchPlan, type ChangeRecord, type KeptContract, planBatch } from '#core/batch-plan.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
+import { tableOfRecord } from '#core/envelope.ts'
 import type { KeylessProgress } from '#core/keyless-writes.ts'
-import type { TableRegister } from '#core/table-register.ts'
+import { type TableRegister, tableName } from '#core/table-register.ts'
 import { UnkeyedLedger } from '#core/unkeyed-ledger.ts'
-import { type ApplyOutcome, applyInTransaction, RefusedDelivery, type TransactionWork } from './apply-transaction.ts'
+import { applyDelivery } from './apply-by-halves.ts'
+import {
+  type ApplyOutcome,
+  applyInTransaction,
+  applyNothing,
+  RefusedDelivery,
+  type TransactionWork,
+} from './apply-transaction.ts'
 import { awaitName, carryOut, settle, shape } from './carry-out.ts'
 import { contractsBetween, keepContracts, loadRegister } from './contract-register.ts'
 import { followInitialRead } from './initial-read.ts'
@@ -22,6 +30,7 @@ import {
 import type { ProgressKey, StoredProgress } from './progress.ts'
 import { keepInQuarantine } from './quarantine.ts'
 import { TableFailure } from './table-failure.ts'
+import { isTransient } from './transient-error.ts'
 
 /** A record of the topic `changes` as it was delivered. */
 export type DeliveredChange = ChangeRecord & RecordIdentity & { readonly key: string | undefined }
@@ -61,13 +70,14 @@ export function makeLatestState(pool: pg.Pool): LatestState {
       const known = cached?.nextOffset === progress.nextOffset ? cached : await load(client, key, progress)
       const settings = await loadSettings(client)
       const stopped = await applyKept(client, key, known, settings)
-      const context = { ...known, isStopped: stopRule(stopped), isLogged: settings.isLogged }
+      const { topicPartition } = key
+      const context = { ...known, topicPartition, isStopped: stopRule(stopped), isLogged: settings.isLogged }
       const plan = planBatch(fresh, context)
-      checkSource(plan, progress, key)
+      checkSource(plan, progress)
       await carryOut(client, plan)
       await keepWhatIsKnown(client, key, plan, known, fresh)
       if (settings.resyncs.length > 0) await noteRequests(client)
-      kept.set(name, { ...known, nextOffset: fresh.at(-1)!.offset + 1 })
+      kept.set(name, { ...known, nextOffset: (fresh.at(-1)?.offset ?? progress.nextOffset - 1) + 1 })
       return {
         effect: effectOf(plan, settings),
         committedAtMs: plan.committedAtMs.at(-1) ?? null,
@@ -75,23 +85,62 @@ export function makeLatestState(pool: pg.Pool): LatestState {
       }
     }
 
-  return {
-    async apply(key, records) {
-      const failed = new Set<number>()
-      for (;;) {
-        try {
-          return await applyInTransaction(pool, key, 'contiguous', records, work(key))
-        } catch (error) {
-          kept.delete(nameOf(key))
-          if (!(error instanceof TableFailure) || failed.has(error.stop.relation)) throw error
-          failed.add(error.stop.relation)
-          // The table stops, in a transaction of its own; then the others of the batch are applied without it.
-          await stopTables(pool, [error.stop])
-        }
+  async function apply(key: ProgressKey, records: readonly DeliveredChange[]) {
+    const failed = new Set<number>()
+    for (;;) {
+      try {
+        return await applyInTransaction(pool, key, 'contiguous', records, work(key))
+      } catch (error) {
+        kept.delete(nameOf(key))
+        if (!(error instanceof TableFailure) || failed.has(error.stop.relation)) throw error
+        failed.add(error.stop.relation)
+        // The table stops, in a transaction of its own; then the others of the batch are applied without it.
+        await stopTables(pool, [error.stop])
       }
-    },
+    }
+  }
+
+  return {
+    apply: (key, records) =>
+      applyDelivery(pool, key, records, {
+        apply: (some) => apply(key, some),
+        applyNothing: async () => {
+          await applyNothing(pool, key, work(key))
+          kept.delete(nameOf(key))
+        },
+        setAside: (record, error) => applyInTransaction(pool, key, 'contiguous', [record], setAside(key, error)),
+        merge: mergeEffects,
+      }),
   }
 }
+
+/** Keeps the one record, and stops the table that it is about: what follows of it must not be applied without it. */
+function setAside(key: ProgressKey, error: Error): TransactionWork<DeliveredChange, LatestStateEffect> {
+  return async (client, [record]) => {
+    const reason = `it cannot be applied: ${error.message}`
+    const named = tableOfRecord(record!.value)
+    const register = await loadRegister(client, key.topic, key.topicPartition)
+    const table = named === undefined ? undefined : register.named(tableName(named))
+    if (table !== undefined) {
+      const { relation, generation, schema, table: name } = table
+      await stopTables(client, [
+        { relation, generation, schema, table: name, reason, repair: 'resync', automatic: false },
+      ])
+    }
+    const { relation = 0, generation = 0 } = table ?? {}
+    await keepInQuarantine(client, key, [{ ...record!, relation, generation, tableName: named === undefined ? null : tableName(named), reason }])
+    const effect = { changes: 0, quarantined: 1, committedAtMs: [], awaitsCapture: false, resyncs: [] }
+    return { effect, committedAtMs: null, beacon: undefined }
+  }
+}
+
+const mergeEffects = (a: LatestStateEffect, b: LatestStateEffect): LatestStateEffect => ({
+  changes: a.changes + b.changes,
+  quarantined: a.quarantined + b.quarantined,
+  committedAtMs: [...a.committedAtMs, ...b.committedAtMs],
+  awaitsCapture: a.awaitsCapture || b.awaitsCapture,
+  resyncs: [...new Set([...a.resyncs, ...b.resyncs])],
+})
 
 const nameOf = ({ topic, topicPartition }: ProgressKey): string => `${topic}-${topicPartition}`
 
@@ -108,17 +157,10 @@ const effectOf = (plan: BatchPlan, settings: TableSettings): LatestStateEffect =
   resyncs: settings.resyncs,
 })
 
-/** A beacon of another cluster, or in another topic partition than its slot, means that the pipeline was miswired. */
-function checkSource(plan: BatchPlan, progress: StoredProgress, key: ProgressKey): void {
-  const { beacon } = plan
-  if (beacon === undefined) return
-  if (beacon.slot !== key.topicPartition) {
-    throw new RefusedDelivery(
-      progress.nextOffset,
-      `the beacon of slot ${beacon.slot} came on topic partition ${key.topicPartition}: the number of topic partitions was changed`,
-    )
-  }
-  if (progress.systemIdentifier !== null && progress.systemIdentifier !== beacon.systemIdentifier) {
+/** A beacon of another cluster means that the pipeline was miswired. */
+function checkSource({ beacon }: BatchPlan, progress: StoredProgress): void {
+  if (beacon === undefined || progress.systemIdentifier === null) return
+  if (progress.systemIdentifier !== beacon.systemIdentifier) {
     throw new RefusedDelivery(
       progress.nextOffset,
       `the source is another database cluster (${beacon.systemIdentifier}) than before (${progress.systemIdentifier}): start a new epoch`,
@@ -162,9 +204,26 @@ async function applyKept(
   const remaining: StoppedTable[] = []
   for (const table of stopped) {
     if (!table.accepted) remaining.push(table)
-    else if (!(await applyKeptOf(client, key, known, table, isLogged))) remaining.push(table)
+    else if (!(await blamingKept(table, () => applyKeptOf(client, key, known, table, isLogged)))) remaining.push(table)
   }
   return remaining
+}
+
+/** Records that were kept do not hold up those that are delivered: what fails stops their table again. */
+async function blamingKept<T>({ relation, generation, name }: StoppedTable, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (error instanceof TableFailure || isTransient(error)) throw error
+    const [schema, table] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)]
+    const reason = `what was kept of it cannot be applied: ${(error as Error).message}`
+    throw new TableFailure(
+      { relation, generation, schema, table },
+      reason,
+      { repair: 'resync', automatic: false },
+      error,
+    )
+  }
 }
 
 async function applyKeptOf(
@@ -181,7 +240,8 @@ async function applyKeptOf(
     const later = await contractsBetween(client, key, table.relation, records[0]!.offset, records.at(-1)!.offset)
     // They were new when they were kept.
     const keyless = { ledger: new UnkeyedLedger(), readSnapshots }
-    const plan = planBatch(inOrder(records, later), { register, keyless, isStopped: () => false, isLogged })
+    const context = { topicPartition: key.topicPartition, register, keyless, isStopped: () => false, isLogged }
+    const plan = planBatch(inOrder(records, later), context)
     const [stop] = plan.stops
     if (stop !== undefined) throw new TableFailure(stop, stop.reason, stop)
     await carryOut(client, plan)

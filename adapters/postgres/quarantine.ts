@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { QuarantinedRecord } from '#core/batch-plan.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
 import type { ProgressKey } from './progress.ts'
+import { storableJson, storableText } from './storable-text.ts'
 
 /** A record to keep instead of applying it, and why. */
 export type RecordToKeep = Omit<QuarantinedRecord, 'relation' | 'generation'> & {
@@ -11,7 +12,12 @@ export type RecordToKeep = Omit<QuarantinedRecord, 'relation' | 'generation'> & 
   readonly key: string | undefined
   readonly value: string | undefined
   readonly headers?: KeyHeaders | undefined
+  /** Key and value as they came; absent where their texts are all there is. */
+  readonly bytes?: () => RecordBytes
 }
+
+/** A record's key and value; undefined where it has none. */
+export type RecordBytes = { readonly key: Uint8Array | undefined; readonly value: Uint8Array | undefined }
 
 /** Records of a topic partition that may be kept of one table; beyond, the topic partition stops. */
 export const parkingLimit = 1_000_000
@@ -24,9 +30,10 @@ export async function keepInQuarantine(
 ): Promise<void> {
   await client.query(
     `insert into tidemark.quarantine (topic, topic_partition, record_offset, relation, generation, table_name,
-       record_key, record_value, record_headers, reason)
+       record_key, record_value, record_headers, reason, key_bytes, value_bytes)
      select $1, $2, *
-     from unnest($3::bigint[], $4::bigint[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::jsonb[], $10::text[])
+     from unnest($3::bigint[], $4::bigint[], $5::integer[], $6::text[], $7::text[], $8::text[], $9::jsonb[], $10::text[],
+       $11::bytea[], $12::bytea[])
      on conflict do nothing`,
     [
       key.topic,
@@ -34,14 +41,24 @@ export async function keepInQuarantine(
       records.map((record) => record.offset),
       records.map((record) => record.relation ?? 0),
       records.map((record) => record.generation ?? 0),
-      records.map((record) => record.tableName),
+      records.map((record) => record.tableName && storableText(record.tableName)),
       records.map((record) => storable(record.key)),
       records.map((record) => storable(record.value)),
-      records.map((record) => (record.headers === undefined ? null : storable(JSON.stringify(record.headers)))),
-      records.map((record) => storable(record.reason)),
+      records.map(({ headers }) => (headers === undefined ? null : storableJson(JSON.stringify(headers)))),
+      records.map((record) => storableText(record.reason)),
+      records.map((record) => bytesUnlessExact(record, 'key')),
+      records.map((record) => bytesUnlessExact(record, 'value')),
     ],
   )
 }
 
-/** Postgres refuses NUL in text: it is kept as the picture of it. */
-const storable = (text: string | undefined): string | null => text?.replaceAll('\0', '\u2400') ?? null
+const storable = (text: string | undefined): string | null => (text === undefined ? null : storableText(text))
+
+/** The bytes of key or value as Postgres writes them, where their text is not all of them. */
+function bytesUnlessExact(record: RecordToKeep, which: 'key' | 'value'): string | null {
+  const text = record[which]
+  // What is no UTF-8 was decoded to the replacement character.
+  if (text === undefined || !/[\0\ufffd]/.test(text)) return null
+  const bytes = record.bytes?.()[which]
+  return bytes === undefined ? null : `\\x${Buffer.from(bytes).toString('hex')}`
+}

@@ -26,6 +26,14 @@ export const readAgain = { repair: 'resync', automatic: true } as const
 /** The cause is in the target; once it is gone the changes that were kept can be applied. */
 export const acceptLater = { repair: 'accept', automatic: false } as const
 
+/** The change itself is what the table cannot hold: its rows have to be read again, once the source has others. */
+const readLater = { repair: 'resync', automatic: false } as const
+
+const twiceInOneStatement = '21000'
+
+/** Data exceptions. */
+const ofValues = /^22/
+
 /** Runs a statement about one table: an error that will come again is that table's, not the topic partition's. */
 export async function blaming<T>(contract: TableContract, run: () => Promise<T>): Promise<T> {
   try {
@@ -34,8 +42,10 @@ export async function blaming<T>(contract: TableContract, run: () => Promise<T>)
     const state = sqlState(error)
     // Classes: out of resources, operator intervention, system error. They are nobody's fault and pass.
     if (state === undefined || isTransient(error) || /^(53|57|58)/.test(state)) throw error
+    // Two records name one row by keys that only Postgres knows to be equal: they are applied one after the other.
+    if (state === twiceInOneStatement) throw error
     const { message, hint } = error as Error & { hint?: string }
     const reason = `${message} (SQLSTATE ${state})${hint === undefined ? '' : `: ${hint}`}`
-    throw new TableFailure(contract, reason, acceptLater, error)
+    throw new TableFailure(contract, reason, ofValues.test(state) ? readLater : acceptLater, error)
   }
 }

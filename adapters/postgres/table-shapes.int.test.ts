@@ -24,11 +24,11 @@ const version2 = (changes: Partial<TableContract>) => ordersContract({ version: 
 describe('a later contract', () => {
   test('adds a column, which rows from before it have at its constant default, whichever topic partition writes them', async () => {
     const status = columnContract(4, 'status', 'text', { missing: 'open' })
-    const contracts = () => new ChangeLog().contract(ordersContract({ topicPartitions: 2 }))
-    const ahead = contracts().create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    const contracts = (slot: number) => new ChangeLog(slot).contract(ordersContract({ topicPartitions: 2 }))
+    const ahead = contracts(0).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
     ahead.contract(version2({ columns: [id, name, amount, status] }), { lsn: 20 })
     ahead.create({ id: 2, name: 'b', amount: null, status: 'new' }, { lsn: 21 })
-    const behind = contracts().create({ id: 3, name: 'c', amount: null }, { lsn: 15 })
+    const behind = contracts(1).create({ id: 3, name: 'c', amount: null }, { lsn: 15 })
 
     await applyTo(0, ahead.records)
     await applyTo(1, behind.records)
@@ -124,7 +124,7 @@ describe('a generation', () => {
 
   test('is shown when it is complete in every topic partition; until then the one before it stays as it was', async () => {
     const log = end(begin().incrementalRead({ id: 2, name: 'read', amount: null }))
-    const other = end(new ChangeLog().contract(ordersContract(twoPartitions)))
+    const other = end(new ChangeLog(1).contract(ordersContract(twoPartitions)))
 
     await applyTo(0, log.records)
     expect(await rows()).toMatchObject([{ id: '1', name: 'old' }])
@@ -184,7 +184,7 @@ describe('a truncate', () => {
   test('takes the rows before it, in whatever order the topic partitions are applied', async () => {
     const contract = ordersContract({ topicPartitions: 2 })
     const truncating = new ChangeLog().contract(contract).truncate({ lsn: 20 })
-    const writing = new ChangeLog().contract(contract).create({ id: 1, name: 'before', amount: null }, { lsn: 10 })
+    const writing = new ChangeLog(1).contract(contract).create({ id: 1, name: 'before', amount: null }, { lsn: 10 })
     writing.create({ id: 2, name: 'after', amount: null }, { lsn: 30 })
 
     await applyTo(1, writing.records.slice(0, 2))
@@ -198,7 +198,7 @@ describe('a truncate', () => {
     const reading = ordersContract({ topicPartitions: 2, complete: false })
     const whole = ordersContract({ topicPartitions: 2, version: 2 })
     const ahead = new ChangeLog().contract(reading).contract(whole, { lsn: 15 }).truncate({ lsn: 20 })
-    const behind = new ChangeLog().contract(reading).incrementalRead({ id: 1, name: 'read', amount: null })
+    const behind = new ChangeLog(1).contract(reading).incrementalRead({ id: 1, name: 'read', amount: null })
     behind.contract(whole, { lsn: 15 }).create({ id: 2, name: 'after', amount: null }, { lsn: 30 })
 
     await applyTo(0, ahead.records)

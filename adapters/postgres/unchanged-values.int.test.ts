@@ -25,7 +25,7 @@ const moved = (from: number, to: number) => ({
   delete: { headers: { newKey: JSON.stringify({ id: to }) } },
   create: { headers: { oldKey: JSON.stringify({ id: from }) } },
 })
-const begin = (changes = {}) => new ChangeLog().contract(ordersContract(changes))
+const begin = (changes = {}, slot = 0) => new ChangeLog(slot).contract(ordersContract(changes))
 
 describe('an update that leaves a TOASTed value as it is', () => {
   test('keeps the stored one', async () => {
@@ -114,7 +114,7 @@ describe('a key change that leaves a TOASTed value as it is', () => {
   test('takes it from the row in the state the change found it in, or has the table read again', async () => {
     const contract = { topicPartitions: 2 }
     const behind = begin(contract).create({ id: 1, name: 'old', amount: null }, { lsn: 10 })
-    const ahead = begin(contract).create(untouched(2, '1.00'), { lsn: 30, ...moved(1, 2).create })
+    const ahead = begin(contract, 1).create(untouched(2, '1.00'), { lsn: 30, ...moved(1, 2).create })
     behind
       .update({ id: 1, name: 'new', amount: null }, { lsn: 20 })
       .delete({ id: 1 }, { lsn: 30, ...moved(1, 2).delete })

@@ -1,6 +1,6 @@
 import { type ColumnCodec, codec, type Decode } from './codec.ts'
 import { UNAVAILABLE_BASE64, unavailable } from './unavailable.ts'
-import { refuse } from './value-error.ts'
+import { refuse, ValueError } from './value-error.ts'
 
 const digits = new Int16Array(128).fill(-1)
 for (const [value, digit] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries()) {
@@ -27,18 +27,29 @@ export function base64ToBytes(text: string): Uint8Array {
   return bytes
 }
 
-/** Text of well-formed UTF-8, as Postgres sends it. */
+/** The text of UTF-8. Throws a ValueError where the bytes are none. */
 export function utf8Text(bytes: Uint8Array): string {
   let text = ''
   for (let i = 0; i < bytes.length; ) {
     const first = bytes[i++]!
-    const following = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3
+    const following = first < 0x80 ? 0 : first < 0xc2 ? -1 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : -1
+    if (following === -1 || i + following > bytes.length) throw notUtf8()
     let point = following === 0 ? first : first & (0x3f >> following)
-    for (let n = 0; n < following; n++) point = (point << 6) | (bytes[i++]! & 0x3f)
+    for (let n = 0; n < following; n++) {
+      const next = bytes[i++]!
+      if ((next & 0xc0) !== 0x80) throw notUtf8()
+      point = (point << 6) | (next & 0x3f)
+    }
+    if (point < smallest[following]! || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) throw notUtf8()
     text += String.fromCodePoint(point)
   }
   return text
 }
+
+/** By the number of bytes that follow the first one: a smaller character is written shorter. */
+const smallest = [0, 0x80, 0x800, 0x10000]
+
+const notUtf8 = () => new ValueError('the bytes are no text in UTF-8')
 
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 

@@ -4,7 +4,8 @@ import { refuse } from './value-error.ts'
 
 const decodeInteger: Decode = (wire) => {
   if (typeof wire === 'number' && Number.isSafeInteger(wire)) return `${wire}`
-  return typeof wire === 'string' && /^-?\d+$/.test(wire) ? wire : refuse('integer', wire)
+  // Digits that a number of JavaScript cannot hold; a key is grouped by them, so that equal ones have to be one text.
+  return typeof wire === 'string' && /^-?\d{1,19}$/.test(wire) ? `${BigInt(wire)}` : refuse('integer', wire)
 }
 
 /** How Debezium writes the numerics that have no digits. */
@@ -23,7 +24,8 @@ const decodeDecimal: Decode = (wire) => {
 
 /** Postgres's text of a floating point number in Debezium's JSON; NaN and the infinities arrive as strings. */
 export function floatText(wire: unknown): string {
-  if (typeof wire === 'number') return Object.is(wire, -0) ? '-0' : `${wire}`
+  // A number of more digits than a double has becomes an infinity when it is parsed; Debezium sends infinities as strings.
+  if (typeof wire === 'number' && Number.isFinite(wire)) return Object.is(wire, -0) ? '-0' : `${wire}`
   return typeof wire === 'string' && /^(NaN|-?Infinity|-?\d+)$/.test(wire)
     ? wire
     : refuse('floating point number', wire)
@@ -31,7 +33,8 @@ export function floatText(wire: unknown): string {
 
 /** `1.500` and `1.5`, `0` and `-0.00` are one numeric. */
 export function canonicalDecimal(text: string): string {
-  const trimmed = text.includes('.') ? text.replace(/\.?0+$/, '') : text
+  const short = text.includes('.') ? text.replace(/\.?0+$/, '') : text
+  const trimmed = short.replace(/^(-?)0+(?=\d)/, '$1')
   return trimmed === '-0' ? '0' : trimmed
 }
 

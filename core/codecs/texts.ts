@@ -6,7 +6,8 @@ import { refuse, ValueError } from './value-error.ts'
 
 const decodeString: Decode = (wire) => {
   if (wire === UNAVAILABLE_PLACEHOLDER) return unavailable
-  return typeof wire === 'string' ? wire : refuse('string', wire)
+  // Half a character would be stored as another one.
+  return typeof wire === 'string' && wire.isWellFormed() ? wire : refuse('string', wire)
 }
 
 /** Values of types that Debezium does not know arrive as the bytes of Postgres's text. */
@@ -17,10 +18,23 @@ const decodeEncoded: Decode = (wire) => {
 
 const decodeHstore: Decode = (wire) => {
   if (typeof wire !== 'string') return refuse('hstore', wire)
-  const pairs = JSON.parse(wire) as Record<string, string | null>
+  const pairs = hstorePairs(wire)
   const keys = Object.keys(pairs).sort()
   if (keys.length === 1 && keys[0] === UNAVAILABLE_PLACEHOLDER) return unavailable
   return keys.map((key) => `${quoted(key)}=>${pairs[key] === null ? 'NULL' : quoted(pairs[key]!)}`).join(', ')
+}
+
+function hstorePairs(wire: string): Record<string, string | null> {
+  try {
+    const pairs: unknown = JSON.parse(wire)
+    const values = typeof pairs === 'object' && pairs !== null && !Array.isArray(pairs) ? Object.values(pairs) : [pairs]
+    if (values.every((value) => value === null || (typeof value === 'string' && value.isWellFormed()))) {
+      return (pairs ?? refuse('hstore', wire)) as Record<string, string | null>
+    }
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  return refuse('hstore', wire)
 }
 
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`

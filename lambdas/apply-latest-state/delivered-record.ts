@@ -11,6 +11,8 @@ export type DeliveredRecord = {
   readonly headers: KeyHeaders | undefined
   /** Tells this record from another one at the same offset. */
   readonly digest: () => string
+  /** Key and value as they came. */
+  readonly bytes: () => { readonly key: Uint8Array | undefined; readonly value: Uint8Array | undefined }
 }
 
 /** Decodes a record of a Kafka event, whose key and value are base64 and may be absent. */
@@ -23,12 +25,15 @@ export function decodeDelivered(record: MSKRecord): DeliveredRecord {
     key,
     value,
     headers: decodeHeaders(record.headers),
+    bytes: () => ({ key: bytesOf(record.key), value: bytesOf(record.value) }),
     digest: () => hash('sha256', `${record.timestamp} ${key ?? ''} ${value ?? ''}`, 'base64url'),
   }
 }
 
-const decode = (base64: string | undefined | null): string | undefined =>
-  base64 == null ? undefined : Buffer.from(base64, 'base64').toString('utf8')
+const bytesOf = (base64: string | undefined | null): Buffer | undefined =>
+  base64 == null ? undefined : Buffer.from(base64, 'base64')
+
+const decode = (base64: string | undefined | null): string | undefined => bytesOf(base64)?.toString('utf8')
 
 /** Half of a key change has one header; other records have none. */
 function decodeHeaders(headers: readonly MSKRecordHeader[]): KeyHeaders | undefined {

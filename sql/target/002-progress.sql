@@ -51,9 +51,12 @@ create table if not exists tidemark.quarantine (
   record_value text,
   record_headers jsonb,
   reason text not null,
+  key_bytes bytea,
+  value_bytes bytea,
   quarantined_at timestamptz not null default now(),
   primary key (topic, topic_partition, record_offset)
 );
+comment on column tidemark.quarantine.value_bytes is 'the value as it came, where record_value cannot hold all of it: NUL, or bytes that are no UTF-8';
 create index if not exists quarantine_by_relation on tidemark.quarantine (relation, topic, topic_partition, record_offset);
 
 grant select, insert, update on tidemark.progress to tidemark_apply;

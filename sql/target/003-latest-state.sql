@@ -52,14 +52,17 @@ comment on column tidemark.generation.shown is 'whether the view shows its rows;
 comment on column tidemark.generation.truncated_lsn is 'rows and changes from before it are gone';
 comment on column tidemark.generation.read_snapshot is 'of a table without a key: the snapshot its rows were read in, as pg_snapshot writes it';
 
--- The type as this server writes it; unknown or injected text is an error here, never part of a statement. Types of
--- extensions are made available where the server has the extension.
+-- The type as this server writes it; unknown or injected text is an error here, never part of a statement. The extensions
+-- whose types are carried are made where the server has them.
 create or replace function tidemark.canonical_type(type_name text) returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  extension text := regexp_replace(type_name, '[\[(].*$', '');
+  extension text := case
+    when type_name ~ '^(citext|hstore|ltree)([[(]|$)' then substring(type_name from '^[a-z]+')
+    when type_name ~ '^(lquery|ltxtquery)([[(]|$)' then 'ltree'
+  end;
   known text := type_name;
 begin
   if to_regtype(known) is null and to_regtype('public.' || type_name) is null
@@ -181,6 +184,7 @@ begin
     raise exception '%.% cannot be a latest-state table: the name of its schema is reserved',
       contract ->> 'schema', contract ->> 'table';
   end if;
+  perform tidemark.check_expressions(contract);
   insert into tidemark.table_marker as m (relation, schema_name, table_name, epoch, version)
   values (of_relation, contract ->> 'schema', contract ->> 'table', of_epoch, of_version)
   on conflict (relation) do update

@@ -1,6 +1,64 @@
 -- The views that users read: one per captured table, of the source's name, and one per table whose rows are spread over
 -- partitions or heirs.
 
+-- Whether a text is one expression and nothing behind it, as far as its signs tell: strings and quoted names are closed,
+-- parentheses match, and there is no comment, no end of a statement, and no other way to write a string.
+create or replace function tidemark.is_one_expression(expression text) returns boolean
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Only B'…' and X'…' may have a letter before the quote.
+  signs text := regexp_replace(expression, '("[^"]*")|((^|[^A-Za-z0-9_$&])[BbXx]?''[^'']*'')', ' x ', 'g');
+  sign text;
+  depth integer := 0;
+begin
+  if signs !~ '[^ ]' or signs ~ '[''";$]' or strpos(signs, '--') > 0 or strpos(signs, '/*') > 0 or strpos(signs, chr(92)) > 0 then
+    return false;
+  end if;
+  foreach sign in array regexp_split_to_array(signs, '') loop
+    depth := depth + case sign when '(' then 1 when ')' then -1 else 0 end;
+    if depth < 0 then
+      return false;
+    end if;
+  end loop;
+  return depth = 0;
+end
+$$;
+
+-- Raises an error where a generated column of a contract is computed from anything but its row. The view would run such an
+-- expression with the rights of its owner, who may read every table here. Postgres itself says whether an expression is
+-- one of a generated column: without subqueries, of immutable functions.
+create or replace function tidemark.check_expressions(contract jsonb) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  probe text := 'probe_' || (contract ->> 'relation');
+  columns text;
+begin
+  if not contract @? '$.columns[*] ? (@.generated == true)' then
+    return;
+  end if;
+  select string_agg(
+    case
+      when not (c ->> 'generated')::boolean then format('%I %s', c ->> 'name', tidemark.canonical_type(c ->> 'carried'))
+      when tidemark.is_one_expression(c ->> 'expression') then format('%I %s generated always as ((%s)::%2$s) stored',
+        c ->> 'name', tidemark.canonical_type(c ->> 'carried'), c ->> 'expression')
+    end, ', ' order by n)
+  into columns
+  from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
+  having bool_and(not (c ->> 'generated')::boolean or coalesce(tidemark.is_one_expression(c ->> 'expression'), false));
+  if columns is null then
+    raise exception 'a generated column of %.% is computed from what is no single expression',
+      contract ->> 'schema', contract ->> 'table'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  execute format('create table tidemark_rows.%I (%s)', probe, columns);
+  execute format('drop table tidemark_rows.%I', probe);
+end
+$$;
+
 -- What a relation's own view selects, or null when none of its generations is shown.
 create or replace function tidemark.own_query(of_relation bigint) returns text
 language plpgsql stable

@@ -215,6 +215,8 @@ table tidemark.quarantine (
   record_value text
   record_headers jsonb
   reason text not null
+  key_bytes bytea
+  value_bytes bytea -- the value as it came, where record_value cannot hold all of it: NUL, or bytes that are no UTF-8
   quarantined_at timestamp with time zone not null default now()
   constraint quarantine_pkey PRIMARY KEY (topic, topic_partition, record_offset)
   CREATE INDEX quarantine_by_relation ON tidemark.quarantine USING btree (relation, topic, topic_partition, record_offset)

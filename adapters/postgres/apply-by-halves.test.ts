@@ -1,0 +1,74 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { applyByHalves, type Halving } from './apply-by-halves.ts'
+
+type Effect = { readonly applied: number[]; readonly setAside: number[] }
+
+/** Applies numbers; `refuses` says of which it is unable to apply a batch. */
+function halvingOf(refuses: (batch: readonly number[]) => Error | undefined) {
+  const done: Effect = { applied: [], setAside: [] }
+  const halving: Halving<number, Effect> = {
+    async apply(records) {
+      const refused = refuses(records)
+      if (refused !== undefined) throw refused
+      done.applied.push(...records)
+      return { kind: 'applied', duplicates: 0, effect: { applied: [...records], setAside: [] } }
+    },
+    async applyNothing() {
+      const refused = refuses([])
+      if (refused !== undefined) throw refused
+    },
+    async setAside(record) {
+      done.setAside.push(record)
+      return { kind: 'applied', duplicates: 0, effect: { applied: [], setAside: [record] } }
+    },
+    merge: (a, b) => ({ applied: [...a.applied, ...b.applied], setAside: [...a.setAside, ...b.setAside] }),
+  }
+  return { halving, done }
+}
+
+const sqlError = (code: string) => Object.assign(new Error('no'), { code, severity: 'ERROR' })
+
+test('exactly the records that fail by themselves are set aside, and the others are applied in order', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(fc.nat(60), { maxLength: 20 }), fc.nat(60), async (poisons, last) => {
+      const records = Array.from({ length: last + 1 }, (_, i) => i)
+      const { halving, done } = halvingOf((batch) =>
+        batch.some((record) => poisons.includes(record)) ? new TypeError('no') : undefined,
+      )
+
+      const outcome = await applyByHalves(records, halving)
+
+      const good = records.filter((record) => !poisons.includes(record))
+      const bad = records.filter((record) => poisons.includes(record))
+      expect(done).toEqual({ applied: good, setAside: bad })
+      expect(outcome).toEqual({ kind: 'applied', duplicates: 0, effect: done })
+    }),
+  )
+})
+
+test('records that fail together and not alone are all applied', async () => {
+  const { halving, done } = halvingOf((batch) => (batch.includes(3) && batch.includes(4) ? sqlError('21000') : undefined))
+
+  await applyByHalves([1, 2, 3, 4, 5], halving)
+
+  expect(done).toEqual({ applied: [1, 2, 3, 4, 5], setAside: [] })
+})
+
+test.each([
+  ['the server has no room', sqlError('53100')],
+  ['the connection is lost', Object.assign(new Error('no'), { code: 'ECONNRESET' })],
+  ['the server is shut down', sqlError('57P01')],
+])('nothing is set aside while %s', async (_name, error) => {
+  const { halving, done } = halvingOf((batch) => (batch.length > 0 ? error : undefined))
+
+  await expect(applyByHalves([1, 2, 3], halving)).rejects.toBe(error)
+  expect(done).toEqual({ applied: [], setAside: [] })
+})
+
+test('nothing is set aside where not even a batch without records can be applied', async () => {
+  const { halving, done } = halvingOf(() => sqlError('42501'))
+
+  await expect(applyByHalves([1, 2, 3], halving)).rejects.toThrow()
+  expect(done).toEqual({ applied: [], setAside: [] })
+})

@@ -1,0 +1,98 @@
+import { exactLsn } from './lsn.ts'
+import type { Position } from './position.ts'
+
+/** A record that is not what Debezium sends. */
+export class EnvelopeError extends Error {
+  override readonly name = 'EnvelopeError'
+  readonly retryable = false
+}
+
+/** A row's columns as Debezium sends them, by name. */
+export type WireRow = Readonly<Record<string, unknown>>
+
+/** A member of a JSON object is whatever the sender made it: each is checked where it is read. */
+export type Members = Readonly<Record<string, unknown>>
+
+/** Where a change stands, and when it was committed, in ms since 1970 with microseconds as fraction. */
+export type Place = { readonly position: Position; readonly txId: number | null; readonly committedAtMs: number }
+
+/** How a change came: read by the initial snapshot, read later between changes, or streamed. */
+export type Way = 'initial read' | 'later read' | 'streamed'
+
+export const isObject = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The object of a member; throws an EnvelopeError where it is none. */
+export function objectOf(members: Members, name: string): Members {
+  const value = members[name]
+  if (isObject(value)) return value
+  throw new EnvelopeError(`its ${name} is ${kindOf(value)}, not an object`)
+}
+
+/** An image of a row; null or absent where the change has none. */
+export function imageOf(envelope: Members, name: 'before' | 'after'): WireRow | null {
+  return (envelope[name] ?? null) === null ? null : objectOf(envelope, name)
+}
+
+/** What a JSON value is, as a message calls it. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return 'missing'
+  if (value === null) return 'null'
+  return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+/** A name as Postgres could have given it. */
+export function nameOf(members: Members, name: string): string {
+  const value = members[name]
+  if (typeof value === 'string' && isPostgresName(value)) return value
+  throw new EnvelopeError(`it names no table: its ${name} is ${JSON.stringify(value)?.slice(0, 80) ?? 'missing'}`)
+}
+
+/** Whether Postgres could hold the text as a name: not empty, without NUL, whole characters. */
+export const isPostgresName = (text: string): boolean =>
+  text !== '' && text.length <= 63 && !text.includes('\0') && text.isWellFormed()
+
+/** The place of a change. Throws an EnvelopeError where its source does not tell one that a change can have. */
+export function placeOf(way: Way, source: Members): Place {
+  return { position: positionOf(way, source), txId: txIdOf(source), committedAtMs: committedAtMs(source) }
+}
+
+/** A later read has no Lsn of its own: whatever is streamed after it is newer. */
+function positionOf(way: Way, source: Members): Position {
+  const epoch = epochOf(source['name'])
+  if (way === 'later read') return { epoch, phase: 0, lsn: 0 }
+  const lsn = source['lsn']
+  // A failed read leaves the connector sending changes without a place; it says RUNNING all the while.
+  if (typeof lsn !== 'number') throw new EnvelopeError('the change has no lsn: restart the connector')
+  return { epoch, phase: way === 'initial read' ? 0 : 1, lsn: checked('lsn', lsn, exactLsn) }
+}
+
+function checked<T>(name: string, value: number, check: (value: number) => T): T {
+  try {
+    return check(value)
+  } catch (error) {
+    throw new EnvelopeError(`its ${name} cannot be: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+function txIdOf({ txId }: Members): number | null {
+  if (txId === undefined || txId === null) return null
+  if (typeof txId === 'number' && Number.isInteger(txId) && txId >= 0 && txId < 2 ** 32) return txId
+  throw new EnvelopeError(`its transaction id ${JSON.stringify(txId)} is not a whole number of 32 bits`)
+}
+
+/** The last moment of the year 9999. */
+const lastMs = 253_402_300_799_999
+
+function committedAtMs({ ts_us, ts_ms }: Members): number {
+  const ms = typeof ts_us === 'number' ? ts_us / 1000 : (ts_ms ?? 0)
+  if (typeof ms === 'number' && ms >= 0 && ms <= lastMs) return ms
+  throw new EnvelopeError(`its commit time ${JSON.stringify(ts_us ?? ts_ms)} is none`)
+}
+
+/** `tidemark_e3` is epoch 3. Throws an EnvelopeError on any other name. */
+export function epochOf(name: unknown): number {
+  const match = typeof name === 'string' ? /_e([1-9]\d{0,8})$/.exec(name) : null
+  if (match === null) throw new EnvelopeError(`source.name ${JSON.stringify(name)} does not end in _e<epoch>`)
+  return Number(match[1])
+}

@@ -1,0 +1,81 @@
+import type { MSKEvent, MSKRecord } from 'aws-lambda'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { hostileChanges } from '#test-support/hostile/hostile-records.ts'
+import { makeApplyLatestState } from './apply-latest-state.ts'
+
+let target: TestDatabase
+let apply: (event: MSKEvent) => Promise<unknown>
+let nextOffset = 0
+
+const query = async (text: string, values: unknown[] = []) => (await target.pool.query(text, values)).rows
+const deliver = (...records: { value: Buffer | undefined; headers?: Readonly<Record<string, string>> }[]) =>
+  apply(eventOf(records.map((record) => encode(record.value, record.headers))))
+
+/** A table that nothing hostile is about: what is behind a hostile record goes on. */
+const customers = ordersContract({
+  relation: 4712,
+  table: 'customers',
+  columns: [columnContract(1, 'id', 'bigint', { key: 1, nullable: false })],
+})
+
+beforeAll(async () => {
+  target = await createDatabase('target')
+  apply = makeApplyLatestState({
+    consumers: new Map([['changes', { consumer: 'tidemark-latest-state', ...makeLatestState(target.pool) }]]),
+    requestCapture: async () => undefined,
+    now: Date.now,
+    print: () => undefined,
+  })
+  const log = new ChangeLog().contract(ordersContract()).contract(customers).beacon(1, { lsn: '0/10' })
+  await deliver(...log.records.map(({ value }) => ({ value: Buffer.from(value!) })))
+})
+afterAll(() => target.drop())
+beforeEach(async () => {
+  await query('delete from tidemark.stopped_table')
+  await query('delete from tidemark.quarantine')
+})
+
+test.each(hostileChanges().map((record) => [record.name, record] as const))(
+  '%s',
+  async (_, { value, headers, outcome }) => {
+    const offset = nextOffset
+    const good = new ChangeLog().create({ id: offset }, { lsn: 6_000_000 + offset, table: 'customers' }).records[0]!
+
+    const response = await deliver({ value, headers }, { value: Buffer.from(good.value!) })
+
+    expect(response).toEqual({ batchItemFailures: [] })
+    expect(await query('select reason from tidemark.stop')).toEqual([])
+    expect(await query('select id::int from public.customers where id = $1', [offset])).toEqual([{ id: offset }])
+    const kept = await query(
+      'select relation::int, table_name, reason from tidemark.quarantine where record_offset = $1',
+      [offset],
+    )
+    const stopped = await query('select table_name, reason from tidemark.stopped_table')
+    expect({ kept: kept.length, stopped: stopped.length }, JSON.stringify({ kept, stopped })).toEqual(
+      {
+        quarantined: { kept: 1, stopped: 0 },
+        stops: { kept: expect.any(Number), stopped: 1 },
+        applied: { kept: 0, stopped: 0 },
+      }[outcome],
+    )
+  },
+)
+
+function encode(value: Buffer | undefined, headers: Readonly<Record<string, string>> = {}): MSKRecord {
+  return {
+    ...({ topic: 'changes', partition: 0, offset: nextOffset++, timestamp: 1_700_000_000_000 } as const),
+    timestampType: 'CREATE_TIME',
+    headers: Object.entries(headers).map(([name, text]) => ({ [name]: [...Buffer.from(text)] })),
+    ...({ ...(value !== undefined && { value: value.toString('base64') }) } as { key: string; value: string }),
+  }
+}
+
+const eventOf = (records: MSKRecord[]): MSKEvent => ({
+  eventSource: 'aws:kafka',
+  eventSourceArn: 'arn:aws:kafka:us-east-1:000000000000:cluster/c/1',
+  bootstrapServers: '127.0.0.1:9092',
+  records: { 'changes-0': records },
+})
