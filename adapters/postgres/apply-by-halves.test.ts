@@ -48,7 +48,9 @@ test('exactly the records that fail by themselves are set aside, and the others 
 })
 
 test('records that fail together and not alone are all applied', async () => {
-  const { halving, done } = halvingOf((batch) => (batch.includes(3) && batch.includes(4) ? sqlError('21000') : undefined))
+  const { halving, done } = halvingOf((batch) =>
+    batch.includes(3) && batch.includes(4) ? sqlError('21000') : undefined,
+  )
 
   await applyByHalves([1, 2, 3, 4, 5], halving)
 

@@ -128,7 +128,9 @@ function setAside(key: ProgressKey, error: Error): TransactionWork<DeliveredChan
       ])
     }
     const { relation = 0, generation = 0 } = table ?? {}
-    await keepInQuarantine(client, key, [{ ...record!, relation, generation, tableName: named === undefined ? null : tableName(named), reason }])
+    await keepInQuarantine(client, key, [
+      { ...record!, relation, generation, tableName: named === undefined ? null : tableName(named), reason },
+    ])
     const effect = { changes: 0, quarantined: 1, committedAtMs: [], awaitsCapture: false, resyncs: [] }
     return { effect, committedAtMs: null, beacon: undefined }
   }

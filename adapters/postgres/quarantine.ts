@@ -13,7 +13,7 @@ export type RecordToKeep = Omit<QuarantinedRecord, 'relation' | 'generation'> & 
   readonly value: string | undefined
   readonly headers?: KeyHeaders | undefined
   /** Key and value as they came; absent where their texts are all there is. */
-  readonly bytes?: () => RecordBytes
+  readonly bytes?: (() => RecordBytes) | undefined
 }
 
 /** A record's key and value; undefined where it has none. */

@@ -1,7 +1,8 @@
 import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { newestUserEvents, type PlacedUserEvent, readUserEvent } from '#core/user-event.ts'
-import { type ApplyOutcome, applyInTransaction } from './apply-transaction.ts'
+import { applyDelivery } from './apply-by-halves.ts'
+import { type ApplyOutcome, applyInTransaction, applyNothing, type TransactionWork } from './apply-transaction.ts'
 import type { ProgressKey } from './progress.ts'
 import { keepInQuarantine, type RecordToKeep } from './quarantine.ts'
 
@@ -9,6 +10,7 @@ import { keepInQuarantine, type RecordToKeep } from './quarantine.ts'
 export type DeliveredUserEvent = RecordIdentity & {
   readonly key: string | undefined
   readonly value: string | undefined
+  readonly bytes?: RecordToKeep['bytes']
 }
 
 /** What a delivery did to state and log. */
@@ -22,25 +24,44 @@ export type UserState = {
 /** User state in Postgres. Other producers may use transactions, so offsets may have holes. */
 export function makeUserState(pool: pg.Pool): UserState {
   return {
-    apply: (key, records) =>
-      applyInTransaction(pool, key, 'sparse', records, async (client, fresh) => {
-        const placed: PlacedUserEvent[] = []
-        const malformed: RecordToKeep[] = []
-        for (const record of fresh) {
-          const event = readUserEvent(record.value)
-          if ('malformed' in event) malformed.push({ ...record, tableName: null, reason: event.malformed })
-          else placed.push({ offset: record.offset, event })
-        }
-        if (placed.length > 0) {
-          await client.query(insertLog, eventValues(key, placed))
-          await client.query(upsertState, eventValues(key, newestUserEvents(placed)))
-        }
-        if (malformed.length > 0) await keepInQuarantine(client, key, malformed)
-        const effect = { changes: placed.length, quarantined: malformed.length }
-        return { effect, committedAtMs: null, beacon: undefined }
-      }),
+    apply: (key, records) => {
+      const work = applyEvents(key)
+      return applyDelivery(pool, key, records, {
+        apply: (some) => applyInTransaction(pool, key, 'sparse', some, work),
+        applyNothing: () => applyNothing(pool, key, work),
+        setAside: (record, error) => applyInTransaction(pool, key, 'sparse', [record], setAside(key, error)),
+        merge: (a, b) => ({ changes: a.changes + b.changes, quarantined: a.quarantined + b.quarantined }),
+      })
+    },
   }
 }
+
+const applyEvents =
+  (key: ProgressKey): TransactionWork<DeliveredUserEvent, UserStateEffect> =>
+  async (client, fresh) => {
+    const placed: PlacedUserEvent[] = []
+    const malformed: RecordToKeep[] = []
+    for (const record of fresh) {
+      const event = readUserEvent(record.value)
+      if ('malformed' in event) malformed.push({ ...record, tableName: null, reason: event.malformed })
+      else placed.push({ offset: record.offset, event })
+    }
+    if (placed.length > 0) {
+      await client.query(insertLog, eventValues(key, placed))
+      await client.query(upsertState, eventValues(key, newestUserEvents(placed)))
+    }
+    if (malformed.length > 0) await keepInQuarantine(client, key, malformed)
+    const effect = { changes: placed.length, quarantined: malformed.length }
+    return { effect, committedAtMs: null, beacon: undefined }
+  }
+
+const setAside =
+  (key: ProgressKey, error: Error): TransactionWork<DeliveredUserEvent, UserStateEffect> =>
+  async (client, [record]) => {
+    const reason = `it cannot be applied: ${error.message}`
+    await keepInQuarantine(client, key, [{ ...record!, tableName: null, reason }])
+    return { effect: { changes: 0, quarantined: 1 }, committedAtMs: null, beacon: undefined }
+  }
 
 const unnested = `unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::integer[], $9::jsonb[],
   $10::timestamptz[]) as event (record_offset, run, event_order, id, op, name, age, more, ts)`

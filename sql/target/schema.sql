@@ -519,7 +519,10 @@ CREATE OR REPLACE FUNCTION tidemark.canonical_type(type_name text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  extension text := regexp_replace(type_name, '[\[(].*$', '');
+  extension text := case
+    when type_name ~ '^(citext|hstore|ltree)([[(]|$)' then substring(type_name from '^[a-z]+')
+    when type_name ~ '^(lquery|ltxtquery)([[(]|$)' then 'ltree'
+  end;
   known text := type_name;
 begin
   if to_regtype(known) is null and to_regtype('public.' || type_name) is null
@@ -567,6 +570,38 @@ CREATE OR REPLACE FUNCTION tidemark.changed_columns(names text[], types text[], 
 RETURN CASE WHEN ((before IS NOT NULL) AND (after IS NOT NULL) AND (names IS NOT NULL)) THEN (SELECT COALESCE(jsonb_object_agg(u.n, jsonb_build_array(tidemark."json_value"(u.t, u.b), tidemark."json_value"(u.t, u.a))), '{}'::jsonb) AS "coalesce" FROM UNNEST(changed_columns.names, changed_columns.types, changed_columns.before, changed_columns.after) u(n, t, b, a) WHERE ((u.b IS DISTINCT FROM u.a) AND (u.n IS NOT NULL))) ELSE NULL::jsonb END
 -- owned by tidemark_owner
 -- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.check_expressions(contract jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  probe text := 'probe_' || (contract ->> 'relation');
+  columns text;
+begin
+  if not contract @? '$.columns[*] ? (@.generated == true)' then
+    return;
+  end if;
+  select string_agg(
+    case
+      when not (c ->> 'generated')::boolean then format('%I %s', c ->> 'name', tidemark.canonical_type(c ->> 'carried'))
+      when tidemark.is_one_expression(c ->> 'expression') then format('%I %s generated always as ((%s)::%2$s) stored',
+        c ->> 'name', tidemark.canonical_type(c ->> 'carried'), c ->> 'expression')
+    end, ', ' order by n)
+  into columns
+  from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
+  having bool_and(not (c ->> 'generated')::boolean or coalesce(tidemark.is_one_expression(c ->> 'expression'), false));
+  if columns is null then
+    raise exception 'a generated column of %.% is computed from what is no single expression',
+      contract ->> 'schema', contract ->> 'table'
+      using errcode = 'invalid_parameter_value';
+  end if;
+  execute format('create table tidemark_rows.%I (%s)', probe, columns);
+  execute format('drop table tidemark_rows.%I', probe);
+end
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.confirmed_everywhere()
  RETURNS TABLE(epoch integer, lsn bigint)
@@ -972,6 +1007,32 @@ BEGIN ATOMIC
 END
 -- owned by tidemark_owner
 -- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.is_one_expression(expression text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  -- Only B'…' and X'…' may have a letter before the quote.
+  signs text := regexp_replace(expression, '("[^"]*")|((^|[^A-Za-z0-9_$&])[BbXx]?''[^'']*'')', ' x ', 'g');
+  sign text;
+  depth integer := 0;
+begin
+  if signs !~ '[^ ]' or signs ~ '[''";$]' or strpos(signs, '--') > 0 or strpos(signs, '/*') > 0 or strpos(signs, chr(92)) > 0 then
+    return false;
+  end if;
+  foreach sign in array regexp_split_to_array(signs, '') loop
+    depth := depth + case sign when '(' then 1 when ')' then -1 else 0 end;
+    if depth < 0 then
+      return false;
+    end if;
+  end loop;
+  return depth = 0;
+end
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark."json_value"(type text, value text)
  RETURNS jsonb
@@ -1491,6 +1552,7 @@ begin
     raise exception '%.% cannot be a latest-state table: the name of its schema is reserved',
       contract ->> 'schema', contract ->> 'table';
   end if;
+  perform tidemark.check_expressions(contract);
   insert into tidemark.table_marker as m (relation, schema_name, table_name, epoch, version)
   values (of_relation, contract ->> 'schema', contract ->> 'table', of_epoch, of_version)
   on conflict (relation) do update
