@@ -1,16 +1,22 @@
 import { parseArgs } from 'node:util'
 import { requireEngine } from './running/running-engine.ts'
-import type { Status } from './status/status.ts'
-import { renderStatus } from './status/status-screen.ts'
+import { isAllWell, type Status } from './status/status.ts'
+import { leastSize, renderStatus } from './status/status-screen.ts'
+import { textOf } from './terminal/live-screen.ts'
 import { styleOf } from './terminal/style.ts'
 
 const help = `npm run status [-- --json]
 
-What the running stack does: components, rates, lag, latency, tables, what is stopped or not captured and what to run.
+What the running stack does: what is stopped or in quarantine and what to run, rates, lag, latency, components, tables.
+The lag is the number of records between what was applied and the end of each topic, also where something is stopped.
   --json   the same as JSON
-Exits with 1 where nothing runs.`
+Exits with 0 when everything runs, nothing is stopped and nothing is in quarantine, with 1 where nothing runs or it does
+not answer, with 2 when an argument is wrong, and with 3 when a component does not run, a topic partition or a table is
+stopped, or records are in quarantine. Tables that cannot be captured are listed, and change nothing about it.`
 
-/** 0 when a stack runs and has answered. */
+const attention = 3
+
+/** 0 when a stack runs and all is well, 1 when none answers, 3 when something is stopped, failing or in quarantine. */
 export async function main(argv: string[]): Promise<number> {
   const { values } = parseArgs({ args: argv, options: { json: { type: 'boolean' }, help: { type: 'boolean' } } })
   if (values.help) {
@@ -19,15 +25,14 @@ export async function main(argv: string[]): Promise<number> {
   }
   const { endpoints, pid } = await requireEngine()
   const status = await askStatus(endpoints.endpoint, pid)
-  if (values.json) {
-    console.log(JSON.stringify(status, null, 2))
-    return 0
+  if (values.json) console.log(JSON.stringify(status, null, 2))
+  else {
+    const width = Math.max(leastSize.width, process.stdout.columns ?? 200)
+    const page = { width, height: Infinity, style: styleOf(process.stdout) }
+    const footer = { source: endpoints.source, reader: endpoints.reader }
+    for (const line of renderStatus(status, footer, page)) console.log(textOf(line))
   }
-  const page = { width: process.stdout.columns ?? 200, height: Infinity, style: styleOf(process.stdout) }
-  for (const line of renderStatus(status, { source: endpoints.source, reader: endpoints.reader }, page)) {
-    console.log(line)
-  }
-  return 0
+  return isAllWell(status) ? 0 : attention
 }
 
 async function askStatus(endpoint: string, pid: number): Promise<Status> {

@@ -1,4 +1,5 @@
-import { alignColumns, cutText } from '../terminal/aligned-columns.ts'
+import { alignColumns } from '../terminal/aligned-columns.ts'
+import { cutText } from '../terminal/display-width.ts'
 import { formatCount, formatQuantity } from '../terminal/quantities.ts'
 import type { Row } from './row-differences.ts'
 import type { RowDifference, TableComparison } from './table-comparison.ts'

@@ -1,4 +1,5 @@
-import { alignColumns, cutText } from '../terminal/aligned-columns.ts'
+import { alignColumns } from '../terminal/aligned-columns.ts'
+import { cutText } from '../terminal/display-width.ts'
 import { formatCount, formatDuration, formatQuantity } from '../terminal/quantities.ts'
 import type { ComparedRebuild, PublishedRebuild, RebuildFigures } from './rebuild-state.ts'
 import { type ComparedState, countUnlike, isEqualState, type StateDifference } from './state-comparison.ts'

@@ -1,9 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Engine } from '#localstack/engine.ts'
+import { isWell } from '../status/components.ts'
+import { summarizeProblems } from '../status/screen-problems.ts'
 import type { Status } from '../status/status.ts'
 import type { StatusMonitor } from '../status/status-monitor.ts'
 import { renderStatus, type ScreenFooter } from '../status/status-screen.ts'
-import { openLiveScreen } from '../terminal/live-screen.ts'
+import { openLiveScreen, textOf } from '../terminal/live-screen.ts'
 import { formatCount, formatDuration } from '../terminal/quantities.ts'
 import { styleOf } from '../terminal/style.ts'
 import type { StartOptions } from './options.ts'
@@ -31,15 +33,15 @@ export async function runLive(
   })
   if (json) return repeat(screenMs, signal, () => console.log(JSON.stringify({ status: monitor.status() })))
   if (!process.stdout.isTTY) {
-    for (const line of renderStatus(monitor.status(), footer(), plainPage)) console.log(line)
+    for (const line of renderStatus(monitor.status(), footer(), plainPage)) console.log(textOf(line))
     return repeat(lineMs, signal, () => console.log(describeInOneLine(monitor.status())))
   }
   const screen = openLiveScreen(process.stdout)
   try {
     const style = styleOf(process.stdout)
     await repeat(screenMs, signal, () => {
-      const { columns: width, rows: height } = process.stdout
-      screen.draw(renderStatus(monitor.status(), footer(), { width, height, style }))
+      const status = monitor.status()
+      screen.draw((size) => renderStatus(status, footer(), { ...size, style }))
     })
   } finally {
     screen.close()
@@ -67,17 +69,16 @@ function describeFeed(feeding: TripFeeding, rows: number, perSecond: number): st
 /** For a log: what moves, in one line. */
 function describeInOneLine(status: Status): string {
   const { components, capturedPerSecond, appliedPerSecond, lagRecords, lagMs, commitToVisibleMs: latency } = status
-  const unwell = components.filter(({ state }) => state !== 'healthy' && state !== 'idle')
+  const problems = summarizeProblems(status)
   const parts = [
     new Date().toISOString(),
     `captured ${formatCount(capturedPerSecond)}/s`,
     `applied ${formatCount(appliedPerSecond)}/s`,
-    `lag ${formatCount(lagRecords)} records, ${formatDuration(lagMs)}`,
+    `lag ${lagRecords === null ? '-' : formatCount(lagRecords)} records, ${formatDuration(lagMs)}`,
     `commit to visible p50 ${latency?.p50 ?? '-'} p95 ${latency?.p95 ?? '-'} p99 ${latency?.p99 ?? '-'} ms`,
     ...(status.initialLoad === null ? [] : [`initial load ${status.initialLoad.percent} %`]),
-    ...unwell.map(({ name, state }) => `${name} ${state}`),
-    ...(status.stopped.length > 0 ? [`${status.stopped.length} stopped`] : []),
-    ...(status.uncaptured.length > 0 ? [`${status.uncaptured.length} not captured`] : []),
+    ...components.filter((each) => !isWell(each)).map(({ name, state }) => `${name} ${state}`),
+    ...(problems === undefined ? [] : [problems]),
   ]
   return parts.join('  ')
 }

@@ -1,5 +1,5 @@
 import type { Progress } from '#localstack/engine.ts'
-import { shortName } from '../status/status.ts'
+import { shortName } from '../status/components.ts'
 import type { ProgressLine } from '../terminal/progress-line.ts'
 import type { Style } from '../terminal/style.ts'
 

@@ -60,13 +60,37 @@ test('the target tells a reader what it has applied and what is stopped; delete 
       ('tidemark-user-state', 'user-events', 0, 7, null, null, null);
     insert into tidemark.stop (consumer, topic, topic_partition, at_offset, reason)
     values ('tidemark-latest-state', 'changes', 1, 8, 'records 8 to 9 are missing');
-    select tidemark.stop_table(1, 1, 'public', 'track', 'a type is missing', 'accept', false)`)
+    select tidemark.stop_table(1, 1, 'public', 'track', 'a type is missing', 'accept', false);
+    insert into tidemark.quarantine
+      (topic, topic_partition, record_offset, relation, table_name, reason, quarantined_at)
+    values ('changes', 0, 1, 1, 'public.track', 'kept', now()), ('changes', 0, 2, 1, 'public.track', 'kept', now()),
+      ('user-events', 0, 1, 0, null, 'older', now() - interval '1 day'), ('user-events', 0, 2, 0, null, 'newest', now()),
+      ('changes', 0, 3, 7, 'public.item', 'a number is too large', now())`)
 
   expect(await makeObserveTarget(reader)()).toMatchObject({
-    progress: [{ topicPartition: 1, beacon: 5, behindMs: expect.closeTo(2_000, -4) }],
-    stops: [{ topic: 'changes', topicPartition: 1, atOffset: '8', reason: 'records 8 to 9 are missing' }],
-    stopped: [{ name: 'public.track', reason: 'a type is missing', repair: 'accept', automatic: false }],
-    quarantinedRecords: 0,
+    progress: [
+      {
+        consumer: 'tidemark-latest-state',
+        topicPartition: 1,
+        nextOffset: 7,
+        beacon: 5,
+        behindMs: expect.closeTo(2_000, -4),
+      },
+      { consumer: 'tidemark-user-state', topic: 'user-events', nextOffset: 7, beacon: null, behindMs: null },
+    ],
+    stops: [
+      {
+        ...{ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 1, atOffset: 8, deliveries: 1 },
+        ...{ reason: 'records 8 to 9 are missing', since: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:/) },
+      },
+    ],
+    stopped: [
+      { name: 'public.track', reason: 'a type is missing', repair: 'accept', automatic: false, keptRecords: 2 },
+    ],
+    quarantined: [
+      { topic: 'changes', table: 'public.item', records: 1, newestReason: 'a number is too large' },
+      { topic: 'user-events', table: null, records: 2, newestReason: 'newest' },
+    ],
     tables: [{ name: 'public.item', rows: 30, isEstimate: false }],
   })
 })

@@ -6,8 +6,9 @@ import { type ApplyMetrics, Rate } from '#localstack/metrics.ts'
 import { makeObserveArchive } from './archive-observation.ts'
 import { observeRepeatedly } from './repeated-observation.ts'
 import { makeObserveSource } from './source-observation.ts'
-import { changesPartitions, describeStatus, type Status } from './status.ts'
+import { describeStatus, type Status } from './status.ts'
 import { makeObserveTarget, type TargetObservation } from './target-observation.ts'
+import { makeTopicObserver } from './topic-observation.ts'
 
 /** Watches a running stack. */
 export type StatusMonitor = {
@@ -30,15 +31,28 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
   const captured = new Rate(activityMs)
   let capturedPerSecond = 0
 
+  const topicObserver = makeTopicObserver(endpoints)
+  const topics = observeRepeatedly(
+    () => topicObserver.observe([...new Set(engine.mappings().map(({ topic }) => topic))]),
+    everyMs,
+  )
   const source = observeRepeatedly(makeObserveSource(pools[0]), everyMs, ({ beacon, topicPartitions }) => {
-    const polled = changesPartitions(engine.mappings()).filter(({ logEndOffset }) => logEndOffset > 0)
-    // What the mapping has not polled yet would look like a burst afterwards.
-    if (polled.length < topicPartitions) return
-    const records = polled.reduce((sum, { logEndOffset }) => sum + logEndOffset, 0)
+    const ends = topics.latest().value?.get('changes')
+    if (ends === undefined) return
+    const records = ends.reduce((sum, { end }) => sum + end, 0)
     // Each beacon is a record in every topic partition, and no change.
     capturedPerSecond = Math.max(0, captured.perSecond(records - beacon * topicPartitions, performance.now()))
   })
-  const target = observeRepeatedly(makeObserveTarget(pools[1]), everyMs, changes.see)
+  const observeTarget = makeObserveTarget(pools[1])
+  const target = observeRepeatedly(
+    async () => {
+      // The ends come first: what is applied meanwhile would otherwise look like a lag.
+      const ends = topics.latest().value
+      return { ...(await observeTarget()), topics: ends }
+    },
+    everyMs,
+    changes.see,
+  )
   const connector = observeRepeatedly(() => inTime(connect.status('tidemark')), everyMs)
   const archive = observeRepeatedly(makeObserveArchive(pools[1], engine), 2 * everyMs)
   const memory = observeRepeatedly(() => engine.residentBytes(), 5 * everyMs)
@@ -54,6 +68,7 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
         connector: connector.latest(),
         source: source.latest(),
         target: target.latest(),
+        topics: topics.latest(),
         archive: archive.latest(),
         activity: metrics.activity(nowMs),
         capturedPerSecond,
@@ -62,8 +77,8 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
       })
     },
     stop: async () => {
-      await Promise.all([source, target, archive, connector, memory].map((observation) => observation.stop()))
-      await Promise.all(pools.map((pool) => pool.end()))
+      await Promise.all([source, target, topics, archive, connector, memory].map((observation) => observation.stop()))
+      await Promise.all([...pools.map((pool) => pool.end()), topicObserver.close()])
     },
   }
 }

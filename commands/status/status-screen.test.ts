@@ -1,6 +1,9 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { displayWidth } from '../terminal/display-width.ts'
+import { rowsOf, type ScreenLine, textOf } from '../terminal/live-screen.ts'
 import { colours, noColours } from '../terminal/style.ts'
-import type { Component, Status, TableStatus } from './status.ts'
+import type { Component } from './components.ts'
+import type { Status, TableStatus } from './status.ts'
 import { renderStatus } from './status-screen.ts'
 
 const component = (kind: Component['kind'], name: string, changes: Partial<Component> = {}): Component => ({
@@ -17,6 +20,10 @@ const table = (name: string, changes: Partial<TableStatus> = {}): TableStatus =>
   ...changes,
 })
 
+const lag = (topic: string, records: number): Status['lags'][number] => ({
+  ...{ topic, work: 'apply', records, behindMs: null, topicPartitions: [] },
+})
+
 const status = (changes: Partial<Status> = {}): Status => ({
   uptimeSeconds: 133,
   residentBytes: 1_181_116_006,
@@ -29,7 +36,9 @@ const status = (changes: Partial<Status> = {}): Status => ({
   capturedPerSecond: 100.4,
   appliedPerSecond: 99.6,
   lagRecords: 1,
+  archiveLagRecords: 0,
   lagMs: 12,
+  lags: [lag('changes', 1), lag('user-events', 0)],
   visibleUntilMsAgo: 412,
   commitToVisibleMs: { p50: 9.5, p95: 20, p99: 30 },
   retainedWalBytes: 1_258_291,
@@ -41,13 +50,26 @@ const status = (changes: Partial<Status> = {}): Status => ({
   tables: [table('public.green_trips'), table('public.taxi_zones', { changedSecondsAgo: null })],
   uncaptured: [],
   stopped: [],
-  quarantinedRecords: 0,
+  quarantined: [],
   lastError: null,
   ...changes,
 })
 
 const footer = { source: 'postgres://a@h/source', reader: 'postgres://b@h/target' }
-const page = { width: 100, height: 40, style: noColours }
+const page = { width: 110, height: 40, style: noColours }
+
+const texts = (lines: ScreenLine[]) => lines.map(textOf)
+
+const stoppedTable = (name: string): Status['stopped'][number] => ({
+  ...{ kind: 'table', table: name, keptRecords: 1_200, since: '2026-11-29T08:11:59.1+00:00' },
+  ...{ reason: 'a type is missing', command: `npm run accept -- ${name}` },
+})
+
+const stoppedTopicPartition: Status['stopped'][number] = {
+  ...{ kind: 'topic partition', consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 2, offset: 17 },
+  ...{ since: '2026-11-29T08:11:59.1+00:00', deliveries: 3_400, command: null },
+  reason: 'records 17 to 18 are missing: they were lost, or are delivered out of order',
+}
 
 test('a stack that is well is one calm screen', () => {
   const lines = renderStatus(
@@ -56,21 +78,21 @@ test('a stack that is well is one calm screen', () => {
     page,
   )
 
-  expect(`\n${lines.join('\n')}\n`).toBe(`
+  expect(`\n${texts(lines).join('\n')}\n`).toBe(`
 Tidemark  running 2 min 13 s, 1.1 GB of memory
+
+lag                1 record, 12 ms
+commit to visible  p50 9.5 ms   p95 20 ms   p99 30 ms
+visible            all that was committed until 412 ms ago
+captured           100 changes/s
+applied            100 changes/s
+log kept           1.2 MB
+archive            committed 2.0 s ago, 0 records waiting; 12,345 rows in 4 files of 1.2 MB, 9 table snapshots
+feed               300 of 64,215 trips, 100 a second
 
 servers    ● kafka   ● connect (restarted 1×)
 mappings   ● changes to apply-latest-state
 functions  ● producer (idle)
-
-captured           100 changes/s
-applied            100 changes/s
-lag                1 record, 12 ms
-commit to visible  p50 9.5 ms   p95 20 ms   p99 30 ms
-visible            all that was committed until 412 ms ago
-log kept           1.2 MB
-archive            12,345 rows in 4 files of 1.2 MB, 9 table snapshots, committed 2.0 s ago
-feed               300 of 64,215 trips, 100 a second
 
 table               source  target  state     last change
 public.green_trips  12,345  12,345  captured  now
@@ -79,60 +101,179 @@ public.taxi_zones   12,345  12,345  captured  -
 source  psql 'postgres://a@h/source'
 target  psql 'postgres://b@h/target'
 try     npm run invoke -- producer '{"mode":"rows","seconds":10,"eventsPerSecond":50}'
-
 Ctrl-C stops everything
 `)
 })
 
-test('what is not well is told with its reason and what to run', () => {
+test('what is not well comes first, the worst at the top, each with its reason and what to run', () => {
   const lines = renderStatus(
     status({
       components: [component('server', 'connect', { state: 'restarting', lastError: 'killed\nby a signal' })],
       commitToVisibleMs: null,
       visibleUntilMsAgo: null,
+      lagRecords: 5,
+      archiveLagRecords: 7,
+      lags: [lag('changes', 2), lag('user-events', 3)],
       initialLoad: { rows: 1_200, expectedRows: 5_000, percent: 24 },
       tables: [table('public.big', { state: 'reading', source: { rows: 5e6, isEstimate: true }, target: null })],
-      stopped: [{ name: 'public.track', reason: 'a column was added' }],
+      stopped: [stoppedTopicPartition, stoppedTable('public.track')],
       uncaptured: [
         { name: 'public.log', why: 'it has no primary key', fix: 'alter table public.log add primary key (id);' },
       ],
-      quarantinedRecords: 3,
+      quarantined: [
+        {
+          ...{ topic: 'user-events', table: null, records: 3, newestReason: 'ts is no time', newestAt: '' },
+          command: 'npm run quarantine -- list',
+        },
+      ],
       lastError: 'connect: killed\nby a signal',
     }),
     footer,
     page,
   )
 
-  expect(`\n${lines.join('\n')}\n`).toBe(`
-Tidemark  running 2 min 13 s, 1.1 GB of memory, 3 records in quarantine
+  expect(`\n${texts(lines).join('\n')}\n`).toBe(`
+Tidemark  1 not running, 2 stopped, 3 records in quarantine, 1 table not captured  running 2 min 13 s, 1.1 GB…
 
-● connect restarting: killed
+● connect  restarting: killed
+● changes-2 at offset 17 for tidemark-latest-state  stopped since 2026-11-29 08:11, tried 3,400 times:
+  records 17 to 18 are missing: they were lost, or are delivered out of order
+● public.track  stopped since 2026-11-29 08:11, 1,200 records kept: a type is missing
+    npm run accept -- public.track
+● user-events  3 records in quarantine: ts is no time
+    npm run quarantine -- list
+● public.log  not captured: it has no primary key
+    alter table public.log add primary key (id);
 
-captured           100 changes/s
-applied            100 changes/s
-lag                1 record, 12 ms
+lag                5 records (2 of changes, 3 of user-events), 12 ms
 commit to visible  -
 visible            initial snapshot
+captured           100 changes/s
+applied            100 changes/s
 log kept           1.2 MB
-archive            12,345 rows in 4 files of 1.2 MB, 9 table snapshots, committed 2.0 s ago
+archive            committed 2.0 s ago, 7 records waiting; 12,345 rows in 4 files of 1.2 MB, 9 table snapshots
 initial load       1,200 of 5,000 rows (24 %)
+last error         connect: killed
 
 table           source  target  state    last change
 public.big  ~5,000,000       -  reading  now
-
-stopped
-  public.track  a column was added
-
-not captured
-  public.log  it has no primary key
-    alter table public.log add primary key (id);
-
-last error  connect: killed
 
 source  psql 'postgres://a@h/source'
 target  psql 'postgres://b@h/target'
 try     npm run invoke -- producer '{"mode":"rows","seconds":10,"eventsPerSecond":50}'
 `)
+})
+
+const local = {
+  source: 'postgres://postgres:OP36jcuItjxS0sYnzCyoVItUxudFCp@127.0.0.1:15432/source',
+  reader: 'postgres://tidemark_read:C53GfYCSQUyBz1m1KIgMnz4r1APaZ7wfCdj76G2A@127.0.0.1:15433/target',
+  feed: '300 of 64,215 trips, 100 a second',
+  hint: 'Ctrl-C stops everything',
+}
+
+const wholeStack = ['object-store', 'iceberg-catalog', 'postgres source', 'postgres target', 'kafka', 'connect']
+const servers = wholeStack.map((name) => component('server', name))
+const functions = ['producer', 'apply-latest-state', 'archive-changes', 'capture-tables', 'migrate-schema']
+const everything = [
+  ...servers,
+  ...['changes', 'user-events'].map((topic) => component('mapping', `${topic} to apply-latest-state`)),
+  ...functions.map((name) => component('function', name)),
+]
+
+const manyTables = Array.from({ length: 50 }, (_, n) =>
+  table(
+    [`public.注文明細_${n}`, `public.t${n}`, `warehouse.${'a_very_long_name_'.repeat(6)}${n}`, `public.line\nfeed${n}`][
+      n % 4
+    ]!,
+    { changedSecondsAgo: n },
+  ),
+)
+
+const states: [string, Partial<Status>][] = [
+  ['is well', { components: everything }],
+  ['has no tables', { components: everything, tables: [] }],
+  ['has 50 tables', { components: everything, tables: manyTables }],
+  ['loads', { components: everything, initialLoad: { rows: 1, expectedRows: 2, percent: 50 }, tables: manyTables }],
+  [
+    'has 50 stopped tables',
+    {
+      components: everything,
+      tables: manyTables,
+      stopped: [stoppedTopicPartition, ...manyTables.map(({ name }) => stoppedTable(name))],
+    },
+  ],
+  [
+    'has everything wrong',
+    {
+      components: everything.map((each) => ({ ...each, state: 'failing', lastError: 'x'.repeat(300) })),
+      tables: manyTables,
+      stopped: [stoppedTopicPartition],
+      uncaptured: manyTables.map(({ name }) => ({
+        name,
+        why: 'it has no key',
+        fix: `alter table ${name}\n  add key;`,
+      })),
+      lastError: 'connect: \u001b[2Jkilled',
+    },
+  ],
+]
+const sizes: [number, number][] = [
+  [80, 24],
+  [80, 60],
+  [120, 40],
+  [131, 25],
+  [200, 60],
+]
+
+describe.each(sizes)('a screen of %i × %i', (width, height) => {
+  test.each(states)(
+    'of a stack that %s shows each line on its own rows, none too wide, the URLs whole',
+    (_, changes) => {
+      const lines = renderStatus(status(changes), local, { width, height, style: noColours })
+
+      expect(lines.reduce((sum, line) => sum + rowsOf(line, width), 0)).toBeLessThanOrEqual(height)
+      for (const line of lines) if (typeof line === 'string') expect(displayWidth(line)).toBeLessThanOrEqual(width)
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: none may reach the terminal
+      for (const line of lines) expect(textOf(line)).not.toMatch(/[\u0000-\u001f]/)
+      for (const url of [local.source, local.reader]) {
+        expect(lines.filter((line) => typeof line !== 'string' && line.whole.endsWith(`psql '${url}'`))).toHaveLength(1)
+      }
+      expect(texts(lines).join('\n')).toContain('Ctrl-C stops')
+      expect(texts(lines)).toContainEqual(expect.stringMatching(/^lag /))
+      expect(texts(lines)).toContainEqual(expect.stringMatching(/^(table|no captured tables) /))
+    },
+  )
+
+  test('tells how many problems it has no room for, the first one in any case', () => {
+    const lines = texts(renderStatus(status(states[4]![1]), local, { width, height, style: noColours }))
+
+    expect(lines[0]).toMatch(/^Tidemark {2}51 stopped/)
+    expect(lines.find((line) => line.startsWith('●'))).toMatch(/^● changes-2 at offset 17/)
+    const shown = lines.filter((line) => /^● (changes-2|public|warehouse)/.test(line)).length
+    expect(lines).toContain(`and ${51 - shown} more: npm run status`)
+  })
+})
+
+test('a height without end shows every problem and every table', () => {
+  const lines = texts(renderStatus(status(states[4]![1]), local, { width: 80, height: Infinity, style: noColours }))
+
+  expect(lines.filter((line) => line.includes('npm run accept'))).toHaveLength(50)
+  expect(lines.filter((line) => line.includes('npm run status'))).toEqual([])
+  expect(lines.filter((line) => line.endsWith('captured  30 s ago'))).toHaveLength(1)
+})
+
+test.each([
+  [79, 24],
+  [80, 23],
+  [20, 5],
+])('a screen of %i × %i says what it needs, after what is wrong', (width, height) => {
+  const lines = renderStatus(status(states[4]![1]), local, { width, height, style: noColours })
+
+  const text = texts(lines).join(' ')
+  expect(text).toMatch(/^51 stopped/)
+  expect(text).toContain('takes 80')
+  expect(lines.length).toBeLessThanOrEqual(height)
+  for (const line of texts(lines)) expect(displayWidth(line)).toBeLessThanOrEqual(width)
 })
 
 test('more tables than fit: those that are not captured and those that changed last, and how many more there are', () => {
@@ -142,12 +283,12 @@ test('more tables than fit: those that are not captured and those that changed l
   tables[40] = table('public.t40', { state: 'reading', changedSecondsAgo: null })
   tables[50] = table('public.t50', { changedSecondsAgo: 1 })
 
-  const lines = renderStatus(status({ tables }), footer, { ...page, height: 30 })
+  const lines = texts(renderStatus(status({ tables }), footer, { ...page, height: 32 }))
 
-  expect(lines.length).toBeLessThanOrEqual(30)
+  expect(lines.length).toBeLessThanOrEqual(32)
   const listed = lines.filter((line) => line.startsWith('public.')).map((line) => line.slice(7, 10))
-  expect(listed).toEqual(['t00', 't01', 't02', 't03', 't04', 't05', 't06', 't07', 't40', 't50'])
-  expect(lines).toContain('and 50 more')
+  expect(listed.slice(-3)).toEqual([`t0${listed.length - 3}`, 't40', 't50'])
+  expect(lines).toContain(`and ${60 - listed.length} more`)
 })
 
 test('colours do not move the columns', () => {
@@ -156,6 +297,6 @@ test('colours do not move the columns', () => {
   const coloured = renderStatus(status(), footer, { ...page, style: colours })
 
   // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one
-  expect(coloured.map((line) => line.replace(/\u001b\[[0-9]*m/g, '').trimEnd())).toEqual(plain)
-  expect(coloured.join('')).toContain('\u001b[32m●')
+  expect(texts(coloured).map((line) => line.replace(/\u001b\[[0-9]*m/g, '').trimEnd())).toEqual(texts(plain))
+  expect(texts(coloured).join('')).toContain('\u001b[32m●')
 })

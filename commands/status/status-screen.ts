@@ -1,175 +1,108 @@
-import { alignColumns, displayWidth } from '../terminal/aligned-columns.ts'
-import { countRows } from '../terminal/live-screen.ts'
-import { formatBytes, formatCount, formatDuration, formatQuantity, formatSeconds } from '../terminal/quantities.ts'
+import { cutText, visibleText, wrapText } from '../terminal/display-width.ts'
+import type { ScreenLine, ScreenSize } from '../terminal/live-screen.ts'
 import type { Style } from '../terminal/style.ts'
-import type { Component, Status, TableStatus } from './status.ts'
+import {
+  type Detail,
+  describeRun,
+  renderComponents,
+  renderFlow,
+  renderHeader,
+  renderTables,
+  summarizeComponents,
+} from './screen-parts.ts'
+import { countRows, problemsOf, renderProblems, summarizeProblems } from './screen-problems.ts'
+import type { Status } from './status.ts'
 
 /** What stands below the status. */
 export type ScreenFooter = { source: string; reader: string; feed?: string; hint?: string }
 
-/** The screen's size in characters, and how it is coloured. */
-export type ScreenOptions = { width: number; height: number; style: Style }
+/** The screen's size, and how it is coloured. A height of Infinity shows everything. */
+export type ScreenOptions = ScreenSize & { style: Style }
+
+/** The size of a usual terminal; everything that matters fits into it. */
+export const leastSize: ScreenSize = { width: 80, height: 24 }
 
 const invokeExample = `npm run invoke -- producer '{"mode":"rows","seconds":10,"eventsPerSecond":50}'`
 
-/** The status as lines of a screen; tables are left out where it would not have room for all. */
-export function renderStatus(status: Status, footer: ScreenFooter, options: ScreenOptions): string[] {
-  const { width, height, style } = options
-  const above = [
-    [renderHeader(status, style)],
-    renderComponents(status.components, options),
-    renderFlow(status, footer, style),
-  ]
+/** What is left out as the screen gets smaller: `isTight` counts what runs. So many `tables` are shown at least. */
+const layouts: readonly { detail: Detail; isTight: boolean; isSpaced: boolean; tables: number }[] = [
+  { detail: 'all', isTight: false, isSpaced: true, tables: 6 },
+  { detail: 'all', isTight: true, isSpaced: true, tables: 4 },
+  { detail: 'short', isTight: true, isSpaced: true, tables: 4 },
+  { detail: 'short', isTight: true, isSpaced: false, tables: 3 },
+  { detail: 'least', isTight: true, isSpaced: false, tables: 2 },
+]
+
+/**
+ * The status as lines of a screen: what is wrong, then what moves, tables, and how the databases are reached. Takes no more
+ * rows than the screen has; what there is no room for is counted. Below 80 × 24 it says so.
+ */
+export function renderStatus(status: Status, footer: ScreenFooter, options: ScreenOptions): ScreenLine[] {
+  if (options.width < leastSize.width || options.height < leastSize.height) return renderTooSmall(status, options)
+  const wanted = layouts.map((layout) => arrange(status, footer, options, layout))
+  return (wanted.find((arranged) => arranged.fits) ?? wanted.at(-1)!).lines
+}
+
+/** Whether all problems are on the screen in full, and the lines; the last layout always fits. */
+function arrange(
+  status: Status,
+  footer: ScreenFooter,
+  { width, height, style }: ScreenOptions,
+  { detail, isTight, isSpaced, tables: leastTables }: (typeof layouts)[number],
+): { fits: boolean; lines: ScreenLine[] } {
+  const { components, tables } = status
+  const problem = summarizeProblems(status)
+  const header = renderHeader(describeHead(status, problem, isTight ? footer.hint : undefined), problem, style)
   const below = [
-    renderProblems('stopped', status.stopped, style),
-    renderUncaptured(status, style),
-    status.lastError === null ? [] : [`${style.label('last error')}  ${firstLine(status.lastError)}`],
-    renderFooter(footer, style),
+    renderFlow(status, footer.feed, detail, style),
+    isTight ? summarizeComponents(components, style) : renderComponents(components, width, style),
   ]
-  const others = [...above, ...below].filter((part) => part.length > 0)
-  const taken = others.flat().reduce((rows, line) => rows + countRows(line, width), others.length)
-  const tables = renderTables(status.tables, Math.max(3, height - taken - 1), style)
-  return [...above, tables, ...below]
+  const last = renderFooter(footer, isTight, width, style)
+  const problems = problemsOf(status)
+  const gaps = isSpaced ? (problems.length > 0 ? 5 : 4) : 0
+  const tableRows = 1 + Math.min(leastTables, Math.max(1, tables.length))
+  const fixed = countRows([header, ...below.flat(), ...last], width) + gaps
+  const room = height - fixed - tableRows
+  const wrong = renderProblems(problems, Math.max(1, room), width, style)
+  const left = height - fixed - countRows(wrong.lines, width) - 1
+  const parts = [[header], wrong.lines, ...below, renderTables(tables, Math.max(1, left), width, style), last]
+  return { fits: room >= 0 && wrong.isWhole, lines: join(parts, isSpaced, width) }
+}
+
+function join(parts: ScreenLine[][], isSpaced: boolean, width: number): ScreenLine[] {
+  return parts
     .filter((part) => part.length > 0)
-    .flatMap((part, index) => (index === 0 ? part : ['', ...part]))
+    .flatMap((part, index) => (isSpaced && index > 0 ? ['', ...part] : part))
+    .map((line) => (typeof line === 'string' ? cutText(line, width) : line))
 }
 
-function renderHeader({ uptimeSeconds, residentBytes, quarantinedRecords }: Status, style: Style): string {
-  const parts = [`running ${formatSeconds(uptimeSeconds)}`]
-  if (residentBytes !== null) parts.push(`${formatBytes(residentBytes)} of memory`)
-  if (quarantinedRecords > 0) parts.push(style.bad(`${formatCount(quarantinedRecords)} records in quarantine`))
-  return `${style.strong('Tidemark')}  ${parts.join(', ')}`
+/** A hint that has no line of its own comes before what is of less use. */
+function describeHead(status: Status, problem: string | undefined, hint: string | undefined): string {
+  if (hint === undefined) return describeRun(status)
+  return problem === undefined ? `${describeRun(status)}, ${hint}` : hint
 }
 
-const kinds = { server: 'servers', mapping: 'mappings', function: 'functions' } as const
+/** The commands are never cut: where they do not fit beside their labels they have lines of their own. */
+function renderFooter({ source, reader, hint }: ScreenFooter, isTight: boolean, width: number, style: Style) {
+  const commands: [string, string][] = [
+    ['source', `psql '${source}'`],
+    ['target', `psql '${reader}'`],
+    ...(isTight ? [] : ([['try', invokeExample]] as [string, string][])),
+  ]
+  const labelled = commands.map(([label, command]) => ({ whole: `${style.label(label.padEnd(6))}  ${command}` }))
+  const isFitting = countRows(labelled, width) === labelled.length
+  const lines: ScreenLine[] = isFitting ? labelled : commands.map(([, command]) => ({ whole: command }))
+  return hint === undefined || isTight ? lines : [...lines, style.label(hint)]
+}
 
-/** What is well goes side by side; what is not gets a line with its reason. */
-function renderComponents(components: Component[], { width, style }: ScreenOptions): string[] {
-  const isWell = ({ state }: Component) => state === 'healthy' || state === 'idle'
-  const rows = Object.entries(kinds).flatMap(([kind, label]) => {
-    const cells = components.filter((each) => each.kind === kind && isWell(each)).map((each) => renderWell(each, style))
-    return flow(cells, width - 11).map((line, index) => [index === 0 ? style.label(label) : '', line])
-  })
-  const unwell = components.filter((component) => !isWell(component))
+/** What is wrong is said on the smallest screen, too. */
+function renderTooSmall(status: Status, { width, height, style }: ScreenOptions): ScreenLine[] {
+  const { width: columns, height: rows } = leastSize
+  const advice = `The screen takes ${columns} × ${rows} characters, this terminal has ${width} × ${height}: make it larger, or run npm run status in another one.`
+  const state = summarizeProblems(status)
   return [
-    ...alignColumns(rows),
-    ...unwell.map(({ name, state, lastError }) => {
-      const reason = lastError === undefined ? '' : `: ${firstLine(lastError)}`
-      return `${style.bad('●')} ${name} ${style.bad(state)}${reason}`
-    }),
-  ]
-}
-
-function renderWell({ name, state, restarts, errors }: Component, style: Style): string {
-  const notes = [
-    ...(state === 'idle' ? ['idle'] : []),
-    ...(restarts > 0 ? [`restarted ${restarts}×`] : []),
-    ...(errors > 0 ? [formatQuantity(errors, 'error')] : []),
-  ]
-  return `${style.good('●')} ${name}${notes.length > 0 ? style.label(` (${notes.join(', ')})`) : ''}`
-}
-
-/** Puts cells side by side, as many as the width takes. */
-function flow(cells: string[], width: number): string[] {
-  const lines: string[] = []
-  for (const cell of cells) {
-    const line = lines.at(-1)
-    if (line === undefined || displayWidth(line) + 3 + displayWidth(cell) > width) lines.push(cell)
-    else lines[lines.length - 1] = `${line}   ${cell}`
-  }
-  return lines
-}
-
-function renderFlow(status: Status, { feed }: ScreenFooter, style: Style): string[] {
-  const { capturedPerSecond, appliedPerSecond, lagRecords, lagMs, visibleUntilMsAgo, initialLoad } = status
-  const latency = status.commitToVisibleMs
-  const rows = [
-    ['captured', `${formatCount(capturedPerSecond)} changes/s`],
-    ['applied', `${formatCount(appliedPerSecond)} changes/s`],
-    ['lag', `${formatQuantity(lagRecords, 'record')}, ${formatDuration(lagMs)}`],
-    [
-      'commit to visible',
-      latency === null ? '-' : `p50 ${latency.p50} ms   p95 ${latency.p95} ms   p99 ${latency.p99} ms`,
-    ],
-    [
-      'visible',
-      visibleUntilMsAgo === null
-        ? 'initial snapshot'
-        : `all that was committed until ${formatDuration(visibleUntilMsAgo)} ago`,
-    ],
-    ['log kept', status.retainedWalBytes === null ? 'no replication slot' : formatBytes(status.retainedWalBytes)],
-  ]
-  if (status.archive !== null) rows.push(['archive', renderArchive(status.archive)])
-  if (initialLoad !== null) {
-    const { rows: loaded, expectedRows, percent } = initialLoad
-    rows.push(['initial load', `${formatCount(loaded)} of ${formatCount(expectedRows)} rows (${percent} %)`])
-  }
-  if (feed !== undefined) rows.push(['feed', feed])
-  return alignColumns(rows.map(([label, value]) => [style.label(label!), value!]))
-}
-
-function renderArchive({ rows, files, bytes, tableSnapshots, ...state }: NonNullable<Status['archive']>): string {
-  if (state.committedMsAgo === null)
-    return `nothing committed yet, ${formatQuantity(state.waitingRecords, 'record')} waiting`
-  const size = `${formatQuantity(rows, 'row')} in ${formatQuantity(files, 'file')} of ${formatBytes(bytes)}`
-  const age = `${formatQuantity(tableSnapshots, 'table snapshot')}, committed ${formatDuration(state.committedMsAgo)} ago`
-  return `${size}, ${age}${state.waitingRecords === 0 ? '' : `, ${formatQuantity(state.waitingRecords, 'record')} waiting`}`
-}
-
-function renderTables(tables: TableStatus[], most: number, style: Style): string[] {
-  if (tables.length === 0) return [style.label('no captured tables yet: create one in the source')]
-  const rank = (table: TableStatus) => (table.state === 'captured' ? (table.changedSecondsAgo ?? Infinity) : -1)
-  const byInterest = tables.toSorted((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name))
-  const shown = byInterest
-    .slice(0, tables.length <= most ? most : most - 1)
-    .sort((a, b) => a.name.localeCompare(b.name))
-  const lines = alignColumns(
-    [
-      ['table', 'source', 'target', 'state', 'last change'].map(style.label),
-      ...shown.map((table) => [
-        table.name,
-        renderRows(table.source),
-        renderRows(table.target),
-        table.state === 'captured' ? table.state : style.bad(table.state),
-        table.changedSecondsAgo === null ? '-' : describeAge(table.changedSecondsAgo),
-      ]),
-    ],
-    [1, 2],
-  )
-  return shown.length < tables.length ? [...lines, style.label(`and ${tables.length - shown.length} more`)] : lines
-}
-
-function renderRows(count: TableStatus['target']): string {
-  return count === null ? '-' : `${count.isEstimate ? '~' : ''}${formatCount(count.rows)}`
-}
-
-function describeAge(seconds: number): string {
-  return seconds < 3 ? 'now' : `${formatSeconds(seconds)} ago`
-}
-
-function renderProblems(title: string, problems: { name: string; reason: string }[], style: Style): string[] {
-  if (problems.length === 0) return []
-  return [style.label(title), ...problems.map(({ name, reason }) => `  ${style.bad(name)}  ${reason}`)]
-}
-
-function renderUncaptured({ uncaptured }: Status, style: Style): string[] {
-  if (uncaptured.length === 0) return []
-  const lines = uncaptured.flatMap(({ name, why, fix }) => [
-    `  ${style.strong(name)}  ${why}`,
-    ...(fix === null ? [] : fix.split('\n').map((line) => `    ${line}`)),
-  ])
-  return [style.label('not captured'), ...lines]
-}
-
-function renderFooter({ source, reader, hint }: ScreenFooter, style: Style): string[] {
-  const lines = alignColumns([
-    [style.label('source'), `psql '${source}'`],
-    [style.label('target'), `psql '${reader}'`],
-    [style.label('try'), invokeExample],
-  ])
-  return hint === undefined ? lines : [...lines, '', style.label(hint)]
-}
-
-function firstLine(text: string): string {
-  return text.split('\n')[0]!
+    ...wrapText(state ?? 'Everything runs.', width).map(state === undefined ? style.good : style.bad),
+    ...wrapText(advice, width),
+    ...problemsOf(status).map(({ name, text }) => cutText(visibleText(`● ${name}  ${text}`), width)),
+  ].slice(0, height)
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeStatus, type StatusParts } from './status.ts'
+import { describeStatus, isAllWell, type StatusParts } from './status.ts'
 
 const partition = (index: number, lagRecords: number): StatusParts['mappings'][number]['topicPartitions'][number] => ({
   topicPartition: `changes-${index}`,
@@ -33,6 +33,8 @@ const archive = {
   ...{ waitingRecords: 12, oldestWaitingMs: 800, committedMsAgo: 2_500 },
 }
 
+const latest = { consumer: 'tidemark-latest-state', topic: 'changes' }
+
 const table = (name: string, rows: number) => ({ name, rows, isEstimate: false, writes: rows })
 
 const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
@@ -54,15 +56,26 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
   target: {
     value: {
       progress: [
-        { topicPartition: 0, beacon: 9, behindMs: 300 },
-        { topicPartition: 1, beacon: 8, behindMs: 1_300 },
+        { ...latest, topicPartition: 0, nextOffset: 10, beacon: 9, behindMs: 300 },
+        { ...latest, topicPartition: 1, nextOffset: 3, beacon: 8, behindMs: 1_300 },
       ],
+      topics: new Map([
+        [
+          'changes',
+          [
+            { begin: 0, end: 10 },
+            { begin: 0, end: 10 },
+          ],
+        ],
+        ['user-events', [{ begin: 5, end: 9 }]],
+      ]),
       stops: [],
       stopped: [],
-      quarantinedRecords: 0,
+      quarantined: [],
       tables: [table('public.trip', 150)],
     },
   },
+  topics: {},
   archive: { value: archive },
   activity: { changes: 500, changesPerSecond: 50, quarantined: 0, commitToVisibleMs: { p50: 9, p95: 20, p99: 30 } },
   capturedPerSecond: 60,
@@ -86,13 +99,44 @@ test('rates, lag and freshness are told, the lag only of topic partitions that h
   })
 })
 
-test('the archive is told as it was last seen, its mapping of the same topic is no second lag', () => {
-  const archiving = { ...mapping, functionName: 'tidemark-local-archive-changes', topicPartitions: [partition(0, 99)] }
+test('the archive is told as it was last seen, with a lag of its own', () => {
+  const archiving = { ...mapping, functionName: 'tidemark-local-archive-changes' }
+  const archived = parts({ mappings: [mapping, archiving] })
+  archived.target.value!.progress.push({
+    ...{ consumer: 'tidemark-archive', topic: 'changes', topicPartition: 0 },
+    ...{ nextOffset: 4, beacon: null, behindMs: null },
+  })
 
-  const status = describeStatus(parts({ mappings: [mapping, archiving] }))
+  const status = describeStatus(archived)
 
   expect(status.archive).toEqual(archive)
-  expect(status.lagRecords).toBe(7)
+  expect([status.lagRecords, status.archiveLagRecords]).toEqual([7, 16])
+})
+
+test('every topic counts in the lag, from where its consumer is, or from where the topic begins', () => {
+  const userEvents = { ...mapping, topic: 'user-events' }
+
+  const status = describeStatus(parts({ mappings: [mapping, userEvents] }))
+
+  expect(status.lagRecords).toBe(11)
+  expect(status.lags[1]).toEqual({
+    ...{ topic: 'user-events', work: 'apply', records: 4, behindMs: null },
+    topicPartitions: [{ topicPartition: 0, nextOffset: 5, endOffset: 9, records: 4 }],
+  })
+})
+
+test('the lag is that of the target, whatever the poller has in flight or has committed', () => {
+  const deaf = { ...mapping, topicPartitions: [partition(0, 0), partition(1, 0)] }
+
+  expect(describeStatus(parts({ mappings: [deaf] })).lagRecords).toBe(7)
+  expect(describeStatus(parts({ mappings: [{ ...deaf, state: 'Disabled', topicPartitions: [] }] })).lagRecords).toBe(7)
+})
+
+test('before the topics were looked at there is no lag to tell', () => {
+  const early = parts()
+  early.target.value!.topics = undefined
+
+  expect(describeStatus(early)).toMatchObject({ lagRecords: null, archiveLagRecords: null, lagMs: 0, lags: [] })
 })
 
 test('an archive that cannot be looked at is the last error when nothing else is', () => {
@@ -116,7 +160,7 @@ test('a table is shown as the source and as the target have it', () => {
 
 test('until a beacon is applied in every topic partition, the initial snapshot is under way', () => {
   const first = parts()
-  first.target.value!.progress = [{ topicPartition: 0, beacon: 9, behindMs: 300 }]
+  first.target.value!.progress = [{ ...latest, topicPartition: 0, nextOffset: 10, beacon: 9, behindMs: 300 }]
 
   expect(describeStatus(first)).toMatchObject({
     visibleUntilMsAgo: null,
@@ -133,19 +177,51 @@ test('a table that is read later is an initial load of its own', () => {
 
 test('what is stopped is told with its reason: topic partitions first, then tables', () => {
   const stopped = parts()
-  const place = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 1, atOffset: '17' }
-  stopped.target.value!.stops = [{ ...place, reason: 'records are missing' }]
+  const since = '2026-11-29T08:11:59+00:00'
+  const place = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 1 }
+  stopped.target.value!.stops = [{ ...place, atOffset: 17, reason: 'records are missing', since, deliveries: 40 }]
+  const table = { reason: 'a type is missing', automatic: false, since, keptRecords: 5 }
   stopped.target.value!.stopped = [
-    { name: 'public.trip', reason: 'a type is missing', repair: 'accept', automatic: false },
+    { ...table, name: 'public.trip', repair: 'accept' },
+    { ...table, name: "public.o'clock", repair: 'resync' },
+    { ...table, name: 'public.log', repair: 'resync', automatic: true },
   ]
 
   const status = describeStatus(stopped)
 
+  const kept = { kind: 'table', since, keptRecords: 5 }
   expect(status.stopped).toEqual([
-    { name: 'topic partition changes-1 at offset 17 (tidemark-latest-state)', reason: 'records are missing' },
-    { name: 'public.trip', reason: 'a type is missing; npm run accept -- public.trip' },
+    {
+      ...place,
+      ...{ kind: 'topic partition', offset: 17, since, deliveries: 40, command: null },
+      reason: 'records are missing; it goes on by itself once the cause is gone',
+    },
+    { ...kept, table: 'public.trip', reason: 'a type is missing', command: 'npm run accept -- public.trip' },
+    {
+      ...kept,
+      table: "public.o'clock",
+      reason: 'a type is missing',
+      command: `npm run resync -- 'public.o'\\''clock'`,
+    },
+    {
+      ...{ ...kept, table: 'public.log', command: null },
+      reason: 'a type is missing; its rows are read again by themselves',
+    },
   ])
+  expect(isAllWell(status)).toBe(false)
   expect(status.tables[0]?.state).toBe('stopped')
+})
+
+test('records in quarantine are counted by topic and table, with the command that lists them', () => {
+  const group = { topic: 'user-events', table: null, records: 3, newestReason: 'ts is no time', newestAt: '' }
+  const quarantined = parts()
+  expect(isAllWell(describeStatus(quarantined))).toBe(true)
+  quarantined.target.value!.quarantined = [group]
+
+  const status = describeStatus(quarantined)
+
+  expect(status.quarantined).toEqual([{ ...group, command: 'npm run quarantine -- list' }])
+  expect(isAllWell(status)).toBe(false)
 })
 
 test('a connector is failing when its task is, whatever it says of itself', () => {
@@ -191,11 +267,11 @@ test('the last error is of what fails now rather than of what has recovered', ()
   expect(describeStatus(parts({ services: services.slice(0, 1) })).lastError).toBe('kafka: killed')
 })
 
-test('a database that does not answer leaves what was seen before, and is the last error', () => {
+test('a database that does not answer leaves what was seen before, and is not well', () => {
   const source = { ...parts().source, error: 'connection refused' }
 
-  expect(describeStatus(parts({ source }))).toMatchObject({
-    lastError: 'source: connection refused',
-    tables: [{ name: 'public.trip' }],
-  })
+  const status = describeStatus(parts({ source }))
+
+  expect(status).toMatchObject({ lastError: 'source: connection refused', tables: [{ name: 'public.trip' }] })
+  expect(isAllWell(status)).toBe(false)
 })

@@ -1,21 +1,12 @@
-import type { ConnectorStatus } from '#adapters/connect/connect-api.ts'
-import type { ComponentHealth, FunctionHealth, MappingHealth } from '#localstack/engine.ts'
 import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
 import type { ArchiveObservation } from './archive-observation.ts'
+import { type Component, type ComponentParts, describeComponents, isWell, lastErrorOf } from './components.ts'
+import { type ConsumerLag, describeLags, lagOf } from './consumer-lag.ts'
 import type { Latest } from './repeated-observation.ts'
 import type { SourceObservation } from './source-observation.ts'
-import type { TargetObservation } from './target-observation.ts'
-
-/** One part of the running stack. `idle`: a function nobody has called for a while. */
-export type Component = {
-  kind: 'server' | 'mapping' | 'function'
-  name: string
-  state: 'healthy' | 'idle' | 'starting' | 'restarting' | 'failing' | 'stopped'
-  restarts: number
-  /** Failed invocations of a function. */
-  errors: number
-  lastError?: string
-}
+import { describeQuarantined, describeStopped, type QuarantinedRecords, type StoppedPart } from './stopped-parts.ts'
+import type { Progress, TargetObservation } from './target-observation.ts'
+import type { TopicObservation } from './topic-observation.ts'
 
 /** How far one table is. */
 export type TableStatus = {
@@ -33,10 +24,17 @@ export type Status = {
   uptimeSeconds: number
   residentBytes: number | null
   components: Component[]
+  /** What is not applied or archived further. */
+  stopped: StoppedPart[]
+  /** Records that nobody has retried or discarded yet. */
+  quarantined: QuarantinedRecords[]
   capturedPerSecond: number
   appliedPerSecond: number
-  lagRecords: number
+  /** Records of every topic that are not applied, and not archived; null until the topics were first looked at. */
+  lagRecords: number | null
+  archiveLagRecords: number | null
   lagMs: number
+  lags: ConsumerLag[]
   /** Everything committed in the source until so long ago is visible; null before the first beacon. */
   visibleUntilMsAgo: number | null
   commitToVisibleMs: Percentiles | null
@@ -47,21 +45,17 @@ export type Status = {
   initialLoad: { rows: number; expectedRows: number; percent: number } | null
   tables: TableStatus[]
   uncaptured: { name: string; why: string; fix: string | null }[]
-  stopped: { name: string; reason: string }[]
-  quarantinedRecords: number
   lastError: string | null
 }
 
 /** What a status is made of. Times are milliseconds of one clock. */
-export type StatusParts = {
+export type StatusParts = Omit<ComponentParts, 'observed'> & {
   nowMs: number
   startedMs: number
-  services: ComponentHealth[]
-  functions: FunctionHealth[]
-  mappings: MappingHealth[]
-  connector: Latest<ConnectorStatus | undefined>
   source: Latest<SourceObservation>
-  target: Latest<TargetObservation>
+  /** With the ends of the topics as they were before it was looked at. */
+  target: Latest<TargetObservation & { topics: TopicObservation | undefined }>
+  topics: Latest<TopicObservation>
   archive: Latest<ArchiveObservation>
   activity: ApplyActivity
   capturedPerSecond: number
@@ -72,101 +66,40 @@ export type StatusParts = {
 
 /** Puts the document together. */
 export function describeStatus(parts: StatusParts): Status {
-  const { nowMs, startedMs, source, target, activity } = parts
-  const components = describeComponents(parts)
+  const { nowMs, startedMs, source, target, topics, archive, activity } = parts
+  const components = describeComponents({ ...parts, observed: { source, target, topics, archive } })
   const tables = describeTables(parts)
-  const progress = target.value?.progress ?? []
-  const lags = changesPartitions(parts.mappings).map(({ topicPartition, lagRecords }) => ({
-    lagRecords,
-    behindMs: progress.find((each) => topicPartition.endsWith(`-${each.topicPartition}`))?.behindMs ?? 0,
-  }))
+  const progress = (target.value?.progress ?? []).filter(({ consumer }) => consumer === latestState)
+  const ends = target.value?.topics
+  const lags = ends === undefined ? [] : describeLags(parts.mappings, ends, target.value?.progress ?? [])
   return {
     uptimeSeconds: Math.round((nowMs - startedMs) / 1_000),
     residentBytes: parts.residentBytes,
     components,
+    stopped: target.value === undefined ? [] : describeStopped(target.value),
+    quarantined: describeQuarantined(target.value?.quarantined ?? []),
     capturedPerSecond: parts.capturedPerSecond,
     appliedPerSecond: activity.changesPerSecond,
-    lagRecords: lags.reduce((sum, { lagRecords }) => sum + lagRecords, 0),
-    lagMs: Math.max(0, ...lags.filter(({ lagRecords }) => lagRecords > 0).map(({ behindMs }) => behindMs)),
+    lagRecords: ends === undefined ? null : lagOf(lags, 'apply'),
+    archiveLagRecords: ends === undefined ? null : lagOf(lags, 'archive'),
+    lagMs: Math.max(0, ...lags.map(({ work, behindMs }) => (work === 'apply' ? (behindMs ?? 0) : 0))),
+    lags,
     visibleUntilMsAgo: visibleUntil(progress, source.value),
     commitToVisibleMs: activity.commitToVisibleMs,
     retainedWalBytes: source.value?.retainedWalBytes ?? null,
-    archive: parts.archive.value ?? null,
+    archive: archive.value ?? null,
     initialLoad: describeInitialLoad(tables, isSnapshotOpen(progress, source.value)),
     tables,
     uncaptured: source.value?.uncaptured ?? [],
-    stopped: describeStopped(target.value),
-    quarantinedRecords: target.value?.quarantinedRecords ?? 0,
-    lastError: lastErrorOf(parts, components),
+    lastError: lastErrorOf(components),
   }
 }
 
-/** The topic partitions of captured changes, as they are delivered to be applied. */
-export function changesPartitions(mappings: MappingHealth[]): MappingHealth['topicPartitions'] {
-  return mappings
-    .filter(({ topic, functionName }) => topic === 'changes' && shortName(functionName) === 'apply-latest-state')
-    .flatMap(({ topicPartitions }) => topicPartitions)
-}
+/** Whether everything runs, nothing is stopped and nothing waits in quarantine. */
+export const isAllWell = ({ components, stopped, quarantined }: Status): boolean =>
+  components.every(isWell) && stopped.length === 0 && quarantined.length === 0
 
-/** What a mapping is that nothing has failed for. */
-const mappingStates: Readonly<Record<MappingHealth['state'], Component['state']>> = {
-  Creating: 'starting',
-  Enabling: 'starting',
-  Enabled: 'healthy',
-  Updating: 'starting',
-  Reconnecting: 'restarting',
-  Disabling: 'stopped',
-  Disabled: 'stopped',
-  Deleting: 'stopped',
-  Deleted: 'stopped',
-}
-
-function describeComponents({ services, functions, mappings, connector }: StatusParts): Component[] {
-  const well = { restarts: 0, errors: 0 }
-  return [
-    ...services.map(
-      ({ name, state, restarts, lastError }): Component => ({
-        ...{ kind: 'server', name, state, restarts, errors: 0 },
-        ...withError(lastError),
-      }),
-    ),
-    { kind: 'server', name: 'connector', ...well, ...describeConnector(connector) },
-    ...mappings.map(({ topic, functionName, state, lastError }): Component => {
-      const health = state === 'Enabled' && lastError !== undefined ? 'failing' : mappingStates[state]
-      const name = `${topic} to ${shortName(functionName)}`
-      return { kind: 'mapping', name, state: health, ...well, ...withError(lastError) }
-    }),
-    ...functions.map(
-      ({ name, processes, errors }): Component => ({
-        ...{ kind: 'function', name: shortName(name), state: processes.length > 0 ? 'healthy' : 'idle' },
-        ...{ restarts: 0, errors },
-      }),
-    ),
-  ]
-}
-
-function describeConnector({
-  value,
-  error,
-}: Latest<ConnectorStatus | undefined>): Pick<Component, 'state' | 'lastError'> {
-  if (error !== undefined) return { state: 'failing', lastError: error }
-  if (value === undefined) return { state: 'starting' }
-  // A failed task leaves its connector RUNNING.
-  const parts = [value.connector, ...value.tasks]
-  const failed = parts.find(({ state }) => state === 'FAILED')
-  if (failed !== undefined) return { state: 'failing', ...withError(failed.trace?.split('\n')[0]) }
-  const isRunning = value.tasks.length > 0 && parts.every(({ state }) => state === 'RUNNING')
-  return { state: isRunning ? 'healthy' : 'starting' }
-}
-
-function withError(lastError: string | undefined): { lastError?: string } {
-  return lastError === undefined ? {} : { lastError }
-}
-
-/** `tidemark-local-producer` and its ARN are `producer`. */
-export function shortName(functionName: string): string {
-  return functionName.replace(/^.*:/, '').replace(/^tidemark-[a-z]+-/, '')
-}
+const latestState = 'tidemark-latest-state'
 
 function describeTables({ source, target, changedAtMs, nowMs }: StatusParts): TableStatus[] {
   const inSource = source.value?.tables ?? []
@@ -186,7 +119,7 @@ function describeTables({ source, target, changedAtMs, nowMs }: StatusParts): Ta
 }
 
 /** The initial snapshot is over in a topic partition when a beacon has been applied in it. */
-function isSnapshotOpen(progress: TargetObservation['progress'], source: SourceObservation | undefined): boolean {
+function isSnapshotOpen(progress: Progress[], source: SourceObservation | undefined): boolean {
   if (source === undefined) return false
   return progress.filter(({ beacon }) => beacon !== null).length < source.topicPartitions
 }
@@ -199,29 +132,7 @@ function describeInitialLoad(tables: TableStatus[], isSnapshot: boolean): Status
   return { rows, expectedRows, percent: Math.floor((rows / expectedRows) * 100) }
 }
 
-function visibleUntil(progress: TargetObservation['progress'], source: SourceObservation | undefined): number | null {
+function visibleUntil(progress: Progress[], source: SourceObservation | undefined): number | null {
   if (source === undefined || isSnapshotOpen(progress, source)) return null
-  return Math.max(0, ...progress.map(({ behindMs }) => behindMs))
-}
-
-function describeStopped(target: TargetObservation | undefined): Status['stopped'] {
-  const partitions = (target?.stops ?? []).map(({ consumer, topic, topicPartition, atOffset, reason }) => ({
-    name: `topic partition ${topic}-${topicPartition} at offset ${atOffset} (${consumer})`,
-    reason,
-  }))
-  const tables = (target?.stopped ?? []).map(({ name, reason, repair, automatic }) => ({
-    name,
-    reason: `${reason}; ${automatic ? 'its rows are read again' : `npm run ${repair} -- ${name}`}`,
-  }))
-  return [...partitions, ...tables]
-}
-
-function lastErrorOf({ source, target, archive }: StatusParts, components: Component[]): string | null {
-  const failing = components.find(({ state, lastError }) => state !== 'healthy' && lastError !== undefined)
-  const earlier = components.find(({ lastError }) => lastError !== undefined)
-  const told = failing ?? earlier
-  if (failing === undefined && source.error !== undefined) return `source: ${source.error}`
-  if (failing === undefined && target.error !== undefined) return `target: ${target.error}`
-  if (told === undefined && archive.error !== undefined) return `archive: ${archive.error}`
-  return told === undefined ? null : `${told.name}: ${told.lastError}`
+  return Math.max(0, ...progress.map(({ behindMs }) => behindMs ?? 0))
 }

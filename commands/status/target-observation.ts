@@ -1,39 +1,79 @@
 import type pg from 'pg'
 import { makeCountRows, type RowCount, statistics } from './row-counts.ts'
 
+/** How far a consumer is in a topic partition. */
+export type Progress = {
+  consumer: string
+  topic: string
+  topicPartition: number
+  /** Offset of the first record that is not applied, or archived. */
+  nextOffset: number
+  beacon: number | null
+  /** Age of the newest beacon or change applied, whichever is younger; null where none was. */
+  behindMs: number | null
+}
+
 /** What the target tells of what it has applied. */
 export type TargetObservation = {
-  /** By topic partition of captured changes. */
-  progress: {
+  progress: Progress[]
+  /** Topic partitions that are not applied or archived further, why, and how often that has been tried. */
+  stops: {
+    consumer: string
+    topic: string
     topicPartition: number
-    beacon: number | null
-    /** Age of the newest beacon or change applied, whichever is younger. */
-    behindMs: number
+    atOffset: number
+    reason: string
+    since: string
+    deliveries: number
   }[]
-  /** Topic partitions that are not applied further, and why. */
-  stops: { consumer: string; topic: string; topicPartition: number; atOffset: string; reason: string }[]
-  /** Tables whose changes are not applied, why, and what lets them flow again. */
-  stopped: { name: string; reason: string; repair: 'accept' | 'resync'; automatic: boolean }[]
-  quarantinedRecords: number
+  /** Tables whose changes are not applied, why, what lets them flow again, and the changes that are kept meanwhile. */
+  stopped: {
+    name: string
+    reason: string
+    repair: 'accept' | 'resync'
+    automatic: boolean
+    since: string
+    keptRecords: number
+  }[]
+  /** Records in quarantine for their own sake: those kept of a stopped table are counted there. */
+  quarantined: { topic: string; table: string | null; records: number; newestReason: string; newestAt: string }[]
   tables: RowCount[]
 }
 
 const readProgress = `
-select topic_partition as "topicPartition", beacon_number::float8 as beacon,
+select consumer, topic, topic_partition as "topicPartition", next_offset::float8 as "nextOffset",
+  beacon_number::float8 as beacon,
   (extract(epoch from clock_timestamp() - greatest(beacon_at, committed_at)) * 1000)::float8 as "behindMs"
 from tidemark.progress
-where consumer = 'tidemark-latest-state'
-order by topic_partition`
+order by consumer, topic, topic_partition`
 
 const readStops = `
-select consumer, topic, topic_partition as "topicPartition", at_offset as "atOffset", reason
+select consumer, topic, topic_partition as "topicPartition", at_offset::float8 as "atOffset", reason,
+  to_json(first_seen_at)#>>'{}' as since, deliveries::float8 as deliveries
 from tidemark.stop
 order by consumer, topic, topic_partition`
 
 const readStopped = `
-select schema_name || '.' || table_name as name, reason, repair, automatic
-from tidemark.stopped_table
+select s.schema_name || '.' || s.table_name as name, s.reason, s.repair, s.automatic,
+  to_json(s.stopped_at)#>>'{}' as since,
+  (
+    select count(*)::float8
+    from tidemark.quarantine q
+    where q.relation = s.relation and s.relation <> 0
+  ) as "keptRecords"
+from tidemark.stopped_table s
 order by name`
+
+// An aggregate of arrays finds the newest reason in one pass; to order every record by its time would take long.
+const readQuarantined = `
+select q.topic, q.table_name as table, count(*)::float8 as records,
+  (max(array[to_char(q.quarantined_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), q.reason]))[2]
+    as "newestReason",
+  to_json(max(q.quarantined_at))#>>'{}' as "newestAt"
+from tidemark.quarantine q
+where q.relation = 0 or q.relation not in (select s.relation from tidemark.stopped_table s)
+group by q.topic, q.table_name
+order by q.topic, q.table_name`
 
 const readTables = `
 select m.schema_name as schema, m.table_name as table, ${statistics}
@@ -54,14 +94,14 @@ export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservat
       target.query(readProgress),
       target.query(readStops),
       target.query(readStopped),
-      target.query('select count(*)::float8 as records from tidemark.quarantine'),
+      target.query(readQuarantined),
       target.query(readTables),
     ])
     return {
       progress: progress.rows,
       stops: stops.rows,
       stopped: stopped.rows,
-      quarantinedRecords: quarantined.rows[0].records,
+      quarantined: quarantined.rows,
       tables: await countRows(listed.rows),
     }
   }

@@ -1,9 +1,25 @@
-import { displayWidth } from './aligned-columns.ts'
+import { cutText, displayWidth } from './display-width.ts'
+
+/** A terminal's size in characters. */
+export type ScreenSize = { width: number; height: number }
+
+/** A line that is cut to the width, or one that is `whole`: it takes as many rows as it needs, and is copied as one line. */
+export type ScreenLine = string | { whole: string }
+
+/** Rows that a line takes. */
+export const rowsOf = (line: ScreenLine, width: number): number =>
+  typeof line === 'string' ? 1 : Math.max(1, Math.ceil(displayWidth(line.whole) / width))
+
+/** The line without what it is for a screen. */
+export const textOf = (line: ScreenLine): string => (typeof line === 'string' ? line : line.whole)
 
 /** A screen of its own on a terminal, drawn again and again without scrolling. */
 export type LiveScreen = {
-  /** Shows the lines from the top, wide ones wrapped; writes only those that changed, so that a selection stays. */
-  draw(lines: string[]): void
+  /**
+   * Shows the lines that `render` gives for the terminal's size, now and again as soon as the size changes. Writes only
+   * those that changed, so that a selection stays; what does not fit is cut.
+   */
+  draw(render: (size: ScreenSize) => ScreenLine[]): void
   /** Gives the terminal back as it was. Idempotent. */
   close(): void
 }
@@ -12,49 +28,64 @@ export type LiveScreen = {
 export type Terminal = Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows' | 'on' | 'off'>
 
 const control = '\u001b['
-const openScreen = `${control}?1049h${control}?25l${control}2J`
-const closeScreen = `${control}?25h${control}?1049l`
+// Without automatic wrapping (7l) no line can run into the next one, also where the terminal finds a character wider.
+const openScreen = `${control}?1049h${control}?25l${control}?7l${control}2J`
+const closeScreen = `${control}?7h${control}?25h${control}?1049l`
 
 /** Opens the screen; it is also given back when the process ends. */
 export function openLiveScreen(terminal: Terminal): LiveScreen {
-  let shown: string[] = []
+  let shown: Row[] = []
   let isOpen = true
-  const forget = () => {
+  let render: (size: ScreenSize) => ScreenLine[] = () => []
+  const write = () => {
+    const size = sizeOf(terminal)
+    const wanted = render(size)
+      .flatMap((line) => placeLine(line, size.width))
+      .slice(0, size.height)
+    // From the bottom, so that a line of several rows is written after the rows that it runs on into are empty.
+    for (let row = Math.max(wanted.length, shown.length) - 1; row >= 0; row--) {
+      const { key, text } = wanted[row] ?? { key: '', text: '' }
+      if (key !== shown[row]?.key) terminal.write(`${control}${row + 1};1H${control}K${text}`)
+    }
+    shown = wanted
+  }
+  const redraw = () => {
     shown = []
     terminal.write(`${control}2J`)
+    write()
   }
   const screen: LiveScreen = {
-    draw: (lines) => {
-      const wanted = placeLines(lines, terminal.columns).slice(0, terminal.rows)
-      // From the bottom, so that a line that wraps is written after the rows it runs on into are empty.
-      for (let row = Math.max(wanted.length, shown.length) - 1; row >= 0; row--) {
-        const line = wanted[row] ?? ''
-        if (line === shown[row]) continue
-        terminal.write(`${control}${row + 1};1H${control}K${line.startsWith(continued) ? '' : line}`)
-      }
-      shown = wanted
+    draw: (wanted) => {
+      render = wanted
+      write()
     },
     close: () => {
       if (isOpen) terminal.write(closeScreen)
       isOpen = false
-      terminal.off('resize', forget)
+      terminal.off('resize', redraw)
       process.off('exit', screen.close)
     },
   }
   terminal.write(openScreen)
-  terminal.on('resize', forget)
+  terminal.on('resize', redraw)
   process.once('exit', screen.close)
   return screen
 }
 
-/** Begins what stands for a row that the line above it runs on into; the line follows, for the row changes with it. */
-const continued = '\u0000'
+/** What a row shows; `key` changes when it has to be written again. */
+type Row = { key: string; text: string }
 
-function placeLines(lines: string[], columns: number): string[] {
-  return lines.flatMap((line) => [line, ...Array(countRows(line, columns) - 1).fill(continued + line)])
+/** Only where the terminal wraps a line itself does it know that the rows are one line, when they are copied. */
+function placeLine(line: ScreenLine, width: number): Row[] {
+  if (typeof line === 'string') return [cutText(line, width)].map((text) => ({ key: text, text }))
+  const { whole } = line
+  const count = rowsOf(line, width)
+  if (count === 1) return [{ key: whole, text: whole }]
+  return Array.from({ length: count }, (_, row) => ({
+    key: `${row}\u0000${whole}`,
+    text: row === 0 ? `${control}?7h${whole}${control}?7l` : '',
+  }))
 }
 
-/** Rows a line takes on a terminal. */
-export function countRows(line: string, columns: number): number {
-  return Math.max(1, Math.ceil(displayWidth(line) / columns))
-}
+/** Some terminals do not say their size, or say 0. */
+const sizeOf = ({ columns, rows }: Terminal): ScreenSize => ({ width: columns || 80, height: rows || 24 })

@@ -1,4 +1,4 @@
-import { cutText } from './aligned-columns.ts'
+import { cutText } from './display-width.ts'
 
 /** Tells what is being done: on a terminal one line that is overwritten, elsewhere a line every five seconds. */
 export type ProgressLine = {

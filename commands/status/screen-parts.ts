@@ -1,0 +1,166 @@
+import { alignColumns } from '../terminal/aligned-columns.ts'
+import { displayWidth, shortenName, visibleText } from '../terminal/display-width.ts'
+import { formatBytes, formatCount, formatDuration, formatQuantity, formatSeconds } from '../terminal/quantities.ts'
+import type { Style } from '../terminal/style.ts'
+import { type Component, isWell } from './components.ts'
+import type { Status, TableStatus } from './status.ts'
+
+const kinds = { server: 'servers', mapping: 'mappings', function: 'functions' } as const
+
+/** What runs as it should, by name, side by side. */
+export function renderComponents(components: Component[], width: number, style: Style): string[] {
+  const rows = Object.entries(kinds).flatMap(([kind, label]) => {
+    const cells = components.filter((each) => each.kind === kind && isWell(each)).map((each) => renderWell(each, style))
+    return flow(cells, width - 11).map((line, index) => [index === 0 ? style.label(label) : '', line])
+  })
+  return alignColumns(rows)
+}
+
+/** The same in one line: how many, and those there is something to say of. */
+export function summarizeComponents(components: Component[], style: Style): string[] {
+  const well = components.filter(isWell)
+  const counts = Object.entries(kinds).map(
+    ([kind, label]) => `${style.good('●')} ${well.filter((each) => each.kind === kind).length} ${label}`,
+  )
+  const noted = well.filter(({ restarts, errors }) => restarts + errors > 0)
+  return [[...counts, ...noted.map((each) => renderWell(each, style))].join('   ')]
+}
+
+function renderWell({ name, state, restarts, errors }: Component, style: Style): string {
+  const notes = [
+    ...(state === 'idle' ? ['idle'] : []),
+    ...(restarts > 0 ? [`restarted ${restarts}×`] : []),
+    ...(errors > 0 ? [formatQuantity(errors, 'error')] : []),
+  ]
+  return `${style.good('●')} ${name}${notes.length > 0 ? style.label(` (${notes.join(', ')})`) : ''}`
+}
+
+/** Puts cells side by side, as many as the width takes. */
+function flow(cells: string[], width: number): string[] {
+  const lines: string[] = []
+  for (const cell of cells) {
+    const line = lines.at(-1)
+    if (line === undefined || displayWidth(line) + 3 + displayWidth(cell) > width) lines.push(cell)
+    else lines[lines.length - 1] = `${line}   ${cell}`
+  }
+  return lines
+}
+
+/** How much of the flow is shown. */
+export type Detail = 'all' | 'short' | 'least'
+
+/** What moves, a row each, what matters most first. */
+export function renderFlow(status: Status, feed: string | undefined, detail: Detail, style: Style): string[] {
+  const rows: [string, string][] = [
+    ['lag', renderLag(status)],
+    ...(detail === 'all' ? renderLatency(status) : [['visible', renderVisible(status)] as [string, string]]),
+    ...renderRates(status, detail),
+    ...(status.archive === null || detail === 'least'
+      ? []
+      : [['archive', renderArchive(status.archive, status.archiveLagRecords ?? 0)] as [string, string]]),
+  ]
+  if (status.initialLoad !== null) {
+    const { rows: loaded, expectedRows, percent } = status.initialLoad
+    rows.push(['initial load', `${formatCount(loaded)} of ${formatCount(expectedRows)} rows (${percent} %)`])
+  }
+  if (feed !== undefined && detail !== 'least') rows.push(['feed', visibleText(feed)])
+  if (status.lastError !== null && detail === 'all') rows.push(['last error', visibleText(firstLine(status.lastError))])
+  return alignColumns(rows.map(([label, value]) => [style.label(label), value]))
+}
+
+function renderLag({ lagRecords, lags, lagMs }: Status): string {
+  if (lagRecords === null) return '-'
+  const lagging = lags.filter(({ work, records }) => work === 'apply' && records > 0)
+  const topics = lagging.map(({ topic, records }) => `${formatCount(records)} of ${topic}`)
+  const parts = lagging.some(({ topic }) => topic !== 'changes') ? ` (${topics.join(', ')})` : ''
+  return `${formatQuantity(lagRecords, 'record')}${parts}, ${formatDuration(lagMs)}`
+}
+
+function renderLatency(status: Status): [string, string][] {
+  const latency = status.commitToVisibleMs
+  return [
+    [
+      'commit to visible',
+      latency === null ? '-' : `p50 ${latency.p50} ms   p95 ${latency.p95} ms   p99 ${latency.p99} ms`,
+    ],
+    ['visible', renderVisible(status)],
+  ]
+}
+
+const renderVisible = ({ visibleUntilMsAgo }: Status): string =>
+  visibleUntilMsAgo === null
+    ? 'initial snapshot'
+    : `all that was committed until ${formatDuration(visibleUntilMsAgo)} ago`
+
+function renderRates(status: Status, detail: Detail): [string, string][] {
+  const { capturedPerSecond, appliedPerSecond, retainedWalBytes } = status
+  if (detail === 'least') return []
+  if (detail === 'short')
+    return [['rate', `captured ${formatCount(capturedPerSecond)}, applied ${formatCount(appliedPerSecond)} changes/s`]]
+  return [
+    ['captured', `${formatCount(capturedPerSecond)} changes/s`],
+    ['applied', `${formatCount(appliedPerSecond)} changes/s`],
+    ['log kept', retainedWalBytes === null ? 'no replication slot' : formatBytes(retainedWalBytes)],
+  ]
+}
+
+/** `lagRecords` are not even written to data files. */
+function renderArchive(
+  { rows, files, bytes, tableSnapshots, ...state }: NonNullable<Status['archive']>,
+  lagRecords: number,
+): string {
+  const waiting = formatQuantity(state.waitingRecords + lagRecords, 'record')
+  if (state.committedMsAgo === null) return `nothing committed yet, ${waiting} waiting`
+  const age = `committed ${formatDuration(state.committedMsAgo)} ago, ${waiting} waiting`
+  const size = `${formatQuantity(rows, 'row')} in ${formatQuantity(files, 'file')} of ${formatBytes(bytes)}`
+  return `${age}; ${size}, ${formatQuantity(tableSnapshots, 'table snapshot')}`
+}
+
+/** At most `most` rows under the heading: tables that are not captured, then those that changed last. */
+export function renderTables(tables: TableStatus[], most: number, width: number, style: Style): string[] {
+  if (tables.length === 0) return [style.label('no captured tables yet: create one in the source')]
+  const rank = (table: TableStatus) => (table.state === 'captured' ? (table.changedSecondsAgo ?? Infinity) : -1)
+  const byInterest = tables.toSorted((a, b) => compare(rank(a), rank(b)) || a.name.localeCompare(b.name))
+  const shown = byInterest
+    .slice(0, tables.length <= most ? most : most - 1)
+    .sort((a, b) => a.name.localeCompare(b.name))
+  const cells = [
+    ['source', 'target', 'state', 'last change'].map(style.label),
+    ...shown.map((table) => [
+      renderRows(table.source),
+      renderRows(table.target),
+      table.state === 'captured' ? table.state : style.bad(table.state),
+      table.changedSecondsAgo === null ? '-' : describeAge(table.changedSecondsAgo),
+    ]),
+  ]
+  const columns = cells[0]!.map((_, column) => Math.max(...cells.map((row) => displayWidth(row[column]!))))
+  const nameWidth = Math.max(10, width - columns.reduce((sum, each) => sum + each + 2, 0))
+  const names = [style.label('table'), ...shown.map(({ name }) => shortenName(visibleText(name), nameWidth))]
+  const lines = alignColumns(
+    cells.map((row, index) => [names[index]!, ...row]),
+    [1, 2],
+  )
+  return shown.length < tables.length ? [...lines, style.label(`and ${tables.length - shown.length} more`)] : lines
+}
+
+const compare = (a: number, b: number): number => (a === b ? 0 : a - b)
+
+function renderRows(count: TableStatus['target']): string {
+  return count === null ? '-' : `${count.isEstimate ? '~' : ''}${formatCount(count.rows)}`
+}
+
+const describeAge = (seconds: number): string => (seconds < 3 ? 'now' : `${formatSeconds(seconds)} ago`)
+
+const firstLine = (text: string): string => text.split('\n')[0]!
+
+/** What runs since when, and in how much memory. */
+export function describeRun({ uptimeSeconds, residentBytes }: Status): string {
+  const memory = residentBytes === null ? '' : `, ${formatBytes(residentBytes)} of memory`
+  return `running ${formatSeconds(uptimeSeconds)}${memory}`
+}
+
+/** The first line: what is wrong comes before everything else. */
+export function renderHeader(text: string, problem: string | undefined, style: Style): string {
+  const wrong = problem === undefined ? '' : `  ${style.bad(problem)}`
+  return `${style.strong('Tidemark')}${wrong}  ${text}`
+}

@@ -1,0 +1,110 @@
+import { cutText, shortenName, visibleText, wrapText } from '../terminal/display-width.ts'
+import { rowsOf, type ScreenLine } from '../terminal/live-screen.ts'
+import { formatCount, formatQuantity } from '../terminal/quantities.ts'
+import type { Style } from '../terminal/style.ts'
+import { isWell } from './components.ts'
+import type { Status } from './status.ts'
+import { nameOf } from './stopped-parts.ts'
+
+/** Something that is not as it should be, and what to run. */
+export type Problem = { name: string; text: string; commands: string[] }
+
+/** What is wrong, the worst first. */
+export function problemsOf(status: Status): Problem[] {
+  const { components, stopped, quarantined, uncaptured } = status
+  return [
+    ...components
+      .filter((component) => !isWell(component))
+      .map(({ name, state, lastError }) => ({ name, text: sentence(state, lastError), commands: [] })),
+    ...stopped.map((part) => ({
+      name: nameOf(part),
+      text: sentence(`stopped since ${part.since.slice(0, 16).replace('T', ' ')}${describeExtent(part)}`, part.reason),
+      commands: part.command === null ? [] : [part.command],
+    })),
+    ...quarantined.map(({ topic, table, records, newestReason, command }) => ({
+      name: table === null ? topic : `${table} of ${topic}`,
+      text: sentence(`${formatQuantity(records, 'record')} in quarantine`, newestReason),
+      commands: [command],
+    })),
+    ...uncaptured.map(({ name, why, fix }) => ({
+      name,
+      text: sentence('not captured', why),
+      commands: fix === null ? [] : fix.split('\n'),
+    })),
+  ]
+}
+
+/** The counts of what is wrong, in a few words; undefined when all is well. */
+export function summarizeProblems({ components, stopped, quarantined, uncaptured }: Status): string | undefined {
+  const unwell = components.filter((component) => !isWell(component)).length
+  const records = quarantined.reduce((sum, group) => sum + group.records, 0)
+  const parts = [
+    ...(unwell > 0 ? [`${unwell} not running`] : []),
+    ...(stopped.length > 0 ? [`${stopped.length} stopped`] : []),
+    ...(records > 0 ? [`${formatQuantity(records, 'record')} in quarantine`] : []),
+    ...(uncaptured.length > 0 ? [`${formatQuantity(uncaptured.length, 'table')} not captured`] : []),
+  ]
+  return parts.length === 0 ? undefined : parts.join(', ')
+}
+
+/**
+ * The problems in as much detail as `most` rows have room for; where not all fit, as many as do and how many more there
+ * are. `isWhole` says that nothing is left out.
+ */
+export function renderProblems(
+  problems: Problem[],
+  most: number,
+  width: number,
+  style: Style,
+): { lines: ScreenLine[]; isWhole: boolean } {
+  for (const textRows of [Infinity, 2, 1]) {
+    const { lines, count } = renderUpTo(most, problems, textRows, width, style)
+    if (count === problems.length) return { lines, isWhole: textRows === Infinity }
+  }
+  const { lines, count } = renderUpTo(most - 1, problems, 1, width, style)
+  return {
+    lines: [...lines, style.bad(`and ${formatCount(problems.length - count)} more: npm run status`)],
+    isWhole: false,
+  }
+}
+
+function renderUpTo(most: number, problems: Problem[], textRows: number, width: number, style: Style) {
+  const lines: ScreenLine[] = []
+  let left = most
+  for (const [count, problem] of problems.entries()) {
+    const more = left > 0 ? renderProblem(problem, textRows, width, style) : []
+    left -= Math.max(1, countRows(more, width))
+    if (left < 0) return { lines, count }
+    lines.push(...more)
+  }
+  return { lines, count: problems.length }
+}
+
+function renderProblem({ name, text, commands }: Problem, textRows: number, width: number, style: Style): ScreenLine[] {
+  const title = `● ${shortenName(visibleText(name), Math.floor(width * 0.6))}`
+  // A terminal's worth of text is wrapped at most: an error may be megabytes long.
+  const wrapped = wrapText(`${title}  ${visibleText(text.slice(0, 4_000))}`, width - 2)
+  const lines = wrapped.slice(0, textRows)
+  if (lines.length < wrapped.length) lines.push(cutText(`${lines.pop()} ${wrapped[lines.length + 1]}`, width - 2))
+  return [
+    ...lines.map((line, row) => (row === 0 ? accent(line, title, style) : `  ${line}`)),
+    ...commands.map((command) => ({ whole: `    ${visibleText(command)}` })),
+  ]
+}
+
+/** The title alone stands out, or as much of it as is on the line. */
+function accent(line: string, title: string, style: Style): string {
+  return line.startsWith(title) ? style.bad(title) + line.slice(title.length) : style.bad(line)
+}
+
+/** Rows that the lines take. */
+export const countRows = (lines: readonly ScreenLine[], width: number): number =>
+  lines.reduce((sum, line) => sum + rowsOf(line, width), 0)
+
+const sentence = (what: string, why: string | undefined): string =>
+  why === undefined ? what : `${what}: ${why.split('\n')[0]}`
+
+function describeExtent(part: Status['stopped'][number]): string {
+  if (part.kind === 'topic partition') return `, tried ${formatCount(part.deliveries)} times`
+  return part.keptRecords === 0 ? '' : `, ${formatQuantity(part.keptRecords, 'record')} kept`
+}

@@ -1,0 +1,58 @@
+import type { TargetObservation } from './target-observation.ts'
+
+/** Something that is not applied, or archived, any further, and what lets it flow again. */
+export type StoppedPart = {
+  /** ISO 8601. */
+  since: string
+  reason: string
+  /** What resolves it; null where it goes on by itself, as `reason` says. */
+  command: string | null
+} & (
+  | {
+      kind: 'topic partition'
+      consumer: string
+      topic: string
+      topicPartition: number
+      offset: number
+      /** How often it has been tried. */
+      deliveries: number
+    }
+  | { kind: 'table'; table: string; keptRecords: number }
+)
+
+/** Records in quarantine of one topic and table, and the command that shows them. */
+export type QuarantinedRecords = TargetObservation['quarantined'][number] & { command: string }
+
+/** Topic partitions first: they hold every table. */
+export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'stops' | 'stopped'>): StoppedPart[] {
+  const topicPartitions = stops.map(
+    ({ consumer, topic, topicPartition, atOffset, reason, since, deliveries }): StoppedPart => ({
+      kind: 'topic partition',
+      ...{ consumer, topic, topicPartition, offset: atOffset, since, deliveries },
+      reason: `${reason}; it goes on by itself once the cause is gone`,
+      command: null,
+    }),
+  )
+  const tables = stopped.map(
+    ({ name, reason, repair, automatic, since, keptRecords }): StoppedPart => ({
+      kind: 'table',
+      ...{ table: name, since, keptRecords },
+      reason: automatic ? `${reason}; its rows are read again by themselves` : reason,
+      command: automatic ? null : `npm run ${repair} -- ${shellWord(name)}`,
+    }),
+  )
+  return [...topicPartitions, ...tables]
+}
+
+/** Each group with the command that lists them. */
+export const describeQuarantined = (groups: TargetObservation['quarantined']): QuarantinedRecords[] =>
+  groups.map((group) => ({ ...group, command: 'npm run quarantine -- list' }))
+
+/** What the stopped part is called. */
+export const nameOf = (part: StoppedPart): string =>
+  part.kind === 'table'
+    ? part.table
+    : `${part.topic}-${part.topicPartition} at offset ${part.offset} for ${part.consumer}`
+
+/** A name as a shell takes it. */
+const shellWord = (name: string): string => (/^[\w.]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`)

@@ -1,0 +1,61 @@
+import { Admin, ListOffsetTimestamps } from '@platformatic/kafka'
+import type { EngineEndpoints } from '#localstack/engine.ts'
+
+/** Where the records of each topic partition begin and end: offset of the first one, and behind the last one. */
+export type TopicObservation = ReadonlyMap<string, readonly { begin: number; end: number }[]>
+
+/** Asks the brokers where topics begin and end; topics that do not exist are left out. */
+export type TopicObserver = { observe(topics: readonly string[]): Promise<TopicObservation>; close(): Promise<void> }
+
+/** Keeps one connection. */
+export function makeTopicObserver({
+  kafka,
+  kafkaAccess,
+}: Pick<EngineEndpoints, 'kafka' | 'kafkaAccess'>): TopicObserver {
+  const admin = new Admin({
+    clientId: 'tidemark-status',
+    bootstrapBrokers: kafka.split(','),
+    connectTimeout: 2_000,
+    timeout: 3_000,
+    retries: 0,
+    ...kafkaAccess,
+  })
+
+  async function offsets(topics: { name: string; partitions: number }[], timestamp: bigint) {
+    const asked = topics.map(({ name, partitions }) => ({
+      name,
+      partitions: Array.from({ length: partitions }, (_, partitionIndex) => ({ partitionIndex, timestamp })),
+    }))
+    const answers = await admin.listOffsets({ topics: asked })
+    return new Map(
+      answers.map(({ name, partitions }) => [
+        name,
+        new Map(partitions.map(({ partitionIndex, offset }) => [partitionIndex, Number(offset)])),
+      ]),
+    )
+  }
+
+  return {
+    async observe(topics) {
+      const metadata = await admin.metadata({ topics: [...topics] })
+      const known = topics.flatMap((name) => {
+        const partitions = metadata.topics.get(name)?.partitionsCount ?? 0
+        return partitions > 0 ? [{ name, partitions }] : []
+      })
+      const [begins, ends] = await Promise.all([
+        offsets(known, ListOffsetTimestamps.EARLIEST),
+        offsets(known, ListOffsetTimestamps.LATEST),
+      ])
+      return new Map(
+        known.map(({ name, partitions }) => [
+          name,
+          Array.from({ length: partitions }, (_, index) => ({
+            begin: begins.get(name)?.get(index) ?? 0,
+            end: ends.get(name)?.get(index) ?? 0,
+          })),
+        ]),
+      )
+    },
+    close: () => admin.close(),
+  }
+}
