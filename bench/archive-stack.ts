@@ -42,7 +42,7 @@ export async function startArchiveStack(): Promise<ArchiveStack> {
     services: {
       ...{ s3Endpoint: servers.s3Endpoint, catalogEndpoint: servers.catalogEndpoint },
       warehouse: `arn:aws:s3tables:us-east-1:000000000000:bucket/${archiveNamespace}`,
-      credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+      credentials: servers.key,
     },
     ...{ servers, databaseUrl, pool },
     async stop() {

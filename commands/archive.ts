@@ -56,8 +56,8 @@ async function runQuery(sql: string, values: Values): Promise<void> {
   const progress = makeProgressLine()
   const chdb = await openChdb({ onProgress: progress.tell }).finally(progress.clear)
   try {
-    const { catalog: catalogEndpoint, objectStore: s3Endpoint } = endpoints
-    await attachArchive(chdb, { catalogEndpoint, s3Endpoint, warehouse, namespace })
+    const { catalog: catalogEndpoint, objectStore: s3Endpoint, key } = endpoints
+    await attachArchive(chdb, { catalogEndpoint, s3Endpoint, warehouse, namespace, key })
     // The catalog's name there is archive too; a view of that name is what a query means by it.
     await chdb.query('create or replace view archive as select * from changes')
     process.stdout.write(await chdb.query(sql, values.json ? 'JSONEachRow' : 'PrettyCompactMonoBlock'))

@@ -54,7 +54,8 @@ beforeAll(async () => {
   services = {
     ...servers,
     warehouse: 'arn:aws:s3tables:us-east-1:000000000000:bucket/tidemark-local',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+    credentials: servers.key,
+    token: servers.key.token,
   }
   functions = makeArchiveFunctions(services, database.pool)
   expected = await archiveAll()
@@ -100,7 +101,7 @@ function readersAgree(when: string): void {
   test.skipIf(!python.found)(
     `pyiceberg reads exactly the records of the topics, and only the files it needs, ${when}`,
     async () => {
-      const { answers, files } = await readWithPyIceberg(readers!, services, questions)
+      const { answers, files } = await readWithPyIceberg(readers!, services, questions, { token: servers.key.token })
 
       expect(answers).toEqual(expected)
       const [all, ofOffsets, , ofOneDay] = files as [number, number, number, number]

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { isEqual } from '#commands/compare/compare-databases.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { connectHeaders } from '#test-support/stopped-capture.ts'
 
 const rows = 30_000
 const killed = new Set([3, 7])
@@ -89,14 +90,20 @@ async function records(): Promise<number> {
 }
 
 async function restartTask(): Promise<void> {
-  const response = await fetch(`${connectUrl()}/connectors/tidemark/tasks/0/restart`, { method: 'POST' })
+  const response = await fetch(`${connectUrl()}/connectors/tidemark/tasks/0/restart`, {
+    method: 'POST',
+    headers: connectHeaders(pipeline),
+  })
   if (!response.ok) throw new Error(`the task could not be restarted: ${response.status} ${await response.text()}`)
 }
 
 /** The task's state with the trace of its failure, or why the worker does not answer. */
 async function taskState(): Promise<string> {
   try {
-    const response = await fetch(`${connectUrl()}/connectors/tidemark/status`, { signal: AbortSignal.timeout(2_000) })
+    const response = await fetch(`${connectUrl()}/connectors/tidemark/status`, {
+      signal: AbortSignal.timeout(2_000),
+      headers: connectHeaders(pipeline),
+    })
     const status = (await response.json()) as { tasks?: { state: string; trace?: string }[] }
     const task = status.tasks?.[0]
     return task === undefined ? 'no task' : `${task.state}${task.trace ?? ''}`

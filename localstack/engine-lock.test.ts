@@ -15,6 +15,7 @@ const endpoints = {
   connect: 'http://127.0.0.1:5',
   objectStore: 'http://127.0.0.1:6',
   catalog: 'http://127.0.0.1:7/iceberg',
+  key: { accessKeyId: 'TIDEMARK', secretAccessKey: 's', token: 't' },
 }
 
 let directory: string

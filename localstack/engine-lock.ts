@@ -3,7 +3,7 @@ import { link, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promi
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EngineEndpoints, RunningEngine } from './engine.ts'
-import { writePrivately } from './private-file.ts'
+import { makeDirectoryOnTheWay, writePrivately } from './private-file.ts'
 import { MissingProgramError, runToEnd } from './servers/finished-process.ts'
 
 /** This process is the one engine of a directory. */
@@ -20,7 +20,7 @@ type Content = { pid: number; startedAt: string; endpoints?: EngineEndpoints; ou
 
 /** Takes the directory; throws an Error that names the process that has it. The lock of a process that is gone is void. */
 export async function lockDirectory(directory: string): Promise<EngineLock> {
-  await mkdir(directory, { recursive: true })
+  await makeDirectoryOnTheWay(directory)
   const file = lockFile(directory)
   const own: Content = { pid: process.pid, startedAt: await startOf(process.pid) }
   while (!(await create(file, own))) {

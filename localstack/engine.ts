@@ -13,6 +13,7 @@ import type { Progress } from './progress.ts'
 import { residentBytes } from './resident-memory.ts'
 import type { ServiceHealth } from './servers/supervise.ts'
 import type { Settings } from './settings.ts'
+import type { StackKey } from './stack-key.ts'
 
 export type { Progress } from './progress.ts'
 export type { ServiceHealth as ComponentHealth } from './servers/supervise.ts'
@@ -32,10 +33,12 @@ export type EngineEndpoints = {
   kafkaAccess?: BrokerAccess
   /** Connect's REST API. */
   connect: string
-  /** S3's API, with any credentials. */
+  /** S3's API. */
   objectStore: string
   /** The Iceberg REST catalog, what comes before `/v1`. */
   catalog: string
+  /** What Connect, object store, catalog and the secrets of the endpoint are asked with. */
+  key: StackKey
 }
 
 /** An answer as the Invoke API gives it. */
@@ -155,6 +158,7 @@ function endpointsOf({ settings, endpoint, ...account }: LocalAccount, outputs: 
     connect: `http://127.0.0.1:${settings.connectPort}`,
     objectStore: objectStoreUrl(settings),
     catalog: `${catalogUrl(settings)}/iceberg`,
+    key: account.key,
   }
 }
 

@@ -3,19 +3,28 @@ import { deploy, type Outputs } from './assembly/deploy.ts'
 import { openDeploymentRecord } from './assembly/deployment-record.ts'
 import { addExistingDatabases, refuseUnreachable, rememberDatabases } from './assembly/existing-databases.ts'
 import { rememberCluster } from './assembly/kept-cluster.ts'
-import { brokerStrings, type LocalAccount, objectStoreUrl, serviceUrls } from './assembly/local-account.ts'
+import {
+  brokerStrings,
+  CONNECT_SECRET,
+  connectLogin,
+  type LocalAccount,
+  objectStoreUrl,
+  serviceUrls,
+} from './assembly/local-account.ts'
 import { makeRecordDestinations } from './assembly/record-destinations.ts'
 import { openSecretStore } from './assembly/secret-store.ts'
 import { removeForgotten } from './assembly/stand-ins/custom-resources.ts'
 import { standInFor } from './assembly/stand-ins.ts'
 import { readStack } from './assembly/template.ts'
 import { checkTemplate } from './assembly/template-check.ts'
+import { writeAwsConfiguration } from './aws-configuration.ts'
 import { startEndpoint } from './endpoint/endpoint.ts'
 import type { Service } from './endpoint/exchange.ts'
 import type { EngineOptions } from './engine.ts'
 import { type EngineLock, lockDirectory } from './engine-lock.ts'
 import { type FunctionHost, type FunctionHostOptions, makeFunctionHost } from './lambda-host/function-host.ts'
 import { openLineLogs } from './line-logs.ts'
+import { makePrivateDirectory } from './private-file.ts'
 import { makeSteps, type Step } from './progress.ts'
 import { brokerNodes } from './servers/broker-nodes.ts'
 import { startGuard } from './servers/guard.ts'
@@ -23,6 +32,7 @@ import { prepareJars } from './servers/jars.ts'
 import { findJava } from './servers/java.ts'
 import { type Port, refuseBusyPorts } from './servers/ports.ts'
 import { jarsDirectory, type Settings } from './settings.ts'
+import { openStackKey } from './stack-key.ts'
 import { assemblyDirectory, synthesize } from './synthesis.ts'
 
 /** Functions that were needed once, to bring the stack up, give their memory back; the others are called more often. */
@@ -31,6 +41,8 @@ const FUNCTION_IDLE_MS = 20_000
 /** Who brings the template's resources up, and runs its functions. */
 export type Deployer = {
   ports: Port[]
+  /** Where a person's own AWS clients find the stack. */
+  awsUrl: (settings: Settings) => string
   functions: (options: FunctionHostOptions) => FunctionHost
   /** What the endpoint serves beside. */
   services: readonly Service[]
@@ -41,6 +53,7 @@ export type Deployer = {
 /** Executes the assembly in this process. */
 export const embeddedDeployer: Deployer = {
   ports: [],
+  awsUrl: ({ endpointPort }) => `http://127.0.0.1:${endpointPort}`,
   functions: makeFunctionHost,
   services: [],
   deploy: (account, abort) => deploy(account, standInFor, abort),
@@ -121,9 +134,14 @@ async function openAccount(
   checkTemplate(stack.template, standInFor)
   const secrets = await openSecretStore(join(settings.directory, 'secrets.json'))
   addExistingDatabases(settings, secrets)
+  const key = await openStackKey(secrets)
+  secrets.put(CONNECT_SECRET, JSON.stringify(connectLogin(key)))
+  await writeAwsConfiguration(settings, deployer.awsUrl(settings), key)
   const record = await openDeploymentRecord(join(settings.directory, 'deployment.json'))
 
-  const write = openLineLogs(join(settings.directory, 'logs'))
+  const logs = join(settings.directory, 'logs')
+  await makePrivateDirectory(logs)
+  const write = openLineLogs(logs)
   const log = (name: string, line: string) => {
     write(name, line)
     onLog?.(name, line)
@@ -131,20 +149,22 @@ async function openAccount(
   const functions = deployer.functions({
     endpointUrl: `http://127.0.0.1:${settings.endpointPort}`,
     serviceUrls: serviceUrls(settings),
+    key,
     onLog: log,
     idleMs: FUNCTION_IDLE_MS,
-    destinations: makeRecordDestinations({ s3: objectStoreUrl(settings) }),
+    destinations: makeRecordDestinations({ s3: objectStoreUrl(settings), key }),
   })
   const endpoint = await startEndpoint({
     port: settings.endpointPort,
     functions,
     secrets: secrets.get,
+    key,
     bootstrapBrokers: () => brokerStrings(settings),
     pages,
     services: deployer.services,
   })
   return {
-    ...{ stack, settings, purpose, signal, java, functions, endpoint, secrets, record, step, log },
+    ...{ stack, settings, purpose, signal, java, functions, endpoint, secrets, key, record, step, log },
     guard: startGuard(),
     servers: [],
     workers: [],

@@ -6,6 +6,7 @@ import { isEqual } from '#commands/compare/compare-databases.ts'
 import { feedTrips, loadTrips, prepareTaxiTables } from '#commands/feed/taxi-feed.ts'
 import { checkArchive } from '#commands/start/archive-check.ts'
 import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { readableByOthers, tryEveryPort } from '#test-support/strangers.ts'
 
 let pipeline: TestPipeline
 
@@ -193,6 +194,19 @@ describe('the producer', () => {
     const { error, result } = await invoke({ mode: 'deltas', count: -1 })
     expect(error).toBe('Unhandled')
     expect(result.errorMessage).toContain('count')
+  })
+})
+
+describe('strangers on the same machine, and web pages', () => {
+  test.runIf(process.platform === 'linux')('are refused at every port of the running stack', async () => {
+    const { kinds, faults } = await tryEveryPort(pipeline.settings)
+
+    expect(faults).toEqual([])
+    expect(kinds).toEqual([...['catalog', 'connect', 'endpoint', 'kafka', 'object store', 'postgres', 'runtime API']])
+  })
+
+  test('may read nothing that the stack keeps', async () => {
+    expect(await readableByOthers(pipeline.settings.directory)).toEqual([])
   })
 })
 

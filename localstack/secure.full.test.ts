@@ -7,6 +7,7 @@ import { isEqual } from '#commands/compare/compare-databases.ts'
 import { checkArchive } from '#commands/start/archive-check.ts'
 import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { logIn, reasonsOf, write } from '#test-support/secure-broker.ts'
+import { tryEveryPort } from '#test-support/strangers.ts'
 import { tripLoad } from '#test-support/trip-load.ts'
 import type { BrokerAccess } from './event-source-mapping/broker-access.ts'
 
@@ -40,6 +41,10 @@ test('a broker killed -9 during a load: everything arrives, and the broker comes
     const broker = pipeline.engine.health().find(({ name }) => name === `kafka-${leader}`)
     return broker?.state === 'healthy' && broker.pid !== pid
   })
+})
+
+test.runIf(process.platform === 'linux')('every port of the stack refuses strangers', async () => {
+  expect((await tryEveryPort(pipeline.settings)).faults).toEqual([])
 })
 
 test('the producer publishes with its own name, and its deltas become the state', async () => {

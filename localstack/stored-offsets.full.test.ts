@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { connectHeaders } from '#test-support/stopped-capture.ts'
 
 /** A message of the replication stream: BEGIN, insert, logical message or COMMIT, with its place. */
 type Message = { kind: 'B' | 'I' | 'M' | 'C'; lsn: number }
@@ -129,7 +130,7 @@ async function connect(method: string, path: string, body?: unknown): Promise<un
   return await eventually(`${method} ${path}`, async () => {
     const response = await fetch(`http://127.0.0.1:${pipeline.settings.connectPort}/connectors/tidemark${path}`, {
       method,
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...connectHeaders(pipeline) },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
     // Until the task has ended its offsets cannot be changed.

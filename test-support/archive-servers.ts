@@ -9,11 +9,14 @@ import { ensureBucket, startObjectStore } from '#localstack/servers/object-store
 import { becomesTrue } from '#localstack/servers/readiness.ts'
 import type { RunningService } from '#localstack/servers/supervise.ts'
 import { jarsDirectory } from '#localstack/settings.ts'
+import type { StackKey } from '#localstack/stack-key.ts'
 import { freePortPairs } from './free-ports.ts'
 
 /** An object store and an Iceberg REST catalog of a test file's own, empty when they start. */
 export type ArchiveServers = {
-  /** S3's API; any credentials, any region. */
+  /** What both are asked with. */
+  key: StackKey
+  /** S3's API; any region. */
   s3Endpoint: string
   /** What comes before `/v1`. */
   catalogEndpoint: string
@@ -27,6 +30,13 @@ export type ArchiveServers = {
 }
 
 export type ArchiveServer = 'object-store' | 'iceberg-catalog'
+
+/** What the servers of tests ask for. */
+export const testKey: StackKey = {
+  accessKeyId: 'TIDEMARKTEST',
+  secretAccessKey: 'a secret of tests',
+  token: 'a-token-of-tests',
+}
 
 /** Starts them with the jars of the local engine, which Maven fetches if they are not there. */
 export async function startArchiveServers(): Promise<ArchiveServers> {
@@ -43,15 +53,16 @@ export async function startArchiveServers(): Promise<ArchiveServers> {
   })
   const program = await findJava(process.env)
   const services = await Promise.all([
-    startObjectStore({ ...of('object-store'), program, port }),
+    startObjectStore({ ...of('object-store'), program, port, key: testKey }),
     startIcebergCatalog({
       ...of('iceberg-catalog'),
-      ...{ program, port: catalogPort, objectStore: s3Endpoint, bucket, region: 'us-east-1' },
+      ...{ program, port: catalogPort, objectStore: s3Endpoint, bucket, region: 'us-east-1', key: testKey },
     }),
   ])
-  await ensureBucket(port, bucket)
+  await ensureBucket(port, bucket, testKey)
   const find = (server: ArchiveServer): RunningService => services.find(({ health }) => health().name === server)!
   return {
+    key: testKey,
     s3Endpoint,
     catalogEndpoint: `http://127.0.0.1:${catalogPort}/iceberg`,
     bucket,

@@ -1,27 +1,35 @@
+import { basicAuthorization } from '#adapters/connect/connect-api.ts'
+import { connectLogin } from '#localstack/assembly/local-account.ts'
 import { eventually, type TestPipeline } from './pipeline.ts'
+
+/** How the REST API of the pipeline's Connect is asked. */
+export const connectHeaders = ({ engine }: TestPipeline): Record<string, string> => ({
+  authorization: basicAuthorization(connectLogin(engine.endpoints.key)),
+})
 
 /** Changes the source while nothing is captured, so that Debezium meets all of it behind the source. */
 export async function whileStopped(pipeline: TestPipeline, change: () => Promise<void>): Promise<void> {
   const connector = connectorOf(pipeline)
-  await ask('PUT', `${connector}/stop`)
+  const headers = connectHeaders(pipeline)
+  await ask('PUT', `${connector}/stop`, headers)
   await eventually('the task to be gone', async () => {
-    const { tasks } = (await ask('GET', `${connector}/status`)) as { tasks: unknown[] }
+    const { tasks } = (await ask('GET', `${connector}/status`, headers)) as { tasks: unknown[] }
     return tasks.length === 0
   })
   await change()
-  await ask('PUT', `${connector}/resume`)
+  await ask('PUT', `${connector}/resume`, headers)
 }
 
 /** Has stopped capture forget how far it came, as when the topic that says so is lost. */
 export async function forgetPlace(pipeline: TestPipeline): Promise<void> {
-  await ask('DELETE', `${connectorOf(pipeline)}/offsets`)
+  await ask('DELETE', `${connectorOf(pipeline)}/offsets`, connectHeaders(pipeline))
 }
 
 const connectorOf = ({ settings }: TestPipeline): string =>
   `http://127.0.0.1:${settings.connectPort}/connectors/tidemark`
 
-async function ask(method: string, url: string): Promise<unknown> {
-  const response = await fetch(url, { method })
+async function ask(method: string, url: string, headers: Record<string, string>): Promise<unknown> {
+  const response = await fetch(url, { method, headers })
   if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${await response.text()}`)
   const text = await response.text()
   return text === '' ? undefined : JSON.parse(text)

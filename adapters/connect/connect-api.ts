@@ -45,12 +45,22 @@ const ANSWER_MS = 30_000
 /** Time a worker may take over a rebalance, during which it refuses changes with 409. */
 const REBALANCE_MS = 60_000
 
+/** A name and its password. */
+export type ConnectLogin = { username: string; password: string }
+
+/** Value of the header `authorization`. */
+export const basicAuthorization = ({ username, password }: ConnectLogin): string =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
+
 /**
- * Connect's REST API at a URL. A worker that is rebalancing is asked again for a minute.
+ * Connect's REST API at a URL, with a login where it asks for one. A worker that is rebalancing is asked again for a minute.
  * Throws ConnectUnreachableError or ConnectRefusedError.
  */
-export function connectApi(url: string): ConnectApi {
-  const ask = (method: string, path: string, body?: unknown) => request(new URL(path, url), method, body)
+export function connectApi(url: string, login?: () => Promise<ConnectLogin>): ConnectApi {
+  const ask = async (method: string, path: string, body?: unknown) => {
+    const headers = login && { authorization: basicAuthorization(await login()) }
+    return request(new URL(path, url), { method, body, ...(headers && { headers }) })
+  }
   const of = (name: string, rest = '') => `/connectors/${encodeURIComponent(name)}${rest}`
   return {
     put: async (name, configuration) => {
@@ -65,6 +75,8 @@ export function connectApi(url: string): ConnectApi {
   }
 }
 
+type Question = { method: string; body: unknown; headers?: Record<string, string> }
+
 type Answer = { status: number; body: unknown }
 
 /** The answer's body; undefined where the connector does not exist. */
@@ -77,25 +89,25 @@ async function unlessAbsent<T>(body: Promise<unknown>): Promise<T | undefined> {
   }
 }
 
-async function request(url: URL, method: string, body: unknown): Promise<unknown> {
+async function request(url: URL, question: Question): Promise<unknown> {
   const end = Date.now() + REBALANCE_MS
   for (;;) {
-    const answer = await ask(url, method, body)
+    const answer = await ask(url, question)
     if (answer.status < 300) return answer.body
     const message = messageOf(answer)
     if (!isBusy(answer.status, message) || Date.now() > end) {
-      throw new ConnectRefusedError(`Connect refused ${method} ${url.pathname}: ${message}`, answer.status)
+      throw new ConnectRefusedError(`Connect refused ${question.method} ${url.pathname}: ${message}`, answer.status)
     }
     await setTimeout(500)
   }
 }
 
-async function ask(url: URL, method: string, body: unknown): Promise<Answer> {
+async function ask(url: URL, { method, headers, body }: Question): Promise<Answer> {
   try {
     const response = await fetch(url, {
       method,
       signal: AbortSignal.timeout(ANSWER_MS),
-      headers: { accept: 'application/json', 'content-type': 'application/json' },
+      headers: { accept: 'application/json', 'content-type': 'application/json', ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
     const text = await response.text()

@@ -11,7 +11,7 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 
 beforeAll(async () => {
   servers = await startArchiveServers()
-  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  const credentials = { ...servers.key }
   store = makeObjectStore(new S3Client({ endpoint: servers.s3Endpoint, region: 'us-east-1', credentials }))
   bucket = `s3://${servers.bucket}`
 })

@@ -46,11 +46,11 @@ export function makeObjectStore(client = new S3Client({})): ObjectStore {
     put: (url, bytes) =>
       tell('write', url, async () => {
         try {
-          await client.send(new PutObjectCommand({ ...placeOf(url), Body: bytes, IfNoneMatch: '*' }))
+          await client.send(putOf(url, bytes, { IfNoneMatch: '*' }))
         } catch (error) {
           if (statusOf(error) === 412) return 'exists'
           if (statusOf(error) !== NOT_IMPLEMENTED) throw error
-          await client.send(new PutObjectCommand({ ...placeOf(url), Body: bytes }))
+          await client.send(putOf(url, bytes))
         }
         return 'stored'
       }),
@@ -71,6 +71,24 @@ export function makeObjectStore(client = new S3Client({})): ObjectStore {
     },
     list: (prefix) => listAll(client, prefix),
   }
+}
+
+/**
+ * The signature leaves the body out: the SDK sends a checksum of it anyway, and a second one would cost time, and the local
+ * store the memory of the whole object.
+ */
+function putOf(url: string, bytes: Uint8Array, condition: { IfNoneMatch?: '*' } = {}): PutObjectCommand {
+  const command = new PutObjectCommand({ ...placeOf(url), Body: bytes, ...condition })
+  command.middlewareStack.add(
+    (next) => (args) => {
+      Object.assign((args.request as { headers: Record<string, string> }).headers, {
+        'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
+      })
+      return next(args)
+    },
+    { step: 'build', name: 'leaveBodyOutOfSignature' },
+  )
+  return command
 }
 
 async function removeSome(client: S3Client, urls: readonly string[]): Promise<void> {

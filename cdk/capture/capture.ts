@@ -49,6 +49,8 @@ export class Capture extends Construct {
       timeoutSeconds: 600,
       environment: {
         CONNECT_URL: service.url,
+        // The worker's security group lets in the function alone.
+        CONNECT_SECRET_ARN: '',
         SOURCE_SECRET_ARN: source.database.adminSecret.secretArn,
         DATABASE_TLS: platform.databaseTls,
       } satisfies Record<keyof RegisterConnectorEnvironment, string>,

@@ -1,6 +1,7 @@
 import { S3Client } from '@aws-sdk/client-s3'
 import { type ArchivePlace, archiveCatalog, archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
 import { makeRestCatalog, type RestCatalog, type TableName } from '#adapters/iceberg/rest-catalog.ts'
+import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
 import type { TableMetadata } from '#adapters/iceberg/table-metadata.ts'
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
 import type { EngineEndpoints } from '#localstack/engine.ts'
@@ -15,6 +16,9 @@ export type Archive = {
 
 /** The archive and the database that holds its ledger, as the administrator. */
 export type ArchiveAccess = Archive & { readonly target: string }
+
+/** The local stack's. */
+const REGION = 'us-east-1'
 
 /** Options of a command that say where the archive of a deployed stage is. */
 export const archiveOptions = {
@@ -55,20 +59,29 @@ async function runningArchive(): Promise<ArchiveAccess> {
   return { ...localArchive(endpoints, namespace, outputs['ArchiveWarehouse']), target: endpoints.target }
 }
 
+/** The catalog of the local stack, asked with the stack's key. */
+export function localCatalog(
+  { catalog: endpoint, key }: Pick<EngineEndpoints, 'catalog' | 'key'>,
+  warehouse?: string,
+): RestCatalog {
+  const sign = makeRequestSigner({ service: 's3tables', region: REGION, credentials: { ...key } })
+  return makeRestCatalog({ endpoint, warehouse, sign })
+}
+
 /** The archive on servers of the local stack. */
 export function localArchive(
-  { catalog, objectStore }: Pick<EngineEndpoints, 'catalog' | 'objectStore'>,
+  endpoints: Pick<EngineEndpoints, 'catalog' | 'objectStore' | 'key'>,
   namespace: string,
   warehouse?: string,
 ): Archive {
   const client = new S3Client({
-    endpoint: objectStore,
-    region: 'us-east-1',
+    endpoint: endpoints.objectStore,
+    region: REGION,
     forcePathStyle: true,
-    credentials: { accessKeyId: 'any', secretAccessKey: 'any' },
+    credentials: { ...endpoints.key },
   })
   return {
-    catalog: makeRestCatalog({ endpoint: catalog, warehouse }),
+    catalog: localCatalog(endpoints, warehouse),
     table: archiveTableName({ namespace }),
     store: makeObjectStore(client),
   }

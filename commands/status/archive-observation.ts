@@ -1,8 +1,8 @@
 import type pg from 'pg'
 import { archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
-import { makeRestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import { currentSnapshot } from '#adapters/iceberg/table-metadata.ts'
 import type { Engine } from '#localstack/engine.ts'
+import { localCatalog } from '../archive/archive-access.ts'
 
 /** How far the archive is. */
 export type ArchiveObservation = {
@@ -30,7 +30,7 @@ export function makeObserveArchive(
   target: pg.Pool,
   { endpoints, outputs }: Pick<Engine, 'endpoints' | 'outputs'>,
 ): () => Promise<ArchiveObservation> {
-  const catalog = makeRestCatalog({ endpoint: endpoints.catalog, warehouse: outputs['ArchiveWarehouse'] })
+  const catalog = localCatalog(endpoints, outputs['ArchiveWarehouse'])
   const table = archiveTableName({ namespace: outputs['ArchiveNamespace'] ?? '' })
   return async () => {
     const [ledger, loaded] = await Promise.all([

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import { connectApi } from '#adapters/connect/connect-api.ts'
+import { connectLogin } from '#localstack/assembly/local-account.ts'
 import type { Engine } from '#localstack/engine.ts'
 import { type ApplyMetrics, Rate } from '#localstack/metrics.ts'
 import { makeObserveArchive } from './archive-observation.ts'
@@ -26,7 +27,7 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
   const { endpoints } = engine
   const startedMs = performance.now()
   const pools = [makePool(endpoints.source), makePool(endpoints.reader)] as const
-  const connect = connectApi(endpoints.connect)
+  const connect = connectApi(endpoints.connect, async () => connectLogin(endpoints.key))
   const changes = makeTableChanges()
   const captured = new Rate(activityMs)
   let capturedPerSecond = 0

@@ -6,6 +6,7 @@ import { newSnapshotId, prepareCommit } from '#adapters/iceberg/commit.ts'
 import { writeManifestList } from '#adapters/iceberg/manifest-list.ts'
 import { readManifests } from '#adapters/iceberg/settled-commit.ts'
 import { currentSnapshot } from '#adapters/iceberg/table-metadata.ts'
+import { ensureBucket } from '#localstack/servers/object-store.ts'
 import { type ArchiveRun, makeArchiveRun } from '#test-support/archive/archive-run.ts'
 import { readArchivedRows } from '#test-support/archive/archived-rows.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
@@ -109,7 +110,7 @@ test('a bucket that is missing is named, nothing advances, and once it is there 
   await expect(run.archive(records(0, 3))).rejects.toThrow(`could not be made at s3://${bucket}/changes`)
   expect(await nextOffset()).toBe(0)
 
-  await fetch(`${servers.s3Endpoint}/${bucket}`, { method: 'PUT' })
+  await ensureBucket(Number(new URL(servers.s3Endpoint).port), bucket, servers.key)
   await run.archive(records(0, 3))
   await run.commit()
   expect(await archivedOffsets()).toEqual(upTo(3))

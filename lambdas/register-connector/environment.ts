@@ -6,6 +6,8 @@ import { databaseTls, parseEnvironment, text } from '../environment.ts'
 const entries = {
   /** Connect's REST API, reachable inside the network only, e.g. http://connect.tidemark.internal:8083. */
   CONNECT_URL: text,
+  /** Secret of a name and password that Connect's REST API asks for; empty where it asks for none. */
+  CONNECT_SECRET_ARN: v.string(),
   /** Secret of the source's administrator: reads the publication, drops slot and publication on delete. */
   SOURCE_SECRET_ARN: text,
   DATABASE_TLS: databaseTls,

@@ -1,13 +1,13 @@
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda'
-import { databaseSecret } from '#adapters/aws/secrets.ts'
+import { databaseSecret, loginSecret } from '#adapters/aws/secrets.ts'
 import { connectApi } from '#adapters/connect/connect-api.ts'
 import { makePool } from '#adapters/postgres/connect.ts'
 import { answerCustomResource } from '../custom-resource.ts'
 import { readEnvironment } from './environment.ts'
 import { registerConnector } from './register-connector.ts'
 
-const { CONNECT_URL, SOURCE_SECRET_ARN, DATABASE_TLS } = readEnvironment(process.env)
-const connect = connectApi(CONNECT_URL)
+const { CONNECT_URL, CONNECT_SECRET_ARN, SOURCE_SECRET_ARN, DATABASE_TLS } = readEnvironment(process.env)
+const connect = connectApi(CONNECT_URL, CONNECT_SECRET_ARN === '' ? undefined : loginSecret(CONNECT_SECRET_ARN))
 const credentials = databaseSecret(SOURCE_SECRET_ARN)
 const openSource = () =>
   makePool({ credentials, tls: DATABASE_TLS, applicationName: 'tidemark-register-connector', max: 1 })

@@ -21,6 +21,8 @@ export type ArchiveServices = {
   /** ARN of a table bucket. */
   readonly warehouse: string
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  /** What the catalog takes as a bearer token, where it does. */
+  readonly token?: string
 }
 
 /** The archive's functions with everything real but their handlers, which read variables. */

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import type { StackKey } from '#localstack/stack-key.ts'
 import { type InstallOptions, installChdb } from './install-chdb.ts'
 
 /** ClickHouse inside this process. */
@@ -18,7 +19,7 @@ export type ArchiveAddress = {
   readonly s3Endpoint: string
   readonly warehouse: string
   readonly namespace: string
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string }
+  readonly key: StackKey
 }
 
 /** The part of the package's interface that is used. */
@@ -40,21 +41,19 @@ export async function openChdb(options: InstallOptions = {}): Promise<Chdb> {
   }
 }
 
-const LOCAL = { accessKeyId: 'local', secretAccessKey: 'local' }
-
 /**
  * Makes the view `changes` of the archive table of a local stack. Each query asks the catalog anew, so it sees what is
  * committed by then; only the table partitions, files and row groups that its conditions leave are read.
  */
 export async function attachArchive(chdb: Chdb, address: ArchiveAddress): Promise<void> {
-  const { catalogEndpoint, s3Endpoint, warehouse, namespace, credentials = LOCAL } = address
-  const account = [catalogEndpoint, credentials.accessKeyId, credentials.secretAccessKey].map(quoted).join(', ')
+  const { catalogEndpoint, s3Endpoint, warehouse, namespace, key } = address
+  const account = [catalogEndpoint, key.accessKeyId, key.secretAccessKey].map(quoted).join(', ')
   // ClickHouse calls the engine beta, and refuses it without this.
   await chdb.query('set allow_database_iceberg = 1')
   await chdb.query('drop database if exists archive')
   await chdb.query(`create database archive engine = DataLakeCatalog(${account})
     settings catalog_type = 'rest', warehouse = ${quoted(warehouse)}, storage_endpoint = ${quoted(s3Endpoint)},
-      vended_credentials = false`)
+      auth_header = ${quoted(`Authorization: Bearer ${key.token}`)}, vended_credentials = false`)
   const table = `archive.\`${`${namespace}.changes`.replaceAll('`', '\\`')}\``
   await chdb.query(`create or replace view changes as select * from ${table}`)
 }

@@ -20,7 +20,8 @@ export function clickHouseReader(chdb: Chdb, services: ArchiveServices): Reader 
     where ${where}
     group by stream`
   return async (questions) => {
-    await attachArchive(chdb, { ...services, namespace: archiveNamespace })
+    const { credentials, token = '' } = services
+    await attachArchive(chdb, { ...services, namespace: archiveNamespace, key: { ...credentials, token } })
     const answers: Tallies[] = []
     for (const { where } of questions) answers.push(talliesOf(await chdb.query(query(where(withoutZone)))))
     return answers

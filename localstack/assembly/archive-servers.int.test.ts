@@ -1,11 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3'
 import { expect, onTestFinished, test } from 'vitest'
 import { startGuard } from '#localstack/servers/guard.ts'
 import { prepareJars } from '#localstack/servers/jars.ts'
 import { findJava } from '#localstack/servers/java.ts'
 import { jarsDirectory } from '#localstack/settings.ts'
+import { testKey } from '#test-support/archive-servers.ts'
 import { freePortPairs } from '#test-support/free-ports.ts'
 import { deploy } from './deploy.ts'
 import { catalogUrl, type LocalAccount, objectStoreUrl } from './local-account.ts'
@@ -25,15 +27,14 @@ test('all buckets share one object store and all table buckets one catalog, whic
 
   const healthy = account.servers.map((server) => server.health()).filter(({ state }) => state === 'healthy')
   expect(healthy.map(({ name }) => name).toSorted()).toEqual(['iceberg-catalog', 'object-store'])
-  const buckets = await (await fetch(objectStoreUrl(account.settings))).text()
-  expect([...buckets.matchAll(/<Name>(.*?)<\/Name>/g)].map(([, name]) => name).toSorted()).toEqual([
-    'first',
-    'local--table-s3',
-    'second',
-  ])
+  const endpoint = objectStoreUrl(account.settings)
+  const s3 = new S3Client({ endpoint, region: 'us-east-1', credentials: { ...account.key } })
+  const { Buckets = [] } = await s3.send(new ListBucketsCommand({}))
+  s3.destroy()
+  expect(Buckets.map(({ Name }) => Name).toSorted()).toEqual(['first', 'local--table-s3', 'second'])
   const root = `${catalogUrl(account.settings)}/iceberg/v1/namespaces`
-  const post = (url: string, body: unknown) =>
-    fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${account.key.token}` }
+  const post = (url: string, body: unknown) => fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
   await post(root, { namespace: ['tidemark'] })
   const schema = { type: 'struct', fields: [{ id: 1, name: 'id', type: 'long', required: true }] }
   const created = await post(`${root}/tidemark/tables`, { name: 'changes', schema })
@@ -50,6 +51,7 @@ async function makeAccount(Resources: Record<string, unknown>): Promise<LocalAcc
     prepareJars({ directory: jarsDirectory, environment, onProgress: () => undefined }),
   ]).then(([program, jars]) => ({ program, jars }))
   const account = {
+    key: testKey,
     ...{ guard, java, purpose: 'run', signal: new AbortController().signal, servers: [] },
     settings: { directory, objectStorePort, catalogPort },
     stack: {

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makePrivateDirectory } from '#localstack/private-file.ts'
 import { startIcebergCatalog } from '#localstack/servers/iceberg-catalog.ts'
 import { ensureBucket, startObjectStore } from '#localstack/servers/object-store.ts'
 import { type LocalAccount, objectStoreUrl } from './local-account.ts'
@@ -10,11 +10,12 @@ const TABLES_BUCKET = 'local--table-s3'
 /** The object store of all buckets; the first call starts it. */
 export function objectStore(account: LocalAccount): Promise<void> {
   return shared('object-store', account, async (logFile) => {
-    const { settings, guard, signal, servers } = account
+    const { settings, key, guard, signal, servers } = account
     const service = await startObjectStore({
       ...(await account.java),
       directory: join(settings.directory, 'object-store'),
       port: settings.objectStorePort,
+      key,
       ...{ logFile, guard, signal },
     })
     servers.push(service)
@@ -23,7 +24,7 @@ export function objectStore(account: LocalAccount): Promise<void> {
 
 /** The Iceberg REST catalog of all table buckets and Glue databases, with the object store; the first call starts them. */
 export async function icebergCatalog(account: LocalAccount): Promise<void> {
-  const { settings, stack, guard, signal, servers } = account
+  const { settings, stack, key, guard, signal, servers } = account
   const store = objectStore(account)
   const catalog = shared('iceberg-catalog', account, async (logFile) => {
     const service = await startIcebergCatalog({
@@ -33,13 +34,14 @@ export async function icebergCatalog(account: LocalAccount): Promise<void> {
       objectStore: objectStoreUrl(settings),
       bucket: TABLES_BUCKET,
       region: stack.region,
+      key,
       ...{ logFile, guard, signal },
     })
     // No worker: those end while functions still commit.
     servers.push(service)
   })
   await Promise.all([store, catalog])
-  await ensureBucket(settings.objectStorePort, TABLES_BUCKET)
+  await ensureBucket(settings.objectStorePort, TABLES_BUCKET, key)
 }
 
 function shared(name: string, account: LocalAccount, start: (logFile: string) => Promise<void>): Promise<void> {
@@ -48,7 +50,7 @@ function shared(name: string, account: LocalAccount, start: (logFile: string) =>
   if (begun !== undefined) return begun
   const starting = step(name, async () => {
     const logs = join(settings.directory, 'logs')
-    await mkdir(logs, { recursive: true })
+    await makePrivateDirectory(logs)
     await start(join(logs, `${name}.log`))
   })
   shared.set(name, starting)

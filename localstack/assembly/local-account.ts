@@ -9,6 +9,7 @@ import type { Guard } from '#localstack/servers/guard.ts'
 import type { Jars } from '#localstack/servers/jars.ts'
 import type { RunningService } from '#localstack/servers/supervise.ts'
 import type { Settings } from '#localstack/settings.ts'
+import { CONNECT_USER, type StackKey } from '#localstack/stack-key.ts'
 import type { DeploymentRecord } from './deployment-record.ts'
 import type { SecretStore } from './secret-store.ts'
 import type { Stack } from './template.ts'
@@ -26,6 +27,8 @@ export type LocalAccount = {
   functions: FunctionHost
   endpoint: Endpoint
   secrets: SecretStore
+  /** What the servers ask their clients for. */
+  key: StackKey
   record: DeploymentRecord
   /** Runs work under a name such as `kafka`. */
   step: Step
@@ -80,6 +83,12 @@ export function clusterTrust(
   const tls = administrators.get(clusterArn ?? '')?.tls
   return tls === undefined ? {} : { brokerAccess: { tls } }
 }
+
+/** Name of the secret with who is let in by Connect's REST API. The template has none: on AWS it is in a private network. */
+export const CONNECT_SECRET = 'tidemark-local-connect'
+
+/** Who that is. */
+export const connectLogin = ({ token }: StackKey) => ({ username: CONNECT_USER, password: token })
 
 /** The same as MSK's GetBootstrapBrokers gives it. */
 export const brokerStrings = (settings: Settings): Record<string, string> => ({

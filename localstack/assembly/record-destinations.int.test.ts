@@ -11,9 +11,9 @@ beforeAll(async () => {
 afterAll(() => servers?.stop())
 
 test('an invocation record becomes an object of the bucket', async () => {
-  const destinations = makeRecordDestinations({ s3: servers.s3Endpoint })
+  const destinations = makeRecordDestinations({ s3: servers.s3Endpoint, key: servers.key })
   const key = 'aws/lambda/async/worker/2026/01/02/2026-01-02T03.04.05-1b2c'
-  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  const credentials = { ...servers.key }
   const s3 = new S3Client({ endpoint: servers.s3Endpoint, region: 'us-east-1', credentials, forcePathStyle: true })
 
   await destinations.deliver({ service: 's3', arn: `arn:aws:s3:::${servers.bucket}`, key, body: '{"version":"1.0"}' })

@@ -3,11 +3,14 @@ import { GetBootstrapBrokersCommand, KafkaClient } from '@aws-sdk/client-kafka'
 import { LambdaClient, ListLayersCommand } from '@aws-sdk/client-lambda'
 import { GetSecretValueCommand, ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
 import { type FunctionHost, makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
 import { type Endpoint, startEndpoint } from './endpoint.ts'
 
 const clusterArn = 'arn:aws:kafka:eu-central-1:000000000000:cluster/tidemark/1b2c-3'
 const secretArn = 'arn:aws:secretsmanager:eu-central-1:000000000000:secret:target-a1b2c3'
+
+const key = { accessKeyId: 'TIDEMARK1', secretAccessKey: 'secret of the stack' }
 
 let host: FunctionHost
 let endpoint: Endpoint
@@ -16,7 +19,7 @@ let lambda: LambdaClient
 const client = () => ({
   endpoint: endpoint.url,
   region: 'eu-central-1',
-  credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  credentials: key,
   maxAttempts: 1,
 })
 
@@ -25,6 +28,7 @@ beforeAll(async () => {
   endpoint = await startEndpoint({
     port: 0,
     functions: host,
+    key,
     secrets: (id) => (id === secretArn ? '{"password":"p"}' : undefined),
     bootstrapBrokers: (arn) => (arn === clusterArn ? { bootstrapBrokerString: '127.0.0.1:9092' } : undefined),
     pages: { status: async () => ({ healthy: true }) },
@@ -48,6 +52,33 @@ test('a secret is read by its ARN; another does not exist', async () => {
     name: 'ResourceNotFoundException',
   })
   secrets.destroy()
+})
+
+test.each([
+  ['another key', { accessKeyId: 'local', secretAccessKey: 'local' }],
+  ['the id of the key and another secret', { ...key, secretAccessKey: 'local' }],
+])('a secret is not given to whoever signs with %s', async (_, credentials) => {
+  const secrets = new SecretsManagerClient({ ...client(), credentials })
+
+  await expect(secrets.send(new GetSecretValueCommand({ SecretId: secretArn }))).rejects.toMatchObject({
+    name: 'UnrecognizedClientException',
+    message: expect.stringContaining('AWS_CONFIG_FILE'),
+  })
+  secrets.destroy()
+})
+
+test('a secret is not given to whoever does not sign, nor for a signature of another request', async () => {
+  const headers = { 'x-amz-target': 'secretsmanager.GetSecretValue', 'content-type': 'application/x-amz-json-1.1' }
+  const body = JSON.stringify({ SecretId: secretArn })
+  const sign = makeRequestSigner({ service: 's3tables', region: 'us-east-1', credentials: key })
+  const url = new URL(endpoint.url)
+  const ofAnother = await sign({ method: 'POST', url, headers: { ...headers, 'x-amz-target': 'other' }, body })
+
+  const unsigned = await fetch(url, { method: 'POST', headers, body })
+  const misused = await fetch(url, { method: 'POST', headers: { ...ofAnother, ...headers }, body })
+
+  expect([unsigned.status, await unsigned.text()]).toEqual([400, expect.not.stringContaining('password')])
+  expect([misused.status, await misused.text()]).toEqual([400, expect.not.stringContaining('password')])
 })
 
 test('the brokers of a cluster are found by its ARN', async () => {

@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FunctionHost } from '#localstack/lambda-host/function-host.ts'
+import type { SigningKey } from '#localstack/stack-key.ts'
+import { comesFromBrowserElsewhere } from './browser-request.ts'
 import { type CustomResourceAnswer, makeCustomResourceAnswers } from './custom-resource-answers.ts'
-import { headerOf, type Request, type Response, type Service } from './exchange.ts'
+import type { Request, Response, Service } from './exchange.ts'
 import { makeKafkaApi } from './kafka-api.ts'
 import { makeLambdaApi } from './lambda-api.ts'
 import { makeSecretsManagerApi } from './secrets-manager-api.ts'
@@ -15,6 +17,8 @@ export type EndpointOptions = {
   functions: Pick<FunctionHost, 'invoke' | 'list'>
   /** A secret's value by name or ARN. */
   secrets: (id: string) => string | undefined
+  /** What a request for a secret has to be signed with; without it nobody is given one. */
+  key?: SigningKey
   /** `host:port,…` of a cluster's brokers. */
   bootstrapBrokers: (clusterArn: string) => Record<string, string> | undefined
   /** What `GET /_tidemark/<name>` answers, as JSON. Looked up at each request. */
@@ -44,7 +48,7 @@ export async function startEndpoint(options: EndpointOptions): Promise<Endpoint>
   const customResources = makeCustomResourceAnswers()
   const services: Service[] = [
     makeLambdaApi(options.functions),
-    makeSecretsManagerApi(options.secrets),
+    makeSecretsManagerApi(options.secrets, options.key),
     makeKafkaApi(options.bootstrapBrokers),
     customResources.service,
     makePages(options.pages),
@@ -96,20 +100,13 @@ async function answer(incoming: IncomingMessage, services: Service[]): Promise<R
   for await (const chunk of incoming) chunks.push(chunk)
   const path = decodeURIComponent(url.pathname)
   const request: Request = { method, path, query: url.searchParams, headers, body: Buffer.concat(chunks) }
-  if (comesFromBrowserElsewhere(request))
+  if (comesFromBrowserElsewhere(headers))
     return { status: 403, body: { message: 'only programs on this machine are served' } }
   for (const service of services) {
     const response = await service(request)
     if (response !== undefined) return response
   }
   return refuseUnknownCall(request)
-}
-
-/** A web page can make a browser send requests to loopback, under its own origin or a name it lets resolve to it. */
-function comesFromBrowserElsewhere(request: Request): boolean {
-  const local = /^(https?:\/\/)?(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/
-  const origin = headerOf(request, 'origin')
-  return !local.test(request.headers.host ?? '') || (origin !== undefined && !local.test(origin))
 }
 
 function makePages(pages: Record<string, () => Promise<unknown>>): Service {

@@ -1,10 +1,16 @@
 import { createHash } from 'node:crypto'
+import type { SigningKey } from '#localstack/stack-key.ts'
 import { headerOf, type Response, type Service } from './exchange.ts'
+import { isSignedWith } from './signature.ts'
 
-/** Secrets Manager's GetSecretValue. `secrets` finds a value by name or ARN. */
-export function makeSecretsManagerApi(secrets: (id: string) => string | undefined): Service {
-  return (request) => {
+/**
+ * Secrets Manager's GetSecretValue. `secrets` finds a value by name or ARN. Whoever does not sign with the stack's key is
+ * refused: other users of the machine reach the port, too.
+ */
+export function makeSecretsManagerApi(secrets: (id: string) => string | undefined, key?: SigningKey): Service {
+  return async (request) => {
     if (headerOf(request, 'x-amz-target') !== 'secretsmanager.GetSecretValue') return undefined
+    if (key === undefined || !(await isSignedWith(key, request))) return notSigned()
     const { SecretId: id } = JSON.parse(request.body.toString())
     const value = typeof id === 'string' ? secrets(id) : undefined
     if (value === undefined) return notFound()
@@ -17,6 +23,12 @@ export function makeSecretsManagerApi(secrets: (id: string) => string | undefine
       VersionStages: ['AWSCURRENT'],
     })
   }
+}
+
+function notSigned(): Response {
+  const message =
+    "The request is not signed with the key of this stack. Its key is in the file aws.ini of the stack's directory: set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE to .tidemark/aws.ini, unset AWS_ACCESS_KEY_ID and AWS_PROFILE, and ask again."
+  return { ...answer({ __type: 'UnrecognizedClientException', message }), status: 400 }
 }
 
 function notFound(): Response {

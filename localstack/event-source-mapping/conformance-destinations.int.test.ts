@@ -12,7 +12,6 @@ import { collector, failure, records, useMappedTopic } from '#test-support/mappe
 // "Using a Kafka topic as an on-failure destination".
 
 const topic = useMappedTopic()
-const credentials = { accessKeyId: 'any', secretAccessKey: 'any' }
 
 const discarding = (destination: string) => ({
   DestinationConfig: { OnFailure: { Destination: destination } },
@@ -93,7 +92,9 @@ test('a topic of SNS gets the metadata by Publish', async () => {
 
 test('a bucket of an object store gets the metadata and the event', async () => {
   const store = await startArchiveServers()
-  const s3 = new S3Client({ endpoint: store.s3Endpoint, region: 'us-east-1', credentials, forcePathStyle: true })
+  const s3 = new S3Client({
+    ...{ endpoint: store.s3Endpoint, region: 'us-east-1', credentials: { ...store.key }, forcePathStyle: true },
+  })
   onTestFinished(async () => {
     s3.destroy()
     await store.stop()
@@ -102,7 +103,7 @@ test('a bucket of an object store gets the metadata and the event', async () => 
   await topic.produce(records(0, 3))
 
   topic.start(async () => failure, discarding(`arn:aws:s3:::${store.bucket}`), {
-    awsEndpoints: { s3: store.s3Endpoint },
+    awsEndpoints: { s3: store.s3Endpoint, key: store.key },
     id: 'mapping',
   })
 

@@ -6,7 +6,13 @@ import type { BrokerAccess } from './broker-access.ts'
 import type { Deliver, DestinationMessage, FailureDestination } from './failure-destination.ts'
 
 /** Where AWS's services are found here, as URLs; each is needed by destinations of its kind only. */
-export type AwsEndpoints = { sqs?: string; sns?: string; s3?: string }
+export type AwsEndpoints = {
+  sqs?: string
+  sns?: string
+  s3?: string
+  /** What requests are signed with; any where nobody looks at it. */
+  key?: { accessKeyId: string; secretAccessKey: string }
+}
 
 /** Destinations that are open until they are closed. */
 export type Destinations = { deliver: Deliver; close(): Promise<void> }
@@ -17,8 +23,8 @@ type Bucket = Extract<FailureDestination, { kind: 's3' }>
 
 const kafkaRetries = 20
 
-/** Local stand-ins of AWS take any. */
-const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
+/** For stand-ins of AWS that take any. */
+const ANY_KEY = { accessKeyId: 'test', secretAccessKey: 'test' }
 
 /** Throws an Error where a destination could not be reached for want of its endpoint. */
 export function checkEndpoint(destination: FailureDestination, endpoints: AwsEndpoints): void {
@@ -31,6 +37,7 @@ export function makeDestinations(
   endpoints: AwsEndpoints,
   cluster: { bootstrapServers: string; access: BrokerAccess },
 ): Destinations {
+  const credentials = { ...(endpoints.key ?? ANY_KEY) }
   let producer: Producer | undefined
   let clients: { sqs?: SQSClient; sns?: SNSClient; s3?: S3Client } = {}
 

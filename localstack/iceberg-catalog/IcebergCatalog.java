@@ -1,13 +1,19 @@
+import jakarta.servlet.ReadListener;
 import jakarta.servlet.ServletException;
+import jakarta.servlet.ServletInputStream;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletRequestWrapper;
 import jakarta.servlet.http.HttpServletResponse;
+import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.Reader;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -21,6 +27,7 @@ import org.apache.iceberg.rest.RESTCatalogServlet;
 import org.apache.iceberg.rest.responses.ConfigResponse;
 import org.apache.iceberg.rest.responses.ConfigResponseParser;
 import org.apache.iceberg.rest.responses.ErrorResponse;
+import org.apache.iceberg.rest.responses.ErrorResponseParser;
 import org.eclipse.jetty.ee10.servlet.ServletContextHandler;
 import org.eclipse.jetty.ee10.servlet.ServletHolder;
 import org.eclipse.jetty.http.UriCompliance;
@@ -33,18 +40,24 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Apache Iceberg's REST catalog on loopback under /iceberg, as S3 Tables and Glue have it. Its one argument is a
- * properties file: `port`, and what JdbcCatalog and its FileIO take.
+ * properties file: `port`, `access-key-id`, `secret-access-key` and `token`, which requests have to show, and what
+ * JdbcCatalog and its FileIO take.
  */
 public final class IcebergCatalog {
   public static void main(String[] arguments) throws Exception {
     Map<String, String> properties = read(Path.of(arguments[0]));
     int port = Integer.parseInt(properties.remove("port"));
+    SignedRequests callers =
+        new SignedRequests(
+            properties.remove("access-key-id"),
+            properties.remove("secret-access-key"),
+            properties.remove("token"));
     JdbcCatalog catalog = new JdbcCatalog();
     catalog.initialize("tidemark", properties);
 
     ServletContextHandler context = new ServletContextHandler("/iceberg");
     context.getServletHandler().setDecodeAmbiguousURIs(true);
-    context.addServlet(new ServletHolder(new Endpoint(new RESTCatalogAdapter(catalog))), "/*");
+    context.addServlet(new ServletHolder(new Endpoint(new RESTCatalogAdapter(catalog), callers)), "/*");
     Server server = new Server();
     server.addConnector(connector(server, port));
     server.setHandler(context);
@@ -78,13 +91,21 @@ public final class IcebergCatalog {
     private static final Pattern BEFORE_THE_RESOURCE =
         Pattern.compile("^/iceberg/v1/(.*?/)??(?=(namespaces|tables|transactions|views|oauth)(/|$))");
 
-    Endpoint(RESTCatalogAdapter adapter) {
+    private final SignedRequests callers;
+
+    Endpoint(RESTCatalogAdapter adapter, SignedRequests callers) {
       super(adapter);
+      this.callers = callers;
     }
 
     @Override
     protected void service(HttpServletRequest request, HttpServletResponse response)
         throws ServletException, IOException {
+      byte[] body = request.getInputStream().readAllBytes();
+      if (!mayPass(request, body)) {
+        refuse(response);
+        return;
+      }
       if (request.getRequestURI().equals("/iceberg/v1/config")) {
         configure(request.getParameter("warehouse"), response);
         return;
@@ -96,8 +117,38 @@ public final class IcebergCatalog {
             public String getRequestURI() {
               return path;
             }
+
+            @Override
+            public ServletInputStream getInputStream() {
+              return new BodyStream(body);
+            }
+
+            @Override
+            public BufferedReader getReader() {
+              return new BufferedReader(new InputStreamReader(getInputStream(), StandardCharsets.UTF_8));
+            }
           },
           response);
+    }
+
+    private boolean mayPass(HttpServletRequest request, byte[] body) throws ServletException {
+      try {
+        return callers.mayPass(request, body);
+      } catch (GeneralSecurityException missingAlgorithm) {
+        throw new ServletException(missingAlgorithm);
+      }
+    }
+
+    private static void refuse(HttpServletResponse response) throws IOException {
+      response.setStatus(HttpServletResponse.SC_UNAUTHORIZED);
+      response.setContentType("application/json");
+      ErrorResponse error =
+          ErrorResponse.builder()
+              .responseCode(HttpServletResponse.SC_UNAUTHORIZED)
+              .withType("NotAuthorizedException")
+              .withMessage("The request is neither signed with the key of this stack nor shows its token")
+              .build();
+      response.getWriter().write(ErrorResponseParser.toJson(error));
     }
 
     /** The servlet's own log has the stack of every conflict and of every table that is not there. */
@@ -108,6 +159,40 @@ public final class IcebergCatalog {
         if (error.code() >= 500) LOG.error("{} {}\n{}", error.type(), error.message(), beginOf(error.stack()));
         answer.accept(error);
       };
+    }
+
+    /** The request's body, which was read to check its signature. */
+    private static final class BodyStream extends ServletInputStream {
+      private final ByteArrayInputStream bytes;
+
+      BodyStream(byte[] body) {
+        bytes = new ByteArrayInputStream(body);
+      }
+
+      @Override
+      public int read() {
+        return bytes.read();
+      }
+
+      @Override
+      public int read(byte[] into, int offset, int length) {
+        return bytes.read(into, offset, length);
+      }
+
+      @Override
+      public boolean isFinished() {
+        return bytes.available() == 0;
+      }
+
+      @Override
+      public boolean isReady() {
+        return true;
+      }
+
+      @Override
+      public void setReadListener(ReadListener listener) {
+        throw new UnsupportedOperationException("the body is there already");
+      }
     }
 
     private static String beginOf(List<String> stack) {

@@ -64,7 +64,7 @@ export class ExecutionEnvironment {
     })
     const child = spawn(process.execPath, functionArguments(definition), {
       cwd: definition.codeDirectory,
-      env: functionVariables(definition, runtimeApi.address, endpoints),
+      env: functionVariables(definition, runtimeApi, endpoints),
       stdio: ['ignore', 'pipe', 'pipe'],
       // Its own group: it ends with all it started, and Ctrl-C at the terminal does not reach it before its host.
       detached: true,

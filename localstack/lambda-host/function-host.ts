@@ -124,6 +124,7 @@ function hostFunction(
   const pool = new FunctionPool(definition, {
     endpointUrl: options.endpointUrl,
     serviceUrls: options.serviceUrls ?? {},
+    ...(options.key && { key: options.key }),
     onLog: log,
     onFree: () => events.drain(),
     onProcesses,

@@ -7,8 +7,10 @@ const definition: FunctionDefinition = {
   ...{ codeDirectory: '/code', environment: { OWN: 'value' }, timeoutSeconds: 3, memoryMb: 128 },
 }
 
+const runtimeApi = { address: '127.0.0.1:1', token: 'token' }
+
 test('a function finds AWS at one endpoint, and services with a server of their own at theirs', () => {
-  const variables = functionVariables(definition, '127.0.0.1:1', {
+  const variables = functionVariables(definition, runtimeApi, {
     endpointUrl: 'http://127.0.0.1:2',
     serviceUrls: { S3: 'http://127.0.0.1:3', GLUE: 'http://127.0.0.1:4' },
   })
@@ -32,7 +34,7 @@ test.each([
   ['nodejs24.x', 'handler.handler'],
   ['nodejs22.x', expect.stringMatching(/\/callback-handler\.handler$/)],
 ] as const)('a function for %s says so, and its handler is %s', (runtime, handler) => {
-  const variables = functionVariables({ ...definition, runtime }, '127.0.0.1:1', { endpointUrl: 'http://127.0.0.1:2' })
+  const variables = functionVariables({ ...definition, runtime }, runtimeApi, { endpointUrl: 'http://127.0.0.1:2' })
 
   expect(variables['AWS_EXECUTION_ENV']).toBe(`AWS_Lambda_${runtime}`)
   expect(variables['_HANDLER']).toEqual(handler)

@@ -1,6 +1,8 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import type { SigningKey } from '#localstack/stack-key.ts'
 import type { FunctionDefinition, NodeRuntime } from './function-definition.ts'
+import type { RuntimeApi } from './runtime-api.ts'
 
 const runtimeClient = createRequire(import.meta.url).resolve('aws-lambda-ric')
 const nativeClient = join(import.meta.dirname, 'native-client.cjs')
@@ -12,7 +14,12 @@ export type FunctionEndpoints = {
   endpointUrl: string
   /** Services found elsewhere, as AWS's clients name them in `AWS_ENDPOINT_URL_<service>`. */
   serviceUrls?: Readonly<Record<string, string>>
+  /** What AWS's clients sign with; any where nobody looks at it. */
+  key?: SigningKey
 }
+
+/** Where what stands for AWS takes any. */
+const ANY_KEY: SigningKey = { accessKeyId: 'local', secretAccessKey: 'local' }
 
 /**
  * The variables AWS sets for a function on its runtime, and where our endpoints are. Nothing of this process's own
@@ -20,8 +27,8 @@ export type FunctionEndpoints = {
  */
 export function functionVariables(
   definition: FunctionDefinition,
-  runtimeApi: string,
-  { endpointUrl, serviceUrls = {} }: FunctionEndpoints,
+  runtimeApi: Pick<RuntimeApi, 'address' | 'token'>,
+  { endpointUrl, serviceUrls = {}, key = ANY_KEY }: FunctionEndpoints,
 ): Record<string, string> {
   const region = definition.arn.split(':')[3] || 'us-east-1'
   return {
@@ -29,7 +36,8 @@ export function functionVariables(
     PATH: process.env['PATH'] ?? '/usr/bin:/bin',
     LANG: 'en_US.UTF-8',
     TZ: ':UTC',
-    AWS_LAMBDA_RUNTIME_API: runtimeApi,
+    AWS_LAMBDA_RUNTIME_API: runtimeApi.address,
+    TIDEMARK_RUNTIME_TOKEN: runtimeApi.token,
     LAMBDA_TASK_ROOT: definition.codeDirectory,
     _HANDLER: takesCallbacks(definition) ? callbackHandler : definition.handler,
     AWS_EXECUTION_ENV: `AWS_Lambda_${runtimeOf(definition)}`,
@@ -41,8 +49,8 @@ export function functionVariables(
     AWS_LAMBDA_LOG_STREAM_NAME: 'local',
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_ACCESS_KEY_ID: key.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: key.secretAccessKey,
     AWS_ENDPOINT_URL: endpointUrl,
     ...Object.fromEntries(Object.entries(serviceUrls).map(([service, url]) => [`AWS_ENDPOINT_URL_${service}`, url])),
   }

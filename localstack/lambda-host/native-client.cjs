@@ -10,6 +10,9 @@ const { registerHooks } = require('node:module')
 const { pathToFileURL } = require('node:url')
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':')
+// Of the host alone: a function sees the variables that it has on AWS.
+const token = process.env.TIDEMARK_RUNTIME_TOKEN
+delete process.env.TIDEMARK_RUNTIME_TOKEN
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 const invocations = '/2018-06-01/runtime/invocation/'
 
@@ -41,7 +44,7 @@ module.exports = {
   async next() {
     await delivered
     if (exitCode !== undefined) process.exit(exitCode)
-    return call('GET', `${invocations}next`, {})
+    return call('GET', `${invocations}next`, { 'Tidemark-Runtime-Token': token })
   },
   done(id, body) {
     delivered = post(`${invocations}${id}/response`, body)

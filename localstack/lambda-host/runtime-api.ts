@@ -1,6 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { comesFromBrowserElsewhere } from '#localstack/endpoint/browser-request.ts'
 import type { InvocationEvent } from './invocation.ts'
+
+/** As `native-client.cjs` sends it. */
+const TOKEN_HEADER = 'tidemark-runtime-token'
 
 /** One event for the process. `deadline` is in milliseconds since 1970. */
 export type Delivery = InvocationEvent & { functionArn: string; deadline: number }
@@ -18,6 +23,8 @@ export type RuntimeEvents = {
 export type RuntimeApi = {
   /** `host:port` */
   address: string
+  /** What the process shows when it asks for an event: others on the machine reach the port, too. */
+  token: string
   /** Answers the process's request for an event; only after `onIdle`. */
   deliver(delivery: Delivery): void
   close(): void
@@ -25,11 +32,20 @@ export type RuntimeApi = {
 
 /** Starts it on a free port. Rejects when none can be opened. */
 export async function startRuntimeApi(events: RuntimeEvents): Promise<RuntimeApi> {
+  const token = randomUUID()
   let waiting: ServerResponse | undefined
 
   const server = createServer((request, response) => {
     const [, , , group, id = '', action = ''] = request.url!.split('/')
+    if (comesFromBrowserElsewhere(request.headers)) {
+      response.writeHead(403).end()
+      return
+    }
     if (group === 'invocation' && id === 'next') {
+      if (request.headers[TOKEN_HEADER] !== token) {
+        response.writeHead(403).end()
+        return
+      }
       waiting = response
       events.onIdle()
       return
@@ -57,6 +73,7 @@ export async function startRuntimeApi(events: RuntimeEvents): Promise<RuntimeApi
   }
 
   return {
+    token,
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     deliver({ requestId, functionArn, deadline, payload, clientContext }) {
       waiting!.writeHead(200, {

@@ -74,7 +74,7 @@ export function startDiscovery(lambda: LambdaClient, account: LocalAccount): Dis
       bootstrapServers: bootstrapServers(account.settings),
       ...clusterTrust(account, definition.eventSourceArn),
       invoke: (payload, functionName) => account.functions.invoke(functionName, payload),
-      awsEndpoints: { s3: objectStoreUrl(account.settings) },
+      awsEndpoints: { s3: objectStoreUrl(account.settings), key: account.key },
       readSecret: async (arn) => readSecret(account, arn),
       concurrency: concurrency.ReservedConcurrentExecutions ?? UNRESERVED_CONCURRENCY,
       onEvent: (event) => log(`${uuid} ${JSON.stringify(event)}`),

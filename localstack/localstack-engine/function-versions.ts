@@ -23,7 +23,10 @@ export type FunctionVersions = {
   stop(): Promise<void>
 }
 
-export type FunctionVersionsOptions = Pick<FunctionHostOptions, 'endpointUrl' | 'serviceUrls' | 'onLog' | 'idleMs'> & {
+export type FunctionVersionsOptions = Pick<
+  FunctionHostOptions,
+  'endpointUrl' | 'serviceUrls' | 'key' | 'onLog' | 'idleMs'
+> & {
   /** Variables as they are to be on this machine. Asked at the first event, when all they name is up. */
   localVariables: (variables: Record<string, string>) => Record<string, string>
 }
@@ -32,7 +35,7 @@ type Version = { definition: FunctionDefinition; since: Date; pool?: FunctionPoo
 
 /** Without versions yet. The processes end with this one, also when it is killed. */
 export function makeFunctionVersions(options: FunctionVersionsOptions): FunctionVersions {
-  const { endpointUrl, serviceUrls = {}, onLog, idleMs = 300_000 } = options
+  const { endpointUrl, serviceUrls = {}, key, onLog, idleMs = 300_000 } = options
   const versions = new Map<string, Version>()
   const guard = startOrphanGuard()
   const onProcesses = () => guard.hold([...versions.values()].flatMap(({ pool }) => pool?.activity.processes ?? []))
@@ -42,7 +45,7 @@ export function makeFunctionVersions(options: FunctionVersionsOptions): Function
     return new FunctionPool(
       { ...definition, environment },
       {
-        ...{ endpointUrl, serviceUrls, idleMs, onProcesses },
+        ...{ endpointUrl, serviceUrls, ...(key && { key }), idleMs, onProcesses },
         onLog: (line) => onLog(definition.name, line),
         onFree: () => undefined,
         unreservedConcurrency: UNLIMITED,

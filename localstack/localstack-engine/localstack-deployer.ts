@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { secretsOf } from '#localstack/assembly/existing-databases.ts'
-import { type LocalAccount, serviceUrls } from '#localstack/assembly/local-account.ts'
+import { CONNECT_SECRET, connectLogin, type LocalAccount, serviceUrls } from '#localstack/assembly/local-account.ts'
 import { localVariables } from '#localstack/assembly/stand-ins/functions.ts'
 import type { Deployer } from '#localstack/open-stack.ts'
 import type { RunningService } from '#localstack/servers/supervise.ts'
@@ -44,6 +44,7 @@ export function makeLocalStackDeployer(
   const standIns = makeStandInService(() => deployed!)
 
   return {
+    awsUrl: () => url,
     ports: [{ number: port, usedBy: 'LocalStack', variable: 'TIDEMARK_LOCALSTACK_PORT' }],
     functions: (host) => {
       versions = makeFunctionVersions({
@@ -105,10 +106,11 @@ async function allOrAbort<A, B>(
   return Promise.all(work)
 }
 
-async function createSecrets(url: string, { settings, stack }: LocalAccount): Promise<void> {
+async function createSecrets(url: string, { settings, stack, key }: LocalAccount): Promise<void> {
   const secrets = new SecretsManagerClient({ endpoint: url, region: stack.region, credentials: localCredentials })
   try {
-    for (const [Name, SecretString] of secretsOf(settings)) {
+    const values = [...secretsOf(settings), [CONNECT_SECRET, JSON.stringify(connectLogin(key))] as const]
+    for (const [Name, SecretString] of values) {
       await secrets.send(new CreateSecretCommand({ Name, SecretString })).catch((error: Error) => {
         // An attempt before this one has come so far.
         if (error.name !== 'ResourceExistsException') throw error

@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { basicAuthorization, type ConnectLogin } from '#adapters/connect/connect-api.ts'
+import { makePrivateDirectory, writePrivately } from '#localstack/private-file.ts'
 import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
 import { javaEnvironment, javaOptions, temporaryFiles } from './java-options.ts'
@@ -17,6 +18,8 @@ export type ConnectOptions = {
   environment: Record<string, string>
   /** Worker properties that win over the container's. */
   overrides: Record<string, string>
+  /** Name and password that its REST API asks for. */
+  login: ConnectLogin
   logFile: string
   guard: Guard
   signal: AbortSignal
@@ -61,16 +64,21 @@ export function workerProperties(environment: Readonly<Record<string, string>>):
 
 /** Starts the worker on 127.0.0.1; resolves once its REST API answers. Throws an Error with the last lines of its log. */
 export async function startConnect(options: ConnectOptions): Promise<RunningService> {
-  const { program, jars, directory, port, environment, overrides, logFile, guard, signal } = options
-  await mkdir(directory, { recursive: true })
+  const { program, jars, directory, port, environment, overrides, login, logFile, guard, signal } = options
+  await makePrivateDirectory(directory)
   const file = join(directory, 'connect.properties')
-  const properties = { ...workerProperties(environment), ...overrides, 'plugin.path': jars.pluginPath }
-  await writeFile(file, formatProperties(properties), { mode: 0o600 })
+  const properties = {
+    ...{ ...workerProperties(environment), ...overrides, 'plugin.path': jars.pluginPath },
+    // Connect runs any connector, which can name the worker's secrets: whoever reaches the port must not register one.
+    'rest.extension.classes': 'org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension',
+  }
+  await writePrivately(file, formatProperties(properties))
   const heapMb = Number(/-Xmx(\d+)m/.exec(environment['HEAP_OPTS'] ?? '')?.[1] ?? 512)
   const run = [
     ...javaOptions({ heapMb, youngMb: Math.floor(heapMb / 4), compiler: 'thorough' }),
     ...(await temporaryFiles(directory)),
     `-Dlog4j2.configurationFile=${log4j}`,
+    `-Djava.security.auth.login.config=${await writeLogin(directory, login)}`,
     '-cp',
     jars.classPath,
   ]
@@ -82,7 +90,7 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
       cwd: directory,
       env: { ...javaEnvironment(), ...environment },
     },
-    ready: () => answers(port),
+    ready: () => answers(port, login),
     readyWithinMs: 90_000,
     stopSignal: 'SIGTERM',
     // A worker that leaves its group in order takes longer; being killed is what it is built for.
@@ -93,10 +101,24 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
   })
 }
 
+/** Writes down whom the REST API lets in; gives the file that tells Java's login module. */
+async function writeLogin(directory: string, { username, password }: ConnectLogin): Promise<string> {
+  const users = join(directory, 'rest-users.properties')
+  await writePrivately(users, formatProperties({ [username]: password }))
+  const file = join(directory, 'rest-login.conf')
+  const loginModule = 'org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule'
+  await writePrivately(file, `KafkaConnect {\n  ${loginModule} required file="${users}";\n};\n`)
+  return file
+}
+
 /** Its REST API listens before the worker has joined its group: only then it takes connectors. */
-async function answers(port: number): Promise<boolean> {
+async function answers(port: number, login: ConnectLogin): Promise<boolean> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/connectors`, { signal: AbortSignal.timeout(2_000) })
+    const response = await fetch(`http://127.0.0.1:${port}/connectors`, {
+      signal: AbortSignal.timeout(2_000),
+      headers: { authorization: basicAuthorization(login) },
+    })
+    await response.body?.cancel()
     return response.ok
   } catch {
     return false

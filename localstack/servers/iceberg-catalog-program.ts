@@ -1,9 +1,11 @@
 import { basename, delimiter, join } from 'node:path'
 import { runToEnd } from './finished-process.ts'
 
-/** The catalog's main class: what Apache Iceberg has no program for that listens on loopback alone. */
-export const catalogSource = join(import.meta.dirname, '../iceberg-catalog/IcebergCatalog.java')
-export const catalogMainClass = basename(catalogSource, '.java')
+/** The catalog's main class, first, and what it is made of: Apache Iceberg has no program that listens on loopback alone. */
+export const catalogSources = ['IcebergCatalog.java', 'SignedRequests.java'].map((name) =>
+  join(import.meta.dirname, '../iceberg-catalog', name),
+)
+export const catalogMainClass = basename(catalogSources[0]!, '.java')
 
 /** Throws an Error that says what to install when `java` is of a runtime without a compiler. */
 export async function requireCompiler(java: string, env: NodeJS.ProcessEnv): Promise<void> {
@@ -22,7 +24,7 @@ export async function compileCatalog(
   const compiler = ['-m', 'jdk.compiler/com.sun.tools.javac.Main']
   // Not --release: it needs a file that some JDKs put in a package of its own.
   const options = ['-source', '17', '-target', '17', '-Xlint:none', '-proc:none', '-encoding', 'UTF-8']
-  const files = ['-cp', jars.join(delimiter), '-d', target, catalogSource]
+  const files = ['-cp', jars.join(delimiter), '-d', target, ...catalogSources]
   const { code, output } = await runToEnd(java, [...compiler, ...options, ...files], { env })
-  if (code !== 0) throw new Error(`${basename(catalogSource)} could not be compiled: ${output.trim()}`)
+  if (code !== 0) throw new Error(`${catalogMainClass}.java could not be compiled: ${output.trim()}`)
 }

@@ -1,5 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
+import type { SigningKey } from '#localstack/stack-key.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
 import { eventually } from '#test-support/eventually.ts'
 
@@ -29,7 +31,7 @@ afterAll(() => servers?.stop())
 async function call(method: string, path: string, body?: unknown): Promise<{ status: number; body: Answer }> {
   const response = await fetch(`${servers.catalogEndpoint}${path}`, {
     method,
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${servers.key.token}` },
     ...(body !== undefined && { body: JSON.stringify(body) }),
   })
   return { status: response.status, body: (await response.json()) as Answer }
@@ -154,4 +156,47 @@ test('a table without a location lies in the bucket, one with a location where i
 
   expect(location).toMatch(new RegExp(`^s3://${servers.bucket}/tidemark/t_`))
   expect(placed.body.metadata?.location).toBe(place)
+})
+
+describe('who does not show the stack’s key', () => {
+  const statusOf = async (method: string, path: string, headers: Record<string, string>, body?: string) =>
+    (await fetch(`${servers.catalogEndpoint}${path}`, { method, headers, ...(body !== undefined && { body }) })).status
+
+  test.each([
+    ['nothing', {}],
+    ['what a browser sends for a web page', { 'content-type': 'text/plain', origin: 'https://example.org' }],
+    ['another token', { authorization: 'Bearer another' }],
+    ['an empty signature', { authorization: 'AWS4-HMAC-SHA256 Credential=, SignedHeaders=, Signature=' }],
+  ])('renames and reads nothing: %s', async (_, headers) => {
+    const { path } = await createTable()
+    const name = path.split('/').at(-1)!
+    const source = { namespace: ['tidemark'], name }
+    const rename = JSON.stringify({ source, destination: { ...source, name: `${name}_away` } })
+
+    const answers = [
+      await statusOf('POST', '/v1/tables/rename', headers, rename),
+      await statusOf('POST', '/v1/namespaces', headers, '{"namespace":["theirs"]}'),
+      await statusOf('GET', '/v1/config', headers),
+      await statusOf('GET', path, headers),
+    ]
+
+    expect(answers).toEqual([401, 401, 401, 401])
+    expect((await call('GET', path)).status).toBe(200)
+  })
+
+  test('is let in by a signature of the request, and of no other', async () => {
+    const { path } = await createTable()
+    const url = new URL(`${servers.catalogEndpoint}${path}?snapshots=all&a=b%20c`)
+    const sign = (credentials: SigningKey, method = 'GET') =>
+      makeRequestSigner({ service: 's3tables', region: 'us-east-1', credentials })({
+        ...{ method, url, headers: {}, body: undefined },
+      })
+    const ask = async (headers: Record<string, string>) => (await fetch(url, { headers })).status
+
+    const signed = await ask(await sign(servers.key))
+    const otherSecret = await ask(await sign({ ...servers.key, secretAccessKey: 'guessed' }))
+    const otherMethod = await ask(await sign(servers.key, 'DELETE'))
+
+    expect([signed, otherSecret, otherMethod]).toEqual([200, 401, 401])
+  })
 })

@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makePrivateDirectory, writePrivately } from '#localstack/private-file.ts'
+import type { StackKey } from '#localstack/stack-key.ts'
 import type { Guard } from './guard.ts'
 import { catalogMainClass } from './iceberg-catalog-program.ts'
 import type { Jars } from './jars.ts'
@@ -20,6 +21,8 @@ export type IcebergCatalogOptions = {
   /** Bucket of tables that are created without a location. */
   bucket: string
   region: string
+  /** What every request is signed with, or shows as its bearer token; and what the object store is asked with. */
+  key: StackKey
   logFile: string
   guard: Guard
   signal: AbortSignal
@@ -36,10 +39,13 @@ const SIZING: JavaSizing = { heapMb: 96, youngMb: 32, compiler: 'quick' }
  * requirements do not hold is answered with 409. Throws an Error with the last lines of its log.
  */
 export async function startIcebergCatalog(options: IcebergCatalogOptions): Promise<RunningService> {
-  const { program, jars, directory, port, logFile, guard, signal } = options
-  await mkdir(directory, { recursive: true })
+  const { program, jars, directory, port, key, logFile, guard, signal } = options
+  await makePrivateDirectory(directory)
   const file = join(directory, 'iceberg-catalog.properties')
-  await writeFile(file, formatProperties({ port, ...catalogProperties(options) }))
+  await writePrivately(
+    file,
+    formatProperties({ port: String(port), ...keyProperties(key), ...catalogProperties(options) }),
+  )
   const run = [
     ...javaOptions(SIZING),
     ...(await temporaryFiles(directory)),
@@ -60,7 +66,20 @@ export async function startIcebergCatalog(options: IcebergCatalogOptions): Promi
   })
 }
 
-function catalogProperties({ directory, objectStore, bucket, region }: IcebergCatalogOptions): Record<string, string> {
+/** The main class takes them out before JdbcCatalog sees the rest. */
+const keyProperties = ({ accessKeyId, secretAccessKey, token }: StackKey): Record<string, string> => ({
+  'access-key-id': accessKeyId,
+  'secret-access-key': secretAccessKey,
+  token,
+})
+
+function catalogProperties({
+  directory,
+  objectStore,
+  bucket,
+  region,
+  key,
+}: IcebergCatalogOptions): Record<string, string> {
   return {
     // A commit that was answered is on the disk, also when the machine stops.
     uri: `jdbc:sqlite:${join(directory, 'catalog.sqlite')}?journal_mode=WAL&synchronous=FULL`,
@@ -73,8 +92,8 @@ function catalogProperties({ directory, objectStore, bucket, region }: IcebergCa
     's3.client-factory-impl': 'org.apache.iceberg.aws.s3.DefaultS3FileIOAwsClientFactory',
     's3.endpoint': objectStore,
     's3.path-style-access': 'true',
-    's3.access-key-id': 'local',
-    's3.secret-access-key': 'local',
+    's3.access-key-id': key.accessKeyId,
+    's3.secret-access-key': key.secretAccessKey,
     'client.region': region,
     // Otherwise a commit that finds the store away goes on for minutes after its caller has given up.
     's3.retry.num-retries': '1',
@@ -85,11 +104,12 @@ function catalogProperties({ directory, objectStore, bucket, region }: IcebergCa
   }
 }
 
+/** That it refuses who shows no key is an answer. */
 async function answers(port: number): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/iceberg/v1/config`, { signal: AbortSignal.timeout(2_000) })
     await response.body?.cancel()
-    return response.ok
+    return response.status === 401
   } catch {
     return false
   }

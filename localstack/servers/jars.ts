@@ -4,7 +4,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { runToEnd } from './finished-process.ts'
-import { catalogSource, compileCatalog, requireCompiler } from './iceberg-catalog-program.ts'
+import { catalogSources, compileCatalog, requireCompiler } from './iceberg-catalog-program.ts'
 import { findJava, findMaven } from './java.ts'
 
 /** The committed list, as `sha256sum` writes it; each server's jars in a folder of their own. */
@@ -44,7 +44,7 @@ export async function prepareJars(options: JarOptions): Promise<Jars> {
   const list = await readFile(checksumFile, 'utf8')
   const checksums = parseChecksums(list)
   const content = createHash('sha256').update(list)
-  for (const file of [correction, catalogSource]) content.update(await readFile(file))
+  for (const file of [correction, ...catalogSources]) content.update(await readFile(file))
   const home = join(options.directory, content.digest('hex').slice(0, 12))
   const jars = describe(home, checksums)
   if ((await firstDifference(join(home, 'lib'), checksums)) === undefined) return jars

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises'
 import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
+import { makePrivateDirectory } from '#localstack/private-file.ts'
 import {
   BROKER_SUBJECT,
   type BrokerListener,
@@ -51,7 +51,7 @@ async function startNode(node: BrokerNode, options: KafkaClusterOptions): Promis
   const { nodes, security, directory, logFile, properties, ...shared } = options
   const name = brokerName(node, nodes)
   const place = directory(name)
-  await mkdir(place, { recursive: true })
+  await makePrivateDirectory(place)
   const listeners = listenersOf(node, security)
   return startKafka({
     ...shared,

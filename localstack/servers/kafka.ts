@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Admin } from '@platformatic/kafka'
 import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
+import { makePrivateDirectory } from '#localstack/private-file.ts'
 import { type BrokerUser, scramOptions } from './broker-listeners.ts'
 import { runToEnd } from './finished-process.ts'
 import type { Guard } from './guard.ts'
@@ -44,7 +45,7 @@ const log4j = join(import.meta.dirname, 'log4j2.yaml')
 /** Starts the broker on 127.0.0.1; resolves once it answers. Throws an Error with the last lines of its log. */
 export async function startKafka(options: KafkaOptions): Promise<RunningService> {
   const { name, program, jars, directory, port, properties, logFile, guard, signal, access = {} } = options
-  await mkdir(directory, { recursive: true })
+  await makePrivateDirectory(directory)
   const data = join(directory, 'data')
   const file = join(directory, 'server.properties')
   await writeFile(file, formatProperties({ ...properties, 'log.dirs': data }), { mode: 0o600 })

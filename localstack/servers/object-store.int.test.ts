@@ -6,7 +6,9 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { HttpRequest } from '@smithy/types'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { makeObjectStore } from '#adapters/object-store/object-store.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
 import { eventually } from '#test-support/eventually.ts'
 
@@ -18,8 +20,8 @@ beforeAll(async () => {
   // As a function has it: nothing but variables of AWS's own.
   vi.stubEnv('AWS_ENDPOINT_URL_S3', servers.s3Endpoint)
   vi.stubEnv('AWS_REGION', 'us-east-1')
-  vi.stubEnv('AWS_ACCESS_KEY_ID', 'local')
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'local')
+  vi.stubEnv('AWS_ACCESS_KEY_ID', servers.key.accessKeyId)
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', servers.key.secretAccessKey)
   s3 = new S3Client({ maxAttempts: 1 })
 })
 afterAll(async () => {
@@ -27,6 +29,9 @@ afterAll(async () => {
   s3?.destroy()
   await servers?.stop()
 })
+
+/** Sends requests as they are. */
+const unsigned = { sign: async (request: HttpRequest) => request }
 
 const put = (key: string, body: Uint8Array | string) =>
   s3.send(new PutObjectCommand({ Bucket: servers.bucket, Key: key, Body: body, IfNoneMatch: '*' }))
@@ -105,4 +110,37 @@ test('after a kill -9 every object that was acknowledged is there, and what has 
   expect(listed).toEqual(expect.arrayContaining(written))
   const underTheirKeys = listed.filter((key) => /^kill\/\d+-\d+$/.test(key))
   for (const key of underTheirKeys) expect((await get(key)).equals(bytes), key).toBe(true)
+})
+
+test.each([
+  ['does not sign', undefined],
+  ['signs with another key', { accessKeyId: 'local', secretAccessKey: 'local' }],
+])('whoever %s reads, lists and writes nothing', async (_, credentials) => {
+  await put('private/object', 'content').catch(() => undefined)
+  const other = new S3Client({ maxAttempts: 1, ...(credentials ? { credentials } : { signer: unsigned }) })
+  onTestFinished(() => other.destroy())
+  const place = { Bucket: servers.bucket, Key: 'private/object' }
+
+  const outcomes = await Promise.allSettled([
+    other.send(new GetObjectCommand(place)),
+    other.send(new ListObjectsV2Command({ Bucket: servers.bucket })),
+    other.send(new PutObjectCommand({ ...place, Body: 'theirs' })),
+    other.send(new DeleteObjectsCommand({ Bucket: servers.bucket, Delete: { Objects: [{ Key: place.Key }] } })),
+  ])
+
+  const told = outcomes.map((each) => (each.status === 'rejected' ? each.reason.$metadata.httpStatusCode : 200))
+  expect(told.every((status) => status === 403 || status === 400)).toBe(true)
+  expect(String(await get('private/object'))).toBe('content')
+})
+
+test('objects as large as the archive writes them are written side by side', async () => {
+  const bytes = randomBytes(72 << 20)
+
+  const store = makeObjectStore(s3)
+  const urls = ['one', 'another', 'third'].map((name) => `s3://${servers.bucket}/large/${name}`)
+
+  const outcomes = await Promise.all(urls.map((url) => store.put(url, bytes)))
+
+  expect(outcomes).toEqual(['stored', 'stored', 'stored'])
+  expect((await get('large/third')).equals(bytes)).toBe(true)
 })

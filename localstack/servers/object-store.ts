@@ -1,5 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { makePrivateDirectory, writePrivately } from '#localstack/private-file.ts'
+import type { SigningKey } from '#localstack/stack-key.ts'
 import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from './java-options.ts'
@@ -14,31 +16,41 @@ export type ObjectStoreOptions = {
   /** Data, kept between runs. */
   directory: string
   port: number
+  /** What every request is signed with. */
+  key: SigningKey
   logFile: string
   guard: Guard
   signal: AbortSignal
 }
 
-/** Bytes pass through it. */
-const SIZING: JavaSizing = { heapMb: 64, youngMb: 24, compiler: 'quick' }
+/** Bytes pass through it, but for those of a write whose signature says what they hash to: those are held. */
+const SIZING: JavaSizing = { heapMb: 128, youngMb: 24, compiler: 'quick' }
+
+/** Larger ones are refused: several at once would not fit into the heap. A body that is not signed may have any size. */
+const LARGEST_SIGNED_BODY = 16 << 20
 
 /**
- * Starts it on 127.0.0.1; resolves once it answers. It takes any credentials and has no buckets at first. `If-None-Match: *`
+ * Starts it on 127.0.0.1; resolves once it answers. It takes what is signed with the key, and has no buckets at
+ * first. `If-None-Match: *`
  * is atomic, `If-Match` is not. What a kill -9 interrupts stays as `<key>-<uuid>`; under its own key an object is whole.
  * Throws an Error with the last lines of its log.
  */
 export async function startObjectStore(options: ObjectStoreOptions): Promise<RunningService> {
-  const { program, jars, directory, port, logFile, guard, signal } = options
+  const { program, jars, directory, port, key, logFile, guard, signal } = options
   const data = join(directory, 'data')
-  await mkdir(data, { recursive: true })
+  await makePrivateDirectory(directory)
+  await makePrivateDirectory(data)
   const file = join(directory, 'object-store.properties')
   const properties = {
     's3proxy.endpoint': url(port),
-    's3proxy.authorization': 'none',
+    's3proxy.authorization': 'aws-v4',
+    's3proxy.identity': key.accessKeyId,
+    's3proxy.credential': key.secretAccessKey,
+    's3proxy.v4-max-non-chunked-request-size': String(LARGEST_SIGNED_BODY),
     'jclouds.provider': 'filesystem-nio2',
     'jclouds.filesystem.basedir': data,
   }
-  await writeFile(file, formatProperties(properties))
+  await writePrivately(file, formatProperties(properties))
   const run = [
     ...javaOptions(SIZING),
     ...(await temporaryFiles(directory)),
@@ -65,18 +77,27 @@ export async function startObjectStore(options: ObjectStoreOptions): Promise<Run
 }
 
 /** Creates the bucket unless it is there. Throws an Error with the store's answer when it cannot. */
-export async function ensureBucket(port: number, bucket: string): Promise<void> {
-  const response = await fetch(`${url(port)}/${bucket}`, { method: 'PUT', signal: AbortSignal.timeout(10_000) })
-  const answer = await response.text()
-  if (response.ok || answer.includes('<Code>BucketAlreadyOwnedByYou</Code>')) return
-  throw new Error(`the object store did not create the bucket ${bucket}: ${response.status} ${answer}`)
+export async function ensureBucket(port: number, bucket: string, key: SigningKey): Promise<void> {
+  const client = new S3Client({
+    ...{ endpoint: url(port), region: 'us-east-1', forcePathStyle: true, credentials: { ...key } },
+  })
+  try {
+    await client.send(new CreateBucketCommand({ Bucket: bucket }), { abortSignal: AbortSignal.timeout(10_000) })
+  } catch (cause) {
+    if (cause instanceof BucketAlreadyOwnedByYou) return
+    const { name, message } = cause as Error
+    throw new Error(`the object store did not create the bucket ${bucket}: ${name} ${message}`, { cause })
+  } finally {
+    client.destroy()
+  }
 }
 
+/** That it refuses who does not sign is an answer. */
 async function answers(port: number): Promise<boolean> {
   try {
     const response = await fetch(url(port), { signal: AbortSignal.timeout(2_000) })
     await response.body?.cancel()
-    return response.ok
+    return response.status === 403
   } catch {
     return false
   }

@@ -2,6 +2,7 @@ import { chmod, chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import pg from 'pg'
 import { formatDatabaseUrl } from '#localstack/database-url.ts'
+import { makeDirectoryOnTheWay } from '#localstack/private-file.ts'
 import { runToEnd } from './finished-process.ts'
 import type { Guard } from './guard.ts'
 import { findPostgres, type PostgresPrograms } from './postgres-programs.ts'
@@ -27,7 +28,7 @@ export type PostgresOptions = {
 /** Starts the server on 127.0.0.1 and makes its database. Throws an Error that says what to do. */
 export async function startPostgres(options: PostgresOptions): Promise<RunningService> {
   const { name, directory, port, administrator, logFile, guard, signal } = options
-  await mkdir(directory, { recursive: true })
+  await makeDirectoryOnTheWay(directory)
   const programs = await findPostgres([directory])
   const data = join(directory, 'data')
   if (!(await exists(data))) await initialize(data, options, programs)

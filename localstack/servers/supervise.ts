@@ -131,9 +131,9 @@ async function bringUp(service: Service, health: ServiceHealth, signal: AbortSig
 /** In a session of its own, so that Ctrl-C in the terminal reaches the engine alone. */
 function launch({ command, logFile, guard }: Service): ChildProcess {
   const { file, args, ...options } = command
-  const log = openSync(logFile, 'a')
+  const log = openSync(logFile, 'a', 0o600)
   try {
-    const child = spawn(file, args, { ...options, detached: true, stdio: ['ignore', log, log] })
+    const child = privately(() => spawn(file, args, { ...options, detached: true, stdio: ['ignore', log, log] }))
     const { pid } = child
     if (pid !== undefined) {
       guard.watch(pid)
@@ -142,6 +142,16 @@ function launch({ command, logFile, guard }: Service): ChildProcess {
     return child
   } finally {
     closeSync(log)
+  }
+}
+
+/** What a server writes is its user's alone: a process takes its mask of rights from the one that starts it. */
+function privately<T>(start: () => T): T {
+  const usual = process.umask(0o077)
+  try {
+    return start()
+  } finally {
+    process.umask(usual)
   }
 }
 

@@ -4,6 +4,7 @@ import type { MSKEvent, MSKRecord } from 'aws-lambda'
 import type pg from 'pg'
 import { type ArchivePlace, archiveTableName, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
 import { makeRestCatalog, type RestCatalog } from '#adapters/iceberg/rest-catalog.ts'
+import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
@@ -24,10 +25,13 @@ export type ArchiveRun = {
 
 /** Wires them; `place` and `database` are the test's own. */
 export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place: ArchivePlace): ArchiveRun {
-  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  const credentials = { ...servers.key }
   const client = new S3Client({ endpoint: servers.s3Endpoint, region: 'us-east-1', credentials, maxAttempts: 2 })
   const store = makeObjectStore(client)
-  const catalog = makeRestCatalog({ endpoint: servers.catalogEndpoint, timeoutMs: 5_000, retryAfterMs: [100, 300] })
+  const catalog = makeRestCatalog({
+    ...{ endpoint: servers.catalogEndpoint, timeoutMs: 5_000, retryAfterMs: [100, 300] },
+    sign: makeRequestSigner({ service: 's3tables', region: 'us-east-1', credentials }),
+  })
   const archive = makeDelivery({
     topics: new Map([
       ['changes', 'contiguous'],

@@ -11,14 +11,16 @@ connection = duckdb.connect(config={"extension_directory": str(Path(sys.prefix) 
 connection.execute("set autoinstall_known_extensions = false; set timezone = 'UTC'; set threads = 2")
 connection.execute("load httpfs; load avro; load iceberg")
 store = request["s3Endpoint"].removeprefix("http://")
+key = request["credentials"]
 connection.execute(
-    f"create secret (type s3, key_id 'local', secret 'local', region 'us-east-1', endpoint '{store}', "
-    "url_style 'path', use_ssl false)"
+    f"create secret (type s3, key_id '{key['accessKeyId']}', secret '{key['secretAccessKey']}', region 'us-east-1', "
+    f"endpoint '{store}', url_style 'path', use_ssl false)"
 )
+connection.execute(f"create secret catalog (type iceberg, token '{request['token']}')")
 # Read only: it writes manifests that ClickHouse misreads.
 connection.execute(
     f"attach '{request['warehouse']}' as archive (type iceberg, endpoint '{request['catalogEndpoint']}', "
-    "authorization_type 'none', access_delegation_mode 'none', read_only)"
+    "secret catalog, access_delegation_mode 'none', read_only)"
 )
 
 

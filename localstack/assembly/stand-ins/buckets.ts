@@ -21,7 +21,7 @@ export const bucket = makeStandIn({
     const ref = BucketName ?? `${account.stack.name}-${id}`.toLowerCase().slice(0, 63)
     if (account.purpose === 'run') {
       await objectStore(account)
-      await ensureBucket(account.settings.objectStorePort, ref)
+      await ensureBucket(account.settings.objectStorePort, ref, account.key)
     }
     return { ref, attributes: { Arn: `arn:aws:s3:::${ref}` } }
   },

@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { makePrivateDirectory } from '#localstack/private-file.ts'
 import { startConnect } from '#localstack/servers/connect.ts'
 import { secretValue } from '../dynamic-reference.ts'
-import { arn } from '../local-account.ts'
+import { arn, connectLogin } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
 import { makeStandIn, number } from '../stand-in.ts'
 
@@ -62,7 +62,7 @@ export const service = makeStandIn({
   bringUp: async (id, { TaskDefinition }, account) => {
     const { settings, stack, containers, workers, step, guard, signal } = account
     const logs = join(settings.directory, 'logs')
-    await mkdir(logs, { recursive: true })
+    await makePrivateDirectory(logs)
     const started = await step('connect', async () =>
       startConnect({
         guard,
@@ -71,6 +71,7 @@ export const service = makeStandIn({
         directory: join(settings.directory, 'connect'),
         port: settings.connectPort,
         environment: containers.get(TaskDefinition)!,
+        login: connectLogin(account.key),
         overrides: localOverrides['AWS::ECS::Service'](settings),
         logFile: join(logs, 'connect.log'),
       }),

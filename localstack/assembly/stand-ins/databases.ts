@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { makePrivateDirectory } from '#localstack/private-file.ts'
 import { startPostgres } from '#localstack/servers/postgres.ts'
 import type { LocalAccount } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
@@ -51,7 +51,7 @@ export const dbInstance = makeStandIn({
     const port = databasePort(id, account)
     const name = `postgres ${database}`
     const logs = join(settings.directory, 'logs')
-    await mkdir(logs, { recursive: true })
+    await makePrivateDirectory(logs)
     const service = await step(name, () =>
       startPostgres({
         guard,

@@ -21,7 +21,7 @@ export const eventSourceMapping: StandIn = {
       bootstrapServers: bootstrapServers(account.settings),
       ...clusterTrust(account, definition.eventSourceArn),
       invoke: (payload, functionName) => account.functions.invoke(functionName, payload),
-      awsEndpoints: { s3: objectStoreUrl(account.settings) },
+      awsEndpoints: { s3: objectStoreUrl(account.settings), key: account.key },
       readSecret: async (arn) => readSecret(account, arn),
       concurrency: concurrencyOf(definition.functionName, account),
       onEvent: (event) =>

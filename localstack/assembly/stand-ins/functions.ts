@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { nodeRuntimes } from '#localstack/lambda-host/function-definition.ts'
-import { arn, type LocalAccount } from '../local-account.ts'
+import { arn, CONNECT_SECRET, type LocalAccount } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
 import { makeStandIn, number } from '../stand-in.ts'
 
@@ -51,7 +51,12 @@ export function localVariables(
   variables: Record<string, string>,
   { settings, addresses }: Pick<LocalAccount, 'settings' | 'addresses'>,
 ): Record<string, string> {
-  return { ...onLoopback(variables, addresses), ...localOverrides['AWS::Lambda::Function'](settings) }
+  return {
+    ...onLoopback(variables, addresses),
+    // By name, so that who looks at the function's variables does not see the password.
+    ...(variables['CONNECT_URL'] && { CONNECT_SECRET_ARN: CONNECT_SECRET }),
+    ...localOverrides['AWS::Lambda::Function'](settings),
+  }
 }
 
 /** Variables in which names of the network have become what they stand for here. */

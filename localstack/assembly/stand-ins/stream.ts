@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { makePrivateDirectory } from '#localstack/private-file.ts'
 import { brokerNodes } from '#localstack/servers/broker-nodes.ts'
 import { administratorAccess, startKafkaCluster } from '#localstack/servers/kafka-cluster.ts'
 import { parseProperties } from '#localstack/servers/properties-file.ts'
@@ -60,7 +60,7 @@ export const cluster = makeStandIn({
     }
     const security = 'Sasl' in ClientAuthentication ? await openSecurity(account) : undefined
     const logs = join(settings.directory, 'logs')
-    await mkdir(logs, { recursive: true })
+    await makePrivateDirectory(logs)
     const started = await step('kafka', async () =>
       startKafkaCluster({
         guard,

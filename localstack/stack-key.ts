@@ -1,0 +1,26 @@
+import type { SecretStore } from './assembly/secret-store.ts'
+
+/** What AWS's clients sign with. */
+export type SigningKey = { accessKeyId: string; secretAccessKey: string }
+
+/** What the servers of one stack ask their clients for: generated at its first start, and another one for every stack. */
+export type StackKey = SigningKey & {
+  /** What is sent as it is: the Iceberg catalog's bearer token, and the password of Connect's user. */
+  token: string
+}
+
+/** The user that Connect's REST API knows. */
+export const CONNECT_USER = 'tidemark'
+
+const letters = { ExcludePunctuation: true }
+
+/** The key of the stack whose secrets these are; made and stored the first time. */
+export async function openStackKey({ generated }: Pick<SecretStore, 'generated'>): Promise<StackKey> {
+  const upperCase = { ...letters, ExcludeLowercase: true }
+  return {
+    // As long as AWS's own, and none of the beginnings that say what kind of key it is.
+    accessKeyId: `TIDEMARK${await generated('stack-access-key-id', { ...upperCase, PasswordLength: 12 })}`,
+    secretAccessKey: await generated('stack-secret-access-key', { ...letters, PasswordLength: 40 }),
+    token: await generated('stack-token', { ...letters, PasswordLength: 40 }),
+  }
+}

@@ -1,0 +1,42 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Settings } from '#localstack/settings.ts'
+import { LOOPBACK, openPortsOf } from './open-ports.ts'
+import { kindOf, type PortKind, trespass } from './port-probes.ts'
+
+/**
+ * Tries each port that this process and its children listen on as a web page, or another user of the machine, could. Gives
+ * the kinds of ports there are, and in words what should not be: a port nobody has thought of, or one that let a stranger in.
+ */
+export async function tryEveryPort(settings: Settings): Promise<{ kinds: PortKind[]; faults: string[] }> {
+  const ports = (await openPortsOf(process.pid)).map((open) => ({ ...open, kind: kindOf(open, settings) }))
+  const faults: string[] = []
+  for (const { port, address, kind, command } of ports) {
+    // Of IPv6, the end of an address that stands for one of IPv4.
+    if (!address.endsWith(LOOPBACK)) faults.push(`port ${port} listens on ${address}, not on loopback: ${command}`)
+    if (kind === 'unknown') faults.push(`port ${port} is none whose callers are known to be checked: ${command}`)
+    else faults.push(...(await trespass(port, kind)))
+  }
+  return { kinds: [...new Set(ports.map(({ kind }) => kind))].toSorted(), faults }
+}
+
+/** Files of a stack's directory that other users of the machine may read, but for what is made of the code alone. */
+export async function readableByOthers(directory: string): Promise<string[]> {
+  const readable: string[] = []
+  for (const entry of await readdir(directory, { withFileTypes: true, recursive: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (!entry.isFile() || /\/(cdk\.out|node-compile-cache)\//.test(path)) continue
+    // What a server has removed meanwhile nobody reads.
+    const mode = (await stat(path).catch(() => undefined))?.mode ?? 0
+    if ((mode & 0o044) !== 0 && (await isReachable(path, directory))) readable.push(path)
+  }
+  return readable
+}
+
+/** Whether others may enter every directory on the way. */
+async function isReachable(path: string, root: string): Promise<boolean> {
+  for (let each = join(path, '..'); each.length >= root.length; each = join(each, '..')) {
+    if (((await stat(each)).mode & 0o011) === 0) return false
+  }
+  return true
+}
