@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import pg from 'pg'
+import type pg from 'pg'
+import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run accept -- <schema.table> [--wait SECONDS] [--json]
@@ -40,7 +41,7 @@ async function accept(argv: string[]): Promise<number> {
   if (table === undefined) throw new Error(`Which table? ${help}`)
   const seconds = Number(values.wait)
   if (!(seconds >= 0)) throw new Error(`--wait ${values.wait} is not a number of seconds`)
-  const client = new pg.Client({ connectionString: values.target ?? (await requireEngine()).endpoints.target })
+  const client = clientOfUrl(values.target ?? (await requireEngine()).endpoints.target, 'tidemark-accept')
   await client.connect()
   try {
     const { rows } = await client.query<{ said: string }>('select tidemark.accept($1) as said', [table])

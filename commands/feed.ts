@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import pg from 'pg'
+import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 import { feedTrips, loadTrips, prepareTaxiTables } from './feed/taxi-feed.ts'
 import { requireEngine } from './running/running-engine.ts'
 import { makeProgressLine } from './terminal/progress-line.ts'
@@ -29,7 +29,7 @@ export async function main(argv: string[]): Promise<number> {
   }
   const rows = wholeNumber('--rows', values.rows)
   const perSecond = wholeNumber('--rate', values.rate) || Infinity
-  const client = new pg.Client({ connectionString: values.source ?? (await requireEngine()).endpoints.source })
+  const client = clientOfUrl(values.source ?? (await requireEngine()).endpoints.source, 'tidemark-feed')
   const interrupt = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupt.abort())
   const progress = makeProgressLine()

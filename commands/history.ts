@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
-import pg from 'pg'
+import type pg from 'pg'
+import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 import { describeChanges, listAsJson, listChanges } from './history/change-listing.ts'
 import { requireEngine } from './running/running-engine.ts'
 
@@ -50,7 +51,7 @@ async function history(argv: string[]): Promise<number> {
   if (table === undefined) throw new Error(`Which table? ${help}`)
   if (rest.length > 0) throw new Error(`The key must be one argument: put it in quotes. Left over: ${rest.join(' ')}`)
   const isSetting = values.on || values.off || values.retention !== undefined
-  const client = new pg.Client({ connectionString: values.target ?? (await defaultTarget(isSetting)) })
+  const client = clientOfUrl(values.target ?? (await defaultTarget(isSetting)), 'tidemark-history')
   await client.connect()
   try {
     await (isSetting ? set(client, table, values) : show(client, table, key ?? null, values))

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
-import pg from 'pg'
+import type pg from 'pg'
+import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 import { describeInspection } from './preflight/inspection-report.ts'
 import { inspectSource } from './preflight/source-inspection.ts'
 
@@ -49,11 +50,7 @@ async function preflight(argv: string[]): Promise<number> {
 }
 
 async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'tidemark-preflight',
-    connectionTimeoutMillis: 10_000,
-  })
+  const client = clientOfUrl(url, 'tidemark-preflight', { connectionTimeoutMillis: 10_000 })
   try {
     await client.connect()
     return client

@@ -1,7 +1,8 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Comparison, compareDatabases } from '#commands/compare/compare-databases.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import type { TestDatabase } from '#test-support/database.ts'
+import { createHostileDatabase, soundUrl } from '#test-support/hostile-settings.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { type CorpusType, readCorpus, readTypeDefinitions } from '#test-support/type-corpus/corpus.ts'
 import {
@@ -25,13 +26,15 @@ const keyed = new Set<CorpusType>()
 const isCarried = (of: CorpusType) => conditions.get(of)?.refusal === undefined
 
 let source: TestDatabase
+let target: TestDatabase
 let session: pg.Client
 let pipeline: TestPipeline
 let comparison: Comparison
 
 beforeAll(async () => {
-  source = await createDatabase('empty')
-  session = new pg.Client({ connectionString: source.url })
+  source = await createHostileDatabase('source')
+  target = await createHostileDatabase('target')
+  session = new pg.Client({ connectionString: soundUrl(source.url) })
   await session.connect()
   await prepareTypeRules(session)
   await inTransaction(async () => {
@@ -46,9 +49,8 @@ beforeAll(async () => {
       if (!(await fillKeyTable(session, of))) keyed.delete(of)
     }
   })
-  const url = new URL(source.url)
-  url.password ||= 'any'
-  pipeline = await startPipeline({ sourceUrl: url.href })
+  const [sourceUrl, targetUrl] = [source, target].map((database) => withPassword(database.url)) as [string, string]
+  pipeline = await startPipeline({ sourceUrl, targetUrl })
   await inTransaction(async () => {
     for (const of of corpus.filter(isCarried)) await changeTypeTable(session, of)
     for (const of of corpus.filter((of) => isCarried(of) && keyed.has(of))) await changeKeyTable(session, of)
@@ -64,7 +66,14 @@ afterAll(async () => {
   await session?.end()
   await pipeline?.stop()
   await source?.drop()
+  await target?.drop()
 })
+
+function withPassword(text: string): string {
+  const url = new URL(text)
+  url.password ||= 'any'
+  return url.href
+}
 
 test('every value arrives as it is, or its table is refused or stopped', () => {
   const unequal = comparison.tables.filter(

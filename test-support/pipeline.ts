@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
+import { urlConfiguration } from '#adapters/postgres/client-of-url.ts'
 import { type Comparison, compareDatabases } from '#commands/compare/compare-databases.ts'
 import { type Engine, startEngine } from '#localstack/engine.ts'
 import type { Settings } from '#localstack/settings.ts'
@@ -38,8 +39,8 @@ export async function startPipeline(
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-pipeline-'))
   const settings: Settings = { directory, ...(await freePorts()), ...existing }
   const engine = await startEngine({ settings, onProgress: () => undefined, onLog })
-  const source = lastingPool({ connectionString: engine.endpoints.source, max: 4 })
-  const target = lastingPool({ connectionString: engine.endpoints.target, max: 4 })
+  const source = lastingPool({ ...urlConfiguration(engine.endpoints.source, 'test'), max: 4 })
+  const target = lastingPool({ ...urlConfiguration(engine.endpoints.target, 'test'), max: 4 })
   return {
     engine,
     settings,

@@ -1,4 +1,5 @@
 import type { ClientBase, Pool } from 'pg'
+import { FUNCTION_SETTINGS } from './unfixed-functions.ts'
 
 /** Schemas of ours and of the user. */
 const OURS = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`
@@ -11,6 +12,10 @@ const PRIVILEGES = (object: string, acl: string) => `
      where e.grantee <> ${object}
      group by e.grantee
    ) a)`
+
+const FIXED_SETTINGS = `^ SET (${FUNCTION_SETTINGS.filter((setting) => !setting.startsWith('search_path'))
+  .map((setting) => `"?${setting.replace('=', `"? TO '?`)}'?`)
+  .join('|')})\n`
 
 /** Each query gives the objects of one kind as text, in a fixed order. */
 const KINDS = [
@@ -46,7 +51,8 @@ const KINDS = [
       || coalesce(${PRIVILEGES('c.relowner', 'c.relacl')}, '')
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'v' and ${OURS} order by n.nspname, c.relname`,
-  `select rtrim(pg_get_functiondef(p.oid), E'\\n') || format(E'\\n-- owned by %s', p.proowner::regrole)
+  // Without the settings that every function has (fix_settings), which a test of their own looks at.
+  `select regexp_replace(rtrim(pg_get_functiondef(p.oid), E'\\n'), $1, '', 'gn') || format(E'\\n-- owned by %s', p.proowner::regrole)
       || coalesce(${PRIVILEGES('p.proowner', "coalesce(p.proacl, acldefault('f', p.proowner))")}, '')
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where ${OURS} order by n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)`,
@@ -67,7 +73,8 @@ export async function dumpSchema(database: ClientBase | Pool): Promise<string> {
     '-- The result of the migrations, written by `npm run schema`. For reading: it is not applied.',
   ]
   for (const kind of KINDS) {
-    const { rows } = await database.query({ text: kind, rowMode: 'array' })
+    const values = kind.includes('$1') ? [FIXED_SETTINGS] : []
+    const { rows } = await database.query({ text: kind, values, rowMode: 'array' })
     sections.push(...rows.map((row) => row[0]))
   }
   return `${sections.join('\n\n')}\n`

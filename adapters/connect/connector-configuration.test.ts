@@ -173,3 +173,12 @@ test("on AWS the source's certificate is verified, on loopback there is none", (
   expect(configure({ database })).toMatchObject({ 'database.sslmode': 'disable' })
   expect(configure({ database })).not.toHaveProperty('database.sslrootcert')
 })
+
+test('every connection of Debezium writes values in one way and has no timeout, whatever is set in the database', () => {
+  const options = configure()['driver.options']
+
+  for (const setting of ['IntervalStyle=postgres', 'lc_monetary=C', 'default_transaction_read_only=off']) {
+    expect(options).toContain(`-c ${setting}`)
+  }
+  expect(options).toContain('-c statement_timeout=0')
+})

@@ -1,4 +1,5 @@
 import { UNAVAILABLE_PLACEHOLDER } from '#core/column-codec.ts'
+import { sessionOptions, WITHOUT_TIMEOUTS } from '../postgres/session-settings.ts'
 import { type Captured, literally, tablePatterns } from './captured-tables.ts'
 
 /** What the connector is told by its surroundings; everything else is decided here. */
@@ -79,6 +80,9 @@ function source({ database }: ConnectorSettings): Record<string, string> {
     'database.password': workerVariable('SOURCE_PASSWORD'),
     'database.sslmode': database.tls,
     ...(database.tls === 'verify-full' ? { 'database.sslrootcert': '/kafka/rds-ca.pem' } : {}),
+    // Of every connection, also that of the log: values are written as Debezium reads them, and no timeout ends a reading,
+    // whatever is set for the database, the role, or the role in the database.
+    'driver.options': sessionOptions(WITHOUT_TIMEOUTS),
   }
 }
 

@@ -2,7 +2,10 @@ import type { Pool } from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { eventually } from '#test-support/eventually.ts'
+import { makeHostile } from '#test-support/hostile-settings.ts'
+import { clientOfUrl } from './client-of-url.ts'
 import { type DatabaseCredentials, makePool } from './connect.ts'
+import { SESSION_SETTINGS } from './session-settings.ts'
 
 let database: TestDatabase
 let secret: DatabaseCredentials
@@ -22,6 +25,14 @@ afterEach(async () => {
   await database.drop()
 })
 
+const SETTINGS = `
+  select s.name, current_setting(s.name) as value
+  from unnest($1::text[]) with ordinality as s (name, place)
+  order by s.place`
+
+const withoutSpaces = (rows: { name: string; value: string }[]) =>
+  rows.map(({ name, value }) => ({ name, value: value.replaceAll(', ', ',') }))
+
 test('a connection is made as the role, to the database and under the name it was told', async () => {
   const { rows } = await pool.query(
     `select current_user, current_database(), current_setting('application_name') as application`,
@@ -29,6 +40,27 @@ test('a connection is made as the role, to the database and under the name it wa
 
   expect(rows).toEqual([
     { current_user: secret.username, current_database: database.name, application: 'tidemark-test' },
+  ])
+})
+
+test('what statements rely on holds whatever is set for the database, the role, and the role in the database', async () => {
+  await makeHostile(database.pool, [secret.username])
+
+  const { rows } = await pool.query(SETTINGS, [Object.keys(SESSION_SETTINGS)])
+
+  expect(withoutSpaces(rows)).toEqual(Object.entries(SESSION_SETTINGS).map(([name, value]) => ({ name, value })))
+})
+
+test('startup options of a URL stay, and ours come after them', async () => {
+  const client = clientOfUrl(`${database.url}?options=-c%20work_mem%3D12345%20-c%20datestyle%3DGerman`, 'tidemark-test')
+  await client.connect()
+
+  const { rows } = await client.query(SETTINGS, [['work_mem', 'DateStyle']])
+
+  await client.end()
+  expect(rows).toEqual([
+    { name: 'work_mem', value: '12345kB' },
+    { name: 'DateStyle', value: 'ISO, YMD' },
   ])
 })
 

@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { sessionOptions, WITHOUT_TIMEOUTS, WITHOUT_TRANSACTION_TIMEOUT } from './session-settings.ts'
 
 /** The JSON of an RDS secret. */
 export type DatabaseCredentials = { host: string; port: number; dbname: string; username: string; password: string }
@@ -14,17 +15,20 @@ export type PoolOptions = {
   applicationName: string
   /** Connections at most. */
   max: number
+  /** `none` for an administrator's work, which a timeout of the database would end again and again; else the role's. */
+  timeouts?: 'none'
 }
 
 /**
- * A pool of connections to one database; connects at the first query.
- * Timeouts are settings of the role: a SET per session would pin the connections of RDS Proxy.
+ * A pool of connections to one database; connects at the first query. What statements rely on is set as startup
+ * parameters, which nothing set for the database or the role overrides (decision 016); timeouts are settings of the role.
  */
-export function makePool({ credentials, tls, applicationName, max }: PoolOptions): pg.Pool {
+export function makePool({ credentials, tls, applicationName, max, timeouts }: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
-    Client: clientAsking(credentials),
+    Client: clientAsking(credentials, timeouts),
     ssl: tls === 'verify-full' ? { rejectUnauthorized: true } : false,
     application_name: applicationName,
+    options: sessionOptions(timeouts === 'none' ? WITHOUT_TIMEOUTS : {}),
     connectionTimeoutMillis: 15_000,
     keepAlive: true,
     max,
@@ -37,18 +41,20 @@ export function makePool({ credentials, tls, applicationName, max }: PoolOptions
 }
 
 /** pg reads parameters when a client is constructed, where nothing can be awaited; this one fills them in as it connects. */
-function clientAsking(credentials: () => Promise<DatabaseCredentials>) {
+function clientAsking(credentials: () => Promise<DatabaseCredentials>, timeouts: PoolOptions['timeouts']) {
   return class extends pg.Client {
     declare readonly connectionParameters: object
 
     override connect(): Promise<pg.Client>
     override connect(callback: (error: Error) => void): void
     override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
-      const connected = credentials().then(({ host, port, dbname, username, password }) => {
+      const connected = credentials().then(async ({ host, port, dbname, username, password }) => {
         const parameters = { host, port, database: dbname, user: username, password }
         Object.assign(this, parameters)
         Object.assign(this.connectionParameters, parameters)
-        return super.connect()
+        await super.connect()
+        if (timeouts === 'none') await this.query(WITHOUT_TRANSACTION_TIMEOUT)
+        return this
       })
       if (callback === undefined) return connected
       connected.then(() => (callback as () => void)(), callback)

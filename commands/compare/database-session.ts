@@ -1,5 +1,7 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
+import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
+import { WITHOUT_TRANSACTION_TIMEOUT } from '#adapters/postgres/session-settings.ts'
 
 /** Connections to one database, all writing values in one way whatever the server's and the role's settings are. */
 export type DatabaseSession = {
@@ -13,20 +15,15 @@ export type DatabaseSession = {
 }
 
 /**
- * SQL after which a connection writes values in one way: it is a setting, and with two of them equal rows would differ. The
- * operators of extensions' types are found only on the search path.
+ * SQL for a connection of `clientOfUrl`, which writes values in one way already: has the operators of extensions' types
+ * found, and ends what Postgres 17 has besides.
  */
-export const oneWayToWrite = `
-  set datestyle = 'ISO, YMD';
-  set intervalstyle = 'postgres';
-  set timezone = 'UTC';
-  set extra_float_digits = 1;
-  set bytea_output = 'hex';
-  set xmloption = 'content';
-  set client_encoding = 'UTF8';
-  select set_config('search_path', string_agg(distinct quote_ident(n.nspname), ', '), false)
+export const toCompare = `
+  select set_config('search_path', concat_ws(', ', 'pg_catalog', string_agg(distinct quote_ident(n.nspname), ', ')), false)
   from pg_extension e
-  join pg_namespace n on n.oid = e.extnamespace`
+  join pg_namespace n on n.oid = e.extnamespace
+  where n.nspname <> 'pg_catalog';
+  ${WITHOUT_TRANSACTION_TIMEOUT}`
 
 const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string | Buffer) => value.toString() }
 
@@ -36,7 +33,7 @@ export async function openSession(side: 'source' | 'target', url: string): Promi
   return sessionOver(side, queries, copies)
 }
 
-/** A session over connections that `oneWayToWrite` has been executed on; the two may be one. */
+/** A session over connections that `toCompare` has been executed on; the two may be one. */
 export function sessionOver(side: 'source' | 'target', queries: pg.Client, copies: pg.Client): DatabaseSession {
   return {
     side,
@@ -55,10 +52,10 @@ export function sessionOver(side: 'source' | 'target', queries: pg.Client, copie
 }
 
 async function connect(side: string, url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: 'tidemark-compare' })
+  const client = clientOfUrl(url, 'tidemark-compare')
   try {
     await client.connect()
-    await client.query(oneWayToWrite)
+    await client.query(toCompare)
     return client
   } catch (cause) {
     await client.end().catch(() => undefined)

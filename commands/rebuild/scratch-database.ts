@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import pg from 'pg'
+import { clientOfUrl, urlConfiguration } from '#adapters/postgres/client-of-url.ts'
 import { migrate } from '#adapters/postgres/migrate.ts'
 import { repository } from '#localstack/settings.ts'
 
@@ -17,8 +18,6 @@ const PREFIX = 'tidemark_rebuild_'
 /** One that is older and has no session was left behind. */
 const LEFT_BEHIND_SECONDS = 60
 
-// The settings of the role: a value is read and written as in the target.
-const SETTINGS = ['timezone=UTC', 'intervalstyle=postgres', 'lc_monetary=C', 'xmloption=content']
 const CONNECTIONS = 6
 
 /**
@@ -41,8 +40,8 @@ export async function createScratch(target: string): Promise<ScratchDatabase> {
     )
     return rows
   })
-  const options = ['synchronous_commit=off', ...SETTINGS].map((setting) => `-c ${setting}`).join(' ')
-  const pool = new pg.Pool({ connectionString: url.href, options, max: CONNECTIONS, idleTimeoutMillis: 0 })
+  const configuration = urlConfiguration(url.href, 'tidemark rebuild', { synchronous_commit: 'off' })
+  const pool = new pg.Pool({ ...configuration, max: CONNECTIONS, idleTimeoutMillis: 0 })
   pool.on('error', () => undefined)
   const drop = async () => {
     await pool.end()
@@ -110,7 +109,7 @@ function explainRights(error: Error & { code?: string }): never {
 
 /** Runs work with a connection of its own. */
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url, application_name: 'tidemark rebuild' })
+  const client = clientOfUrl(url, 'tidemark rebuild')
   // The end of a session is an error of the query under way; as an event it would end the process.
   client.on('error', () => undefined)
   await client.connect()

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { parseContract, type TableContract } from '#core/contract.ts'
-import { type DatabaseSession, oneWayToWrite, sessionOver } from '../compare/database-session.ts'
+import { type DatabaseSession, sessionOver, toCompare } from '../compare/database-session.ts'
 import { withClient } from './scratch-database.ts'
 
 /** One connection to a database that holds a latest state; a listing ends before the next question. */
@@ -9,7 +9,7 @@ export type StateSession = DatabaseSession & { readonly client: pg.Client }
 /** Runs work with a session that sees the database as it is at the beginning, whoever writes to it meanwhile. */
 export function withStateSession<T>(url: string, work: (session: StateSession) => Promise<T>): Promise<T> {
   return withClient(url, async (client) => {
-    await client.query(oneWayToWrite)
+    await client.query(toCompare)
     await client.query('begin isolation level repeatable read read only')
     return work({ client, ...sessionOver('target', client, client) })
   })

@@ -1,16 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
+import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 
 /** How far the reading of a table is; `why` says what it waits for, null when nothing. */
 export type ResyncedTable = { name: string; generation: number; state: string; why: string | null }
 
 /** Connects as the administrator. Throws an Error that names the database and the cause. */
 export async function openSource(url: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'tidemark-resync',
-    connectionTimeoutMillis: 10_000,
-  })
+  const client = clientOfUrl(url, 'tidemark-resync', { connectionTimeoutMillis: 10_000 })
   try {
     await client.connect()
     return client

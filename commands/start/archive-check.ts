@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
 import { readScannedFile, scanArchive } from '#adapters/iceberg/archive-scan.ts'
+import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 import type { Engine } from '#localstack/engine.ts'
 import { loadArchive, localArchive } from '../archive/archive-access.ts'
 import { formatCount } from '../terminal/quantities.ts'
@@ -63,7 +64,7 @@ async function archived(
   signal: AbortSignal,
   onProgress: (what: string) => void,
 ): Promise<void> {
-  const client = new pg.Client({ connectionString: reader, application_name: 'tidemark-start' })
+  const client = clientOfUrl(reader, 'tidemark-start')
   await client.connect()
   try {
     let least = Infinity

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import pg from 'pg'
+import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 import type { Engine } from '#localstack/engine.ts'
 import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
 import { type Comparison, compareDatabases, countMismatches } from '../compare/compare-databases.ts'
@@ -71,7 +71,7 @@ export async function loadOnce(
 
 /** Since the start of the process, until a trip later than `lastTrip` is visible. */
 async function secondsUntilVisible(reader: string, lastTrip: number, signal: AbortSignal): Promise<number> {
-  const client = new pg.Client({ connectionString: reader, application_name: 'tidemark-start' })
+  const client = clientOfUrl(reader, 'tidemark-start')
   await client.connect()
   try {
     for (;;) {

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
-import pg from 'pg'
+import type pg from 'pg'
+import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 import { createTaxiTables, feedTrips, fillTaxiZones, loadTrips } from '../feed/taxi-feed.ts'
 
 /** Trips flowing into the source. */
@@ -69,7 +70,7 @@ export function startTripFeeding({ source, rows, perSecond, signal, giveUpMs }: 
 
 /** Returns what went wrong, if anything. */
 async function withClient(source: string, work: (client: pg.Client) => Promise<void>): Promise<string | undefined> {
-  const client = new pg.Client({ connectionString: source, application_name: 'tidemark-feed' })
+  const client = clientOfUrl(source, 'tidemark-feed')
   // The query under way fails as well; without a listener the loss of the connection would end the process.
   client.on('error', () => undefined)
   try {

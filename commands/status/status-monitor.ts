@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import { connectApi } from '#adapters/connect/connect-api.ts'
+import { urlConfiguration } from '#adapters/postgres/client-of-url.ts'
 import { connectLogin } from '#localstack/assembly/local-account.ts'
 import type { Engine } from '#localstack/engine.ts'
 import { type ApplyMetrics, Rate } from '#localstack/metrics.ts'
@@ -109,8 +110,7 @@ function makeTableChanges() {
 
 function makePool(connectionString: string): pg.Pool {
   const pool = new pg.Pool({
-    connectionString,
-    application_name: 'tidemark-status',
+    ...urlConfiguration(connectionString, 'tidemark-status'),
     max: 2,
     connectionTimeoutMillis: 2_000,
     query_timeout: 5_000,

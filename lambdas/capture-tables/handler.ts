@@ -12,6 +12,7 @@ const source = makePool({
   tls: environment.DATABASE_TLS,
   applicationName: 'tidemark-capture-tables',
   max: 1,
+  timeouts: 'none',
 })
 const capturePendingTables = makeCapturePendingTables({ source, now: Date.now, pause })
 

@@ -13,6 +13,7 @@ const administrator = (secretArn: string) =>
     tls: environment.DATABASE_TLS,
     applicationName: 'tidemark-migrate-schema',
     max: 1,
+    timeouts: 'none',
   })
 const directory = join(import.meta.dirname, 'sql')
 

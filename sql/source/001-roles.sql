@@ -26,9 +26,14 @@ $$;
 alter role tidemark_capture set statement_timeout = 0;
 alter role tidemark_capture set lock_timeout = 0;
 alter role tidemark_capture set idle_in_transaction_session_timeout = 0;
--- How values are written, whatever the database's language: Debezium reads intervals and money in these forms only.
-alter role tidemark_capture set intervalstyle = 'postgres';
-alter role tidemark_capture set lc_monetary = 'C';
+do $$
+begin
+  -- Since Postgres 17.
+  if exists (select from pg_settings where name = 'transaction_timeout') then
+    alter role tidemark_capture set transaction_timeout = 0;
+  end if;
+end
+$$;
 alter role tidemark_producer set statement_timeout = '30s';
 alter role tidemark_producer set lock_timeout = '10s';
 alter role tidemark_producer set idle_in_transaction_session_timeout = '30s';

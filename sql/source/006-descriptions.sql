@@ -89,12 +89,6 @@ create or replace function tidemark.describe_columns(relation oid) returns jsonb
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
--- Constants are written the same whoever runs the DDL.
-set datestyle = 'ISO, YMD'
-set intervalstyle = 'postgres'
-set timezone = 'UTC'
-set bytea_output = 'hex'
-set extra_float_digits = 1
 as $$
 declare
   excluded text[] := tidemark.excluded_columns(relation);

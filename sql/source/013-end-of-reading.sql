@@ -1,9 +1,7 @@
 -- The signal that a row of tidemark.signal is, or that it is a mark for.
 create or replace function tidemark.signal_of(id text, type text, data text) returns text
 language sql immutable
-as $$
-  select case when type like 'snapshot-window-%' then data::jsonb ->> 'correlationId' else id end
-$$;
+return case when type like 'snapshot-window-%' then data::jsonb ->> 'correlationId' else id end;
 
 -- Removes what is left of readings that are over, or whose table is gone.
 create or replace function tidemark.tidy_signals() returns void

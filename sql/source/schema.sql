@@ -1,11 +1,10 @@
 -- The result of the migrations, written by `npm run schema`. For reading: it is not applied.
 
 role tidemark_capture login replication
-  set IntervalStyle=postgres
   set idle_in_transaction_session_timeout=0
-  set lc_monetary=C
   set lock_timeout=0
   set statement_timeout=0
+  set transaction_timeout=0
 
 role tidemark_producer login
   set idle_in_transaction_session_timeout=30s
@@ -680,8 +679,6 @@ CREATE OR REPLACE FUNCTION tidemark.column_type_refusal(relation oid, attribute 
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET "TimeZone" TO 'UTC'
- SET "DateStyle" TO 'ISO'
 AS $function$
 declare
   this record;
@@ -790,11 +787,6 @@ CREATE OR REPLACE FUNCTION tidemark.describe_columns(relation oid)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
- SET "DateStyle" TO 'ISO, YMD'
- SET "IntervalStyle" TO 'postgres'
- SET "TimeZone" TO 'UTC'
- SET bytea_output TO 'hex'
- SET extra_float_digits TO '1'
 AS $function$
 declare
   excluded text[] := tidemark.excluded_columns(relation);
@@ -1060,6 +1052,40 @@ begin
     where c.oid = relation
       and s.captured -> 'excludeColumns' ? (n.nspname || '.' || c.relname || '.' || a.attname)
   );
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.fix_settings()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  ours regprocedure;
+begin
+  for ours in
+    select p.oid
+    from pg_proc p
+    where p.pronamespace = 'tidemark'::regnamespace
+      and p.prokind = 'f'
+      and (p.prosqlbody is null or p.proconfig is not null)
+  loop
+    execute format('alter function %s
+      set search_path = pg_catalog, pg_temp
+      set array_nulls = on
+      set bytea_output = hex
+      set datestyle = ''ISO, YMD''
+      set default_table_access_method = heap
+      set extra_float_digits = 1
+      set intervalstyle = postgres
+      set lc_monetary = ''C''
+      set plpgsql.extra_errors = none
+      set quote_all_identifiers = off
+      set standard_conforming_strings = on
+      set timezone = ''UTC''
+      set xmloption = content', ours);
+  end loop;
 end
 $function$
 -- owned by postgres
@@ -1609,6 +1635,7 @@ CREATE OR REPLACE FUNCTION tidemark.only_element(array_text text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select case
     -- Elements of box are separated by semicolons: its commas need no quotes.
@@ -1905,9 +1932,7 @@ CREATE OR REPLACE FUNCTION tidemark.signal_of(id text, type text, data text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-AS $function$
-  select case when type like 'snapshot-window-%' then data::jsonb ->> 'correlationId' else id end
-$function$
+RETURN CASE WHEN (type ~~ 'snapshot-window-%'::text) THEN ((data)::jsonb ->> 'correlationId'::text) ELSE id END
 -- owned by postgres
 
 CREATE OR REPLACE FUNCTION tidemark.table_refusals(relation oid, excluded_columns text[], administrator name)

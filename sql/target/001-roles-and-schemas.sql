@@ -22,11 +22,6 @@ $$;
 alter role tidemark_apply set idle_in_transaction_session_timeout = '60s';
 alter role tidemark_apply set statement_timeout = '5min';
 alter role tidemark_apply set lock_timeout = '2min';
--- A timestamp that a contract made one with time zone is taken as UTC, as the source takes it.
-alter role tidemark_apply set timezone = 'UTC';
--- money is sent with two decimal places, and not every xml value is a document.
-alter role tidemark_apply set lc_monetary = 'C';
-alter role tidemark_apply set xmloption = 'content';
 alter role tidemark_read set default_transaction_read_only = on;
 
 create schema if not exists tidemark;

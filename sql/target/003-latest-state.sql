@@ -82,19 +82,17 @@ $$;
 
 create or replace function tidemark.rows_name(of_relation bigint, of_generation integer) returns text
 language sql immutable
-as $$
-  select 't' || of_relation || '_' || of_generation
-$$;
+return 't' || of_relation || '_' || of_generation;
 
 -- The columns of a contract that are stored. A generated one is computed by the view.
 create or replace function tidemark.stored_columns(contract jsonb)
 returns table (name text, number integer, type text, key integer, missing text)
 language sql immutable
-as $$
+begin atomic
   select 'c' || (c ->> 'number'), (c ->> 'number')::integer, c ->> 'carried', (c ->> 'key')::integer, c ->> 'missing'
   from jsonb_array_elements(contract -> 'columns') c
-  where not (c ->> 'generated')::boolean
-$$;
+  where not (c ->> 'generated')::boolean;
+end;
 
 -- Creates the table of a generation. Its rows carry the position that wrote them; one that is not live is a delete
 -- marker. Rows of a table without a key are counted instead, by what they hold.
@@ -134,7 +132,6 @@ $$;
 create or replace function tidemark.widen_rows(contract jsonb) returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
 as $$
 declare
   rows_name text := tidemark.rows_name((contract ->> 'relation')::bigint, (contract ->> 'generation')::integer);

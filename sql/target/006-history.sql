@@ -136,10 +136,6 @@ alter function tidemark.ensure_change_days(date, date) owner to tidemark_owner;
 alter function tidemark.history_setting_of(bigint, text, text) owner to tidemark_owner;
 alter function tidemark.history_enabled(bigint, text, text) owner to tidemark_owner;
 
--- Values become text in the same way in each session, so that equal keys are found again.
-alter role tidemark_apply set timezone = 'UTC';
-alter role tidemark_apply set intervalstyle = 'postgres';
-
 revoke all on function tidemark.ensure_change_days(date, date) from public;
 grant execute on function tidemark.ensure_change_days(date, date) to tidemark_apply;
 grant insert on tidemark_rows.change to tidemark_apply;

@@ -2,6 +2,8 @@
 create or replace function tidemark.json_value(type text, value text) returns jsonb
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
+set array_nulls = on
+set extra_float_digits = 1
 as $$
 begin
   if value is null then

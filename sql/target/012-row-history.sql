@@ -3,8 +3,6 @@
 create or replace function tidemark.key_texts(numbers integer[], types text[], given jsonb) returns text[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
-set timezone = 'UTC'
-set intervalstyle = 'postgres'
 as $$
 declare
   texts text;

@@ -11,7 +11,6 @@ $$;
 alter role tidemark_archive set idle_in_transaction_session_timeout = '60s';
 alter role tidemark_archive set statement_timeout = '5min';
 alter role tidemark_archive set lock_timeout = '2min';
-alter role tidemark_archive set timezone = 'UTC';
 
 -- The Iceberg table that the ledger belongs to. Another one under its name would have none of what was archived.
 create table if not exists tidemark.archive_table (

@@ -1,16 +1,11 @@
 -- The result of the migrations, written by `npm run schema`. For reading: it is not applied.
 
 role tidemark_apply login
-  set IntervalStyle=postgres
-  set TimeZone=UTC
   set idle_in_transaction_session_timeout=60s
-  set lc_monetary=C
   set lock_timeout=2min
   set statement_timeout=5min
-  set xmloption=content
 
 role tidemark_archive login
-  set TimeZone=UTC
   set idle_in_transaction_session_timeout=60s
   set lock_timeout=2min
   set statement_timeout=5min
@@ -501,6 +496,7 @@ $function$
 CREATE OR REPLACE FUNCTION tidemark.begin_initial_read(read_epoch integer, read_partition integer, read_lsn bigint)
  RETURNS void
  LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   insert into tidemark.initial_read as known (epoch, topic_partition, lsn)
   values (read_epoch, read_partition, read_lsn)
@@ -819,6 +815,7 @@ $function$
 CREATE OR REPLACE FUNCTION tidemark.finish_initial_read(read_epoch integer, read_partition integer, topic_partitions integer)
  RETURNS bigint
  LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   swept bigint := 0;
@@ -858,6 +855,41 @@ end
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.fix_settings()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  ours regprocedure;
+begin
+  for ours in
+    select p.oid
+    from pg_proc p
+    where p.pronamespace = 'tidemark'::regnamespace
+      and p.prokind = 'f'
+      and (p.prosqlbody is null or p.proconfig is not null)
+      and p.proname <> 'json_value'
+  loop
+    execute format('alter function %s
+      set search_path = pg_catalog, pg_temp
+      set array_nulls = on
+      set bytea_output = hex
+      set datestyle = ''ISO, YMD''
+      set default_table_access_method = heap
+      set extra_float_digits = 1
+      set intervalstyle = postgres
+      set lc_monetary = ''C''
+      set plpgsql.extra_errors = none
+      set quote_all_identifiers = off
+      set standard_conforming_strings = on
+      set timezone = ''UTC''
+      set xmloption = content', ours);
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.foreign_object(of_schema text, of_table text)
  RETURNS TABLE(object text, renamed_by text)
@@ -1085,8 +1117,6 @@ CREATE OR REPLACE FUNCTION tidemark.key_texts(numbers integer[], types text[], g
  RETURNS text[]
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET "TimeZone" TO 'UTC'
- SET "IntervalStyle" TO 'postgres'
 AS $function$
 declare
   texts text;
@@ -1422,9 +1452,7 @@ CREATE OR REPLACE FUNCTION tidemark.rows_name(of_relation bigint, of_generation 
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-AS $function$
-  select 't' || of_relation || '_' || of_generation
-$function$
+RETURN ((('t'::text || of_relation) || '_'::text) || of_generation)
 -- owned by tidemark_owner
 -- everyone may execute
 
@@ -1684,6 +1712,7 @@ $function$
 CREATE OR REPLACE FUNCTION tidemark.stop_table(of_relation bigint, of_generation integer, of_schema text, of_table text, why text, repaired_by text, by_itself boolean)
  RETURNS void
  LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   insert into tidemark.stopped_table as s (relation, generation, schema_name, table_name, reason, repair, automatic)
   values (of_relation, of_generation, of_schema, of_table, why, repaired_by, by_itself)
@@ -1705,11 +1734,15 @@ CREATE OR REPLACE FUNCTION tidemark.stored_columns(contract jsonb)
  RETURNS TABLE(name text, number integer, type text, key integer, missing text)
  LANGUAGE sql
  IMMUTABLE
-AS $function$
-  select 'c' || (c ->> 'number'), (c ->> 'number')::integer, c ->> 'carried', (c ->> 'key')::integer, c ->> 'missing'
-  from jsonb_array_elements(contract -> 'columns') c
-  where not (c ->> 'generated')::boolean
-$function$
+BEGIN ATOMIC
+ SELECT ('c'::text || (c.value ->> 'number'::text)),
+     ((c.value ->> 'number'::text))::integer AS int4,
+     (c.value ->> 'carried'::text),
+     ((c.value ->> 'key'::text))::integer AS int4,
+     (c.value ->> 'missing'::text)
+    FROM jsonb_array_elements((stored_columns.contract -> 'columns'::text)) c(value)
+   WHERE (NOT ((c.value ->> 'generated'::text))::boolean);
+END
 -- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.view_query(of_schema text, of_table text)
@@ -1832,7 +1865,6 @@ CREATE OR REPLACE FUNCTION tidemark.widen_rows(contract jsonb)
  RETURNS boolean
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   rows_name text := tidemark.rows_name((contract ->> 'relation')::bigint, (contract ->> 'generation')::integer);
