@@ -1,5 +1,8 @@
+import pg from 'pg'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createDatabase, databaseUrl, postgresMajor, type TestDatabase } from '#test-support/database.ts'
+import { readSourceFacts } from './preflight/source-facts.ts'
+import { inspectSource, judgeServer } from './preflight/source-inspection.ts'
 import { main } from './preflight.ts'
 
 let database: TestDatabase
@@ -43,12 +46,103 @@ test('a user without rights is told which SQL gives them', async () => {
   expect(problems.map(({ fix }: { fix: string }) => fix)).toEqual([
     `grant create on database "${database.name}" to "${role}";`,
     `alter role "${role}" createrole;`,
-    postgresMajor() >= 16 ? `alter role "${role}" replication;` : '-- give the URL of a superuser',
+    expect.stringMatching(
+      postgresMajor() >= 16 ? `^alter role "${role}" replication;$` : '^alter role .* superuser; -- ',
+    ),
   ])
   expect(inspection.tables[0].refusals).toEqual([
     { reason: `it is owned by postgres, whose rights ${role} does not have`, fix: `grant postgres to ${role}` },
   ])
   await database.pool.query(`drop role ${role}`)
+})
+
+test('each statement that is printed is taken by the server, and what it is about is then in order', async () => {
+  const role = `r_${database.name}`
+  const later = postgresMajor() >= 17 ? [`alter database ${database.name} set event_triggers = off`] : []
+  for (const statement of [
+    `create role ${role} login password 'p'`,
+    `create table ride (id int primary key, "Id" int, long interval, taken date[])`,
+    `create table own (id int primary key); alter table own enable row level security; alter table own replica identity nothing`,
+    ...later,
+    `begin; create table waiting (id int); prepare transaction '${database.name}'''`,
+  ]) {
+    await database.pool.query(statement)
+  }
+  const todo = async () => {
+    const client = new pg.Client({ connectionString: databaseUrl(database.name, { username: role, password: 'p' }) })
+    await client.connect()
+    const { findings, tables } = await inspectSource(client, ['public'], 0).finally(() => client.end())
+    const fixes = findings.flatMap(({ fix, subject }) => (isOfServer(subject) || fix === null ? [] : fix.split('\n')))
+    const isOurs = (fix: string) => !fix.startsWith('commit prepared') || fix.includes(database.name)
+    return [...fixes.filter(isOurs), ...tables.flatMap(({ refusals }) => refusals.map(({ fix }) => fix))]
+  }
+
+  const printed = await todo()
+  for (const statement of printed) await database.pool.query(statement)
+
+  expect(printed.length).toBeGreaterThanOrEqual(8)
+  // Only a superuser may create event triggers, and a grant to the user may bring further tables in sight.
+  expect((await todo()).filter((fix) => !/^-- end each migration/.test(fix))).toEqual([])
+  await database.pool.query(`drop owned by ${role}; drop role ${role}`)
+})
+
+/** What concerns the whole server, which other tests use. */
+const isOfServer = (subject: string) =>
+  ['max_slot_wal_keep_size', 'idle_replication_slot_timeout', 'open transactions', 'version'].includes(subject)
+
+test('settings of the server that are printed are those that it starts with', async () => {
+  const facts = { walLevel: 'replica', slots: 20, slotsUsed: 20, walSenders: 20, walSendersUsed: 20 }
+  const client = await database.pool.connect()
+  const found = judgeServer({ ...(await readSourceFacts(client)), ...facts, slotWalKeepMegabytes: -1 })
+  const fixes = found.flatMap(({ fix }) => (fix === null ? [] : [fix]))
+  const names = ['wal_level', 'max_replication_slots', 'max_wal_senders', 'max_slot_wal_keep_size']
+  try {
+    for (const fix of fixes) for (const statement of fix.split('; ')) await client.query(statement)
+
+    const { rows } = await client.query('select name, setting from pg_file_settings where name = any ($1)', [names])
+    expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual({
+      wal_level: 'logical',
+      max_replication_slots: '25',
+      max_wal_senders: '25',
+      max_slot_wal_keep_size: '50GB',
+    })
+  } finally {
+    for (const name of names) await client.query(`alter system reset ${name}`)
+    await client.query('select pg_reload_conf()')
+    client.release()
+  }
+})
+
+test('a database without an encoding is ready while its bytes are UTF-8, and names the tables where they are not', async () => {
+  const name = `${database.name}_ascii`
+  const provider = postgresMajor() >= 15 ? 'locale_provider libc' : ''
+  await database.pool.query(
+    `create database ${name} template template0 encoding 'SQL_ASCII' ${provider} lc_collate 'C' lc_ctype 'C'`,
+  )
+  const client = new pg.Client({ connectionString: databaseUrl(name) })
+  await client.connect()
+  await client.query(`
+    create table good (id int primary key, name text); insert into good values (1, 'Straße');
+    create table bad (id int primary key, name text)`)
+  const encoding = async () => {
+    const { findings, ready } = await inspectSource(client, ['public'])
+    const { level, state } = findings.find(({ subject }) => subject === 'encoding')!
+    return { ready, level, state }
+  }
+
+  const before = await encoding()
+  await client.query(`set client_encoding = 'SQL_ASCII'; insert into bad values (1, E'Stra\\337e')`)
+  await client.query(`set client_encoding = 'UTF8'`)
+  const after = await encoding()
+
+  await client.end()
+  await database.pool.query(`drop database ${name}`)
+  expect(before).toMatchObject({ ready: true, level: 'advice' })
+  expect(after).toMatchObject({
+    ready: false,
+    level: 'problem',
+    state: expect.stringContaining('public.bad are not UTF-8'),
+  })
 })
 
 // Before version 16 only a superuser may hand the right to replicate on.

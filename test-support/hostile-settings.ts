@@ -85,7 +85,7 @@ export const hostileUrl = (url: string): string =>
     url,
     [
       '-c default_transaction_read_only=off -c default_transaction_isolation=read\\ committed',
-      '-c search_path=public -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0',
+      '-c search_path=public -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0',
     ].join(' '),
   )
 

@@ -1,6 +1,7 @@
 import { alignColumns } from '../terminal/aligned-columns.ts'
 import { formatBytes, formatQuantity } from '../terminal/quantities.ts'
-import type { Finding, Inspection } from './source-inspection.ts'
+import type { Finding } from './finding.ts'
+import type { Inspection } from './source-inspection.ts'
 
 /** What was found, for reading: each finding on a line, below it the SQL that changes it. */
 export function describeInspection({ ready, database, version, findings, tables }: Inspection): string {
@@ -32,5 +33,5 @@ export function describeInspection({ ready, database, version, findings, tables 
 
 function findingLines({ level, subject, state, fix }: Finding): string[][] {
   const line = [level, subject, state]
-  return fix === null ? [line] : [line, ['', '', `  ${fix}`]]
+  return fix === null ? [line] : [line, ...fix.split('\n').map((part) => ['', '', `  ${part}`])]
 }

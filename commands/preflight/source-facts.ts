@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import type { ClientBase } from 'pg'
 
 /** What decides whether a server can be a source, as its catalog says it. */
@@ -20,22 +19,24 @@ export type SourceFacts = {
   slotWalKeepMegabytes: number
   /** A slot that is not used for as long is invalidated; 0 for never. Postgres 18 and later. */
   idleSlotTimeoutSeconds: number
+  /** As Postgres calls it, e.g. `UTF8`. */
+  encoding: string
+  /** Whether event triggers fire: since Postgres 17 they can be turned off for the server, a database or a role. */
+  eventTriggersFire: boolean
+  /** Where they are turned off: a database or a role in quoted form, or both; empty for the server. */
+  eventTriggersOffFor: { database: string | null; role: string | null }[]
+  captureRoleExists: boolean
   mayCreateInDatabase: boolean
   mayCreateRoles: boolean
   /** May hand the right to replicate on to a role. */
   mayGrantReplication: boolean
   mayCreateEventTriggers: boolean
-  /** Age of the oldest transaction that is open, in seconds; creating a slot waits for it. */
-  oldestTransactionSeconds: number
-}
-
-/** A table of the schemas looked at. */
-export type TableFacts = {
-  name: string
-  /** Postgres's estimate. */
-  rows: number
-  bytes: number
-  refusals: { reason: string; fix: string }[]
+  /** Age of the oldest transaction that is open, in seconds; creating a slot waits for it. Null where none is. */
+  oldestTransactionSeconds: number | null
+  /** Whether the user sees the transactions of others. */
+  seesTransactions: boolean
+  /** Transactions that are prepared and neither committed nor rolled back, the oldest first. */
+  preparedTransactions: { gid: string; database: string; seconds: number }[]
 }
 
 const FACTS = `
@@ -56,62 +57,47 @@ const FACTS = `
       (select setting::int from pg_settings where name = 'idle_replication_slot_timeout'),
       0
     ) as "idleSlotTimeoutSeconds",
+    to_regrole('tidemark_capture') is not null as "captureRoleExists",
     has_database_privilege(current_database(), 'create') as "mayCreateInDatabase",
     me.rolsuper or me.rolcreaterole as "mayCreateRoles",
     -- Before version 16 only a superuser may; on RDS it is membership of rds_replication.
     me.rolsuper
       or me.rolreplication and current_setting('server_version_num')::int >= 160000
-      or coalesce(pg_has_role(to_regrole('rds_superuser'), 'usage'), false) as "mayGrantReplication",
+      or coalesce(pg_has_role(to_regrole('rds_superuser'), 'usage'), false)
+      or coalesce(pg_has_role(to_regrole('rds_replication'), 'usage with admin option'), false) as "mayGrantReplication",
     me.rolsuper or coalesce(pg_has_role(to_regrole('rds_superuser'), 'usage'), false) as "mayCreateEventTriggers",
-    coalesce(
-      (
-        select extract(epoch from max(now() - xact_start))::int
-        from pg_stat_activity
-        where backend_xid is not null
-          and pid <> pg_backend_pid()
-      ),
-      0
-    ) as "oldestTransactionSeconds"
+    (
+      select extract(epoch from max(now() - xact_start))::int
+      from pg_stat_activity
+      where backend_xid is not null
+        and pid <> pg_backend_pid()
+    ) as "oldestTransactionSeconds",
+    pg_has_role('pg_read_all_stats', 'usage') as "seesTransactions",
+    (
+      select coalesce(json_agg(json_build_object(
+        'gid', gid, 'database', database, 'seconds', extract(epoch from now() - prepared)::int) order by prepared), '[]')
+      from pg_prepared_xacts
+    ) as "preparedTransactions",
+    pg_encoding_to_char(b.encoding) as encoding,
+    coalesce(current_setting('event_triggers', true), 'on') = 'on' and not exists (
+      select from pg_db_role_setting s cross join unnest(s.setconfig) c
+      where s.setdatabase in (0, b.oid) and c ~* '^event_triggers=(of|f|n|0)'
+    ) as "eventTriggersFire",
+    (
+      select coalesce(json_agg(json_build_object(
+        'database', case when s.setdatabase <> 0 then quote_ident(b.datname) end,
+        'role', case when s.setrole <> 0 then s.setrole::regrole::text end)), '[]')
+      from pg_db_role_setting s
+      cross join unnest(s.setconfig) c
+      where s.setdatabase in (0, b.oid)
+        and c ~* '^event_triggers=(of|f|n|0)'
+    ) as "eventTriggersOffFor"
   from pg_roles me
+  join pg_database b on b.datname = current_database()
   where me.rolname = current_user`
 
 /** Reads them. */
 export async function readSourceFacts(client: ClientBase): Promise<SourceFacts> {
   const { rows } = await client.query<SourceFacts>(FACTS)
   return rows[0]!
-}
-
-const rulesFiles = ['003-column-types.sql', '004-refusals.sql'].map(
-  (name) => new URL(`../../sql/source/${name}`, import.meta.url),
-)
-
-/**
- * Reads the tables of the schemas, by name, with the reasons why one cannot be captured: decided by the very functions
- * that will decide in the source, made for this session only.
- */
-export async function readTableFacts(client: ClientBase, schemas: string[]): Promise<TableFacts[]> {
-  const rules = (await Promise.all(rulesFiles.map((file) => readFile(file, 'utf8')))).join('')
-  await client.query('begin read write')
-  try {
-    await client.query(rules.replaceAll(/\btidemark\.(?=\w+\()/g, 'pg_temp.'))
-    const { rows } = await client.query<TableFacts>(
-      `select n.nspname || '.' || c.relname as name,
-         greatest(c.reltuples, 0)::float8 as rows,
-         pg_table_size(c.oid)::float8 as bytes,
-         coalesce(
-           (select json_agg(r) from pg_temp.table_refusals(c.oid, '{}', current_user) r),
-           '[]'
-         ) as refusals
-       from pg_class c
-       join pg_namespace n on n.oid = c.relnamespace
-       where n.nspname = any ($1)
-         and c.relkind = 'r'
-         and c.relpersistence <> 't'
-       order by name`,
-      [schemas],
-    )
-    return rows
-  } finally {
-    await client.query('rollback')
-  }
 }

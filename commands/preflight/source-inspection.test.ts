@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { describeInspection } from './inspection-report.ts'
 import type { SourceFacts } from './source-facts.ts'
-import { judgeRights, judgeServer } from './source-inspection.ts'
+import { judgeEventTriggers, judgeTransactions } from './source-hazards.ts'
+import { judgeCaptureRole, judgeRights, judgeServer } from './source-inspection.ts'
 
 const READY: SourceFacts = {
   database: 'shop',
@@ -17,15 +18,24 @@ const READY: SourceFacts = {
   walSendersUsed: 3,
   slotWalKeepMegabytes: 51_200,
   idleSlotTimeoutSeconds: 0,
+  encoding: 'UTF8',
+  eventTriggersFire: true,
+  eventTriggersOffFor: [],
+  captureRoleExists: false,
   mayCreateInDatabase: true,
   mayCreateRoles: true,
   mayGrantReplication: true,
   mayCreateEventTriggers: true,
   oldestTransactionSeconds: 0,
+  seesTransactions: true,
+  preparedTransactions: [],
 }
 
-const judge = (facts: Partial<SourceFacts>) =>
-  [...judgeServer({ ...READY, ...facts }), ...judgeRights({ ...READY, ...facts })].filter(({ level }) => level !== 'ok')
+const judge = (changed: Partial<SourceFacts>) => {
+  const facts = { ...READY, ...changed }
+  const findings = [judgeServer(facts), judgeTransactions(facts, 60), judgeEventTriggers(facts), judgeRights(facts)]
+  return findings.flat().filter(({ level }) => level !== 'ok')
+}
 
 test('a server that has everything gives nothing to do', () => {
   expect(judge({})).toEqual([])
@@ -68,15 +78,65 @@ test.each<[Partial<SourceFacts>, string, string, string | RegExp]>([
   [{ mayCreateInDatabase: false }, 'problem', 'create in the database', 'grant create on database "shop" to "admin";'],
   [{ mayCreateRoles: false }, 'problem', 'create roles', 'alter role "admin" createrole;'],
   [{ mayGrantReplication: false }, 'problem', 'grant replication', 'alter role "admin" replication;'],
-  [{ mayGrantReplication: false, version: 150_013 }, 'problem', 'grant replication', /superuser/],
-  [{ mayGrantReplication: false, rds: true }, 'problem', 'grant replication', 'grant rds_superuser to "admin";'],
-  [{ mayCreateEventTriggers: false }, 'advice', 'event triggers', 'select tidemark.publish_contracts();'],
+  [{ mayGrantReplication: false, version: 150_013 }, 'problem', 'grant replication', /^alter role "admin" superuser;/],
+  [
+    { mayGrantReplication: false, rds: true },
+    'problem',
+    'grant replication',
+    'grant rds_replication to "admin" with admin option;',
+  ],
+  [{ mayCreateEventTriggers: false }, 'advice', 'event triggers', /^-- .* select tidemark\.publish_contracts\(\);$/],
+  [{ seesTransactions: false }, 'advice', 'open transactions', 'grant pg_read_all_stats to "admin";'],
+  [
+    {
+      preparedTransactions: [
+        { gid: 'pay-1', database: 'shop', seconds: 90 },
+        { gid: "o'ld", database: 'other', seconds: 70 },
+        { gid: 'new', database: 'shop', seconds: 2 },
+      ],
+    },
+    'problem',
+    'prepared transactions',
+    [
+      `commit prepared 'pay-1'; -- or rollback prepared 'pay-1'; in the database shop`,
+      `commit prepared 'o''ld'; -- or rollback prepared 'o''ld'; in the database other`,
+    ].join('\n'),
+  ],
+  [
+    { eventTriggersFire: false },
+    'problem',
+    'event_triggers',
+    'alter system reset event_triggers; select pg_reload_conf();',
+  ],
+  [
+    { eventTriggersFire: false, eventTriggersOffFor: [{ database: 'shop', role: 'loader' }] },
+    'problem',
+    'event_triggers',
+    'alter role loader in database shop reset event_triggers;',
+  ],
   [{ mayCreateRoles: false, user: 'a"b' }, 'problem', 'create roles', 'alter role "a""b" createrole;'],
 ])('%j is %s about %s, with what to do', (facts, level, subject, fix) => {
   const findings = judge(facts)
 
   const expected = typeof fix === 'string' ? fix : expect.stringMatching(fix)
   expect(findings).toEqual([{ level, subject, state: expect.any(String), fix: expected }])
+})
+
+test('a role that policies name and that is not there yet is made first', () => {
+  const fix = 'create policy tidemark_capture on public.log for select to tidemark_capture using (true)'
+  const table = (fixes: string[]) => ({
+    name: 'public.log',
+    path: ['public', 'log'] as [string, string],
+    rows: 0,
+    bytes: 0,
+    refusals: fixes.map((one) => ({ reason: 'why', fix: one })),
+  })
+
+  expect(judgeCaptureRole({ captureRoleExists: false }, [table([]), table([fix])])).toMatchObject([
+    { level: 'advice', fix: 'create role tidemark_capture login;' },
+  ])
+  expect(judgeCaptureRole({ captureRoleExists: true }, [table([fix])])).toEqual([])
+  expect(judgeCaptureRole({ captureRoleExists: false }, [table(['alter table public.log set logged'])])).toEqual([])
 })
 
 test('the report aligns what was found and puts the SQL below it', () => {
@@ -89,9 +149,10 @@ test('the report aligns what was found and puts the SQL below it', () => {
       { level: 'problem', subject: 'wal_level', state: 'replica', fix: 'alter system set wal_level = logical' },
     ],
     tables: [
-      { name: 'public.ride', rows: 1_234, bytes: 81_920, refusals: [] },
+      { name: 'public.ride', path: ['public', 'ride'], rows: 1_234, bytes: 81_920, refusals: [] },
       {
         name: 'public.log',
+        path: ['public', 'log'],
         rows: 5,
         bytes: 8_192,
         refusals: [{ reason: 'it has no primary key', fix: 'alter table …' }],

@@ -1,8 +1,8 @@
-import type { ClientBase } from 'pg'
-import { readSourceFacts, readTableFacts, type SourceFacts, type TableFacts } from './source-facts.ts'
-
-/** One thing that was looked at: a problem keeps the source from being captured, advice does not. */
-export type Finding = { level: 'ok' | 'advice' | 'problem'; subject: string; state: string; fix: string | null }
+import { type ClientBase, escapeIdentifier } from 'pg'
+import { advice, type Finding, ok, problem } from './finding.ts'
+import { readSourceFacts, type SourceFacts } from './source-facts.ts'
+import { judgeEncoding, judgeEventTriggers, judgeTransactions } from './source-hazards.ts'
+import { namesCaptureRole, readTableFacts, type TableFacts, tablesWithForeignBytes } from './table-facts.ts'
 
 /** Everything the preflight found. */
 export type Inspection = {
@@ -13,6 +13,8 @@ export type Inspection = {
   tables: TableFacts[]
 }
 
+const LONG_TRANSACTION_SECONDS = 60
+
 const OLDEST_MAJOR = 14
 /** Later ones are not refused, but nobody has tried them. */
 const NEWEST_TRIED_MAJOR = 18
@@ -20,13 +22,24 @@ const NEWEST_TRIED_MAJOR = 18
 /** From these minor versions on, a table may join the publication beside open transactions without a loss. */
 const EXACT_SINCE: Readonly<Record<number, number>> = { 14: 18, 15: 13, 16: 9, 17: 5 }
 
-const LONG_TRANSACTION_SECONDS = 60
-
-/** Looks at a source and the tables of some schemas. Leaves nothing behind. */
-export async function inspectSource(client: ClientBase, schemas: string[]): Promise<Inspection> {
+/** Looks at a source and the tables of some schemas. Leaves nothing behind. A transaction is old after `oldSeconds`. */
+export async function inspectSource(
+  client: ClientBase,
+  schemas: string[],
+  oldSeconds = LONG_TRANSACTION_SECONDS,
+): Promise<Inspection> {
   const facts = await readSourceFacts(client)
   const tables = facts.standby || isTooOld(facts) ? [] : await readTableFacts(client, schemas)
-  const findings = isTooOld(facts) ? [judgeVersion(facts)] : [...judgeServer(facts), ...judgeRights(facts)]
+  const findings = isTooOld(facts)
+    ? [judgeVersion(facts)]
+    : [
+        ...judgeServer(facts),
+        ...judgeTransactions(facts, oldSeconds),
+        ...judgeEventTriggers(facts),
+        judgeEncoding(facts, await findForeignBytes(client, facts, tables)),
+        ...judgeRights(facts),
+        ...judgeCaptureRole(facts, tables),
+      ]
   return {
     ready: findings.every(({ level }) => level !== 'problem'),
     database: facts.database,
@@ -35,6 +48,15 @@ export async function inspectSource(client: ClientBase, schemas: string[]): Prom
     tables,
   }
 }
+
+/** Only where there is no encoding all rows are read. */
+const findForeignBytes = (client: ClientBase, { encoding }: SourceFacts, tables: readonly TableFacts[]) =>
+  encoding === 'SQL_ASCII'
+    ? tablesWithForeignBytes(
+        client,
+        tables.filter(({ refusals }) => refusals.length === 0),
+      )
+    : Promise.resolve([])
 
 /** What the server's version and settings allow. */
 export function judgeServer(facts: SourceFacts): Finding[] {
@@ -74,13 +96,6 @@ export function judgeServer(facts: SourceFacts): Finding[] {
           `${facts.idleSlotTimeoutSeconds} s: a connector that is down for longer loses its place, and every table is read again`,
           setting('idle_replication_slot_timeout', '0', false),
         ),
-    facts.oldestTransactionSeconds < LONG_TRANSACTION_SECONDS
-      ? ok('open transactions', 'none is old')
-      : advice(
-          'open transactions',
-          `one is ${facts.oldestTransactionSeconds} s old: the initial load begins when it has ended`,
-          'select pid, usename, xact_start, query from pg_stat_activity where xact_start is not null order by xact_start;',
-        ),
   ]
 }
 
@@ -110,8 +125,8 @@ function judgeVersion(facts: SourceFacts): Finding {
 
 /** What the user may do of what the installation does. */
 export function judgeRights(facts: SourceFacts): Finding[] {
-  const user = `"${facts.user.replaceAll('"', '""')}"`
-  const database = `"${facts.database.replaceAll('"', '""')}"`
+  const user = escapeIdentifier(facts.user)
+  const database = escapeIdentifier(facts.database)
   return [
     facts.mayCreateInDatabase
       ? ok('create in the database', 'yes')
@@ -126,17 +141,26 @@ export function judgeRights(facts: SourceFacts): Finding[] {
       ? ok('event triggers', 'yes')
       : advice(
           'event triggers',
-          `${facts.user} may not: contracts follow DDL when publish_contracts is called after it`,
-          'select tidemark.publish_contracts();',
+          `${facts.user} may not make them: contracts follow DDL when publish_contracts is called after it`,
+          '-- end each migration of yours with: select tidemark.publish_contracts();',
         ),
   ]
 }
 
-function replicationFix({ rds, version }: SourceFacts, user: string): string {
-  if (rds) return `grant rds_superuser to ${user};`
-  return version >= 160_000 ? `alter role ${user} replication;` : '-- give the URL of a superuser'
+/** Policies for tidemark_capture cannot be made before the role, which the installation makes later. */
+export function judgeCaptureRole(
+  { captureRoleExists }: Pick<SourceFacts, 'captureRoleExists'>,
+  tables: readonly TableFacts[],
+): Finding[] {
+  const name = 'role tidemark_capture'
+  if (captureRoleExists || !tables.some(namesCaptureRole)) return []
+  return [advice(name, 'does not exist yet, and policies below name it', 'create role tidemark_capture login;')]
 }
 
-const ok = (subject: string, state: string): Finding => ({ level: 'ok', subject, state, fix: null })
-const advice = (subject: string, state: string, fix: string): Finding => ({ level: 'advice', subject, state, fix })
-const problem = (subject: string, state: string, fix: string): Finding => ({ level: 'problem', subject, state, fix })
+/** The least right that does: on RDS a membership, elsewhere the attribute, which only a superuser hands on before 16. */
+function replicationFix({ rds, version }: SourceFacts, user: string): string {
+  if (rds) return `grant rds_replication to ${user} with admin option;`
+  return version >= 160_000
+    ? `alter role ${user} replication;`
+    : `alter role ${user} superuser; -- before version 16 nobody else may let a role replicate`
+}

@@ -168,7 +168,9 @@ test('a writer that prepares its transaction is waited for, too', async () => {
   await application.query(`prepare transaction '${source.name}'`)
 
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'awaiting writers' } })
-  await application.query(`commit prepared '${source.name}'`)
+  const { rows } = await run(`select fix from tidemark.uncaptured where table_name = 'ride'`)
+  expect(rows).toEqual([{ fix: `commit prepared '${source.name}'; -- or rollback prepared '${source.name}';` }])
+  await application.query(rows[0].fix)
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
 })
 

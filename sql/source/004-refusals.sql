@@ -77,27 +77,26 @@ begin
       )
     union all
     select 2, 0, 'row-level security hides rows from tidemark_capture',
-      format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
+      case
+        -- A restrictive policy takes rows away that another one gives.
+        when policies.restrict then 'alter role tidemark_capture bypassrls'
+        else format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
+      end
     from this
+    cross join lateral (
+      select
+        coalesce(bool_or(p.permissive = 'PERMISSIVE' and p.qual = 'true'), false) as show_all,
+        coalesce(bool_or(p.permissive = 'RESTRICTIVE'), false) as restrict
+      from pg_policies p
+      where p.schemaname = this.nspname
+        and p.tablename = this.relname
+        and p.cmd in ('SELECT', 'ALL')
+        and p.roles && array['tidemark_capture', 'public']::name[]
+    ) as policies
     where this.relrowsecurity
-      and (
-        not exists (
-          select
-          from pg_policies p
-          where p.schemaname = this.nspname
-            and p.tablename = this.relname
-            and p.permissive = 'PERMISSIVE'
-            and p.cmd in ('SELECT', 'ALL')
-            and p.roles && array['tidemark_capture', 'public']::name[]
-            and p.qual = 'true'
-        )
-        or exists (
-          select
-          from pg_policies p
-          where p.schemaname = this.nspname
-            and p.tablename = this.relname
-            and p.permissive = 'RESTRICTIVE'
-        )
+      and (not policies.show_all or policies.restrict)
+      and not exists (
+        select from pg_roles r where r.rolname = 'tidemark_capture' and (r.rolbypassrls or r.rolsuper)
       )
     union all
     select 3, 0, format('it is owned by %I, whose rights %I does not have', o.rolname, administrator),

@@ -53,6 +53,15 @@ begin
   from failure f;
   perform tidemark.begin_generation_safely(r) from unnest(rewritten) as r;
   anything := 0 = any (missing)
+    -- Since Postgres 17 they can be turned off for a database or a role.
+    or coalesce(current_setting('event_triggers', true), 'on') <> 'on'
+    or exists (
+      select
+      from pg_db_role_setting s
+      cross join unnest(s.setconfig) as c (setting)
+      where s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
+        and c.setting ~* '^event_triggers=(of|f|n|0)'
+    )
     or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
   for observed in
     select r from tidemark.observed_relations() as r where anything
@@ -91,9 +100,14 @@ select t.schema_name, t.table_name,
     )
   end as why,
   case
-    when t.state = 'awaiting writers' and t.awaited <> '{}' then format(
-      'select * from pg_stat_activity join pg_locks using (pid) where virtualtransaction = any (%L);',
-      t.awaited
+    when t.state = 'awaiting writers' and t.awaited <> '{}' then coalesce(
+      -- A prepared transaction has no session.
+      (
+        select string_agg(format('commit prepared %L; -- or rollback prepared %1$L;', p.gid), E'\n' order by p.prepared)
+        from unnest(t.awaited) as w (name)
+        join pg_prepared_xacts p on w.name = '-1/' || p.transaction
+      ),
+      format('select * from pg_stat_activity join pg_locks using (pid) where virtualtransaction = any (%L);', t.awaited)
     )
     else t.fix
   end as fix,

@@ -111,7 +111,10 @@ view tidemark.uncaptured as
             END), t.last_error)
         END AS why,
         CASE
-            WHEN ((t.state = 'awaiting writers'::text) AND (t.awaited <> '{}'::text[])) THEN format('select * from pg_stat_activity join pg_locks using (pid) where virtualtransaction = any (%L);'::text, t.awaited)
+            WHEN ((t.state = 'awaiting writers'::text) AND (t.awaited <> '{}'::text[])) THEN COALESCE(( SELECT string_agg(format('commit prepared %L; -- or rollback prepared %1$L;'::text, p.gid), '
+'::text ORDER BY p.prepared) AS string_agg
+               FROM (unnest(t.awaited) w(name)
+                 JOIN pg_prepared_xacts p ON ((w.name = ('-1/'::text || p.transaction))))), format('select * from pg_stat_activity join pg_locks using (pid) where virtualtransaction = any (%L);'::text, t.awaited))
             ELSE t.fix
         END AS fix,
     t.since
@@ -362,6 +365,15 @@ begin
   from failure f;
   perform tidemark.begin_generation_safely(r) from unnest(rewritten) as r;
   anything := 0 = any (missing)
+    -- Since Postgres 17 they can be turned off for a database or a role.
+    or coalesce(current_setting('event_triggers', true), 'on') <> 'on'
+    or exists (
+      select
+      from pg_db_role_setting s
+      cross join unnest(s.setconfig) as c (setting)
+      where s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
+        and c.setting ~* '^event_triggers=(of|f|n|0)'
+    )
     or 3 > (select count(*) from pg_event_trigger e where e.evtname like 'tidemark\_%' and e.evtenabled = 'A');
   for observed in
     select r from tidemark.observed_relations() as r where anything
@@ -2013,27 +2025,26 @@ begin
       )
     union all
     select 2, 0, 'row-level security hides rows from tidemark_capture',
-      format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
+      case
+        -- A restrictive policy takes rows away that another one gives.
+        when policies.restrict then 'alter role tidemark_capture bypassrls'
+        else format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
+      end
     from this
+    cross join lateral (
+      select
+        coalesce(bool_or(p.permissive = 'PERMISSIVE' and p.qual = 'true'), false) as show_all,
+        coalesce(bool_or(p.permissive = 'RESTRICTIVE'), false) as restrict
+      from pg_policies p
+      where p.schemaname = this.nspname
+        and p.tablename = this.relname
+        and p.cmd in ('SELECT', 'ALL')
+        and p.roles && array['tidemark_capture', 'public']::name[]
+    ) as policies
     where this.relrowsecurity
-      and (
-        not exists (
-          select
-          from pg_policies p
-          where p.schemaname = this.nspname
-            and p.tablename = this.relname
-            and p.permissive = 'PERMISSIVE'
-            and p.cmd in ('SELECT', 'ALL')
-            and p.roles && array['tidemark_capture', 'public']::name[]
-            and p.qual = 'true'
-        )
-        or exists (
-          select
-          from pg_policies p
-          where p.schemaname = this.nspname
-            and p.tablename = this.relname
-            and p.permissive = 'RESTRICTIVE'
-        )
+      and (not policies.show_all or policies.restrict)
+      and not exists (
+        select from pg_roles r where r.rolname = 'tidemark_capture' and (r.rolbypassrls or r.rolsuper)
       )
     union all
     select 3, 0, format('it is owned by %I, whose rights %I does not have', o.rolname, administrator),

@@ -4,6 +4,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 import { migrate } from '#adapters/postgres/migrate.ts'
+import { type Inspection, inspectSource } from '#commands/preflight/source-inspection.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { hostileUrl, makeHostile } from '#test-support/hostile-settings.ts'
 import { EVERYTHING } from '#test-support/source-database.ts'
@@ -87,3 +88,12 @@ test('no contract fails to be written, and each says the same, whatever the sett
   expect(hostile).toEqual(sound)
   expect(sound.contracts.length).toBeGreaterThan(sound.states.length)
 })
+
+test('preflight finds the same tables and the same reasons', async () => {
+  const [sound, hostile] = await inBoth((client) => inspectSource(client, ['public']))
+
+  expect(withoutSizes(hostile)).toEqual(withoutSizes(sound))
+  expect(sound.tables.map(({ name }) => name)).toContain('public.held')
+})
+
+const withoutSizes = ({ tables }: Inspection) => tables.map(({ name, refusals }) => ({ name, refusals }))

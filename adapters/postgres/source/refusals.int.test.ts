@@ -88,6 +88,26 @@ test('every reason of a table is given, each with its fix', async () => {
   ])
 })
 
+test('a restrictive policy is passed by the right to see every row', async () => {
+  await source.pool.query(`
+    create table t (id int primary key);
+    alter table t enable row level security;
+    create policy everyone on t using (true);
+    create policy few on t as restrictive using (id < 10);
+    select tidemark.catch_up()`)
+  const { rows } = await source.pool.query('select fix from tidemark.captured_table')
+  const client = await source.pool.connect()
+
+  // The role belongs to the whole server: others must not see it changed.
+  await client.query(`begin; ${rows[0].fix}; select tidemark.catch_up()`)
+  const fixed = await client.query('select state, reason from tidemark.captured_table')
+
+  await client.query('rollback')
+  client.release()
+  expect(rows).toEqual([{ fix: 'alter role tidemark_capture bypassrls;' }])
+  expect(fixed.rows).toEqual([{ state: 'pending', reason: null }])
+})
+
 test('tables that are carried exactly are not refused', async () => {
   await source.pool.query(`
     create table t (

@@ -1,0 +1,21 @@
+/** One thing that was looked at: a problem keeps the source from being captured, advice does not. */
+export type Finding = { level: 'ok' | 'advice' | 'problem'; subject: string; state: string; fix: string | null }
+
+/** Nothing to do. */
+export const ok = (subject: string, state: string): Finding => ({ level: 'ok', subject, state, fix: null })
+
+/** Something to know or to change, which does not keep the source from being captured. */
+export const advice = (subject: string, state: string, fix: string): Finding => ({
+  level: 'advice',
+  subject,
+  state,
+  fix,
+})
+
+/** Something that keeps the source from being captured. */
+export const problem = (subject: string, state: string, fix: string): Finding => ({
+  level: 'problem',
+  subject,
+  state,
+  fix,
+})
