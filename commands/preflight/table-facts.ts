@@ -12,7 +12,7 @@ export type TableFacts = {
   refusals: { reason: string; fix: string }[]
 }
 
-const rulesFiles = ['003-column-types.sql', '004-refusals.sql'].map(
+const rulesFiles = ['003-column-types.sql', '004-refusals.sql', '017-replica-identity.sql'].map(
   (name) => new URL(`../../sql/source/${name}`, import.meta.url),
 )
 

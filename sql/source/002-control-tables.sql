@@ -43,6 +43,7 @@ create table if not exists tidemark.captured_table (
   reason text,
   fix text,
   last_error text,
+  identity_given boolean not null default false,
   -- As core/contract.ts says; what a contract that is still to be written will say.
   generation integer not null default 1 check (generation > 0),
   complete boolean not null default false,
@@ -58,6 +59,7 @@ create table if not exists tidemark.captured_table (
 comment on column tidemark.captured_table.reason is 'why the table is refused';
 comment on column tidemark.captured_table.fix is 'the SQL that makes it one that can be captured';
 comment on column tidemark.captured_table.last_error is 'why a step of its capture failed; it is tried again';
+comment on column tidemark.captured_table.identity_given is 'its replica identity is full because capture needed it, not because its owner wanted it';
 comment on column tidemark.captured_table.generation is 'which reading of its rows: grows when they change without changes in the log';
 comment on column tidemark.captured_table.complete is 'every row of the generation has been sent';
 comment on column tidemark.captured_table.not_before is 'when the next step is tried';
@@ -75,6 +77,8 @@ create table if not exists tidemark.contract_failure (
   failed_at timestamptz not null default now()
 );
 alter table tidemark.contract_failure drop constraint if exists contract_failure_pkey;
+-- It has no key: where a publication of the application has all tables, its rows could not be deleted otherwise.
+alter table tidemark.contract_failure replica identity full;
 
 grant select on tidemark.table_contract, tidemark.beacon to tidemark_capture;
 grant select, insert on tidemark.signal to tidemark_capture;

@@ -203,6 +203,14 @@ begin
     join pg_collation l on l.oid = a.attcollation and not l.collisdeterministic
     where a.place is not null
     union all
+    select 13, o.attnum, format('its owner could not update or delete its rows: %s, and %s', coalesce(n.need, 'its replica identity is full'), o.obstacle),
+      case when n.need is null then format('alter table %s replica identity default', this.name) else o.fix end
+    from this
+    cross join lateral tidemark.obstacles_to_images(relation) o
+    cross join lateral tidemark.need_of_images(relation, excluded_columns) n (need)
+    where n.need is not null
+      or this.relreplident = 'f'
+    union all
     -- Debezium takes names for patterns, and fails on a quote, and with it every table. These come last: the statements
     -- before them use the names as they are.
     select 14, 0, 'its name holds a quote, a backslash, a bracket or one of *+?|^',

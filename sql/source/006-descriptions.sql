@@ -16,39 +16,19 @@ begin
 end
 $$;
 
--- Whether changes of the relation are told with too little: without a key, or with a type whose unchanged TOASTed
--- values cannot be told from null, they need replica identity full.
+-- Whether the relation needs replica identity full and does not have it.
 create or replace function tidemark.lacks_images(relation oid) returns boolean
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
 as $$
-declare
-  excluded text[] := tidemark.excluded_columns(relation);
 begin
   return exists (
     select
     from pg_class c
     where c.oid = relation
       and c.relreplident <> 'f'
-      and (
-        not exists (select from tidemark.key_columns(relation))
-        or exists (
-          select
-          from (
-            select distinct a.atttypid, a.atttypmod
-            from pg_attribute a
-            where a.attrelid = relation
-              and a.attnum > 0
-              and not a.attisdropped
-              and a.attstorage <> 'p'
-              and a.attgenerated = ''
-              and a.attname <> all (excluded)
-          ) as a
-          cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) t
-          where t.full_images
-        )
-      )
+      and tidemark.need_of_images(relation, tidemark.excluded_columns(relation)) is not null
   );
 end
 $$;

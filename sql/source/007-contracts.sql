@@ -205,13 +205,13 @@ end
 $$;
 
 -- Makes a published relation one whose changes tell all, or takes it out of the publication: there its updates would
--- fail for want of a key, or be told with too little.
+-- fail, or be told with too little.
 create or replace function tidemark.secure_images(of_relation oid, contract jsonb) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if contract ->> 'refusal' is null then
+  if contract ->> 'refusal' is null and not tidemark.is_published_in_part(of_relation) then
     if not tidemark.lacks_images(of_relation) then
       return;
     end if;
@@ -219,6 +219,7 @@ begin
       begin
         -- The DDL that made it necessary holds the lock that this needs.
         execute format('alter table only %s replica identity full', of_relation::regclass);
+        update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
         return;
       exception when others then
         raise debug 'tidemark: %', sqlerrm;
@@ -226,6 +227,7 @@ begin
     end if;
   end if;
   execute format('alter publication tidemark drop table only %s', of_relation::regclass);
+  perform tidemark.give_identity_back(of_relation);
 end
 $$;
 
@@ -248,13 +250,15 @@ as $$
 declare
   due jsonb := tidemark.due_contract(of_relation);
 begin
-  if due is null and tidemark.is_settled(of_relation, tidemark.latest_contract(of_relation)) then
+  if due is null
+    and tidemark.is_settled(of_relation, tidemark.latest_contract(of_relation))
+    and not tidemark.is_published_in_part(of_relation) then
     return false;
   end if;
   -- What was seen until here may be what somebody else is changing: his turn ends with his transaction.
   perform tidemark.take_turn(of_relation);
-  if (due ->> 'published')::boolean then
-    perform tidemark.secure_images(of_relation, due);
+  if (coalesce(due, tidemark.latest_contract(of_relation)) ->> 'published')::boolean then
+    perform tidemark.secure_images(of_relation, coalesce(due, tidemark.latest_contract(of_relation)));
   end if;
   due := tidemark.due_contract(of_relation);
   if due is null then

@@ -120,6 +120,7 @@ begin
 
   -- Whoever removed the connector may have dropped it.
   perform tidemark.make_publication();
+  perform tidemark.publish_generated_columns();
   perform tidemark.publish_contracts();
 end
 $$;

@@ -82,6 +82,7 @@ begin
     @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'table', c.relname))
   where c.oid = any (named)
     and c.relkind = 'p';
+  return query select p from tidemark.tables_of_publications(classes, objects) as p;
 end
 $$;
 
@@ -187,8 +188,8 @@ begin
   create event trigger tidemark_ddl_command_end on ddl_command_end
     when tag in (
       -- ALTER INDEX renames tables, too.
-      'ALTER EXTENSION', 'ALTER INDEX', 'ALTER SCHEMA', 'ALTER TABLE', 'ALTER TYPE', 'CREATE EXTENSION',
-      'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO'
+      'ALTER EXTENSION', 'ALTER INDEX', 'ALTER PUBLICATION', 'ALTER SCHEMA', 'ALTER TABLE', 'ALTER TYPE',
+      'CREATE EXTENSION', 'CREATE PUBLICATION', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO'
     )
     execute function tidemark.on_ddl_command_end();
   create event trigger tidemark_sql_drop on sql_drop

@@ -98,6 +98,7 @@ begin
   end if;
   perform set_config('lock_timeout', '100ms', true);
   execute format('alter table only %s replica identity full', of_relation::regclass);
+  update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
   return true;
 exception when lock_not_available then
   update tidemark.captured_table t

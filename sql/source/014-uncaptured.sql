@@ -34,7 +34,7 @@ end
 $$;
 
 -- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed, tables that
--- somebody took out of the publication, those whose contract could not be written or no longer says what types are, and all
+-- somebody took out of the publication, those whose owner cannot write, those whose contract could not be written or no longer says what types are, and all
 -- tables where event triggers are missing. Tidies up after tables that are gone.
 create or replace function tidemark.catch_up() returns void
 language plpgsql
@@ -52,6 +52,7 @@ begin
   into missing, rewritten
   from failure f;
   perform tidemark.begin_generation_safely(r) from unnest(rewritten) as r;
+  perform tidemark.publish_generated_columns();
   anything := 0 = any (missing)
     -- Since Postgres 17 they can be turned off for a database or a role.
     or coalesce(current_setting('event_triggers', true), 'on') <> 'on'
@@ -70,6 +71,8 @@ begin
     union
     select tidemark.outdated_relations()
     union
+    select tidemark.unwritable_tables()
+    union
     select t.relation::oid
     from tidemark.captured_table t
     where t.state = 'refused'
@@ -77,6 +80,10 @@ begin
   loop
     perform tidemark.observe_safely(observed);
   end loop;
+  perform tidemark.give_identity_back(t.relation::oid)
+  from tidemark.captured_table t
+  where t.state = 'refused'
+    and t.identity_given;
   perform tidemark.tidy_signals();
 end
 $$;

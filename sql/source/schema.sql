@@ -36,6 +36,7 @@ table tidemark.captured_table (
   reason text -- why the table is refused
   fix text -- the SQL that makes it one that can be captured
   last_error text -- why a step of its capture failed; it is tried again
+  identity_given boolean not null default false -- its replica identity is full because capture needed it, not because its owner wanted it
   generation integer not null default 1 -- which reading of its rows: grows when they change without changes in the log
   complete boolean not null default false -- every row of the generation has been sent
   not_before timestamp with time zone -- when the next step is tried
@@ -180,7 +181,6 @@ begin
 end
 $function$
 -- owned by postgres
--- everyone may execute
 
 CREATE OR REPLACE FUNCTION tidemark.await_writers(of_relation oid)
  RETURNS void
@@ -364,6 +364,7 @@ begin
   into missing, rewritten
   from failure f;
   perform tidemark.begin_generation_safely(r) from unnest(rewritten) as r;
+  perform tidemark.publish_generated_columns();
   anything := 0 = any (missing)
     -- Since Postgres 17 they can be turned off for a database or a role.
     or coalesce(current_setting('event_triggers', true), 'on') <> 'on'
@@ -382,6 +383,8 @@ begin
     union
     select tidemark.outdated_relations()
     union
+    select tidemark.unwritable_tables()
+    union
     select t.relation::oid
     from tidemark.captured_table t
     where t.state = 'refused'
@@ -389,6 +392,10 @@ begin
   loop
     perform tidemark.observe_safely(observed);
   end loop;
+  perform tidemark.give_identity_back(t.relation::oid)
+  from tidemark.captured_table t
+  where t.state = 'refused'
+    and t.identity_given;
   perform tidemark.tidy_signals();
 end
 $function$
@@ -788,6 +795,7 @@ begin
 
   -- Whoever removed the connector may have dropped it.
   perform tidemark.make_publication();
+  perform tidemark.publish_generated_columns();
   perform tidemark.publish_contracts();
 end
 $function$
@@ -1102,6 +1110,26 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.give_identity_back(of_relation oid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (select from tidemark.captured_table t where t.relation = of_relation::bigint and t.identity_given)
+    and exists (select from tidemark.key_columns(of_relation))
+    and exists (select from tidemark.obstacles_to_images(of_relation)) then
+    execute format('alter table only %s replica identity default', of_relation::regclass);
+    update tidemark.captured_table t
+    set identity_given = false
+    where t.relation = of_relation::bigint;
+  end if;
+exception when others then
+  raise debug 'tidemark: %', sqlerrm;
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.grant_reading(of_relation oid)
  RETURNS void
  LANGUAGE plpgsql
@@ -1255,6 +1283,24 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.is_published_in_part(relation oid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  return exists (
+    select
+    from tidemark.publications_of(relation) p
+    where p.publication = 'tidemark'
+      and (p.only_columns is not null or p.condition is not null)
+  );
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.is_read_in_chunks(of_relation oid)
  RETURNS boolean
  LANGUAGE sql
@@ -1321,32 +1367,13 @@ CREATE OR REPLACE FUNCTION tidemark.lacks_images(relation oid)
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
-declare
-  excluded text[] := tidemark.excluded_columns(relation);
 begin
   return exists (
     select
     from pg_class c
     where c.oid = relation
       and c.relreplident <> 'f'
-      and (
-        not exists (select from tidemark.key_columns(relation))
-        or exists (
-          select
-          from (
-            select distinct a.atttypid, a.atttypmod
-            from pg_attribute a
-            where a.attrelid = relation
-              and a.attnum > 0
-              and not a.attisdropped
-              and a.attstorage <> 'p'
-              and a.attgenerated = ''
-              and a.attname <> all (excluded)
-          ) as a
-          cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) t
-          where t.full_images
-        )
-      )
+      and tidemark.need_of_images(relation, tidemark.excluded_columns(relation)) is not null
   );
 end
 $function$
@@ -1435,6 +1462,37 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.need_of_images(relation oid, excluded_columns text[])
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  return case
+    when not exists (select from pg_index i where i.indrelid = relation and i.indisprimary and i.indimmediate)
+      then 'without a primary key it needs replica identity full'
+    when exists (
+      select
+      from (
+        select distinct a.atttypid, a.atttypmod
+        from pg_attribute a
+        where a.attrelid = relation
+          and a.attnum > 0
+          and not a.attisdropped
+          and a.attstorage <> 'p'
+          and a.attgenerated = ''
+          and a.attname <> all (excluded_columns)
+      ) as a
+      cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) t
+      where t.full_images
+    ) then 'the types of its columns need replica identity full'
+  end;
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.note_failure(of_relation oid, failure text, was_rewritten boolean DEFAULT false)
  RETURNS void
  LANGUAGE plpgsql
@@ -1504,13 +1562,15 @@ AS $function$
 declare
   due jsonb := tidemark.due_contract(of_relation);
 begin
-  if due is null and tidemark.is_settled(of_relation, tidemark.latest_contract(of_relation)) then
+  if due is null
+    and tidemark.is_settled(of_relation, tidemark.latest_contract(of_relation))
+    and not tidemark.is_published_in_part(of_relation) then
     return false;
   end if;
   -- What was seen until here may be what somebody else is changing: his turn ends with his transaction.
   perform tidemark.take_turn(of_relation);
-  if (due ->> 'published')::boolean then
-    perform tidemark.secure_images(of_relation, due);
+  if (coalesce(due, tidemark.latest_contract(of_relation)) ->> 'published')::boolean then
+    perform tidemark.secure_images(of_relation, coalesce(due, tidemark.latest_contract(of_relation)));
   end if;
   due := tidemark.due_contract(of_relation);
   if due is null then
@@ -1545,6 +1605,55 @@ AS $function$
   select t.relation::oid from tidemark.table_contract t where t.slot = 0
   union
   select t.relation::oid from tidemark.captured_table t
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.obstacles_to_images(relation oid)
+ RETURNS TABLE(attnum smallint, obstacle text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  return query
+  select a.attnum, format('no publication can have its virtual generated column %I', a.attname),
+    format(
+      'alter table %s drop column %I, add column %I %s%s generated always as (%s) stored%s',
+      relation::regclass, a.attname, a.attname, format_type(a.atttypid, a.atttypmod),
+      case when a.attcollation <> t.typcollation then ' collate ' || a.attcollation::regcollation end,
+      pg_get_expr(d.adbin, d.adrelid), case when a.attnotnull then ' not null' end
+    )
+  from pg_attribute a
+  join pg_type t on t.oid = a.atttypid
+  join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where a.attrelid = relation
+    and a.attgenerated = 'v'
+  union all
+  select g.attnum, format('publication %I leaves out its generated column %I', p.publication, g.attname),
+    format('alter publication %I set (publish_generated_columns = stored)', p.publication)
+  from tidemark.publications_of(relation) p
+  cross join lateral (
+    select a.attnum, a.attname
+    from pg_attribute a
+    where a.attrelid = relation
+      and a.attgenerated = 's'
+    order by a.attnum
+    limit 1
+  ) as g
+  where p.generated_columns <> 's'
+  union all
+  select 0::int2, format('publication %I has some of its columns only', p.publication),
+    case
+      when p.condition is null then format(
+        'alter publication %I drop table only %s; alter publication %1$I add table only %2$s', p.publication, p.listed::regclass
+      )
+      else format('-- give publication %I all columns of %s', p.publication, p.listed::regclass)
+    end
+  from tidemark.publications_of(relation) p
+  where p.only_columns is not null
+    and p.publication <> 'tidemark';
+end
 $function$
 -- owned by postgres
 
@@ -1693,6 +1802,54 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.publications_of(relation oid)
+ RETURNS TABLE(publication name, listed oid, only_columns text, condition text, generated_columns text)
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+declare
+  of_schemas oid[] := '{}';
+begin
+  -- Postgres 14 has no publications of schemas. A statement that is not executed is not looked at.
+  if to_regclass('pg_catalog.pg_publication_namespace') is not null then
+    of_schemas := array(
+      select s.pnpubid
+      from pg_publication_namespace s
+      join pg_class c on c.relnamespace = s.pnnspid
+      where c.oid in (select relation union all select pg_partition_ancestors(relation))
+    );
+  end if;
+  return query
+  with above as (
+    select coalesce(a.relid, relation)::oid as oid, a.distance
+    from pg_partition_ancestors(relation) with ordinality as a (relid, distance)
+    union
+    select relation, 1
+  )
+  select p.pubname, entry.oid, entry.detail ->> 'prattrs', entry.detail ->> 'prqual',
+    to_jsonb(p) ->> 'pubgencols'
+  from pg_publication p
+  left join lateral (
+    select a.oid, to_jsonb(r) as detail
+    from pg_publication_rel r
+    join above a on a.oid = r.prrelid
+    where r.prpubid = p.oid
+      and (a.distance = 1 or p.pubviaroot)
+    order by a.distance desc
+    limit 1
+  ) as entry on true
+  where (p.pubupdate or p.pubdelete)
+    and (
+      p.puballtables
+      or p.oid = any (of_schemas)
+      or exists (select from pg_publication_rel r join above a on a.oid = r.prrelid where r.prpubid = p.oid)
+    );
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.publish_contracts()
  RETURNS integer
  LANGUAGE plpgsql
@@ -1713,6 +1870,24 @@ begin
     end;
   end loop;
   return written;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.publish_generated_columns()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (
+    select
+    from pg_publication p
+    where p.pubname = 'tidemark'
+      and to_jsonb(p) ->> 'pubgencols' <> 's'
+  ) then
+    alter publication tidemark set (publish_generated_columns = stored);
+  end if;
 end
 $function$
 -- owned by postgres
@@ -1921,7 +2096,7 @@ CREATE OR REPLACE FUNCTION tidemark.secure_images(of_relation oid, contract json
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  if contract ->> 'refusal' is null then
+  if contract ->> 'refusal' is null and not tidemark.is_published_in_part(of_relation) then
     if not tidemark.lacks_images(of_relation) then
       return;
     end if;
@@ -1929,6 +2104,7 @@ begin
       begin
         -- The DDL that made it necessary holds the lock that this needs.
         execute format('alter table only %s replica identity full', of_relation::regclass);
+        update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
         return;
       exception when others then
         raise debug 'tidemark: %', sqlerrm;
@@ -1936,6 +2112,7 @@ begin
     end if;
   end if;
   execute format('alter publication tidemark drop table only %s', of_relation::regclass);
+  perform tidemark.give_identity_back(of_relation);
 end
 $function$
 -- owned by postgres
@@ -2151,6 +2328,14 @@ begin
     join pg_collation l on l.oid = a.attcollation and not l.collisdeterministic
     where a.place is not null
     union all
+    select 13, o.attnum, format('its owner could not update or delete its rows: %s, and %s', coalesce(n.need, 'its replica identity is full'), o.obstacle),
+      case when n.need is null then format('alter table %s replica identity default', this.name) else o.fix end
+    from this
+    cross join lateral tidemark.obstacles_to_images(relation) o
+    cross join lateral tidemark.need_of_images(relation, excluded_columns) n (need)
+    where n.need is not null
+      or this.relreplident = 'f'
+    union all
     -- Debezium takes names for patterns, and fails on a quote, and with it every table. These come last: the statements
     -- before them use the names as they are.
     select 14, 0, 'its name holds a quote, a backslash, a bracket or one of *+?|^',
@@ -2173,6 +2358,33 @@ begin
     where not exists (select from kind)
   ) as reasons
   order by reasons.rank, reasons.attnum;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.tables_of_publications(classes oid[], objects oid[])
+ RETURNS SETOF oid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (
+    select
+    from unnest(classes, objects) as command (classid, objid)
+    where command.classid in ('pg_publication'::regclass, to_regclass('pg_publication_namespace'))
+      or command.classid = 'pg_publication_rel'::regclass
+        and not exists (
+          select
+          from pg_publication_rel r
+          join pg_publication p on p.oid = r.prpubid
+          where r.oid = command.objid
+            and p.pubname = 'tidemark'
+            and not tidemark.is_published_in_part(r.prrelid)
+        )
+  ) then
+    return query select u from tidemark.unwritable_tables() as u;
+  end if;
 end
 $function$
 -- owned by postgres
@@ -2231,6 +2443,7 @@ begin
   end if;
   perform set_config('lock_timeout', '100ms', true);
   execute format('alter table only %s replica identity full', of_relation::regclass);
+  update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
   return true;
 exception when lock_not_available then
   update tidemark.captured_table t
@@ -2300,6 +2513,38 @@ begin
     @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'table', c.relname))
   where c.oid = any (named)
     and c.relkind = 'p';
+  return query select p from tidemark.tables_of_publications(classes, objects) as p;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.unwritable_tables()
+ RETURNS SETOF oid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  return query
+  select c.oid
+  from tidemark.captured_table t
+  join pg_class c on c.oid = t.relation::oid
+  where tidemark.is_published(c.oid)
+    and (
+      tidemark.is_published_in_part(c.oid)
+      or c.relreplident = 'f' and exists (select from tidemark.obstacles_to_images(c.oid))
+      or c.relreplident <> 'f' and not exists (
+        select
+        from pg_index i
+        where i.indrelid = c.oid
+          and i.indisvalid
+          and case c.relreplident
+            when 'd' then i.indisprimary and i.indimmediate
+            when 'i' then i.indisreplident
+          end
+      )
+    );
 end
 $function$
 -- owned by postgres
@@ -2347,7 +2592,7 @@ $function$
 -- owned by postgres
 
 event trigger tidemark_ddl_command_end on ddl_command_end execute tidemark.on_ddl_command_end() always
-  when ALTER EXTENSION, ALTER INDEX, ALTER SCHEMA, ALTER TABLE, ALTER TYPE, CREATE EXTENSION, CREATE SCHEMA, CREATE TABLE, CREATE TABLE AS, SELECT INTO
+  when ALTER EXTENSION, ALTER INDEX, ALTER PUBLICATION, ALTER SCHEMA, ALTER TABLE, ALTER TYPE, CREATE EXTENSION, CREATE PUBLICATION, CREATE SCHEMA, CREATE TABLE, CREATE TABLE AS, SELECT INTO
 
 event trigger tidemark_sql_drop on sql_drop execute tidemark.on_sql_drop() always
 

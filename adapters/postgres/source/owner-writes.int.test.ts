@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { changesOfShape, full, keyless } from '#test-support/changes-of-shape.ts'
+import { postgresMajor } from '#test-support/database.ts'
+import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+
+let source: SourceDatabase
+
+const run = (sql: string) => source.pool.query(sql)
+
+/** Takes a table all the way, as capture-tables does. */
+const capture = (table: string) =>
+  run(`
+    select tidemark.catch_up();
+    select tidemark.publish_table('${table}'::regclass);
+    begin; select tidemark.await_writers('${table}'::regclass); commit;
+    select tidemark.end_capture('${table}'::regclass) from tidemark.captured_table
+    where relation = '${table}'::regclass and state in ('awaiting writers', 'reading')`)
+
+/** What the owner of `ride` does all day. */
+const write = async () => {
+  await run('update ride set fare = fare + 1')
+  await run('delete from ride where fare > 100')
+}
+
+/** Was made a moment ago, so that it does not wait for a key. */
+const settle = () =>
+  run(`
+    update tidemark.captured_table set since = now() - interval '1 minute', not_before = null;
+    update tidemark.table_contract set created_at = now() - interval '1 minute'`)
+
+async function makeCaptured(columns: string) {
+  await run(`create table ride (${columns}); insert into ride select from generate_series(1, 3)`)
+  await settle()
+  await capture('ride')
+  expect(await source.published()).toEqual(['public.ride'])
+}
+
+const changes = changesOfShape(postgresMajor())
+
+beforeEach(async () => {
+  source = await createSource()
+  await source.listen()
+})
+
+afterEach(async () => {
+  expect((await run('select message from tidemark.contract_failure')).rows).toEqual([])
+  await source.drop()
+})
+
+test.each(changes)('the owner of a captured table %s can still write to it', async (_, columns, ddl) => {
+  await run('create sequence n')
+  await makeCaptured(columns)
+
+  // In one transaction: before it ends nobody has written by another replica identity.
+  await run(`begin; ${ddl}; update ride set fare = fare + 1; delete from ride where fare > 100; commit`)
+
+  await write()
+  await run('select tidemark.catch_up()')
+  await write()
+  await capture('ride')
+  await write()
+  const { fix } = (await source.state('public.ride'))!
+  if (fix !== null) await run(fix)
+  await settle()
+  await capture('ride')
+  await write()
+  expect(await source.state('public.ride')).toMatchObject({ state: 'captured', reason: null })
+  await run('drop publication if exists app')
+})
+
+test.each(changes)(
+  'DDL that no event trigger saw is made good by the next capture: a table %s',
+  async (_, columns, ddl) => {
+    await run('create sequence n')
+    await makeCaptured(columns)
+    await run(`
+    begin;
+    alter event trigger tidemark_ddl_command_end disable;
+    alter event trigger tidemark_sql_drop disable;
+    ${ddl};
+    alter event trigger tidemark_ddl_command_end enable always;
+    alter event trigger tidemark_sql_drop enable always;
+    commit`)
+
+    await run('select tidemark.catch_up()')
+
+    await write()
+    await run('drop publication if exists app')
+  },
+)
+
+test.runIf(postgresMajor() >= 18)(
+  'a virtual column that no publication can have is named, with the SQL that makes it a stored one',
+  async () => {
+    await makeCaptured(keyless)
+
+    await run('alter table ride add "Twice" text collate "C" not null generated always as (note || note)')
+
+    expect(await source.published()).toEqual([])
+    expect(await source.state('public.ride')).toEqual({
+      state: 'refused',
+      reason:
+        'its owner could not update or delete its rows: without a primary key it needs replica identity full, ' +
+        'and no publication can have its virtual generated column "Twice"',
+      fix:
+        'alter table public.ride drop column "Twice", ' +
+        'add column "Twice" text collate "C" generated always as ((note || note)) stored not null;',
+    })
+  },
+)
+
+test('a replica identity that capture gave is taken back where another publication forbids it, one of the owner is not', async () => {
+  await makeCaptured(full)
+  const identity = async () =>
+    (await run(`select relreplident as identity from pg_class where oid = 'ride'::regclass`)).rows[0].identity
+  expect(await identity()).toBe('f')
+
+  const somePublication = postgresMajor() >= 15 ? 'create publication app for table ride (id)' : 'select'
+  await run(somePublication)
+
+  expect(await identity()).toBe(postgresMajor() >= 15 ? 'd' : 'f')
+  await run('drop publication if exists app; alter table ride replica identity full')
+  await capture('ride')
+  await run(somePublication)
+  expect(await identity()).toBe('f')
+  await run('drop publication if exists app')
+})
