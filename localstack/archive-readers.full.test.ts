@@ -10,13 +10,15 @@ import { type Chdb, openChdb } from './archive-readers/chdb.ts'
 import { madeEvents } from './archive-readers/made-topics.ts'
 import { findPython } from './archive-readers/python-environment.ts'
 import { openPythonReaders, type PythonReaders } from './archive-readers/python-readers.ts'
-import { clickHouseReader, duckDbReader, readWithPyIceberg } from './archive-readers/readers.ts'
+import { clickHouseReader, duckDbReader, inspectWithPyIceberg, readWithPyIceberg } from './archive-readers/readers.ts'
 import { makeTallying, type Question, type Tallies } from './archive-readers/tally.ts'
 
 /** A million takes minutes. */
 const total = Number(process.env['TIDEMARK_ARCHIVE_RECORDS'] ?? 200_000)
 /** More than maintenance leaves as they are. */
 const COMMITS = 24
+/** Of the records, in UTC: two, that of records without a time, and the last one that there is. */
+const DAYS = 4
 const python = await findPython()
 if (!python.found) console.warn(`NOT TESTED: pyiceberg and DuckDB do not read the archive. ${python.reason}.`)
 
@@ -110,6 +112,23 @@ function readersAgree(when: string): void {
       expect(ofOneDay).toBeLessThan(all / 2)
     },
   )
+
+  test.skipIf(!python.found)(`pyiceberg inspects the table's metadata in every way that it has, ${when}`, async () => {
+    const { rows, ...entries } = await inspectWithPyIceberg(readers!, services)
+
+    const { metadata } = await functions.openTable()
+    expect(rows).toMatchObject({
+      ...{ snapshots: metadata.snapshots.length, refs: 1, delete_files: 0, all_delete_files: 0 },
+      ...{ files: rows['entries'], data_files: rows['entries'], partitions: DAYS },
+    })
+    for (const name of ['history', 'manifests', 'all_manifests', 'metadata_log_entries', 'all_files']) {
+      expect(rows[name], name).toBeGreaterThan(0)
+    }
+    expect(entries.records).toBe(total)
+    expect(Object.values(entries.statuses).reduce((sum, count) => sum + count)).toBe(rows['entries'])
+    expect(Object.keys(entries.statuses)).not.toContain('2')
+    expect(entries.snapshots).toBeGreaterThanOrEqual(COMMITS)
+  })
 }
 
 test('the records are of every kind, and no question is about all or none of them', () => {

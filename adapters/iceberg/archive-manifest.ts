@@ -15,14 +15,18 @@ export type ArchivedFile = {
   readonly sorted: boolean
 }
 
-/** The manifest of a commit's files. The same files give the same bytes, whoever writes it. */
-export function writeArchiveManifest(metadata: TableMetadata, files: readonly ArchivedFile[]): Uint8Array {
+/** The manifest of the files that a table snapshot adds. The same files give the same bytes, whoever writes it. */
+export function writeArchiveManifest(
+  metadata: TableMetadata,
+  files: readonly ArchivedFile[],
+  snapshotId: bigint,
+): Uint8Array {
   const spec = partitionSpecOf(metadata, metadata['default-spec-id'])
   const dayField = spec.fields[0]!.name
   return writeManifest({
     schema: currentSchema(metadata),
     spec,
-    entries: files.map((file) => addedEntry(dataFileOf(file, dayField))),
+    entries: files.map((file) => addedEntry(dataFileOf(file, dayField), snapshotId)),
   })
 }
 

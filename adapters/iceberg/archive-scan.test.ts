@@ -41,9 +41,11 @@ async function tableOf(records: readonly object[], { deleted = [] as number[], c
   await store.put(path, file.bytes)
   await store.put(
     's3://archive/m.avro',
-    writeArchiveManifest(metadata, [
-      { path, day: DAY, records: file.records, bytes: file.bytes.length, metrics: file.metrics, sorted: true },
-    ]),
+    writeArchiveManifest(
+      metadata,
+      [{ path, day: DAY, records: file.records, bytes: file.bytes.length, metrics: file.metrics, sorted: true }],
+      1n,
+    ),
   )
   const manifests = [line('s3://archive/m.avro', 0, 1)]
   if (deleted.length > 0) {

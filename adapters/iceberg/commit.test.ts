@@ -62,7 +62,7 @@ const dataFile = (name: string, records: number, kafkaTsDay: number): DataFile =
 function manifestOf(path: string, files: DataFile[]) {
   const [schema] = emptyTable.schemas
   const [spec] = emptyTable['partition-specs']
-  const bytes = writeManifest({ schema: schema!, spec: spec!, entries: files.map(addedEntry) })
+  const bytes = writeManifest({ schema: schema!, spec: spec!, entries: files.map((file) => addedEntry(file)) })
   return { bytes, staged: describeManifest(path, bytes) }
 }
 

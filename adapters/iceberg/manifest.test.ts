@@ -220,7 +220,7 @@ test('table partitions of every type come back as they were', () => {
 
 test.each<[string, Partial<ManifestEntry>, string]>([
   ['an added entry with a sequence number', { sequence_number: 3 }, 'inherit'],
-  ['an added entry with an id of a table snapshot', { snapshot_id: 3n }, 'inherit'],
+  ['an existing entry without an id of a table snapshot', { status: EXISTING, sequence_number: 3 }, 'inherit'],
   ['an existing entry without ids', { status: EXISTING }, 'their own'],
   ['a file without a value of a partition field', { data_file: { ...file, partition: {} } }, 'kafka_ts_day'],
   ['a delete file', { data_file: { ...file, content: 1 } }, 'no data file'],

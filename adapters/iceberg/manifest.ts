@@ -54,13 +54,22 @@ export type Manifest = {
   readonly entries: readonly ManifestEntry[]
 }
 
-/** The entry of a file that a commit adds. Snapshot id and sequence numbers are inherited, so it fits any attempt to commit. */
-export function addedEntry(dataFile: DataFile): ManifestEntry {
-  return { status: ADDED, snapshot_id: null, sequence_number: null, file_sequence_number: null, data_file: dataFile }
+/**
+ * The entry of a file that a commit adds. Sequence numbers are inherited, so that it fits any attempt to commit. The id of
+ * the table snapshot may be inherited as well; pyiceberg before 0.12 then puts it where the status is, and fails.
+ */
+export function addedEntry(dataFile: DataFile, snapshotId: bigint | null = null): ManifestEntry {
+  return {
+    status: ADDED,
+    snapshot_id: snapshotId,
+    sequence_number: null,
+    file_sequence_number: null,
+    data_file: dataFile,
+  }
 }
 
 /**
- * Writes a manifest of data files in format version 2. Added entries must inherit everything, all others nothing. Throws a
+ * Writes a manifest of data files in format version 2. Added entries must inherit their sequence numbers, all others nothing. Throws a
  * RangeError for an entry that readers would misplace, an AvroError for a value that does not fit its field.
  */
 export function writeManifest({
@@ -89,9 +98,12 @@ export function writeManifest({
 
 function entryRecord(entry: ManifestEntry, spec: PartitionSpec): { [field: string]: AvroValue } {
   const { status, snapshot_id, sequence_number, file_sequence_number, data_file } = entry
-  const given = [snapshot_id, sequence_number, file_sequence_number].filter((value) => value !== null).length
-  if (given !== (status === ADDED ? 0 : 3)) {
-    throw new RangeError(`${data_file.file_path}: added entries inherit ids, others have their own (status ${status})`)
+  const inherits = [sequence_number, file_sequence_number].every((value) => value === null)
+  const isWhole = [snapshot_id, sequence_number, file_sequence_number].every((value) => value !== null)
+  if (status === ADDED ? !inherits : !isWhole) {
+    throw new RangeError(
+      `${data_file.file_path}: added entries inherit sequence numbers, others have their own (status ${status})`,
+    )
   }
   if (data_file.content !== 0) throw new RangeError(`${data_file.file_path} is no data file`)
   return { status, snapshot_id, sequence_number, file_sequence_number, data_file: dataFileRecord(data_file, spec) }

@@ -60,7 +60,7 @@ async function stageManifest(
 ): Promise<StagedManifest> {
   const url = metadataUrl(metadata.location, `commit-${number}-${snapshotId}`)
   const sorted = files.map((file) => ({ ...file, sorted: !isJoinedFile(file.path) }))
-  const bytes = writeArchiveManifest(metadata, sorted)
+  const bytes = writeArchiveManifest(metadata, sorted, snapshotId)
   await store.put(url, bytes)
   return describeManifest(url, bytes)
 }

@@ -69,6 +69,9 @@ function changeOf(slot: number, index: number, progress: number): ExpectedRecord
   if (index % 50 === 7) return { ...bare, value: null }
   if (index % 300 === 5) return { ...bare, op: 'm', lsn, value: messageOf(lsn, place.timestampMs) }
   if (index % 1000 === 999) return { ...bare, ...noText(index), encoding: 'base64' }
+  if (index % 1000 === 499) return { ...bare, key: `\u0000\u0000${String.fromCharCode(index % 128)}`, value: '[]' }
+  if (index % 1000 === 249)
+    return { ...bare, timestampMs: oddTimes[Math.floor(index / 1000) % oddTimes.length]!, value: '[]' }
   const op = index % 10 === 3 ? 'd' : index % 4 === 0 ? 'c' : 'u'
   const headers = index % 100 === 11 ? JSON.stringify([['__debezium.newkey', `{"id":${id + 1},"ö":"😀"}`]]) : null
   return { ...bare, tableName, op, lsn, headers, value: envelopeOf(op, tableName, id, lsn, place.timestampMs, index) }
@@ -89,6 +92,9 @@ function deltaOf(index: number, progress: number): ExpectedRecord {
 }
 
 const timeOf = (progress: number): number => FIRST_MS + Math.floor(progress * SPAN_MS)
+
+/** No time, and microseconds for milliseconds. */
+const oddTimes = [-1, FIRST_MS * 1000]
 
 /** Bytes that are no UTF-8, in key and value. */
 const noText = (index: number) => ({

@@ -3,7 +3,7 @@ import { runToEnd } from '#localstack/servers/finished-process.ts'
 import { type InstallOptions, requireSuccess } from './install-chdb.ts'
 import { openPythonEnvironment } from './python-environment.ts'
 
-type Script = 'read-with-duckdb.py' | 'read-with-pyiceberg.py' | 'prepare-ministack.py'
+type Script = 'read-with-duckdb.py' | 'read-with-pyiceberg.py' | 'inspect-with-pyiceberg.py' | 'prepare-ministack.py'
 
 /** A Python environment with pyiceberg, DuckDB and MiniStack. */
 export type PythonReaders = {

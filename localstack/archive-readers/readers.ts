@@ -61,6 +61,19 @@ export const signedFor = ({ credentials }: ArchiveServices) => ({
   'client.secret-access-key': credentials.secretAccessKey,
 })
 
+/** What pyiceberg's inspections say: their rows, and the entries of the manifests by status, their rows and snapshots. */
+export type Inspections = {
+  readonly rows: Readonly<Record<string, number>>
+  /** 0 existing, 1 added, 2 deleted. */
+  readonly statuses: Readonly<Record<string, number>>
+  readonly records: number
+  readonly snapshots: number
+}
+
+/** Runs every inspection that pyiceberg has. */
+export const inspectWithPyIceberg = (python: PythonReaders, services: ArchiveServices): Promise<Inspections> =>
+  python.ask('inspect-with-pyiceberg.py', { ...services, signing: {}, namespace: archiveNamespace })
+
 /** pyiceberg, by way of the catalog; it also tells how many data files it found that it had to read. */
 export async function readWithPyIceberg(
   python: PythonReaders,

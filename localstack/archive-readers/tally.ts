@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { archivedTimestamp } from '#adapters/iceberg/archive-table.ts'
 
 /** What is known of the records of a topic partition, or of those of them that a question is about. */
 export type Tally = {
@@ -48,7 +49,7 @@ export const rowText = ({ text, millis }: { text: (column: string) => string; mi
 
 const textOf = (record: ExpectedRecord): string => {
   const { topic, topicPartition, offset, timestampMs, tableName, op, lsn, key, headers, encoding, value } = record
-  return `${topic}|${topicPartition}|${offset}|${timestampMs}|${tableName}|${op}|${lsn}|${key}|${headers}|${encoding}|${value}`
+  return `${topic}|${topicPartition}|${offset}|${archivedTimestamp(timestampMs)}|${tableName}|${op}|${lsn}|${key}|${headers}|${encoding}|${value}`
 }
 
 /** Tallies records, of which none has the offset of another, question by question. */
