@@ -174,6 +174,17 @@ describe.each(every)('$name', ({ stage, template }) => {
     })
   })
 
+  test('an alarm when there are records to archive and none is archived', () => {
+    const alarms = Object.values(template.ofType('AWS::CloudWatch::Alarm')).map(({ Properties }) => Properties)
+    const [expression, ...metrics] = alarms.find((each) => each['Metrics'] !== undefined)!['Metrics']
+
+    expect(expression.Expression).toBe('IF(FILL(offsetLag, 0) > 0 AND FILL(archived, 0) == 0, 1, 0)')
+    expect(metrics.map(({ MetricStat }: { MetricStat: object }) => MetricStat)).toMatchObject([
+      { Metric: { Namespace: 'AWS/Lambda', MetricName: 'OffsetLag', Dimensions: [{ Name: 'FunctionName' }] } },
+      { Metric: { Namespace: 'Tidemark', MetricName: 'ArchivedRecords' } },
+    ])
+  })
+
   test.each(['FailedTopicPartitions', 'QuarantinedRecords'])('an alarm when there are %s of apply', (metric) => {
     expect(alarmOn(template, metric)).toMatchObject({
       ...{ Namespace: 'Tidemark', Threshold: 0, ComparisonOperator: 'GreaterThanThreshold' },

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
+import { readUncommittedAge, readWaiting, type Waiting } from './archive-waiting.ts'
 import type { ProgressKey } from './progress.ts'
 
 /** A data file as the ledger keeps it; `Metrics` is JSON. */
@@ -25,9 +26,6 @@ export type PreparedCommit<Metrics> = {
   /** The data files it puts into the table. */
   readonly files: readonly LedgerFile<Metrics>[]
 }
-
-/** How much waits, and since when. */
-export type Waiting = { readonly bytes: number; readonly files: number; readonly oldestAgeMs: number | null }
 
 /** Any constant: committers and maintenance of one archive take turns. */
 const COMMITTER_LOCK = 7_305_110_018
@@ -62,20 +60,6 @@ export async function noteRange<Metrics>(
   )
 }
 
-/** What waits to be committed; of it all, nothing that a commit has taken. */
-export async function readWaiting(database: pg.Pool | pg.PoolClient): Promise<Waiting> {
-  const { rows } = await database.query<{ bytes: string; files: string; age_ms: number | null }>(
-    `select coalesce(sum(f.bytes), 0) as bytes,
-       count(f.path) as files,
-       (extract(epoch from clock_timestamp() - min(r.written_at)) * 1000)::float8 as age_ms
-     from tidemark.archive_range r
-     left join tidemark.archive_file f using (range)
-     where r.commit_number is null`,
-  )
-  const { bytes, files, age_ms } = rows[0]!
-  return { bytes: Number(bytes), files: Number(files), oldestAgeMs: age_ms }
-}
-
 /** How much a commit takes. */
 export type FileLimits = { readonly files: number; readonly bytes: number }
 
@@ -84,6 +68,8 @@ export type ArchiveLedger<Metrics> = {
   /** Remembers the Iceberg table at the first call; throws when `uuid` is another's. */
   bindTable(name: string, uuid: string): Promise<void>
   waiting(): Promise<Waiting>
+  /** For how long the oldest record has been in no commit, also one that is not archived; null when there is none. */
+  uncommittedAgeMs(): Promise<number | null>
   /** The commit that was decided and not noted as made, if any. */
   prepared(): Promise<PreparedCommit<Metrics> | undefined>
   /** Files of the oldest ranges that wait, within the limits or of one range; none when none waits. */
@@ -137,6 +123,7 @@ function makeLedger<Metrics>(client: pg.PoolClient): ArchiveLedger<Metrics> {
   return {
     bindTable: (name, uuid) => bindTable(client, name, uuid),
     waiting: () => readWaiting(client),
+    uncommittedAgeMs: () => readUncommittedAge(client),
     prepared: () => readPrepared(client),
     filesWaiting: (limits) => filesWaiting(client, limits),
     prepare: (taken, snapshotId, files) => prepare(client, taken, snapshotId, files),

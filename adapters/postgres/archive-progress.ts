@@ -1,7 +1,8 @@
 import type pg from 'pg'
 import type { OffsetRule, RecordIdentity } from '#core/delivery.ts'
 import { type ApplyOutcome, applyInTransaction } from './apply-transaction.ts'
-import { type LedgerFile, noteRange, readWaiting } from './archive-ledger.ts'
+import { type LedgerFile, noteRange } from './archive-ledger.ts'
+import { readWaiting } from './archive-waiting.ts'
 import { type ProgressKey, readProgress, recordStop } from './progress.ts'
 
 /** Another invocation has archived some of the same records meanwhile; delivered again, they are told apart. */

@@ -145,8 +145,9 @@ export class Archive extends Construct {
 
   /** Docs/archive.md says what to do. */
   #watch(): void {
+    this.#watchStandstill()
     new cloudwatch.Alarm(this, 'CommitAge', {
-      alarmDescription: 'Records have waited for three minutes to be committed to the archive table',
+      alarmDescription: 'Records have waited for three minutes to be archived and committed to the archive table',
       metric: new cloudwatch.Metric({
         namespace: 'Tidemark',
         metricName: 'OldestUncommittedSeconds',
@@ -159,6 +160,32 @@ export class Archive extends Construct {
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
       // The committer reports each minute: silence means that it fails.
       treatMissingData: cloudwatch.TreatMissingData.BREACHING,
+    })
+  }
+
+  /**
+   * The committer knows of what failed to be archived, and of what others have applied. Where nobody has, only the mapping
+   * sees that there are records. It counts them, and a busy archive is never without some: they stand still when there are
+   * some and none is archived.
+   */
+  #watchStandstill(): void {
+    const period = Duration.minutes(5)
+    const offsetLag = this.archive.metric('OffsetLag', { statistic: 'Maximum', period })
+    const archived = new cloudwatch.Metric({
+      ...{ namespace: 'Tidemark', metricName: 'ArchivedRecords', dimensionsMap: { Capability: 'archive' } },
+      ...{ statistic: 'Sum', period },
+    })
+    new cloudwatch.Alarm(this, 'Standstill', {
+      alarmDescription: 'There are records to archive, and none has been archived for 15 minutes',
+      metric: new cloudwatch.MathExpression({
+        expression: 'IF(FILL(offsetLag, 0) > 0 AND FILL(archived, 0) == 0, 1, 0)',
+        usingMetrics: { offsetLag, archived },
+        period,
+      }),
+      threshold: 0,
+      evaluationPeriods: 3,
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
     })
   }
 }

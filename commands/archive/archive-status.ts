@@ -11,7 +11,12 @@ export type ArchivedStream = {
   readonly topic: string
   readonly topicPartition: number
   readonly committedRecords: number
+  /** In data files, and in no commit. */
   readonly waitingRecords: number
+  /** In the topic, and in no data file, as far as that is known. */
+  readonly notTakenRecords: number
+  /** Why its records are not archived, while they are not. */
+  readonly failure: string | null
   readonly committedTo: number
   readonly archivedTo: number
 }
@@ -30,8 +35,9 @@ export type ArchiveStatus = {
   readonly commits: number
   /** Since the newest commit; null before the first. */
   readonly commitAgeSeconds: number | null
+  /** In no commit yet: written to data files, or not even that. */
   readonly waitingRecords: number
-  /** Since the oldest record that waits was written; null when none does. */
+  /** How long the oldest of them has waited, at most; null when none does. */
   readonly waitingSeconds: number | null
   readonly streams: readonly ArchivedStream[]
 }
@@ -41,6 +47,8 @@ type StreamRow = {
   topic_partition: number
   committed_records: string
   waiting_records: string
+  not_taken_records: string
+  failure: string | null
   committed_to: string | null
   archived_to: string | null
   waiting_seconds: number | null
@@ -53,7 +61,7 @@ export async function readArchiveStatus(target: pg.ClientBase, archive: Archive)
   const metadata = (await catalog.loadTable(table))?.metadata
   const { rows } = await target.query<StreamRow>(
     `select *,
-       extract(epoch from clock_timestamp() - waiting_since)::float8 as waiting_seconds,
+       extract(epoch from clock_timestamp() - uncommitted_since)::float8 as waiting_seconds,
        extract(epoch from clock_timestamp() - committed_at)::float8 as commit_age_seconds
      from tidemark.archive_status
      order by topic, topic_partition`,
@@ -61,6 +69,7 @@ export async function readArchiveStatus(target: pg.ClientBase, archive: Archive)
   const streams = rows.map((row) => ({
     ...{ topic: row.topic, topicPartition: row.topic_partition },
     ...{ committedRecords: Number(row.committed_records), waitingRecords: Number(row.waiting_records) },
+    ...{ notTakenRecords: Number(row.not_taken_records), failure: row.failure },
     ...{ committedTo: Number(row.committed_to ?? 0), archivedTo: Number(row.archived_to ?? 0) },
   }))
   const known = (values: (number | null)[]) => values.filter((value) => value !== null)
@@ -70,7 +79,7 @@ export async function readArchiveStatus(target: pg.ClientBase, archive: Archive)
     table: `${table.namespace}.${table.name}`,
     ...(metadata === undefined ? NOTHING_YET : await readFigures(store, metadata)),
     commitAgeSeconds: ages.length === 0 ? null : rounded(Math.min(...ages)),
-    waitingRecords: streams.reduce((sum, { waitingRecords }) => sum + waitingRecords, 0),
+    waitingRecords: streams.reduce((sum, each) => sum + each.waitingRecords + each.notTakenRecords, 0),
     waitingSeconds: waits.length === 0 ? null : rounded(Math.max(...waits)),
     streams,
   }
@@ -97,7 +106,7 @@ export function describeArchiveStatus(status: ArchiveStatus): string {
   const commits = `${formatQuantity(status.commits, 'commit')}, ${formatQuantity(status.tableSnapshots, 'table snapshot')}`
   const size = `${formatQuantity(status.rows, 'row')} in ${formatQuantity(status.files, 'data file')}, ${formatBytes(status.bytes)}`
   const newest = commitAgeSeconds === null ? 'none yet' : `${formatSeconds(commitAgeSeconds)} ago`
-  const since = waitingSeconds === null ? '' : `, the oldest for ${formatSeconds(waitingSeconds)}`
+  const since = waitingSeconds === null ? '' : `, the oldest for at most ${formatSeconds(waitingSeconds)}`
   const facts = alignColumns([
     ['table', location === null ? `${table}, not made yet` : `${table} at ${location}`],
     ['content', size + (deletedRows > 0 ? `, and ${formatQuantity(deletedRows, 'deleted row')}` : '')],
@@ -107,9 +116,13 @@ export function describeArchiveStatus(status: ArchiveStatus): string {
   ])
   const rows = streams.map((stream) => [
     `${stream.topic}-${stream.topicPartition}`,
-    ...[stream.committedTo, stream.archivedTo, stream.waitingRecords].map(formatCount),
+    ...[stream.committedTo, stream.archivedTo, stream.waitingRecords, stream.notTakenRecords].map(formatCount),
   ])
+  const failures = streams.flatMap(({ topic, topicPartition, failure }) =>
+    failure === null ? [] : [`${topic}-${topicPartition} is not archived: ${failure}`],
+  )
   if (rows.length === 0) return facts.join('\n')
-  const header = ['topic partition', 'committed to', 'archived to', 'waiting']
-  return [...facts, '', ...alignColumns([header, ...rows], [1, 2, 3])].join('\n')
+  const header = ['topic partition', 'committed to', 'archived to', 'waiting', 'not archived']
+  const perStream = alignColumns([header, ...rows], [1, 2, 3, 4])
+  return [...facts, '', ...perStream, ...(failures.length === 0 ? [] : ['', ...failures])].join('\n')
 }

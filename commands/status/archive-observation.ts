@@ -13,7 +13,7 @@ export type ArchiveObservation = {
   tableSnapshots: number
   /** Written to data files and not committed. */
   waitingRecords: number
-  /** How long the oldest of them has waited; null when none waits. */
+  /** How long the oldest record has waited to be committed, or could not even be written; null when none has. */
   oldestWaitingMs: number | null
   /** Since the newest commit; null before the first. */
   committedMsAgo: number | null
@@ -21,7 +21,7 @@ export type ArchiveObservation = {
 
 const readLedger = `
 select coalesce(sum(waiting_records), 0)::float8 as "waitingRecords",
-  (extract(epoch from clock_timestamp() - min(waiting_since)) * 1000)::float8 as "oldestWaitingMs",
+  (extract(epoch from clock_timestamp() - min(least(waiting_since, failing_since))) * 1000)::float8 as "oldestWaitingMs",
   (extract(epoch from clock_timestamp() - max(committed_at)) * 1000)::float8 as "committedMsAgo"
 from tidemark.archive_status`
 

@@ -104,14 +104,19 @@ function renderRates(status: Status, detail: Detail): [string, string][] {
   ]
 }
 
+/** What waits shorter is on its way. */
+const LONG_WAIT_MS = 60_000
+
 /** `lagRecords` are not even written to data files. */
 function renderArchive(
   { rows, files, bytes, tableSnapshots, ...state }: NonNullable<Status['archive']>,
   lagRecords: number,
 ): string {
-  const waiting = formatQuantity(state.waitingRecords + lagRecords, 'record')
-  if (state.committedMsAgo === null) return `nothing committed yet, ${waiting} waiting`
-  const age = `committed ${formatDuration(state.committedMsAgo)} ago, ${waiting} waiting`
+  const waitingMs = state.oldestWaitingMs ?? 0
+  const since = waitingMs < LONG_WAIT_MS ? '' : ` for ${formatDuration(waitingMs)}`
+  const waiting = `${formatQuantity(state.waitingRecords + lagRecords, 'record')} waiting${since}`
+  if (state.committedMsAgo === null) return `nothing committed yet, ${waiting}`
+  const age = `committed ${formatDuration(state.committedMsAgo)} ago, ${waiting}`
   const size = `${formatQuantity(rows, 'row')} in ${formatQuantity(files, 'file')} of ${formatBytes(bytes)}`
   return `${age}; ${size}, ${formatQuantity(tableSnapshots, 'table snapshot')}`
 }

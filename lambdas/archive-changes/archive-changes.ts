@@ -1,7 +1,7 @@
 import type { MSKEvent } from 'aws-lambda'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
-import type { Waiting } from '#adapters/postgres/archive-ledger.ts'
 import { type OffsetSpan, OvertakenError } from '#adapters/postgres/archive-progress.ts'
+import type { Waiting } from '#adapters/postgres/archive-waiting.ts'
 import type { ProgressKey } from '#adapters/postgres/progress.ts'
 import { decideDelivery, type OffsetRule } from '#core/delivery.ts'
 import { eachTopicPartition, type KafkaBatchResponse, reportFailures } from '../batch-item-failures.ts'

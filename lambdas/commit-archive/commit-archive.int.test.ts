@@ -172,6 +172,51 @@ test('a storm of other commits is outlasted, and no row comes twice', async () =
   expect(await archivedOffsets()).toEqual(upTo(9))
 })
 
+const statusOf = async (topicPartition: number) => {
+  const { rows } = await database.pool.query(
+    `select waiting_records::int as waiting, not_taken_records::int as "notTaken", failure,
+       extract(epoch from now() - uncommitted_since)::int as seconds
+     from tidemark.archive_status where topic_partition = $1`,
+    [topicPartition],
+  )
+  return rows[0]
+}
+
+test('an archive that cannot take records has an age and a reason, until they are committed', async () => {
+  const away = makeArchiveRun({ ...servers, s3Endpoint: 'http://127.0.0.1:9' }, database.pool, place())
+  await run.archive([record(0, 1)])
+  await expect(away.archive(records(0, 3))).rejects.toThrow()
+  await database.pool.query("update tidemark.stop set first_seen_at = now() - interval '10 minutes'")
+
+  await run.commit()
+
+  expect(await statusOf(0)).toMatchObject({ failure: expect.stringContaining('ECONNREFUSED'), seconds: 600 })
+  expect(run.metrics()['OldestUncommittedSeconds']).toBeGreaterThanOrEqual(600)
+  expect(await statusOf(1)).toMatchObject({ failure: null, seconds: null })
+
+  await run.archive(records(0, 3))
+  await run.commit()
+
+  expect(await statusOf(0)).toEqual({ waiting: 0, notTaken: 0, failure: null, seconds: null })
+  expect(run.metrics()['OldestUncommittedSeconds']).toBe(0)
+})
+
+test('records that are applied and were never archived count, however long the archive has not run', async () => {
+  await run.archive(records(0, 2))
+  await run.commit()
+  await database.pool.query(`
+    insert into tidemark.progress (consumer, topic, topic_partition, next_offset, began_at)
+    values ('tidemark-latest-state', 'changes', 0, 5, now() - interval '1 day'),
+      ('tidemark-latest-state', 'changes', 1, 7, now() - interval '20 minutes');
+    update tidemark.progress set applied_at = now() - interval '5 minutes' where consumer = 'tidemark-archive'`)
+
+  await run.commit()
+
+  expect(await statusOf(0)).toEqual({ waiting: 0, notTaken: 3, failure: null, seconds: 300 })
+  expect(await statusOf(1)).toEqual({ waiting: 0, notTaken: 7, failure: null, seconds: 1200 })
+  expect(run.metrics()['OldestUncommittedSeconds']).toBeGreaterThanOrEqual(1200)
+})
+
 /** A table snapshot with the same files, as a compaction makes it. */
 async function commitNothing(): Promise<void> {
   const table = archiveTableName(run.place)

@@ -2,7 +2,7 @@ import { newSnapshotId } from '#adapters/iceberg/commit.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
 import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
 import type { CommitTools } from '#adapters/iceberg/settled-commit.ts'
-import type { ArchiveLedger, Waiting } from '#adapters/postgres/archive-ledger.ts'
+import type { ArchiveLedger } from '#adapters/postgres/archive-ledger.ts'
 import { type Metric, metricsLine } from '../metrics-line.ts'
 import { joinFiles } from './join-files.ts'
 import { makeCommit } from './make-commit.ts'
@@ -44,15 +44,15 @@ export function makeCommitArchive(options: CommitArchiveOptions) {
   return async ({ wait = false }: CommitRequest, latest: number): Promise<CommitSummary> => {
     const deadline = Math.min(latest, options.now() + LONGEST_TURN_MS)
     const summary: CommitSummary = { commits: 0, attempts: 0, records: 0, files: 0, busy: false }
-    let left: Waiting | undefined
+    let uncommittedMs: number | undefined
     try {
       const outcome = await options.asCommitter(async (ledger) => {
         await commitAll(options, ledger, wait, deadline, summary)
-        left = await ledger.waiting()
+        uncommittedMs = (await ledger.uncommittedAgeMs()) ?? 0
       })
       summary.busy = outcome === 'busy'
     } finally {
-      options.print(metricsLine('archive', options.now(), describeMetrics(summary, left)))
+      options.print(metricsLine('archive', options.now(), describeMetrics(summary, uncommittedMs)))
     }
     return summary
   }
@@ -105,8 +105,8 @@ async function isThereAny(
 /** What waits may become large enough before its time. */
 const LONGEST_LOOK_MS = 1_000
 
-function describeMetrics({ commits, records, attempts }: CommitSummary, left: Waiting | undefined): Metric[] {
-  const oldest = left && Math.round((left.oldestAgeMs ?? 0) / 1000)
+function describeMetrics({ commits, records, attempts }: CommitSummary, uncommittedMs: number | undefined): Metric[] {
+  const oldest = uncommittedMs && Math.round(uncommittedMs / 1000)
   return [
     { name: 'CommittedRecords', unit: 'Count', value: records },
     { name: 'ArchiveCommits', unit: 'Count', value: commits },

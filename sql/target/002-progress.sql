@@ -14,9 +14,11 @@ create table if not exists tidemark.progress (
   system_identifier text,
   committed_at timestamptz,
   applied_at timestamptz not null default now(),
+  began_at timestamptz not null default now(),
   primary key (consumer, topic, topic_partition)
 ) with (fillfactor = 50);
 
+comment on column tidemark.progress.began_at is 'when the first record was delivered';
 comment on column tidemark.progress.next_offset is 'offset of the first record that is not applied';
 comment on column tidemark.progress.last_digest is 'digest of the record before next_offset: another one there means another topic';
 comment on column tidemark.progress.newest_timestamp is 'greatest record timestamp applied: an older offset with a newer one means another topic';

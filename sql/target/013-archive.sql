@@ -67,20 +67,54 @@ comment on column tidemark.archive_range.commit_number is 'null while it waits; 
 comment on column tidemark.archive_commit.offsets is 'topic → topic partition → first offset that is not in the table after this commit';
 comment on column tidemark.archive_file.metrics is 'counts, sizes and bounds of its columns by field id';
 
--- What became of what was archived, for people and their tools.
+-- What became of the records of each topic partition, for people, their tools and the alarm: also of those that were never
+-- archived, which the ledger does not know. An archive that is stopped has a topic partition with uncommitted_since.
 create or replace view tidemark.archive_status as
-select s.topic,
-  s.topic_partition,
-  coalesce(sum(r.records) filter (where c.committed_at is not null), 0)::bigint as committed_records,
-  coalesce(sum(r.records) filter (where c.committed_at is null), 0)::bigint as waiting_records,
-  max(upper(r.offsets)) filter (where c.committed_at is not null) as committed_to,
-  max(upper(r.offsets)) as archived_to,
-  min(r.written_at) filter (where c.committed_at is null) as waiting_since,
-  max(c.committed_at) as committed_at
-from tidemark.archive_stream s
-left join tidemark.archive_range r using (stream)
-left join tidemark.archive_commit c on c.number = r.commit_number
-group by s.topic, s.topic_partition;
+with ledger as (
+  select s.topic,
+    s.topic_partition,
+    sum(r.records) filter (where c.committed_at is not null) as committed_records,
+    sum(r.records) filter (where c.committed_at is null) as waiting_records,
+    max(upper(r.offsets)) filter (where c.committed_at is not null) as committed_to,
+    max(upper(r.offsets)) as archived_to,
+    min(r.written_at) filter (where c.committed_at is null) as waiting_since,
+    max(c.committed_at) as committed_at
+  from tidemark.archive_stream s
+  left join tidemark.archive_range r using (stream)
+  left join tidemark.archive_commit c on c.number = r.commit_number
+  group by s.topic, s.topic_partition
+),
+-- Who applies records has seen how far the topic goes.
+seen as (
+  select p.topic,
+    p.topic_partition,
+    greatest(max(p.next_offset) - coalesce(max(p.next_offset) filter (where p.consumer = 'tidemark-archive'), 0), 0) as records,
+    coalesce(max(p.applied_at) filter (where p.consumer = 'tidemark-archive'), min(p.began_at)) as since
+  from tidemark.progress p
+  group by p.topic, p.topic_partition
+),
+failing as (
+  select s.topic, s.topic_partition, s.first_seen_at as since, s.reason
+  from tidemark.stop s
+  where s.consumer = 'tidemark-archive'
+)
+select topic,
+  topic_partition,
+  coalesce(l.committed_records, 0)::bigint as committed_records,
+  coalesce(l.waiting_records, 0)::bigint as waiting_records,
+  l.committed_to,
+  l.archived_to,
+  l.waiting_since,
+  l.committed_at,
+  coalesce(s.records, 0)::bigint as not_taken_records,
+  f.since as failing_since,
+  f.reason as failure,
+  least(l.waiting_since, f.since, case when s.records > 0 then s.since end) as uncommitted_since
+from ledger l
+full join seen s using (topic, topic_partition)
+full join failing f using (topic, topic_partition);
+
+comment on view tidemark.archive_status is 'how far each topic partition is archived; waiting: in data files, not in the Iceberg table yet';
 
 -- Marks the prepared commit as made; its ranges become one with those committed before them. Returns the paths of files
 -- that no one needs any more: those whose rows a joined file has.
@@ -148,6 +182,7 @@ grant select, insert, update on tidemark.progress to tidemark_archive;
 grant select, insert, update, delete on tidemark.stop to tidemark_archive;
 grant select, insert on tidemark.archive_table, tidemark.archive_stream to tidemark_archive;
 grant select, insert, update, delete on tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file to tidemark_archive;
+grant select on tidemark.archive_status to tidemark_archive;
 grant execute on function tidemark.finish_archive_commit(bigint), tidemark.prune_archive_commits(interval) to tidemark_archive;
 grant select on tidemark.archive_table, tidemark.archive_stream, tidemark.archive_commit, tidemark.archive_range,
   tidemark.archive_file, tidemark.archive_status to tidemark_read;

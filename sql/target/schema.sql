@@ -192,6 +192,7 @@ table tidemark.progress with fillfactor=50 (
   system_identifier text -- the source cluster whose beacons were applied
   committed_at timestamp with time zone -- source commit time of the newest change applied
   applied_at timestamp with time zone not null default now()
+  began_at timestamp with time zone not null default now() -- when the first record was delivered
   constraint progress_pkey PRIMARY KEY (consumer, topic, topic_partition)
 )
 -- tidemark_apply may insert, select, update
@@ -343,18 +344,54 @@ table tidemark_rows.user_state with fillfactor=85 (
 -- tidemark_apply may insert, select, update
 
 view tidemark.archive_status as
- SELECT s.topic,
-    s.topic_partition,
-    (COALESCE(sum(r.records) FILTER (WHERE (c.committed_at IS NOT NULL)), (0)::numeric))::bigint AS committed_records,
-    (COALESCE(sum(r.records) FILTER (WHERE (c.committed_at IS NULL)), (0)::numeric))::bigint AS waiting_records,
-    max(upper(r.offsets)) FILTER (WHERE (c.committed_at IS NOT NULL)) AS committed_to,
-    max(upper(r.offsets)) AS archived_to,
-    min(r.written_at) FILTER (WHERE (c.committed_at IS NULL)) AS waiting_since,
-    max(c.committed_at) AS committed_at
-   FROM ((tidemark.archive_stream s
-     LEFT JOIN tidemark.archive_range r USING (stream))
-     LEFT JOIN tidemark.archive_commit c ON ((c.number = r.commit_number)))
-  GROUP BY s.topic, s.topic_partition;
+ WITH ledger AS (
+         SELECT s_1.topic,
+            s_1.topic_partition,
+            sum(r.records) FILTER (WHERE (c.committed_at IS NOT NULL)) AS committed_records,
+            sum(r.records) FILTER (WHERE (c.committed_at IS NULL)) AS waiting_records,
+            max(upper(r.offsets)) FILTER (WHERE (c.committed_at IS NOT NULL)) AS committed_to,
+            max(upper(r.offsets)) AS archived_to,
+            min(r.written_at) FILTER (WHERE (c.committed_at IS NULL)) AS waiting_since,
+            max(c.committed_at) AS committed_at
+           FROM ((tidemark.archive_stream s_1
+             LEFT JOIN tidemark.archive_range r USING (stream))
+             LEFT JOIN tidemark.archive_commit c ON ((c.number = r.commit_number)))
+          GROUP BY s_1.topic, s_1.topic_partition
+        ), seen AS (
+         SELECT p.topic,
+            p.topic_partition,
+            GREATEST((max(p.next_offset) - COALESCE(max(p.next_offset) FILTER (WHERE (p.consumer = 'tidemark-archive'::text)), (0)::bigint)), (0)::bigint) AS records,
+            COALESCE(max(p.applied_at) FILTER (WHERE (p.consumer = 'tidemark-archive'::text)), min(p.began_at)) AS since
+           FROM tidemark.progress p
+          GROUP BY p.topic, p.topic_partition
+        ), failing AS (
+         SELECT s_1.topic,
+            s_1.topic_partition,
+            s_1.first_seen_at AS since,
+            s_1.reason
+           FROM tidemark.stop s_1
+          WHERE (s_1.consumer = 'tidemark-archive'::text)
+        )
+ SELECT topic,
+    topic_partition,
+    (COALESCE(l.committed_records, (0)::numeric))::bigint AS committed_records,
+    (COALESCE(l.waiting_records, (0)::numeric))::bigint AS waiting_records,
+    l.committed_to,
+    l.archived_to,
+    l.waiting_since,
+    l.committed_at,
+    COALESCE(s.records, (0)::bigint) AS not_taken_records,
+    f.since AS failing_since,
+    f.reason AS failure,
+    LEAST(l.waiting_since, f.since,
+        CASE
+            WHEN (s.records > 0) THEN s.since
+            ELSE NULL::timestamp with time zone
+        END) AS uncommitted_since
+   FROM ((ledger l
+     FULL JOIN seen s USING (topic, topic_partition))
+     FULL JOIN failing f USING (topic, topic_partition));
+-- tidemark_archive may select
 -- tidemark_read may select
 
 view tidemark.change_log as

@@ -21,6 +21,8 @@ export type ArchiveRun = {
   archive(records: readonly MSKRecord[]): Promise<void>
   /** Commits all that waits. */
   commit(): ReturnType<ReturnType<typeof makeCommitArchive>>
+  /** The metrics that the committer printed last. */
+  metrics(): Record<string, unknown>
 }
 
 /** Wires them; `place` and `database` are the test's own. */
@@ -44,18 +46,20 @@ export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place
     commit: { afterMs: 60_000, afterBytes: 1 << 30 },
     now: Date.now,
   })
+  const lines: string[] = []
   const commit = makeCommitArchive({
     ...{ catalog, table: archiveTableName(place), store, now: Date.now, pause },
     asCommitter: (work) => asCommitter(database, work),
     removeSpent: store.remove,
     openTable: () => openArchiveTable(catalog, place),
     commit: { afterMs: 0, afterBytes: 0 },
-    print: () => undefined,
+    print: (line) => lines.push(line),
   })
   return {
     ...{ place, catalog, store },
     archive,
     commit: () => commit({}, Date.now() + 60_000),
+    metrics: () => JSON.parse(lines.at(-1)!),
   }
 }
 
