@@ -98,7 +98,7 @@ function logOf(changes: readonly Change[], slot: number, { delays, again }: Hist
     const start = Math.max(end - back, 0)
     sent.splice(end, 0, ...sent.slice(start, Math.min(start + length, end)))
   }
-  const log = new ChangeLog().contract(ordersContract())
+  const log = new ChangeLog(slot).contract(ordersContract())
   for (const { id, op, name, lsn } of sent) log[op]({ id, name, amount: null } as never, { lsn })
   return log
 }
