@@ -29,6 +29,7 @@ export function decideDelivery(
   records: readonly RecordIdentity[],
   rule: OffsetRule,
 ): DeliveryDecision {
+  if (records.length === 0) return { kind: 'apply', from: 0 }
   const foreign = records.find((record) => isForeign(progress, record))
   if (foreign !== undefined) {
     return stop(

@@ -7,6 +7,9 @@ export type KafkaBatchResponse = {
   }[]
 }
 
+/** A topic partition of an event. */
+export type TopicPartition = { readonly topic: string; readonly topicPartition: number }
+
 /** A topic partition of an event, as `<topic>-<number>`, whose records were not processed, and why. */
 export type FailedTopicPartition = { readonly name: string; readonly reason: Error }
 
@@ -16,13 +19,18 @@ export type FailedTopicPartition = { readonly name: string; readonly reason: Err
  */
 export async function eachTopicPartition(
   event: MSKEvent,
-  work: (records: MSKEvent['records'][string]) => Promise<void>,
+  work: (records: MSKEvent['records'][string], of: TopicPartition) => Promise<void>,
 ): Promise<FailedTopicPartition[]> {
   const names = Object.keys(event.records)
-  const settled = await Promise.allSettled(names.map((name) => work(event.records[name]!)))
+  const settled = await Promise.allSettled(names.map((name) => work(event.records[name]!, topicPartitionOf(name))))
   return settled.flatMap((one, i) =>
     one.status === 'rejected' ? [{ name: names[i]!, reason: one.reason as Error }] : [],
   )
+}
+
+function topicPartitionOf(name: string): TopicPartition {
+  const dash = name.lastIndexOf('-')
+  return { topic: name.slice(0, dash), topicPartition: Number(name.slice(dash + 1)) }
 }
 
 /**

@@ -25,7 +25,7 @@ export async function applyDelivery<R extends RecordIdentity, Effect>(
   try {
     return await applyByHalves(records, halving)
   } catch (error) {
-    if (!isTransient(error)) await recordStop(pool, key, records[0]!.offset, (error as Error).message)
+    if (!isTransient(error)) await recordStop(pool, key, records[0]?.offset ?? 0, (error as Error).message)
     throw error
   }
 }
@@ -42,7 +42,7 @@ export async function applyByHalves<R, Effect>(
   try {
     return await halving.apply(records)
   } catch (error) {
-    if (!mayBeOfRecords(error)) throw error
+    if (records.length === 0 || !mayBeOfRecords(error)) throw error
     // Where nothing can be applied, records would be set aside one by one that are as they should be.
     await halving.applyNothing()
     return records.length === 1 ? await halving.setAside(records[0]!, error) : await applyHalves(records, halving)

@@ -50,7 +50,8 @@ const attempts = 5
 
 /**
  * Applies the new records of one topic partition and its progress in one transaction: all of it or nothing. Deliveries
- * of the same topic partition take turns at its progress row. Transient errors are tried again; others are thrown.
+ * of the same topic partition take turns at its progress row. A delivery without records does what waits to be done, such
+ * as what was kept and accepted since. Transient errors are tried again; others are thrown.
  */
 export async function applyInTransaction<R extends RecordIdentity, Effect>(
   pool: pg.Pool,
@@ -110,7 +111,11 @@ async function applyOnce<R extends RecordIdentity, Effect>(
     }
     const fresh = records.slice(decision.from)
     const { effect, committedAtMs, beacon } = await work(client, fresh, progress)
-    const last = fresh.at(-1)!
+    const last = fresh.at(-1)
+    if (last === undefined) {
+      await client.query('commit')
+      return { kind: 'applied', duplicates: 0, effect }
+    }
     await advanceProgress(client, key, {
       nextOffset: last.offset + 1,
       lastDigest: last.digest(),

@@ -52,6 +52,33 @@ export async function keepInQuarantine(
   )
 }
 
+/** A record that was kept, without the bytes that its texts do not hold. */
+type RetriedRecord = Pick<RecordToKeep, 'offset' | 'key' | 'value' | 'bytes'>
+
+/** Takes the records out of quarantine that somebody said to apply again; those that cannot be are to be kept again. */
+export async function takeRetried(client: pg.PoolClient, key: ProgressKey): Promise<RetriedRecord[]> {
+  const { rows } = await client.query<{
+    record_offset: string
+    record_key: string | null
+    record_value: string | null
+    key_bytes: Buffer | null
+    value_bytes: Buffer | null
+  }>(
+    `delete from tidemark.quarantine
+     where topic = $1
+       and topic_partition = $2
+       and retry_at is not null
+     returning record_offset, record_key, record_value, key_bytes, value_bytes`,
+    [key.topic, key.topicPartition],
+  )
+  return rows.map((row) => ({
+    offset: Number(row.record_offset),
+    key: row.key_bytes?.toString('utf8') ?? row.record_key ?? undefined,
+    value: row.value_bytes?.toString('utf8') ?? row.record_value ?? undefined,
+    bytes: () => ({ key: row.key_bytes ?? undefined, value: row.value_bytes ?? undefined }),
+  }))
+}
+
 const storable = (text: string | undefined): string | null => (text === undefined ? null : storableText(text))
 
 /** The bytes of key or value as Postgres writes them, where their text is not all of them. */

@@ -4,7 +4,7 @@ import { newestUserEvents, type PlacedUserEvent, readUserEvent } from '#core/use
 import { applyDelivery } from './apply-by-halves.ts'
 import { type ApplyOutcome, applyInTransaction, applyNothing, type TransactionWork } from './apply-transaction.ts'
 import type { ProgressKey } from './progress.ts'
-import { keepInQuarantine, type RecordToKeep } from './quarantine.ts'
+import { keepInQuarantine, type RecordToKeep, takeRetried } from './quarantine.ts'
 
 /** A record of the topic of user events as it was delivered. */
 export type DeliveredUserEvent = RecordIdentity & {
@@ -39,9 +39,10 @@ export function makeUserState(pool: pg.Pool): UserState {
 const applyEvents =
   (key: ProgressKey): TransactionWork<DeliveredUserEvent, UserStateEffect> =>
   async (client, fresh) => {
+    const records = fresh.length > 0 ? fresh : await takeRetried(client, key)
     const placed: PlacedUserEvent[] = []
     const malformed: RecordToKeep[] = []
-    for (const record of fresh) {
+    for (const record of records) {
       const event = readUserEvent(record.value)
       if ('malformed' in event) malformed.push({ ...record, tableName: null, reason: event.malformed })
       else placed.push({ offset: record.offset, event })

@@ -1,7 +1,12 @@
 import type { MSKEvent } from 'aws-lambda'
 import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
 import type { ProgressKey } from '#adapters/postgres/progress.ts'
-import { eachTopicPartition, type KafkaBatchResponse, reportFailures } from '../batch-item-failures.ts'
+import {
+  eachTopicPartition,
+  type KafkaBatchResponse,
+  reportFailures,
+  type TopicPartition,
+} from '../batch-item-failures.ts'
 import { type Metric, metricsLine } from '../metrics-line.ts'
 import { type DeliveredRecord, decodeDelivered } from './delivered-record.ts'
 import { histogramOf } from './latency-histogram.ts'
@@ -45,7 +50,8 @@ type Summary = {
 /**
  * Applies an event's records, each topic partition in a transaction of its own and all at once. A topic partition that is
  * stopped or fails is reported as failed: the mapping delivers it again, and the others go on. What is applied already is
- * skipped when it is delivered again.
+ * skipped when it is delivered again. A topic partition without records is one in which something waits to be done: what
+ * was kept and is to be applied again.
  */
 export function makeApplyLatestState(
   options: ApplyLatestStateOptions,
@@ -59,7 +65,7 @@ export function makeApplyLatestState(
       awaitsCapture: false,
       resyncs: new Set(),
     }
-    const failed = await eachTopicPartition(event, (records) => applyOne(options, records, summary))
+    const failed = await eachTopicPartition(event, (records, of) => applyOne(options, of, records, summary))
     for (const { name, reason } of failed) options.print(`${name} is not applied: ${reason.stack ?? reason.message}`)
     options.print(metricsLine('latest-state', options.now(), describeMetrics(summary, failed.length)))
     const resync = [...summary.resyncs]
@@ -68,8 +74,12 @@ export function makeApplyLatestState(
   }
 }
 
-async function applyOne(options: ApplyLatestStateOptions, records: MSKEvent['records'][string], summary: Summary) {
-  const { topic, partition: topicPartition } = records[0]!
+async function applyOne(
+  options: ApplyLatestStateOptions,
+  { topic, topicPartition }: TopicPartition,
+  records: MSKEvent['records'][string],
+  summary: Summary,
+) {
   const consumer = options.consumers.get(topic)
   if (consumer === undefined) throw new Error(`the function got a record of topic ${topic}, which it does not consume`)
   const key = { consumer: consumer.consumer, topic, topicPartition }

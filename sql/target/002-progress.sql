@@ -55,13 +55,15 @@ create table if not exists tidemark.quarantine (
   reason text not null,
   key_bytes bytea,
   value_bytes bytea,
+  retry_at timestamptz,
   quarantined_at timestamptz not null default now(),
   primary key (topic, topic_partition, record_offset)
 );
+comment on column tidemark.quarantine.retry_at is 'when somebody said to apply it again';
 comment on column tidemark.quarantine.value_bytes is 'the value as it came, where record_value cannot hold all of it: NUL, or bytes that are no UTF-8';
 create index if not exists quarantine_by_relation on tidemark.quarantine (relation, topic, topic_partition, record_offset);
 
 grant select, insert, update on tidemark.progress to tidemark_apply;
 grant select, insert, update, delete on tidemark.stop to tidemark_apply;
-grant select, insert, delete on tidemark.quarantine to tidemark_apply;
+grant select, insert, update, delete on tidemark.quarantine to tidemark_apply;
 grant select on tidemark.progress, tidemark.stop, tidemark.quarantine to tidemark_read;

@@ -1,0 +1,113 @@
+import pg from 'pg'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { makeUserState } from '#adapters/postgres/user-state.ts'
+import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { describeKept, describeRecord } from './kept-listing.ts'
+import { groupKept, listKept, readKept, topicPartitionsToRetry } from './kept-records.ts'
+
+let target: TestDatabase
+let client: pg.Client
+
+beforeEach(async () => {
+  target = await createDatabase('target')
+  client = new pg.Client({ connectionString: target.url })
+  await client.connect()
+})
+afterEach(async () => {
+  await client.end()
+  await target.drop()
+})
+
+const applyChanges = (records: readonly LoggedRecord[]) =>
+  makeLatestState(target.pool).apply(
+    { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0 },
+    records,
+  )
+const applyEvents = (records: readonly LoggedRecord[]) =>
+  makeUserState(target.pool).apply(
+    { consumer: 'tidemark-user-state', topic: 'user-events', topicPartition: 3 },
+    records,
+  )
+const run = async (text: string, what: string) =>
+  (await client.query(`select tidemark.${text}($1)::int as n`, [what])).rows[0].n
+const places = async () => (await listKept(client, 'all', 100)).map(({ place }) => place)
+
+/** A record that is no change, and one of a table that it stops. */
+const stopping = () =>
+  new ChangeLog()
+    .contract(ordersContract())
+    .append('nonsense')
+    .create({ id: 1, name: 'a', amount: 'nonsense' }, { lsn: 10 })
+    .create({ id: 2, name: 'b', amount: null }, { lsn: 11 })
+
+test('what is kept is listed by reason and by place, and one record is shown whole', async () => {
+  await applyChanges(stopping().records)
+
+  const lines = describeKept(await groupKept(client), await listKept(client, 'all', 2), 120)
+  expect(lines[0]).toBe('3 records are in quarantine:')
+  expect(lines.at(-1)).toBe('… and 1 more: --limit shows them')
+  expect(lines.every((line) => line.length <= 120)).toBe(true)
+  const record = await readKept(client, 'changes-0@1')
+  expect(describeRecord(record!)).toEqual(expect.arrayContaining(['place    changes-0@1', 'value', 'nonsense']))
+})
+
+test('a record keeps the bytes that its text cannot hold', async () => {
+  const bytes = Buffer.from('ff007b', 'hex')
+  const [record] = new ChangeLog().append(bytes.toString('utf8')).records as [LoggedRecord]
+
+  await makeLatestState(target.pool).apply({ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0 }, [
+    { ...record, bytes: () => ({ key: undefined, value: bytes }) } as LoggedRecord,
+  ])
+
+  expect((await readKept(client, 'changes-0@0'))?.value).toEqual(bytes)
+  expect(describeRecord((await readKept(client, 'changes-0@0'))!).at(-1)).toBe('bytes ff007b')
+})
+
+test('a record that is no change can be discarded; what is kept of a captured table cannot', async () => {
+  await applyChanges(stopping().records)
+
+  await expect(run('discard', 'public.orders')).rejects.toThrow('the table would lack it')
+  await expect(run('discard', 'changes-0@3')).rejects.toThrow('the table would lack it')
+  await expect(run('discard', 'changes-0@99')).rejects.toThrow('nothing in quarantine')
+  expect(await run('discard', 'changes-0@1')).toBe(1)
+  expect(await places()).toEqual(['changes-0@2', 'changes-0@3'])
+  await applyChanges(stopping().append('again').records.slice(4))
+  expect(await run('discard', 'all')).toBe(1)
+  expect(await places()).toEqual(['changes-0@2', 'changes-0@3'])
+})
+
+test('a table that no contract names flows again when what is kept of it is discarded', async () => {
+  await applyChanges(new ChangeLog().create({ id: 1 }, { lsn: 10, table: 'forged' }).records)
+  expect((await client.query('select table_name from tidemark.stopped_table')).rows).toEqual([{ table_name: 'forged' }])
+
+  expect(await run('discard', 'public.forged')).toBe(1)
+
+  expect((await client.query('select from tidemark.stopped_table')).rowCount).toBe(0)
+})
+
+test('user events are applied again by a delivery without records; those that still cannot be stay', async () => {
+  const event = { id: 7, name: 'Ann', age: 40, op: 'insert', event_order: 1, ts: null }
+  await applyEvents(new ChangeLog().append('nonsense').append('more nonsense').records)
+  // As an older release would have kept it.
+  await client.query(`update tidemark.quarantine set record_value = $1 where record_offset = 0`, [
+    JSON.stringify(event),
+  ])
+
+  expect(await run('retry', 'all')).toBe(2)
+  expect(await topicPartitionsToRetry(client)).toEqual(['user-events-3'])
+  await applyEvents([])
+
+  expect((await client.query('select id::int from tidemark.latest_user_state')).rows).toEqual([{ id: 7 }])
+  expect(await places()).toEqual(['user-events-3@1'])
+  expect(await topicPartitionsToRetry(client)).toEqual([])
+})
+
+test('what cannot be applied later is refused, with the command that resolves it', async () => {
+  await applyChanges(stopping().records)
+
+  await expect(run('retry', 'changes-0@1')).rejects.toMatchObject({ hint: 'npm run quarantine -- discard changes-0@1' })
+  await expect(run('retry', 'changes-0@2')).rejects.toMatchObject({ hint: 'npm run quarantine -- retry public.orders' })
+  await expect(run('retry', 'public.orders')).rejects.toMatchObject({ hint: 'npm run resync -- public.orders' })
+})
