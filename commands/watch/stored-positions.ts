@@ -1,0 +1,67 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { writePrivately } from '#localstack/private-file.ts'
+import type { Positions, TopicState } from './follow-topics.ts'
+
+/** Where the last watch stopped, by the topic's id: a topic that was created again has another one. */
+type Stored = Record<string, { topic: string; offsets: number[] }>
+
+/** Where a watch begins, and why there. */
+export type Beginning = {
+  readonly positions: Map<string, number[]>
+  /** Records between there and the end of the topics. */
+  readonly behind: number
+  readonly from: 'the end' | 'the beginning' | 'where the last watch stopped'
+  /** Records that the last watch did not show and that are gone from the topics. */
+  readonly gone: number
+}
+
+const fileIn = (directory: string): string => join(directory, 'watch', 'positions.json')
+
+async function readStored(directory: string): Promise<Stored> {
+  try {
+    return JSON.parse(await readFile(fileIn(directory), 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
+    throw error
+  }
+}
+
+/** Where to begin: where the last watch of these topics stopped, else at their end, or at their beginning when asked to. */
+export async function findBeginning(
+  directory: string,
+  states: ReadonlyMap<string, TopicState>,
+  fromStart: boolean,
+): Promise<Beginning> {
+  const stored = fromStart ? {} : await readStored(directory)
+  let [behind, gone] = [0, 0]
+  let isResumed = false
+  const positions = new Map(
+    [...states].map(([topic, { id, first, end }]) => {
+      const known = stored[id]?.offsets
+      isResumed ||= known !== undefined
+      const offsets = end.map((last, partition) => {
+        const wanted = fromStart ? first[partition]! : (known?.[partition] ?? last)
+        const offset = Math.min(last, Math.max(first[partition]!, wanted))
+        behind += last - offset
+        gone += Math.max(0, first[partition]! - wanted)
+        return offset
+      })
+      return [topic, offsets]
+    }),
+  )
+  const from = fromStart ? 'the beginning' : isResumed ? 'where the last watch stopped' : 'the end'
+  return { positions, behind, gone, from }
+}
+
+/** Keeps the positions for the next watch, those of other topics beside. */
+export async function storePositions(
+  directory: string,
+  states: ReadonlyMap<string, TopicState>,
+  positions: Positions,
+): Promise<void> {
+  const own = [...positions].map(([topic, offsets]) => [states.get(topic)!.id, { topic, offsets }] as const)
+  const file = fileIn(directory)
+  await mkdir(dirname(file), { recursive: true })
+  await writePrivately(file, JSON.stringify({ ...(await readStored(directory)), ...Object.fromEntries(own) }))
+}

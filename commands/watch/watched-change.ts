@@ -1,0 +1,186 @@
+import { type ColumnCodec, columnCodec, unavailable } from '#core/column-codec.ts'
+import { keyColumns, type TableContract } from '#core/contract.ts'
+import { type Incoming, type KeyHeaders, type RowChange, readRecord, type WireRow } from '#core/envelope.ts'
+import { parseAsWritten } from '#core/exact-json.ts'
+import { formatLsn } from '#core/lsn.ts'
+import { readUserEvent, type UserEvent } from '#core/user-event.ts'
+import type { RecentRows } from './recent-rows.ts'
+
+/** A record as it was read from a topic. */
+export type WatchedRecord = {
+  readonly topic: string
+  readonly topicPartition: number
+  readonly offset: number
+  readonly timestampMs: number
+  readonly value: string | null
+  readonly headers: KeyHeaders
+}
+
+/** Values of a row as text, by column; null is null. */
+export type TextRow = Readonly<Record<string, string | null>>
+
+/** What a record says, for people and programs. */
+export type WatchedChange = {
+  readonly topic: string
+  readonly topicPartition: number
+  readonly offset: number
+  /** When the source committed it, else when it was published; ISO 8601. */
+  readonly at: string
+  readonly table: string
+  readonly op: string
+  readonly key: TextRow | null
+  readonly before: TextRow | null
+  readonly after: TextRow | null
+  /** Columns that the change changed, before and after; null where the row before it is not known. */
+  readonly changed: Readonly<Record<string, readonly [string | null, string | null]>> | null
+  /** What else there is to say: why a record is no event, for example. */
+  readonly note?: string
+  /** Where the change is in the source's log. */
+  readonly lsn?: string
+}
+
+/** What is known besides the records. Both are brought up to date by describing. */
+export type WatchKnowledge = {
+  /** By `schema.table`. */
+  readonly contracts: Map<string, TableContract>
+  readonly rows: RecentRows
+  /** Versions of contracts that were met: each comes once in every topic partition. */
+  readonly met: Set<string>
+}
+
+/** The topic of plain events; every other one is taken for one of captured changes. */
+export const userEventsTopic = 'user-events'
+
+/** What a record says, or undefined for those that only the pipeline has a use for. */
+export function describeRecord(record: WatchedRecord, known: WatchKnowledge): WatchedChange | undefined {
+  if (record.topic === userEventsTopic) return describeUserEvent(record, known.rows)
+  if (record.value === null) return undefined
+  let incoming: Incoming
+  try {
+    incoming = readRecord(record.value, record.headers)
+  } catch (error) {
+    return frame(record, '', 'unreadable', { note: (error as Error).message })
+  }
+  switch (incoming.kind) {
+    case 'row':
+      return describeRow(record, incoming.change, known)
+    case 'truncate': {
+      const { schema, table, committedAtMs } = incoming.truncate
+      return frame(record, `${schema}.${table}`, 'truncate', { at: isoOf(committedAtMs) })
+    }
+    case 'contract':
+      return describeContract(record, incoming.contract, known)
+    case 'audit':
+      return frame(record, '', 'message', { at: isoOf(incoming.message.committedAtMs), note: incoming.message.text })
+    case 'unreadable':
+      return frame(record, `${incoming.schema}.${incoming.table}`, 'unreadable', { note: incoming.reason })
+    default:
+      return undefined
+  }
+}
+
+function frame(record: WatchedRecord, table: string, op: string, more: Partial<WatchedChange>): WatchedChange {
+  const { topic, topicPartition, offset } = record
+  const nothing = { key: null, before: null, after: null, changed: null }
+  return { topic, topicPartition, offset, at: isoOf(record.timestampMs), table, op, ...nothing, ...more }
+}
+
+/** The time of a record is its producer's word: it may be none. */
+function isoOf(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? 'at an impossible time' : date.toISOString()
+}
+
+function describeContract(record: WatchedRecord, contract: TableContract, { contracts, met }: WatchKnowledge) {
+  const version = `${contract.relation} ${contract.version}`
+  if (met.has(version)) return undefined
+  met.add(version)
+  const name = `${contract.schema}.${contract.table}`
+  if (contract.dropped) contracts.delete(name)
+  else contracts.set(name, contract)
+  const what = contract.dropped ? 'it was dropped' : (contract.refusal ?? `version ${contract.version} of its contract`)
+  return frame(record, name, 'table', { note: what })
+}
+
+function describeRow(record: WatchedRecord, change: RowChange, { contracts, rows }: WatchKnowledge): WatchedChange {
+  const table = `${change.schema}.${change.table}`
+  const contract = contracts.get(table)
+  const sent = { before: textRow(change.before, contract), after: textRow(change.after, contract) }
+  const key = keyOf(sent.after ?? sent.before, contract)
+  const place = key && `${table} ${JSON.stringify(key)}`
+  const remembered = place === null ? undefined : rows.get(place)
+  // Under default replica identity the image before a change has its key alone.
+  const isWhole = contract?.replicaIdentity === 'full' || (contract === undefined && change.op === 'update')
+  const before = isWhole ? sent.before : (remembered ?? (change.op === 'delete' ? key : null))
+  const after = sent.after === null ? null : { ...remembered, ...sent.after }
+  if (place !== null) rows.set(place, after)
+  return frame(record, table, change.op.endsWith('read') ? 'read' : change.op, {
+    at: isoOf(change.committedAtMs),
+    key,
+    before: change.op === 'create' ? null : before,
+    after,
+    changed: change.op === 'update' && before !== null && after !== null ? changedOf(before, after) : null,
+    lsn: formatLsn(change.position.lsn),
+  })
+}
+
+/** Columns whose values differ, before and after. */
+export function changedOf(before: TextRow, after: TextRow): NonNullable<WatchedChange['changed']> {
+  const names = Object.keys(after).filter((name) => name in before && before[name] !== after[name])
+  return Object.fromEntries(names.map((name) => [name, [before[name]!, after[name]!] as const]))
+}
+
+function keyOf(row: TextRow | null, contract: TableContract | undefined): TextRow | null {
+  const names = contract === undefined ? [] : keyColumns(contract).map(({ name }) => name)
+  if (row === null || names.length === 0) return null
+  return Object.fromEntries(names.map((name) => [name, row[name] ?? null]))
+}
+
+/** A value that the change left as it was is not said: its column is left out. */
+function textRow(row: WireRow | null, contract: TableContract | undefined): TextRow | null {
+  if (row === null) return null
+  const codecs = new Map(contract?.columns.map((column) => [column.name, columnCodec(column)]))
+  const texts = Object.entries(row).map(([name, value]) => [name, textOf(value, codecs.get(name))] as const)
+  return Object.fromEntries(texts.filter((each): each is [string, string | null] => each[1] !== undefined))
+}
+
+function textOf(value: unknown, codec: ColumnCodec | undefined): string | null | undefined {
+  if (value === null || value === undefined) return null
+  try {
+    const decoded = codec?.decode(value)
+    if (decoded === unavailable) return undefined
+    if (decoded !== undefined) return decoded
+  } catch {
+    // Not a value of the type, which stops the table; here it is shown as it came.
+  }
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+function describeUserEvent(record: WatchedRecord, rows: RecentRows): WatchedChange {
+  const event = readUserEvent(record.value ?? undefined)
+  if ('malformed' in event) return frame(record, userEventsTopic, 'no event', { note: event.malformed })
+  const place = `${userEventsTopic} ${event.id}`
+  const row = userRow(event)
+  const before = rows.get(place) ?? null
+  rows.set(place, event.op === 'delete' ? null : row)
+  return frame(record, userEventsTopic, event.op, {
+    key: { id: event.id },
+    before: event.op === 'insert' ? null : (before ?? (event.op === 'delete' ? row : null)),
+    after: event.op === 'delete' ? null : row,
+    changed: event.op === 'update' && before !== null ? changedOf(before, row) : null,
+  })
+}
+
+function userRow({ id, name, age, ts, more }: UserEvent): TextRow {
+  return { ...jsonRow(more ?? '{}'), id, name, age: age === null ? null : `${age}`, ts }
+}
+
+/** The fields of a JSON object as text, numbers with the digits they are written with. */
+export function jsonRow(json: string): TextRow {
+  const fields = Object.entries(parseAsWritten(json) as Record<string, unknown>)
+  return Object.fromEntries(fields.map(([name, value]) => [name, jsonText(value)]))
+}
+
+/** A value of parseAsWritten as text. */
+export const jsonText = (value: unknown): string | null =>
+  value === null || typeof value === 'string' ? value : JSON.stringify(value)

@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
+import { readTopicStates } from '#commands/watch/follow-topics.ts'
+import { type Beginning, findBeginning } from '#commands/watch/stored-positions.ts'
+import { noTarget, type TargetKnowledge } from '#commands/watch/target-knowledge.ts'
+import { watchTopics } from '#commands/watch/watch-topics.ts'
+import type { WatchedChange } from '#commands/watch/watched-change.ts'
+import { startTestBroker, type TestBroker, type TestRecord } from './kafka-broker.ts'
+
+/** A watch under way, with what it showed. */
+export type TestWatch = Omit<Beginning, 'positions'> & {
+  changes: WatchedChange[]
+  ids(): number[]
+  stop(): Promise<void>
+}
+
+/** A broker with the topic user-events of two topic partitions, new for each test, and watches that end with it. */
+export function useWatchedTopics() {
+  const watched = { broker: undefined as unknown as TestBroker, start }
+  const stops: (() => Promise<void>)[] = []
+  let directory = ''
+  beforeAll(async () => {
+    watched.broker = await startTestBroker()
+    await watched.broker.createTopic('user-events', 2)
+  })
+  afterAll(() => watched.broker.stop())
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'watch-'))
+  })
+  afterEach(async () => {
+    await Promise.all(stops.splice(0).map((stop) => stop()))
+    await Promise.all([watched.broker.recreateTopic('user-events', 2), rm(directory, { recursive: true })])
+  })
+
+  async function start({
+    target = noTarget,
+    fromStart = false,
+  }: {
+    target?: TargetKnowledge
+    fromStart?: boolean
+  } = {}): Promise<TestWatch> {
+    const brokers = { bootstrapServers: watched.broker.bootstrapServers, access: {} }
+    const states = await readTopicStates(brokers, ['changes', 'user-events'])
+    const { positions, ...beginning } = await findBeginning(directory, states, fromStart)
+    const interrupt = new AbortController()
+    const changes: WatchedChange[] = []
+    const ended = watchTopics({
+      ...{ brokers, states, target, positions, directory, table: undefined, signal: interrupt.signal },
+      print: (change) => changes.push(change),
+      tell: () => undefined,
+    })
+    const stop = async () => {
+      interrupt.abort()
+      await ended
+    }
+    stops.push(stop)
+    return { ...beginning, changes, stop, ids: () => changes.map(({ key }) => Number(key?.['id'])) }
+  }
+  return watched
+}
+
+/** Inserts of users from one id to before another, spread over two topic partitions. */
+export const insertsOfUsers = (from: number, to: number): TestRecord[] =>
+  Array.from({ length: to - from }, (_, index) => ({
+    partition: (from + index) % 2,
+    value: JSON.stringify({ id: from + index, op: 'insert', event_order: 1 }),
+  }))
