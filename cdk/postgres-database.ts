@@ -9,6 +9,7 @@ import type { Network } from './network/network.ts'
 
 export type NewDatabase = {
   kind: 'new'
+  postgresMajor: 17 | 18
   /** RDS class without its `db.`, e.g. `t4g.micro`. */
   instanceType: string
   storageGiB: number
@@ -44,7 +45,7 @@ export type PostgresDatabaseProps = {
 /** Address of a database. */
 export type DatabaseEndpoint = { host: string; port: number; database: string }
 
-/** A Postgres 17 of its own, or one that exists; who uses it sees no difference. */
+/** A Postgres of its own, or one that exists; who uses it sees no difference. */
 export class PostgresDatabase extends Construct implements ec2.IConnectable {
   readonly endpoint: DatabaseEndpoint
   readonly adminSecret: secretsmanager.ISecret
@@ -120,9 +121,11 @@ function existingGroups(scope: Construct, { securityGroupId }: ExistingDatabase)
   return [ec2.SecurityGroup.fromSecurityGroupId(scope, 'SecurityGroup', securityGroupId)]
 }
 
+const engineVersions = { 17: rds.PostgresEngineVersion.VER_17_9, 18: rds.PostgresEngineVersion.VER_18_3 }
+
 function makeInstance(scope: Construct, settings: NewDatabase, props: PostgresDatabaseProps): rds.DatabaseInstance {
   const { network, keepsData, credentialsKey, rowsKey } = props
-  const engine = rds.DatabaseInstanceEngine.postgres({ version: rds.PostgresEngineVersion.VER_17_9 })
+  const engine = rds.DatabaseInstanceEngine.postgres({ version: engineVersions[settings.postgresMajor] })
   return new rds.DatabaseInstance(scope, 'Instance', {
     engine,
     instanceType: new ec2.InstanceType(settings.instanceType),

@@ -172,3 +172,22 @@ test('the archive is kept by S3 Tables or, by one word, in a bucket of its own w
   expect(first).toMatchObject({ ARCHIVE_CATALOG: 'glue', ARCHIVE_NAMESPACE: { Ref: expect.any(String) } })
   expect(JSON.stringify(first!['ARCHIVE_LOCATION'])).toContain('s3://')
 })
+
+test.each([17, 18] as const)(
+  'a new database is Postgres %i where the stage says so, its parameter group too',
+  (postgresMajor) => {
+    const { ofType } = synthesize({
+      ...prod,
+      source: { ...(prod.source as Extract<Stage['source'], { kind: 'new' }>), postgresMajor },
+      target: { ...(prod.target as Extract<Stage['target'], { kind: 'new' }>), postgresMajor },
+    })
+
+    const versions = Object.values(ofType('AWS::RDS::DBInstance')).map(({ Properties }) => Properties['EngineVersion'])
+    const families = Object.values(ofType('AWS::RDS::DBParameterGroup')).map(({ Properties }) => Properties['Family'])
+    expect(versions).toEqual([
+      expect.stringMatching(`^${postgresMajor}\\.`),
+      expect.stringMatching(`^${postgresMajor}\\.`),
+    ])
+    expect(families).toEqual([`postgres${postgresMajor}`, `postgres${postgresMajor}`])
+  },
+)

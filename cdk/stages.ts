@@ -41,6 +41,7 @@ const local: Stage = {
   },
   source: {
     kind: 'new',
+    postgresMajor: 17,
     instanceType: 't4g.micro',
     storageGiB: 20,
     multiAz: false,
@@ -49,6 +50,7 @@ const local: Stage = {
   },
   target: {
     kind: 'new',
+    postgresMajor: 17,
     instanceType: 't4g.micro',
     storageGiB: 20,
     multiAz: false,
@@ -95,6 +97,7 @@ const dev: Stage = {
   },
   source: {
     kind: 'new',
+    postgresMajor: 17,
     instanceType: 't4g.small',
     storageGiB: 50,
     multiAz: false,
@@ -103,6 +106,7 @@ const dev: Stage = {
   },
   target: {
     kind: 'new',
+    postgresMajor: 17,
     instanceType: 't4g.small',
     storageGiB: 50,
     multiAz: false,
@@ -149,6 +153,7 @@ const prod: Stage = {
   },
   source: {
     kind: 'new',
+    postgresMajor: 17,
     instanceType: 'm7g.xlarge',
     storageGiB: 500,
     multiAz: true,
@@ -157,6 +162,7 @@ const prod: Stage = {
   },
   target: {
     kind: 'new',
+    postgresMajor: 17,
     instanceType: 'm7g.xlarge',
     storageGiB: 500,
     multiAz: true,
