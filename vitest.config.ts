@@ -9,6 +9,19 @@ const onTheSource = [
   'lambdas/capture-tables/*.int.test.ts',
 ]
 
+/** A project of the long tests. */
+const onOtherMajor = (side: 'source' | 'target', postgresMajor: 14 | 15 | 16 | 18, include: string[]) => ({
+  test: {
+    name: `${side}-${postgresMajor}`,
+    include,
+    provide: { postgresMajor },
+    globalSetup: ['test-support/postgres-server.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+  },
+})
+
 /**
  * Tiers by file name: *.test.ts needs no network, *.int.test.ts real servers, *.e2e.test.ts the whole pipeline, *.full.test.ts hours of luck.
  */
@@ -54,17 +67,8 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
-      ...([14, 15, 16, 18] as const).map((postgresMajor) => ({
-        test: {
-          name: `source-${postgresMajor}`,
-          include: onTheSource,
-          provide: { postgresMajor },
-          globalSetup: ['test-support/postgres-server.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          maxWorkers: 2,
-        },
-      })),
+      ...([14, 15, 16, 18] as const).map((major) => onOtherMajor('source', major, onTheSource)),
+      onOtherMajor('target', 18, ['adapters/postgres/*.int.test.ts']),
     ],
   },
 })

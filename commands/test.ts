@@ -32,7 +32,7 @@ export async function main(argv: string[]): Promise<number> {
     return 0
   }
   const failedChecks = values.full || positionals.length > 0 ? 0 : await check([])
-  const tests = await runTests(values.full ? ['full', 'source-*'] : ['unit', 'int', 'e2e'], positionals)
+  const tests = await runTests(values.full ? ['full', 'source-*', 'target-*'] : ['unit', 'int', 'e2e'], positionals)
   console.log(`${tests.passed} passed, ${tests.failed + failedChecks} failed, ${tests.skipped} skipped`)
   return tests.failed + failedChecks === 0 ? 0 : 1
 }
