@@ -72,7 +72,7 @@ export type Inspections = {
 
 /** Runs every inspection that pyiceberg has. */
 export const inspectWithPyIceberg = (python: PythonReaders, services: ArchiveServices): Promise<Inspections> =>
-  python.ask('inspect-with-pyiceberg.py', { ...services, signing: {}, namespace: archiveNamespace })
+  python.ask('inspect-with-pyiceberg.py', { ...services, signing: signedFor(services), namespace: archiveNamespace })
 
 /** pyiceberg, by way of the catalog; it also tells how many data files it found that it had to read. */
 export async function readWithPyIceberg(
