@@ -109,6 +109,26 @@ test('ids that are one number, however they are written, are one row of a batch'
   ])
 })
 
+test('a value that is no UTF-8 is quarantined with its bytes, and a replacement character that was sent is stored', async () => {
+  const record = (offset: number, value: Buffer) => {
+    const bytes = () => ({ key: undefined, value })
+    return { offset, timestampMs: offset, key: undefined, value: value.toString(), bytes, digest: () => `${offset}` }
+  }
+  const sent = [event(1, 'insert', 1, { name: 'a\ufffd' }), event(2, 'insert', 1, { name: 'XX' })].map((text) =>
+    Buffer.from(text),
+  )
+  sent[1]!.set([0xff, 0xfe], sent[1]!.indexOf('XX'))
+
+  await makeUserState(target.pool).apply(
+    key(),
+    sent.map((value, offset) => record(offset, value)),
+  )
+
+  expect(await state()).toEqual([{ id: 1, name: 'a\ufffd' }])
+  const { rows } = await target.pool.query('select reason, value_bytes from tidemark.quarantine')
+  expect(rows).toEqual([{ reason: 'the value is not UTF-8', value_bytes: sent[1] }])
+})
+
 test('row changes are ordered by ts_ms, and by offset where that is equal, in whatever batches they come', async () => {
   const change = (op: string, name: string | null, ts_ms: number, more: object = {}) => {
     const row = { id: 1, name, ...more }

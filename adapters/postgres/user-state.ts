@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { newestUserEvents, type PlacedUserEvent, readUserEvent } from '#core/user-event.ts'
@@ -43,7 +44,7 @@ const applyEvents =
     const placed: PlacedUserEvent[] = []
     const malformed: RecordToKeep[] = []
     for (const record of records) {
-      const event = readUserEvent(record.value)
+      const event = isText(record) ? readUserEvent(record.value) : { malformed: 'the value is not UTF-8' }
       if ('malformed' in event) malformed.push({ ...record, tableName: null, reason: event.malformed })
       else placed.push({ offset: record.offset, event })
     }
@@ -55,6 +56,13 @@ const applyEvents =
     const effect = { changes: placed.length, quarantined: malformed.length }
     return { effect, committedAtMs: null, beacon: undefined }
   }
+
+/** What is no UTF-8 was decoded to the replacement character, and would be stored as another text than was sent. */
+function isText({ value, bytes }: Pick<DeliveredUserEvent, 'value' | 'bytes'>): boolean {
+  if (!value?.includes('\ufffd')) return true
+  const sent = bytes?.().value
+  return sent === undefined || isUtf8(sent)
+}
 
 const setAside =
   (key: ProgressKey, error: Error): TransactionWork<DeliveredUserEvent, UserStateEffect> =>

@@ -2,6 +2,7 @@ import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import type { ScannedRecord } from '#adapters/iceberg/archive-scan.ts'
+import type { RecordBytes } from '#adapters/postgres/quarantine.ts'
 import type { Beacon } from '#core/envelope.ts'
 import { beaconOf } from './archived-beacon.ts'
 import { type BinaryRow, decodeRows, encodeRows, int32, int64, readInt64 } from './copy-binary.ts'
@@ -18,6 +19,7 @@ export type SpooledRecord = StreamName & {
   readonly value: string | undefined
   /** JSON `[[name, value], …]`. */
   readonly headers: string | undefined
+  readonly bytes: () => RecordBytes
   readonly role: RecordRole
 }
 
@@ -229,6 +231,7 @@ function spooledRecord(row: BinaryRow, names: ReadonlyMap<number, StreamName>): 
     key: text(key),
     value: text(value),
     headers: text(headers),
+    bytes: () => ({ key: key ?? undefined, value: value ?? undefined }),
     role: ROLES[role!.readInt32BE()]!,
   }
 }

@@ -51,7 +51,8 @@ function followsOthers({ role, topicPartition }: SpooledRecord, open: readonly S
   return role === 'key taken' && open.some((each) => each.role === 'key left' && each.topicPartition !== topicPartition)
 }
 
-type Delivered = RecordIdentity & Pick<SpooledRecord, 'key' | 'value'> & { readonly headers: KeyHeaders | undefined }
+type Delivered = RecordIdentity &
+  Pick<SpooledRecord, 'key' | 'value' | 'bytes'> & { readonly headers: KeyHeaders | undefined }
 
 type Applier = {
   readonly consumer: string
@@ -82,8 +83,8 @@ async function applyStream(applier: Applier | undefined, records: readonly Spool
   throw new Error(`${topic}-${topicPartition} cannot be applied ${why}`)
 }
 
-const deliveredOf = ({ offset, timestampMs, key, value, headers }: SpooledRecord): Delivered => ({
-  ...{ offset, timestampMs, key, value },
+const deliveredOf = ({ offset, timestampMs, key, value, bytes, headers }: SpooledRecord): Delivered => ({
+  ...{ offset, timestampMs, key, value, bytes },
   headers: headers === undefined ? undefined : keyHeaders(headers),
   // Tells deliveries of one offset apart; here each comes once.
   digest: () => '',

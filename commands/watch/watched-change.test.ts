@@ -82,8 +82,9 @@ test('a record that is not what Debezium sends is shown, and so is what a transa
   log.audit({ why: 'month end' }, { lsn: 9, txId: 3 })
 
   expect(watch('changes', log).changes.map(({ op, note }) => [op, note])).toEqual([
+    ['unreadable', expect.stringContaining('null')],
     ['unreadable', expect.stringContaining('JSON')],
-    ['unreadable', 'the record names no table'],
+    ['unreadable', expect.stringContaining('table')],
     ['message', '{"why":"month end"}'],
   ])
 })
