@@ -19,7 +19,7 @@ const columnSchema = v.object({
   /** `text`: Debezium does not know the type and sends Postgres's text in base64. */
   wire: v.picklist(['value', 'text']),
   nullable: v.boolean(),
-  /** Generated columns are absent from streamed changes. */
+  /** Streamed changes lack generated columns, but for stored ones since Postgres 18; their values are computed again. */
   generated: v.boolean(),
   /** What a generated column is computed from, in the source's column names; else null. */
   expression: v.nullable(text),

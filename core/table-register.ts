@@ -9,7 +9,7 @@ export type CodedColumn = ColumnContract & { readonly codec: ColumnCodec }
 export type AppliedTable = {
   readonly contract: TableContract
   readonly columns: readonly CodedColumn[]
-  /** Columns that reads have and streamed changes lack. */
+  /** Columns that reads have; streamed changes have them or not. */
   readonly generated: ReadonlySet<string>
   /** Empty for a table without a key. */
   readonly keyPlaces: readonly number[]

@@ -139,7 +139,7 @@ begin
     where a.excluded
       and a.place is not null
     union all
-    -- Streamed changes lack generated columns: the target computes them again.
+    -- Streamed changes lack generated columns before Postgres 18: the target computes them again.
     select 8, a.attnum, format('column %I of its primary key is generated', a.attname),
       format('alter table %s alter column %I drop expression', this.name, a.attname)
     from this
@@ -186,7 +186,8 @@ begin
     cross join attribute a
     cross join lateral tidemark.column_type_refusal(relation, a.attnum) r
     where not a.excluded
-      and a.attgenerated = ''
+      -- What generated columns hold is not taken from Debezium. It reads them all the same, and an interval may end it.
+      and (a.attgenerated = '' or a.carried like 'interval%')
       and a.refusal is not null
     union all
     select 12, a.attnum, format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),

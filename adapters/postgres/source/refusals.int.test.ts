@@ -152,6 +152,18 @@ test('a generated column that the target could not compute is refused with what 
   await source.configure({ excludeColumns: ['public.secret.iban'] })
 })
 
+test('a generated interval, which Debezium reads and may end at, needs the check constraints of an interval', async () => {
+  await source.pool.query(
+    'create table t (id int primary key, h float8, i interval generated always as (make_interval(hours => 1) * h) stored)',
+  )
+
+  const t = await source.state('public.t')
+  expect(t!.reason).toMatch(/^type interval of column i: infinity arrives as 0, and 2147483648 hours or more end/)
+  await source.pool.query(t!.fix!)
+  await source.pool.query('select tidemark.catch_up()')
+  expect(await source.state('public.t')).toMatchObject({ state: 'pending', reason: null })
+})
+
 test('an excluded column is no reason to refuse its table', async () => {
   await source.pool.query('create table secret (id int primary key, iban money)')
 
