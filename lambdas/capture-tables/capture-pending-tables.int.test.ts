@@ -98,8 +98,12 @@ test('a run goes on while Debezium goes on reading, and ends five seconds after 
 })
 
 test.each([
-  ['failed', ['open'] as const, 'Debezium could not read its rows, the log of Connect says why'],
-  ['skipped the table', ['open', 'close'] as const, 'Debezium skipped it, the log of Connect says why'],
+  ['failed', ['open'] as const, 'Debezium could not read its rows, though it may: its session was ended'],
+  [
+    'skipped the table',
+    ['open', 'close'] as const,
+    'Debezium read none of its rows, though it may: its session was ended',
+  ],
 ])('a reading that %s is told and tried again by the next run', async (_, marks, reason) => {
   await run('create table ride (id int primary key); insert into ride values (1)')
   await capture()
@@ -114,6 +118,86 @@ test.each([
   const [second] = await signals()
   expect(second!.id).not.toBe(first!.id)
   expect((await source.contracts('public.ride')).map(({ generation }) => generation)).toEqual([1, 1])
+})
+
+test.each([
+  [
+    'revoke usage on schema city from tidemark_capture',
+    'Debezium read none of its rows, since tidemark_capture may not use its schema: grant usage on schema city to tidemark_capture',
+  ],
+  [
+    'revoke select on city.ride from tidemark_capture',
+    'Debezium read none of its rows, since tidemark_capture may not read id, fare: grant select (id, fare) on city.ride to tidemark_capture',
+  ],
+])('a reading that fails after %s says so, with the SQL that mends it', async (statement, reason) => {
+  await source.configure({ schemas: ['public', 'city'] })
+  await run(
+    'create schema city; create table city.ride (id int primary key, fare int); insert into city.ride values (1, 2)',
+  )
+  await capture()
+  await run(statement)
+  await chunk('city.ride')
+  await capture()
+  await confirmLog(source)
+
+  await capture()
+
+  expect(await why('ride')).toBe(`is being captured: it is new; last error: ${reason}`)
+})
+
+test('a table whose reading a policy has made empty is refused, with the SQL that changes it', async () => {
+  await run('create table ride (id int primary key); insert into ride values (1)')
+  await run('alter table ride enable row level security; create policy everyone on ride using (true)')
+  await run('select tidemark.catch_up()')
+  await capture()
+  await run('create policy few on ride as restrictive using (id > 1)')
+  await chunk('public.ride')
+  await capture()
+  await confirmLog(source)
+
+  await capture()
+
+  expect(await source.state('public.ride')).toEqual({
+    state: 'refused',
+    reason: 'row-level security hides rows from tidemark_capture',
+    fix: 'alter role tidemark_capture bypassrls;',
+  })
+})
+
+test('a table whose reading fails again and again is tried less and less often, and the others go on', async () => {
+  await run('create table ride (id int primary key); insert into ride values (1)')
+  const fail = async () => {
+    await chunk('public.ride')
+    await capture()
+    await confirmLog(source)
+    await capture()
+  }
+  const wait = async () => {
+    const { rows } = await run(`
+      select failed_readings as failed, extract(epoch from not_before - clock_timestamp())::int as seconds
+      from tidemark.captured_table where table_name = 'ride'`)
+    return rows[0]
+  }
+  await capture()
+  await fail()
+  expect(await wait()).toEqual({ failed: 1, seconds: null })
+  await capture()
+  await fail()
+  expect(await wait()).toMatchObject({
+    failed: 2,
+    seconds: expect.toSatisfy((seconds) => seconds > 10 && seconds <= 30),
+  })
+
+  await run('create table stop (id int primary key)')
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'pending', 'public.stop': 'captured' } })
+  await run(`update tidemark.captured_table set not_before = null`)
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  await chunk('public.ride')
+  await chunk('public.ride')
+  await capture()
+  await confirmLog(source)
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'captured' } })
+  expect(await wait()).toEqual({ failed: 0, seconds: null })
 })
 
 test('a reading that Debezium did not begin, though it has passed the order, is ordered again', async () => {
@@ -169,8 +253,8 @@ test('a writer that prepares its transaction is waited for, too', async () => {
 
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'awaiting writers' } })
   const { rows } = await run(`select fix from tidemark.uncaptured where table_name = 'ride'`)
+  await application.query(`commit prepared '${source.name}'`)
   expect(rows).toEqual([{ fix: `commit prepared '${source.name}'; -- or rollback prepared '${source.name}';` }])
-  await application.query(rows[0].fix)
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
 })
 

@@ -69,7 +69,7 @@ async function takeTurn(client: ClientBase, { now, pause, deadline }: Clock): Pr
 }
 
 type Clock = Omit<CaptureOptions, 'source'> & { deadline: number }
-/** `progress` changes as Debezium goes on with reading the table, and while the table waits for a moment to pass. */
+/** `progress` changes as Debezium goes on with reading the table, and while it waits for a moment that comes soon. */
 type Table = { relation: string; name: string; state: string; progress: string }
 
 async function captureAll(client: ClientBase, { now, pause, deadline }: Clock): Promise<Record<string, string>> {
@@ -123,8 +123,10 @@ async function tryStep(client: ClientBase, { relation, state }: Table): Promise<
 async function uncaptured(client: ClientBase): Promise<Table[]> {
   const { rows } = await client.query<Table>(`
     select relation, schema_name || '.' || table_name as name, state,
-      concat_ws(' ', state, seen_marks, case when not_before > clock_timestamp() or is_being_read then clock_timestamp() end)
-        as progress
+      concat_ws(
+        ' ', state, seen_marks,
+        case when not_before between clock_timestamp() and clock_timestamp() + interval '10 seconds' or is_being_read then clock_timestamp() end
+      ) as progress
     from tidemark.captured_table
     -- A reading all at once is one statement that names its signal.
     cross join lateral (

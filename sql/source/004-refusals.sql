@@ -9,7 +9,7 @@ as $$
 begin
   return query
   with this as (
-    select c.oid, c.relpersistence, c.relreplident, c.relrowsecurity, c.relowner, n.nspname, c.relname,
+    select c.oid, c.relpersistence, c.relreplident, c.relrowsecurity, c.relforcerowsecurity, c.relowner, n.nspname, c.relname,
       format('%I.%I', n.nspname, c.relname) as name
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
@@ -98,6 +98,14 @@ begin
       and not exists (
         select from pg_roles r where r.rolname = 'tidemark_capture' and (r.rolbypassrls or r.rolsuper)
       )
+    union all
+    -- Whether a table holds rows that have to be read is asked as the administrator.
+    select 2, 1, format('row-level security, which is forced on its owner, hides rows from %I', administrator),
+      format('alter table %s no force row level security', this.name)
+    from this
+    join pg_roles a on a.rolname = administrator and not a.rolbypassrls and not a.rolsuper
+    where this.relrowsecurity
+      and this.relforcerowsecurity
     union all
     select 3, 0, format('it is owned by %I, whose rights %I does not have', o.rolname, administrator),
       format('grant %I to %I', o.rolname, administrator)

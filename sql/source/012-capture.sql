@@ -231,6 +231,7 @@ begin
   set state = 'captured',
       complete = true,
       last_error = null,
+      failed_readings = 0,
       awaited = null,
       signal_id = null,
       not_before = null,

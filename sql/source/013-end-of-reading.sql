@@ -68,9 +68,9 @@ begin
     return null;
   end if;
   return case
-    when marks = 0 then 'Debezium did not begin to read it, the log of Connect says why'
-    when not closed then 'Debezium could not read its rows, the log of Connect says why'
-    when chunks = 1 and has_rows then 'Debezium skipped it, the log of Connect says why'
+    when marks = 0 then 'Debezium did not begin to read it'
+    when not closed then 'Debezium could not read its rows'
+    when chunks = 1 and has_rows then 'Debezium read none of its rows'
     else ''
   end;
 end
@@ -91,7 +91,7 @@ begin
   end if;
   if current.seen_marks > 0 then
     return case when whole and current.seen_marks = 1 then ''
-      else 'Debezium could not read its rows all at once, the log of Connect says why' end;
+      else 'Debezium could not read its rows all at once' end;
   end if;
   update tidemark.captured_table t
   set seen_marks = case when current.seen_lsn is null then 0 when whole then 1 else 2 end,
@@ -99,6 +99,45 @@ begin
   where t.relation = of_relation::bigint;
   perform tidemark.emit_beacon();
   return null;
+end
+$$;
+
+-- Why a reading failed, in words: what the catalog shows that keeps Debezium from the rows, with the SQL that changes it,
+-- else what there is left that can keep it. Debezium itself says it in its log only.
+create or replace function tidemark.reading_failure(of_relation oid, failure text) returns text
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  excluded text[] := tidemark.excluded_columns(of_relation);
+  found_reasons text;
+begin
+  select string_agg(r.reason, '; ') into found_reasons
+  from (
+    select format('tidemark_capture may not use its schema: grant usage on schema %I to tidemark_capture', n.nspname)
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = of_relation
+      and not has_schema_privilege('tidemark_capture', n.oid, 'usage')
+    union all
+    select format('tidemark_capture may not read %s: grant select (%1$s) on %s to tidemark_capture',
+      string_agg(quote_ident(a.attname), ', ' order by a.attnum), of_relation::regclass)
+    from pg_attribute a
+    where a.attrelid = of_relation
+      and a.attnum > 0
+      and not a.attisdropped
+      and a.attname <> all (excluded)
+      and not has_column_privilege('tidemark_capture', of_relation, a.attnum, 'select')
+    having count(*) > 0
+    union all
+    select r.reason || coalesce(': ' || r.fix, '')
+    from tidemark.refusals(of_relation) r
+    union all
+    select 'it was taken out of the publication tidemark'
+    where not tidemark.is_published(of_relation)
+  ) as r (reason);
+  return failure || coalesce(', since ' || found_reasons, ', though it may: its session was ended, the connector was '
+    'started again, or its configuration does not name the table, which the next deployment mends; the log of Connect says which');
 end
 $$;
 
@@ -133,14 +172,20 @@ begin
   else
     update tidemark.captured_table t
     set state = 'pending',
-        last_error = failure,
+        last_error = tidemark.reading_failure(of_relation, failure),
         signal_id = null,
+        failed_readings = t.failed_readings + 1,
+        -- A table that is read all at once has the changes of all others wait, and one that fails may fail for ever.
+        not_before = case when t.failed_readings > 0 then
+          clock_timestamp() + interval '15 seconds' * 2 ^ least(t.failed_readings, 4)
+        end,
         since = now()
     where t.relation = of_relation::bigint;
     if not in_chunks then
       perform tidemark.begin_generation(of_relation);
-      perform tidemark.observe_table(of_relation);
     end if;
+    -- What is found now may make it one that is refused, such as a policy, which no event trigger reports.
+    perform tidemark.observe_table(of_relation);
   end if;
   perform tidemark.tidy_signals();
 end

@@ -111,8 +111,10 @@ select t.schema_name, t.table_name,
       -- A prepared transaction has no session.
       (
         select string_agg(format('commit prepared %L; -- or rollback prepared %1$L;', p.gid), E'\n' order by p.prepared)
-        from unnest(t.awaited) as w (name)
-        join pg_prepared_xacts p on w.name = '-1/' || p.transaction
+        from pg_locks l
+        join pg_prepared_xacts p on p.transaction = l.transactionid
+        where l.virtualtransaction = any (t.awaited)
+          and l.locktype = 'transactionid'
       ),
       format('select * from pg_stat_activity join pg_locks using (pid) where virtualtransaction = any (%L);', t.awaited)
     )

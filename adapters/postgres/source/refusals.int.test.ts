@@ -108,6 +108,28 @@ test('a restrictive policy is passed by the right to see every row', async () =>
   expect(fixed.rows).toEqual([{ state: 'pending', reason: null }])
 })
 
+test('row-level security that is forced on the owner is refused where the administrator does not see every row', async () => {
+  await source.pool.query(`
+    create table t (id int primary key);
+    alter table t owner to refusals_owner;
+    alter table t enable row level security, force row level security;
+    create policy tidemark_capture on t for select to tidemark_capture using (true)`)
+  const refusals = async () => {
+    const { rows } = await source.pool.query(
+      `select reason, fix from tidemark.table_refusals('t'::regclass, '{}', 'refusals_owner') where reason ~ 'row-level'`,
+    )
+    return rows
+  }
+
+  const before = await refusals()
+  await source.pool.query(before[0].fix)
+
+  expect(before).toMatchObject([
+    { reason: 'row-level security, which is forced on its owner, hides rows from refusals_owner' },
+  ])
+  expect(await refusals()).toEqual([])
+})
+
 test('tables that are carried exactly are not refused', async () => {
   await source.pool.query(`
     create table t (
