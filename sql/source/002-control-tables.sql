@@ -43,11 +43,8 @@ create table if not exists tidemark.captured_table (
   reason text,
   fix text,
   last_error text,
-<<<<<<< HEAD
   identity_given boolean not null default false,
-=======
   failed_readings integer not null default 0,
->>>>>>> a7b49d6 (A table that Debezium cannot read says why in our words, is tried less and less often, and the others go on)
   -- As core/contract.ts says; what a contract that is still to be written will say.
   generation integer not null default 1 check (generation > 0),
   complete boolean not null default false,
@@ -63,11 +60,8 @@ create table if not exists tidemark.captured_table (
 comment on column tidemark.captured_table.reason is 'why the table is refused';
 comment on column tidemark.captured_table.fix is 'the SQL that makes it one that can be captured';
 comment on column tidemark.captured_table.last_error is 'why a step of its capture failed; it is tried again';
-<<<<<<< HEAD
 comment on column tidemark.captured_table.identity_given is 'its replica identity is full because capture needed it, not because its owner wanted it';
-=======
 comment on column tidemark.captured_table.failed_readings is 'readings that failed one after the other: each is awaited longer than the one before';
->>>>>>> a7b49d6 (A table that Debezium cannot read says why in our words, is tried less and less often, and the others go on)
 comment on column tidemark.captured_table.generation is 'which reading of its rows: grows when they change without changes in the log';
 comment on column tidemark.captured_table.complete is 'every row of the generation has been sent';
 comment on column tidemark.captured_table.not_before is 'when the next step is tried';

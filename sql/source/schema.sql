@@ -37,6 +37,7 @@ table tidemark.captured_table (
   fix text -- the SQL that makes it one that can be captured
   last_error text -- why a step of its capture failed; it is tried again
   identity_given boolean not null default false -- its replica identity is full because capture needed it, not because its owner wanted it
+  failed_readings integer not null default 0 -- readings that failed one after the other: each is awaited longer than the one before
   generation integer not null default 1 -- which reading of its rows: grows when they change without changes in the log
   complete boolean not null default false -- every row of the generation has been sent
   not_before timestamp with time zone -- when the next step is tried
@@ -114,8 +115,9 @@ view tidemark.uncaptured as
         CASE
             WHEN ((t.state = 'awaiting writers'::text) AND (t.awaited <> '{}'::text[])) THEN COALESCE(( SELECT string_agg(format('commit prepared %L; -- or rollback prepared %1$L;'::text, p.gid), '
 '::text ORDER BY p.prepared) AS string_agg
-               FROM (unnest(t.awaited) w(name)
-                 JOIN pg_prepared_xacts p ON ((w.name = ('-1/'::text || p.transaction))))), format('select * from pg_stat_activity join pg_locks using (pid) where virtualtransaction = any (%L);'::text, t.awaited))
+               FROM (pg_locks l
+                 JOIN pg_prepared_xacts p ON ((p.transaction = l.transactionid)))
+              WHERE ((l.virtualtransaction = ANY (t.awaited)) AND (l.locktype = 'transactionid'::text))), format('select * from pg_stat_activity join pg_locks using (pid) where virtualtransaction = any (%L);'::text, t.awaited))
             ELSE t.fix
         END AS fix,
     t.since
@@ -335,7 +337,7 @@ begin
   end if;
   if current.seen_marks > 0 then
     return case when whole and current.seen_marks = 1 then ''
-      else 'Debezium could not read its rows all at once, the log of Connect says why' end;
+      else 'Debezium could not read its rows all at once' end;
   end if;
   update tidemark.captured_table t
   set seen_marks = case when current.seen_lsn is null then 0 when whole then 1 else 2 end,
@@ -521,9 +523,9 @@ begin
     return null;
   end if;
   return case
-    when marks = 0 then 'Debezium did not begin to read it, the log of Connect says why'
-    when not closed then 'Debezium could not read its rows, the log of Connect says why'
-    when chunks = 1 and has_rows then 'Debezium skipped it, the log of Connect says why'
+    when marks = 0 then 'Debezium did not begin to read it'
+    when not closed then 'Debezium could not read its rows'
+    when chunks = 1 and has_rows then 'Debezium read none of its rows'
     else ''
   end;
 end
@@ -998,6 +1000,7 @@ begin
   set state = 'captured',
       complete = true,
       last_error = null,
+      failed_readings = 0,
       awaited = null,
       signal_id = null,
       not_before = null,
@@ -1038,14 +1041,20 @@ begin
   else
     update tidemark.captured_table t
     set state = 'pending',
-        last_error = failure,
+        last_error = tidemark.reading_failure(of_relation, failure),
         signal_id = null,
+        failed_readings = t.failed_readings + 1,
+        -- A table that is read all at once has the changes of all others wait, and one that fails may fail for ever.
+        not_before = case when t.failed_readings > 0 then
+          clock_timestamp() + interval '15 seconds' * 2 ^ least(t.failed_readings, 4)
+        end,
         since = now()
     where t.relation = of_relation::bigint;
     if not in_chunks then
       perform tidemark.begin_generation(of_relation);
-      perform tidemark.observe_table(of_relation);
     end if;
+    -- What is found now may make it one that is refused, such as a policy, which no event trigger reports.
+    perform tidemark.observe_table(of_relation);
   end if;
   perform tidemark.tidy_signals();
 end
@@ -1946,6 +1955,46 @@ $function$
 -- owned by postgres
 -- tidemark_capture may execute
 
+CREATE OR REPLACE FUNCTION tidemark.reading_failure(of_relation oid, failure text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  excluded text[] := tidemark.excluded_columns(of_relation);
+  found_reasons text;
+begin
+  select string_agg(r.reason, '; ') into found_reasons
+  from (
+    select format('tidemark_capture may not use its schema: grant usage on schema %I to tidemark_capture', n.nspname)
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = of_relation
+      and not has_schema_privilege('tidemark_capture', n.oid, 'usage')
+    union all
+    select format('tidemark_capture may not read %s: grant select (%1$s) on %s to tidemark_capture',
+      string_agg(quote_ident(a.attname), ', ' order by a.attnum), of_relation::regclass)
+    from pg_attribute a
+    where a.attrelid = of_relation
+      and a.attnum > 0
+      and not a.attisdropped
+      and a.attname <> all (excluded)
+      and not has_column_privilege('tidemark_capture', of_relation, a.attnum, 'select')
+    having count(*) > 0
+    union all
+    select r.reason || coalesce(': ' || r.fix, '')
+    from tidemark.refusals(of_relation) r
+    union all
+    select 'it was taken out of the publication tidemark'
+    where not tidemark.is_published(of_relation)
+  ) as r (reason);
+  return failure || coalesce(', since ' || found_reasons, ', though it may: its session was ended, the connector was '
+    'started again, or its configuration does not name the table, which the next deployment mends; the log of Connect says which');
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.reading_order(of_relation oid, signal text)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2134,7 +2183,7 @@ AS $function$
 begin
   return query
   with this as (
-    select c.oid, c.relpersistence, c.relreplident, c.relrowsecurity, c.relowner, n.nspname, c.relname,
+    select c.oid, c.relpersistence, c.relreplident, c.relrowsecurity, c.relforcerowsecurity, c.relowner, n.nspname, c.relname,
       format('%I.%I', n.nspname, c.relname) as name
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
@@ -2223,6 +2272,14 @@ begin
       and not exists (
         select from pg_roles r where r.rolname = 'tidemark_capture' and (r.rolbypassrls or r.rolsuper)
       )
+    union all
+    -- Whether a table holds rows that have to be read is asked as the administrator.
+    select 2, 1, format('row-level security, which is forced on its owner, hides rows from %I', administrator),
+      format('alter table %s no force row level security', this.name)
+    from this
+    join pg_roles a on a.rolname = administrator and not a.rolbypassrls and not a.rolsuper
+    where this.relrowsecurity
+      and this.relforcerowsecurity
     union all
     select 3, 0, format('it is owned by %I, whose rights %I does not have', o.rolname, administrator),
       format('grant %I to %I', o.rolname, administrator)
