@@ -5,8 +5,17 @@ export type Progress = {
   detail?: string
 }
 
-/** Runs `work` as a named step; `tell` adds what is known meanwhile. */
-export type Step = <T>(name: string, work: (tell: (detail: string) => void) => Promise<T>) => Promise<T>
+/** Adds what is known meanwhile; what is `passing` is not said any more when the step is done. */
+export type Tell = (detail: string, passing?: 'passing') => void
+
+/** Tells what holds only while the step is under way. */
+export const whileUnderWay =
+  (tell: Tell) =>
+  (detail: string): void =>
+    tell(detail, 'passing')
+
+/** Runs `work` as a named step. */
+export type Step = <T>(name: string, work: (tell: Tell) => Promise<T>) => Promise<T>
 
 /** Steps that report when they start, when they are done and how long that took. */
 export function makeSteps(onProgress: (progress: Progress) => void): Step {
@@ -15,8 +24,8 @@ export function makeSteps(onProgress: (progress: Progress) => void): Step {
     onProgress({ step, state: 'starting' })
     let told = ''
     try {
-      const result = await work((detail) => {
-        told = detail
+      const result = await work((detail, passing) => {
+        if (passing === undefined) told = detail
         onProgress({ step, state: 'starting', detail })
       })
       const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`

@@ -98,12 +98,15 @@ function stopper(server: ChildProcess, directory: string): () => Promise<void> {
   }
 }
 
+/** On a machine that runs other suites, too, a start takes long; a server that has ended is seen at once. */
+const PATIENCE_MS = 300_000
+
 async function answers(url: string, server: ChildProcess): Promise<void> {
   let log = ''
   server.stderr!.setEncoding('utf8').on('data', (text) => {
     log = (log + text).slice(-4_000)
   })
-  for (const deadline = Date.now() + 30_000; ; await pause(20)) {
+  for (const deadline = Date.now() + PATIENCE_MS; ; await pause(20)) {
     const client = new pg.Client({ connectionString: url })
     const connected = await client.connect().then(
       () => true,

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startGuard } from '#localstack/servers/guard.ts'
+import { ANSWER_MS } from '#localstack/servers/readiness.ts'
 import { supervise } from '#localstack/servers/supervise.ts'
 import { freePortPairs } from '#test-support/free-ports.ts'
 import type { ArchiveServices } from './archive-functions.ts'
@@ -35,7 +36,6 @@ export async function startMiniStack(readers: PythonReaders): Promise<MiniStack>
       },
     },
     ready: () => answers(endpoint),
-    readyWithinMs: 60_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 3_000,
     logFile: join(directory, 'ministack.log'),
@@ -58,7 +58,7 @@ export async function startMiniStack(readers: PythonReaders): Promise<MiniStack>
 
 async function answers(endpoint: string): Promise<boolean> {
   try {
-    const response = await fetch(`${endpoint}/_ministack/health`, { signal: AbortSignal.timeout(2_000) })
+    const response = await fetch(`${endpoint}/_ministack/health`, { signal: AbortSignal.timeout(ANSWER_MS) })
     await response.body?.cancel()
     return response.ok
   } catch {

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { makePrivateDirectory } from '#localstack/private-file.ts'
+import { whileUnderWay } from '#localstack/progress.ts'
 import { startIcebergCatalog } from '#localstack/servers/iceberg-catalog.ts'
-import { ensureBucket, startObjectStore } from '#localstack/servers/object-store.ts'
+import { ensureBucket, type ObjectStoreOptions, startObjectStore } from '#localstack/servers/object-store.ts'
 import { type LocalAccount, objectStoreUrl } from './local-account.ts'
 
 /** Where the catalog puts tables that are created without a location: S3 Tables names its own buckets so, too. */
@@ -9,14 +10,14 @@ const TABLES_BUCKET = 'local--table-s3'
 
 /** The object store of all buckets; the first call starts it. */
 export function objectStore(account: LocalAccount): Promise<void> {
-  return shared('object-store', account, async (logFile) => {
+  return shared('object-store', account, async (place) => {
     const { settings, key, guard, signal, servers } = account
     const service = await startObjectStore({
       ...(await account.java),
       directory: join(settings.directory, 'object-store'),
       port: settings.objectStorePort,
       key,
-      ...{ logFile, guard, signal },
+      ...{ ...place, guard, signal },
     })
     servers.push(service)
   })
@@ -26,7 +27,7 @@ export function objectStore(account: LocalAccount): Promise<void> {
 export async function icebergCatalog(account: LocalAccount): Promise<void> {
   const { settings, stack, key, guard, signal, servers } = account
   const store = objectStore(account)
-  const catalog = shared('iceberg-catalog', account, async (logFile) => {
+  const catalog = shared('iceberg-catalog', account, async (place) => {
     const service = await startIcebergCatalog({
       ...(await account.java),
       directory: join(settings.directory, 'iceberg-catalog'),
@@ -35,7 +36,7 @@ export async function icebergCatalog(account: LocalAccount): Promise<void> {
       bucket: TABLES_BUCKET,
       region: stack.region,
       key,
-      ...{ logFile, guard, signal },
+      ...{ ...place, guard, signal },
     })
     // No worker: those end while functions still commit.
     servers.push(service)
@@ -44,14 +45,16 @@ export async function icebergCatalog(account: LocalAccount): Promise<void> {
   await ensureBucket(settings.objectStorePort, TABLES_BUCKET, key)
 }
 
-function shared(name: string, account: LocalAccount, start: (logFile: string) => Promise<void>): Promise<void> {
+type Starting = Required<Pick<ObjectStoreOptions, 'logFile' | 'onWaiting'>>
+
+function shared(name: string, account: LocalAccount, start: (place: Starting) => Promise<void>): Promise<void> {
   const { shared, settings, step } = account
   const begun = shared.get(name)
   if (begun !== undefined) return begun
-  const starting = step(name, async () => {
+  const starting = step(name, async (tell) => {
     const logs = join(settings.directory, 'logs')
     await makePrivateDirectory(logs)
-    await start(join(logs, `${name}.log`))
+    await start({ logFile: join(logs, `${name}.log`), onWaiting: whileUnderWay(tell) })
   })
   shared.set(name, starting)
   return starting

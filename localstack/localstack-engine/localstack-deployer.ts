@@ -5,6 +5,7 @@ import { secretsOf } from '#localstack/assembly/existing-databases.ts'
 import { CONNECT_SECRET, connectLogin, type LocalAccount, serviceUrls } from '#localstack/assembly/local-account.ts'
 import { localVariables } from '#localstack/assembly/stand-ins/functions.ts'
 import type { Deployer } from '#localstack/open-stack.ts'
+import { whileUnderWay } from '#localstack/progress.ts'
 import type { RunningService } from '#localstack/servers/supervise.ts'
 import type { Settings } from '#localstack/settings.ts'
 import { makeCdkCli } from './cdk-cli.ts'
@@ -133,7 +134,10 @@ async function startServer(
   const command = python ? await installOn(python, account, directory) : composeCommand(directory)
   const server = await step('localstack', (tell) => {
     tell(localStackUrl(settings.localStackPort))
-    const options = { command, directory, guard, signal, port: settings.localStackPort, engineUrl: endpoint.url }
+    const options = {
+      ...{ command, directory, guard, signal, port: settings.localStackPort, engineUrl: endpoint.url },
+      onWaiting: whileUnderWay(tell),
+    }
     return timed('readySeconds', record, () => startLocalStack({ ...options, logFile: join(logs, 'localstack.log') }))
   })
   account.servers.push(server)

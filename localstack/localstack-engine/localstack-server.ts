@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ANSWER_MS } from '#localstack/servers/readiness.ts'
 import { type Command, type RunningService, type Service, supervise } from '#localstack/servers/supervise.ts'
 import { extensionDirectory } from './python.ts'
 
@@ -9,7 +10,7 @@ const SERVICES = [
   ...['secretsmanager', 'sns', 'sqs', 'ssm', 'sts'],
 ]
 
-export type LocalStackOptions = Pick<Service, 'guard' | 'signal' | 'logFile'> & {
+export type LocalStackOptions = Pick<Service, 'guard' | 'signal' | 'logFile' | 'onWaiting'> & {
   /** What runs it with these variables. */
   command: (variables: Record<string, string>) => Command | Promise<Command>
   /** Emptied at the start: LocalStack keeps nothing between runs. */
@@ -21,14 +22,14 @@ export type LocalStackOptions = Pick<Service, 'guard' | 'signal' | 'logFile'> & 
 
 /** Starts LocalStack with our extension on 127.0.0.1 and waits until it answers. */
 export async function startLocalStack(options: LocalStackOptions): Promise<RunningService> {
-  const { directory, port, guard, signal, logFile } = options
+  const { directory, port, guard, signal, onWaiting, logFile } = options
   await rm(directory, { recursive: true, force: true })
   await mkdir(join(directory, 'tmp'), { recursive: true })
   return supervise({
     name: 'localstack',
     command: await options.command(variables(options)),
     ready: () => answers(localStackUrl(port)),
-    readyWithinMs: 60_000,
+    ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGTERM',
     // Some versions take no notice of SIGTERM.
     stopWithinMs: 2_000,
@@ -86,7 +87,7 @@ function variables({ directory, port, engineUrl }: LocalStackOptions): Record<st
 
 async function answers(url: string): Promise<boolean> {
   try {
-    const response = await fetch(`${url}/_localstack/health`, { signal: AbortSignal.timeout(2_000) })
+    const response = await fetch(`${url}/_localstack/health`, { signal: AbortSignal.timeout(ANSWER_MS) })
     await response.body?.cancel()
     return response.ok
   } catch {

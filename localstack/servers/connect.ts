@@ -5,6 +5,7 @@ import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
 import { javaEnvironment, javaOptions, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
+import { ANSWER_MS } from './readiness.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
 /** A Kafka Connect worker, as a container of Debezium's image describes it. */
@@ -23,6 +24,8 @@ export type ConnectOptions = {
   logFile: string
   guard: Guard
   signal: AbortSignal
+  /** Hears what it is doing where it takes long to start. */
+  onWaiting?: (what: string) => void
 }
 
 const log4j = join(import.meta.dirname, 'log4j2.yaml')
@@ -64,7 +67,7 @@ export function workerProperties(environment: Readonly<Record<string, string>>):
 
 /** Starts the worker on 127.0.0.1; resolves once its REST API answers. Throws an Error with the last lines of its log. */
 export async function startConnect(options: ConnectOptions): Promise<RunningService> {
-  const { program, jars, directory, port, environment, overrides, login, logFile, guard, signal } = options
+  const { program, jars, directory, port, environment, overrides, login, logFile, guard, signal, onWaiting } = options
   await makePrivateDirectory(directory)
   const file = join(directory, 'connect.properties')
   const properties = {
@@ -91,7 +94,7 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
       env: { ...javaEnvironment(), ...environment },
     },
     ready: () => answers(port, login),
-    readyWithinMs: 90_000,
+    ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGTERM',
     // A worker that leaves its group in order takes longer; being killed is what it is built for.
     stopWithinMs: 2_500,
@@ -115,7 +118,7 @@ async function writeLogin(directory: string, { username, password }: ConnectLogi
 async function answers(port: number, login: ConnectLogin): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/connectors`, {
-      signal: AbortSignal.timeout(2_000),
+      signal: AbortSignal.timeout(ANSWER_MS),
       headers: { authorization: basicAuthorization(login) },
     })
     await response.body?.cancel()

@@ -6,6 +6,7 @@ import { catalogMainClass } from './iceberg-catalog-program.ts'
 import type { Jars } from './jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
+import { ANSWER_MS } from './readiness.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
 /** An Iceberg REST catalog: which metadata file is a table's current one in SQLite, the files in the object store. */
@@ -26,6 +27,8 @@ export type IcebergCatalogOptions = {
   logFile: string
   guard: Guard
   signal: AbortSignal
+  /** Hears what it is doing where it takes long to start. */
+  onWaiting?: (what: string) => void
 }
 
 /** The servlet would log each conflict with its stack; the main class logs what it cannot do. S3FileIO misses Hadoop. */
@@ -39,7 +42,7 @@ const SIZING: JavaSizing = { heapMb: 96, youngMb: 32, compiler: 'quick' }
  * requirements do not hold is answered with 409. Throws an Error with the last lines of its log.
  */
 export async function startIcebergCatalog(options: IcebergCatalogOptions): Promise<RunningService> {
-  const { program, jars, directory, port, key, logFile, guard, signal } = options
+  const { program, jars, directory, port, key, logFile, guard, signal, onWaiting } = options
   await makePrivateDirectory(directory)
   const file = join(directory, 'iceberg-catalog.properties')
   await writePrivately(
@@ -57,7 +60,7 @@ export async function startIcebergCatalog(options: IcebergCatalogOptions): Promi
     name: 'iceberg-catalog',
     command: { file: program, args: [...run, catalogMainClass, file], cwd: directory, env: javaEnvironment() },
     ready: () => answers(port),
-    readyWithinMs: 60_000,
+    ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGTERM',
     stopWithinMs: 1_500,
     logFile,
@@ -107,7 +110,9 @@ function catalogProperties({
 /** That it refuses who shows no key is an answer. */
 async function answers(port: number): Promise<boolean> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/iceberg/v1/config`, { signal: AbortSignal.timeout(2_000) })
+    const response = await fetch(`http://127.0.0.1:${port}/iceberg/v1/config`, {
+      signal: AbortSignal.timeout(ANSWER_MS),
+    })
     await response.body?.cancel()
     return response.status === 401
   } catch {

@@ -21,7 +21,10 @@ export type ClusterSecurity = {
   administrator: BrokerUser
 }
 
-export type KafkaClusterOptions = Pick<KafkaOptions, 'program' | 'jars' | 'clusterId' | 'guard' | 'signal'> & {
+export type KafkaClusterOptions = Pick<
+  KafkaOptions,
+  'program' | 'jars' | 'clusterId' | 'guard' | 'signal' | 'onWaiting'
+> & {
   nodes: readonly BrokerNode[]
   /** Data of a node, kept between runs, by the node's name. */
   directory: (name: string) => string

@@ -10,6 +10,7 @@ import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
+import { ANSWER_MS } from './readiness.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
 /** A broker that is a controller of its cluster as well. */
@@ -36,6 +37,8 @@ export type KafkaOptions = {
   logFile: string
   guard: Guard
   signal: AbortSignal
+  /** Hears what it is doing where it takes long to start. */
+  onWaiting?: (what: string) => void
 }
 
 /** The broker moves bytes; compiling it thoroughly would cost more than it gains. */
@@ -44,7 +47,7 @@ const log4j = join(import.meta.dirname, 'log4j2.yaml')
 
 /** Starts the broker on 127.0.0.1; resolves once it answers. Throws an Error with the last lines of its log. */
 export async function startKafka(options: KafkaOptions): Promise<RunningService> {
-  const { name, program, jars, directory, port, properties, logFile, guard, signal, access = {} } = options
+  const { name, program, jars, directory, port, properties, logFile, guard, signal, onWaiting, access = {} } = options
   await makePrivateDirectory(directory)
   const data = join(directory, 'data')
   const file = join(directory, 'server.properties')
@@ -56,7 +59,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningService>
     name,
     command: { file: program, args: [...run, 'kafka.Kafka', file], cwd: directory, env: javaEnvironment() },
     ready: () => answers(port, access, Number(properties['node.id'])),
-    readyWithinMs: 90_000,
+    ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGTERM',
     stopWithinMs: 1_500,
     logFile,
@@ -112,7 +115,7 @@ async function answers(port: number, access: BrokerAccess, node: number): Promis
     clientId: 'tidemark-engine',
     bootstrapBrokers: [`127.0.0.1:${port}`],
     retries: 0,
-    connectTimeout: 2_000,
+    connectTimeout: ANSWER_MS,
     ...access,
   })
   try {

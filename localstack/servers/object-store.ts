@@ -6,6 +6,7 @@ import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
+import { ANSWER_MS } from './readiness.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
 /** S3's API over files. */
@@ -21,6 +22,8 @@ export type ObjectStoreOptions = {
   logFile: string
   guard: Guard
   signal: AbortSignal
+  /** Hears what it is doing where it takes long to start. */
+  onWaiting?: (what: string) => void
 }
 
 /** Bytes pass through it, but for those of a write whose signature says what they hash to: those are held. */
@@ -36,7 +39,7 @@ const LARGEST_SIGNED_BODY = 16 << 20
  * Throws an Error with the last lines of its log.
  */
 export async function startObjectStore(options: ObjectStoreOptions): Promise<RunningService> {
-  const { program, jars, directory, port, key, logFile, guard, signal } = options
+  const { program, jars, directory, port, key, logFile, guard, signal, onWaiting } = options
   const data = join(directory, 'data')
   await makePrivateDirectory(directory)
   await makePrivateDirectory(data)
@@ -67,7 +70,7 @@ export async function startObjectStore(options: ObjectStoreOptions): Promise<Run
       env: { ...javaEnvironment(), LC_ALL: 'C.UTF-8' },
     },
     ready: () => answers(port),
-    readyWithinMs: 60_000,
+    ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGTERM',
     stopWithinMs: 1_500,
     logFile,
@@ -95,7 +98,7 @@ export async function ensureBucket(port: number, bucket: string, key: SigningKey
 /** That it refuses who does not sign is an answer. */
 async function answers(port: number): Promise<boolean> {
   try {
-    const response = await fetch(url(port), { signal: AbortSignal.timeout(2_000) })
+    const response = await fetch(url(port), { signal: AbortSignal.timeout(ANSWER_MS) })
     await response.body?.cancel()
     return response.status === 403
   } catch {

@@ -6,6 +6,7 @@ import { makeDirectoryOnTheWay } from '#localstack/private-file.ts'
 import { runToEnd } from './finished-process.ts'
 import type { Guard } from './guard.ts'
 import { findPostgres, type PostgresPrograms } from './postgres-programs.ts'
+import { ANSWER_MS } from './readiness.ts'
 import { type RunningService, supervise } from './supervise.ts'
 
 /** An embedded Postgres 17 with one database. */
@@ -23,11 +24,13 @@ export type PostgresOptions = {
   logFile: string
   guard: Guard
   signal: AbortSignal
+  /** Hears what it is doing where it takes long to start. */
+  onWaiting?: (what: string) => void
 }
 
 /** Starts the server on 127.0.0.1 and makes its database. Throws an Error that says what to do. */
 export async function startPostgres(options: PostgresOptions): Promise<RunningService> {
-  const { name, directory, port, administrator, logFile, guard, signal } = options
+  const { name, directory, port, administrator, logFile, guard, signal, onWaiting } = options
   await makeDirectoryOnTheWay(directory)
   const programs = await findPostgres([directory])
   const data = join(directory, 'data')
@@ -40,7 +43,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
     name,
     command: { ...command, cwd: directory },
     ready: () => answers(url),
-    readyWithinMs: 60_000,
+    ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGINT',
     stopWithinMs: 1_500,
     logFile,
@@ -102,7 +105,7 @@ async function createDatabase(url: string, { name, database, administrator }: Po
 
 /** Refused credentials are an answer too: that error is shown where the database is made. */
 async function answers(url: string): Promise<boolean> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 })
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: ANSWER_MS })
   client.on('error', () => undefined)
   try {
     await client.connect()

@@ -28,7 +28,6 @@ function shell(script: string, rest: Partial<Service> = {}): Service & { readyFi
     name,
     command: { file: '/bin/sh', args: ['-c', script], env: { READY: readyFile, PATH: process.env['PATH'] } },
     ready: async () => (await stat(readyFile).catch(() => undefined)) !== undefined,
-    readyWithinMs: 10_000,
     stopSignal: 'SIGTERM',
     stopWithinMs: 5_000,
     logFile: join(directory, `${name}.log`),
@@ -111,6 +110,21 @@ describe('a server that came up', () => {
   })
 })
 
+describe('a server that takes long', () => {
+  test('is waited for while its log grows, and what it logged last is told', async () => {
+    const told: string[] = []
+    const script =
+      'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "loading segment $i"; sleep 0.2; done; touch "$READY"; exec sleep 600'
+    const definition = shell(script, { stuckAfterMs: 1_000, onWaiting: (what) => told.push(what) })
+
+    const service = await supervise(definition)
+    onTestFinished(() => service.stop())
+
+    expect(service.health().state).toBe('healthy')
+    expect(told[0]).toMatch(/^for \d+ s, \d+ s of processor, last logged: loading segment \d+$/)
+  })
+})
+
 describe('a server that does not come up', () => {
   test('and ends: the error says how, where its log is, and its last lines of this start alone', async () => {
     const definition = shell('echo the port is taken; exit 7')
@@ -124,10 +138,10 @@ describe('a server that does not come up', () => {
     expect(failure).not.toContain('an old complaint')
   })
 
-  test('in time: it is ended and the error says so', async () => {
-    const definition = shell('echo $$ > "$READY.pid"; exec sleep 600', { readyWithinMs: 300 })
+  test('and does nothing: it is ended and the error says so', async () => {
+    const definition = shell('echo $$ > "$READY.pid"; exec sleep 600', { stuckAfterMs: 300 })
 
-    await expect(supervise(definition)).rejects.toThrow('not ready after 0.3 s')
+    await expect(supervise(definition)).rejects.toThrow('it runs, but has done nothing for 0.3 s')
 
     expect(isAlive(Number(await readFile(`${definition.readyFile}.pid`, 'utf8')))).toBe(false)
   })

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
-import { open, rename, stat } from 'node:fs/promises'
+import { rename, stat } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Guard } from './guard.ts'
+import { endOf } from './process-progress.ts'
 import { becomesTrue } from './readiness.ts'
+import { watchProgress } from './stuck-start.ts'
 
 /** How a server is started. */
 export type Command = {
@@ -23,7 +25,13 @@ export type Service = {
   command: Command
   /** Whether it answers; asked until it does. */
   ready: () => Promise<boolean>
-  readyWithinMs: number
+  /**
+   * It is waited for as long as it lives and does something: a line in its log, or time of the processor. Without either for
+   * so long it is given up; two minutes if not set.
+   */
+  stuckAfterMs?: number
+  /** Hears every two seconds what a server that takes long to start the first time is doing, in words. */
+  onWaiting?: (what: string) => void
   stopSignal: NodeJS.Signals
   /** SIGKILL follows when it has not ended by then. */
   stopWithinMs: number
@@ -63,6 +71,8 @@ export async function supervise(service: Service): Promise<RunningService> {
   const signal = AbortSignal.any([stopped.signal, service.signal])
   await keepLogSmall(service.logFile)
   let child = await bringUp(service, health, signal)
+  // Who waits for the first start does not hear of later ones.
+  const { onWaiting: _onWaiting, ...again } = service
   const kept = keep()
 
   async function keep(): Promise<void> {
@@ -78,7 +88,7 @@ export async function supervise(service: Service): Promise<RunningService> {
       for (let up = false; !up; backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS)) {
         await pause(backoffMs, undefined, { signal }).catch(() => undefined)
         if (signal.aborted) return
-        up = await bringUp(service, health, signal).then(
+        up = await bringUp(again, health, signal).then(
           (started) => {
             child = started
             return true
@@ -112,17 +122,19 @@ async function bringUp(service: Service, health: ServiceHealth, signal: AbortSig
   child.once('error', () => gone.abort())
   if (child.pid !== undefined) health.pid = child.pid
 
+  const stuck = new AbortController()
+  const watch = child.pid === undefined ? undefined : watchProgress(service, { pid: child.pid, logStart }, stuck)
   const ready = await becomesTrue(service.ready, {
-    withinMs: service.readyWithinMs,
-    signal: AbortSignal.any([gone.signal, signal]),
-  })
+    withinMs: Number.POSITIVE_INFINITY,
+    signal: AbortSignal.any([gone.signal, stuck.signal, signal]),
+  }).finally(() => watch?.stop())
   if (ready && !gone.signal.aborted) {
     health.state = 'healthy'
     return child
   }
-  const reason = gone.signal.aborted ? describeEnd(child) : `not ready after ${service.readyWithinMs / 1000} s`
+  const reason = gone.signal.aborted ? describeEnd(child) : ((stuck.signal.reason as string) ?? 'the stack is stopping')
   await end(child, service)
-  const log = await lastLines(service.logFile, logStart)
+  const log = (await endOf(service.logFile, logStart)).end.trimEnd().split('\n').slice(-15).join('\n')
   throw new Error(
     `${service.name} did not start: ${reason}. Its log is ${service.logFile}${log && `; the last lines:\n${log}`}`,
   )
@@ -200,17 +212,4 @@ async function sizeOf(file: string): Promise<number> {
 
 async function keepLogSmall(file: string): Promise<void> {
   if ((await sizeOf(file)) > LARGEST_LOG) await rename(file, `${file}.1`)
-}
-
-/** The end of what was logged from byte `from` on. */
-async function lastLines(file: string, from: number): Promise<string> {
-  const handle = await open(file)
-  try {
-    const { size } = await handle.stat()
-    const start = Math.max(from, size - 4_000)
-    const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(size - start), position: start })
-    return buffer.toString('utf8', 0, bytesRead).trimEnd().split('\n').slice(-15).join('\n')
-  } finally {
-    await handle.close()
-  }
 }

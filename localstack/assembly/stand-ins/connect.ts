@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { makePrivateDirectory } from '#localstack/private-file.ts'
+import { whileUnderWay } from '#localstack/progress.ts'
 import { startConnect } from '#localstack/servers/connect.ts'
 import { secretValue } from '../dynamic-reference.ts'
 import { arn, connectLogin } from '../local-account.ts'
@@ -63,8 +64,9 @@ export const service = makeStandIn({
     const { settings, stack, containers, workers, step, guard, signal } = account
     const logs = join(settings.directory, 'logs')
     await makePrivateDirectory(logs)
-    const started = await step('connect', async () =>
+    const started = await step('connect', async (tell) =>
       startConnect({
+        onWaiting: whileUnderWay(tell),
         guard,
         signal,
         ...(await account.java),

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { makePrivateDirectory } from '#localstack/private-file.ts'
+import { whileUnderWay } from '#localstack/progress.ts'
 import { startPostgres } from '#localstack/servers/postgres.ts'
 import type { LocalAccount } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
@@ -52,8 +53,9 @@ export const dbInstance = makeStandIn({
     const name = `postgres ${database}`
     const logs = join(settings.directory, 'logs')
     await makePrivateDirectory(logs)
-    const service = await step(name, () =>
+    const service = await step(name, (tell) =>
       startPostgres({
+        onWaiting: whileUnderWay(tell),
         guard,
         signal,
         name,

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { makePrivateDirectory } from '#localstack/private-file.ts'
+import { whileUnderWay } from '#localstack/progress.ts'
 import { brokerNodes } from '#localstack/servers/broker-nodes.ts'
 import { administratorAccess, startKafkaCluster } from '#localstack/servers/kafka-cluster.ts'
 import { parseProperties } from '#localstack/servers/properties-file.ts'
@@ -61,8 +62,9 @@ export const cluster = makeStandIn({
     const security = 'Sasl' in ClientAuthentication ? await openSecurity(account) : undefined
     const logs = join(settings.directory, 'logs')
     await makePrivateDirectory(logs)
-    const started = await step('kafka', async () =>
+    const started = await step('kafka', async (tell) =>
       startKafkaCluster({
+        onWaiting: whileUnderWay(tell),
         guard,
         signal,
         ...(await account.java),
