@@ -79,10 +79,11 @@ export async function openStack(
   const stopping = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, stopping.signal]) : stopping.signal
   const lock = await lockDirectory(options.settings.directory)
+  let account: LocalAccount | undefined
+  const killing = killLater(signal, () => account?.guard.kill())
   const step = makeSteps(options.onProgress)
   const java = findJvm(step, signal)
   const pages = {}
-  let account: LocalAccount | undefined
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> => {
     stopping.abort(new Error('the stack was stopped'))
@@ -91,6 +92,7 @@ export async function openStack(
         if (account) await closeAccount(account)
       } finally {
         await Promise.allSettled([java])
+        killing.clear()
         await lock.release()
       }
     })()
@@ -104,6 +106,24 @@ export async function openStack(
   } catch (error) {
     await stop()
     throw explain(error, options.settings)
+  }
+}
+
+/** Longer than any server has to stop in order: one that hangs, or a machine that is loaded, does not make Ctrl-C wait. */
+const KILLED_AFTER_MS = 4_000
+
+/** Has `kill` called a while after `signal` is aborted, unless it is cleared before. */
+function killLater(signal: AbortSignal, kill: () => void): { clear: () => void } {
+  let timer: NodeJS.Timeout | undefined
+  const begin = (): void => {
+    timer = setTimeout(kill, KILLED_AFTER_MS)
+  }
+  signal.addEventListener('abort', begin, { once: true })
+  return {
+    clear: () => {
+      signal.removeEventListener('abort', begin)
+      clearTimeout(timer)
+    },
   }
 }
 
@@ -185,7 +205,7 @@ async function openAccount(
 /** Begun before it is needed: on a first start the downloads run beside the synthesis. */
 function findJvm(step: Step, signal: AbortSignal): LocalAccount['java'] {
   const java = step('jars', async (tell) => {
-    const program = await findJava(process.env)
+    const program = await findJava(process.env, signal)
     return {
       program,
       jars: await prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: tell, signal }),

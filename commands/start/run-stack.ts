@@ -30,6 +30,7 @@ export async function runStack<E extends Engine>(argv: string[], command: StackC
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => interrupt.abort(new Error('interrupted')))
   }
+  interrupt.signal.addEventListener('abort', endSoon)
   try {
     return await (options.once
       ? runOnce(command, options, interrupt.signal)
@@ -38,6 +39,14 @@ export async function runStack<E extends Engine>(argv: string[], command: StackC
     if (!interrupt.signal.aborted) throw error
     return 130
   }
+}
+
+/** Servers are killed before; what else may still wait for an answer ends with this process. */
+const ENDED_WITHIN_MS = 4_700
+
+function endSoon(): void {
+  const end = (): never => process.exit(130)
+  setTimeout(end, ENDED_WITHIN_MS).unref()
 }
 
 async function runOn<E extends Engine>(

@@ -42,6 +42,7 @@ export function composeCommand(directory: string, file = composeFile): LocalStac
       Object.entries(variables)
         .map(([name, value]) => `${name}=${value}\n`)
         .join(''),
+      { mode: 0o600 },
     )
     return {
       file: 'docker',

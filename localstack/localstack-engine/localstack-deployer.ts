@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
@@ -11,6 +12,7 @@ import type { Settings } from '#localstack/settings.ts'
 import { makeCdkCli } from './cdk-cli.ts'
 import { startDiscovery } from './discovered-mappings.ts'
 import { composeCommand } from './docker.ts'
+import { forExtension } from './extension-requests.ts'
 import { makeFunctionService } from './function-service.ts'
 import { type FunctionVersions, makeFunctionVersions } from './function-versions.ts'
 import { giveHeadStart } from './head-start.ts'
@@ -39,6 +41,7 @@ export function makeLocalStackDeployer(
 ): Deployer {
   const { localStackPort: port } = settings
   const url = localStackUrl(port)
+  const token = randomUUID()
   let deployed: LocalAccount | undefined
   let versions: FunctionVersions | undefined
   const lambda = makeLambdaClient(url, 'us-east-1')
@@ -57,7 +60,10 @@ export function makeLocalStackDeployer(
       })
       return makeLocalStackFunctions(lambda, versions)
     },
-    services: [standIns.service, (request) => makeFunctionService(versions!)(request)],
+    services: [
+      forExtension(token, standIns.service),
+      forExtension(token, (request) => makeFunctionService(versions!)(request)),
+    ],
     async deploy(account, abort) {
       deployed = account
       const { step, signal, log } = account
@@ -65,7 +71,7 @@ export function makeLocalStackDeployer(
       // The template takes secrets of existing databases for granted.
       const prepare = () => Promise.all([cdk.bootstrap(), createSecrets(url, account)])
       const startLocalStack = async () => {
-        const server = await startServer(account, record, python)
+        const server = await startServer(account, record, { python, token })
         await step('cdk bootstrap', () => timed('bootstrapSeconds', record, prepare))
         return server
       }
@@ -125,7 +131,7 @@ async function createSecrets(url: string, { settings, stack, key }: LocalAccount
 async function startServer(
   account: LocalAccount,
   record: LocalStackRecord,
-  python: Python | undefined,
+  { python, token }: { python: Python | undefined; token: string },
 ): Promise<RunningService> {
   const { settings, step, guard, signal, endpoint } = account
   const logs = join(settings.directory, 'logs')
@@ -135,7 +141,15 @@ async function startServer(
   const server = await step('localstack', (tell) => {
     tell(localStackUrl(settings.localStackPort))
     const options = {
-      ...{ command, directory, guard, signal, port: settings.localStackPort, engineUrl: endpoint.url },
+      ...{
+        command,
+        directory,
+        guard,
+        signal,
+        port: settings.localStackPort,
+        engineUrl: endpoint.url,
+        engineToken: token,
+      },
       onWaiting: whileUnderWay(tell),
     }
     return timed('readySeconds', record, () => startLocalStack({ ...options, logFile: join(logs, 'localstack.log') }))

@@ -18,6 +18,8 @@ export type LocalStackOptions = Pick<Service, 'guard' | 'signal' | 'logFile' | '
   port: number
   /** Where our extension asks. */
   engineUrl: string
+  /** What it shows there. */
+  engineToken: string
 }
 
 /** Starts LocalStack with our extension on 127.0.0.1 and waits until it answers. */
@@ -61,7 +63,7 @@ export function pythonCommand(python: string, directory: string): LocalStackOpti
 export const localStackUrl = (port: number): string => `http://127.0.0.1:${port}`
 
 /** A person's own settings of LocalStack must not decide what runs here. */
-function variables({ directory, port, engineUrl }: LocalStackOptions): Record<string, string> {
+function variables({ directory, port, engineUrl, engineToken }: LocalStackOptions): Record<string, string> {
   return {
     LANG: 'C.UTF-8',
     // Where it unpacks functions: the engine runs them from there.
@@ -82,6 +84,7 @@ function variables({ directory, port, engineUrl }: LocalStackOptions): Record<st
     SKIP_SSL_CERT_DOWNLOAD: '1',
     LAMBDA_RUNTIME_EXECUTOR: 'tidemark',
     TIDEMARK_ENGINE_URL: engineUrl,
+    TIDEMARK_ENGINE_TOKEN: engineToken,
   }
 }
 

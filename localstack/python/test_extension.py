@@ -44,6 +44,7 @@ class ExtensionTest(unittest.TestCase):
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         started = Engine(status, body, headers or {})
         self.addCleanup(started.stop)
+        os.environ["TIDEMARK_ENGINE_TOKEN"] = "token"
         os.environ["TIDEMARK_ENGINE_URL"] = f"http://127.0.0.1:{started.server.server_port}"
         return started
 

@@ -6,6 +6,8 @@ export type Guard = {
   watch: (pid: number) => void
   /** `pid` has ended: the number may come to belong to another program. */
   forget: (pid: number) => void
+  /** Kills all that is watched, with all that it has started. */
+  kill: () => void
   stop: () => void
 }
 
@@ -18,6 +20,19 @@ export function startGuard(): Guard {
     forget: (pid) => {
       if (watched.delete(pid)) orphans.hold(watched)
     },
+    kill: () => {
+      for (const pid of watched) signalGroup(pid, 'SIGKILL')
+    },
     stop: orphans.stop,
+  }
+}
+
+/** False when there is no process of the group. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(-pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+    throw error
   }
 }

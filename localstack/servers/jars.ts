@@ -47,7 +47,7 @@ export async function prepareJars(options: JarOptions): Promise<Jars> {
   for (const file of [correction, ...catalogSources]) content.update(await readFile(file))
   const home = join(options.directory, content.digest('hex').slice(0, 12))
   const jars = describe(home, checksums)
-  if ((await firstDifference(join(home, 'lib'), checksums)) === undefined) return jars
+  if ((await firstDifference(join(home, 'lib'), checksums, options.signal)) === undefined) return jars
 
   await mkdir(options.directory, { recursive: true })
   const fresh = await mkdtemp(join(options.directory, 'new-'))
@@ -88,8 +88,13 @@ function jarsOf(server: string, directory: string, checksums: Map<string, string
 }
 
 /** Says in a sentence which file is missing or differs; undefined when all are right. */
-async function firstDifference(directory: string, checksums: Map<string, string>): Promise<string | undefined> {
+async function firstDifference(
+  directory: string,
+  checksums: Map<string, string>,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
   for (const [name, expected] of checksums) {
+    signal?.throwIfAborted()
     const found = await sha256(join(directory, name))
     if (found === undefined) return `${name} is in localstack/jars/SHA256SUMS, but Maven did not resolve it`
     if (found !== expected) {

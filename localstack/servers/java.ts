@@ -5,10 +5,10 @@ const OLDEST_JAVA = 17
 const OLDEST_MAVEN = [3, 8] as const
 
 /** Path of a `java` of version 17 or later: JAVA_HOME's, else the PATH's. Throws an Error that says what to install. */
-export async function findJava(environment: NodeJS.ProcessEnv): Promise<string> {
+export async function findJava(environment: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<string> {
   const home = environment['JAVA_HOME']
   const java = home ? join(home, 'bin', 'java') : 'java'
-  const output = await versionOf(java, ['-version'], environment)
+  const output = await versionOf(java, ['-version'], environment, signal)
   const major = output === undefined ? undefined : javaMajor(output)
   if (major !== undefined && major >= OLDEST_JAVA) return java
   const found = major === undefined ? 'none was found' : `found is ${major}`
@@ -37,9 +37,14 @@ export function javaMajor(output: string): number | undefined {
   return Number(version[1] === '1' ? version[2] : version[1])
 }
 
-async function versionOf(file: string, args: string[], env: NodeJS.ProcessEnv): Promise<string | undefined> {
+async function versionOf(
+  file: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
   try {
-    const { code, output } = await runToEnd(file, args, { env })
+    const { code, output } = await runToEnd(file, args, { env, ...(signal && { signal }) })
     return code === 0 ? output : undefined
   } catch (error) {
     if (error instanceof MissingProgramError) return undefined

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { rename, stat } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Guard } from './guard.ts'
+import { type Guard, signalGroup } from './guard.ts'
 import { endOf } from './process-progress.ts'
 import { becomesTrue } from './readiness.ts'
 import { watchProgress } from './stuck-start.ts'
@@ -181,16 +181,6 @@ async function end(child: ChildProcess, { stopSignal, stopWithinMs }: Service): 
 async function endGroup({ pid }: ChildProcess): Promise<void> {
   if (pid === undefined) return
   await becomesTrue(async () => !signalGroup(pid, 'SIGKILL'), { withinMs: GROUP_ENDS_WITHIN_MS, everyMs: 10 })
-}
-
-/** False when there is no process of the group. */
-function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
-  try {
-    return process.kill(-pid, signal)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
-    throw error
-  }
 }
 
 async function ended(child: ChildProcess): Promise<void> {

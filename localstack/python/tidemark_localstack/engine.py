@@ -1,4 +1,4 @@
-"""Asks the engine that started LocalStack. It listens on loopback; TIDEMARK_ENGINE_URL says where."""
+"""Asks the engine that started LocalStack. TIDEMARK_ENGINE_URL says where, TIDEMARK_ENGINE_TOKEN is shown there."""
 
 import json
 import os
@@ -42,7 +42,8 @@ def _post(path: str, body: bytes) -> tuple[bytes, HTTPMessage]:
     url = urlsplit(os.environ["TIDEMARK_ENGINE_URL"])
     connection = HTTPConnection(url.hostname or "", url.port)
     try:
-        connection.request("POST", f"/_tidemark/localstack/{path}", body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", "Tidemark-Engine-Token": os.environ["TIDEMARK_ENGINE_TOKEN"]}
+        connection.request("POST", f"/_tidemark/localstack/{path}", body, headers)
         response = connection.getresponse()
         answer = response.read()
     finally:
