@@ -10,6 +10,7 @@ import { anyRecord, delivered, hostileRecords } from '#test-support/archive/host
 import { makeMemoryCatalog } from '#test-support/archive/memory-catalog.ts'
 import { makeMemoryStore } from '#test-support/archive/memory-store.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { hostileChanges } from '#test-support/hostile/hostile-records.ts'
 import { makeCommitArchive } from '../commit-archive/commit-archive.ts'
 
 const seed = Number(process.env['TIDEMARK_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
@@ -97,6 +98,17 @@ test('all of them in one event are archived as they came, once each', async () =
   )
 
   await archive.take(records)
+  await archive.take(records)
+
+  expect((await archive.commit()).map(asDelivered)).toEqual(records)
+})
+
+test('what stops or is quarantined where it is applied is archived as it came', async () => {
+  const records = hostileChanges().map(({ value = null, headers }, offset) => {
+    const made = Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)] as const)
+    return delivered({ value, headers: made }, 'changes', offset)
+  })
+
   await archive.take(records)
 
   expect((await archive.commit()).map(asDelivered)).toEqual(records)
