@@ -8,7 +8,7 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 const read = (more: object) =>
-  readMapping({ EventSourceArn: 'arn', FunctionName: 'f', Topics: ['t'], StartingPosition: 'LATEST', ...more })
+  readMapping({ EventSourceArn: 'arn', FunctionName: 'f', Topics: ['orders'], StartingPosition: 'LATEST', ...more })
 
 // BatchSize: "Default 100. Max 10,000".
 test('BatchSize is 100, or from 1 to 10,000', () => {

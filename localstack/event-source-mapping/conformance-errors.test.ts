@@ -58,7 +58,7 @@ describe('retries', () => {
       readMapping({
         EventSourceArn: 'arn:aws:kafka:eu-central-1:0:cluster/a/b',
         FunctionName: 'f',
-        Topics: ['t'],
+        Topics: ['orders'],
         StartingPosition: 'LATEST',
         ...more,
       }).maximumRetryAttempts
@@ -83,7 +83,7 @@ describe('retries', () => {
 
   // "Configuring error handling controls for Kafka event sources", console and CLI: under provisioned mode.
   test('error controls need provisioned mode', () => {
-    const properties = { EventSourceArn: 'a', FunctionName: 'f', Topics: ['t'], StartingPosition: 'LATEST' }
+    const properties = { EventSourceArn: 'a', FunctionName: 'f', Topics: ['orders'], StartingPosition: 'LATEST' }
 
     for (const control of [
       { MaximumRetryAttempts: 1 },

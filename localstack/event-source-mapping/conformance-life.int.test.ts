@@ -97,7 +97,7 @@ test('function, batch size, filters, retries and pollers change while it runs, w
 test('another source is another mapping', async () => {
   await topic.create(1)
   const { mapping } = topic.start(async () => success)
-  const properties = { EventSourceArn: 'arn:1', Topics: ['t'], BatchSize: 5 }
+  const properties = { EventSourceArn: 'arn:1', Topics: ['orders'], BatchSize: 5 }
 
   for (const change of [{ Topics: ['another'] }, { EventSourceArn: 'arn:2' }, { StartingPosition: 'LATEST' }]) {
     expect(() => mapping.update(topic.define(change))).toThrow('cannot be changed: delete the mapping')
@@ -105,7 +105,7 @@ test('another source is another mapping', async () => {
   }
   const group = { AmazonManagedKafkaEventSourceConfig: { ConsumerGroupId: 'another' } }
   expect(() => updateProperties(properties, group)).toThrow('ConsumerGroupId cannot be changed')
-  expect(updateProperties(properties, { BatchSize: 6, Topics: ['t'] })).toEqual({ ...properties, BatchSize: 6 })
+  expect(updateProperties(properties, { BatchSize: 6, Topics: ['orders'] })).toEqual({ ...properties, BatchSize: 6 })
 })
 
 // DeleteEventSourceMapping; "Customizable consumer group ID": a group that has offsets goes on where it was.

@@ -1,4 +1,4 @@
-import { members, type Properties, refuse, text } from './properties.ts'
+import { constrain, members, type Properties, refuse, text } from './properties.ts'
 
 /** Where the records come from. */
 export type EventSource = {
@@ -42,9 +42,15 @@ export function readEventSource(properties: Properties): EventSource {
     ...(selfManaged
       ? { bootstrapServers: readEndpoints(properties) }
       : { eventSourceArn: text(properties, 'EventSourceArn') }),
-    ...(group?.['ConsumerGroupId'] !== undefined && { consumerGroupId: text(group, 'ConsumerGroupId') }),
+    ...(group?.['ConsumerGroupId'] !== undefined && { consumerGroupId: readGroup(config, group['ConsumerGroupId']) }),
     access: readAccess(properties['SourceAccessConfigurations'], selfManaged),
   }
+}
+
+/** Source: Lambda API reference, AmazonManagedKafkaEventSourceConfig and SelfManagedKafkaEventSourceConfig. */
+function readGroup(config: string, group: unknown): string {
+  const member = `${config[0]!.toLowerCase()}${config.slice(1)}.consumerGroupId`
+  return constrain(String(group), member, { least: 1, most: 200, pattern: '[a-zA-Z0-9-\\/*:_+=.@-]*' })
 }
 
 function readEndpoints(properties: Properties): string {

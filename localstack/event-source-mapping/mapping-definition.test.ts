@@ -90,3 +90,62 @@ test.each([
 ])('%j is refused by its name', (properties, message) => {
   expect(() => readMapping({ ...minimal, ...properties })).toThrow(message)
 })
+
+const nameFailed =
+  /^event source mapping: 1 validation error detected: Value '.*' at 'topics' failed to satisfy constraint/
+
+// Source: Lambda API reference, "CreateEventSourceMapping".
+test.each([
+  ['', 'greater than or equal to 1'],
+  ['.', 'regular expression pattern'],
+  ['..', 'regular expression pattern'],
+  ['a', 'regular expression pattern'],
+  ['orders of today', 'regular expression pattern'],
+  ['x'.repeat(250), 'less than or equal to 249'],
+])('a topic named %j is refused as AWS does', (topic, reason) => {
+  const read = () => readMapping({ ...minimal, Topics: [topic] })
+
+  expect(read).toThrow(nameFailed)
+  expect(read).toThrow(reason)
+  expect(read).toThrow(expect.objectContaining({ errorType: 'ValidationException' }))
+})
+
+test.each([
+  ['AmazonManagedKafkaEventSourceConfig', { EventSourceArn: minimal.EventSourceArn }],
+  [
+    'SelfManagedKafkaEventSourceConfig',
+    {
+      EventSourceArn: undefined,
+      SelfManagedEventSource: { Endpoints: { KAFKA_BOOTSTRAP_SERVERS: ['127.0.0.1:9092'] } },
+    },
+  ],
+])('a consumer group that AWS refuses is refused in %s', (config, source) => {
+  const read = (ConsumerGroupId: string) => readMapping({ ...minimal, ...source, [config]: { ConsumerGroupId } })
+
+  expect(read('g'.repeat(200)).consumerGroupId).toHaveLength(200)
+  for (const group of ['', 'g'.repeat(201), 'group of mine', 'größe']) {
+    expect(() => read(group)).toThrow(expect.objectContaining({ errorType: 'ValidationException' }))
+  }
+})
+
+test.each([
+  [{ BatchSize: 0 }, 'BatchSize must be a whole number from 1 to 10000'],
+  [{ BatchSize: 10_001 }, 'BatchSize must be a whole number from 1 to 10000'],
+  [{ MaximumBatchingWindowInSeconds: 301 }, 'MaximumBatchingWindowInSeconds must be a whole number from 0 to 300'],
+])('%j is out of range', (properties, reason) => {
+  const read = () => readMapping({ ...minimal, ...properties })
+
+  expect(read).toThrow(reason)
+  expect(read).toThrow(expect.objectContaining({ errorType: 'ValidationException' }))
+})
+
+test('a start in the future is refused, one until now is taken, also as a time', () => {
+  const nowMs = Date.parse('2026-11-29T12:00:00Z')
+  const read = (StartingPositionTimestamp: unknown) =>
+    readMapping({ ...minimal, StartingPosition: 'AT_TIMESTAMP', StartingPositionTimestamp }, { filters: 5 }, nowMs)
+
+  expect(read(nowMs / 1000).startingPosition).toEqual({ timestampMs: nowMs })
+  expect(read('2026-11-29T12:00:00Z').startingPosition).toEqual({ timestampMs: nowMs })
+  expect(() => read(nowMs / 1000 + 1)).toThrow('StartingPositionTimestamp cannot be in the future')
+  expect(() => read('tomorrow')).toThrow('AT_TIMESTAMP needs StartingPositionTimestamp')
+})

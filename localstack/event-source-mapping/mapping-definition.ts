@@ -1,7 +1,7 @@
 import { type ErrorControls, readErrorControls } from './error-controls.ts'
 import { type EventSource, readEventSource } from './event-source.ts'
 import { readFilters, type ValueFilter } from './filter-criteria.ts'
-import { members, type Properties, refuse, text, truth, whole } from './properties.ts'
+import { constrain, members, type Properties, refuse, text, truth, whole } from './properties.ts'
 
 /** Where a consumer group without offsets begins. */
 export type StartingPosition = 'TRIM_HORIZON' | 'LATEST' | { timestampMs: number }
@@ -55,9 +55,13 @@ const supported = new Set([
 
 /**
  * Reads the resolved properties of an AWS::Lambda::EventSourceMapping, or the request of CreateEventSourceMapping.
- * Throws an Error that names the property which is missing, malformed, or not supported yet.
+ * Throws a MappingRefusedError that names the property which is missing, malformed, not supported yet, or refused by AWS.
  */
-export function readMapping(properties: Properties, quotas: Quotas = defaultQuotas): MappingDefinition {
+export function readMapping(
+  properties: Properties,
+  quotas: Quotas = defaultQuotas,
+  nowMs: number = Date.now(),
+): MappingDefinition {
   for (const [name, value] of Object.entries(properties)) {
     if (!supported.has(name) && value !== undefined) refuse(`${name} is not supported locally yet`)
   }
@@ -71,7 +75,7 @@ export function readMapping(properties: Properties, quotas: Quotas = defaultQuot
     topic,
     batchSize: whole(properties, 'BatchSize', 1, 10_000) ?? 100,
     windowMs: (whole(properties, 'MaximumBatchingWindowInSeconds', 0, 300) ?? 0.5) * 1000,
-    startingPosition: readStartingPosition(properties),
+    startingPosition: readStartingPosition(properties, nowMs),
     enabled: truth(properties, 'Enabled', true),
     ...(pollers !== undefined && { maximumPollers: pollers }),
     ...(filter !== undefined && { filter }),
@@ -88,17 +92,27 @@ function readPollers(properties: Properties): number | undefined {
   return maximum
 }
 
+/** Source: Lambda API reference, "CreateEventSourceMapping", Topics: a name of one character is none there. */
 function readTopic(topics: unknown): string {
   const [topic, another] = Array.isArray(topics) ? topics : []
-  if (typeof topic === 'string' && another === undefined) return topic
-  return refuse('Topics takes the name of exactly one topic, as on AWS')
+  if (typeof topic !== 'string' || another !== undefined) {
+    return refuse('Topics takes the name of exactly one topic, as on AWS')
+  }
+  return constrain(topic, 'topics', { least: 1, most: 249, pattern: '[^.]([a-zA-Z0-9\\-_.]+)' })
 }
 
-function readStartingPosition(properties: Properties): StartingPosition {
+function readStartingPosition(properties: Properties, nowMs: number): StartingPosition {
   const position = text(properties, 'StartingPosition')
   if (position === 'TRIM_HORIZON' || position === 'LATEST') return position
   if (position !== 'AT_TIMESTAMP') refuse(`StartingPosition ${position} is unknown`)
-  const timestampMs = Number(properties['StartingPositionTimestamp'] ?? Number.NaN) * 1000
-  if (Number.isFinite(timestampMs)) return { timestampMs }
-  return refuse('AT_TIMESTAMP needs StartingPositionTimestamp in seconds since 1970')
+  const timestampMs = timestampOf(properties['StartingPositionTimestamp'])
+  if (Number.isNaN(timestampMs)) refuse('AT_TIMESTAMP needs StartingPositionTimestamp in seconds since 1970')
+  if (timestampMs > nowMs) refuse('StartingPositionTimestamp cannot be in the future')
+  return { timestampMs }
+}
+
+/** Seconds since 1970, or a time as the CLI takes it. */
+function timestampOf(value: unknown): number {
+  if (typeof value === 'string' && !/^[\d.]+$/.test(value)) return Date.parse(value)
+  return Number(value ?? Number.NaN) * 1000
 }
