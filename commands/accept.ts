@@ -2,6 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
+import { readKnownTables } from './arguments/known-tables.ts'
+import { requireTables } from './arguments/table-names.ts'
+import { exitCodeOf, UsageError } from './arguments/usage-error.ts'
 import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run accept -- <schema.table> [--wait SECONDS] [--json]
@@ -11,7 +14,8 @@ stopped by something in the target: remove the cause first, or it stops again fo
 are wrong or missing is read again instead: npm run resync.
   --wait     how long to wait until it flows again (60)
   --json     the outcome as one line of JSON
-  --target   another database than that of the running stack`
+  --target   another database than that of the running stack
+Exits with 0 when the table flows again, 1 when it does not, 2 when an argument is wrong.`
 
 const options = {
   wait: { type: 'string', default: '60' },
@@ -20,30 +24,32 @@ const options = {
   help: { type: 'boolean' },
 } as const
 
-/** 0 when the table flows again, 1 when it does not or could not be asked to. */
+/** 0 when the table flows again, 1 when it does not or could not be asked to, 2 when an argument is wrong. */
 export async function main(argv: string[]): Promise<number> {
   try {
     return await accept(argv)
   } catch (error) {
     const { message, hint } = error as Error & { hint?: string }
     console.error(hint === undefined ? message : `${message}. ${hint}`)
-    return 1
+    return exitCodeOf(error)
   }
 }
 
 async function accept(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true })
-  const [table] = positionals
+  const [table, ...rest] = positionals
   if (values.help) {
     console.log(help)
     return 0
   }
-  if (table === undefined) throw new Error(`Which table? ${help}`)
+  if (table === undefined) throw new UsageError(`Which table? ${help}`)
+  if (rest.length > 0) throw new UsageError(`One table at a time. Left over: ${rest.join(' ')}`)
   const seconds = Number(values.wait)
-  if (!(seconds >= 0)) throw new Error(`--wait ${values.wait} is not a number of seconds`)
+  if (!(seconds >= 0)) throw new UsageError(`--wait ${values.wait} is not a number of seconds`)
   const client = clientOfUrl(values.target ?? (await requireEngine()).endpoints.target, 'tidemark-accept')
   await client.connect()
   try {
+    requireTables([table], await readKnownTables(client))
     const { rows } = await client.query<{ said: string }>('select tidemark.accept($1) as said', [table])
     if (!values.json) console.log(rows[0]!.said)
     const outcome = await awaitFlow(client, table, Date.now() + seconds * 1000)

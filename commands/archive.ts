@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { attachArchive, openChdb } from '#localstack/archive-readers/chdb.ts'
 import { archiveOptions, archiveOptionsHelp, findArchive } from './archive/archive-access.ts'
 import { describeArchiveStatus, readArchiveStatus } from './archive/archive-status.ts'
+import { exitCodeOf, UsageError } from './arguments/usage-error.ts'
 import { withClient } from './rebuild/scratch-database.ts'
 import { requireEngine } from './running/running-engine.ts'
 import { makeProgressLine } from './terminal/progress-line.ts'
@@ -27,7 +28,7 @@ const options = {
 type Values = ReturnType<typeof parse>['values']
 const parse = (argv: string[]) => parseArgs({ args: argv, options, allowPositionals: true })
 
-/** 0 when it was shown, 1 when not. */
+/** 0 when it was shown, 1 when not, 2 when an argument is wrong. */
 export async function main(argv: string[]): Promise<number> {
   try {
     const { values, positionals } = parse(argv)
@@ -35,11 +36,11 @@ export async function main(argv: string[]): Promise<number> {
     if (values.help) console.log(help)
     else if (what === 'status' && rest.length === 0) await showStatus(values)
     else if (what === 'sql' && rest.length === 1) await runQuery(rest[0]!, values)
-    else throw new Error(`say status, or sql and one query in quotes\n\n${help}`)
+    else throw new UsageError(`say status, or sql and one query in quotes\n\n${help}`)
     return 0
   } catch (error) {
     console.error((error as Error).message)
-    return 1
+    return exitCodeOf(error)
   }
 }
 

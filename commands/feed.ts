@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
+import { UsageError } from './arguments/usage-error.ts'
 import { feedTrips, loadTrips, prepareTaxiTables } from './feed/taxi-feed.ts'
 import { requireEngine } from './running/running-engine.ts'
 import { makeProgressLine } from './terminal/progress-line.ts'
@@ -52,5 +53,5 @@ export async function main(argv: string[]): Promise<number> {
 function wholeNumber(name: string, text: string): number {
   const value = Number(text)
   if (Number.isSafeInteger(value) && value >= 0) return value
-  throw new Error(`${name} ${text} is not a whole number from 0`)
+  throw new UsageError(`${name} ${text} is not a whole number from 0`)
 }

@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
+import { readKnownTables } from './arguments/known-tables.ts'
+import { requireTables } from './arguments/table-names.ts'
+import { exitCodeOf, UsageError } from './arguments/usage-error.ts'
 import { describeChanges, listAsJson, listChanges } from './history/change-listing.ts'
 import { requireEngine } from './running/running-engine.ts'
 
@@ -14,6 +17,7 @@ Shows the changes of a row, newest first: when, what, who and why. Without a key
   --off, --on   ends or begins keeping changes of the table, from now on; '*' stands for every table
   --retention   how long they are kept: 12h, 90d, 1y, infinity (30 days for every table unless changed)
   --target      another database than that of the running stack
+Exits with 1 when it could not be shown or set, with 2 when an argument is wrong.
 
   npm run history -- public.orders '{"id":7}'`
 
@@ -30,14 +34,14 @@ const options = {
 type Values = ReturnType<typeof parse>['values']
 const parse = (argv: string[]) => parseArgs({ args: argv, options, allowPositionals: true })
 
-/** 0 when it was shown or set, 1 when it could not be. */
+/** 0 when it was shown or set, 1 when it could not be, 2 when an argument is wrong. */
 export async function main(argv: string[]): Promise<number> {
   try {
     return await history(argv)
   } catch (error) {
     const { message, hint } = error as Error & { hint?: string }
     console.error(hint === undefined ? message : `${message}. ${hint}`)
-    return 1
+    return exitCodeOf(error)
   }
 }
 
@@ -48,12 +52,14 @@ async function history(argv: string[]): Promise<number> {
     console.log(help)
     return 0
   }
-  if (table === undefined) throw new Error(`Which table? ${help}`)
-  if (rest.length > 0) throw new Error(`The key must be one argument: put it in quotes. Left over: ${rest.join(' ')}`)
+  if (table === undefined) throw new UsageError(`Which table? ${help}`)
+  if (rest.length > 0)
+    throw new UsageError(`The key must be one argument: put it in quotes. Left over: ${rest.join(' ')}`)
   const isSetting = values.on || values.off || values.retention !== undefined
   const client = clientOfUrl(values.target ?? (await defaultTarget(isSetting)), 'tidemark-history')
   await client.connect()
   try {
+    if (table !== '*' && !isSetting) requireTables([table], await readKnownTables(client))
     await (isSetting ? set(client, table, values) : show(client, table, key ?? null, values))
     return 0
   } finally {
@@ -68,7 +74,7 @@ async function defaultTarget(isSetting: boolean): Promise<string> {
 }
 
 async function set(client: pg.Client, table: string, { on, off, retention }: Values): Promise<void> {
-  if (on && off) throw new Error('Give --on or --off, not both')
+  if (on && off) throw new UsageError('Give --on or --off, not both')
   await client.query('select tidemark.set_history($1, $2, $3::interval)', [table, !off, retention ?? null])
   const which = table === '*' ? 'every table' : table
   const stay = retention === undefined ? '' : `, and stay for ${retention}`
@@ -77,8 +83,8 @@ async function set(client: pg.Client, table: string, { on, off, retention }: Val
 
 async function show(client: pg.Client, table: string, key: string | null, values: Values): Promise<void> {
   const limit = Number(values.limit)
-  if (!Number.isInteger(limit) || limit < 1) throw new Error(`--limit ${values.limit} is not a number of changes`)
-  if (key !== null && !isObject(key)) throw new Error(`The key ${key} is not a JSON object such as '{"id":7}'`)
+  if (!Number.isInteger(limit) || limit < 1) throw new UsageError(`--limit ${values.limit} is not a number of changes`)
+  if (key !== null && !isObject(key)) throw new UsageError(`The key ${key} is not a JSON object such as '{"id":7}'`)
   if (values.json) {
     for (const line of await listAsJson(client, table, key, limit)) console.log(line)
     return

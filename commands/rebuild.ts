@@ -1,8 +1,12 @@
 import { parseArgs } from 'node:util'
 import { archiveOptions, archiveOptionsHelp, findArchive } from './archive/archive-access.ts'
+import { readKnownTables } from './arguments/known-tables.ts'
+import { requireTables } from './arguments/table-names.ts'
+import { UsageError } from './arguments/usage-error.ts'
 import { type Cut, parseCut, schemaOf } from './rebuild/cut.ts'
 import { describeCompared, describePublished } from './rebuild/rebuild-report.ts'
 import { type RebuildOptions, rebuildAndCompare, rebuildAndPublish } from './rebuild/rebuild-state.ts'
+import { withClient } from './rebuild/scratch-database.ts'
 import { isEqualState } from './rebuild/state-comparison.ts'
 import { makeProgressLine } from './terminal/progress-line.ts'
 
@@ -58,7 +62,9 @@ async function rebuild(values: Values): Promise<number> {
   if (!(waitMs > 0)) throw new Error(`--timeout ${values.timeout} is not a number of seconds`)
   const examples = Number(values.rows ?? (json ? 1_000 : 5))
   if (!Number.isInteger(examples) || examples < 0) throw new Error(`--rows ${values.rows} is not a number of rows`)
+  if (cut?.kind === 'time' && cut.us > Date.now() * 1000) throw new UsageError(`--until ${until} is in the future`)
   const archive = await findArchive(values)
+  if (table.length > 0) requireTables(table, await withClient(archive.target, readKnownTables))
   return untilInterrupted(async (signal) => {
     const progress = makeProgressLine()
     const common = { archive, tables: table, onProgress: progress.tell, signal }
@@ -70,13 +76,12 @@ async function rebuild(values: Values): Promise<number> {
 
 async function compare(options: RebuildOptions & { examples: number; waitMs: number }, json: boolean): Promise<number> {
   const rebuilt = await rebuildAndCompare(options)
-  requireTables(
-    options.tables,
-    [...rebuilt.tables.map(({ table }) => table), ...rebuilt.stoppedLive.map(({ name }) => name)].concat(
-      rebuilt.onlyLive,
-      rebuilt.onlyRebuilt,
-    ),
-  )
+  const { tables, stoppedLive, onlyLive, onlyRebuilt } = rebuilt
+  // A table that had the name once, and has it no more, must not pass for one without differences.
+  requireTables(options.tables, [
+    ...[...tables.map(({ table }) => table), ...stoppedLive.map(({ name }) => name)],
+    ...[...onlyLive, ...onlyRebuilt],
+  ])
   console.log(json ? JSON.stringify(rebuilt, null, 2) : describeCompared(rebuilt, process.stdout.columns))
   return isEqualState(rebuilt) ? 0 : 1
 }
@@ -88,12 +93,6 @@ async function publish(
   const rebuilt = await rebuildAndPublish(options)
   console.log(json ? JSON.stringify(rebuilt, null, 2) : describePublished(rebuilt))
   return 0
-}
-
-/** A name that is misspelt must not pass for a table without differences. */
-function requireTables(wanted: readonly string[], found: readonly string[]): void {
-  const absent = wanted.filter((name) => !found.includes(name))
-  if (absent.length > 0) throw new Error(`${absent.join(', ')} is not a table of the latest state`)
 }
 
 /** Ctrl-C ends the rebuild between two steps, so that its database is dropped. */

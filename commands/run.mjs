@@ -11,7 +11,7 @@ const modules = join(repository, 'node_modules')
 
 const code = await run(process.argv[2], process.argv.slice(3)).catch((error) => {
   console.error(inWords(error))
-  return 1
+  return isWrongArgument(error) ? 2 : 1
 })
 process.exit(code)
 
@@ -20,6 +20,11 @@ function inWords(error) {
   const messages = []
   for (let each = error; each instanceof Error; each = each.cause) messages.push(each.message)
   return messages.join('\n  because ')
+}
+
+/** The parser's errors, and those of commands that found the mistake before they began. */
+function isWrongArgument(error) {
+  return error?.name === 'UsageError' || String(error?.code).startsWith('ERR_PARSE_ARGS')
 }
 
 /** Runs `commands/<name>.ts` in a process of its own on Node 24, after installing what it needs; gives its exit code. */

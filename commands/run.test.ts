@@ -21,6 +21,14 @@ beforeAll(async () => {
     "export const main = async () => { throw new Error('the port is busy', { cause: new Error('EADDRINUSE') }) }",
   )
   await command(
+    'refuses',
+    "export const main = async () => { throw Object.assign(new Error('there is no table x'), { name: 'UsageError' }) }",
+  )
+  await command(
+    'parses',
+    "import { parseArgs } from 'node:util'\nexport const main = async (args: string[]) => parseArgs({ args })",
+  )
+  await command(
     'dies',
     "export const main = async () => { process.kill(process.pid, 'SIGKILL'); return new Promise(() => setInterval(() => {}, 1000)) }",
   )
@@ -88,6 +96,11 @@ describe.each(nodes)('a command that runs %s', (_where, node) => {
     expect((await run(node!, ['exits', '3'])).code).toBe(3)
   })
 
+  test.skipIf(node === undefined)('that finds a wrong argument says which, and exits with 2', async () => {
+    expect(await run(node!, ['refuses'])).toEqual({ code: 2, output: 'there is no table x\n' })
+    expect(await run(node!, ['parses', '--oops'])).toEqual({ code: 2, output: expect.stringContaining("'--oops'") })
+  })
+
   test.skipIf(node === undefined)('that throws says why without a stack, and exits with 1', async () => {
     const { code, output } = await run(node!, ['fails'])
 
@@ -135,7 +148,9 @@ test('an unknown command lists those there are, tests not among them', async () 
 
   expect(code).toBe(2)
   expect(output).toContain("There is no command 'strat'")
-  expect(output.match(/run\.mjs (\S+)/g)).toEqual(['dies', 'exits', 'fails', 'waits'].map((name) => `run.mjs ${name}`))
+  expect(output.match(/run\.mjs (\S+)/g)).toEqual(
+    ['dies', 'exits', 'fails', 'parses', 'refuses', 'waits'].map((name) => `run.mjs ${name}`),
+  )
 })
 
 describe('packages', () => {

@@ -187,10 +187,13 @@ test('a table that is still being read is waited for', async () => {
   expect(isEqual(comparison)).toBe(true)
 })
 
-test('a table that does not exist is an error that names it', async () => {
-  await expect(compare({ table: 'public.items' })).rejects.toThrow(
-    'public.items is not a table of the captured schemas',
+test('a table that does not exist is refused before anything is waited for, with the names that are near', async () => {
+  const waits: string[] = []
+
+  await expect(compare({ table: 'public.items', onProgress: (what) => waits.push(what) })).rejects.toThrow(
+    'there is no table public.items: did you mean public.item',
   )
+  expect(waits).toEqual([])
 })
 
 test('a database that does not answer is an error that says which and where', async () => {

@@ -1,8 +1,10 @@
+import { requireTables } from '../arguments/table-names.ts'
 import { formatQuantity } from '../terminal/quantities.ts'
 import {
   readCapturedTables,
   readStoppedTables,
   readTablesOnlyInTarget,
+  readTablesUnderWay,
   readUncapturedTables,
   type StoppedTable,
   type UncapturedTable,
@@ -59,15 +61,13 @@ export async function compareDatabases(options: CompareOptions): Promise<Compari
   const watermark = { ...sessions, deadline: Date.now() + waitMs, onWait }
   const isWanted = ({ name }: { name: string }) => (table === undefined || name === table) && (only?.(name) ?? true)
   try {
+    if (table !== undefined) await requireTable(table, watermark)
     await waitForReading(watermark, isWanted)
     const beacon = await waitUntilVisible(watermark)
     const waitSeconds = secondsSince(started)
     const stops = await readStoppedTables(sessions.target)
     const uncaptured = (await readUncapturedTables(sessions.source)).filter(isWanted)
     const captured = (await readComparedTables(sessions.source)).filter(isWanted)
-    if (table !== undefined && captured.length + uncaptured.length === 0) {
-      throw new Error(`${table} is not a table of the captured schemas`)
-    }
     const tables: TableComparison[] = []
     for (const each of captured) {
       // Of a parent of a stopped table the target shows some rows of then and some of now.
@@ -81,6 +81,19 @@ export async function compareDatabases(options: CompareOptions): Promise<Compari
   } finally {
     await Promise.all([sessions.source.close(), sessions.target.close()])
   }
+}
+
+/** A name that is misspelt is refused before anything is waited for. */
+async function requireTable(table: string, watermark: Watermark): Promise<void> {
+  const { source, target } = watermark
+  const found = [
+    ...(await readComparedTables(source)),
+    ...(await readTablesUnderWay(source)),
+    ...(await readUncapturedTables(source)),
+    ...(await readStoppedTables(target)),
+  ]
+  const onlyInTarget = await findOnlyInTarget(watermark)
+  requireTables([table], [...found.map(({ name }) => name), ...onlyInTarget])
 }
 
 /** Rows that are not equal for certain; a table that is stopped, on one side only or not comparable counts as one more. */

@@ -19,9 +19,12 @@ test('a whole number is a beacon', () => {
   expect(parseCut('42')).toEqual({ kind: 'beacon', number: 42 })
 })
 
-test.each(['yesterday', '2026-13-01', '2026-11-27T25:00', '12:00', '-3', ''])('%j is refused', (text) => {
-  expect(() => parseCut(text)).toThrow('is neither the number of a beacon nor a time')
-})
+test.each(['yesterday', '2026-13-01', '2026-02-30', '2025-02-29T12:00', '2026-11-27T25:00', '12:00', '-3', ''])(
+  '%j is refused',
+  (text) => {
+    expect(() => parseCut(text)).toThrow('is neither the number of a beacon nor a time')
+  },
+)
 
 test.each<[Cut, string]>([
   [{ kind: 'beacon', number: 42 }, 'tidemark_beacon_42'],

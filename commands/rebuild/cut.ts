@@ -16,7 +16,9 @@ export function parseCut(text: string): Cut {
   const [, date, time = '00:00:00', fraction = '', zone = 'Z'] = match ?? []
   const full = /^[+-]/.test(zone) ? `${zone.slice(0, 3)}:${zone.slice(3).replace(':', '') || '00'}` : 'Z'
   const ms = Date.parse(`${date}T${time.length === 5 ? `${time}:00` : time}${full}`)
-  if (match === null || Number.isNaN(ms)) {
+  // JavaScript reads the 30th of February as the 2nd of March.
+  const isDay = match !== null && new Date(`${date}T00:00:00Z`).getUTCDate() === Number(date!.slice(8))
+  if (!isDay || Number.isNaN(ms)) {
     throw new Error(`--until ${text} is neither the number of a beacon nor a time such as 2026-11-27T14:05:00Z`)
   }
   return { kind: 'time', us: ms * 1000 + Number(fraction.padEnd(6, '0')), text }

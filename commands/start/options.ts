@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { readBrokerCount, type Settings } from '#localstack/settings.ts'
+import { UsageError } from '../arguments/usage-error.ts'
 
 /** What `npm start` is asked to do. */
 export type StartOptions = {
@@ -35,14 +36,14 @@ export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv)
     },
   })
   const { help, once, json } = values
-  if (once && values['no-feed']) throw new Error('--once feeds trips: it does not go with --no-feed')
+  if (once && values['no-feed']) throw new UsageError('--once feeds trips: it does not go with --no-feed')
   const usual = once ? 0 : usualRate
   const rate =
     values.rate === undefined
       ? wholeNumber('RECORD_RATE', environment['RECORD_RATE'] || String(usual))
       : wholeNumber('--rate', values.rate)
   const rows = wholeNumber('--rows', values.rows)
-  if (rows === 0) throw new Error('--rows 0 feeds nothing: use --no-feed')
+  if (rows === 0) throw new UsageError('--rows 0 feeds nothing: use --no-feed')
   const cluster = {
     ...(values.brokers !== undefined && { brokers: readBrokerCount('--brokers', values.brokers) }),
     ...(values.secure && { secure: true }),
@@ -53,5 +54,5 @@ export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv)
 function wholeNumber(name: string, text: string): number {
   const value = Number(text)
   if (Number.isSafeInteger(value) && value >= 0) return value
-  throw new Error(`${name} ${text} is not a whole number from 0`)
+  throw new UsageError(`${name} ${text} is not a whole number from 0`)
 }
