@@ -18,21 +18,23 @@ import { standInFor } from './assembly/stand-ins.ts'
 import { readStack } from './assembly/template.ts'
 import { checkTemplate } from './assembly/template-check.ts'
 import { writeAwsConfiguration } from './aws-configuration.ts'
+import { makeAccountService } from './endpoint/account-services.ts'
 import { startEndpoint } from './endpoint/endpoint.ts'
 import type { Service } from './endpoint/exchange.ts'
 import type { EngineOptions } from './engine.ts'
 import { type EngineLock, lockDirectory } from './engine-lock.ts'
+import { makeFunctionLines } from './function-lines.ts'
 import { type FunctionHost, type FunctionHostOptions, makeFunctionHost } from './lambda-host/function-host.ts'
 import { openLineLogs } from './line-logs.ts'
 import { makePrivateDirectory } from './private-file.ts'
 import { makeSteps, type Step } from './progress.ts'
-import { brokerNodes } from './servers/broker-nodes.ts'
 import { startGuard } from './servers/guard.ts'
 import { prepareJars } from './servers/jars.ts'
 import { findJava } from './servers/java.ts'
 import { type Port, refuseBusyPorts } from './servers/ports.ts'
 import { jarsDirectory, type Settings } from './settings.ts'
 import { openStackKey } from './stack-key.ts'
+import { portsOf } from './stack-ports.ts'
 import { assemblyDirectory, synthesize } from './synthesis.ts'
 
 /** Functions that were needed once, to bring the stack up, give their memory back; the others are called more often. */
@@ -44,6 +46,8 @@ export type Deployer = {
   /** Where a person's own AWS clients find the stack. */
   awsUrl: (settings: Settings) => string
   functions: (options: FunctionHostOptions) => FunctionHost
+  /** Whether the resources are this process's own to describe and to change; LocalStack has its own API. */
+  hasAccount: boolean
   /** What the endpoint serves beside. */
   services: readonly Service[]
   /** Rejects with the first failure, after everything under way has ended; `abort` is called at once. */
@@ -55,6 +59,7 @@ export const embeddedDeployer: Deployer = {
   ports: [],
   awsUrl: ({ endpointPort }) => `http://127.0.0.1:${endpointPort}`,
   functions: makeFunctionHost,
+  hasAccount: true,
   services: [],
   deploy: (account, abort) => deploy(account, standInFor, abort),
 }
@@ -162,8 +167,10 @@ async function openAccount(
   const logs = join(settings.directory, 'logs')
   await makePrivateDirectory(logs)
   const write = openLineLogs(logs)
+  const lines = makeFunctionLines()
   const log = (name: string, line: string) => {
     write(name, line)
+    lines.add(name, line)
     onLog?.(name, line)
   }
   const functions = deployer.functions({
@@ -174,6 +181,7 @@ async function openAccount(
     idleMs: FUNCTION_IDLE_MS,
     destinations: makeRecordDestinations({ s3: objectStoreUrl(settings), key }),
   })
+  const ofAccount = makeAccountService()
   const endpoint = await startEndpoint({
     port: settings.endpointPort,
     functions,
@@ -181,9 +189,9 @@ async function openAccount(
     key,
     bootstrapBrokers: () => brokerStrings(settings),
     pages,
-    services: deployer.services,
+    services: [ofAccount.service, ...deployer.services],
   })
-  return {
+  const account: LocalAccount = {
     ...{ stack, settings, purpose, signal, java, functions, endpoint, secrets, key, record, step, log },
     guard: startGuard(),
     servers: [],
@@ -198,8 +206,11 @@ async function openAccount(
     administrators: new Map(),
     containers: new Map(),
     namespaces: new Map(),
+    clusters: new Map(),
     addresses: new Map(),
   }
+  if (deployer.hasAccount) ofAccount.open(account, lines)
+  return account
 }
 
 /** Begun before it is needed: on a first start the downloads run beside the synthesis. */
@@ -222,26 +233,6 @@ function synthesizeAs(step: Step, settings: Settings, signal: AbortSignal): Prom
     if (unchanged) tell('unchanged')
     return directory
   })
-}
-
-function portsOf(settings: Settings): Port[] {
-  const { postgresPort, connectPort, objectStorePort, catalogPort, endpointPort } = settings
-  const embedded = [settings.sourceUrl, settings.targetUrl].filter((url) => url === undefined)
-  return [
-    ...embedded.map((_, index) => ({
-      number: postgresPort + index,
-      usedBy: 'Postgres',
-      variable: 'TIDEMARK_POSTGRES_PORT',
-    })),
-    ...(settings.kafkaBootstrap === undefined ? brokerNodes(settings) : []).flatMap(({ port, controllerPort }) => [
-      { number: port, usedBy: 'Kafka', variable: 'TIDEMARK_KAFKA_PORT' },
-      { number: controllerPort, usedBy: "Kafka's controller", variable: 'TIDEMARK_KAFKA_PORT' },
-    ]),
-    { number: connectPort, usedBy: 'Kafka Connect', variable: 'TIDEMARK_CONNECT_PORT' },
-    { number: objectStorePort, usedBy: 'the object store', variable: 'TIDEMARK_OBJECT_STORE_PORT' },
-    { number: catalogPort, usedBy: 'the Iceberg catalog', variable: 'TIDEMARK_CATALOG_PORT' },
-    { number: endpointPort, usedBy: 'the endpoint', variable: 'TIDEMARK_ENDPOINT_PORT' },
-  ]
 }
 
 /** Who uses others ends before them: a worker or poller whose broker is gone cannot leave its group, and the next start waits for it. */

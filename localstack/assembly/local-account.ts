@@ -1,7 +1,9 @@
+import type { Cluster } from '#localstack/endpoint/clusters-api.ts'
 import type { Endpoint } from '#localstack/endpoint/endpoint.ts'
 import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
 import type { RunningEventSourceMapping } from '#localstack/event-source-mapping/event-source-mapping.ts'
 import type { MappingDefinition } from '#localstack/event-source-mapping/mapping-definition.ts'
+import type { Properties } from '#localstack/event-source-mapping/properties.ts'
 import type { FunctionHost } from '#localstack/lambda-host/function-host.ts'
 import type { Step } from '#localstack/progress.ts'
 import { brokerNodes } from '#localstack/servers/broker-nodes.ts'
@@ -13,6 +15,15 @@ import { CONNECT_USER, type StackKey } from '#localstack/stack-key.ts'
 import type { DeploymentRecord } from './deployment-record.ts'
 import type { SecretStore } from './secret-store.ts'
 import type { Stack } from './template.ts'
+
+/** A mapping that polls, and the properties that it was made of. */
+export type AccountMapping = {
+  definition: MappingDefinition
+  mapping: RunningEventSourceMapping
+  uuid: string
+  properties: Properties
+  changedAt: Date
+}
 
 /** What stand-ins find and leave behind: the place of an AWS account on one machine. */
 export type LocalAccount = {
@@ -42,7 +53,7 @@ export type LocalAccount = {
   /** Servers that several resources use, by name: begun by the first that needs one. */
   shared: Map<string, Promise<void>>
   /** Event source mappings, by logical id. */
-  mappings: Map<string, { definition: MappingDefinition; mapping: RunningEventSourceMapping }>
+  mappings: Map<string, AccountMapping>
   schedules: { stop: () => void }[]
   /** What takes custom resources down, in the order they came up. */
   removals: (() => Promise<void>)[]
@@ -53,6 +64,8 @@ export type LocalAccount = {
   databases: Map<string, { host: string; port: number; dbname: string }>
   /** server.properties, by the configuration's ARN. */
   brokerConfigurations: Map<string, Record<string, string>>
+  /** Clusters, by their ARN. */
+  clusters: Map<string, Cluster>
   /** How who may do everything logs in to a cluster, by its ARN; none where everybody may. */
   administrators: Map<string, BrokerAccess>
   /** Variables of the Connect container, by the task definition's ARN. */

@@ -18,6 +18,8 @@ export type SecretStore = {
   /** The generated text of a secret, by logical id; made and stored the first time. */
   generated: (id: string, generation: Generation) => Promise<string>
   put: (arn: string, value: string) => void
+  /** Of every secret, in the order they were made. */
+  arns: () => string[]
   /** By ARN or name; undefined when there is none. */
   get: (id: string) => string | undefined
 }
@@ -38,6 +40,7 @@ export async function openSecretStore(file: string): Promise<SecretStore> {
       return made
     },
     put: (arn, value) => values.set(arn, value),
+    arns: () => [...values.keys()].filter((id) => id.startsWith('arn:')),
     get: (id) => values.get(id) ?? [...values].find(([arn]) => nameOf(arn) === id)?.[1],
   }
 }

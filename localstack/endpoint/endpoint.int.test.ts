@@ -110,7 +110,9 @@ test('a call nobody serves is refused by its name', async () => {
   })
   expect([sts.status, await sts.text()]).toEqual([
     501,
-    expect.stringContaining('<Message>AWS service sts, action AssumeRole, is not served locally</Message>'),
+    expect.stringContaining(
+      '<Message>AWS service sts, action AssumeRole, is not served locally. Served are of Lambda Invoke,',
+    ),
   ])
   secrets.destroy()
 })

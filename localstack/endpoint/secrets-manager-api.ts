@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { SigningKey } from '#localstack/stack-key.ts'
 import { headerOf, type Response, type Service } from './exchange.ts'
-import { isSignedWith } from './signature.ts'
+import { jsonAnswer as answer, refuseUnsigned } from './signed-calls.ts'
 
 /**
  * Secrets Manager's GetSecretValue. `secrets` finds a value by name or ARN. Whoever does not sign with the stack's key is
@@ -10,7 +10,8 @@ import { isSignedWith } from './signature.ts'
 export function makeSecretsManagerApi(secrets: (id: string) => string | undefined, key?: SigningKey): Service {
   return async (request) => {
     if (headerOf(request, 'x-amz-target') !== 'secretsmanager.GetSecretValue') return undefined
-    if (key === undefined || !(await isSignedWith(key, request))) return notSigned()
+    const refusal = await refuseUnsigned(key, request)
+    if (refusal !== undefined) return refusal
     const { SecretId: id } = JSON.parse(request.body.toString())
     const value = typeof id === 'string' ? secrets(id) : undefined
     if (value === undefined) return notFound()
@@ -25,17 +26,7 @@ export function makeSecretsManagerApi(secrets: (id: string) => string | undefine
   }
 }
 
-function notSigned(): Response {
-  const message =
-    "The request is not signed with the key of this stack. Its key is in the file aws.ini of the stack's directory: set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE to .tidemark/aws.ini, unset AWS_ACCESS_KEY_ID and AWS_PROFILE, and ask again."
-  return { ...answer({ __type: 'UnrecognizedClientException', message }), status: 400 }
-}
-
 function notFound(): Response {
   const Message = "Secrets Manager can't find the specified secret."
   return { ...answer({ __type: 'ResourceNotFoundException', Message }), status: 400 }
-}
-
-function answer(body: object): Response {
-  return { status: 200, headers: { 'Content-Type': 'application/x-amz-json-1.1' }, body: JSON.stringify(body) }
 }

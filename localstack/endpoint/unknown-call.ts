@@ -1,8 +1,17 @@
 import { headerOf, type Request, type Response } from './exchange.ts'
 
+/** What the endpoint of the embedded stack serves. */
+const servedCalls = [
+  'of Lambda Invoke, ListFunctions, GetFunction, GetFunctionConfiguration, UpdateFunctionConfiguration and',
+  'ListEventSourceMappings, GetEventSourceMapping, CreateEventSourceMapping, UpdateEventSourceMapping,',
+  'DeleteEventSourceMapping; of Secrets Manager GetSecretValue, ListSecrets, DescribeSecret; of MSK GetBootstrapBrokers,',
+  'ListClusters, ListClustersV2, DescribeCluster, DescribeClusterV2; of CloudWatch Logs DescribeLogGroups,',
+  'DescribeLogStreams, FilterLogEvents, GetLogEvents; of STS GetCallerIdentity',
+].join(' ')
+
 /** The answer to an AWS call that has no local meaning: it names service and action, so that nobody searches for them. */
 export function refuseUnknownCall(request: Request): Response {
-  const message = `${describeCall(request)} is not served locally`
+  const message = `${describeCall(request)} is not served locally. Served are ${servedCalls}.`
   const headers = { 'x-amzn-ErrorType': 'NotImplemented' }
   if (!speaksXml(request)) return { status: 501, headers, body: { __type: 'NotImplemented', message } }
   const error = `<Error><Code>NotImplemented</Code><Message>${escapeXml(message)}</Message></Error>`

@@ -45,12 +45,20 @@ export type FunctionActivity = {
   processes: number[]
 }
 
+/** What of a function can be changed while it is known. */
+export type FunctionChanges = Partial<Pick<FunctionDefinition, 'memoryMb' | 'timeoutSeconds' | 'environment'>>
+
 /** Runs Lambda functions as child processes, answering as the Invoke API does. */
 export type FunctionHost = {
   /** Makes the function known; no process is started before the first event. Throws on a name used twice. */
   add(definition: FunctionDefinition): void
   /** Sets how its asynchronous invocations are handled. Throws on an unknown function and on what AWS would refuse. */
   configureEvents(functionName: string, settings: Partial<EventSettings>): void
+  /**
+   * Changes memory, timeout or environment: invocations under way end as they began, later ones run in new processes.
+   * Throws on an unknown function.
+   */
+  configure(functionName: string, changes: FunctionChanges): void
   /**
    * By name or ARN. Every outcome AWS has a status for is an answer; rejects when no process can be started.
    * The payload is handed on unread, so it must be JSON.
@@ -97,6 +105,11 @@ export function makeFunctionHost(options: FunctionHostOptions): FunctionHost {
       const configured = functions.get(functionName)
       if (configured === undefined) throw new Error(`there is no function ${functionName}`)
       configured.configureEvents({ ...usualEventSettings, ...settings })
+    },
+    configure(functionName, changes) {
+      const changed = functions.get(functionName)
+      if (changed === undefined) throw new Error(`there is no function ${functionName}`)
+      changed.pool.configure(changes)
     },
     invoke,
     list: () =>

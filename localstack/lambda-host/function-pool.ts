@@ -20,10 +20,12 @@ export type PoolOptions = FunctionEndpoints & {
 
 /** The processes of one function: as many as run at once, used again, replaced when they die. */
 export class FunctionPool {
-  readonly definition: FunctionDefinition
+  #definition: FunctionDefinition
   readonly #options: PoolOptions
   readonly #environments = new Set<ExecutionEnvironment>()
   readonly #idle: { environment: ExecutionEnvironment; expiry: NodeJS.Timeout }[] = []
+  /** Began with what the function was before a change. */
+  readonly #outdated = new WeakSet<ExecutionEnvironment>()
   readonly #stopped = new AbortController()
   #running = 0
   #deathsInARow = 0
@@ -31,8 +33,22 @@ export class FunctionPool {
   #errors = 0
 
   constructor(definition: FunctionDefinition, options: PoolOptions) {
-    this.definition = definition
+    this.#definition = definition
     this.#options = options
+  }
+
+  get definition(): FunctionDefinition {
+    return this.#definition
+  }
+
+  /** Processes that are busy end after their event, idle ones at once: the next event runs in one that has the changes. */
+  configure(changes: Partial<FunctionDefinition>): void {
+    this.#definition = { ...this.#definition, ...changes }
+    for (const environment of this.#environments) this.#outdated.add(environment)
+    for (const { environment, expiry } of this.#idle.splice(0)) {
+      clearTimeout(expiry)
+      environment.end()
+    }
   }
 
   get activity(): { invocations: number; errors: number; processes: number[] } {
@@ -67,7 +83,8 @@ export class FunctionPool {
     const environment = this.#takeIdle() ?? (await this.#initialize())
     const outcome = await environment.run(event, wantsLog)
     if (outcome.functionError !== undefined) this.#errors++
-    if (environment.alive) this.#keep(environment)
+    if (this.#outdated.has(environment)) environment.end()
+    else if (environment.alive) this.#keep(environment)
     else this.#deathsInARow++
     return outcome
   }
@@ -98,7 +115,9 @@ export class FunctionPool {
     signal.throwIfAborted()
     const backoffMs = this.#deathsInARow === 0 ? 0 : Math.min(5000, 50 * 2 ** (this.#deathsInARow - 1))
     if (backoffMs > 0) await delay(backoffMs, undefined, { signal })
-    const environment = await ExecutionEnvironment.start(this.definition, this.#options)
+    const { definition } = this
+    const environment = await ExecutionEnvironment.start(definition, this.#options)
+    if (definition !== this.definition) this.#outdated.add(environment)
     this.#environments.add(environment)
     this.#options.onProcesses()
     void environment.gone.then(() => {

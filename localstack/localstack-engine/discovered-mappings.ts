@@ -56,7 +56,8 @@ export function startDiscovery(lambda: LambdaClient, account: LocalAccount): Dis
     const definition = readMapping(properties)
     const known = account.mappings.get(uuid)
     known?.mapping.update(definition)
-    account.mappings.set(uuid, { definition, mapping: known?.mapping ?? (await start(uuid, definition)) })
+    const mapping = known?.mapping ?? (await start(uuid, definition))
+    account.mappings.set(uuid, { definition, mapping, uuid, properties, changedAt: new Date() })
     seen.set(uuid, digest)
     refused.delete(uuid)
   }

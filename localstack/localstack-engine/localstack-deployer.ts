@@ -60,6 +60,7 @@ export function makeLocalStackDeployer(
       })
       return makeLocalStackFunctions(lambda, versions)
     },
+    hasAccount: false,
     services: [
       forExtension(token, standIns.service),
       forExtension(token, (request) => makeFunctionService(versions!)(request)),

@@ -28,6 +28,9 @@ export function makeLocalStackFunctions(lambda: LambdaClient, versions: Function
     configureEvents: (name) => {
       throw new Error(`function ${name}: LocalStack handles asynchronous invocations`)
     },
+    configure: (name) => {
+      throw new Error(`function ${name}: LocalStack has the functions, and changes them`)
+    },
     invoke: (nameOrArn, payload, options = {}) => invoke(lambda, nameOrArn, payload, options),
     list: versions.list,
     async stop() {

@@ -32,6 +32,7 @@ export const cluster = makeStandIn({
   properties: {
     ClusterName: v.string(),
     NumberOfBrokerNodes: number,
+    KafkaVersion: v.string(),
     ConfigurationInfo: v.object({ Arn: v.string() }),
     ClientAuthentication: v.union(
       [v.object({ Unauthenticated: enabled }), v.object({ Sasl: v.object({ Scram: enabled }) })],
@@ -42,24 +43,30 @@ export const cluster = makeStandIn({
     'BrokerNodeGroupInfo',
     'EncryptionInfo',
     'EnhancedMonitoring',
-    'KafkaVersion',
     'LoggingInfo',
     'OpenMonitoring',
     'StorageMode',
     'Tags',
   ],
   attributes: ['Arn'],
-  bringUp: async (id, { ClusterName, ConfigurationInfo, NumberOfBrokerNodes, ClientAuthentication }, account) => {
+  bringUp: async (
+    id,
+    { ClusterName, ConfigurationInfo, KafkaVersion, NumberOfBrokerNodes, ClientAuthentication },
+    account,
+  ) => {
     const { settings, stack, brokerConfigurations, servers, step, guard, signal } = account
     if (NumberOfBrokerNodes !== settings.brokers) {
       throw new Error(`${id} has ${NumberOfBrokerNodes} brokers, the stack was started with ${settings.brokers}`)
     }
     const ref = arn(stack, 'kafka', `cluster/${ClusterName}/00000000-0000-0000-0000-000000000000-1`)
+    const isSecure = 'Sasl' in ClientAuthentication
+    const known = { brokers: NumberOfBrokerNodes, kafkaVersion: KafkaVersion, isSecure, since: new Date() }
+    account.clusters.set(ref, { arn: ref, name: ClusterName, ...known })
     if (settings.kafkaBootstrap !== undefined) {
       await step('kafka', () => reachBrokers(settings.kafkaBootstrap!, signal))
       return { ref, attributes: { Arn: ref } }
     }
-    const security = 'Sasl' in ClientAuthentication ? await openSecurity(account) : undefined
+    const security = isSecure ? await openSecurity(account) : undefined
     const logs = join(settings.directory, 'logs')
     await makePrivateDirectory(logs)
     const started = await step('kafka', async (tell) =>

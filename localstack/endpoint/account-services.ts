@@ -1,0 +1,46 @@
+import { accountMappings } from '#localstack/assembly/account-mappings.ts'
+import { arn, type LocalAccount } from '#localstack/assembly/local-account.ts'
+import type { FunctionLines } from '#localstack/function-lines.ts'
+import { makeClustersApi } from './clusters-api.ts'
+import type { Service } from './exchange.ts'
+import { makeFunctionUpdateApi } from './function-update-api.ts'
+import { makeLogsApi } from './logs-api.ts'
+import { makeMappingsApi } from './mappings-api.ts'
+import { makeSecretListApi } from './secret-list-api.ts'
+import { makeStsApi } from './sts-api.ts'
+
+/** What a person asks of an account with AWS's clients, answered from what runs once `open` has said what that is. */
+export function makeAccountService(): { service: Service; open(account: LocalAccount, lines: FunctionLines): void } {
+  let services: readonly Service[] = []
+  return {
+    async service(request) {
+      for (const service of services) {
+        const answer = await service(request)
+        if (answer !== undefined) return answer
+      }
+      return undefined
+    },
+    open(account, lines) {
+      services = servicesOf(account, lines)
+    },
+  }
+}
+
+function servicesOf(account: LocalAccount, lines: FunctionLines): Service[] {
+  const { stack, functions, secrets, key, clusters } = account
+  const since = new Date()
+  return [
+    makeMappingsApi(accountMappings(account), key),
+    makeFunctionUpdateApi(functions, key),
+    makeSecretListApi({ arns: secrets.arns, get: secrets.get, since }),
+    makeClustersApi(() => [...clusters.values()]),
+    makeLogsApi({
+      lines,
+      functions: () => functions.list().map(({ definition }) => definition.name),
+      arnOf: (logGroup) => arn(stack, 'logs', `log-group:${logGroup}`),
+      since,
+      key,
+    }),
+    makeStsApi(stack.account),
+  ]
+}
