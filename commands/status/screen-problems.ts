@@ -39,7 +39,7 @@ export function summarizeProblems({ components, stopped, quarantined, uncaptured
   const unwell = components.filter((component) => !isWell(component)).length
   const records = quarantined.reduce((sum, group) => sum + group.records, 0)
   const parts = [
-    ...(unwell > 0 ? [`${unwell} not running`] : []),
+    ...(unwell > 0 ? [`${unwell} not well`] : []),
     ...(stopped.length > 0 ? [`${stopped.length} stopped`] : []),
     ...(records > 0 ? [`${formatQuantity(records, 'record')} in quarantine`] : []),
     ...(uncaptured.length > 0 ? [`${formatQuantity(uncaptured.length, 'table')} not captured`] : []),
@@ -105,6 +105,6 @@ const sentence = (what: string, why: string | undefined): string =>
   why === undefined ? what : `${what}: ${why.split('\n')[0]}`
 
 function describeExtent(part: Status['stopped'][number]): string {
-  if (part.kind === 'topic partition') return `, tried ${formatCount(part.deliveries)} times`
+  if (part.kind === 'topic partition') return ` for ${part.consumer}, tried ${formatCount(part.deliveries)} times`
   return part.keptRecords === 0 ? '' : `, ${formatQuantity(part.keptRecords, 'record')} kept`
 }

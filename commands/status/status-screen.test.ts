@@ -133,10 +133,10 @@ test('what is not well comes first, the worst at the top, each with its reason a
   )
 
   expect(`\n${texts(lines).join('\n')}\n`).toBe(`
-Tidemark  1 not running, 2 stopped, 3 records in quarantine, 1 table not captured  running 2 min 13 s, 1.1 GB…
+Tidemark  1 not well, 2 stopped, 3 records in quarantine, 1 table not captured  running 2 min 13 s, 1.1 GB of…
 
 ● connect  restarting: killed
-● changes-2 at offset 17 for tidemark-latest-state  stopped since 2026-11-29 08:11, tried 3,400 times:
+● changes-2 at offset 17  stopped since 2026-11-29 08:11 for tidemark-latest-state, tried 3,400 times:
   records 17 to 18 are missing: they were lost, or are delivered out of order
 ● public.track  stopped since 2026-11-29 08:11, 1,200 records kept: a type is missing
     npm run accept -- public.track

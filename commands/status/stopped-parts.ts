@@ -50,9 +50,7 @@ export const describeQuarantined = (groups: TargetObservation['quarantined']): Q
 
 /** What the stopped part is called. */
 export const nameOf = (part: StoppedPart): string =>
-  part.kind === 'table'
-    ? part.table
-    : `${part.topic}-${part.topicPartition} at offset ${part.offset} for ${part.consumer}`
+  part.kind === 'table' ? part.table : `${part.topic}-${part.topicPartition} at offset ${part.offset}`
 
 /** A name as a shell takes it. */
 const shellWord = (name: string): string => (/^[\w.]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`)
