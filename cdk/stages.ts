@@ -63,9 +63,11 @@ const local: Stage = {
     image: 'public',
     cpu: 1024,
     memoryMiB: 2048,
-    heapMiB: 384,
+    // A row of the largest size takes most of it; changes of ordinary ones half.
+    heapMiB: 768,
   },
-  latestState: { memoryMiB: 256, timeoutSeconds: 60, concurrency: 4, pollers: { minimum: 1, maximum: 4 } },
+  // The time of a row of the largest size on a busy machine.
+  latestState: { memoryMiB: 1024, timeoutSeconds: 300, concurrency: 4, pollers: { minimum: 1, maximum: 4 } },
   archive: {
     catalog: 's3tables',
     // What stands here for S3 Tables keeps nothing tidy.
@@ -122,7 +124,7 @@ const dev: Stage = {
     heapMiB: 1024,
     rotatePasswordDays: 30,
   },
-  latestState: { memoryMiB: 1024, timeoutSeconds: 120, concurrency: 16, pollers: { minimum: 1, maximum: 4 } },
+  latestState: { memoryMiB: 1024, timeoutSeconds: 300, concurrency: 16, pollers: { minimum: 1, maximum: 4 } },
   archive: {
     catalog: 's3tables',
     maintainedBy: 'catalog',

@@ -9,8 +9,8 @@ const deployable = Object.keys(stages).filter((name) => name !== 'local')
 
 const help = `npm run deploy -- ${deployable.join('|')} [arguments of cdk deploy]
 
-Deploys the stack tidemark-<stage> to the AWS account of the current credentials: Maven fetches what the Connect image
-adds to Debezium's, then "cdk deploy" builds the image and has CloudFormation create or change the stack.
+Deploys the stack tidemark-<stage> to the AWS account of the current credentials: Maven builds and fetches what the Connect
+image adds to Debezium's, then "cdk deploy" builds the image and has CloudFormation create or change the stack.
 Needs AWS credentials, a bootstrapped account (npx cdk bootstrap), Docker and Maven. docs/deploy.md says what is created
 and what it costs.`
 
@@ -49,7 +49,7 @@ async function fetchImageParts(): Promise<void> {
   const maven = await findMaven(process.env)
   const { code, output } = await runToEnd(maven, ['--quiet', '--batch-mode', '--file', image, 'package'])
   if (code !== 0)
-    throw new Error(`Maven could not fetch the image's jars:\n${output.trim().split('\n').slice(-5).join('\n')}`)
+    throw new Error(`Maven could not make the image's jars:\n${output.trim().split('\n').slice(-5).join('\n')}`)
 }
 
 async function cdk(argv: string[]): Promise<number> {

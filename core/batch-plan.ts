@@ -10,6 +10,7 @@ import {
   type RowChange,
   readRecord,
   type Truncate,
+  type Unreadable,
 } from './envelope.ts'
 import {
   generationOf,
@@ -277,9 +278,10 @@ class BatchPlanner {
     this.plan.truncates.push({ table, truncate, logged: this.#context.isLogged(table.contract) })
   }
 
-  #takeUnreadable(offset: number, { reason, ...named }: { schema: string; table: string; reason: string }): void {
+  #takeUnreadable(offset: number, { reason, automatic = false, ...named }: Unreadable): void {
     const found = this.#context.register.find(tableName(named), latest)
-    this.#stop(offset, { ...(found.kind === 'applied' ? stopOf(found.table) : stopOfName(named, found)), reason })
+    const stop = found.kind === 'applied' ? stopOf(found.table) : stopOfName(named, found)
+    this.#stop(offset, { ...stop, reason, automatic })
   }
 
   /** Only a streamed beacon is a watermark: rows read by the initial snapshot follow the beacon that it reads. */

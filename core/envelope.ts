@@ -1,6 +1,7 @@
 import { base64ToBytes, utf8Text } from './codecs/bytes.ts'
 import { type ControlRecord, readControl } from './control-records.ts'
 import type { Position } from './position.ts'
+import { type Replacement, replacementOf } from './replaced-record.ts'
 import {
   EnvelopeError,
   epochOf,
@@ -26,8 +27,17 @@ export type Incoming =
   | { readonly kind: 'audit'; readonly message: AuditMessage }
   /** Capture has begun to send anew, so that what follows may have been sent before, or has begun to read rows. */
   | { readonly kind: 'start'; readonly epoch: number; readonly reads: boolean }
-  /** A change of a table that cannot be placed or understood: the table must not go on without it. */
-  | { readonly kind: 'unreadable'; readonly schema: string; readonly table: string; readonly reason: string }
+  | Unreadable
+
+/** A change of a table that cannot be placed or understood: the table must not go on without it. */
+export type Unreadable = {
+  readonly kind: 'unreadable'
+  readonly schema: string
+  readonly table: string
+  readonly reason: string
+  /** Reading the table's rows again helps. */
+  readonly automatic?: boolean
+}
 
 /** One version of one row: created, updated, deleted, or read: by the initial snapshot, or later, between changes. */
 export type RowChange = {
@@ -65,7 +75,7 @@ export function readRecord(value: string, headers: KeyHeaders = {}): Incoming {
   return readEnvelope(envelope.json, headers)
 }
 
-function parseOrName(value: string): { readonly json: unknown } | Extract<Incoming, { kind: 'unreadable' }> {
+function parseOrName(value: string): { readonly json: unknown } | Unreadable {
   try {
     return { json: parseEnvelope(value) }
   } catch (error) {
@@ -78,10 +88,12 @@ function parseOrName(value: string): { readonly json: unknown } | Extract<Incomi
 
 function readEnvelope(envelope: unknown, headers: KeyHeaders): Incoming {
   if (!isObject(envelope)) throw new EnvelopeError(`the record is no change but ${kindOf(envelope)}`)
+  const replacement = replacementOf(envelope)
+  if (replacement !== undefined) return readReplacement(envelope, replacement)
   if (envelope['op'] === undefined) return readNotification(envelope)
   if (envelope['op'] === 'm') return readMessage(envelope)
   const source = objectOf(envelope, 'source')
-  const named = { schema: nameOf(source, 'schema'), table: nameOf(source, 'table') }
+  const named = tableOf(envelope)
   if (named.schema === 'tidemark') return readControl(envelope, source, named.table)
   try {
     if (envelope['op'] === 't') return { kind: 'truncate', truncate: { ...named, ...placeOf('streamed', source) } }
@@ -92,13 +104,26 @@ function readEnvelope(envelope: unknown, headers: KeyHeaders): Incoming {
   }
 }
 
+function tableOf(envelope: Members): Pick<RowChange, 'schema' | 'table'> {
+  const source = objectOf(envelope, 'source')
+  return { schema: nameOf(source, 'schema'), table: nameOf(source, 'table') }
+}
+
+/** What stands for the record of a message, or of nothing that is captured, stops no table. */
+function readReplacement(envelope: Members, replacement: Replacement): Unreadable {
+  try {
+    return { kind: 'unreadable', ...tableOf(envelope), ...replacement }
+  } catch (error) {
+    if (!(error instanceof EnvelopeError)) throw error
+    throw new EnvelopeError(replacement.reason, { cause: error })
+  }
+}
+
 /** The table that a record says it is about; undefined where it names none. Never throws. */
 export function tableOfRecord(value: string | undefined): Pick<RowChange, 'schema' | 'table'> | undefined {
   try {
     const envelope = value === undefined ? undefined : parse(value)
-    if (!isObject(envelope)) return undefined
-    const source = objectOf(envelope, 'source')
-    return { schema: nameOf(source, 'schema'), table: nameOf(source, 'table') }
+    return isObject(envelope) ? tableOf(envelope) : undefined
   } catch (error) {
     if (error instanceof EnvelopeError || error instanceof WireError) return undefined
     throw error

@@ -39,14 +39,23 @@ const BEACON_READING = `select slot, number, body || jsonb_build_object('snapsho
 /** A record of this size passes producer and topic. */
 const MAX_RECORD_BYTES = 16 * 1024 * 1024
 
+/** A longer value is sent in parts: an event of 6 MB carries it in base64, with key, headers and frame. */
+const LARGE_RECORD_BYTES = 3 * 1024 * 1024
+
+/** A change whose JSON is longer is not carried: its table stops and says so (decision 015). */
+export const LARGEST_CHANGE_BYTES = 64 * 1024 * 1024
+
 /**
  * The configuration of the Debezium Postgres connector 3.7 that Connect is given. Pure: the same settings give the same
  * configuration. Credentials are named, not held: the worker reads them from its own environment.
  */
 export function connectorConfiguration(settings: ConnectorSettings): Record<string, string> {
   return {
-    'connector.class': 'io.debezium.connector.postgresql.PostgresConnector',
+    // Debezium's, which sends a large record in parts (cdk/capture/image/connector).
+    'connector.class': 'tidemark.capture.PartedPostgresConnector',
     'tasks.max': '1',
+    'tidemark.record.bytes': String(LARGE_RECORD_BYTES),
+    'tidemark.row.bytes': String(LARGEST_CHANGE_BYTES),
     ...source(settings),
     ...replication(settings),
     ...initialSnapshot(settings),

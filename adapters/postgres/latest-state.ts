@@ -29,6 +29,7 @@ import {
 } from './parking.ts'
 import type { ProgressKey, StoredProgress } from './progress.ts'
 import { keepInQuarantine } from './quarantine.ts'
+import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { TableFailure } from './table-failure.ts'
 import { isTransient } from './transient-error.ts'
 
@@ -59,6 +60,7 @@ type Known = { readonly nextOffset: number; readonly register: TableRegister; re
 /** Latest-state tables in Postgres. What is known of a topic partition is kept between deliveries. */
 export function makeLatestState(pool: pg.Pool): LatestState {
   const kept = new Map<string, Known>()
+  const inTurn = largeRecordTurns()
 
   const work =
     (key: ProgressKey): TransactionWork<DeliveredChange, LatestStateEffect> =>
@@ -72,10 +74,11 @@ export function makeLatestState(pool: pg.Pool): LatestState {
       const stopped = await applyKept(client, key, known, settings)
       const { topicPartition } = key
       const context = { ...known, topicPartition, isStopped: stopRule(stopped), isLogged: settings.isLogged }
-      const plan = planBatch(fresh, context)
+      const records = await joinParts(client, key, fresh)
+      const plan = planBatch(records, context)
       checkSource(plan, progress)
       await carryOut(client, plan)
-      await keepWhatIsKnown(client, key, plan, known, fresh)
+      await keepWhatIsKnown(client, key, plan, known, records)
       if (settings.resyncs.length > 0) await noteRequests(client)
       kept.set(name, { ...known, nextOffset: (fresh.at(-1)?.offset ?? progress.nextOffset - 1) + 1 })
       return {
@@ -102,23 +105,26 @@ export function makeLatestState(pool: pg.Pool): LatestState {
 
   return {
     apply: (key, records) =>
-      applyDelivery(pool, key, records, {
-        apply: (some) => apply(key, some),
-        applyNothing: async () => {
-          await applyNothing(pool, key, work(key))
-          kept.delete(nameOf(key))
-        },
-        setAside: (record, error) => applyInTransaction(pool, key, 'contiguous', [record], setAside(key, error)),
-        merge: mergeEffects,
-      }),
+      inTurn(records, () =>
+        applyDelivery(pool, key, records, {
+          apply: (some) => apply(key, some),
+          applyNothing: async () => {
+            await applyNothing(pool, key, work(key))
+            kept.delete(nameOf(key))
+          },
+          setAside: (record, error) => applyInTransaction(pool, key, 'contiguous', [record], setAside(key, error)),
+          merge: mergeEffects,
+        }),
+      ),
   }
 }
 
 /** Keeps the one record, and stops the table that it is about: what follows of it must not be applied without it. */
 function setAside(key: ProgressKey, error: Error): TransactionWork<DeliveredChange, LatestStateEffect> {
-  return async (client, [record]) => {
+  return async (client, [delivered]) => {
+    const [record = delivered] = await joinParts(client, key, [delivered!])
     const reason = `it cannot be applied: ${error.message}`
-    const named = tableOfRecord(record!.value)
+    const named = tableOfRecord(delivered!.value)
     const register = await loadRegister(client, key.topic, key.topicPartition)
     const table = named === undefined ? undefined : register.named(tableName(named))
     if (table !== undefined) {

@@ -93,8 +93,8 @@ export async function noteRequests(client: pg.PoolClient): Promise<void> {
   )
 }
 
-/** Kept records are applied so many at a time. */
-const replaySize = 5_000
+/** Kept records are applied so many at a time, of so many bytes but for the last. */
+const replaySize = { records: 5_000, bytes: 16 << 20 }
 
 /** The next kept records of an accepted table in a topic partition, in order, and whether they are the last. */
 export async function keptRecords(
@@ -106,23 +106,35 @@ export async function keptRecords(
     record_offset: string
     record_value: string | null
     record_headers: KeyHeaders | null
+    found: number
   }>(
-    `select record_offset, record_value, record_headers
-     from tidemark.quarantine
-     where topic = $1
-       and topic_partition = $2
-       and relation = $3
-     order by record_offset
-     limit $4`,
-    [key.topic, key.topicPartition, relation, replaySize],
+    `select record_offset, record_value, record_headers, found
+     from (
+       select *, count(*) over ()::integer as found,
+         sum(octet_length(record_value)) over (order by record_offset rows between unbounded preceding and 1 preceding)
+           as bytes_before
+       from (
+         select record_offset, record_value, record_headers
+         from tidemark.quarantine
+         where topic = $1
+           and topic_partition = $2
+           and relation = $3
+         order by record_offset
+         limit $4
+       ) next
+     ) counted
+     where coalesce(bytes_before, 0) < $5
+     order by record_offset`,
+    [key.topic, key.topicPartition, relation, replaySize.records, replaySize.bytes],
   )
+  const found = rows[0]?.found ?? 0
   return {
     records: rows.map(({ record_offset, record_value, record_headers }) => ({
       offset: Number(record_offset),
       value: record_value ?? undefined,
       headers: record_headers ?? undefined,
     })),
-    last: rows.length < replaySize,
+    last: rows.length === found && found < replaySize.records,
   }
 }
 

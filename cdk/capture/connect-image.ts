@@ -4,8 +4,9 @@ import { Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import * as ecs from 'aws-cdk-lib/aws-ecs'
 
 /**
- * Debezium's public image, only ever executed locally, where the worker is given the corrected classes as well; or one built
- * from it that holds the corrected classes (image/corrected-classes), logs in to MSK with IAM and verifies RDS's certificate.
+ * Debezium's public image, only ever executed locally, where the worker is given the connector and the corrected classes as
+ * well; or one built from it that holds them (image/connector, image/corrected-classes), logs in to MSK with IAM and verifies
+ * RDS's certificate.
  */
 export type ConnectImage = 'public' | 'iam'
 
@@ -26,6 +27,9 @@ export function connectImage(image: ConnectImage, region: string): ecs.Container
   return ecs.ContainerImage.fromAsset(folder, {
     platform: Platform.LINUX_ARM64,
     buildArgs: { REGION: region },
-    exclude: ['pom.xml', '.gitignore', 'corrected-classes/src', 'corrected-classes/*.md', 'corrected-classes/*.ts'],
+    exclude: [
+      ...['pom.xml', '.gitignore', 'corrected-classes/src', 'corrected-classes/*.md', 'corrected-classes/*.ts'],
+      ...['connector', 'target/*', '!target/*.jar'],
+    ],
   })
 }

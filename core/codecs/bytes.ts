@@ -51,14 +51,27 @@ const smallest = [0, 0x80, 0x800, 0x10000]
 
 const notUtf8 = () => new ValueError('the bytes are no text in UTF-8')
 
-const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const hexDigits = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
 
 const decodeBytea: Decode = (wire) => {
   if (wire === UNAVAILABLE_BASE64) return unavailable
   if (typeof wire !== 'string') return refuse('bytea', wire)
-  let text = '\\x'
-  for (const byte of base64ToBytes(wire)) text += hex[byte]
-  return text
+  return `\\x${hexOf(base64ToBytes(wire))}`
+}
+
+/** Made of codes: a text that grows by two characters is a chain for V8, of which a large value has millions. */
+function hexOf(bytes: Uint8Array): string {
+  const pieces: string[] = []
+  for (let from = 0; from < bytes.length; from += 2048) {
+    const piece = bytes.subarray(from, from + 2048)
+    const codes = new Array<number>(2 * piece.length)
+    for (let i = 0; i < piece.length; i++) {
+      codes[2 * i] = hexDigits[piece[i]! >> 4]!
+      codes[2 * i + 1] = hexDigits[piece[i]! & 15]!
+    }
+    pieces.push(String.fromCharCode(...codes))
+  }
+  return pieces.join('')
 }
 
 export const bytea = codec(decodeBytea)

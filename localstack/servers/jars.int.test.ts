@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { prepareJars } from './jars.ts'
 
-test('two starts at once end with one good folder, which the next start uses without Maven', async () => {
+test('two starts at once end with one good folder, which the next start uses without Maven', {
+  timeout: 300_000,
+}, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-jars-'))
   onTestFinished(() => rm(directory, { recursive: true }))
   const prepare = (environment: NodeJS.ProcessEnv) =>
@@ -21,6 +23,11 @@ test('two starts at once end with one good folder, which the next start uses wit
   expect(classPaths.flatMap((path) => path.split(':')).filter((entry) => !existsSync(entry))).toEqual([])
   expect(await readdir(first.catalogClassPath.split(':')[0]!)).toContain('IcebergCatalog.class')
   expect(await readdir(first.pluginPath)).toEqual(['debezium-connector-postgres'])
+  // The corrected classes come first by name.
+  const plugin = (await readdir(join(first.pluginPath, 'debezium-connector-postgres'))).filter((name) =>
+    /jar$|^classes/.test(name),
+  )
+  expect([plugin.toSorted()[0], plugin.includes('tidemark-connector.jar')]).toEqual(['00-corrected-classes.jar', true])
 
   // Damaged since: fetched again, not used.
   const [jar] = first.classPath.split(':')

@@ -3,9 +3,11 @@ import { createReadStream } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { addConnector, connectorFiles } from './connector-program.ts'
 import { runToEnd } from './finished-process.ts'
-import { catalogSources, compileCatalog, requireCompiler } from './iceberg-catalog-program.ts'
+import { catalogSources, compileCatalog } from './iceberg-catalog-program.ts'
 import { findJava, findMaven } from './java.ts'
+import { requireCompiler } from './java-compiler.ts'
 
 /** The committed list, as `sha256sum` writes it; each server's jars in a folder of their own. */
 export const checksumFile = join(import.meta.dirname, '../jars/SHA256SUMS')
@@ -44,7 +46,7 @@ export async function prepareJars(options: JarOptions): Promise<Jars> {
   const list = await readFile(checksumFile, 'utf8')
   const checksums = parseChecksums(list)
   const content = createHash('sha256').update(list)
-  for (const file of [correction, ...catalogSources]) content.update(await readFile(file))
+  for (const file of [correction, ...catalogSources, ...(await connectorFiles())]) content.update(await readFile(file))
   const home = join(options.directory, content.digest('hex').slice(0, 12))
   const jars = describe(home, checksums)
   if ((await firstDifference(join(home, 'lib'), checksums, options.signal)) === undefined) return jars
@@ -124,7 +126,10 @@ async function fill(home: string, checksums: Map<string, string>, options: JarOp
   await resolve(maven, lib, options)
   const difference = await firstDifference(lib, checksums)
   if (difference !== undefined) throw new Error(difference)
-  await unpack(lib, join(home, 'plugins'), checksums)
+  const plugins = join(home, 'plugins')
+  await unpack(lib, plugins, checksums)
+  const kafka = jarsOf('kafka', lib, checksums)
+  await addConnector(java, { jars: kafka, plugin: join(plugins, 'debezium-connector-postgres'), env })
   const jars = jarsOf('iceberg-catalog', lib, checksums)
   await compileCatalog(java, { jars, target: join(home, 'classes'), env })
 }

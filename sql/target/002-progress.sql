@@ -63,7 +63,21 @@ comment on column tidemark.quarantine.retry_at is 'when somebody said to apply i
 comment on column tidemark.quarantine.value_bytes is 'the value as it came, where record_value cannot hold all of it: NUL, or bytes that are no UTF-8';
 create index if not exists quarantine_by_relation on tidemark.quarantine (relation, topic, topic_partition, record_offset);
 
+-- Parts of large records, until their last one is applied; a record that is sent again has another id.
+create table if not exists tidemark.record_part (
+  topic text not null,
+  topic_partition integer not null,
+  record_id uuid not null,
+  part_index integer not null,
+  part_count integer not null,
+  record_key bytea,
+  record_offset bigint not null,
+  part_text text not null,
+  primary key (topic, topic_partition, record_id, part_index)
+);
+
 grant select, insert, update on tidemark.progress to tidemark_apply;
 grant select, insert, update, delete on tidemark.stop to tidemark_apply;
 grant select, insert, update, delete on tidemark.quarantine to tidemark_apply;
+grant select, insert, delete on tidemark.record_part to tidemark_apply;
 grant select on tidemark.progress, tidemark.stop, tidemark.quarantine to tidemark_read;

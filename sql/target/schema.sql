@@ -221,6 +221,19 @@ table tidemark.quarantine (
 -- tidemark_apply may delete, insert, select, update
 -- tidemark_read may select
 
+table tidemark.record_part (
+  topic text not null
+  topic_partition integer not null
+  record_id uuid not null
+  part_index integer not null
+  part_count integer not null
+  record_key bytea
+  record_offset bigint not null
+  part_text text not null
+  constraint record_part_pkey PRIMARY KEY (topic, topic_partition, record_id, part_index)
+)
+-- tidemark_apply may delete, insert, select
+
 table tidemark.shown_view (
   schema_name text not null
   table_name text not null

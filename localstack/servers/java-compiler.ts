@@ -1,0 +1,44 @@
+import { delimiter } from 'node:path'
+import { runToEnd } from './finished-process.ts'
+
+/** Throws an Error that says what to install when `java` is of a runtime without a compiler. */
+export async function requireCompiler(java: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const { code, output } = await runToEnd(java, ['--list-modules'], { env })
+  if (code === 0 && /^jdk\.compiler@/m.test(output) && /^jdk\.jartool@/m.test(output)) return
+  throw new Error(
+    `A JDK is needed to compile the Iceberg catalog's main class and the connector's, and ${java} is of a JRE without a compiler. Install one, e.g. "apt install openjdk-17-jdk-headless" or "brew install openjdk@17".`,
+  )
+}
+
+/** What to compile, against which jars, into which folder. */
+export type Compilation = {
+  /** In messages. */
+  name: string
+  sources: readonly string[]
+  jars: readonly string[]
+  target: string
+  env: NodeJS.ProcessEnv
+}
+
+/** Compiles sources for Java 17 and later. Throws an Error with the compiler's words. */
+export async function compileJava(java: string, { name, sources, jars, target, env }: Compilation): Promise<void> {
+  const compiler = ['-m', 'jdk.compiler/com.sun.tools.javac.Main']
+  // Not --release: it needs a file that some JDKs put in a package of its own.
+  const options = ['-source', '17', '-target', '17', '-Xlint:none', '-proc:none', '-encoding', 'UTF-8']
+  const files = ['-cp', jars.join(delimiter), '-d', target, ...sources]
+  const { code, output } = await runToEnd(java, [...compiler, ...options, ...files], { env })
+  if (code !== 0) throw new Error(`${name} could not be compiled: ${output.trim()}`)
+}
+
+/** Packs what folders hold into a jar. Throws an Error with the program's words. */
+export async function packJar(
+  java: string,
+  jar: string,
+  folders: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const tool = ['-m', 'jdk.jartool/sun.tools.jar.Main', '--create', '--no-manifest', '--file', jar]
+  const content = folders.flatMap((folder) => ['-C', folder, '.'])
+  const { code, output } = await runToEnd(java, [...tool, ...content], { env })
+  if (code !== 0) throw new Error(`${jar} could not be made: ${output.trim()}`)
+}
