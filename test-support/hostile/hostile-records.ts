@@ -23,7 +23,7 @@ type Nested = { in?: string; open: string; middle?: string; close: string; depth
 type Group = {
   about: string
   outcome: HostileOutcome
-  base?: 'change' | 'beacon' | 'read beacon' | 'contract'
+  base?: 'change' | 'beacon' | 'read beacon' | 'contract' | 'delta'
   values?: (string | null)[]
   hex?: string[]
   nested?: Nested[]
@@ -34,6 +34,9 @@ type Group = {
 
 const read = (file: string): Group[] =>
   JSON.parse(readFileSync(new URL(`../../fixtures/hostile/${file}`, import.meta.url), 'utf8'))
+
+/** Those of the topic `user-events`. */
+export const hostileUserEvents = (): HostileRecord[] => read('user-events.json').flatMap(expand)
 
 /** Those of the topic `changes`; changes are of `public.orders` (relation 4711), contracts of relations of their own. */
 export const hostileChanges = (): HostileRecord[] =>
@@ -50,7 +53,7 @@ function expand(group: Group): HostileRecord[] {
   return [
     ...(group.values ?? []).map((text) => make(JSON.stringify(text), text === null ? undefined : Buffer.from(text))),
     ...(group.hex ?? []).map((hex) => make(hex, Buffer.from(hex, 'hex'))),
-    ...(group.nested ?? []).map((nested) => nest(nested, make)),
+    ...(group.nested ?? []).map((nested) => nest(group, nested, make)),
     ...Object.entries(group.set ?? {}).flatMap(([path, values]) =>
       values.map((value) => make(`${path} ${JSON.stringify(value)}`, Buffer.from(textWith(group, path, value)))),
     ),
@@ -60,6 +63,7 @@ function expand(group: Group): HostileRecord[] {
 }
 
 function nest(
+  group: Group,
   { in: path, open, middle = '', close, depth }: Nested,
   make: (what: string, value: Buffer, headers?: Record<string, string>) => HostileRecord,
 ): HostileRecord {
@@ -67,7 +71,7 @@ function nest(
   const what = `${depth} times ${open} in ${path ?? 'the record'}`
   if (path === undefined) return make(what, Buffer.from(text))
   if (path === 'header') return make(what, Buffer.from(moved()), { '__debezium.oldkey': text })
-  return make(what, Buffer.from(textWith({}, path, 'HERE').replace('"HERE"', text)))
+  return make(what, Buffer.from(textWith(group, path, 'HERE').replace('"HERE"', text)))
 }
 
 const source = (table: string, schema = 'public') => ({
@@ -97,6 +101,7 @@ function contractRow() {
 }
 
 function baseOf({ base = 'change' }: Pick<Group, 'base'>): Record<string, unknown> {
+  if (base === 'delta') return { id: 7, name: 'Ann', age: 40, op: 'insert', event_order: 1, ts: null, more: null }
   if (base === 'change') return change({ id: 1, name: 'hostile', amount: null })
   if (base === 'contract') return { op: 'c', source: source('table_contract', 'tidemark'), after: contractRow() }
   const emitted = { slot: 0, number: 1, emitted_at: '2026-01-01T00:00:00Z' }
