@@ -40,10 +40,10 @@ export async function checkArchive(
   let wrong = 0
   for (const file of (await scanArchive(archive.store, await loadArchive(archive))).files) {
     for await (const rows of readScannedFile(archive.store, file)) {
-      for (const { value, ...place } of rows) {
+      for (const { value, encoding, ...place } of rows) {
         // Beacons go on: what came after the ends were read is not looked at.
         if (place.offset >= ends.get(place.topic)![place.topicPartition]!) continue
-        if (expected.get(nameOf(place)) !== digestOf(value)) wrong++
+        if (expected.get(nameOf(place)) !== digestOf(bytesOf(value, encoding))) wrong++
         expected.delete(nameOf(place))
       }
     }
@@ -54,7 +54,11 @@ export async function checkArchive(
 const nameOf = ({ topic, topicPartition, offset }: { topic: string; topicPartition: number; offset: number }): string =>
   `${topic}-${topicPartition}@${offset}`
 
-const digestOf = (value: string | null): string => (value === null ? '' : hash('md5', value, 'base64'))
+const digestOf = (value: Buffer | null): string => (value === null ? '' : hash('md5', value, 'base64'))
+
+/** Key and value stand in base64 where one of them is no text. */
+const bytesOf = (value: string | null, encoding: string | null): Buffer | null =>
+  value === null ? null : Buffer.from(value, encoding === 'base64' ? 'base64' : 'utf8')
 
 const PATIENCE_MS = 120_000
 

@@ -2,7 +2,7 @@ import { Admin, Consumer, ListOffsetTimestamps } from '@platformatic/kafka'
 import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
 
 /** A record as it is in the topic. */
-export type TopicRecord = { topic: string; topicPartition: number; offset: number; value: string | null }
+export type TopicRecord = { topic: string; topicPartition: number; offset: number; value: Buffer | null }
 
 /** Where the brokers are, `host:port,…`, and how to log in to them. */
 export type Brokers = { bootstrapServers: string; access: BrokerAccess }
@@ -50,7 +50,7 @@ export async function* readTopics(brokers: Brokers, ends: TopicEnds): AsyncGener
     for await (const { topic, partition, offset, value } of stream) {
       const end = ends.get(topic)![partition]!
       if (Number(offset) >= end) continue
-      yield { topic, topicPartition: partition, offset: Number(offset), value: value?.toString() ?? null }
+      yield { topic, topicPartition: partition, offset: Number(offset), value: value ?? null }
       if (Number(offset) === end - 1) left.delete(`${topic}-${partition}`)
       if (left.size === 0) break
     }
