@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Comparison, isEqual } from '#commands/compare/compare-databases.ts'
+import { type Comparison, compareDatabases, isEqual } from '#commands/compare/compare-databases.ts'
 import { inspectSource } from '#commands/preflight/source-inspection.ts'
 import { histories } from '#test-support/histories/history.ts'
 import { judgeHistory } from '#test-support/histories/history-verdict.ts'
@@ -21,6 +21,8 @@ import {
 const seed = Number(process.env['TIDEMARK_SEED'] ?? 14_181)
 const HISTORIES = 2
 const STEPS = 40
+/** The major that brought a type of the corpus, where it is not the oldest one. */
+const SINCE: Readonly<Record<string, number>> = { 'numeric(5,-2)': 15, 'numeric(3,5)': 15 }
 
 // Postgres 17 is the source of every other test.
 describe.each(OTHER_MAJORS)('a source of Postgres %i', (major) => {
@@ -36,7 +38,8 @@ describe.each(OTHER_MAJORS)('a source of Postgres %i', (major) => {
   }
 
   const expectEqual = async (tables: readonly string[]) => {
-    const comparison = await pipeline.compare()
+    const { source, reader: target } = pipeline.engine.endpoints
+    const comparison = await compareDatabases({ source, target, waitMs: 300_000 })
     expect(differences(comparison)).toEqual([])
     expect(isEqual(comparison), JSON.stringify(comparison)).toBe(true)
     expect(comparison.tables.map(({ table }) => table)).toEqual(expect.arrayContaining([...tables]))
@@ -64,7 +67,7 @@ describe.each(OTHER_MAJORS)('a source of Postgres %i', (major) => {
     await prepareTypeRules(session)
     await inTransaction(async () => {
       await session.query(readTypeDefinitions())
-      for (const of of readCorpus()) {
+      for (const of of readCorpus().filter(({ type }) => major >= (SINCE[type] ?? 0))) {
         const { refusal } = await createTypeTable(session, of)
         if (refusal === undefined) carried.push(of)
         else await session.query(`drop table type_${of.number}`)
