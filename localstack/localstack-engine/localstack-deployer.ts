@@ -69,8 +69,12 @@ export function makeLocalStackDeployer(
       deployed = account
       const { step, signal, log } = account
       const cdk = makeCdkCli(url, account, join(settings.directory, 'logs', 'cdk.log'))
-      // The template takes secrets of existing databases for granted.
-      const prepare = () => Promise.all([cdk.bootstrap(), createSecrets(url, account)])
+      // One after the other: LocalStack loads a service at its first call, and two that are loaded at once can lock each other
+      // out. The template takes the secrets of existing databases for granted.
+      const prepare = async () => {
+        await cdk.bootstrap()
+        await createSecrets(url, account)
+      }
       const startLocalStack = async () => {
         const server = await startServer(account, record, { python, token })
         await step('cdk bootstrap', () => timed('bootstrapSeconds', record, prepare))
