@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { freePorts, processesOf } from '#test-support/pipeline.ts'
 import type { Status } from './status/status.ts'
 
@@ -64,14 +64,21 @@ test('a running stack tells its status, is compared, and ends within five second
   const errors = text(stack.stderr!)
   const status = await firstStatus(stack, ({ tables, lagRecords }) => lagRecords === 0 && rowsOf(tables) === 3_400)
 
-  const shown = JSON.parse((await run('status', '--json')).output) as Status
+  const well = await run('status', '--json')
+  const shown = JSON.parse(well.output) as Status
   const equal = await run('compare')
   await changeTarget()
   const different = await run('compare')
+  const troubled = await statusOnceStopped()
   const beganMs = performance.now()
   stack.kill('SIGINT')
   await once(stack, 'close')
 
+  expect([well.code, shown.stopped, shown.quarantined]).toEqual([0, [], []])
+  expect([troubled.code, troubled.output]).toEqual([
+    3,
+    expect.stringMatching(/^Tidemark {2}1 stopped .*\n\n● changes-0 at offset 7 /),
+  ])
   expect(status.components.filter(({ state }) => state !== 'healthy' && state !== 'idle')).toEqual([])
   expect(shown.tables.map(({ name }) => name)).toEqual(['public.green_trips', 'public.taxi_zones'])
   expect([equal.code, equal.output]).toEqual([0, expect.stringContaining('equal: 3,665 rows in 2 tables')])
@@ -103,10 +110,26 @@ async function firstStatus(stack: ChildProcess, isWanted: (status: Status) => bo
 
 const rowsOf = (tables: Status['tables']) => tables.find(({ name }) => name === 'public.green_trips')?.target?.rows
 
-async function changeTarget(): Promise<void> {
+const changeTarget = () => inTarget(`update public.taxi_zones set zone = 'Elsewhere' where location_id = 7`)
+
+/** The status as soon as it tells of a stopped topic partition. */
+async function statusOnceStopped() {
+  await inTarget(`insert into tidemark.stop (consumer, topic, topic_partition, at_offset, reason)
+    values ('tidemark-made', 'changes', 0, 7, 'records 7 to 8 are missing')`)
+  return vi.waitFor(
+    async () => {
+      const status = await run('status')
+      expect(status.code).toBe(3)
+      return status
+    },
+    { timeout: 60_000, interval: 200 },
+  )
+}
+
+async function inTarget(sql: string): Promise<void> {
   const { endpoints } = JSON.parse(await readFile(join(directory, 'engine.json'), 'utf8'))
   const client = new pg.Client({ connectionString: endpoints.target })
   await client.connect()
-  await client.query(`update public.taxi_zones set zone = 'Elsewhere' where location_id = 7`)
+  await client.query(sql)
   await client.end()
 }
