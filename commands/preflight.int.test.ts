@@ -187,3 +187,36 @@ test('--help tells the usage', async () => {
     out: expect.stringContaining('npm run preflight -- <source url>'),
   })
 })
+
+test('columns with values near the limit of a change are named, and a table that cannot be looked through is, too', async () => {
+  await database.pool.query(`
+    create table document (id int primary key, title text, body text, scan bytea);
+    create table note (body text);
+    create table slow (body text);
+    insert into document values (1, 'short', repeat('x', 34000000), decode(repeat('00', 1000000), 'hex'));
+    insert into note values (repeat('x', 20000000));
+    insert into slow select string_agg(md5(n::text), '') from generate_series(1, 20000) n`)
+
+  const before = await run(database.url)
+  expect(before.code).toBe(0)
+  expect(before.out).toMatch(
+    /large values +public\.document\.body 34\.0 MB; public\.note\.body 20\.0 MB, twice in an update: a change/,
+  )
+
+  await database.pool.query('truncate document, note')
+  expect((await run(database.url)).out).toMatch(/^ok +large values +0\.6 MB at most$/m)
+
+  await database.pool.query(`create role r_${database.name} login password 'p' in role pg_read_all_stats`)
+  const client = new pg.Client(databaseUrl(database.name, { username: `r_${database.name}`, password: 'p' }))
+  await client.connect()
+  try {
+    const { findings } = await inspectSource(client, ['public'])
+    expect(findings.find(({ subject }) => subject === 'large values')).toMatchObject({
+      level: 'advice',
+      state: expect.stringContaining('not looked through in time: public.slow'),
+    })
+  } finally {
+    await client.end()
+    await database.pool.query(`drop role r_${database.name}`)
+  }
+})

@@ -1,5 +1,6 @@
 import { type ClientBase, escapeIdentifier } from 'pg'
 import { advice, type Finding, ok, problem } from './finding.ts'
+import { judgeLargeValues, readLargeValues } from './large-values.ts'
 import { readSourceFacts, type SourceFacts } from './source-facts.ts'
 import { judgeEncoding, judgeEventTriggers, judgeTransactions } from './source-hazards.ts'
 import { namesCaptureRole, readTableFacts, type TableFacts, tablesWithForeignBytes } from './table-facts.ts'
@@ -39,6 +40,7 @@ export async function inspectSource(
         judgeEncoding(facts, await findForeignBytes(client, facts, tables)),
         ...judgeRights(facts),
         ...judgeCaptureRole(facts, tables),
+        judgeLargeValues(await readLargeValues(client, tables)),
       ]
   return {
     ready: findings.every(({ level }) => level !== 'problem'),
