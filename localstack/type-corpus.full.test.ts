@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WITHOUT_TRANSACTION_TIMEOUT } from '#adapters/postgres/session-settings.ts'
 import { type Comparison, compareDatabases } from '#commands/compare/compare-databases.ts'
 import type { TestDatabase } from '#test-support/database.ts'
 import { createHostileDatabase, soundUrl } from '#test-support/hostile-settings.ts'
@@ -36,6 +37,7 @@ beforeAll(async () => {
   target = await createHostileDatabase('target')
   session = new pg.Client({ connectionString: soundUrl(source.url) })
   await session.connect()
+  await session.query(WITHOUT_TRANSACTION_TIMEOUT)
   await prepareTypeRules(session)
   await inTransaction(async () => {
     await session.query(readTypeDefinitions())

@@ -22,6 +22,14 @@ $$;
 alter role tidemark_apply set idle_in_transaction_session_timeout = '60s';
 alter role tidemark_apply set statement_timeout = '5min';
 alter role tidemark_apply set lock_timeout = '2min';
+do $$
+begin
+  -- Since Postgres 17; the database's would end each large delivery again and again.
+  if exists (select from pg_settings where name = 'transaction_timeout') then
+    alter role tidemark_apply set transaction_timeout = 0;
+  end if;
+end
+$$;
 alter role tidemark_read set default_transaction_read_only = on;
 
 create schema if not exists tidemark;

@@ -11,6 +11,14 @@ $$;
 alter role tidemark_archive set idle_in_transaction_session_timeout = '60s';
 alter role tidemark_archive set statement_timeout = '5min';
 alter role tidemark_archive set lock_timeout = '2min';
+do $$
+begin
+  -- Since Postgres 17; the database's would end each large delivery again and again.
+  if exists (select from pg_settings where name = 'transaction_timeout') then
+    alter role tidemark_archive set transaction_timeout = 0;
+  end if;
+end
+$$;
 
 -- The Iceberg table that the ledger belongs to. Another one under its name would have none of what was archived.
 create table if not exists tidemark.archive_table (

@@ -4,11 +4,13 @@ role tidemark_apply login
   set idle_in_transaction_session_timeout=60s
   set lock_timeout=2min
   set statement_timeout=5min
+  set transaction_timeout=0
 
 role tidemark_archive login
   set idle_in_transaction_session_timeout=60s
   set lock_timeout=2min
   set statement_timeout=5min
+  set transaction_timeout=0
 
 role tidemark_owner nologin
 
