@@ -70,13 +70,13 @@ test('turns history of a table off and on, and says how long it is kept', async 
 })
 
 test.each([
-  [['public.order', '{"id":1}'], 'no captured table is or was called public.order. Write it with its schema'],
-  [['public.orders', '{"nr":1}'], 'the key of public.orders is (id), not (nr)'],
-  [['public.orders', 'id=1'], 'is not a JSON object'],
-  [['public.orders', '--retention', 'often'], 'invalid input syntax for type interval'],
-  [['public.orders', '--limit', '0'], '--limit 0'],
-])('%j is refused with what is wrong', async (args, message) => {
-  expect(await run(...args)).toBe(1)
+  [2, ['public.order', '{"id":1}'], 'public.order'],
+  [1, ['public.orders', '{"nr":1}'], 'the key of public.orders is (id), not (nr)'],
+  [2, ['public.orders', 'id=1'], 'is not a JSON object'],
+  [1, ['public.orders', '--retention', 'often'], 'invalid input syntax for type interval'],
+  [2, ['public.orders', '--limit', '0'], '--limit 0'],
+] as const)('with exit code %d %j is refused with what is wrong', async (code, args, message) => {
+  expect(await run(...args)).toBe(code)
 
   expect(err.join()).toContain(message)
 })
