@@ -114,4 +114,14 @@ $$;
 
 select tidemark.publish_generated_columns();
 
-revoke all on all functions in schema tidemark from public;
+-- Not on all functions: tidemark.audit is everybody's.
+revoke all on function
+  tidemark.need_of_images(oid, text[]),
+  tidemark.publications_of(oid),
+  tidemark.obstacles_to_images(oid),
+  tidemark.is_published_in_part(oid),
+  tidemark.unwritable_tables(),
+  tidemark.tables_of_publications(oid[], oid[]),
+  tidemark.publish_generated_columns(),
+  tidemark.give_identity_back(oid)
+from public;

@@ -183,6 +183,7 @@ begin
 end
 $function$
 -- owned by postgres
+-- everyone may execute
 
 CREATE OR REPLACE FUNCTION tidemark.await_writers(of_relation oid)
  RETURNS void
