@@ -205,7 +205,7 @@ test('a reading that Debezium did not begin, though it has passed the order, is 
   await capture()
   await confirmLog(source)
 
-  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'pending' } })
+  expect(await capture(5_000)).toMatchObject({ tables: { 'public.ride': 'pending' } })
 
   expect(await why('ride')).toContain('Debezium did not begin to read it')
   await capture()
