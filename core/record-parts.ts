@@ -1,6 +1,6 @@
 import { parse, WireError } from './wire-json.ts'
 
-/** A record whose value may be a part of the value of a larger one (decision 015). */
+/** A record whose value may be a part of the value of a larger one (decision 019). */
 export type PossiblePart = {
   readonly offset: number
   readonly key?: string | undefined

@@ -42,7 +42,7 @@ const MAX_RECORD_BYTES = 16 * 1024 * 1024
 /** A longer value is sent in parts: an event of 6 MB carries it in base64, with key, headers and frame. */
 const LARGE_RECORD_BYTES = 3 * 1024 * 1024
 
-/** A change whose JSON is longer is not carried: its table stops and says so (decision 015). */
+/** A change whose JSON is longer is not carried: its table stops and says so (decision 019). */
 export const LARGEST_CHANGE_BYTES = 64 * 1024 * 1024
 
 /**
