@@ -17,12 +17,26 @@ export type StoppedTable = {
 /** What is set for tables, as it stands when a batch begins. */
 export type TableSettings = {
   readonly stopped: readonly StoppedTable[]
-  /** Tables whose rows are to be read again, and which nobody asked for in the last ten seconds. */
+  /** Tables whose rows are to be read again, where that is not known to be under way. */
   readonly resyncs: readonly string[]
   readonly isLogged: BatchContext['isLogged']
 }
 
 type HistorySetting = { schema_name: string; table_name: string; enabled: boolean; relations: number[] }
+
+/**
+ * Whether the reading of a stopped table is to be asked for. A later generation in any topic partition is that reading:
+ * another one, asked for while it comes, would put off the end of both, and where reading takes longer than asking, for
+ * ever. Until it is heard of it is asked for again less and less often.
+ */
+const due = `s.automatic
+  and coalesce(now() - s.requested_at > greatest(interval '10 seconds', s.requested_at - s.stopped_at), true)
+  and not exists (
+    select
+    from tidemark.contract c
+    where c.relation = s.relation
+      and (c.contract ->> 'generation')::integer > s.generation
+  )`
 
 /** Reads them. */
 export async function loadSettings(client: pg.PoolClient): Promise<TableSettings> {
@@ -43,7 +57,7 @@ export async function loadSettings(client: pg.PoolClient): Promise<TableSettings
              limit 1
            ), s.schema_name || '.' || s.table_name),
            'accepted', s.accepted_at is not null,
-           'due', s.automatic and coalesce(s.requested_at < now() - interval '10 seconds', true)
+           'due', ${due}
          )), '[]')
          from tidemark.stopped_table s
        ) as stopped,
@@ -86,10 +100,9 @@ export async function stopTables(client: pg.PoolClient | pg.Pool, stops: readonl
 /** Notes that the reading of the tables of `resyncs` has been asked for. */
 export async function noteRequests(client: pg.PoolClient): Promise<void> {
   await client.query(
-    `update tidemark.stopped_table
+    `update tidemark.stopped_table s
      set requested_at = now()
-     where automatic
-       and coalesce(requested_at < now() - interval '10 seconds', true)`,
+     where ${due}`,
   )
 }
 

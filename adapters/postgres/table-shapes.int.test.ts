@@ -167,6 +167,32 @@ describe('a generation', () => {
     expect(await applyTo(0, log.beacon(1).records)).toMatchObject({ effect: { resyncs: ['public.deliveries'] } })
   })
 
+  test('is not asked for again while it is on its way in any topic partition, and before that less and less often', async () => {
+    const contract = ordersContract({ complete: false, topicPartitions: 2 })
+    const log = new ChangeLog().contract(contract).truncate({ lsn: 20 })
+    const other = new ChangeLog(1).contract(contract)
+    await applyTo(1, other.records)
+    await applyTo(0, log.records)
+    const stoppedFor = (age: string, requested: string) =>
+      target.pool.query(
+        `update tidemark.stopped_table set stopped_at = now() - interval '${age}', requested_at = now() - interval '${requested}'`,
+      )
+    const asked = async (n: number) => {
+      const outcome = await applyTo(0, log.beacon(n).records)
+      return outcome.kind === 'applied' ? outcome.effect.resyncs : outcome
+    }
+
+    expect(await asked(1)).toEqual(['public.orders'])
+    expect(await asked(2)).toEqual([])
+    await stoppedFor('40 s', '11 s')
+    expect(await asked(3)).toEqual([])
+    await stoppedFor('40 s', '21 s')
+    expect(await asked(4)).toEqual(['public.orders'])
+    await applyTo(1, other.contract({ ...contract, version: 2, generation: 2 }, { lsn: 30 }).records)
+    await stoppedFor('2 hours', '90 min')
+    expect(await asked(5)).toEqual([])
+  })
+
   test('with another key has another unique index', async () => {
     const byName = [columnContract(1, 'id', 'bigint'), columnContract(2, 'name', 'text', { key: 1 }), amount]
     const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
