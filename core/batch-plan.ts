@@ -231,7 +231,11 @@ class BatchPlanner {
   }
 
   /** The table a change is about; undefined when there is nothing left to do about the change. */
-  #tableOf(offset: number, named: { schema: string; table: string }, position: Position): AppliedTable | undefined {
+  #tableOf(
+    offset: number,
+    named: { schema: string; table: string; txId?: number | null },
+    position: Position,
+  ): AppliedTable | undefined {
     const found = this.#context.register.find(tableName(named), position)
     if (found.kind === 'former') return undefined
     if (found.kind === 'refused') {
@@ -240,9 +244,20 @@ class BatchPlanner {
     }
     const { relation, generation } = found.table.contract
     if (!this.#isStopped(relation, generation, tableName(named))) return found.table
+    if (this.#wasKept(found.table, named, position)) return undefined
     const reason = this.#stopped.get(stopKey(relation, generation, tableName(named))) ?? 'the table is stopped'
     this.plan.quarantined.push({ offset, relation, generation, tableName: tableName(named), reason })
     return undefined
+  }
+
+  /** Whether a change of a stopped table without a key was delivered, and kept, before: applied twice it counts twice. */
+  #wasKept(
+    { keyPlaces }: AppliedTable,
+    change: { readonly txId?: number | null },
+    { epoch, phase, lsn }: Position,
+  ): boolean {
+    if (keyPlaces.length > 0 || phase === 0 || change.txId == null) return false
+    return this.#context.keyless.ledger.take(epoch, change.txId, lsn) === undefined
   }
 
   #takeKeyless(offset: number, table: AppliedTable, change: RowChange): void {

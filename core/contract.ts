@@ -33,7 +33,7 @@ const columnSchema = v.object({
 
 const nameSchema = v.object({ schema: name, table: name })
 
-const contractSchema = v.object({
+const contractObject = v.object({
   /** pg_class.oid. */
   relation: whole(1, 2 ** 32 - 1),
   /** 1, 2, 3 … per relation. */
@@ -60,12 +60,17 @@ const contractSchema = v.object({
     v.array(columnSchema),
     v.check((columns) => areDistinct(columns.map((column) => column.number)), 'two columns have one number'),
     v.check((columns) => areDistinct(columns.map((column) => column.name)), 'two columns have one name'),
-    v.check((columns) => {
-      const places = columns.flatMap((column) => column.key ?? [])
-      return areDistinct(places) && Math.max(0, ...places) === places.length
-    }, 'the places of its key are not 1, 2, 3 …'),
   ),
 })
+
+/** A table is refused, too, because a column of its key is excluded: then a place is missing. */
+const contractSchema = v.pipe(
+  contractObject,
+  v.check(({ refusal, columns }) => {
+    const places = columns.flatMap((column) => column.key ?? [])
+    return areDistinct(places) && (refusal !== null || Math.max(0, ...places) === places.length)
+  }, 'the places of its key are not 1, 2, 3 …'),
+)
 
 const areDistinct = (values: readonly unknown[]): boolean => new Set(values).size === values.length
 

@@ -79,7 +79,8 @@ export class TableRegister {
 
   /**
    * Why the source cannot have written the contract after those before it, or undefined. Versions of a relation are
-   * written one after the other, and every one comes in every topic partition; a later generation needs none before it.
+   * written one after the other, and every one comes in every topic partition; one that begins a later generation needs none
+   * before it.
    */
   impossibleContract(contract: TableContract, position: Position): string | undefined {
     const before = this.#relations.get(contract.relation)
@@ -91,7 +92,7 @@ export class TableRegister {
     if (contract.version <= version || position.phase === 0) return undefined
     if (contract.generation < generation) return `its generation ${contract.generation} is before ${generation}`
     if (comparePositions(position, before.position) < 0) return 'it was written before the version that precedes it'
-    if (contract.version > version + 1 && contract.generation === generation) {
+    if (contract.version > version + 1 && (contract.generation === generation || contract.complete)) {
       return `versions ${version + 1} to ${contract.version - 1} of the contract are missing`
     }
     return undefined

@@ -160,7 +160,8 @@ export class UnkeyedLedger {
   /** Why no source can have emitted the beacon after those before it, or undefined. */
   impossibleBeacon({ epoch, number }: Beacon): string | undefined {
     const newest = epoch === this.#epoch ? this.#beacons.at(-1) : undefined
-    if (newest === undefined || number <= newest.number + mostBeaconsMissed) return undefined
+    // Capture that has lost its place may have been away for any time.
+    if (newest === undefined || this.#readsAgain || number <= newest.number + mostBeaconsMissed) return undefined
     return `its number ${number} does not follow that of the beacon before it, ${newest.number}`
   }
 

@@ -75,10 +75,11 @@ function checked<T>(name: string, value: number, check: (value: number) => T): T
   }
 }
 
+/** Streamed changes have the low 32 bits of the transaction's id, reads of a snapshot all 64: the low ones are compared. */
 function txIdOf({ txId }: Members): number | null {
   if (txId === undefined || txId === null) return null
-  if (typeof txId === 'number' && Number.isInteger(txId) && txId >= 0 && txId < 2 ** 32) return txId
-  throw new EnvelopeError(`its transaction id ${JSON.stringify(txId)} is not a whole number of 32 bits`)
+  if (typeof txId === 'number' && Number.isSafeInteger(txId) && txId >= 0) return txId % 2 ** 32
+  throw new EnvelopeError(`its transaction id ${JSON.stringify(txId)} is not a whole number`)
 }
 
 /** The last moment of the year 9999. */

@@ -68,6 +68,22 @@ test.each([
   expect(done).toEqual({ applied: [], setAside: [] })
 })
 
+test('a record whose failure passes is applied', async () => {
+  let failures = 2
+  const { halving, done } = halvingOf((batch) => (batch.length > 0 && failures-- > 0 ? new Error('once') : undefined))
+
+  await applyByHalves([1, 2], halving)
+
+  expect(done).toEqual({ applied: [1, 2], setAside: [] })
+})
+
+test('a record that meets the limit of time by itself is not set aside', async () => {
+  const { halving, done } = halvingOf((batch) => (batch.includes(2) ? sqlError('57014') : undefined))
+
+  await expect(applyByHalves([1, 2], halving)).rejects.toThrow()
+  expect(done).toEqual({ applied: [1], setAside: [] })
+})
+
 test('nothing is set aside where not even a batch without records can be applied', async () => {
   const { halving, done } = halvingOf(() => sqlError('42501'))
 

@@ -45,7 +45,23 @@ export async function applyByHalves<R, Effect>(
     if (records.length === 0 || !mayBeOfRecords(error)) throw error
     // Where nothing can be applied, records would be set aside one by one that are as they should be.
     await halving.applyNothing()
-    return records.length === 1 ? await halving.setAside(records[0]!, error) : await applyHalves(records, halving)
+    return records.length === 1 ? await applyAlone(records, error, halving) : await applyHalves(records, halving)
+  }
+}
+
+/** What failed once may have been passing after all: a record is set aside where it fails twice for one reason. */
+async function applyAlone<R, Effect>(
+  records: readonly R[],
+  { message }: Error,
+  halving: Halving<R, Effect>,
+): Promise<ApplyOutcome<Effect>> {
+  try {
+    return await halving.apply(records)
+  } catch (error) {
+    // A limit of time says nothing of a single record: the server is slow, or somebody holds what it needs.
+    const isItsOwn = mayBeOfRecords(error) && error.message === message && sqlState(error) !== cancelled
+    if (!isItsOwn) throw error
+    return halving.setAside(records[0]!, error)
   }
 }
 

@@ -123,6 +123,23 @@ test('a table that is not published yet is not read by the initial reading', asy
   expect(await query('select from tidemark.stopped_table')).toEqual([])
 })
 
+test('what capture delivers again of a table that is stopped counts once when it is accepted', async () => {
+  await query('create table public.log (theirs int)')
+  const changes = begin().create(row('a'), { ...log, lsn: 10, txId: 7 })
+  await apply(changes.records)
+  changes
+    .start()
+    .create(row('a'), { ...log, lsn: 10, txId: 7 })
+    .create(row('b'), { ...log, lsn: 20, txId: 8 })
+  await apply(changes.records)
+
+  await query('drop table public.log')
+  await query(`select tidemark.accept('public.log')`)
+  await apply(changes.beacon(1).records)
+
+  expect(await lines()).toEqual(['a', 'b'])
+})
+
 test('a table that is stopped when its rows are read has to be read again, and holds up nothing', async () => {
   const changes = begin()
     .beacon(1)

@@ -4,6 +4,7 @@ import type { RecordIdentity } from '#core/delivery.ts'
 import { tableOfRecord } from '#core/envelope.ts'
 import type { KeylessProgress } from '#core/keyless-writes.ts'
 import { type TableRegister, tableName } from '#core/table-register.ts'
+import { tablesWithout } from '#core/tables-without.ts'
 import { UnkeyedLedger } from '#core/unkeyed-ledger.ts'
 import { applyDelivery } from './apply-by-halves.ts'
 import {
@@ -31,7 +32,7 @@ import type { ProgressKey, StoredProgress } from './progress.ts'
 import { keepInQuarantine } from './quarantine.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { TableFailure } from './table-failure.ts'
-import { isTransient } from './transient-error.ts'
+import { isTransient, sqlState } from './transient-error.ts'
 
 /** A record of the topic `changes` as it was delivered. */
 export type DeliveredChange = ChangeRecord & RecordIdentity & { readonly key: string | undefined }
@@ -119,21 +120,22 @@ export function makeLatestState(pool: pg.Pool): LatestState {
   }
 }
 
-/** Keeps the one record, and stops the table that it is about: what follows of it must not be applied without it. */
+/** Keeps the one record, and stops the tables that must not go on without it. */
 function setAside(key: ProgressKey, error: Error): TransactionWork<DeliveredChange, LatestStateEffect> {
-  return async (client, [delivered]) => {
-    const [record = delivered] = await joinParts(client, key, [delivered!])
+  return async (client, [record]) => {
     const reason = `it cannot be applied: ${error.message}`
-    const named = tableOfRecord(delivered!.value)
+    const named = tableOfRecord(record!.value)
     const register = await loadRegister(client, key.topic, key.topicPartition)
-    const table = named === undefined ? undefined : register.named(tableName(named))
-    if (table !== undefined) {
-      const { relation, generation, schema, table: name } = table
-      await stopTables(client, [
-        { relation, generation, schema, table: name, reason, repair: 'resync', automatic: false },
-      ])
-    }
-    const { relation = 0, generation = 0 } = table ?? {}
+    const tables = tablesWithout(record!.value, register)
+    const isChange = named?.schema !== 'tidemark'
+    await stopTables(
+      client,
+      // Reading the rows again brings a new contract and another reading; of a change it may bring the same one.
+      tables.map(({ relation, generation, schema, table }) => {
+        return { relation, generation, schema, table, reason, repair: 'resync', automatic: !isChange }
+      }),
+    )
+    const { relation = 0, generation = 0 } = (isChange ? tables[0] : undefined) ?? {}
     await keepInQuarantine(client, key, [
       { ...record!, relation, generation, tableName: named === undefined ? null : tableName(named), reason },
     ])
@@ -222,7 +224,7 @@ async function blamingKept<T>({ relation, generation, name }: StoppedTable, run:
   try {
     return await run()
   } catch (error) {
-    if (error instanceof TableFailure || isTransient(error)) throw error
+    if (error instanceof TableFailure || isTransient(error) || /^(53|57|58)/.test(sqlState(error) ?? '')) throw error
     const [schema, table] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)]
     const reason = `what was kept of it cannot be applied: ${(error as Error).message}`
     throw new TableFailure(

@@ -29,6 +29,8 @@ export const SESSION_SETTINGS: Readonly<Record<string, string>> = {
   default_transaction_read_only: 'off',
   exit_on_error: 'off',
   idle_session_timeout: '0',
+  // Off, policies would make statements fail that they let through.
+  row_security: 'on',
   // Progress that a crash takes back would make a gap of what was applied.
   synchronous_commit: 'on',
 }

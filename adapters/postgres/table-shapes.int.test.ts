@@ -97,6 +97,19 @@ describe('a later contract', () => {
     expect(await stopped()).toEqual([])
   })
 
+  test('computes a generated column whose expression has quotes inside a text', async () => {
+    const note = columnContract(4, 'note', 'text', {
+      generated: true,
+      expression: `((name || 'it''s'::text) || ''''::text)`,
+    })
+    const log = new ChangeLog().contract(ordersContract({ columns: [id, name, amount, note] }))
+    log.create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+
+    await applyTo(0, log.records)
+
+    expect(await rows('select note from public.orders')).toEqual([{ note: `ait's'` }])
+  })
+
   test('computes a generated column as the source does', async () => {
     const total = columnContract(4, 'total', 'numeric', { generated: true, expression: '(amount * (2)::numeric)' })
     const log = new ChangeLog().contract(ordersContract({ columns: [id, name, amount, total] }))
@@ -124,7 +137,8 @@ describe('a generation', () => {
 
   test('is shown when it is complete in every topic partition; until then the one before it stays as it was', async () => {
     const log = end(begin().incrementalRead({ id: 2, name: 'read', amount: null }))
-    const other = end(new ChangeLog(1).contract(ordersContract(twoPartitions)))
+    const other = new ChangeLog(1).contract(ordersContract(twoPartitions))
+    end(other.contract(version2({ ...twoPartitions, generation: 2, complete: false }), { lsn: 20 }))
 
     await applyTo(0, log.records)
     expect(await rows()).toMatchObject([{ id: '1', name: 'old' }])
@@ -132,6 +146,17 @@ describe('a generation', () => {
     await applyTo(1, other.records)
     expect(await rows()).toMatchObject([{ id: '2', name: 'read' }])
     expect(await rows(`select to_regclass('tidemark_rows.t4711_1') as former`)).toEqual([{ former: null }])
+  })
+
+  test('is not shown where the contract that begins it is missing', async () => {
+    const log = begin().contract(ordersContract({ version: 4, generation: 3, complete: true }), { lsn: 40 })
+
+    await applyTo(0, log.records)
+
+    expect(await rows()).toMatchObject([{ id: '1', name: 'old' }])
+    expect(await stopped()).toMatchObject([
+      { reason: expect.stringContaining('versions 3 to 3 of the contract are missing') },
+    ])
   })
 
   test('releases a table that was stopped, and forgets what was kept of it', async () => {

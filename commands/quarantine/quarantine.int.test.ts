@@ -78,6 +78,29 @@ test('a record that is no change can be discarded; what is kept of a captured ta
   expect(await places()).toEqual(['changes-0@2', 'changes-0@3'])
 })
 
+test('what is kept of a table that was never shown cannot be discarded, since it is all of its rows', async () => {
+  await client.query('create table public.orders (theirs int)')
+  await applyChanges(
+    new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 }).records,
+  )
+
+  await expect(run('discard', 'public.orders')).rejects.toThrow('the table would lack it')
+  expect(await run('discard', 'all')).toBe(0)
+  expect(await places()).toEqual(['changes-0@1'])
+})
+
+test('a table that was renamed while it was stopped has one stop, under its name of now', async () => {
+  const stop = (table: string, generation: number) =>
+    client.query(`select tidemark.stop_table(4711, $2, 'public', $1, 'no', 'accept', false)`, [table, generation])
+  await stop('orders', 2)
+  await run('accept', 'public.orders').catch(() => undefined)
+
+  await stop('orders_b', 1)
+
+  const { rows } = await client.query('select table_name, generation, accepted_at from tidemark.stopped_table')
+  expect(rows).toEqual([{ table_name: 'orders_b', generation: 2, accepted_at: null }])
+})
+
 test('a table that no contract names flows again when what is kept of it is discarded', async () => {
   await applyChanges(new ChangeLog().create({ id: 1 }, { lsn: 10, table: 'forged' }).records)
   expect((await client.query('select table_name from tidemark.stopped_table')).rows).toEqual([{ table_name: 'forged' }])

@@ -25,10 +25,17 @@ create or replace function tidemark.stop_table(
 ) returns void
 language sql
 as $$
+  -- A relation has one stop: it may have been renamed since.
+  update tidemark.stopped_table s
+  set schema_name = of_schema,
+    table_name = of_table
+  where of_relation <> 0
+    and s.relation = of_relation
+    and (s.schema_name, s.table_name) <> (of_schema, of_table);
   insert into tidemark.stopped_table as s (relation, generation, schema_name, table_name, reason, repair, automatic)
   values (of_relation, of_generation, of_schema, of_table, why, repaired_by, by_itself)
   on conflict (relation, schema_name, table_name) do update
-  set generation = excluded.generation,
+  set generation = greatest(s.generation, excluded.generation),
     reason = case when s.generation = excluded.generation and s.accepted_at is null then s.reason else excluded.reason end,
     repair = excluded.repair,
     automatic = excluded.automatic,
@@ -91,6 +98,15 @@ begin
 end
 $$;
 
+-- Whether what is kept of a relation is part of its rows: it has a contract, and is not known to be dropped.
+create or replace function tidemark.is_owed(of_relation bigint) returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from tidemark.contract c where c.relation = of_relation)
+    and not exists (select from tidemark.table_marker m where m.relation = of_relation and m.dropped_at is not null)
+$$;
+
 -- Forgets kept records, and returns how many. What is kept of a table that is captured is part of its rows: it goes when
 -- they are read again, or is applied.
 create or replace function tidemark.discard(what text) returns bigint
@@ -102,9 +118,7 @@ declare
   forgotten bigint;
 begin
   perform tidemark.require_kept(what);
-  select min(q.table_name) into owed
-  from tidemark.kept(what) q
-  join tidemark.table_marker m on m.relation = q.relation and m.dropped_at is null;
+  select min(q.table_name) into owed from tidemark.kept(what) q where tidemark.is_owed(q.relation);
   if owed is not null and what <> 'all' then
     raise exception 'what is kept of % cannot be discarded: the table would lack it', owed
       using hint = format('npm run resync -- %s reads its rows again, after which nothing of it is kept', owed);
@@ -113,7 +127,7 @@ begin
     delete from tidemark.quarantine q
     using tidemark.kept(what) k
     where (q.topic, q.topic_partition, q.record_offset) = (k.topic, k.topic_partition, k.record_offset)
-      and not exists (select from tidemark.table_marker m where m.relation = q.relation and m.dropped_at is null)
+      and not tidemark.is_owed(q.relation)
     returning q.relation, q.table_name
   ),
   released as (

@@ -713,9 +713,7 @@ declare
   forgotten bigint;
 begin
   perform tidemark.require_kept(what);
-  select min(q.table_name) into owed
-  from tidemark.kept(what) q
-  join tidemark.table_marker m on m.relation = q.relation and m.dropped_at is null;
+  select min(q.table_name) into owed from tidemark.kept(what) q where tidemark.is_owed(q.relation);
   if owed is not null and what <> 'all' then
     raise exception 'what is kept of % cannot be discarded: the table would lack it', owed
       using hint = format('npm run resync -- %s reads its rows again, after which nothing of it is kept', owed);
@@ -724,7 +722,7 @@ begin
     delete from tidemark.quarantine q
     using tidemark.kept(what) k
     where (q.topic, q.topic_partition, q.record_offset) = (k.topic, k.topic_partition, k.record_offset)
-      and not exists (select from tidemark.table_marker m where m.relation = q.relation and m.dropped_at is null)
+      and not tidemark.is_owed(q.relation)
     returning q.relation, q.table_name
   ),
   released as (
@@ -1145,7 +1143,7 @@ CREATE OR REPLACE FUNCTION tidemark.is_one_expression(expression text)
 AS $function$
 declare
   -- Only B'…' and X'…' may have a letter before the quote.
-  signs text := regexp_replace(expression, '("[^"]*")|((^|[^A-Za-z0-9_$&])[BbXx]?''[^'']*'')', ' x ', 'g');
+  signs text := regexp_replace(expression, '("[^"]*")|((^|[^A-Za-z0-9_$&])[BbXx]?''([^'']|'''')*'')', ' x ', 'g');
   sign text;
   depth integer := 0;
 begin
@@ -1160,6 +1158,17 @@ begin
   end loop;
   return depth = 0;
 end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.is_owed(of_relation bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select exists (select from tidemark.contract c where c.relation = of_relation)
+    and not exists (select from tidemark.table_marker m where m.relation = of_relation and m.dropped_at is not null)
 $function$
 -- owned by tidemark_owner
 
@@ -1888,10 +1897,17 @@ CREATE OR REPLACE FUNCTION tidemark.stop_table(of_relation bigint, of_generation
  LANGUAGE sql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+  -- A relation has one stop: it may have been renamed since.
+  update tidemark.stopped_table s
+  set schema_name = of_schema,
+    table_name = of_table
+  where of_relation <> 0
+    and s.relation = of_relation
+    and (s.schema_name, s.table_name) <> (of_schema, of_table);
   insert into tidemark.stopped_table as s (relation, generation, schema_name, table_name, reason, repair, automatic)
   values (of_relation, of_generation, of_schema, of_table, why, repaired_by, by_itself)
   on conflict (relation, schema_name, table_name) do update
-  set generation = excluded.generation,
+  set generation = greatest(s.generation, excluded.generation),
     reason = case when s.generation = excluded.generation and s.accepted_at is null then s.reason else excluded.reason end,
     repair = excluded.repair,
     automatic = excluded.automatic,

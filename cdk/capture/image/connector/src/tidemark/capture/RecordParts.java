@@ -26,6 +26,8 @@ import org.apache.kafka.connect.source.SourceRecord;
 final class RecordParts {
     /** A character is at most six bytes of JSON: below this many of them no record is large. */
     private static final int SMALL_LENGTH = 256 * 1024;
+    /** A number, a boolean or a null is no longer in JSON than so many such characters. */
+    private static final int NUMBER_LENGTH = 5;
     /** Room for what stands around a part's text. */
     private static final int FRAME_BYTES = 64 * 1024;
     /** Table contracts and beacons go to the topic partition that their value names, and are never large. */
@@ -57,7 +59,7 @@ final class RecordParts {
 
     /** Whether a record cannot be large; most of them are told by this alone. */
     static boolean isSmall(SourceRecord record) {
-        return !(record.value() instanceof Struct value) || length(value) < SMALL_LENGTH;
+        return !(record.value() instanceof Struct value) || length(value, NUMBER_LENGTH) < SMALL_LENGTH;
     }
 
     /** The records to send instead: itself where it fits. Parts before the last one carry the offset before it. */
@@ -65,7 +67,7 @@ final class RecordParts {
         Struct value = (Struct) record.value();
         if (CONTROL_SCHEMA.equals(schemaName(value))) return List.of(record).iterator();
         // JSON is never shorter than the texts in it: what exceeds the limit by far is not even written.
-        long length = length(value);
+        long length = length(value, 0);
         if (length > rowBytes) return List.of(oversize(record, value, length)).iterator();
         byte[] text = json.fromConnectData(record.topic(), record.valueSchema(), value);
         if (text.length <= recordBytes) return List.of(record).iterator();
@@ -150,7 +152,7 @@ final class RecordParts {
         Struct row = row(value, "after") != null ? row(value, "after") : row(value, "before");
         if (row == null) return Map.of();
         return row.schema().fields().stream()
-                .map(field -> Map.entry(field.name(), length(row.getWithoutDefault(field.name()))))
+                .map(field -> Map.entry(field.name(), length(row.getWithoutDefault(field.name()), NUMBER_LENGTH)))
                 .filter(column -> column.getValue() >= SMALL_LENGTH)
                 .sorted(Map.Entry.<String, Long>comparingByValue().reversed())
                 .limit(5)
@@ -179,24 +181,24 @@ final class RecordParts {
                 record.key(), replaced.schema(), replaced, record.timestamp(), record.headers().duplicate());
     }
 
-    /** The characters and base64 digits in a value: its JSON is never shorter. */
-    private static long length(Object value) {
+    /** The characters and base64 digits in a value, and `number` for each value of another kind. With 0 its JSON is never shorter. */
+    private static long length(Object value, int number) {
         if (value instanceof String text) return text.length();
         if (value instanceof byte[] bytes) return bytes.length / 3L * 4;
         if (value instanceof ByteBuffer bytes) return bytes.remaining() / 3L * 4;
-        if (value instanceof Struct struct) return length(struct);
-        if (value instanceof Map<?, ?> map) return length(map.keySet()) + length(map.values());
+        if (value instanceof Struct struct) return length(struct, number);
+        if (value instanceof Map<?, ?> map) return length(map.keySet(), number) + length(map.values(), number);
         if (value instanceof Collection<?> list) {
             long sum = 0;
-            for (Object each : list) sum += 1 + length(each);
+            for (Object each : list) sum += 1 + length(each, number);
             return sum;
         }
-        return 0;
+        return number;
     }
 
-    private static long length(Struct struct) {
+    private static long length(Struct struct, int number) {
         long sum = 0;
-        for (Field field : struct.schema().fields()) sum += length(struct.getWithoutDefault(field.name()));
+        for (Field field : struct.schema().fields()) sum += length(struct.getWithoutDefault(field.name()), number);
         return sum;
     }
 }
