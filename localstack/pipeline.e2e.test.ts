@@ -127,10 +127,7 @@ describe('a table of one’s own', () => {
 
 test('the Chinook database, loaded statement by statement, arrives whole', async () => {
   const script = await readFile(new URL('../fixtures/chinook.sql', import.meta.url), 'utf8')
-  const application = await pipeline.source.connect()
-  await application.query('set search_path to default')
-  for (const statement of script.split(/;\s*$/m)) await application.query(statement)
-  application.release(true)
+  for (const statement of script.split(/;\s*$/m)) await pipeline.source.query(statement)
 
   const { tables, stopped } = await pipeline.compare()
 

@@ -39,7 +39,11 @@ export async function startPipeline(
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-pipeline-'))
   const settings: Settings = { directory, ...(await freePorts()), ...existing }
   const engine = await startEngine({ settings, onProgress: () => undefined, onLog })
-  const source = lastingPool({ ...urlConfiguration(engine.endpoints.source, 'test'), max: 4 })
+  // Scripts of applications name their tables without a schema.
+  const source = lastingPool({
+    ...urlConfiguration(engine.endpoints.source, 'test', { search_path: 'public' }),
+    max: 4,
+  })
   const target = lastingPool({ ...urlConfiguration(engine.endpoints.target, 'test'), max: 4 })
   return {
     engine,
