@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
 import type { ApplyOutcome } from './apply-transaction.ts'
 import { type ProgressKey, recordStop } from './progress.ts'
-import { isTransient, sqlState } from './transient-error.ts'
+import { isOfServer, isTransient, sqlState } from './transient-error.ts'
 
 /** How the records of one topic partition are applied, and what is done with one that cannot be. */
 export type Halving<R, Effect> = {
@@ -79,8 +79,8 @@ async function applyHalves<R, Effect>(
   return { kind: 'applied', duplicates: first.duplicates + second.duplicates, effect }
 }
 
-/** Errors of the server that say nothing of what it was sent: resources, operators, files, configuration, damage. */
-const notOfRecords = /^(53|57|58|F0|XX001|XX002)/
+/** Configuration and damage of the server say nothing of what it was sent, either. */
+const notOfRecords = /^(F0|XX001|XX002)/
 
 /** A statement that was cancelled at its time limit may have had too many records. */
 const cancelled = '57014'
@@ -88,5 +88,5 @@ const cancelled = '57014'
 function mayBeOfRecords(error: unknown): error is Error {
   if (!(error instanceof Error) || isTransient(error)) return false
   const state = sqlState(error)
-  return state === undefined || state === cancelled || !notOfRecords.test(state)
+  return state === undefined || state === cancelled || !(isOfServer(state) || notOfRecords.test(state))
 }

@@ -32,7 +32,7 @@ import type { ProgressKey, StoredProgress } from './progress.ts'
 import { keepInQuarantine } from './quarantine.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { TableFailure } from './table-failure.ts'
-import { isTransient, sqlState } from './transient-error.ts'
+import { isOfServer, isTransient, sqlState } from './transient-error.ts'
 
 /** A record of the topic `changes` as it was delivered. */
 export type DeliveredChange = ChangeRecord & RecordIdentity & { readonly key: string | undefined }
@@ -224,7 +224,7 @@ async function blamingKept<T>({ relation, generation, name }: StoppedTable, run:
   try {
     return await run()
   } catch (error) {
-    if (error instanceof TableFailure || isTransient(error) || /^(53|57|58)/.test(sqlState(error) ?? '')) throw error
+    if (error instanceof TableFailure || isTransient(error) || isOfServer(sqlState(error) ?? '')) throw error
     const [schema, table] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)]
     const reason = `what was kept of it cannot be applied: ${(error as Error).message}`
     throw new TableFailure(

@@ -1,6 +1,6 @@
 import type { TableStop } from '#core/batch-plan.ts'
 import type { TableContract } from '#core/contract.ts'
-import { isTransient, sqlState } from './transient-error.ts'
+import { isOfServer, isTransient, sqlState } from './transient-error.ts'
 
 /** One table cannot be written as its contract says; the others can. */
 export class TableFailure extends Error {
@@ -40,8 +40,7 @@ export async function blaming<T>(contract: TableContract, run: () => Promise<T>)
     return await run()
   } catch (error) {
     const state = sqlState(error)
-    // Classes: out of resources, operator intervention, system error. They are nobody's fault and pass.
-    if (state === undefined || isTransient(error) || /^(53|57|58)/.test(state)) throw error
+    if (state === undefined || isTransient(error) || isOfServer(state)) throw error
     // Two records name one row by keys that only Postgres knows to be equal: they are applied one after the other.
     if (state === twiceInOneStatement) throw error
     const { message, hint } = error as Error & { hint?: string }

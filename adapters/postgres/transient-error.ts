@@ -32,3 +32,6 @@ export function isTransient(error: unknown): boolean {
   const code = 'code' in error ? String(error.code) : ''
   return brokenSocket.has(code) || brokenConnection.test(error.message)
 }
+
+/** Whether an SQLSTATE is of the server alone: out of resources, operator intervention, system error. They pass. */
+export const isOfServer = (state: string): boolean => /^(53|57|58)/.test(state)
