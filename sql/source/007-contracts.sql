@@ -204,30 +204,40 @@ begin
 end
 $$;
 
--- Makes a published relation one whose changes tell all, or takes it out of the publication: there its updates would
--- fail, or be told with too little.
+-- Makes a published relation one whose changes carry every value, or takes it out of the publication, where its updates
+-- would fail or carry too little. While another transaction holds the publication it becomes one that its owner can write
+-- to, and leaves the publication with the next capture.
 create or replace function tidemark.secure_images(of_relation oid, contract jsonb) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  can_stay constant boolean :=
+    contract ->> 'refusal' is null and not tidemark.is_published_in_part(of_relation);
 begin
-  if contract ->> 'refusal' is null and not tidemark.is_published_in_part(of_relation) then
-    if not tidemark.lacks_images(of_relation) then
-      return;
-    end if;
-    if exists (select from tidemark.key_columns(of_relation)) then
-      begin
-        -- The DDL that made it necessary holds the lock that this needs.
-        execute format('alter table only %s replica identity full', of_relation::regclass);
-        update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
-        return;
-      exception when others then
-        raise debug 'tidemark: %', sqlerrm;
-      end;
-    end if;
+  if can_stay and not tidemark.lacks_images(of_relation) then
+    return;
   end if;
-  execute format('alter publication tidemark drop table only %s', of_relation::regclass);
-  perform tidemark.give_identity_back(of_relation);
+  if can_stay and exists (select from tidemark.key_columns(of_relation)) then
+    begin
+      -- The DDL that made it necessary holds the lock that this needs.
+      execute format('alter table only %s replica identity full', of_relation::regclass);
+      update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
+      return;
+    exception when others then
+      raise debug 'tidemark: %', sqlerrm;
+    end;
+  end if;
+  if not tidemark.is_publication_held() then
+    begin
+      execute format('alter publication tidemark drop table only %s', of_relation::regclass);
+      perform tidemark.give_identity_back(of_relation);
+      return;
+    exception when lock_not_available then
+      raise debug 'tidemark: %', sqlerrm;
+    end;
+  end if;
+  perform tidemark.give_writable_identity(of_relation);
 end
 $$;
 
@@ -238,6 +248,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_contract', of_relation::bigint));
+end
+$$;
+
+-- Whether a relation is in the publication and does not belong there.
+create or replace function tidemark.is_to_leave(of_relation oid, contract jsonb) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (contract ->> 'published')::boolean and contract ->> 'refusal' is not null
+    or tidemark.is_published_in_part(of_relation);
 end
 $$;
 
@@ -252,7 +273,7 @@ declare
 begin
   if due is null
     and tidemark.is_settled(of_relation, tidemark.latest_contract(of_relation))
-    and not tidemark.is_published_in_part(of_relation) then
+    and not tidemark.is_to_leave(of_relation, tidemark.latest_contract(of_relation)) then
     return false;
   end if;
   -- What was seen until here may be what somebody else is changing: his turn ends with his transaction.

@@ -118,9 +118,8 @@ begin
     execute format('alter publication tidemark drop table only %s', parent);
   end loop;
 
-  -- Whoever removed the connector may have dropped it.
-  perform tidemark.make_publication();
-  perform tidemark.publish_generated_columns();
+  -- Removing the connector may have dropped it.
+  perform tidemark.restore_publication();
   perform tidemark.publish_contracts();
 end
 $$;

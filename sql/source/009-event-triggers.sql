@@ -15,7 +15,8 @@ exception when others then
 end
 $$;
 
--- Observes one relation for a trigger; an error leaves a note instead.
+-- Observes one relation for a trigger; an error leaves a note instead, and a table that its owner can write to. DDL waits
+-- for one lock only: after that the rest of its tables are tried without waiting.
 create or replace function tidemark.observe_safely(of_relation oid) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -23,7 +24,11 @@ as $$
 begin
   perform tidemark.observe_table(of_relation);
 exception when others then
+  if sqlstate = '55P03' then
+    perform set_config('lock_timeout', '1ms', true);
+  end if;
   perform tidemark.note_failure(of_relation, sqlerrm);
+  perform tidemark.give_writable_identity(of_relation);
 end
 $$;
 
@@ -122,17 +127,20 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '200ms'
 as $$
 declare
-  touched oid;
+  touched oid[];
 begin
-  for touched in
-    select distinct t
+  begin
+    if tg_tag = 'ALTER PUBLICATION' then
+      perform tidemark.restore_publication();
+    end if;
+    select array_agg(distinct t) into touched
     from (select array_agg(d.classid) as classes, array_agg(d.objid) as objects from pg_event_trigger_ddl_commands() d) as c
-    cross join lateral tidemark.touched_tables(c.classes, c.objects) as t
-  loop
-    perform tidemark.observe_safely(touched);
-  end loop;
-exception when others then
-  perform tidemark.note_failure(0, sqlerrm);
+    cross join lateral tidemark.touched_tables(c.classes, c.objects) as t;
+    perform tidemark.observe_safely(t) from unnest(touched) as t;
+  exception when others then
+    perform tidemark.note_failure(0, sqlerrm);
+  end;
+  perform tidemark.refuse_unwritable(touched);
 end
 $$;
 
@@ -142,26 +150,29 @@ set search_path = pg_catalog, pg_temp
 set lock_timeout = '200ms'
 as $$
 declare
-  relation oid;
+  touched oid[];
 begin
-  -- Tables themselves, and tables that lost a column or a constraint to a cascade.
-  for relation in
-    select d.objid
-    from pg_event_trigger_dropped_objects() d
-    where d.object_type in ('table', 'table column')
-      and not d.is_temporary
-    union
-    select c.oid
-    from pg_event_trigger_dropped_objects() d
-    join pg_namespace n on n.nspname = d.address_names[1]
-    join pg_class c on c.relnamespace = n.oid and c.relname = d.address_names[2]
-    where d.object_type = 'table constraint'
-      and not d.is_temporary
-  loop
-    perform tidemark.observe_safely(relation);
-  end loop;
-exception when others then
-  perform tidemark.note_failure(0, sqlerrm);
+  begin
+    -- Tables themselves, and tables that lost a column or a constraint to a cascade.
+    select array_agg(r.oid) into touched
+    from (
+      select d.objid
+      from pg_event_trigger_dropped_objects() d
+      where d.object_type in ('table', 'table column')
+        and not d.is_temporary
+      union
+      select c.oid
+      from pg_event_trigger_dropped_objects() d
+      join pg_namespace n on n.nspname = d.address_names[1]
+      join pg_class c on c.relnamespace = n.oid and c.relname = d.address_names[2]
+      where d.object_type = 'table constraint'
+        and not d.is_temporary
+    ) as r (oid);
+    perform tidemark.observe_safely(t) from unnest(touched) as t;
+  exception when others then
+    perform tidemark.note_failure(0, sqlerrm);
+  end;
+  perform tidemark.refuse_unwritable(touched);
 end
 $$;
 

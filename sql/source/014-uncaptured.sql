@@ -45,15 +45,19 @@ declare
   observed oid;
   missing oid[];
   rewritten oid[];
-  anything boolean;
+  anything boolean := false;
 begin
   with failure as (delete from tidemark.contract_failure returning *)
   select coalesce(array_agg(f.relation::oid), '{}'), array_agg(distinct f.relation::oid) filter (where f.rewritten)
   into missing, rewritten
   from failure f;
   perform tidemark.begin_generation_safely(r) from unnest(rewritten) as r;
-  perform tidemark.publish_generated_columns();
-  anything := 0 = any (missing)
+  if tidemark.restore_publication() then
+    -- Changes and contracts may be missing from the log since it was altered: every table is read again.
+    perform tidemark.begin_generation_safely(t.relation::oid) from tidemark.captured_table t;
+    anything := true;
+  end if;
+  anything := anything or 0 = any (missing)
     -- Since Postgres 17 they can be turned off for a database or a role.
     or coalesce(current_setting('event_triggers', true), 'on') <> 'on'
     or exists (

@@ -17,8 +17,45 @@ begin
 end
 $$;
 
--- The tables of our publication whose owners cannot update or delete rows, by Postgres's own rule, and those that are
--- published in part. Each is to be observed, which takes it out of the publication.
+-- Whether a table is in our publication and its owner cannot update or delete rows, by Postgres's own rule, or it is published
+-- in part. Such a table is to be observed, which takes it out of the publication.
+create or replace function tidemark.is_unwritable(relation oid) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return tidemark.is_published(relation) and (
+    tidemark.is_published_in_part(relation)
+    or exists (
+      select
+      from pg_class c
+      where c.oid = relation
+        and case
+          when c.relreplident = 'f' then
+            -- What can be an obstacle is cheaper to see than the obstacles.
+            (
+              exists (select from pg_publication p where p.pubname <> 'tidemark')
+              or exists (select from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.attgenerated <> '')
+            )
+            and exists (select from tidemark.obstacles_to_images(c.oid))
+          else not exists (
+            select
+            from pg_index i
+            where i.indrelid = c.oid
+              and i.indisvalid
+              and case c.relreplident
+                when 'd' then i.indisprimary and i.indimmediate
+                when 'i' then i.indisreplident
+              end
+          )
+        end
+    )
+  );
+end
+$$;
+
+-- The captured tables that are unwritable.
 create or replace function tidemark.unwritable_tables() returns setof oid
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -26,24 +63,89 @@ set plan_cache_mode = force_generic_plan
 as $$
 begin
   return query
-  select c.oid
+  select t.relation::oid
   from tidemark.captured_table t
-  join pg_class c on c.oid = t.relation::oid
-  where tidemark.is_published(c.oid)
-    and (
-      tidemark.is_published_in_part(c.oid)
-      or c.relreplident = 'f' and exists (select from tidemark.obstacles_to_images(c.oid))
-      or c.relreplident <> 'f' and not exists (
-        select
-        from pg_index i
-        where i.indrelid = c.oid
-          and i.indisvalid
-          and case c.relreplident
-            when 'd' then i.indisprimary and i.indimmediate
-            when 'i' then i.indisreplident
-          end
-      )
-    );
+  where tidemark.is_unwritable(t.relation::oid);
+end
+$$;
+
+-- Whether another transaction that has not ended altered our publication: to take a table out of it would wait for its end.
+create or replace function tidemark.is_publication_held() returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select
+    from pg_publication p
+    join pg_locks l on l.objid = p.oid
+    where p.pubname = 'tidemark'
+      and l.locktype = 'object'
+      and l.classid = 'pg_publication'::regclass
+      and l.database = (select d.oid from pg_database d where d.datname = current_database())
+      and l.pid is distinct from pg_backend_pid()
+  );
+end
+$$;
+
+-- Gives a table that stays in the publication for now a replica identity by which its owner can write, and returns whether
+-- there is one. The DDL that made it necessary holds the lock that this needs. The next capture takes out of the publication
+-- what does not belong there.
+create or replace function tidemark.give_writable_identity(of_relation oid) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  needs_default constant boolean := exists (select from tidemark.obstacles_to_images(of_relation));
+begin
+  if not tidemark.is_unwritable(of_relation) then
+    return true;
+  end if;
+  if needs_default
+    and not exists (select from tidemark.captured_table t where t.relation = of_relation::bigint and t.identity_given) then
+    return false;
+  end if;
+  execute format(
+    'alter table only %s replica identity %s',
+    of_relation::regclass, case when needs_default then 'default' else 'full' end
+  );
+  if tidemark.is_unwritable(of_relation) then
+    return false;
+  end if;
+  update tidemark.captured_table t
+  set identity_given = not needs_default
+  where t.relation = of_relation::bigint;
+  return true;
+exception when others then
+  raise debug 'tidemark: %', sqlerrm;
+  return false;
+end
+$$;
+
+-- Ends DDL that leaves a table which its owner could not write to, nor could it be taken out of the publication: that DDL can
+-- be run again, while the writes of the application could not be.
+create or replace function tidemark.refuse_unwritable(touched oid[]) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  unwritable regclass;
+begin
+  begin
+    select t into unwritable
+    from unnest(touched) as t
+    where tidemark.is_unwritable(t)
+    limit 1;
+  exception when others then
+    raise debug 'tidemark: %', sqlerrm;
+  end;
+  if unwritable is not null then
+    raise exception 'after this, rows of % could not be updated or deleted while it is captured, and another transaction keeps '
+      'it from being taken out of publication tidemark', unwritable
+      using errcode = 'lock_not_available',
+        hint = 'Run it again when that transaction has ended; select * from pg_locks where classid = ''pg_publication''::regclass '
+          'shows its session.';
+  end if;
 end
 $$;
 
@@ -73,21 +175,39 @@ begin
 end
 $$;
 
--- Has our publication have the stored generated columns, without which Postgres 18 refuses updates of a table whose replica
--- identity is full. It is also so after an upgrade of the server, which leaves them out.
-create or replace function tidemark.publish_generated_columns() returns void
+-- Makes our publication what it has to be, where somebody altered it: with every operation, each leaf under its own name, with
+-- stored generated columns (without which Postgres 18 refuses updates of a table whose replica identity is full; an upgrade
+-- of the server leaves them out), and with the control tables. Returns whether changes may have been missing until now.
+create or replace function tidemark.restore_publication() returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  control_tables constant regclass[] := array['tidemark.table_contract', 'tidemark.beacon', 'tidemark.signal'];
+  published pg_publication;
+  control_table regclass;
+  was_reduced boolean := false;
 begin
-  if exists (
-    select
-    from pg_publication p
-    where p.pubname = 'tidemark'
-      and to_jsonb(p) ->> 'pubgencols' <> 's'
-  ) then
+  perform tidemark.make_publication();
+  select * into published from pg_publication p where p.pubname = 'tidemark';
+  foreach control_table in array control_tables loop
+    if tidemark.is_published_in_part(control_table) then
+      execute format('alter publication tidemark drop table only %s', control_table);
+    end if;
+    if not tidemark.is_published(control_table) then
+      execute format('alter publication tidemark add table only %s', control_table);
+      was_reduced := true;
+    end if;
+  end loop;
+  if to_jsonb(published) ->> 'pubgencols' <> 's' then
     alter publication tidemark set (publish_generated_columns = stored);
   end if;
+  if not (published.pubinsert and published.pubupdate and published.pubdelete and published.pubtruncate)
+    or published.pubviaroot then
+    alter publication tidemark set (publish = 'insert, update, delete, truncate', publish_via_partition_root = false);
+    was_reduced := true;
+  end if;
+  return was_reduced;
 end
 $$;
 
@@ -112,7 +232,7 @@ exception when others then
 end
 $$;
 
-select tidemark.publish_generated_columns();
+select tidemark.restore_publication();
 
 -- Not on all functions: tidemark.audit is everybody's.
 revoke all on function
@@ -120,8 +240,12 @@ revoke all on function
   tidemark.publications_of(oid),
   tidemark.obstacles_to_images(oid),
   tidemark.is_published_in_part(oid),
+  tidemark.is_unwritable(oid),
   tidemark.unwritable_tables(),
+  tidemark.is_publication_held(),
+  tidemark.give_writable_identity(oid),
+  tidemark.refuse_unwritable(oid[]),
   tidemark.tables_of_publications(oid[], oid[]),
-  tidemark.publish_generated_columns(),
+  tidemark.restore_publication(),
   tidemark.give_identity_back(oid)
 from public;

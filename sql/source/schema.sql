@@ -360,15 +360,19 @@ declare
   observed oid;
   missing oid[];
   rewritten oid[];
-  anything boolean;
+  anything boolean := false;
 begin
   with failure as (delete from tidemark.contract_failure returning *)
   select coalesce(array_agg(f.relation::oid), '{}'), array_agg(distinct f.relation::oid) filter (where f.rewritten)
   into missing, rewritten
   from failure f;
   perform tidemark.begin_generation_safely(r) from unnest(rewritten) as r;
-  perform tidemark.publish_generated_columns();
-  anything := 0 = any (missing)
+  if tidemark.restore_publication() then
+    -- Changes and contracts may be missing from the log since it was altered: every table is read again.
+    perform tidemark.begin_generation_safely(t.relation::oid) from tidemark.captured_table t;
+    anything := true;
+  end if;
+  anything := anything or 0 = any (missing)
     -- Since Postgres 17 they can be turned off for a database or a role.
     or coalesce(current_setting('event_triggers', true), 'on') <> 'on'
     or exists (
@@ -796,9 +800,8 @@ begin
     execute format('alter publication tidemark drop table only %s', parent);
   end loop;
 
-  -- Whoever removed the connector may have dropped it.
-  perform tidemark.make_publication();
-  perform tidemark.publish_generated_columns();
+  -- Removing the connector may have dropped it.
+  perform tidemark.restore_publication();
   perform tidemark.publish_contracts();
 end
 $function$
@@ -1140,6 +1143,39 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.give_writable_identity(of_relation oid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  needs_default constant boolean := exists (select from tidemark.obstacles_to_images(of_relation));
+begin
+  if not tidemark.is_unwritable(of_relation) then
+    return true;
+  end if;
+  if needs_default
+    and not exists (select from tidemark.captured_table t where t.relation = of_relation::bigint and t.identity_given) then
+    return false;
+  end if;
+  execute format(
+    'alter table only %s replica identity %s',
+    of_relation::regclass, case when needs_default then 'default' else 'full' end
+  );
+  if tidemark.is_unwritable(of_relation) then
+    return false;
+  end if;
+  update tidemark.captured_table t
+  set identity_given = not needs_default
+  where t.relation = of_relation::bigint;
+  return true;
+exception when others then
+  raise debug 'tidemark: %', sqlerrm;
+  return false;
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.grant_reading(of_relation oid)
  RETURNS void
  LANGUAGE plpgsql
@@ -1274,6 +1310,27 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.is_publication_held()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return exists (
+    select
+    from pg_publication p
+    join pg_locks l on l.objid = p.oid
+    where p.pubname = 'tidemark'
+      and l.locktype = 'object'
+      and l.classid = 'pg_publication'::regclass
+      and l.database = (select d.oid from pg_database d where d.datname = current_database())
+      and l.pid is distinct from pg_backend_pid()
+  );
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.is_published(relation oid)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -1345,6 +1402,58 @@ begin
     where (w.schema_name, w.table_name, w.reason, w.fix, w.generation, w.complete)
         is distinct from (t.schema_name, t.table_name, t.reason, t.fix, t.generation, t.complete)
       or t.state <> w.state and not (contract ->> 'published')::boolean
+  );
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.is_to_leave(of_relation oid, contract jsonb)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return (contract ->> 'published')::boolean and contract ->> 'refusal' is not null
+    or tidemark.is_published_in_part(of_relation);
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.is_unwritable(relation oid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET plan_cache_mode TO 'force_generic_plan'
+AS $function$
+begin
+  return tidemark.is_published(relation) and (
+    tidemark.is_published_in_part(relation)
+    or exists (
+      select
+      from pg_class c
+      where c.oid = relation
+        and case
+          when c.relreplident = 'f' then
+            -- What can be an obstacle is cheaper to see than the obstacles.
+            (
+              exists (select from pg_publication p where p.pubname <> 'tidemark')
+              or exists (select from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.attgenerated <> '')
+            )
+            and exists (select from tidemark.obstacles_to_images(c.oid))
+          else not exists (
+            select
+            from pg_index i
+            where i.indrelid = c.oid
+              and i.indisvalid
+              and case c.relreplident
+                when 'd' then i.indisprimary and i.indimmediate
+                when 'i' then i.indisreplident
+              end
+          )
+        end
+    )
   );
 end
 $function$
@@ -1525,7 +1634,11 @@ AS $function$
 begin
   perform tidemark.observe_table(of_relation);
 exception when others then
+  if sqlstate = '55P03' then
+    perform set_config('lock_timeout', '1ms', true);
+  end if;
   perform tidemark.note_failure(of_relation, sqlerrm);
+  perform tidemark.give_writable_identity(of_relation);
 end
 $function$
 -- owned by postgres
@@ -1574,7 +1687,7 @@ declare
 begin
   if due is null
     and tidemark.is_settled(of_relation, tidemark.latest_contract(of_relation))
-    and not tidemark.is_published_in_part(of_relation) then
+    and not tidemark.is_to_leave(of_relation, tidemark.latest_contract(of_relation)) then
     return false;
   end if;
   -- What was seen until here may be what somebody else is changing: his turn ends with his transaction.
@@ -1675,17 +1788,20 @@ CREATE OR REPLACE FUNCTION tidemark.on_ddl_command_end()
  SET lock_timeout TO '200ms'
 AS $function$
 declare
-  touched oid;
+  touched oid[];
 begin
-  for touched in
-    select distinct t
+  begin
+    if tg_tag = 'ALTER PUBLICATION' then
+      perform tidemark.restore_publication();
+    end if;
+    select array_agg(distinct t) into touched
     from (select array_agg(d.classid) as classes, array_agg(d.objid) as objects from pg_event_trigger_ddl_commands() d) as c
-    cross join lateral tidemark.touched_tables(c.classes, c.objects) as t
-  loop
-    perform tidemark.observe_safely(touched);
-  end loop;
-exception when others then
-  perform tidemark.note_failure(0, sqlerrm);
+    cross join lateral tidemark.touched_tables(c.classes, c.objects) as t;
+    perform tidemark.observe_safely(t) from unnest(touched) as t;
+  exception when others then
+    perform tidemark.note_failure(0, sqlerrm);
+  end;
+  perform tidemark.refuse_unwritable(touched);
 end
 $function$
 -- owned by postgres
@@ -1698,26 +1814,29 @@ CREATE OR REPLACE FUNCTION tidemark.on_sql_drop()
  SET lock_timeout TO '200ms'
 AS $function$
 declare
-  relation oid;
+  touched oid[];
 begin
-  -- Tables themselves, and tables that lost a column or a constraint to a cascade.
-  for relation in
-    select d.objid
-    from pg_event_trigger_dropped_objects() d
-    where d.object_type in ('table', 'table column')
-      and not d.is_temporary
-    union
-    select c.oid
-    from pg_event_trigger_dropped_objects() d
-    join pg_namespace n on n.nspname = d.address_names[1]
-    join pg_class c on c.relnamespace = n.oid and c.relname = d.address_names[2]
-    where d.object_type = 'table constraint'
-      and not d.is_temporary
-  loop
-    perform tidemark.observe_safely(relation);
-  end loop;
-exception when others then
-  perform tidemark.note_failure(0, sqlerrm);
+  begin
+    -- Tables themselves, and tables that lost a column or a constraint to a cascade.
+    select array_agg(r.oid) into touched
+    from (
+      select d.objid
+      from pg_event_trigger_dropped_objects() d
+      where d.object_type in ('table', 'table column')
+        and not d.is_temporary
+      union
+      select c.oid
+      from pg_event_trigger_dropped_objects() d
+      join pg_namespace n on n.nspname = d.address_names[1]
+      join pg_class c on c.relnamespace = n.oid and c.relname = d.address_names[2]
+      where d.object_type = 'table constraint'
+        and not d.is_temporary
+    ) as r (oid);
+    perform tidemark.observe_safely(t) from unnest(touched) as t;
+  exception when others then
+    perform tidemark.note_failure(0, sqlerrm);
+  end;
+  perform tidemark.refuse_unwritable(touched);
 end
 $function$
 -- owned by postgres
@@ -1880,24 +1999,6 @@ begin
     end;
   end loop;
   return written;
-end
-$function$
--- owned by postgres
-
-CREATE OR REPLACE FUNCTION tidemark.publish_generated_columns()
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  if exists (
-    select
-    from pg_publication p
-    where p.pubname = 'tidemark'
-      and to_jsonb(p) ->> 'pubgencols' <> 's'
-  ) then
-    alter publication tidemark set (publish_generated_columns = stored);
-  end if;
 end
 $function$
 -- owned by postgres
@@ -2087,6 +2188,68 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.refuse_unwritable(touched oid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  unwritable regclass;
+begin
+  begin
+    select t into unwritable
+    from unnest(touched) as t
+    where tidemark.is_unwritable(t)
+    limit 1;
+  exception when others then
+    raise debug 'tidemark: %', sqlerrm;
+  end;
+  if unwritable is not null then
+    raise exception 'after this, rows of % could not be updated or deleted while it is captured, and another transaction keeps '
+      'it from being taken out of publication tidemark', unwritable
+      using errcode = 'lock_not_available',
+        hint = 'Run it again when that transaction has ended; select * from pg_locks where classid = ''pg_publication''::regclass '
+          'shows its session.';
+  end if;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.restore_publication()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  control_tables constant regclass[] := array['tidemark.table_contract', 'tidemark.beacon', 'tidemark.signal'];
+  published pg_publication;
+  control_table regclass;
+  was_reduced boolean := false;
+begin
+  perform tidemark.make_publication();
+  select * into published from pg_publication p where p.pubname = 'tidemark';
+  foreach control_table in array control_tables loop
+    if tidemark.is_published_in_part(control_table) then
+      execute format('alter publication tidemark drop table only %s', control_table);
+    end if;
+    if not tidemark.is_published(control_table) then
+      execute format('alter publication tidemark add table only %s', control_table);
+      was_reduced := true;
+    end if;
+  end loop;
+  if to_jsonb(published) ->> 'pubgencols' <> 's' then
+    alter publication tidemark set (publish_generated_columns = stored);
+  end if;
+  if not (published.pubinsert and published.pubupdate and published.pubdelete and published.pubtruncate)
+    or published.pubviaroot then
+    alter publication tidemark set (publish = 'insert, update, delete, truncate', publish_via_partition_root = false);
+    was_reduced := true;
+  end if;
+  return was_reduced;
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.resync("table" text)
  RETURNS SETOF text
  LANGUAGE plpgsql
@@ -2145,24 +2308,33 @@ CREATE OR REPLACE FUNCTION tidemark.secure_images(of_relation oid, contract json
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  can_stay constant boolean :=
+    contract ->> 'refusal' is null and not tidemark.is_published_in_part(of_relation);
 begin
-  if contract ->> 'refusal' is null and not tidemark.is_published_in_part(of_relation) then
-    if not tidemark.lacks_images(of_relation) then
-      return;
-    end if;
-    if exists (select from tidemark.key_columns(of_relation)) then
-      begin
-        -- The DDL that made it necessary holds the lock that this needs.
-        execute format('alter table only %s replica identity full', of_relation::regclass);
-        update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
-        return;
-      exception when others then
-        raise debug 'tidemark: %', sqlerrm;
-      end;
-    end if;
+  if can_stay and not tidemark.lacks_images(of_relation) then
+    return;
   end if;
-  execute format('alter publication tidemark drop table only %s', of_relation::regclass);
-  perform tidemark.give_identity_back(of_relation);
+  if can_stay and exists (select from tidemark.key_columns(of_relation)) then
+    begin
+      -- The DDL that made it necessary holds the lock that this needs.
+      execute format('alter table only %s replica identity full', of_relation::regclass);
+      update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
+      return;
+    exception when others then
+      raise debug 'tidemark: %', sqlerrm;
+    end;
+  end if;
+  if not tidemark.is_publication_held() then
+    begin
+      execute format('alter publication tidemark drop table only %s', of_relation::regclass);
+      perform tidemark.give_identity_back(of_relation);
+      return;
+    exception when lock_not_available then
+      raise debug 'tidemark: %', sqlerrm;
+    end;
+  end if;
+  perform tidemark.give_writable_identity(of_relation);
 end
 $function$
 -- owned by postgres
@@ -2587,24 +2759,9 @@ CREATE OR REPLACE FUNCTION tidemark.unwritable_tables()
 AS $function$
 begin
   return query
-  select c.oid
+  select t.relation::oid
   from tidemark.captured_table t
-  join pg_class c on c.oid = t.relation::oid
-  where tidemark.is_published(c.oid)
-    and (
-      tidemark.is_published_in_part(c.oid)
-      or c.relreplident = 'f' and exists (select from tidemark.obstacles_to_images(c.oid))
-      or c.relreplident <> 'f' and not exists (
-        select
-        from pg_index i
-        where i.indrelid = c.oid
-          and i.indisvalid
-          and case c.relreplident
-            when 'd' then i.indisprimary and i.indimmediate
-            when 'i' then i.indisreplident
-          end
-      )
-    );
+  where tidemark.is_unwritable(t.relation::oid);
 end
 $function$
 -- owned by postgres

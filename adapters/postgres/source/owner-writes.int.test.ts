@@ -125,3 +125,89 @@ test('a replica identity that capture gave is taken back where another publicati
   expect(await identity()).toBe('f')
   await run('drop publication if exists app')
 })
+
+/** Another session whose open transaction has taken a captured table out of the publication. */
+async function holdPublication() {
+  await run('create table other (id int primary key)')
+  await capture('other')
+  const session = await source.pool.connect()
+  await session.query('begin; alter table other drop constraint other_pkey')
+  return {
+    end: async () => {
+      await session.query('commit')
+      session.release()
+    },
+  }
+}
+
+test('a key that is dropped while another transaction takes a table out of the publication leaves a table that can be written', async () => {
+  await makeCaptured('id int generated always as identity primary key, fare int')
+  const other = await holdPublication()
+
+  await run('begin; alter table ride drop constraint ride_pkey; update ride set fare = 1; commit')
+  await write()
+
+  await other.end()
+  await run('select tidemark.catch_up()')
+  await settle()
+  await capture('ride')
+  await write()
+  expect(await source.state('public.ride')).toMatchObject({ state: 'captured' })
+})
+
+test('DDL of many leaves waits for none of their locks twice', async () => {
+  await run(`
+    create table ride (id int not null, fare int, constraint k primary key (id)) partition by range (id);
+    select format('create table leaf_%s partition of ride for values from (%s) to (%s)', i, i, i + 1)
+    from generate_series(1, 12) i`)
+  const leaves = Array.from({ length: 12 }, (_, i) => `leaf_${i}`)
+  for (const [i, leaf] of leaves.entries()) {
+    await run(`create table ${leaf} partition of ride for values from (${i}) to (${i + 1})`)
+    await capture(leaf)
+  }
+  const other = await holdPublication()
+
+  // Each leaf waits for 200 ms where each is waited for.
+  await run(`set statement_timeout = '1800ms'; alter table ride drop constraint k; reset statement_timeout`)
+  await run('update ride set fare = 1; delete from ride')
+
+  await other.end()
+  await run('select tidemark.catch_up()')
+})
+
+test.runIf(postgresMajor() >= 18)(
+  'DDL is refused that leaves no way to write while another transaction holds the publication, and goes through afterwards',
+  async () => {
+    await makeCaptured(keyless)
+    const other = await holdPublication()
+    const ddl = 'alter table ride add twice text generated always as (note || note)'
+
+    await expect(run(ddl)).rejects.toMatchObject({
+      code: '55P03',
+      message: expect.stringContaining('rows of ride could not be updated or deleted'),
+    })
+    await write()
+
+    await other.end()
+    await run(ddl)
+    await write()
+    expect(await source.state('public.ride')).toMatchObject({ state: 'refused' })
+  },
+)
+
+test('a key that is dropped while its contract cannot be written leaves a table that can be written', async () => {
+  await makeCaptured('id int generated always as identity primary key, fare int')
+  const session = await source.pool.connect()
+  await session.query('begin; lock table tidemark.table_contract')
+
+  await run('alter table ride drop constraint ride_pkey')
+  await write()
+
+  await session.query('commit')
+  session.release()
+  await run('select tidemark.catch_up()')
+  await settle()
+  await capture('ride')
+  await write()
+  expect(await source.state('public.ride')).toMatchObject({ state: 'captured' })
+})
