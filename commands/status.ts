@@ -12,7 +12,8 @@ The lag is the number of records between what was applied and the end of each to
   --json   the same as JSON
 Exits with 0 when everything runs, nothing is stopped and nothing is in quarantine, with 1 where nothing runs or it does
 not answer, with 2 when an argument is wrong, and with 3 when a component does not run, a topic partition or a table is
-stopped, or records are in quarantine. Tables that cannot be captured are listed, and change nothing about it.`
+stopped, or records are in quarantine. Tables that cannot be captured, and views that
+outlive their table because something depends on them, are listed and change nothing about it.`
 
 const attention = 3
 

@@ -11,7 +11,7 @@ export type Problem = { name: string; text: string; commands: string[] }
 
 /** What is wrong, the worst first. */
 export function problemsOf(status: Status): Problem[] {
-  const { components, stopped, quarantined, uncaptured } = status
+  const { components, stopped, quarantined, uncaptured, emptyViews } = status
   return [
     ...components
       .filter((component) => !isWell(component))
@@ -30,6 +30,11 @@ export function problemsOf(status: Status): Problem[] {
       name,
       text: sentence('not captured', why),
       commands: fix === null ? [] : fix.split('\n'),
+    })),
+    ...emptyViews.map(({ name, dependents, droppedBy }) => ({
+      name,
+      text: `gone in the source; its view stays without rows because of ${dependents}`,
+      commands: droppedBy.split('\n'),
     })),
   ]
 }

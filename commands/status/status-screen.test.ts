@@ -49,6 +49,7 @@ const status = (changes: Partial<Status> = {}): Status => ({
   initialLoad: null,
   tables: [table('public.green_trips'), table('public.taxi_zones', { changedSecondsAgo: null })],
   uncaptured: [],
+  emptyViews: [],
   stopped: [],
   quarantined: [],
   lastError: null,
@@ -213,6 +214,7 @@ const states: [string, Partial<Status>][] = [
         why: 'it has no key',
         fix: `alter table ${name}\n  add key;`,
       })),
+      emptyViews: [{ name: 'public.gone', dependents: 'view public.report', droppedBy: 'drop view public.report;' }],
       lastError: 'connect: \u001b[2Jkilled',
     },
   ],
@@ -252,6 +254,25 @@ describe.each(sizes)('a screen of %i × %i', (width, height) => {
     const shown = lines.filter((line) => /^● (changes-2|public|warehouse)/.test(line)).length
     expect(lines).toContain(`and ${51 - shown} more: npm run status`)
   })
+})
+
+test('a view that outlives its table is said to, with what drops the objects that depend on it', () => {
+  const emptyViews = [
+    {
+      name: 'public.gone',
+      dependents: 'view report and view sums',
+      droppedBy: 'drop view public.sums;\ndrop view public.report;',
+    },
+  ]
+
+  const lines = texts(renderStatus(status({ emptyViews }), footer, { ...page, height: Infinity }))
+
+  const at = lines.findIndex((line) => line.startsWith('● public.gone'))
+  expect(lines.slice(at, at + 3)).toEqual([
+    '● public.gone  gone in the source; its view stays without rows because of view report and view sums',
+    '    drop view public.sums;',
+    '    drop view public.report;',
+  ])
 })
 
 test('a height without end shows every problem and every table', () => {

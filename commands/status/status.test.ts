@@ -72,6 +72,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
       stops: [],
       stopped: [],
       quarantined: [],
+      emptyViews: [],
       tables: [table('public.trip', 150)],
     },
   },

@@ -45,6 +45,8 @@ export type Status = {
   initialLoad: { rows: number; expectedRows: number; percent: number } | null
   tables: TableStatus[]
   uncaptured: { name: string; why: string; fix: string | null }[]
+  /** Of tables that the source does not have any more, and what drops the objects that depend on them. */
+  emptyViews: TargetObservation['emptyViews']
   lastError: string | null
 }
 
@@ -91,6 +93,7 @@ export function describeStatus(parts: StatusParts): Status {
     initialLoad: describeInitialLoad(tables, isSnapshotOpen(progress, source.value)),
     tables,
     uncaptured: source.value?.uncaptured ?? [],
+    emptyViews: target.value?.emptyViews ?? [],
     lastError: lastErrorOf(components),
   }
 }

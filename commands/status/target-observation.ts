@@ -37,6 +37,8 @@ export type TargetObservation = {
   }[]
   /** Records in quarantine for their own sake: those kept of a stopped table are counted there. */
   quarantined: { topic: string; table: string | null; records: number; newestReason: string; newestAt: string }[]
+  /** Views without rows: the source has no table of the name any more, and objects of users depend on the view. */
+  emptyViews: { name: string; dependents: string; droppedBy: string }[]
   tables: RowCount[]
 }
 
@@ -75,6 +77,11 @@ where q.relation = 0 or q.relation not in (select s.relation from tidemark.stopp
 group by q.topic, q.table_name
 order by q.topic, q.table_name`
 
+const readEmptyViews = `
+select schema_name || '.' || table_name as name, dependents, dropped_by as "droppedBy"
+from tidemark.empty_view
+order by name, view`
+
 const readTables = `
 select m.schema_name as schema, m.table_name as table, ${statistics}
 from tidemark.table_marker m
@@ -90,11 +97,12 @@ order by 1, 2`
 export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservation> {
   const countRows = makeCountRows(target)
   return async () => {
-    const [progress, stops, stopped, quarantined, listed] = await Promise.all([
+    const [progress, stops, stopped, quarantined, emptyViews, listed] = await Promise.all([
       target.query(readProgress),
       target.query(readStops),
       target.query(readStopped),
       target.query(readQuarantined),
+      target.query(readEmptyViews),
       target.query(readTables),
     ])
     return {
@@ -102,6 +110,7 @@ export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservat
       stops: stops.rows,
       stopped: stopped.rows,
       quarantined: quarantined.rows,
+      emptyViews: emptyViews.rows,
       tables: await countRows(listed.rows),
     }
   }

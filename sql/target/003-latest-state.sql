@@ -31,8 +31,11 @@ create table if not exists tidemark.shown_view (
   schema_name text not null,
   table_name text not null,
   view regclass not null,
+  empty_of text[],
   primary key (schema_name, table_name)
 );
+
+comment on column tidemark.shown_view.empty_of is 'schema and table of a view without rows: the source has none of that name any more, and objects of users depend on the view';
 
 -- One row per reading of a relation's rows; each has a table of its own, tidemark_rows.t<relation>_<generation>.
 create table if not exists tidemark.generation (
@@ -217,6 +220,7 @@ begin
     and m.epoch < of_epoch
     and m.dropped_at is null;
   if (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
+    perform tidemark.rename_view(before.schema_name, before.table_name, contract ->> 'schema', contract ->> 'table');
     perform tidemark.show_view(before.schema_name, before.table_name, or_leave => true);
     perform tidemark.free_name(before.schema_name, before.table_name);
   end if;
@@ -277,7 +281,7 @@ begin
 end
 $$;
 
--- The relation is gone in the source: so is its view. Its rows go when every topic partition has met the drop.
+-- The relation is gone in the source: so is its view, unless objects of users depend on it. Its rows go when every topic partition has met the drop.
 create or replace function tidemark.drop_latest_state(of_relation bigint) returns void
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp

@@ -193,6 +193,7 @@ declare
   dropped text;
 begin
   perform tidemark.ensure_change_days(today, today + 7);
+  perform tidemark.drop_empty_views();
   -- Last, since its lock on all days is held until the round ends.
   dropped := tidemark.drop_change_day();
   return jsonb_build_object('dropped', dropped, 'changes', changes, 'auditMessages', messages, 'markers', markers,

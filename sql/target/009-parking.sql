@@ -214,7 +214,7 @@ end
 $$;
 
 revoke all on all functions in schema tidemark from public;
-grant execute on function tidemark.rows_name(bigint, integer) to public;
+grant execute on function tidemark.rows_name(bigint, integer), tidemark.dependents(regclass) to public;
 grant execute on function tidemark.shape_latest_state(integer, jsonb), tidemark.drop_latest_state(bigint),
   tidemark.settle_latest_state(text, bigint), tidemark.await_name(bigint),
   tidemark.stop_table(bigint, integer, text, text, text, text, boolean) to tidemark_apply;

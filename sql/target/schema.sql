@@ -240,6 +240,7 @@ table tidemark.shown_view (
   schema_name text not null
   table_name text not null
   view regclass not null
+  empty_of text[] -- schema and table of a view without rows: the source has none of that name any more, and objects of users depend on the view
   constraint shown_view_pkey PRIMARY KEY (schema_name, table_name)
 )
 
@@ -482,6 +483,19 @@ view tidemark.described_change as
            FROM tidemark.audit_message a
           WHERE ((a.epoch = c.epoch) AND (a.txid = c.txid) AND ((a.committed_at >= (c.committed_at - '1 day'::interval)) AND (a.committed_at <= (c.committed_at + '1 day'::interval))))) m ON (true));
 
+view tidemark.empty_view as
+ SELECT s.empty_of[1] AS schema_name,
+    s.empty_of[2] AS table_name,
+    s.view,
+    string_agg(d.object, ' and '::text ORDER BY d.place) AS dependents,
+    string_agg(COALESCE(d.dropped_by, ('-- drop '::text || d.object)), '
+'::text ORDER BY d.place DESC) AS dropped_by
+   FROM (tidemark.shown_view s
+     CROSS JOIN LATERAL tidemark.dependents(s.view) d(object, dropped_by, place))
+  WHERE (s.empty_of IS NOT NULL)
+  GROUP BY s.empty_of, s.view;
+-- tidemark_read may select
+
 view tidemark.latest_user_state as
  SELECT id,
     name,
@@ -702,6 +716,50 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.dependents(of_view regclass)
+ RETURNS TABLE(object text, dropped_by text, place bigint)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with recursive dependent (class, oid, part, depth) as (
+    select 'pg_class'::regclass::oid, of_view::oid, 0, 0
+    union
+    select next.class, next.oid, next.part, b.depth + 1
+    from dependent b
+    join pg_depend d on d.deptype = 'n' and b.part = 0 and (
+      (d.refclassid, d.refobjid) = (b.class, b.oid)
+      -- The rows of a view have a type, and there is one of arrays of them.
+      or b.class = 'pg_class'::regclass and d.refclassid = 'pg_type'::regclass and d.refobjid in (
+        select t.oid from pg_type t where t.typrelid = b.oid
+        union all
+        select t.typarray from pg_type t where t.typrelid = b.oid
+      )
+    )
+    left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
+    cross join lateral (
+      -- The rule of a view is that view.
+      select case when r.oid is null then d.classid else 'pg_class'::regclass::oid end as class,
+        coalesce(r.ev_class, d.objid) as oid, case when r.oid is null then d.objsubid else 0 end as part
+    ) as next
+    where (next.class, next.oid) <> (b.class, b.oid)
+  )
+  select pg_describe_object(l.class, l.oid, l.part),
+    case when i.type in ('view', 'materialized view', 'function', 'procedure', 'policy') then
+      format('drop %s %s;', i.type, i.identity)
+    end,
+    row_number() over (order by l.depth, i.identity)
+  from (
+    select d.class, d.oid, d.part, max(d.depth) as depth
+    from dependent d
+    where d.depth > 0
+    group by d.class, d.oid, d.part
+  ) as l
+  cross join lateral pg_identify_object(l.class, l.oid, l.part) i
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
+
 CREATE OR REPLACE FUNCTION tidemark.discard(what text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -774,6 +832,28 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.drop_empty_views()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '200ms'
+AS $function$
+declare
+  empty tidemark.shown_view;
+begin
+  for empty in select * from tidemark.shown_view s where s.empty_of is not null loop
+    if pg_try_advisory_xact_lock(tidemark.lock_of_view(empty.schema_name, empty.table_name)) then
+      begin
+        perform tidemark.drop_view(empty.schema_name, empty.table_name);
+      exception when dependent_objects_still_exist or lock_not_available then
+        continue;
+      end;
+    end if;
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.drop_latest_state(of_relation bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -812,11 +892,25 @@ CREATE OR REPLACE FUNCTION tidemark.drop_view(of_schema text, of_table text)
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  view constant regclass := tidemark.own_view(of_schema, of_table);
+  found record;
 begin
-  if tidemark.own_view(of_schema, of_table) is not null then
-    execute format('drop view %I.%I', of_schema, of_table);
+  if view is not null then
+    execute format('drop view %s', view);
   end if;
   delete from tidemark.shown_view s where (s.schema_name, s.table_name) = (of_schema, of_table);
+exception when dependent_objects_still_exist then
+  select string_agg(d.object, ' and ' order by d.place) as objects, count(*) = 1 as one,
+    string_agg(coalesce(d.dropped_by, '-- drop ' || d.object), ' ' order by d.place desc) as dropped_by
+  into found
+  from tidemark.dependents(view) d;
+  raise exception '% % on the view %.%, which has to be made anew since columns of the table have changed',
+    found.objects, case when found.one then 'depends' else 'depend' end, of_schema, of_table
+    using errcode = 'dependent_objects_still_exist',
+      hint = format('keep %s (pg_get_viewdef), run %s then npm run accept -- %s.%s, and create %s again',
+        case when found.one then 'its definition' else 'their definitions' end, found.dropped_by, of_schema, of_table,
+        case when found.one then 'it' else 'them' end);
 end
 $function$
 -- owned by tidemark_owner
@@ -860,6 +954,20 @@ end
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.ensure_schema(of_schema text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not exists (select from pg_namespace n where n.nspname = of_schema) then
+    execute format('create schema %I', of_schema);
+    execute format('grant usage on schema %I to tidemark_read', of_schema);
+  end if;
+end
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.finish_archive_commit(finished bigint)
  RETURNS SETOF text
@@ -1027,6 +1135,30 @@ begin
     and s.relation = tidemark.owner_of(of_schema, of_table)
     and s.repair = 'accept'
     and s.accepted_at is null;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.free_view_name(of_schema text, of_table text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  view constant regclass := tidemark.own_view(of_schema, of_table);
+  aside constant text := 'former_' || view::oid;
+begin
+  perform tidemark.drop_view(of_schema, of_table);
+exception when dependent_objects_still_exist then
+  update tidemark.shown_view s
+  set schema_name = 'tidemark_rows', table_name = aside
+  where (s.schema_name, s.table_name) = (of_schema, of_table)
+    and s.empty_of is not null;
+  if not found then
+    raise;
+  end if;
+  execute format('alter view %s rename to %I', view, aside);
+  execute format('alter view %I.%I set schema tidemark_rows', of_schema, aside);
 end
 $function$
 -- owned by tidemark_owner
@@ -1297,6 +1429,16 @@ $function$
 -- owned by tidemark_owner
 -- everyone may execute
 
+CREATE OR REPLACE FUNCTION tidemark.lock_of_view(of_schema text, of_table text)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select hashtextextended(format('tidemark.show_view %I.%I', of_schema, of_table), 0)
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.longest_retention()
  RETURNS interval
  LANGUAGE sql
@@ -1323,6 +1465,7 @@ declare
   dropped text;
 begin
   perform tidemark.ensure_change_days(today, today + 7);
+  perform tidemark.drop_empty_views();
   -- Last, since its lock on all days is held until the round ends.
   dropped := tidemark.drop_change_day();
   return jsonb_build_object('dropped', dropped, 'changes', changes, 'auditMessages', messages, 'markers', markers,
@@ -1559,6 +1702,37 @@ END
 -- owned by tidemark_owner
 -- everyone may execute
 
+CREATE OR REPLACE FUNCTION tidemark.rename_view(of_schema text, of_table text, to_schema text, to_table text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_advisory_xact_lock(tidemark.lock_of_view(of_schema, of_table));
+  perform pg_advisory_xact_lock(tidemark.lock_of_view(to_schema, to_table));
+  if tidemark.own_view(of_schema, of_table) is null
+    or tidemark.own_view(to_schema, to_table) is not null
+    or exists (select from tidemark.members(of_schema, of_table))
+    or exists (select from tidemark.foreign_object(to_schema, to_table)) then
+    return;
+  end if;
+  perform tidemark.ensure_schema(to_schema);
+  -- Under either name the other schema may have something else.
+  if of_schema <> to_schema then
+    execute format('alter view %I.%I rename to %I', of_schema, of_table, 'tidemark$renamed');
+    execute format('alter view %I.%I set schema %I', of_schema, 'tidemark$renamed', to_schema);
+    execute format('alter view %I.%I rename to %I', to_schema, 'tidemark$renamed', to_table);
+  else
+    execute format('alter view %I.%I rename to %I', of_schema, of_table, to_table);
+  end if;
+  delete from tidemark.shown_view s where (s.schema_name, s.table_name) = (to_schema, to_table);
+  update tidemark.shown_view s
+  set schema_name = to_schema, table_name = to_table
+  where (s.schema_name, s.table_name) = (of_schema, of_table);
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.require_kept(what text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1570,6 +1744,33 @@ begin
     raise exception 'nothing in quarantine is %', what
       using hint = 'npm run quarantine -- list shows what is there; a record is named by its place, such as changes-2@17';
   end if;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.retire_view(of_schema text, of_table text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform tidemark.drop_view(of_schema, of_table);
+exception when dependent_objects_still_exist then
+  execute (
+    select format('create or replace view %I.%I as select %s where false', of_schema, of_table,
+      string_agg(format('null::%s%s as %I', format_type(a.atttypid, a.atttypmod),
+        case when a.attcollation <> t.typcollation then ' collate ' || a.attcollation::regcollation end, a.attname),
+        ', ' order by a.attnum))
+    from pg_attribute a
+    join pg_type t on t.oid = a.atttypid
+    where a.attrelid = tidemark.own_view(of_schema, of_table)
+      and a.attnum > 0
+      and not a.attisdropped
+  );
+  update tidemark.shown_view s
+  set empty_of = array[of_schema, of_table]
+  where (s.schema_name, s.table_name) = (of_schema, of_table)
+    and s.empty_of is null;
 end
 $function$
 -- owned by tidemark_owner
@@ -1799,6 +2000,7 @@ begin
     and m.epoch < of_epoch
     and m.dropped_at is null;
   if (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
+    perform tidemark.rename_view(before.schema_name, before.table_name, contract ->> 'schema', contract ->> 'table');
     perform tidemark.show_view(before.schema_name, before.table_name, or_leave => true);
     perform tidemark.free_name(before.schema_name, before.table_name);
   end if;
@@ -1822,17 +2024,14 @@ declare
   taken record;
   grants text[];
 begin
-  -- Relations that share a parent take turns at its view: another's rows may just be replaced.
-  perform pg_advisory_xact_lock(hashtextextended(format('tidemark.show_view %I.%I', of_schema, of_table), 0));
+  -- Another's rows may just be replaced.
+  perform pg_advisory_xact_lock(tidemark.lock_of_view(of_schema, of_table));
   query := tidemark.view_query(of_schema, of_table);
   if query is null then
-    perform tidemark.drop_view(of_schema, of_table);
+    perform tidemark.retire_view(of_schema, of_table);
     return;
   end if;
-  if not exists (select from pg_namespace n where n.nspname = of_schema) then
-    execute format('create schema %I', of_schema);
-    execute format('grant usage on schema %I to tidemark_read', of_schema);
-  end if;
+  perform tidemark.ensure_schema(of_schema);
   select * into taken from tidemark.foreign_object(of_schema, of_table);
   if found and or_leave then
     return;
@@ -1851,7 +2050,7 @@ begin
     cross join aclexplode(c.relacl) acl
     where c.oid = format('%I.%I', of_schema, of_table)::regclass
       and acl.grantee <> c.relowner;
-    perform tidemark.drop_view(of_schema, of_table);
+    perform tidemark.free_view_name(of_schema, of_table);
     execute format('create view %I.%I as %s', of_schema, of_table, query);
     foreach query in array grants loop
       execute query;
@@ -1860,7 +2059,8 @@ begin
   execute format('grant select on %I.%I to tidemark_read', of_schema, of_table);
   insert into tidemark.shown_view as s (schema_name, table_name, view)
   values (of_schema, of_table, format('%I.%I', of_schema, of_table)::regclass)
-  on conflict (schema_name, table_name) do update set view = excluded.view where s.view <> excluded.view;
+  on conflict (schema_name, table_name) do update set view = excluded.view, empty_of = null
+  where s.view <> excluded.view or s.empty_of is not null;
 end
 $function$
 -- owned by tidemark_owner
