@@ -14,14 +14,14 @@ export type TopicPartition = { readonly topic: string; readonly topicPartition: 
 export type FailedTopicPartition = { readonly name: string; readonly reason: Error }
 
 /**
- * Runs the work for each topic partition of the event, all at once, and waits for all of them. A failure of one does not
- * end the others.
+ * Runs the work for each topic partition of the event, or for those that are named, all at once, and waits for all of them.
+ * A failure of one does not end the others.
  */
 export async function eachTopicPartition(
   event: MSKEvent,
   work: (records: MSKEvent['records'][string], of: TopicPartition) => Promise<void>,
+  names = Object.keys(event.records),
 ): Promise<FailedTopicPartition[]> {
-  const names = Object.keys(event.records)
   const settled = await Promise.allSettled(names.map((name) => work(event.records[name]!, topicPartitionOf(name))))
   return settled.flatMap((one, i) =>
     one.status === 'rejected' ? [{ name: names[i]!, reason: one.reason as Error }] : [],

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
 import type { ApplyOutcome } from './apply-transaction.ts'
+import { isLockTimeout } from './lock-wait.ts'
 import { type ProgressKey, recordStop } from './progress.ts'
 import { isOfServer, isTransient, sqlState } from './transient-error.ts'
 
@@ -86,7 +87,7 @@ const notOfRecords = /^(F0|XX001|XX002)/
 const cancelled = '57014'
 
 function mayBeOfRecords(error: unknown): error is Error {
-  if (!(error instanceof Error) || isTransient(error)) return false
+  if (!(error instanceof Error) || isTransient(error) || isLockTimeout(error)) return false
   const state = sqlState(error)
   return state === undefined || state === cancelled || !(isOfServer(state) || notOfRecords.test(state))
 }

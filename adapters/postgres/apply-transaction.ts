@@ -2,9 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import { decideDelivery, type OffsetRule, type RecordIdentity } from '#core/delivery.ts'
 import type { Beacon } from '#core/envelope.ts'
+import { beginStatement, isLockTimeout, type LockWait, watchLocks } from './lock-wait.ts'
 import {
   advanceProgress,
   clearStop,
+  clearStopBefore,
   lockProgress,
   type ProgressKey,
   recordStop,
@@ -51,7 +53,8 @@ const attempts = 5
 /**
  * Applies the new records of one topic partition and its progress in one transaction: all of it or nothing. Deliveries
  * of the same topic partition take turns at its progress row. A delivery without records does what waits to be done, such
- * as what was kept and accepted since. Transient errors are tried again; others are thrown.
+ * as what was kept and accepted since. Transient errors are tried again; others are thrown. So is that of a lock which is
+ * not had within `wait`, where that is given: its connection is left to others meanwhile.
  */
 export async function applyInTransaction<R extends RecordIdentity, Effect>(
   pool: pg.Pool,
@@ -59,16 +62,18 @@ export async function applyInTransaction<R extends RecordIdentity, Effect>(
   rule: OffsetRule,
   records: readonly R[],
   work: TransactionWork<R, Effect>,
+  wait?: LockWait,
 ): Promise<ApplyOutcome<Effect>> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await applyOnce(pool, key, rule, records, work)
+      return await applyOnce(pool, key, rule, records, work, wait)
     } catch (error) {
       if (error instanceof RefusedDelivery) {
         await recordStop(pool, key, error.atOffset, error.message)
         return { kind: 'stopped', atOffset: error.atOffset, reason: error.message }
       }
-      if (!isTransient(error) || attempt === attempts) throw error
+      const isLeft = wait !== undefined && isLockTimeout(error)
+      if (isLeft || !isTransient(error) || attempt === attempts) throw error
       await delay(2 ** attempt * 25 * (0.5 + Math.random()))
     }
   }
@@ -79,13 +84,18 @@ export async function applyNothing<R>(
   pool: pg.Pool,
   key: ProgressKey,
   work: TransactionWork<R, unknown>,
+  wait?: LockWait,
 ): Promise<void> {
   const client = await pool.connect()
+  const watch = watchLocks(client, wait)
   let broken: Error | undefined
   try {
-    await client.query('begin')
+    await client.query(beginStatement(wait))
     await work(client, [], await lockProgress(client, key))
+  } catch (error) {
+    throw watch.explain(error)
   } finally {
+    watch.end()
     broken = await rollBack(client)
     client.release(broken)
   }
@@ -97,16 +107,20 @@ async function applyOnce<R extends RecordIdentity, Effect>(
   rule: OffsetRule,
   records: readonly R[],
   work: TransactionWork<R, Effect>,
+  wait: LockWait | undefined,
 ): Promise<ApplyOutcome<Effect>> {
   const client = await pool.connect()
+  const watch = watchLocks(client, wait)
   let broken: Error | undefined
   try {
-    await client.query('begin')
+    await client.query(beginStatement(wait))
     const progress = await lockProgress(client, key)
     const decision = decideDelivery(progress, records, rule)
     if (decision.kind === 'stop') throw new RefusedDelivery(decision.atOffset, decision.reason)
     if (decision.kind === 'duplicate') {
-      await client.query('rollback')
+      // What it was stopped at has been applied since, by another delivery.
+      if (progress.stopped) await clearStopBefore(client, key, progress.nextOffset)
+      await client.query('commit')
       return decision
     }
     const fresh = records.slice(decision.from)
@@ -128,8 +142,9 @@ async function applyOnce<R extends RecordIdentity, Effect>(
     return { kind: 'applied', duplicates: decision.from, effect }
   } catch (error) {
     broken = await rollBack(client)
-    throw error
+    throw watch.explain(error)
   } finally {
+    watch.end()
     client.release(broken)
   }
 }

@@ -29,7 +29,6 @@ export function makePool({ credentials, tls, applicationName, max, timeouts }: P
     ssl: tls === 'verify-full' ? { rejectUnauthorized: true } : false,
     application_name: applicationName,
     options: sessionOptions(timeouts === 'none' ? WITHOUT_TIMEOUTS : {}),
-    connectionTimeoutMillis: 15_000,
     keepAlive: true,
     max,
   })
@@ -44,6 +43,11 @@ export function makePool({ credentials, tls, applicationName, max, timeouts }: P
 function clientAsking(credentials: () => Promise<DatabaseCredentials>, timeouts: PoolOptions['timeouts']) {
   return class extends pg.Client {
     declare readonly connectionParameters: object
+
+    /** A limit of the pool's would be one of the wait for a connection that others use, too: that takes as long as they do. */
+    constructor(config?: pg.ClientConfig) {
+      super({ ...config, connectionTimeoutMillis: 15_000 })
+    }
 
     override connect(): Promise<pg.Client>
     override connect(callback: (error: Error) => void): void

@@ -18,6 +18,7 @@ import { awaitName, carryOut, settle, shape } from './carry-out.ts'
 import { contractsBetween, keepContracts, loadRegister } from './contract-register.ts'
 import { followInitialRead } from './initial-read.ts'
 import { keepLedger, loadKeylessProgress } from './keyless-rows.ts'
+import type { LockWait } from './lock-wait.ts'
 import {
   keptRecords,
   loadSettings,
@@ -52,7 +53,11 @@ export type LatestStateEffect = {
 
 /** Applies deliveries of captured changes to latest-state tables. */
 export type LatestState = {
-  apply(key: ProgressKey, records: readonly DeliveredChange[]): Promise<ApplyOutcome<LatestStateEffect>>
+  apply(
+    key: ProgressKey,
+    records: readonly DeliveredChange[],
+    wait?: LockWait,
+  ): Promise<ApplyOutcome<LatestStateEffect>>
 }
 
 /** What is known of a topic partition up to an offset. */
@@ -89,11 +94,11 @@ export function makeLatestState(pool: pg.Pool): LatestState {
       }
     }
 
-  async function apply(key: ProgressKey, records: readonly DeliveredChange[]) {
+  async function apply(key: ProgressKey, records: readonly DeliveredChange[], wait: LockWait | undefined) {
     const failed = new Set<number>()
     for (;;) {
       try {
-        return await applyInTransaction(pool, key, 'contiguous', records, work(key))
+        return await applyInTransaction(pool, key, 'contiguous', records, work(key), wait)
       } catch (error) {
         kept.delete(nameOf(key))
         if (!(error instanceof TableFailure) || failed.has(error.stop.relation)) throw error
@@ -105,15 +110,16 @@ export function makeLatestState(pool: pg.Pool): LatestState {
   }
 
   return {
-    apply: (key, records) =>
+    apply: (key, records, wait) =>
       inTurn(records, () =>
         applyDelivery(pool, key, records, {
-          apply: (some) => apply(key, some),
+          apply: (some) => apply(key, some, wait),
           applyNothing: async () => {
-            await applyNothing(pool, key, work(key))
+            await applyNothing(pool, key, work(key), wait)
             kept.delete(nameOf(key))
           },
-          setAside: (record, error) => applyInTransaction(pool, key, 'contiguous', [record], setAside(key, error)),
+          setAside: (record, error) =>
+            applyInTransaction(pool, key, 'contiguous', [record], setAside(key, error), wait),
           merge: mergeEffects,
         }),
       ),

@@ -135,4 +135,12 @@ export async function clearStop(client: pg.PoolClient, key: ProgressKey): Promis
   )
 }
 
+/** Takes a stop back whose offset is before `nextOffset`. */
+export async function clearStopBefore(client: pg.PoolClient, key: ProgressKey, nextOffset: number): Promise<void> {
+  await client.query(
+    'delete from tidemark.stop where consumer = $1 and topic = $2 and topic_partition = $3 and at_offset < $4',
+    [...identity(key), nextOffset],
+  )
+}
+
 const identity = (key: ProgressKey): unknown[] => [key.consumer, key.topic, key.topicPartition]

@@ -16,7 +16,7 @@ const brokenSocket = new Set([
 
 /** How pg words that the connection ended before, during or between queries; it gives these no code. */
 const brokenConnection =
-  /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired when trying to connect|timeout exceeded when trying to connect)/
+  /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|timeout exceeded when trying to connect)/
 
 /** The SQLSTATE of a server's error, or undefined for any other error. */
 export function sqlState(error: unknown): string | undefined {

@@ -4,6 +4,7 @@ import type { RecordIdentity } from '#core/delivery.ts'
 import { newestUserEvents, type PlacedUserEvent, readUserEvent } from '#core/user-event.ts'
 import { applyDelivery } from './apply-by-halves.ts'
 import { type ApplyOutcome, applyInTransaction, applyNothing, type TransactionWork } from './apply-transaction.ts'
+import type { LockWait } from './lock-wait.ts'
 import type { ProgressKey } from './progress.ts'
 import { keepInQuarantine, type RecordToKeep, takeRetried } from './quarantine.ts'
 
@@ -19,18 +20,22 @@ export type UserStateEffect = { readonly changes: number; readonly quarantined: 
 
 /** Applies deliveries of plain deltas and row changes to the latest state per id and to the log. */
 export type UserState = {
-  apply(key: ProgressKey, records: readonly DeliveredUserEvent[]): Promise<ApplyOutcome<UserStateEffect>>
+  apply(
+    key: ProgressKey,
+    records: readonly DeliveredUserEvent[],
+    wait?: LockWait,
+  ): Promise<ApplyOutcome<UserStateEffect>>
 }
 
 /** User state in Postgres. Other producers may use transactions, so offsets may have holes. */
 export function makeUserState(pool: pg.Pool): UserState {
   return {
-    apply: (key, records) => {
+    apply: (key, records, wait) => {
       const work = applyEvents(key)
       return applyDelivery(pool, key, records, {
-        apply: (some) => applyInTransaction(pool, key, 'sparse', some, work),
-        applyNothing: () => applyNothing(pool, key, work),
-        setAside: (record, error) => applyInTransaction(pool, key, 'sparse', [record], setAside(key, error)),
+        apply: (some) => applyInTransaction(pool, key, 'sparse', some, work, wait),
+        applyNothing: () => applyNothing(pool, key, work, wait),
+        setAside: (record, error) => applyInTransaction(pool, key, 'sparse', [record], setAside(key, error), wait),
         merge: (a, b) => ({ changes: a.changes + b.changes, quarantined: a.quarantined + b.quarantined }),
       })
     },

@@ -1,5 +1,7 @@
 import type { MSKEvent } from 'aws-lambda'
+import type pg from 'pg'
 import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
+import { isLockTimeout, type LockWait } from '#adapters/postgres/lock-wait.ts'
 import type { ProgressKey } from '#adapters/postgres/progress.ts'
 import {
   eachTopicPartition,
@@ -23,13 +25,15 @@ export type Effect = {
 /** Who applies the records of a topic. */
 export type TopicConsumer = {
   readonly consumer: string
-  apply(key: ProgressKey, records: readonly DeliveredRecord[]): Promise<ApplyOutcome<Effect>>
+  apply(key: ProgressKey, records: readonly DeliveredRecord[], wait: LockWait): Promise<ApplyOutcome<Effect>>
 }
 
 /** What the function works with. */
 export type ApplyLatestStateOptions = {
   /** By topic: a record of any other topic is refused. */
   readonly consumers: ReadonlyMap<string, TopicConsumer>
+  /** Asked which session has a lock that a topic partition waits for: not the pool that applies, all of which may wait. */
+  readonly asking?: pg.Pool
   /** Has pending tables captured at once instead of at the next schedule, and the rows of tables read again. */
   readonly requestCapture: (payload: { readonly resync: readonly string[] }) => Promise<void>
   /** Milliseconds since 1970. */
@@ -50,7 +54,7 @@ type Summary = {
 /**
  * Applies an event's records, each topic partition in a transaction of its own and all at once. A topic partition that is
  * stopped or fails is reported as failed: the mapping delivers it again, and the others go on. What is applied already is
- * skipped when it is delivered again. A topic partition without records is one in which something waits to be done: what
+ * skipped when it is delivered again. One that waits for a lock is tried once more after the others. A topic partition without records is one in which something waits to be done: what
  * was kept and is to be applied again.
  */
 export function makeApplyLatestState(
@@ -65,7 +69,7 @@ export function makeApplyLatestState(
       awaitsCapture: false,
       resyncs: new Set(),
     }
-    const failed = await eachTopicPartition(event, (records, of) => applyOne(options, of, records, summary))
+    const failed = await applyAll(options, event, summary)
     for (const { name, reason } of failed) options.print(`${name} is not applied: ${reason.stack ?? reason.message}`)
     options.print(metricsLine('latest-state', options.now(), describeMetrics(summary, failed.length)))
     const resync = [...summary.resyncs]
@@ -74,16 +78,31 @@ export function makeApplyLatestState(
   }
 }
 
+/** How long a topic partition waits for a lock while others may need its connection, and once they are applied. */
+const firstWait: LockWait = { milliseconds: 1_000 }
+const lastWait: LockWait = { milliseconds: 5_000 }
+
+/** Connections are fewer than topic partitions: who waits for a lock is tried last, so that it keeps none from the others. */
+async function applyAll(options: ApplyLatestStateOptions, event: MSKEvent, summary: Summary) {
+  const [first, last] = [firstWait, { ...lastWait, asking: options.asking }]
+  const failed = await eachTopicPartition(event, (records, of) => applyOne(options, of, records, summary, first))
+  const [waiting, others] = [true, false].map((is) => failed.filter(({ reason }) => isLockTimeout(reason) === is))
+  const names = waiting!.map(({ name }) => name)
+  const still = await eachTopicPartition(event, (records, of) => applyOne(options, of, records, summary, last), names)
+  return [...others!, ...still]
+}
+
 async function applyOne(
   options: ApplyLatestStateOptions,
   { topic, topicPartition }: TopicPartition,
   records: MSKEvent['records'][string],
   summary: Summary,
+  wait: LockWait,
 ) {
   const consumer = options.consumers.get(topic)
   if (consumer === undefined) throw new Error(`the function got a record of topic ${topic}, which it does not consume`)
   const key = { consumer: consumer.consumer, topic, topicPartition }
-  const outcome = await consumer.apply(key, records.map(decodeDelivered))
+  const outcome = await consumer.apply(key, records.map(decodeDelivered), wait)
   switch (outcome.kind) {
     case 'stopped':
       throw new Error(`${topic}-${topicPartition} is stopped at offset ${outcome.atOffset}: ${outcome.reason}`)

@@ -21,7 +21,7 @@ $$;
 -- A frozen function must not hold its progress row for ever: the server ends it.
 alter role tidemark_apply set idle_in_transaction_session_timeout = '60s';
 alter role tidemark_apply set statement_timeout = '5min';
-alter role tidemark_apply set lock_timeout = '2min';
+alter role tidemark_apply set lock_timeout = '10s';
 do $$
 begin
   -- Since Postgres 17; the database's would end each large delivery again and again.

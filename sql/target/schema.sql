@@ -2,7 +2,7 @@
 
 role tidemark_apply login
   set idle_in_transaction_session_timeout=60s
-  set lock_timeout=2min
+  set lock_timeout=10s
   set statement_timeout=5min
   set transaction_timeout=0
 
