@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
+import { topicPartitionsToRetry } from '#adapters/postgres/quarantine.ts'
 import { callFunction } from './invoke/function-call.ts'
 import { describeKept, describeRecord } from './quarantine/kept-listing.ts'
-import { groupKept, listKept, readKept, topicPartitionsToRetry } from './quarantine/kept-records.ts'
+import { groupKept, listKept, readKept } from './quarantine/kept-records.ts'
 import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run quarantine -- list [<which>] [--limit N]
@@ -102,9 +103,9 @@ async function discard(client: pg.Client, which: string, { json }: Values): Prom
 }
 
 /** How long what is applied again may take. */
-const patienceMs = 60_000
+const patienceMs = 90_000
 
-/** A delivery without records has the function apply what waits; without a stack the next delivery or beacon does. */
+/** An event without records has the function apply what waits; without a stack its schedule does, within a minute. */
 async function retry(
   client: pg.Client,
   which: string,
@@ -116,9 +117,9 @@ async function retry(
   const deadline = Date.now() + patienceMs
   for (;;) {
     const waiting = await topicPartitionsToRetry(client)
-    if (waiting.length === 0 || endpoint === undefined || Date.now() > deadline) break
-    const event = JSON.stringify({ records: Object.fromEntries(waiting.map((name) => [name, []])) })
-    await callFunction(endpoint, { name: 'apply-latest-state', event, async: false })
+    if (waiting.length === 0 || Date.now() > deadline) break
+    if (endpoint !== undefined)
+      await callFunction(endpoint, { name: 'apply-latest-state', event: '{"records":{}}', async: false })
     await pause(200)
   }
   const left = (await listKept(client, which, retried)).length

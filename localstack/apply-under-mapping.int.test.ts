@@ -43,6 +43,7 @@ test.each([1, 2] as const)(
     )
     const apply = makeApplyLatestState({
       consumers: new Map([[topic.name, { consumer: 'tidemark-latest-state', ...makeLatestState(target.pool) }]]),
+      waiting: async () => [],
       requestCapture: async () => undefined,
       now: Date.now,
       print: () => undefined,
@@ -86,6 +87,7 @@ test('a topic partition that is stopped holds no other, whose records go on', as
     values ('tidemark-latest-state', '${topic.name}', 0, 3, 'another record')`)
   const apply = makeApplyLatestState({
     consumers: new Map([[topic.name, { consumer: 'tidemark-latest-state', ...makeLatestState(target.pool) }]]),
+    waiting: async () => [],
     requestCapture: async () => undefined,
     now: Date.now,
     print: () => undefined,

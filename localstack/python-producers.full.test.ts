@@ -79,6 +79,7 @@ const distinct = (values: readonly unknown[]): string[] =>
 function startApplying(): void {
   const apply = makeApplyLatestState({
     consumers: new Map([[topic.name, { consumer: 'tidemark-user-state', ...makeUserState(target.pool) }]]),
+    waiting: async () => [],
     requestCapture: async () => undefined,
     now: Date.now,
     print: () => undefined,

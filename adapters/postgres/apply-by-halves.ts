@@ -59,9 +59,7 @@ async function applyAlone<R, Effect>(
   try {
     return await halving.apply(records)
   } catch (error) {
-    // A limit of time says nothing of a single record: the server is slow, or somebody holds what it needs.
-    const isItsOwn = mayBeOfRecords(error) && error.message === message && sqlState(error) !== cancelled
-    if (!isItsOwn) throw error
+    if (!isOfOneRecord(error) || error.message !== message) throw error
     return halving.setAside(records[0]!, error)
   }
 }
@@ -85,6 +83,11 @@ const notOfRecords = /^(F0|XX001|XX002)/
 
 /** A statement that was cancelled at its time limit may have had too many records. */
 const cancelled = '57014'
+
+/** Whether an error that one record was applied with is that record's. */
+export const isOfOneRecord = (error: unknown): error is Error =>
+  // A limit of time says nothing of a single record: the server is slow, or somebody holds what it needs.
+  mayBeOfRecords(error) && sqlState(error) !== cancelled
 
 function mayBeOfRecords(error: unknown): error is Error {
   if (!(error instanceof Error) || isTransient(error) || isLockTimeout(error)) return false

@@ -127,6 +127,7 @@ async function applyOnce<R extends RecordIdentity, Effect>(
     const { effect, committedAtMs, beacon } = await work(client, fresh, progress)
     const last = fresh.at(-1)
     if (last === undefined) {
+      if (progress.stopped) await clearStopBefore(client, key, progress.nextOffset)
       await client.query('commit')
       return { kind: 'applied', duplicates: 0, effect }
     }

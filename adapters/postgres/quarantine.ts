@@ -53,9 +53,15 @@ export async function keepInQuarantine(
 }
 
 /** A record that was kept, without the bytes that its texts do not hold. */
-type RetriedRecord = Pick<RecordToKeep, 'offset' | 'key' | 'value' | 'bytes'>
+export type RetriedRecord = Pick<RecordToKeep, 'offset' | 'key' | 'value' | 'headers' | 'bytes'>
 
-/** Takes the records out of quarantine that somebody said to apply again; those that cannot be are to be kept again. */
+/** Records that are taken out of quarantine at once, at most. */
+export const retriedAtOnce = 1_000
+
+/**
+ * Takes records out of quarantine that somebody said to apply again, the first `retriedAtOnce` of them. Those that cannot be
+ * applied are to be kept again.
+ */
 export async function takeRetried(client: pg.PoolClient, key: ProgressKey): Promise<RetriedRecord[]> {
   const { rows } = await client.query<{
     record_offset: string
@@ -63,20 +69,43 @@ export async function takeRetried(client: pg.PoolClient, key: ProgressKey): Prom
     record_value: string | null
     key_bytes: Buffer | null
     value_bytes: Buffer | null
+    record_headers: KeyHeaders | null
   }>(
     `delete from tidemark.quarantine
      where topic = $1
        and topic_partition = $2
-       and retry_at is not null
-     returning record_offset, record_key, record_value, key_bytes, value_bytes`,
-    [key.topic, key.topicPartition],
+       and record_offset in (
+         select record_offset
+         from tidemark.quarantine
+         where topic = $1
+           and topic_partition = $2
+           and retry_at is not null
+         order by record_offset
+         limit $3
+       )
+     returning record_offset, record_key, record_value, key_bytes, value_bytes, record_headers`,
+    [key.topic, key.topicPartition, retriedAtOnce],
   )
   return rows.map((row) => ({
     offset: Number(row.record_offset),
     key: row.key_bytes?.toString('utf8') ?? row.record_key ?? undefined,
     value: row.value_bytes?.toString('utf8') ?? row.record_value ?? undefined,
+    headers: row.record_headers ?? undefined,
     bytes: () => ({ key: row.key_bytes ?? undefined, value: row.value_bytes ?? undefined }),
   }))
+}
+
+/** The topic partitions, as `changes-2`, of which something waits to be applied again: somebody said so. */
+export async function topicPartitionsToRetry(client: pg.ClientBase | pg.Pool): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select distinct format('%s-%s', q.topic, q.topic_partition) as name
+     from tidemark.quarantine q
+     left join tidemark.stopped_table s on s.relation = q.relation and s.relation <> 0
+     where q.retry_at is not null
+       or s.accepted_at is not null
+     order by name`,
+  )
+  return rows.map(({ name }) => name)
 }
 
 const storable = (text: string | undefined): string | null => (text === undefined ? null : storableText(text))

@@ -129,6 +129,44 @@ test('a value that is no UTF-8 is quarantined with its bytes, and a replacement 
   expect(rows).toEqual([{ reason: 'the value is not UTF-8', value_bytes: sent[1] }])
 })
 
+test('a kept event that fails again fails no other that is applied again, and is kept with its new reason', async () => {
+  const log = new ChangeLog()
+  for (const id of [1, 2, 3]) log.append('{"id":', undefined, { oldKey: `of ${id}`, newKey: undefined })
+  await makeUserState(target.pool).apply(key(), log.records)
+  // As an older release would have kept them.
+  for (const id of [1, 2, 3]) {
+    await target.pool.query('update tidemark.quarantine set record_value = $1 where record_offset = $2', [
+      event(id, 'insert', 1),
+      id - 1,
+    ])
+  }
+  await target.pool.query('alter table tidemark_rows.user_state add constraint no_two check (id <> 2)')
+  await target.pool.query(`select tidemark.retry('all')`)
+
+  const outcome = await makeUserState(target.pool).apply(key(), [])
+
+  expect(outcome).toMatchObject({ effect: { changes: 2, quarantined: 1 } })
+  expect(await state()).toEqual([1, 3].map((id) => ({ id, name: 'name 1' })))
+  const { rows } = await target.pool.query(
+    'select record_offset::int, reason, record_value, record_headers, retry_at from tidemark.quarantine',
+  )
+  const reason = expect.stringContaining('it cannot be applied: new row for relation "user_state" violates')
+  const kept = { record_offset: 1, record_value: event(2, 'insert', 1), record_headers: { oldKey: 'of 2' } }
+  expect(rows).toEqual([{ ...kept, reason, retry_at: null }])
+})
+
+test('however many events are to be applied again, one delivery does', async () => {
+  await target.pool.query(
+    `insert into tidemark.quarantine (topic, topic_partition, record_offset, record_value, reason, retry_at)
+     select 'user-events', 0, n, json_build_object('id', n, 'op', 'insert', 'event_order', 1), 'a reason', now()
+     from generate_series(1, 2500) n`,
+  )
+
+  expect(await makeUserState(target.pool).apply(key(), [])).toMatchObject({ effect: { changes: 2500, quarantined: 0 } })
+
+  expect(await state()).toHaveLength(2500)
+})
+
 test('row changes are ordered by ts_ms, and by offset where that is equal, in whatever batches they come', async () => {
   const change = (op: string, name: string | null, ts_ms: number, more: object = {}) => {
     const row = { id: 1, name, ...more }

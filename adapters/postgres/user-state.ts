@@ -2,11 +2,11 @@ import { isUtf8 } from 'node:buffer'
 import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { newestUserEvents, type PlacedUserEvent, readUserEvent } from '#core/user-event.ts'
-import { applyDelivery } from './apply-by-halves.ts'
+import { applyDelivery, type Halving, isOfOneRecord } from './apply-by-halves.ts'
 import { type ApplyOutcome, applyInTransaction, applyNothing, type TransactionWork } from './apply-transaction.ts'
 import type { LockWait } from './lock-wait.ts'
 import type { ProgressKey } from './progress.ts'
-import { keepInQuarantine, type RecordToKeep, takeRetried } from './quarantine.ts'
+import { keepInQuarantine, type RecordToKeep, type RetriedRecord, retriedAtOnce, takeRetried } from './quarantine.ts'
 
 /** A record of the topic of user events as it was delivered. */
 export type DeliveredUserEvent = RecordIdentity & {
@@ -30,37 +30,85 @@ export type UserState = {
 /** User state in Postgres. Other producers may use transactions, so offsets may have holes. */
 export function makeUserState(pool: pg.Pool): UserState {
   return {
-    apply: (key, records, wait) => {
+    apply: async (key, records, wait) => {
       const work = applyEvents(key)
-      return applyDelivery(pool, key, records, {
+      const halving: Halving<DeliveredUserEvent, UserStateEffect> = {
         apply: (some) => applyInTransaction(pool, key, 'sparse', some, work, wait),
         applyNothing: () => applyNothing(pool, key, work, wait),
         setAside: (record, error) => applyInTransaction(pool, key, 'sparse', [record], setAside(key, error), wait),
-        merge: (a, b) => ({ changes: a.changes + b.changes, quarantined: a.quarantined + b.quarantined }),
-      })
+        merge: addEffects,
+      }
+      let all = noEffect
+      for (;;) {
+        const outcome = await applyDelivery(pool, key, records, halving)
+        if (records.length > 0 || outcome.kind !== 'applied') return outcome
+        // What is applied again comes in portions.
+        all = addEffects(all, outcome.effect)
+        if (outcome.effect.changes + outcome.effect.quarantined < retriedAtOnce) return { ...outcome, effect: all }
+      }
     },
   }
 }
 
+const noEffect: UserStateEffect = { changes: 0, quarantined: 0 }
+
 const applyEvents =
   (key: ProgressKey): TransactionWork<DeliveredUserEvent, UserStateEffect> =>
   async (client, fresh) => {
-    const records = fresh.length > 0 ? fresh : await takeRetried(client, key)
-    const placed: PlacedUserEvent[] = []
-    const malformed: RecordToKeep[] = []
-    for (const record of records) {
-      const event = isText(record) ? readUserEvent(record.value) : { malformed: 'the value is not UTF-8' }
-      if ('malformed' in event) malformed.push({ ...record, tableName: null, reason: event.malformed })
-      else placed.push({ offset: record.offset, event })
-    }
-    if (placed.length > 0) {
-      await client.query(insertLog, eventValues(key, placed))
-      await client.query(upsertState, eventValues(key, newestUserEvents(placed)))
-    }
-    if (malformed.length > 0) await keepInQuarantine(client, key, malformed)
-    const effect = { changes: placed.length, quarantined: malformed.length }
+    const effect = fresh.length > 0 ? await applyRecords(client, key, fresh) : await applyRetried(client, key)
     return { effect, committedAtMs: null, beacon: undefined }
   }
+
+/** Stores the events and keeps what is none. */
+async function applyRecords(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  records: readonly (RetriedRecord | DeliveredUserEvent)[],
+): Promise<UserStateEffect> {
+  const placed: PlacedUserEvent[] = []
+  const malformed: RecordToKeep[] = []
+  for (const record of records) {
+    const event = isText(record) ? readUserEvent(record.value) : { malformed: 'the value is not UTF-8' }
+    if ('malformed' in event) malformed.push({ ...record, tableName: null, reason: event.malformed })
+    else placed.push({ offset: record.offset, event })
+  }
+  if (placed.length > 0) {
+    await client.query(insertLog, eventValues(key, placed))
+    await client.query(upsertState, eventValues(key, newestUserEvents(placed)))
+  }
+  if (malformed.length > 0) await keepInQuarantine(client, key, malformed)
+  return { changes: placed.length, quarantined: malformed.length }
+}
+
+/**
+ * Applies what was kept and is to be applied again: all of it together or, where that fails, each record by itself. One
+ * that fails again is kept with its new reason.
+ */
+async function applyRetried(client: pg.PoolClient, key: ProgressKey): Promise<UserStateEffect> {
+  const records = await takeRetried(client, key)
+  const together = await undoing(client, () => applyRecords(client, key, records))
+  if (!(together instanceof Error)) return together
+  let effect = noEffect
+  for (const record of records) {
+    const alone = await undoing(client, () => applyRecords(client, key, [record]))
+    effect = addEffects(effect, alone instanceof Error ? await keepFailed(client, key, record, alone) : alone)
+  }
+  return effect
+}
+
+/** Runs work in a part of the transaction. An error that is of its records takes that part back, and is returned. */
+async function undoing<T>(client: pg.PoolClient, work: () => Promise<T>): Promise<T | Error> {
+  await client.query('savepoint part')
+  try {
+    const done = await work()
+    await client.query('release savepoint part')
+    return done
+  } catch (error) {
+    if (!isOfOneRecord(error)) throw error
+    await client.query('rollback to savepoint part')
+    return error
+  }
+}
 
 /** What is no UTF-8 was decoded to the replacement character, and would be stored as another text than was sent. */
 function isText({ value, bytes }: Pick<DeliveredUserEvent, 'value' | 'bytes'>): boolean {
@@ -72,10 +120,24 @@ function isText({ value, bytes }: Pick<DeliveredUserEvent, 'value' | 'bytes'>): 
 const setAside =
   (key: ProgressKey, error: Error): TransactionWork<DeliveredUserEvent, UserStateEffect> =>
   async (client, [record]) => {
-    const reason = `it cannot be applied: ${error.message}`
-    await keepInQuarantine(client, key, [{ ...record!, tableName: null, reason }])
-    return { effect: { changes: 0, quarantined: 1 }, committedAtMs: null, beacon: undefined }
+    const effect = await keepFailed(client, key, record!, error)
+    return { effect, committedAtMs: null, beacon: undefined }
   }
+
+async function keepFailed(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  record: Omit<RecordToKeep, 'tableName' | 'reason'>,
+  { message }: Error,
+): Promise<UserStateEffect> {
+  await keepInQuarantine(client, key, [{ ...record, tableName: null, reason: `it cannot be applied: ${message}` }])
+  return { changes: 0, quarantined: 1 }
+}
+
+const addEffects = (a: UserStateEffect, b: UserStateEffect): UserStateEffect => ({
+  changes: a.changes + b.changes,
+  quarantined: a.quarantined + b.quarantined,
+})
 
 const unnested = `unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::integer[], $9::jsonb[],
   $10::timestamptz[]) as event (record_offset, run, event_order, id, op, name, age, more, ts)`

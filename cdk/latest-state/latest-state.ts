@@ -1,5 +1,7 @@
 import { Duration } from 'aws-cdk-lib'
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch'
+import * as events from 'aws-cdk-lib/aws-events'
+import * as targets from 'aws-cdk-lib/aws-events-targets'
 import { Construct } from 'constructs'
 import type { ApplyLatestStateEnvironment } from '#lambdas/apply-latest-state/environment.ts'
 import type { Capture } from '../capture/capture.ts'
@@ -51,7 +53,24 @@ export class LatestState extends Construct {
     schema.captureTables.grantInvoke(this.apply)
     this.#deliver('Changes', stream.topics.changes, 'tidemark-latest-state', props)
     this.#deliver('UserEvents', stream.topics.userEvents, 'tidemark-user-state', props)
+    this.#applyAgain(schema)
     this.#watch()
+  }
+
+  /** What somebody said to apply again is, also where no record comes. */
+  #applyAgain(schema: Schema): void {
+    const everyMinute = new events.Rule(this, 'EveryMinute', {
+      description: 'Applies what is in quarantine and was said to be applied again',
+      schedule: events.Schedule.rate(Duration.minutes(1)),
+      targets: [
+        new targets.LambdaFunction(this.apply, {
+          event: events.RuleTargetInput.fromObject({ records: {} }),
+          // The next minute is the retry.
+          retryAttempts: 0,
+        }),
+      ],
+    })
+    everyMinute.node.addDependency(schema)
   }
 
   /** Docs/architecture.md, "When something is wrong", says what to do. */

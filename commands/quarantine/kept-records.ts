@@ -71,16 +71,3 @@ export async function readKept(client: pg.ClientBase, place: string): Promise<Wh
   const { keyBytes, valueBytes, ...record } = row
   return { ...record, key: keyBytes ?? record.key, value: valueBytes ?? record.value }
 }
-
-/** The topic partitions, as `changes-2`, of which something waits to be applied again. */
-export async function topicPartitionsToRetry(client: pg.ClientBase): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    `select distinct format('%s-%s', q.topic, q.topic_partition) as name
-     from tidemark.quarantine q
-     left join tidemark.stopped_table s on s.relation = q.relation and s.relation <> 0
-     where q.retry_at is not null
-       or s.accepted_at is not null
-     order by name`,
-  )
-  return rows.map(({ name }) => name)
-}

@@ -1,11 +1,12 @@
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { topicPartitionsToRetry } from '#adapters/postgres/quarantine.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { describeKept, describeRecord } from './kept-listing.ts'
-import { groupKept, listKept, readKept, topicPartitionsToRetry } from './kept-records.ts'
+import { groupKept, listKept, readKept } from './kept-records.ts'
 
 let target: TestDatabase
 let client: pg.Client

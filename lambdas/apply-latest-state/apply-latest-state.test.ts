@@ -44,6 +44,7 @@ function setUp(outcomeOf: (topicPartition: number) => ApplyOutcome<Effect>) {
         },
       ],
     ]),
+    waiting: async () => ['changes-3'],
     requestCapture: async (payload) => {
       captureRequests.push(payload)
     },
@@ -114,6 +115,14 @@ test('a record of a topic that nobody consumes is refused', async () => {
 
   expect(response.batchItemFailures).toEqual([{ itemIdentifier: { partition: 'other-0', offset: 0 } }])
   expect(lines[0]).toContain('topic other')
+})
+
+test('an event without records is for the topic partitions in which something is to be applied again', async () => {
+  const { handler, calls } = setUp(() => applied({}))
+
+  expect(await handler({ ...eventOf(), records: {} })).toEqual({ batchItemFailures: [] })
+
+  expect(calls).toEqual([{ topicPartition: 3, records: [] }])
 })
 
 test('latency from commit to visible is a metric with values and counts', async () => {

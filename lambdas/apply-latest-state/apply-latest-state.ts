@@ -32,6 +32,8 @@ export type TopicConsumer = {
 export type ApplyLatestStateOptions = {
   /** By topic: a record of any other topic is refused. */
   readonly consumers: ReadonlyMap<string, TopicConsumer>
+  /** Topic partitions, as `changes-2`, of which something was kept and is to be applied again. */
+  readonly waiting: () => Promise<readonly string[]>
   /** Asked which session has a lock that a topic partition waits for: not the pool that applies, all of which may wait. */
   readonly asking?: pg.Pool
   /** Has pending tables captured at once instead of at the next schedule, and the rows of tables read again. */
@@ -54,13 +56,14 @@ type Summary = {
 /**
  * Applies an event's records, each topic partition in a transaction of its own and all at once. A topic partition that is
  * stopped or fails is reported as failed: the mapping delivers it again, and the others go on. What is applied already is
- * skipped when it is delivered again. One that waits for a lock is tried once more after the others. A topic partition without records is one in which something waits to be done: what
- * was kept and is to be applied again.
+ * skipped when it is delivered again. One that waits for a lock is tried once more after the others. An event without topic
+ * partitions, as the schedule sends it, is for those in which something was kept and is to be applied again.
  */
 export function makeApplyLatestState(
   options: ApplyLatestStateOptions,
 ): (event: MSKEvent) => Promise<KafkaBatchResponse> {
-  return async (event) => {
+  return async (given) => {
+    const event = Object.keys(given.records ?? {}).length > 0 ? given : await eventOfWaiting(options, given)
     const summary: Summary = {
       changes: 0,
       duplicates: 0,
@@ -76,6 +79,10 @@ export function makeApplyLatestState(
     if (summary.awaitsCapture || resync.length > 0) await options.requestCapture({ resync })
     return reportFailures(event, failed)
   }
+}
+
+async function eventOfWaiting({ waiting }: ApplyLatestStateOptions, event: MSKEvent): Promise<MSKEvent> {
+  return { ...event, records: Object.fromEntries((await waiting()).map((name) => [name, []])) }
 }
 
 /** How long a topic partition waits for a lock while others may need its connection, and once they are applied. */

@@ -2,6 +2,7 @@ import { invokeLater } from '#adapters/aws/invoke-later.ts'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { makePool, type PoolOptions } from '#adapters/postgres/connect.ts'
 import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { topicPartitionsToRetry } from '#adapters/postgres/quarantine.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import { makeApplyLatestState } from './apply-latest-state.ts'
 import { readEnvironment } from './environment.ts'
@@ -19,6 +20,7 @@ export const handler = makeApplyLatestState({
     [environment.CHANGES_TOPIC, { consumer: 'tidemark-latest-state', ...makeLatestState(pool) }],
     [environment.USER_EVENTS_TOPIC, { consumer: 'tidemark-user-state', ...makeUserState(pool) }],
   ]),
+  waiting: () => topicPartitionsToRetry(pool),
   asking,
   requestCapture: invokeLater(environment.CAPTURE_TABLES_FUNCTION),
   now: Date.now,

@@ -28,6 +28,7 @@ beforeEach(async () => {
       ['user-events', { consumer: 'tidemark-user-state', ...makeUserState(pools[0]!) }],
     ]),
     asking: pools[1]!,
+    waiting: async () => [],
     requestCapture: async () => undefined,
     now: Date.now,
     print: () => undefined,

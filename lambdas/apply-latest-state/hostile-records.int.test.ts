@@ -32,6 +32,7 @@ beforeAll(async () => {
       ['changes', { consumer: 'tidemark-latest-state', ...makeLatestState(target.pool) }],
       ['user-events', { consumer: 'tidemark-user-state', ...makeUserState(target.pool) }],
     ]),
+    waiting: async () => [],
     requestCapture: async () => undefined,
     now: Date.now,
     print: () => undefined,
