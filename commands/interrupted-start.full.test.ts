@@ -51,7 +51,7 @@ async function follow(command: ChildProcess, isReached: (line: Line) => boolean)
 const begins =
   (name: string) =>
   ({ step }: Line): boolean =>
-    step !== undefined && step.step.endsWith(name) && step.state === 'starting'
+    step?.step.endsWith(name) === true && step.state === 'starting'
 
 const portsOf = ({
   postgresPort,

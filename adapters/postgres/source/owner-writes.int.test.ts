@@ -184,7 +184,7 @@ test.runIf(postgresMajor() >= 18)(
 
     await expect(run(ddl)).rejects.toMatchObject({
       code: '55P03',
-      message: expect.stringContaining('rows of ride could not be updated or deleted'),
+      message: expect.stringContaining('rows of public.ride could not be updated or deleted'),
     })
     await write()
 
