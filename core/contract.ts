@@ -70,6 +70,11 @@ const contractSchema = v.pipe(
     const places = columns.flatMap((column) => column.key ?? [])
     return areDistinct(places) && (refusal !== null || Math.max(0, ...places) === places.length)
   }, 'the places of its key are not 1, 2, 3 …'),
+  v.check(
+    ({ schema, table, parents }) =>
+      areDistinct([{ schema, table }, ...parents].map((each) => JSON.stringify([each.schema, each.table]))),
+    'it is its own parent, or one is named twice',
+  ),
 )
 
 const areDistinct = (values: readonly unknown[]): boolean => new Set(values).size === values.length

@@ -76,6 +76,41 @@ describe('something in the target that capture did not make', () => {
   })
 })
 
+describe('a parent that a contract names', () => {
+  test('is never something in the target that capture did not make', async () => {
+    await run('create table public.mine (id int); insert into public.mine values (1)')
+    const log = new ChangeLog().contract(ordersContract({ parents: [{ schema: 'public', table: 'mine' }] }))
+
+    await apply(log.contract(ordersContract({ ...other, table: 'others' })).records)
+
+    expect(await stopped()).toMatchObject([
+      {
+        relation: 4711,
+        reason: expect.stringContaining('table public.mine is in the target and was not made by Tidemark'),
+      },
+    ])
+    expect(await rows('select id from public.mine')).toEqual([{ id: 1 }])
+    expect(await rows('select id from public.others')).toEqual([])
+  })
+
+  test('that is captured itself keeps its columns, whatever its heirs have', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: '1.50' }, { lsn: 10 })
+    const heir = { ...other, table: 'heirs', parents: [{ schema: 'public', table: 'orders' }] }
+    await apply(log.contract(ordersContract(heir), { lsn: 11 }).create({ id: 2 }, { lsn: 12, table: 'heirs' }).records)
+
+    expect(await rows('select * from public.orders order by id')).toEqual([
+      { id: '1', name: 'a', amount: '1.50' },
+      { id: '2', name: null, amount: null },
+    ])
+    await apply(log.contract(ordersContract({ ...heir, version: 2, columns: [] }), { lsn: 20 }).records)
+
+    expect(await rows('select * from public.orders order by id')).toEqual([
+      { id: '1', name: 'a', amount: '1.50' },
+      { id: null, name: null, amount: null },
+    ])
+  })
+})
+
 describe('a captured table with the name of what Tidemark shows', () => {
   test('has a view of its own beside the state and the log of user events', async () => {
     const delta = JSON.stringify({ id: 1, name: 'Ann', op: 'insert', event_order: 1 })

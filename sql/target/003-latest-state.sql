@@ -162,6 +162,27 @@ begin
 end
 $$;
 
+-- Raises an error where a table or one of its parents has a name that belongs to us or to Postgres: each would get a view.
+create or replace function tidemark.check_names(contract jsonb) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  named record;
+begin
+  for named in
+    select contract ->> 'schema' as schema, contract ->> 'table' as table, 'a latest-state table' as part
+    union all
+    select p ->> 'schema', p ->> 'table', 'the parent of a latest-state table'
+    from jsonb_array_elements(contract -> 'parents') p
+  loop
+    if named.schema in ('tidemark', 'tidemark_rows', 'information_schema') or starts_with(named.schema, 'pg_') then
+      raise exception '%.% cannot be %: the name of its schema is reserved', named.schema, named.table, named.part;
+    end if;
+  end loop;
+end
+$$;
+
 -- Makes what a contract needs: the table of its generation, its columns, the view. A generation after the first is shown
 -- when it is complete. Older versions and repetitions change nothing.
 create or replace function tidemark.shape_latest_state(of_epoch integer, contract jsonb) returns void
@@ -180,10 +201,7 @@ begin
   if (before.epoch, before.version) >= (of_epoch, of_version) then
     return;
   end if;
-  if contract ->> 'schema' in ('tidemark', 'tidemark_rows', 'pg_catalog', 'information_schema', 'pg_toast') then
-    raise exception '%.% cannot be a latest-state table: the name of its schema is reserved',
-      contract ->> 'schema', contract ->> 'table';
-  end if;
+  perform tidemark.check_names(contract);
   perform tidemark.check_expressions(contract);
   insert into tidemark.table_marker as m (relation, schema_name, table_name, epoch, version)
   values (of_relation, contract ->> 'schema', contract ->> 'table', of_epoch, of_version)

@@ -116,7 +116,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   only_member bigint;
-  names text;
 begin
   select min(m.relation) into only_member
   from tidemark.members(of_schema, of_table) m
@@ -124,29 +123,43 @@ begin
   if only_member is not null then
     return tidemark.own_query(only_member);
   end if;
-  -- While DDL on a partitioned table goes through its leaves: the columns that all of them have, as text where their
-  -- types differ.
-  with named as (
-    select m.relation, m.own, c ->> 'name' as name, c ->> 'carried' as type, n
-    from tidemark.members(of_schema, of_table) m
-    cross join jsonb_array_elements(m.contract -> 'columns') with ordinality as listed (c, n)
-  ),
-  shared as (
-    select n.name, count(distinct n.type) = 1 as alike
-    from named n
-    group by n.name
-    having count(*) = (select count(*) from tidemark.members(of_schema, of_table))
-  )
-  select string_agg(case when s.alike then format('%I', s.name) else format('%1$I::text as %1$I', s.name) end, ', '
-    order by first.n)
-  into names
-  from named first
-  join shared s using (name)
-  where first.relation = (select m.relation from tidemark.members(of_schema, of_table) m order by m.own desc, m.relation limit 1);
+  -- A parent with rows of its own has its own columns, and what a heir lacks is null: no other contract takes one away.
+  -- Without, while DDL on a partitioned table goes through its leaves, the columns that all of them have. Text where types
+  -- differ.
   return (
-    select string_agg(format('select %s from (%s) as m%s', names, tidemark.own_query(m.relation), m.relation), ' union all '
-      order by m.own desc, m.relation)
-    from tidemark.members(of_schema, of_table) m
+    with member as (
+      select *
+      from tidemark.members(of_schema, of_table)
+    ),
+    named as (
+      select m.relation, m.own, c ->> 'name' as name, c ->> 'carried' as type, n
+      from member m
+      cross join jsonb_array_elements(m.contract -> 'columns') with ordinality as listed (c, n)
+    ),
+    shared as (
+      select n.name, count(distinct n.type) = 1 as alike
+      from named n
+      group by n.name
+      having bool_or(n.own) or count(*) = (select count(*) from member)
+    ),
+    shown as (
+      select s.name, s.alike, first.n
+      from named first
+      join shared s using (name)
+      where first.relation = (select m.relation from member m order by m.own desc, m.relation limit 1)
+    ),
+    selected as (
+      select m.relation, m.own,
+        string_agg(format(case when n.name is null then 'null as %1$I' when s.alike then '%1$I' else '%1$I::text as %1$I' end,
+          s.name), ', ' order by s.n) as names
+      from member m
+      left join shown s on true
+      left join named n on n.relation = m.relation and n.name = s.name
+      group by m.relation, m.own
+    )
+    select string_agg(format('select %s from (%s) as m%s', s.names, tidemark.own_query(s.relation), s.relation), ' union all '
+      order by s.own desc, s.relation)
+    from selected s
   );
 end
 $$;

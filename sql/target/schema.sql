@@ -666,6 +666,28 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.check_names(contract jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  named record;
+begin
+  for named in
+    select contract ->> 'schema' as schema, contract ->> 'table' as table, 'a latest-state table' as part
+    union all
+    select p ->> 'schema', p ->> 'table', 'the parent of a latest-state table'
+    from jsonb_array_elements(contract -> 'parents') p
+  loop
+    if named.schema in ('tidemark', 'tidemark_rows', 'information_schema') or starts_with(named.schema, 'pg_') then
+      raise exception '%.% cannot be %: the name of its schema is reserved', named.schema, named.table, named.part;
+    end if;
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.confirmed_everywhere()
  RETURNS TABLE(epoch integer, lsn bigint)
  LANGUAGE sql
@@ -1960,10 +1982,7 @@ begin
   if (before.epoch, before.version) >= (of_epoch, of_version) then
     return;
   end if;
-  if contract ->> 'schema' in ('tidemark', 'tidemark_rows', 'pg_catalog', 'information_schema', 'pg_toast') then
-    raise exception '%.% cannot be a latest-state table: the name of its schema is reserved',
-      contract ->> 'schema', contract ->> 'table';
-  end if;
+  perform tidemark.check_names(contract);
   perform tidemark.check_expressions(contract);
   insert into tidemark.table_marker as m (relation, schema_name, table_name, epoch, version)
   values (of_relation, contract ->> 'schema', contract ->> 'table', of_epoch, of_version)
@@ -2143,7 +2162,6 @@ CREATE OR REPLACE FUNCTION tidemark.view_query(of_schema text, of_table text)
 AS $function$
 declare
   only_member bigint;
-  names text;
 begin
   select min(m.relation) into only_member
   from tidemark.members(of_schema, of_table) m
@@ -2151,29 +2169,43 @@ begin
   if only_member is not null then
     return tidemark.own_query(only_member);
   end if;
-  -- While DDL on a partitioned table goes through its leaves: the columns that all of them have, as text where their
-  -- types differ.
-  with named as (
-    select m.relation, m.own, c ->> 'name' as name, c ->> 'carried' as type, n
-    from tidemark.members(of_schema, of_table) m
-    cross join jsonb_array_elements(m.contract -> 'columns') with ordinality as listed (c, n)
-  ),
-  shared as (
-    select n.name, count(distinct n.type) = 1 as alike
-    from named n
-    group by n.name
-    having count(*) = (select count(*) from tidemark.members(of_schema, of_table))
-  )
-  select string_agg(case when s.alike then format('%I', s.name) else format('%1$I::text as %1$I', s.name) end, ', '
-    order by first.n)
-  into names
-  from named first
-  join shared s using (name)
-  where first.relation = (select m.relation from tidemark.members(of_schema, of_table) m order by m.own desc, m.relation limit 1);
+  -- A parent with rows of its own has its own columns, and what a heir lacks is null: no other contract takes one away.
+  -- Without, while DDL on a partitioned table goes through its leaves, the columns that all of them have. Text where types
+  -- differ.
   return (
-    select string_agg(format('select %s from (%s) as m%s', names, tidemark.own_query(m.relation), m.relation), ' union all '
-      order by m.own desc, m.relation)
-    from tidemark.members(of_schema, of_table) m
+    with member as (
+      select *
+      from tidemark.members(of_schema, of_table)
+    ),
+    named as (
+      select m.relation, m.own, c ->> 'name' as name, c ->> 'carried' as type, n
+      from member m
+      cross join jsonb_array_elements(m.contract -> 'columns') with ordinality as listed (c, n)
+    ),
+    shared as (
+      select n.name, count(distinct n.type) = 1 as alike
+      from named n
+      group by n.name
+      having bool_or(n.own) or count(*) = (select count(*) from member)
+    ),
+    shown as (
+      select s.name, s.alike, first.n
+      from named first
+      join shared s using (name)
+      where first.relation = (select m.relation from member m order by m.own desc, m.relation limit 1)
+    ),
+    selected as (
+      select m.relation, m.own,
+        string_agg(format(case when n.name is null then 'null as %1$I' when s.alike then '%1$I' else '%1$I::text as %1$I' end,
+          s.name), ', ' order by s.n) as names
+      from member m
+      left join shown s on true
+      left join named n on n.relation = m.relation and n.name = s.name
+      group by m.relation, m.own
+    )
+    select string_agg(format('select %s from (%s) as m%s', s.names, tidemark.own_query(s.relation), s.relation), ' union all '
+      order by s.own desc, s.relation)
+    from selected s
   );
 end
 $function$
