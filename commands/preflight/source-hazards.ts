@@ -26,8 +26,9 @@ export function judgeTransactions(facts: SourceFacts, oldSeconds: number): Findi
           `the initial load waits for ${old.map(({ gid, seconds }) => `${gid}, ${seconds} s old`).join(', and ')}`,
           old
             .map(({ gid, database }) => {
-              const name = escapeLiteral(gid)
-              return `commit prepared ${name}; -- or rollback prepared ${name}; in the database ${database}`
+              // Which of the two is for its owner to say. A comment ends with its line.
+              const name = escapeLiteral(gid).replaceAll(/[\r\n]/g, ' ')
+              return `-- in ${database}, either commit prepared ${name}; or rollback prepared ${name};`
             })
             .join('\n'),
         ),

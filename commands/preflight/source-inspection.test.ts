@@ -98,8 +98,8 @@ test.each<[Partial<SourceFacts>, string, string, string | RegExp]>([
     'problem',
     'prepared transactions',
     [
-      `commit prepared 'pay-1'; -- or rollback prepared 'pay-1'; in the database shop`,
-      `commit prepared 'o''ld'; -- or rollback prepared 'o''ld'; in the database other`,
+      `-- in shop, either commit prepared 'pay-1'; or rollback prepared 'pay-1';`,
+      `-- in other, either commit prepared 'o''ld'; or rollback prepared 'o''ld';`,
     ].join('\n'),
   ],
   [

@@ -1,4 +1,22 @@
--- Why a table cannot be captured, and the SQL that changes it; no row means that it can be. What each type needs is
+-- What to do about a generated column that the target could not compute. To drop the expression is for its owner to decide,
+-- and Postgres 18 does not do it for a virtual column.
+create or replace function tidemark.advice_on_generated(relation oid, attribute smallint, kind "char") returns text
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('-- add ''%s.%s.%s'' to excludeColumns of the setting captured', n.nspname, c.relname, a.attname)
+    || case when kind = 's' then format('; after alter table %I.%I alter column %I drop expression nothing computes the column, '
+      'and who inserts rows has to', n.nspname, c.relname, a.attname)
+    else '' end
+  from pg_attribute a
+  join pg_class c on c.oid = a.attrelid
+  join pg_namespace n on n.oid = c.relnamespace
+  where a.attrelid = relation
+    and a.attnum = attribute
+$$;
+
+-- Why a table cannot be captured, and the SQL that changes it, or a comment where that would harm somebody else or take
+-- something along; no row means that it can be. What each type needs is
 -- decided by column_type. It reads the catalog only, so that the preflight can create it in pg_temp.
 create or replace function tidemark.table_refusals(relation oid, excluded_columns text[], administrator name)
 returns table (reason text, fix text)
@@ -64,8 +82,18 @@ begin
   ),
   detail (rank, attnum, reason, fix) as (
     select 1, 0, format('its replica identity is %s', case this.relreplident when 'i' then 'an index other than its primary key' else 'nothing' end),
-      format('alter table %s replica identity default', this.name)
+      case
+        when this.relreplident = 'i' and others.publications is not null then format(
+          '-- exclude the table, or let subscribers of %s get rows by their primary key: alter table %s replica identity default',
+          others.publications, this.name)
+        else format('alter table %s replica identity default', this.name)
+      end
     from this
+    cross join lateral (
+      select string_agg(format('%I', p.publication), ', ' order by p.publication) as publications
+      from tidemark.publications_of(relation) p
+      where p.publication <> 'tidemark'
+    ) as others
     where this.relreplident in ('i', 'n')
       and exists (select from key)
       and not exists (
@@ -150,15 +178,16 @@ begin
     union all
     -- Streamed changes lack generated columns before Postgres 18: the target computes them again.
     select 8, a.attnum, format('column %I of its primary key is generated', a.attname),
-      format('alter table %s alter column %I drop expression', this.name, a.attname)
+      format('-- give the table another primary key, or exclude it; after alter table %s alter column %I drop expression '
+        'nothing computes the column, and who inserts rows has to', this.name, a.attname)
     from this
     cross join attribute a
     where a.attgenerated <> ''
       and a.place is not null
     union all
-    select 9, min(a.attnum), format('generated column %I uses %s, which the target does not have', a.attname,
+    select 9, a.attnum, format('generated column %I uses %s, which the target does not have', a.attname,
         string_agg(pg_describe_object(d.refclassid, d.refobjid, 0), ' and ')),
-      format('alter table %s alter column %I drop expression', this.name, a.attname)
+      tidemark.advice_on_generated(this.oid, a.attnum, a.attgenerated)
     from this
     cross join attribute a
     join computed_with d on d.attnum = a.attnum
@@ -177,11 +206,11 @@ begin
         (select t.typnamespace from pg_type t where d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid),
         (select l.collnamespace from pg_collation l where d.refclassid = 'pg_collation'::regclass and l.oid = d.refobjid)
       ) <> 'pg_catalog'::regnamespace
-    group by this.name, a.attname
+    group by this.oid, a.attname, a.attnum, a.attgenerated
     union all
     select 10, a.attnum, format('generated column %I is computed from column %I, which %s', a.attname, u.attname,
         case when u.excluded then 'is excluded' else 'the target stores as ' || u.carried end),
-      format('alter table %s alter column %I drop expression', this.name, a.attname)
+      tidemark.advice_on_generated(this.oid, a.attnum, a.attgenerated)
     from this
     cross join attribute a
     join computed_with d on d.attnum = a.attnum
@@ -214,7 +243,14 @@ begin
     where a.place is not null
     union all
     select 13, o.attnum, format('its owner could not update or delete its rows: %s, and %s', coalesce(n.need, 'its replica identity is full'), o.obstacle),
-      case when n.need is null then format('alter table %s replica identity default', this.name) else o.fix end
+      case
+        when n.need is null then format('alter table %s replica identity default', this.name)
+        else coalesce(o.fix, format('-- %s, or exclude the table; %s',
+          case
+            when exists (select from key) then 'exclude the columns of these types with excludeColumns of the setting captured'
+            else 'add a primary key'
+          end, o.price))
+      end
     from this
     cross join lateral tidemark.obstacles_to_images(relation) o
     cross join lateral tidemark.need_of_images(relation, excluded_columns) n (need)
@@ -233,7 +269,8 @@ begin
     from this
     where this.nspname ~ '["\\()[\]{}*+?|^]'
   )
-  select reasons.reason, reasons.fix
+  -- A comment ends with its line, whatever a name or an expression in it holds.
+  select reasons.reason, case when reasons.fix like '--%' then regexp_replace(reasons.fix, '[\r\n]+', ' ', 'g') else reasons.fix end
   from (
     select 0 as rank, 0 as attnum, kind.reason, kind.fix
     from kind

@@ -114,7 +114,10 @@ select t.schema_name, t.table_name,
     when t.state = 'awaiting writers' and t.awaited <> '{}' then coalesce(
       -- A prepared transaction has no session.
       (
-        select string_agg(format('commit prepared %L; -- or rollback prepared %1$L;', p.gid), E'\n' order by p.prepared)
+        select string_agg(
+          -- Which of the two is for its owner to say. A comment ends with its line.
+          translate(format('-- either commit prepared %L; or rollback prepared %1$L;', p.gid), E'\r\n', '  '), E'\n' order by p.prepared
+        )
         from pg_locks l
         join pg_prepared_xacts p on p.transaction = l.transactionid
         where l.virtualtransaction = any (t.awaited)

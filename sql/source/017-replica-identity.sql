@@ -83,9 +83,10 @@ end
 $$;
 
 -- What keeps a table whose replica identity is full from being updated and deleted from, by the column it is about: a
--- publication of some columns only and, since Postgres 18, generated columns that a publication leaves out.
+-- publication of some columns only and, since Postgres 18, generated columns that a publication leaves out. `fix` takes it
+-- away; where that is not ours to decide it is null, and `price` says what it would take.
 create or replace function tidemark.obstacles_to_images(relation oid)
-returns table (attnum int2, obstacle text, fix text)
+returns table (attnum int2, obstacle text, fix text, price text)
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -93,8 +94,10 @@ as $$
 begin
   return query
   select a.attnum, format('no publication can have its virtual generated column %I', a.attname),
+    null,
     format(
-      'alter table %s drop column %I, add column %I %s%s generated always as (%s) stored%s',
+      'to make it a stored column is to drop it, with its checks, indexes, comments, rights and what else depends on it, and to '
+      'add it: alter table %s drop column %I, add column %I %s%s generated always as (%s) stored%s',
       relation::regclass, a.attname, a.attname, format_type(a.atttypid, a.atttypmod),
       case when a.attcollation <> t.typcollation then ' collate ' || a.attcollation::regcollation end,
       pg_get_expr(d.adbin, d.adrelid), case when a.attnotnull then ' not null' end
@@ -106,7 +109,8 @@ begin
     and a.attgenerated = 'v'
   union all
   select g.attnum, format('publication %I leaves out its generated column %I', p.publication, g.attname),
-    format('alter publication %I set (publish_generated_columns = stored)', p.publication)
+    case when p.publication = 'tidemark' then 'alter publication tidemark set (publish_generated_columns = stored)' end,
+    format('to publish the column there changes what the subscribers of %I get', p.publication)
   from tidemark.publications_of(relation) p
   cross join lateral (
     select a.attnum, a.attname
@@ -119,12 +123,8 @@ begin
   where p.generated_columns <> 's'
   union all
   select 0::int2, format('publication %I has some of its columns only', p.publication),
-    case
-      when p.condition is null then format(
-        'alter publication %I drop table only %s; alter publication %1$I add table only %2$s', p.publication, p.listed::regclass
-      )
-      else format('-- give publication %I all columns of %s', p.publication, p.listed::regclass)
-    end
+    null,
+    format('to publish all columns of %s there changes what the subscribers of %I get', p.listed::regclass, p.publication)
   from tidemark.publications_of(relation) p
   where p.only_columns is not null
     and p.publication <> 'tidemark';

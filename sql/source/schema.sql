@@ -113,7 +113,8 @@ view tidemark.uncaptured as
             END), t.last_error)
         END AS why,
         CASE
-            WHEN ((t.state = 'awaiting writers'::text) AND (t.awaited <> '{}'::text[])) THEN COALESCE(( SELECT string_agg(format('commit prepared %L; -- or rollback prepared %1$L;'::text, p.gid), '
+            WHEN ((t.state = 'awaiting writers'::text) AND (t.awaited <> '{}'::text[])) THEN COALESCE(( SELECT string_agg(translate(format('-- either commit prepared %L; or rollback prepared %1$L;'::text, p.gid), '
+'::text, '  '::text), '
 '::text ORDER BY p.prepared) AS string_agg
                FROM (pg_locks l
                  JOIN pg_prepared_xacts p ON ((p.transaction = l.transactionid)))
@@ -136,6 +137,24 @@ UNION ALL
           ORDER BY contract_failure.relation, contract_failure.failed_at DESC) f
      LEFT JOIN pg_class c ON ((c.oid = (f.relation)::oid)))
      LEFT JOIN pg_namespace n ON ((n.oid = c.relnamespace)));
+
+CREATE OR REPLACE FUNCTION tidemark.advice_on_generated(relation oid, attribute smallint, kind "char")
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select format('-- add ''%s.%s.%s'' to excludeColumns of the setting captured', n.nspname, c.relname, a.attname)
+    || case when kind = 's' then format('; after alter table %I.%I alter column %I drop expression nothing computes the column, '
+      'and who inserts rows has to', n.nspname, c.relname, a.attname)
+    else '' end
+  from pg_attribute a
+  join pg_class c on c.oid = a.attrelid
+  join pg_namespace n on n.oid = c.relnamespace
+  where a.attrelid = relation
+    and a.attnum = attribute
+$function$
+-- owned by postgres
 
 CREATE OR REPLACE FUNCTION tidemark.ancestors(relation oid)
  RETURNS TABLE(ancestor oid, schema_name text, table_name text)
@@ -1732,7 +1751,7 @@ $function$
 -- owned by postgres
 
 CREATE OR REPLACE FUNCTION tidemark.obstacles_to_images(relation oid)
- RETURNS TABLE(attnum smallint, obstacle text, fix text)
+ RETURNS TABLE(attnum smallint, obstacle text, fix text, price text)
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1741,8 +1760,10 @@ AS $function$
 begin
   return query
   select a.attnum, format('no publication can have its virtual generated column %I', a.attname),
+    null,
     format(
-      'alter table %s drop column %I, add column %I %s%s generated always as (%s) stored%s',
+      'to make it a stored column is to drop it, with its checks, indexes, comments, rights and what else depends on it, and to '
+      'add it: alter table %s drop column %I, add column %I %s%s generated always as (%s) stored%s',
       relation::regclass, a.attname, a.attname, format_type(a.atttypid, a.atttypmod),
       case when a.attcollation <> t.typcollation then ' collate ' || a.attcollation::regcollation end,
       pg_get_expr(d.adbin, d.adrelid), case when a.attnotnull then ' not null' end
@@ -1754,7 +1775,8 @@ begin
     and a.attgenerated = 'v'
   union all
   select g.attnum, format('publication %I leaves out its generated column %I', p.publication, g.attname),
-    format('alter publication %I set (publish_generated_columns = stored)', p.publication)
+    case when p.publication = 'tidemark' then 'alter publication tidemark set (publish_generated_columns = stored)' end,
+    format('to publish the column there changes what the subscribers of %I get', p.publication)
   from tidemark.publications_of(relation) p
   cross join lateral (
     select a.attnum, a.attname
@@ -1767,12 +1789,8 @@ begin
   where p.generated_columns <> 's'
   union all
   select 0::int2, format('publication %I has some of its columns only', p.publication),
-    case
-      when p.condition is null then format(
-        'alter publication %I drop table only %s; alter publication %1$I add table only %2$s', p.publication, p.listed::regclass
-      )
-      else format('-- give publication %I all columns of %s', p.publication, p.listed::regclass)
-    end
+    null,
+    format('to publish all columns of %s there changes what the subscribers of %I get', p.listed::regclass, p.publication)
   from tidemark.publications_of(relation) p
   where p.only_columns is not null
     and p.publication <> 'tidemark';
@@ -2411,8 +2429,18 @@ begin
   ),
   detail (rank, attnum, reason, fix) as (
     select 1, 0, format('its replica identity is %s', case this.relreplident when 'i' then 'an index other than its primary key' else 'nothing' end),
-      format('alter table %s replica identity default', this.name)
+      case
+        when this.relreplident = 'i' and others.publications is not null then format(
+          '-- exclude the table, or let subscribers of %s get rows by their primary key: alter table %s replica identity default',
+          others.publications, this.name)
+        else format('alter table %s replica identity default', this.name)
+      end
     from this
+    cross join lateral (
+      select string_agg(format('%I', p.publication), ', ' order by p.publication) as publications
+      from tidemark.publications_of(relation) p
+      where p.publication <> 'tidemark'
+    ) as others
     where this.relreplident in ('i', 'n')
       and exists (select from key)
       and not exists (
@@ -2497,15 +2525,16 @@ begin
     union all
     -- Streamed changes lack generated columns before Postgres 18: the target computes them again.
     select 8, a.attnum, format('column %I of its primary key is generated', a.attname),
-      format('alter table %s alter column %I drop expression', this.name, a.attname)
+      format('-- give the table another primary key, or exclude it; after alter table %s alter column %I drop expression '
+        'nothing computes the column, and who inserts rows has to', this.name, a.attname)
     from this
     cross join attribute a
     where a.attgenerated <> ''
       and a.place is not null
     union all
-    select 9, min(a.attnum), format('generated column %I uses %s, which the target does not have', a.attname,
+    select 9, a.attnum, format('generated column %I uses %s, which the target does not have', a.attname,
         string_agg(pg_describe_object(d.refclassid, d.refobjid, 0), ' and ')),
-      format('alter table %s alter column %I drop expression', this.name, a.attname)
+      tidemark.advice_on_generated(this.oid, a.attnum, a.attgenerated)
     from this
     cross join attribute a
     join computed_with d on d.attnum = a.attnum
@@ -2524,11 +2553,11 @@ begin
         (select t.typnamespace from pg_type t where d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid),
         (select l.collnamespace from pg_collation l where d.refclassid = 'pg_collation'::regclass and l.oid = d.refobjid)
       ) <> 'pg_catalog'::regnamespace
-    group by this.name, a.attname
+    group by this.oid, a.attname, a.attnum, a.attgenerated
     union all
     select 10, a.attnum, format('generated column %I is computed from column %I, which %s', a.attname, u.attname,
         case when u.excluded then 'is excluded' else 'the target stores as ' || u.carried end),
-      format('alter table %s alter column %I drop expression', this.name, a.attname)
+      tidemark.advice_on_generated(this.oid, a.attnum, a.attgenerated)
     from this
     cross join attribute a
     join computed_with d on d.attnum = a.attnum
@@ -2561,7 +2590,14 @@ begin
     where a.place is not null
     union all
     select 13, o.attnum, format('its owner could not update or delete its rows: %s, and %s', coalesce(n.need, 'its replica identity is full'), o.obstacle),
-      case when n.need is null then format('alter table %s replica identity default', this.name) else o.fix end
+      case
+        when n.need is null then format('alter table %s replica identity default', this.name)
+        else coalesce(o.fix, format('-- %s, or exclude the table; %s',
+          case
+            when exists (select from key) then 'exclude the columns of these types with excludeColumns of the setting captured'
+            else 'add a primary key'
+          end, o.price))
+      end
     from this
     cross join lateral tidemark.obstacles_to_images(relation) o
     cross join lateral tidemark.need_of_images(relation, excluded_columns) n (need)
@@ -2580,7 +2616,8 @@ begin
     from this
     where this.nspname ~ '["\\()[\]{}*+?|^]'
   )
-  select reasons.reason, reasons.fix
+  -- A comment ends with its line, whatever a name or an expression in it holds.
+  select reasons.reason, case when reasons.fix like '--%' then regexp_replace(reasons.fix, '[\r\n]+', ' ', 'g') else reasons.fix end
   from (
     select 0 as rank, 0 as attnum, kind.reason, kind.fix
     from kind

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { postgresMajor } from '#test-support/database.ts'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 
 let source: SourceDatabase
@@ -16,6 +17,9 @@ afterAll(async () => {
   await source.pool.query('drop role refusals_owner')
   await source.drop()
 })
+
+/** Of advice that is a comment, since the statement in it takes something away, that statement. */
+const statementIn = (fix: string) => /^-- .*?(alter table .*?)( nothing computes|;?$)/.exec(fix)?.[1]
 
 test.each([
   ['create table t (id int primary key); alter table t replica identity nothing', 'its replica identity is nothing'],
@@ -55,9 +59,58 @@ test.each([
 
   expect(rows).toMatchObject([{ state: 'refused', reason }])
   await source.pool.query(rows[0].fix)
+  const inWords = statementIn(rows[0].fix)
+  if (inWords !== undefined) await source.pool.query(inWords)
   await source.pool.query('select tidemark.catch_up()')
   const fixed = await source.pool.query('select relation, state, reason, fix from tidemark.captured_table')
   expect(fixed.rows).toEqual([{ relation: rows[0].relation, state: 'pending', reason: null, fix: null }])
+})
+
+test('a generated column is not made an ordinary one by pasting the advice', async () => {
+  await source.pool.query(`
+    create function twice(int) returns int immutable language sql return $1 * 2;
+    create table t (id int primary key, double int generated always as (twice(id)) stored)`)
+
+  const { fix } = (await source.state('public.t'))!
+  await source.pool.query(fix!)
+
+  expect(fix).toBe(
+    `-- add 'public.t.double' to excludeColumns of the setting captured; after alter table public.t alter column double ` +
+      'drop expression nothing computes the column, and who inserts rows has to;',
+  )
+  expect((await source.state('public.t'))!.state).toBe('refused')
+  await source.configure({ excludeColumns: ['public.secret.iban', 'public.t.double'] })
+  expect((await source.state('public.t'))!.state).toBe('pending')
+  await source.configure({ excludeColumns: ['public.secret.iban'] })
+})
+
+test.runIf(postgresMajor() >= 18)(
+  'a virtual column, whose expression cannot be dropped, is to be excluded',
+  async () => {
+    await source.pool.query(`
+    create table secret (id int primary key, iban text, bank text generated always as (left(iban, 4)))`)
+
+    expect(await source.state('public.secret')).toMatchObject({
+      reason: 'generated column bank is computed from column iban, which is excluded',
+      fix: `-- add 'public.secret.bank' to excludeColumns of the setting captured;`,
+    })
+  },
+)
+
+test('the replica identity that subscribers of another publication rely on is not changed by pasting the advice', async () => {
+  await source.pool.query(`
+    create table t (id int primary key, k int not null unique);
+    create publication theirs for table t;
+    alter table t replica identity using index t_k_key`)
+
+  const { fix } = (await source.state('public.t'))!
+  await source.pool.query(fix!)
+
+  expect(fix).toMatch(/^-- exclude the table, or let subscribers of theirs get rows by their primary key: alter table/)
+  expect((await source.state('public.t'))!.state).toBe('refused')
+  await source.pool.query(`${statementIn(fix!)}; select tidemark.catch_up()`)
+  expect((await source.state('public.t'))!.state).toBe('pending')
+  await source.pool.query('drop publication theirs')
 })
 
 test.each([['create table secret (iban text primary key)', 'column iban of its primary key is excluded']])(
