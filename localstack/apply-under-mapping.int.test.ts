@@ -44,6 +44,7 @@ test.each([1, 2] as const)(
     const apply = makeApplyLatestState({
       consumers: new Map([[topic.name, { consumer: 'tidemark-latest-state', ...makeLatestState(target.pool) }]]),
       waiting: async () => [],
+      countNotCaptured: async () => 0,
       requestCapture: async () => undefined,
       now: Date.now,
       print: () => undefined,
@@ -88,6 +89,7 @@ test('a topic partition that is stopped holds no other, whose records go on', as
   const apply = makeApplyLatestState({
     consumers: new Map([[topic.name, { consumer: 'tidemark-latest-state', ...makeLatestState(target.pool) }]]),
     waiting: async () => [],
+    countNotCaptured: async () => 0,
     requestCapture: async () => undefined,
     now: Date.now,
     print: () => undefined,

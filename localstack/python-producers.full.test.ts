@@ -80,6 +80,7 @@ function startApplying(): void {
   const apply = makeApplyLatestState({
     consumers: new Map([[topic.name, { consumer: 'tidemark-user-state', ...makeUserState(target.pool) }]]),
     waiting: async () => [],
+    countNotCaptured: async () => 0,
     requestCapture: async () => undefined,
     now: Date.now,
     print: () => undefined,

@@ -2,6 +2,16 @@ import { expect, test } from 'vitest'
 import { synthesize } from '#test-support/stack-template.ts'
 import { stages } from '../stages.ts'
 
+test('a table that is not captured any more is an alarm after ten minutes', () => {
+  const alarms = Object.values(synthesize(stages['prod']!).ofType('AWS::CloudWatch::Alarm')).map(
+    ({ Properties }) => Properties,
+  )
+
+  expect(alarms.find((alarm) => alarm['MetricName'] === 'NotCapturedTables')).toMatchObject({
+    ...{ Statistic: 'Sum', Period: 300, EvaluationPeriods: 2, Threshold: 0, TreatMissingData: 'notBreaching' },
+  })
+})
+
 test.each(Object.values(stages))(
   '$name applies what was said to be applied again within a minute, also where no record comes',
   (stage) => {

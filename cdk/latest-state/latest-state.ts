@@ -60,7 +60,7 @@ export class LatestState extends Construct {
   /** What somebody said to apply again is, also where no record comes. */
   #applyAgain(schema: Schema): void {
     const everyMinute = new events.Rule(this, 'EveryMinute', {
-      description: 'Applies what is in quarantine and was said to be applied again',
+      description: 'Applies what was said to be applied again, and counts tables that are not captured any more',
       schedule: events.Schedule.rate(Duration.minutes(1)),
       targets: [
         new targets.LambdaFunction(this.apply, {
@@ -75,7 +75,7 @@ export class LatestState extends Construct {
 
   /** Docs/architecture.md, "When something is wrong", says what to do. */
   #watch(): void {
-    const alarm = (id: string, metricName: string, alarmDescription: string, evaluationPeriods: number) =>
+    const alarm = (id: string, metricName: string, alarmDescription: string, evaluationPeriods: number, minutes = 1) =>
       new cloudwatch.Alarm(this, id, {
         alarmDescription,
         metric: new cloudwatch.Metric({
@@ -83,7 +83,7 @@ export class LatestState extends Construct {
           metricName,
           dimensionsMap: { Capability: 'latest-state' },
           statistic: 'Sum',
-          period: Duration.minutes(1),
+          period: Duration.minutes(minutes),
         }),
         threshold: 0,
         evaluationPeriods,
@@ -91,6 +91,8 @@ export class LatestState extends Construct {
         treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
       })
     alarm('NotApplied', 'FailedTopicPartitions', 'A topic partition has not been applied for three minutes', 3)
+    // Counted once a minute; what is captured again by itself is within a few.
+    alarm('NotCaptured', 'NotCapturedTables', 'A table that was captured has not been for ten minutes', 2, 5)
     alarm('Quarantined', 'QuarantinedRecords', 'Records were kept in quarantine instead of applied', 1)
   }
 

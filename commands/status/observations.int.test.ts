@@ -88,6 +88,7 @@ test('the target tells a reader what it has applied and what is stopped; delete 
         ...{ reason: 'records 8 to 9 are missing', since: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:/) },
       },
     ],
+    notCaptured: [],
     stopped: [
       { name: 'public.track', reason: 'a type is missing', repair: 'accept', automatic: false, keptRecords: 2 },
     ],
@@ -98,4 +99,28 @@ test('the target tells a reader what it has applied and what is stopped; delete 
     emptyViews: [{ name: 'public.gone', dependents: 'view public.report', droppedBy: 'drop view public.report;' }],
     tables: [{ name: 'public.item', rows: 30, isEstimate: false }],
   })
+})
+
+test('the target tells what left the publication, until it is published again, and what never was captured not at all', async () => {
+  const { rows } = await source.pool.query(
+    `select tidemark.describe_table('public.item'::regclass) || '{"published": true}' as contract`,
+  )
+  const keep = (version: number, changes: object, relation?: number) =>
+    target.pool.query(
+      `insert into tidemark.contract (topic, topic_partition, epoch, relation, version, at_offset, phase, lsn, contract)
+       values ('changes', 0, 1, coalesce($3::bigint, ($2::jsonb ->> 'relation')::bigint), $1::integer, 0, 1, 0, $2)`,
+      [version, JSON.stringify({ ...rows[0].contract, version, ...changes }), relation ?? null],
+    )
+  const told = async () => (await makeObserveTarget(reader)()).notCaptured
+  await keep(1, {})
+  await keep(1, { published: false, table: 'never' }, 99)
+  expect(await told()).toEqual([])
+
+  await keep(2, { published: false })
+  expect(await told()).toEqual([{ name: 'public.item', reason: expect.stringMatching(/^it has left the publication/) }])
+  await keep(3, { published: false, refusal: 'its owner cannot write' })
+  expect(await told()).toEqual([{ name: 'public.item', reason: 'its owner cannot write' }])
+
+  await keep(4, {})
+  expect(await told()).toEqual([])
 })

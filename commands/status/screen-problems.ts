@@ -11,7 +11,7 @@ export type Problem = { name: string; text: string; commands: string[] }
 
 /** What is wrong, the worst first. */
 export function problemsOf(status: Status): Problem[] {
-  const { components, stopped, quarantined, uncaptured, emptyViews } = status
+  const { components, stopped, notCaptured, quarantined, uncaptured, emptyViews } = status
   return [
     ...components
       .filter((component) => !isWell(component))
@@ -20,6 +20,11 @@ export function problemsOf(status: Status): Problem[] {
       name: nameOf(part),
       text: sentence(`stopped since ${part.since.slice(0, 16).replace('T', ' ')}${describeExtent(part)}`, part.reason),
       commands: part.command === null ? [] : [part.command],
+    })),
+    ...notCaptured.map(({ name, reason, fix }) => ({
+      name,
+      text: sentence('not captured any more', reason),
+      commands: fix === null ? [] : fix.split('\n'),
     })),
     ...quarantined.map(({ topic, table, records, newestReason, command }) => ({
       name: table === null ? topic : `${table} of ${topic}`,
@@ -40,12 +45,19 @@ export function problemsOf(status: Status): Problem[] {
 }
 
 /** The counts of what is wrong, in a few words; undefined when all is well. */
-export function summarizeProblems({ components, stopped, quarantined, uncaptured }: Status): string | undefined {
+export function summarizeProblems({
+  components,
+  stopped,
+  notCaptured,
+  quarantined,
+  uncaptured,
+}: Status): string | undefined {
   const unwell = components.filter((component) => !isWell(component)).length
   const records = quarantined.reduce((sum, group) => sum + group.records, 0)
   const parts = [
     ...(unwell > 0 ? [`${unwell} not well`] : []),
     ...(stopped.length > 0 ? [`${stopped.length} stopped`] : []),
+    ...(notCaptured.length > 0 ? [`${formatQuantity(notCaptured.length, 'table')} not captured any more`] : []),
     ...(records > 0 ? [`${formatQuantity(records, 'record')} in quarantine`] : []),
     ...(uncaptured.length > 0 ? [`${formatQuantity(uncaptured.length, 'table')} not captured`] : []),
   ]

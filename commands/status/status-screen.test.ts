@@ -48,6 +48,7 @@ const status = (changes: Partial<Status> = {}): Status => ({
   },
   initialLoad: null,
   tables: [table('public.green_trips'), table('public.taxi_zones', { changedSecondsAgo: null })],
+  notCaptured: [],
   uncaptured: [],
   emptyViews: [],
   stopped: [],
@@ -254,6 +255,16 @@ describe.each(sizes)('a screen of %i × %i', (width, height) => {
     const shown = lines.filter((line) => /^● (changes-2|public|warehouse)/.test(line)).length
     expect(lines).toContain(`and ${51 - shown} more: npm run status`)
   })
+})
+
+test('a table that left the publication is said to, with the SQL that the source needs', () => {
+  const notCaptured = [{ name: 'public.trip', reason: 'its owner cannot write', fix: 'grant update;\ngrant delete;' }]
+
+  const lines = texts(renderStatus(status({ notCaptured }), footer, { ...page, height: Infinity }))
+
+  expect(lines[0]).toContain('1 table not captured any more')
+  expect(lines).toContain('● public.trip  not captured any more: its owner cannot write')
+  expect(lines).toEqual(expect.arrayContaining(['    grant update;', '    grant delete;']))
 })
 
 test('a view that outlives its table is said to, with what drops the objects that depend on it', () => {

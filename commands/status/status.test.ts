@@ -71,6 +71,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
       ]),
       stops: [],
       stopped: [],
+      notCaptured: [],
       quarantined: [],
       emptyViews: [],
       tables: [table('public.trip', 150)],
@@ -174,6 +175,24 @@ test('a table that is read later is an initial load of its own', () => {
   reading.source.value!.tables.push({ ...table('public.big', 1_000), state: 'reading' })
 
   expect(describeStatus(reading).initialLoad).toEqual({ rows: 0, expectedRows: 1_000, percent: 0 })
+})
+
+test('a table that has left the publication is told from the target alone, with the SQL where the source answers', () => {
+  const left = parts()
+  left.target.value!.notCaptured = [{ name: 'public.trip', reason: 'it has left the publication' }]
+  expect(describeStatus(left).notCaptured).toEqual([
+    { name: 'public.trip', reason: 'it has left the publication', fix: null },
+  ])
+  expect(isAllWell(describeStatus(left))).toBe(false)
+
+  const uncaptured = { name: 'public.trip', why: 'its owner cannot write', fix: 'alter …;' }
+  left.source.value!.uncaptured = [uncaptured, { ...uncaptured, name: 'public.log' }]
+
+  expect(describeStatus(left)).toMatchObject({
+    notCaptured: [{ name: 'public.trip', reason: 'its owner cannot write', fix: 'alter …;' }],
+    uncaptured: [{ name: 'public.log' }],
+  })
+  expect(isAllWell(describeStatus({ ...left, source: { error: 'no answer' } }))).toBe(false)
 })
 
 test('what is stopped is told with its reason: topic partitions first, then tables', () => {

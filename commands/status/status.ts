@@ -4,7 +4,14 @@ import { type Component, type ComponentParts, describeComponents, isWell, lastEr
 import { type ConsumerLag, describeLags, lagOf } from './consumer-lag.ts'
 import type { Latest } from './repeated-observation.ts'
 import type { SourceObservation } from './source-observation.ts'
-import { describeQuarantined, describeStopped, type QuarantinedRecords, type StoppedPart } from './stopped-parts.ts'
+import {
+  describeNotCaptured,
+  describeQuarantined,
+  describeStopped,
+  type NotCaptured,
+  type QuarantinedRecords,
+  type StoppedPart,
+} from './stopped-parts.ts'
 import type { Progress, TargetObservation } from './target-observation.ts'
 import type { TopicObservation } from './topic-observation.ts'
 
@@ -26,6 +33,8 @@ export type Status = {
   components: Component[]
   /** What is not applied or archived further. */
   stopped: StoppedPart[]
+  /** Tables whose rows the target shows and whose changes do not come any more. */
+  notCaptured: NotCaptured[]
   /** Records that nobody has retried or discarded yet. */
   quarantined: QuarantinedRecords[]
   capturedPerSecond: number
@@ -44,6 +53,7 @@ export type Status = {
   /** While tables are read for the first time. */
   initialLoad: { rows: number; expectedRows: number; percent: number } | null
   tables: TableStatus[]
+  /** Tables that are not captured yet, or cannot be. */
   uncaptured: { name: string; why: string; fix: string | null }[]
   /** Of tables that the source does not have any more, and what drops the objects that depend on them. */
   emptyViews: TargetObservation['emptyViews']
@@ -73,12 +83,15 @@ export function describeStatus(parts: StatusParts): Status {
   const tables = describeTables(parts)
   const progress = (target.value?.progress ?? []).filter(({ consumer }) => consumer === latestState)
   const ends = target.value?.topics
+  const uncaptured = source.value?.uncaptured ?? []
+  const notCaptured = describeNotCaptured(target.value?.notCaptured ?? [], uncaptured)
   const lags = ends === undefined ? [] : describeLags(parts.mappings, ends, target.value?.progress ?? [])
   return {
     uptimeSeconds: Math.round((nowMs - startedMs) / 1_000),
     residentBytes: parts.residentBytes,
     components,
     stopped: target.value === undefined ? [] : describeStopped(target.value),
+    notCaptured,
     quarantined: describeQuarantined(target.value?.quarantined ?? []),
     capturedPerSecond: parts.capturedPerSecond,
     appliedPerSecond: activity.changesPerSecond,
@@ -92,15 +105,15 @@ export function describeStatus(parts: StatusParts): Status {
     archive: archive.value ?? null,
     initialLoad: describeInitialLoad(tables, isSnapshotOpen(progress, source.value)),
     tables,
-    uncaptured: source.value?.uncaptured ?? [],
+    uncaptured: uncaptured.filter(({ name }) => !notCaptured.some((table) => table.name === name)),
     emptyViews: target.value?.emptyViews ?? [],
     lastError: lastErrorOf(components),
   }
 }
 
-/** Whether everything runs, nothing is stopped and nothing waits in quarantine. */
-export const isAllWell = ({ components, stopped, quarantined }: Status): boolean =>
-  components.every(isWell) && stopped.length === 0 && quarantined.length === 0
+/** Whether everything runs, no table has left the capture, nothing is stopped and nothing waits in quarantine. */
+export const isAllWell = ({ components, stopped, notCaptured, quarantined }: Status): boolean =>
+  components.every(isWell) && [stopped, notCaptured, quarantined].every(({ length }) => length === 0)
 
 const latestState = 'tidemark-latest-state'
 

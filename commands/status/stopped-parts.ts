@@ -1,3 +1,4 @@
+import type { SourceObservation } from './source-observation.ts'
 import type { TargetObservation } from './target-observation.ts'
 
 /** Something that is not applied, or archived, any further, and what lets it flow again. */
@@ -19,6 +20,20 @@ export type StoppedPart = {
     }
   | { kind: 'table'; table: string; keptRecords: number }
 )
+
+/** A table that was captured and is not any more, and the SQL that the source needs; none where it waits by itself. */
+export type NotCaptured = { name: string; reason: string; fix: string | null }
+
+/** The source knows more of them, where it answers. */
+export function describeNotCaptured(
+  notCaptured: TargetObservation['notCaptured'],
+  uncaptured: SourceObservation['uncaptured'],
+): NotCaptured[] {
+  return notCaptured.map(({ name, reason }) => {
+    const told = uncaptured.find((table) => table.name === name)
+    return { name, reason: told?.why ?? reason, fix: told?.fix ?? null }
+  })
+}
 
 /** Records in quarantine of one topic and table, and the command that shows them. */
 export type QuarantinedRecords = TargetObservation['quarantined'][number] & { command: string }

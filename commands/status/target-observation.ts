@@ -35,6 +35,8 @@ export type TargetObservation = {
     since: string
     keptRecords: number
   }[]
+  /** Tables that were captured and are not any more, and why, but for those that are stopped. */
+  notCaptured: { name: string; reason: string }[]
   /** Records in quarantine for their own sake: those kept of a stopped table are counted there. */
   quarantined: { topic: string; table: string | null; records: number; newestReason: string; newestAt: string }[]
   /** Views without rows: the source has no table of the name any more, and objects of users depend on the view. */
@@ -64,6 +66,12 @@ select s.schema_name || '.' || s.table_name as name, s.reason, s.repair, s.autom
     where q.relation = s.relation and s.relation <> 0
   ) as "keptRecords"
 from tidemark.stopped_table s
+order by name`
+
+const readNotCaptured = `
+select schema_name || '.' || table_name as name, reason
+from tidemark.not_captured
+where not stopped
 order by name`
 
 // An aggregate of arrays finds the newest reason in one pass; to order every record by its time would take long.
@@ -97,10 +105,11 @@ order by 1, 2`
 export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservation> {
   const countRows = makeCountRows(target)
   return async () => {
-    const [progress, stops, stopped, quarantined, emptyViews, listed] = await Promise.all([
+    const [progress, stops, stopped, notCaptured, quarantined, emptyViews, listed] = await Promise.all([
       target.query(readProgress),
       target.query(readStops),
       target.query(readStopped),
+      target.query(readNotCaptured),
       target.query(readQuarantined),
       target.query(readEmptyViews),
       target.query(readTables),
@@ -109,6 +118,7 @@ export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservat
       progress: progress.rows,
       stops: stops.rows,
       stopped: stopped.rows,
+      notCaptured: notCaptured.rows,
       quarantined: quarantined.rows,
       emptyViews: emptyViews.rows,
       tables: await countRows(listed.rows),

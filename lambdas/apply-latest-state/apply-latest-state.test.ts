@@ -45,6 +45,7 @@ function setUp(outcomeOf: (topicPartition: number) => ApplyOutcome<Effect>) {
       ],
     ]),
     waiting: async () => ['changes-3'],
+    countNotCaptured: async () => 2,
     requestCapture: async (payload) => {
       captureRequests.push(payload)
     },
@@ -123,6 +124,16 @@ test('an event without records is for the topic partitions in which something is
   expect(await handler({ ...eventOf(), records: {} })).toEqual({ batchItemFailures: [] })
 
   expect(calls).toEqual([{ topicPartition: 3, records: [] }])
+})
+
+test('tables that are not captured any more are a metric of each minute, not of each event', async () => {
+  const { handler, metrics } = setUp(() => applied({}))
+
+  await handler({ ...eventOf(), records: {} })
+  expect(metrics()).toMatchObject({ NotCapturedTables: 2 })
+
+  await handler(eventOf(record('changes', 0, 0)))
+  expect(metrics()).not.toHaveProperty('NotCapturedTables')
 })
 
 test('latency from commit to visible is a metric with values and counts', async () => {

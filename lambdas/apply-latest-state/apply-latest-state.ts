@@ -34,6 +34,8 @@ export type ApplyLatestStateOptions = {
   readonly consumers: ReadonlyMap<string, TopicConsumer>
   /** Topic partitions, as `changes-2`, of which something was kept and is to be applied again. */
   readonly waiting: () => Promise<readonly string[]>
+  /** How many tables that are shown are not captured any more. */
+  readonly countNotCaptured: () => Promise<number>
   /** Asked which session has a lock that a topic partition waits for: not the pool that applies, all of which may wait. */
   readonly asking?: pg.Pool
   /** Has pending tables captured at once instead of at the next schedule, and the rows of tables read again. */
@@ -57,13 +59,16 @@ type Summary = {
  * Applies an event's records, each topic partition in a transaction of its own and all at once. A topic partition that is
  * stopped or fails is reported as failed: the mapping delivers it again, and the others go on. What is applied already is
  * skipped when it is delivered again. One that waits for a lock is tried once more after the others. An event without topic
- * partitions, as the schedule sends it, is for those in which something was kept and is to be applied again.
+ * partitions, as the schedule sends it, is for those in which something was kept and is to be applied again, and for what is
+ * counted once a minute.
  */
 export function makeApplyLatestState(
   options: ApplyLatestStateOptions,
 ): (event: MSKEvent) => Promise<KafkaBatchResponse> {
   return async (given) => {
-    const event = Object.keys(given.records ?? {}).length > 0 ? given : await eventOfWaiting(options, given)
+    const isScheduled = Object.keys(given.records ?? {}).length === 0
+    const event = isScheduled ? await eventOfWaiting(options, given) : given
+    const notCaptured = isScheduled ? await options.countNotCaptured() : undefined
     const summary: Summary = {
       changes: 0,
       duplicates: 0,
@@ -74,7 +79,7 @@ export function makeApplyLatestState(
     }
     const failed = await applyAll(options, event, summary)
     for (const { name, reason } of failed) options.print(`${name} is not applied: ${reason.stack ?? reason.message}`)
-    options.print(metricsLine('latest-state', options.now(), describeMetrics(summary, failed.length)))
+    options.print(metricsLine('latest-state', options.now(), describeMetrics(summary, failed.length, notCaptured)))
     const resync = [...summary.resyncs]
     if (summary.awaitsCapture || resync.length > 0) await options.requestCapture({ resync })
     return reportFailures(event, failed)
@@ -129,13 +134,18 @@ async function applyOne(
   }
 }
 
-function describeMetrics({ changes, duplicates, quarantined, latenciesMs }: Summary, failed: number): Metric[] {
+function describeMetrics(
+  { changes, duplicates, quarantined, latenciesMs }: Summary,
+  failed: number,
+  notCaptured: number | undefined,
+): Metric[] {
   const latencies = latenciesMs.length > 0 ? histogramOf(latenciesMs) : undefined
   return [
     { name: 'AppliedChanges', unit: 'Count', value: changes },
     { name: 'DuplicateRecords', unit: 'Count', value: duplicates },
     { name: 'QuarantinedRecords', unit: 'Count', value: quarantined },
     { name: 'FailedTopicPartitions', unit: 'Count', value: failed },
+    { name: 'NotCapturedTables', unit: 'Count', value: notCaptured },
     { name: 'CommitToVisibleMs', unit: 'Milliseconds', value: latencies },
   ]
 }

@@ -2,6 +2,7 @@ import { invokeLater } from '#adapters/aws/invoke-later.ts'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { makePool, type PoolOptions } from '#adapters/postgres/connect.ts'
 import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { countNotCaptured } from '#adapters/postgres/not-captured.ts'
 import { topicPartitionsToRetry } from '#adapters/postgres/quarantine.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import { makeApplyLatestState } from './apply-latest-state.ts'
@@ -21,6 +22,7 @@ export const handler = makeApplyLatestState({
     [environment.USER_EVENTS_TOPIC, { consumer: 'tidemark-user-state', ...makeUserState(pool) }],
   ]),
   waiting: () => topicPartitionsToRetry(pool),
+  countNotCaptured: () => countNotCaptured(pool),
   asking,
   requestCapture: invokeLater(environment.CAPTURE_TABLES_FUNCTION),
   now: Date.now,

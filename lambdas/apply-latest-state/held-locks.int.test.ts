@@ -29,6 +29,7 @@ beforeEach(async () => {
     ]),
     asking: pools[1]!,
     waiting: async () => [],
+    countNotCaptured: async () => 0,
     requestCapture: async () => undefined,
     now: Date.now,
     print: () => undefined,

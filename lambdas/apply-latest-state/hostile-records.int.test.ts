@@ -33,6 +33,7 @@ beforeAll(async () => {
       ['user-events', { consumer: 'tidemark-user-state', ...makeUserState(target.pool) }],
     ]),
     waiting: async () => [],
+    countNotCaptured: async () => 0,
     requestCapture: async () => undefined,
     now: Date.now,
     print: () => undefined,

@@ -196,7 +196,28 @@ begin
 end
 $$;
 
+-- Tables that are shown and whose changes do not come any more: capture said so in their newest contract. Every contract is
+-- in every topic partition, so one of them tells all.
+create or replace view tidemark.not_captured as
+select m.relation, m.schema_name, m.table_name,
+  coalesce(newest.refusal, 'it has left the publication of the source, and its changes are not applied until its rows are '
+    || 'read again: tidemark.uncaptured in the source says what that waits for') as reason,
+  exists (select from tidemark.stopped_table s where s.relation = m.relation) as stopped
+from (
+  select distinct on (c.relation) c.relation, (c.contract ->> 'published')::boolean as published,
+    c.contract ->> 'refusal' as refusal
+  from tidemark.contract c
+  where c.topic_partition = 0
+  order by c.relation, c.epoch desc, c.version desc
+) as newest
+join tidemark.table_marker m on m.relation = newest.relation and m.dropped_at is null
+where not newest.published
+  and exists (select from tidemark.generation g where g.relation = m.relation and g.shown);
+
+comment on column tidemark.not_captured.stopped is 'whether it is one of tidemark.stopped_table, too';
+
 alter table tidemark.contract owner to tidemark_owner;
+alter view tidemark.not_captured owner to tidemark_owner;
 alter table tidemark.table_marker owner to tidemark_owner;
 alter table tidemark.generation owner to tidemark_owner;
 alter table tidemark.shown_view owner to tidemark_owner;
@@ -224,4 +245,6 @@ grant select, insert on tidemark.contract to tidemark_apply;
 grant select on tidemark.table_marker to tidemark_apply;
 grant select, update on tidemark.generation to tidemark_apply;
 grant select, insert, update, delete on tidemark.stopped_table to tidemark_apply;
-grant select on tidemark.contract, tidemark.table_marker, tidemark.generation, tidemark.stopped_table to tidemark_read;
+grant select on tidemark.contract, tidemark.table_marker, tidemark.generation, tidemark.stopped_table, tidemark.not_captured
+  to tidemark_read;
+grant select on tidemark.not_captured to tidemark_apply;

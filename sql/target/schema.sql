@@ -508,6 +508,27 @@ view tidemark.latest_user_state as
   WHERE live;
 -- tidemark_read may select
 
+view tidemark.not_captured as
+ SELECT m.relation,
+    m.schema_name,
+    m.table_name,
+    COALESCE(newest.refusal, ('it has left the publication of the source, and its changes are not applied until its rows are '::text || 'read again: tidemark.uncaptured in the source says what that waits for'::text)) AS reason,
+    (EXISTS ( SELECT
+           FROM tidemark.stopped_table s
+          WHERE (s.relation = m.relation))) AS stopped
+   FROM (( SELECT DISTINCT ON (c.relation) c.relation,
+            ((c.contract ->> 'published'::text))::boolean AS published,
+            (c.contract ->> 'refusal'::text) AS refusal
+           FROM tidemark.contract c
+          WHERE (c.topic_partition = 0)
+          ORDER BY c.relation, c.epoch DESC, c.version DESC) newest
+     JOIN tidemark.table_marker m ON (((m.relation = newest.relation) AND (m.dropped_at IS NULL))))
+  WHERE ((NOT newest.published) AND (EXISTS ( SELECT
+           FROM tidemark.generation g
+          WHERE ((g.relation = m.relation) AND g.shown))));
+-- tidemark_apply may select
+-- tidemark_read may select
+
 CREATE OR REPLACE FUNCTION tidemark.accept(table_name text)
  RETURNS text
  LANGUAGE plpgsql
