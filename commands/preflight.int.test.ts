@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createDatabase, databaseUrl, postgresMajor, type TestDatabase } from '#test-support/database.ts'
@@ -7,9 +8,11 @@ import { main } from './preflight.ts'
 
 let database: TestDatabase
 
-async function run(...argv: string[]) {
+const run = (...argv: string[]) => runWith(Readable.from([]), ...argv)
+
+async function runWith(input: Readable, ...argv: string[]) {
   const [out, err] = [vi.spyOn(console, 'log'), vi.spyOn(console, 'error')].map((spy) => spy.mockReturnValue())
-  const code = await main(argv)
+  const code = await main(argv, input)
   const result = { code, out: out!.mock.calls.join('\n'), err: err!.mock.calls.join('\n') }
   vi.restoreAllMocks()
   return result
@@ -58,12 +61,10 @@ test('a user without rights is told which SQL gives them', async () => {
 
 test('each statement that is printed is taken by the server, and what it is about is then in order', async () => {
   const role = `r_${database.name}`
-  const later = postgresMajor() >= 17 ? [`alter database ${database.name} set event_triggers = off`] : []
   for (const statement of [
     `create role ${role} login password 'p'`,
     `create table ride (id int primary key, "Id" int, long interval, taken date[])`,
     `create table own (id int primary key); alter table own enable row level security; alter table own replica identity nothing`,
-    ...later,
     `begin; create table waiting (id int); prepare transaction '${database.name}'''`,
   ]) {
     await database.pool.query(statement)
@@ -80,7 +81,7 @@ test('each statement that is printed is taken by the server, and what it is abou
   const printed = await todo()
   for (const statement of printed) await database.pool.query(statement)
 
-  expect(printed.length).toBeGreaterThanOrEqual(8)
+  expect(printed.length).toBeGreaterThanOrEqual(7)
   // Which way a prepared transaction is to end is not decided by pasting.
   const waiting = `-- in ${database.name}, either commit prepared '${database.name}'''; or rollback prepared '${database.name}''';`
   expect(printed).toContain(waiting)
@@ -94,6 +95,20 @@ test('each statement that is printed is taken by the server, and what it is abou
 /** What concerns the whole server, which other tests use. */
 const isOfServer = (subject: string) =>
   ['max_slot_wal_keep_size', 'idle_replication_slot_timeout', 'open transactions', 'version'].includes(subject)
+
+test.runIf(postgresMajor() >= 17)('what turns event triggers on again is printed to who can make them', async () => {
+  await database.pool.query(`alter database ${database.name} set event_triggers = off`)
+  const problems = async () => {
+    const { out } = await run(database.url, '--json')
+    return JSON.parse(out).findings.filter(({ subject }: { subject: string }) => subject === 'event_triggers')
+  }
+
+  const [found] = await problems()
+  await database.pool.query(found.fix)
+
+  expect(found).toMatchObject({ level: 'problem', fix: `alter database ${database.name} reset event_triggers;` })
+  expect(await problems()).toEqual([])
+})
 
 test('settings of the server that are printed are those that it starts with', async () => {
   const facts = { walLevel: 'replica', slots: 20, slotsUsed: 20, walSenders: 20, walSendersUsed: 20 }
@@ -174,9 +189,34 @@ test('only the schemas asked for are looked at', async () => {
   expect(JSON.parse(out).tables.map(({ name }: { name: string }) => name)).toEqual(['city.stop'])
 })
 
+test('the URL, which has a password, need not be an argument', async () => {
+  const onInput = await runWith(Readable.from([`${database.url}\n`]), '-')
+  vi.stubEnv('TIDEMARK_SOURCE_URL', database.url)
+  const inEnvironment = await run()
+  vi.unstubAllEnvs()
+
+  expect(onInput).toMatchObject({ code: 0, out: expect.stringMatching(/^ready: /m) })
+  expect(inEnvironment).toEqual(onInput)
+})
+
+test('a schema that there is not is a wrong argument, with those near it', async () => {
+  await database.pool.query('create schema city')
+
+  expect(await run(database.url, '--schema', 'public', '--schema', 'citi')).toEqual({
+    code: 2,
+    out: '',
+    err: 'there is no schema citi: did you mean city?',
+  })
+  expect(await run(database.url, '--schema', 'nosuch')).toMatchObject({
+    code: 2,
+    err: 'there is no schema nosuch: there are city, public',
+  })
+})
+
 test.each([
   [['postgres://u@127.0.0.1:1/none'], /^cannot connect to none at 127\.0\.0\.1:1: .*ECONNREFUSED.*Check the URL/],
-  [[], /^give the URL of one source/],
+  [[], /^give the URL of one source.*TIDEMARK_SOURCE_URL/],
+  [['-'], /^give the URL of one source/],
   [['shop'], /^give the URL of one source/],
   [['--jsn'], /Unknown option '--jsn'/],
 ])('%j ends with exit code 2 and one line that says what to do', async (argv, message) => {

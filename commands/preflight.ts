@@ -1,13 +1,18 @@
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 import { describeInspection } from './preflight/inspection-report.ts'
 import { inspectSource } from './preflight/source-inspection.ts'
 
-const help = `npm run preflight -- <source url> [--schema NAME]... [--json]
+const help = `TIDEMARK_SOURCE_URL=<source url> npm run preflight [-- --schema NAME]... [--json]
+npm run preflight -- <source url> | - [--schema NAME]... [--json]
 
 Looks at a Postgres database that is to be the source: its settings, the rights of the user of the URL, who has to be the
 one that installs, and each table. Says what has to be changed, with the SQL. Changes nothing.
+  -          reads the URL from standard input. An argument is seen by everybody who lists the processes of this machine:
+             a URL with a password is better given there or in TIDEMARK_SOURCE_URL
   --schema   a schema that is to be captured; repeat it for several (public)
   --json     prints the result as JSON
 Exits with 0 when the source is ready, 1 when it is not, 2 when it could not be looked at. A table that cannot be captured
@@ -20,25 +25,22 @@ const options = {
 } as const
 
 /** 0 when the source is ready, 1 when it is not, 2 when that could not be found out. */
-export async function main(argv: string[]): Promise<number> {
+export async function main(argv: string[], input: Readable = process.stdin): Promise<number> {
   try {
-    return await preflight(argv)
+    return await preflight(argv, input)
   } catch (error) {
     console.error((error as Error).message)
     return 2
   }
 }
 
-async function preflight(argv: string[]): Promise<number> {
+async function preflight(argv: string[], input: Readable): Promise<number> {
   const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true })
   if (values.help) {
     console.log(help)
     return 0
   }
-  const [url, ...more] = positionals
-  if (url === undefined || more.length > 0 || !/^postgres(ql)?:\/\//.test(url)) {
-    throw new Error('give the URL of one source, e.g. npm run preflight -- postgres://user:password@host:5432/database')
-  }
+  const url = await readUrl(positionals, input)
   const client = await connect(url)
   try {
     const inspection = await inspectSource(client, values.schema)
@@ -47,6 +49,17 @@ async function preflight(argv: string[]): Promise<number> {
   } finally {
     await client.end()
   }
+}
+
+/** From the arguments, else the environment; `-` stands for what comes on `input`. */
+async function readUrl([first, ...more]: string[], input: Readable): Promise<string> {
+  const url = first === '-' ? (await text(input)).trim() : (first ?? process.env['TIDEMARK_SOURCE_URL'] ?? '')
+  if (more.length > 0 || !/^postgres(ql)?:\/\//.test(url)) {
+    throw new Error(
+      'give the URL of one source, postgres://user:password@host:5432/database, in TIDEMARK_SOURCE_URL, or on standard input with npm run preflight -- -',
+    )
+  }
+  return url
 }
 
 async function connect(url: string): Promise<pg.Client> {

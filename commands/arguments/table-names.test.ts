@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nearNames, requireTables } from './table-names.ts'
+import { nearNames, requireNames, requireTables } from './table-names.ts'
 import { exitCodeOf, UsageError } from './usage-error.ts'
 
 const known = ['public.orders', 'public.order_items', 'sales.orders', 'public.customers', 'public.Ärger']
@@ -22,6 +22,7 @@ test('a name that is not known is a wrong argument that says what there is', () 
   )
   expect(() => requireTables(['x'], ['public.a', 'public.bcd'])).toThrow('there are public.a, public.bcd')
   expect(() => requireTables(['x'], [])).toThrow('there is no table yet')
+  expect(() => requireNames('schema', ['citi'], ['city'])).toThrow('there is no schema citi: did you mean city?')
 })
 
 test('a wrong argument is exit code 2', () => {

@@ -1,7 +1,15 @@
 import { UsageError } from './usage-error.ts'
 
-/** Throws a UsageError for the first name that is not known, with the known names that are near. */
-export function requireTables(wanted: readonly string[], known: Iterable<string>): void {
+/** Throws a UsageError for the first table that is not known, with the known names that are near. */
+export const requireTables = (wanted: readonly string[], known: Iterable<string>): void =>
+  requireNames('table', wanted, known)
+
+/** The same of other things that have names. */
+export function requireNames(
+  what: 'table' | 'schema' | 'topic',
+  wanted: readonly string[],
+  known: Iterable<string>,
+): void {
   const names = [...new Set(known)]
   const absent = wanted.find((name) => !names.includes(name))
   if (absent === undefined) return
@@ -10,9 +18,9 @@ export function requireTables(wanted: readonly string[], known: Iterable<string>
     near.length > 0
       ? `did you mean ${near.join(' or ')}?`
       : names.length === 0
-        ? 'there is no table yet'
+        ? `there is no ${what} yet`
         : `there are ${names.toSorted().slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`
-  throw new UsageError(`there is no table ${absent}: ${hint}`)
+  throw new UsageError(`there is no ${what} ${absent}: ${hint}`)
 }
 
 /** Up to three names that differ by few characters, the nearest first; a schema that was left out counts for nothing. */

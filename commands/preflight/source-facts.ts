@@ -10,6 +10,8 @@ export type SourceFacts = {
   standby: boolean
   /** Amazon RDS or Aurora: settings are changed in a parameter group. */
   rds: boolean
+  /** Elsewhere who may not alter the system changes settings in a parameter group or a file. */
+  mayAlterSystem: boolean
   walLevel: string
   slots: number
   slotsUsed: number
@@ -47,6 +49,7 @@ const FACTS = `
     current_setting('server_version') as "versionText",
     pg_is_in_recovery() as standby,
     to_regrole('rds_superuser') is not null as rds,
+    me.rolsuper and to_regrole('rds_superuser') is null as "mayAlterSystem",
     current_setting('wal_level') as "walLevel",
     current_setting('max_replication_slots')::int as slots,
     (select count(*)::int from pg_replication_slots) as "slotsUsed",

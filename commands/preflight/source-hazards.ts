@@ -1,5 +1,6 @@
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import { advice, type Finding, ok, problem } from './finding.ts'
+import { settingFix } from './setting-fix.ts'
 import type { SourceFacts } from './source-facts.ts'
 
 /** Transactions that a new replication slot, and with it the initial load, waits for. */
@@ -36,14 +37,16 @@ export function judgeTransactions(facts: SourceFacts, oldSeconds: number): Findi
 }
 
 /** Where event triggers are turned off, DDL is not noticed as it happens, and rows that it computes again are not read. */
-export function judgeEventTriggers({ eventTriggersFire, eventTriggersOffFor }: SourceFacts): Finding[] {
-  if (eventTriggersFire) return []
+export function judgeEventTriggers(facts: SourceFacts): Finding[] {
+  const { eventTriggersFire, eventTriggersOffFor, mayCreateEventTriggers } = facts
+  // Who cannot make them is told what follows from that.
+  if (eventTriggersFire || !mayCreateEventTriggers) return []
   const resets = eventTriggersOffFor.map(({ database, role }) =>
     role === null
       ? `alter database ${database} reset event_triggers;`
       : `alter role ${role}${database === null ? '' : ` in database ${database}`} reset event_triggers;`,
   )
-  const fix = resets.length > 0 ? resets : ['alter system reset event_triggers; select pg_reload_conf();']
+  const fix = resets.length > 0 ? resets : [settingFix(facts, 'event_triggers', null, false)]
   return [problem('event_triggers', 'off: changes of tables would not be noticed', fix.join('\n'))]
 }
 

@@ -11,6 +11,7 @@ const READY: SourceFacts = {
   versionText: '17.10',
   standby: false,
   rds: false,
+  mayAlterSystem: true,
   walLevel: 'logical',
   slots: 10,
   slotsUsed: 3,
@@ -58,7 +59,30 @@ test.each<[Partial<SourceFacts>, string, string, string | RegExp]>([
     'wal_level',
     "alter system set wal_level = 'logical'; -- then restart the server",
   ],
-  [{ walLevel: 'replica', rds: true }, 'problem', 'wal_level', /rds\.logical_replication = 1, then reboot/],
+  [
+    { walLevel: 'replica', rds: true, mayAlterSystem: false },
+    'problem',
+    'wal_level',
+    /rds\.logical_replication = 1, then reboot/,
+  ],
+  [
+    { walLevel: 'replica', mayAlterSystem: false },
+    'problem',
+    'wal_level',
+    '-- in the parameter group or postgresql.conf: wal_level = logical, then restart',
+  ],
+  [
+    { slotWalKeepMegabytes: 0 },
+    'problem',
+    'max_slot_wal_keep_size',
+    "alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf();",
+  ],
+  [
+    { slotWalKeepMegabytes: 0, mayAlterSystem: false },
+    'problem',
+    'max_slot_wal_keep_size',
+    '-- in the parameter group or postgresql.conf: max_slot_wal_keep_size = 51200, then reload',
+  ],
   [{ slotsUsed: 10 }, 'problem', 'replication slots', /^alter system set max_replication_slots = '15'/],
   [{ walSendersUsed: 10 }, 'problem', 'wal senders', /^alter system set max_wal_senders = '15'/],
   [{ slotWalKeepMegabytes: -1 }, 'advice', 'max_slot_wal_keep_size', /'50GB'; select pg_reload_conf\(\);$/],
@@ -69,7 +93,7 @@ test.each<[Partial<SourceFacts>, string, string, string | RegExp]>([
     "alter system set idle_replication_slot_timeout = '0'; select pg_reload_conf();",
   ],
   [
-    { idleSlotTimeoutSeconds: 60, rds: true },
+    { idleSlotTimeoutSeconds: 60, rds: true, mayAlterSystem: false },
     'advice',
     'idle_replication_slot_timeout',
     '-- in the parameter group: idle_replication_slot_timeout = 0',
@@ -86,6 +110,18 @@ test.each<[Partial<SourceFacts>, string, string, string | RegExp]>([
     'grant rds_replication to "admin" with admin option;',
   ],
   [{ mayCreateEventTriggers: false }, 'advice', 'event triggers', /^-- .* select tidemark\.publish_contracts\(\);$/],
+  [
+    { mayCreateEventTriggers: false, eventTriggersFire: false },
+    'advice',
+    'event triggers',
+    /^-- .* select tidemark\.publish_contracts\(\);$/,
+  ],
+  [
+    { eventTriggersFire: false, mayAlterSystem: false, rds: true },
+    'problem',
+    'event_triggers',
+    '-- in the parameter group: no event_triggers',
+  ],
   [{ seesTransactions: false }, 'advice', 'open transactions', 'grant pg_read_all_stats to "admin";'],
   [
     {

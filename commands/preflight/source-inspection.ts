@@ -1,9 +1,17 @@
 import { type ClientBase, escapeIdentifier } from 'pg'
+import { requireNames } from '../arguments/table-names.ts'
 import { advice, type Finding, ok, problem } from './finding.ts'
 import { judgeLargeValues, readLargeValues } from './large-values.ts'
+import { settingFix } from './setting-fix.ts'
 import { readSourceFacts, type SourceFacts } from './source-facts.ts'
 import { judgeEncoding, judgeEventTriggers, judgeTransactions } from './source-hazards.ts'
-import { namesCaptureRole, readTableFacts, type TableFacts, tablesWithForeignBytes } from './table-facts.ts'
+import {
+  namesCaptureRole,
+  readSchemas,
+  readTableFacts,
+  type TableFacts,
+  tablesWithForeignBytes,
+} from './table-facts.ts'
 
 /** Everything the preflight found. */
 export type Inspection = {
@@ -23,12 +31,13 @@ const NEWEST_TRIED_MAJOR = 18
 /** From these minor versions on, a table may join the publication beside open transactions without a loss. */
 const EXACT_SINCE: Readonly<Record<number, number>> = { 14: 18, 15: 13, 16: 9, 17: 5 }
 
-/** Looks at a source and the tables of some schemas. Leaves nothing behind. A transaction is old after `oldSeconds`. */
+/** Looks at a source and the tables of some schemas. Leaves nothing behind. Throws a UsageError for a schema that is not there. A transaction is old after `oldSeconds`. */
 export async function inspectSource(
   client: ClientBase,
   schemas: string[],
   oldSeconds = LONG_TRANSACTION_SECONDS,
 ): Promise<Inspection> {
+  requireNames('schema', schemas, await readSchemas(client))
   const facts = await readSourceFacts(client)
   const tables = facts.standby || isTooOld(facts) ? [] : await readTableFacts(client, schemas)
   const findings = isTooOld(facts)
@@ -62,14 +71,8 @@ const findForeignBytes = (client: ClientBase, { encoding }: SourceFacts, tables:
 
 /** What the server's version and settings allow. */
 export function judgeServer(facts: SourceFacts): Finding[] {
-  const { slots, slotsUsed, walSenders, walSendersUsed, slotWalKeepMegabytes } = facts
-  const setting = (name: string, value: string, restart: boolean) => {
-    if (facts.rds) {
-      const parameter = name === 'wal_level' ? 'rds.logical_replication = 1' : `${name} = ${value}`
-      return `-- in the parameter group: ${parameter}${restart ? ', then reboot' : ''}`
-    }
-    return `alter system set ${name} = '${value}'; ${restart ? '-- then restart the server' : 'select pg_reload_conf();'}`
-  }
+  const { slots, slotsUsed, walSenders, walSendersUsed } = facts
+  const setting = (name: string, value: string, restart: boolean) => settingFix(facts, name, value, restart)
   return [
     judgeVersion(facts),
     facts.standby
@@ -84,13 +87,7 @@ export function judgeServer(facts: SourceFacts): Finding[] {
     walSendersUsed < walSenders
       ? ok('wal senders', `${walSenders - walSendersUsed} of ${walSenders} free`)
       : problem('wal senders', `all ${walSenders} in use`, setting('max_wal_senders', `${walSenders + 5}`, true)),
-    slotWalKeepMegabytes >= 0
-      ? ok('max_slot_wal_keep_size', `${slotWalKeepMegabytes} MB`)
-      : advice(
-          'max_slot_wal_keep_size',
-          'no limit: a connector that is down for long fills the disk',
-          setting('max_slot_wal_keep_size', facts.rds ? '51200' : '50GB', false),
-        ),
+    judgeSlotLimit(facts),
     facts.idleSlotTimeoutSeconds === 0
       ? ok('idle_replication_slot_timeout', 'none')
       : advice(
@@ -99,6 +96,19 @@ export function judgeServer(facts: SourceFacts): Finding[] {
           setting('idle_replication_slot_timeout', '0', false),
         ),
   ]
+}
+
+function judgeSlotLimit(facts: SourceFacts): Finding {
+  const { slotWalKeepMegabytes } = facts
+  const name = 'max_slot_wal_keep_size'
+  // Elsewhere than in alter system a number is one of MB.
+  const fix = settingFix(facts, name, facts.mayAlterSystem ? '50GB' : '51200', false)
+  if (slotWalKeepMegabytes === 0) {
+    return problem(name, '0: the slot is invalidated by the next checkpoint, and every table is read again', fix)
+  }
+  return slotWalKeepMegabytes > 0
+    ? ok(name, `${slotWalKeepMegabytes} MB`)
+    : advice(name, 'no limit: a connector that is down for long fills the disk', fix)
 }
 
 const majorOf = ({ version }: SourceFacts): number => Math.floor(version / 10_000)

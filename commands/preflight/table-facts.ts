@@ -12,6 +12,14 @@ export type TableFacts = {
   refusals: { reason: string; fix: string }[]
 }
 
+/** The schemas that tables of users are in, or can be. */
+export async function readSchemas(client: ClientBase): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select nspname as name from pg_namespace where nspname !~ '^pg_' and nspname not in ('information_schema', 'tidemark')`,
+  )
+  return rows.map(({ name }) => name)
+}
+
 const rulesFiles = ['003-column-types.sql', '004-refusals.sql', '017-replica-identity.sql'].map(
   (name) => new URL(`../../sql/source/${name}`, import.meta.url),
 )
