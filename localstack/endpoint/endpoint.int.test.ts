@@ -133,19 +133,27 @@ test('pages are JSON', async () => {
 
 test.each([
   ['of a web page', { origin: 'https://example.org' }],
+  ['of a page that another port of this machine serves', { origin: 'http://localhost:3000' }],
+  ['of a page without an origin of its own', { origin: 'null' }],
+  ['of a page under https', { host: 'localhost:80', origin: 'https://localhost:80' }],
   ['under a name that was made to resolve to loopback', { host: 'example.org:80' }],
 ])('a request %s is refused', async (_, headers) => {
-  const { port } = endpoint
-  const status = await new Promise((resolve, reject) => {
-    request({ port, host: '127.0.0.1', path: '/_tidemark/status', headers }, (response) => {
+  expect(await statusOf(headers)).toBe(403)
+})
+
+test('a request of a page of its own is answered', async () => {
+  const host = `localhost:${endpoint.port}`
+  expect(await statusOf({ host, origin: `http://${host}` })).toBe(200)
+})
+
+const statusOf = (headers: Record<string, string>) =>
+  new Promise((resolve, reject) => {
+    request({ port: endpoint.port, host: '127.0.0.1', path: '/_tidemark/status', headers }, (response) => {
       resolve(response.resume().statusCode)
     })
       .on('error', reject)
       .end()
   })
-
-  expect(status).toBe(403)
-})
 
 test('a port in use is named', async () => {
   const { port } = endpoint
