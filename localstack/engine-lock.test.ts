@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -22,6 +22,24 @@ let directory: string
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tidemark-lock-'))
   onTestFinished(() => rm(directory, { recursive: true }))
+})
+
+test('an existing directory keeps its mode; one that others have access to is refused, with the command', async () => {
+  const modeOf = async (path: string) => (await stat(path)).mode & 0o777
+  const privately = process.getuid?.() === 0 ? 0o711 : 0o700
+  for (const mode of [0o755, 0o770, 0o702]) {
+    await chmod(directory, mode)
+    await expect(lockDirectory(directory)).rejects.toThrow(`run chmod ${privately.toString(8)} '${directory}'`)
+    expect(await modeOf(directory)).toBe(mode)
+    expect(await readdir(directory)).toEqual([])
+  }
+  await chmod(directory, 0o700)
+  await (await lockDirectory(directory)).release()
+  expect(await modeOf(directory)).toBe(0o700)
+
+  const fresh = join(directory, 'fresh')
+  await (await lockDirectory(fresh)).release()
+  expect(await modeOf(fresh)).toBe(privately)
 })
 
 test('a second engine on the same directory is refused, naming the first', async () => {

@@ -3,8 +3,9 @@ import { link, mkdir, readFile, rm, rmdir, stat, writeFile } from 'node:fs/promi
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EngineEndpoints, RunningEngine } from './engine.ts'
-import { makeDirectoryOnTheWay, writePrivately } from './private-file.ts'
+import { makeDirectoryOnTheWay, requirePrivateDirectory, writePrivately } from './private-file.ts'
 import { MissingProgramError, runToEnd } from './servers/finished-process.ts'
+import { ownDirectory } from './settings.ts'
 
 /** This process is the one engine of a directory. */
 export type EngineLock = {
@@ -18,9 +19,11 @@ const REMOVAL_MS = 5_000
 
 type Content = { pid: number; startedAt: string; endpoints?: EngineEndpoints; outputs?: Record<string, string> }
 
-/** Takes the directory; throws an Error that names the process that has it. The lock of a process that is gone is void. */
+/** Takes the directory; throws an Error that names the process that has it, or says how to keep others out. The lock of a process that is gone is void. */
 export async function lockDirectory(directory: string): Promise<EngineLock> {
-  await makeDirectoryOnTheWay(directory)
+  // Node's compile cache may have made ours.
+  if (directory === ownDirectory) await makeDirectoryOnTheWay(directory)
+  else await requirePrivateDirectory(directory)
   const file = lockFile(directory)
   const own: Content = { pid: process.pid, startedAt: await startOf(process.pid) }
   while (!(await create(file, own))) {

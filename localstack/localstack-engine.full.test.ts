@@ -38,7 +38,7 @@ const before = OTHER_PLACES.map(existsSync)
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'tidemark-localstack-'))
   settings = { directory: join(root, 'stack'), ...(await freePorts()) }
-  for (const folder of ['stack', 'home', 'tmp']) await mkdir(join(root, folder))
+  for (const folder of ['stack', 'home', 'tmp']) await mkdir(join(root, folder), { mode: 0o700 })
   const signal = new AbortController().signal
   python = await installLocalStack(await findPython(process.env), { signal, tell: console.log })
   await prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: () => undefined, signal })

@@ -29,15 +29,18 @@ export type Settings = {
 /** The checkout this file is in. */
 export const repository = join(import.meta.dirname, '..')
 
+/** Where everything is kept unless TIDEMARK_DIRECTORY names another directory. */
+export const ownDirectory = join(repository, '.tidemark')
+
 /** Jars of the servers that run on the JVM; the same for every directory a stack is kept in. */
-export const jarsDirectory = join(repository, '.tidemark', 'jars')
+export const jarsDirectory = join(ownDirectory, 'jars')
 
 /** Reads the `TIDEMARK_…` variables. Throws an Error that names the one that is malformed. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const { TIDEMARK_SOURCE_URL: sourceUrl, TIDEMARK_TARGET_URL: targetUrl } = environment
   const kafkaBootstrap = environment['TIDEMARK_KAFKA_BOOTSTRAP']
   return {
-    directory: environment['TIDEMARK_DIRECTORY'] || join(repository, '.tidemark'),
+    directory: environment['TIDEMARK_DIRECTORY'] || ownDirectory,
     postgresPort: port(environment, 'TIDEMARK_POSTGRES_PORT', 15432),
     kafkaPort: port(environment, 'TIDEMARK_KAFKA_PORT', 19092),
     brokers: readBrokerCount('TIDEMARK_BROKERS', environment['TIDEMARK_BROKERS'] || '1'),
