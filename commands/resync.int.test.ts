@@ -63,7 +63,7 @@ test('waiting ends with exit code 1 when the time is over; the reading goes on',
 test('a table that there is not is told with those near it, and the others are read', async () => {
   const { code, out, err } = await run('public.order', 'public.trip', 'public.trip')
 
-  expect(code).toBe(1)
+  expect(code).toBe(2)
   expect(err).toContain('public.order: there is no captured table public.order: did you mean public.orders?')
   expect(err).toContain('public.trip: public.trip is being read already (pending)')
   expect(out).toContain('public.trip: generation 2 has begun')

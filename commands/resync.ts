@@ -14,7 +14,8 @@ set, otherwise in the source of the running stack.
   --wait      waits until the tables are captured again
   --timeout   gives up waiting after so many seconds (600); the reading goes on
   --json      prints tables, generations and states as JSON
-Exits with 0 when it was begun (with --wait: is done) for all tables, 1 when not, 2 when the source is out of reach.`
+Exits with 0 when it was begun (with --wait: is done) for all tables, 1 when not, 2 when there is no such table, which is
+said with those near it, or the source is out of reach.`
 
 const options = {
   wait: { type: 'boolean', default: false },
@@ -23,7 +24,7 @@ const options = {
   help: { type: 'boolean' },
 } as const
 
-/** 0 when every table is being read again, or has been; 1 when not; 2 when that could not be asked for. */
+/** 0 when every table is being read again, or has been; 1 when not; 2 when that could not be asked for, or of a table that there is not. */
 export async function main(argv: string[]): Promise<number> {
   try {
     return await resync(argv)
@@ -45,7 +46,7 @@ async function resync(argv: string[]): Promise<number> {
   const { url, startCapture } = await findSource()
   const source = await openSource(url)
   try {
-    const { begun, refused } = await beginResync(source, positionals)
+    const { begun, refused, absent } = await beginResync(source, positionals)
     for (const { table, why } of refused) console.error(`${table}: ${why}`)
     if (begun.length > 0) await startCapture()
     const progress = makeProgressLine()
@@ -54,6 +55,7 @@ async function resync(argv: string[]): Promise<number> {
       : begun
     console.log(values.json ? JSON.stringify({ tables, refused }, null, 2) : tables.map(describe).join('\n'))
     const reached = ({ state }: ResyncedTable) => !values.wait || state === 'captured'
+    if (absent.length > 0) return 2
     return refused.length === 0 && tables.every(reached) ? 0 : 1
   } finally {
     await source.end()

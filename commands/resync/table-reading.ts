@@ -17,12 +17,16 @@ export async function openSource(url: string): Promise<pg.Client> {
   }
 }
 
-/** Begins a generation of each table; those that cannot be read again are handed back with the reason. */
+/** SQLSTATE undefined_table. */
+const UNDEFINED_TABLE = '42P01'
+
+/** Begins a generation of each table; those that cannot be read again are handed back with the reason, and which of them there are not. */
 export async function beginResync(
   source: pg.ClientBase,
   tables: readonly string[],
-): Promise<{ begun: ResyncedTable[]; refused: { table: string; why: string }[] }> {
+): Promise<{ begun: ResyncedTable[]; refused: { table: string; why: string }[]; absent: string[] }> {
   const names: string[] = []
+  const absent: string[] = []
   const refused: { table: string; why: string }[] = []
   for (const table of tables) {
     try {
@@ -33,9 +37,10 @@ export async function beginResync(
       // Without an answer of the server there is nothing to go on with.
       if (code === undefined) throw error
       refused.push({ table, why: message })
+      if (code === UNDEFINED_TABLE) absent.push(table)
     }
   }
-  return { begun: await readTables(source, names), refused }
+  return { begun: await readTables(source, names), refused, absent }
 }
 
 /** Waits until the tables are captured, refused or gone, or `waitMs` have passed; returns how far each is. */
