@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util'
 import { findEngine, type RunningEngine } from '#localstack/engine.ts'
 import { readSettings, type Settings } from '#localstack/settings.ts'
+import { requireNames } from './arguments/table-names.ts'
 import { requireEngine } from './running/running-engine.ts'
 import type { Brokers } from './start/topic-records.ts'
 import { formatQuantity } from './terminal/quantities.ts'
 import { styleOf } from './terminal/style.ts'
 import { makeChangeLines } from './watch/change-line.ts'
-import { readTopicStates, type TopicState } from './watch/follow-topics.ts'
+import { listTopics, readTopicStates, type TopicState } from './watch/follow-topics.ts'
 import { type Beginning, findBeginning } from './watch/stored-positions.ts'
 import { noTarget, openTarget } from './watch/target-knowledge.ts'
 import { type Watch, watchTopics } from './watch/watch-topics.ts'
@@ -16,7 +17,7 @@ const help = `npm run watch [-- --table public.orders] [--topic changes] [--from
 
 Shows changes as they come: when, which table, what, and of an update each changed column before and after. Goes on
 where the last watch stopped, the first one with what comes from now on. Ctrl-C ends it.
-  --table        changes of this table alone
+  --table        changes of this table alone; what others passed meanwhile is shown by the next watch without it
   --topic        changes (what was captured) or user-events (plain events); both unless told otherwise
   --from-start   everything that the topics have
   --json         one line of JSON per change: topic, topicPartition, offset, at, table, op, key, before, after, changed
@@ -44,8 +45,8 @@ export async function main(argv: string[]): Promise<number> {
   const settings = readSettings(process.env)
   const engine = values.brokers === undefined ? await requireBrokers(settings) : undefined
   const brokers = brokersOf(engine, values.brokers ?? settings.kafkaBootstrap)
-  const states = await requireTopics(brokers, values.topic ?? ['changes', userEventsTopic])
-  const beginning = await findBeginning(settings.directory, states, values['from-start'])
+  const states = await requireTopics(brokers, values.topic)
+  const beginning = await findBeginning(settings.directory, states, values['from-start'], values.table)
   const target = engine === undefined ? noTarget : await openTarget(engine.endpoints.reader)
   const line = values.json
     ? JSON.stringify
@@ -75,11 +76,16 @@ function brokersOf(engine: RunningEngine | undefined, named: string | undefined)
   return { bootstrapServers: engine.endpoints.kafka, access: engine.endpoints.kafkaAccess ?? {} }
 }
 
-async function requireTopics(brokers: Brokers, topics: string[]): Promise<Map<string, TopicState>> {
-  const states = await readTopicStates(brokers, topics)
-  if (states.size > 0) return states
-  throw new Error(`the brokers at ${brokers.bootstrapServers} have no topic ${topics.join(' and none ')}`)
+/** Topics that were named have to be there; of those that are watched without being named, one. */
+export async function requireTopics(brokers: Brokers, named?: readonly string[]): Promise<Map<string, TopicState>> {
+  const present = await listTopics(brokers)
+  if (named !== undefined) requireNames('topic', named, present)
+  const topics = [...new Set(named ?? usualTopics)].filter((topic) => present.includes(topic))
+  if (topics.length > 0) return await readTopicStates(brokers, topics)
+  throw new Error(`the brokers at ${brokers.bootstrapServers} have no topic ${usualTopics.join(' and none ')}`)
 }
+
+const usualTopics = ['changes', userEventsTopic]
 
 function whereFrom({ from, behind, gone }: Beginning, topics: string[]): string {
   const lost =

@@ -2,16 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
-import { readTopicStates } from '#commands/watch/follow-topics.ts'
 import { type Beginning, findBeginning } from '#commands/watch/stored-positions.ts'
 import { noTarget, type TargetKnowledge } from '#commands/watch/target-knowledge.ts'
 import { watchTopics } from '#commands/watch/watch-topics.ts'
 import type { WatchedChange } from '#commands/watch/watched-change.ts'
+import { requireTopics } from '#commands/watch.ts'
 import { startTestBroker, type TestBroker, type TestRecord } from './kafka-broker.ts'
 
 /** A watch under way, with what it showed. */
 export type TestWatch = Omit<Beginning, 'positions'> & {
   changes: WatchedChange[]
+  told: string[]
   ids(): number[]
   stop(): Promise<void>
 }
@@ -37,26 +38,29 @@ export function useWatchedTopics() {
   async function start({
     target = noTarget,
     fromStart = false,
+    table,
   }: {
     target?: TargetKnowledge
     fromStart?: boolean
+    table?: string
   } = {}): Promise<TestWatch> {
     const brokers = { bootstrapServers: watched.broker.bootstrapServers, access: {} }
-    const states = await readTopicStates(brokers, ['changes', 'user-events'])
-    const { positions, ...beginning } = await findBeginning(directory, states, fromStart)
+    const states = await requireTopics(brokers)
+    const { positions, ...beginning } = await findBeginning(directory, states, fromStart, table)
     const interrupt = new AbortController()
     const changes: WatchedChange[] = []
+    const told: string[] = []
     const ended = watchTopics({
-      ...{ brokers, states, target, positions, directory, table: undefined, signal: interrupt.signal },
+      ...{ brokers, states, target, positions, directory, table, signal: interrupt.signal },
       print: (change) => changes.push(change),
-      tell: () => undefined,
+      tell: (what) => told.push(what),
     })
     const stop = async () => {
       interrupt.abort()
       await ended
     }
     stops.push(stop)
-    return { ...beginning, changes, stop, ids: () => changes.map(({ key }) => Number(key?.['id'])) }
+    return { ...beginning, changes, told, stop, ids: () => changes.map(({ key }) => Number(key?.['id'])) }
   }
   return watched
 }

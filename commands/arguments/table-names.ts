@@ -13,14 +13,15 @@ export function requireNames(
   const names = [...new Set(known)]
   const absent = wanted.find((name) => !names.includes(name))
   if (absent === undefined) return
+  throw new UsageError(`there is no ${what} ${absent}: ${hintFor(what, absent, names)}`)
+}
+
+/** What to say of a name that is not known: those near it, or some that there are. */
+export function hintFor(what: string, absent: string, names: readonly string[]): string {
   const near = nearNames(absent, names)
-  const hint =
-    near.length > 0
-      ? `did you mean ${near.join(' or ')}?`
-      : names.length === 0
-        ? `there is no ${what} yet`
-        : `there are ${names.toSorted().slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`
-  throw new UsageError(`there is no ${what} ${absent}: ${hint}`)
+  if (near.length > 0) return `did you mean ${near.join(' or ')}?`
+  if (names.length === 0) return `there is no ${what} yet`
+  return `there are ${names.toSorted().slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`
 }
 
 /** Up to three names that differ by few characters, the nearest first; a schema that was left out counts for nothing. */

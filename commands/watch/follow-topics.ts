@@ -16,14 +16,15 @@ export type TopicState = {
 /** The next offset to read, by topic and topic partition. */
 export type Positions = ReadonlyMap<string, number[]>
 
-/** Asks about those of the topics that there are. Throws an Error where no broker answers. */
-export async function readTopicStates(brokers: Brokers, topics: readonly string[]): Promise<Map<string, TopicState>> {
-  const admin = new Admin(connectionTo(brokers))
-  try {
-    const present = new Set(await admin.listTopics())
-    const wanted = topics.filter((topic) => present.has(topic))
-    if (wanted.length === 0) return new Map()
-    const { topics: known } = await admin.metadata({ topics: wanted })
+/** The topics there are, but the brokers' own. Throws an Error where no broker answers. */
+export const listTopics = (brokers: Brokers): Promise<string[]> =>
+  withAdmin(brokers, async (admin) => (await admin.listTopics()).filter((topic) => !topic.startsWith('_')))
+
+/** Asks about topics that there are. Throws an Error where no broker answers. */
+export async function readTopicStates(brokers: Brokers, wanted: readonly string[]): Promise<Map<string, TopicState>> {
+  if (wanted.length === 0) return new Map()
+  return await withAdmin(brokers, async (admin) => {
+    const { topics: known } = await admin.metadata({ topics: [...wanted] })
     const offsets = async (timestamp: bigint) => {
       const asked = wanted.map((name) => {
         const count = known.get(name)!.partitionsCount
@@ -42,6 +43,13 @@ export async function readTopicStates(brokers: Brokers, topics: readonly string[
     return new Map(
       wanted.map((topic) => [topic, { id: known.get(topic)!.id, first: first.get(topic)!, end: end.get(topic)! }]),
     )
+  })
+}
+
+async function withAdmin<T>(brokers: Brokers, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Admin(connectionTo(brokers))
+  try {
+    return await work(admin)
   } catch (cause) {
     throw new Error(`the brokers at ${brokers.bootstrapServers} do not answer`, { cause })
   } finally {

@@ -3,7 +3,10 @@ import { dirname, join } from 'node:path'
 import { writePrivately } from '#localstack/private-file.ts'
 import type { Positions, TopicState } from './follow-topics.ts'
 
-/** Where the last watch stopped, by the topic's id: a topic that was created again has another one. */
+/**
+ * Where the last watch stopped, by the topic's id: a topic that was created again has another one. A watch of one table
+ * passes the changes of others unseen, and has places of its own, by id and table.
+ */
 type Stored = Record<string, { topic: string; offsets: number[] }>
 
 /** Where a watch begins, and why there. */
@@ -27,18 +30,31 @@ async function readStored(directory: string): Promise<Stored> {
   }
 }
 
-/** Where to begin: where the last watch of these topics stopped, else at their end, or at their beginning when asked to. */
+const nameOf = (id: string, table: string | undefined): string => (table === undefined ? id : `${id} ${table}`)
+
+/** Behind what was shown of the table: by watches of it, or of every table. Undefined where neither was. */
+function lastShown(stored: Stored, id: string, table: string | undefined): number[] | undefined {
+  const ofAll = stored[nameOf(id, undefined)]?.offsets
+  const own = stored[nameOf(id, table)]?.offsets
+  return own?.map((offset, partition) => Math.max(offset, ofAll?.[partition] ?? 0)) ?? ofAll
+}
+
+/**
+ * Where to begin: where the last watch of these topics stopped that showed the table, or every table without, else at
+ * their end, or at their beginning when asked to.
+ */
 export async function findBeginning(
   directory: string,
   states: ReadonlyMap<string, TopicState>,
   fromStart: boolean,
+  table?: string,
 ): Promise<Beginning> {
   const stored = fromStart ? {} : await readStored(directory)
   let [behind, gone] = [0, 0]
   let isResumed = false
   const positions = new Map(
     [...states].map(([topic, { id, first, end }]) => {
-      const known = stored[id]?.offsets
+      const known = lastShown(stored, id, table)
       isResumed ||= known !== undefined
       const offsets = end.map((last, partition) => {
         const wanted = fromStart ? first[partition]! : (known?.[partition] ?? last)
@@ -54,13 +70,16 @@ export async function findBeginning(
   return { positions, behind, gone, from }
 }
 
-/** Keeps the positions for the next watch, those of other topics beside. */
+/** Keeps the positions for the next watch of the table, or of every one, those of other topics and tables beside. */
 export async function storePositions(
   directory: string,
   states: ReadonlyMap<string, TopicState>,
   positions: Positions,
+  table?: string,
 ): Promise<void> {
-  const own = [...positions].map(([topic, offsets]) => [states.get(topic)!.id, { topic, offsets }] as const)
+  const own = [...positions].map(
+    ([topic, offsets]) => [nameOf(states.get(topic)!.id, table), { topic, offsets }] as const,
+  )
   const file = fileIn(directory)
   await mkdir(dirname(file), { recursive: true })
   await writePrivately(file, JSON.stringify({ ...(await readStored(directory)), ...Object.fromEntries(own) }))

@@ -4,7 +4,9 @@ import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
 import { createDatabase } from '#test-support/database.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { insertsOfUsers, useWatchedTopics } from '#test-support/watched-topics.ts'
-import { openTarget } from './target-knowledge.ts'
+import { UsageError } from '../arguments/usage-error.ts'
+import { requireTopics } from '../watch.ts'
+import { noTarget, openTarget } from './target-knowledge.ts'
 
 const watched = useWatchedTopics()
 const produce = (from: number, to: number) => watched.broker.produce('user-events', insertsOfUsers(from, to))
@@ -27,6 +29,40 @@ test('a watch begins with what comes, and the next one goes on where it stopped,
   await second.stop()
   const all = await watched.start({ fromStart: true })
   await eventually(() => expect(ascending(all.ids())).toEqual(upTo(0, 35)))
+})
+
+test('a watch of one table takes no change of others from the next watch of all, and goes on behind what either showed', async () => {
+  await (await watched.start()).stop()
+  await produce(0, 4)
+  const ofOne = await watched.start({ table: 'public.orders' })
+  expect(ofOne).toMatchObject({ from: 'where the last watch stopped', behind: 4 })
+  await ofOne.stop()
+  expect(ofOne.changes).toEqual([])
+
+  const ofAll = await watched.start()
+  expect(ofAll).toMatchObject({ from: 'where the last watch stopped', behind: 4 })
+  await eventually(() => expect(ascending(ofAll.ids())).toEqual(upTo(0, 4)))
+  await ofAll.stop()
+
+  expect(await watched.start({ table: 'user-events' })).toMatchObject({ behind: 0 })
+})
+
+test('a topic that was named and is not there is a wrong argument, with those near it', async () => {
+  const brokers = { bootstrapServers: watched.broker.bootstrapServers, access: {} }
+
+  await expect(requireTopics(brokers, ['user-events', 'user-event'])).rejects.toThrow(
+    new UsageError('there is no topic user-event: did you mean user-events?'),
+  )
+  expect([...(await requireTopics(brokers, ['user-events', 'user-events'])).keys()]).toEqual(['user-events'])
+})
+
+test('a table that is not captured is told with those near it', async () => {
+  const contracts = new Map(['public.orders', 'public.items'].map((name) => [name, ordersContract()]))
+
+  const watch = await watched.start({ target: { ...noTarget, contracts }, table: 'public.ordres' })
+
+  await eventually(() => expect(watch.told).toHaveLength(1))
+  expect(watch.told[0]).toMatch(/^No captured table is called public\.ordres now .*: did you mean public\.orders\?$/)
 })
 
 test('a topic that was created again is watched from its end, not from where the former one was', async () => {

@@ -1,3 +1,4 @@
+import { hintFor } from '../arguments/table-names.ts'
 import type { Brokers } from '../start/topic-records.ts'
 import { followTopics, type TopicState } from './follow-topics.ts'
 import { makeRecentRows } from './recent-rows.ts'
@@ -28,11 +29,11 @@ export async function watchTopics(watch: Watch): Promise<void> {
   const { brokers, states, target, positions, directory, table, signal, print, tell } = watch
   const known = { contracts: target.contracts, rows: makeRecentRows(), met: new Set<string>() }
   let storedAt = performance.now()
-  const store = () => storePositions(directory, states, positions)
+  const store = () => storePositions(directory, states, positions, table)
   await store()
   if (table !== undefined && table !== userEventsTopic && target !== noTarget && !target.contracts.has(table)) {
-    const names = [...target.contracts.keys()].sort().join(', ')
-    tell(`No captured table is called ${table} now; its changes are shown once there is one. Captured: ${names}.`)
+    const hint = hintFor('table', table, [...target.contracts.keys()])
+    tell(`No captured table is called ${table} now (its changes are shown once there is one): ${hint}`)
   }
   await followTopics(brokers, positions, {
     signal,
