@@ -9,6 +9,9 @@ export type ConnectorStatus = {
   tasks: { id: number; state: ConnectorState; trace?: string }[]
 }
 
+/** What Connect stores of one source partition, as far as it is used. */
+export type StoredOffset = { partition: { server?: string }; offset: Readonly<Record<string, unknown>> }
+
 /** Connect's REST API, as far as it is used. A connector that does not exist is an outcome, not an error. */
 export type ConnectApi = {
   /** Creates the connector or changes its configuration. */
@@ -19,6 +22,10 @@ export type ConnectApi = {
   stop(name: string): Promise<void>
   /** Starts a stopped connector. */
   resume(name: string): Promise<void>
+  /** Starts failed parts of it again. */
+  restartFailed(name: string): Promise<void>
+  /** How far it has read, by Debezium's `topic.prefix`; lsns are those of its offsets. */
+  offsets(name: string): Promise<StoredOffset[]>
   /** Forgets how far a stopped connector has read. */
   deleteOffsets(name: string): Promise<void>
   delete(name: string): Promise<void>
@@ -70,6 +77,9 @@ export function connectApi(url: string, login?: () => Promise<ConnectLogin>): Co
     status: (name) => unlessAbsent(ask('GET', of(name, '/status'))),
     stop: (name) => unlessAbsent(ask('PUT', of(name, '/stop'))),
     resume: (name) => unlessAbsent(ask('PUT', of(name, '/resume'))),
+    restartFailed: (name) => unlessAbsent(ask('POST', of(name, '/restart?includeTasks=true&onlyFailed=true'))),
+    offsets: async (name) =>
+      (await unlessAbsent<{ offsets: StoredOffset[] }>(ask('GET', of(name, '/offsets'))))?.offsets ?? [],
     deleteOffsets: (name) => unlessAbsent(ask('DELETE', of(name, '/offsets'))),
     delete: (name) => unlessAbsent(ask('DELETE', of(name))),
   }

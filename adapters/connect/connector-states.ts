@@ -1,10 +1,8 @@
-import type { ConnectorStatus } from '#adapters/connect/connect-api.ts'
+import { firstLines } from '#core/recovery/java-trace.ts'
+import type { ConnectorStatus } from './connect-api.ts'
 
 /** How a connector is that was asked to run. */
 export type Progress = { kind: 'running' } | { kind: 'failed'; reason: string } | { kind: 'underway'; state: string }
-
-/** Lines of a stack trace that say what happened; the rest says where. */
-const TRACE_LINES = 3
 
 /**
  * Running means the connector and its tasks: a connector says RUNNING before it has a task, and goes on saying so when
@@ -26,9 +24,3 @@ export function progressOf(status: ConnectorStatus | undefined): Progress {
 /** Whether a stopped connector's tasks have ended. */
 export const hasStopped = (status: ConnectorStatus | undefined): boolean =>
   status === undefined || (status.connector.state === 'STOPPED' && status.tasks.length === 0)
-
-/** The exception and its causes, which Java writes as lines that begin at the margin. */
-function firstLines(trace = 'without a trace'): string {
-  const lines = trace.split('\n').filter((line) => line !== '' && !/^\s/.test(line))
-  return lines.slice(0, TRACE_LINES).join(' / ')
-}
