@@ -34,7 +34,7 @@ export function decideDelivery(
   if (foreign !== undefined) {
     return stop(
       foreign.offset,
-      `the record at offset ${foreign.offset} is not the one applied before: the topic was re-created or its log diverged`,
+      `the record at offset ${foreign.offset} is not the one applied before: ${FOREIGN_TOPIC}`,
     )
   }
   const from = records.findIndex((record) => record.offset >= progress.nextOffset)
@@ -48,6 +48,14 @@ export function decideDelivery(
   }
   return { kind: 'apply', from }
 }
+
+const FOREIGN_TOPIC = 'the topic was re-created or its log diverged'
+
+/** Whether a stop's reason is that the topic is not the one that was applied before. */
+export const isForeignTopic = (reason: string): boolean => reason.endsWith(FOREIGN_TOPIC)
+
+/** How the reason of a stop begins where the source sends what it had sent before, or less. */
+export const SOURCE_WENT_BACK = 'the source went back: '
 
 function isForeign(progress: Progress, record: RecordIdentity): boolean {
   if (record.offset >= progress.nextOffset) return false

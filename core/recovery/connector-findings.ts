@@ -1,0 +1,91 @@
+import { BEACON_OVERDUE_MS, newestBeaconAgeMs } from './beacon-age.ts'
+import type { CaptureFacts, ConnectorFacts } from './capture-facts.ts'
+import { type Finding, NOTHING_IS_CAPTURED, READERS_SEE_THE_LAST_STATE } from './finding.ts'
+import { firstLines } from './java-trace.ts'
+
+/** A finding, and whether what was found of the source or the topics explains it. */
+export type ConnectorFinding = Finding & { readonly isExplainedByOthers: boolean }
+
+const waiting = { follows: NOTHING_IS_CAPTURED, readers: READERS_SEE_THE_LAST_STATE, stopsCapture: true } as const
+
+/** What Connect says of the connector and its task, and whether beacons come while it says that both run. */
+export function connectorFindings(facts: CaptureFacts): ConnectorFinding[] {
+  const { connector } = facts
+  if ('error' in connector) {
+    return [
+      {
+        ...waiting,
+        cause: `Kafka Connect is out of reach: ${connector.error}`,
+        action: 'It is started again by itself, and capture goes on.',
+        repair: null,
+        isExplainedByOthers: false,
+      },
+    ]
+  }
+  if (connector.value === undefined) {
+    return [
+      {
+        ...waiting,
+        cause: 'no connector is registered with Kafka Connect: somebody deleted it',
+        action: 'It is registered again and goes on where the one before stopped.',
+        repair: { kind: 'register connector' },
+        isExplainedByOthers: true,
+      },
+    ]
+  }
+  return [...stateFindings(connector.value), ...overdue(facts, connector.value)]
+}
+
+function stateFindings(connector: ConnectorFacts): ConnectorFinding[] {
+  const parts = [{ state: connector.state, trace: connector.trace }, ...connector.tasks]
+  const failed = parts.find(({ state }) => state === 'FAILED')
+  if (failed !== undefined) {
+    return [
+      {
+        ...waiting,
+        cause: `the connector's task failed: ${firstLines(failed.trace)}`,
+        action: 'The task is started again, which Tidemark also does by itself, less and less often.',
+        repair: { kind: 'restart task' },
+        isExplainedByOthers: true,
+      },
+    ]
+  }
+  const held = parts.find(({ state }) => state === 'STOPPED' || state === 'PAUSED')
+  if (held !== undefined) {
+    return [
+      {
+        ...waiting,
+        cause: `the connector is ${held.state.toLowerCase()}: somebody stopped it, or something did not finish`,
+        action: 'It is registered again and started.',
+        repair: { kind: 'register connector' },
+        isExplainedByOthers: true,
+      },
+    ]
+  }
+  if (connector.tasks.length > 0 && parts.every(({ state }) => state === 'RUNNING')) return []
+  return [
+    {
+      ...waiting,
+      cause: `the connector is starting: ${parts.map(({ state }) => state).join(', ')}`,
+      action: 'Capture goes on once its task runs.',
+      repair: null,
+      isExplainedByOthers: true,
+    },
+  ]
+}
+
+/** A connector that runs and sends nothing is the one stop that nothing else says. */
+function overdue(facts: CaptureFacts, connector: ConnectorFacts): ConnectorFinding[] {
+  if (connector.state !== 'RUNNING' || connector.tasks.some(({ state }) => state !== 'RUNNING')) return []
+  const ageMs = newestBeaconAgeMs(facts)
+  if (ageMs === null || ageMs <= BEACON_OVERDUE_MS) return []
+  return [
+    {
+      ...waiting,
+      cause: `no beacon has come for ${Math.round(ageMs / 1_000)} s, though the connector says that it runs`,
+      action: 'Its task is started again.',
+      repair: { kind: 'restart task' },
+      isExplainedByOthers: true,
+    },
+  ]
+}

@@ -1,0 +1,164 @@
+import { isForeignTopic } from '../delivery.ts'
+import type { BrokerFacts, CaptureFacts, GroupFacts, TopicPartitionFacts } from './capture-facts.ts'
+import { epochFinding, type Finding, type Loss, type PlaceOffset, READERS_SEE_THE_LAST_STATE } from './finding.ts'
+
+/** What topics, group offsets and the target's progress say of each other. */
+export function deliveryFindings(facts: CaptureFacts): Finding[] {
+  const { brokers } = facts
+  if ('error' in brokers) {
+    return [
+      {
+        cause: `the Kafka brokers are out of reach: ${brokers.error}`,
+        follows: 'Changes are captured again once they answer; until then none arrives in the target.',
+        action: 'Capture goes on by itself once they answer.',
+        readers: READERS_SEE_THE_LAST_STATE,
+        repair: null,
+        stopsCapture: true,
+      },
+    ]
+  }
+  return [
+    ...topicFindings(facts, brokers.value),
+    ...brokers.value.groups.flatMap((group) => groupFindings(facts, brokers.value, group)),
+  ]
+}
+
+/** The topic of changes has another number of topic partitions than contracts and beacons are written for. */
+function topicFindings({ source, changesTopic }: CaptureFacts, { topics }: BrokerFacts): Finding[] {
+  if ('error' in source || source.value.setting === null) return []
+  const { topicPartitions } = source.value.setting
+  const present = topics.get(changesTopic)?.length ?? 0
+  if (present === 0) {
+    return [
+      {
+        cause: `the topic ${changesTopic} is gone`,
+        follows: 'Nothing can be captured until it exists again.',
+        action: `Make it again with ${topicPartitions} topic partitions (deploying the stack again does; here: stop it and run npm start), then run npm run recover.`,
+        readers: READERS_SEE_THE_LAST_STATE,
+        repair: null,
+        stopsCapture: true,
+      },
+    ]
+  }
+  if (present === topicPartitions) return []
+  return [
+    epochFinding(
+      {
+        cause: `the topic ${changesTopic} has ${present} topic partitions, and capture was set up for ${topicPartitions}`,
+        follows:
+          'Rows of a key may be in another topic partition than before, so that their order is lost, and some topic partitions have no contracts.',
+      },
+      { topicIsNew: present < topicPartitions, topicPartitions: present },
+    ),
+  ]
+}
+
+type Place = {
+  topicPartition: number
+  nextOffset: number
+  committed: number | null
+  range: TopicPartitionFacts
+  /** Another log has taken the topic's place: what was applied says nothing of its offsets. */
+  isAnotherLog: boolean
+}
+
+function groupFindings(facts: CaptureFacts, { topics }: BrokerFacts, group: GroupFacts): Finding[] {
+  const places = placesOf(facts, topics.get(group.topic) ?? [], group)
+  const replaced = places.filter(({ isAnotherLog }) => isAnotherLog)
+  const gone = places.filter(
+    (place) => !place.isAnotherLog && place.range.first > place.nextOffset && mayHaveHad(place, group),
+  )
+  const skipped = places.filter(
+    ({ isAnotherLog, range, nextOffset, committed }) =>
+      !isAnotherLog && range.first <= nextOffset && committed !== null && committed > nextOffset,
+  )
+  return [
+    ...(replaced.length > 0 ? [replacedTopic(facts, group, replaced)] : []),
+    ...(gone.length > 0 ? [goneRecords(facts, group, gone)] : []),
+    ...(skipped.length > 0 ? [skippedRecords(group, skipped)] : []),
+  ]
+}
+
+function placesOf({ target }: CaptureFacts, ranges: readonly TopicPartitionFacts[], group: GroupFacts): Place[] {
+  const own = <T extends { consumer: string; topic: string }>({ consumer, topic }: T) =>
+    consumer === group.consumer && topic === group.topic
+  const progress = target.progress.filter(own)
+  const stops = target.stops.filter(own)
+  return ranges.map((range, topicPartition) => {
+    const at = ({ topicPartition: index }: { topicPartition: number }) => index === topicPartition
+    const nextOffset = progress.find(at)?.nextOffset ?? 0
+    const isAnotherLog = nextOffset > range.end || isForeignTopic(stops.find(at)?.reason ?? '')
+    return { topicPartition, nextOffset, committed: group.committed[topicPartition] ?? null, range, isAnotherLog }
+  })
+}
+
+/**
+ * A consumer that has never had a record of the topic partition has lost what is gone from it only where the topic's
+ * records are numbered without gaps; elsewhere it begins with the first that there is.
+ */
+const mayHaveHad = ({ nextOffset }: Place, { isContiguous }: GroupFacts): boolean => isContiguous || nextOffset > 0
+
+const isOfChanges = ({ changesTopic, applyConsumer }: CaptureFacts, { topic, consumer }: GroupFacts): boolean =>
+  topic === changesTopic && consumer === applyConsumer
+
+function replacedTopic(facts: CaptureFacts, group: GroupFacts, places: readonly Place[]): Finding {
+  const names = places.map(({ topicPartition }) => topicPartition).join(', ')
+  const cause = `the topic ${group.topic} was deleted and made again, or its log was replaced (topic partition ${names}): ${group.consumer} has applied offsets that are other records there, or none`
+  if (isOfChanges(facts, group)) return epochFinding({ cause }, { topicIsNew: true })
+  return {
+    cause,
+    follows: `Nothing of ${group.topic} reaches ${group.consumer}; records that were in the topic before and had not reached it are lost.`,
+    action: `${group.consumer} goes on at the beginning of the topic as it is now.`,
+    readers: READERS_SEE_THE_LAST_STATE,
+    repair: {
+      kind: 'go on after a loss',
+      consumer: group.consumer,
+      group: group.group,
+      topic: group.topic,
+      losses: places.map(({ topicPartition, range }): Loss => ({ topicPartition, from: range.first, to: null })),
+    },
+    stopsCapture: false,
+  }
+}
+
+function goneRecords(facts: CaptureFacts, group: GroupFacts, places: readonly Place[]): Finding {
+  const losses = places.map(
+    ({ topicPartition, nextOffset, range }): Loss => ({ topicPartition, from: nextOffset, to: range.first }),
+  )
+  const named = losses.map(
+    ({ topicPartition, from, to }) => `${from} to ${to! - 1} of topic partition ${topicPartition}`,
+  )
+  const cause = `records of ${group.topic} expired before ${group.consumer} had them: offsets ${named.join(', ')}`
+  if (isOfChanges(facts, group)) return epochFinding({ cause }, { topicIsNew: true })
+  return {
+    cause,
+    follows: `These records never reach ${group.consumer}; nothing that comes after them does, either, until it goes on.`,
+    action: `${group.consumer} goes on after them, at the first record that there is.`,
+    readers: READERS_SEE_THE_LAST_STATE,
+    repair: { kind: 'go on after a loss', consumer: group.consumer, group: group.group, topic: group.topic, losses },
+    stopsCapture: false,
+  }
+}
+
+function skippedRecords(group: GroupFacts, places: readonly Place[]): Finding {
+  const named = places.map(
+    ({ topicPartition, nextOffset, committed }) =>
+      `${committed} of topic partition ${topicPartition} instead of ${nextOffset}`,
+  )
+  return {
+    cause: `the consumer group ${group.group} goes on at offset ${named.join(', ')}: its offsets were set forward, or the target was restored from an older backup or replaced`,
+    follows: `The records between are in the topic and have not reached ${group.consumer}, which takes nothing after them.`,
+    action: `The offsets of the group are set back to what the target has, and the records between are applied.`,
+    readers: READERS_SEE_THE_LAST_STATE,
+    repair: {
+      kind: 'rewind',
+      group: group.group,
+      topic: group.topic,
+      offsets: places.map(({ topicPartition, nextOffset }): PlaceOffset => ({ topicPartition, offset: nextOffset })),
+    },
+    stopsCapture: group.isContiguous && group.consumer !== ARCHIVE,
+  }
+}
+
+/** The archive's consumer holds nothing that readers of the target see. */
+const ARCHIVE = 'tidemark-archive'

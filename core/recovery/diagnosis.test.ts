@@ -1,0 +1,407 @@
+import { expect, test } from 'vitest'
+import { SOURCE_WENT_BACK } from '../delivery.ts'
+import type { CaptureFacts, ConnectorFacts, SlotFacts, SourceFacts } from './capture-facts.ts'
+import { diagnose, needsRestartOnly } from './diagnosis.ts'
+import { epochToBegin, planRecovery } from './recovery-plan.ts'
+
+const nowMs = 1_000_000
+
+const connector: ConnectorFacts = { epoch: 1, state: 'RUNNING', tasks: [{ state: 'RUNNING' }], storedLsn: 500 }
+
+const failed: ConnectorFacts = {
+  ...connector,
+  tasks: [{ state: 'FAILED', trace: 'org.Error: no\n\tat X\nCaused by: it\n' }],
+}
+
+const slot: SlotFacts = {
+  ...{ active: true, confirmedLsn: 400, restartLsn: 300, walStatus: 'reserved', invalidationReason: null },
+}
+
+const source: SourceFacts = {
+  ...{ nowMs, systemIdentifier: '77', timeline: 1, currentLsn: 600, hasPublication: true, tablesBeingRead: 0 },
+  ...{ setting: { epoch: 1, topicPartitions: 2 }, slot, beacon: { number: 9, lsn: 600 } },
+}
+
+const place = (topicPartition: number, nextOffset: number) => ({
+  ...{ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition, nextOffset },
+  ...{ beacon: { number: 9, lsn: 550, atMs: nowMs - 1_000, epoch: 1 }, systemIdentifier: '77' },
+})
+
+const archived = (topicPartition: number, nextOffset: number) => ({
+  ...place(topicPartition, nextOffset),
+  ...{ consumer: 'tidemark-archive', beacon: null, systemIdentifier: null },
+})
+
+const group = (committed: (number | null)[]) => ({
+  ...{
+    group: 'tidemark-latest-state',
+    consumer: 'tidemark-latest-state',
+    topic: 'changes',
+    isContiguous: true,
+    committed,
+  },
+})
+
+const archiveGroup = (committed: (number | null)[]) => ({
+  ...{
+    group: 'tidemark-archive-changes',
+    consumer: 'tidemark-archive',
+    topic: 'changes',
+    isContiguous: true,
+    committed,
+  },
+})
+
+type Changes = {
+  connector?: Partial<ConnectorFacts> | null
+  source?: Partial<SourceFacts>
+  target?: Partial<CaptureFacts['target']>
+  ranges?: [number, number][]
+  groups?: ReturnType<typeof group>[]
+}
+
+/** Facts of a healthy stack, but for what is changed. */
+const facts = (changed: Changes = {}): CaptureFacts => ({
+  ...{ changesTopic: 'changes', applyConsumer: 'tidemark-latest-state' },
+  connector: { value: changed.connector === null ? undefined : { ...connector, ...changed.connector } },
+  source: { value: { ...source, ...changed.source } },
+  target: { progress: [place(0, 10), place(1, 20)], stops: [], epochs: [], ...changed.target },
+  brokers: {
+    value: {
+      topics: new Map([
+        [
+          'changes',
+          (
+            changed.ranges ?? [
+              [0, 10],
+              [0, 20],
+            ]
+          ).map(([first, end]) => ({ first, end })),
+        ],
+      ]),
+      groups: changed.groups ?? [group([10, 20])],
+    },
+  },
+})
+
+const stopped = (reason: string, consumer = 'tidemark-latest-state') => ({
+  ...{ consumer, topic: 'changes', topicPartition: 0, reason },
+})
+
+test('a stack that runs has nothing wrong and nothing to do', () => {
+  const diagnosis = diagnose(facts())
+
+  expect(diagnosis).toEqual({ state: 'running', findings: [] })
+  expect(planRecovery(diagnosis, facts())).toEqual([])
+})
+
+const onlyEpoch: [string, Changes, RegExp][] = [
+  ['slot dropped', { connector: failed, source: { slot: null } }, /slot tidemark_e1 is gone/],
+  [
+    'slot advanced, or dropped and made again',
+    { connector: failed, source: { slot: { ...slot, active: false, confirmedLsn: 560 } } },
+    /advanced, or dropped and made again: it begins at 0\/230, and capture has read up to 0\/1F4/,
+  ],
+  [
+    'log of the slot removed, on any major',
+    { connector: failed, source: { slot: { ...slot, active: false, walStatus: 'lost' } } },
+    /max_slot_wal_keep_size/,
+  ],
+  [
+    'slot idle for too long',
+    { connector: failed, source: { slot: { ...slot, active: false, invalidationReason: 'idle_timeout' } } },
+    /idle_replication_slot_timeout/,
+  ],
+  [
+    'source put back with its slot: its log ends before what was read',
+    { source: { currentLsn: 450, beacon: { number: 5, lsn: 440 } } },
+    /put back to an earlier state \(timeline 1\): the connector has read its log up to 0\/1F4, and it ends at 0\/1C2/,
+  ],
+  [
+    'source put back, its log has grown past that and its beacons have not',
+    { source: { currentLsn: 9_000, beacon: { number: 5, lsn: 8_000 } } },
+    /the target has applied beacon 9, and its newest is 5/,
+  ],
+  [
+    'source put back without its slot',
+    { connector: failed, source: { slot: null, currentLsn: 450, beacon: { number: 5, lsn: 440 } } },
+    /put back to an earlier state/,
+  ],
+  [
+    'source put back to before the epoch',
+    {
+      connector: { ...failed, epoch: 3 },
+      source: { slot: null },
+      target: { progress: [{ ...place(0, 10), beacon: { number: 1, lsn: 2, atMs: 0, epoch: 3 } }] },
+    },
+    /the target has applied epoch 3, and its epoch is 1/,
+  ],
+  [
+    'a stop that says so',
+    { target: { stops: [stopped(`${SOURCE_WENT_BACK}beacon 7 follows beacon 9`)] } },
+    /put back to an earlier state .*: beacon 7 follows beacon 9/,
+  ],
+  ['source exchanged', { source: { systemIdentifier: '78' } }, /another database cluster \(system identifier 78\)/],
+  ['publication dropped', { connector: failed, source: { hasPublication: false } }, /publication tidemark is gone/],
+  [
+    'an epoch that was begun in the source and not finished',
+    { connector: { state: 'STOPPED', tasks: [] }, source: { setting: { epoch: 2, topicPartitions: 2 }, slot: null } },
+    /epoch 2 was begun and not finished/,
+  ],
+  [
+    'an epoch that was ordered in the target and not finished',
+    { connector: { state: 'STOPPED', tasks: [] }, target: { epochs: [{ epoch: 2, hasBegun: false }] } },
+    /epoch 2 was begun and not finished/,
+  ],
+  [
+    'records expired before they were applied',
+    {
+      ranges: [
+        [12, 15],
+        [0, 20],
+      ],
+    },
+    /offsets 10 to 11 of topic partition 0/,
+  ],
+  [
+    'target replaced by an empty one, the first records gone',
+    {
+      target: { progress: [] },
+      ranges: [
+        [3, 10],
+        [2, 20],
+      ],
+    },
+    /offsets 0 to 2 of topic partition 0, 0 to 1 of topic partition 1/,
+  ],
+  [
+    'topic re-created and shorter',
+    {
+      ranges: [
+        [0, 3],
+        [0, 2],
+      ],
+    },
+    /deleted and made again/,
+  ],
+  [
+    'topic re-created and longer by now',
+    {
+      ranges: [
+        [0, 30],
+        [0, 20],
+      ],
+      target: {
+        stops: [
+          stopped('the record at offset 9 is not the one applied before: the topic was re-created or its log diverged'),
+        ],
+      },
+    },
+    /deleted and made again/,
+  ],
+  [
+    'topic given more topic partitions',
+    {
+      ranges: [
+        [0, 10],
+        [0, 20],
+        [0, 0],
+      ],
+    },
+    /has 3 topic partitions, and capture was set up for 2/,
+  ],
+]
+
+test.each(onlyEpoch)('%s: a new epoch, and nothing else is done to the connector', (_name, changed, cause) => {
+  const seen = facts(changed)
+
+  const diagnosis = diagnose(seen)
+
+  expect(diagnosis.state).toBe('down')
+  expect(diagnosis.findings[0]).toMatchObject({ cause: expect.stringMatching(cause), repair: { kind: 'new epoch' } })
+  expect(needsRestartOnly(diagnosis)).toBe(false)
+  const kinds = planRecovery(diagnosis, seen).map(({ kind }) => kind)
+  expect(kinds.filter((kind) => kind !== 'rewind')).toEqual(['new epoch'])
+})
+
+const others: [string, Changes, RegExp, object][] = [
+  [
+    'a task that failed is started again',
+    { connector: failed },
+    /task failed: org.Error: no \/ Caused by: it/,
+    { kind: 'restart task' },
+  ],
+  [
+    'a connector that was deleted is registered again',
+    { connector: null },
+    /no connector is registered/,
+    { kind: 'register connector' },
+  ],
+  [
+    'a connector that was stopped is registered again and started',
+    { connector: { state: 'STOPPED', tasks: [] } },
+    /connector is stopped/,
+    { kind: 'register connector' },
+  ],
+  [
+    'a beacon that is overdue while the connector says that it runs: its task is started again',
+    { source: { nowMs: nowMs + 40_000 } },
+    /no beacon has come for 41 s/,
+    { kind: 'restart task' },
+  ],
+  [
+    'group offsets that were set forward go back to what the target has',
+    {
+      groups: [group([10, 28])],
+      ranges: [
+        [0, 10],
+        [0, 30],
+      ],
+    },
+    /goes on at offset 28 of topic partition 1 instead of 20/,
+    { kind: 'rewind', group: 'tidemark-latest-state', topic: 'changes', offsets: [{ topicPartition: 1, offset: 20 }] },
+  ],
+  [
+    'a target of an older backup: its group goes back to what it has',
+    { target: { progress: [place(0, 4), place(1, 20)] } },
+    /restored from an older backup/,
+    { kind: 'rewind', group: 'tidemark-latest-state', topic: 'changes', offsets: [{ topicPartition: 0, offset: 4 }] },
+  ],
+  [
+    'an empty target with every record still in the topic: its group begins again',
+    { target: { progress: [] } },
+    /or replaced/,
+    {
+      ...{ kind: 'rewind', group: 'tidemark-latest-state', topic: 'changes' },
+      offsets: [
+        { topicPartition: 0, offset: 0 },
+        { topicPartition: 1, offset: 0 },
+      ],
+    },
+  ],
+]
+
+test.each(others)('%s', (_name, changed, cause, repair) => {
+  const seen = facts(changed)
+
+  const diagnosis = diagnose(seen)
+
+  expect(diagnosis).toMatchObject({ state: 'down', findings: [{ cause: expect.stringMatching(cause), repair }] })
+  expect(planRecovery(diagnosis, seen)).toEqual([repair])
+  expect(needsRestartOnly(diagnosis)).toBe((repair as { kind: string }).kind === 'restart task')
+})
+
+const passing: [string, Changes, string][] = [
+  [
+    "Connect's offsets lost: Debezium begins by itself",
+    { connector: { storedLsn: null }, source: { slot: null } },
+    'running',
+  ],
+  ['group offsets set back', { groups: [group([1, 2])] }, 'running'],
+  ['a group that has committed nothing yet', { groups: [group([null, null])] }, 'running'],
+  [
+    'a new stack',
+    {
+      target: { progress: [] },
+      groups: [group([null, null])],
+      ranges: [
+        [0, 0],
+        [0, 0],
+      ],
+    },
+    'running',
+  ],
+  ['a task that is starting', { connector: { tasks: [] } }, 'starting'],
+  ['a slot that a running task has confirmed since', { source: { slot: { ...slot, confirmedLsn: 560 } } }, 'running'],
+  [
+    'a beacon that is late because records wait',
+    {
+      source: { nowMs: nowMs + 40_000 },
+      ranges: [
+        [0, 11],
+        [0, 20],
+      ],
+    },
+    'running',
+  ],
+  [
+    'a beacon that is late because a table is read',
+    { source: { nowMs: nowMs + 40_000, tablesBeingRead: 1 } },
+    'running',
+  ],
+  ['a stop that goes on by itself', { target: { stops: [stopped('waits for a lock')] } }, 'running'],
+]
+
+test.each(passing)('%s: nothing is to be done', (_name, changed, state) => {
+  const seen = facts(changed)
+
+  const diagnosis = diagnose(seen)
+
+  expect(diagnosis.state).toBe(state)
+  expect(planRecovery(diagnosis, seen)).toEqual([])
+})
+
+test('what does not answer is said, and nothing is done about it', () => {
+  const seen: CaptureFacts = {
+    ...facts(),
+    ...{ connector: { error: 'no answer' }, source: { error: 'refused' }, brokers: { error: 'gone' } },
+  }
+
+  const diagnosis = diagnose(seen)
+
+  expect(diagnosis.state).toBe('starting')
+  expect(diagnosis.findings.map(({ cause }) => cause)).toEqual([
+    'the source is out of reach: refused',
+    'the Kafka brokers are out of reach: gone',
+    'Kafka Connect is out of reach: no answer',
+  ])
+  expect(planRecovery(diagnosis, seen)).toEqual([])
+})
+
+test('what the archive lost is said with its offsets, and it alone goes on after it', () => {
+  const seen = facts({
+    target: { progress: [place(0, 10), place(1, 20), archived(0, 3), archived(1, 20)] },
+    groups: [group([10, 20]), archiveGroup([3, 20])],
+    ranges: [
+      [5, 10],
+      [0, 20],
+    ],
+  })
+
+  const diagnosis = diagnose(seen)
+
+  expect(diagnosis.state).toBe('running')
+  expect(diagnosis.findings[0]!.cause).toContain('tidemark-archive had them: offsets 3 to 4 of topic partition 0')
+  expect(planRecovery(diagnosis, seen)).toEqual([
+    { kind: 'rebase', consumer: 'tidemark-archive', topic: 'changes', topicPartitions: [0] },
+    {
+      ...{ kind: 'rewind', group: 'tidemark-archive-changes', topic: 'changes' },
+      offsets: [{ topicPartition: 0, offset: 5 }],
+    },
+  ])
+})
+
+test('a new epoch is above every one that is known, and one that was ordered and never had is taken up again', () => {
+  const lost = { connector: failed, source: { slot: null } }
+
+  expect(epochToBegin(facts(lost))).toBe(2)
+  expect(epochToBegin(facts({ ...lost, connector: { ...failed, epoch: 4 } }))).toBe(5)
+  expect(epochToBegin(facts({ ...lost, target: { epochs: [{ epoch: 3, hasBegun: true }] } }))).toBe(4)
+  expect(epochToBegin(facts({ ...lost, target: { epochs: [{ epoch: 3, hasBegun: false }] } }))).toBe(3)
+  expect(epochToBegin(facts({ ...lost, source: { slot: null, setting: { epoch: 2, topicPartitions: 2 } } }))).toBe(2)
+  expect(epochToBegin(facts({ ...lost, connector: null, source: { setting: { epoch: 2, topicPartitions: 2 } } }))).toBe(
+    3,
+  )
+})
+
+test('a topic with more topic partitions is captured with that number', () => {
+  const seen = facts({
+    ranges: [
+      [0, 10],
+      [0, 20],
+      [0, 0],
+    ],
+  })
+
+  expect(planRecovery(diagnose(seen), seen)).toMatchObject([{ kind: 'new epoch', topicPartitions: 3, epoch: 2 }])
+})

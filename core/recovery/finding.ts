@@ -1,0 +1,67 @@
+/** What lets capture go on. */
+export type Repair =
+  | { readonly kind: 'restart task' }
+  /** The connector is registered with its present epoch and started. */
+  | { readonly kind: 'register connector' }
+  /** A consumer group goes back to what the target has. */
+  | {
+      readonly kind: 'rewind'
+      readonly group: string
+      readonly topic: string
+      readonly offsets: readonly PlaceOffset[]
+    }
+  /** A consumer goes on after records that are gone. */
+  | {
+      readonly kind: 'go on after a loss'
+      readonly consumer: string
+      readonly group: string
+      readonly topic: string
+      readonly losses: readonly Loss[]
+    }
+  /** Everything is read again. `topicIsNew`: offsets of before say nothing of the topic any more. */
+  | { readonly kind: 'new epoch'; readonly topicIsNew: boolean; readonly topicPartitions: number | null }
+
+export type PlaceOffset = { readonly topicPartition: number; readonly offset: number }
+
+/** Offsets from `from` to before `to` cannot be had any more; null where the topic is another one. */
+export type Loss = { readonly topicPartition: number; readonly from: number; readonly to: number | null }
+
+/** Something that is wrong, in sentences for the user. */
+export type Finding = {
+  readonly cause: string
+  /** What that does to the copy. */
+  readonly follows: string
+  /** What a repair does, or what will happen by itself. */
+  readonly action: string
+  /** What readers of the target see until then. */
+  readonly readers: string
+  /** Null where waiting is all that there is to do, or where somebody must act outside of Tidemark, as `action` says. */
+  readonly repair: Repair | null
+  /** Whether changes of captured tables do not arrive because of it. */
+  readonly stopsCapture: boolean
+}
+
+export const READERS_SEE_THE_LAST_STATE = 'Readers see the rows as they were when changes stopped arriving.'
+
+export const NOTHING_IS_CAPTURED = 'No change of the source arrives in the target.'
+
+const EPOCH_ACTION =
+  'A new epoch begins: the connector gets a new replication slot, and every captured table is read again.'
+
+const EPOCH_READERS =
+  'Readers see the rows that each table has now until it has been read again as a whole, then the new ones; rows that were deleted meanwhile go at that moment.'
+
+/** A finding that only a new epoch resolves. */
+export function epochFinding(
+  { cause, follows = NOTHING_IS_CAPTURED }: { cause: string; follows?: string },
+  { topicIsNew = false, topicPartitions = null }: { topicIsNew?: boolean; topicPartitions?: number | null } = {},
+): Finding {
+  return {
+    cause,
+    follows,
+    action: EPOCH_ACTION,
+    readers: EPOCH_READERS,
+    repair: { kind: 'new epoch', topicIsNew, topicPartitions },
+    stopsCapture: true,
+  }
+}

@@ -1,0 +1,77 @@
+import type { CaptureFacts } from './capture-facts.ts'
+import type { Diagnosis } from './diagnosis.ts'
+import type { Finding, Loss, PlaceOffset } from './finding.ts'
+
+/** A step of a recovery; each may be repeated. They are taken in the order of the plan. */
+export type RecoveryStep =
+  | {
+      readonly kind: 'rewind'
+      readonly group: string
+      readonly topic: string
+      readonly offsets: readonly PlaceOffset[]
+    }
+  | {
+      readonly kind: 'rebase'
+      readonly consumer: string
+      readonly topic: string
+      readonly topicPartitions: readonly number[]
+    }
+  | { readonly kind: 'restart task' }
+  | { readonly kind: 'register connector' }
+  | {
+      readonly kind: 'new epoch'
+      readonly epoch: number
+      readonly reason: string
+      readonly topicIsNew: boolean
+      /** Null: as many as before. */
+      readonly topicPartitions: number | null
+    }
+
+/** What is to be done about the findings. Nothing for those that pass by themselves. */
+export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): RecoveryStep[] {
+  const repairs = findings.flatMap(({ repair }) => (repair === null ? [] : [repair]))
+  const delivery = repairs.flatMap((repair): RecoveryStep[] => {
+    if (repair.kind === 'rewind') return [repair]
+    if (repair.kind !== 'go on after a loss') return []
+    const { consumer, group, topic, losses } = repair
+    return [
+      { kind: 'rebase', consumer, topic, topicPartitions: losses.map(({ topicPartition }) => topicPartition) },
+      { kind: 'rewind', group, topic, offsets: losses.map(firstAfter) },
+    ]
+  })
+  const epochs = findings.filter((finding) => finding.repair?.kind === 'new epoch')
+  if (epochs.length > 0) return [...delivery, newEpoch(epochs, facts)]
+  const connector = repairs.find(({ kind }) => kind === 'register connector' || kind === 'restart task')
+  return connector === undefined ? delivery : [...delivery, { kind: connector.kind } as RecoveryStep]
+}
+
+/** Of a topic that is another one, `from` is where its records begin. */
+const firstAfter = ({ topicPartition, from, to }: Loss): PlaceOffset => ({ topicPartition, offset: to ?? from })
+
+function newEpoch(findings: readonly Finding[], facts: CaptureFacts): RecoveryStep {
+  const repairs = findings.flatMap(({ repair }) => (repair?.kind === 'new epoch' ? [repair] : []))
+  return {
+    kind: 'new epoch',
+    epoch: epochToBegin(facts),
+    reason: findings.map(({ cause }) => cause).join('; '),
+    topicIsNew: repairs.some(({ topicIsNew }) => topicIsNew),
+    topicPartitions: repairs.find(({ topicPartitions }) => topicPartitions !== null)?.topicPartitions ?? null,
+  }
+}
+
+/**
+ * The number of the next epoch: above every one that the source, the target or the connector knows. One that was ordered
+ * or begun by a recovery that did not finish, and that no connector has had, is taken up again.
+ */
+export function epochToBegin({ source, target, connector }: CaptureFacts): number {
+  const registered = 'value' in connector ? (connector.value?.epoch ?? 0) : 0
+  const begun = Math.max(
+    registered,
+    ...target.progress.map(({ beacon }) => beacon?.epoch ?? 0),
+    ...target.epochs.filter(({ hasBegun }) => hasBegun).map(({ epoch }) => epoch),
+  )
+  const inSource = 'value' in source ? (source.value.setting?.epoch ?? 0) : 0
+  const ordered = Math.max(inSource, ...target.epochs.map(({ epoch }) => epoch))
+  const hasSlot = 'value' in source && source.value.slot !== null && inSource === ordered
+  return ordered > begun && !hasSlot ? ordered : Math.max(ordered, begun) + 1
+}

@@ -1,0 +1,158 @@
+import { SOURCE_WENT_BACK } from '../delivery.ts'
+import { formatLsn, type Lsn } from '../lsn.ts'
+import type { CaptureFacts, ConnectorFacts, PlaceFacts, SlotFacts, SourceFacts } from './capture-facts.ts'
+import { epochFinding, type Finding, NOTHING_IS_CAPTURED, READERS_SEE_THE_LAST_STATE } from './finding.ts'
+
+/** What the source's cluster, log, publication and slot say. One cause at most: the ones that follow from it are not told. */
+export function sourceFindings({ source, connector, target, ...facts }: CaptureFacts): Finding[] {
+  if ('error' in source) return [unreachable(source.error)]
+  const applied = target.progress.filter(
+    ({ consumer, topic }) => consumer === facts.applyConsumer && topic === facts.changesTopic,
+  )
+  const registered = 'value' in connector ? connector.value : undefined
+  const { value } = source
+  if (value.setting === null) return [notSetUp()]
+  const found =
+    anotherCluster(value, applied) ??
+    wentBack(value, applied, registered, stopReason(target.stops)) ??
+    withoutPublication(value) ??
+    unfinishedEpoch(value.setting.epoch, registered, target.epochs) ??
+    lostSlot(value.setting.epoch, value.slot, registered)
+  return found === undefined ? [] : [found]
+}
+
+function unreachable(error: string): Finding {
+  return {
+    cause: `the source is out of reach: ${error}`,
+    follows: NOTHING_IS_CAPTURED,
+    action: 'Capture goes on by itself once the source answers.',
+    readers: READERS_SEE_THE_LAST_STATE,
+    repair: null,
+    stopsCapture: true,
+  }
+}
+
+function notSetUp(): Finding {
+  return {
+    cause:
+      'the source is not set up for capture: it has no tidemark.setting, so it is another database or a backup from before',
+    follows: NOTHING_IS_CAPTURED,
+    action:
+      'Deploy the stack again (here: stop it and run npm start), which sets the source up; then run npm run recover.',
+    readers: READERS_SEE_THE_LAST_STATE,
+    repair: null,
+    stopsCapture: true,
+  }
+}
+
+function anotherCluster({ systemIdentifier }: SourceFacts, applied: readonly PlaceFacts[]): Finding | undefined {
+  const other = applied.find((place) => place.systemIdentifier !== null && place.systemIdentifier !== systemIdentifier)
+  if (other === undefined) return undefined
+  return epochFinding({
+    cause: `the source is another database cluster (system identifier ${systemIdentifier}) than the one that was captured (${other.systemIdentifier})`,
+  })
+}
+
+const stopReason = (stops: CaptureFacts['target']['stops']): string | undefined =>
+  stops.find(({ reason }) => reason.startsWith(SOURCE_WENT_BACK))?.reason
+
+/** The log position and the beacons of a database only grow, unless an older state of it takes its place. */
+function wentBack(
+  { currentLsn, timeline, beacon, setting }: SourceFacts,
+  applied: readonly PlaceFacts[],
+  connector: ConnectorFacts | undefined,
+  stopped: string | undefined,
+): Finding | undefined {
+  const sign = stopped ?? signOfReturn({ currentLsn, beacon, setting }, applied, connector)
+  if (sign === undefined) return undefined
+  const detail = sign.startsWith(SOURCE_WENT_BACK) ? sign.slice(SOURCE_WENT_BACK.length).trim() : sign
+  return epochFinding({
+    cause: `the source was put back to an earlier state (timeline ${timeline}): ${detail}`,
+    follows:
+      'Changes that the source made after that state and lost are still in the target; what it commits now does not arrive, or would arrive with rows missing.',
+  })
+}
+
+function signOfReturn(
+  { currentLsn, beacon, setting }: Pick<SourceFacts, 'currentLsn' | 'beacon' | 'setting'>,
+  applied: readonly PlaceFacts[],
+  connector: ConnectorFacts | undefined,
+): string | undefined {
+  const sameEpoch = connector !== undefined && connector.epoch !== null
+  if (sameEpoch && connector.storedLsn !== null && connector.storedLsn > currentLsn) {
+    return `the connector has read its log up to ${formatLsn(connector.storedLsn)}, and it ends at ${formatLsn(currentLsn)}`
+  }
+  for (const { beacon: newest } of applied) {
+    if (newest === null || newest.epoch !== setting?.epoch) continue
+    if (newest.lsn > currentLsn) {
+      return `the target has applied a beacon of ${formatLsn(newest.lsn)}, and its log ends at ${formatLsn(currentLsn)}`
+    }
+    if (beacon !== null && newest.number > beacon.number) {
+      return `the target has applied beacon ${newest.number}, and its newest is ${beacon.number}`
+    }
+  }
+  const newestEpoch = Math.max(0, ...applied.map(({ beacon: newest }) => newest?.epoch ?? 0))
+  if (setting !== null && newestEpoch > setting.epoch) {
+    return `the target has applied epoch ${newestEpoch}, and its epoch is ${setting.epoch}`
+  }
+  return undefined
+}
+
+function withoutPublication({ hasPublication }: SourceFacts): Finding | undefined {
+  if (hasPublication) return undefined
+  return epochFinding({
+    cause: 'the publication tidemark is gone from the source, so that the log since then cannot be decoded',
+  })
+}
+
+/** An epoch that was begun in the source or ordered in the target, and that the connector does not have. */
+function unfinishedEpoch(
+  epoch: number,
+  connector: ConnectorFacts | undefined,
+  ordered: CaptureFacts['target']['epochs'],
+): Finding | undefined {
+  if (connector === undefined || connector.epoch === null) return undefined
+  const waiting = ordered.find((one) => !one.hasBegun && one.epoch > connector.epoch!)
+  const newest = Math.max(epoch, waiting?.epoch ?? 0)
+  if (newest <= connector.epoch) return undefined
+  return epochFinding({
+    cause: `epoch ${newest} was begun and not finished: the connector still has epoch ${connector.epoch}`,
+  })
+}
+
+function lostSlot(epoch: number, slot: SlotFacts | null, connector: ConnectorFacts | undefined): Finding | undefined {
+  const name = `tidemark_e${epoch}`
+  // Without stored offsets Debezium makes a slot and begins by itself.
+  const storedLsn = connector?.storedLsn ?? null
+  if (slot === null) {
+    if (storedLsn === null) return undefined
+    return epochFinding({
+      cause: `the replication slot ${name} is gone, and with it the log that was not read yet`,
+    })
+  }
+  if (slot.walStatus === 'lost' || slot.invalidationReason !== null) {
+    return epochFinding({ cause: `the replication slot ${name} was invalidated: ${whyInvalid(slot)}` })
+  }
+  // A task that runs has the slot; what it confirms may be compared with what it had stored only while it does not.
+  if (slot.active || connector === undefined || isRunning(connector)) return undefined
+  if (storedLsn === null || slot.confirmedLsn === null || slot.confirmedLsn <= storedLsn) return undefined
+  return epochFinding({ cause: describeAhead(name, slot.confirmedLsn, storedLsn) })
+}
+
+const describeAhead = (name: string, confirmed: Lsn, stored: Lsn): string =>
+  `the replication slot ${name} was advanced, or dropped and made again: it begins at ${formatLsn(confirmed)}, and capture has read up to ${formatLsn(stored)}, so that changes between are lost`
+
+const REASONS: Readonly<Record<string, string>> = {
+  wal_removed: 'the log that it kept grew over max_slot_wal_keep_size and was removed',
+  idle_timeout: 'nobody read it for longer than idle_replication_slot_timeout',
+  rows_removed: 'catalog rows that it needed were removed',
+  wal_level_insufficient: 'wal_level was no longer logical',
+}
+
+function whyInvalid({ invalidationReason }: SlotFacts): string {
+  if (invalidationReason === null) return 'the log that it needs was removed (max_slot_wal_keep_size)'
+  return REASONS[invalidationReason] ?? invalidationReason
+}
+
+const isRunning = ({ state, tasks }: ConnectorFacts): boolean =>
+  state === 'RUNNING' && tasks.length > 0 && tasks.every((task) => task.state === 'RUNNING')
