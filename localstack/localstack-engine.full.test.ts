@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -164,6 +165,18 @@ describe('a stack that goes on with the data of the one before', () => {
     }
     expect(JSON.parse(SecretString!)).toEqual(engine.secret(arn))
     expect(JSON.parse(SecretString!)).toMatchObject({ username: 'postgres', port: settings.postgresPort })
+  })
+
+  test.each([
+    ['of a web page', { origin: 'https://app.localstack.cloud' }],
+    ['of a page that another port of this machine serves', { origin: 'http://localhost:3000' }],
+    ['under a name that was made to resolve to loopback', { host: 'example.org:4566' }],
+  ])('refuses a request %s', async (_, headers) => {
+    const asking = request({ host: '127.0.0.1', port: settings.localStackPort, path: '/_localstack/health', headers })
+
+    const [response] = await once(asking.end(), 'response')
+
+    expect(response.resume().statusCode).toBe(403)
   })
 
   test('polls as LocalStack is told to', async () => {

@@ -9,7 +9,7 @@ from threading import Thread
 from types import SimpleNamespace
 
 from localstack.services.lambda_.event_source_mapping.pollers.poller import EmptyPollResultsException
-from tidemark_localstack import engine, kafka_mappings, resources
+from tidemark_localstack import browser_requests, engine, kafka_mappings, resources
 from tidemark_localstack.functions import FunctionExecutor
 
 
@@ -133,6 +133,19 @@ class KafkaMappings(unittest.TestCase):
         self.assertIsNone(other.create_poller_fn)
         with self.assertRaises(EmptyPollResultsException):
             poller.poll_events()
+
+
+class BrowserRequests(unittest.TestCase):
+    def test_of_programs_and_of_pages_of_its_own_are_answered(self) -> None:
+        for host in ["127.0.0.1:4566", "localhost", "[::1]:4566", "bucket.localhost:4566", "s3.LOCALHOST.localstack.cloud:4566"]:
+            self.assertFalse(browser_requests.comes_from_page_elsewhere(host, None), host)
+            self.assertFalse(browser_requests.comes_from_page_elsewhere(host, f"http://{host}"), host)
+
+    def test_of_other_pages_are_refused(self) -> None:
+        for host in ["", "example.org:4566", "localhost.example.org", "127.0.0.1.example.org", "evil-localhost"]:
+            self.assertTrue(browser_requests.comes_from_page_elsewhere(host, None), host)
+        for origin in ["https://example.org", "https://app.localstack.cloud", "http://localhost:3000", "null", "file://"]:
+            self.assertTrue(browser_requests.comes_from_page_elsewhere("localhost:4566", origin), origin)
 
 
 if __name__ == "__main__":
