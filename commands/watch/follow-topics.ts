@@ -104,6 +104,8 @@ async function followUntilError(
     })
     const stop = () => stream.destroy()
     signal.addEventListener('abort', stop)
+    // It may have come while the consumer was connecting.
+    if (signal.aborted) return
     try {
       for await (const { topic, partition, offset, value, timestamp, headers } of stream) {
         const place = { topic, topicPartition: partition, offset: Number(offset), timestampMs: Number(timestamp) }

@@ -6,6 +6,7 @@ import { eventually } from '#test-support/eventually.ts'
 import { insertsOfUsers, useWatchedTopics } from '#test-support/watched-topics.ts'
 import { UsageError } from '../arguments/usage-error.ts'
 import { requireTopics } from '../watch.ts'
+import { followTopics } from './follow-topics.ts'
 import { noTarget, openTarget } from './target-knowledge.ts'
 
 const watched = useWatchedTopics()
@@ -45,6 +46,23 @@ test('a watch of one table takes no change of others from the next watch of all,
   await ofAll.stop()
 
   expect(await watched.start({ table: 'user-events' })).toMatchObject({ behind: 0 })
+})
+
+test('a watch that is ended while it begins ends', async () => {
+  const interrupt = new AbortController()
+  const brokers = { bootstrapServers: watched.broker.bootstrapServers, access: {} }
+  const positions = new Map([['user-events', [0, 0]]])
+  // The topics are asked for while the consumer is made.
+  positions.keys = () => {
+    interrupt.abort()
+    return new Map(positions).keys()
+  }
+
+  await followTopics(brokers, positions, {
+    ...{ signal: interrupt.signal, take: async () => undefined, onTrouble: () => undefined },
+  })
+
+  expect(interrupt.signal.aborted).toBe(true)
 })
 
 test('a topic that was named and is not there is a wrong argument, with those near it', async () => {
