@@ -81,6 +81,8 @@ export type BatchPlan = {
   readonly quarantined: QuarantinedRecord[]
   /** The newest streamed beacon. */
   beacon: Beacon | undefined
+  /** Why nothing of the batch may be applied, and the record that says so. */
+  refused: { readonly offset: number; readonly reason: string } | undefined
   /** Attempts of the initial snapshot whose reads are in the batch. */
   readonly initialReads: Position[]
   /** Commit times of the streamed changes that are applied, in ms since 1970. */
@@ -99,6 +101,8 @@ export type BatchContext = {
   readonly register: TableRegister
   /** Moved to the end of the batch. */
   readonly keyless: KeylessProgress
+  /** Records of earlier epochs are skipped. */
+  readonly skipsBeforeEpoch?: number | undefined
   /** Whether a table's changes are quarantined. */
   readonly isStopped: (relation: number, generation: number, name: string) => boolean
   /** Whether a table's changes are kept in history. */
@@ -129,6 +133,7 @@ class BatchPlanner {
     stops: [],
     quarantined: [],
     beacon: undefined,
+    refused: undefined,
     initialReads: [],
     committedAtMs: [],
     changes: 0,
@@ -153,7 +158,8 @@ class BatchPlanner {
       return
     }
     const incoming = this.#read(record.offset, record.value, record.headers)
-    switch (incoming?.kind) {
+    if (incoming === undefined || this.#isSkipped(incoming)) return
+    switch (incoming.kind) {
       case 'row':
         this.#takeRow(record.offset, incoming.change)
         break
@@ -192,6 +198,13 @@ class BatchPlanner {
       this.#keep(offset, error.message)
       return undefined
     }
+  }
+
+  /** Whether a record is of an epoch that was given up: its successor reads every table again. */
+  #isSkipped(incoming: Incoming): boolean {
+    const { skipsBeforeEpoch = 0 } = this.#context
+    const epoch = epochOfRecord(incoming)
+    return epoch !== undefined && epoch < skipsBeforeEpoch
   }
 
   /** Keeps a record that is about no table. */
@@ -307,9 +320,12 @@ class BatchPlanner {
       this.#keep(offset, reason, 'tidemark.beacon')
       return
     }
+    const broken = keyless.ledger.brokenLog(beacon)
+    if (broken !== undefined) this.plan.refused ??= { offset, reason: broken }
     keyless.ledger.beacon(beacon)
     this.plan.awaitsCapture ||= beacon.contractsMissing
-    if (beacon.number > (this.plan.beacon?.number ?? 0)) this.plan.beacon = beacon
+    const newest = this.plan.beacon
+    if (newest === undefined || beacon.epoch > newest.epoch || beacon.number > newest.number) this.plan.beacon = beacon
   }
 
   #wrongSlot(slot: number): string | undefined {
@@ -406,6 +422,27 @@ class BatchPlanner {
     if (this.#isStopped(stop.relation, stop.generation, tableName(stop))) return
     this.#stopped.set(stopKey(stop.relation, stop.generation, tableName(stop)), stop.reason)
     this.plan.stops.push(stop)
+  }
+}
+
+/** The epoch that a record is of, where it says so. */
+function epochOfRecord(incoming: Incoming): number | undefined {
+  switch (incoming.kind) {
+    case 'row':
+      return incoming.change.position.epoch
+    case 'truncate':
+      return incoming.truncate.position.epoch
+    case 'contract':
+    case 'read beacon':
+      return incoming.position.epoch
+    case 'beacon':
+      return incoming.beacon.epoch
+    case 'audit':
+      return incoming.message.position.epoch
+    case 'start':
+      return incoming.epoch
+    default:
+      return undefined
   }
 }
 

@@ -16,6 +16,10 @@ export type Beacon = {
   /** How many topic partitions have a beacon. */
   readonly topicPartitions: number
   readonly emittedAt: string
+  /** `lsn` of the beacon before it, null for the first one; undefined where the source does not say. */
+  readonly previousLsn?: string | null | undefined
+  /** When it was emitted, in ms since 1970. */
+  readonly emittedMs?: number | undefined
   /** How far the slot was confirmed: nothing committed before it will be delivered again. */
   readonly confirmedLsn: string | null
   /** DDL went through whose contract could not be written: the next capture writes it. */
@@ -113,6 +117,8 @@ const beaconBody = v.object({
   topicPartitions: v.pipe(slot, v.minValue(1)),
   confirmedLsn: v.nullish(lsn, null),
   contractsMissing: v.optional(v.boolean(), false),
+  previousLsn: v.optional(v.nullable(lsn)),
+  emittedMs: v.optional(whole),
 })
 
 function readBeacon(row: Members, { epoch, lsn: at }: Position): Beacon {

@@ -67,6 +67,8 @@ export class TableRegister {
     if (before !== undefined && before.epoch === position.epoch && before.contract.version >= contract.version) {
       return { kind: 'none' }
     }
+    // A worker that is held for dead may still send of an epoch that was given up.
+    if (before !== undefined && before.epoch > position.epoch) return { kind: 'none' }
     const table = contract.refusal ?? codeColumns(contract)
     const reshaped = before === undefined || before.epoch < position.epoch || changesShape(before.contract, contract)
     const shapedAt = reshaped ? position : before.shapedAt

@@ -1,5 +1,5 @@
 import type { Beacon } from './envelope.ts'
-import { type Lsn, parseLsn } from './lsn.ts'
+import { formatLsn, type Lsn, parseLsn } from './lsn.ts'
 
 /** Place of a record without a key among those of its transaction: rows of one COPY share an Lsn. */
 export type UnkeyedPlace = { readonly txId: number; readonly lsn: Lsn; readonly ordinal: number }
@@ -32,10 +32,16 @@ const nothingYet: LedgerState = {
   passed: [],
 }
 
+/** How the reason begins for which a topic partition stops where a beacon is of another log of the source. */
+export const SOURCE_WENT_BACK = 'the source went back'
+
+/** How the reason begins for which a topic partition stops where beacons are missing. */
+export const CHANGES_ARE_MISSING = 'changes of the source are missing'
+
 /** Each beacon comes in each topic partition; a number that is further away was never emitted. */
 const mostBeaconsMissed = 1_000_000
 
-type KnownBeacon = { readonly number: number; readonly lsn: Lsn }
+type KnownBeacon = { readonly number: number; readonly lsn: Lsn; readonly emittedMs?: number | undefined }
 
 /**
  * Tells which records without a key are new. A row without a key has no identity, and capture delivers again after a
@@ -137,12 +143,12 @@ export class UnkeyedLedger {
   /**
    * Forgets transactions that cannot come again: those before a beacon, once the slot is confirmed behind the next one.
    */
-  beacon({ epoch, number, lsn, confirmedLsn }: Beacon): void {
+  beacon({ epoch, number, lsn, emittedMs, confirmedLsn }: Beacon): void {
     if (epoch !== this.#epoch) this.#begin(epoch)
     if (number <= (this.#beacons.at(-1)?.number ?? 0)) return
     this.#moved = true
     this.#readsAgain = false
-    this.#beacons.push({ number, lsn: parseLsn(lsn) })
+    this.#beacons.push({ number, lsn: parseLsn(lsn), emittedMs })
     if (confirmedLsn === null) return
     const confirmed = parseLsn(confirmedLsn)
     const reached = this.#beacons.filter((beacon) => beacon.lsn <= confirmed).length
@@ -163,6 +169,28 @@ export class UnkeyedLedger {
     // Capture that has lost its place may have been away for any time.
     if (newest === undefined || this.#readsAgain || number <= newest.number + mostBeaconsMissed) return undefined
     return `its number ${number} does not follow that of the beacon before it, ${newest.number}`
+  }
+
+  /**
+   * Why the beacon is not of the same log as those before it, or undefined. Each beacon names the one before it, and each
+   * comes in each topic partition: one that does not follow the newest proves that changes are missing, or that the source
+   * was put back and has written another log since. Capture sends beacons again, also ones that were confirmed where a
+   * worker lives on that is held for dead; these were emitted no later than the newest.
+   */
+  brokenLog({ epoch, number, lsn, previousLsn, emittedMs }: Beacon): string | undefined {
+    const newest = epoch === this.#epoch ? this.#beacons.at(-1) : undefined
+    if (newest === undefined || this.#readsAgain || previousLsn === undefined) return undefined
+    if (number > newest.number) {
+      if (previousLsn !== null && parseLsn(previousLsn) === newest.lsn) return undefined
+      return number === newest.number + 1
+        ? `${SOURCE_WENT_BACK}: beacon ${number} follows one at ${previousLsn}, not the one that was applied before it, at ${formatLsn(newest.lsn)}`
+        : `${CHANGES_ARE_MISSING}: after beacon ${newest.number}, at ${formatLsn(newest.lsn)}, comes beacon ${number}, which follows one at ${previousLsn}`
+    }
+    const known = this.#beacons.find((beacon) => beacon.number === number)
+    const wasApplied =
+      known === undefined ? (emittedMs ?? 0) <= (newest.emittedMs ?? emittedMs ?? 0) : known.lsn === parseLsn(lsn)
+    if (wasApplied) return undefined
+    return `${SOURCE_WENT_BACK}: it emits beacon ${number} at ${formatLsn(parseLsn(lsn))}, and beacon ${newest.number} at ${formatLsn(newest.lsn)} was applied before`
   }
 
   /** Transactions that were passed, and forgotten, since it was last asked, and whether anything else moved. */

@@ -69,6 +69,18 @@ export type Origin = {
   readonly headers?: KeyHeaders
 }
 
+type BeaconOptions = {
+  systemIdentifier?: string
+  lsn?: string
+  topicPartitions?: number
+  contractsMissing?: boolean
+  epoch?: number
+  /** What ties it to the beacon before it; without, nothing is concluded from it. */
+  previousLsn?: string | null
+  emittedMs?: number
+  confirmedLsn?: string
+}
+
 /** A topic partition being written as Debezium writes it, offsets from 0. */
 export class ChangeLog {
   readonly records: LoggedRecord[] = []
@@ -123,9 +135,12 @@ export class ChangeLog {
   }
 
   /** A beacon as a reading reads it, which says what transactions the reading sees. */
-  readBeacon(snapshot: string, { slot = this.#slot, lsn = 1, reading = undefined as object | undefined } = {}): this {
+  readBeacon(
+    snapshot: string,
+    { slot = this.#slot, lsn = 1, epoch = 1, reading = undefined as object | undefined } = {},
+  ): this {
     const row = { slot, number: 0, body: JSON.stringify({ snapshot, reading }), emitted_at: null }
-    return this.#envelope('r', null, row, { lsn, snapshot: 'true', schema: 'tidemark', table: 'beacon' })
+    return this.#envelope('r', null, row, { lsn, epoch, snapshot: 'true', schema: 'tidemark', table: 'beacon' })
   }
 
   /** A contract as the initial snapshot reads it. */
@@ -141,12 +156,19 @@ export class ChangeLog {
 
   beacon(
     number: number,
-    { systemIdentifier = '7001', lsn = '0/10', topicPartitions = this.#slot + 1, contractsMissing = false } = {},
+    {
+      systemIdentifier = '7001',
+      lsn = '0/10',
+      topicPartitions = this.#slot + 1,
+      contractsMissing = false,
+      epoch = 1,
+      ...chain
+    }: BeaconOptions = {},
     slot = this.#slot,
   ): this {
-    const body = JSON.stringify({ systemIdentifier, lsn, topicPartitions, contractsMissing })
+    const body = JSON.stringify({ systemIdentifier, lsn, topicPartitions, contractsMissing, ...chain })
     const row = { slot, number, body, emitted_at: '2024-01-01T00:00:00Z' }
-    return this.#envelope('u', null, row, { lsn: parseLsn(lsn), schema: 'tidemark', table: 'beacon' })
+    return this.#envelope('u', null, row, { lsn: parseLsn(lsn), epoch, schema: 'tidemark', table: 'beacon' })
   }
 
   #envelope(op: string, before: object | null, after: object | null, origin: Origin): this {

@@ -166,8 +166,8 @@ async function showInTarget({ target, tamper }: FabricatedPipeline, { beacon, ta
     }
     await client.query(tamper)
     await client.query(
-      `insert into tidemark.progress (consumer, topic, topic_partition, beacon_number)
-      select 'tidemark-latest-state', 'changes', topic_partition, $1
+      `insert into tidemark.progress (consumer, topic, topic_partition, beacon_number, beacon_epoch)
+      select 'tidemark-latest-state', 'changes', topic_partition, $1, 1
       from generate_series(0, 1) as topic_partition
       on conflict (consumer, topic, topic_partition) do update
       set beacon_number = excluded.beacon_number`,

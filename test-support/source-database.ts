@@ -27,12 +27,16 @@ export type SourceDatabase = TestDatabase & {
 }
 
 /** Creates one; slots belong to the whole server, so each database has an epoch of its own. */
-export async function createSource(captured: Partial<Captured> = {}): Promise<SourceDatabase> {
+export async function createSource(
+  captured: Partial<Captured> = {},
+  { knownGeneration = 0 } = {},
+): Promise<SourceDatabase> {
   const database = await createDatabase('source')
   const { pool } = database
   const epoch = randomInt(1, 2 ** 31)
   const configure = async (changes: Partial<Captured>) => {
-    await pool.query('select tidemark.configure(2, $1, $2)', [JSON.stringify({ ...EVERYTHING, ...changes }), epoch])
+    const setting = JSON.stringify({ ...EVERYTHING, ...changes })
+    await pool.query('select tidemark.configure(2, $1, $2, $3)', [setting, epoch, knownGeneration])
   }
   await configure(captured)
   return {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
-import { decideDelivery, type OffsetRule, type RecordIdentity } from '#core/delivery.ts'
+import { decideDelivery, type OffsetRule, type Progress, type RecordIdentity } from '#core/delivery.ts'
 import type { Beacon } from '#core/envelope.ts'
 import { beginStatement, isLockTimeout, type LockWait, watchLocks } from './lock-wait.ts'
 import {
@@ -115,7 +115,7 @@ async function applyOnce<R extends RecordIdentity, Effect>(
   try {
     await client.query(beginStatement(wait))
     const progress = await lockProgress(client, key)
-    const decision = decideDelivery(progress, records, rule)
+    const decision = decideDelivery(basisOf(progress, records), records, rule)
     if (decision.kind === 'stop') throw new RefusedDelivery(decision.atOffset, decision.reason)
     if (decision.kind === 'duplicate') {
       // What it was stopped at has been applied since, by another delivery.
@@ -148,6 +148,12 @@ async function applyOnce<R extends RecordIdentity, Effect>(
     watch.end()
     client.release(broken)
   }
+}
+
+/** What a delivery is held against: where the topic partition was rebased, against nothing but itself. */
+function basisOf(progress: StoredProgress, records: readonly RecordIdentity[]): Progress {
+  if (!progress.rebased || records.length === 0) return progress
+  return { nextOffset: records[0]!.offset, lastDigest: null, newestTimestampMs: null }
 }
 
 /** The error that makes the connection unusable, if any: the pool then closes it, which ends the transaction too. */

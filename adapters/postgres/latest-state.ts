@@ -79,10 +79,13 @@ export function makeLatestState(pool: pg.Pool): LatestState {
       const settings = await loadSettings(client)
       const stopped = await applyKept(client, key, known, settings)
       const { topicPartition } = key
-      const context = { ...known, topicPartition, isStopped: stopRule(stopped), isLogged: settings.isLogged }
+      const { skipsBeforeEpoch } = progress
+      const { isLogged } = settings
+      const context = { ...known, topicPartition, skipsBeforeEpoch, isStopped: stopRule(stopped), isLogged }
       const records = await joinParts(client, key, fresh)
       const plan = planBatch(records, context)
       checkSource(plan, progress)
+      if (plan.refused !== undefined) throw new RefusedDelivery(plan.refused.offset, plan.refused.reason)
       await carryOut(client, plan)
       await keepWhatIsKnown(client, key, plan, known, records)
       if (settings.resyncs.length > 0) await noteRequests(client)
@@ -173,15 +176,15 @@ const effectOf = (plan: BatchPlan, settings: TableSettings): LatestStateEffect =
   resyncs: settings.resyncs,
 })
 
-/** A beacon of another cluster means that the pipeline was miswired. */
-function checkSource({ beacon }: BatchPlan, progress: StoredProgress): void {
-  if (beacon === undefined || progress.systemIdentifier === null) return
-  if (progress.systemIdentifier !== beacon.systemIdentifier) {
-    throw new RefusedDelivery(
-      progress.nextOffset,
-      `the source is another database cluster (${beacon.systemIdentifier}) than before (${progress.systemIdentifier}): start a new epoch`,
-    )
-  }
+/** How the reason begins for which a topic partition stops where the source is another database cluster. */
+export const ANOTHER_CLUSTER = 'the source is another database cluster'
+
+/** A beacon of another cluster in the same epoch means that the source was exchanged, or that the pipeline was miswired. */
+function checkSource({ beacon }: BatchPlan, { nextOffset, systemIdentifier, beaconEpoch }: StoredProgress): void {
+  if (beacon === undefined || systemIdentifier === null || systemIdentifier === beacon.systemIdentifier) return
+  if (beacon.epoch > (beaconEpoch ?? 0)) return
+  const reason = `${ANOTHER_CLUSTER} (${beacon.systemIdentifier}) than before (${systemIdentifier})`
+  throw new RefusedDelivery(nextOffset, reason)
 }
 
 async function keepWhatIsKnown(

@@ -8,6 +8,12 @@ export type ProgressKey = { readonly consumer: string; readonly topic: string; r
 /** Progress as stored, with the source it belongs to. */
 export type StoredProgress = Progress & {
   readonly systemIdentifier: string | null
+  /** The epoch of the newest beacon applied. */
+  readonly beaconEpoch: number | null
+  /** Records of epochs before it are skipped: that epoch reads every table again. */
+  readonly skipsBeforeEpoch: number
+  /** What is delivered next is taken, whatever its offset: what was applied before is given up or gone. */
+  readonly rebased: boolean
   /** A stop is recorded for the topic partition. */
   readonly stopped: boolean
 }
@@ -35,10 +41,21 @@ export async function lockProgress(client: pg.PoolClient, key: ProgressKey): Pro
   return (await selectForUpdate(client, key))!
 }
 
+const nothingApplied: StoredProgress = {
+  nextOffset: 0,
+  lastDigest: null,
+  newestTimestampMs: null,
+  systemIdentifier: null,
+  beaconEpoch: null,
+  skipsBeforeEpoch: 0,
+  rebased: false,
+  stopped: false,
+}
+
 /** Progress as it is now, without a lock: another transaction may be about to advance it. */
 export async function readProgress(pool: pg.Pool, key: ProgressKey): Promise<StoredProgress> {
   const stored = await select(pool, key, '')
-  return stored ?? { nextOffset: 0, lastDigest: null, newestTimestampMs: null, systemIdentifier: null, stopped: false }
+  return stored ?? nothingApplied
 }
 
 const selectForUpdate = (client: pg.PoolClient, key: ProgressKey): Promise<StoredProgress | undefined> =>
@@ -54,10 +71,13 @@ async function select(
     last_digest: string | null
     newest_ms: string | null
     system_identifier: string | null
+    beacon_epoch: number | null
+    skips_before_epoch: number
+    rebased: boolean
     stopped: boolean
   }>(
     `select next_offset, last_digest, (extract(epoch from newest_timestamp) * 1000)::bigint as newest_ms,
-       system_identifier,
+       system_identifier, beacon_epoch, skips_before_epoch, rebased,
        exists (select from tidemark.stop s where (s.consumer, s.topic, s.topic_partition) = ($1, $2, $3)) as stopped
      from tidemark.progress
      where consumer = $1
@@ -73,21 +93,28 @@ async function select(
       lastDigest: row.last_digest,
       newestTimestampMs: row.newest_ms === null ? null : Number(row.newest_ms),
       systemIdentifier: row.system_identifier,
+      beaconEpoch: row.beacon_epoch,
+      skipsBeforeEpoch: row.skips_before_epoch,
+      rebased: row.rebased,
       stopped: row.stopped,
     }
   )
 }
 
-/** Moves the locked progress row to the end of what the transaction applies; a beacon never moves back. */
+/** Moves the locked progress row to the end of what the transaction applies; a beacon never moves back within its epoch. */
 export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, advance: Advance): Promise<void> {
   const { beacon } = advance
   await client.query(
     `update tidemark.progress
      set next_offset = $4,
        last_digest = $5,
-       newest_timestamp = greatest(newest_timestamp, to_timestamp($6::double precision / 1000)),
+       newest_timestamp = case
+         when rebased then to_timestamp($6::double precision / 1000)
+         else greatest(newest_timestamp, to_timestamp($6::double precision / 1000))
+       end,
+       rebased = false,
        committed_at = greatest(committed_at, to_timestamp($7::double precision / 1000)),
-       beacon_number = greatest($8, beacon_number),
+       beacon_number = case when $12 > beacon_epoch then $8 else greatest($8, beacon_number) end,
        beacon_lsn = coalesce($9, beacon_lsn),
        beacon_at = coalesce($10, beacon_at),
        system_identifier = coalesce($11, system_identifier),

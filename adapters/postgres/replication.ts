@@ -13,6 +13,29 @@ export async function publishedTables(pool: Pool, publication: string): Promise<
   return rows.map(({ name }) => name)
 }
 
+/** The epoch that the source is in, and whether its tables are read by signals instead of by the initial snapshot. */
+export async function currentEpoch(source: Pool): Promise<{ epoch: number; readsBySignal: boolean }> {
+  const { rows } = await source.query<{ epoch: number; readsBySignal: boolean }>(
+    'select epoch, reads_by_signal as "readsBySignal" from tidemark.setting',
+  )
+  if (rows[0] === undefined) throw new Error('the source has no tidemark.setting: deploy the schema first')
+  return rows[0]
+}
+
+/** The slots in the source's database of epochs before one. */
+export async function slotsBefore(source: Pool, epoch: number): Promise<string[]> {
+  const { rows } = await source.query<{ name: string }>(
+    `select slot_name as name
+     from pg_replication_slots
+     where database = current_database()
+       and slot_name ~ '^tidemark_e[0-9]+$'
+       and substr(slot_name, 11)::numeric < $1
+     order by 1`,
+    [epoch],
+  )
+  return rows.map(({ name }) => name)
+}
+
 /** A replication slot as the server sees it; undefined where there is none. */
 export async function findSlot(pool: Pool, name: string): Promise<{ activePid: number | null } | undefined> {
   const { rows } = await pool.query<{ activePid: number | null }>(

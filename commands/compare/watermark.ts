@@ -33,12 +33,12 @@ export async function waitForReading(
 
 /** Waits until everything committed in the source before the call is visible in the target; returns the beacon's number. */
 export async function waitUntilVisible({ source, target, deadline, onWait }: Watermark): Promise<number> {
-  const [emitted] = await source.query<{ beacon: string; topic_partitions: number }>(
-    'select tidemark.emit_beacon() as beacon, topic_partitions from tidemark.setting',
+  const [emitted] = await source.query<{ beacon: string; topic_partitions: number; epoch: number }>(
+    'select tidemark.emit_beacon() as beacon, topic_partitions, epoch from tidemark.setting',
   )
   if (emitted === undefined) throw new Error('the source has no tidemark.setting: it is not set up for capture')
   const beacon = Number(emitted.beacon)
-  await waitFor(deadline, onWait, () => describeLag(target, beacon, emitted.topic_partitions))
+  await waitFor(deadline, onWait, () => describeLag(target, { ...emitted, beacon }))
   return beacon
 }
 
@@ -46,15 +46,16 @@ type Progress = { topic_partition: number; beacon_number: string | null; next_of
 
 async function describeLag(
   target: DatabaseSession,
-  beacon: number,
-  topicPartitions: number,
+  { beacon, epoch, topic_partitions: topicPartitions }: { beacon: number; epoch: number; topic_partitions: number },
 ): Promise<string | undefined> {
   const rows = await target.query<Progress>(
-    `select p.topic_partition, p.beacon_number, p.next_offset, s.reason
+    `select p.topic_partition, p.next_offset, s.reason,
+      -- Beacons of another epoch have other numbers.
+      case when p.beacon_epoch = $2 then p.beacon_number end as beacon_number
     from tidemark.progress p
     left join tidemark.stop s using (consumer, topic, topic_partition)
     where p.consumer = $1`,
-    [consumer],
+    [consumer, epoch],
   )
   const lagging = Array.from({ length: topicPartitions }, (_, topicPartition) => {
     const progress = rows.find((row) => row.topic_partition === topicPartition)

@@ -26,14 +26,17 @@ export function makeMigrateSchema({ source, target }: { source: Side; target: Si
       if (properties.DropOnDelete) await withClient(source.database, removeSource)
       return {}
     }
+    const [targetMigrations, knownGeneration] = await withClient(target.database, async (client) => {
+      const { applied } = await bringUpToDate(client, target)
+      return [applied.length, await newestGeneration(client)]
+    })
     const sourceMigrations = await withClient(source.database, async (client) => {
       const { applied } = await bringUpToDate(client, source)
-      await configure(client, properties)
+      await configure(client, properties, knownGeneration)
       await publishForInitialSnapshot(client)
       return applied.length
     })
-    const { applied } = await withClient(target.database, (client) => bringUpToDate(client, target))
-    return { data: { sourceMigrations, targetMigrations: applied.length } }
+    return { data: { sourceMigrations, targetMigrations } }
   }
 }
 
@@ -47,8 +50,18 @@ async function bringUpToDate(client: ClientBase, { directory, logins }: Side): P
   return migrated
 }
 
-async function configure(client: ClientBase, { TopicPartitions, Captured, Epoch }: SchemaProperties): Promise<void> {
-  await client.query('select tidemark.configure($1, $2, $3)', [TopicPartitions, JSON.stringify(Captured), Epoch])
+async function newestGeneration(target: ClientBase): Promise<number> {
+  const { rows } = await target.query<{ generation: number }>('select tidemark.newest_generation() as generation')
+  return rows[0]!.generation
+}
+
+async function configure(
+  source: ClientBase,
+  { TopicPartitions, Captured, Epoch }: SchemaProperties,
+  knownGeneration: number,
+): Promise<void> {
+  const setting = [TopicPartitions, JSON.stringify(Captured), Epoch, knownGeneration]
+  await source.query('select tidemark.configure($1, $2, $3, $4)', setting)
 }
 
 async function withClient<T>(pool: Pool, work: (client: ClientBase) => Promise<T>): Promise<T> {

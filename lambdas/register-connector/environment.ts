@@ -24,6 +24,7 @@ export const readEnvironment = (variables: NodeJS.ProcessEnv): RegisterConnector
 const count = v.pipe(v.union([v.string(), v.number()]), v.transform(Number), v.integer(), v.minValue(1))
 
 const connectorProperties = v.object({
+  /** Has it registered again where a deployment begins one; which is in force the source says. */
   Epoch: count,
   Topic: text,
   TopicPartitions: count,

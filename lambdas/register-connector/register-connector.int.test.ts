@@ -16,11 +16,20 @@ let epoch = Date.now() % 1_000_000
 beforeEach(async () => {
   ;[source, worker] = await Promise.all([createDatabase('source'), startFakeConnect()])
   epoch += 2
+  await configure(epoch)
 })
 
 afterEach(async () => {
   await Promise.all([source.drop(), worker.stop()])
 })
+
+/** Sets the epoch of the source, as the schema's function does. */
+const configure = (to: number, knownGeneration = 0) =>
+  source.pool.query('select tidemark.configure(4, $1, $2, $3)', [
+    JSON.stringify({ schemas: ['public'], includeTables: [], excludeTables: [], excludeColumns: [] }),
+    to,
+    knownGeneration,
+  ])
 
 const properties = (changed: object = {}) => ({
   ServiceToken: 'arn',
@@ -157,6 +166,7 @@ test('a new epoch drops the slot of the one before and keeps its own', async () 
   await register({ RequestType: 'Create' })
   await createSlot(`tidemark_e${epoch}`)
   await createSlot(`tidemark_e${epoch + 1}`)
+  await configure(epoch + 1)
   const resource = properties({ Epoch: String(epoch + 1) })
 
   await register({ RequestType: 'Update', OldResourceProperties: properties() }, { resource })
@@ -165,13 +175,27 @@ test('a new epoch drops the slot of the one before and keeps its own', async () 
   expect(await slots()).toEqual([`tidemark_e${epoch + 1}`])
 })
 
-test('an epoch that counts down is refused: the target would take nothing of it', async () => {
-  const OldResourceProperties = properties({ Epoch: String(epoch + 1) })
+test('in an epoch after the first one the initial snapshot reads no table: each is read by a signal', async () => {
+  await source.pool.query('create table public.a (id int primary key)')
+  await source.pool.query('alter publication tidemark add table public.a')
+  await configure(epoch + 1)
 
-  const registered = register({ RequestType: 'Update', OldResourceProperties })
+  await register({ RequestType: 'Create' })
 
-  await expect(registered).rejects.toThrow(`epoch ${epoch} is below ${epoch + 1}: epochs only count up`)
+  expect(worker.configuration?.['snapshot.include.collection.list']).toBe('tidemark\\.table_contract,tidemark\\.beacon')
+})
+
+test('a deployment that names an epoch before the one that a recovery began leaves that in force', async () => {
+  await configure(epoch + 1)
+  await register({ RequestType: 'Create' })
+  await createSlot(`tidemark_e${epoch + 1}`)
+  worker.changes.length = 0
+
+  await register({ RequestType: 'Update', OldResourceProperties: properties() })
+
   expect(worker.changes).toEqual([])
+  expect(worker.configuration?.['slot.name']).toBe(`tidemark_e${epoch + 1}`)
+  expect(await slots()).toEqual([`tidemark_e${epoch + 1}`])
 })
 
 test('removal leaves no connector, no offsets, no slot and no publication', async () => {

@@ -1,7 +1,7 @@
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda'
 import type { Pool } from 'pg'
 import { type ConnectApi, ConnectUnreachableError } from '#adapters/connect/connect-api.ts'
-import { connectorConfiguration, PUBLICATION, slotName } from '#adapters/connect/connector-configuration.ts'
+import { connectorConfiguration, PUBLICATION } from '#adapters/connect/connector-configuration.ts'
 import {
   CONNECTOR,
   makeWithin,
@@ -10,7 +10,7 @@ import {
   stopConnector,
   type Within,
 } from '#adapters/connect/running-connector.ts'
-import { dropPublication, publishedTables } from '#adapters/postgres/replication.ts'
+import { currentEpoch, dropPublication, publishedTables, slotsBefore } from '#adapters/postgres/replication.ts'
 import { readConnectorProperties } from './environment.ts'
 
 export type RegisterConnector = {
@@ -23,7 +23,7 @@ export type RegisterConnector = {
 
 /**
  * Create and Update: the connector runs with its present configuration, tasks included, when this resolves; a slot of an
- * earlier epoch is gone. Delete: connector, its stored offsets, slot and publication are gone.
+ * earlier epoch is gone. The epoch is the source's. Delete: connector, its stored offsets, slot and publication are gone.
  * Throws an Error that says what did not happen in time, or why the connector failed.
  */
 export async function registerConnector(
@@ -34,22 +34,22 @@ export async function registerConnector(
   const within = makeWithin(remainingMs)
   try {
     const properties = readConnectorProperties(event.ResourceProperties)
-    const { Epoch: epoch } = properties
-    if (event.RequestType === 'Delete') return await remove(epoch, connect, source, within)
-
-    const before = event.RequestType === 'Update' ? readConnectorProperties(event.OldResourceProperties).Epoch : epoch
-    // The target takes nothing older than what it has: an earlier epoch would run and change nothing.
-    if (epoch < before) throw new Error(`epoch ${epoch} is below ${before}: epochs only count up, deploy ${before + 1}`)
-    const published = await publishedTables(source, PUBLICATION)
-    await runConnector(connectorConfiguration({ ...settingsOf(properties), published }), connect, within)
-    if (epoch > before) await removeSlot(slotName(before), source, within)
+    if (event.RequestType === 'Delete') return await remove(connect, source, within)
+    // A recovery may have begun a later one than the deployment names.
+    const current = await currentEpoch(source)
+    const published = current.readsBySignal ? [] : await publishedTables(source, PUBLICATION)
+    await runConnector(
+      connectorConfiguration({ ...settingsOf(properties), epoch: current.epoch, published }),
+      connect,
+      within,
+    )
+    for (const slot of await slotsBefore(source, current.epoch)) await removeSlot(slot, source, within)
   } finally {
     await source.end()
   }
 }
 
 const settingsOf = (properties: ReturnType<typeof readConnectorProperties>) => ({
-  epoch: properties.Epoch,
   topic: properties.Topic,
   topicPartitions: properties.TopicPartitions,
   captured: properties.Captured,
@@ -61,7 +61,7 @@ const settingsOf = (properties: ReturnType<typeof readConnectorProperties>) => (
   },
 })
 
-async function remove(epoch: number, connect: ConnectApi, source: Pool, within: Within): Promise<void> {
+async function remove(connect: ConnectApi, source: Pool, within: Within): Promise<void> {
   try {
     await stopConnector(connect, within)
     // Offsets outlive a connector; the next one of this epoch would go on from them, with a slot that begins later.
@@ -71,6 +71,6 @@ async function remove(epoch: number, connect: ConnectApi, source: Pool, within: 
     // Without Connect there is no connector; whether something still reads the slot, the source tells.
     if (!(error instanceof ConnectUnreachableError)) throw error
   }
-  await removeSlot(slotName(epoch), source, within)
+  for (const slot of await slotsBefore(source, Number.POSITIVE_INFINITY)) await removeSlot(slot, source, within)
   await dropPublication(source, PUBLICATION)
 }

@@ -4,6 +4,10 @@ create table if not exists tidemark.setting (
   topic_partitions integer not null check (topic_partitions > 0),
   captured jsonb not null,
   epoch integer not null check (epoch > 0),
+  -- The generation of tables that are new, and the least of those since the epoch began: no number is used twice.
+  first_generation integer not null default 1,
+  -- Whether each table is read by a signal. Otherwise the initial snapshot reads those that are published before it.
+  reads_by_signal boolean not null default false,
   changed_at timestamptz not null default now()
 );
 

@@ -141,7 +141,10 @@ begin
         when tidemark.is_chosen(c.oid) then (select string_agg(r.reason, '; ' order by r.reason) from tidemark.refusals(c.oid) r)
         else 'it is not among the captured tables'
       end,
-      'generation', coalesce(t.generation, (tidemark.latest_contract(c.oid) ->> 'generation')::integer, 1),
+      'generation', coalesce(
+        t.generation, (tidemark.latest_contract(c.oid) ->> 'generation')::integer,
+        (select s.first_generation from tidemark.setting s)
+      ),
       'complete', coalesce(t.complete, false) and tidemark.is_published(c.oid),
       'topicPartitions', (select s.topic_partitions from tidemark.setting s),
       'replicaIdentity', case c.relreplident

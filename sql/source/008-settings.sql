@@ -64,60 +64,82 @@ begin
 end
 $$;
 
+-- Begins an epoch: what was captured before it cannot be relied on, so each table gets a generation of its rows, which is read
+-- by a signal once the connector listens. The target shows the rows that it has until it has all of that.
+create or replace function tidemark.begin_epoch() returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update tidemark.captured_table t
+  set generation = s.first_generation,
+      complete = false,
+      state = 'pending',
+      awaited = null,
+      signal_id = null,
+      not_before = null,
+      last_error = null,
+      failed_readings = 0,
+      since = now()
+  from tidemark.setting s
+  where t.state <> 'refused';
+end
+$$;
+
 -- Sets how many topic partitions there are, what is captured and the epoch, and brings the contracts in line. The
--- number of topic partitions is fixed once set: with another one some would lack contracts and beacons.
-create or replace function tidemark.configure(topic_partitions integer, captured jsonb, epoch integer default 1)
-returns void
+-- number of topic partitions is fixed within an epoch: with another one some would lack contracts and beacons.
+-- A greater epoch than the one that is stored begins it; a smaller one changes nothing of it, since the epoch of a deployment
+-- is the least that is to be. known_generation is the greatest generation that the target knows of any table, 0 where it
+-- knows none: a source that was put back, or another one, has used other numbers.
+create or replace function tidemark.configure(
+  topic_partitions integer, captured jsonb, epoch integer default 1, known_generation integer default 0
+) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   before tidemark.setting;
-  parent regclass;
+  begins boolean;
 begin
   perform tidemark.check_captured(captured);
   select * into before from tidemark.setting for update;
-  if before.topic_partitions <> configure.topic_partitions then
-    raise exception 'the topic has % topic partitions, not %: their number is fixed when the pipeline is created',
-      before.topic_partitions, configure.topic_partitions;
-  end if;
-  if before.epoch > configure.epoch then
-    raise exception 'the epoch is % already, it cannot go back to %', before.epoch, configure.epoch;
+  begins := before is not null and before.epoch < configure.epoch;
+  if before.topic_partitions <> configure.topic_partitions and not begins then
+    raise exception 'the topic has % topic partitions, not %: their number is fixed within an epoch',
+      before.topic_partitions, configure.topic_partitions
+      using hint = format('a new epoch, %s, may have another number', before.epoch + 1);
   end if;
 
-  insert into tidemark.setting as s (topic_partitions, captured, epoch)
-  values (configure.topic_partitions, configure.captured, configure.epoch)
+  insert into tidemark.setting as s (topic_partitions, captured, epoch, first_generation, reads_by_signal)
+  values (
+    configure.topic_partitions, configure.captured, configure.epoch, known_generation + 1, known_generation > 0
+  )
   on conflict (only_row) do update
-  set captured = excluded.captured,
-      epoch = excluded.epoch,
+  set topic_partitions = excluded.topic_partitions,
+      captured = excluded.captured,
+      epoch = greatest(s.epoch, excluded.epoch),
+      first_generation = case
+        when begins then greatest(
+          s.first_generation, excluded.first_generation,
+          (select max((t.contract ->> 'generation')::integer) + 1 from tidemark.table_contract t where t.slot = 0),
+          (select max(t.generation) + 1 from tidemark.captured_table t)
+        )
+        else s.first_generation
+      end,
+      reads_by_signal = s.reads_by_signal or begins,
       changed_at = now()
-  where (s.captured, s.epoch) is distinct from (excluded.captured, excluded.epoch);
+  where (s.captured, s.epoch) is distinct from (excluded.captured, greatest(s.epoch, excluded.epoch));
 
-  insert into tidemark.beacon (slot)
-  select generate_series(0, configure.topic_partitions - 1)
+  delete from tidemark.beacon b where b.slot >= configure.topic_partitions;
+  insert into tidemark.beacon (slot, number, body, emitted_at)
+  select slot.n, coalesce(known.number, 0), coalesce(known.body, '{}'), known.emitted_at
+  from generate_series(0, configure.topic_partitions - 1) as slot (n)
+  left join tidemark.beacon known on known.slot = 0
   on conflict do nothing;
 
-  -- The initial snapshot of a new epoch reads what is published; what the last epoch was reading is void.
-  update tidemark.captured_table t
-  set state = 'captured',
-      complete = true,
-      awaited = null,
-      signal_id = null,
-      since = now()
-  where before.epoch < configure.epoch
-    and t.state in ('awaiting writers', 'reading');
-
-  -- Not so that of a table with children: it is captured once Debezium listens, see tidemark.publish_table.
-  for parent in
-    select t.relation::oid::regclass
-    from tidemark.captured_table t
-    where before.epoch < configure.epoch
-      and tidemark.has_children(t.relation::oid)
-      and tidemark.is_published(t.relation::oid)
-  loop
-    execute format('alter publication tidemark drop table only %s', parent);
-  end loop;
-
+  if begins then
+    perform tidemark.begin_epoch();
+  end if;
   -- Removing the connector may have dropped it.
   perform tidemark.restore_publication();
   perform tidemark.publish_contracts();

@@ -7,9 +7,10 @@ as $$
 declare
   next_number bigint;
   next_body jsonb;
+  last_lsn text;
 begin
   -- Emitters take turns at the first row, or two would wait for each other's rows.
-  select b.number + 1 into next_number
+  select b.number + 1, b.body ->> 'lsn' into next_number, last_lsn
   from tidemark.beacon b
   where b.slot = 0
   for update;
@@ -23,6 +24,9 @@ begin
     'database', current_database(),
     'slotName', 'tidemark_e' || s.epoch,
     'lsn', position.lsn,
+    -- What follows another beacon than the one that was applied last is another log, or lacks something.
+    'previousLsn', last_lsn,
+    'emittedMs', floor(extract(epoch from clock_timestamp()) * 1000)::bigint,
     -- What was committed before it will not be delivered again.
     'confirmedLsn', (
       select r.confirmed_flush_lsn from pg_replication_slots r where r.slot_name = 'tidemark_e' || s.epoch

@@ -109,8 +109,16 @@ exception when lock_not_available then
 end
 $$;
 
--- Publishes a pending table, together with the contract that says so: the contract is before the first change. When
--- nobody listens yet, the initial snapshot will read its rows and it is captured; otherwise it awaits its writers.
+-- Whether the initial snapshot will read the rows of a table that is published now.
+create or replace function tidemark.is_read_initially() returns boolean
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select not tidemark.is_listening() and not s.reads_by_signal from tidemark.setting s
+$$;
+
+-- Publishes a pending table, together with the contract that says so: the contract is before the first change. Where the
+-- initial snapshot will read its rows it is captured; otherwise it awaits its writers.
 create or replace function tidemark.publish_table(of_relation oid) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -121,7 +129,7 @@ begin
     return;
   end if;
   -- The initial snapshot would read the rows of its children as its own.
-  if tidemark.has_children(of_relation) and not tidemark.is_listening() then
+  if tidemark.has_children(of_relation) and tidemark.is_read_initially() then
     return;
   end if;
   if exists (select from pg_class c where c.oid = of_relation) then
@@ -134,8 +142,8 @@ begin
   end if;
   -- From here on no DDL on the table is under way; what came before may have made it one that is refused, or gone.
   update tidemark.captured_table t
-  set state = case when tidemark.is_listening() then 'awaiting writers' else 'captured' end,
-      complete = not tidemark.is_listening(),
+  set state = case when tidemark.is_read_initially() then 'captured' else 'awaiting writers' end,
+      complete = tidemark.is_read_initially(),
       awaited = null,
       signal_id = null,
       not_before = null,

@@ -72,6 +72,8 @@ table tidemark.setting (
   topic_partitions integer not null
   captured jsonb not null -- {schemas, includeTables, excludeTables, excludeColumns}; where tables are included, schemas mean nothing
   epoch integer not null
+  first_generation integer not null default 1
+  reads_by_signal boolean not null default false
   changed_at timestamp with time zone not null default now()
   constraint setting_epoch_check CHECK ((epoch > 0))
   constraint setting_only_row_check CHECK (only_row)
@@ -257,6 +259,28 @@ begin
       not_before = null,
       since = now()
   where t.relation = of_relation::bigint;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.begin_epoch()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update tidemark.captured_table t
+  set generation = s.first_generation,
+      complete = false,
+      state = 'pending',
+      awaited = null,
+      signal_id = null,
+      not_before = null,
+      last_error = null,
+      failed_readings = 0,
+      since = now()
+  from tidemark.setting s
+  where t.state <> 'refused';
 end
 $function$
 -- owned by postgres
@@ -767,58 +791,54 @@ end
 $function$
 -- owned by postgres
 
-CREATE OR REPLACE FUNCTION tidemark.configure(topic_partitions integer, captured jsonb, epoch integer DEFAULT 1)
+CREATE OR REPLACE FUNCTION tidemark.configure(topic_partitions integer, captured jsonb, epoch integer DEFAULT 1, known_generation integer DEFAULT 0)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   before tidemark.setting;
-  parent regclass;
+  begins boolean;
 begin
   perform tidemark.check_captured(captured);
   select * into before from tidemark.setting for update;
-  if before.topic_partitions <> configure.topic_partitions then
-    raise exception 'the topic has % topic partitions, not %: their number is fixed when the pipeline is created',
-      before.topic_partitions, configure.topic_partitions;
-  end if;
-  if before.epoch > configure.epoch then
-    raise exception 'the epoch is % already, it cannot go back to %', before.epoch, configure.epoch;
+  begins := before is not null and before.epoch < configure.epoch;
+  if before.topic_partitions <> configure.topic_partitions and not begins then
+    raise exception 'the topic has % topic partitions, not %: their number is fixed within an epoch',
+      before.topic_partitions, configure.topic_partitions
+      using hint = format('a new epoch, %s, may have another number', before.epoch + 1);
   end if;
 
-  insert into tidemark.setting as s (topic_partitions, captured, epoch)
-  values (configure.topic_partitions, configure.captured, configure.epoch)
+  insert into tidemark.setting as s (topic_partitions, captured, epoch, first_generation, reads_by_signal)
+  values (
+    configure.topic_partitions, configure.captured, configure.epoch, known_generation + 1, known_generation > 0
+  )
   on conflict (only_row) do update
-  set captured = excluded.captured,
-      epoch = excluded.epoch,
+  set topic_partitions = excluded.topic_partitions,
+      captured = excluded.captured,
+      epoch = greatest(s.epoch, excluded.epoch),
+      first_generation = case
+        when begins then greatest(
+          s.first_generation, excluded.first_generation,
+          (select max((t.contract ->> 'generation')::integer) + 1 from tidemark.table_contract t where t.slot = 0),
+          (select max(t.generation) + 1 from tidemark.captured_table t)
+        )
+        else s.first_generation
+      end,
+      reads_by_signal = s.reads_by_signal or begins,
       changed_at = now()
-  where (s.captured, s.epoch) is distinct from (excluded.captured, excluded.epoch);
+  where (s.captured, s.epoch) is distinct from (excluded.captured, greatest(s.epoch, excluded.epoch));
 
-  insert into tidemark.beacon (slot)
-  select generate_series(0, configure.topic_partitions - 1)
+  delete from tidemark.beacon b where b.slot >= configure.topic_partitions;
+  insert into tidemark.beacon (slot, number, body, emitted_at)
+  select slot.n, coalesce(known.number, 0), coalesce(known.body, '{}'), known.emitted_at
+  from generate_series(0, configure.topic_partitions - 1) as slot (n)
+  left join tidemark.beacon known on known.slot = 0
   on conflict do nothing;
 
-  -- The initial snapshot of a new epoch reads what is published; what the last epoch was reading is void.
-  update tidemark.captured_table t
-  set state = 'captured',
-      complete = true,
-      awaited = null,
-      signal_id = null,
-      since = now()
-  where before.epoch < configure.epoch
-    and t.state in ('awaiting writers', 'reading');
-
-  -- Not so that of a table with children: it is captured once Debezium listens, see tidemark.publish_table.
-  for parent in
-    select t.relation::oid::regclass
-    from tidemark.captured_table t
-    where before.epoch < configure.epoch
-      and tidemark.has_children(t.relation::oid)
-      and tidemark.is_published(t.relation::oid)
-  loop
-    execute format('alter publication tidemark drop table only %s', parent);
-  end loop;
-
+  if begins then
+    perform tidemark.begin_epoch();
+  end if;
   -- Removing the connector may have dropped it.
   perform tidemark.restore_publication();
   perform tidemark.publish_contracts();
@@ -895,7 +915,10 @@ begin
         when tidemark.is_chosen(c.oid) then (select string_agg(r.reason, '; ' order by r.reason) from tidemark.refusals(c.oid) r)
         else 'it is not among the captured tables'
       end,
-      'generation', coalesce(t.generation, (tidemark.latest_contract(c.oid) ->> 'generation')::integer, 1),
+      'generation', coalesce(
+        t.generation, (tidemark.latest_contract(c.oid) ->> 'generation')::integer,
+        (select s.first_generation from tidemark.setting s)
+      ),
       'complete', coalesce(t.complete, false) and tidemark.is_published(c.oid),
       'topicPartitions', (select s.topic_partitions from tidemark.setting s),
       'replicaIdentity', case c.relreplident
@@ -975,9 +998,10 @@ AS $function$
 declare
   next_number bigint;
   next_body jsonb;
+  last_lsn text;
 begin
   -- Emitters take turns at the first row, or two would wait for each other's rows.
-  select b.number + 1 into next_number
+  select b.number + 1, b.body ->> 'lsn' into next_number, last_lsn
   from tidemark.beacon b
   where b.slot = 0
   for update;
@@ -991,6 +1015,9 @@ begin
     'database', current_database(),
     'slotName', 'tidemark_e' || s.epoch,
     'lsn', position.lsn,
+    -- What follows another beacon than the one that was applied last is another log, or lacks something.
+    'previousLsn', last_lsn,
+    'emittedMs', floor(extract(epoch from clock_timestamp()) * 1000)::bigint,
     -- What was committed before it will not be delivered again.
     'confirmedLsn', (
       select r.confirmed_flush_lsn from pg_replication_slots r where r.slot_name = 'tidemark_e' || s.epoch
@@ -1404,6 +1431,16 @@ AS $function$
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   where c.oid = of_relation
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.is_read_initially()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select not tidemark.is_listening() and not s.reads_by_signal from tidemark.setting s
 $function$
 -- owned by postgres
 
@@ -2032,7 +2069,7 @@ begin
     return;
   end if;
   -- The initial snapshot would read the rows of its children as its own.
-  if tidemark.has_children(of_relation) and not tidemark.is_listening() then
+  if tidemark.has_children(of_relation) and tidemark.is_read_initially() then
     return;
   end if;
   if exists (select from pg_class c where c.oid = of_relation) then
@@ -2045,8 +2082,8 @@ begin
   end if;
   -- From here on no DDL on the table is under way; what came before may have made it one that is refused, or gone.
   update tidemark.captured_table t
-  set state = case when tidemark.is_listening() then 'awaiting writers' else 'captured' end,
-      complete = not tidemark.is_listening(),
+  set state = case when tidemark.is_read_initially() then 'captured' else 'awaiting writers' end,
+      complete = tidemark.is_read_initially(),
       awaited = null,
       signal_id = null,
       not_before = null,

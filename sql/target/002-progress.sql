@@ -10,6 +10,8 @@ create table if not exists tidemark.progress (
   beacon_lsn pg_lsn,
   beacon_at timestamptz,
   beacon_epoch integer,
+  skips_before_epoch integer not null default 0,
+  rebased boolean not null default false,
   confirmed_lsn pg_lsn,
   system_identifier text,
   committed_at timestamptz,
@@ -24,6 +26,8 @@ comment on column tidemark.progress.last_digest is 'digest of the record before 
 comment on column tidemark.progress.newest_timestamp is 'greatest record timestamp applied: an older offset with a newer one means another topic';
 comment on column tidemark.progress.beacon_number is 'everything committed in the source before this beacon is visible, of this topic partition';
 comment on column tidemark.progress.beacon_epoch is 'epoch of the newest beacon applied, to which its lsns belong';
+comment on column tidemark.progress.skips_before_epoch is 'records of earlier epochs are skipped: this one reads every table again';
+comment on column tidemark.progress.rebased is 'what is delivered next is taken, whatever its offset: what was applied before is given up or gone';
 comment on column tidemark.progress.confirmed_lsn is 'the slot had confirmed everything before it when that beacon was emitted';
 comment on column tidemark.progress.system_identifier is 'the source cluster whose beacons were applied';
 comment on column tidemark.progress.committed_at is 'source commit time of the newest change applied';
@@ -77,6 +81,8 @@ create table if not exists tidemark.record_part (
 );
 
 grant select, insert, update on tidemark.progress to tidemark_apply;
+grant select, update on tidemark.progress to tidemark_owner;
+grant select on tidemark.stop to tidemark_owner;
 grant select, insert, update, delete on tidemark.stop to tidemark_apply;
 grant select, insert, update, delete on tidemark.quarantine to tidemark_apply;
 grant select, insert, delete on tidemark.record_part to tidemark_apply;

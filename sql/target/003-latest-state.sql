@@ -130,6 +130,17 @@ begin
 end
 $$;
 
+-- The greatest generation that is known of any table: a source that begins an epoch uses greater ones.
+create or replace function tidemark.newest_generation() returns integer
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select greatest(
+    (select coalesce(max((c.contract ->> 'generation')::integer), 0) from tidemark.contract c),
+    (select coalesce(max(g.generation), 0) from tidemark.generation g)
+  )
+$$;
+
 -- Brings the table of a generation in line with a later contract of it: columns are added and widened, never taken
 -- away, since other topic partitions may still write by the contract before. Returns whether a type changed.
 create or replace function tidemark.widen_rows(contract jsonb) returns boolean
@@ -203,6 +214,13 @@ begin
   end if;
   perform tidemark.check_names(contract);
   perform tidemark.check_expressions(contract);
+  -- Another source, or one that was put back, may have given the number of a relation to a table of another name.
+  if before.epoch < of_epoch
+    and before.dropped_at is null
+    and (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
+    perform tidemark.forget_relation(of_relation);
+    before.dropped_at := clock_timestamp();
+  end if;
   insert into tidemark.table_marker as m (relation, schema_name, table_name, epoch, version)
   values (of_relation, contract ->> 'schema', contract ->> 'table', of_epoch, of_version)
   on conflict (relation) do update
@@ -222,7 +240,8 @@ begin
     insert into tidemark.generation (relation, generation, contract, keyless, shown)
     select of_relation, of_generation, contract,
       not exists (select from tidemark.stored_columns(contract) c where c.key is not null),
-      not exists (select from tidemark.generation g where g.relation = of_relation and g.shown);
+      not exists (select from tidemark.generation g where g.relation = of_relation and g.shown)
+        and not exists (select from tidemark.predecessors(of_relation));
   else
     perform tidemark.widen_rows(contract);
     update tidemark.generation g
@@ -230,14 +249,7 @@ begin
     where (g.relation, g.generation) = (of_relation, of_generation);
   end if;
 
-  -- The name's former relation, of an earlier epoch, gives way.
-  perform tidemark.drop_latest_state(m.relation)
-  from tidemark.table_marker m
-  where (m.schema_name, m.table_name) = (contract ->> 'schema', contract ->> 'table')
-    and m.relation <> of_relation
-    and m.epoch < of_epoch
-    and m.dropped_at is null;
-  if (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
+  if before.dropped_at is null and (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
     perform tidemark.rename_view(before.schema_name, before.table_name, contract ->> 'schema', contract ->> 'table');
     perform tidemark.show_view(before.schema_name, before.table_name, or_leave => true);
     perform tidemark.free_name(before.schema_name, before.table_name);
@@ -247,6 +259,34 @@ begin
   delete from tidemark.stopped_table s
   where s.relation = 0
     and (s.schema_name, s.table_name) = (contract ->> 'schema', contract ->> 'table');
+end
+$$;
+
+-- The relations that had the name of one in an earlier epoch and are shown: they give way when its rows are complete.
+create or replace function tidemark.predecessors(of_relation bigint) returns setof bigint
+language sql stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select m.relation
+  from tidemark.table_marker self
+  join tidemark.table_marker m using (schema_name, table_name)
+  where self.relation = of_relation
+    and m.relation <> of_relation
+    and m.epoch < self.epoch
+    and m.dropped_at is null
+    and exists (select from tidemark.generation g where g.relation = m.relation and g.shown)
+$$;
+
+-- Drops what there is of a relation, its rows included, for every topic partition: none will bring anything of it.
+create or replace function tidemark.forget_relation(of_relation bigint) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform tidemark.drop_latest_state(of_relation);
+  perform tidemark.drop_rows(g.relation, g.generation) from tidemark.generation g where g.relation = of_relation;
+  delete from tidemark.stopped_table s where s.relation = of_relation;
+  delete from tidemark.quarantine q where q.relation = of_relation;
 end
 $$;
 
@@ -260,7 +300,8 @@ as $$
   from tidemark.table_marker m
   where (m.schema_name, m.table_name) = (of_schema, of_table)
     and m.dropped_at is null
-  order by m.epoch desc, m.named_at, m.relation
+  order by exists (select from tidemark.generation g where g.relation = m.relation and g.shown) desc,
+    m.epoch desc, m.named_at, m.relation
   limit 1
 $$;
 
@@ -280,7 +321,8 @@ begin
   cross join lateral (select max(g.generation) as generation from tidemark.generation g where g.relation = m.relation) as g
   where m.relation = of_relation
     and m.dropped_at is null
-    and owner <> m.relation;
+    and owner <> m.relation
+    and not exists (select from tidemark.predecessors(m.relation) p where p = owner);
 end
 $$;
 
@@ -326,6 +368,7 @@ as $$
 declare
   newest record;
   former integer;
+  replaced bigint[];
   has_gaps boolean;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
@@ -357,6 +400,7 @@ begin
   ) then
     return null;
   end if;
+  replaced := array(select tidemark.predecessors(of_relation));
   if not (select g.keyless from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)) then
     execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
       tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
@@ -367,7 +411,10 @@ begin
   update tidemark.generation g
   set shown = g.generation = newest.generation::integer
   where g.relation = of_relation;
+  -- Those that had the name in an earlier epoch leave it without the name being nobody's in between.
+  update tidemark.table_marker m set dropped_at = now() where m.relation = any (replaced);
   perform tidemark.show_views(of_relation);
+  perform tidemark.forget_relation(r) from unnest(replaced) as r;
   for former in
     select g.generation from tidemark.generation g where g.relation = of_relation and g.generation < newest.generation::integer
   loop

@@ -10,10 +10,63 @@ create table if not exists tidemark.initial_read (
   primary key (epoch, topic_partition)
 );
 
+-- The epochs of the source: each begins with a reading of every table, since what was captured before it may lack changes.
+create table if not exists tidemark.epoch (
+  epoch integer primary key,
+  reason text,
+  ordered_at timestamptz,
+  began_at timestamptz,
+  known_at timestamptz
+);
+
+comment on column tidemark.epoch.reason is 'why it was ordered; null for one that a deployment began';
+comment on column tidemark.epoch.began_at is 'when its first record was applied';
+comment on column tidemark.epoch.known_at is 'when every topic partition had the contracts of all tables of the epoch';
+
+-- Lets topic partitions go on whose progress cannot: what is delivered next is taken, whatever its offset, and records of
+-- epochs before the new one are skipped, since that reads every table again. That is each topic partition of the topic that
+-- is stopped or, of a topic that was made anew, each one.
+create or replace function tidemark.order_epoch(new_epoch integer, why text, topic_is_new boolean) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into tidemark.epoch as e (epoch, reason, ordered_at)
+  values (new_epoch, why, clock_timestamp())
+  on conflict (epoch) do update
+  set reason = excluded.reason,
+    ordered_at = excluded.ordered_at;
+  update tidemark.progress p
+  set skips_before_epoch = new_epoch,
+    rebased = true
+  where p.consumer = 'tidemark-latest-state'
+    and p.topic = 'changes'
+    and (
+      topic_is_new
+      or exists (
+        select from tidemark.stop s where (s.consumer, s.topic, s.topic_partition) = (p.consumer, p.topic, p.topic_partition)
+      )
+    );
+end
+$$;
+
+-- Lets a topic partition go on at whatever is delivered next: records before that are gone for good.
+create or replace function tidemark.rebase(of_consumer text, of_topic text, of_partition integer) returns void
+language sql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  update tidemark.progress p
+  set rebased = true
+  where (p.consumer, p.topic, p.topic_partition) = (of_consumer, of_topic, of_partition)
+$$;
+
 -- Notes that an attempt with this lsn has begun in a topic partition.
 create or replace function tidemark.begin_initial_read(read_epoch integer, read_partition integer, read_lsn bigint) returns void
 language sql
 as $$
+  insert into tidemark.epoch as e (epoch, began_at)
+  values (read_epoch, clock_timestamp())
+  on conflict (epoch) do update set began_at = excluded.began_at where e.began_at is null;
   insert into tidemark.initial_read as known (epoch, topic_partition, lsn)
   values (read_epoch, read_partition, read_lsn)
   on conflict (epoch, topic_partition) do update
@@ -23,8 +76,10 @@ as $$
   where known.lsn < excluded.lsn
 $$;
 
--- Notes that a streamed beacon follows the reads in a topic partition. When that holds in all of them, rows that only an
--- earlier attempt has read become delete markers. Returns how many.
+-- Notes that a streamed beacon follows the reads in a topic partition. When that holds in all of them, for the last attempt,
+-- rows that only an earlier attempt has read become delete markers; where one had changes streamed to it before, that attempt
+-- is not counted there, and every table is read again (SPEC 4). Relations that only an earlier epoch knows are gone in the
+-- source. Returns how many rows became markers.
 create or replace function tidemark.finish_initial_read(read_epoch integer, read_partition integer, topic_partitions integer)
 returns bigint
 language plpgsql
@@ -45,11 +100,29 @@ begin
   end if;
   -- The last topic partition to finish sees all of them, since they take turns here.
   perform from tidemark.initial_read r where r.epoch = read_epoch order by r.topic_partition for update;
-  select count(*) filter (where r.finished) as finished, max(r.attempts) as attempts, max(r.lsn) as lsn
+  select count(*) filter (where r.finished and r.lsn = last.lsn) as finished, max(r.attempts) as attempts, last.lsn
     into attempt
     from tidemark.initial_read r
-    where r.epoch = read_epoch;
-  if attempt.finished < topic_partitions or attempt.attempts = 1 then
+    cross join (select max(l.lsn) as lsn from tidemark.initial_read l where l.epoch = read_epoch) as last
+    where r.epoch = read_epoch
+    group by last.lsn;
+  if attempt.finished < topic_partitions then
+    return 0;
+  end if;
+  update tidemark.epoch e set known_at = clock_timestamp() where e.epoch = read_epoch;
+  perform tidemark.forget_relation(m.relation)
+  from tidemark.table_marker m
+  where m.epoch < read_epoch
+    and not exists (select from tidemark.contract c where (c.relation, c.epoch) = (m.relation, read_epoch))
+    -- Another relation has its name now, whose rows are not complete yet.
+    and not exists (
+      select
+      from tidemark.table_marker s
+      where (s.schema_name, s.table_name) = (m.schema_name, m.table_name)
+        and s.epoch > m.epoch
+        and s.dropped_at is null
+    );
+  if attempt.attempts = 1 then
     return 0;
   end if;
   for rows_of in select g.relation, g.generation from tidemark.generation g where not g.keyless loop
@@ -65,5 +138,6 @@ end
 $$;
 
 alter table tidemark.initial_read owner to tidemark_owner;
-grant select, insert, update on tidemark.initial_read to tidemark_apply;
-grant select on tidemark.initial_read to tidemark_read;
+alter table tidemark.epoch owner to tidemark_owner;
+grant select, insert, update on tidemark.initial_read, tidemark.epoch to tidemark_apply;
+grant select on tidemark.initial_read, tidemark.epoch to tidemark_read;

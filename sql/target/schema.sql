@@ -134,6 +134,17 @@ table tidemark.contract (
 -- tidemark_apply may insert, select
 -- tidemark_read may select
 
+table tidemark.epoch (
+  epoch integer not null
+  reason text -- why it was ordered; null for one that a deployment began
+  ordered_at timestamp with time zone
+  began_at timestamp with time zone -- when its first record was applied
+  known_at timestamp with time zone -- when every topic partition had the contracts of all tables of the epoch
+  constraint epoch_pkey PRIMARY KEY (epoch)
+)
+-- tidemark_apply may insert, select, update
+-- tidemark_read may select
+
 table tidemark.generation (
   relation bigint not null
   generation integer not null
@@ -190,6 +201,8 @@ table tidemark.progress with fillfactor=50 (
   beacon_lsn pg_lsn
   beacon_at timestamp with time zone
   beacon_epoch integer -- epoch of the newest beacon applied, to which its lsns belong
+  skips_before_epoch integer not null default 0 -- records of earlier epochs are skipped: this one reads every table again
+  rebased boolean not null default false -- what is delivered next is taken, whatever its offset: what was applied before is given up or gone
   confirmed_lsn pg_lsn -- the slot had confirmed everything before it when that beacon was emitted
   system_identifier text -- the source cluster whose beacons were applied
   committed_at timestamp with time zone -- source commit time of the newest change applied
@@ -199,7 +212,7 @@ table tidemark.progress with fillfactor=50 (
 )
 -- tidemark_apply may insert, select, update
 -- tidemark_archive may insert, select, update
--- tidemark_owner may select
+-- tidemark_owner may select, update
 -- tidemark_read may select
 
 table tidemark.quarantine (
@@ -257,6 +270,7 @@ table tidemark.stop (
 )
 -- tidemark_apply may delete, insert, select, update
 -- tidemark_archive may delete, insert, select, update
+-- tidemark_owner may select
 -- tidemark_read may select
 
 table tidemark.stopped_table (
@@ -575,7 +589,8 @@ begin
   cross join lateral (select max(g.generation) as generation from tidemark.generation g where g.relation = m.relation) as g
   where m.relation = of_relation
     and m.dropped_at is null
-    and owner <> m.relation;
+    and owner <> m.relation
+    and not exists (select from tidemark.predecessors(m.relation) p where p = owner);
 end
 $function$
 -- owned by tidemark_owner
@@ -586,6 +601,9 @@ CREATE OR REPLACE FUNCTION tidemark.begin_initial_read(read_epoch integer, read_
  LANGUAGE sql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+  insert into tidemark.epoch as e (epoch, began_at)
+  values (read_epoch, clock_timestamp())
+  on conflict (epoch) do update set began_at = excluded.began_at where e.began_at is null;
   insert into tidemark.initial_read as known (epoch, topic_partition, lsn)
   values (read_epoch, read_partition, read_lsn)
   on conflict (epoch, topic_partition) do update
@@ -1085,7 +1103,23 @@ begin
     cross join (select max(l.lsn) as lsn from tidemark.initial_read l where l.epoch = read_epoch) as last
     where r.epoch = read_epoch
     group by last.lsn;
-  if attempt.finished < topic_partitions or attempt.attempts = 1 then
+  if attempt.finished < topic_partitions then
+    return 0;
+  end if;
+  update tidemark.epoch e set known_at = clock_timestamp() where e.epoch = read_epoch;
+  perform tidemark.forget_relation(m.relation)
+  from tidemark.table_marker m
+  where m.epoch < read_epoch
+    and not exists (select from tidemark.contract c where (c.relation, c.epoch) = (m.relation, read_epoch))
+    -- Another relation has its name now, whose rows are not complete yet.
+    and not exists (
+      select
+      from tidemark.table_marker s
+      where (s.schema_name, s.table_name) = (m.schema_name, m.table_name)
+        and s.epoch > m.epoch
+        and s.dropped_at is null
+    );
+  if attempt.attempts = 1 then
     return 0;
   end if;
   for rows_of in select g.relation, g.generation from tidemark.generation g where not g.keyless loop
@@ -1165,6 +1199,22 @@ AS $function$
   limit 1
 $function$
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.forget_relation(of_relation bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform tidemark.drop_latest_state(of_relation);
+  perform tidemark.drop_rows(g.relation, g.generation) from tidemark.generation g where g.relation = of_relation;
+  delete from tidemark.stopped_table s where s.relation = of_relation;
+  delete from tidemark.quarantine q where q.relation = of_relation;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
 
 CREATE OR REPLACE FUNCTION tidemark.free_name(of_schema text, of_table text)
  RETURNS void
@@ -1535,6 +1585,48 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.newest_generation()
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select greatest(
+    (select coalesce(max((c.contract ->> 'generation')::integer), 0) from tidemark.contract c),
+    (select coalesce(max(g.generation), 0) from tidemark.generation g)
+  )
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.order_epoch(new_epoch integer, why text, topic_is_new boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  insert into tidemark.epoch as e (epoch, reason, ordered_at)
+  values (new_epoch, why, clock_timestamp())
+  on conflict (epoch) do update
+  set reason = excluded.reason,
+    ordered_at = excluded.ordered_at;
+  update tidemark.progress p
+  set skips_before_epoch = new_epoch,
+    rebased = true
+  where p.consumer = 'tidemark-latest-state'
+    and p.topic = 'changes'
+    and (
+      topic_is_new
+      or exists (
+        select from tidemark.stop s where (s.consumer, s.topic, s.topic_partition) = (p.consumer, p.topic, p.topic_partition)
+      )
+    );
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
 CREATE OR REPLACE FUNCTION tidemark.own_query(of_relation bigint)
  RETURNS text
  LANGUAGE plpgsql
@@ -1596,8 +1688,26 @@ AS $function$
   from tidemark.table_marker m
   where (m.schema_name, m.table_name) = (of_schema, of_table)
     and m.dropped_at is null
-  order by m.epoch desc, m.named_at, m.relation
+  order by exists (select from tidemark.generation g where g.relation = m.relation and g.shown) desc,
+    m.epoch desc, m.named_at, m.relation
   limit 1
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.predecessors(of_relation bigint)
+ RETURNS SETOF bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select m.relation
+  from tidemark.table_marker self
+  join tidemark.table_marker m using (schema_name, table_name)
+  where self.relation = of_relation
+    and m.relation <> of_relation
+    and m.epoch < self.epoch
+    and m.dropped_at is null
+    and exists (select from tidemark.generation g where g.relation = m.relation and g.shown)
 $function$
 -- owned by tidemark_owner
 
@@ -1721,6 +1831,19 @@ begin
 end
 $function$
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.rebase(of_consumer text, of_topic text, of_partition integer)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  update tidemark.progress p
+  set rebased = true
+  where (p.consumer, p.topic, p.topic_partition) = (of_consumer, of_topic, of_partition)
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
 
 CREATE OR REPLACE FUNCTION tidemark.relations_named(wanted text)
  RETURNS TABLE(epoch integer, relation bigint)
@@ -1930,6 +2053,7 @@ AS $function$
 declare
   newest record;
   former integer;
+  replaced bigint[];
   has_gaps boolean;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
@@ -1961,6 +2085,7 @@ begin
   ) then
     return null;
   end if;
+  replaced := array(select tidemark.predecessors(of_relation));
   if not (select g.keyless from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)) then
     execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
       tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
@@ -1971,7 +2096,10 @@ begin
   update tidemark.generation g
   set shown = g.generation = newest.generation::integer
   where g.relation = of_relation;
+  -- Those that had the name in an earlier epoch leave it without the name being nobody's in between.
+  update tidemark.table_marker m set dropped_at = now() where m.relation = any (replaced);
   perform tidemark.show_views(of_relation);
+  perform tidemark.forget_relation(r) from unnest(replaced) as r;
   for former in
     select g.generation from tidemark.generation g where g.relation = of_relation and g.generation < newest.generation::integer
   loop
@@ -2005,6 +2133,13 @@ begin
   end if;
   perform tidemark.check_names(contract);
   perform tidemark.check_expressions(contract);
+  -- Another source, or one that was put back, may have given the number of a relation to a table of another name.
+  if before.epoch < of_epoch
+    and before.dropped_at is null
+    and (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
+    perform tidemark.forget_relation(of_relation);
+    before.dropped_at := clock_timestamp();
+  end if;
   insert into tidemark.table_marker as m (relation, schema_name, table_name, epoch, version)
   values (of_relation, contract ->> 'schema', contract ->> 'table', of_epoch, of_version)
   on conflict (relation) do update
@@ -2024,7 +2159,8 @@ begin
     insert into tidemark.generation (relation, generation, contract, keyless, shown)
     select of_relation, of_generation, contract,
       not exists (select from tidemark.stored_columns(contract) c where c.key is not null),
-      not exists (select from tidemark.generation g where g.relation = of_relation and g.shown);
+      not exists (select from tidemark.generation g where g.relation = of_relation and g.shown)
+        and not exists (select from tidemark.predecessors(of_relation));
   else
     perform tidemark.widen_rows(contract);
     update tidemark.generation g
@@ -2032,14 +2168,7 @@ begin
     where (g.relation, g.generation) = (of_relation, of_generation);
   end if;
 
-  -- The name's former relation, of an earlier epoch, gives way.
-  perform tidemark.drop_latest_state(m.relation)
-  from tidemark.table_marker m
-  where (m.schema_name, m.table_name) = (contract ->> 'schema', contract ->> 'table')
-    and m.relation <> of_relation
-    and m.epoch < of_epoch
-    and m.dropped_at is null;
-  if (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
+  if before.dropped_at is null and (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
     perform tidemark.rename_view(before.schema_name, before.table_name, contract ->> 'schema', contract ->> 'table');
     perform tidemark.show_view(before.schema_name, before.table_name, or_leave => true);
     perform tidemark.free_name(before.schema_name, before.table_name);

@@ -26,6 +26,8 @@ test('a beacon gives every topic partition the same number and says which source
     database: source.name,
     slotName: `tidemark_e${source.epoch}`,
     lsn: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/),
+    previousLsn: expect.stringMatching(/^[0-9A-F]+\/[0-9A-F]+$/),
+    emittedMs: expect.any(Number),
     confirmedLsn: null,
     contractsMissing: false,
     topicPartitions: 2,

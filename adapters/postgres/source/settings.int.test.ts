@@ -14,14 +14,17 @@ beforeEach(async () => {
 
 afterEach(() => source.drop())
 
-test('the number of topic partitions is fixed once it is set', async () => {
+test('the number of topic partitions is fixed within an epoch', async () => {
   await expect(configure(3, EVERYTHING)).rejects.toThrow(
-    'the topic has 2 topic partitions, not 3: their number is fixed when the pipeline is created',
+    'the topic has 2 topic partitions, not 3: their number is fixed within an epoch',
   )
 })
 
-test('the epoch does not go back', async () => {
-  await expect(configure(2, EVERYTHING, source.epoch - 1)).rejects.toThrow(`the epoch is ${source.epoch} already`)
+test('the epoch does not go back: that of a deployment is the least that is to be', async () => {
+  await configure(2, { ...EVERYTHING, schemas: ['other'] }, source.epoch - 1)
+
+  const { rows } = await run(`select epoch, captured ->> 'schemas' as schemas from tidemark.setting`)
+  expect(rows).toEqual([{ epoch: source.epoch, schemas: '["other"]' }])
 })
 
 test.each([
@@ -107,14 +110,54 @@ test('a publication that was dropped with the connector is made again, and its t
   expect(control.rows.map((row) => row.tablename)).toEqual(['beacon', 'signal', 'table_contract'])
 })
 
-test('a new epoch reads everything anew: what the last one was reading counts as captured', async () => {
+const generationOf = async (table: string) => (await source.contracts(`public.${table}`)).at(-1)!
+
+test('a new epoch reads every table by signal, as a generation that no table had, of the source or of the target', async () => {
   await source.listen()
-  await run('create table ride (id int primary key); insert into ride values (1)')
-  await run(`select tidemark.publish_table('ride'::regclass)`)
-  await run(`select tidemark.await_writers('ride'::regclass)`)
+  await run(
+    'create table ride (id int primary key); insert into ride values (1); create table captured (id int primary key)',
+  )
+  for (const table of ['ride', 'captured']) {
+    await run(`select tidemark.publish_table('${table}'::regclass)`)
+    await run(`select tidemark.await_writers('${table}'::regclass)`)
+  }
   expect(await source.state('public.ride')).toMatchObject({ state: 'reading' })
+  expect(await source.state('public.captured')).toMatchObject({ state: 'captured' })
+  await run(`select tidemark.begin_generation('captured'::regclass), tidemark.observe_table('captured'::regclass)`)
 
-  await configure(2, EVERYTHING, source.epoch + 1)
+  await run(
+    `select tidemark.configure(2, '${JSON.stringify(EVERYTHING)}', ${source.epoch + 1}, 40);
+     create table later (id int primary key)`,
+  )
 
-  expect(await source.state('public.ride')).toMatchObject({ state: 'captured' })
+  for (const table of ['ride', 'captured']) {
+    expect(await source.state(`public.${table}`)).toMatchObject({ state: 'pending' })
+    expect(await generationOf(table)).toMatchObject({ generation: 41, complete: false, published: true })
+    await run(`select tidemark.publish_table('${table}'::regclass)`)
+  }
+  await run(`select tidemark.publish_table('later'::regclass)`)
+  expect(await source.state('public.ride')).toMatchObject({ state: 'awaiting writers' })
+  expect(await source.state('public.later')).toMatchObject({ state: 'awaiting writers' })
+  expect(await generationOf('later')).toMatchObject({ generation: 41, complete: false })
+})
+
+test('a source that takes the place of another has its tables read by signal, too', async () => {
+  const other = await createSource({}, { knownGeneration: 7 })
+  await other.pool.query(`create table ride (id int primary key); select tidemark.publish_table('ride'::regclass)`)
+
+  expect(await other.state('public.ride')).toMatchObject({ state: 'awaiting writers' })
+  expect((await other.contracts('public.ride')).at(-1)).toMatchObject({ generation: 8, complete: false })
+  await other.drop()
+})
+
+test('a new epoch may have another number of topic partitions: each has contracts and beacons of it', async () => {
+  await run(`create table ride (id int primary key); select tidemark.publish_table('ride'::regclass)`)
+  await run('select tidemark.emit_beacon()')
+
+  await configure(5, EVERYTHING, source.epoch + 1)
+
+  const count = `select count(*)::int as beacons, count(distinct number)::int as numbers,
+    (select count(*)::int from tidemark.table_contract where version = (select max(version) from tidemark.table_contract))
+      as contracts from tidemark.beacon`
+  expect((await run(count)).rows).toEqual([{ beacons: 5, numbers: 1, contracts: 5 }])
 })
