@@ -30,13 +30,11 @@ export type WholeRecord = KeptRecord & {
 const columns = `format('%s-%s@%s', topic, topic_partition, record_offset) as place, table_name as "table", reason,
   quarantined_at as "keptAt", retry_at is not null as "isRetried"`
 
-/** The records that a word names, oldest offsets first: one by its place, those of a table, or all. */
+/** The records that a word names, as tidemark.kept has it: one by its place, those of a table, or all. */
 export async function listKept(client: pg.ClientBase, what: string, limit: number): Promise<KeptRecord[]> {
   const { rows } = await client.query<KeptRecord>(
     `select ${columns}
-     from tidemark.quarantine
-     where $1 in ('all', table_name, format('%s-%s@%s', topic, topic_partition, record_offset))
-     order by topic, topic_partition, record_offset
+     from tidemark.kept($1)
      limit $2`,
     [what, limit],
   )
@@ -62,8 +60,7 @@ export async function readKept(client: pg.ClientBase, place: string): Promise<Wh
   >(
     `select ${columns}, record_key as key, record_value as value, record_headers as headers, key_bytes as "keyBytes",
        value_bytes as "valueBytes"
-     from tidemark.quarantine
-     where format('%s-%s@%s', topic, topic_partition, record_offset) = $1`,
+     from tidemark.kept($1)`,
     [place],
   )
   const [row] = rows

@@ -54,6 +54,15 @@ test('what is kept is listed by reason and by place, and one record is shown who
   expect(describeRecord(record!)).toEqual(expect.arrayContaining(['place    changes-0@1', 'value', 'nonsense']))
 })
 
+test('a reader is shown what is kept, without all of it being read for a few', async () => {
+  await applyChanges(stopping().records)
+  await client.query('set role tidemark_read')
+
+  expect(await listKept(client, 'public.orders', 1)).toMatchObject([{ place: 'changes-0@2' }])
+  const { rows } = await client.query(`explain select * from tidemark.kept('all') limit 1`)
+  expect(rows.map((row) => row['QUERY PLAN']).join('\n')).not.toContain('Function Scan')
+})
+
 test('a record keeps the bytes that its text cannot hold', async () => {
   const bytes = Buffer.from('ff007b', 'hex')
   const [record] = new ChangeLog().append(bytes.toString('utf8')).records as [LoggedRecord]

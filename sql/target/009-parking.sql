@@ -74,16 +74,16 @@ begin
 end
 $$;
 
--- The kept records that a word names: one by its place (changes-2@17), those of a table (public.orders), or all.
+-- The kept records that a word names: one by its place (changes-2@17), those of a table (public.orders), or all. Inlined,
+-- so that who asks for a few of them does not have all of them read.
 create or replace function tidemark.kept(what text) returns setof tidemark.quarantine
 language sql stable
-set search_path = pg_catalog, pg_temp
-as $$
+begin atomic
   select *
   from tidemark.quarantine q
   where what in ('all', q.table_name, format('%s-%s@%s', q.topic, q.topic_partition, q.record_offset))
-  order by q.topic, q.topic_partition, q.record_offset
-$$;
+  order by q.topic, q.topic_partition, q.record_offset;
+end;
 
 -- Raises an error where the word names no kept record.
 create or replace function tidemark.require_kept(what text) returns void
@@ -236,6 +236,7 @@ $$;
 
 revoke all on all functions in schema tidemark from public;
 grant execute on function tidemark.rows_name(bigint, integer), tidemark.dependents(regclass) to public;
+grant execute on function tidemark.kept(text) to tidemark_read;
 grant execute on function tidemark.shape_latest_state(integer, jsonb), tidemark.drop_latest_state(bigint),
   tidemark.settle_latest_state(text, bigint), tidemark.await_name(bigint), tidemark.forget_relation(bigint),
   tidemark.newest_generation(), tidemark.order_epoch(integer, text, boolean), tidemark.rebase(text, text, integer),

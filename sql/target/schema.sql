@@ -1431,14 +1431,27 @@ CREATE OR REPLACE FUNCTION tidemark.kept(what text)
  RETURNS SETOF tidemark.quarantine
  LANGUAGE sql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-  select *
-  from tidemark.quarantine q
-  where what in ('all', q.table_name, format('%s-%s@%s', q.topic, q.topic_partition, q.record_offset))
-  order by q.topic, q.topic_partition, q.record_offset
-$function$
+BEGIN ATOMIC
+ SELECT q.topic,
+     q.topic_partition,
+     q.record_offset,
+     q.relation,
+     q.generation,
+     q.table_name,
+     q.record_key,
+     q.record_value,
+     q.record_headers,
+     q.reason,
+     q.key_bytes,
+     q.value_bytes,
+     q.retry_at,
+     q.quarantined_at
+    FROM tidemark.quarantine q
+   WHERE (((kept.what = 'all'::text) OR (kept.what = q.table_name)) OR (kept.what = format('%s-%s@%s'::text, q.topic, q.topic_partition, q.record_offset)))
+   ORDER BY q.topic, q.topic_partition, q.record_offset;
+END
 -- owned by tidemark_owner
+-- tidemark_read may execute
 
 CREATE OR REPLACE FUNCTION tidemark.kept_relations()
  RETURNS TABLE(relation bigint, retention interval)
