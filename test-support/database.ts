@@ -13,15 +13,18 @@ export type DatabaseTemplate = 'empty' | 'source' | 'target'
 
 /**
  * Creates a database on the run's Postgres, a copy of one that is migrated once per run.
- * `drop` ends its sessions, drops its replication slots and removes it.
+ * One of another encoding cannot be a copy. `drop` ends its sessions, drops its replication slots and removes it.
  */
-export async function createDatabase(from: DatabaseTemplate): Promise<TestDatabase> {
+export async function createDatabase(from: DatabaseTemplate, encoding?: string): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`
   await asAdministrator(async (client) => {
-    const template = from === 'empty' ? 'template0' : await makeTemplate(client, from)
-    await client.query(`create database ${name} template ${template}`)
+    const isCopied = from !== 'empty' && encoding === undefined
+    const template = isCopied ? await makeTemplate(client, from) : 'template0'
+    const encoded = encoding === undefined ? '' : ` encoding '${encoding}' locale 'C'`
+    await client.query(`create database ${name} template ${template}${encoded}`)
   })
   const url = databaseUrl(name)
+  if (from !== 'empty' && encoding !== undefined) await migrateDatabase(name, from)
   const pool = lastingPool({ connectionString: url, max: 10 })
   return { name, url, pool, drop: () => dropDatabase(name, pool) }
 }
@@ -46,17 +49,21 @@ async function makeTemplate(client: pg.Client, side: 'source' | 'target'): Promi
     if (made.rowCount === 1) return name
     await client.query(`drop database if exists ${name}`)
     await client.query(`create database ${name} template template0`)
-    const database = new pg.Client({ connectionString: databaseUrl(name) })
-    await database.connect()
-    try {
-      await migrate(database, fileURLToPath(new URL(`../sql/${side}`, import.meta.url)))
-    } finally {
-      await database.end()
-    }
+    await migrateDatabase(name, side)
     await client.query(`alter database ${name} is_template true`)
     return name
   } finally {
     await client.query(`select pg_advisory_unlock(hashtext('template'))`)
+  }
+}
+
+async function migrateDatabase(name: string, side: 'source' | 'target'): Promise<void> {
+  const database = new pg.Client({ connectionString: databaseUrl(name) })
+  await database.connect()
+  try {
+    await migrate(database, fileURLToPath(new URL(`../sql/${side}`, import.meta.url)))
+  } finally {
+    await database.end()
   }
 }
 

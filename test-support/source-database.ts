@@ -26,12 +26,18 @@ export type SourceDatabase = TestDatabase & {
   published(): Promise<string[]>
 }
 
+type SourceOptions = {
+  knownGeneration?: number
+  /** Of the database; UTF8 where none is given. */
+  encoding?: string
+}
+
 /** Creates one; slots belong to the whole server, so each database has an epoch of its own. */
 export async function createSource(
   captured: Partial<Captured> = {},
-  { knownGeneration = 0 } = {},
+  { knownGeneration = 0, encoding }: SourceOptions = {},
 ): Promise<SourceDatabase> {
-  const database = await createDatabase('source')
+  const database = await createDatabase('source', encoding)
   const { pool } = database
   const epoch = randomInt(1, 2 ** 31)
   const configure = async (changes: Partial<Captured>) => {

@@ -67,7 +67,9 @@ function listByKey(table: ComparedTable): RowListing {
 function orderTerm(column: ColumnContract): string {
   const value = `it.${pg.escapeIdentifier(column.name)}`
   if (isInteger(column)) return value
-  return ownTextTypes.test(column.carried) ? `${value}::text collate "C"` : `format('%s', ${value}) collate "C"`
+  const text = ownTextTypes.test(column.carried) ? `${value}::text` : `format('%s', ${value})`
+  // The other database may have another encoding, and with it another order of bytes.
+  return `convert_to(${text}, 'UTF8')`
 }
 
 function isInteger({ carried }: ColumnContract): boolean {

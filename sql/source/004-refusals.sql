@@ -257,6 +257,24 @@ begin
     where n.need is not null
       or this.relreplident = 'f'
     union all
+    -- The target has names of 63 bytes at most, and its encoding is UTF-8.
+    select long.rank, long.attnum, long.what || ' has more than 63 bytes in UTF-8: the target would cut it off', long.fix
+    from this
+    cross join lateral (
+      select 13 as rank, a.attnum, format('the name of its column %I', a.attname) as what, a.attname as name,
+        format('alter table %s rename column %I to %I', this.name, a.attname, left(a.attname, 15)) as fix
+      from attribute a
+      where not a.excluded
+      union all
+      select 14, 1, 'its name', this.relname, format('alter table %s rename to %I', this.name, left(this.relname, 15))
+      union all
+      select 15, 1, 'the name of its schema', this.nspname, format('alter schema %I rename to %I', this.nspname, left(this.nspname, 15))
+    ) as long
+    where case
+        when getdatabaseencoding() in ('UTF8', 'SQL_ASCII') then false
+        else octet_length(convert_to(long.name::text, 'UTF8')) > 63
+      end
+    union all
     -- Debezium takes names for patterns, and fails on a quote, and with it every table. These come last: the statements
     -- before them use the names as they are.
     select 14, 0, 'its name holds a quote, a backslash, a bracket or one of *+?|^',

@@ -6,14 +6,15 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_logical_emit_message(true, 'audit', jsonb_build_object(
+  -- Bytes, since Postgres does not convert a message as it does all other texts. SQL_ASCII does not say what a text is.
+  perform pg_logical_emit_message(true, 'audit', convert_to(jsonb_build_object(
     'who', who,
     'why', why,
     'application', current_setting('application_name'),
     'address', host(inet_client_addr()),
     'process', pg_backend_pid(),
     'details', details
-  )::text);
+  )::text, case getdatabaseencoding() when 'SQL_ASCII' then 'SQL_ASCII' else 'UTF8' end));
 end
 $$;
 

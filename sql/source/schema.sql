@@ -193,14 +193,15 @@ CREATE OR REPLACE FUNCTION tidemark.audit(why text DEFAULT NULL::text, who text 
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  perform pg_logical_emit_message(true, 'audit', jsonb_build_object(
+  -- Bytes, since Postgres does not convert a message as it does all other texts. SQL_ASCII does not say what a text is.
+  perform pg_logical_emit_message(true, 'audit', convert_to(jsonb_build_object(
     'who', who,
     'why', why,
     'application', current_setting('application_name'),
     'address', host(inet_client_addr()),
     'process', pg_backend_pid(),
     'details', details
-  )::text);
+  )::text, case getdatabaseencoding() when 'SQL_ASCII' then 'SQL_ASCII' else 'UTF8' end));
 end
 $function$
 -- owned by postgres
@@ -2640,6 +2641,24 @@ begin
     cross join lateral tidemark.need_of_images(relation, excluded_columns) n (need)
     where n.need is not null
       or this.relreplident = 'f'
+    union all
+    -- The target has names of 63 bytes at most, and its encoding is UTF-8.
+    select long.rank, long.attnum, long.what || ' has more than 63 bytes in UTF-8: the target would cut it off', long.fix
+    from this
+    cross join lateral (
+      select 13 as rank, a.attnum, format('the name of its column %I', a.attname) as what, a.attname as name,
+        format('alter table %s rename column %I to %I', this.name, a.attname, left(a.attname, 15)) as fix
+      from attribute a
+      where not a.excluded
+      union all
+      select 14, 1, 'its name', this.relname, format('alter table %s rename to %I', this.name, left(this.relname, 15))
+      union all
+      select 15, 1, 'the name of its schema', this.nspname, format('alter schema %I rename to %I', this.nspname, left(this.nspname, 15))
+    ) as long
+    where case
+        when getdatabaseencoding() in ('UTF8', 'SQL_ASCII') then false
+        else octet_length(convert_to(long.name::text, 'UTF8')) > 63
+      end
     union all
     -- Debezium takes names for patterns, and fails on a quote, and with it every table. These come last: the statements
     -- before them use the names as they are.
