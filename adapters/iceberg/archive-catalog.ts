@@ -1,3 +1,4 @@
+import { type ArchiveProblem, ArchiveProblemError } from './archive-problem.ts'
 import {
   type ArchiveColumn,
   archiveColumns,
@@ -6,6 +7,7 @@ import {
   archiveSchema,
   archiveSortOrder,
 } from './archive-table.ts'
+import { checkIdentity, findDisagreement, type KnownTable, type TableLedger } from './known-table.ts'
 import { type LoadedTable, makeRestCatalog, type RestCatalog, type TableName } from './rest-catalog.ts'
 import { makeRequestSigner } from './sign-requests.ts'
 import { currentSchema, partitionSpecOf, type TableMetadata } from './table-metadata.ts'
@@ -41,37 +43,95 @@ export function archiveCatalog({ catalog, warehouse }: ArchivePlace, environment
   })
 }
 
-/** The table under the archive's name is not the archive's: `message` says what differs. */
-export class ForeignTableError extends Error {
-  override readonly name = 'ForeignTableError'
-  readonly retryable = false
-}
-
 /** The catalog could not make the table: its bucket is missing, or the catalog may not write there. */
 export class TableNotMadeError extends Error {
   override readonly name = 'TableNotMadeError'
   readonly retryable = true
 }
 
+/** Whether the caller holds the committer's lock, so that table and ledger stand still. */
+export type OpeningOptions = { readonly isOnlyCommitter?: boolean }
+
+type Tables = Pick<RestCatalog, 'loadTable' | 'createTable' | 'createNamespace'>
+
 /**
- * The archive table, made if it is not there. Whoever comes second finds it. Throws a ForeignTableError when it has other
- * columns, other table partitions or another format version: it was made by someone else.
+ * The archive table. It is made only where the ledger has never had one; from then on the ledger knows its uuid, and an
+ * absent or another table is an ArchiveProblemError, as are commits that only one of table and ledger has. The ledger keeps
+ * the problem until the table is opened well. Also an ArchiveProblemError: a table of the name that somebody else made.
  */
-export async function openArchiveTable(catalog: RestCatalog, place: ArchivePlace): Promise<LoadedTable> {
+export const openArchiveTable = (
+  catalog: Tables,
+  place: ArchivePlace,
+  ledger: TableLedger,
+  options: OpeningOptions = {},
+): Promise<LoadedTable> =>
+  open(catalog, place, ledger, options, (table) => makeArchiveTable(catalog, table, place.location))
+
+/** The same without making it: undefined where there never was one. */
+export const findArchiveTable = (
+  catalog: Pick<RestCatalog, 'loadTable'>,
+  place: ArchivePlace,
+  ledger: TableLedger,
+  options: OpeningOptions = {},
+): Promise<LoadedTable | undefined> => open(catalog, place, ledger, options, async () => undefined)
+
+async function open<Absent>(
+  catalog: Pick<RestCatalog, 'loadTable'>,
+  place: ArchivePlace,
+  ledger: TableLedger,
+  { isOnlyCommitter = false }: OpeningOptions,
+  make: (table: TableName) => Promise<LoadedTable | Absent>,
+): Promise<LoadedTable | Absent> {
   const table = archiveTableName(place)
-  const found = await catalog.loadTable(table)
-  const loaded = found ?? (await makeArchiveTable(catalog, table, place.location))
-  checkArchiveTable(table, loaded.metadata)
-  return loaded
+  const name = nameOf(table)
+  try {
+    let found = await catalog.loadTable(table)
+    // Read after the table: what the ledger says is then never older.
+    const known = await ledger.readKnownTable()
+    // Another function may have made and noted it in between.
+    if (found === undefined && known.table !== undefined) found = await catalog.loadTable(table)
+    checkIdentity(name, found?.metadata['table-uuid'], known)
+    const loaded = found ?? (await make(table))
+    if (!isLoaded(loaded)) return loaded
+    const { metadata } = loaded
+    const problem = differenceOf(name, metadata) ?? findDisagreement(name, metadata, known, isOnlyCommitter)
+    if (problem !== undefined) throw new ArchiveProblemError(problem)
+    await settle(ledger, known, { name, uuid: metadata['table-uuid'], location: metadata.location })
+    return loaded
+  } catch (error) {
+    if (error instanceof ArchiveProblemError) await ledger.noteProblem(error.problem)
+    throw error
+  }
 }
 
-async function makeArchiveTable(catalog: RestCatalog, table: TableName, location: string): Promise<LoadedTable> {
+const isLoaded = (value: unknown): value is LoadedTable =>
+  typeof value === 'object' && value !== null && 'metadata' in value
+
+async function settle(
+  ledger: TableLedger,
+  { table, problem }: KnownTable,
+  found: NonNullable<KnownTable['table']>,
+): Promise<void> {
+  if (table?.location == null) {
+    await ledger.bindTable(found)
+    // Two functions that make the table at once find the same one; anything else is told before a record is archived.
+    checkIdentity(found.name, found.uuid, await ledger.readKnownTable())
+  }
+  if (problem !== undefined) await ledger.clearProblem('table')
+}
+
+async function makeArchiveTable(
+  catalog: Tables,
+  table: TableName,
+  location: string,
+  properties: Readonly<Record<string, string>> = {},
+): Promise<LoadedTable> {
   await catalog.createNamespace(table.namespace)
   const definition = {
     schema: archiveSchema,
     'partition-spec': archivePartitionSpec,
     'write-order': archiveSortOrder,
-    properties: archiveProperties,
+    properties: { ...archiveProperties, ...properties },
     ...(location === '' ? {} : { location }),
   }
   const created = await catalog.createTable(table, definition).catch((cause: Error) => {
@@ -87,12 +147,15 @@ async function makeArchiveTable(catalog: RestCatalog, table: TableName, location
 
 const nameOf = ({ namespace, name }: TableName): string => `${namespace}.${name}`
 
-function checkArchiveTable(table: TableName, metadata: TableMetadata): void {
+function differenceOf(name: string, metadata: TableMetadata): ArchiveProblem | undefined {
   const difference = firstDifference(metadata)
-  if (difference === undefined) return
-  throw new ForeignTableError(
-    `the table ${nameOf(table)} was not made by the archive: ${difference}. Rename or drop it, or choose another namespace.`,
-  )
+  return difference === undefined
+    ? undefined
+    : {
+        kind: 'table',
+        reason: `the table ${name} was not made by the archive: ${difference}`,
+        command: 'rename or drop that table, or deploy with another namespace',
+      }
 }
 
 function firstDifference(metadata: TableMetadata): string | undefined {

@@ -140,7 +140,7 @@ export const archiveMarks = {
   number: 'tidemark.commit-number',
   /** Property of the table: id of the table snapshot that the last of them made. */
   snapshot: 'tidemark.commit-snapshot-id',
-  /** Entry of a summary: topic → topic partition → first offset that is not in the table. */
+  /** Both: topic → topic partition → first offset that is not in the table. */
   offsets: 'tidemark.offsets',
 } as const
 

@@ -46,6 +46,12 @@ export type RestCatalog = {
     table: TableName,
     definition: TableDefinition,
   ): Promise<({ readonly kind: 'created' } & LoadedTable) | { readonly kind: 'exists' }>
+  /** All namespaces of the catalog that have a single level. */
+  listNamespaces(): Promise<string[]>
+  /** Empty where there is no such namespace. */
+  listTables(namespace: string): Promise<TableName[]>
+  /** `unsupported` where the catalog has no renaming, `exists` where the new name is taken. */
+  renameTable(from: TableName, to: TableName): Promise<'renamed' | 'absent' | 'exists' | 'unsupported'>
   /** Sends the commit once. */
   commit(table: TableName, commit: TableCommit): Promise<CommitOutcome>
 }
@@ -83,6 +89,24 @@ export function makeRestCatalog(options: RestCatalogOptions): RestCatalog {
       if (!isSuccess(answer)) throw refusalOf(answer)
       return { kind: 'created', ...loadedTable(answer) }
     },
+    listNamespaces: async () => {
+      const pages = await readPages(requests, `${await root()}/namespaces`, namespacesSchema)
+      return pages.flatMap(({ namespaces }) => namespaces.flatMap((levels) => (levels.length === 1 ? levels : [])))
+    },
+    listTables: async (namespace) => {
+      const pages = await readPages(requests, await tables({ namespace }), tablesSchema)
+      return pages.flatMap(({ identifiers }) => identifiers.map(({ name }) => ({ namespace, name })))
+    },
+    renameTable: async (from, to) => {
+      const identifier = ({ namespace, name }: TableName) => ({ namespace: [namespace], name })
+      const body = { source: identifier(from), destination: identifier(to) }
+      const answer = await requests.sendAgain('POST', `${await root()}/tables/rename`, body)
+      if (isAbsence(answer)) return 'absent'
+      if (answer.status === 409) return 'exists'
+      if ([404, 405, 406, 501].includes(answer.status) || /unsupported/i.test(answer.type ?? '')) return 'unsupported'
+      if (!isSuccess(answer)) throw refusalOf(answer)
+      return 'renamed'
+    },
     commit: async (table, { requirements, updates }) => {
       const identifier = { namespace: [table.namespace], name: table.name }
       const answer = await requests.send('POST', await path(table), { identifier, requirements, updates })
@@ -105,6 +129,27 @@ function commitOutcome(answer: Answer): CommitOutcome {
   } catch (cause) {
     // Done by its status, but not told what: the table has to be loaded to know.
     return { kind: 'unknown', cause }
+  }
+}
+
+const nextPage = v.optional(v.nullable(v.string()))
+const namespacesSchema = v.object({ namespaces: v.array(v.array(v.string())), 'next-page-token': nextPage })
+const tablesSchema = v.object({ identifiers: v.array(v.object({ name: v.string() })), 'next-page-token': nextPage })
+
+async function readPages<S extends typeof namespacesSchema | typeof tablesSchema>(
+  requests: ReturnType<typeof makeCatalogRequests>,
+  path: string,
+  schema: S,
+): Promise<v.InferOutput<S>[]> {
+  const pages: v.InferOutput<S>[] = []
+  for (let token: string | null | undefined; ; ) {
+    const answer = await requests.sendAgain('GET', token ? `${path}?pageToken=${encodeURIComponent(token)}` : path)
+    if (isAbsence(answer)) return pages
+    if (!isSuccess(answer)) throw refusalOf(answer)
+    const page = bodyOf(answer, schema)
+    pages.push(page)
+    token = page['next-page-token']
+    if (!token) return pages
   }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
+import { type ArchiveTableLedger, makeTableLedger } from './archive-table-ledger.ts'
 import { readUncommittedAge, readWaiting, type Waiting } from './archive-waiting.ts'
 import type { ProgressKey } from './progress.ts'
 
@@ -64,9 +65,7 @@ export async function noteRange<Metrics>(
 export type FileLimits = { readonly files: number; readonly bytes: number }
 
 /** The ledger as the one who commits uses it. */
-export type ArchiveLedger<Metrics> = {
-  /** Remembers the Iceberg table at the first call; throws when `uuid` is another's. */
-  bindTable(name: string, uuid: string): Promise<void>
+export type ArchiveLedger<Metrics> = ArchiveTableLedger & {
   waiting(): Promise<Waiting>
   /** For how long the oldest record has been in no commit, also one that is not archived; null when there is none. */
   uncommittedAgeMs(): Promise<number | null>
@@ -121,7 +120,7 @@ const LOOK_AGAIN_MS = 200
 
 function makeLedger<Metrics>(client: pg.PoolClient): ArchiveLedger<Metrics> {
   return {
-    bindTable: (name, uuid) => bindTable(client, name, uuid),
+    ...makeTableLedger(client),
     waiting: () => readWaiting(client),
     uncommittedAgeMs: () => readUncommittedAge(client),
     prepared: () => readPrepared(client),
@@ -139,21 +138,6 @@ function makeLedger<Metrics>(client: pg.PoolClient): ArchiveLedger<Metrics> {
       return new Set(rows.map(({ path }) => path))
     },
   }
-}
-
-async function bindTable(client: pg.PoolClient, name: string, uuid: string): Promise<void> {
-  await client.query('insert into tidemark.archive_table (name, table_uuid) values ($1, $2) on conflict do nothing', [
-    name,
-    uuid,
-  ])
-  const { rows } = await client.query<{ table_uuid: string }>(
-    'select table_uuid from tidemark.archive_table where name = $1',
-    [name],
-  )
-  if (rows[0]!.table_uuid === uuid) return
-  throw new Error(
-    `the table ${name} is not the one that was archived to (its uuid is ${uuid}, not ${rows[0]!.table_uuid}): it was dropped and made again. Restore it, or choose another namespace.`,
-  )
 }
 
 type FileRow<Metrics> = { path: string; day: number; records: string; bytes: string; metrics: Metrics }

@@ -6,6 +6,7 @@ import type { RestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
+import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'
 import { makeLatestState } from '#adapters/postgres/latest-state.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import type { TableContract } from '#core/contract.ts'
@@ -139,6 +140,7 @@ export class ArchivedSource {
     const { catalog, store, namespace } = this.#archive
     const place = { catalog: 's3tables', warehouse: '', namespace, location: '' } as const
     const fresh = this.#fresh(this.#archived)
+    const ledger = makeTableLedger(this.#target)
     const archiveChanges = makeEventDelivery({
       topics: new Map([
         // A record that is lost is to reach the archive as a hole.
@@ -147,7 +149,7 @@ export class ArchivedSource {
       ]),
       progress: makeArchiveProgress(this.#target),
       store,
-      location: async () => (await openArchiveTable(catalog, place)).metadata.location,
+      location: async () => (await openArchiveTable(catalog, place, ledger)).metadata.location,
       requestCommit: async () => undefined,
       commit: { afterMs: 60_000, afterBytes: 1 << 30 },
       now: Date.now,
@@ -158,7 +160,7 @@ export class ArchivedSource {
     const commit = makeCommitArchive({
       ...{ catalog, store, table: { namespace, name: 'changes' }, now: Date.now, pause: async () => undefined },
       asCommitter: (work) => asCommitter(this.#target, work),
-      openTable: () => openArchiveTable(catalog, place),
+      openTable: (ledger) => openArchiveTable(catalog, place, ledger, { isOnlyCommitter: true }),
       commit: { afterMs: 0, afterBytes: 0 },
       removeSpent: async () => undefined,
       print: () => undefined,

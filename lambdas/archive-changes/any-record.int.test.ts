@@ -5,6 +5,7 @@ import { openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
 import { readScannedFile, type ScannedRecord, scanArchive } from '#adapters/iceberg/archive-scan.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
+import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'
 import { makeDelivery } from '#test-support/archive/archive-run.ts'
 import { anyRecord, delivered, hostileRecords } from '#test-support/archive/hostile-records.ts'
 import { makeMemoryCatalog } from '#test-support/archive/memory-catalog.ts'
@@ -39,7 +40,7 @@ function makeArchive() {
   const { pool } = database
   const [store, catalog] = [makeMemoryStore(), makeMemoryCatalog()]
   const tools = { store, now: Date.now, print: () => undefined, commit: { afterMs: 0, afterBytes: 0 } }
-  const openTable = () => openArchiveTable(catalog, place)
+  const openTable = () => openArchiveTable(catalog, place, makeTableLedger(pool))
   const take = makeDelivery({
     ...tools,
     topics: new Map([

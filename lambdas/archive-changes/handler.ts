@@ -3,10 +3,12 @@ import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { archiveCatalog, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
 import { makeObjectStore } from '#adapters/object-store/object-store.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
+import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'
 import { makePool } from '#adapters/postgres/connect.ts'
 import { archivePlace, commitRule } from '../archive-environment.ts'
 import { makeArchiveChanges } from './archive-changes.ts'
 import { readEnvironment } from './environment.ts'
+import { makeTableLocation } from './table-location.ts'
 
 const environment = readEnvironment(process.env)
 const credentials = databaseSecret(environment.TARGET_SECRET_ARN)
@@ -14,7 +16,7 @@ const pool = makePool({ credentials, tls: environment.DATABASE_TLS, applicationN
 const place = archivePlace(environment)
 const catalog = archiveCatalog(place, process.env)
 const requestCommit = invokeLater(environment.COMMIT_ARCHIVE_FUNCTION)
-let location: string | undefined
+const ledger = makeTableLedger(pool)
 
 export const handler = makeArchiveChanges({
   topics: new Map([
@@ -23,10 +25,7 @@ export const handler = makeArchiveChanges({
   ]),
   progress: makeArchiveProgress(pool),
   store: makeObjectStore(),
-  location: async () => {
-    location ??= (await openArchiveTable(catalog, place)).metadata.location
-    return location
-  },
+  location: makeTableLocation(ledger, () => openArchiveTable(catalog, place, ledger)),
   requestCommit: () => requestCommit({ wait: true }),
   commit: commitRule(environment),
   now: Date.now,

@@ -9,6 +9,7 @@ import { currentSnapshot } from '#adapters/iceberg/table-metadata.ts'
 import { ensureBucket } from '#localstack/servers/object-store.ts'
 import { type ArchiveRun, makeArchiveRun } from '#test-support/archive/archive-run.ts'
 import { readArchivedRows } from '#test-support/archive/archived-rows.ts'
+import { backUpLedger } from '#test-support/archive/ledger-backup.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 
@@ -131,26 +132,141 @@ test('a table that someone else made is left alone, and the error says what diff
   expect(await nextOffset()).toBe(0)
 })
 
-test('a table that was dropped and made again stops the committer: it has none of what was archived', async () => {
+const problems = async () => {
+  const { rows } = await database.pool.query('select kind, reason, command from tidemark.archive_problem')
+  return rows
+}
+const table = () => archiveTableName(run.place)
+const dropTable = async () => {
+  const { namespace, name } = table()
+  const url = `${servers.catalogEndpoint}/v1/namespaces/${namespace}/tables/${name}`
+  const answer = await fetch(url, { method: 'DELETE', headers: { authorization: `Bearer ${servers.key.token}` } })
+  expect(answer.status).toBe(204)
+}
+
+test('a table that somebody renamed is not made again: all waits, says why, and goes on once it is back', async () => {
   await run.archive(records(0, 3))
   await run.commit()
-  await database.pool.query('update tidemark.archive_table set table_uuid = gen_random_uuid()')
   await run.archive(records(3, 5))
+  const elsewhere = { ...table(), name: 'old_changes' }
+  await run.catalog.renameTable(table(), elsewhere)
 
-  await expect(run.commit()).rejects.toThrow('is not the one that was archived to')
+  const reason = `the archive table ${table().namespace}.changes is not in the catalog: somebody renamed or dropped it`
+  await expect(run.commit()).rejects.toThrow(reason)
+  await expect(run.archive(records(5, 6))).rejects.toThrow(reason)
+
+  expect(await run.catalog.loadTable(table())).toBeUndefined()
+  expect(await nextOffset()).toBe(5)
+  expect(await problems()).toEqual([
+    { kind: 'table', reason: expect.stringContaining(reason), command: 'npm run archive -- recover' },
+  ])
+  await run.catalog.renameTable(elsewhere, table())
+  await run.archive(records(5, 6))
+  await run.commit()
+  expect(await archivedOffsets()).toEqual(upTo(6))
+  expect(await problems()).toEqual([])
+})
+
+test('a problem that is resolved by hand is over with the next run, also when nothing waits', async () => {
+  await run.archive(records(0, 3))
+  await run.commit()
+  const elsewhere = { ...table(), name: 'old_changes' }
+  await run.catalog.renameTable(table(), elsewhere)
+  await expect(run.commit()).rejects.toThrow('is not in the catalog')
+  await run.catalog.renameTable(elsewhere, table())
+
+  await run.commit()
+
+  expect(await problems()).toEqual([])
+})
+
+test('a table that was dropped is not made again, also by a process that starts afterwards', async () => {
+  await run.archive(records(0, 3))
+  await run.commit()
+  await dropTable()
+
+  run = makeArchiveRun(servers, database.pool, run.place)
+  await expect(run.archive(records(3, 5))).rejects.toThrow('is not in the catalog')
+
+  expect(await run.catalog.loadTable(table())).toBeUndefined()
+  expect(await nextOffset()).toBe(3)
+})
+
+test('another table under the name of the archive is left alone, and nothing advances', async () => {
+  await run.archive(records(0, 3))
+  await run.commit()
+  await dropTable()
+  const definition = { schema: archiveSchema, 'partition-spec': archivePartitionSpec }
+  await run.catalog.createTable(table(), definition)
+
+  await expect(run.commit()).rejects.toThrow('is another one than was archived to')
+  await expect(run.archive(records(3, 5))).rejects.toThrow('is another one than was archived to')
+
+  expect(await archivedOffsets()).toEqual([])
+  expect(await nextOffset()).toBe(3)
+})
+
+test('a ledger of before tables were noted takes the table that its commits are in', async () => {
+  await run.archive(records(0, 3))
+  await run.commit()
+  await database.pool.query('delete from tidemark.archive_table')
+
+  await run.archive(records(3, 5))
+  await run.commit()
+
+  const { metadata } = (await run.catalog.loadTable(table()))!
+  const bound = await database.pool.query('select table_uuid, location from tidemark.archive_table')
+  expect(bound.rows).toEqual([{ table_uuid: metadata['table-uuid'], location: metadata.location }])
+  expect(await archivedOffsets()).toEqual(upTo(5))
+})
+
+test('a ledger of before tables were noted, whose table is gone, makes none', async () => {
+  await run.archive(records(0, 3))
+  await run.commit()
+  await database.pool.query('delete from tidemark.archive_table')
+  await dropTable()
+
+  await expect(run.archive(records(3, 5))).rejects.toThrow('is not in the catalog')
+  expect(await run.catalog.loadTable(table())).toBeUndefined()
+})
+
+test('a target that was restored from an older backup archives nothing twice: all waits and says why', async () => {
+  await run.archive(records(0, 3))
+  await run.commit()
+  const restore = await backUpLedger(database.pool)
+  await run.archive(records(3, 5))
+  await run.commit()
+  await restore()
+  run = makeArchiveRun(servers, database.pool, run.place)
+
+  const reason = 'has 2 commits, the ledger in the target has 1: the target was restored from an older backup'
+  await expect(run.archive(records(3, 8))).rejects.toThrow(reason)
+  await expect(run.commit()).rejects.toThrow(reason)
+
+  expect(await nextOffset()).toBe(3)
+  expect(await problems()).toMatchObject([{ kind: 'table', reason: expect.stringContaining(reason) }])
+  expect(await archivedOffsets()).toEqual(upTo(5))
+})
+
+test('a target without any ledger does not take a table that has commits', async () => {
+  await run.archive(records(0, 3))
+  await run.commit()
+  await database.pool.query('truncate tidemark.archive_table, tidemark.archive_commit, tidemark.progress cascade')
+
+  await expect(run.archive(records(0, 3))).rejects.toThrow('has 1 commits, the ledger in the target has 0')
   expect(await archivedOffsets()).toEqual(upTo(3))
 })
 
-test('a ledger that was restored from before a commit stops the committer instead of committing twice', async () => {
+test('a table that was restored to an earlier state stops the committer', async () => {
   await run.archive(records(0, 3))
   await run.commit()
+  await database.pool.query(
+    'insert into tidemark.archive_commit select number + 1, 7, 0, offsets, now(), now() from tidemark.archive_commit',
+  )
   await run.archive(records(3, 5))
-  await run.commit()
-  await database.pool.query('truncate tidemark.archive_commit cascade')
-  await run.archive(records(5, 6))
 
-  await expect(run.commit()).rejects.toThrow('the archive table has 2 commits')
-  expect(await archivedOffsets()).toEqual(upTo(5))
+  await expect(run.commit()).rejects.toThrow('the table was restored to an earlier state')
+  expect(await archivedOffsets()).toEqual(upTo(3))
 })
 
 test('a storm of other commits is outlasted, and no row comes twice', async () => {

@@ -1,5 +1,6 @@
 import { newSnapshotId } from '#adapters/iceberg/commit.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import type { TableLedger } from '#adapters/iceberg/known-table.ts'
 import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
 import type { CommitTools } from '#adapters/iceberg/settled-commit.ts'
 import type { ArchiveLedger } from '#adapters/postgres/archive-ledger.ts'
@@ -16,8 +17,8 @@ export type CommitArchiveOptions = Omit<CommitTools, 'store'> & {
   readonly removeSpent: (urls: readonly string[]) => Promise<void>
   /** Runs work as the only committer. */
   readonly asCommitter: <T>(work: (ledger: Ledger) => Promise<T>) => Promise<T | 'busy'>
-  /** The archive table, made if it is not there. */
-  readonly openTable: () => Promise<LoadedTable>
+  /** The archive table, made if there never was one; throws where it is not as the ledger says. */
+  readonly openTable: (ledger: TableLedger) => Promise<LoadedTable>
   readonly commit: { readonly afterMs: number; readonly afterBytes: number }
   /** Writes a line of the log. */
   readonly print: (line: string) => void
@@ -65,19 +66,24 @@ async function commitAll(
   deadline: number,
   summary: CommitSummary,
 ): Promise<void> {
+  await lookAtTable(options, ledger)
   while (options.now() < deadline) {
     const inDoubt = await ledger.prepared()
     if (inDoubt === undefined && !(await isThereAny(options, ledger, wait, deadline))) return
-    const loaded = await options.openTable()
-    const { metadata } = loaded
-    await ledger.bindTable(`${options.table.namespace}.${options.table.name}`, metadata['table-uuid'])
-    const commit = inDoubt ?? (await prepareNext(options, ledger, metadata.location))
+    const loaded = await options.openTable(ledger)
+    const commit = inDoubt ?? (await prepareNext(options, ledger, loaded.metadata.location))
     summary.attempts += await makeCommit(options, loaded, commit)
     await options.removeSpent(await ledger.finish(commit))
     summary.commits++
     summary.records += commit.records
     summary.files += commit.files.length
   }
+}
+
+/** Also where nothing waits: a table that is missing stops archiving, and nothing would wait then to find it again. */
+async function lookAtTable({ openTable }: CommitArchiveOptions, ledger: Ledger): Promise<void> {
+  const { table, commits } = await ledger.readKnownTable()
+  if (table !== undefined || commits.length > 0) await openTable(ledger)
 }
 
 async function prepareNext({ store }: CommitArchiveOptions, ledger: Ledger, location: string) {

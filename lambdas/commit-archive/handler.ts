@@ -20,7 +20,7 @@ const commitArchive = makeCommitArchive({
   asCommitter: (work) => asCommitter(pool, work),
   // S3 Tables removes what is not referenced, and refuses everybody else who would.
   removeSpent: environment.ARCHIVE_MAINTAINED_BY === 'function' ? store.remove : async () => undefined,
-  openTable: () => openArchiveTable(catalog, place),
+  openTable: (ledger) => openArchiveTable(catalog, place, ledger, { isOnlyCommitter: true }),
   commit: commitRule(environment),
   print: (line) => process.stdout.write(`${line}\n`),
 })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { prepareAppend } from '#adapters/iceberg/append.ts'
 import { writeArchiveManifest } from '#adapters/iceberg/archive-manifest.ts'
+import { ArchiveProblemError, RECOVER_COMMAND } from '#adapters/iceberg/archive-problem.ts'
 import { archiveMarks } from '#adapters/iceberg/archive-table.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
 import { isJoinedFile, metadataUrl } from '#adapters/iceberg/file-locations.ts'
@@ -32,7 +33,12 @@ export async function makeCommit(
         existingManifests: await readManifests(tools.store, metadata),
         manifestListPath: metadataUrl(metadata.location, `snap-${snapshotId}-${randomUUID()}`),
         summary: { [archiveMarks.number]: String(number), [archiveMarks.offsets]: JSON.stringify(offsets) },
-        properties: { [archiveMarks.number]: String(number), [archiveMarks.snapshot]: String(snapshotId) },
+        properties: {
+          [archiveMarks.number]: String(number),
+          [archiveMarks.snapshot]: String(snapshotId),
+          // A table snapshot expires; what a restored ledger has to learn from the table does not.
+          [archiveMarks.offsets]: JSON.stringify(offsets),
+        },
         timestampMs: tools.now(),
       }),
   })
@@ -47,9 +53,11 @@ function hasCommit({ properties }: TableMetadata, { number, snapshotId }: Prepar
   const made = Number(properties[archiveMarks.number] ?? 0)
   if (made === number - 1) return false
   if (made === number && properties[archiveMarks.snapshot] === String(snapshotId)) return true
-  throw new Error(
-    `the archive table has ${made} commits, the last of table snapshot ${properties[archiveMarks.snapshot]}, and the ledger is about to make commit ${number}: one of them was restored, or a second pipeline writes to the table. Nothing is committed until they agree.`,
-  )
+  throw new ArchiveProblemError({
+    kind: 'table',
+    reason: `the archive table has ${made} commits, the last of table snapshot ${properties[archiveMarks.snapshot]}, and the ledger is about to make commit ${number}: one of them was restored, or another pipeline writes to the table`,
+    command: RECOVER_COMMAND,
+  })
 }
 
 /** The same for every attempt and every committer, so that finding it there is as good as having written it. */

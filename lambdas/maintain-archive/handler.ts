@@ -1,8 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
-import { archiveCatalog, archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
+import { archiveCatalog, archiveTableName, findArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
 import { makeObjectStore } from '#adapters/object-store/object-store.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
+import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'
 import { makePool } from '#adapters/postgres/connect.ts'
 import { archivePlace } from '../archive-environment.ts'
 import { readEnvironment } from './environment.ts'
@@ -22,7 +23,7 @@ const HOUR_MS = 3_600_000
 export const handler = makeMaintainArchive({
   ...{ catalog, table, store: makeObjectStore(), now: Date.now, pause: setTimeout },
   inTurn: (work) => asCommitter(pool, work, PATIENCE_MS),
-  loadTable: () => catalog.loadTable(table),
+  loadTable: (ledger = makeTableLedger(pool)) => findArchiveTable(catalog, place, ledger),
   retention: { ms: HOUR_MS, least: 100, most: 500 },
   orphanAgeMs: 7 * 24 * HOUR_MS,
 })

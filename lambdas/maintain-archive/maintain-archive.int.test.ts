@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { archiveTableName, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import { archiveTableName, findArchiveTable, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
 import { readManifests } from '#adapters/iceberg/settled-commit.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { advanceArchive } from '#adapters/postgres/archive-progress.ts'
+import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'
 import { makeDataFiles } from '#lambdas/archive-changes/data-files.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import { readArchivedRows } from '#test-support/archive/archived-rows.ts'
@@ -39,7 +40,7 @@ async function archiveOne(offset: number): Promise<void> {
     ...{ topic: 'changes', topicPartition: 0, offset, timestampMs: clock, key: `k${offset}`, value: `{"n":${offset}}` },
     ...{ headers: null, encoding: null, digest: () => String(offset) },
   }
-  const { metadata } = await openArchiveTable(catalog, place)
+  const { metadata } = await openArchiveTable(catalog, place, makeTableLedger(database.pool))
   const files = makeDataFiles(metadata.location, [record], clock)
   for (const { path, content } of files) await store.put(path, content)
   await advanceArchive(database.pool, key, 'contiguous', [record], [record], files)
@@ -50,7 +51,7 @@ const commit = () =>
     ...tools(),
     asCommitter: (work) => asCommitter(database.pool, work),
     removeSpent: store.remove,
-    openTable: () => openArchiveTable(catalog, place),
+    openTable: (ledger) => openArchiveTable(catalog, place, ledger, { isOnlyCommitter: true }),
     commit: { afterMs: 0, afterBytes: 0 },
     print: () => undefined,
   })({}, clock + HOUR_MS)
@@ -67,7 +68,7 @@ const maintain = (orphans = false) =>
   makeMaintainArchive({
     ...tools(),
     inTurn: (work) => asCommitter(database.pool, work, 1_000),
-    loadTable: () => catalog.loadTable(table),
+    loadTable: (ledger = makeTableLedger(database.pool)) => findArchiveTable(catalog, place, ledger),
     retention: { ms: HOUR_MS, least: 3, most: 20 },
     orphanAgeMs: 24 * HOUR_MS,
   })({ orphans })
@@ -118,6 +119,18 @@ test('files that nobody names go once they are old, those that wait or are young
   expect(removedOrphans).toBe(2)
   expect(store.objects.has('s3://memory/changes/data/young.parquet')).toBe(true)
   expect(await offsets()).toEqual(upTo(3))
+})
+
+test('a table that is not the one of the ledger is not maintained: the files of the other one may lie at its place', async () => {
+  await archiveAndCommit(0, 2)
+  clock += 25 * HOUR_MS
+  await database.pool.query('update tidemark.archive_table set table_uuid = gen_random_uuid()')
+  await store.put('s3://memory/changes/data/of-the-dropped-table.parquet', new Uint8Array(1))
+  clock += 25 * HOUR_MS
+
+  await expect(maintain(true)).rejects.toThrow('is another one than was archived to')
+
+  expect(store.objects.has('s3://memory/changes/data/of-the-dropped-table.parquet')).toBe(true)
 })
 
 test('a run that the committer leaves no turn says so and changes nothing', async () => {

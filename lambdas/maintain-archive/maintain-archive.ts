@@ -1,3 +1,4 @@
+import type { TableLedger } from '#adapters/iceberg/known-table.ts'
 import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
 import type { CommitTools } from '#adapters/iceberg/settled-commit.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
@@ -9,13 +10,19 @@ import { removeOrphans } from './remove-orphans.ts'
 export type MaintainArchiveOptions = Omit<CommitTools, 'store'> & {
   readonly store: ObjectStore
   /** Runs work in turn with the committer; `busy` when its turn does not come. */
-  readonly inTurn: <T>(work: (ledger: { pathsInUse(): Promise<Set<string>> }) => Promise<T>) => Promise<T | 'busy'>
-  /** Undefined while nothing was archived. */
-  readonly loadTable: () => Promise<LoadedTable | undefined>
+  readonly inTurn: <T>(work: (ledger: MaintainedLedger) => Promise<T>) => Promise<T | 'busy'>
+  /**
+   * Undefined while nothing was archived. Throws where the table is not the one that the ledger belongs to: to maintain
+   * another one, perhaps at the same place, would remove the files of the archive. Without `ledger` it is out of turn.
+   */
+  readonly loadTable: (ledger?: TableLedger) => Promise<LoadedTable | undefined>
   readonly retention: Retention
   /** Younger files without a name in the table may be those of a commit under way. */
   readonly orphanAgeMs: number
 }
+
+/** The ledger, as maintenance uses it. */
+export type MaintainedLedger = TableLedger & { pathsInUse(): Promise<Set<string>> }
 
 /** What is to be done: `orphans` looks through all files, which takes long. */
 export type MaintenanceRequest = { readonly orphans?: boolean }
@@ -33,13 +40,13 @@ export type MaintenanceSummary = {
 export function makeMaintainArchive(options: MaintainArchiveOptions) {
   return async ({ orphans = false }: MaintenanceRequest): Promise<MaintenanceSummary> => {
     const summary = { mergedManifests: 0, expiredSnapshots: 0, removedOrphans: 0, busy: false }
-    const turn = await options.inTurn(async ({ pathsInUse }) => {
-      const loaded = await options.loadTable()
+    const turn = await options.inTurn(async (ledger) => {
+      const loaded = await options.loadTable(ledger)
       if (loaded === undefined) return undefined
       const merged = await mergeSmallManifests(options, loaded)
       summary.mergedManifests = merged.manifests
       summary.expiredSnapshots = await expireSnapshots(options, merged.metadata, options.retention)
-      return pathsInUse()
+      return ledger.pathsInUse()
     })
     if (turn === 'busy') summary.busy = true
     else if (orphans && turn !== undefined) summary.removedOrphans = await sweep(options, turn)

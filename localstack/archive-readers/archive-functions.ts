@@ -2,12 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { S3Client } from '@aws-sdk/client-s3'
 import type { MSKEvent } from 'aws-lambda'
 import type pg from 'pg'
-import { type ArchivePlace, archiveTableName, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import {
+  type ArchivePlace,
+  archiveTableName,
+  findArchiveTable,
+  openArchiveTable,
+} from '#adapters/iceberg/archive-catalog.ts'
 import { type LoadedTable, makeRestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
+import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'
 import { type CommitSummary, makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import type { Retention } from '#lambdas/maintain-archive/expire-snapshots.ts'
 import { type MaintenanceSummary, makeMaintainArchive } from '#lambdas/maintain-archive/maintain-archive.ts'
@@ -53,7 +59,7 @@ export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): 
   const sign = makeRequestSigner({ service: 's3tables', region: REGION, credentials })
   const catalog = makeRestCatalog({ endpoint: catalogEndpoint, warehouse, sign })
   const tools = { catalog, table, store, now: Date.now, pause }
-  const openTable = () => openArchiveTable(catalog, place)
+  const openTable = () => openArchiveTable(catalog, place, makeTableLedger(pool))
   let location: Promise<string> | undefined
   const commit = makeCommitArchive({
     ...tools,
@@ -63,7 +69,11 @@ export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): 
   const maintain = (retention: Retention, orphanAgeMs = 0) =>
     makeMaintainArchive({
       ...tools,
-      ...{ retention, orphanAgeMs, loadTable: () => catalog.loadTable(table) },
+      ...{
+        retention,
+        orphanAgeMs,
+        loadTable: (ledger = makeTableLedger(pool)) => findArchiveTable(catalog, place, ledger),
+      },
       inTurn: (work) => asCommitter(pool, work),
     })
   return {

@@ -20,10 +20,21 @@ begin
 end
 $$;
 
--- The Iceberg table that the ledger belongs to. Another one under its name would have none of what was archived.
+-- The Iceberg table that the ledger belongs to, at most one. Another one under its name would have none of what was archived.
 create table if not exists tidemark.archive_table (
   name text primary key,
-  table_uuid uuid not null
+  table_uuid uuid not null,
+  -- URL of its place, where its files are looked for when the catalog has it no more.
+  location text
+);
+create unique index if not exists archive_table_once on tidemark.archive_table ((true));
+
+-- What the archive does not get over by itself. Of kind 'table' nothing is archived or committed until it is resolved.
+create table if not exists tidemark.archive_problem (
+  kind text primary key check (kind in ('table', 'data files')),
+  reason text not null,
+  command text not null,
+  since timestamptz not null default clock_timestamp()
 );
 
 create table if not exists tidemark.archive_stream (
@@ -188,9 +199,10 @@ revoke all on function tidemark.finish_archive_commit(bigint), tidemark.prune_ar
 grant usage on schema tidemark to tidemark_archive;
 grant select, insert, update on tidemark.progress to tidemark_archive;
 grant select, insert, update, delete on tidemark.stop to tidemark_archive;
-grant select, insert on tidemark.archive_table, tidemark.archive_stream to tidemark_archive;
+grant select, insert on tidemark.archive_stream to tidemark_archive;
+grant select, insert, update, delete on tidemark.archive_table, tidemark.archive_problem to tidemark_archive;
 grant select, insert, update, delete on tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file to tidemark_archive;
 grant select on tidemark.archive_status to tidemark_archive;
 grant execute on function tidemark.finish_archive_commit(bigint), tidemark.prune_archive_commits(interval) to tidemark_archive;
-grant select on tidemark.archive_table, tidemark.archive_stream, tidemark.archive_commit, tidemark.archive_range,
-  tidemark.archive_file, tidemark.archive_status to tidemark_read;
+grant select on tidemark.archive_table, tidemark.archive_problem, tidemark.archive_stream, tidemark.archive_commit,
+  tidemark.archive_range, tidemark.archive_file, tidemark.archive_status to tidemark_read;

@@ -66,6 +66,17 @@ table tidemark.archive_file (
 -- tidemark_archive may delete, insert, select, update
 -- tidemark_read may select
 
+table tidemark.archive_problem (
+  kind text not null
+  reason text not null
+  command text not null
+  since timestamp with time zone not null default clock_timestamp()
+  constraint archive_problem_kind_check CHECK ((kind = ANY (ARRAY['table'::text, 'data files'::text])))
+  constraint archive_problem_pkey PRIMARY KEY (kind)
+)
+-- tidemark_archive may delete, insert, select, update
+-- tidemark_read may select
+
 table tidemark.archive_range (
   range bigint not null
   stream integer not null
@@ -98,9 +109,11 @@ table tidemark.archive_stream (
 table tidemark.archive_table (
   name text not null
   table_uuid uuid not null
+  location text
   constraint archive_table_pkey PRIMARY KEY (name)
+  CREATE UNIQUE INDEX archive_table_once ON tidemark.archive_table USING btree ((true))
 )
--- tidemark_archive may insert, select
+-- tidemark_archive may delete, insert, select, update
 -- tidemark_read may select
 
 table tidemark.audit_message (

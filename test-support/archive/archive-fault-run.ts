@@ -6,6 +6,7 @@ import type { RestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import { type ArchiveLedger, asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
+import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'
 import { readWaiting } from '#adapters/postgres/archive-waiting.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import { lastingPool } from '../lasting-pool.ts'
@@ -92,6 +93,7 @@ async function deliver(world: World, records: MSKRecord[]): Promise<void> {
 }
 
 function writer({ faults, store, catalog, victims }: World) {
+  const ledger = faults.around(makeTableLedger(victims))
   return makeDelivery({
     topics: new Map([
       ['changes', 'contiguous'],
@@ -99,7 +101,7 @@ function writer({ faults, store, catalog, victims }: World) {
     ]),
     progress: faults.around(makeArchiveProgress(victims)),
     store: faults.around({ put: store.put }),
-    location: async () => (await openArchiveTable(catalog, place)).metadata.location,
+    location: async () => (await openArchiveTable(catalog, place, ledger)).metadata.location,
     requestCommit: async () => undefined,
     commit: { afterMs: 60_000, afterBytes: 1 << 30 },
     now: Date.now,
@@ -145,7 +147,7 @@ function committer({ faults, store, catalog, victims, database }: World) {
     store: faults.around({ get, put }),
     removeSpent: faults.around({ remove }).remove,
     asCommitter: (work) => asCommitter(pool, (ledger) => work(faults.around(ledger as Ledger) as ArchiveLedger<never>)),
-    openTable: () => openArchiveTable(catalog, place),
+    openTable: (ledger) => openArchiveTable(catalog, place, ledger, { isOnlyCommitter: true }),
     commit: { afterMs: 0, afterBytes: 0 },
     now: Date.now,
     pause: () => pause(1),

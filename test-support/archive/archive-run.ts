@@ -8,7 +8,9 @@ import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
+import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'
 import { type ArchiveChangesOptions, makeArchiveChanges } from '#lambdas/archive-changes/archive-changes.ts'
+import { makeTableLocation } from '#lambdas/archive-changes/table-location.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import type { ArchiveServers } from '../archive-servers.ts'
 
@@ -34,6 +36,7 @@ export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place
     ...{ endpoint: servers.catalogEndpoint, timeoutMs: 5_000, retryAfterMs: [100, 300] },
     sign: makeRequestSigner({ service: 's3tables', region: 'us-east-1', credentials }),
   })
+  const ledger = makeTableLedger(database)
   const archive = makeDelivery({
     topics: new Map([
       ['changes', 'contiguous'],
@@ -41,7 +44,7 @@ export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place
     ]),
     progress: makeArchiveProgress(database),
     store,
-    location: async () => (await openArchiveTable(catalog, place)).metadata.location,
+    location: makeTableLocation(ledger, () => openArchiveTable(catalog, place, ledger)),
     requestCommit: async () => undefined,
     commit: { afterMs: 60_000, afterBytes: 1 << 30 },
     now: Date.now,
@@ -51,7 +54,7 @@ export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place
     ...{ catalog, table: archiveTableName(place), store, now: Date.now, pause },
     asCommitter: (work) => asCommitter(database, work),
     removeSpent: store.remove,
-    openTable: () => openArchiveTable(catalog, place),
+    openTable: (ledger) => openArchiveTable(catalog, place, ledger, { isOnlyCommitter: true }),
     commit: { afterMs: 0, afterBytes: 0 },
     print: (line) => lines.push(line),
   })

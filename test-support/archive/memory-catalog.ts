@@ -41,6 +41,9 @@ export function makeMemoryCatalog(now: () => number = Date.now): MemoryCatalog {
       current = newTable(definition, now())
       return { kind: 'created', ...loaded() }
     },
+    listNamespaces: async () => ['memory'],
+    listTables: async () => [],
+    renameTable: async () => 'unsupported',
     commit: async (_table, { requirements, updates }) => commit(requirements, updates),
     interfere() {
       const metadata = metadataOf(current!)

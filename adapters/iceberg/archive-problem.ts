@@ -1,0 +1,27 @@
+/** `table`: nothing is archived or committed meanwhile; `data files`: the table goes on without rows that it had. */
+export type ArchiveProblemKind = 'table' | 'data files'
+
+/** Something that the archive does not get over by itself. */
+export type ArchiveProblem = {
+  readonly kind: ArchiveProblemKind
+  /** What happened to what, as a sentence without its full stop. */
+  readonly reason: string
+  /** What finds out more and resolves it. */
+  readonly command: string
+}
+
+/** What looks into every problem of the archive, says what it will do, and asks first. */
+export const RECOVER_COMMAND = 'npm run archive -- recover'
+
+/** The archive waits for a person to decide. Nothing is made, committed or advanced meanwhile. */
+export class ArchiveProblemError extends Error {
+  override readonly name = 'ArchiveProblemError'
+  /** The records stay where they are and are delivered again. */
+  readonly retryable = true
+  readonly problem: ArchiveProblem
+
+  constructor(problem: ArchiveProblem) {
+    super(`${problem.reason}. Nothing is archived until it is resolved: ${problem.command}`)
+    this.problem = problem
+  }
+}

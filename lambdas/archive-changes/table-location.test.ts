@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import type { KnownTable } from '#adapters/iceberg/known-table.ts'
+import { makeTableLocation } from './table-location.ts'
+
+const uuid = 'a4b2'
+const known = (changes: Partial<KnownTable> = {}): KnownTable => ({
+  table: { name: 'tidemark_test.changes', uuid, location: 's3://bucket/changes' },
+  commits: [{ number: 7, snapshotId: 1n, made: true }],
+  problem: undefined,
+  database: 'started at noon',
+  ...changes,
+})
+
+/** How often the catalog is asked by two events, between which the ledger becomes another. */
+async function asks(changes: Partial<KnownTable>): Promise<number> {
+  let asked = 0
+  let ledger = known()
+  const location = makeTableLocation({ readKnownTable: async () => ledger }, async () => {
+    asked++
+    return { metadata: { 'table-uuid': uuid, location: 's3://bucket/changes' } as never, metadataLocation: '' }
+  })
+
+  await location()
+  ledger = known(changes)
+  await location()
+  return asked
+}
+
+test('a process asks the catalog once', async () => {
+  expect(await asks({})).toBe(1)
+  expect(await asks({ commits: [{ number: 9, snapshotId: 2n, made: false }] })).toBe(1)
+})
+
+test.each<[string, Partial<KnownTable>]>([
+  ['says that something is wrong', { problem: 'the archive table is not in the catalog' }],
+  ['belongs to another table', { table: { name: 'tidemark_test.changes', uuid: 'c5', location: null } }],
+  ['has fewer commits', { commits: [{ number: 6, snapshotId: 1n, made: true }] }],
+  ['is in a database that was restarted', { database: 'started at one' }],
+])('it asks again when the ledger %s', async (_, changes) => {
+  expect(await asks(changes)).toBe(2)
+})

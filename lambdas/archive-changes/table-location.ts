@@ -1,0 +1,35 @@
+import { type KnownTable, newestNumber, type TableLedger } from '#adapters/iceberg/known-table.ts'
+import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
+
+/**
+ * URL of the archive table's place. The catalog is asked by the first event of a process, and again when the ledger says
+ * that something is wrong with the table, belongs to another one, or has fewer commits than before, and when the target was
+ * restarted, which may have restored an older backup.
+ */
+export function makeTableLocation(
+  ledger: Pick<TableLedger, 'readKnownTable'>,
+  openTable: () => Promise<LoadedTable>,
+): () => Promise<string> {
+  let seen: Seen | undefined
+  return async () => {
+    const known = await ledger.readKnownTable()
+    if (seen !== undefined && isSame(known, seen)) {
+      seen.commits = newestNumber(known)
+      return seen.location
+    }
+    const { metadata } = await openTable()
+    seen = {
+      ...{ uuid: metadata['table-uuid'], location: metadata.location },
+      ...{ commits: newestNumber(known), database: known.database },
+    }
+    return seen.location
+  }
+}
+
+type Seen = { uuid: string; location: string; commits: number; database: string }
+
+const isSame = (known: KnownTable, seen: Seen): boolean =>
+  known.problem === undefined &&
+  known.table?.uuid === seen.uuid &&
+  newestNumber(known) >= seen.commits &&
+  known.database === seen.database
