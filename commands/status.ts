@@ -11,9 +11,10 @@ What the running stack does: what is stopped or in quarantine and what to run, r
 The lag is the number of records between what was applied and the end of each topic, also where something is stopped.
   --json   the same as JSON
 Exits with 0 when everything runs, all that was captured still is, nothing is stopped and nothing is in quarantine, with 1
-where nothing runs or it does not answer, with 2 when an argument is wrong, and with 3 when a component does not run, a
-topic partition or a table is stopped, a table is not captured any more, or records are in quarantine. Tables that were never
-captured, and views that outlive their table because something depends on them, are listed and change nothing about it.`
+where nothing runs or it does not answer, with 2 when an argument is wrong, and with 3 when a component does not run or a
+function fails, a topic partition, a table or the archive is stopped, a table is not captured any more, or records are in
+quarantine. Tables that were never captured, and views that outlive their table because something depends on them, are
+listed and change nothing about it.`
 
 const attention = 3
 

@@ -50,8 +50,15 @@ export type Invocation = {
   logTail: string
 }
 
-/** What a function has done since the stack was started. */
-export type FunctionHealth = { name: string; arn: string; invocations: number; errors: number; processes: number[] }
+/** What a function has done since the stack was started; `failing` while its newest invocation is one that failed. */
+export type FunctionHealth = {
+  name: string
+  arn: string
+  invocations: number
+  errors: number
+  processes: number[]
+  failing?: { readonly error: string; readonly since: Date }
+}
 
 /** What an event source mapping has done since the stack was started. */
 export type MappingHealth = MappingMetrics & {

@@ -11,6 +11,8 @@ export type Component = {
   /** Failed invocations of a function. */
   errors: number
   lastError?: string
+  /** ISO 8601: of a function that fails at present, since when. */
+  failingSince?: string
 }
 
 /** What components are described from. */
@@ -61,23 +63,29 @@ export function describeComponents({
       const name = `${topic} to ${shortName(functionName)}`
       return { kind: 'mapping', name, state: health, ...well, ...withError(lastError) }
     }),
-    ...functions.map(
-      ({ name, processes, errors }): Component => ({
-        ...{ kind: 'function', name: shortName(name), state: processes.length > 0 ? 'healthy' : 'idle' },
-        ...{ restarts: 0, errors },
-      }),
-    ),
+    ...functions.map(describeFunction),
   ]
+}
+
+function describeFunction({ name, processes, errors, failing }: FunctionHealth): Component {
+  const common = { kind: 'function', name: shortName(name), restarts: 0, errors } as const
+  if (failing === undefined) return { ...common, state: processes.length > 0 ? 'healthy' : 'idle' }
+  return { ...common, state: 'failing', lastError: failing.error, failingSince: failing.since.toISOString() }
 }
 
 /** Whether it does what it is there for. */
 export const isWell = ({ state }: Component): boolean => state === 'healthy' || state === 'idle'
 
-/** The last error, of what fails now rather than of what has recovered. */
+/** The last error of what fails now. */
 export function lastErrorOf(components: readonly Component[]): string | null {
   const failing = components.find((each) => !isWell(each) && each.lastError !== undefined)
-  const told = failing ?? components.find(({ lastError }) => lastError !== undefined)
-  return told === undefined ? null : `${told.name}: ${told.lastError}`
+  return failing === undefined ? null : `${failing.name}: ${failing.lastError}`
+}
+
+/** The last error of what runs again. */
+export function healedErrorOf(components: readonly Component[]): string | null {
+  const healed = components.find((each) => isWell(each) && each.lastError !== undefined)
+  return healed === undefined ? null : `${healed.name}, which runs again: ${healed.lastError}`
 }
 
 /** `tidemark-local-producer` and its ARN are `producer`. */

@@ -66,6 +66,7 @@ test('the target tells a reader what it has applied and what is stopped; delete 
     values ('changes', 0, 1, 1, 'public.track', 'kept', now()), ('changes', 0, 2, 1, 'public.track', 'kept', now()),
       ('user-events', 0, 1, 0, null, 'older', now() - interval '1 day'), ('user-events', 0, 2, 0, null, 'newest', now()),
       ('changes', 0, 3, 7, 'public.item', 'a number is too large', now());
+    insert into tidemark.archive_problem (kind, reason, command) values ('table', 'it is gone', 'npm run archive');
     create view public.gone as select 1 as id;
     create view public.report as select * from public.gone;
     insert into tidemark.shown_view (schema_name, table_name, view, empty_of)
@@ -95,6 +96,9 @@ test('the target tells a reader what it has applied and what is stopped; delete 
     quarantined: [
       { topic: 'changes', table: 'public.item', records: 1, newestReason: 'a number is too large' },
       { topic: 'user-events', table: null, records: 2, newestReason: 'newest' },
+    ],
+    archiveProblems: [
+      { kind: 'table', reason: 'it is gone', command: 'npm run archive', since: expect.stringMatching(/^\d{4}-/) },
     ],
     emptyViews: [{ name: 'public.gone', dependents: 'view public.report', droppedBy: 'drop view public.report;' }],
     tables: [{ name: 'public.item', rows: 30, isEstimate: false }],

@@ -11,14 +11,23 @@ export type Problem = { name: string; text: string; commands: string[] }
 
 /** What is wrong, the worst first. */
 export function problemsOf(status: Status): Problem[] {
-  const { components, stopped, notCaptured, quarantined, uncaptured, emptyViews } = status
+  const { components, stopped, archiveProblems, notCaptured, quarantined, uncaptured, emptyViews } = status
   return [
+    ...archiveProblems.map(({ kind, reason, command, since }) => ({
+      name: 'archive',
+      text: sentence(`${kind === 'table' ? 'stopped' : 'incomplete'} since ${minuteOf(since)}`, reason),
+      commands: [command],
+    })),
     ...components
       .filter((component) => !isWell(component))
-      .map(({ name, state, lastError }) => ({ name, text: sentence(state, lastError), commands: [] })),
+      .map(({ name, state, lastError, failingSince }) => ({
+        name,
+        text: sentence(failingSince === undefined ? state : `${state} since ${minuteOf(failingSince)}`, lastError),
+        commands: [],
+      })),
     ...stopped.map((part) => ({
       name: nameOf(part),
-      text: sentence(`stopped since ${part.since.slice(0, 16).replace('T', ' ')}${describeExtent(part)}`, part.reason),
+      text: sentence(`stopped since ${minuteOf(part.since)}${describeExtent(part)}`, part.reason),
       commands: part.command === null ? [] : [part.command],
     })),
     ...notCaptured.map(({ name, reason, fix }) => ({
@@ -44,10 +53,13 @@ export function problemsOf(status: Status): Problem[] {
   ]
 }
 
+const minuteOf = (iso: string): string => iso.slice(0, 16).replace('T', ' ')
+
 /** The counts of what is wrong, in a few words; undefined when all is well. */
 export function summarizeProblems({
   components,
   stopped,
+  archiveProblems,
   notCaptured,
   quarantined,
   uncaptured,
@@ -56,6 +68,7 @@ export function summarizeProblems({
   const records = quarantined.reduce((sum, group) => sum + group.records, 0)
   const parts = [
     ...(unwell > 0 ? [`${unwell} not well`] : []),
+    ...(archiveProblems.length > 0 ? ['archive needs you'] : []),
     ...(stopped.length > 0 ? [`${stopped.length} stopped`] : []),
     ...(notCaptured.length > 0 ? [`${formatQuantity(notCaptured.length, 'table')} not captured any more`] : []),
     ...(records > 0 ? [`${formatQuantity(records, 'record')} in quarantine`] : []),

@@ -52,6 +52,7 @@ const status = (changes: Partial<Status> = {}): Status => ({
   uncaptured: [],
   emptyViews: [],
   stopped: [],
+  archiveProblems: [],
   quarantined: [],
   lastError: null,
   ...changes,
@@ -331,4 +332,27 @@ test('colours do not move the columns', () => {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one
   expect(texts(coloured).map((line) => line.replace(/\u001b\[[0-9]*m/g, '').trimEnd())).toEqual(texts(plain))
   expect(texts(coloured).join('')).toContain('\u001b[32m●')
+})
+
+test('a problem of the archive comes first with its command, then functions that fail, with their error', () => {
+  const failing = component('function', 'commit-archive', {
+    ...{ state: 'failing', lastError: 'the catalog does not answer', failingSince: '2026-11-29T08:11:59.100Z' },
+  })
+  const archiveProblems: Status['archiveProblems'] = [
+    {
+      ...{ kind: 'table', reason: 'the archive table is not in the catalog', command: 'npm run archive -- recover' },
+      since: '2026-11-29T08:10:00+00:00',
+    },
+  ]
+
+  const lines = texts(renderStatus(status({ components: [failing], archiveProblems }), footer, page))
+
+  expect(lines.slice(0, 6)).toEqual([
+    'Tidemark  1 not well, archive needs you  running 2 min 13 s, 1.1 GB of memory',
+    '',
+    '● archive  stopped since 2026-11-29 08:10: the archive table is not in the catalog',
+    '    npm run archive -- recover',
+    '● commit-archive  failing since 2026-11-29 08:11: the catalog does not answer',
+    '',
+  ])
 })

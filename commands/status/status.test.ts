@@ -73,6 +73,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
       stopped: [],
       notCaptured: [],
       quarantined: [],
+      archiveProblems: [],
       emptyViews: [],
       tables: [table('public.trip', 150)],
     },
@@ -284,7 +285,43 @@ test('the last error is of what fails now rather than of what has recovered', ()
   ]
 
   expect(describeStatus(parts({ services })).lastError).toBe('connect: out of memory')
-  expect(describeStatus(parts({ services: services.slice(0, 1) })).lastError).toBe('kafka: killed')
+  expect(describeStatus(parts({ services: services.slice(0, 1) })).lastError).toBe('kafka, which runs again: killed')
+})
+
+test('what has recovered is no last error while anything is wrong', () => {
+  const services = [{ name: 'kafka', state: 'healthy' as const, restarts: 1, lastError: 'killed' }]
+  const stopped = parts({ services })
+  const place = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 1 }
+  stopped.target.value!.stops = [{ ...place, atOffset: 17, reason: 'missing', since: '', deliveries: 4 }]
+
+  expect(describeStatus(stopped).lastError).toBe(null)
+})
+
+test('a function whose newest invocation failed is failing, with its error and since when', () => {
+  const name = 'tidemark-local-commit-archive'
+  const activity = { name, arn: `arn:aws:lambda:us-east-1:000000000000:function:${name}`, invocations: 9, errors: 3 }
+  const failing = { error: 'the catalog does not answer', since: new Date(Date.UTC(2026, 10, 29, 8)) }
+
+  const status = describeStatus(parts({ functions: [{ ...activity, processes: [7], failing }] }))
+
+  expect(status.components).toContainEqual({
+    ...{ kind: 'function', name: 'commit-archive', state: 'failing', restarts: 0, errors: 3 },
+    ...{ lastError: 'the catalog does not answer', failingSince: '2026-11-29T08:00:00.000Z' },
+  })
+  expect(status.lastError).toBe('commit-archive: the catalog does not answer')
+  expect(isAllWell(status)).toBe(false)
+})
+
+test('a problem of the archive is told with its command, and all is not well', () => {
+  const problem = { kind: 'table' as const, reason: 'it is not in the catalog', command: 'recover', since: '' }
+  const wrong = parts({ services: [{ name: 'kafka', state: 'healthy', restarts: 1, lastError: 'killed' }] })
+  wrong.target.value!.archiveProblems = [problem]
+
+  const status = describeStatus(wrong)
+
+  expect(status.archiveProblems).toEqual([problem])
+  expect(status.lastError).toBe('archive: it is not in the catalog')
+  expect(isAllWell(status)).toBe(false)
 })
 
 test('a database that does not answer leaves what was seen before, and is not well', () => {

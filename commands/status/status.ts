@@ -1,6 +1,13 @@
 import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
 import type { ArchiveObservation } from './archive-observation.ts'
-import { type Component, type ComponentParts, describeComponents, isWell, lastErrorOf } from './components.ts'
+import {
+  type Component,
+  type ComponentParts,
+  describeComponents,
+  healedErrorOf,
+  isWell,
+  lastErrorOf,
+} from './components.ts'
 import { type ConsumerLag, describeLags, lagOf } from './consumer-lag.ts'
 import type { Latest } from './repeated-observation.ts'
 import type { SourceObservation } from './source-observation.ts'
@@ -33,6 +40,8 @@ export type Status = {
   components: Component[]
   /** What is not applied or archived further. */
   stopped: StoppedPart[]
+  /** What the archive does not get over by itself, and what resolves it. */
+  archiveProblems: TargetObservation['archiveProblems']
   /** Tables whose rows the target shows and whose changes do not come any more. */
   notCaptured: NotCaptured[]
   /** Records that nobody has retried or discarded yet. */
@@ -57,6 +66,7 @@ export type Status = {
   uncaptured: { name: string; why: string; fix: string | null }[]
   /** Of tables that the source does not have any more, and what drops the objects that depend on them. */
   emptyViews: TargetObservation['emptyViews']
+  /** Of what fails now; where nothing is wrong, of what failed before and runs again. */
   lastError: string | null
 }
 
@@ -86,13 +96,17 @@ export function describeStatus(parts: StatusParts): Status {
   const uncaptured = source.value?.uncaptured ?? []
   const notCaptured = describeNotCaptured(target.value?.notCaptured ?? [], uncaptured)
   const lags = ends === undefined ? [] : describeLags(parts.mappings, ends, target.value?.progress ?? [])
+  const wrong = {
+    components,
+    stopped: target.value === undefined ? [] : describeStopped(target.value),
+    archiveProblems: target.value?.archiveProblems ?? [],
+    notCaptured,
+    quarantined: describeQuarantined(target.value?.quarantined ?? []),
+  }
   return {
     uptimeSeconds: Math.round((nowMs - startedMs) / 1_000),
     residentBytes: parts.residentBytes,
-    components,
-    stopped: target.value === undefined ? [] : describeStopped(target.value),
-    notCaptured,
-    quarantined: describeQuarantined(target.value?.quarantined ?? []),
+    ...wrong,
     capturedPerSecond: parts.capturedPerSecond,
     appliedPerSecond: activity.changesPerSecond,
     lagRecords: ends === undefined ? null : lagOf(lags, 'apply'),
@@ -107,15 +121,25 @@ export function describeStatus(parts: StatusParts): Status {
     tables,
     uncaptured: uncaptured.filter(({ name }) => !notCaptured.some((table) => table.name === name)),
     emptyViews: target.value?.emptyViews ?? [],
-    lastError: lastErrorOf(components),
+    lastError:
+      lastErrorOf(components) ?? archiveErrorOf(wrong) ?? (isAllWell(wrong) ? healedErrorOf(components) : null),
   }
 }
 
-/** Whether everything runs, no table has left the capture, nothing is stopped and nothing waits in quarantine. */
-export const isAllWell = ({ components, stopped, notCaptured, quarantined }: Status): boolean =>
-  components.every(isWell) && [stopped, notCaptured, quarantined].every(({ length }) => length === 0)
+/** What decides whether all is well. */
+type Wrong = Pick<Status, 'components' | 'stopped' | 'archiveProblems' | 'notCaptured' | 'quarantined'>
+
+/**
+ * Whether everything runs, no table has left the capture, nothing is stopped, nothing waits in quarantine and nothing is
+ * wrong with the archive.
+ */
+export const isAllWell = ({ components, stopped, archiveProblems, notCaptured, quarantined }: Wrong): boolean =>
+  components.every(isWell) && [stopped, archiveProblems, notCaptured, quarantined].every(({ length }) => length === 0)
 
 const latestState = 'tidemark-latest-state'
+
+const archiveErrorOf = ({ archiveProblems: [first] }: Pick<Status, 'archiveProblems'>): string | null =>
+  first === undefined ? null : `archive: ${first.reason}`
 
 function describeTables({ source, target, changedAtMs, nowMs }: StatusParts): TableStatus[] {
   const inSource = source.value?.tables ?? []

@@ -39,6 +39,8 @@ export type TargetObservation = {
   notCaptured: { name: string; reason: string }[]
   /** Records in quarantine for their own sake: those kept of a stopped table are counted there. */
   quarantined: { topic: string; table: string | null; records: number; newestReason: string; newestAt: string }[]
+  /** What the archive does not get over by itself, since when (ISO 8601), and what resolves it. */
+  archiveProblems: { kind: 'table' | 'data files'; reason: string; command: string; since: string }[]
   /** Views without rows: the source has no table of the name any more, and objects of users depend on the view. */
   emptyViews: { name: string; dependents: string; droppedBy: string }[]
   tables: RowCount[]
@@ -85,6 +87,11 @@ where q.relation = 0 or q.relation not in (select s.relation from tidemark.stopp
 group by q.topic, q.table_name
 order by q.topic, q.table_name`
 
+const readArchiveProblems = `
+select kind, reason, command, to_json(since)#>>'{}' as since
+from tidemark.archive_problem
+order by since`
+
 const readEmptyViews = `
 select schema_name || '.' || table_name as name, dependents, dropped_by as "droppedBy"
 from tidemark.empty_view
@@ -105,21 +112,25 @@ order by 1, 2`
 export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservation> {
   const countRows = makeCountRows(target)
   return async () => {
-    const [progress, stops, stopped, notCaptured, quarantined, emptyViews, listed] = await Promise.all([
-      target.query(readProgress),
-      target.query(readStops),
-      target.query(readStopped),
-      target.query(readNotCaptured),
-      target.query(readQuarantined),
-      target.query(readEmptyViews),
-      target.query(readTables),
-    ])
+    const [progress, stops, stopped, notCaptured, quarantined, archiveProblems, emptyViews, listed] = await Promise.all(
+      [
+        target.query(readProgress),
+        target.query(readStops),
+        target.query(readStopped),
+        target.query(readNotCaptured),
+        target.query(readQuarantined),
+        target.query(readArchiveProblems),
+        target.query(readEmptyViews),
+        target.query(readTables),
+      ],
+    )
     return {
       progress: progress.rows,
       stops: stops.rows,
       stopped: stopped.rows,
       notCaptured: notCaptured.rows,
       quarantined: quarantined.rows,
+      archiveProblems: archiveProblems.rows,
       emptyViews: emptyViews.rows,
       tables: await countRows(listed.rows),
     }

@@ -80,6 +80,20 @@ test('a process is used again; more run at once up to the reserved concurrency, 
   expect(hosted.host.list()[0]).toMatchObject({ invocations: 4, errors: 0, processes: expect.arrayContaining(pids) })
 })
 
+test('a function whose newest invocation failed says why and since when, until one succeeds', async () => {
+  await add('moody', `export const handler = async ({ ok }) => { if (!ok) throw new Error('the catalog is away') }`)
+  const failing = () => hosted.host.list().find(({ definition }) => definition.name.endsWith('moody'))!.failing
+
+  await invoke('moody', { ok: false })
+  const first = failing()
+  await invoke('moody', { ok: false })
+
+  expect(first).toEqual({ error: 'the catalog is away', since: expect.any(Date) })
+  expect(failing()).toEqual(first)
+  await invoke('moody', { ok: true })
+  expect(failing()).toBeUndefined()
+})
+
 // Source: the same page: "To throttle a function, set the reserved concurrency to zero".
 test('a reserved concurrency of 0 throttles every invocation', async () => {
   await add('none', slow, { reservedConcurrency: 0 })

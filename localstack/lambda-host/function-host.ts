@@ -3,7 +3,7 @@ import { makeEventQueue } from './event-queue.ts'
 import { checkEventSettings, type EventSettings, usualEventSettings } from './event-settings.ts'
 import { openBundle } from './function-bundle.ts'
 import { type FunctionDefinition, functionNameOf } from './function-definition.ts'
-import { FunctionPool } from './function-pool.ts'
+import { type FunctionFailure, FunctionPool } from './function-pool.ts'
 import type { FunctionEndpoints } from './function-variables.ts'
 import { functionNotFound, type InvocationAnswer, type InvocationType, throttled, tooLarge } from './invocation.ts'
 import { startOrphanGuard } from './orphan-guard.ts'
@@ -43,6 +43,8 @@ export type FunctionActivity = {
   errors: number
   /** Process ids of its execution environments. */
   processes: number[]
+  /** While its newest invocation is one that failed. */
+  failing?: FunctionFailure
 }
 
 /** What of a function can be changed while it is known. */

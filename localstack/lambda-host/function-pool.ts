@@ -18,6 +18,22 @@ export type PoolOptions = FunctionEndpoints & {
   initMs: number
 }
 
+/** Why the newest invocation of a function failed, and since when none has succeeded. */
+export type FunctionFailure = { readonly error: string; readonly since: Date }
+
+/** What comes by itself comes every ten minutes at least; a call that somebody made once is not the state of a function. */
+const FAILURE_IS_PRESENT_MS = 15 * 60_000
+
+function errorOf(payload: Buffer): string {
+  try {
+    const { errorType, errorMessage } = JSON.parse(payload.toString())
+    return errorMessage === undefined ? String(errorType) : String(errorMessage)
+  } catch {
+    // A function that streams may fail in the middle of anything.
+    return payload.toString().slice(0, 500)
+  }
+}
+
 /** The processes of one function: as many as run at once, used again, replaced when they die. */
 export class FunctionPool {
   #definition: FunctionDefinition
@@ -31,6 +47,7 @@ export class FunctionPool {
   #deathsInARow = 0
   #invocations = 0
   #errors = 0
+  #failure: (FunctionFailure & { newestMs: number }) | undefined
 
   constructor(definition: FunctionDefinition, options: PoolOptions) {
     this.#definition = definition
@@ -51,9 +68,12 @@ export class FunctionPool {
     }
   }
 
-  get activity(): { invocations: number; errors: number; processes: number[] } {
+  get activity(): { invocations: number; errors: number; processes: number[]; failing?: FunctionFailure } {
     const processes = [...this.#environments].map(({ pid }) => pid)
-    return { invocations: this.#invocations, errors: this.#errors, processes }
+    const activity = { invocations: this.#invocations, errors: this.#errors, processes }
+    if (this.#failure === undefined || Date.now() - this.#failure.newestMs > FAILURE_IS_PRESENT_MS) return activity
+    const { error, since } = this.#failure
+    return { ...activity, failing: { error, since } }
   }
 
   /**
@@ -83,10 +103,17 @@ export class FunctionPool {
     const environment = this.#takeIdle() ?? (await this.#initialize())
     const outcome = await environment.run(event, wantsLog)
     if (outcome.functionError !== undefined) this.#errors++
+    this.#noteOutcome(outcome)
     if (this.#outdated.has(environment)) environment.end()
     else if (environment.alive) this.#keep(environment)
     else this.#deathsInARow++
     return outcome
+  }
+
+  #noteOutcome({ functionError, payload }: Outcome): void {
+    const newestMs = Date.now()
+    const since = this.#failure?.since ?? new Date(newestMs)
+    this.#failure = functionError === undefined ? undefined : { error: errorOf(payload), since, newestMs }
   }
 
   /** The one used last: those beyond what is needed grow old and end. */
