@@ -1,26 +1,46 @@
+import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
+import {
+  type ArchiveCheck,
+  describeCheck,
+  isWhole,
+  type RecoveryReport,
+} from '#lambdas/commit-archive/recovery/recover-archive.ts'
 import { attachArchive, openChdb } from '#localstack/archive-readers/chdb.ts'
 import { archiveOptions, archiveOptionsHelp, findArchive } from './archive/archive-access.ts'
+import { checkFound, recoverFound } from './archive/archive-recovery.ts'
 import { describeArchiveStatus, readArchiveStatus } from './archive/archive-status.ts'
 import { exitCodeOf, UsageError } from './arguments/usage-error.ts'
 import { withClient } from './rebuild/scratch-database.ts'
 import { requireEngine } from './running/running-engine.ts'
+import { untilInterrupted } from './terminal/interruption.ts'
 import { makeProgressLine } from './terminal/progress-line.ts'
 
 const help = `npm run archive [-- status] [--json]
 npm run archive -- sql "select table_name, op, count(*) from archive group by all" [--json]
+npm run archive -- check [--json]
+npm run archive -- recover [--dry-run] [--yes] [--json]
 
 Shows what the archive holds: rows, data files, bytes, commits, what waits to be committed, and how far each topic
 partition is. With sql it runs a query on the archive table of the running stack, called archive, with ClickHouse, which
 it installs into .tidemark/readers first (550 MB).
-  --json      of status: one object; of sql: a line of JSON for each row
+check reads where each record is from: every one that was committed is there once, and every data file is. It names those
+that are gone or there twice. recover brings table, ledger and data files together again, where the table was renamed or
+dropped, the table or the target was restored, or data files are gone. It says what happened and what it will do, asks
+before each step, and ends with the check; it can be interrupted and run again. It never drops a table.
+  --dry-run   of recover: says what it would do first, and does nothing
+  --yes       of recover: does not ask
+  --json      of status, check and recover: one object; of sql: a line of JSON for each row
 ${archiveOptionsHelp};
-              only for status: docs/archive.md says how deployed stages are queried
+              not for sql: docs/archive.md says how deployed stages are queried
 
+Exits with 0 when it was shown, is whole or is recovered, 1 when not, 2 when an argument is wrong.
 docs/archive.md has the columns and queries for a row's history and the state at a time.`
 
 const options = {
   json: { type: 'boolean', default: false },
+  'dry-run': { type: 'boolean', default: false },
+  yes: { type: 'boolean', default: false },
   ...archiveOptions,
   help: { type: 'boolean', default: false },
 } as const
@@ -28,7 +48,7 @@ const options = {
 type Values = ReturnType<typeof parse>['values']
 const parse = (argv: string[]) => parseArgs({ args: argv, options, allowPositionals: true })
 
-/** 0 when it was shown, 1 when not, 2 when an argument is wrong. */
+/** 0 when it was shown, is whole or is recovered, 1 when not, 2 when an argument is wrong. */
 export async function main(argv: string[]): Promise<number> {
   try {
     const { values, positionals } = parse(argv)
@@ -36,7 +56,9 @@ export async function main(argv: string[]): Promise<number> {
     if (values.help) console.log(help)
     else if (what === 'status' && rest.length === 0) await showStatus(values)
     else if (what === 'sql' && rest.length === 1) await runQuery(rest[0]!, values)
-    else throw new UsageError(`say status, or sql and one query in quotes\n\n${help}`)
+    else if (what === 'check' && rest.length === 0) return await check(values)
+    else if (what === 'recover' && rest.length === 0) return await recover(values)
+    else throw new UsageError(`say status, check, recover, or sql and one query in quotes\n\n${help}`)
     return 0
   } catch (error) {
     console.error((error as Error).message)
@@ -48,6 +70,64 @@ async function showStatus(values: Values): Promise<void> {
   const archive = await findArchive(values)
   const status = await withClient(archive.target, (client) => readArchiveStatus(client, archive))
   console.log(values.json ? JSON.stringify(status, null, 2) : describeArchiveStatus(status))
+}
+
+async function check(values: Values): Promise<number> {
+  const archive = await findArchive(values)
+  const progress = makeProgressLine()
+  const found = await untilInterrupted((signal) =>
+    checkFound(archive, { signal, onProgress: progress.tell }).finally(progress.clear),
+  )
+  if (values.json) console.log(JSON.stringify(found, null, 2))
+  else console.log(found === null ? 'nothing was archived yet' : describeCheck(found).join('\n'))
+  return found === null || isWhole(found) ? 0 : 1
+}
+
+async function recover(values: Values): Promise<number> {
+  const { 'dry-run': isDry, yes, json } = values
+  const archive = await findArchive(values)
+  const progress = makeProgressLine()
+  const agree = async ({ happened, does }: { happened: string; does: string }) => {
+    progress.clear()
+    if (!json) console.log(`What happened: ${happened}.\nWhat this does: ${does}.`)
+    if (isDry || yes) return !isDry
+    if (!process.stdin.isTTY || json)
+      throw new Error('nothing was done: give --yes to have it done without being asked')
+    return askYes('Do it? (yes/no) ')
+  }
+  const report = await untilInterrupted((signal) =>
+    recoverFound(archive, { signal, onProgress: progress.tell }, agree).finally(progress.clear),
+  )
+  if (json) console.log(JSON.stringify(report, null, 2))
+  else console.log(describeReport(report, isDry))
+  const isFine = report.done && (report.check === null || isSound(report.check))
+  return isFine || isDry ? 0 : 1
+}
+
+/** What recovery gave up is not to be had any more: it is told, and the archive is recovered all the same. */
+const isSound = (found: ArchiveCheck): boolean => found.gone.length === 0 && found.twice.length === 0
+
+function describeReport({ done, steps, check: found }: RecoveryReport, isDry: boolean): string {
+  if (!done) return isDry ? 'Nothing was done.' : 'Nothing more was done.'
+  const lines = found === null ? [] : describeCheck(found)
+  if (steps.length === 0)
+    return ['The table, its ledger and its data files are as they should be.', ...lines].join('\n')
+  return [
+    ...lines,
+    ...(found === null || found.missing.length === 0
+      ? []
+      : ['What is not in the table any more is noted as lost: nothing can be rebuilt from before it.']),
+    'The archive is recovered: records that wait are taken by themselves.',
+  ].join('\n')
+}
+
+async function askYes(question: string): Promise<boolean> {
+  const line = createInterface({ input: process.stdin, output: process.stdout })
+  try {
+    return /^y(es)?$/i.test((await line.question(question)).trim())
+  } finally {
+    line.close()
+  }
 }
 
 async function runQuery(sql: string, values: Values): Promise<void> {

@@ -8,6 +8,7 @@ import { describeCompared, describePublished } from './rebuild/rebuild-report.ts
 import { type RebuildOptions, rebuildAndCompare, rebuildAndPublish } from './rebuild/rebuild-state.ts'
 import { withClient } from './rebuild/scratch-database.ts'
 import { isEqualState } from './rebuild/state-comparison.ts'
+import { untilInterrupted } from './terminal/interruption.ts'
 import { makeProgressLine } from './terminal/progress-line.ts'
 
 const help = `npm run rebuild -- [--table schema.table]… [--rows number] [--timeout seconds] [--json]
@@ -93,17 +94,4 @@ async function publish(
   const rebuilt = await rebuildAndPublish(options)
   console.log(json ? JSON.stringify(rebuilt, null, 2) : describePublished(rebuilt))
   return 0
-}
-
-/** Ctrl-C ends the rebuild between two steps, so that its database is dropped. */
-async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const interrupted = new AbortController()
-  const interrupt = () => interrupted.abort(new Error('interrupted'))
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  for (const signal of signals) process.once(signal, interrupt)
-  try {
-    return await work(interrupted.signal)
-  } finally {
-    for (const signal of signals) process.off(signal, interrupt)
-  }
 }

@@ -67,6 +67,17 @@ export const openArchiveTable = (
 ): Promise<LoadedTable> =>
   open(catalog, place, ledger, options, (table) => makeArchiveTable(catalog, table, place.location))
 
+/** A new table for a ledger whose former one is gone; `properties` say so. Throws where the name is taken. */
+export async function beginArchiveTable(
+  catalog: Tables,
+  place: ArchivePlace,
+  properties: Readonly<Record<string, string>>,
+): Promise<LoadedTable> {
+  const table = archiveTableName(place)
+  if ((await catalog.loadTable(table)) !== undefined) throw new Error(`the name ${nameOf(table)} is taken`)
+  return makeArchiveTable(catalog, table, place.location, properties)
+}
+
 /** The same without making it: undefined where there never was one. */
 export const findArchiveTable = (
   catalog: Pick<RestCatalog, 'loadTable'>,

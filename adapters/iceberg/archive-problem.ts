@@ -1,5 +1,8 @@
-/** `table`: nothing is archived or committed meanwhile; `data files`: the table goes on without rows that it had. */
-export type ArchiveProblemKind = 'table' | 'data files'
+/**
+ * `table`: nothing is archived or committed meanwhile; `waiting files`: nothing is committed; `data files`: the table goes
+ * on, and readers miss rows that it had.
+ */
+export type ArchiveProblemKind = 'table' | 'waiting files' | 'data files'
 
 /** Something that the archive does not get over by itself. */
 export type ArchiveProblem = {

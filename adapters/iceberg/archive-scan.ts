@@ -20,6 +20,8 @@ export type ScannedFile = {
   readonly earliestUs: number
   /** Places of rows that another engine has deleted. */
   readonly deleted: ReadonlySet<number>
+  /** What the manifest says of the records in it: the topic partitions and offsets, as far as its bounds tell. */
+  readonly holds: string
 }
 
 /** What the current table snapshot consists of; files in the order of their sequence numbers. */
@@ -63,7 +65,11 @@ export async function scanArchive(store: Pick<ObjectStore, 'get'>, metadata: Tab
 /** Each commit has a manifest until maintenance merges them: so many are fetched at once. */
 const MANIFESTS_AT_ONCE = 16
 
-async function* readEntries(store: Pick<ObjectStore, 'get'>, metadata: TableMetadata): AsyncGenerator<ManifestEntry> {
+/** The entries of all data and delete files of the current table snapshot, with what they inherit. */
+export async function* readEntries(
+  store: Pick<ObjectStore, 'get'>,
+  metadata: TableMetadata,
+): AsyncGenerator<ManifestEntry> {
   const manifests = await readManifests(store, metadata)
   for (let from = 0; from < manifests.length; from += MANIFESTS_AT_ONCE) {
     const some = manifests.slice(from, from + MANIFESTS_AT_ONCE)
@@ -100,6 +106,7 @@ const scannedFile = ({ data_file: file, sequence_number, deleted }: ManifestEntr
   sequenceNumber: sequence_number!,
   earliestUs: earliestUs(file),
   deleted,
+  holds: describeHeld(file),
 })
 
 const SENT_AT = archiveColumns.find(({ name }) => name === 'kafka_ts')!.id
@@ -107,6 +114,19 @@ const SENT_AT = archiveColumns.find(({ name }) => name === 'kafka_ts')!.id
 function earliestUs({ lower_bounds: bounds }: DataFile): number {
   const bound = bounds?.get(SENT_AT)
   return bound === undefined ? Number.NEGATIVE_INFINITY : Number(decodeSingleValue('timestamptz', bound))
+}
+
+/** `offsets 3 to 9 of changes-0`, or between which topic partitions a file lies that holds several. */
+function describeHeld({ lower_bounds: lower, upper_bounds: upper, record_count }: DataFile): string {
+  const bound = (bounds: DataFile['lower_bounds'], name: string) => {
+    const { id, type } = archiveColumns.find((column) => column.name === name)!
+    const bytes = bounds?.get(id)
+    return bytes === undefined ? '?' : String(decodeSingleValue(type, bytes))
+  }
+  const place = (bounds: DataFile['lower_bounds']) => `${bound(bounds, 'topic')}-${bound(bounds, 'kafka_partition')}`
+  const [first, last] = [place(lower), place(upper)]
+  const where = first === last ? first : `topic partitions between ${first} and ${last}`
+  return `${record_count} records, offsets ${bound(lower, 'kafka_offset')} to ${bound(upper, 'kafka_offset')} of ${where}`
 }
 
 const COLUMNS = [
@@ -131,6 +151,30 @@ export async function* readScannedFile(
     yield rows.filter((_, i) => !deleted.has(first + i)).map(scannedRecord)
   }
 }
+
+/** Where the records of a file are from, a row group at a time; key and value are not decoded. */
+export async function* readPlaces(
+  store: Pick<ObjectStore, 'get'>,
+  { path, records, bytes, deleted }: ScannedFile,
+): AsyncGenerator<Pick<ScannedRecord, 'topic' | 'topicPartition' | 'offset' | 'timestampMs'>[]> {
+  const file = { file_path: path, record_count: records, file_size_in_bytes: bytes }
+  let place = 0
+  for await (const rows of readGroups(await readDataFile(store, file), PLACE_COLUMNS)) {
+    const first = place
+    place += rows.length
+    yield rows.filter((_, i) => !deleted.has(first + i)).map(placeOfRow)
+  }
+}
+
+const PLACE_COLUMNS = ['topic', 'kafka_partition', 'kafka_offset', 'kafka_ts', 'kafka_timestamp']
+
+const placeOfRow = (row: ParquetRow) => ({
+  topic: row['topic'] as string,
+  topicPartition: Number(row['kafka_partition']),
+  offset: Number(row['kafka_offset']),
+  timestampMs:
+    row['kafka_timestamp'] == null ? Number((row['kafka_ts'] as bigint) / 1000n) : Number(row['kafka_timestamp']),
+})
 
 type ParquetRow = Readonly<Record<string, unknown>>
 

@@ -52,6 +52,8 @@ export type RestCatalog = {
   listTables(namespace: string): Promise<TableName[]>
   /** `unsupported` where the catalog has no renaming, `exists` where the new name is taken. */
   renameTable(from: TableName, to: TableName): Promise<'renamed' | 'absent' | 'exists' | 'unsupported'>
+  /** Puts a table that the catalog does not have back from its metadata file, with its uuid and all it had. */
+  registerTable(table: TableName, metadataLocation: string): Promise<'registered' | 'exists' | 'unsupported'>
   /** Sends the commit once. */
   commit(table: TableName, commit: TableCommit): Promise<CommitOutcome>
 }
@@ -103,9 +105,17 @@ export function makeRestCatalog(options: RestCatalogOptions): RestCatalog {
       const answer = await requests.sendAgain('POST', `${await root()}/tables/rename`, body)
       if (isAbsence(answer)) return 'absent'
       if (answer.status === 409) return 'exists'
-      if ([404, 405, 406, 501].includes(answer.status) || /unsupported/i.test(answer.type ?? '')) return 'unsupported'
+      if (isUnsupported(answer)) return 'unsupported'
       if (!isSuccess(answer)) throw refusalOf(answer)
       return 'renamed'
+    },
+    registerTable: async ({ namespace, name }, metadataLocation) => {
+      const path = `${await root()}/namespaces/${encodeURIComponent(namespace)}/register`
+      const answer = await requests.sendAgain('POST', path, { name, 'metadata-location': metadataLocation })
+      if (answer.status === 409) return 'exists'
+      if (isUnsupported(answer)) return 'unsupported'
+      if (!isSuccess(answer)) throw refusalOf(answer)
+      return 'registered'
     },
     commit: async (table, { requirements, updates }) => {
       const identifier = { namespace: [table.namespace], name: table.name }
@@ -152,6 +162,10 @@ async function readPages<S extends typeof namespacesSchema | typeof tablesSchema
     if (!token) return pages
   }
 }
+
+/** Glue and S3 Tables leave out parts of the REST specification, and say so in several ways. */
+const isUnsupported = ({ status, type }: Answer): boolean =>
+  [404, 405, 406, 501].includes(status) || /unsupported|unknown ?operation/i.test(type ?? '')
 
 const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300
 

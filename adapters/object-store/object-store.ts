@@ -1,6 +1,7 @@
 import {
   DeleteObjectsCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   NoSuchKey,
   PutObjectCommand,
@@ -19,6 +20,8 @@ export type ObjectStore = {
   put(url: string, bytes: Uint8Array): Promise<'stored' | 'exists'>
   /** Undefined when there is none. */
   get(url: string): Promise<Uint8Array | undefined>
+  /** Whether it is there; its content is not read. */
+  has(url: string): Promise<boolean>
   /** Removes those there are. */
   remove(urls: readonly string[]): Promise<void>
   /** All whose URL begins with the prefix, a thousand at a time. */
@@ -61,6 +64,16 @@ export function makeObjectStore(client = new S3Client({})): ObjectStore {
           return await Body!.transformToByteArray()
         } catch (error) {
           if (error instanceof NoSuchKey) return undefined
+          throw error
+        }
+      }),
+    has: (url) =>
+      tell('look for', url, async () => {
+        try {
+          await client.send(new HeadObjectCommand(placeOf(url)))
+          return true
+        } catch (error) {
+          if (statusOf(error) === 404) return false
           throw error
         }
       }),

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
+import { type ArchiveRecoveryLedger, makeRecoveryLedger } from './archive-recovery-ledger.ts'
 import { type ArchiveTableLedger, makeTableLedger } from './archive-table-ledger.ts'
 import { readUncommittedAge, readWaiting, type Waiting } from './archive-waiting.ts'
 import type { ProgressKey } from './progress.ts'
@@ -89,16 +90,29 @@ export type ArchiveLedger<Metrics> = ArchiveTableLedger & {
  * Runs `work` as the only committer of the archive; `busy` when another is at it for longer than `patienceMs`. Should the
  * connection be lost, another may begin: the catalog then refuses one of the two.
  */
-export async function asCommitter<Metrics, T>(
+export const asCommitter = <Metrics, T>(
   pool: pg.Pool,
   work: (ledger: ArchiveLedger<Metrics>) => Promise<T>,
   patienceMs = 0,
+): Promise<T | 'busy'> => inTurn(pool, patienceMs, (client) => work(makeLedger<Metrics>(client)))
+
+/** The same for who brings table and ledger together again. */
+export const asRecoverer = <Metrics, T>(
+  pool: pg.Pool,
+  work: (ledger: ArchiveRecoveryLedger<Metrics>) => Promise<T>,
+  patienceMs: number,
+): Promise<T | 'busy'> => inTurn(pool, patienceMs, (client) => work(makeRecoveryLedger<Metrics>(client)))
+
+async function inTurn<T>(
+  pool: pg.Pool,
+  patienceMs: number,
+  work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T | 'busy'> {
   const client = await pool.connect()
   let broken = true
   try {
     const locked = await takeTurn(client, patienceMs)
-    const result = locked ? await work(makeLedger<Metrics>(client)) : 'busy'
+    const result = locked ? await work(client) : 'busy'
     if (locked) await client.query('select pg_advisory_unlock($1)', [COMMITTER_LOCK])
     broken = false
     return result

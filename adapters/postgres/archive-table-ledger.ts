@@ -2,7 +2,11 @@ import type pg from 'pg'
 
 type Identity = { readonly name: string; readonly uuid: string; readonly location: string | null }
 type Commit = { readonly number: number; readonly snapshotId: bigint; readonly made: boolean }
-type Problem = { readonly kind: 'table' | 'data files'; readonly reason: string; readonly command: string }
+type Problem = {
+  readonly kind: 'table' | 'waiting files' | 'data files'
+  readonly reason: string
+  readonly command: string
+}
 
 /** Which Iceberg table the ledger belongs to, and what is wrong with it. */
 export type ArchiveTableLedger = {

@@ -41,19 +41,26 @@ export type ArchiveVariables = {
 export class ArchiveStore extends Construct {
   readonly variables: ArchiveVariables
   readonly #grant: (reader: iam.IGrantable) => void
+  readonly #grantRecovery: (recoverer: iam.IGrantable) => void
 
   constructor(scope: Construct, id: string, props: ArchiveStoreProps) {
     super(scope, id)
     const namespace = `tidemark_${props.stage}`
-    const { variables, grant } =
+    const { variables, grant, grantRecovery } =
       props.catalog === 's3tables' ? this.#tableBucket(namespace, props) : this.#bucketAndGlue(namespace, props)
     this.variables = variables
     this.#grant = grant
+    this.#grantRecovery = grantRecovery
   }
 
   /** Lets it make the table, write files and commit them. */
   grantWrite(writer: PipelineFunction): void {
     this.#grant(writer)
+  }
+
+  /** Lets it find the table under another name and rename it back. */
+  grantRecover(recoverer: PipelineFunction): void {
+    this.#grantRecovery(recoverer)
   }
 
   #tableBucket(namespace: string, { stage, network, keepsData, rowsKey, maintainedBy }: ArchiveStoreProps) {
@@ -85,6 +92,13 @@ export class ArchiveStore extends Construct {
       })
       rowsKey?.grantEncryptDecrypt(grantee)
     }
+    const grantRecovery = (grantee: iam.IGrantable) => {
+      iam.Grant.addToPrincipal({
+        grantee,
+        actions: ['ListNamespaces', 'ListTables', 'RenameTable'].map(tablesAction),
+        resourceArns: [arn, `${arn}/table/*`],
+      })
+    }
     const variables: ArchiveVariables = {
       ARCHIVE_CATALOG: 's3tables',
       ARCHIVE_WAREHOUSE: arn,
@@ -92,7 +106,7 @@ export class ArchiveStore extends Construct {
       ARCHIVE_MAINTAINED_BY: maintainedBy,
       ARCHIVE_LOCATION: '',
     }
-    return { variables, grant }
+    return { variables, grant, grantRecovery }
   }
 
   #bucketAndGlue(namespace: string, { network, keepsData, rowsKey, maintainedBy }: ArchiveStoreProps) {
@@ -119,6 +133,16 @@ export class ArchiveStore extends Construct {
         ),
       })
     }
+    // Glue has no renaming: recovery says which calls do it.
+    const grantRecovery = (grantee: iam.IGrantable) => {
+      iam.Grant.addToPrincipal({
+        grantee,
+        actions: ['glue:GetTables'],
+        resourceArns: ['catalog', `database/${namespace}`, `table/${namespace}/*`].map(
+          (resource) => `arn:${Stack.of(this).partition}:glue:${region}:${account}:${resource}`,
+        ),
+      })
+    }
     const variables: ArchiveVariables = {
       ARCHIVE_CATALOG: 'glue',
       ARCHIVE_WAREHOUSE: account,
@@ -126,7 +150,7 @@ export class ArchiveStore extends Construct {
       ARCHIVE_MAINTAINED_BY: maintainedBy,
       ARCHIVE_LOCATION: `s3://${bucket.bucketName}/changes`,
     }
-    return { variables, grant }
+    return { variables, grant, grantRecovery }
   }
 }
 

@@ -104,6 +104,7 @@ export class Archive extends Construct {
     })
     target.database.grantUse(commitArchive, target.archiveCredentials)
     this.store.grantWrite(commitArchive)
+    this.store.grantRecover(commitArchive)
     const everyMinute = new events.Rule(this, 'EveryMinute', {
       description: 'Commits what is archived',
       schedule: events.Schedule.rate(Duration.minutes(1)),

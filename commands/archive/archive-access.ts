@@ -17,6 +17,13 @@ export type Archive = {
 /** The archive and the database that holds its ledger, as the administrator. */
 export type ArchiveAccess = Archive & { readonly target: string }
 
+/** The same with what recovery needs. */
+export type RecoverableArchive = ArchiveAccess & {
+  readonly catalog: RestCatalog
+  readonly store: ObjectStore
+  readonly place: ArchivePlace
+}
+
 /** The local stack's. */
 const REGION = 'us-east-1'
 
@@ -36,7 +43,7 @@ export const archiveOptionsHelp = `  --target, --warehouse, --namespace   anothe
 type Values = { readonly [name in keyof typeof archiveOptions]?: string | undefined }
 
 /** The archive that the options name, that of the running stack without any. Throws an Error that says what is missing. */
-export async function findArchive(values: Values): Promise<ArchiveAccess> {
+export async function findArchive(values: Values): Promise<RecoverableArchive> {
   const { target, warehouse, namespace, catalog = 's3tables' } = values
   if ([target, warehouse, namespace, values.catalog].every((value) => value === undefined)) return runningArchive()
   if (target === undefined || warehouse === undefined || namespace === undefined) {
@@ -48,15 +55,18 @@ export async function findArchive(values: Values): Promise<ArchiveAccess> {
     catalog: archiveCatalog(place, process.env),
     table: archiveTableName(place),
     store: makeObjectStore(),
+    place,
     target,
   }
 }
 
-async function runningArchive(): Promise<ArchiveAccess> {
+async function runningArchive(): Promise<RecoverableArchive> {
   const { endpoints, outputs } = await requireEngine()
   const namespace = outputs['ArchiveNamespace']
   if (namespace === undefined) throw new Error('the running stack has no archive: start it again with this version')
-  return { ...localArchive(endpoints, namespace, outputs['ArchiveWarehouse']), target: endpoints.target }
+  const warehouse = outputs['ArchiveWarehouse'] ?? ''
+  const place: ArchivePlace = { catalog: 's3tables', warehouse, namespace, location: '' }
+  return { ...localArchive(endpoints, namespace, warehouse), place, target: endpoints.target }
 }
 
 /** The catalog of the local stack, asked with the stack's key. */
@@ -73,7 +83,7 @@ export function localArchive(
   endpoints: Pick<EngineEndpoints, 'catalog' | 'objectStore' | 'key'>,
   namespace: string,
   warehouse?: string,
-): Archive {
+): Omit<RecoverableArchive, 'place' | 'target'> {
   const client = new S3Client({
     endpoint: endpoints.objectStore,
     region: REGION,

@@ -40,7 +40,7 @@ export const FIRST_MS = Date.UTC(2026, 10, 27, 12)
 /** The archive table of a made source. */
 export type MadeArchive = {
   readonly catalog: RestCatalog
-  readonly store: Pick<ObjectStore, 'get' | 'put'>
+  readonly store: Pick<ObjectStore, 'get' | 'put' | 'has'>
   readonly namespace: string
 }
 

@@ -15,7 +15,7 @@ export function problemsOf(status: Status): Problem[] {
   return [
     ...archiveProblems.map(({ kind, reason, command, since }) => ({
       name: 'archive',
-      text: sentence(`${kind === 'table' ? 'stopped' : 'incomplete'} since ${minuteOf(since)}`, reason),
+      text: sentence(`${kind === 'data files' ? 'incomplete' : 'stopped'} since ${minuteOf(since)}`, reason),
       commands: [command],
     })),
     ...components

@@ -16,9 +16,13 @@ export function readDelivered(record: MSKRecord): DeliveredRecord {
   return {
     ...{ topic, topicPartition, offset, timestampMs, key, value, encoding },
     headers: headers.length === 0 ? null : JSON.stringify(headers.flatMap(Object.entries).map(headerOf)),
-    digest: () => hash('sha256', `${timestampMs} ${key ?? ''} ${value ?? ''}`, 'base64url'),
+    digest: () => digestOf({ timestampMs, key, value }),
   }
 }
+
+/** Tells a record from another one at the same place. */
+export const digestOf = ({ timestampMs, key, value }: Pick<ArchivedRecord, 'timestampMs' | 'key' | 'value'>): string =>
+  hash('sha256', `${timestampMs} ${key ?? ''} ${value ?? ''}`, 'base64url')
 
 /** A value that is absent is a tombstone's. */
 const bytesOf = (base64: string | null | undefined): Buffer | null =>

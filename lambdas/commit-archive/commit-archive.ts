@@ -1,8 +1,10 @@
+import { ArchiveProblemError } from '#adapters/iceberg/archive-problem.ts'
 import { newSnapshotId } from '#adapters/iceberg/commit.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
 import type { TableLedger } from '#adapters/iceberg/known-table.ts'
 import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
 import type { CommitTools } from '#adapters/iceberg/settled-commit.ts'
+import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import type { ArchiveLedger } from '#adapters/postgres/archive-ledger.ts'
 import { type Metric, metricsLine } from '../metrics-line.ts'
 import { joinFiles } from './join-files.ts'
@@ -12,7 +14,7 @@ type Ledger = ArchiveLedger<DataFileMetrics>
 
 /** What the function works with. */
 export type CommitArchiveOptions = Omit<CommitTools, 'store'> & {
-  readonly store: CommitTools['store']
+  readonly store: Pick<ObjectStore, 'get' | 'put' | 'has'>
   /** Removes files whose rows a joined file has. */
   readonly removeSpent: (urls: readonly string[]) => Promise<void>
   /** Runs work as the only committer. */
@@ -88,7 +90,14 @@ async function lookAtTable({ openTable }: CommitArchiveOptions, ledger: Ledger):
 
 async function prepareNext({ store }: CommitArchiveOptions, ledger: Ledger, location: string) {
   const waiting = await ledger.filesWaiting(LIMITS)
-  return ledger.prepare(waiting, newSnapshotId(), await joinFiles(store, location, waiting))
+  try {
+    const files = await joinFiles(store, location, waiting)
+    await ledger.clearProblem('waiting files')
+    return await ledger.prepare(waiting, newSnapshotId(), files)
+  } catch (error) {
+    if (error instanceof ArchiveProblemError) await ledger.noteProblem(error.problem)
+    throw error
+  }
 }
 
 /** Whether anything waits; with `wait`, once it has waited its time or is large enough. */

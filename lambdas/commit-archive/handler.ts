@@ -2,12 +2,14 @@ import { setTimeout } from 'node:timers/promises'
 import type { Context } from 'aws-lambda'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { archiveCatalog, archiveTableName, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
 import { makeObjectStore } from '#adapters/object-store/object-store.ts'
-import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
+import { asCommitter, asRecoverer } from '#adapters/postgres/archive-ledger.ts'
 import { makePool } from '#adapters/postgres/connect.ts'
 import { archivePlace, commitRule } from '../archive-environment.ts'
 import { type CommitRequest, makeCommitArchive } from './commit-archive.ts'
 import { readEnvironment } from './environment.ts'
+import { type RecoveryReport, recoverArchive } from './recovery/recover-archive.ts'
 
 const environment = readEnvironment(process.env)
 const credentials = databaseSecret(environment.TARGET_SECRET_ARN)
@@ -28,5 +30,31 @@ const commitArchive = makeCommitArchive({
 /** Time that is kept to end a commit that has begun. */
 const LAST_COMMIT_MS = 60_000
 
-export const handler = (request: CommitRequest, context: Pick<Context, 'getRemainingTimeInMillis'>) =>
-  commitArchive(request, Date.now() + context.getRemainingTimeInMillis() - LAST_COMMIT_MS)
+/** What the function is asked for: to commit, or to recover the archive; see docs/recovery.md. */
+type Request = CommitRequest | { readonly recover: RecoverRequest }
+
+/** Without `yes` it says what it would do, and does nothing. */
+type RecoverRequest = { readonly yes?: boolean }
+
+export const handler = (request: Request, context: Pick<Context, 'getRemainingTimeInMillis'>) =>
+  'recover' in request
+    ? recover(request.recover, context.getRemainingTimeInMillis() - LAST_COMMIT_MS)
+    : commitArchive(request, Date.now() + context.getRemainingTimeInMillis() - LAST_COMMIT_MS)
+
+async function recover({ yes = false }: RecoverRequest, withinMs: number): Promise<RecoveryReport> {
+  const late = new Error(
+    'the time of the function is over: run npm run archive -- recover, which has as long as it takes',
+  )
+  const stop = new AbortController()
+  const timer = global.setTimeout(() => stop.abort(late), withinMs)
+  const print = (line: string) => process.stdout.write(`${line}\n`)
+  const work = { catalog, place, store, now: Date.now, pause: setTimeout, onProgress: print, signal: stop.signal }
+  const report = await asRecoverer<DataFileMetrics, RecoveryReport>(
+    pool,
+    (ledger) => recoverArchive({ ...work, ledger }, async () => yes),
+    // Less than a turn of maintenance may take: called again, it goes on.
+    withinMs / 2,
+  ).finally(() => clearTimeout(timer))
+  if (report === 'busy') throw new Error('the archive is being maintained: call it again in a few minutes')
+  return report
+}

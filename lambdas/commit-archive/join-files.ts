@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { ArchiveProblemError, RECOVER_COMMAND } from '#adapters/iceberg/archive-problem.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
 import { dataFileUrl, joinedFileName } from '#adapters/iceberg/file-locations.ts'
 import { joinDataFiles } from '#adapters/iceberg/parquet-data-file.ts'
@@ -12,16 +13,30 @@ type File = LedgerFile<DataFileMetrics>
  * Throws when a file is gone from the store, or holds other records than the ledger says.
  */
 export async function joinFiles(
-  store: Pick<ObjectStore, 'get' | 'put'>,
+  store: Pick<ObjectStore, 'get' | 'put' | 'has'>,
   location: string,
   files: readonly File[],
 ): Promise<File[]> {
   const joined: File[] = []
   for (const [day, ofDay] of Map.groupBy(files, (file) => file.day)) {
-    joined.push(ofDay.length === 1 ? ofDay[0]! : await joinDay(store, location, day, ofDay))
+    joined.push(ofDay.length === 1 ? await alone(store, ofDay[0]!) : await joinDay(store, location, day, ofDay))
   }
   return joined
 }
+
+/** Nothing else would notice before a reader of the table does. */
+async function alone(store: Pick<ObjectStore, 'has'>, file: File): Promise<File> {
+  if (!(await store.has(file.path))) throw goneError(file.path)
+  return file
+}
+
+/** Its name says which offsets of which topic partition it held. */
+const goneError = (path: string): ArchiveProblemError =>
+  new ArchiveProblemError({
+    kind: 'waiting files',
+    reason: `the data file ${path} is gone before it was committed: somebody or a lifecycle rule has deleted it`,
+    command: RECOVER_COMMAND,
+  })
 
 async function joinDay(
   store: Pick<ObjectStore, 'get' | 'put'>,
@@ -32,7 +47,7 @@ async function joinDay(
   const parts = await Promise.all(
     files.map(async ({ path, records, metrics }) => {
       const bytes = await store.get(path)
-      if (bytes === undefined) throw new Error(`the data file ${path} is gone before it was committed`)
+      if (bytes === undefined) throw goneError(path)
       return { bytes, records, metrics }
     }),
   )

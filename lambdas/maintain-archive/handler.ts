@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { archiveCatalog, archiveTableName, findArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import { noteGoneFiles } from '#adapters/iceberg/archive-survey.ts'
 import { makeObjectStore } from '#adapters/object-store/object-store.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'
@@ -24,6 +25,7 @@ export const handler = makeMaintainArchive({
   ...{ catalog, table, store: makeObjectStore(), now: Date.now, pause: setTimeout },
   inTurn: (work) => asCommitter(pool, work, PATIENCE_MS),
   loadTable: (ledger = makeTableLedger(pool)) => findArchiveTable(catalog, place, ledger),
+  noteGone: (gone) => noteGoneFiles(makeTableLedger(pool), gone),
   retention: { ms: HOUR_MS, least: 100, most: 500 },
   orphanAgeMs: 7 * 24 * HOUR_MS,
 })

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { archiveTableName, findArchiveTable, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import { noteGoneFiles } from '#adapters/iceberg/archive-survey.ts'
 import { readManifests } from '#adapters/iceberg/settled-commit.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { advanceArchive } from '#adapters/postgres/archive-progress.ts'
@@ -69,6 +70,7 @@ const maintain = (orphans = false) =>
     ...tools(),
     inTurn: (work) => asCommitter(database.pool, work, 1_000),
     loadTable: (ledger = makeTableLedger(database.pool)) => findArchiveTable(catalog, place, ledger),
+    noteGone: (gone) => noteGoneFiles(makeTableLedger(database.pool), gone),
     retention: { ms: HOUR_MS, least: 3, most: 20 },
     orphanAgeMs: 24 * HOUR_MS,
   })({ orphans })
@@ -133,6 +135,23 @@ test('a table that is not the one of the ledger is not maintained: the files of 
   expect(store.objects.has('s3://memory/changes/data/of-the-dropped-table.parquet')).toBe(true)
 })
 
+test('data files that somebody deleted are named, with what they held, until they are back', async () => {
+  await archiveAndCommit(0, 3)
+  const [path] = [...store.objects.keys()].filter((url) => url.includes('changes-0-1-1-'))
+  const bytes = store.objects.get(path!)!
+  await store.remove([path!])
+  const problems = async () => (await database.pool.query('select kind, reason from tidemark.archive_problem')).rows
+
+  expect(await maintain(true)).toMatchObject({ goneFiles: 1 })
+  expect(await problems()).toEqual([
+    { kind: 'data files', reason: expect.stringContaining(`${path} (1 records, offsets 1 to 1 of changes-0)`) },
+  ])
+
+  await store.put(path!, bytes)
+  expect(await maintain(true)).toMatchObject({ goneFiles: 0 })
+  expect(await problems()).toEqual([])
+})
+
 test('a run that the committer leaves no turn says so and changes nothing', async () => {
   await archiveAndCommit(0, 25)
   const before = catalog.table()
@@ -144,5 +163,6 @@ test('a run that the committer leaves no turn says so and changes nothing', asyn
 })
 
 test('a table that is not there yet is nothing to maintain', async () => {
-  expect(await maintain(true)).toEqual({ mergedManifests: 0, expiredSnapshots: 0, removedOrphans: 0, busy: false })
+  const nothing = { mergedManifests: 0, expiredSnapshots: 0, removedOrphans: 0, goneFiles: 0, busy: false }
+  expect(await maintain(true)).toEqual(nothing)
 })

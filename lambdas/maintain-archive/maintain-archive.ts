@@ -1,3 +1,4 @@
+import type { ScannedFile } from '#adapters/iceberg/archive-scan.ts'
 import type { TableLedger } from '#adapters/iceberg/known-table.ts'
 import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
 import type { CommitTools } from '#adapters/iceberg/settled-commit.ts'
@@ -16,6 +17,8 @@ export type MaintainArchiveOptions = Omit<CommitTools, 'store'> & {
    * another one, perhaps at the same place, would remove the files of the archive. Without `ledger` it is out of turn.
    */
   readonly loadTable: (ledger?: TableLedger) => Promise<LoadedTable | undefined>
+  /** Keeps which data files are gone where people see it; called with none when all are there. */
+  readonly noteGone: (gone: readonly ScannedFile[]) => Promise<void>
   readonly retention: Retention
   /** Younger files without a name in the table may be those of a commit under way. */
   readonly orphanAgeMs: number
@@ -32,6 +35,8 @@ export type MaintenanceSummary = {
   mergedManifests: number
   expiredSnapshots: number
   removedOrphans: number
+  /** Data files that the table names and the store does not have; the ledger keeps which. */
+  goneFiles: number
   /** The committer was at it all the time: the next run does what this one did not. */
   busy: boolean
 }
@@ -39,7 +44,7 @@ export type MaintenanceSummary = {
 /** Keeps the metadata of the archive table small and its place free of files that nobody names. */
 export function makeMaintainArchive(options: MaintainArchiveOptions) {
   return async ({ orphans = false }: MaintenanceRequest): Promise<MaintenanceSummary> => {
-    const summary = { mergedManifests: 0, expiredSnapshots: 0, removedOrphans: 0, busy: false }
+    const summary = { mergedManifests: 0, expiredSnapshots: 0, removedOrphans: 0, goneFiles: 0, busy: false }
     const turn = await options.inTurn(async (ledger) => {
       const loaded = await options.loadTable(ledger)
       if (loaded === undefined) return undefined
@@ -49,7 +54,7 @@ export function makeMaintainArchive(options: MaintainArchiveOptions) {
       return ledger.pathsInUse()
     })
     if (turn === 'busy') summary.busy = true
-    else if (orphans && turn !== undefined) summary.removedOrphans = await sweep(options, turn)
+    else if (orphans && turn !== undefined) Object.assign(summary, await sweep(options, turn))
     return summary
   }
 }
@@ -59,10 +64,12 @@ export function makeMaintainArchive(options: MaintainArchiveOptions) {
  * names, the table that is loaded after it does.
  */
 async function sweep(
-  { store, loadTable, orphanAgeMs, now }: MaintainArchiveOptions,
+  { store, loadTable, noteGone, orphanAgeMs, now }: MaintainArchiveOptions,
   inLedger: ReadonlySet<string>,
-): Promise<number> {
+): Promise<Pick<MaintenanceSummary, 'removedOrphans' | 'goneFiles'>> {
   const loaded = await loadTable()
-  if (loaded === undefined) return 0
-  return removeOrphans(store, loaded, inLedger, now() - orphanAgeMs)
+  if (loaded === undefined) return { removedOrphans: 0, goneFiles: 0 }
+  const { removed, gone } = await removeOrphans(store, loaded, inLedger, now() - orphanAgeMs)
+  await noteGone(gone)
+  return { removedOrphans: removed, goneFiles: gone.length }
 }

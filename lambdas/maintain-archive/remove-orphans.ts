@@ -1,30 +1,43 @@
+import { type ScannedFile, scanArchive } from '#adapters/iceberg/archive-scan.ts'
+import { findGone } from '#adapters/iceberg/archive-survey.ts'
 import { readManifest } from '#adapters/iceberg/manifest.ts'
 import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
 import { readManifests } from '#adapters/iceberg/settled-commit.ts'
 import type { TableMetadata } from '#adapters/iceberg/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 
+/** How many files were removed, and which data files the table names in vain. */
+export type Sweep = { readonly removed: number; readonly gone: readonly ScannedFile[] }
+
 /**
  * Removes files under the table's place that are older than a time and that neither the table nor the ledger names: what
- * crashes between two steps, and commits that lost, leave behind. Returns how many.
+ * crashes between two steps, and commits that lost, leave behind. Finds data files that somebody has deleted.
  */
 export async function removeOrphans(
   store: ObjectStore,
   { metadata, metadataLocation }: LoadedTable,
   inLedger: ReadonlySet<string>,
   olderThanMs: number,
-): Promise<number> {
+): Promise<Sweep> {
   const named = await namedFiles(store, metadata)
   named.add(metadataLocation)
+  const present = new Set<string>()
   let removed = 0
   for await (const page of store.list(`${metadata.location.replace(/\/+$/, '')}/`)) {
+    for (const { url } of page) present.add(url)
     const orphans = page
       .filter(({ url, modifiedAtMs }) => modifiedAtMs < olderThanMs && !named.has(url) && !inLedger.has(url))
       .map(({ url }) => url)
     await store.remove(orphans)
     removed += orphans.length
   }
-  return removed
+  const { files } = await scanArchive(store, metadata)
+  // Asked one by one where the list lacks them: a file may lie at another place, or have been written since.
+  const gone = await findGone(
+    store,
+    files.filter(({ path }) => !present.has(path)),
+  )
+  return { removed, gone }
 }
 
 /** Everything that any table snapshot leads to. */

@@ -8,6 +8,7 @@ import {
   findArchiveTable,
   openArchiveTable,
 } from '#adapters/iceberg/archive-catalog.ts'
+import { noteGoneFiles } from '#adapters/iceberg/archive-survey.ts'
 import { type LoadedTable, makeRestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
@@ -73,6 +74,7 @@ export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): 
         retention,
         orphanAgeMs,
         loadTable: (ledger = makeTableLedger(pool)) => findArchiveTable(catalog, place, ledger),
+        noteGone: (gone) => noteGoneFiles(makeTableLedger(pool), gone),
       },
       inTurn: (work) => asCommitter(pool, work),
     })

@@ -29,9 +29,10 @@ create table if not exists tidemark.archive_table (
 );
 create unique index if not exists archive_table_once on tidemark.archive_table ((true));
 
--- What the archive does not get over by itself. Of kind 'table' nothing is archived or committed until it is resolved.
+-- What the archive does not get over by itself. While there is one of kind 'table' nothing is archived, and nothing
+-- committed; of kind 'waiting files' nothing is committed.
 create table if not exists tidemark.archive_problem (
-  kind text primary key check (kind in ('table', 'data files')),
+  kind text primary key check (kind in ('table', 'waiting files', 'data files')),
   reason text not null,
   command text not null,
   since timestamptz not null default clock_timestamp()
@@ -66,6 +67,13 @@ create table if not exists tidemark.archive_range (
   constraint archive_range_once exclude using gist (int4range(stream, stream, '[]') with &&, offsets with &&)
 );
 create index if not exists archive_range_by_commit on tidemark.archive_range (commit_number, range);
+
+-- Offsets whose records were archived and that the table cannot hold any more, since their data files are gone.
+create table if not exists tidemark.archive_lost (
+  stream integer primary key references tidemark.archive_stream,
+  offsets int8multirange not null,
+  noted_at timestamptz not null default clock_timestamp()
+);
 
 -- Files of a range that wait to be committed or joined, and those that a commit puts into the table.
 create table if not exists tidemark.archive_file (
@@ -200,9 +208,9 @@ grant usage on schema tidemark to tidemark_archive;
 grant select, insert, update on tidemark.progress to tidemark_archive;
 grant select, insert, update, delete on tidemark.stop to tidemark_archive;
 grant select, insert on tidemark.archive_stream to tidemark_archive;
-grant select, insert, update, delete on tidemark.archive_table, tidemark.archive_problem to tidemark_archive;
+grant select, insert, update, delete on tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost to tidemark_archive;
 grant select, insert, update, delete on tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file to tidemark_archive;
 grant select on tidemark.archive_status to tidemark_archive;
 grant execute on function tidemark.finish_archive_commit(bigint), tidemark.prune_archive_commits(interval) to tidemark_archive;
-grant select on tidemark.archive_table, tidemark.archive_problem, tidemark.archive_stream, tidemark.archive_commit,
+grant select on tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost, tidemark.archive_stream, tidemark.archive_commit,
   tidemark.archive_range, tidemark.archive_file, tidemark.archive_status to tidemark_read;

@@ -66,12 +66,22 @@ table tidemark.archive_file (
 -- tidemark_archive may delete, insert, select, update
 -- tidemark_read may select
 
+table tidemark.archive_lost (
+  stream integer not null
+  offsets int8multirange not null
+  noted_at timestamp with time zone not null default clock_timestamp()
+  constraint archive_lost_pkey PRIMARY KEY (stream)
+  constraint archive_lost_stream_fkey FOREIGN KEY (stream) REFERENCES tidemark.archive_stream(stream)
+)
+-- tidemark_archive may delete, insert, select, update
+-- tidemark_read may select
+
 table tidemark.archive_problem (
   kind text not null
   reason text not null
   command text not null
   since timestamp with time zone not null default clock_timestamp()
-  constraint archive_problem_kind_check CHECK ((kind = ANY (ARRAY['table'::text, 'data files'::text])))
+  constraint archive_problem_kind_check CHECK ((kind = ANY (ARRAY['table'::text, 'waiting files'::text, 'data files'::text])))
   constraint archive_problem_pkey PRIMARY KEY (kind)
 )
 -- tidemark_archive may delete, insert, select, update

@@ -139,12 +139,12 @@ async function eventuallyCommit(world: World): Promise<void> {
 }
 
 function committer({ faults, store, catalog, victims, database }: World) {
-  const { get, put, remove } = store
+  const { get, put, has, remove } = store
   const pool = faults.active() ? victims : database
   return makeCommitArchive({
     catalog: faults.catalog(catalog),
     table,
-    store: faults.around({ get, put }),
+    store: faults.around({ get, put, has }),
     removeSpent: faults.around({ remove }).remove,
     asCommitter: (work) => asCommitter(pool, (ledger) => work(faults.around(ledger as Ledger) as ArchiveLedger<never>)),
     openTable: (ledger) => openArchiveTable(catalog, place, ledger, { isOnlyCommitter: true }),

@@ -44,6 +44,7 @@ export function makeMemoryCatalog(now: () => number = Date.now): MemoryCatalog {
     listNamespaces: async () => ['memory'],
     listTables: async () => [],
     renameTable: async () => 'unsupported',
+    registerTable: async () => 'unsupported',
     commit: async (_table, { requirements, updates }) => commit(requirements, updates),
     interfere() {
       const metadata = metadataOf(current!)

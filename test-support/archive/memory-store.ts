@@ -15,6 +15,7 @@ export function makeMemoryStore(now: () => number = Date.now): MemoryStore {
       return 'stored'
     },
     get: async (url) => objects.get(url),
+    has: async (url) => objects.has(url),
     async remove(urls) {
       for (const url of urls) objects.delete(url)
     },

@@ -1,0 +1,56 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import pg from 'pg'
+import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import { asRecoverer } from '#adapters/postgres/archive-ledger.ts'
+import { urlConfiguration } from '#adapters/postgres/client-of-url.ts'
+import {
+  type ArchiveCheck,
+  checkArchive,
+  type RecoveryReport,
+  recoverArchive,
+} from '#lambdas/commit-archive/recovery/recover-archive.ts'
+import type { RecoveryStep, RecoveryTools } from '#lambdas/commit-archive/recovery/recovery-plan.ts'
+import type { RecoverableArchive } from './archive-access.ts'
+
+/** What both need beside the archive. */
+export type RecoveryRun = { readonly onProgress: (what: string) => void; readonly signal?: AbortSignal | undefined }
+
+/** Longer than a turn of the committer, which is a minute, or of maintenance. */
+const PATIENCE_MS = 180_000
+
+/** Recovers the archive; see `recoverArchive`. Throws when the committer or maintenance leaves it no turn. */
+export const recoverFound = (
+  archive: RecoverableArchive,
+  run: RecoveryRun,
+  agree: (step: RecoveryStep) => Promise<boolean>,
+): Promise<RecoveryReport> => inTurn(archive, run, (tools) => recoverArchive(tools, agree))
+
+/** Checks the archive; see `checkArchive`. Null where nothing was archived yet. */
+export const checkFound = (archive: RecoverableArchive, run: RecoveryRun): Promise<ArchiveCheck | null> =>
+  inTurn(archive, run, checkArchive)
+
+async function inTurn<T>(
+  { target, catalog, store, place }: RecoverableArchive,
+  run: RecoveryRun,
+  work: (tools: RecoveryTools) => Promise<T>,
+): Promise<T> {
+  const pool = new pg.Pool({ ...urlConfiguration(target, 'tidemark archive recovery'), max: 1 })
+  pool.on('error', () => undefined)
+  try {
+    run.onProgress('waiting for the committer to end its turn')
+    const result = await asRecoverer<DataFileMetrics, T>(
+      pool,
+      async (ledger) => {
+        const { table } = await ledger.readKnownTable()
+        // Glue has to be told where a table lies: where the one before lay.
+        const location = place.catalog === 'glue' ? (table?.location ?? '') : place.location
+        return work({ ...run, ledger, catalog, store, place: { ...place, location }, now: Date.now, pause })
+      },
+      PATIENCE_MS,
+    )
+    if (result === 'busy') throw new Error('the archive is being committed to or maintained all the time: try again')
+    return result
+  } finally {
+    await pool.end()
+  }
+}

@@ -1,0 +1,389 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { MSKRecord } from 'aws-lambda'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { type ArchivePlace, archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
+import { archivePartitionSpec, archiveSchema } from '#adapters/iceberg/archive-table.ts'
+import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import type { RestCatalog } from '#adapters/iceberg/rest-catalog.ts'
+import { asRecoverer } from '#adapters/postgres/archive-ledger.ts'
+import { type ArchiveRun, makeArchiveRun } from '#test-support/archive/archive-run.ts'
+import { readArchivedRows } from '#test-support/archive/archived-rows.ts'
+import { backUpLedger } from '#test-support/archive/ledger-backup.ts'
+import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { checkArchive, isWhole, type RecoveryReport, recoverArchive } from './recover-archive.ts'
+import type { RecoveryStep, RecoveryTools } from './recovery-plan.ts'
+
+let servers: ArchiveServers
+let database: TestDatabase
+let run: ArchiveRun
+let number = 0
+
+const place = (): ArchivePlace => ({
+  ...{ catalog: 's3tables', warehouse: 'arn', namespace: `recovery_${number}`, location: '' },
+})
+
+beforeAll(async () => {
+  servers = await startArchiveServers()
+})
+afterAll(async () => {
+  await servers?.stop()
+})
+beforeEach(async () => {
+  number++
+  database = await createDatabase('target')
+  run = makeArchiveRun(servers, database.pool, place())
+})
+afterEach(async () => {
+  await database.drop()
+})
+
+const record = (offset: number, topicPartition = 0): MSKRecord => ({
+  ...{ topic: 'changes', partition: topicPartition, offset, timestampType: 'CREATE_TIME', headers: [] },
+  timestamp: 1_795_201_857_603 + offset,
+  key: Buffer.from(`{"id":${offset}}`).toString('base64'),
+  value: Buffer.from(`{"n":${offset}}`).toString('base64'),
+})
+const records = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => record(from + i))
+const upTo = (count: number) => Array.from({ length: count }, (_, offset) => offset)
+
+async function archiveAndCommit(from: number, to: number): Promise<void> {
+  await run.archive(records(from, to))
+  await run.commit()
+}
+
+const table = () => archiveTableName(run.place)
+const loaded = async () => (await run.catalog.loadTable(table()))!
+const archivedOffsets = async () =>
+  (await readArchivedRows(run.store, (await loaded()).metadata))
+    .map((row) => Number(row['kafka_offset']))
+    .sort((a, b) => a - b)
+
+const withTools = <T>(work: (tools: RecoveryTools) => Promise<T>, catalog: Partial<RestCatalog> = {}) =>
+  asRecoverer<DataFileMetrics, T>(
+    database.pool,
+    (ledger) =>
+      work({
+        ...{ place: run.place, store: run.store, ledger, now: Date.now, pause, onProgress: () => undefined },
+        catalog: { ...run.catalog, ...catalog },
+      }),
+    10_000,
+  ) as Promise<T>
+
+const recover = (catalog: Partial<RestCatalog> = {}): Promise<RecoveryReport & { kinds: string[] }> => {
+  const kinds: string[] = []
+  const agree = async ({ kind }: RecoveryStep) => {
+    kinds.push(kind)
+    return true
+  }
+  return withTools(async (tools) => ({ ...(await recoverArchive(tools, agree)), kinds }), catalog)
+}
+
+const check = async () => (await withTools(checkArchive))!
+
+async function dropTable({ namespace, name } = table()): Promise<void> {
+  const url = `${servers.catalogEndpoint}/v1/namespaces/${namespace}/tables/${name}`
+  const answer = await fetch(url, { method: 'DELETE', headers: { authorization: `Bearer ${servers.key.token}` } })
+  expect(answer.status).toBe(204)
+}
+
+const list = async (prefix: string) => {
+  const found: string[] = []
+  for await (const page of run.store.list(prefix)) found.push(...page.map(({ url }) => url))
+  return found
+}
+const problems = async () => (await database.pool.query('select kind from tidemark.archive_problem')).rows
+
+/** Archiving goes on, and each record is in the table once. */
+async function expectToGoOn(from: number, to: number, expected = upTo(to)): Promise<void> {
+  await archiveAndCommit(from, to)
+  expect(await archivedOffsets()).toEqual(expected)
+  expect(await problems()).toEqual([])
+}
+
+test('an archive that is as it should be is left as it is, and checked', async () => {
+  await archiveAndCommit(0, 3)
+
+  const report = await recover()
+
+  expect(report).toMatchObject({ done: true, steps: [], check: { records: 3, missing: [], twice: [], gone: [] } })
+})
+
+test('before anything was archived there is nothing to recover', async () => {
+  expect(await recover()).toEqual({ done: true, steps: [], check: null, kinds: [] })
+  expect(await run.catalog.loadTable(table())).toBeUndefined()
+})
+
+test.each([
+  ['in its namespace', () => table().namespace],
+  ['in another one', () => `${table().namespace}_elsewhere`],
+])('a table that was renamed is found %s and renamed back', async (_, namespace) => {
+  await archiveAndCommit(0, 3)
+  await run.archive(records(3, 5))
+  await run.catalog.createNamespace(namespace())
+  await run.catalog.renameTable(table(), { namespace: namespace(), name: 'old' })
+  await expect(run.commit()).rejects.toThrow('is not in the catalog')
+
+  const { kinds, check: found } = await recover()
+
+  expect(kinds).toEqual(['rename'])
+  expect(isWhole(found!)).toBe(true)
+  await expectToGoOn(5, 7)
+})
+
+test('nothing is done that was not agreed to', async () => {
+  await archiveAndCommit(0, 3)
+  await run.catalog.renameTable(table(), { ...table(), name: 'old' })
+
+  const report = await withTools((tools) => recoverArchive(tools, async () => false))
+
+  expect(report).toEqual({
+    done: false,
+    check: null,
+    steps: [
+      {
+        happened: `the archive table ${table().namespace}.changes was renamed to ${table().namespace}.old`,
+        does: `renames ${table().namespace}.old back to ${table().namespace}.changes`,
+      },
+    ],
+  })
+  expect(await run.catalog.loadTable(table())).toBeUndefined()
+})
+
+test('another table that has the name is moved aside, never dropped', async () => {
+  await archiveAndCommit(0, 3)
+  await run.catalog.renameTable(table(), { ...table(), name: 'old' })
+  const other = { schema: archiveSchema, 'partition-spec': archivePartitionSpec }
+  await run.catalog.createTable(table(), other)
+
+  await recover()
+
+  const names = (await run.catalog.listTables(table().namespace)).map(({ name }) => name).sort()
+  expect(names).toEqual(['changes', expect.stringMatching(/^changes_aside_\d{14}$/)])
+  await expectToGoOn(3, 5)
+})
+
+test('a catalog that cannot rename is told of with the calls that do it', async () => {
+  await archiveAndCommit(0, 3)
+  await run.catalog.renameTable(table(), { ...table(), name: 'old' })
+  const { metadataLocation } = (await run.catalog.loadTable({ ...table(), name: 'old' }))!
+
+  const recovered = recover({ renameTable: async () => 'unsupported' })
+
+  await expect(recovered).rejects.toThrow(`aws glue create-table --database-name ${table().namespace}`)
+  await expect(recovered).rejects.toThrow(`"metadata_location":"${metadataLocation}"`)
+  await expect(recovered).rejects.toThrow(`aws glue delete-table --database-name ${table().namespace} --name old`)
+})
+
+test('a table that was dropped, and whose files are there, is put back with its uuid', async () => {
+  await archiveAndCommit(0, 3)
+  await archiveAndCommit(3, 5)
+  const { metadata } = await loaded()
+  await dropTable()
+
+  const { kinds } = await recover()
+
+  expect(kinds).toEqual(['register'])
+  expect((await loaded()).metadata['table-uuid']).toBe(metadata['table-uuid'])
+  await expectToGoOn(5, 7)
+})
+
+test('where a catalog takes no metadata, a new table has every data file that is there, once', async () => {
+  await archiveAndCommit(0, 3)
+  await archiveAndCommit(3, 5)
+  await run.archive(records(5, 6))
+  const { metadata } = await loaded()
+  await dropTable()
+
+  const { kinds, check: found } = await recover({ registerTable: async () => 'unsupported' })
+
+  expect(kinds).toEqual(['register'])
+  expect((await loaded()).metadata['table-uuid']).not.toBe(metadata['table-uuid'])
+  expect(found).toMatchObject({ records: 5, missing: [], twice: [], gone: [] })
+  await expectToGoOn(6, 8)
+})
+
+test('a commit that was made and not noted as such is in a new table once', async () => {
+  await archiveAndCommit(0, 3)
+  await archiveAndCommit(3, 5)
+  await database.pool.query('update tidemark.archive_commit set committed_at = null where number = 2')
+  await dropTable()
+
+  await recover({ registerTable: async () => 'unsupported' })
+
+  await expectToGoOn(5, 7)
+})
+
+test('a recovery that is interrupted at any step goes on when it is run again', async () => {
+  await archiveAndCommit(0, 3)
+  await dropTable()
+  const unsupported = { registerTable: async () => 'unsupported' as const }
+  const lost = async () => {
+    throw new Error('interrupted')
+  }
+  await expect(recover({ ...unsupported, createTable: lost })).rejects.toThrow('interrupted')
+  await expect(recover({ ...unsupported, commit: lost })).rejects.toThrow('interrupted')
+  // The commit is made, and its answer and whoever asked are lost.
+  const afterCommit: Partial<RestCatalog> = {
+    commit: async (...commit) => {
+      await run.catalog.commit(...commit)
+      throw new Error('interrupted')
+    },
+  }
+  await expect(recover({ ...unsupported, ...afterCommit })).rejects.toThrow('interrupted')
+
+  await recover(unsupported)
+
+  expect(await run.catalog.listTables(table().namespace)).toEqual([table()])
+  await expectToGoOn(3, 5)
+})
+
+test('of a table whose files are gone with it, what the archive can no longer hold is said and noted', async () => {
+  await archiveAndCommit(0, 3)
+  await run.archive(records(3, 5))
+  const { location } = (await loaded()).metadata
+  await dropTable()
+  const waiting = await database.pool.query('select path from tidemark.archive_file')
+  const kept = new Set(waiting.rows.map(({ path }) => path))
+  await run.store.remove((await list(`${location}/`)).filter((url) => !kept.has(url)))
+
+  const { kinds, check: found } = await recover()
+
+  expect(kinds).toEqual(['begin'])
+  expect(found!.missing).toEqual([{ topic: 'changes', topicPartition: 0, spans: [{ from: 0, to: 3 }] }])
+  await expectToGoOn(5, 7, [3, 4, 5, 6])
+  const again = await check()
+  expect(isWhole(again)).toBe(true)
+  expect(again.lost).toEqual([{ topic: 'changes', topicPartition: 0, spans: [{ from: 0, to: 3 }] }])
+})
+
+test('data files that are gone with a dropped table are named, and the others are in the new one', async () => {
+  await archiveAndCommit(0, 3)
+  await archiveAndCommit(3, 5)
+  await archiveAndCommit(5, 9)
+  const { location } = (await loaded()).metadata
+  await dropTable()
+  const [gone] = (await list(`${location}/data/`)).filter((url) => url.includes('/changes-0-3-4-'))
+  await run.store.remove([gone!])
+
+  const { steps, check: found } = await recover({ registerTable: async () => 'unsupported' })
+
+  expect(steps[0]!.does).toContain(`${gone} (2 records, offsets 3 to 4 of changes-0)`)
+  expect(found!.missing).toEqual([{ topic: 'changes', topicPartition: 0, spans: [{ from: 3, to: 5 }] }])
+  await expectToGoOn(9, 10, [0, 1, 2, 5, 6, 7, 8, 9])
+})
+
+test('data files that somebody deleted are named by the check, and taken out of the table by recovery', async () => {
+  await archiveAndCommit(0, 3)
+  await archiveAndCommit(3, 5)
+  const [gone] = (await list(`${(await loaded()).metadata.location}/data/`)).filter((url) => url.includes('-3-4-'))
+  await run.store.remove([gone!])
+
+  const found = await check()
+  expect(found.gone).toEqual([{ path: gone, holds: '2 records, offsets 3 to 4 of changes-0' }])
+  expect(found.missing).toEqual([{ topic: 'changes', topicPartition: 0, spans: [{ from: 3, to: 5 }] }])
+  expect(await problems()).toEqual([{ kind: 'data files' }])
+
+  const { kinds } = await recover()
+
+  expect(kinds).toEqual(['take out'])
+  expect(isWhole(await check())).toBe(true)
+  await expectToGoOn(5, 7, [0, 1, 2, 5, 6])
+})
+
+test('a data file that is gone before it was committed is named, and stops the others no more', async () => {
+  await archiveAndCommit(0, 3)
+  await run.archive(records(3, 5))
+  await run.archive(records(5, 7))
+  const [gone] = (await list(`${(await loaded()).metadata.location}/data/`)).filter((url) => url.includes('-3-4-'))
+  await run.store.remove([gone!])
+  await expect(run.commit()).rejects.toThrow(`${gone} is gone before it was committed`)
+  expect(await problems()).toEqual([{ kind: 'waiting files' }])
+
+  const { steps } = await recover()
+
+  expect(steps[0]!.happened).toContain(`${gone} (2 records of offsets 3 to 4 of changes-0)`)
+  await expectToGoOn(7, 8, [0, 1, 2, 5, 6, 7])
+})
+
+test('a data file that is alone in its commit is looked for as well, and a problem is over when it is back', async () => {
+  await run.archive(records(0, 2))
+  const [path] = await list(`${(await loaded()).metadata.location}/data/`)
+  const bytes = (await run.store.get(path!))!
+  await run.store.remove([path!])
+  await expect(run.commit()).rejects.toThrow(`${path} is gone before it was committed`)
+
+  await run.store.put(path!, bytes)
+
+  await expectToGoOn(2, 3)
+})
+
+test('a target that was restored from an older backup takes over what the table holds, and nothing is twice', async () => {
+  await archiveAndCommit(0, 3)
+  const restore = await backUpLedger(database.pool)
+  await archiveAndCommit(3, 5)
+  await archiveAndCommit(5, 6)
+  await restore()
+  await expect(run.commit()).rejects.toThrow('has 3 commits, the ledger in the target has 1')
+
+  const { kinds } = await recover()
+
+  expect(kinds).toEqual(['adopt'])
+  // Delivered again from before the backup, as after a reset of the consumer group.
+  await run.archive(records(4, 6))
+  await expectToGoOn(0, 9)
+})
+
+test('what a restored target archived again before anybody noticed is dropped, and what is new in it is kept', async () => {
+  await archiveAndCommit(0, 3)
+  const restore = await backUpLedger(database.pool)
+  await archiveAndCommit(3, 5)
+  await restore()
+  // This process has the table's place from before, and does not ask the catalog again.
+  await run.archive(records(3, 4))
+  await run.archive(records(4, 8))
+
+  const { kinds } = await recover()
+
+  expect(kinds).toEqual(['adopt'])
+  await expectToGoOn(8, 9)
+})
+
+test('a target without any ledger takes over what the table holds', async () => {
+  const restore = await backUpLedger(database.pool)
+  await archiveAndCommit(0, 3)
+  await archiveAndCommit(3, 5)
+  await restore()
+  run = makeArchiveRun(servers, database.pool, run.place)
+  await expect(run.archive(records(0, 3))).rejects.toThrow('has 2 commits, the ledger in the target has 0')
+
+  const { kinds } = await recover()
+
+  expect(kinds).toEqual(['adopt'])
+  await expectToGoOn(3, 7)
+})
+
+test('a table that was set back gets the commits between from its newer metadata', async () => {
+  await archiveAndCommit(0, 3)
+  const { metadataLocation: earlier } = await loaded()
+  await archiveAndCommit(3, 5)
+  await dropTable()
+  await run.catalog.registerTable(table(), earlier)
+  await run.archive(records(5, 6))
+  await expect(run.commit()).rejects.toThrow('the table was restored to an earlier state')
+
+  const { kinds } = await recover()
+
+  expect(kinds).toEqual(['put back'])
+  await expectToGoOn(6, 8)
+})
+
+test('another table under the name of an archive that never began is not touched', async () => {
+  await run.catalog.createNamespace(table().namespace)
+  const fields = archiveSchema.fields.map((field) => ({ ...field, name: `my_${field.name}` }))
+  const other = { schema: { ...archiveSchema, fields }, 'partition-spec': archivePartitionSpec }
+  await run.catalog.createTable(table(), other)
+
+  await expect(recover()).rejects.toThrow('was not made by the archive')
+  expect(await run.catalog.listTables(table().namespace)).toEqual([table()])
+})

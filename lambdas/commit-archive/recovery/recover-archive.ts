@@ -1,0 +1,143 @@
+import { findArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import { scanArchive } from '#adapters/iceberg/archive-scan.ts'
+import { noteGoneFiles, type SurveyedStream, surveyArchive } from '#adapters/iceberg/archive-survey.ts'
+import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
+import type { CommittedStream } from '#adapters/postgres/archive-recovery-ledger.ts'
+import { countOf, describeSpans, missingOf, type OffsetSpan } from '#core/offset-spans.ts'
+import { carryOut } from './carry-out.ts'
+import { planRecovery, type RecoveryStep, type RecoveryTools } from './recovery-plan.ts'
+
+/** Offsets of a topic partition that are missing, or there more than once. */
+export type FaultyOffsets = {
+  readonly topic: string
+  readonly topicPartition: number
+  readonly spans: readonly OffsetSpan[]
+}
+
+/** What the archive table holds, compared with its ledger. */
+export type ArchiveCheck = {
+  readonly files: number
+  readonly records: number
+  /** Data files that the table names and the store does not have: their paths, and what they held. */
+  readonly gone: readonly { readonly path: string; readonly holds: string }[]
+  /** Offsets whose records are in the table more than once. */
+  readonly twice: readonly FaultyOffsets[]
+  /** Offsets that the ledger has committed and the table does not hold, and that are not known to be lost. */
+  readonly missing: readonly FaultyOffsets[]
+  /** Offsets that an earlier recovery gave up. */
+  readonly lost: readonly FaultyOffsets[]
+}
+
+/** What a recovery came to. `done` is false where it was not agreed to: `steps` then ends with what it would do next. */
+export type RecoveryReport = {
+  readonly done: boolean
+  readonly steps: readonly { readonly happened: string; readonly does: string }[]
+  /** Null where there is no table, or nothing was done. */
+  readonly check: ArchiveCheck | null
+}
+
+/** As many as anything can need: each step leaves one fault less. */
+const MOST_STEPS = 10
+
+/**
+ * Brings the archive table, its ledger and its data files together again, a step at a time, each of which `agree` is asked
+ * for; it can be interrupted and run again. Ends with the check, after which what is missing is noted as lost. Run it under
+ * the committer's lock.
+ */
+export async function recoverArchive(
+  tools: RecoveryTools,
+  agree: (step: RecoveryStep) => Promise<boolean>,
+): Promise<RecoveryReport> {
+  const steps: RecoveryStep[] = []
+  const told = () => steps.map(({ happened, does }) => ({ happened, does }))
+  for (let next = await planRecovery(tools); next !== undefined; next = await planRecovery(tools)) {
+    if (steps.length === MOST_STEPS) throw new Error(`recovery does not come to an end: ${next.happened}`)
+    steps.push(next)
+    if (!(await agree(next))) return { done: false, steps: told(), check: null }
+    tools.onProgress(next.does)
+    await carryOut(tools, next)
+  }
+  const loaded = await findArchiveTable(tools.catalog, tools.place, tools.ledger, { isOnlyCommitter: true })
+  if (loaded === undefined) return { done: true, steps: told(), check: null }
+  const check = await checkLoaded(tools, loaded)
+  if (steps.length > 0) await tools.ledger.noteLost(check.missing)
+  await tools.ledger.clearProblem('waiting files')
+  await noteGoneFiles(tools.ledger, check.gone)
+  return { done: true, steps: told(), check }
+}
+
+/** Reads every record of the table: each that was committed is to be there once. Null where there is no table yet. */
+export async function checkArchive(tools: RecoveryTools): Promise<ArchiveCheck | null> {
+  const loaded = await findArchiveTable(tools.catalog, tools.place, tools.ledger)
+  if (loaded === undefined) return null
+  const check = await checkLoaded(tools, loaded)
+  await noteGoneFiles(tools.ledger, check.gone)
+  return check
+}
+
+async function checkLoaded(tools: RecoveryTools, { metadata }: LoadedTable): Promise<ArchiveCheck> {
+  const { store, ledger, onProgress, signal } = tools
+  // Before the files: what is committed meanwhile is then not missed.
+  const committed = await ledger.committed()
+  const lost = await ledger.lost()
+  const scan = await scanArchive(store, metadata)
+  const { streams, gone } = await surveyArchive(store, scan, {
+    ...{ signal, onFile: (read, files) => onProgress(`checking the archive: data file ${read} of ${files}`) },
+  })
+  const faulty = (spansOfStream: (stream: CommittedStream) => readonly OffsetSpan[]) =>
+    committed.flatMap((stream) => {
+      const spans = spansOfStream(stream)
+      const { topic, topicPartition } = stream
+      return spans.length === 0 ? [] : [{ topic, topicPartition, spans }]
+    })
+  const of = <Each extends { topic: string; topicPartition: number }>(all: readonly Each[], at: CommittedStream) =>
+    all.find(({ topic, topicPartition }) => topic === at.topic && topicPartition === at.topicPartition)
+  return {
+    files: scan.files.length,
+    records: streams.reduce((sum, { records }) => sum + records, 0),
+    gone: gone.map(({ path, holds }) => ({ path, holds })),
+    twice: streams.flatMap(({ topic, topicPartition, repeated }) =>
+      repeated.length === 0 ? [] : [{ topic, topicPartition, spans: repeated }],
+    ),
+    missing: faulty((stream) => missingIn(stream, of(streams, stream), of(lost, stream)?.spans ?? [])),
+    lost: lost.map(({ topic, topicPartition, spans }) => ({ topic, topicPartition, spans })),
+  }
+}
+
+/** A topic that is written by transactions has holes: as many records as were committed are then all there are. */
+function missingIn(
+  committed: CommittedStream,
+  found: SurveyedStream | undefined,
+  lost: readonly OffsetSpan[],
+): OffsetSpan[] {
+  const missing = missingOf(
+    committed,
+    [...(found?.spans ?? []), ...lost].toSorted((a, b) => a.from - b.from),
+  )
+  const expected = committed.records - countOf(lost)
+  return (found?.records ?? 0) - countOf(found?.repeated ?? []) >= expected ? [] : missing
+}
+
+/** The check as lines for a person. */
+export function describeCheck(check: ArchiveCheck): string[] {
+  const each = (what: string, all: readonly FaultyOffsets[]) =>
+    all.map(({ topic, topicPartition, spans }) => `${topic}-${topicPartition}: ${what} ${describeSpans(spans)}`)
+  const faults = [
+    ...check.gone.map(({ path, holds }) => `gone: ${path} (${holds})`),
+    ...each('twice in the table:', check.twice),
+    ...each('not in the table any more:', check.missing),
+  ]
+  const lost = each('known to be lost:', check.lost)
+  const summary = `${check.records} records in ${check.files} data files`
+  return [
+    ...faults,
+    ...lost,
+    faults.length === 0
+      ? `${summary}: each record that was committed${lost.length > 0 ? ' and is not lost' : ''} is there once`
+      : `${summary}: the archive is not as its ledger says`,
+  ]
+}
+
+/** Whether every record that was committed, and is not known to be lost, is there once. */
+export const isWhole = ({ gone, twice, missing }: ArchiveCheck): boolean =>
+  [gone, twice, missing].every(({ length }) => length === 0)

@@ -1,0 +1,231 @@
+import { type ArchivePlace, archiveTableName, findArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import { ArchiveProblemError } from '#adapters/iceberg/archive-problem.ts'
+import { type ArchiveScan, type ScannedFile, scanArchive } from '#adapters/iceberg/archive-scan.ts'
+import { describeGone, findGone } from '#adapters/iceberg/archive-survey.ts'
+import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import {
+  checkIdentity,
+  commitsOf,
+  findDisagreement,
+  type KnownTable,
+  newestNumber,
+} from '#adapters/iceberg/known-table.ts'
+import type { LoadedTable, RestCatalog, TableName } from '#adapters/iceberg/rest-catalog.ts'
+import type { TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+import type { ObjectStore } from '#adapters/object-store/object-store.ts'
+import type { ArchiveRecoveryLedger } from '#adapters/postgres/archive-recovery-ledger.ts'
+import { type FormerMetadata, findFormerMetadata } from './former-metadata.ts'
+
+/** What recovery works with; the ledger is the one of whoever holds the committer's lock. */
+export type RecoveryTools = {
+  readonly catalog: RestCatalog
+  readonly place: ArchivePlace
+  readonly store: ObjectStore
+  readonly ledger: ArchiveRecoveryLedger<DataFileMetrics>
+  readonly now: () => number
+  readonly pause: (ms: number) => Promise<void>
+  /** Told what is looked at or done at the moment. */
+  readonly onProgress: (what: string) => void
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What of a former table is to be in the table, and what its manifests name in vain. */
+export type FormerFiles = FormerMetadata & { readonly scan: ArchiveScan; readonly gone: readonly ScannedFile[] }
+
+/** What recovery does next. `happened` and `does` are sentences for the person who is asked. */
+export type RecoveryStep = { readonly happened: string; readonly does: string } & (
+  | { readonly kind: 'rename'; readonly from: TableName; readonly aside: TableName | undefined }
+  | { readonly kind: 'register'; readonly former: FormerFiles; readonly aside: TableName | undefined }
+  | {
+      readonly kind: 'begin'
+      readonly former: FormerFiles | undefined
+      readonly aside: TableName | undefined
+      /** A new table that an interrupted run has made. */
+      readonly begun: LoadedTable | undefined
+    }
+  | { readonly kind: 'adopt'; readonly loaded: LoadedTable }
+  | { readonly kind: 'put back'; readonly loaded: LoadedTable; readonly former: FormerFiles | undefined }
+  | { readonly kind: 'take out'; readonly loaded: LoadedTable; readonly gone: readonly ScannedFile[] }
+  | { readonly kind: 'forget'; readonly gone: readonly string[] }
+)
+
+/** Property of a table that recovery began: uuid of the table in whose place it is. */
+export const RECOVERED_FROM = 'tidemark.recovered-from'
+
+/** The next step; undefined where table, ledger and data files are as they should be. Throws where only a person can decide. */
+export async function planRecovery(tools: RecoveryTools): Promise<RecoveryStep | undefined> {
+  const { catalog, place, ledger } = tools
+  const table = archiveTableName(place)
+  const name = `${table.namespace}.${table.name}`
+  const found = await catalog.loadTable(table)
+  const known = await ledger.readKnownTable()
+  if (known.table === undefined && known.commits.length === 0) return planForNewLedger(tools, found)
+  if (known.table !== undefined && known.table.name !== name) checkIdentity(name, undefined, known)
+  if (found === undefined || !isOfLedger(name, found.metadata, known)) return planForAbsent(tools, table, found, known)
+  const { metadata } = found
+  const problem = findDisagreement(name, metadata, known, true)
+  if (problem !== undefined && commitsOf(metadata) > newestNumber(known)) {
+    return planAdopting(found, problem.reason)
+  }
+  const made = known.commits.find((commit) => commit.made)?.number ?? 0
+  if (problem !== undefined && commitsOf(metadata) >= made) throw new ArchiveProblemError(problem)
+  if (problem !== undefined) return planPuttingBack(tools, found, problem.reason)
+  return planForFiles(tools, found)
+}
+
+/** A ledger that never had a commit: of a new pipeline, or restored from before the archive began. */
+async function planForNewLedger(
+  tools: RecoveryTools,
+  found: LoadedTable | undefined,
+): Promise<RecoveryStep | undefined> {
+  if (found !== undefined && isArchive(found.metadata) && commitsOf(found.metadata) > 0) {
+    return planAdopting(found, `the table has ${commitsOf(found.metadata)} commits, the ledger in the target has none`)
+  }
+  // Throws where the table of the name is somebody else's.
+  await findArchiveTable(tools.catalog, tools.place, tools.ledger, { isOnlyCommitter: true })
+  return undefined
+}
+
+const planAdopting = (loaded: LoadedTable, happened: string): RecoveryStep => ({
+  ...{ kind: 'adopt', loaded, happened },
+  does: 'reads which records the table holds, and takes its commits into the ledger. What waits to be committed and is in the table already is dropped',
+})
+
+const isArchive = ({ properties }: TableMetadata): boolean => properties['tidemark.archive'] !== undefined
+
+/** Where a ledger of before tables were noted names none, the table that has its last commit is its own. */
+function isOfLedger(name: string, metadata: TableMetadata, known: KnownTable): boolean {
+  if (known.table !== undefined) return known.table.uuid === metadata['table-uuid']
+  return isArchive(metadata) && findDisagreement(name, metadata, known, true) === undefined
+}
+
+async function planForAbsent(
+  tools: RecoveryTools,
+  table: TableName,
+  found: LoadedTable | undefined,
+  known: KnownTable,
+): Promise<RecoveryStep> {
+  const name = nameOf(table)
+  const uuid = known.table?.uuid
+  const begun = found?.metadata.properties[RECOVERED_FROM] === (uuid ?? 'unknown') ? found : undefined
+  const aside = found === undefined || begun !== undefined ? undefined : asideName(tools, table)
+  const moved = aside === undefined ? '' : `renames the table that has its name now to ${nameOf(aside)}, `
+  const elsewhere = await findElsewhere(tools, table, known)
+  if (elsewhere !== undefined) {
+    return {
+      ...{ kind: 'rename', from: elsewhere, aside },
+      happened: `the archive table ${name} was renamed to ${nameOf(elsewhere)}`,
+      does: `${moved}renames ${nameOf(elsewhere)} back to ${name}`,
+    }
+  }
+  const location = known.table?.location
+  const former = location == null || uuid === undefined ? undefined : await findFormerFiles(tools, location, uuid)
+  const happened = `the archive table ${name}${uuid === undefined ? '' : ` (uuid ${uuid})`} is not in the catalog under any name: it was dropped`
+  if (former !== undefined && begun === undefined && commitsOf(former.metadata) >= newestMade(known)) {
+    return {
+      ...{ kind: 'register', former, aside, happened },
+      does: `${moved}puts the table back from its metadata, which is still at ${former.metadataLocation}: ${describeFiles(former)}. Where the catalog cannot do that, it begins a new table with these files`,
+    }
+  }
+  return {
+    ...{ kind: 'begin', former, aside, begun, happened },
+    does: `${moved}begins a new table ${name} from the ledger: ${former === undefined ? `no metadata of the old one is left${location == null ? '' : ` at ${location}`}, so that nothing names its data files, and what was committed is lost to the archive` : describeFiles(former)}. Records that wait are committed to it`,
+  }
+}
+
+const newestMade = ({ commits }: KnownTable): number => commits.find(({ made }) => made)?.number ?? 0
+
+const describeFiles = ({ scan, gone }: FormerFiles): string =>
+  gone.length === 0
+    ? `${scan.files.length} data files with ${scan.records} records, all of which are there`
+    : `${scan.files.length - gone.length} of ${scan.files.length} data files are there. These are gone: ${describeGone(gone)}`
+
+const nameOf = ({ namespace, name }: TableName): string => `${namespace}.${name}`
+
+/** Nothing is ever dropped: whose it is, recovery does not know. */
+const asideName = ({ now }: RecoveryTools, { namespace, name }: TableName): TableName => ({
+  namespace,
+  name: `${name}_aside_${new Date(now()).toISOString().replace(/\D/g, '').slice(0, 14)}`,
+})
+
+/** The table of the ledger under another name, in its namespace first. */
+async function findElsewhere(
+  { catalog, onProgress }: RecoveryTools,
+  table: TableName,
+  known: KnownTable,
+): Promise<TableName | undefined> {
+  const seen = new Set<string>()
+  for (const namespace of [table.namespace, ...(await namespacesOf(catalog))]) {
+    if (seen.has(namespace)) continue
+    seen.add(namespace)
+    onProgress(`looking for the table in namespace ${namespace}`)
+    for (const other of await catalog.listTables(namespace)) {
+      if (nameOf(other) === nameOf(table)) continue
+      // Tables of other formats are listed by some catalogs, and cannot be loaded.
+      const loaded = await catalog.loadTable(other).catch(() => undefined)
+      if (loaded !== undefined && isOfLedger(nameOf(table), loaded.metadata, known)) return other
+    }
+  }
+  return undefined
+}
+
+/** None where the role may see its own alone. */
+const namespacesOf = (catalog: RestCatalog): Promise<string[]> => catalog.listNamespaces().catch(() => [])
+
+/** Undefined where no metadata is left, or what it leads to cannot be read any more. */
+async function findFormerFiles(
+  { store, onProgress }: RecoveryTools,
+  location: string,
+  uuid: string,
+): Promise<FormerFiles | undefined> {
+  onProgress(`looking for metadata of the table at ${location}`)
+  const former = await findFormerMetadata(store, location, uuid)
+  if (former === undefined) return undefined
+  try {
+    const scan = await scanArchive(store, former.metadata)
+    return { ...former, scan, gone: await findGone(store, scan.files) }
+  } catch (error) {
+    if (!/is gone/.test((error as Error).message)) throw error
+    return undefined
+  }
+}
+
+async function planPuttingBack(tools: RecoveryTools, loaded: LoadedTable, happened: string): Promise<RecoveryStep> {
+  const { location, 'table-uuid': uuid } = loaded.metadata
+  const former = await findFormerFiles(tools, location, uuid)
+  const newer = former !== undefined && commitsOf(former.metadata) > commitsOf(loaded.metadata) ? former : undefined
+  const does =
+    newer === undefined
+      ? 'has the table go on from the last commit of the ledger. No metadata names the files of the commits between, so that their records are lost to the archive'
+      : `adds the data files of the commits between, which ${newer.metadataLocation} names: ${describeFiles(newer)}`
+  return { kind: 'put back', loaded, former: newer, happened, does }
+}
+
+async function planForFiles(
+  { store, ledger, onProgress }: RecoveryTools,
+  loaded: LoadedTable,
+): Promise<RecoveryStep | undefined> {
+  onProgress('looking for the data files of the table')
+  const { files } = await scanArchive(store, loaded.metadata)
+  const gone = await findGone(store, files)
+  if (gone.length > 0) {
+    return {
+      ...{ kind: 'take out', loaded, gone },
+      happened: `${gone.length} of ${files.length} data files of the table are gone: ${describeGone(gone, 100)}`,
+      does: 'takes them out of the table, so that it can be read again; restore the objects instead where the bucket keeps versions',
+    }
+  }
+  const waiting = (await ledger.waitingRanges()).flatMap(({ topic, topicPartition, from, to, files: inRange }) =>
+    inRange.map(({ path, records }) => ({
+      path,
+      holds: `${records} records of offsets ${from} to ${to - 1} of ${topic}-${topicPartition}`,
+    })),
+  )
+  const goneWaiting = await findGone(store, waiting)
+  if (goneWaiting.length === 0) return undefined
+  return {
+    ...{ kind: 'forget', gone: goneWaiting.map(({ path }) => path) },
+    happened: `data files that wait to be committed are gone: ${describeGone(goneWaiting, 100)}`,
+    does: 'forgets them, so that the others are committed; restore the objects instead where the bucket keeps versions',
+  }
+}
