@@ -18,13 +18,21 @@ const app = new App({
     '@aws-cdk/aws-ecs:removeDefaultDeploymentAlarm': true,
   },
 })
-const stage = chosenStage(app.node.tryGetContext('stage'))
+const stage = withEpoch(chosenStage(app.node.tryGetContext('stage')), app.node.tryGetContext('epoch'))
 const bundles = bundleFunctions(repository)
 try {
   new Pipeline(app, { stage, bundles })
   app.synth()
 } finally {
   bundles.remove()
+}
+
+/** `-c epoch=2` begins an epoch without a change of the stage: every table is read again. */
+function withEpoch(stage: Stage, text: unknown): Stage {
+  if (text === undefined) return stage
+  const epoch = Number(text)
+  if (!Number.isInteger(epoch) || epoch < 1) throw new Error(`-c epoch=${text} is not a number from 1`)
+  return { ...stage, capture: { ...stage.capture, epoch } }
 }
 
 /** On one machine the databases may be given by URL, to be used instead of new ones, and the brokers may be three, or secure. */

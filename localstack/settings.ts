@@ -19,6 +19,8 @@ export type Settings = {
   endpointPort: number
   /** LocalStack, where it is the engine. */
   localStackPort: number
+  /** The least epoch of the source; a greater one than before has every table read again. */
+  epoch?: number
   /** Existing brokers used instead of embedded ones, `host:port,…`, in plain text. */
   kafkaBootstrap?: string
   /** Existing databases used instead of embedded ones. */
@@ -50,6 +52,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     catalogPort: port(environment, 'TIDEMARK_CATALOG_PORT', 18181),
     endpointPort: port(environment, 'TIDEMARK_ENDPOINT_PORT', 14566),
     localStackPort: port(environment, 'TIDEMARK_LOCALSTACK_PORT', 4566),
+    ...(environment['TIDEMARK_EPOCH'] && { epoch: wholeNumber(environment, 'TIDEMARK_EPOCH') }),
     ...(kafkaBootstrap && { kafkaBootstrap: servers(kafkaBootstrap, 'TIDEMARK_KAFKA_BOOTSTRAP') }),
     ...(sourceUrl && { sourceUrl: databaseUrl(sourceUrl, 'TIDEMARK_SOURCE_URL') }),
     ...(targetUrl && { targetUrl: databaseUrl(targetUrl, 'TIDEMARK_TARGET_URL') }),
@@ -67,6 +70,12 @@ function truth(environment: NodeJS.ProcessEnv, name: string): boolean {
   const text = environment[name] || '0'
   if (text === '0' || text === '1') return text === '1'
   throw new Error(`${name}=${text} is neither 0 nor 1`)
+}
+
+function wholeNumber(environment: NodeJS.ProcessEnv, name: string): number {
+  const value = Number(environment[name])
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new Error(`${name}=${environment[name]} is not a number from 1`)
 }
 
 function port(environment: NodeJS.ProcessEnv, name: string, usual: number): number {

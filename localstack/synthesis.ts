@@ -33,7 +33,7 @@ export async function synthesize(
     env: {
       ...process.env,
       CDK_OUTDIR: fresh,
-      CDK_CONTEXT_JSON: JSON.stringify({ stage: 'local' }),
+      CDK_CONTEXT_JSON: JSON.stringify({ stage: 'local', epoch: settings.epoch }),
       NODE_COMPILE_CACHE: join(settings.directory, 'node-compile-cache'),
       ...choices(settings),
     },
@@ -55,7 +55,7 @@ const choices = ({ brokers, secure, sourceUrl, targetUrl }: Settings): Record<st
 })
 
 async function digestInputs(settings: Settings): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify([process.version, choices(settings)]))
+  const hash = createHash('sha256').update(JSON.stringify([process.version, settings.epoch, choices(settings)]))
   const entries = globSync(INPUTS, { cwd: repository, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile() && !/\.test\.ts$/.test(entry.name))
   for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {

@@ -18,6 +18,7 @@ export type PipelineComponent =
 
 /** The whole stack on free ports and a directory of its own. */
 export type TestPipeline = {
+  /** The present one: `restart` starts another. */
   readonly engine: Engine
   readonly settings: Settings
   /** As administrator. */
@@ -26,6 +27,8 @@ export type TestPipeline = {
   readonly target: pg.Pool
   /** Compares every row of every captured table, once what is committed so far is visible. */
   compare(): Promise<Comparison>
+  /** Stops the stack, and starts it again on its data, with other settings; `meanwhile` runs while it is stopped. */
+  restart(changes: Partial<Settings>, meanwhile?: () => Promise<void>): Promise<void>
   /** The process of a component, while there is one. */
   pid(component: PipelineComponent): number | undefined
   stop(): Promise<void>
@@ -38,7 +41,9 @@ export async function startPipeline(
 ): Promise<TestPipeline> {
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-pipeline-'))
   const settings: Settings = { directory, ...(await freePorts()), ...existing }
-  const engine = await startEngine({ settings, onProgress: () => undefined, onLog })
+  const start = (changes: Partial<Settings> = {}) =>
+    startEngine({ settings: { ...settings, ...changes }, onProgress: () => undefined, onLog })
+  let engine = await start()
   // Scripts of applications name their tables without a schema.
   const source = lastingPool({
     ...urlConfiguration(engine.endpoints.source, 'test', { search_path: 'public' }),
@@ -46,12 +51,19 @@ export async function startPipeline(
   })
   const target = lastingPool({ ...urlConfiguration(engine.endpoints.target, 'test'), max: 4 })
   return {
-    engine,
+    get engine() {
+      return engine
+    },
     settings,
     source,
     target,
     compare: () =>
       compareDatabases({ source: engine.endpoints.source, target: engine.endpoints.reader, waitMs: 120_000 }),
+    async restart(changes, meanwhile) {
+      await engine.stop()
+      await meanwhile?.()
+      engine = await start(changes)
+    },
     pid: (component) => pidOf(engine, component),
     async stop() {
       await Promise.all([source.end(), target.end()])
