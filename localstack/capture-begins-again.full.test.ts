@@ -37,6 +37,7 @@ test('capture that has lost its place reads every table again, also those that i
     create table public.tours as select g as id, 'with rows' as note from generate_series(1, 1000) g`)
   await equal()
 
+  const before = await generations()
   await whileStopped(pipeline, async () => {
     for (const [table, column] of [
       ['parcels', 'id'],
@@ -53,7 +54,15 @@ test('capture that has lost its place reads every table again, also those that i
   })
 
   await equal()
+  const once = Object.fromEntries(Object.entries(before).map(([table, generation]) => [table, generation + 1]))
+  expect(await generations()).toEqual(once)
 })
+
+/** How often the rows of each table have been read. */
+async function generations(): Promise<Record<string, number>> {
+  const { rows } = await run('select table_name, generation from tidemark.captured_table')
+  return Object.fromEntries(rows.map(({ table_name, generation }) => [table_name, generation]))
+}
 
 async function equal(): Promise<void> {
   await eventually('source and target to be equal', async () => {
