@@ -37,7 +37,7 @@ describe('secure brokers', () => {
     expect(EncryptionInfo.EncryptionInTransit).toEqual({ ClientBroker: 'TLS', InCluster: true })
   })
 
-  test('know Connect, the mappings and the producer, each with what it needs', () => {
+  test('know Connect, the mappings, the producer and the recovery, each with what it needs', () => {
     const association = only('AWS::MSK::BatchScramSecret')
     const secrets = Object.values(ofType('AWS::SecretsManager::Secret')).map(({ Properties }) => Properties['Name'])
 
@@ -45,8 +45,9 @@ describe('secure brokers', () => {
       'AmazonMSK_tidemark-local-connect',
       'AmazonMSK_tidemark-local-delivery',
       'AmazonMSK_tidemark-local-producer',
+      'AmazonMSK_tidemark-local-recovery',
     ])
-    expect(association.Properties['SecretArnList']).toHaveLength(3)
+    expect(association.Properties['SecretArnList']).toHaveLength(4)
     const rights: KafkaRight[] = association.Metadata![RIGHTS]
     const writers = rights
       .filter(({ operations }) => operations.includes('WRITE'))
@@ -59,7 +60,7 @@ describe('secure brokers', () => {
       ['producer', 'user-events'],
     ])
     const readers = rights.filter(({ operations }) => operations.includes('READ'))
-    expect(new Set(readers.map(({ user }) => user))).toEqual(new Set(['connect', 'delivery']))
+    expect(new Set(readers.map(({ user }) => user))).toEqual(new Set(['connect', 'delivery', 'recovery']))
     for (const { name } of rights) expect(name).not.toContain('*')
   })
 

@@ -59,14 +59,17 @@ describe.each(every)('$name', ({ stage, template }) => {
       expect(JSON.stringify(Properties['SecurityGroupIngress'] ?? [])).not.toContain('0.0.0.0/0')
   })
 
-  test("Connect's interface is open to the function that registers the connector and to nothing else", () => {
+  test("Connect's interface is open to the functions that register and recover the connector and to nothing else", () => {
     const doors = Object.values(template.ofType('AWS::EC2::SecurityGroupIngress')).map(({ Properties }) => Properties)
 
     const guests = doors.filter(({ FromPort }) => FromPort === 8083).map((door) => door['SourceSecurityGroupId'])
-    expect(guests).toEqual([{ 'Fn::GetAtt': [expect.stringMatching(/^CaptureRegisterConnector/), 'GroupId'] }])
+    expect(guests).toEqual([
+      { 'Fn::GetAtt': [expect.stringMatching(/^CaptureRegisterConnector/), 'GroupId'] },
+      { 'Fn::GetAtt': [expect.stringMatching(/^RecoveryRecoverCapture/), 'GroupId'] },
+    ])
   })
 
-  test('brokers are open to Connect, the producer and the pollers, which come from their own group', () => {
+  test('brokers are open to Connect, the producer, the recovery and the pollers, which come from their own group', () => {
     const doors = Object.values(template.ofType('AWS::EC2::SecurityGroupIngress')).map(({ Properties }) => Properties)
     const port = stage.stream.authentication === 'iam' ? 9098 : 9092
 
@@ -74,6 +77,7 @@ describe.each(every)('$name', ({ stage, template }) => {
     expect(guests.map((guest) => guest['Fn::GetAtt'][0].replace(/[0-9A-F]{8}$/, ''))).toEqual([
       'StreamBrokers',
       'CaptureConnectSecurityGroup',
+      'RecoveryRecoverCaptureSecurityGroup',
       'ProducerProduceSecurityGroup',
     ])
   })

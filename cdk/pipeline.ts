@@ -2,6 +2,7 @@ import { CfnOutput, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import { Archive } from './archive/archive.ts'
 import { Capture } from './capture/capture.ts'
+import { Recovery } from './capture/recovery.ts'
 import type { FunctionBundles } from './function-bundle.ts'
 import { Keys } from './keys.ts'
 import { refuseSilentDrops } from './latest-state/delivery-rules.ts'
@@ -54,6 +55,10 @@ export class Pipeline extends Stack {
       capture,
     })
     const archive = new Archive(this, 'Archive', { ...stage.archive, platform, stream, target, schema, ...kept })
+    const recovery = new Recovery(this, 'Recovery', {
+      ...{ platform, stream, source, target, schema, capture },
+      consumers: { apply: latestState.apply, archive: archive.archive },
+    })
     new Maintenance(this, 'Maintenance', { platform, target, schema })
     const producer = new Producer(this, 'Producer', { platform, stream, source })
 
@@ -65,13 +70,14 @@ export class Pipeline extends Stack {
       TargetAdminSecretArn: target.database.adminSecret.secretArn,
       TargetReadSecretArn: target.readCredentials.secretArn,
       KafkaClusterArn: stream.clusterArn,
-      ConnectUrl: capture.connectUrl,
+      ConnectUrl: capture.connect.url,
       ProducerFunction: producer.produce.functionName,
       ApplyLatestStateFunction: latestState.apply.functionName,
       ArchiveWarehouse: archive.store.variables.ARCHIVE_WAREHOUSE,
       ArchiveNamespace: archive.store.variables.ARCHIVE_NAMESPACE,
       CommitArchiveFunction: archive.commit.functionName,
       CaptureTablesFunction: schema.captureTables.functionName,
+      RecoverCaptureFunction: recovery.recover.functionName,
     })
   }
 

@@ -54,9 +54,6 @@ const FOREIGN_TOPIC = 'the topic was re-created or its log diverged'
 /** Whether a stop's reason is that the topic is not the one that was applied before. */
 export const isForeignTopic = (reason: string): boolean => reason.endsWith(FOREIGN_TOPIC)
 
-/** How the reason of a stop begins where the source sends what it had sent before, or less. */
-export const SOURCE_WENT_BACK = 'the source went back: '
-
 function isForeign(progress: Progress, record: RecordIdentity): boolean {
   if (record.offset >= progress.nextOffset) return false
   if (record.offset === progress.nextOffset - 1) return record.digest() !== progress.lastDigest

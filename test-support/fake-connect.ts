@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { ConnectorState, ConnectorStatus } from '#adapters/connect/connect-api.ts'
+import type { ConnectorState, ConnectorStatus, StoredOffset } from '#adapters/connect/connect-api.ts'
 
 /** A Connect worker as its REST API shows it, on loopback, with one connector and no Kafka. */
 export type FakeConnect = {
@@ -10,6 +10,8 @@ export type FakeConnect = {
   /** Configuration and offsets that the worker keeps; undefined before the connector exists. */
   configuration: Record<string, string> | undefined
   offsets: boolean
+  /** What it says that it stores: offsets of Debezium by `topic.prefix`. */
+  stored: StoredOffset[]
   /** The next states of a connector that starts, one per question; the last one stays. */
   starting: ConnectorStatus[]
   /** Answers to the next changes, before they are obeyed. */
@@ -39,6 +41,7 @@ export async function startFakeConnect(): Promise<FakeConnect> {
     changes: [],
     configuration: undefined,
     offsets: false,
+    stored: [],
     starting: [running],
     refusals: [],
     stopping: [],
@@ -75,6 +78,11 @@ function obey(fake: State, change: string): { status: number; body?: unknown } {
       return { status: 200, body: { ...fake.configuration, name: 'tidemark' } }
     case 'GET /connectors/tidemark/status':
       return { status: 200, body: fake.stopped ? next(fake.stopping) : next(fake.starting) }
+    case 'GET /connectors/tidemark/offsets':
+      return { status: 200, body: { offsets: fake.stored } }
+    case 'POST /connectors/tidemark/restart?includeTasks=true&onlyFailed=true':
+    case 'POST /connectors/tidemark/restart?includeTasks=true&onlyFailed=false':
+      return { status: 202, body: {} }
     case 'PUT /connectors/tidemark/stop':
       fake.stopped = true
       // The task ends some time after the request is answered.

@@ -22,8 +22,8 @@ export type ConnectApi = {
   stop(name: string): Promise<void>
   /** Starts a stopped connector. */
   resume(name: string): Promise<void>
-  /** Starts failed parts of it again. */
-  restartFailed(name: string): Promise<void>
+  /** Starts the connector and its tasks again, or those of them that failed. */
+  restart(name: string, parts: 'all' | 'failed'): Promise<void>
   /** How far it has read, by Debezium's `topic.prefix`; lsns are those of its offsets. */
   offsets(name: string): Promise<StoredOffset[]>
   /** Forgets how far a stopped connector has read. */
@@ -77,7 +77,8 @@ export function connectApi(url: string, login?: () => Promise<ConnectLogin>): Co
     status: (name) => unlessAbsent(ask('GET', of(name, '/status'))),
     stop: (name) => unlessAbsent(ask('PUT', of(name, '/stop'))),
     resume: (name) => unlessAbsent(ask('PUT', of(name, '/resume'))),
-    restartFailed: (name) => unlessAbsent(ask('POST', of(name, '/restart?includeTasks=true&onlyFailed=true'))),
+    restart: (name, parts) =>
+      unlessAbsent(ask('POST', of(name, `/restart?includeTasks=true&onlyFailed=${parts === 'failed'}`))),
     offsets: async (name) =>
       (await unlessAbsent<{ offsets: StoredOffset[] }>(ask('GET', of(name, '/offsets'))))?.offsets ?? [],
     deleteOffsets: (name) => unlessAbsent(ask('DELETE', of(name, '/offsets'))),

@@ -25,14 +25,14 @@ export type CaptureProps = CaptureSettings & {
 export class Capture extends Construct {
   /** The registered connector: what depends on it starts after the first change can flow, and is removed before it. */
   readonly connector: CustomResource
-  /** Connect's REST API, inside the network. */
-  readonly connectUrl: string
+  /** Kafka Connect, with its REST API inside the network. */
+  readonly connect: ConnectService
 
   constructor(scope: Construct, id: string, props: CaptureProps) {
     super(scope, id)
     const { stream, source, schema } = props
     const service = new ConnectService(this, 'Connect', props)
-    this.connectUrl = service.url
+    this.connect = service
     // A worker reads its topics as it starts; the connector logs in with a role that the schema creates.
     service.startsAfter(stream)
     this.connector = this.#registerConnector(service, props)

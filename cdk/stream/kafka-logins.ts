@@ -5,8 +5,8 @@ import * as msk from 'aws-cdk-lib/aws-msk'
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 
-/** Who logs in to the brokers by name and password: Connect, the event source mappings, the function `producer`. */
-export type KafkaUser = 'connect' | 'delivery' | 'producer'
+/** Who logs in to the brokers by name and password: Connect, the event source mappings, two functions. */
+export type KafkaUser = 'connect' | 'delivery' | 'producer' | 'recovery'
 
 /** What a user may do with something of the cluster, in Kafka's own words. */
 export type KafkaRight = {

@@ -108,6 +108,16 @@ export class Stream extends Construct implements ec2.IConnectable {
     this.logins?.allow('delivery', 'group', consumerGroup, 'DESCRIBE', 'READ')
   }
 
+  /** Lets it read where a topic and a consumer group of it are, and set the group's offsets while nobody is in it. */
+  grantOffsets(client: iam.IGrantable & ec2.IConnectable, topic: string, consumerGroup: string, user: KafkaUser): void {
+    this.grantConnect(client)
+    this.#grantTopic(client, topic, 'DescribeTopic', 'ReadData')
+    this.#grantGroup(client, consumerGroup, 'AlterGroup', 'DescribeGroup')
+    this.logins?.grantLogin(user, client)
+    this.logins?.allow(user, 'topic', topic, 'DESCRIBE', 'READ')
+    this.logins?.allow(user, 'group', consumerGroup, 'DESCRIBE', 'READ')
+  }
+
   /** Lets a Connect worker coordinate through its own topics and write captured changes. */
   grantConnectWorker(worker: iam.IGrantable & ec2.IConnectable, group: string): void {
     this.grantWrite(worker, this.topics.changes, 'connect')

@@ -52,6 +52,8 @@ export type PlaceFacts = {
   readonly nextOffset: number
   readonly beacon: { readonly number: number; readonly lsn: Lsn; readonly atMs: number; readonly epoch: number } | null
   readonly systemIdentifier: string | null
+  /** What is delivered next is taken, whatever its offset: stops and gaps of before do not count any more. */
+  readonly isRebased: boolean
 }
 
 /** A topic partition that is not applied further. */
@@ -74,6 +76,8 @@ export type GroupFacts = {
   readonly group: string
   readonly consumer: string
   readonly topic: string
+  /** Whether its event source mapping is enabled, or on the way there. */
+  readonly isEnabled: boolean
   /** Whether a gap in the offsets means loss, as core/delivery.ts has it. */
   readonly isContiguous: boolean
   /** Offset at which the group goes on, by topic partition; null where it has committed none. */

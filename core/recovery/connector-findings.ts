@@ -83,8 +83,8 @@ function overdue(facts: CaptureFacts, connector: ConnectorFacts): ConnectorFindi
     {
       ...waiting,
       cause: `no beacon has come for ${Math.round(ageMs / 1_000)} s, though the connector says that it runs`,
-      action: 'Its task is started again.',
-      repair: { kind: 'restart task' },
+      action: 'The connector and its task are started again.',
+      repair: { kind: 'restart connector' },
       isExplainedByOthers: true,
     },
   ]

@@ -73,6 +73,7 @@ function groupFindings(facts: CaptureFacts, { topics }: BrokerFacts, group: Grou
       !isAnotherLog && range.first <= nextOffset && committed !== null && committed > nextOffset,
   )
   return [
+    ...(group.isEnabled ? [] : [disabledMapping(group)]),
     ...(replaced.length > 0 ? [replacedTopic(facts, group, replaced)] : []),
     ...(gone.length > 0 ? [goneRecords(facts, group, gone)] : []),
     ...(skipped.length > 0 ? [skippedRecords(group, skipped)] : []),
@@ -84,11 +85,13 @@ function placesOf({ target }: CaptureFacts, ranges: readonly TopicPartitionFacts
     consumer === group.consumer && topic === group.topic
   const progress = target.progress.filter(own)
   const stops = target.stops.filter(own)
-  return ranges.map((range, topicPartition) => {
+  return ranges.flatMap((range, topicPartition) => {
     const at = ({ topicPartition: index }: { topicPartition: number }) => index === topicPartition
-    const nextOffset = progress.find(at)?.nextOffset ?? 0
+    const place = progress.find(at)
+    if (place?.isRebased) return []
+    const nextOffset = place?.nextOffset ?? 0
     const isAnotherLog = nextOffset > range.end || isForeignTopic(stops.find(at)?.reason ?? '')
-    return { topicPartition, nextOffset, committed: group.committed[topicPartition] ?? null, range, isAnotherLog }
+    return [{ topicPartition, nextOffset, committed: group.committed[topicPartition] ?? null, range, isAnotherLog }]
   })
 }
 
@@ -157,6 +160,17 @@ function skippedRecords(group: GroupFacts, places: readonly Place[]): Finding {
       offsets: places.map(({ topicPartition, nextOffset }): PlaceOffset => ({ topicPartition, offset: nextOffset })),
     },
     stopsCapture: group.isContiguous && group.consumer !== ARCHIVE,
+  }
+}
+
+function disabledMapping({ group, consumer, topic }: GroupFacts): Finding {
+  return {
+    cause: `the event source mapping of the consumer group ${group} is disabled: somebody disabled it, or a recovery was interrupted`,
+    follows: `No record of ${topic} reaches ${consumer}.`,
+    action: 'The mapping is enabled, and goes on where it stopped.',
+    readers: READERS_SEE_THE_LAST_STATE,
+    repair: { kind: 'enable mapping', group, topic },
+    stopsCapture: false,
   }
 }
 

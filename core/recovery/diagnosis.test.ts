@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { SOURCE_WENT_BACK } from '../delivery.ts'
+import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '../unkeyed-ledger.ts'
 import type { CaptureFacts, ConnectorFacts, SlotFacts, SourceFacts } from './capture-facts.ts'
 import { diagnose, needsRestartOnly } from './diagnosis.ts'
 import { epochToBegin, planRecovery } from './recovery-plan.ts'
@@ -24,7 +24,7 @@ const source: SourceFacts = {
 
 const place = (topicPartition: number, nextOffset: number) => ({
   ...{ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition, nextOffset },
-  ...{ beacon: { number: 9, lsn: 550, atMs: nowMs - 1_000, epoch: 1 }, systemIdentifier: '77' },
+  ...{ beacon: { number: 9, lsn: 550, atMs: nowMs - 1_000, epoch: 1 }, systemIdentifier: '77', isRebased: false },
 })
 
 const archived = (topicPartition: number, nextOffset: number) => ({
@@ -38,6 +38,7 @@ const group = (committed: (number | null)[]) => ({
     consumer: 'tidemark-latest-state',
     topic: 'changes',
     isContiguous: true,
+    isEnabled: true,
     committed,
   },
 })
@@ -48,6 +49,7 @@ const archiveGroup = (committed: (number | null)[]) => ({
     consumer: 'tidemark-archive',
     topic: 'changes',
     isContiguous: true,
+    isEnabled: true,
     committed,
   },
 })
@@ -138,8 +140,13 @@ const onlyEpoch: [string, Changes, RegExp][] = [
   ],
   [
     'a stop that says so',
-    { target: { stops: [stopped(`${SOURCE_WENT_BACK}beacon 7 follows beacon 9`)] } },
-    /put back to an earlier state .*: beacon 7 follows beacon 9/,
+    { target: { stops: [stopped(`${SOURCE_WENT_BACK}: it emits beacon 7`)] } },
+    /the source went back: it emits beacon 7/,
+  ],
+  [
+    'a stop for changes that are missing',
+    { target: { stops: [stopped(`${CHANGES_ARE_MISSING}: after beacon 7 comes beacon 9`)] } },
+    /changes of the source are missing: after beacon 7/,
   ],
   ['source exchanged', { source: { systemIdentifier: '78' } }, /another database cluster \(system identifier 78\)/],
   ['publication dropped', { connector: failed, source: { hasPublication: false } }, /publication tidemark is gone/],
@@ -244,10 +251,16 @@ const others: [string, Changes, RegExp, object][] = [
     { kind: 'register connector' },
   ],
   [
-    'a beacon that is overdue while the connector says that it runs: its task is started again',
+    'a beacon that is overdue while the connector says that it runs: it is started again',
     { source: { nowMs: nowMs + 40_000 } },
     /no beacon has come for 41 s/,
-    { kind: 'restart task' },
+    { kind: 'restart connector' },
+  ],
+  [
+    'an event source mapping that is disabled is enabled',
+    { groups: [{ ...group([10, 20]), isEnabled: false }] },
+    /mapping of the consumer group tidemark-latest-state is disabled/,
+    { kind: 'enable mapping', group: 'tidemark-latest-state', topic: 'changes' },
   ],
   [
     'group offsets that were set forward go back to what the target has',
@@ -283,12 +296,14 @@ const others: [string, Changes, RegExp, object][] = [
 
 test.each(others)('%s', (_name, changed, cause, repair) => {
   const seen = facts(changed)
+  const { kind } = repair as { kind: string }
 
   const diagnosis = diagnose(seen)
 
-  expect(diagnosis).toMatchObject({ state: 'down', findings: [{ cause: expect.stringMatching(cause), repair }] })
+  expect(diagnosis).toMatchObject({ findings: [{ cause: expect.stringMatching(cause), repair }] })
+  expect(diagnosis.state).toBe(kind === 'enable mapping' ? 'running' : 'down')
   expect(planRecovery(diagnosis, seen)).toEqual([repair])
-  expect(needsRestartOnly(diagnosis)).toBe((repair as { kind: string }).kind === 'restart task')
+  expect(needsRestartOnly(diagnosis)).toBe(kind === 'restart task')
 })
 
 const passing: [string, Changes, string][] = [
@@ -327,6 +342,17 @@ const passing: [string, Changes, string][] = [
   [
     'a beacon that is late because a table is read',
     { source: { nowMs: nowMs + 40_000, tablesBeingRead: 1 } },
+    'running',
+  ],
+  [
+    'a stop that a recovery has lifted',
+    {
+      target: {
+        progress: [{ ...place(0, 10), isRebased: true }, place(1, 20)],
+        stops: [stopped(`${SOURCE_WENT_BACK}: it emits beacon 7`)],
+      },
+      groups: [group([15, 20])],
+    },
     'running',
   ],
   ['a stop that goes on by itself', { target: { stops: [stopped('waits for a lock')] } }, 'running'],

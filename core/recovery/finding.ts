@@ -1,6 +1,11 @@
 /** What lets capture go on. */
 export type Repair =
+  /** Of a task that failed; done without being asked, too. */
   | { readonly kind: 'restart task' }
+  /** Of one that runs and sends nothing. */
+  | { readonly kind: 'restart connector' }
+  /** The event source mapping that feeds a consumer is enabled. */
+  | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
   /** The connector is registered with its present epoch and started. */
   | { readonly kind: 'register connector' }
   /** A consumer group goes back to what the target has. */

@@ -16,7 +16,9 @@ export type RecoveryStep =
       readonly topic: string
       readonly topicPartitions: readonly number[]
     }
+  | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
   | { readonly kind: 'restart task' }
+  | { readonly kind: 'restart connector' }
   | { readonly kind: 'register connector' }
   | {
       readonly kind: 'new epoch'
@@ -31,7 +33,7 @@ export type RecoveryStep =
 export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): RecoveryStep[] {
   const repairs = findings.flatMap(({ repair }) => (repair === null ? [] : [repair]))
   const delivery = repairs.flatMap((repair): RecoveryStep[] => {
-    if (repair.kind === 'rewind') return [repair]
+    if (repair.kind === 'rewind' || repair.kind === 'enable mapping') return [repair]
     if (repair.kind !== 'go on after a loss') return []
     const { consumer, group, topic, losses } = repair
     return [
@@ -41,8 +43,10 @@ export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): Reco
   })
   const epochs = findings.filter((finding) => finding.repair?.kind === 'new epoch')
   if (epochs.length > 0) return [...delivery, newEpoch(epochs, facts)]
-  const connector = repairs.find(({ kind }) => kind === 'register connector' || kind === 'restart task')
-  return connector === undefined ? delivery : [...delivery, { kind: connector.kind } as RecoveryStep]
+  const connector = repairs.flatMap(({ kind }): RecoveryStep[] =>
+    kind === 'register connector' || kind === 'restart task' || kind === 'restart connector' ? [{ kind }] : [],
+  )
+  return [...delivery, ...connector.slice(0, 1)]
 }
 
 /** Of a topic that is another one, `from` is where its records begin. */
@@ -75,3 +79,36 @@ export function epochToBegin({ source, target, connector }: CaptureFacts): numbe
   const hasSlot = 'value' in source && source.value.slot !== null && inSource === ordered
   return ordered > begun && !hasSlot ? ordered : Math.max(ordered, begun) + 1
 }
+
+/** A step in words. */
+export function describeStep(step: RecoveryStep): string {
+  switch (step.kind) {
+    case 'rewind':
+      return `set the offsets of the consumer group ${step.group} back to what the target has: ${step.offsets
+        .map(({ topicPartition, offset }) => `${offset} in ${step.topic}-${topicPartition}`)
+        .join(', ')}`
+    case 'rebase':
+      return `let ${step.consumer} go on after records of ${step.topic} that are gone, in topic partition ${step.topicPartitions.join(', ')}`
+    case 'enable mapping':
+      return `enable the event source mapping of the consumer group ${step.group}`
+    case 'restart task':
+      return "start the connector's failed task again"
+    case 'restart connector':
+      return 'start the connector and its task again'
+    case 'register connector':
+      return 'register the connector again and start it'
+    case 'new epoch':
+      return `begin epoch ${step.epoch} and read every captured table again`
+  }
+}
+
+/** A plan that begins a new epoch whatever the diagnosis is. */
+export const planNewEpoch = (facts: CaptureFacts): RecoveryStep[] => [
+  {
+    kind: 'new epoch',
+    epoch: epochToBegin(facts),
+    reason: 'somebody asked for it',
+    topicIsNew: false,
+    topicPartitions: null,
+  },
+]

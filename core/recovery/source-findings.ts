@@ -1,6 +1,6 @@
-import { SOURCE_WENT_BACK } from '../delivery.ts'
 import { formatLsn, type Lsn } from '../lsn.ts'
-import type { CaptureFacts, ConnectorFacts, PlaceFacts, SlotFacts, SourceFacts } from './capture-facts.ts'
+import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '../unkeyed-ledger.ts'
+import type { CaptureFacts, ConnectorFacts, PlaceFacts, SlotFacts, SourceFacts, TargetFacts } from './capture-facts.ts'
 import { epochFinding, type Finding, NOTHING_IS_CAPTURED, READERS_SEE_THE_LAST_STATE } from './finding.ts'
 
 /** What the source's cluster, log, publication and slot say. One cause at most: the ones that follow from it are not told. */
@@ -14,7 +14,7 @@ export function sourceFindings({ source, connector, target, ...facts }: CaptureF
   if (value.setting === null) return [notSetUp()]
   const found =
     anotherCluster(value, applied) ??
-    wentBack(value, applied, registered, stopReason(target.stops)) ??
+    wentBack(value, applied, registered, stopReason(target, applied)) ??
     withoutPublication(value) ??
     unfinishedEpoch(value.setting.epoch, registered, target.epochs) ??
     lostSlot(value.setting.epoch, value.slot, registered)
@@ -53,8 +53,14 @@ function anotherCluster({ systemIdentifier }: SourceFacts, applied: readonly Pla
   })
 }
 
-const stopReason = (stops: CaptureFacts['target']['stops']): string | undefined =>
-  stops.find(({ reason }) => reason.startsWith(SOURCE_WENT_BACK))?.reason
+/** The reason of a stop that counts: a topic partition that was rebased goes on with whatever comes next. */
+function stopReason({ stops }: TargetFacts, applied: readonly PlaceFacts[]): string | undefined {
+  const rebased = applied.filter(({ isRebased }) => isRebased).map(({ topicPartition }) => topicPartition)
+  return stops.find(({ topicPartition, reason }) => isOfAnotherLog(reason) && !rebased.includes(topicPartition))?.reason
+}
+
+const isOfAnotherLog = (reason: string): boolean =>
+  reason.startsWith(SOURCE_WENT_BACK) || reason.startsWith(CHANGES_ARE_MISSING)
 
 /** The log position and the beacons of a database only grow, unless an older state of it takes its place. */
 function wentBack(
@@ -63,11 +69,10 @@ function wentBack(
   connector: ConnectorFacts | undefined,
   stopped: string | undefined,
 ): Finding | undefined {
-  const sign = stopped ?? signOfReturn({ currentLsn, beacon, setting }, applied, connector)
-  if (sign === undefined) return undefined
-  const detail = sign.startsWith(SOURCE_WENT_BACK) ? sign.slice(SOURCE_WENT_BACK.length).trim() : sign
+  const sign = signOfReturn({ currentLsn, beacon, setting }, applied, connector)
+  if (sign === undefined) return stopped === undefined ? undefined : epochFinding({ cause: stopped })
   return epochFinding({
-    cause: `the source was put back to an earlier state (timeline ${timeline}): ${detail}`,
+    cause: `the source was put back to an earlier state (timeline ${timeline}): ${sign}`,
     follows:
       'Changes that the source made after that state and lost are still in the target; what it commits now does not arrive, or would arrive with rows missing.',
   })

@@ -80,10 +80,28 @@ create table if not exists tidemark.record_part (
   primary key (topic, topic_partition, record_id, part_index)
 );
 
+-- What the last look at capture found, and how often a failed task was started again. One row, once capture was looked at.
+create table if not exists tidemark.capture_health (
+  only_row boolean primary key default true check (only_row),
+  state text not null check (state in ('running', 'starting', 'down')),
+  cause text,
+  follows text,
+  command text,
+  since timestamptz not null,
+  checked_at timestamptz not null,
+  restarts integer not null default 0,
+  restarted_at timestamptz
+);
+comment on table tidemark.capture_health is 'whether changes of the source are captured, as of checked_at';
+comment on column tidemark.capture_health.state is 'running, starting (needs nothing but time), or down (needs the command)';
+comment on column tidemark.capture_health.since is 'when the state was first seen';
+comment on column tidemark.capture_health.restarts is 'times the failed task was started again without running for long since';
+
 grant select, insert, update on tidemark.progress to tidemark_apply;
 grant select, update on tidemark.progress to tidemark_owner;
 grant select on tidemark.stop to tidemark_owner;
 grant select, insert, update, delete on tidemark.stop to tidemark_apply;
 grant select, insert, update, delete on tidemark.quarantine to tidemark_apply;
 grant select, insert, delete on tidemark.record_part to tidemark_apply;
-grant select on tidemark.progress, tidemark.stop, tidemark.quarantine to tidemark_read;
+grant select, insert, update on tidemark.capture_health to tidemark_apply;
+grant select on tidemark.progress, tidemark.stop, tidemark.quarantine, tidemark.capture_health to tidemark_read;

@@ -141,6 +141,23 @@ table tidemark.audit_message (
 -- tidemark_apply may insert, select
 -- tidemark_read may select
 
+table tidemark.capture_health (
+  only_row boolean not null default true
+  state text not null -- running, starting (needs nothing but time), or down (needs the command)
+  cause text
+  follows text
+  command text
+  since timestamp with time zone not null -- when the state was first seen
+  checked_at timestamp with time zone not null
+  restarts integer not null default 0 -- times the failed task was started again without running for long since
+  restarted_at timestamp with time zone
+  constraint capture_health_only_row_check CHECK (only_row)
+  constraint capture_health_pkey PRIMARY KEY (only_row)
+  constraint capture_health_state_check CHECK ((state = ANY (ARRAY['running'::text, 'starting'::text, 'down'::text])))
+)
+-- tidemark_apply may insert, select, update
+-- tidemark_read may select
+
 table tidemark.contract (
   topic text not null
   topic_partition integer not null

@@ -1,0 +1,68 @@
+import type { Admin } from 'kafkajs'
+import { type BrokerClientOptions, openBrokerClient, waitForBrokers } from './broker-client.ts'
+
+/** Where the records of a topic partition begin and end: offset of the first one, and behind the last one. */
+export type TopicRange = { first: number; end: number }
+
+/** Reads where topics and consumer groups are, and sets the offsets of groups. */
+export type GroupOffsets = {
+  /** By topic, in the order of topic partitions; topics that do not exist are left out. */
+  ranges(topics: readonly string[]): Promise<Map<string, TopicRange[]>>
+  /** Offset at which the group goes on, by topic partition; null where it has committed none. */
+  committed(group: string, topic: string): Promise<(number | null)[]>
+  /** Throws an Error where the group has members. */
+  set(group: string, topic: string, offsets: readonly { topicPartition: number; offset: number }[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** Connects, waiting for the brokers. Throws an Error that names them where none answered in time. */
+export async function openGroupOffsets(options: BrokerClientOptions): Promise<GroupOffsets> {
+  const kafka = await openBrokerClient(options)
+  const admin = kafka.admin()
+  try {
+    await waitForBrokers(options, () => admin.connect())
+  } catch (error) {
+    await admin.disconnect()
+    throw error
+  }
+  const ask = <T>(work: () => Promise<T>): Promise<T> => waitForBrokers(options, work)
+  return {
+    ranges: async (topics) => {
+      const existing = await ask(() => admin.listTopics())
+      const ranges = new Map<string, TopicRange[]>()
+      for (const topic of topics) {
+        if (existing.includes(topic)) ranges.set(topic, await ask(() => readRanges(admin, topic)))
+      }
+      return ranges
+    },
+    committed: async (groupId, topic) => {
+      const [found] = await ask(() => admin.fetchOffsets({ groupId, topics: [topic] }))
+      const committed: (number | null)[] = []
+      for (const { partition, offset } of found?.partitions ?? []) {
+        committed[partition] = Number(offset) < 0 ? null : Number(offset)
+      }
+      return committed
+    },
+    set: async (groupId, topic, offsets) => {
+      await ask(() =>
+        admin.setOffsets({
+          groupId,
+          topic,
+          partitions: offsets.map(({ topicPartition, offset }) => ({
+            partition: topicPartition,
+            offset: String(offset),
+          })),
+        }),
+      )
+    },
+    close: () => admin.disconnect(),
+  }
+}
+
+async function readRanges(admin: Admin, topic: string): Promise<TopicRange[]> {
+  const ranges: TopicRange[] = []
+  for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
+    ranges[partition] = { first: Number(low), end: Number(high) }
+  }
+  return ranges
+}

@@ -1,0 +1,59 @@
+import type pg from 'pg'
+import type { CaptureState } from '#core/recovery/diagnosis.ts'
+import type { Restarts } from '#core/recovery/restart-backoff.ts'
+
+/** What the last look at capture found. */
+export type CaptureHealth = {
+  readonly state: CaptureState
+  readonly cause: string | null
+  readonly follows: string | null
+  /** What repairs it; null where waiting does. */
+  readonly command: string | null
+}
+
+/** How often the failed task was started again, as of the last look. */
+export async function readRestarts(target: pg.Pool): Promise<Restarts> {
+  const { rows } = await target.query<{ count: number; lastMs: number | null }>(
+    `select restarts as count, (extract(epoch from restarted_at) * 1000)::float8 as "lastMs"
+     from tidemark.capture_health`,
+  )
+  return rows[0] ?? { count: 0, lastMs: null }
+}
+
+/** Replaces what the look before found; `since` stays while the state does. */
+export async function writeHealth(target: pg.Pool, health: CaptureHealth, restarts: Restarts): Promise<void> {
+  await target.query(
+    `insert into tidemark.capture_health as h
+       (state, cause, follows, command, since, checked_at, restarts, restarted_at)
+     values ($1, $2, $3, $4, clock_timestamp(), clock_timestamp(), $5, to_timestamp($6::double precision / 1000))
+     on conflict (only_row) do update
+     set state = excluded.state,
+       cause = excluded.cause,
+       follows = excluded.follows,
+       command = excluded.command,
+       since = case when h.state = excluded.state then h.since else excluded.since end,
+       checked_at = excluded.checked_at,
+       restarts = excluded.restarts,
+       restarted_at = excluded.restarted_at`,
+    [health.state, health.cause, health.follows, health.command, restarts.count, restarts.lastMs],
+  )
+}
+
+/** Of the session: it ends with the connection, also where the function is ended. */
+const LOCK = `hashtextextended('tidemark.recover-capture', 0)`
+
+/** Does the work while nobody else looks at capture or repairs it; undefined where somebody does. */
+export async function withCaptureLock<T>(target: pg.Pool, work: () => Promise<T>): Promise<T | undefined> {
+  const client = await target.connect()
+  try {
+    const { rows } = await client.query<{ locked: boolean }>(`select pg_try_advisory_lock(${LOCK}) as locked`)
+    if (!rows[0]!.locked) return undefined
+    try {
+      return await work()
+    } finally {
+      await client.query(`select pg_advisory_unlock(${LOCK})`)
+    }
+  } finally {
+    client.release()
+  }
+}

@@ -1,0 +1,139 @@
+import { Duration, Stack } from 'aws-cdk-lib'
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch'
+import * as ec2 from 'aws-cdk-lib/aws-ec2'
+import * as events from 'aws-cdk-lib/aws-events'
+import * as targets from 'aws-cdk-lib/aws-events-targets'
+import * as iam from 'aws-cdk-lib/aws-iam'
+import { Construct } from 'constructs'
+import type { RecoverCaptureEnvironment } from '#lambdas/recover-capture/environment.ts'
+import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
+import type { Schema } from '../schema/schema.ts'
+import type { Source } from '../source/source.ts'
+import type { Stream } from '../stream/stream.ts'
+import type { Target } from '../target/target.ts'
+import type { Capture } from './capture.ts'
+import { ConnectService } from './connect-service.ts'
+
+export type RecoveryProps = {
+  platform: FunctionPlatform
+  stream: Stream
+  source: Source
+  target: Target
+  schema: Schema
+  capture: Capture
+  /** The functions that the topics are delivered to. */
+  consumers: { apply: PipelineFunction; archive: PipelineFunction }
+}
+
+/** Looks at capture each minute, starts a failed task again, and brings capture back when it is asked to. */
+export class Recovery extends Construct {
+  readonly recover: PipelineFunction
+
+  constructor(scope: Construct, id: string, props: RecoveryProps) {
+    super(scope, id)
+    const { platform, stream, source, target, capture, consumers } = props
+    this.recover = new PipelineFunction(this, 'RecoverCapture', {
+      platform,
+      folder: 'recover-capture',
+      description: 'Looks at capture each minute and brings it back after a stop',
+      memoryMiB: 512,
+      timeoutSeconds: 840,
+      environment: {
+        CONNECT_URL: capture.connect.url,
+        // The worker's security group lets in this function and the one that registers the connector.
+        CONNECT_SECRET_ARN: '',
+        SOURCE_SECRET_ARN: source.database.adminSecret.secretArn,
+        TARGET_SECRET_ARN: target.applyCredentials.secretArn,
+        DATABASE_TLS: platform.databaseTls,
+        CLUSTER_ARN: stream.clusterArn,
+        KAFKA_AUTHENTICATION: stream.authentication,
+        KAFKA_SECRET_ARN: stream.logins?.secretOf('recovery').secretArn ?? '',
+        CHANGES_TOPIC: stream.topics.changes,
+        APPLY_FUNCTION: consumers.apply.functionName,
+        ARCHIVE_FUNCTION: consumers.archive.functionName,
+      } satisfies Record<keyof RecoverCaptureEnvironment, string>,
+    })
+    source.database.grantAdministration(this.recover)
+    target.database.grantUse(this.recover, target.applyCredentials)
+    capture.connect.connections.allowFrom(this.recover, ec2.Port.tcp(ConnectService.port))
+    this.#grantOffsets(props)
+    this.#grantMappings(props)
+    this.#lookEveryMinute(props)
+    this.#watch()
+  }
+
+  #grantOffsets({ stream }: RecoveryProps): void {
+    const { changes, userEvents } = stream.topics
+    const groups: [topic: string, group: string][] = [
+      [changes, 'tidemark-latest-state'],
+      [userEvents, 'tidemark-user-state'],
+      [changes, `tidemark-archive-${changes}`],
+      [userEvents, `tidemark-archive-${userEvents}`],
+    ]
+    for (const [topic, group] of groups) stream.grantOffsets(this.recover, topic, group, 'recovery')
+  }
+
+  /** A group's offsets are set while nobody is in it, so its mapping is disabled meanwhile. */
+  #grantMappings({ consumers }: RecoveryProps): void {
+    const functions = [consumers.apply.functionArn, consumers.archive.functionArn]
+    this.recover.addToRolePolicy(
+      // Lambda lists mappings to who may list all of them, or none.
+      new iam.PolicyStatement({ actions: ['lambda:ListEventSourceMappings'], resources: ['*'] }),
+    )
+    this.recover.addToRolePolicy(
+      new iam.PolicyStatement({
+        actions: ['lambda:GetEventSourceMapping', 'lambda:UpdateEventSourceMapping'],
+        resources: [Stack.of(this).formatArn({ service: 'lambda', resource: 'event-source-mapping:*' })],
+        conditions: { ArnEquals: { 'lambda:FunctionArn': functions } },
+      }),
+    )
+  }
+
+  #lookEveryMinute({ schema, capture }: RecoveryProps): void {
+    const everyMinute = new events.Rule(this, 'EveryMinute', {
+      description: 'Looks at capture and starts its failed task again',
+      schedule: events.Schedule.rate(Duration.minutes(1)),
+      targets: [
+        new targets.LambdaFunction(this.recover, {
+          event: events.RuleTargetInput.fromObject({}),
+          // The next minute is the retry.
+          retryAttempts: 0,
+        }),
+      ],
+    })
+    everyMinute.node.addDependency(schema, capture.connector)
+  }
+
+  /** Docs/recovery.md says what to do. */
+  #watch(): void {
+    const alarm = (
+      id: string,
+      metricName: string,
+      alarmDescription: string,
+      threshold: number,
+      silence: 'alarm' | 'fine',
+    ) =>
+      new cloudwatch.Alarm(this, id, {
+        alarmDescription,
+        metric: new cloudwatch.Metric({
+          ...{ namespace: 'Tidemark', metricName, dimensionsMap: { Capability: 'capture' } },
+          ...{ statistic: 'Maximum', period: Duration.minutes(1) },
+        }),
+        threshold,
+        evaluationPeriods: 3,
+        comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+        treatMissingData:
+          silence === 'alarm' ? cloudwatch.TreatMissingData.BREACHING : cloudwatch.TreatMissingData.NOT_BREACHING,
+      })
+    // The function reports each minute: silence means that it fails.
+    alarm('CaptureDown', 'CaptureNotRunning', 'Nothing of the source has been captured for three minutes', 0, 'alarm')
+    // While tables are read or records wait there is no age to report.
+    alarm(
+      'BeaconOverdue',
+      'BeaconAgeSeconds',
+      'The connector says that it runs and has sent no beacon for 30 s',
+      30,
+      'fine',
+    )
+  }
+}

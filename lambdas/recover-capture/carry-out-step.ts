@@ -1,0 +1,169 @@
+import type { Pool } from 'pg'
+import * as v from 'valibot'
+import { captured } from '#adapters/connect/captured-tables.ts'
+import { connectorConfiguration, PUBLICATION } from '#adapters/connect/connector-configuration.ts'
+import { progressOf } from '#adapters/connect/connector-states.ts'
+import { CONNECTOR, removeSlot, runConnector, stopConnector, type Within } from '#adapters/connect/running-connector.ts'
+import type { DatabaseCredentials, DatabaseTls } from '#adapters/postgres/connect.ts'
+import { readSetting } from '#adapters/postgres/recovery-facts.ts'
+import { currentEpoch, publishedTables, slotsBefore } from '#adapters/postgres/replication.ts'
+import type { RecoveryStep } from '#core/recovery/recovery-plan.ts'
+import { APPLY_CONSUMER, type CaptureWorld } from './read-facts.ts'
+
+/** What steps need besides. */
+export type Recovering = CaptureWorld & {
+  /** Where the connector finds the source. */
+  sourceAddress: () => Promise<Pick<DatabaseCredentials, 'host' | 'port' | 'dbname'>>
+  databaseTls: DatabaseTls
+  within: Within
+}
+
+/** Does a step; done twice it is done. Throws an Error that says what did not happen. */
+export async function carryOutStep(step: RecoveryStep, world: Recovering): Promise<void> {
+  switch (step.kind) {
+    case 'rewind':
+      return rewind(step, world)
+    case 'rebase':
+      await ensureProgress(step.consumer, step.topic, step.topicPartitions, world)
+      for (const topicPartition of step.topicPartitions) {
+        await world.target.query('select tidemark.rebase($1, $2, $3)', [step.consumer, step.topic, topicPartition])
+      }
+      return
+    case 'enable mapping':
+      return enableMapping(await findMapping(step, world), world)
+    case 'restart task':
+      return restart('failed', world)
+    case 'restart connector':
+      return restart('all', world)
+    case 'register connector':
+      return register(world)
+    case 'new epoch':
+      return beginEpoch(step, world)
+  }
+}
+
+type Step<Kind extends RecoveryStep['kind']> = Extract<RecoveryStep, { kind: Kind }>
+
+/** A group's offsets can be set while nobody is in it: the mapping is disabled meanwhile, and enabled whatever comes of it. */
+async function rewind(step: Step<'rewind'>, world: Recovering): Promise<void> {
+  const { mappings, within, openOffsets } = world
+  const uuid = await findMapping(step, world)
+  try {
+    await mappings.enable(uuid, false)
+    await within(`the event source mapping of ${step.group} is disabled`, async () => {
+      const state = await mappings.state(uuid)
+      return state === 'Disabled' ? { done: undefined } : { state }
+    })
+    const offsets = await openOffsets()
+    try {
+      await within(`the offsets of ${step.group} are set`, async () => {
+        // A poller that has just left is a member of the group for a while.
+        try {
+          return { done: await offsets.set(step.group, step.topic, step.offsets) }
+        } catch (error) {
+          return { state: (error as Error).message }
+        }
+      })
+    } finally {
+      await offsets.close()
+    }
+  } finally {
+    await enableMapping(uuid, world)
+  }
+}
+
+async function enableMapping(uuid: string, { mappings, within }: Recovering): Promise<void> {
+  await mappings.enable(uuid, true)
+  await within('the event source mapping is enabled', async () => {
+    const state = await mappings.state(uuid)
+    return state === 'Enabled' ? { done: undefined } : { state }
+  })
+}
+
+async function findMapping({ group }: { group: string }, world: CaptureWorld): Promise<string> {
+  const { mappings, applyFunction, archiveFunction } = world
+  const all = [...(await mappings.list(applyFunction)), ...(await mappings.list(archiveFunction))]
+  const found = all.find((mapping) => mapping.group === group)
+  if (found === undefined) throw new Error(`no event source mapping has the consumer group ${group}: deploy the stack`)
+  return found.uuid
+}
+
+async function restart(parts: 'all' | 'failed', { connect, within }: Recovering): Promise<void> {
+  await connect.restart(CONNECTOR, parts)
+  // For a moment the status is still that of before, so a failure counts only when the time is over.
+  await within(`connector ${CONNECTOR} and its task run`, async () => {
+    const progress = progressOf(await connect.status(CONNECTOR))
+    if (progress.kind === 'running') return { done: undefined }
+    return { state: progress.kind === 'failed' ? progress.reason : progress.state }
+  })
+}
+
+/** With the epoch that the source has. */
+async function register({
+  source,
+  connect,
+  changesTopic,
+  sourceAddress,
+  databaseTls,
+  within,
+}: Recovering): Promise<void> {
+  const setting = await requireSetting(source)
+  const { host, port, dbname: name } = await sourceAddress()
+  const { topicPartitions } = setting
+  const { epoch, readsBySignal } = await currentEpoch(source)
+  const configuration = connectorConfiguration({
+    ...{ epoch, topicPartitions, topic: changesTopic },
+    captured: v.parse(captured, setting.captured),
+    database: { host, port, name, tls: databaseTls },
+    // Where tables are read by signals the initial snapshot reads none of them.
+    published: readsBySignal ? [] : await publishedTables(source, PUBLICATION),
+  })
+  await runConnector(configuration, connect, within)
+}
+
+/**
+ * The target is told first: it then takes nothing of earlier epochs any more. Interrupted anywhere, the same epoch is begun
+ * again until a connector has it.
+ */
+async function beginEpoch(step: Step<'new epoch'>, world: Recovering): Promise<void> {
+  const { source, target, connect, within } = world
+  const setting = await requireSetting(source)
+  if ((await connect.configuration(CONNECTOR)) !== undefined) await stopConnector(connect, within)
+  const topicPartitions = step.topicPartitions ?? setting.topicPartitions
+  if (step.topicIsNew) {
+    const all = Array.from({ length: topicPartitions }, (_, topicPartition) => topicPartition)
+    await ensureProgress(APPLY_CONSUMER, world.changesTopic, all, world)
+  }
+  await target.query('select tidemark.order_epoch($1, $2, $3)', [step.epoch, step.reason, step.topicIsNew])
+  const { rows } = await target.query<{ generation: number }>('select tidemark.newest_generation() as generation')
+  await source.query('select tidemark.configure($1, $2, $3, $4)', [
+    topicPartitions,
+    JSON.stringify(setting.captured),
+    step.epoch,
+    // A source that was put back would use numbers again that the target knows.
+    rows[0]!.generation,
+  ])
+  for (const slot of await slotsBefore(source, step.epoch)) await removeSlot(slot, source, within)
+  await register(world)
+}
+
+/** What goes on at a later offset must have a row that says so, also in an empty target. */
+async function ensureProgress(
+  consumer: string,
+  topic: string,
+  topicPartitions: readonly number[],
+  { target }: CaptureWorld,
+): Promise<void> {
+  await target.query(
+    `insert into tidemark.progress (consumer, topic, topic_partition)
+     select $1, $2, unnest($3::integer[])
+     on conflict do nothing`,
+    [consumer, topic, topicPartitions],
+  )
+}
+
+async function requireSetting(source: Pool) {
+  const setting = await readSetting(source)
+  if (setting !== null) return setting
+  throw new Error('the source has no tidemark.setting: deploy the stack again, which sets it up')
+}

@@ -1,0 +1,165 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { CONNECTOR, makeWithin } from '#adapters/connect/running-connector.ts'
+import { type CaptureHealth, readRestarts, withCaptureLock, writeHealth } from '#adapters/postgres/capture-health.ts'
+import { newestBeaconAgeMs } from '#core/recovery/beacon-age.ts'
+import type { CaptureFacts } from '#core/recovery/capture-facts.ts'
+import { type CaptureState, type Diagnosis, diagnose, needsRestartOnly } from '#core/recovery/diagnosis.ts'
+import type { Finding } from '#core/recovery/finding.ts'
+import { describeStep, planNewEpoch, planRecovery, type RecoveryStep } from '#core/recovery/recovery-plan.ts'
+import { nextRestartMs, type Restarts, whileRunning } from '#core/recovery/restart-backoff.ts'
+import { metricsLine } from '../metrics-line.ts'
+import { carryOutStep, type Recovering } from './carry-out-step.ts'
+import { readFacts } from './read-facts.ts'
+
+export type RecoverCapture = Omit<Recovering, 'within'> & {
+  /** Milliseconds since 1970. */
+  now: () => number
+  print: (line: string) => void
+}
+
+/** What a look or a recovery answers. */
+export type RecoveryAnswer = {
+  diagnosis: { state: CaptureState; findings: Omit<Finding, 'repair' | 'stopsCapture'>[] }
+  /** In their order; `error` says why one was not done, after which none was tried. */
+  steps: { what: string; done: boolean; error?: string }[]
+  /** The epoch that was begun, or would be; else that of the source, null where it does not answer. */
+  epoch: number | null
+}
+
+export type RecoverRequest = { recover?: { dryRun: boolean; newEpoch: boolean } | undefined }
+
+/** The command that users run. */
+const COMMAND = 'npm run recover'
+
+/** Longest wait for something that a step has asked for: a worker that died keeps its slot for two minutes. */
+const STEP_MS = 240_000
+
+/** A look is over in a second. */
+const LOCK_WAIT_MS = 90_000
+
+/**
+ * Looks at capture, starts a failed task again where that is all there is to do, less and less often, and notes what it
+ * found in `tidemark.capture_health`; with `recover` it says what it will do and, unless it is a dry run, does it. One at a
+ * time: a look while another one is under way does nothing, a recovery waits for it. Throws where the target does not answer.
+ */
+export function makeRecoverCapture(world: RecoverCapture) {
+  return async ({ recover }: RecoverRequest, deadline: number): Promise<RecoveryAnswer | { busy: true }> => {
+    const work = () => (recover === undefined ? look(world) : repair(world, recover, deadline))
+    const until = recover === undefined ? 0 : Math.min(deadline, world.now() + LOCK_WAIT_MS)
+    for (;;) {
+      const answer = await withCaptureLock(world.target, work)
+      if (answer !== undefined) return answer
+      if (recover === undefined) return { busy: true }
+      if (world.now() >= until) throw new Error('another recovery is under way: wait until it has ended')
+      await pause(500)
+    }
+  }
+}
+
+async function look(world: RecoverCapture): Promise<RecoveryAnswer> {
+  const facts = await readFacts(world)
+  const diagnosis = diagnose(facts)
+  const before = await readRestarts(world.target)
+  const nowMs = world.now()
+  if (!needsRestartOnly(diagnosis)) {
+    const restarts = diagnosis.state === 'running' ? whileRunning(before, nowMs) : before
+    await note(world, facts, diagnosis, restarts)
+    return describe(diagnosis, [], epochOf(facts))
+  }
+  const dueMs = nextRestartMs(before, nowMs)
+  if (nowMs < dueMs) {
+    await note(
+      world,
+      facts,
+      diagnosis,
+      before,
+      `it is started again in ${Math.ceil((dueMs - nowMs) / 60_000)} min at the latest`,
+    )
+    return describe(diagnosis, [], epochOf(facts))
+  }
+  await world.connect.restart(CONNECTOR, 'failed')
+  const restarts = { count: before.count + 1, lastMs: nowMs }
+  await note(world, facts, diagnosis, restarts, 'it has been started again a moment ago')
+  return describe(diagnosis, [{ what: describeStep({ kind: 'restart task' }), done: true }], epochOf(facts))
+}
+
+async function repair(
+  world: RecoverCapture,
+  { dryRun, newEpoch }: { dryRun: boolean; newEpoch: boolean },
+  deadline: number,
+): Promise<RecoveryAnswer> {
+  const facts = await readFacts(world)
+  const diagnosis = diagnose(facts)
+  const plan = newEpoch ? planNewEpoch(facts) : planRecovery(diagnosis, facts)
+  const begun = plan.find((step) => step.kind === 'new epoch')?.epoch ?? epochOf(facts)
+  const planned = plan.map((step) => ({ what: describeStep(step), done: false }))
+  if (dryRun) return describe(diagnosis, planned, begun)
+
+  const steps = await carryOut(plan, world, deadline)
+  const after = await readFacts(world)
+  await note(world, after, diagnose(after), { count: 0, lastMs: null })
+  return describe(diagnosis, steps, begun)
+}
+
+/** One after the other; what comes after one that failed would rely on it. */
+async function carryOut(
+  plan: readonly RecoveryStep[],
+  world: RecoverCapture,
+  deadline: number,
+): Promise<RecoveryAnswer['steps']> {
+  const steps: RecoveryAnswer['steps'] = plan.map((step) => ({ what: describeStep(step), done: false }))
+  for (const [index, step] of plan.entries()) {
+    const until = Math.min(deadline, world.now() + STEP_MS)
+    try {
+      await carryOutStep(step, { ...world, within: makeWithin(() => until - world.now()) })
+      steps[index]!.done = true
+    } catch (error) {
+      steps[index]!.error = (error as Error).message
+      break
+    }
+  }
+  return steps
+}
+
+const epochOf = ({ source }: CaptureFacts): number | null =>
+  'value' in source ? (source.value.setting?.epoch ?? null) : null
+
+function describe(
+  { state, findings }: Diagnosis,
+  steps: RecoveryAnswer['steps'],
+  epoch: number | null,
+): RecoveryAnswer {
+  return {
+    diagnosis: {
+      state,
+      findings: findings.map(({ cause, follows, action, readers }) => ({ cause, follows, action, readers })),
+    },
+    steps,
+    epoch,
+  }
+}
+
+/** Keeps what was found for status and compare, and counts it. */
+async function note(
+  { target, now, print }: RecoverCapture,
+  facts: CaptureFacts,
+  diagnosis: Diagnosis,
+  restarts: Restarts,
+  more?: string,
+): Promise<void> {
+  await writeHealth(target, healthOf(diagnosis, more), restarts)
+  const ageMs = newestBeaconAgeMs(facts)
+  print(
+    metricsLine('capture', now(), [
+      { name: 'CaptureNotRunning', unit: 'Count', value: diagnosis.state === 'running' ? 0 : 1 },
+      { name: 'BeaconAgeSeconds', unit: 'Seconds', value: ageMs === null ? undefined : Math.max(0, ageMs / 1_000) },
+    ]),
+  )
+}
+
+function healthOf({ state, findings }: Diagnosis, more?: string): CaptureHealth {
+  const finding = findings.find(({ stopsCapture }) => stopsCapture)
+  if (state === 'running' || finding === undefined) return { state, cause: null, follows: null, command: null }
+  const cause = more === undefined ? finding.cause : `${finding.cause}; ${more}`
+  return { state, cause, follows: finding.follows, command: state === 'down' ? COMMAND : null }
+}
