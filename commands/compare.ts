@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { compareDatabases, isEqual } from './compare/compare-databases.ts'
 import { describeComparison } from './compare/comparison-report.ts'
 import { requireEngine } from './running/running-engine.ts'
+import { whyCaptureIsDown } from './running/running-status.ts'
 import { makeProgressLine } from './terminal/progress-line.ts'
 
 const help = `npm run compare [-- --json] [--table schema.table] [--rows number] [--timeout seconds]
@@ -16,7 +17,7 @@ table, by every captured column, while changes may go on flowing. Tables without
   --source, --target   other databases than those of the running stack: the source as its administrator, the target as
               a role that may read
 Exits with 0 when nothing differs and no table is stopped, 1 otherwise, 2 when it could not be compared, for instance
-because a table is still being read when the time is up.`
+because a table is still being read when the time is up, or at once where nothing is captured.`
 
 const options = {
   json: { type: 'boolean' },
@@ -66,6 +67,8 @@ async function databases(values: { source?: string; target?: string }): Promise<
   const { source, target } = values
   if (source !== undefined && target !== undefined) return { source, target }
   if (source !== undefined || target !== undefined) throw new Error('give both --source and --target, or neither')
-  const { endpoints } = await requireEngine()
-  return { source: endpoints.source, target: endpoints.reader }
+  const engine = await requireEngine()
+  const down = await whyCaptureIsDown(engine)
+  if (down !== undefined) throw new Error(down)
+  return { source: engine.endpoints.source, target: engine.endpoints.reader }
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { makeCapturePendingTables } from '#lambdas/capture-tables/capture-pending-tables.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+import { beginResync, openSource, waitUntilCaptured } from './resync/table-reading.ts'
 import { main } from './resync.ts'
 
 let source: SourceDatabase
@@ -51,6 +52,17 @@ test('--wait ends when the table is captured again', async () => {
     tables: [{ name: 'public.orders', generation: 2, state: 'captured', why: null }],
     refused: [],
   })
+})
+
+test('waiting ends as soon as nothing is captured any more, with the cause', async () => {
+  const client = await openSource(source.url)
+  const { begun } = await beginResync(client, ['public.orders'])
+  const whyInVain = async () => 'capture is down: the slot is gone'
+
+  const waiting = waitUntilCaptured(client, begun, { waitMs: 60_000, onProgress: () => undefined, whyInVain })
+
+  await expect(waiting).rejects.toThrow('capture is down: the slot is gone')
+  await client.end()
 })
 
 test('waiting ends with exit code 1 when the time is over; the reading goes on', async () => {

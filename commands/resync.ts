@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util'
+import { findEngine } from '#localstack/engine.ts'
 import { readSettings } from '#localstack/settings.ts'
 import { callFunction } from './invoke/function-call.ts'
 import { beginResync, openSource, type ResyncedTable, waitUntilCaptured } from './resync/table-reading.ts'
 import { requireEngine } from './running/running-engine.ts'
+import { whyCaptureIsDown } from './running/running-status.ts'
 import { makeProgressLine } from './terminal/progress-line.ts'
 
 const help = `npm run resync -- <schema.table>... [--wait] [--timeout seconds] [--json]
@@ -15,7 +17,7 @@ set, otherwise in the source of the running stack.
   --timeout   gives up waiting after so many seconds (600); the reading goes on
   --json      prints tables, generations and states as JSON
 Exits with 0 when it was begun (with --wait: is done) for all tables, 1 when not, 2 when there is no such table, which is
-said with those near it, or the source is out of reach.`
+said with those near it, the source is out of reach, or nothing is captured: then with the cause and the command.`
 
 const options = {
   wait: { type: 'boolean', default: false },
@@ -24,7 +26,7 @@ const options = {
   help: { type: 'boolean' },
 } as const
 
-/** 0 when every table is being read again, or has been; 1 when not; 2 when that could not be asked for, or of a table that there is not. */
+/** 0 when every table is being read again, or has been; 1 when not; 2 when that could not be asked for, of a table that there is not, or while capture is down. */
 export async function main(argv: string[]): Promise<number> {
   try {
     return await resync(argv)
@@ -43,7 +45,9 @@ async function resync(argv: string[]): Promise<number> {
   if (positionals.length === 0) throw new Error('say which table, e.g. npm run resync -- public.orders')
   const waitMs = Number(values.timeout) * 1_000
   if (!(waitMs > 0)) throw new Error(`--timeout ${values.timeout} is not a number of seconds`)
-  const { url, startCapture } = await findSource()
+  const { url, startCapture, whyInVain } = await findSource()
+  const down = await whyInVain()
+  if (down !== undefined) throw new Error(down)
   const source = await openSource(url)
   try {
     const { begun, refused, absent } = await beginResync(source, positionals)
@@ -51,7 +55,7 @@ async function resync(argv: string[]): Promise<number> {
     if (begun.length > 0) await startCapture()
     const progress = makeProgressLine()
     const tables = values.wait
-      ? await waitUntilCaptured(source, begun, { waitMs, onProgress: progress.tell }).finally(progress.clear)
+      ? await waitUntilCaptured(source, begun, { waitMs, whyInVain, onProgress: progress.tell }).finally(progress.clear)
       : begun
     console.log(values.json ? JSON.stringify({ tables, refused }, null, 2) : tables.map(describe).join('\n'))
     const reached = ({ state }: ResyncedTable) => !values.wait || state === 'captured'
@@ -62,13 +66,28 @@ async function resync(argv: string[]): Promise<number> {
   }
 }
 
-/** The database, and how the function is called that would otherwise look within a minute. */
-async function findSource(): Promise<{ url: string; startCapture: () => Promise<unknown> }> {
-  const { sourceUrl } = readSettings(process.env)
-  if (sourceUrl !== undefined) return { url: sourceUrl, startCapture: async () => undefined }
-  const { endpoints } = await requireEngine()
+type FoundSource = {
+  url: string
+  /** Calls the function that would otherwise look within a minute. */
+  startCapture: () => Promise<unknown>
+  /** Why no reading can arrive, where that is so. */
+  whyInVain: () => Promise<string | undefined>
+}
+
+async function findSource(): Promise<FoundSource> {
+  const settings = readSettings(process.env)
+  const { sourceUrl } = settings
+  if (sourceUrl !== undefined) {
+    const whyInVain = async () => whyCaptureIsDown(await findEngine(settings))
+    return { url: sourceUrl, startCapture: async () => undefined, whyInVain }
+  }
+  const engine = await requireEngine()
   const call = { name: 'capture-tables', event: '{}', async: true }
-  return { url: endpoints.source, startCapture: () => callFunction(endpoints.endpoint, call) }
+  return {
+    url: engine.endpoints.source,
+    startCapture: () => callFunction(engine.endpoints.endpoint, call),
+    whyInVain: () => whyCaptureIsDown(engine),
+  }
 }
 
 function describe({ name, generation, state, why }: ResyncedTable): string {

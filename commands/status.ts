@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { requireEngine } from './running/running-engine.ts'
-import { isAllWell, type Status } from './status/status.ts'
+import { askStatus } from './running/running-status.ts'
+import { isAllWell } from './status/status.ts'
 import { leastSize, renderStatus } from './status/status-screen.ts'
 import { textOf } from './terminal/live-screen.ts'
 import { styleOf } from './terminal/style.ts'
@@ -8,13 +9,14 @@ import { styleOf } from './terminal/style.ts'
 const help = `npm run status [-- --json]
 
 What the running stack does: what is stopped or in quarantine and what to run, rates, lag, latency, components, tables.
-The lag is the number of records between what was applied and the end of each topic, also where something is stopped.
+The lag is the number of records between what was applied and the end of each topic, also where something is stopped; it is
+unknown (null) while nothing is captured, which is told first, with its cause and the command that brings capture back.
   --json   the same as JSON
-Exits with 0 when everything runs, all that was captured still is, nothing is stopped and nothing is in quarantine, with 1
-where nothing runs or it does not answer, with 2 when an argument is wrong, and with 3 when a component does not run or a
-function fails, a topic partition, a table or the archive is stopped, a table is not captured any more, or records are in
-quarantine. Tables that were never captured, and views that outlive their table because something depends on them, are
-listed and change nothing about it.`
+Exits with 0 when everything runs, changes are captured, all that was captured still is, nothing is stopped and nothing is in
+quarantine, with 1 where nothing runs or it does not answer, with 2 when an argument is wrong, and with 3 when a component does
+not run or a function fails, capture is down, a topic partition, a table or the archive is stopped, a table is not captured any
+more, or records are in quarantine. Tables that were never captured, and views that outlive their table because something
+depends on them, are listed and change nothing about it.`
 
 const attention = 3
 
@@ -25,8 +27,9 @@ export async function main(argv: string[]): Promise<number> {
     console.log(help)
     return 0
   }
-  const { endpoints, pid } = await requireEngine()
-  const status = await askStatus(endpoints.endpoint, pid)
+  const engine = await requireEngine()
+  const { endpoints } = engine
+  const status = await askStatus(engine)
   if (values.json) console.log(JSON.stringify(status, null, 2))
   else {
     const width = Math.max(leastSize.width, process.stdout.columns ?? 200)
@@ -35,13 +38,4 @@ export async function main(argv: string[]): Promise<number> {
     for (const line of renderStatus(status, footer, page)) console.log(textOf(line))
   }
   return isAllWell(status) ? 0 : attention
-}
-
-async function askStatus(endpoint: string, pid: number): Promise<Status> {
-  const url = new URL('/_tidemark/status', endpoint)
-  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch((cause) => {
-    throw new Error(`Tidemark runs as process ${pid} and does not answer at ${url}`, { cause })
-  })
-  if (response.ok) return (await response.json()) as Status
-  throw new Error(`Tidemark runs as process ${pid} and answers ${response.status} at ${url}: it is still starting`)
 }

@@ -232,6 +232,23 @@ test('a table whose contract could not be written is waited for, and said to be 
   expect(isEqual(await compare({ onProgress: () => void written() }))).toBe(true)
 })
 
+test('capture that a look finds down ends the wait at once, with cause and command; what was found before does not', async () => {
+  const relation = await relationOf('public.item')
+  await pipeline.source.pool.query(`
+    update tidemark.table_contract set contract = contract || '{"generation": 2, "complete": false}'
+    where relation = ${relation}`)
+  const look = (checkedAt: string) =>
+    pipeline.target.pool.query(`
+      insert into tidemark.capture_health (state, cause, follows, command, since, checked_at)
+      values ('down', 'the slot is gone', 'nothing arrives', 'npm run recover', now(), ${checkedAt})
+      on conflict (only_row) do update set checked_at = excluded.checked_at`)
+
+  await look(`now() - interval '1 second'`)
+  await expect(compare({ waitMs: 2_000 })).rejects.toThrow('gave up waiting')
+  const found = compare({ waitMs: 60_000, onProgress: () => void look('clock_timestamp()') })
+  await expect(found).rejects.toThrow('capture is down: the slot is gone. To bring it back: npm run recover')
+})
+
 async function relationOf(table: string): Promise<number> {
   const { rows } = await pipeline.source.pool.query('select $1::regclass::oid::int8::int as relation', [table])
   return rows[0].relation

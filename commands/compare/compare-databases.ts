@@ -1,5 +1,6 @@
 import { requireTables } from '../arguments/table-names.ts'
 import { formatQuantity } from '../terminal/quantities.ts'
+import { watchCapture } from './capture-health.ts'
 import {
   readCapturedTables,
   readStoppedTables,
@@ -51,16 +52,18 @@ const mostLooks = 5
 /**
  * Waits until everything committed in the source so far is visible in the target, then compares every row of every
  * captured table, by the text of every captured column, while changes may go on flowing. Memory does not grow with the
- * tables. Throws a LaggingError where the target does not get there within `waitMs`, or a table is still being read.
+ * tables. Throws a LaggingError where the target does not get there within `waitMs`, or a table is still being read, and a
+ * CaptureDownError as soon as a look at capture finds it down.
  */
 export async function compareDatabases(options: CompareOptions): Promise<Comparison> {
   const { table, only, waitMs, onProgress } = options
   const started = performance.now()
   const sessions = await openBoth(options.source, options.target)
   const onWait = (what: string) => onProgress?.(`waiting for ${what}`)
-  const watermark = { ...sessions, deadline: Date.now() + waitMs, onWait }
   const isWanted = ({ name }: { name: string }) => (table === undefined || name === table) && (only?.(name) ?? true)
   try {
+    const requireCapture = await watchCapture(sessions.target)
+    const watermark = { ...sessions, deadline: Date.now() + waitMs, onWait, requireCapture }
     if (table !== undefined) await requireTable(table, watermark)
     await waitForReading(watermark, isWanted)
     const beacon = await waitUntilVisible(watermark)

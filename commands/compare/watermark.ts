@@ -10,6 +10,8 @@ export type Watermark = {
   deadline: number
   /** Told, when it changes, what is waited for. */
   onWait: (what: string) => void
+  /** Throws where waiting is in vain; asked about once a second. */
+  requireCapture?: () => Promise<void>
 }
 
 /** The wait was given up; the message says what lags. */
@@ -22,23 +24,23 @@ const pollMs = 25
 
 /** Waits until every wanted table is captured and not being read again: its rows have all been sent. */
 export async function waitForReading(
-  { source, deadline, onWait }: Watermark,
+  { source, ...wait }: Watermark,
   isWanted: (table: { name: string }) => boolean,
 ): Promise<void> {
-  await waitFor(deadline, onWait, async () => {
+  await waitFor(wait, async () => {
     const underWay = (await readTablesUnderWay(source)).filter(isWanted)
     return underWay.length === 0 ? undefined : underWay.map(({ name, why }) => `${name}, which ${why}`).join('; ')
   })
 }
 
 /** Waits until everything committed in the source before the call is visible in the target; returns the beacon's number. */
-export async function waitUntilVisible({ source, target, deadline, onWait }: Watermark): Promise<number> {
+export async function waitUntilVisible({ source, target, ...wait }: Watermark): Promise<number> {
   const [emitted] = await source.query<{ beacon: string; topic_partitions: number; epoch: number }>(
     'select tidemark.emit_beacon() as beacon, topic_partitions, epoch from tidemark.setting',
   )
   if (emitted === undefined) throw new Error('the source has no tidemark.setting: it is not set up for capture')
   const beacon = Number(emitted.beacon)
-  await waitFor(deadline, onWait, () => describeLag(target, { ...emitted, beacon }))
+  await waitFor(wait, () => describeLag(target, { ...emitted, beacon }))
   return beacon
 }
 
@@ -67,17 +69,23 @@ async function describeLag(
   return lagging.length === 0 ? undefined : `beacon ${beacon} in ${lagging.join(', ')}`
 }
 
+const captureCheckMs = 1_000
+
 async function waitFor(
-  deadline: number,
-  onWait: (what: string) => void,
+  { deadline, onWait, requireCapture }: Omit<Watermark, 'source' | 'target'>,
   describe: () => Promise<string | undefined>,
 ): Promise<void> {
   let told: string | undefined
+  let checkAt = Date.now() + captureCheckMs
   for (;;) {
     const missing = await describe()
     if (missing === undefined) return
     if (missing !== told) onWait(missing)
     told = missing
+    if (Date.now() > checkAt) {
+      await requireCapture?.()
+      checkAt = Date.now() + captureCheckMs
+    }
     if (Date.now() > deadline) throw new LaggingError(`gave up waiting for ${missing}`)
     await setTimeout(pollMs)
   }

@@ -43,17 +43,23 @@ export async function beginResync(
   return { begun: await readTables(source, names), refused, absent }
 }
 
-/** Waits until the tables are captured, refused or gone, or `waitMs` have passed; returns how far each is. */
+/** Waits until the tables are captured, refused or gone, or `waitMs` have passed; returns how far each is. Throws where waiting is in vain. */
 export async function waitUntilCaptured(
   source: pg.ClientBase,
   begun: readonly ResyncedTable[],
-  { waitMs, onProgress }: { waitMs: number; onProgress: (what: string) => void },
+  {
+    waitMs,
+    onProgress,
+    whyInVain,
+  }: { waitMs: number; onProgress: (what: string) => void; whyInVain?: () => Promise<string | undefined> },
 ): Promise<ResyncedTable[]> {
   const names = begun.map(({ name }) => name)
   for (const deadline = Date.now() + waitMs; ; await pause(200)) {
     const tables = await readTables(source, names)
     const waiting = tables.filter(({ state }) => state !== 'captured' && state !== 'refused' && state !== 'gone')
     if (waiting.length === 0 || Date.now() >= deadline) return tables
+    const inVain = await whyInVain?.()
+    if (inVain !== undefined) throw new Error(inVain)
     onProgress(waiting.map(({ name, why }) => `${name} ${why}`).join(', '))
   }
 }

@@ -74,7 +74,9 @@ function describeInOneLine(status: Status): string {
     new Date().toISOString(),
     `captured ${formatCount(capturedPerSecond)}/s`,
     `applied ${formatCount(appliedPerSecond)}/s`,
-    `lag ${lagRecords === null ? '-' : formatCount(lagRecords)} records, ${formatDuration(lagMs)}`,
+    lagRecords === null || lagMs === null
+      ? 'lag unknown'
+      : `lag ${formatCount(lagRecords)} records, ${formatDuration(lagMs)}`,
     `commit to visible p50 ${latency?.p50 ?? '-'} p95 ${latency?.p95 ?? '-'} p99 ${latency?.p99 ?? '-'} ms`,
     ...(status.initialLoad === null ? [] : [`initial load ${status.initialLoad.percent} %`]),
     ...components.filter((each) => !isWell(each)).map(({ name, state }) => `${name} ${state}`),

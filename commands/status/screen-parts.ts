@@ -68,12 +68,13 @@ export function renderFlow(status: Status, feed: string | undefined, detail: Det
   return alignColumns(rows.map(([label, value]) => [style.label(label), value]))
 }
 
-function renderLag({ lagRecords, lags, lagMs }: Status): string {
-  if (lagRecords === null) return '-'
+function renderLag({ capture, lagRecords, lags, lagMs }: Status): string {
+  if (capture.state === 'down') return 'unknown: nothing is captured'
+  if (lagRecords === null) return 'unknown'
   const lagging = lags.filter(({ work, records }) => work === 'apply' && records > 0)
   const topics = lagging.map(({ topic, records }) => `${formatCount(records)} of ${topic}`)
   const parts = lagging.some(({ topic }) => topic !== 'changes') ? ` (${topics.join(', ')})` : ''
-  return `${formatQuantity(lagRecords, 'record')}${parts}, ${formatDuration(lagMs)}`
+  return `${formatQuantity(lagRecords, 'record')}${parts}, ${formatDuration(lagMs ?? 0)}`
 }
 
 function renderLatency(status: Status): [string, string][] {

@@ -11,15 +11,18 @@ export type Problem = { name: string; text: string; commands: string[] }
 
 /** What is wrong, the worst first. */
 export function problemsOf(status: Status): Problem[] {
-  const { components, stopped, archiveProblems, notCaptured, quarantined, uncaptured, emptyViews } = status
+  const { components, capture, stopped, archiveProblems, notCaptured, quarantined, uncaptured, emptyViews } = status
+  const isDown = capture.state === 'down'
   return [
+    ...(isDown ? [captureProblem(capture)] : []),
     ...archiveProblems.map(({ kind, reason, command, since }) => ({
       name: 'archive',
       text: sentence(`${kind === 'data files' ? 'incomplete' : 'stopped'} since ${minuteOf(since)}`, reason),
       commands: [command],
     })),
     ...components
-      .filter((component) => !isWell(component))
+      // Of a capture that is down the connector's state is the lesser half.
+      .filter((component) => !isWell(component) && !(isDown && component.name === CONNECTOR))
       .map(({ name, state, lastError, failingSince }) => ({
         name,
         text: sentence(failingSince === undefined ? state : `${state} since ${minuteOf(failingSince)}`, lastError),
@@ -55,9 +58,21 @@ export function problemsOf(status: Status): Problem[] {
 
 const minuteOf = (iso: string): string => iso.slice(0, 16).replace('T', ' ')
 
+const CONNECTOR = 'connector'
+
+function captureProblem({ cause, follows, command, since }: Status['capture']): Problem {
+  const when = since === null ? '' : ` since ${minuteOf(since)}`
+  return {
+    name: 'capture',
+    text: `${sentence(`down${when}`, cause ?? undefined)}${follows === null ? '' : `. ${follows}`}`,
+    commands: command === null ? [] : [command],
+  }
+}
+
 /** The counts of what is wrong, in a few words; undefined when all is well. */
 export function summarizeProblems({
   components,
+  capture,
   stopped,
   archiveProblems,
   notCaptured,
@@ -67,6 +82,7 @@ export function summarizeProblems({
   const unwell = components.filter((component) => !isWell(component)).length
   const records = quarantined.reduce((sum, group) => sum + group.records, 0)
   const parts = [
+    ...(capture.state === 'down' ? ['capture is down'] : []),
     ...(unwell > 0 ? [`${unwell} not well`] : []),
     ...(archiveProblems.length > 0 ? ['archive needs you'] : []),
     ...(stopped.length > 0 ? [`${stopped.length} stopped`] : []),

@@ -33,6 +33,7 @@ const status = (changes: Partial<Status> = {}): Status => ({
     component('mapping', 'changes to apply-latest-state'),
     component('function', 'producer', { state: 'idle' }),
   ],
+  capture: { state: 'running', cause: null, follows: null, command: null, since: null },
   capturedPerSecond: 100.4,
   appliedPerSecond: 99.6,
   lagRecords: 1,
@@ -355,4 +356,30 @@ test('a problem of the archive comes first with its command, then functions that
     '● commit-archive  failing since 2026-11-29 08:11: the catalog does not answer',
     '',
   ])
+})
+
+test('capture that is down comes first, with its cause and the command; lag is unknown and no table is captured', () => {
+  const down = status({
+    capture: {
+      ...{ state: 'down', cause: 'the replication slot tidemark_e1 is gone', follows: 'No change arrives.' },
+      ...{ command: 'npm run recover', since: '2026-11-29T14:05:00+00:00' },
+    },
+    components: [
+      component('server', 'kafka'),
+      component('server', 'connector', { state: 'failing', lastError: 'Java' }),
+    ],
+    ...{ lagRecords: null, archiveLagRecords: null, lagMs: null },
+    tables: [table('public.green_trips', { state: 'capture is down' })],
+  })
+
+  const lines = renderStatus(down, footer, { width: 120, height: 40, style: noColours }).map(textOf)
+
+  expect(lines[0]).toContain('capture is down')
+  expect(lines[2]).toBe(
+    '● capture  down since 2026-11-29 14:05: the replication slot tidemark_e1 is gone. No change arrives.',
+  )
+  expect(lines[3]).toBe('    npm run recover')
+  expect(lines.find((line) => line.startsWith('lag'))).toMatch(/^lag +unknown: nothing is captured$/)
+  expect(lines.find((line) => line.startsWith('public.green_trips'))).toContain('capture is down')
+  expect(lines.join('\n')).not.toContain('Java')
 })

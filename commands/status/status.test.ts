@@ -56,8 +56,8 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
   target: {
     value: {
       progress: [
-        { ...latest, topicPartition: 0, nextOffset: 10, beacon: 9, behindMs: 300 },
-        { ...latest, topicPartition: 1, nextOffset: 3, beacon: 8, behindMs: 1_300 },
+        { ...latest, topicPartition: 0, nextOffset: 10, beacon: 9, behindMs: 300, beaconAgeMs: 300 },
+        { ...latest, topicPartition: 1, nextOffset: 3, beacon: 8, behindMs: 1_300, beaconAgeMs: 1_300 },
       ],
       topics: new Map([
         [
@@ -75,6 +75,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
       quarantined: [],
       archiveProblems: [],
       emptyViews: [],
+      captureHealth: null,
       tables: [table('public.trip', 150)],
     },
   },
@@ -107,7 +108,7 @@ test('the archive is told as it was last seen, with a lag of its own', () => {
   const archived = parts({ mappings: [mapping, archiving] })
   archived.target.value!.progress.push({
     ...{ consumer: 'tidemark-archive', topic: 'changes', topicPartition: 0 },
-    ...{ nextOffset: 4, beacon: null, behindMs: null },
+    ...{ nextOffset: 4, beacon: null, behindMs: null, beaconAgeMs: null },
   })
 
   const status = describeStatus(archived)
@@ -139,7 +140,7 @@ test('before the topics were looked at there is no lag to tell', () => {
   const early = parts()
   early.target.value!.topics = undefined
 
-  expect(describeStatus(early)).toMatchObject({ lagRecords: null, archiveLagRecords: null, lagMs: 0, lags: [] })
+  expect(describeStatus(early)).toMatchObject({ lagRecords: null, archiveLagRecords: null, lagMs: null, lags: [] })
 })
 
 test('an archive that cannot be looked at is the last error when nothing else is', () => {
@@ -163,7 +164,9 @@ test('a table is shown as the source and as the target have it', () => {
 
 test('until a beacon is applied in every topic partition, the initial snapshot is under way', () => {
   const first = parts()
-  first.target.value!.progress = [{ ...latest, topicPartition: 0, nextOffset: 10, beacon: 9, behindMs: 300 }]
+  first.target.value!.progress = [
+    { ...latest, topicPartition: 0, nextOffset: 10, beacon: 9, behindMs: 300, beaconAgeMs: 300 },
+  ]
 
   expect(describeStatus(first)).toMatchObject({
     visibleUntilMsAgo: null,
@@ -331,4 +334,54 @@ test('a database that does not answer leaves what was seen before, and is not we
 
   expect(status).toMatchObject({ lastError: 'source: connection refused', tables: [{ name: 'public.trip' }] })
   expect(isAllWell(status)).toBe(false)
+})
+
+test('while nothing is captured the lag is unknown, no table is captured, and nothing is well', () => {
+  const trace = 'org.Error: the slot is gone\n\tat X.java'
+  const failed = parts({
+    connector: { value: { connector: { state: 'RUNNING' }, tasks: [{ id: 0, state: 'FAILED', trace }] } },
+  })
+
+  const status = describeStatus(failed)
+
+  expect(status).toMatchObject({
+    capture: {
+      ...{ state: 'down', cause: "the connector's task failed: org.Error: the slot is gone" },
+      command: 'npm run recover',
+    },
+    ...{ lagRecords: null, archiveLagRecords: null, lagMs: null },
+    tables: [{ name: 'public.trip', state: 'capture is down' }],
+  })
+  expect(isAllWell(status)).toBe(false)
+})
+
+/** Everything is applied, and the newest beacon is so old. */
+function idle(beaconAgeMs: number): StatusParts {
+  const silent = parts()
+  silent.target.value!.progress = [0, 1].map((topicPartition) => ({
+    ...{ ...latest, topicPartition, nextOffset: 10, beacon: 9, behindMs: beaconAgeMs, beaconAgeMs },
+  }))
+  return silent
+}
+
+test('a beacon that is overdue while the connector says that it runs is an error', () => {
+  const status = describeStatus(idle(40_000))
+
+  expect(status.capture).toMatchObject({ state: 'down', cause: expect.stringContaining('no beacon has come for 40 s') })
+  expect(isAllWell(status)).toBe(false)
+  expect(describeStatus(idle(20_000)).capture.state).toBe('running')
+})
+
+test('a beacon is not overdue while records wait, a table is read, or a topic partition is stopped', () => {
+  const waiting = idle(40_000)
+  waiting.target.value!.progress[1]!.nextOffset = 9
+  const reading = idle(40_000)
+  reading.source.value!.tables[0]!.state = 'reading'
+  const stopped = idle(40_000)
+  stopped.target.value!.stops.push({
+    ...{ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0, atOffset: 10 },
+    ...{ reason: 'it waits for a lock', since: '2026-11-29T14:00:00Z', deliveries: 3 },
+  })
+
+  for (const each of [waiting, reading, stopped]) expect(describeStatus(each).capture.state).toBe('running')
 })

@@ -1,5 +1,6 @@
 import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
 import type { ArchiveObservation } from './archive-observation.ts'
+import { type CaptureStatus, describeCapture } from './capture-status.ts'
 import {
   type Component,
   type ComponentParts,
@@ -25,7 +26,8 @@ import type { TopicObservation } from './topic-observation.ts'
 /** How far one table is. */
 export type TableStatus = {
   name: string
-  state: 'captured' | 'pending' | 'awaiting writers' | 'reading' | 'stopped'
+  /** `capture is down` where the table would be captured. */
+  state: 'captured' | 'pending' | 'awaiting writers' | 'reading' | 'stopped' | 'capture is down'
   source: { rows: number; isEstimate: boolean }
   /** Null where the target does not have the table. An estimate counts delete markers, too. */
   target: { rows: number; isEstimate: boolean } | null
@@ -38,6 +40,8 @@ export type Status = {
   uptimeSeconds: number
   residentBytes: number | null
   components: Component[]
+  /** Whether changes of the source are captured at all. */
+  capture: CaptureStatus
   /** What is not applied or archived further. */
   stopped: StoppedPart[]
   /** What the archive does not get over by itself, and what resolves it. */
@@ -48,10 +52,14 @@ export type Status = {
   quarantined: QuarantinedRecords[]
   capturedPerSecond: number
   appliedPerSecond: number
-  /** Records of every topic that are not applied, and not archived; null until the topics were first looked at. */
+  /**
+   * Records of every topic that are not applied, and not archived; null until the topics were first looked at. Null while
+   * nothing is captured, too: what the source has committed since is in no topic.
+   */
   lagRecords: number | null
   archiveLagRecords: number | null
-  lagMs: number
+  /** Null where the number of records is. */
+  lagMs: number | null
   lags: ConsumerLag[]
   /** Everything committed in the source until so long ago is visible; null before the first beacon. */
   visibleUntilMsAgo: number | null
@@ -90,14 +98,22 @@ export type StatusParts = Omit<ComponentParts, 'observed'> & {
 export function describeStatus(parts: StatusParts): Status {
   const { nowMs, startedMs, source, target, topics, archive, activity } = parts
   const components = describeComponents({ ...parts, observed: { source, target, topics, archive } })
-  const tables = describeTables(parts)
   const progress = (target.value?.progress ?? []).filter(({ consumer }) => consumer === latestState)
   const ends = target.value?.topics
   const uncaptured = source.value?.uncaptured ?? []
   const notCaptured = describeNotCaptured(target.value?.notCaptured ?? [], uncaptured)
   const lags = ends === undefined ? [] : describeLags(parts.mappings, ends, target.value?.progress ?? [])
+  const capture = describeCapture({
+    connector: parts.connector,
+    health: target.value?.captureHealth ?? null,
+    isStopped: isChangesStopped(target.value),
+    beaconAgeMs: beaconAge(parts, lags),
+  })
+  const isKnown = ends !== undefined && capture.state === 'running'
+  const tables = describeTables(parts, capture)
   const wrong = {
     components,
+    capture,
     stopped: target.value === undefined ? [] : describeStopped(target.value),
     archiveProblems: target.value?.archiveProblems ?? [],
     notCaptured,
@@ -109,9 +125,9 @@ export function describeStatus(parts: StatusParts): Status {
     ...wrong,
     capturedPerSecond: parts.capturedPerSecond,
     appliedPerSecond: activity.changesPerSecond,
-    lagRecords: ends === undefined ? null : lagOf(lags, 'apply'),
-    archiveLagRecords: ends === undefined ? null : lagOf(lags, 'archive'),
-    lagMs: Math.max(0, ...lags.map(({ work, behindMs }) => (work === 'apply' ? (behindMs ?? 0) : 0))),
+    lagRecords: isKnown ? lagOf(lags, 'apply') : null,
+    archiveLagRecords: isKnown ? lagOf(lags, 'archive') : null,
+    lagMs: isKnown ? Math.max(0, ...lags.map(({ work, behindMs }) => (work === 'apply' ? (behindMs ?? 0) : 0))) : null,
     lags,
     visibleUntilMsAgo: visibleUntil(progress, source.value),
     commitToVisibleMs: activity.commitToVisibleMs,
@@ -127,21 +143,54 @@ export function describeStatus(parts: StatusParts): Status {
 }
 
 /** What decides whether all is well. */
-type Wrong = Pick<Status, 'components' | 'stopped' | 'archiveProblems' | 'notCaptured' | 'quarantined'>
+type Wrong = Pick<Status, 'components' | 'capture' | 'stopped' | 'archiveProblems' | 'notCaptured' | 'quarantined'>
 
 /**
- * Whether everything runs, no table has left the capture, nothing is stopped, nothing waits in quarantine and nothing is
+ * Whether everything runs, changes are captured, no table has left the capture, nothing is stopped, nothing waits in quarantine and nothing is
  * wrong with the archive.
  */
-export const isAllWell = ({ components, stopped, archiveProblems, notCaptured, quarantined }: Wrong): boolean =>
-  components.every(isWell) && [stopped, archiveProblems, notCaptured, quarantined].every(({ length }) => length === 0)
+export const isAllWell = ({
+  components,
+  capture,
+  stopped,
+  archiveProblems,
+  notCaptured,
+  quarantined,
+}: Wrong): boolean =>
+  components.every(isWell) &&
+  capture.state !== 'down' &&
+  [stopped, archiveProblems, notCaptured, quarantined].every(({ length }) => length === 0)
 
 const latestState = 'tidemark-latest-state'
 
 const archiveErrorOf = ({ archiveProblems: [first] }: Pick<Status, 'archiveProblems'>): string | null =>
   first === undefined ? null : `archive: ${first.reason}`
 
-function describeTables({ source, target, changedAtMs, nowMs }: StatusParts): TableStatus[] {
+const changes = 'changes'
+
+const isChangesStopped = (target: TargetObservation | undefined): boolean =>
+  (target?.stops ?? []).some(({ consumer, topic }) => consumer === latestState && topic === changes)
+
+/**
+ * Age of the newest beacon where nothing but capture explains it: no record waits to be applied, nothing is stopped, and no
+ * table is being read, during which Debezium sends no beacon.
+ */
+function beaconAge({ source, target }: StatusParts, lags: readonly ConsumerLag[]): number | null {
+  const progress = (target.value?.progress ?? []).filter(
+    ({ consumer, topic }) => consumer === latestState && topic === changes,
+  )
+  const isBehind = lags.some(({ topic, work, records }) => topic === changes && work === 'apply' && records > 0)
+  const isReading = (source.value?.tables ?? []).some(({ state }) => state === 'reading')
+  const isKnown =
+    source.value !== undefined && source.error === undefined && target.error === undefined && lags.length > 0
+  if (!isKnown || isBehind || isReading || isChangesStopped(target.value) || isSnapshotOpen(progress, source.value)) {
+    return null
+  }
+  const ages = progress.flatMap(({ beaconAgeMs }) => (beaconAgeMs === null ? [] : [beaconAgeMs]))
+  return ages.length === 0 ? null : Math.min(...ages)
+}
+
+function describeTables({ source, target, changedAtMs, nowMs }: StatusParts, capture: CaptureStatus): TableStatus[] {
   const inSource = source.value?.tables ?? []
   const inTarget = target.value?.tables ?? []
   const stopped = target.value?.stopped ?? []
@@ -150,13 +199,19 @@ function describeTables({ source, target, changedAtMs, nowMs }: StatusParts): Ta
     const changedAt = changedAtMs.get(name)
     return {
       name,
-      state: stopped.some((table) => table.name === name) ? 'stopped' : (state as TableStatus['state']),
+      state: stopped.some((table) => table.name === name)
+        ? 'stopped'
+        : stateUnder(capture, state as TableStatus['state']),
       source: { rows, isEstimate },
       target: shown === undefined ? null : { rows: shown.rows, isEstimate: shown.isEstimate },
       changedSecondsAgo: changedAt === undefined ? null : Math.round((nowMs - changedAt) / 1_000),
     }
   })
 }
+
+/** A table that nothing captures is not captured, whatever the source has noted of it. */
+const stateUnder = ({ state: capture }: CaptureStatus, state: TableStatus['state']): TableStatus['state'] =>
+  capture === 'down' && state === 'captured' ? 'capture is down' : state
 
 /** The initial snapshot is over in a topic partition when a beacon has been applied in it. */
 function isSnapshotOpen(progress: Progress[], source: SourceObservation | undefined): boolean {

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import type { CaptureState } from '#core/recovery/diagnosis.ts'
 import { makeCountRows, type RowCount, statistics } from './row-counts.ts'
 
 /** How far a consumer is in a topic partition. */
@@ -11,6 +12,8 @@ export type Progress = {
   beacon: number | null
   /** Age of the newest beacon or change applied, whichever is younger; null where none was. */
   behindMs: number | null
+  /** Age of the newest beacon applied; null where none was. */
+  beaconAgeMs: number | null
 }
 
 /** What the target tells of what it has applied. */
@@ -43,13 +46,22 @@ export type TargetObservation = {
   archiveProblems: { kind: 'table' | 'waiting files' | 'data files'; reason: string; command: string; since: string }[]
   /** Views without rows: the source has no table of the name any more, and objects of users depend on the view. */
   emptyViews: { name: string; dependents: string; droppedBy: string }[]
+  /** What the last look of recover-capture found; null before the first. */
+  captureHealth: {
+    state: CaptureState
+    cause: string | null
+    follows: string | null
+    command: string | null
+    since: string
+  } | null
   tables: RowCount[]
 }
 
 const readProgress = `
 select consumer, topic, topic_partition as "topicPartition", next_offset::float8 as "nextOffset",
   beacon_number::float8 as beacon,
-  (extract(epoch from clock_timestamp() - greatest(beacon_at, committed_at)) * 1000)::float8 as "behindMs"
+  (extract(epoch from clock_timestamp() - greatest(beacon_at, committed_at)) * 1000)::float8 as "behindMs",
+  (extract(epoch from clock_timestamp() - beacon_at) * 1000)::float8 as "beaconAgeMs"
 from tidemark.progress
 order by consumer, topic, topic_partition`
 
@@ -97,6 +109,10 @@ select schema_name || '.' || table_name as name, dependents, dropped_by as "drop
 from tidemark.empty_view
 order by name, view`
 
+const readHealth = `
+select state, cause, follows, command, to_json(since)#>>'{}' as since
+from tidemark.capture_health`
+
 const readTables = `
 select m.schema_name as schema, m.table_name as table, ${statistics}
 from tidemark.table_marker m
@@ -112,8 +128,8 @@ order by 1, 2`
 export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservation> {
   const countRows = makeCountRows(target)
   return async () => {
-    const [progress, stops, stopped, notCaptured, quarantined, archiveProblems, emptyViews, listed] = await Promise.all(
-      [
+    const [progress, stops, stopped, notCaptured, quarantined, archiveProblems, emptyViews, health, listed] =
+      await Promise.all([
         target.query(readProgress),
         target.query(readStops),
         target.query(readStopped),
@@ -121,9 +137,9 @@ export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservat
         target.query(readQuarantined),
         target.query(readArchiveProblems),
         target.query(readEmptyViews),
+        target.query(readHealth),
         target.query(readTables),
-      ],
-    )
+      ])
     return {
       progress: progress.rows,
       stops: stops.rows,
@@ -132,6 +148,7 @@ export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservat
       quarantined: quarantined.rows,
       archiveProblems: archiveProblems.rows,
       emptyViews: emptyViews.rows,
+      captureHealth: health.rows[0] ?? null,
       tables: await countRows(listed.rows),
     }
   }

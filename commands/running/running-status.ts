@@ -1,0 +1,22 @@
+import type { RunningEngine } from '#localstack/engine.ts'
+import type { Status } from '../status/status.ts'
+
+/** What the running stack says of itself. Throws an Error that names the process where it does not answer. */
+export async function askStatus({ endpoints, pid }: Pick<RunningEngine, 'endpoints' | 'pid'>): Promise<Status> {
+  const url = new URL('/_tidemark/status', endpoints.endpoint)
+  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch((cause) => {
+    throw new Error(`Tidemark runs as process ${pid} and does not answer at ${url}`, { cause })
+  })
+  if (response.ok) return (await response.json()) as Status
+  throw new Error(`Tidemark runs as process ${pid} and answers ${response.status} at ${url}: it is still starting`)
+}
+
+/** Why nothing is captured, with the command that changes it; undefined where it is, or where nobody can say. */
+export async function whyCaptureIsDown(engine: RunningEngine | undefined): Promise<string | undefined> {
+  const status = engine && (await askStatus(engine).catch(() => undefined))
+  return status?.capture.state === 'down' ? describeDown(status.capture) : undefined
+}
+
+/** In one sentence, for whoever waits for what cannot come. */
+export const describeDown = ({ cause, command }: Pick<Status['capture'], 'cause' | 'command'>): string =>
+  `capture is down: ${cause ?? 'for a reason that is not known'}${command === null ? '' : `. To bring it back: ${command}`}`
