@@ -139,6 +139,32 @@ test.skipIf(oldNode === undefined)(
   },
 )
 
+describe('under npm', () => {
+  const repository = join(import.meta.dirname, '..')
+  const readScripts = async (): Promise<Record<string, string>> =>
+    JSON.parse(await readFile(join(repository, 'package.json'), 'utf8')).scripts
+
+  test('every script takes the place of its shell, which passes no signal on', async () => {
+    for (const script of Object.values(await readScripts())) expect(script).toMatch(/^exec node commands\/run\.mjs /)
+  })
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('%s to npm alone ends the command, and nothing is left', async (signal) => {
+    const file = join(checkout, `npm-${signal}`)
+    const script = (await readScripts())['start']!.replace(/ start$/, ` waits '${file}'`)
+    await writeFile(join(checkout, 'package.json'), JSON.stringify({ type: 'module', scripts: { start: script } }))
+    // A group of its own: the signal reaches npm and nobody else.
+    const npm = spawn('npm', ['start'], { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    npm.stderr.resume()
+    for await (const text of npm.stdout) if (String(text).includes('ready')) break
+
+    process.kill(npm.pid!, signal)
+    await once(npm, 'exit')
+
+    expect(await readFile(file, 'utf8')).toBe(`${signal} done`)
+    expect(() => process.kill(-npm.pid!, 0)).toThrow('ESRCH')
+  })
+})
+
 test.skipIf(oldNode === undefined)('a command that dies of a signal gives 128 and its number', async () => {
   expect((await run(oldNode!, ['dies'])).code).toBe(137)
 })
