@@ -60,41 +60,73 @@ export default async function provideServer(project: TestProject): Promise<() =>
   return stop
 }
 
-/** A Postgres on loopback and a free port; `stop` removes it with its data. `url` is the administrator's. */
-export async function startServer(major?: OtherMajor): Promise<{ url: string; stop: () => Promise<void> }> {
+/** A Postgres of its own on loopback and a free port. */
+export type TestServer = {
+  /** The administrator's, database `postgres`. */
+  readonly url: string
+  /** Stops it, has work done on its data directory, as somebody who restores a volume, and starts it again. */
+  whileStopped(work: (directory: string) => Promise<void>): Promise<void>
+  /** Removes it with its data. */
+  stop(): Promise<void>
+}
+
+/** Starts one; `settings` come in addition to, or instead of, those of all test servers. */
+export async function startServer(major?: OtherMajor, settings: Record<string, string> = {}): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-test-postgres-'))
   const programs = await findPostgres([tmpdir()], major && (() => installPostgres(major)))
   if (programs.owner !== undefined) await chown(directory, programs.owner.uid, programs.owner.gid)
+  const data = join(directory, 'data')
 
   const locale = major === undefined || major >= 17 ? BUILTIN_LOCALE : []
-  const { file, args, ...options } = programs.initdb(['-D', directory, ...CLUSTER, ...locale])
+  const { file, args, ...options } = programs.initdb(['-D', data, ...CLUSTER, ...locale])
   const { code, output } = await runToEnd(file, args, { ...options, cwd: directory })
   if (code !== 0) throw new Error(`initdb ended with exit code ${code}:\n${output}`)
-  await writeFile(join(directory, 'pg_hba.conf'), ACCESS)
+  await writeFile(join(data, 'pg_hba.conf'), ACCESS)
 
   const [port] = (await freePortPairs(1)) as [number]
-  const settings = Object.entries({ ...SETTINGS, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const server = programs.postgres(['-D', directory, ...settings])
-  const child = spawn(server.file, server.args, { ...server, cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
-  const stop = stopper(child, directory)
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`
-  await answers(url, child).catch(async (error) => {
-    await stop()
+  const start = async () => {
+    const given = Object.entries({ ...SETTINGS, port, ...settings }).flatMap(([name, value]) => [
+      '-c',
+      `${name}=${value}`,
+    ])
+    const server = programs.postgres(['-D', data, ...given])
+    const child = spawn(server.file, server.args, { ...server, cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
+    const end = stopper(child)
+    await answers(url, child).catch(async (error) => {
+      await end('SIGQUIT')
+      throw error
+    })
+    return end
+  }
+  const remove = () => rm(directory, { recursive: true, force: true })
+  let end = await start().catch(async (error) => {
+    await remove()
     throw error
   })
-  return { url, stop }
+  return {
+    url,
+    whileStopped: async (work) => {
+      await end('SIGINT')
+      await work(data)
+      end = await start()
+    },
+    stop: async () => {
+      await end('SIGQUIT')
+      await remove()
+    },
+  }
 }
 
-function stopper(server: ChildProcess, directory: string): () => Promise<void> {
+function stopper(server: ChildProcess): (signal: 'SIGINT' | 'SIGQUIT') => Promise<void> {
   // A run that dies on an exception must not leave a server behind.
   const kill = () => server.kill('SIGQUIT')
   process.once('exit', kill)
   const ended = once(server, 'exit')
-  return async () => {
+  return async (signal) => {
     process.off('exit', kill)
-    kill()
+    server.kill(signal)
     await ended
-    await rm(directory, { recursive: true, force: true })
   }
 }
 
