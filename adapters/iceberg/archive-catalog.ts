@@ -105,7 +105,9 @@ async function open<Absent>(
     const loaded = found ?? (await make(table))
     if (!isLoaded(loaded)) return loaded
     const { metadata } = loaded
-    const problem = differenceOf(name, metadata) ?? findDisagreement(name, metadata, known, isOnlyCommitter)
+    // A ledger that does not know its table takes none that has fewer commits: an empty one may have been made in its place.
+    const isStrict = isOnlyCommitter || known.table === undefined
+    const problem = differenceOf(name, metadata) ?? findDisagreement(name, metadata, known, isStrict)
     if (problem !== undefined) throw new ArchiveProblemError(problem)
     await settle(ledger, known, { name, uuid: metadata['table-uuid'], location: metadata.location })
     return loaded

@@ -66,7 +66,7 @@ async function surveyFile(store: Pick<ObjectStore, 'get'>, file: ScannedFile, fo
       found.set(name, stream)
       stream.records += records.length
       for (const { timestampMs } of records) stream.newestTimestampMs = Math.max(stream.newestTimestampMs, timestampMs)
-      stream.spans.push(...spansOf(offsets))
+      for (const span of spansOf(offsets)) stream.spans.push(span)
       if (offsets.at(-1)! > stream.last) Object.assign(stream, { last: offsets.at(-1)!, lastFile: file })
     }
   }

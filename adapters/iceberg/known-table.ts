@@ -66,7 +66,9 @@ export function findDisagreement(
   }
   const same = commits.find(({ number }) => number === inTable)
   if (same !== undefined && String(same.snapshotId) !== metadata.properties[archiveMarks.snapshot]) {
-    return tell(`commit ${inTable} is not the same one in both, so that another pipeline writes to the table`)
+    return tell(
+      `commit ${inTable} is not the same one in both: another pipeline writes to the table, or has written to it`,
+    )
   }
   const made = commits.find((commit) => commit.made)?.number ?? 0
   if (isOnlyCommitter && inTable < made) return tell('the table was restored to an earlier state')
@@ -75,12 +77,15 @@ export function findDisagreement(
 
 /** Throws an ArchiveProblemError where a table is not the one that the ledger belongs to. */
 export function checkIdentity(name: string, uuid: string | undefined, known: KnownTable): void {
-  const refuse = (reason: string): never => {
-    throw new ArchiveProblemError({ kind: 'table', reason, command: RECOVER_COMMAND })
+  const refuse = (reason: string, command = RECOVER_COMMAND): never => {
+    throw new ArchiveProblemError({ kind: 'table', reason, command })
   }
   const { table } = known
   if (table !== undefined && table.name !== name) {
-    refuse(`the ledger in the target belongs to the archive table ${table.name}, and the functions look for ${name}`)
+    refuse(
+      `the ledger in the target belongs to the archive table ${table.name}, and the functions look for ${name}`,
+      `deploy with the namespace of ${table.name}`,
+    )
   }
   if (uuid === undefined && (table !== undefined || known.commits.length > 0)) {
     refuse(

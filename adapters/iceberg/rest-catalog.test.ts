@@ -194,6 +194,52 @@ test('a table is created, or is there already, also where an answer was lost', a
   expect(JSON.parse(received[1]!.body)).toEqual({ name: 'changes', ...definition })
 })
 
+test('all pages of namespaces and tables are listed, of a namespace that is not there none', async () => {
+  const { catalog, received } = await catalogOf([
+    config,
+    json(200, '{"namespaces": [["a"], ["b", "deeper"]], "next-page-token": "t&1"}'),
+    json(200, '{"namespaces": [["c"]], "next-page-token": null}'),
+    json(200, '{"identifiers": [{"namespace": ["a"], "name": "changes"}]}'),
+    refusal(404, 'NoSuchNamespaceException'),
+  ])
+
+  expect(await catalog.listNamespaces()).toEqual(['a', 'c'])
+  expect(await catalog.listTables('a')).toEqual([{ namespace: 'a', name: 'changes' }])
+  expect(await catalog.listTables('gone')).toEqual([])
+  expect(received.map(({ url }) => url).slice(1, 3)).toEqual([
+    '/iceberg/v1/namespaces',
+    '/iceberg/v1/namespaces?pageToken=t%261',
+  ])
+})
+
+test.each<[string, Reply]>([
+  ['renamed', (response) => response.writeHead(204).end()],
+  ['absent', refusal(404, 'NoSuchTableException')],
+  ['exists', refusal(409, 'AlreadyExistsException')],
+  ['unsupported', refusal(406, 'UnsupportedOperationException')],
+  ['unsupported', json(404, '{"message": "no such address"}')],
+])('a table is renamed: %s', async (outcome, reply) => {
+  const { catalog, received } = await catalogOf([config, reply])
+
+  expect(await catalog.renameTable(table, { ...table, name: 'old' })).toBe(outcome)
+  expect(JSON.parse(received[1]!.body)).toEqual({
+    source: { namespace: ['tidemark'], name: 'changes' },
+    destination: { namespace: ['tidemark'], name: 'old' },
+  })
+})
+
+test.each<[string, Reply]>([
+  ['registered', json(200, loaded)],
+  ['exists', refusal(409, 'AlreadyExistsException')],
+  ['unsupported', refusal(400, 'UnsupportedOperationException')],
+])('a table is put back from its metadata: %s', async (outcome, reply) => {
+  const { catalog, received } = await catalogOf([config, reply])
+
+  expect(await catalog.registerTable(table, 's3://bucket/t/1.json')).toBe(outcome)
+  expect(received[1]).toMatchObject({ method: 'POST', url: '/iceberg/v1/namespaces/tidemark/register' })
+  expect(JSON.parse(received[1]!.body)).toEqual({ name: 'changes', 'metadata-location': 's3://bucket/t/1.json' })
+})
+
 test('a commit is sent with exact ids and answered with the new metadata', async () => {
   const { catalog, received } = await catalogOf([config, json(200, loaded)])
 

@@ -32,6 +32,7 @@ test('an object is written once: whoever comes second finds the first one', asyn
 
   expect(outcomes.filter((outcome) => outcome === 'stored')).toHaveLength(1)
   expect(await store.put(url, bytes('later'))).toBe('exists')
+  expect(await store.has(url)).toBe(true)
   const winner = outcomes.indexOf('stored')
   expect(new TextDecoder().decode(await store.get(url))).toBe(`writer ${winner}`)
   expect(await urlsOf(`${bucket}/once/`)).toEqual([url])
@@ -39,6 +40,7 @@ test('an object is written once: whoever comes second finds the first one', asyn
 
 test('an object that is not there is no error', async () => {
   expect(await store.get(`${bucket}/nowhere`)).toBeUndefined()
+  expect(await store.has(`${bucket}/nowhere`)).toBe(false)
   await store.remove([`${bucket}/nowhere`])
   expect(await urlsOf(`${bucket}/nowhere/`)).toEqual([])
 })

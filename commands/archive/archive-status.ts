@@ -40,6 +40,8 @@ export type ArchiveStatus = {
   /** How long the oldest of them has waited, at most; null when none does. */
   readonly waitingSeconds: number | null
   readonly streams: readonly ArchivedStream[]
+  /** What the archive does not get over by itself, since when (ISO 8601), and what resolves it. */
+  readonly problems: readonly { readonly reason: string; readonly command: string; readonly since: string }[]
 }
 
 type StreamRow = {
@@ -66,6 +68,9 @@ export async function readArchiveStatus(target: pg.ClientBase, archive: Archive)
      from tidemark.archive_status
      order by topic, topic_partition`,
   )
+  const problems = await target.query<ArchiveStatus['problems'][number]>(
+    "select reason, command, to_json(since)#>>'{}' as since from tidemark.archive_problem order by since",
+  )
   const streams = rows.map((row) => ({
     ...{ topic: row.topic, topicPartition: row.topic_partition },
     ...{ committedRecords: Number(row.committed_records), waitingRecords: Number(row.waiting_records) },
@@ -82,6 +87,7 @@ export async function readArchiveStatus(target: pg.ClientBase, archive: Archive)
     waitingRecords: streams.reduce((sum, each) => sum + each.waitingRecords + each.notTakenRecords, 0),
     waitingSeconds: waits.length === 0 ? null : rounded(Math.max(...waits)),
     streams,
+    problems: problems.rows,
   }
 }
 
@@ -108,21 +114,33 @@ export function describeArchiveStatus(status: ArchiveStatus): string {
   const newest = commitAgeSeconds === null ? 'none yet' : `${formatSeconds(commitAgeSeconds)} ago`
   const since = waitingSeconds === null ? '' : `, the oldest for at most ${formatSeconds(waitingSeconds)}`
   const facts = alignColumns([
-    ['table', location === null ? `${table}, not made yet` : `${table} at ${location}`],
+    [
+      'table',
+      location === null
+        ? `${table}, ${status.problems.length === 0 ? 'not made yet' : 'not there'}`
+        : `${table} at ${location}`,
+    ],
     ['content', size + (deletedRows > 0 ? `, and ${formatQuantity(deletedRows, 'deleted row')}` : '')],
     ['commits', commits],
     ['newest commit', newest],
     ['waiting', formatQuantity(status.waitingRecords, 'record') + since],
+  ])
+  const problems = status.problems.flatMap(({ reason, command, since }) => [
+    `since ${since.slice(0, 16).replace('T', ' ')}: ${reason}`,
+    `    ${command}`,
+    '',
   ])
   const rows = streams.map((stream) => [
     `${stream.topic}-${stream.topicPartition}`,
     ...[stream.committedTo, stream.archivedTo, stream.waitingRecords, stream.notTakenRecords].map(formatCount),
   ])
   const failures = streams.flatMap(({ topic, topicPartition, failure }) =>
-    failure === null ? [] : [`${topic}-${topicPartition} is not archived: ${failure}`],
+    failure === null || status.problems.some(({ reason }) => failure.startsWith(reason))
+      ? []
+      : [`${topic}-${topicPartition} is not archived: ${failure}`],
   )
-  if (rows.length === 0) return facts.join('\n')
+  if (rows.length === 0) return [...problems, ...facts].join('\n')
   const header = ['topic partition', 'committed to', 'archived to', 'waiting', 'not archived']
   const perStream = alignColumns([header, ...rows], [1, 2, 3, 4])
-  return [...facts, '', ...perStream, ...(failures.length === 0 ? [] : ['', ...failures])].join('\n')
+  return [...problems, ...facts, '', ...perStream, ...(failures.length === 0 ? [] : ['', ...failures])].join('\n')
 }

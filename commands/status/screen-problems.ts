@@ -28,11 +28,14 @@ export function problemsOf(status: Status): Problem[] {
         text: sentence(failingSince === undefined ? state : `${state} since ${minuteOf(failingSince)}`, lastError),
         commands: [],
       })),
-    ...stopped.map((part) => ({
-      name: nameOf(part),
-      text: sentence(`stopped since ${minuteOf(part.since)}${describeExtent(part)}`, part.reason),
-      commands: part.command === null ? [] : [part.command],
-    })),
+    // What the archive's own problem stops is told once.
+    ...stopped
+      .filter(({ reason }) => !archiveProblems.some((told) => reason.startsWith(told.reason)))
+      .map((part) => ({
+        name: nameOf(part),
+        text: sentence(`stopped since ${minuteOf(part.since)}${describeExtent(part)}`, part.reason),
+        commands: part.command === null ? [] : [part.command],
+      })),
     ...notCaptured.map(({ name, reason, fix }) => ({
       name,
       text: sentence('not captured any more', reason),

@@ -346,10 +346,13 @@ test('a problem of the archive comes first with its command, then functions that
     },
   ]
 
-  const lines = texts(renderStatus(status({ components: [failing], archiveProblems }), footer, page))
+  const because = { consumer: 'tidemark-archive', reason: `${archiveProblems[0]!.reason}. Nothing is archived` }
+  const stopped = [{ ...stoppedTopicPartition, ...because } as Status['stopped'][number]]
+
+  const lines = texts(renderStatus(status({ components: [failing], archiveProblems, stopped }), footer, page))
 
   expect(lines.slice(0, 6)).toEqual([
-    'Tidemark  1 not well, archive needs you  running 2 min 13 s, 1.1 GB of memory',
+    'Tidemark  1 not well, archive needs you, 1 stopped  running 2 min 13 s, 1.1 GB of memory',
     '',
     '● archive  stopped since 2026-11-29 08:10: the archive table is not in the catalog',
     '    npm run archive -- recover',

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { MSKRecord } from 'aws-lambda'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type ArchivePlace, archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
-import { archivePartitionSpec, archiveSchema } from '#adapters/iceberg/archive-table.ts'
+import { archivePartitionSpec, archiveProperties, archiveSchema } from '#adapters/iceberg/archive-table.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
 import type { RestCatalog } from '#adapters/iceberg/rest-catalog.ts'
 import { asRecoverer } from '#adapters/postgres/archive-ledger.ts'
@@ -150,6 +150,20 @@ test('nothing is done that was not agreed to', async () => {
   expect(await run.catalog.loadTable(table())).toBeUndefined()
 })
 
+test('a ledger of before tables were noted finds its table, also where an empty one of the archive has the name', async () => {
+  await archiveAndCommit(0, 3)
+  await database.pool.query('delete from tidemark.archive_table')
+  await run.catalog.renameTable(table(), { ...table(), name: 'old' })
+  const empty = { schema: archiveSchema, 'partition-spec': archivePartitionSpec, properties: archiveProperties }
+  await run.catalog.createTable(table(), empty)
+  await expect(run.archive(records(3, 5))).rejects.toThrow('has 0 commits, the ledger')
+
+  const { kinds } = await recover()
+
+  expect(kinds).toEqual(['rename'])
+  await expectToGoOn(3, 5)
+})
+
 test('another table that has the name is moved aside, never dropped', async () => {
   await archiveAndCommit(0, 3)
   await run.catalog.renameTable(table(), { ...table(), name: 'old' })
@@ -266,7 +280,9 @@ test('data files that are gone with a dropped table are named, and the others ar
   const [gone] = (await list(`${location}/data/`)).filter((url) => url.includes('/changes-0-3-4-'))
   await run.store.remove([gone!])
 
-  const { steps, check: found } = await recover({ registerTable: async () => 'unsupported' })
+  const { kinds, steps, check: found } = await recover({ registerTable: async () => 'unsupported' })
+
+  expect(kinds).toEqual(['register'])
 
   expect(steps[0]!.does).toContain(`${gone} (2 records, offsets 3 to 4 of changes-0)`)
   expect(found!.missing).toEqual([{ topic: 'changes', topicPartition: 0, spans: [{ from: 3, to: 5 }] }])
@@ -361,6 +377,27 @@ test('a target without any ledger takes over what the table holds', async () => 
 
   expect(kinds).toEqual(['adopt'])
   await expectToGoOn(3, 7)
+})
+
+test('where another pipeline has made a commit of the same number, the ledger takes over what the table holds', async () => {
+  await archiveAndCommit(0, 3)
+  const fork = await backUpLedger(database.pool)
+  await archiveAndCommit(3, 5)
+  await fork()
+  // The other pipeline has prepared its own commit 2 by now.
+  await run.archive(records(3, 6))
+  await database.pool.query(
+    `with other as (
+       insert into tidemark.archive_commit (number, snapshot_id, records, offsets) values (2, 7, 3, '{}') returning number
+     )
+     update tidemark.archive_range r set commit_number = other.number from other where r.commit_number is null`,
+  )
+  await expect(run.commit()).rejects.toThrow('commit 2 is not the same one in both')
+
+  const { kinds } = await recover()
+
+  expect(kinds).toEqual(['adopt'])
+  await expectToGoOn(6, 8)
 })
 
 test('a table that was set back gets the commits between from its newer metadata', async () => {

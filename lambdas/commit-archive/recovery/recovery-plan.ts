@@ -1,15 +1,8 @@
 import { type ArchivePlace, archiveTableName, findArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
-import { ArchiveProblemError } from '#adapters/iceberg/archive-problem.ts'
 import { type ArchiveScan, type ScannedFile, scanArchive } from '#adapters/iceberg/archive-scan.ts'
 import { describeGone, findGone } from '#adapters/iceberg/archive-survey.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
-import {
-  checkIdentity,
-  commitsOf,
-  findDisagreement,
-  type KnownTable,
-  newestNumber,
-} from '#adapters/iceberg/known-table.ts'
+import { checkIdentity, commitsOf, findDisagreement, type KnownTable } from '#adapters/iceberg/known-table.ts'
 import type { LoadedTable, RestCatalog, TableName } from '#adapters/iceberg/rest-catalog.ts'
 import type { TableMetadata } from '#adapters/iceberg/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
@@ -61,15 +54,14 @@ export async function planRecovery(tools: RecoveryTools): Promise<RecoveryStep |
   const known = await ledger.readKnownTable()
   if (known.table === undefined && known.commits.length === 0) return planForNewLedger(tools, found)
   if (known.table !== undefined && known.table.name !== name) checkIdentity(name, undefined, known)
-  if (found === undefined || !isOfLedger(name, found.metadata, known)) return planForAbsent(tools, table, found, known)
+  if (found === undefined || !isUnderItsName(found.metadata, known)) return planForAbsent(tools, table, found, known)
   const { metadata } = found
   const problem = findDisagreement(name, metadata, known, true)
-  if (problem !== undefined && commitsOf(metadata) > newestNumber(known)) {
-    return planAdopting(found, problem.reason)
+  if (problem !== undefined) {
+    return commitsOf(metadata) < newestMade(known)
+      ? planPuttingBack(tools, found, problem.reason)
+      : planAdopting(found, problem.reason)
   }
-  const made = known.commits.find((commit) => commit.made)?.number ?? 0
-  if (problem !== undefined && commitsOf(metadata) >= made) throw new ArchiveProblemError(problem)
-  if (problem !== undefined) return planPuttingBack(tools, found, problem.reason)
   return planForFiles(tools, found)
 }
 
@@ -88,12 +80,16 @@ async function planForNewLedger(
 
 const planAdopting = (loaded: LoadedTable, happened: string): RecoveryStep => ({
   ...{ kind: 'adopt', loaded, happened },
-  does: 'reads which records the table holds, and takes its commits into the ledger. What waits to be committed and is in the table already is dropped',
+  does: 'reads which records the table holds, and takes its commits into the ledger. What waits to be committed and is in the table already is dropped. Where another pipeline writes to the table, stop that one first',
 })
 
 const isArchive = ({ properties }: TableMetadata): boolean => properties['tidemark.archive'] !== undefined
 
-/** Where a ledger of before tables were noted names none, the table that has its last commit is its own. */
+/** Where a ledger of before tables were noted names none, the table of the name is its own, unless it never had a commit. */
+const isUnderItsName = (metadata: TableMetadata, { table }: KnownTable): boolean =>
+  table === undefined ? isArchive(metadata) && commitsOf(metadata) > 0 : table.uuid === metadata['table-uuid']
+
+/** Under another name it has to have the last commit of such a ledger. */
 function isOfLedger(name: string, metadata: TableMetadata, known: KnownTable): boolean {
   if (known.table !== undefined) return known.table.uuid === metadata['table-uuid']
   return isArchive(metadata) && findDisagreement(name, metadata, known, true) === undefined

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto'
+import { prepareAppend } from '#adapters/iceberg/append.ts'
+import { archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
+import { readEntries } from '#adapters/iceberg/archive-scan.ts'
+import { archiveMarks } from '#adapters/iceberg/archive-table.ts'
+import { newSnapshotId, requirementsOf } from '#adapters/iceberg/commit.ts'
+import { metadataUrl } from '#adapters/iceberg/file-locations.ts'
+import { commitsOf } from '#adapters/iceberg/known-table.ts'
+import { addedEntry, type ManifestEntry, writeManifest } from '#adapters/iceberg/manifest.ts'
+import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
+import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/settled-commit.ts'
+import { describeManifest, type StagedManifest } from '#adapters/iceberg/staged-manifest.ts'
+import { currentSchema, partitionSpecOf, type TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+import type { FormerFiles, RecoveryTools } from './recovery-plan.ts'
+
+/** A file whose rows an engine has deleted would show them again. */
+export function refuseDeletes(entries: readonly ManifestEntry[]): void {
+  if (entries.every(({ data_file }) => data_file.content === 0)) return
+  throw new Error(
+    'rows of the former table were deleted by another engine, and would come back. Put the table back from its metadata file by means of the catalog (aws glue create-table with its metadata_location), then run this again',
+  )
+}
+
+/** Entries of the data and delete files of the current table snapshot. */
+export async function entriesOf(store: RecoveryTools['store'], metadata: TableMetadata): Promise<ManifestEntry[]> {
+  const entries: ManifestEntry[] = []
+  for await (const entry of readEntries(store, metadata)) entries.push(entry)
+  return entries
+}
+
+/** As many entries as keep a manifest at Iceberg's own target of 8 MiB. */
+const ENTRIES_OF_A_MANIFEST = 5_000
+
+/** Adds files of a former state and gives the table its number of commits: once, however often it is tried. */
+export async function appendFormer(
+  tools: RecoveryTools,
+  loaded: LoadedTable,
+  entries: readonly ManifestEntry[],
+  former: FormerFiles | undefined,
+): Promise<void> {
+  const marks = await marksOf(tools, former)
+  const isMade = ({ properties }: TableMetadata) =>
+    Object.entries(marks).every(([name, value]) => properties[name] === value)
+  const gone = new Set(former?.gone.map(({ path }) => path))
+  const kept = entries.filter(({ data_file }) => !gone.has(data_file.file_path))
+  const snapshotId = BigInt(marks[archiveMarks.snapshot] ?? newSnapshotId())
+  const { metadata } = loaded
+  const manifests = isMade(metadata) ? [] : await stage(tools, metadata, kept, snapshotId)
+  await settleCommit(commitTools(tools), loaded, {
+    isMade,
+    prepare: async (present) =>
+      manifests.length === 0
+        ? { requirements: requirementsOf(present), updates: [{ action: 'set-properties', updates: marks }] }
+        : prepareAppend({
+            ...{ metadata: present, snapshotId, manifests, properties: marks },
+            existingManifests: await readManifests(tools.store, present),
+            manifestListPath: metadataUrl(present.location, `snap-${snapshotId}-${randomUUID()}`),
+            summary: pick(marks, [archiveMarks.number, archiveMarks.offsets]),
+            timestampMs: tools.now(),
+          }),
+  })
+}
+
+/** What its commits are made with. */
+export const commitTools = ({ catalog, place, store, now, pause }: RecoveryTools): CommitTools => ({
+  ...{ catalog, store, now, pause },
+  table: archiveTableName(place),
+})
+
+/** The entries of these names, as far as they are there. */
+export const pick = (from: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> =>
+  Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])))
+
+/** Number, table snapshot and offsets of the last commit: of the former state, or of the ledger where that is behind. */
+async function marksOf({ ledger }: RecoveryTools, former: FormerFiles | undefined): Promise<Record<string, string>> {
+  const { commits } = await ledger.readKnownTable()
+  const made = commits.find((commit) => commit.made)
+  const names = [archiveMarks.number, archiveMarks.snapshot, archiveMarks.offsets]
+  if (former !== undefined && commitsOf(former.metadata) >= (made?.number ?? 0)) {
+    return pick(former.metadata.properties, names)
+  }
+  return made === undefined
+    ? { [archiveMarks.number]: '0' }
+    : { [archiveMarks.number]: String(made.number), [archiveMarks.snapshot]: String(made.snapshotId) }
+}
+
+async function stage(
+  { store }: RecoveryTools,
+  metadata: TableMetadata,
+  entries: readonly ManifestEntry[],
+  snapshotId: bigint,
+): Promise<StagedManifest[]> {
+  const staged: StagedManifest[] = []
+  for (let from = 0; from < entries.length; from += ENTRIES_OF_A_MANIFEST) {
+    const url = metadataUrl(metadata.location, `recovered-${snapshotId}-${randomUUID()}`)
+    const some = entries.slice(from, from + ENTRIES_OF_A_MANIFEST)
+    const bytes = writeManifest({
+      schema: currentSchema(metadata),
+      spec: partitionSpecOf(metadata),
+      entries: some.map(({ data_file }) => addedEntry(data_file, snapshotId)),
+    })
+    await store.put(url, bytes)
+    staged.push(describeManifest(url, bytes))
+  }
+  return staged
+}
