@@ -1,6 +1,13 @@
 import type pg from 'pg'
 import { type Lsn, parseLsn } from '#core/lsn.ts'
-import type { PlaceFacts, SlotFacts, SourceFacts, StopFacts, TargetFacts } from '#core/recovery/capture-facts.ts'
+import type {
+  PlaceFacts,
+  SlotFacts,
+  SourceFacts,
+  StopFacts,
+  TableName,
+  TargetFacts,
+} from '#core/recovery/capture-facts.ts'
 
 /** What the source's setting says; null where the database is not set up for capture. */
 export type StoredSetting = { epoch: number; topicPartitions: number; captured: unknown }
@@ -108,7 +115,15 @@ export async function readTargetFacts(target: pg.Pool): Promise<TargetFacts> {
   const epochs = await target.query<{ epoch: number; hasBegun: boolean }>(
     'select epoch, began_at is not null as "hasBegun" from tidemark.epoch',
   )
+  const missing = async (which: 'missing_rows' | 'missing_views') =>
+    (
+      await target.query<TableName>(
+        `select schema_name as schema, table_name as table from tidemark.${which}() order by 1, 2`,
+      )
+    ).rows
   return {
+    missingRows: await missing('missing_rows'),
+    missingViews: await missing('missing_views'),
     progress: progress.rows.map(({ number, lsn, atMs, epoch, ...place }) => ({
       ...place,
       beacon:

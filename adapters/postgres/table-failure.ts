@@ -29,6 +29,8 @@ export const acceptLater = { repair: 'accept', automatic: false } as const
 /** The change itself is what the table cannot hold: its rows have to be read again, once the source has others. */
 const readLater = { repair: 'resync', automatic: false } as const
 
+const undefinedTable = '42P01'
+
 const twiceInOneStatement = '21000'
 
 /** Data exceptions. */
@@ -43,6 +45,9 @@ export async function blaming<T>(contract: TableContract, run: () => Promise<T>)
     if (state === undefined || isTransient(error) || isOfServer(state)) throw error
     // Two records name one row by keys that only Postgres knows to be equal: they are applied one after the other.
     if (state === twiceInOneStatement) throw error
+    if (state === undefinedTable && (error as Error).message.includes(`tidemark_rows.t${contract.relation}_`)) {
+      throw new TableFailure(contract, 'its rows were dropped in the target', readAgain, error)
+    }
     const { message, hint } = error as Error & { hint?: string }
     const reason = `${message} (SQLSTATE ${state})${hint === undefined ? '' : `: ${hint}`}`
     throw new TableFailure(contract, reason, ofValues.test(state) ? readLater : acceptLater, error)

@@ -64,11 +64,17 @@ export type StopFacts = {
   readonly reason: string
 }
 
+/** A table or view by its name. */
+export type TableName = { readonly schema: string; readonly table: string }
+
 export type TargetFacts = {
   readonly progress: readonly PlaceFacts[]
   readonly stops: readonly StopFacts[]
   /** Epochs that were ordered, in any order; one that has begun has records that were applied. */
   readonly epochs: readonly { readonly epoch: number; readonly hasBegun: boolean }[]
+  /** Captured tables whose rows, or whose view alone, somebody dropped in the target. */
+  readonly missingRows: readonly TableName[]
+  readonly missingViews: readonly TableName[]
 }
 
 /** A consumer group, and whose progress in the target its offsets follow. */

@@ -67,7 +67,14 @@ const facts = (changed: Changes = {}): CaptureFacts => ({
   ...{ changesTopic: 'changes', applyConsumer: 'tidemark-latest-state' },
   connector: { value: changed.connector === null ? undefined : { ...connector, ...changed.connector } },
   source: { value: { ...source, ...changed.source } },
-  target: { progress: [place(0, 10), place(1, 20)], stops: [], epochs: [], ...changed.target },
+  target: {
+    progress: [place(0, 10), place(1, 20)],
+    stops: [],
+    epochs: [],
+    missingRows: [],
+    missingViews: [],
+    ...changed.target,
+  },
   brokers: {
     value: {
       topics: new Map([
@@ -263,6 +270,18 @@ const others: [string, Changes, RegExp, object][] = [
     { kind: 'enable mapping', group: 'tidemark-latest-state', topic: 'changes' },
   ],
   [
+    'a view that somebody dropped in the target is made again',
+    { target: { missingViews: [{ schema: 'public', table: 'orders' }] } },
+    /dropped the view public.orders in the target/,
+    { kind: 'restore views', views: [{ schema: 'public', table: 'orders' }] },
+  ],
+  [
+    'rows that somebody dropped in the target are read again',
+    { target: { missingRows: [{ schema: 'public', table: 'orders' }] } },
+    /dropped the rows of public.orders in the target/,
+    { kind: 'read again', tables: [{ schema: 'public', table: 'orders' }] },
+  ],
+  [
     'group offsets that were set forward go back to what the target has',
     {
       groups: [group([10, 28])],
@@ -301,7 +320,8 @@ test.each(others)('%s', (_name, changed, cause, repair) => {
   const diagnosis = diagnose(seen)
 
   expect(diagnosis).toMatchObject({ findings: [{ cause: expect.stringMatching(cause), repair }] })
-  expect(diagnosis.state).toBe(kind === 'enable mapping' ? 'running' : 'down')
+  const isCaptured = ['enable mapping', 'restore views', 'read again'].includes(kind)
+  expect(diagnosis.state).toBe(isCaptured ? 'running' : 'down')
   expect(planRecovery(diagnosis, seen)).toEqual([repair])
   expect(needsRestartOnly(diagnosis)).toBe(kind === 'restart task')
 })

@@ -3,6 +3,7 @@ import { type ConnectorFinding, connectorFindings } from './connector-findings.t
 import { deliveryFindings } from './delivery-findings.ts'
 import type { Finding } from './finding.ts'
 import { sourceFindings } from './source-findings.ts'
+import { targetFindings } from './target-findings.ts'
 
 /** How capture is: `starting` needs nothing but time, `down` needs a repair. */
 export type CaptureState = 'running' | 'starting' | 'down'
@@ -21,7 +22,9 @@ export function diagnose(facts: CaptureFacts): Diagnosis {
   const isExplained = [...source, ...delivery].some(needsEpoch)
   // A task that failed because of what was found beside is not started again for it.
   const own = isExplained ? connector.filter((finding) => !finding.isExplainedByOthers) : connector
-  const findings = [...source, ...delivery, ...own.map(withoutMark)].toSorted((a, b) => weight(a) - weight(b))
+  const findings = [...source, ...delivery, ...own.map(withoutMark), ...targetFindings(facts)].toSorted(
+    (a, b) => weight(a) - weight(b),
+  )
   return { state: stateOf(findings), findings }
 }
 

@@ -1,3 +1,5 @@
+import type { TableName } from './capture-facts.ts'
+
 /** What lets capture go on. */
 export type Repair =
   /** Of a task that failed; done without being asked, too. */
@@ -23,6 +25,8 @@ export type Repair =
       readonly topic: string
       readonly losses: readonly Loss[]
     }
+  | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
+  | { readonly kind: 'read again'; readonly tables: readonly TableName[] }
   /** Everything is read again. `topicIsNew`: offsets of before say nothing of the topic any more. */
   | { readonly kind: 'new epoch'; readonly topicIsNew: boolean; readonly topicPartitions: number | null }
 

@@ -1,4 +1,4 @@
-import type { CaptureFacts } from './capture-facts.ts'
+import type { CaptureFacts, TableName } from './capture-facts.ts'
 import type { Diagnosis } from './diagnosis.ts'
 import type { Finding, Loss, PlaceOffset } from './finding.ts'
 
@@ -17,6 +17,8 @@ export type RecoveryStep =
       readonly topicPartitions: readonly number[]
     }
   | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
+  | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
+  | { readonly kind: 'read again'; readonly tables: readonly TableName[] }
   | { readonly kind: 'restart task' }
   | { readonly kind: 'restart connector' }
   | { readonly kind: 'register connector' }
@@ -41,12 +43,15 @@ export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): Reco
       { kind: 'rewind', group, topic, offsets: losses.map(firstAfter) },
     ]
   })
+  const views = repairs.flatMap((repair): RecoveryStep[] => (repair.kind === 'restore views' ? [repair] : []))
   const epochs = findings.filter((finding) => finding.repair?.kind === 'new epoch')
-  if (epochs.length > 0) return [...delivery, newEpoch(epochs, facts)]
+  // It reads every table again, those whose rows were dropped too.
+  if (epochs.length > 0) return [...delivery, ...views, newEpoch(epochs, facts)]
+  const readings = repairs.flatMap((repair): RecoveryStep[] => (repair.kind === 'read again' ? [repair] : []))
   const connector = repairs.flatMap(({ kind }): RecoveryStep[] =>
     kind === 'register connector' || kind === 'restart task' || kind === 'restart connector' ? [{ kind }] : [],
   )
-  return [...delivery, ...connector.slice(0, 1)]
+  return [...delivery, ...connector.slice(0, 1), ...views, ...readings]
 }
 
 /** Of a topic that is another one, `from` is where its records begin. */
@@ -91,6 +96,10 @@ export function describeStep(step: RecoveryStep): string {
       return `let ${step.consumer} go on after records of ${step.topic} that are gone, in topic partition ${step.topicPartitions.join(', ')}`
     case 'enable mapping':
       return `enable the event source mapping of the consumer group ${step.group}`
+    case 'restore views':
+      return `make the view ${step.views.map(nameOf).join(', ')} again`
+    case 'read again':
+      return `read ${step.tables.map(nameOf).join(', ')} again`
     case 'restart task':
       return "start the connector's failed task again"
     case 'restart connector':
@@ -112,3 +121,5 @@ export const planNewEpoch = (facts: CaptureFacts): RecoveryStep[] => [
     topicPartitions: null,
   },
 ]
+
+const nameOf = ({ schema, table }: TableName): string => `${schema}.${table}`

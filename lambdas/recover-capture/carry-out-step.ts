@@ -31,6 +31,22 @@ export async function carryOutStep(step: RecoveryStep, world: Recovering): Promi
       return
     case 'enable mapping':
       return enableMapping(await findMapping(step, world), world)
+    case 'restore views':
+      for (const { schema, table } of step.views) {
+        await world.target.query('select tidemark.restore_view($1, $2)', [schema, table])
+      }
+      return
+    case 'read again':
+      for (const { schema, table } of step.tables) {
+        // One that is being read already brings its rows back, too.
+        await world.source.query(
+          `select tidemark.resync(t.schema_name || '.' || t.table_name)
+           from tidemark.captured_table t
+           where (t.schema_name, t.table_name, t.state) = ($1, $2, 'captured')`,
+          [schema, table],
+        )
+      }
+      return
     case 'restart task':
       return restart('failed', world)
     case 'restart connector':

@@ -316,6 +316,44 @@ test('records of changes that are gone begin a new epoch, in an empty target too
   ])
 })
 
+test('a view and rows that somebody dropped in the target come back: the one at once, the others by a reading', async () => {
+  await source.pool.query(`select tidemark.publish_table('public.item'::regclass)`)
+  await source.pool.query(`select tidemark.await_writers('public.item'::regclass)`)
+  await source.pool.query('create table public.log (id int primary key)')
+  for (const table of ['public.item', 'public.log']) {
+    const { rows } = await source.pool.query(
+      `select tidemark.describe_table($1::regclass) || '{"version": 1, "complete": true}' as contract`,
+      [table],
+    )
+    await target.pool.query('select tidemark.shape_latest_state(1, $1)', [rows[0].contract])
+  }
+  const { rows } = await target.pool.query(
+    `select tidemark.rows_name(g.relation, g.generation) as name
+     from tidemark.generation g
+     join tidemark.table_marker m using (relation)
+     where m.table_name = 'item'`,
+  )
+  await target.pool.query(`drop view public.log; drop table tidemark_rows.${rows[0].name} cascade`)
+  const generation = async () =>
+    (await source.pool.query(`select generation from tidemark.captured_table where table_name = 'item'`)).rows[0]
+  const before = await generation()
+
+  const answer = await recover()
+
+  expect(answer.diagnosis.state).toBe('running')
+  expect(answer.steps).toEqual([
+    { what: 'make the view public.log again', done: true },
+    { what: 'read public.item again', done: true },
+  ])
+  expect((await target.pool.query(`select to_regclass('public.log') is not null as there`)).rows).toEqual([
+    { there: true },
+  ])
+  expect((await generation()).generation).toBe(before.generation + 1)
+  // Asked for again while it is on its way it is not begun again.
+  expect((await recover()).steps).toEqual([{ what: 'read public.item again', done: true }])
+  expect((await generation()).generation).toBe(before.generation + 1)
+})
+
 test('while somebody recovers, a look does nothing', async () => {
   const client = await asApply.connect()
   await client.query(`select pg_advisory_lock(hashtextextended('tidemark.recover-capture', 0))`)

@@ -110,6 +110,23 @@ as $$
     )
 $$;
 
+-- The relations whose shown rows somebody dropped in the target.
+create or replace function tidemark.missing_rows() returns table (relation bigint, schema_name text, table_name text)
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select m.relation, m.schema_name, m.table_name
+  from tidemark.table_marker m
+  join tidemark.generation g on g.relation = m.relation and g.shown
+  where m.dropped_at is null
+    and not exists (
+      select
+      from pg_class c
+      where c.relnamespace = 'tidemark_rows'::regnamespace
+        and c.relname = tidemark.rows_name(g.relation, g.generation)
+    )
+$$;
+
 create or replace function tidemark.view_query(of_schema text, of_table text) returns text
 language plpgsql stable
 set search_path = pg_catalog, pg_temp
@@ -117,6 +134,10 @@ as $$
 declare
   only_member bigint;
 begin
+  -- Rows that somebody dropped are read again; until then a parent without them would hold fewer than its table.
+  if exists (select from tidemark.members(of_schema, of_table) m join tidemark.missing_rows() lost using (relation)) then
+    return null;
+  end if;
   select min(m.relation) into only_member
   from tidemark.members(of_schema, of_table) m
   having count(*) = 1 and bool_and(m.own);
@@ -488,3 +509,29 @@ group by s.empty_of, s.view;
 
 alter view tidemark.empty_view owner to tidemark_owner;
 grant select on tidemark.empty_view to tidemark_read;
+
+-- The views that somebody dropped in the target, whose rows are there.
+create or replace function tidemark.missing_views() returns table (schema_name text, table_name text)
+language sql stable security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select s.schema_name, s.table_name
+  from tidemark.shown_view s
+  where not exists (select from pg_class c where c.oid = s.view)
+    and s.empty_of is null
+    and tidemark.view_query(s.schema_name, s.table_name) is not null
+$$;
+
+-- Makes a view again that somebody dropped.
+create or replace function tidemark.restore_view(of_schema text, of_table text) returns void
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select from tidemark.missing_views() lost where (lost.schema_name, lost.table_name) = (of_schema, of_table)
+  ) then
+    perform tidemark.show_view(of_schema, of_table);
+  end if;
+end
+$$;

@@ -1638,6 +1638,41 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.missing_rows()
+ RETURNS TABLE(relation bigint, schema_name text, table_name text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select m.relation, m.schema_name, m.table_name
+  from tidemark.table_marker m
+  join tidemark.generation g on g.relation = m.relation and g.shown
+  where m.dropped_at is null
+    and not exists (
+      select
+      from pg_class c
+      where c.relnamespace = 'tidemark_rows'::regnamespace
+        and c.relname = tidemark.rows_name(g.relation, g.generation)
+    )
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.missing_views()
+ RETURNS TABLE(schema_name text, table_name text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select s.schema_name, s.table_name
+  from tidemark.shown_view s
+  where not exists (select from pg_class c where c.oid = s.view)
+    and s.empty_of is null
+    and tidemark.view_query(s.schema_name, s.table_name) is not null
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
 CREATE OR REPLACE FUNCTION tidemark.newest_generation()
  RETURNS integer
  LANGUAGE sql
@@ -1966,6 +2001,23 @@ begin
 end
 $function$
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.restore_view(of_schema text, of_table text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (
+    select from tidemark.missing_views() lost where (lost.schema_name, lost.table_name) = (of_schema, of_table)
+  ) then
+    perform tidemark.show_view(of_schema, of_table);
+  end if;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
 
 CREATE OR REPLACE FUNCTION tidemark.retire_view(of_schema text, of_table text)
  RETURNS void
@@ -2366,6 +2418,10 @@ AS $function$
 declare
   only_member bigint;
 begin
+  -- Rows that somebody dropped are read again; until then a parent without them would hold fewer than its table.
+  if exists (select from tidemark.members(of_schema, of_table) m join tidemark.missing_rows() lost using (relation)) then
+    return null;
+  end if;
   select min(m.relation) into only_member
   from tidemark.members(of_schema, of_table) m
   having count(*) = 1 and bool_and(m.own);

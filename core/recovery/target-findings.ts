@@ -1,0 +1,39 @@
+import type { CaptureFacts, TableName } from './capture-facts.ts'
+import type { Finding } from './finding.ts'
+
+/** What somebody dropped in the target. */
+export function targetFindings({ target: { missingRows, missingViews } }: CaptureFacts): Finding[] {
+  return [
+    ...(missingRows.length > 0 ? [droppedRows(missingRows)] : []),
+    ...(missingViews.length > 0 ? [droppedViews(missingViews)] : []),
+  ]
+}
+
+function droppedRows(tables: readonly TableName[]): Finding {
+  return {
+    cause: `somebody dropped the rows of ${namesOf(tables)} in the target`,
+    follows: 'The next change of such a table stops it.',
+    action: 'Each of them is read again from the source.',
+    readers: 'Readers get an error until such a table has been read as a whole; other tables are as they should be.',
+    repair: { kind: 'read again', tables },
+    stopsCapture: false,
+  }
+}
+
+function droppedViews(views: readonly TableName[]): Finding {
+  return {
+    cause: `somebody dropped the view ${namesOf(views)} in the target; its rows are there and go on being applied`,
+    follows: 'Nobody can read them by that name.',
+    action: 'The view is made again. Rights that were granted on it are not known any more: grant them again.',
+    readers: 'Readers get an error until then.',
+    repair: { kind: 'restore views', views },
+    stopsCapture: false,
+  }
+}
+
+/** `schema.table`, the first of them. */
+function namesOf(tables: readonly TableName[]): string {
+  const names = tables.map(({ schema, table }) => `${schema}.${table}`)
+  const shown = names.slice(0, 5).join(', ')
+  return names.length > 5 ? `${shown} and ${names.length - 5} more` : shown
+}
