@@ -53,7 +53,9 @@ export async function waitForBrokers<T>(
     if (!isPassing(failure)) throw failure
     if (Date.now() > deadline) {
       const seconds = Math.round(waitMs / 1000)
-      throw new Error(`no broker of ${brokers.join(', ')} answered within ${seconds} s`, { cause: failure })
+      throw new Error(`no broker of ${brokers.join(', ')} answered within ${seconds} s: ${failure.message}`, {
+        cause: failure,
+      })
     }
     await new Promise((resume) => setTimeout(resume, 200))
   }
