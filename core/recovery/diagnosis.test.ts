@@ -272,13 +272,13 @@ const others: [string, Changes, RegExp, object][] = [
   [
     'a view that somebody dropped in the target is made again',
     { target: { missingViews: [{ schema: 'public', table: 'orders' }] } },
-    /dropped the view public.orders in the target/,
+    /the view of public.orders was dropped in the target/,
     { kind: 'restore views', views: [{ schema: 'public', table: 'orders' }] },
   ],
   [
     'rows that somebody dropped in the target are read again',
     { target: { missingRows: [{ schema: 'public', table: 'orders' }] } },
-    /dropped the rows of public.orders in the target/,
+    /the rows of public.orders were dropped in the target/,
     { kind: 'read again', tables: [{ schema: 'public', table: 'orders' }] },
   ],
   [

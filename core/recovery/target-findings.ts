@@ -11,7 +11,7 @@ export function targetFindings({ target: { missingRows, missingViews } }: Captur
 
 function droppedRows(tables: readonly TableName[]): Finding {
   return {
-    cause: `somebody dropped the rows of ${namesOf(tables)} in the target`,
+    cause: `the rows of ${namesOf(tables)} were dropped in the target`,
     follows: 'The next change of such a table stops it.',
     action: 'Each of them is read again from the source.',
     readers: 'Readers get an error until such a table has been read as a whole; other tables are as they should be.',
@@ -22,7 +22,7 @@ function droppedRows(tables: readonly TableName[]): Finding {
 
 function droppedViews(views: readonly TableName[]): Finding {
   return {
-    cause: `somebody dropped the view ${namesOf(views)} in the target; its rows are there and go on being applied`,
+    cause: `the view of ${namesOf(views)} was dropped in the target; its rows are there, and changes go on being applied`,
     follows: 'Nobody can read them by that name.',
     action: 'The view is made again. Rights that were granted on it are not known any more: grant them again.',
     readers: 'Readers get an error until then.',
