@@ -196,6 +196,21 @@ describe.each(every)('$name', ({ stage, template }) => {
     })
   })
 
+  test('the committer alone may look for the archive table under another name, and nobody may drop it', () => {
+    const policies = Object.values(template.ofType('AWS::IAM::Policy')).map(({ Properties }) =>
+      (Properties['PolicyDocument'].Statement as { Action: string | string[] }[]).flatMap(({ Action }) =>
+        [Action].flat(),
+      ),
+    )
+    const looking = policies.filter((actions) =>
+      actions.some((action) => ['s3tables:ListTables', 'glue:GetTables'].includes(action)),
+    )
+
+    expect(looking).toHaveLength(1)
+    if (looking[0]!.includes('s3tables:ListTables')) expect(looking[0]).toContain('s3tables:RenameTable')
+    expect(policies.flat().filter((action) => /^(s3tables|glue):DeleteTable/.test(action))).toEqual([])
+  })
+
   test('no policy grants everything', () => {
     const statements = Object.values(template.ofType('AWS::IAM::Policy')).flatMap(
       ({ Properties }) => Properties['PolicyDocument'].Statement,
