@@ -132,6 +132,11 @@ const onlyEpoch: [string, Changes, RegExp][] = [
     /the target has applied beacon 9, and its newest is 5/,
   ],
   [
+    "source put back, of which Connect's offsets say nothing any more",
+    { connector: { storedLsn: null }, source: { currentLsn: 520 } },
+    /the target has applied a beacon of 0\/226, and its log ends at 0\/208/,
+  ],
+  [
     'source put back without its slot',
     { connector: failed, source: { slot: null, currentLsn: 450, beacon: { number: 5, lsn: 440 } } },
     /put back to an earlier state/,
@@ -373,6 +378,11 @@ const passing: [string, Changes, string][] = [
       },
       groups: [group([15, 20])],
     },
+    'running',
+  ],
+  [
+    'a beacon that is late because a topic partition is stopped',
+    { source: { nowMs: nowMs + 40_000 }, target: { stops: [stopped('waits for a lock')] } },
     'running',
   ],
   ['a stop that goes on by itself', { target: { stops: [stopped('waits for a lock')] } }, 'running'],

@@ -138,8 +138,8 @@ function lostSlot(epoch: number, slot: SlotFacts | null, connector: ConnectorFac
   if (slot.walStatus === 'lost' || slot.invalidationReason !== null) {
     return epochFinding({ cause: `the replication slot ${name} was invalidated: ${whyInvalid(slot)}` })
   }
-  // A task that runs has the slot; what it confirms may be compared with what it had stored only while it does not.
-  if (slot.active || connector === undefined || isRunning(connector)) return undefined
+  // What a task confirms while it runs is newer than what was read of its stored offsets.
+  if (connector === undefined || isRunning(connector)) return undefined
   if (storedLsn === null || slot.confirmedLsn === null || slot.confirmedLsn <= storedLsn) return undefined
   return epochFinding({ cause: describeAhead(name, slot.confirmedLsn, storedLsn) })
 }
