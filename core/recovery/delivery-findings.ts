@@ -111,8 +111,8 @@ function replacedTopic(facts: CaptureFacts, group: GroupFacts, places: readonly 
   return {
     cause,
     follows: `Nothing of ${group.topic} reaches ${group.consumer}; records that were in the topic before and had not reached it are lost.`,
-    action: `${group.consumer} goes on at the beginning of the topic as it is now.`,
-    readers: READERS_SEE_THE_LAST_STATE,
+    action: `The consumer ${group.consumer} goes on at the beginning of the topic as it is now.`,
+    readers: readersOf(group),
     repair: {
       kind: 'go on after a loss',
       consumer: group.consumer,
@@ -136,8 +136,8 @@ function goneRecords(facts: CaptureFacts, group: GroupFacts, places: readonly Pl
   return {
     cause,
     follows: `These records never reach ${group.consumer}; nothing that comes after them does, either, until it goes on.`,
-    action: `${group.consumer} goes on after them, at the first record that there is.`,
-    readers: READERS_SEE_THE_LAST_STATE,
+    action: `The consumer ${group.consumer} goes on after them, at the first record that there is.`,
+    readers: readersOf(group),
     repair: { kind: 'go on after a loss', consumer: group.consumer, group: group.group, topic: group.topic, losses },
     stopsCapture: false,
   }
@@ -152,7 +152,7 @@ function skippedRecords(group: GroupFacts, places: readonly Place[]): Finding {
     cause: `the consumer group ${group.group} goes on at offset ${named.join(', ')}: its offsets were set forward, or the target was restored from an older backup or replaced`,
     follows: `The records between are in the topic and have not reached ${group.consumer}, which takes nothing after them.`,
     action: `The offsets of the group are set back to what the target has, and the records between are applied.`,
-    readers: READERS_SEE_THE_LAST_STATE,
+    readers: readersOf(group),
     repair: {
       kind: 'rewind',
       group: group.group,
@@ -163,16 +163,21 @@ function skippedRecords(group: GroupFacts, places: readonly Place[]): Finding {
   }
 }
 
-function disabledMapping({ group, consumer, topic }: GroupFacts): Finding {
+function disabledMapping(facts: GroupFacts): Finding {
+  const { group, consumer, topic } = facts
   return {
     cause: `the event source mapping of the consumer group ${group} is disabled: somebody disabled it, or a recovery was interrupted`,
     follows: `No record of ${topic} reaches ${consumer}.`,
     action: 'The mapping is enabled, and goes on where it stopped.',
-    readers: READERS_SEE_THE_LAST_STATE,
+    readers: readersOf(facts),
     repair: { kind: 'enable mapping', group, topic },
     stopsCapture: false,
   }
 }
+
+/** What the archive lacks, the target has. */
+const readersOf = ({ consumer }: GroupFacts): string =>
+  consumer === ARCHIVE ? 'Readers of the target notice nothing; the archive lacks records.' : READERS_SEE_THE_LAST_STATE
 
 /** The archive's consumer holds nothing that readers of the target see. */
 const ARCHIVE = 'tidemark-archive'

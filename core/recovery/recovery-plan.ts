@@ -89,8 +89,8 @@ export function epochToBegin({ source, target, connector }: CaptureFacts): numbe
 export function describeStep(step: RecoveryStep): string {
   switch (step.kind) {
     case 'rewind':
-      return `set the offsets of the consumer group ${step.group} back to what the target has: ${step.offsets
-        .map(({ topicPartition, offset }) => `${offset} in ${step.topic}-${topicPartition}`)
+      return `set the consumer group ${step.group} to offset ${step.offsets
+        .map(({ topicPartition, offset }) => `${offset} of ${step.topic}-${topicPartition}`)
         .join(', ')}`
     case 'rebase':
       return `let ${step.consumer} go on after records of ${step.topic} that are gone, in topic partition ${step.topicPartitions.join(', ')}`
