@@ -1,4 +1,4 @@
-import { Producer } from '@platformatic/kafka'
+import { Admin, Producer } from '@platformatic/kafka'
 import { expect, test, vi } from 'vitest'
 import { eventually } from '#test-support/eventually.ts'
 import { collector, eventSourceArn, records, success, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
@@ -36,6 +36,25 @@ test('records arrive as AWS sends them: keys, tombstones, headers and several to
     },
     expect.anything(),
   )
+})
+
+// Not documented: what Kafka's own clients do.
+test('topic partitions that a topic is given later are read', async () => {
+  await topic.create(1)
+  const { delivered, invoke } = collector()
+  topic.start(invoke)
+  await topic.produce([{ partition: 0, value: 'before' }])
+  await eventually(() => expect(delivered).toHaveLength(1))
+  const admin = new Admin({ clientId: 'test', bootstrapBrokers: [topic.broker.bootstrapServers] })
+  await admin.createPartitions({ topics: [{ name: topic.name, count: 3 }] })
+  await admin.close()
+
+  // One that has been producing takes the partitions that it knows.
+  const producer = new Producer({ clientId: 'test', bootstrapBrokers: [topic.broker.bootstrapServers] })
+  await producer.send({ messages: [{ topic: topic.name, partition: 2, value: Buffer.from('after') }] })
+  await producer.close()
+
+  await eventually(() => expect(delivered.map(({ partition }) => partition)).toEqual([0, 2]))
 })
 
 // Not documented: what Kafka's own clients do.

@@ -28,6 +28,8 @@ export type AssignedPartition = { partition: number; leader: number; offset: big
 export type Fetched = FetchedPartition | { partitionIndex: number; outOfRange: true }
 
 const sessionTimeoutMs = 45_000
+/** How soon topic partitions that a topic is given are read; Kafka's own consumers look every five minutes. */
+const partitionsCheckMs = 15_000
 const fetchBytes = 2 << 20
 const fetchBytesPerPartition = 512 << 10
 const offsetOutOfRange = 1
@@ -39,6 +41,8 @@ export class GroupMember {
   /** A broker works on one request of a connection at a time: a long poll must not hold commits and heartbeats up. */
   readonly #fetchConnections: ConnectionPool
   #topicId = ''
+  #partitions = 0
+  #watch: NodeJS.Timeout | undefined
   #joining: Promise<unknown> = Promise.resolve()
   #left = false
 
@@ -79,6 +83,21 @@ export class GroupMember {
 
   /** Joins the group; the assignment comes through `onAssigned`. Rejects when topic or group cannot be reached. */
   async join(): Promise<void> {
+    this.#joining = this.#consumer.joinGroup({})
+    await this.#joining
+    this.#watch = setInterval(
+      () => void this.#seePartitions().catch(this.#options.onFailure),
+      partitionsCheckMs,
+    ).unref()
+  }
+
+  /** A member that sees more topic partitions than before has the group shared out anew. */
+  async #seePartitions(): Promise<void> {
+    const { topic } = this.#options
+    const metadata = await this.#consumer.metadata({ topics: [topic], forceUpdate: true })
+    const { length } = metadata.topics.get(topic)!.partitions
+    if (this.#left || this.#partitions === 0 || length <= this.#partitions) return
+    this.#partitions = length
     this.#joining = this.#consumer.joinGroup({})
     await this.#joining
   }
@@ -142,6 +161,7 @@ export class GroupMember {
   /** Leaves the group, or gives up when the broker does not answer soon. No callback is called any more. */
   async leave(): Promise<void> {
     this.#left = true
+    clearInterval(this.#watch)
     await Promise.race([this.#close(), delay(1_500, undefined, { ref: false })])
   }
 
@@ -158,6 +178,7 @@ export class GroupMember {
     const { topic, startingPosition } = this.#options
     const metadata = (await this.#consumer.metadata({ topics: [topic] })).topics.get(topic)!
     this.#topicId = metadata.id
+    this.#partitions = metadata.partitions.length
     if (partitions.length === 0) return []
     const committed = (await this.#consumer.listCommittedOffsets({ topics: [{ topic, partitions }] })).get(topic)!
     const fresh = partitions.filter((partition) => (committed[partition] ?? -1n) < 0n)
