@@ -104,9 +104,13 @@ async function findings(): Promise<Finding[]> {
 async function recover(cause: RegExp): Promise<void> {
   await eventually(`the diagnosis ${cause}`, async () => (await findings()).some((found) => cause.test(found.cause)))
   const from = Date.now()
-  const { stdout } = await run(process.execPath, [join(repository, 'commands/run.mjs'), 'recover', '--yes', '--timeout', '120'], {
-    env: { ...process.env, TIDEMARK_DIRECTORY: pipeline.settings.directory },
-  }).catch((error: { stdout: string; stderr: string }) => {
+  const { stdout } = await run(
+    process.execPath,
+    [join(repository, 'commands/run.mjs'), 'recover', '--yes', '--timeout', '120'],
+    {
+      env: { ...process.env, TIDEMARK_DIRECTORY: pipeline.settings.directory },
+    },
+  ).catch((error: { stdout: string; stderr: string }) => {
     throw new Error(`npm run recover failed:\n${error.stdout}\n${error.stderr}`)
   })
   console.log(`recovered in ${((Date.now() - from) / 1_000).toFixed(0)} s\n${stdout}`)
