@@ -50,6 +50,8 @@ export class ArchivedSource {
   nowMs = FIRST_MS
   #lsn = 100
   #beacon = 0
+  #beaconLsn: string | null = null
+  #epoch = 1
   readonly #target: pg.Pool
   readonly #archive: MadeArchive
   readonly #logs = new Map<string, MadeRecord[]>()
@@ -93,11 +95,25 @@ export class ArchivedSource {
     this.#lsn++
     this.#beacon++
     for (let slot = 0; slot < TOPIC_PARTITIONS; slot++) {
-      const body = { systemIdentifier: '7001', lsn: `0/${this.#lsn.toString(16)}`, topicPartitions: TOPIC_PARTITIONS }
+      const place = { lsn: `0/${this.#lsn.toString(16)}`, previousLsn: this.#beaconLsn }
+      const body = { systemIdentifier: '7001', ...place, topicPartitions: TOPIC_PARTITIONS }
       const row = { slot, number: this.#beacon, body: JSON.stringify(body) }
       this.#control('beacon', slot, { ...row, emitted_at: new Date(this.nowMs).toISOString() })
     }
+    this.#beaconLsn = `0/${this.#lsn.toString(16)}`
     return this.#beacon
+  }
+
+  /** Emits a beacon that capture never sends, with what else was committed. */
+  loseBeacon(): void {
+    this.#lsn++
+    this.#beacon++
+    this.#beaconLsn = `0/${this.#lsn.toString(16)}`
+  }
+
+  /** What is captured from here on is of the next epoch. */
+  beginEpoch(): void {
+    this.#epoch++
   }
 
   /** Publishes a plain delta. */
@@ -195,7 +211,14 @@ export class ArchivedSource {
 
   #source(schema: string, table: string, txId: number, snapshot: MadeChange['snapshot'] = undefined) {
     const place = snapshot === 'incremental' ? { lsn: null, txId: null } : { lsn: this.#lsn, txId }
-    return { name: 'tidemark_e1', ts_us: this.nowMs * 1000, snapshot: snapshot ?? 'false', schema, table, ...place }
+    return {
+      name: `tidemark_e${this.#epoch}`,
+      ts_us: this.nowMs * 1000,
+      snapshot: snapshot ?? 'false',
+      schema,
+      table,
+      ...place,
+    }
   }
 
   #append(

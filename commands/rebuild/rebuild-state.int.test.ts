@@ -157,6 +157,32 @@ test('rows that were read anew, as another generation, are rebuilt', async () =>
   expect(rebuilt.tables.find(({ table }) => table === 'public.green_trips')).toMatchObject({ liveRows: 1 })
 })
 
+test('what was captured of a log that broke off is passed over, as the live target did, and the next epoch is rebuilt', async () => {
+  begin()
+  source.beacon()
+  await source.apply()
+  source.loseBeacon()
+  source.commit([createTrip(900, '9.00'), updateTrip(3, '9.99')])
+  source.beacon()
+  for (const topicPartition of [0, 1, 2]) {
+    await expect(source.apply(topicPartition)).rejects.toThrow('changes of the source are missing')
+  }
+  await rows(`select tidemark.order_epoch(2, 'for a test', false)`)
+  source.beginEpoch()
+  source.contract(tripsContract({ version: 2, generation: 2, complete: false }))
+  source.commit([{ ...createTrip(3, '3.33'), op: 'r', snapshot: 'incremental' }])
+  source.contract(tripsContract({ version: 3, generation: 2 }))
+  source.beacon()
+  source.commit([createTrip(4, '4.44')])
+  await source.apply()
+  await source.archive()
+
+  const rebuilt = await compare()
+
+  expect(isEqualState(rebuilt), describeCompared(rebuilt)).toBe(true)
+  expect(rebuilt.tables.find(({ table }) => table === 'public.green_trips')).toMatchObject({ liveRows: 2 })
+})
+
 test('a live row that is not what the changes made of it is shown with both values', async () => {
   begin()
   await source.apply()

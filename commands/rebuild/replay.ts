@@ -1,9 +1,10 @@
 import type pg from 'pg'
 import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
-import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { ANOTHER_CLUSTER, makeLatestState } from '#adapters/postgres/latest-state.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
+import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '#core/unkeyed-ledger.ts'
 import type { SpooledRecord } from './record-spool.ts'
 
 /** Topics whose records make the latest state, and who applies them. */
@@ -31,7 +32,7 @@ export function makeReplay(pool: pg.Pool, signal?: AbortSignal): Replay {
     let bytes = 0
     const flush = async () => {
       signal?.throwIfAborted()
-      await applyAll(appliers, open)
+      await applyAll(pool, appliers, open)
       onProgress(open.length)
       open = []
       bytes = 0
@@ -64,24 +65,59 @@ type Applier = {
   ): Promise<ApplyOutcome<unknown>>
 }
 
-async function applyAll(appliers: ReadonlyMap<string, Applier>, records: readonly SpooledRecord[]): Promise<void> {
+async function applyAll(
+  pool: pg.Pool,
+  appliers: ReadonlyMap<string, Applier>,
+  records: readonly SpooledRecord[],
+): Promise<void> {
   const byStream = Map.groupBy(records, ({ topic, topicPartition }) => `${topic}-${topicPartition}`)
   const settled = await Promise.allSettled(
-    [...byStream.values()].map((ofStream) => applyStream(appliers.get(ofStream[0]!.topic), ofStream)),
+    [...byStream.values()].map((ofStream) => applyStream(pool, appliers.get(ofStream[0]!.topic), ofStream)),
   )
   for (const one of settled) if (one.status === 'rejected') throw one.reason
 }
 
-async function applyStream(applier: Applier | undefined, records: readonly SpooledRecord[]): Promise<void> {
+async function applyStream(
+  pool: pg.Pool,
+  applier: Applier | undefined,
+  records: readonly SpooledRecord[],
+): Promise<void> {
   if (applier === undefined) return
   const { topic, topicPartition } = records[0]!
   const delivered = records.filter(({ value }) => !applier.isSparse || value !== undefined).map(deliveredOf)
   if (delivered.length === 0) return
-  const outcome = await applier.apply({ consumer: applier.consumer, topic, topicPartition }, delivered)
+  const apply = (some: readonly Delivered[]) =>
+    applier.apply({ consumer: applier.consumer, topic, topicPartition }, some)
+  const first = await apply(delivered)
+  const breaksOff = first.kind === 'stopped' && isOfBrokenLog(first.reason)
+  const outcome = breaksOff ? await passOver(pool, delivered, first.atOffset, apply) : first
   if (outcome.kind === 'applied' && outcome.duplicates === 0) return
   const why = outcome.kind === 'stopped' ? `at offset ${outcome.atOffset}: ${outcome.reason}` : 'in order'
   throw new Error(`${topic}-${topicPartition} cannot be applied ${why}`)
 }
+
+/** The live target has stopped here, too, until a recovery let it go on with the epoch after. */
+async function passOver(
+  pool: pg.Pool,
+  delivered: readonly Delivered[],
+  brokenAt: number,
+  apply: (some: readonly Delivered[]) => Promise<ApplyOutcome<unknown>>,
+): Promise<ApplyOutcome<unknown>> {
+  const before = delivered.filter(({ offset }) => offset < brokenAt)
+  if (before.length > 0) await apply(before)
+  const rest = delivered.slice(before.length)
+  await apply(rest)
+  await pool.query(
+    `select tidemark.order_epoch(max(p.beacon_epoch) + 1, 'as the live target went on', false)
+     from tidemark.progress p
+     where p.topic = $1`,
+    [CHANGES.topic],
+  )
+  return apply(rest)
+}
+
+const isOfBrokenLog = (reason: string): boolean =>
+  [SOURCE_WENT_BACK, CHANGES_ARE_MISSING, ANOTHER_CLUSTER].some((beginning) => reason.startsWith(beginning))
 
 const deliveredOf = ({ offset, timestampMs, key, value, bytes, headers }: SpooledRecord): Delivered => ({
   ...{ offset, timestampMs, key, value, bytes },
