@@ -16,7 +16,8 @@ export function connectorFindings(facts: CaptureFacts): ConnectorFinding[] {
       {
         ...waiting,
         cause: `Kafka Connect is out of reach: ${connector.error}`,
-        action: 'It is started again by itself, and capture goes on.',
+        action:
+          'It is started again by itself, and capture goes on. If it ends again and again, its log says why: a row that is larger than its heap can hold needs a larger heapMiB.',
         repair: null,
         isExplainedByOthers: false,
       },
