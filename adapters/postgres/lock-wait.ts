@@ -52,11 +52,31 @@ export function watchLocks(client: pg.PoolClient, wait: LockWait | undefined) {
   }
 }
 
-/** Only what each role may see of the sessions of others. */
+/**
+ * What is waited for, and the sessions that have it and wait for nothing themselves: those in between, such as other topic
+ * partitions, wait for the same. Only what each role may see of the sessions of others.
+ */
 async function describeWait(asking: pg.Pool, client: pg.PoolClient): Promise<string | undefined> {
   const { processID } = client as pg.PoolClient & { processID: number | null }
   const { rows } = await asking.query<{ what: string; who: string }>(
-    `select
+    `with recursive waiting (pid) as (
+       select $1::integer
+       union
+       select b.pid
+       from waiting w
+       cross join lateral unnest(pg_blocking_pids(w.pid)) as b (pid)
+     ),
+     chain as materialized (
+       select w.pid, pg_blocking_pids(w.pid) as blockers
+       from waiting w
+     ),
+     holder as materialized (
+       select c.pid
+       from chain c
+       where c.blockers = '{}'
+         and c.pid <> $1
+     )
+     select
        case
          when l.locktype = 'transactionid' then 'a row'
          when l.relation is null then format('a lock (%s)', l.locktype)
@@ -65,11 +85,12 @@ async function describeWait(asking: pg.Pool, client: pg.PoolClient): Promise<str
        (
          select string_agg(format('process %s (role %s)', a.pid, a.usename), ' and ' order by a.pid)
          from pg_stat_activity a
-         where a.pid = any (pg_blocking_pids(l.pid))
+         join holder using (pid)
        ) as who
-     from pg_locks l
-     where l.pid = $1
-       and not l.granted
+     from chain c
+     join pg_locks l on l.pid = c.pid and not l.granted
+     where c.blockers && array(select h.pid from holder h)
+     order by c.pid <> $1
      limit 1`,
     [processID],
   )
