@@ -805,9 +805,10 @@ begin
   select * into before from tidemark.setting for update;
   begins := before is not null and before.epoch < configure.epoch;
   if before.topic_partitions <> configure.topic_partitions and not begins then
-    raise exception 'the topic has % topic partitions, not %: their number is fixed within an epoch',
+    raise exception 'the topic has % topic partitions, not %: their number is fixed within an epoch, '
+      'so deploy with the former (topicPartitions in cdk/stages.ts)',
       before.topic_partitions, configure.topic_partitions
-      using hint = format('a new epoch, %s, may have another number', before.epoch + 1);
+      using hint = format('A new epoch, %s, may have another number.', before.epoch + 1);
   end if;
 
   insert into tidemark.setting as s (topic_partitions, captured, epoch, first_generation, reads_by_signal)

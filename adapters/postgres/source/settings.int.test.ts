@@ -16,7 +16,7 @@ afterEach(() => source.drop())
 
 test('the number of topic partitions is fixed within an epoch', async () => {
   await expect(configure(3, EVERYTHING)).rejects.toThrow(
-    'the topic has 2 topic partitions, not 3: their number is fixed within an epoch',
+    'the topic has 2 topic partitions, not 3: their number is fixed within an epoch, so deploy with the former',
   )
 })
 
