@@ -4,6 +4,7 @@ import {
   type AuditMessage,
   type Beacon,
   EnvelopeError,
+  epochOfRecord,
   type Incoming,
   type KeyHeaders,
   type ReadBeacon,
@@ -422,27 +423,6 @@ class BatchPlanner {
     if (this.#isStopped(stop.relation, stop.generation, tableName(stop))) return
     this.#stopped.set(stopKey(stop.relation, stop.generation, tableName(stop)), stop.reason)
     this.plan.stops.push(stop)
-  }
-}
-
-/** The epoch that a record is of, where it says so. */
-function epochOfRecord(incoming: Incoming): number | undefined {
-  switch (incoming.kind) {
-    case 'row':
-      return incoming.change.position.epoch
-    case 'truncate':
-      return incoming.truncate.position.epoch
-    case 'contract':
-    case 'read beacon':
-      return incoming.position.epoch
-    case 'beacon':
-      return incoming.beacon.epoch
-    case 'audit':
-      return incoming.message.position.epoch
-    case 'start':
-      return incoming.epoch
-    default:
-      return undefined
   }
 }
 

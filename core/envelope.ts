@@ -65,6 +65,27 @@ export type AuditMessage = Pick<RowChange, 'position' | 'txId' | 'committedAtMs'
 /** Half of a key change names the other half's key in this header, as JSON. */
 export type KeyHeaders = { readonly newKey?: string | undefined; readonly oldKey?: string | undefined }
 
+/** The epoch that a record is of, where it says so. */
+export function epochOfRecord(incoming: Incoming): number | undefined {
+  switch (incoming.kind) {
+    case 'row':
+      return incoming.change.position.epoch
+    case 'truncate':
+      return incoming.truncate.position.epoch
+    case 'contract':
+    case 'read beacon':
+      return incoming.position.epoch
+    case 'beacon':
+      return incoming.beacon.epoch
+    case 'audit':
+      return incoming.message.position.epoch
+    case 'start':
+      return incoming.epoch
+    default:
+      return undefined
+  }
+}
+
 /**
  * Reads a record's value. Throws an EnvelopeError or a WireError where it is nothing that capture sends and names no
  * table that could be stopped.
