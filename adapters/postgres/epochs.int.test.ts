@@ -92,7 +92,9 @@ describe('a new epoch', () => {
 
   test('of another source shows the rows of the former one under a name until its own are complete', async () => {
     const other = { relation: 5000, version: 1 }
-    const log = firstEpoch().readContract(anew(other), 5, 2)
+    const log = firstEpoch()
+    await apply(log.records)
+    log.readContract(anew(other), 5, 2)
     log.beacon(1, { lsn: '0/06', systemIdentifier: '7002', ...second }).incrementalRead(row(8), second)
     await apply(log.records)
     expect(await stops()).toEqual([])
