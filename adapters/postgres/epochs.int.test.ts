@@ -52,6 +52,27 @@ describe('a new epoch', () => {
     ])
   })
 
+  test('shows nothing of the generations before, whose contracts its initial snapshot reads as well', async () => {
+    const log = firstEpoch()
+    log.contract(ordersContract({ version: 2, generation: 2, complete: false }), { lsn: 20 })
+    log.incrementalRead(row(1)).incrementalRead(row(2))
+    log.contract(ordersContract({ version: 3, generation: 2 }), { lsn: 21 })
+    await apply(log.records)
+    expect(await ids()).toEqual([1, 2])
+
+    log
+      .readContract(ordersContract(), 5, 2)
+      .readContract(ordersContract({ version: 2, generation: 2, complete: false }), 5, 2)
+    log.readContract(ordersContract({ version: 3, generation: 2 }), 5, 2).readContract(anew({ version: 4 }), 5, 2)
+    log.beacon(3, { lsn: '0/06', ...second })
+    await apply(log.records)
+    expect(await ids()).toEqual([1, 2])
+
+    log.incrementalRead(row(2), second).contract(complete({ version: 5 }), { lsn: 8, ...second })
+    await apply(log.records)
+    expect(await ids()).toEqual([2])
+  })
+
   test('reads tables without a key anew, too', async () => {
     const columns = [columnContract(1, 'id', 'bigint')]
     const log = new ChangeLog().start().contract(ordersContract({ columns, replicaIdentity: 'full' }))

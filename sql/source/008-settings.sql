@@ -83,6 +83,12 @@ begin
       since = now()
   from tidemark.setting s
   where t.state <> 'refused';
+  -- The initial snapshot reads the contracts before the rows: those of generations before say nothing any more.
+  delete from tidemark.table_contract c
+  using tidemark.table_contract later
+  where later.relation = c.relation
+    and later.slot = 0
+    and later.version > c.version;
 end
 $$;
 

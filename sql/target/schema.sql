@@ -2237,6 +2237,10 @@ begin
     return;
   end if;
   perform tidemark.check_names(contract);
+  -- The initial snapshot of an epoch reads every version that the source has kept, also those of generations before.
+  if exists (select from tidemark.generation g where g.relation = of_relation and g.generation > of_generation) then
+    return;
+  end if;
   perform tidemark.check_expressions(contract);
   -- Another source, or one that was put back, may have given the number of a relation to a table of another name.
   if before.epoch < of_epoch
