@@ -1,0 +1,194 @@
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, delimiter, dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runToEnd } from '#localstack/servers/finished-process.ts'
+import { correction, prepareJars } from '#localstack/servers/jars.ts'
+import { findJava, findMaven } from '#localstack/servers/java.ts'
+import { compileJava } from '#localstack/servers/java-compiler.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+
+const repository = join(import.meta.dirname, '../../..')
+
+const tables = `
+  create table public.keyed (a int, note int not null, b int, primary key (b, a));
+  create table public.renamed (a int, b int, primary key (b, a));
+  create table public.deferrable (id int primary key deferrable initially immediate);
+  create table public.only_unique (id int unique not null);
+  create table public.including (id int, also int, primary key (id) include (also));
+  create table public.days (id int, day date);
+  insert into public.days values (1, '0044-03-15 BC'), (2, '1582-10-10'), (3, '2024-02-29'), (4, null)`
+
+/** What Debezium does with its corrections, by what ObserveDebezium looks at. */
+const corrected = {
+  'after one of two rows of an LSN': 'event 2 resumes at 20',
+  'after a commit whose end a row of the next transaction has': 'event 1 resumes at 15',
+  'dates read': '[-0043-03-15, 1582-10-10, 2024-02-29, null]',
+  'key of keyed': '[b, a]',
+  'key of deferrable': '[]',
+  'key of only_unique': '[]',
+  'key of including': '[id]',
+  'streamed table': 'a int4, b int4, note text?; key [b, a]',
+  'key under the name before': '[b, a]',
+  'key by replica identity full': '[b, a]',
+  'key after a message that fails': '[b, a]',
+  'streamed table once it was read': 'a, b, gone',
+  'read table once it was streamed': 'a, note, b',
+} as const
+
+let directory: string
+let java: string
+let agentJar: string
+/** Debezium as released, the connector and the corrections. */
+let pluginPath: string
+let kafka: string[]
+let classPath: string[]
+let source: TestDatabase
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tidemark-agent-'))
+  const [jars, built, program] = await Promise.all([
+    prepareJars({
+      directory: join(repository, '.tidemark/jars'),
+      environment: process.env,
+      onProgress: () => undefined,
+    }),
+    build(),
+    findJava(process.env),
+  ])
+  java = program
+  agentJar = join(built, 'tidemark-agent.jar')
+  pluginPath = join(directory, 'plugins')
+  kafka = jars.classPath.split(delimiter)
+  const plugin = join(pluginPath, 'debezium-connector-postgres')
+  await mkdir(plugin, { recursive: true })
+  const prepared = join(jars.pluginPath, 'debezium-connector-postgres')
+  const names = (await readdir(prepared)).filter((name) => name.endsWith('.jar') && name !== basename(correction))
+  const released = names.map((name) => join(prepared, name))
+  const ofPlugin = [...released, join(built, 'tidemark-agent-corrections.jar')].map(
+    (jar) => [jar, join(plugin, basename(jar))] as const,
+  )
+  await Promise.all(ofPlugin.map(([from, to]) => copyFile(from, to)))
+  classPath = [...ofPlugin.map(([, jar]) => jar), ...kafka]
+  const sources = ['ObserveDebezium', 'AskInPlugin'].map((name) =>
+    join(import.meta.dirname, `test/tidemark/correction/${name}.java`),
+  )
+  await compile(sources, directory)
+  source = await createDatabase('empty')
+  await source.pool.query(tables)
+}, 300_000)
+afterAll(async () => {
+  await source?.drop()
+  await rm(directory, { recursive: true, force: true })
+})
+
+/** The folder of the jars that Maven makes. */
+async function build(): Promise<string> {
+  const target = join(directory, 'target')
+  const pom = join(import.meta.dirname, 'pom.xml')
+  const arguments_ = ['--quiet', '--batch-mode', '--file', pom, 'package', `-Dtarget.directory=${target}`]
+  const { code, output } = await runToEnd(await findMaven(process.env), arguments_)
+  expect(code, output).toBe(0)
+  return target
+}
+
+const compile = (sources: string[], target: string) =>
+  compileJava(java, { name: 'the test', sources, jars: [agentJar, ...classPath], target, env: process.env })
+
+/** What it prints with the agent, or without one; `first` goes before Debezium on the class path. */
+async function observe(agent: string | undefined, argument: readonly string[], first: readonly string[] = []) {
+  const loaded = agent === undefined ? [] : [`-javaagent:${agentJar}${agent}`]
+  const path = [...first, directory, ...classPath].join(delimiter)
+  const options = ['-XX:TieredStopAtLevel=1', ...loaded, '-cp', path, 'tidemark.correction.ObserveDebezium']
+  return runToEnd(java, [...options, ...argument])
+}
+
+async function observations(without = ''): Promise<Record<string, string>> {
+  const { code, output } = await observe(without && `=without=${without}`, [source.url])
+  expect(code, output).toBe(0)
+  const lines = output.split('\n').flatMap((line) =>
+    Object.keys(corrected)
+      .filter((name) => line.startsWith(`${name}: `))
+      .map((name) => [name, line.slice(name.length + 2)]),
+  )
+  return Object.fromEntries(lines)
+}
+
+test('every method is found in the release that is used, and Debezium does what the corrections say', async () => {
+  expect(await observations()).toEqual(corrected)
+})
+
+test('Debezium is corrected where Connect loads it, in a class loader of the plugin’s own', async () => {
+  const path = [directory, ...kafka].join(delimiter)
+  const options = [`-javaagent:${agentJar}`, '-cp', path, 'tidemark.correction.AskInPlugin', pluginPath]
+
+  const { code, output } = await runToEnd(java, options)
+
+  expect(code, output).toBe(0)
+  expect(output).toContain('corrected in PluginClassLoader')
+})
+
+// What Debezium does as released: once it no longer does, the correction can go.
+test.each<[string, Partial<Record<keyof typeof corrected, string>>]>([
+  [
+    'ROWS_THAT_SHARE_AN_LSN_COME_AGAIN_WHOLE',
+    {
+      'after one of two rows of an LSN': 'nothing found',
+      'after a commit whose end a row of the next transaction has': 'event 2 resumes at 15',
+    },
+  ],
+  ['DATES_ARE_READ_AS_STREAMED', { 'dates read': '[0044-03-15, 1582-10-20, 2024-02-29, null]' }],
+  ['COLUMNS_ARE_THOSE_OF_THE_MESSAGE', { 'streamed table': 'a int4, b int4, note int4; key [b, a]' }],
+  ['STREAMED_ROWS_FOLLOW_THEIR_RELATION', { 'streamed table once it was read': 'a, note, b' }],
+  ['READ_ROWS_KEEP_THE_TABLE_OF_THEIR_READING', { 'read table once it was streamed': 'a, b, other' }],
+  ['KEY_IS_THE_ONE_OF_THE_RELATION', { 'key under the name before': '[]', 'key by replica identity full': '[]' }],
+  ['A_UNIQUE_INDEX_IS_NO_KEY', { 'key of deferrable': '[id]', 'key of only_unique': '[id]' }],
+])('without %s it does what that is there for', async (correction, otherwise) => {
+  expect(await observations(correction)).toEqual({ ...corrected, ...otherwise })
+})
+
+test.each([
+  ['no agent', undefined, {}, 'the agent that corrects Debezium is not loaded'],
+  [
+    'another release of Debezium',
+    '',
+    { 'io.debezium.connector.postgresql.Module': 'public static String version() { return "3.8.0.Final"; }' },
+    'the agent corrects Debezium 3.7.0.Final, and this is Debezium 3.8.0.Final. Deploy that release',
+  ],
+  [
+    'a method that is not there',
+    '',
+    { 'io.debezium.connector.postgresql.connection.WalPositionLocator': 'public void resumeFromLsn() {}' },
+    'the agent corrects Debezium 3.7.0.Final, and io.debezium.connector.postgresql.connection.WalPositionLocator has no method resumeFromLsn(',
+  ],
+])('with %s nothing starts, and one line says what to do', async (name, agent, classes, line) => {
+  const first = join(directory, name.replaceAll(' ', '-'))
+  for (const [type, body] of Object.entries(classes)) {
+    const file = join(first, `${type.replaceAll('.', '/')}.java`)
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(
+      file,
+      `package ${type.slice(0, type.lastIndexOf('.'))}; public final class ${basename(file, '.java')} { ${body} }`,
+    )
+    await compile([file], first)
+  }
+
+  const { code, output } = await observe(agent, [], [first])
+
+  expect(code).toBe(1)
+  const said = output.split('\n').filter((each) => each.includes('Exception'))
+  expect(said).toHaveLength(1)
+  expect(said[0]).toContain(`ConnectException: Nothing is captured: ${line}`)
+  expect(said[0]).toContain('(cdk/capture/agent/README.md)')
+})
+
+test('the release that is corrected is the one that is fetched, compiled against and deployed', async () => {
+  const at = async (file: string, pattern: RegExp) => pattern.exec(await readFile(join(repository, file), 'utf8'))?.[1]
+
+  const release = await at('cdk/capture/agent/src/tidemark/agent/Correction.java', /RELEASE = "(.*)"/)
+
+  expect(await at('localstack/jars/kafka/pom.xml', /<debezium.version>(.*)</)).toBe(release)
+  expect(await at('cdk/capture/agent/pom.xml', /<debezium.version>(.*)</)).toBe(release)
+  expect(await at('cdk/capture/image/Dockerfile', /^FROM quay.io\/debezium\/connect:(.*)$/m)).toBe(release)
+  expect(await at('cdk/capture/connect-image.ts', /'quay.io\/debezium\/connect:(.*)'/)).toBe(release)
+})

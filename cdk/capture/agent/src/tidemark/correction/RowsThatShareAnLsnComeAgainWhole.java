@@ -1,0 +1,57 @@
+package tidemark.correction;
+
+import io.debezium.connector.postgresql.connection.Lsn;
+import java.util.Optional;
+import java.util.Set;
+import net.bytebuddy.asm.Advice;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * After a restart the task goes on with the first event of the stored LSN, whatever was sent of it: rows of a COPY share
+ * one, and a count of them is not relied on (docs/decisions/007-a-corrected-debezium-class.md).
+ */
+public final class RowsThatShareAnLsnComeAgainWhole {
+    private static final Logger LOGGER = LoggerFactory.getLogger(RowsThatShareAnLsnComeAgainWhole.class);
+
+    private RowsThatShareAnLsnComeAgainWhole() {}
+
+    @Advice.OnMethodEnter(skipOn = Advice.OnNonDefaultValue.class)
+    static Lsn enter(
+            @Advice.Argument(0) Lsn current,
+            @Advice.FieldValue("lastEventStoredLsn") Lsn stored,
+            @Advice.FieldValue("lastCommitStoredLsn") Lsn storedCommit,
+            @Advice.FieldValue("lastEventStoredLsnEventsProcessed") long sentOfStored,
+            @Advice.FieldValue("lsnSeen") Set<Lsn> seen,
+            @Advice.FieldValue(value = "firstLsnReceived", readOnly = false) Lsn first,
+            @Advice.FieldValue(value = "startStreamingLsn", readOnly = false) Lsn start) {
+        seen.add(current);
+        if (first == null) first = current;
+        Lsn found = startAt(current, first, stored, storedCommit, sentOfStored);
+        if (found != null) start = found;
+        return found;
+    }
+
+    @Advice.OnMethodExit
+    static void exit(@Advice.Enter Lsn found, @Advice.Return(readOnly = false) Optional<Lsn> returned) {
+        if (found != null) returned = Optional.of(found);
+    }
+
+    /** Where to go on; null leaves it to Debezium's own search. */
+    public static Lsn startAt(Lsn current, Lsn first, Lsn stored, Lsn storedCommit, long sentOfStored) {
+        if (stored == null) return null;
+        // All before a stored commit was sent, and Postgres sends only what commits after it. An event at this LSN is the
+        // next one of the log, in whatever transaction: a search for it would pass over those before it.
+        if (sentOfStored == 0 && stored.equals(storedCommit)) {
+            LOGGER.info("Will restart from the first LSN '{}', as all before the stored LSN '{}' was sent", first, stored);
+            return first;
+        }
+        // The message itself, the BEGIN before the rows, their first one, or an event of a transaction that committed
+        // earlier: never one behind a row that was not sent.
+        if (current.equals(stored)) {
+            LOGGER.info("Will restart from the first event of LSN '{}'", stored);
+            return stored;
+        }
+        return null;
+    }
+}
