@@ -8,9 +8,18 @@ import { hasStopped, progressOf } from './connector-states.ts'
 /** Connect's name of the one connector. */
 export const CONNECTOR = 'tidemark'
 
+/** The task cannot go on where it stopped: the slot is gone or elsewhere. Only a recovery helps, which somebody is to ask for. */
+export class PlaceLostError extends Error {
+  override readonly name = 'PlaceLostError'
+}
+
+/** The end of what the task says then (cdk/capture/image/connector, SlotPlace). */
+const ASKS_FOR_RECOVERY = 'Run npm run recover.'
+
 /**
  * The connector runs with this configuration, tasks included, when this resolves; one that does already is left alone.
- * Throws an Error that says what did not happen in time, or why the connector failed.
+ * Throws an Error that says what did not happen in time, or why the connector failed: a PlaceLostError where it has its
+ * configuration and lacks the log from where it stopped.
  */
 export async function runConnector(wanted: Record<string, string>, connect: ConnectApi, within: Within): Promise<void> {
   // A service that has just started is not in the network's names yet.
@@ -32,7 +41,10 @@ export async function runConnector(wanted: Record<string, string>, connect: Conn
   await connect.resume(CONNECTOR)
   await within(`connector ${CONNECTOR} and its task run`, async () => {
     const progress = progressOf(await connect.status(CONNECTOR))
-    if (progress.kind === 'failed') throw new Error(`connector ${CONNECTOR}: ${progress.reason}`)
+    if (progress.kind === 'failed') {
+      const message = `connector ${CONNECTOR}: ${progress.reason}`
+      throw progress.reason.includes(ASKS_FOR_RECOVERY) ? new PlaceLostError(message) : new Error(message)
+    }
     return progress.kind === 'running' ? { done: undefined } : { state: progress.state }
   })
 }

@@ -18,6 +18,7 @@ const REPORT_MS = 10_000
 export const handler = (event: CloudFormationCustomResourceEvent, context: Context): Promise<void> =>
   answerCustomResource(event, context, async () => {
     const remainingMs = () => context.getRemainingTimeInMillis() - REPORT_MS
-    await registerConnector(event, { connect, openSource, remainingMs })
+    const print = (line: string) => void process.stdout.write(`${line}\n`)
+    await registerConnector(event, { connect, openSource, remainingMs, print })
     return {}
   })

@@ -10,6 +10,7 @@ import { registerConnector } from './register-connector.ts'
 
 let source: TestDatabase
 let worker: FakeConnect
+const printed: string[] = []
 /** Slots belong to the server: each test has an epoch of its own. */
 let epoch = Date.now() % 1_000_000
 
@@ -52,6 +53,7 @@ function register(
     connect: connectApi(url),
     openSource: () => lastingPool({ connectionString: source.url, max: 1 }),
     remainingMs: () => end - Date.now(),
+    print: (line) => printed.push(line),
   })
 }
 
@@ -96,6 +98,16 @@ test('a task that fails ends it with the lines of the trace that say why', async
   await expect(registered).rejects.toThrow(
     'connector tidemark: task 0 failed: org.apache.Error: slot is gone / Caused by: no such slot',
   )
+})
+
+test('a connector whose place in the log is lost is registered, and what resolves it is said: a deployment brings that along', async () => {
+  const trace = 'org.apache.ConnectException: The replication slot is gone. Run npm run recover.\n\tat Some.java:1\n'
+  worker.starting = [state('RUNNING'), state('RUNNING', 'FAILED', trace)]
+
+  await register({ RequestType: 'Create' })
+
+  expect(printed.at(-1)).toContain('The replication slot is gone. Run npm run recover.')
+  expect(worker.configuration).toBeDefined()
 })
 
 test('a connector that does not come up in time is reported with what it last was', async () => {

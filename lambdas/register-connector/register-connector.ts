@@ -5,6 +5,7 @@ import { connectorConfiguration, PUBLICATION } from '#adapters/connect/connector
 import {
   CONNECTOR,
   makeWithin,
+  PlaceLostError,
   removeSlot,
   runConnector,
   stopConnector,
@@ -19,16 +20,17 @@ export type RegisterConnector = {
   openSource: () => Pool
   /** Milliseconds left for the work. */
   remainingMs: () => number
+  print: (line: string) => void
 }
 
 /**
  * Create and Update: the connector runs with its present configuration, tasks included, when this resolves; a slot of an
  * earlier epoch is gone. The epoch is the source's. Delete: connector, its stored offsets, slot and publication are gone.
- * Throws an Error that says what did not happen in time, or why the connector failed.
+ * Throws an Error that says what did not happen in time, or why the connector failed, unless a recovery alone helps.
  */
 export async function registerConnector(
   event: CloudFormationCustomResourceEvent,
-  { connect, openSource, remainingMs }: RegisterConnector,
+  { connect, openSource, remainingMs, print }: RegisterConnector,
 ): Promise<void> {
   const source = openSource()
   const within = makeWithin(remainingMs)
@@ -38,11 +40,14 @@ export async function registerConnector(
     // A recovery may have begun a later one than the deployment names.
     const current = await currentEpoch(source)
     const published = current.readsBySignal ? [] : await publishedTables(source, PUBLICATION)
-    await runConnector(
-      connectorConfiguration({ ...settingsOf(properties), epoch: current.epoch, published }),
-      connect,
-      within,
-    )
+    const configuration = connectorConfiguration({ ...settingsOf(properties), epoch: current.epoch, published })
+    try {
+      await runConnector(configuration, connect, within)
+    } catch (error) {
+      // The stack is deployed all the same: what recovers capture is part of it, and tells that it is down.
+      if (!(error instanceof PlaceLostError)) throw error
+      print(`${error.message} Nothing is captured until then.`)
+    }
     for (const slot of await slotsBefore(source, current.epoch)) await removeSlot(slot, source, within)
   } finally {
     await source.end()

@@ -11,9 +11,13 @@ import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.connect.source.SourceRecord;
 
-/** Debezium's task; what it polled is handed on with each large record in parts. */
+/**
+ * Debezium's task; what it polled is handed on with each large record in parts, and the slot confirms nothing that Connect has
+ * not stored.
+ */
 public class PartedPostgresTask extends PostgresConnectorTask {
     /** The longest value of a record, in bytes of JSON. */
     static final String RECORD_BYTES = "tidemark.record.bytes";
@@ -26,6 +30,10 @@ public class PartedPostgresTask extends PostgresConnectorTask {
     private RecordParts parts;
     /** The offset of the record that was handed on last; null before the first since the start. */
     private Map<String, ?> handedOn;
+    /** What Connect stores offsets by. */
+    private Map<String, String> partition;
+    /** The stored offset that the slot has been told last. */
+    private volatile Map<String, ?> confirmed;
 
     @Override
     public ChangeEventSourceCoordinator<PostgresPartition, PostgresOffsetContext> start(Configuration config) {
@@ -34,7 +42,29 @@ public class PartedPostgresTask extends PostgresConnectorTask {
         polled.clear();
         rest = Collections.emptyIterator();
         handedOn = null;
+        confirmed = null;
+        partition = Map.of("server", config.getString("topic.prefix"));
+        SlotPlace.requireStored(stored(), config);
         return super.start(config);
+    }
+
+    /** What Debezium would confirm to the slot is the record that was acknowledged last, also before others of earlier places. */
+    @Override
+    public void commitRecord(SourceRecord record, RecordMetadata metadata) {}
+
+    /** After a crash Connect begins at the stored offset, and Postgres at what is confirmed: that must not be behind it. */
+    @Override
+    public void commit() throws InterruptedException {
+        Map<String, ?> stored = stored();
+        if (stored != null && !stored.equals(confirmed)) {
+            super.commitRecord(new SourceRecord(partition, stored, "", null, null), null);
+            confirmed = stored;
+        }
+        super.commit();
+    }
+
+    private Map<String, ?> stored() {
+        return context.offsetStorageReader().offset(partition);
     }
 
     /** Hands on the records before a large one, then that part by part: the memory of one is enough. */

@@ -1,0 +1,52 @@
+package tidemark.capture;
+
+import io.debezium.config.Configuration;
+import io.debezium.connector.postgresql.PostgresConnectorConfig;
+import io.debezium.connector.postgresql.connection.Lsn;
+import io.debezium.connector.postgresql.connection.PostgresConnection;
+import io.debezium.connector.postgresql.spi.SlotState;
+import java.sql.SQLException;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.apache.kafka.connect.errors.ConnectException;
+import org.apache.kafka.connect.errors.RetriableException;
+
+/**
+ * Where the replication slot begins. Postgres sends nothing from before what the slot has confirmed, whatever it is asked for.
+ * Debezium compares the stored offset with what the slot keeps of the log, which may begin long before that (decision 021).
+ */
+final class SlotPlace {
+    private SlotPlace() {}
+
+    /**
+     * Ends the start of a task whose slot is gone or has confirmed more than what was stored: somebody dropped it, made it again
+     * or advanced it, and what lies between would be left out. Stored is null before the first record; an initial snapshot
+     * that did not end begins again.
+     */
+    static void requireStored(Map<String, ?> stored, Configuration configuration) {
+        if (stored == null || stored.containsKey("snapshot")) return;
+        PostgresConnectorConfig config = new PostgresConnectorConfig(configuration);
+        Lsn confirmed = confirmedBy(config);
+        Lsn read = Lsn.valueOf(Stream.of("lsn", "lsn_proc", "lsn_commit").mapToLong(name -> number(stored.get(name))).max().orElse(0));
+        if (confirmed == null) {
+            throw new ConnectException("The replication slot " + config.slotName() + " is gone, and with it the log that was not read yet, after "
+                + read.asString() + ". Run npm run recover.");
+        }
+        if (confirmed.compareTo(read) <= 0) return;
+        throw new ConnectException("The replication slot " + config.slotName() + " begins at " + confirmed.asString() + ", and capture has read up to "
+            + read.asString() + ": it was advanced, or dropped and made again, and changes between are lost. Run npm run recover.");
+    }
+
+    private static Lsn confirmedBy(PostgresConnectorConfig config) {
+        try (PostgresConnection connection = new PostgresConnection(config.getJdbcConfig(), "tidemark-slot-place")) {
+            SlotState slot = connection.getReplicationSlotState(config.slotName(), config.plugin().getPostgresPluginName());
+            return slot == null ? null : slot.slotLastFlushedLsn();
+        } catch (SQLException error) {
+            throw new RetriableException("The source cannot be asked where the replication slot begins", error);
+        }
+    }
+
+    private static long number(Object value) {
+        return value instanceof Number number ? number.longValue() : 0;
+    }
+}
