@@ -148,7 +148,7 @@ describe('a stack that goes on with the data of the one before', () => {
         .map(({ name }) => name)
         .sort(),
     )
-    expect(Functions).toHaveLength(10)
+    expect(Functions).toHaveLength(11)
     expect(EventSourceMappings!.map(({ UUID }) => UUID).sort()).toEqual(
       engine
         .mappings()
