@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
@@ -78,11 +79,7 @@ test.each(['BEGIN', 'COMMIT'])(
 
 /** Stops the connector, lets `write` commit, and gives what the stream will be. */
 async function whileStopped(write: () => Promise<void>): Promise<Message[]> {
-  await connect('PUT', '/stop')
-  await eventually('a slot that nobody reads', async () => {
-    const { rows } = await source.pool.query(`select active from pg_replication_slots where slot_name like 'tidemark%'`)
-    return rows.length === 1 && !rows[0].active
-  })
+  await stopBehindBeacons()
   await source.pool.query(`select pg_replication_slot_advance('stored_offsets_probe', pg_current_wal_insert_lsn())`)
   await write()
   const { rows } = await source.pool.query(`
@@ -91,6 +88,33 @@ async function whileStopped(write: () => Promise<void>): Promise<Message[]> {
       'proto_version', '1', 'publication_names', 'tidemark', 'messages', 'true')
     where get_byte(data, 0) in (ascii('B'), ascii('I'), ascii('M'), ascii('C'))`)
   return rows
+}
+
+/** A place that is stored behind a beacon which was not sent would leave it out: with it in the log it is stopped again. */
+async function stopBehindBeacons(): Promise<void> {
+  for (;;) {
+    await connect('PUT', '/stop')
+    await eventually('a slot that nobody reads', async () => {
+      const { rows } = await source.pool.query(
+        `select active from pg_replication_slots where slot_name like 'tidemark%'`,
+      )
+      return rows.length === 1 && !rows[0].active
+    })
+    if (await isNewestBeaconApplied(Date.now() + 10_000)) return
+    await connect('PUT', '/resume')
+    await pipeline.compare()
+  }
+}
+
+async function isNewestBeaconApplied(deadline: number): Promise<boolean> {
+  const { rows } = await source.pool.query('select max(number)::int as newest from tidemark.beacon')
+  for (; Date.now() < deadline; await pause(50)) {
+    const applied = await pipeline.target.query(
+      `select min(beacon_number)::int as n from tidemark.progress where topic = 'changes' and consumer = 'tidemark-latest-state'`,
+    )
+    if (applied.rows[0].n === rows[0].newest) return true
+  }
+  return false
 }
 
 async function inTransaction(work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
