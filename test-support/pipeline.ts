@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import { urlConfiguration } from '#adapters/postgres/client-of-url.ts'
 import { type Comparison, compareDatabases } from '#commands/compare/compare-databases.ts'
-import { type Engine, startEngine } from '#localstack/engine.ts'
+import { type Engine, type EngineOptions, startEngine } from '#localstack/engine.ts'
 import type { Settings } from '#localstack/settings.ts'
 import { freePortPairs } from './free-ports.ts'
 import { lastingPool } from './lasting-pool.ts'
@@ -34,15 +34,19 @@ export type TestPipeline = {
   stop(): Promise<void>
 }
 
-/** Starts the stack; `existing` are databases to use instead of embedded ones, `onLog` hears every line it logs. */
+/**
+ * Starts the stack; `existing` are databases to use instead of embedded ones, `onLog` hears every line it logs, `startWith` is
+ * what starts it.
+ */
 export async function startPipeline(
   existing: Partial<Settings> = {},
   onLog: (name: string, line: string) => void = () => undefined,
+  startWith: (options: EngineOptions) => Promise<Engine> = startEngine,
 ): Promise<TestPipeline> {
   const directory = await mkdtemp(join(tmpdir(), 'tidemark-pipeline-'))
   const settings: Settings = { directory, ...(await freePorts()), ...existing }
   const start = (changes: Partial<Settings> = {}) =>
-    startEngine({ settings: { ...settings, ...changes }, onProgress: () => undefined, onLog })
+    startWith({ settings: { ...settings, ...changes }, onProgress: () => undefined, onLog })
   let engine = await start()
   // Scripts of applications name their tables without a schema.
   const source = lastingPool({
