@@ -14,7 +14,7 @@ export class PlaceLostError extends Error {
 }
 
 /** The end of what the task says then (cdk/capture/image/connector, SlotPlace). */
-const ASKS_FOR_RECOVERY = 'Run npm run recover.'
+const ASKS_FOR_RECOVERY = 'Run npm run recover'
 
 /**
  * The connector runs with this configuration, tasks included, when this resolves; one that does already is left alone.

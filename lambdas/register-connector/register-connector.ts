@@ -46,7 +46,7 @@ export async function registerConnector(
     } catch (error) {
       // The stack is deployed all the same: what recovers capture is part of it, and tells that it is down.
       if (!(error instanceof PlaceLostError)) throw error
-      print(`${error.message} Nothing is captured until then.`)
+      print(`${error.message}. Nothing is captured until then.`)
     }
     for (const slot of await slotsBefore(source, current.epoch)) await removeSlot(slot, source, within)
   } finally {

@@ -30,11 +30,11 @@ final class SlotPlace {
         Lsn read = Lsn.valueOf(Stream.of("lsn", "lsn_proc", "lsn_commit").mapToLong(name -> number(stored.get(name))).max().orElse(0));
         if (confirmed == null) {
             throw new ConnectException("The replication slot " + config.slotName() + " is gone, and with it the log that was not read yet, after "
-                + read.asString() + ". Run npm run recover.");
+                + read.asString() + ". Run npm run recover");
         }
         if (confirmed.compareTo(read) <= 0) return;
         throw new ConnectException("The replication slot " + config.slotName() + " begins at " + confirmed.asString() + ", and capture has read up to "
-            + read.asString() + ": it was advanced, or dropped and made again, and changes between are lost. Run npm run recover.");
+            + read.asString() + ": it was advanced, or dropped and made again, and changes between are lost. Run npm run recover");
     }
 
     private static Lsn confirmedBy(PostgresConnectorConfig config) {
