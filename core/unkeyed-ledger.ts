@@ -38,6 +38,10 @@ export const SOURCE_WENT_BACK = 'the source went back'
 /** How the reason begins for which a topic partition stops where beacons are missing. */
 export const CHANGES_ARE_MISSING = 'changes of the source are missing'
 
+/** Whether a stop's reason is that what comes is not of the log that was applied before. */
+export const isOfBrokenLog = (reason: string): boolean =>
+  reason.startsWith(SOURCE_WENT_BACK) || reason.startsWith(CHANGES_ARE_MISSING)
+
 /** Each beacon comes in each topic partition; a number that is further away was never emitted. */
 const mostBeaconsMissed = 1_000_000
 

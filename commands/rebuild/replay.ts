@@ -4,7 +4,7 @@ import { ANOTHER_CLUSTER, makeLatestState } from '#adapters/postgres/latest-stat
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
-import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '#core/unkeyed-ledger.ts'
+import { isOfBrokenLog } from '#core/unkeyed-ledger.ts'
 import type { SpooledRecord } from './record-spool.ts'
 
 /** Topics whose records make the latest state, and who applies them. */
@@ -89,7 +89,7 @@ async function applyStream(
   const apply = (some: readonly Delivered[]) =>
     applier.apply({ consumer: applier.consumer, topic, topicPartition }, some)
   const first = await apply(delivered)
-  const breaksOff = first.kind === 'stopped' && isOfBrokenLog(first.reason)
+  const breaksOff = first.kind === 'stopped' && stopsForGood(first.reason)
   const outcome = breaksOff ? await passOver(pool, delivered, first.atOffset, apply) : first
   if (outcome.kind === 'applied' && outcome.duplicates === 0) return
   const why = outcome.kind === 'stopped' ? `at offset ${outcome.atOffset}: ${outcome.reason}` : 'in order'
@@ -116,8 +116,7 @@ async function passOver(
   return apply(rest)
 }
 
-const isOfBrokenLog = (reason: string): boolean =>
-  [SOURCE_WENT_BACK, CHANGES_ARE_MISSING, ANOTHER_CLUSTER].some((beginning) => reason.startsWith(beginning))
+const stopsForGood = (reason: string): boolean => isOfBrokenLog(reason) || reason.startsWith(ANOTHER_CLUSTER)
 
 const deliveredOf = ({ offset, timestampMs, key, value, bytes, headers }: SpooledRecord): Delivered => ({
   ...{ offset, timestampMs, key, value, bytes },

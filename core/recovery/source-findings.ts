@@ -1,5 +1,5 @@
 import { formatLsn, type Lsn } from '../lsn.ts'
-import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '../unkeyed-ledger.ts'
+import { isOfBrokenLog } from '../unkeyed-ledger.ts'
 import type { CaptureFacts, ConnectorFacts, PlaceFacts, SlotFacts, SourceFacts, TargetFacts } from './capture-facts.ts'
 import { epochFinding, type Finding, NOTHING_IS_CAPTURED, READERS_SEE_THE_LAST_STATE } from './finding.ts'
 
@@ -56,11 +56,8 @@ function anotherCluster({ systemIdentifier }: SourceFacts, applied: readonly Pla
 /** The reason of a stop that counts: a topic partition that was rebased goes on with whatever comes next. */
 function stopReason({ stops }: TargetFacts, applied: readonly PlaceFacts[]): string | undefined {
   const rebased = applied.filter(({ isRebased }) => isRebased).map(({ topicPartition }) => topicPartition)
-  return stops.find(({ topicPartition, reason }) => isOfAnotherLog(reason) && !rebased.includes(topicPartition))?.reason
+  return stops.find(({ topicPartition, reason }) => isOfBrokenLog(reason) && !rebased.includes(topicPartition))?.reason
 }
-
-const isOfAnotherLog = (reason: string): boolean =>
-  reason.startsWith(SOURCE_WENT_BACK) || reason.startsWith(CHANGES_ARE_MISSING)
 
 /** The log position and the beacons of a database only grow, unless an older state of it takes its place. */
 function wentBack(
