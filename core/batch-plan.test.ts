@@ -62,6 +62,12 @@ function rowsOf(log: ChangeLog): Map<number, string> {
   return rows
 }
 
+test('a beacon of an epoch that was given up is not the newest, however great its number', () => {
+  const log = new ChangeLog().beacon(3, { epoch: 2 }).beacon(900)
+
+  expect(planBatch(log.records, contextOf()).beacon).toMatchObject({ epoch: 2, number: 3 })
+})
+
 test('a batch reduced to one write per row leaves the rows that its changes leave one by one', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {

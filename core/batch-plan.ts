@@ -326,7 +326,8 @@ class BatchPlanner {
     keyless.ledger.beacon(beacon)
     this.plan.awaitsCapture ||= beacon.contractsMissing
     const newest = this.plan.beacon
-    if (newest === undefined || beacon.epoch > newest.epoch || beacon.number > newest.number) this.plan.beacon = beacon
+    const isNewer = newest === undefined || (beacon.epoch - newest.epoch || beacon.number - newest.number) > 0
+    if (isNewer) this.plan.beacon = beacon
   }
 
   #wrongSlot(slot: number): string | undefined {
