@@ -88,10 +88,10 @@ begin
 end
 $$;
 
--- Gives a table that stays in the publication for now a replica identity by which its owner can write, and returns whether
--- there is one. The DDL that made it necessary holds the lock that this needs. The next capture takes out of the publication
--- what does not belong there.
-create or replace function tidemark.give_writable_identity(of_relation oid) returns boolean
+-- Gives a table that stays in the publication for now a replica identity by which its owner can write, where there is
+-- one. The DDL that made it necessary holds the lock that this needs. The next capture takes out of the publication what does
+-- not belong there.
+create or replace function tidemark.give_writable_identity(of_relation oid) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -99,26 +99,21 @@ declare
   needs_default constant boolean := exists (select from tidemark.obstacles_to_images(of_relation));
 begin
   if not tidemark.is_unwritable(of_relation) then
-    return true;
+    return;
   end if;
   if needs_default
     and not exists (select from tidemark.captured_table t where t.relation = of_relation::bigint and t.identity_given) then
-    return false;
+    return;
   end if;
   execute format(
     'alter table only %s replica identity %s',
     of_relation::regclass, case when needs_default then 'default' else 'full' end
   );
-  if tidemark.is_unwritable(of_relation) then
-    return false;
-  end if;
   update tidemark.captured_table t
   set identity_given = not needs_default
   where t.relation = of_relation::bigint;
-  return true;
 exception when others then
   raise debug 'tidemark: %', sqlerrm;
-  return false;
 end
 $$;
 

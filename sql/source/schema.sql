@@ -1198,7 +1198,7 @@ $function$
 -- owned by postgres
 
 CREATE OR REPLACE FUNCTION tidemark.give_writable_identity(of_relation oid)
- RETURNS boolean
+ RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
@@ -1206,26 +1206,21 @@ declare
   needs_default constant boolean := exists (select from tidemark.obstacles_to_images(of_relation));
 begin
   if not tidemark.is_unwritable(of_relation) then
-    return true;
+    return;
   end if;
   if needs_default
     and not exists (select from tidemark.captured_table t where t.relation = of_relation::bigint and t.identity_given) then
-    return false;
+    return;
   end if;
   execute format(
     'alter table only %s replica identity %s',
     of_relation::regclass, case when needs_default then 'default' else 'full' end
   );
-  if tidemark.is_unwritable(of_relation) then
-    return false;
-  end if;
   update tidemark.captured_table t
   set identity_given = not needs_default
   where t.relation = of_relation::bigint;
-  return true;
 exception when others then
   raise debug 'tidemark: %', sqlerrm;
-  return false;
 end
 $function$
 -- owned by postgres
