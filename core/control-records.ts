@@ -1,5 +1,7 @@
 import * as v from 'valibot'
 import { parseContract, type TableContract } from './contract.ts'
+import { readTime } from './event-time.ts'
+import { Malformed } from './event-values.ts'
 import { parseLsn } from './lsn.ts'
 import type { Position } from './position.ts'
 import { parseReadSnapshot } from './read-snapshot.ts'
@@ -109,7 +111,11 @@ const beaconRow = v.object({
   slot,
   number: v.pipe(whole, v.minValue(1)),
   body: v.string(),
-  emitted_at: v.pipe(v.string(), v.isoTimestamp()),
+  emitted_at: v.pipe(
+    v.string(),
+    v.isoTimestamp(),
+    v.check((text) => !(readTime(text) instanceof Malformed), 'is no day of the calendar'),
+  ),
 })
 const beaconBody = v.object({
   lsn,

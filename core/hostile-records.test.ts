@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
+import { type HostileRecord, hostileChanges } from '#test-support/hostile/hostile-records.ts'
 import { planBatch } from './batch-plan.ts'
 import { TableRegister } from './table-register.ts'
 import { UnkeyedLedger } from './unkeyed-ledger.ts'
@@ -107,3 +108,18 @@ test('whatever a header holds, planning ends', () => {
 test('whatever bytes a record holds, it is kept or read', () => {
   fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (value) => void planOf([value])))
 })
+
+/** The first beacon of all may have any number, so one that is too great is not told yet. */
+const ofAnotherNumber = ({ name }: HostileRecord) => !name.includes('after.number')
+
+test.each(hostileChanges().filter((record) => record.name.startsWith('a beacon that') && ofAnotherNumber(record)))(
+  'before any other, $name, and the beacons of the source follow',
+  ({ value }) => {
+    const own = new ChangeLog().beacon(1, { lsn: '0/20', previousLsn: null, emittedMs: 1 }).records[0]!.value!
+
+    const { refused, beacon } = planOf([value!.toString(), own])
+
+    expect(refused).toBeUndefined()
+    expect(beacon?.lsn).toBe('0/20')
+  },
+)
