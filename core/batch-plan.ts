@@ -347,7 +347,8 @@ class BatchPlanner {
       this.#beginAgain()
       return
     }
-    this.#noteInitialRead(position)
+    if (beacon.reading === null) this.#noteInitialRead(position)
+    else keyless.ledger.noteReadBySignal(beacon.epoch)
     if (beacon.readSnapshot === null || !keyless.ledger.active) return
     for (const table of tablesRead(register, beacon)) {
       const { relation, generation } = table.contract

@@ -19,6 +19,8 @@ export type LedgerState = {
   readonly streamedEpoch?: number
   /** Whether an initial reading goes on though changes were streamed before it. */
   readonly readsAgain?: boolean
+  /** The epoch in which a signal last had a table read, where one did. */
+  readonly signalledEpoch?: number
   /** Transactions before the frontier's that may come again, with the beacon that preceded them. */
   readonly passed: readonly (readonly [txId: number, beacon: number])[]
 }
@@ -64,6 +66,7 @@ export class UnkeyedLedger {
   active: boolean
   #streamedEpoch: number
   #readsAgain: boolean
+  #signalledEpoch: number
   #added: [txId: number, beacon: number][] = []
   #pruned: number[] = []
   #moved = false
@@ -77,11 +80,13 @@ export class UnkeyedLedger {
       beacons,
       streamedEpoch = 0,
       readsAgain = false,
+      signalledEpoch = 0,
       passed,
     } = state ?? nothingYet
     this.active = active
     this.#streamedEpoch = streamedEpoch
     this.#readsAgain = readsAgain
+    this.#signalledEpoch = signalledEpoch
     this.#epoch = epoch
     this.#frontier = frontier
     this.#last = last
@@ -103,12 +108,22 @@ export class UnkeyedLedger {
     this.#moved = true
   }
 
+  /**
+   * A table is read because a signal says so. Capture meets signals in the log, so it streams: an initial reading that there
+   * was is over, also where no change and no beacon has come since.
+   */
+  noteReadBySignal(epoch: number): void {
+    this.#signalledEpoch = epoch
+    this.#readsAgain = false
+    this.#moved = true
+  }
+
   /** Whether an initial reading of the epoch can only be one that begins again: changes have been streamed. */
   hasStreamed(epoch: number): boolean {
     return epoch === this.#streamedEpoch || this.streams(epoch)
   }
 
-  /** Capture has lost its place and begins again with an initial reading, which lasts until the next beacon. */
+  /** Capture has lost its place and begins again with an initial reading, which lasts until a beacon or a signal comes. */
   beginAgain(): void {
     this.#readsAgain = true
     this.#moved = true
@@ -122,7 +137,7 @@ export class UnkeyedLedger {
 
   /** Whether streamed records of the epoch have come: its initial reading is over. */
   streams(epoch: number): boolean {
-    return epoch === this.#epoch && this.#beacons.length > 0
+    return epoch === this.#signalledEpoch || (epoch === this.#epoch && this.#beacons.length > 0)
   }
 
   /** The place of a record if it is new; undefined if it was applied before. */
@@ -221,6 +236,7 @@ export class UnkeyedLedger {
       beacons: this.#beacons,
       streamedEpoch: this.#streamedEpoch,
       readsAgain: this.#readsAgain,
+      signalledEpoch: this.#signalledEpoch,
     }
   }
 

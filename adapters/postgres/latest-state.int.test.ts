@@ -118,6 +118,20 @@ describe('an initial snapshot that is read again', () => {
     expect(await orders()).toMatchObject([{ id: '2' }, { id: '3' }])
   })
 
+  test('takes nothing away where a signal has a table read before the first beacon: that is no second attempt', async () => {
+    const stops = ordersContract({ relation: 4712, table: 'stops', generation: 2, complete: false })
+    const log = new ChangeLog().readContract(ordersContract(), 50).initialRead(row(1), { lsn: 50 })
+    log.contract(stops, { lsn: 55 })
+    log.readBeacon('20:20:', { lsn: 60, reading: { relation: 4712, generation: 2 } })
+    log.initialRead(row(7), { table: 'stops', lsn: 60 })
+    log.contract({ ...stops, version: 2, complete: true }, { lsn: 70 })
+
+    await apply(log.beacon(1, { lsn: '0/50' }).records)
+
+    expect(await orders()).toMatchObject([{ id: '1' }])
+    expect(await query('select id from public.stops')).toEqual([{ id: '7' }])
+  })
+
   test('waits until it has ended in every topic partition', async () => {
     const log = interrupted().beacon(1, { topicPartitions: 2 })
     await apply(log.records)
@@ -182,6 +196,18 @@ describe('an initial snapshot after changes were streamed', () => {
 
     expect(await orders()).toMatchObject([{ id: '1' }, { id: '2' }])
     expect(await stopped()).toMatchObject([{ table_name: 'orders' }])
+  })
+
+  test('is over where a signal has a table read, though no beacon came since', async () => {
+    const anew = { ...scans, version: 2, generation: 2 }
+    const log = begunAgain()
+    log.contract({ ...anew, complete: false }, { lsn: 0x92 })
+    log.readBeacon('20:20:', { lsn: 0x93, reading: { relation: 4712, generation: 2 } })
+    log.initialRead(row(7), { ...scan, lsn: 0x93 }).initialRead(row(8), { ...scan, lsn: 0x93 })
+
+    await apply(log.contract({ ...anew, version: 3 }, { lsn: 0x94 }).records)
+
+    expect(await query('select id from public.scans order by id')).toEqual([{ id: '7' }, { id: '8' }])
   })
 
   test('is not kept, and what is streamed after it is', async () => {
