@@ -68,6 +68,47 @@ test('a beacon of an epoch that was given up is not the newest, however great it
   expect(planBatch(log.records, contextOf()).beacon).toMatchObject({ epoch: 2, number: 3 })
 })
 
+test('a record of an epoch before the newest that the topic partition has met is skipped as a whole', () => {
+  const context = contextOf()
+  const met = new ChangeLog().readContract(ordersContract(), 5, 2).beacon(3, { epoch: 2, previousLsn: null })
+  planBatch(met.records, context)
+  const former = new ChangeLog()
+    .start()
+    .contract(ordersContract({ version: 7, relation: 9 }))
+    .readContract(ordersContract({ version: 7, relation: 9 }), 5)
+    .readBeacon('10:10:')
+    .beacon(900, { previousLsn: '0/1' })
+    .create({ id: 1, name: 'x', amount: null }, { lsn: 30 })
+    .create({ id: 1 }, { lsn: null })
+    .truncate({ lsn: 31 })
+    .audit({}, { lsn: 32, txId: 7 })
+    .beacon(0)
+    .append('{"source":{"name":"tidemark_e1","schema":"public","table":"orders"},"tidemark_oversize":{}}')
+
+  const plan = planBatch(former.records, context)
+
+  expect(plan).toEqual(planBatch([], context))
+  const next = new ChangeLog().beacon(4, { epoch: 2, lsn: '0/18', previousLsn: '0/10' })
+  expect(planBatch(next.records, context)).toMatchObject({ refused: undefined, beacon: { number: 4 } })
+  const gone = new ChangeLog().beacon(6, { epoch: 2, lsn: '0/28', previousLsn: '0/20' })
+  expect(planBatch(gone.records, context).refused).toMatchObject({
+    reason: expect.stringContaining('after beacon 4, at 0/18, comes beacon 6'),
+  })
+})
+
+test('a row or a streamed contract of a later epoch does not have the present one skipped', () => {
+  const context = contextOf()
+  planBatch(new ChangeLog().contract(ordersContract()).beacon(3).records, context)
+  const forged = new ChangeLog()
+    .create({ id: 1, name: 'x', amount: null }, { lsn: 30, epoch: 9 })
+    .contract(ordersContract({ relation: 9, table: 'other' }), { lsn: 31, epoch: 9 })
+  planBatch(forged.records, context)
+
+  const log = new ChangeLog().create({ id: 2, name: 'x', amount: null }, { lsn: 32 })
+
+  expect(planBatch(log.records, context).changes).toBe(1)
+})
+
 test('a batch reduced to one write per row leaves the rows that its changes leave one by one', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {

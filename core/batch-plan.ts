@@ -201,11 +201,15 @@ class BatchPlanner {
     }
   }
 
-  /** Whether a record is of an epoch that was given up: its successor reads every table again. */
+  /**
+   * Whether a record is of an epoch that was given up: its successor reads every table again. One that comes behind records
+   * of the successor is sent by a worker that is held for dead. Applied, it would make the topic partition forget which
+   * beacons and transactions of the present epoch it has had.
+   */
   #isSkipped(incoming: Incoming): boolean {
-    const { skipsBeforeEpoch = 0 } = this.#context
+    const { skipsBeforeEpoch = 0, keyless } = this.#context
     const epoch = epochOfRecord(incoming)
-    return epoch !== undefined && epoch < skipsBeforeEpoch
+    return epoch !== undefined && epoch < Math.max(skipsBeforeEpoch, keyless.ledger.newestEpoch)
   }
 
   /** Keeps a record that is about no table. */
@@ -321,6 +325,7 @@ class BatchPlanner {
       this.#keep(offset, reason, 'tidemark.beacon')
       return
     }
+    keyless.ledger.meetEpoch(beacon.epoch)
     const broken = keyless.ledger.brokenLog(beacon)
     if (broken !== undefined) this.plan.refused ??= { offset, reason: broken }
     keyless.ledger.beacon(beacon)
@@ -343,6 +348,7 @@ class BatchPlanner {
       this.#keep(offset, reason, 'tidemark.beacon')
       return
     }
+    keyless.ledger.meetEpoch(beacon.epoch)
     if (beacon.reading === null && keyless.ledger.hasStreamed(beacon.epoch)) {
       this.#beginAgain()
       return
@@ -393,9 +399,13 @@ class BatchPlanner {
   #takeSentContract(offset: number, sent: Extract<Incoming, { kind: 'contract' }>): void {
     const { slot, position, contract } = sent
     const reason = this.#wrongSlot(slot) ?? this.#context.register.impossibleContract(contract, position)
-    if (reason === undefined) this.#takeContract(offset, position, contract)
-    else
+    if (reason !== undefined) {
       this.#takeImpossible(offset, { kind: 'impossible', table: 'table_contract', reason, relation: contract.relation })
+      return
+    }
+    // What is read is noted in tidemark.epoch: an epoch that the source does not have is then found by a diagnosis.
+    if (position.phase === 0) this.#context.keyless.ledger.meetEpoch(position.epoch)
+    this.#takeContract(offset, position, contract)
   }
 
   #takeContract(offset: number, position: Position, contract: TableContract): void {

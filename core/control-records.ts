@@ -5,7 +5,7 @@ import { Malformed } from './event-values.ts'
 import { parseLsn } from './lsn.ts'
 import type { Position } from './position.ts'
 import { parseReadSnapshot } from './read-snapshot.ts'
-import { EnvelopeError, imageOf, isObject, kindOf, type Members, placeOf } from './wire-envelope.ts'
+import { EnvelopeError, imageOf, isObject, kindOf, type Members, namedEpoch, placeOf } from './wire-envelope.ts'
 import { parse } from './wire-json.ts'
 
 /** Everything the source committed before it precedes it in every topic partition. */
@@ -43,9 +43,17 @@ export type ControlRecord =
   | { readonly kind: 'contract'; readonly position: Position; readonly slot: number; readonly contract: TableContract }
   | { readonly kind: 'beacon'; readonly position: Position; readonly beacon: Beacon }
   | { readonly kind: 'read beacon'; readonly position: Position; readonly beacon: ReadBeacon }
-  /** It cannot have been written by the source; `relation` where it says so much. */
-  | { readonly kind: 'impossible'; readonly table: string; readonly reason: string; readonly relation: number | null }
+  | ImpossibleRecord
   | { readonly kind: 'ignored' }
+
+/** A record that the source cannot have written; with the relation and the epoch that it names, where it names any. */
+export type ImpossibleRecord = {
+  readonly kind: 'impossible'
+  readonly table: string
+  readonly reason: string
+  readonly relation: number | null
+  readonly epoch?: number | undefined
+}
 
 /**
  * Reads a record of the schema `tidemark`. Capture's own marks in `tidemark.signal`, and rows that are deleted, say
@@ -63,7 +71,13 @@ export function readControl(envelope: Members, source: Members, table: string): 
       ? { kind: 'read beacon', position, beacon: readReadBeacon(row, position.epoch) }
       : { kind: 'beacon', position, beacon: readBeacon(row, position) }
   } catch (error) {
-    return { kind: 'impossible', table, reason: (error as Error).message, relation: relationOf(envelope, table) }
+    return {
+      kind: 'impossible',
+      table,
+      reason: (error as Error).message,
+      relation: relationOf(envelope, table),
+      epoch: namedEpoch(envelope),
+    }
   }
 }
 

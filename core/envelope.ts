@@ -9,6 +9,7 @@ import {
   isObject,
   kindOf,
   type Members,
+  namedEpoch,
   nameOf,
   objectOf,
   placeOf,
@@ -35,6 +36,8 @@ export type Unreadable = {
   readonly schema: string
   readonly table: string
   readonly reason: string
+  /** Where the record says it. */
+  readonly epoch?: number | undefined
   /** Reading the table's rows again helps. */
   readonly automatic?: boolean
 }
@@ -80,6 +83,8 @@ export function epochOfRecord(incoming: Incoming): number | undefined {
     case 'audit':
       return incoming.message.position.epoch
     case 'start':
+    case 'unreadable':
+    case 'impossible':
       return incoming.epoch
     default:
       return undefined
@@ -103,7 +108,7 @@ function parseOrName(value: string): { readonly json: unknown } | Unreadable {
     if (!(error instanceof WireError)) throw error
     const named = tableOfRecord(value)
     if (named === undefined) throw error
-    return { kind: 'unreadable', ...named, reason: error.message }
+    return { kind: 'unreadable', ...named, epoch: namedEpoch(parse(value)), reason: error.message }
   }
 }
 
@@ -121,7 +126,7 @@ function readEnvelope(envelope: unknown, headers: KeyHeaders): Incoming {
     return { kind: 'row', change: { ...named, ...readRow(envelope, source, headers) } }
   } catch (error) {
     if (!(error instanceof EnvelopeError || error instanceof WireError)) throw error
-    return { kind: 'unreadable', ...named, reason: error.message }
+    return { kind: 'unreadable', ...named, epoch: namedEpoch(envelope), reason: error.message }
   }
 }
 
@@ -133,7 +138,7 @@ function tableOf(envelope: Members): Pick<RowChange, 'schema' | 'table'> {
 /** What stands for the record of a message, or of nothing that is captured, stops no table. */
 function readReplacement(envelope: Members, replacement: Replacement): Unreadable {
   try {
-    return { kind: 'unreadable', ...tableOf(envelope), ...replacement }
+    return { kind: 'unreadable', ...tableOf(envelope), epoch: namedEpoch(envelope), ...replacement }
   } catch (error) {
     if (!(error instanceof EnvelopeError)) throw error
     throw new EnvelopeError(replacement.reason, { cause: error })

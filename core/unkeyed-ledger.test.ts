@@ -99,3 +99,12 @@ test('a new epoch begins anew', () => {
   ledger.take(1, 10, 100)
   expect(ledger.take(2, 10, 5)).toBeDefined()
 })
+
+test('the newest epoch that was met stays, also when the ledger is put away', () => {
+  const ledger = new UnkeyedLedger()
+  ledger.meetEpoch(2)
+  ledger.meetEpoch(1)
+
+  expect(ledger.takeChanges().moved).toBe(true)
+  expect(new UnkeyedLedger({ ...ledger.state(), passed: [] }).newestEpoch).toBe(2)
+})

@@ -15,6 +15,8 @@ export type LedgerState = {
   readonly last: UnkeyedPlace | undefined
   /** Beacons since the oldest transaction below, oldest first. */
   readonly beacons: readonly KnownBeacon[]
+  /** The newest epoch of which a contract or a beacon came. */
+  readonly newestEpoch?: number
   /** The newest epoch of which changes were streamed, where any were. */
   readonly streamedEpoch?: number
   /** Whether an initial reading goes on though changes were streamed before it. */
@@ -64,6 +66,7 @@ export class UnkeyedLedger {
   readonly #passed: Map<number, number>
   /** Whether the records without a key come in this topic partition. */
   active: boolean
+  #newestEpoch: number
   #streamedEpoch: number
   #readsAgain: boolean
   #signalledEpoch: number
@@ -81,9 +84,11 @@ export class UnkeyedLedger {
       streamedEpoch = 0,
       readsAgain = false,
       signalledEpoch = 0,
+      newestEpoch = Math.max(epoch, streamedEpoch, signalledEpoch),
       passed,
     } = state ?? nothingYet
     this.active = active
+    this.#newestEpoch = newestEpoch
     this.#streamedEpoch = streamedEpoch
     this.#readsAgain = readsAgain
     this.#signalledEpoch = signalledEpoch
@@ -92,6 +97,18 @@ export class UnkeyedLedger {
     this.#last = last
     this.#beacons = [...beacons]
     this.#passed = new Map(passed)
+  }
+
+  /** The newest epoch that was met: a record of an earlier one that comes behind it is of a worker that is held for dead. */
+  get newestEpoch(): number {
+    return this.#newestEpoch
+  }
+
+  /** A contract or a beacon of the epoch came: each epoch begins with those that its initial snapshot reads. */
+  meetEpoch(epoch: number): void {
+    if (epoch <= this.#newestEpoch) return
+    this.#newestEpoch = epoch
+    this.#moved = true
   }
 
   /** Capture has started, so that records may come again from here on; or, once it streams, only reads rows. */
@@ -234,6 +251,7 @@ export class UnkeyedLedger {
       frontier: this.#frontier,
       last: this.#last,
       beacons: this.#beacons,
+      newestEpoch: this.#newestEpoch,
       streamedEpoch: this.#streamedEpoch,
       readsAgain: this.#readsAgain,
       signalledEpoch: this.#signalledEpoch,

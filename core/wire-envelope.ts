@@ -97,3 +97,14 @@ export function epochOf(name: unknown): number {
   if (match === null) throw new EnvelopeError(`source.name ${JSON.stringify(name)} does not end in _e<epoch>`)
   return Number(match[1])
 }
+
+/** The epoch that a record names in its source; undefined where it names none. Never throws. */
+export function namedEpoch(envelope: unknown): number | undefined {
+  const source = isObject(envelope) ? envelope['source'] : undefined
+  try {
+    return isObject(source) ? epochOf(source['name']) : undefined
+  } catch (error) {
+    if (error instanceof EnvelopeError) return undefined
+    throw error
+  }
+}

@@ -156,6 +156,40 @@ describe('a new epoch', () => {
   })
 })
 
+test('a worker that was held for dead and still sends of a former epoch changes nothing of what is known', async () => {
+  const columns = [columnContract(1, 'id', 'bigint')]
+  const orders = { columns, replicaIdentity: 'full' } as const
+  const log = new ChangeLog().start().contract(ordersContract(orders))
+  log.create({ id: 1 }, { lsn: 0x11, txId: 7 }).beacon(900, { lsn: '0/90', previousLsn: null })
+  log.start(2).readContract(anew(orders), 5, 2)
+  log.readBeacon('10:10:', { epoch: 2, reading: { relation: 4711, generation: 101 } })
+  log.contract(complete(orders), { lsn: 6, ...second }).beacon(3, { lsn: '0/07', previousLsn: null, ...second })
+  log.create({ id: 4 }, { lsn: 8, txId: 12, ...second }).create({ id: 5 }, { lsn: 9, txId: 13, ...second })
+  await apply(log.records)
+  expect(await ids()).toEqual([4, 5])
+
+  // Its beacons and rows come behind those of the present epoch.
+  log.start().create({ id: 2 }, { lsn: 0x92, txId: 9 }).truncate({ lsn: 0x93, txId: 9 })
+  log.beacon(901, { lsn: '0/99', previousLsn: '0/90' })
+  await apply(log.records)
+  // Capture restarts and sends again what it has not confirmed.
+  log
+    .start(2)
+    .create({ id: 4 }, { lsn: 8, txId: 12, ...second })
+    .create({ id: 5 }, { lsn: 9, txId: 13, ...second })
+  await apply(log.records)
+
+  expect(await ids()).toEqual([4, 5])
+  expect(await query('select beacon_number::int, beacon_epoch from tidemark.progress')).toEqual([
+    { beacon_number: 3, beacon_epoch: 2 },
+  ])
+  log.beacon(5, { lsn: '0/27', previousLsn: '0/17', ...second })
+  expect(await apply(log.records)).toMatchObject({
+    kind: 'stopped',
+    reason: expect.stringContaining('changes of the source are missing: after beacon 3, at 0/7, comes beacon 5'),
+  })
+})
+
 describe('a beacon', () => {
   const first = { lsn: '0/20', previousLsn: '0/10', emittedMs: 1_000 }
   const begin = () =>

@@ -151,6 +151,15 @@ const onlyEpoch: [string, Changes, RegExp][] = [
     /the target has applied epoch 3, and its epoch is 1/,
   ],
   [
+    'source put back to before an epoch of which no beacon was applied yet',
+    {
+      connector: { ...failed, epoch: 3 },
+      source: { slot: null },
+      target: { epochs: [{ epoch: 3, hasBegun: true }] },
+    },
+    /the target has applied epoch 3, and its epoch is 1/,
+  ],
+  [
     'a stop that says so',
     { target: { stops: [stopped(`${SOURCE_WENT_BACK}: it emits beacon 7`)] } },
     /the source went back: it emits beacon 7/,

@@ -14,7 +14,7 @@ export function sourceFindings({ source, connector, target, ...facts }: CaptureF
   if (value.setting === null) return [notSetUp()]
   const found =
     anotherCluster(value, applied) ??
-    wentBack(value, applied, registered, stopReason(target, applied)) ??
+    wentBack(value, { applied, epochs: target.epochs }, registered, stopReason(target, applied)) ??
     withoutPublication(value) ??
     unfinishedEpoch(value.setting.epoch, registered, target.epochs) ??
     lostSlot(value.setting.epoch, value.slot, registered)
@@ -62,11 +62,11 @@ function stopReason({ stops }: TargetFacts, applied: readonly PlaceFacts[]): str
 /** The log position and the beacons of a database only grow, unless an older state of it takes its place. */
 function wentBack(
   { currentLsn, timeline, beacon, setting }: SourceFacts,
-  applied: readonly PlaceFacts[],
+  { applied, epochs }: { applied: readonly PlaceFacts[]; epochs: TargetFacts['epochs'] },
   connector: ConnectorFacts | undefined,
   stopped: string | undefined,
 ): Finding | undefined {
-  const sign = signOfReturn({ currentLsn, beacon, setting }, applied, connector)
+  const sign = signOfReturn({ currentLsn, beacon, setting }, applied, connector) ?? laterEpoch(setting, applied, epochs)
   if (sign === undefined) return stopped === undefined ? undefined : epochFinding({ cause: stopped })
   return epochFinding({
     cause: `the source was put back to an earlier state (timeline ${timeline}): ${sign}`,
@@ -93,11 +93,19 @@ function signOfReturn(
       return `the target has applied beacon ${newest.number}, and its newest is ${beacon.number}`
     }
   }
-  const newestEpoch = Math.max(0, ...applied.map(({ beacon: newest }) => newest?.epoch ?? 0))
-  if (setting !== null && newestEpoch > setting.epoch) {
-    return `the target has applied epoch ${newestEpoch}, and its epoch is ${setting.epoch}`
-  }
   return undefined
+}
+
+/** Of an epoch before the newest that came nothing is applied. */
+function laterEpoch(
+  setting: SourceFacts['setting'],
+  applied: readonly PlaceFacts[],
+  epochs: TargetFacts['epochs'],
+): string | undefined {
+  const begun = epochs.filter(({ hasBegun }) => hasBegun).map(({ epoch }) => epoch)
+  const newest = Math.max(0, ...applied.map(({ beacon }) => beacon?.epoch ?? 0), ...begun)
+  if (setting === null || newest <= setting.epoch) return undefined
+  return `the target has applied epoch ${newest}, and its epoch is ${setting.epoch}`
 }
 
 function withoutPublication({ hasPublication }: SourceFacts): Finding | undefined {
