@@ -120,6 +120,7 @@ test.each([
   for (const { value } of joined) {
     expect(readRecord(value!)).toEqual({
       kind: 'unreadable',
+      epoch: 1,
       schema: 'public',
       table: 'documents',
       reason: 'a part of a large row came without those before it',
@@ -164,6 +165,7 @@ test('a row too large even for parts stops its table with what to do', () => {
 
   expect(readRecord(JSON.stringify({ tidemark_oversize: oversize, op: 'c', source }))).toEqual({
     kind: 'unreadable',
+    epoch: 1,
     schema: 'public',
     table: 'documents',
     reason:
