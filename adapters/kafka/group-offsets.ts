@@ -1,13 +1,11 @@
 import type { Admin } from 'kafkajs'
+import type { TopicPartitionFacts } from '#core/recovery/capture-facts.ts'
 import { type BrokerClientOptions, openBrokerClient, waitForBrokers } from './broker-client.ts'
-
-/** Where the records of a topic partition begin and end: offset of the first one, and behind the last one. */
-export type TopicRange = { first: number; end: number }
 
 /** Reads where topics and consumer groups are, and sets the offsets of groups. */
 export type GroupOffsets = {
   /** By topic, in the order of topic partitions; topics that do not exist are left out. */
-  ranges(topics: readonly string[]): Promise<Map<string, TopicRange[]>>
+  ranges(topics: readonly string[]): Promise<Map<string, TopicPartitionFacts[]>>
   /** Offset at which the group goes on, by topic partition; null where it has committed none. */
   committed(group: string, topic: string): Promise<(number | null)[]>
   /** Throws an Error where the group has members. */
@@ -29,7 +27,7 @@ export async function openGroupOffsets(options: BrokerClientOptions): Promise<Gr
   return {
     ranges: async (topics) => {
       const existing = await ask(() => admin.listTopics())
-      const ranges = new Map<string, TopicRange[]>()
+      const ranges = new Map<string, TopicPartitionFacts[]>()
       for (const topic of topics) {
         if (existing.includes(topic)) ranges.set(topic, await ask(() => readRanges(admin, topic)))
       }
@@ -59,8 +57,8 @@ export async function openGroupOffsets(options: BrokerClientOptions): Promise<Gr
   }
 }
 
-async function readRanges(admin: Admin, topic: string): Promise<TopicRange[]> {
-  const ranges: TopicRange[] = []
+async function readRanges(admin: Admin, topic: string): Promise<TopicPartitionFacts[]> {
+  const ranges: TopicPartitionFacts[] = []
   for (const { partition, low, high } of await admin.fetchTopicOffsets(topic)) {
     ranges[partition] = { first: Number(low), end: Number(high) }
   }
