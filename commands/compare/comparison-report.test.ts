@@ -141,6 +141,9 @@ stopped in the target
 only in the target
   public.artist
 
+missing in the target
+  public.genre  npm run recover brings it back where somebody dropped its rows or its view
+
 not captured
   public.log  it has no primary key
     alter table public.log add primary key (id);

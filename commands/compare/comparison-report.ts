@@ -22,6 +22,7 @@ export function describeComparison(comparison: Comparison, width = 100): string 
       'only in the target',
       onlyInTarget.map((name) => `  ${name}`),
     ),
+    section('missing in the target', describeMissing(comparison)),
     section('not captured', uncaptured.flatMap(describeUncaptured)),
     [describeVerdict(comparison)],
   ]
@@ -53,6 +54,14 @@ function describeStop({ name, reason }: Comparison['stopped'][number]): string[]
     [`npm run resync -- ${argument}`, 'reads the table again'],
   ])
   return [`  ${name}  ${reason}`, ...commands.map((line) => `    ${line}`)]
+}
+
+/** Somebody dropped them, where nothing else says why they are not there. */
+function describeMissing({ tables, stopped, uncaptured }: Comparison): string[] {
+  const told = new Set([...stopped, ...uncaptured].map(({ name }) => name))
+  return tables
+    .filter(({ table, targetRows }) => targetRows === null && !told.has(table))
+    .map(({ table }) => `  ${table}  npm run recover brings it back where somebody dropped its rows or its view`)
 }
 
 function describeUncaptured({ name, why, fix }: Comparison['uncaptured'][number]): string[] {

@@ -1,7 +1,7 @@
 import { BEACON_OVERDUE_MS, newestBeaconAgeMs } from './beacon-age.ts'
 import type { CaptureFacts, ConnectorFacts } from './capture-facts.ts'
 import { type Finding, NOTHING_IS_CAPTURED, READERS_SEE_THE_LAST_STATE } from './finding.ts'
-import { firstLines } from './java-trace.ts'
+import { failureOf } from './java-trace.ts'
 
 /** A finding, and whether what was found of the source or the topics explains it. */
 export type ConnectorFinding = Finding & { readonly isExplainedByOthers: boolean }
@@ -44,7 +44,7 @@ function stateFindings(connector: ConnectorFacts): ConnectorFinding[] {
     return [
       {
         ...waiting,
-        cause: `the connector's task failed: ${firstLines(failed.trace)}`,
+        cause: `the connector's task failed: ${failureOf(failed.trace)}`,
         action: 'The task is started again, which Tidemark also does by itself, less and less often.',
         repair: { kind: 'restart task' },
         isExplainedByOthers: true,

@@ -1,0 +1,14 @@
+import { expect, test } from 'vitest'
+import { failureOf, firstLines } from './java-trace.ts'
+
+test('what the connector says of itself is said without its class and without the command, which stands beside', () => {
+  const trace = 'org.apache.kafka.connect.errors.ConnectException: The slot is gone. Run npm run recover.\n\tat X\n'
+
+  expect(failureOf(trace)).toBe('The slot is gone')
+  expect(firstLines(trace)).toContain('Run npm run recover')
+})
+
+test('the exception and its causes are said, and where they were thrown is not', () => {
+  expect(failureOf('org.Error: no\n\tat X\nCaused by: it\n')).toBe('org.Error: no / Caused by: it')
+  expect(failureOf(undefined)).toBe('without a trace')
+})
