@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decideDelivery, notedTimestamp, type Progress } from './delivery.ts'
+import { decideDelivery, gapOf, notedTimestamp, type Progress } from './delivery.ts'
 
 const record = (offset: number) => ({ offset, timestampMs: 1000 + offset, digest: () => `digest ${offset}` })
 const records = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => record(from + i))
@@ -33,6 +33,20 @@ test('a gap stops where offsets are contiguous and passes where they are sparse'
   const delivery = [record(3), record(5)]
   expect(decideDelivery(appliedUpTo(3), delivery, 'contiguous')).toMatchObject({ kind: 'stop', atOffset: 4 })
   expect(decideDelivery(appliedUpTo(3), delivery, 'sparse')).toEqual({ kind: 'apply', from: 0 })
+})
+
+test('a stop for a gap says which offsets are missing, and how many records precede them', () => {
+  const gaps = ([from, delivery]: [number, ReturnType<typeof record>[]]) => {
+    const decision = decideDelivery(appliedUpTo(from), delivery, 'contiguous')
+    if (decision.kind !== 'stop') throw new Error('it does not stop')
+    return [decision.applicable, gapOf(decision.reason)]
+  }
+
+  expect(gaps([0, [record(4)]])).toEqual([0, { from: 0, to: 4 }])
+  expect(gaps([3, [record(5)]])).toEqual([0, { from: 3, to: 5 }])
+  expect(gaps([3, [record(2), record(3), record(6)]])).toEqual([2, { from: 4, to: 6 }])
+  expect(gaps([4, [record(2), record(3), record(6)]])).toEqual([0, { from: 4, to: 6 }])
+  expect(gapOf('the source went back: it emits beacon 7')).toBeUndefined()
 })
 
 test('a record of a time that no database has is known when it comes again', () => {

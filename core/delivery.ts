@@ -15,7 +15,8 @@ export type RecordIdentity = { readonly offset: number; readonly timestampMs: nu
 export type DeliveryDecision =
   | { readonly kind: 'apply'; readonly from: number }
   | { readonly kind: 'duplicate' }
-  | { readonly kind: 'stop'; readonly atOffset: number; readonly reason: string }
+  /** The first `applicable` records precede what it stops at, and some of them are new; 0 where none is. */
+  | { readonly kind: 'stop'; readonly atOffset: number; readonly reason: string; readonly applicable: number }
 
 /** Whether the topic's offsets are contiguous (no transactions, no compaction), so that a gap means loss. */
 export type OffsetRule = 'contiguous' | 'sparse'
@@ -43,7 +44,7 @@ export function decideDelivery(
     let expected = progress.nextOffset
     for (let i = from; i < records.length; i++, expected++) {
       const { offset } = records[i]!
-      if (offset !== expected) return stop(expected, gapReason(expected, offset))
+      if (offset !== expected) return stop(expected, gapReason(expected, offset), i > from ? i : 0)
     }
   }
   return { kind: 'apply', from }
@@ -72,4 +73,20 @@ function gapReason(expected: number, offset: number): string {
     : `records ${expected} to ${offset - 1} are missing: they were lost, or are delivered out of order`
 }
 
-const stop = (atOffset: number, reason: string): DeliveryDecision => ({ kind: 'stop', atOffset, reason })
+/** Offsets of a topic partition, from `from` to before `to`. */
+export type Gap = { readonly from: number; readonly to: number }
+
+/** The offsets that are missing before the record that a stop refuses; undefined where its reason is another one. */
+export function gapOf(reason: string): Gap | undefined {
+  const atStart = /^the first record is at offset (\d+), not 0: /.exec(reason)
+  if (atStart !== null) return { from: 0, to: Number(atStart[1]) }
+  const between = /^records (\d+) to (\d+) are missing: /.exec(reason)
+  return between === null ? undefined : { from: Number(between[1]), to: Number(between[2]) + 1 }
+}
+
+const stop = (atOffset: number, reason: string, applicable = 0): DeliveryDecision => ({
+  kind: 'stop',
+  atOffset,
+  reason,
+  applicable,
+})

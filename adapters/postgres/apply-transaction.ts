@@ -40,10 +40,13 @@ export class RefusedDelivery extends Error {
   override readonly name = 'RefusedDelivery'
   readonly retryable = true
   readonly atOffset: number
+  /** How many of the records precede the offset and can be applied. */
+  readonly applicable: number
 
-  constructor(atOffset: number, reason: string) {
+  constructor(atOffset: number, reason: string, applicable = 0) {
     super(reason)
     this.atOffset = atOffset
+    this.applicable = applicable
   }
 }
 
@@ -53,7 +56,8 @@ const attempts = 5
 /**
  * Applies the new records of one topic partition and its progress in one transaction: all of it or nothing. Deliveries
  * of the same topic partition take turns at its progress row. A delivery without records does what waits to be done, such
- * as what was kept and accepted since. Transient errors are tried again; others are thrown. So is that of a lock which is
+ * as what was kept and accepted since. Of a delivery with a gap the records before it are applied, so that what is missing is
+ * all that a way around it passes over. Transient errors are tried again; others are thrown. So is that of a lock which is
  * not had within `wait`, where that is given: its connection is left to others meanwhile.
  */
 export async function applyInTransaction<R extends RecordIdentity, Effect>(
@@ -69,6 +73,10 @@ export async function applyInTransaction<R extends RecordIdentity, Effect>(
       return await applyOnce(pool, key, rule, records, work, wait)
     } catch (error) {
       if (error instanceof RefusedDelivery) {
+        if (error.applicable > 0) {
+          const before = await applyInTransaction(pool, key, rule, records.slice(0, error.applicable), work, wait)
+          if (before.kind === 'stopped') return before
+        }
         await recordStop(pool, key, error.atOffset, error.message)
         return { kind: 'stopped', atOffset: error.atOffset, reason: error.message }
       }
@@ -116,7 +124,7 @@ async function applyOnce<R extends RecordIdentity, Effect>(
     await client.query(beginStatement(wait))
     const progress = await lockProgress(client, key)
     const decision = decideDelivery(basisOf(progress, records), records, rule)
-    if (decision.kind === 'stop') throw new RefusedDelivery(decision.atOffset, decision.reason)
+    if (decision.kind === 'stop') throw new RefusedDelivery(decision.atOffset, decision.reason, decision.applicable)
     if (decision.kind === 'duplicate') {
       // What it was stopped at has been applied since, by another delivery.
       if (progress.stopped) await clearStopBefore(client, key, progress.nextOffset)

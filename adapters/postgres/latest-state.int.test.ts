@@ -244,6 +244,22 @@ describe('a delivery', () => {
     expect((await target.pool.query('select from tidemark.stop')).rowCount).toBe(0)
   })
 
+  test('with a gap in its middle is applied up to the gap, and refused from there on', async () => {
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    for (const id of [2, 3, 4]) log.create({ id, name: 'b', amount: null }, { lsn: 10 + id })
+    const records = log.records.filter(({ offset }) => offset !== 2)
+
+    for (let delivery = 0; delivery < 2; delivery++) {
+      expect(await apply(records)).toMatchObject({ kind: 'stopped', atOffset: 2 })
+      expect((await orders()).map(({ id }) => Number(id))).toEqual([1])
+      expect(await nextOffset()).toBe(2)
+    }
+
+    await target.pool.query(`select tidemark.rebase('tidemark-latest-state', 'changes', 0, 3)`)
+    expect(await apply(records)).toMatchObject({ kind: 'applied', duplicates: 2 })
+    expect((await orders()).map(({ id }) => Number(id))).toEqual([1, 3, 4])
+  })
+
   test('of a topic whose first records are gone is refused', async () => {
     const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
 

@@ -3,6 +3,7 @@ import { type BatchPlan, type ChangeRecord, type KeptContract, planBatch } from 
 import type { RecordIdentity } from '#core/delivery.ts'
 import { tableOfRecord } from '#core/envelope.ts'
 import type { KeylessProgress } from '#core/keyless-writes.ts'
+import { ANOTHER_CLUSTER } from '#core/recovery/stop-reasons.ts'
 import { type TableRegister, tableName } from '#core/table-register.ts'
 import { tablesWithout } from '#core/tables-without.ts'
 import { UnkeyedLedger } from '#core/unkeyed-ledger.ts'
@@ -175,9 +176,6 @@ const effectOf = (plan: BatchPlan, settings: TableSettings): LatestStateEffect =
   awaitsCapture: plan.awaitsCapture,
   resyncs: settings.resyncs,
 })
-
-/** How the reason begins for which a topic partition stops where the source is another database cluster. */
-export const ANOTHER_CLUSTER = 'the source is another database cluster'
 
 /** A beacon of another cluster in the same epoch means that the source was exchanged, or that the pipeline was miswired. */
 function checkSource({ beacon }: BatchPlan, { nextOffset, systemIdentifier, beaconEpoch }: StoredProgress): void {

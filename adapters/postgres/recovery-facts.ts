@@ -71,7 +71,8 @@ export async function readSourceFacts(
      cross join pg_current_wal_insert_lsn() as position (lsn)`,
   )
   const facts = rows[0]!
-  const own = setting === null ? { beacon: null, tablesBeingRead: 0 } : await readOwnTables(source)
+  const own =
+    setting === null ? { beacon: null, tablesBeingRead: 0, publicationLsn: null } : await readOwnTables(source)
   return {
     ...facts,
     currentLsn: parseLsn(facts.currentLsn),
@@ -81,15 +82,27 @@ export async function readSourceFacts(
   }
 }
 
-async function readOwnTables(source: pg.Pool): Promise<Pick<SourceFacts, 'beacon' | 'tablesBeingRead'>> {
-  const { rows } = await source.query<{ number: number | null; lsn: string | null; tablesBeingRead: number }>(
+async function readOwnTables(
+  source: pg.Pool,
+): Promise<Pick<SourceFacts, 'beacon' | 'tablesBeingRead' | 'publicationLsn'>> {
+  const { rows } = await source.query<{
+    number: number | null
+    lsn: string | null
+    tablesBeingRead: number
+    publication: string | null
+  }>(
     `select b.number::float8 as number, b.body ->> 'lsn' as lsn,
-       (select count(*)::int from tidemark.captured_table t where t.state = 'reading') as "tablesBeingRead"
+       (select count(*)::int from tidemark.captured_table t where t.state = 'reading') as "tablesBeingRead",
+       (select p.lsn::text from tidemark.publication_made p) as publication
      from (select) as always
      left join tidemark.beacon b on b.slot = 0`,
   )
-  const { number, lsn, tablesBeingRead } = rows[0]!
-  return { beacon: number === null ? null : { number, lsn: lsnOrNull(lsn) }, tablesBeingRead }
+  const { number, lsn, tablesBeingRead, publication } = rows[0]!
+  return {
+    beacon: number === null ? null : { number, lsn: lsnOrNull(lsn) },
+    tablesBeingRead,
+    publicationLsn: lsnOrNull(publication),
+  }
 }
 
 const lsnOrNull = (text: string | null): Lsn | null => (text === null ? null : parseLsn(text))
@@ -110,7 +123,7 @@ export async function readTargetFacts(target: pg.Pool): Promise<TargetFacts> {
      from tidemark.progress`,
   )
   const stops = await target.query<StopFacts>(
-    'select consumer, topic, topic_partition as "topicPartition", reason from tidemark.stop',
+    'select consumer, topic, topic_partition as "topicPartition", reason, deliveries::float8 from tidemark.stop',
   )
   const epochs = await target.query<{ epoch: number; hasBegun: boolean }>(
     'select epoch, began_at is not null as "hasBegun" from tidemark.epoch',

@@ -1,10 +1,10 @@
 import type pg from 'pg'
 import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
-import { ANOTHER_CLUSTER, makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { makeLatestState } from '#adapters/postgres/latest-state.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
-import { isOfBrokenLog } from '#core/unkeyed-ledger.ts'
+import { isOfAnotherLog } from '#core/recovery/stop-reasons.ts'
 import type { SpooledRecord } from './record-spool.ts'
 
 /** Topics whose records make the latest state, and who applies them. */
@@ -89,7 +89,7 @@ async function applyStream(
   const apply = (some: readonly Delivered[]) =>
     applier.apply({ consumer: applier.consumer, topic, topicPartition }, some)
   const first = await apply(delivered)
-  const breaksOff = first.kind === 'stopped' && stopsForGood(first.reason)
+  const breaksOff = first.kind === 'stopped' && isOfAnotherLog(first.reason)
   const outcome = breaksOff ? await passOver(pool, delivered, first.atOffset, apply) : first
   if (outcome.kind === 'applied' && outcome.duplicates === 0) return
   const why = outcome.kind === 'stopped' ? `at offset ${outcome.atOffset}: ${outcome.reason}` : 'in order'
@@ -115,8 +115,6 @@ async function passOver(
   )
   return apply(rest)
 }
-
-const stopsForGood = (reason: string): boolean => isOfBrokenLog(reason) || reason.startsWith(ANOTHER_CLUSTER)
 
 const deliveredOf = ({ offset, timestampMs, key, value, bytes, headers }: SpooledRecord): Delivered => ({
   ...{ offset, timestampMs, key, value, bytes },

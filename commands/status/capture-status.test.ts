@@ -18,6 +18,7 @@ const signs = (changes: Partial<CaptureSigns> = {}): CaptureSigns => ({
   connector: connector('RUNNING', 'RUNNING'),
   health: null,
   isStopped: false,
+  isSlotRead: true,
   beaconAgeMs: 400,
   ...changes,
 })
@@ -52,6 +53,11 @@ test.each(isDown)(
 
 test('what was found and has been repaired since is not down', () => {
   expect(describeCapture(signs({ health: found })).state).toBe('running')
+})
+
+test('a slot that nobody reads is a capture that is down where the last look says so', () => {
+  expect(describeCapture(signs({ isSlotRead: false, health: found })).state).toBe('down')
+  expect(describeCapture(signs({ isSlotRead: false })).state).toBe('running')
 })
 
 test('a topic partition that is stopped is a capture that is down where the last look says so, and else one that goes on', () => {

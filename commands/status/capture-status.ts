@@ -1,7 +1,8 @@
 import type { ConnectorStatus } from '#adapters/connect/connect-api.ts'
 import { BEACON_OVERDUE_MS } from '#core/recovery/beacon-age.ts'
 import type { CaptureState } from '#core/recovery/diagnosis.ts'
-import { firstLines } from '#core/recovery/java-trace.ts'
+import { NOTHING_IS_CAPTURED } from '#core/recovery/finding.ts'
+import { failureOf } from '#core/recovery/java-trace.ts'
 import type { Latest } from './repeated-observation.ts'
 import type { TargetObservation } from './target-observation.ts'
 
@@ -19,8 +20,6 @@ export type CaptureStatus = {
 
 const running: CaptureStatus = { state: 'running', cause: null, follows: null, command: null, since: null }
 
-const NOTHING_ARRIVES = 'no change of the source arrives in the target'
-
 /** What capture is judged by. */
 export type CaptureSigns = {
   connector: Latest<ConnectorStatus | undefined>
@@ -28,6 +27,8 @@ export type CaptureSigns = {
   health: TargetObservation['captureHealth']
   /** Whether a topic partition of changes is not applied further. */
   isStopped: boolean
+  /** Whether somebody reads the replication slot. */
+  isSlotRead: boolean
   /** Age of the newest beacon, where only capture can be why there is none newer; null otherwise. */
   beaconAgeMs: number | null
 }
@@ -36,12 +37,18 @@ export type CaptureSigns = {
  * How capture is at this moment. The last look says why in more depth, and counts only where what is seen now agrees with
  * it: what was repaired since is not down.
  */
-export function describeCapture({ connector, health, isStopped, beaconAgeMs }: CaptureSigns): CaptureStatus {
+export function describeCapture({
+  connector,
+  health,
+  isStopped,
+  isSlotRead,
+  beaconAgeMs,
+}: CaptureSigns): CaptureStatus {
   const found = health?.state === 'down' ? health : undefined
   const down = (cause: string): CaptureStatus => ({
     state: 'down',
     cause: found?.cause ?? cause,
-    follows: found?.follows ?? NOTHING_ARRIVES,
+    follows: found?.follows ?? NOTHING_IS_CAPTURED,
     command: 'npm run recover',
     since: found?.since ?? null,
   })
@@ -49,7 +56,7 @@ export function describeCapture({ connector, health, isStopped, beaconAgeMs }: C
     ...running,
     state: 'starting',
     cause,
-    follows: NOTHING_ARRIVES,
+    follows: NOTHING_IS_CAPTURED,
   })
   if (connector.error !== undefined) return starting(`Kafka Connect does not answer: ${connector.error}`)
   if (connector.value === undefined) {
@@ -57,7 +64,7 @@ export function describeCapture({ connector, health, isStopped, beaconAgeMs }: C
   }
   const parts = [connector.value.connector, ...connector.value.tasks]
   const failed = parts.find(({ state }) => state === 'FAILED')
-  if (failed !== undefined) return down(`the connector's task failed: ${firstLines(failed.trace)}`)
+  if (failed !== undefined) return down(`the connector's task failed: ${failureOf(failed.trace)}`)
   const held = parts.find(({ state }) => state === 'STOPPED' || state === 'PAUSED')
   if (held !== undefined) return down(`the connector is ${held.state.toLowerCase()}`)
   if (connector.value.tasks.length === 0 || parts.some(({ state }) => state !== 'RUNNING')) {
@@ -67,5 +74,5 @@ export function describeCapture({ connector, health, isStopped, beaconAgeMs }: C
     const seconds = Math.round(beaconAgeMs / 1_000)
     return down(`no beacon has come for ${seconds} s, though the connector says that it runs`)
   }
-  return isStopped && found !== undefined ? down(found.cause ?? '') : running
+  return (isStopped || !isSlotRead) && found !== undefined ? down(found.cause ?? '') : running
 }

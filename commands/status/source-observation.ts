@@ -8,6 +8,8 @@ export type SourceObservation = {
   topicPartitions: number
   /** Bytes of log the replication slot keeps from being removed; null while there is no slot. */
   retainedWalBytes: number | null
+  /** Whether somebody reads the replication slot. */
+  isSlotRead: boolean
   tables: (RowCount & { state: string })[]
   /** Tables that are not captured, why, and the SQL that changes it. */
   uncaptured: { name: string; why: string; fix: string | null }[]
@@ -24,7 +26,12 @@ select s.topic_partitions as "topicPartitions",
     select pg_wal_lsn_diff(pg_current_wal_lsn(), r.restart_lsn)::float8
     from pg_replication_slots r
     where r.slot_name = 'tidemark_e' || s.epoch
-  ) as "retainedWalBytes"
+  ) as "retainedWalBytes",
+  exists (
+    select from pg_replication_slots r
+    where r.slot_name = 'tidemark_e' || s.epoch
+      and r.active
+  ) as "isSlotRead"
 from tidemark.setting s`
 
 const readTables = `

@@ -48,6 +48,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
     value: {
       beacon: 9,
       topicPartitions: 2,
+      isSlotRead: true,
       retainedWalBytes: 4_096,
       tables: [{ ...table('public.trip', 200), state: 'captured' }],
       uncaptured: [],
@@ -203,7 +204,11 @@ test('what is stopped is told with its reason: topic partitions first, then tabl
   const stopped = parts()
   const since = '2026-11-29T08:11:59+00:00'
   const place = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 1 }
-  stopped.target.value!.stops = [{ ...place, atOffset: 17, reason: 'records are missing', since, deliveries: 40 }]
+  const lost = 'records 17 to 18 are missing: they were lost, or are delivered out of order'
+  stopped.target.value!.stops = [
+    { ...place, atOffset: 17, reason: 'a lock is held', since, deliveries: 40 },
+    { ...place, topicPartition: 2, atOffset: 17, reason: lost, since, deliveries: 40 },
+  ]
   const table = { reason: 'a type is missing', automatic: false, since, keptRecords: 5 }
   stopped.target.value!.stopped = [
     { ...table, name: 'public.trip', repair: 'accept' },
@@ -218,7 +223,11 @@ test('what is stopped is told with its reason: topic partitions first, then tabl
     {
       ...place,
       ...{ kind: 'topic partition', offset: 17, since, deliveries: 40, command: null },
-      reason: 'records are missing; it goes on by itself once the cause is gone',
+      reason: 'a lock is held; it goes on by itself once the cause is gone',
+    },
+    {
+      ...{ ...place, topicPartition: 2 },
+      ...{ kind: 'topic partition', offset: 17, since, deliveries: 40, command: 'npm run recover', reason: lost },
     },
     { ...kept, table: 'public.trip', reason: 'a type is missing', command: 'npm run accept -- public.trip' },
     {
@@ -384,4 +393,7 @@ test('a beacon is not overdue while records wait, a table is read, or a topic pa
   })
 
   for (const each of [waiting, reading, stopped]) expect(describeStatus(each).capture.state).toBe('running')
+  // A table cannot be read while nobody reads the slot.
+  reading.source.value!.isSlotRead = false
+  expect(describeStatus(reading).capture.state).toBe('down')
 })

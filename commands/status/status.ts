@@ -107,6 +107,7 @@ export function describeStatus(parts: StatusParts): Status {
     connector: parts.connector,
     health: target.value?.captureHealth ?? null,
     isStopped: isChangesStopped(target.value),
+    isSlotRead: source.value?.isSlotRead ?? true,
     beaconAgeMs: beaconAge(parts, lags),
   })
   const isKnown = ends !== undefined && capture.state === 'running'
@@ -180,7 +181,8 @@ function beaconAge({ source, target }: StatusParts, lags: readonly ConsumerLag[]
     ({ consumer, topic }) => consumer === latestState && topic === changes,
   )
   const isBehind = lags.some(({ topic, work, records }) => topic === changes && work === 'apply' && records > 0)
-  const isReading = (source.value?.tables ?? []).some(({ state }) => state === 'reading')
+  // Debezium keeps its connection while it reads a table.
+  const isReading = source.value?.isSlotRead === true && source.value.tables.some(({ state }) => state === 'reading')
   const isKnown =
     source.value !== undefined && source.error === undefined && target.error === undefined && lags.length > 0
   if (!isKnown || isBehind || isReading || isChangesStopped(target.value) || isSnapshotOpen(progress, source.value)) {

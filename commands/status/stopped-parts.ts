@@ -1,3 +1,4 @@
+import { needsRecovery } from '#core/recovery/stop-reasons.ts'
 import type { SourceObservation } from './source-observation.ts'
 import type { TargetObservation } from './target-observation.ts'
 
@@ -44,8 +45,9 @@ export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'sto
     ({ consumer, topic, topicPartition, atOffset, reason, since, deliveries }): StoppedPart => ({
       kind: 'topic partition',
       ...{ consumer, topic, topicPartition, offset: atOffset, since, deliveries },
-      reason: `${reason}; it goes on by itself once the cause is gone`,
-      command: null,
+      ...(needsRecovery(reason)
+        ? { reason, command: 'npm run recover' }
+        : { reason: `${reason}; it goes on by itself once the cause is gone`, command: null }),
     }),
   )
   const tables = stopped.map(

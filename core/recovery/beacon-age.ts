@@ -5,11 +5,12 @@ export const BEACON_OVERDUE_MS = 30_000
 
 /**
  * Age of the newest beacon, by the source's clock, where its absence can only be capture's fault: every record of the
- * topic is applied, nothing is stopped and no table is being read. Null otherwise, and before the first beacon.
+ * topic is applied, nothing is stopped and no table is being read; a slot that nobody reads is no sign of a reading. Null otherwise, and before the first beacon.
  */
 export function newestBeaconAgeMs(facts: CaptureFacts): number | null {
   const { source, target, brokers, changesTopic, applyConsumer } = facts
-  if ('error' in source || 'error' in brokers || source.value.tablesBeingRead > 0) return null
+  if ('error' in source || 'error' in brokers) return null
+  if (source.value.tablesBeingRead > 0 && source.value.slot?.active === true) return null
   const places = target.progress.filter(({ consumer, topic }) => consumer === applyConsumer && topic === changesTopic)
   const ends = brokers.value.topics.get(changesTopic) ?? []
   const isBehind = ends.some(({ end }, topicPartition) => {

@@ -40,6 +40,8 @@ export type SourceFacts = {
   /** The newest beacon; lsn is null before the first. */
   readonly beacon: { readonly number: number; readonly lsn: Lsn | null } | null
   readonly hasPublication: boolean
+  /** Where the log was when the publication was made, the last time; null where that is not known. */
+  readonly publicationLsn: Lsn | null
   /** Tables that are being read at the moment: Debezium may send no beacon meanwhile. */
   readonly tablesBeingRead: number
 }
@@ -62,6 +64,8 @@ export type StopFacts = {
   readonly topic: string
   readonly topicPartition: number
   readonly reason: string
+  /** How often it was delivered since and refused. */
+  readonly deliveries: number
 }
 
 /** A table or view by its name. */

@@ -1,6 +1,13 @@
-import { isForeignTopic } from '../delivery.ts'
+import { type Gap, gapOf, isForeignTopic } from '../delivery.ts'
 import type { BrokerFacts, CaptureFacts, GroupFacts, TopicPartitionFacts } from './capture-facts.ts'
-import { epochFinding, type Finding, type Loss, type PlaceOffset, READERS_SEE_THE_LAST_STATE } from './finding.ts'
+import {
+  epochFinding,
+  type Finding,
+  type Loss,
+  type LossBetween,
+  type PlaceOffset,
+  READERS_SEE_THE_LAST_STATE,
+} from './finding.ts'
 
 /** What topics, group offsets and the target's progress say of each other. */
 export function deliveryFindings(facts: CaptureFacts): Finding[] {
@@ -60,6 +67,8 @@ type Place = {
   range: TopicPartitionFacts
   /** Another log has taken the topic's place: what was applied says nothing of its offsets. */
   isAnotherLog: boolean
+  /** What is missing before the record that is delivered again and again. */
+  gap: Gap | undefined
 }
 
 function groupFindings(facts: CaptureFacts, { topics }: BrokerFacts, group: GroupFacts): Finding[] {
@@ -72,10 +81,15 @@ function groupFindings(facts: CaptureFacts, { topics }: BrokerFacts, group: Grou
     ({ isAnotherLog, range, nextOffset, committed }) =>
       !isAnotherLog && range.first <= nextOffset && committed !== null && committed > nextOffset,
   )
+  const broken = places.filter(
+    ({ isAnotherLog, range, nextOffset, committed, gap }) =>
+      !isAnotherLog && range.first <= nextOffset && (committed ?? 0) <= nextOffset && gap?.from === nextOffset,
+  )
   return [
     ...(group.isEnabled ? [] : [disabledMapping(group)]),
     ...(replaced.length > 0 ? [replacedTopic(facts, group, replaced)] : []),
     ...(gone.length > 0 ? [goneRecords(facts, group, gone)] : []),
+    ...(broken.length > 0 ? [missingRecords(facts, group, broken)] : []),
     ...(skipped.length > 0 ? [skippedRecords(group, skipped)] : []),
   ]
 }
@@ -90,8 +104,12 @@ function placesOf({ target }: CaptureFacts, ranges: readonly TopicPartitionFacts
     const place = progress.find(at)
     if (place?.isRebased) return []
     const nextOffset = place?.nextOffset ?? 0
-    const isAnotherLog = nextOffset > range.end || isForeignTopic(stops.find(at)?.reason ?? '')
-    return [{ topicPartition, nextOffset, committed: group.committed[topicPartition] ?? null, range, isAnotherLog }]
+    const stop = stops.find(at)
+    const isAnotherLog = nextOffset > range.end || isForeignTopic(stop?.reason ?? '')
+    // Once refused, a record may still have been delivered out of its turn.
+    const gap = stop === undefined || stop.deliveries < 2 ? undefined : gapOf(stop.reason)
+    const committed = group.committed[topicPartition] ?? null
+    return [{ topicPartition, nextOffset, committed, range, isAnotherLog, gap }]
   })
 }
 
@@ -106,8 +124,9 @@ const isOfChanges = ({ changesTopic, applyConsumer }: CaptureFacts, { topic, con
 
 function replacedTopic(facts: CaptureFacts, group: GroupFacts, places: readonly Place[]): Finding {
   const names = places.map(({ topicPartition }) => topicPartition).join(', ')
-  const cause = `the topic ${group.topic} was deleted and made again, or its log was replaced (topic partition ${names}): ${group.consumer} has applied offsets that are other records there, or none`
+  const cause = `the topic ${group.topic} was deleted and made again, or its log was replaced (topic partition ${names}): ${group.consumer} has had offsets that are other records there, or none`
   if (isOfChanges(facts, group)) return epochFinding({ cause }, { topicIsNew: true })
+  if (group.consumer === ARCHIVE) return archiveOfReplacedTopic(cause, group)
   return {
     cause,
     follows: `Nothing of ${group.topic} reaches ${group.consumer}; records that were in the topic before and had not reached it are lost.`,
@@ -124,15 +143,38 @@ function replacedTopic(facts: CaptureFacts, group: GroupFacts, places: readonly 
   }
 }
 
+/** The archive table and its ledger know a record by topic, topic partition and offset, which another record has there. */
+const archiveOfReplacedTopic = (cause: string, group: GroupFacts): Finding => ({
+  cause,
+  follows: `Nothing of ${group.topic} is archived: the archive table has other records under these offsets.`,
+  action:
+    'There is no repair: what was archived stays, and the topic is archived again only by a pipeline that begins with an empty archive table.',
+  readers: readersOf(group),
+  repair: null,
+  stopsCapture: false,
+})
+
+const offsetsOf = (losses: readonly LossBetween[]): string =>
+  losses.map(({ topicPartition, from, to }) => `${from} to ${to - 1} of topic partition ${topicPartition}`).join(', ')
+
 function goneRecords(facts: CaptureFacts, group: GroupFacts, places: readonly Place[]): Finding {
   const losses = places.map(
-    ({ topicPartition, nextOffset, range }): Loss => ({ topicPartition, from: nextOffset, to: range.first }),
+    ({ topicPartition, nextOffset, range }): LossBetween => ({ topicPartition, from: nextOffset, to: range.first }),
   )
-  const named = losses.map(
-    ({ topicPartition, from, to }) => `${from} to ${to! - 1} of topic partition ${topicPartition}`,
-  )
-  const cause = `records of ${group.topic} expired before ${group.consumer} had them: offsets ${named.join(', ')}`
+  const cause = `records of ${group.topic} expired before ${group.consumer} had them: offsets ${offsetsOf(losses)}`
   if (isOfChanges(facts, group)) return epochFinding({ cause }, { topicIsNew: true })
+  return afterLoss(cause, group, losses)
+}
+
+/** The topic has records before and after them, and the consumer group is not behind them: nobody can deliver them. */
+function missingRecords(facts: CaptureFacts, group: GroupFacts, places: readonly Place[]): Finding {
+  const losses = places.map(({ topicPartition, gap }): LossBetween => ({ topicPartition, ...gap! }))
+  const cause = `records are missing in the middle of ${group.topic}: offsets ${offsetsOf(losses)} were lost by the brokers, or deleted, before ${group.consumer} had them`
+  if (isOfChanges(facts, group)) return epochFinding({ cause }, { losses })
+  return afterLoss(cause, group, losses)
+}
+
+function afterLoss(cause: string, group: GroupFacts, losses: readonly Loss[]): Finding {
   return {
     cause,
     follows: `These records never reach ${group.consumer}; nothing that comes after them does, either, until it goes on.`,

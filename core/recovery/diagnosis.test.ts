@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '../unkeyed-ledger.ts'
 import type { CaptureFacts, ConnectorFacts, SlotFacts, SourceFacts } from './capture-facts.ts'
 import { diagnose, needsRestartOnly } from './diagnosis.ts'
-import { epochToBegin, planRecovery } from './recovery-plan.ts'
+import { epochToBegin, planNewEpoch, planRecovery } from './recovery-plan.ts'
 
 const nowMs = 1_000_000
 
@@ -19,6 +19,7 @@ const slot: SlotFacts = {
 
 const source: SourceFacts = {
   ...{ nowMs, systemIdentifier: '77', timeline: 1, currentLsn: 600, hasPublication: true, tablesBeingRead: 0 },
+  publicationLsn: 100,
   ...{ setting: { epoch: 1, topicPartitions: 2 }, slot, beacon: { number: 9, lsn: 600 } },
 }
 
@@ -93,9 +94,11 @@ const facts = (changed: Changes = {}): CaptureFacts => ({
   },
 })
 
-const stopped = (reason: string, consumer = 'tidemark-latest-state') => ({
-  ...{ consumer, topic: 'changes', topicPartition: 0, reason },
+const stopped = (reason: string, consumer = 'tidemark-latest-state', deliveries = 2) => ({
+  ...{ consumer, topic: 'changes', topicPartition: 0, reason, deliveries },
 })
+
+const gap = 'records 10 to 12 are missing: they were lost, or are delivered out of order'
 
 test('a stack that runs has nothing wrong and nothing to do', () => {
   const diagnosis = diagnose(facts())
@@ -172,6 +175,11 @@ const onlyEpoch: [string, Changes, RegExp][] = [
   ['source exchanged', { source: { systemIdentifier: '78' } }, /another database cluster \(system identifier 78\)/],
   ['publication dropped', { connector: failed, source: { hasPublication: false } }, /publication tidemark is gone/],
   [
+    'publication dropped, and made again by the next capture',
+    { source: { publicationLsn: 450, tablesBeingRead: 1, slot: { ...slot, active: false } } },
+    /publication tidemark was dropped, and made again at 0\/1C2: the log from 0\/190, where capture stopped,/,
+  ],
+  [
     'an epoch that was begun in the source and not finished',
     { connector: { state: 'STOPPED', tasks: [] }, source: { setting: { epoch: 2, topicPartitions: 2 }, slot: null } },
     /epoch 2 was begun and not finished/,
@@ -201,6 +209,28 @@ const onlyEpoch: [string, Changes, RegExp][] = [
       ],
     },
     /offsets 0 to 2 of topic partition 0, 0 to 1 of topic partition 1/,
+  ],
+  [
+    'records lost between what was applied and what is delivered',
+    {
+      target: { stops: [stopped(gap)] },
+      ranges: [
+        [0, 15],
+        [0, 20],
+      ],
+    },
+    /missing in the middle of changes: offsets 10 to 12 of topic partition 0 were lost/,
+  ],
+  [
+    'records lost at the beginning of the topic',
+    {
+      target: {
+        progress: [place(1, 20)],
+        stops: [stopped('the first record is at offset 4, not 0: earlier records are gone from the topic')],
+      },
+      groups: [group([null, 20])],
+    },
+    /offsets 0 to 3 of topic partition 0 were lost/,
   ],
   [
     'topic re-created and shorter',
@@ -274,6 +304,12 @@ const others: [string, Changes, RegExp, object][] = [
   [
     'a beacon that is overdue while the connector says that it runs: it is started again',
     { source: { nowMs: nowMs + 40_000 } },
+    /no beacon has come for 41 s/,
+    { kind: 'restart connector' },
+  ],
+  [
+    'a beacon that is overdue while tables wait to be read by nobody: the connector is started again',
+    { source: { nowMs: nowMs + 40_000, tablesBeingRead: 1, slot: { ...slot, active: false } } },
     /no beacon has come for 41 s/,
     { kind: 'restart connector' },
   ],
@@ -361,6 +397,7 @@ const passing: [string, Changes, string][] = [
     'running',
   ],
   ['a task that is starting', { connector: { tasks: [] } }, 'starting'],
+  ['a publication that was made again and passed', { source: { publicationLsn: 450 } }, 'running'],
   ['a slot that a running task has confirmed since', { source: { slot: { ...slot, confirmedLsn: 560 } } }, 'running'],
   [
     'a beacon that is late because records wait',
@@ -394,6 +431,28 @@ const passing: [string, Changes, string][] = [
     { source: { nowMs: nowMs + 40_000 }, target: { stops: [stopped('waits for a lock')] } },
     'running',
   ],
+  [
+    'a record that was delivered out of its turn once',
+    {
+      target: { stops: [stopped(gap, 'tidemark-latest-state', 1)] },
+      ranges: [
+        [0, 15],
+        [0, 20],
+      ],
+    },
+    'running',
+  ],
+  [
+    'a gap behind which the topic partition has come since',
+    {
+      target: { progress: [place(0, 13), place(1, 20)], stops: [stopped(gap)] },
+      ranges: [
+        [0, 15],
+        [0, 20],
+      ],
+    },
+    'running',
+  ],
   ['a stop that goes on by itself', { target: { stops: [stopped('waits for a lock')] } }, 'running'],
 ]
 
@@ -423,6 +482,47 @@ test('what does not answer is said, and nothing is done about it', () => {
   expect(planRecovery(diagnosis, seen)).toEqual([])
 })
 
+test('records that are missing for a group that was set forward are there: it goes back to what the target has', () => {
+  const seen = facts({
+    target: { stops: [stopped(gap)] },
+    groups: [group([13, 20])],
+    ranges: [
+      [0, 15],
+      [0, 20],
+    ],
+  })
+
+  expect(planRecovery(diagnose(seen), seen)).toMatchObject([
+    { kind: 'rewind', offsets: [{ topicPartition: 0, offset: 10 }] },
+  ])
+})
+
+test('a gap in the middle of what the archive reads is passed by it alone, with its offsets said', () => {
+  const seen = facts({
+    target: {
+      progress: [place(0, 15), place(1, 20), archived(0, 10), archived(1, 20)],
+      stops: [stopped(gap, 'tidemark-archive')],
+    },
+    groups: [group([15, 20]), archiveGroup([10, 20])],
+    ranges: [
+      [0, 15],
+      [0, 20],
+    ],
+  })
+
+  const diagnosis = diagnose(seen)
+
+  expect(diagnosis.state).toBe('running')
+  expect(diagnosis.findings[0]!.cause).toContain('offsets 10 to 12 of topic partition 0 were lost')
+  expect(planRecovery(diagnosis, seen)).toEqual([
+    { kind: 'rebase', consumer: 'tidemark-archive', topic: 'changes', offsets: [{ topicPartition: 0, offset: 13 }] },
+    {
+      ...{ kind: 'rewind', group: 'tidemark-archive-changes', topic: 'changes' },
+      offsets: [{ topicPartition: 0, offset: 13 }],
+    },
+  ])
+})
+
 test('what the archive lost is said with its offsets, and it alone goes on after it', () => {
   const seen = facts({
     target: { progress: [place(0, 10), place(1, 20), archived(0, 3), archived(1, 20)] },
@@ -438,7 +538,7 @@ test('what the archive lost is said with its offsets, and it alone goes on after
   expect(diagnosis.state).toBe('running')
   expect(diagnosis.findings[0]!.cause).toContain('tidemark-archive had them: offsets 3 to 4 of topic partition 0')
   expect(planRecovery(diagnosis, seen)).toEqual([
-    { kind: 'rebase', consumer: 'tidemark-archive', topic: 'changes', topicPartitions: [0] },
+    { kind: 'rebase', consumer: 'tidemark-archive', topic: 'changes', offsets: [{ topicPartition: 0, offset: 5 }] },
     {
       ...{ kind: 'rewind', group: 'tidemark-archive-changes', topic: 'changes' },
       offsets: [{ topicPartition: 0, offset: 5 }],
@@ -469,4 +569,44 @@ test('a topic with more topic partitions is captured with that number', () => {
   })
 
   expect(planRecovery(diagnose(seen), seen)).toMatchObject([{ kind: 'new epoch', topicPartitions: 3, epoch: 2 }])
+})
+
+test('a new epoch that somebody asks for goes on after what is missing, as one that the diagnosis asks for', () => {
+  const healthy = facts()
+  const broken = facts({
+    target: { stops: [stopped(gap)] },
+    ranges: [
+      [0, 15],
+      [0, 20],
+    ],
+  })
+  const disabled = facts({ connector: failed, groups: [{ ...group([10, 20]), isEnabled: false }] })
+
+  expect(planNewEpoch(diagnose(healthy), healthy)).toMatchObject([
+    { kind: 'new epoch', reason: 'somebody asked for it', losses: [] },
+  ])
+  expect(planNewEpoch(diagnose(broken), broken)).toMatchObject([
+    { kind: 'new epoch', losses: [{ topicPartition: 0, from: 10, to: 13 }] },
+  ])
+  expect(planNewEpoch(diagnose(disabled), disabled).map(({ kind }) => kind)).toEqual(['enable mapping', 'new epoch'])
+})
+
+test('the archive of a topic that was made again is not set to offsets at which it has other records', () => {
+  const seen = facts({
+    target: { progress: [place(0, 10), place(1, 20), archived(0, 10), archived(1, 20)] },
+    groups: [group([10, 20]), archiveGroup([10, 20])],
+    ranges: [
+      [0, 3],
+      [0, 2],
+    ],
+  })
+
+  const diagnosis = diagnose(seen)
+
+  expect(diagnosis.findings.at(-1)).toMatchObject({
+    cause: expect.stringContaining('tidemark-archive has had offsets that are other records'),
+    follows: expect.stringContaining('the archive table has other records under these offsets'),
+    repair: null,
+  })
+  expect(planRecovery(diagnosis, seen).map(({ kind }) => kind)).toEqual(['new epoch'])
 })

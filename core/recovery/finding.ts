@@ -27,13 +27,26 @@ export type Repair =
     }
   | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
   | { readonly kind: 'read again'; readonly tables: readonly TableName[] }
-  /** Everything is read again. `topicIsNew`: offsets of before say nothing of the topic any more. */
-  | { readonly kind: 'new epoch'; readonly topicIsNew: boolean; readonly topicPartitions: number | null }
+  | NewEpoch
+
+/** Everything is read again. */
+export type NewEpoch = {
+  readonly kind: 'new epoch'
+  /** Offsets of before say nothing of the topic any more. */
+  readonly topicIsNew: boolean
+  /** Null: as many as before. */
+  readonly topicPartitions: number | null
+  /** Records that are missing between what was applied and what is delivered: topic partitions go on after them. */
+  readonly losses: readonly LossBetween[]
+}
 
 export type PlaceOffset = { readonly topicPartition: number; readonly offset: number }
 
 /** Offsets from `from` to before `to` cannot be had any more; null where the topic is another one. */
 export type Loss = { readonly topicPartition: number; readonly from: number; readonly to: number | null }
+
+/** A loss before and after which the topic partition has records. */
+export type LossBetween = Loss & { readonly to: number }
 
 /** Something that is wrong, in sentences for the user. */
 export type Finding = {
@@ -63,14 +76,14 @@ const EPOCH_READERS =
 /** A finding that only a new epoch resolves. */
 export function epochFinding(
   { cause, follows = NOTHING_IS_CAPTURED }: { cause: string; follows?: string },
-  { topicIsNew = false, topicPartitions = null }: { topicIsNew?: boolean; topicPartitions?: number | null } = {},
+  { topicIsNew = false, topicPartitions = null, losses = [] }: Partial<Omit<NewEpoch, 'kind'>> = {},
 ): Finding {
   return {
     cause,
     follows,
     action: EPOCH_ACTION,
     readers: EPOCH_READERS,
-    repair: { kind: 'new epoch', topicIsNew, topicPartitions },
+    repair: { kind: 'new epoch', topicIsNew, topicPartitions, losses },
     stopsCapture: true,
   }
 }

@@ -1,6 +1,6 @@
 import type { CaptureFacts, TableName } from './capture-facts.ts'
 import type { Diagnosis } from './diagnosis.ts'
-import type { Finding, Loss, PlaceOffset } from './finding.ts'
+import type { Finding, Loss, NewEpoch, PlaceOffset } from './finding.ts'
 
 /** A step of a recovery; each may be repeated. They are taken in the order of the plan. */
 export type RecoveryStep =
@@ -14,7 +14,7 @@ export type RecoveryStep =
       readonly kind: 'rebase'
       readonly consumer: string
       readonly topic: string
-      readonly topicPartitions: readonly number[]
+      readonly offsets: readonly PlaceOffset[]
     }
   | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
   | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
@@ -22,14 +22,7 @@ export type RecoveryStep =
   | { readonly kind: 'restart task' }
   | { readonly kind: 'restart connector' }
   | { readonly kind: 'register connector' }
-  | {
-      readonly kind: 'new epoch'
-      readonly epoch: number
-      readonly reason: string
-      readonly topicIsNew: boolean
-      /** Null: as many as before. */
-      readonly topicPartitions: number | null
-    }
+  | (NewEpoch & { readonly epoch: number; readonly reason: string })
 
 /** What is to be done about the findings. Nothing for those that pass by themselves. */
 export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): RecoveryStep[] {
@@ -39,7 +32,7 @@ export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): Reco
     if (repair.kind !== 'go on after a loss') return []
     const { consumer, group, topic, losses } = repair
     return [
-      { kind: 'rebase', consumer, topic, topicPartitions: losses.map(({ topicPartition }) => topicPartition) },
+      { kind: 'rebase', consumer, topic, offsets: losses.map(firstAfter) },
       { kind: 'rewind', group, topic, offsets: losses.map(firstAfter) },
     ]
   })
@@ -65,6 +58,7 @@ function newEpoch(findings: readonly Finding[], facts: CaptureFacts): RecoverySt
     reason: findings.map(({ cause }) => cause).join('; '),
     topicIsNew: repairs.some(({ topicIsNew }) => topicIsNew),
     topicPartitions: repairs.find(({ topicPartitions }) => topicPartitions !== null)?.topicPartitions ?? null,
+    losses: repairs.flatMap(({ losses }) => losses),
   }
 }
 
@@ -89,11 +83,9 @@ export function epochToBegin({ source, target, connector }: CaptureFacts): numbe
 export function describeStep(step: RecoveryStep): string {
   switch (step.kind) {
     case 'rewind':
-      return `set the consumer group ${step.group} to offset ${step.offsets
-        .map(({ topicPartition, offset }) => `${offset} of ${step.topic}-${topicPartition}`)
-        .join(', ')}`
+      return `set the consumer group ${step.group} to offset ${placesOf(step)}`
     case 'rebase':
-      return `let ${step.consumer} go on after records of ${step.topic} that are gone, in topic partition ${step.topicPartitions.join(', ')}`
+      return `let ${step.consumer} go on after records that are gone, at offset ${placesOf(step)}`
     case 'enable mapping':
       return `enable the event source mapping of the consumer group ${step.group}`
     case 'restore views':
@@ -111,15 +103,32 @@ export function describeStep(step: RecoveryStep): string {
   }
 }
 
-/** A plan that begins a new epoch whatever the diagnosis is. */
-export const planNewEpoch = (facts: CaptureFacts): RecoveryStep[] => [
-  {
-    kind: 'new epoch',
-    epoch: epochToBegin(facts),
-    reason: 'somebody asked for it',
-    topicIsNew: false,
-    topicPartitions: null,
-  },
+/** A plan that begins a new epoch whatever the diagnosis is, besides what the diagnosis asks for. */
+export function planNewEpoch(diagnosis: Diagnosis, facts: CaptureFacts): RecoveryStep[] {
+  const planned = planRecovery(diagnosis, facts)
+  if (planned.some(({ kind }) => kind === 'new epoch')) return planned
+  return [
+    ...planned.filter(({ kind }) => !IN_EPOCH.includes(kind)),
+    {
+      kind: 'new epoch',
+      epoch: epochToBegin(facts),
+      reason: 'somebody asked for it',
+      topicIsNew: false,
+      topicPartitions: null,
+      losses: [],
+    },
+  ]
+}
+
+/** Steps that a new epoch does as well. */
+const IN_EPOCH: readonly RecoveryStep['kind'][] = [
+  'read again',
+  'restart task',
+  'restart connector',
+  'register connector',
 ]
 
 const nameOf = ({ schema, table }: TableName): string => `${schema}.${table}`
+
+const placesOf = ({ topic, offsets }: { topic: string; offsets: readonly PlaceOffset[] }): string =>
+  offsets.map(({ topicPartition, offset }) => `${offset} of ${topic}-${topicPartition}`).join(', ')

@@ -16,6 +16,7 @@ export function sourceFindings({ source, connector, target, ...facts }: CaptureF
     anotherCluster(value, applied) ??
     wentBack(value, { applied, epochs: target.epochs }, registered, stopReason(target, applied)) ??
     withoutPublication(value) ??
+    withoutPublicationBefore(value) ??
     unfinishedEpoch(value.setting.epoch, registered, target.epochs) ??
     lostSlot(value.setting.epoch, value.slot, registered)
   return found === undefined ? [] : [found]
@@ -112,6 +113,15 @@ function withoutPublication({ hasPublication }: SourceFacts): Finding | undefine
   if (hasPublication) return undefined
   return epochFinding({
     cause: 'the publication tidemark is gone from the source, so that the log since then cannot be decoded',
+  })
+}
+
+/** The next capture makes a publication again that somebody dropped. The connector then runs, and its decoder fails for ever. */
+function withoutPublicationBefore({ publicationLsn, slot }: SourceFacts): Finding | undefined {
+  if (publicationLsn === null || slot === null || slot.active || slot.confirmedLsn === null) return undefined
+  if (slot.confirmedLsn >= publicationLsn) return undefined
+  return epochFinding({
+    cause: `the publication tidemark was dropped, and made again at ${formatLsn(publicationLsn)}: the log from ${formatLsn(slot.confirmedLsn)}, where capture stopped, to there cannot be decoded`,
   })
 }
 

@@ -115,6 +115,17 @@ test('what stops or is quarantined where it is applied is archived as it came', 
   expect((await archive.commit()).map(asDelivered)).toEqual(records)
 })
 
+test('records that are missing in a topic are passed once that is said, and each of the others is archived once', async () => {
+  const records = [0, 1, 2, 5, 6].map((offset) => delivered({}, 'changes', offset))
+
+  await expect(archive.take(records)).rejects.toThrow('records 3 to 4 are missing')
+  await database.pool.query(`select tidemark.rebase('tidemark-archive', 'changes', 0, 5)`)
+  // A delivery that is under way may begin before it.
+  await archive.take(records)
+
+  expect((await archive.commit()).map(({ offset }) => offset)).toEqual([0, 1, 2, 5, 6])
+})
+
 test(`any records are archived as they came (TIDEMARK_SEED=${seed})`, { timeout: 120_000 }, async () => {
   const batches = fc.array(fc.array(anyRecord, { minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 3 })
   let offset = 0

@@ -72,8 +72,14 @@ async function archiveOne(
     // Only now: what all topic partitions hold, decoded at once, is more to look after than to do.
     const records = delivered.map(readDelivered)
     const decision = decideDelivery(known, records, rule)
-    const from = decision.kind === 'apply' ? decision.from : records.length
-    await archiveDelivery({ ...options, key, rule, location, makeFiles, archived }, records, from)
+    const delivery = { ...options, key, rule, location, makeFiles, archived }
+    if (decision.kind === 'stop' && decision.applicable > 0) {
+      // What precedes a gap is archived: to go on after the gap then loses nothing that is there.
+      const whole = records.slice(0, decision.applicable)
+      const before = decideDelivery(known, whole, rule)
+      if (before.kind === 'apply') await archiveDelivery(delivery, whole, before.from)
+    }
+    await archiveDelivery(delivery, records, decision.kind === 'apply' ? decision.from : records.length)
   } catch (error) {
     if (!(error instanceof StoppedTopicPartitionError || error instanceof OvertakenError)) {
       await noteFailure(options, key, { first, last: delivered.at(-1)!.offset }, error as Error)

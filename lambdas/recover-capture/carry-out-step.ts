@@ -7,6 +7,7 @@ import { CONNECTOR, removeSlot, runConnector, stopConnector, type Within } from 
 import type { DatabaseCredentials, DatabaseTls } from '#adapters/postgres/connect.ts'
 import { readSetting } from '#adapters/postgres/recovery-facts.ts'
 import { currentEpoch, publishedTables, slotsBefore } from '#adapters/postgres/replication.ts'
+import type { PlaceOffset } from '#core/recovery/finding.ts'
 import type { RecoveryStep } from '#core/recovery/recovery-plan.ts'
 import { APPLY_CONSUMER, type CaptureWorld } from './read-facts.ts'
 
@@ -24,11 +25,7 @@ export async function carryOutStep(step: RecoveryStep, world: Recovering): Promi
     case 'rewind':
       return rewind(step, world)
     case 'rebase':
-      await ensureProgress(step.consumer, step.topic, step.topicPartitions, world)
-      for (const topicPartition of step.topicPartitions) {
-        await world.target.query('select tidemark.rebase($1, $2, $3)', [step.consumer, step.topic, topicPartition])
-      }
-      return
+      return rebase(step.consumer, step.topic, step.offsets, world)
     case 'enable mapping':
       return enableMapping(await findMapping(step, world), world)
     case 'restore views':
@@ -151,6 +148,8 @@ async function beginEpoch(step: Step<'new epoch'>, world: Recovering): Promise<v
     await ensureProgress(APPLY_CONSUMER, world.changesTopic, all, world)
   }
   await target.query('select tidemark.order_epoch($1, $2, $3)', [step.epoch, step.reason, step.topicIsNew])
+  const after = step.losses.map(({ topicPartition, to }) => ({ topicPartition, offset: to }))
+  await rebase(APPLY_CONSUMER, world.changesTopic, after, world)
   const { rows } = await target.query<{ generation: number }>('select tidemark.newest_generation() as generation')
   await source.query('select tidemark.configure($1, $2, $3, $4)', [
     topicPartitions,
@@ -161,6 +160,19 @@ async function beginEpoch(step: Step<'new epoch'>, world: Recovering): Promise<v
   ])
   for (const slot of await slotsBefore(source, step.epoch)) await removeSlot(slot, source, within)
   await register(world)
+}
+
+async function rebase(
+  consumer: string,
+  topic: string,
+  offsets: readonly PlaceOffset[],
+  world: CaptureWorld,
+): Promise<void> {
+  const topicPartitions = offsets.map(({ topicPartition }) => topicPartition)
+  await ensureProgress(consumer, topic, topicPartitions, world)
+  for (const { topicPartition, offset } of offsets) {
+    await world.target.query('select tidemark.rebase($1, $2, $3, $4)', [consumer, topic, topicPartition, offset])
+  }
 }
 
 /** What goes on at a later offset must have a row that says so, also in an empty target. */

@@ -291,11 +291,11 @@ test('the archive goes on after records that are gone, with their offsets said',
   expect(answer.diagnosis.findings[0]!.cause).toContain('offsets 0 to 3 of topic partition 0')
   expect(answer.steps.map(({ done }) => done)).toEqual([true, true])
   const { rows } = await target.pool.query(
-    `select topic_partition, rebased from tidemark.progress where consumer = 'tidemark-archive' order by 1`,
+    `select topic_partition, next_offset::int from tidemark.progress where consumer = 'tidemark-archive' order by 1`,
   )
   expect(rows).toEqual([
-    { topic_partition: 0, rebased: true },
-    { topic_partition: 1, rebased: false },
+    { topic_partition: 0, next_offset: 4 },
+    { topic_partition: 1, next_offset: 10 },
   ])
   expect(await recover({ dryRun: true })).toMatchObject({ steps: [] })
 })
@@ -314,6 +314,40 @@ test('records of changes that are gone begin a new epoch, in an empty target too
     { topic_partition: 0, rebased: true },
     { topic_partition: 1, rebased: true },
   ])
+})
+
+test('a publication that was dropped and made again is found, since the log between cannot be decoded', async () => {
+  await source.pool.query('drop publication tidemark')
+  await source.pool.query('select tidemark.restore_publication()')
+
+  const answer = await recover()
+
+  expect(answer.diagnosis.findings[0]!.cause).toContain('the publication tidemark was dropped, and made again at')
+  expect(answer).toMatchObject({ steps: [{ done: true }], epoch: source.epoch + 1 })
+})
+
+test('records of changes that are lost in the middle of the topic begin a new epoch, which goes on after them', async () => {
+  const key = ['tidemark-latest-state', 'changes', 0]
+  ranges.set('changes', [range(0, 20), range(0, 10)])
+  await target.pool.query(
+    `insert into tidemark.stop (consumer, topic, topic_partition, at_offset, reason, deliveries)
+     values ($1, $2, $3, 10, 'records 10 to 14 are missing: they were lost, or are delivered out of order', 2)`,
+    key,
+  )
+
+  const answer = await recover()
+
+  expect(answer.diagnosis.findings[0]!.cause).toBe(
+    'records are missing in the middle of changes: offsets 10 to 14 of topic partition 0 were lost by the brokers, or deleted, before tidemark-latest-state had them',
+  )
+  expect(answer).toMatchObject({ steps: [{ done: true }], epoch: source.epoch + 1 })
+  const { rows } = await target.pool.query(
+    `select next_offset::int, skips_before_epoch = $4 as skips, rebased from tidemark.progress
+     where (consumer, topic, topic_partition) = ($1, $2, $3)`,
+    [...key, source.epoch + 1],
+  )
+  expect(rows).toEqual([{ next_offset: 15, skips: true, rebased: false }])
+  expect((await target.pool.query('select from tidemark.stop')).rows).toEqual([])
 })
 
 test('a view and rows that somebody dropped in the target come back: the one at once, the others by a reading', async () => {

@@ -90,7 +90,7 @@ async function repair(
 ): Promise<RecoveryAnswer> {
   const facts = await readFacts(world)
   const diagnosis = diagnose(facts)
-  const plan = newEpoch ? planNewEpoch(facts) : planRecovery(diagnosis, facts)
+  const plan = newEpoch ? planNewEpoch(diagnosis, facts) : planRecovery(diagnosis, facts)
   const begun = plan.find((step) => step.kind === 'new epoch')?.epoch ?? epochOf(facts)
   const planned = plan.map((step) => ({ what: describeStep(step), done: false }))
   if (dryRun) return describe(diagnosis, planned, begun)

@@ -89,6 +89,13 @@ alter table tidemark.contract_failure replica identity full;
 grant select on tidemark.table_contract, tidemark.beacon to tidemark_capture;
 grant select, insert on tidemark.signal to tidemark_capture;
 
+-- Where the log was when the publication was made, the last time. What was written before that, while there was none, cannot
+-- be decoded: a slot that has not passed it yet never does.
+create table if not exists tidemark.publication_made (
+  lsn pg_lsn not null
+);
+create unique index if not exists publication_made_once on tidemark.publication_made ((true));
+
 -- Makes the publication where it is missing; the tables that are captured are added to it one by one.
 create or replace function tidemark.make_publication() returns void
 language plpgsql
@@ -99,6 +106,10 @@ begin
     create publication tidemark
       for table tidemark.table_contract, tidemark.beacon, tidemark.signal
       with (publish = 'insert, update, delete, truncate');
+    insert into tidemark.publication_made (lsn)
+    values (pg_current_wal_insert_lsn())
+    on conflict ((true)) do update
+    set lsn = excluded.lsn;
   end if;
 end
 $$;

@@ -67,6 +67,11 @@ table tidemark.migration (
   constraint migration_pkey PRIMARY KEY (number)
 )
 
+table tidemark.publication_made (
+  lsn pg_lsn not null
+  CREATE UNIQUE INDEX publication_made_once ON tidemark.publication_made USING btree ((true))
+)
+
 table tidemark.setting (
   only_row boolean not null default true
   topic_partitions integer not null
@@ -1586,6 +1591,10 @@ begin
     create publication tidemark
       for table tidemark.table_contract, tidemark.beacon, tidemark.signal
       with (publish = 'insert, update, delete, truncate');
+    insert into tidemark.publication_made (lsn)
+    values (pg_current_wal_insert_lsn())
+    on conflict ((true)) do update
+    set lsn = excluded.lsn;
   end if;
 end
 $function$

@@ -99,7 +99,7 @@ comment on column tidemark.capture_health.restarts is 'times the failed task was
 
 grant select, insert, update on tidemark.progress to tidemark_apply;
 grant select, update on tidemark.progress to tidemark_owner;
-grant select on tidemark.stop to tidemark_owner;
+grant select, delete on tidemark.stop to tidemark_owner;
 grant select, insert, update, delete on tidemark.stop to tidemark_apply;
 grant select, insert, update, delete on tidemark.quarantine to tidemark_apply;
 grant select, insert, delete on tidemark.record_part to tidemark_apply;

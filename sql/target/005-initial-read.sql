@@ -50,14 +50,19 @@ begin
 end
 $$;
 
--- Lets a topic partition go on at whatever is delivered next: records before that are gone for good.
-create or replace function tidemark.rebase(of_consumer text, of_topic text, of_partition integer) returns void
+-- Lets a topic partition go on at an offset, be it before or after what was applied: records before it are gone for good.
+-- Records that are delivered again from before it stay what they are, applied or gone.
+create or replace function tidemark.rebase(of_consumer text, of_topic text, of_partition integer, at_offset bigint) returns void
 language sql security definer
 set search_path = pg_catalog, pg_temp
 as $$
   update tidemark.progress p
-  set rebased = true
-  where (p.consumer, p.topic, p.topic_partition) = (of_consumer, of_topic, of_partition)
+  set next_offset = at_offset,
+    last_digest = null,
+    newest_timestamp = null,
+    rebased = false
+  where (p.consumer, p.topic, p.topic_partition) = (of_consumer, of_topic, of_partition);
+  delete from tidemark.stop s where (s.consumer, s.topic, s.topic_partition) = (of_consumer, of_topic, of_partition)
 $$;
 
 -- Notes that an attempt with this lsn has begun in a topic partition.

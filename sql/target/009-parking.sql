@@ -239,7 +239,7 @@ grant execute on function tidemark.rows_name(bigint, integer), tidemark.dependen
 grant execute on function tidemark.kept(text) to tidemark_read;
 grant execute on function tidemark.shape_latest_state(integer, jsonb), tidemark.drop_latest_state(bigint),
   tidemark.settle_latest_state(text, bigint), tidemark.await_name(bigint), tidemark.forget_relation(bigint),
-  tidemark.newest_generation(), tidemark.order_epoch(integer, text, boolean), tidemark.rebase(text, text, integer),
+  tidemark.newest_generation(), tidemark.order_epoch(integer, text, boolean), tidemark.rebase(text, text, integer, bigint),
   tidemark.missing_rows(), tidemark.missing_views(), tidemark.restore_view(text, text),
   tidemark.stop_table(bigint, integer, text, text, text, text, boolean) to tidemark_apply;
 grant execute on function tidemark.begin_initial_read(integer, integer, bigint),

@@ -310,7 +310,7 @@ table tidemark.stop (
 )
 -- tidemark_apply may delete, insert, select, update
 -- tidemark_archive may delete, insert, select, update
--- tidemark_owner may select
+-- tidemark_owner may delete, select
 -- tidemark_read may select
 
 table tidemark.stopped_table (
@@ -1920,15 +1920,19 @@ end
 $function$
 -- owned by tidemark_owner
 
-CREATE OR REPLACE FUNCTION tidemark.rebase(of_consumer text, of_topic text, of_partition integer)
+CREATE OR REPLACE FUNCTION tidemark.rebase(of_consumer text, of_topic text, of_partition integer, at_offset bigint)
  RETURNS void
  LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   update tidemark.progress p
-  set rebased = true
-  where (p.consumer, p.topic, p.topic_partition) = (of_consumer, of_topic, of_partition)
+  set next_offset = at_offset,
+    last_digest = null,
+    newest_timestamp = null,
+    rebased = false
+  where (p.consumer, p.topic, p.topic_partition) = (of_consumer, of_topic, of_partition);
+  delete from tidemark.stop s where (s.consumer, s.topic, s.topic_partition) = (of_consumer, of_topic, of_partition)
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
