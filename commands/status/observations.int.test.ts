@@ -100,6 +100,7 @@ test('the target tells a reader what it has applied and what is stopped; delete 
     archiveProblems: [
       { kind: 'table', reason: 'it is gone', command: 'npm run archive', since: expect.stringMatching(/^\d{4}-/) },
     ],
+    missing: [],
     emptyViews: [{ name: 'public.gone', dependents: 'view public.report', droppedBy: 'drop view public.report;' }],
     tables: [{ name: 'public.item', rows: 30, isEstimate: false }],
   })

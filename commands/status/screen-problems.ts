@@ -11,7 +11,8 @@ export type Problem = { name: string; text: string; commands: string[] }
 
 /** What is wrong, the worst first. */
 export function problemsOf(status: Status): Problem[] {
-  const { components, capture, stopped, archiveProblems, notCaptured, quarantined, uncaptured, emptyViews } = status
+  const { components, capture, stopped, archiveProblems, notCaptured, quarantined, uncaptured, emptyViews, missing } =
+    status
   const isDown = capture.state === 'down'
   return [
     ...(isDown ? [captureProblem(capture)] : []),
@@ -40,6 +41,11 @@ export function problemsOf(status: Status): Problem[] {
       name,
       text: sentence('not captured any more', reason),
       commands: fix === null ? [] : fix.split('\n'),
+    })),
+    ...missing.map(({ name, part }) => ({
+      name,
+      text: `somebody dropped its ${part} in the target, so that nobody can read it`,
+      commands: ['npm run recover'],
     })),
     ...quarantined.map(({ topic, table, records, newestReason, command }) => ({
       name: table === null ? topic : `${table} of ${topic}`,
@@ -81,6 +87,7 @@ export function summarizeProblems({
   notCaptured,
   quarantined,
   uncaptured,
+  missing,
 }: Status): string | undefined {
   const unwell = components.filter((component) => !isWell(component)).length
   const records = quarantined.reduce((sum, group) => sum + group.records, 0)
@@ -90,6 +97,7 @@ export function summarizeProblems({
     ...(archiveProblems.length > 0 ? ['archive needs you'] : []),
     ...(stopped.length > 0 ? [`${stopped.length} stopped`] : []),
     ...(notCaptured.length > 0 ? [`${formatQuantity(notCaptured.length, 'table')} not captured any more`] : []),
+    ...(missing.length > 0 ? [`${formatQuantity(missing.length, 'table')} missing in the target`] : []),
     ...(records > 0 ? [`${formatQuantity(records, 'record')} in quarantine`] : []),
     ...(uncaptured.length > 0 ? [`${formatQuantity(uncaptured.length, 'table')} not captured`] : []),
   ]

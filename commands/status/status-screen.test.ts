@@ -52,6 +52,7 @@ const status = (changes: Partial<Status> = {}): Status => ({
   notCaptured: [],
   uncaptured: [],
   emptyViews: [],
+  missing: [],
   stopped: [],
   archiveProblems: [],
   quarantined: [],
@@ -385,4 +386,21 @@ test('capture that is down comes first, with its cause and the command; lag is u
   expect(lines.find((line) => line.startsWith('lag'))).toMatch(/^lag +unknown: nothing is captured$/)
   expect(lines.find((line) => line.startsWith('public.green_trips'))).toContain('capture is down')
   expect(lines.join('\n')).not.toContain('Java')
+})
+
+test('a table of which somebody dropped the rows or the view in the target is said to, with what brings it back', () => {
+  const missing = [
+    { name: 'public.orders', part: 'rows' as const },
+    { name: 'public.riders', part: 'view' as const },
+  ]
+
+  const lines = texts(renderStatus(status({ missing }), footer, { ...page, height: Infinity }))
+
+  expect(lines[0]).toContain('2 tables missing in the target')
+  expect(lines.slice(2, 6)).toEqual([
+    '● public.orders  somebody dropped its rows in the target, so that nobody can read it',
+    '    npm run recover',
+    '● public.riders  somebody dropped its view in the target, so that nobody can read it',
+    '    npm run recover',
+  ])
 })

@@ -74,6 +74,8 @@ export type Status = {
   uncaptured: { name: string; why: string; fix: string | null }[]
   /** Of tables that the source does not have any more, and what drops the objects that depend on them. */
   emptyViews: TargetObservation['emptyViews']
+  /** Captured tables of which somebody dropped the rows or the view in the target. */
+  missing: TargetObservation['missing']
   /** Of what fails now; where nothing is wrong, of what failed before and runs again. */
   lastError: string | null
 }
@@ -119,6 +121,7 @@ export function describeStatus(parts: StatusParts): Status {
     archiveProblems: target.value?.archiveProblems ?? [],
     notCaptured,
     quarantined: describeQuarantined(target.value?.quarantined ?? []),
+    missing: target.value?.missing ?? [],
   }
   return {
     uptimeSeconds: Math.round((nowMs - startedMs) / 1_000),
@@ -144,10 +147,13 @@ export function describeStatus(parts: StatusParts): Status {
 }
 
 /** What decides whether all is well. */
-type Wrong = Pick<Status, 'components' | 'capture' | 'stopped' | 'archiveProblems' | 'notCaptured' | 'quarantined'>
+type Wrong = Pick<
+  Status,
+  'components' | 'capture' | 'stopped' | 'archiveProblems' | 'notCaptured' | 'quarantined' | 'missing'
+>
 
 /**
- * Whether everything runs, changes are captured, no table has left the capture, nothing is stopped, nothing waits in quarantine and nothing is
+ * Whether everything runs, changes are captured, no table has left the capture or is missing, nothing is stopped, nothing waits in quarantine and nothing is
  * wrong with the archive.
  */
 export const isAllWell = ({
@@ -157,10 +163,11 @@ export const isAllWell = ({
   archiveProblems,
   notCaptured,
   quarantined,
+  missing,
 }: Wrong): boolean =>
   components.every(isWell) &&
   capture.state !== 'down' &&
-  [stopped, archiveProblems, notCaptured, quarantined].every(({ length }) => length === 0)
+  [stopped, archiveProblems, notCaptured, quarantined, missing].every(({ length }) => length === 0)
 
 const latestState = 'tidemark-latest-state'
 

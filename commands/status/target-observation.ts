@@ -46,6 +46,8 @@ export type TargetObservation = {
   archiveProblems: { kind: 'table' | 'waiting files' | 'data files'; reason: string; command: string; since: string }[]
   /** Views without rows: the source has no table of the name any more, and objects of users depend on the view. */
   emptyViews: { name: string; dependents: string; droppedBy: string }[]
+  /** Captured tables of which somebody dropped the rows or the view in the target. */
+  missing: { name: string; part: 'rows' | 'view' }[]
   /** What the last look of recover-capture found; null before the first. */
   captureHealth: {
     state: CaptureState
@@ -109,6 +111,16 @@ select schema_name || '.' || table_name as name, dependents, dropped_by as "drop
 from tidemark.empty_view
 order by name, view`
 
+// A table whose rows were dropped and that is stopped for it is told there.
+const readMissing = `
+select l.schema_name || '.' || l.table_name as name, 'rows' as part
+from tidemark.missing_rows() l
+where not exists (select from tidemark.stopped_table s where s.relation = l.relation)
+union all
+select v.schema_name || '.' || v.table_name, 'view'
+from tidemark.missing_views() v
+order by 1`
+
 const readHealth = `
 select state, cause, follows, command, to_json(since)#>>'{}' as since
 from tidemark.capture_health`
@@ -128,7 +140,7 @@ order by 1, 2`
 export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservation> {
   const countRows = makeCountRows(target)
   return async () => {
-    const [progress, stops, stopped, notCaptured, quarantined, archiveProblems, emptyViews, health, listed] =
+    const [progress, stops, stopped, notCaptured, quarantined, archiveProblems, emptyViews, missing, health, listed] =
       await Promise.all([
         target.query(readProgress),
         target.query(readStops),
@@ -137,6 +149,7 @@ export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservat
         target.query(readQuarantined),
         target.query(readArchiveProblems),
         target.query(readEmptyViews),
+        target.query(readMissing),
         target.query(readHealth),
         target.query(readTables),
       ])
@@ -148,6 +161,7 @@ export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservat
       quarantined: quarantined.rows,
       archiveProblems: archiveProblems.rows,
       emptyViews: emptyViews.rows,
+      missing: missing.rows,
       captureHealth: health.rows[0] ?? null,
       tables: await countRows(listed.rows),
     }

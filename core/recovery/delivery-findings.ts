@@ -42,7 +42,7 @@ function topicFindings({ source, changesTopic }: CaptureFacts, { topics }: Broke
         follows: 'Nothing can be captured until it exists again.',
         action: `Make it again with ${topicPartitions} topic partitions (deploying the stack again does; here: stop it and run npm start), then run npm run recover.`,
         readers: READERS_SEE_THE_LAST_STATE,
-        repair: null,
+        repair: { kind: 'by hand' },
         stopsCapture: true,
       },
     ]

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '../unkeyed-ledger.ts'
-import type { CaptureFacts, ConnectorFacts, SlotFacts, SourceFacts } from './capture-facts.ts'
+import type { BrokerFacts, CaptureFacts, ConnectorFacts, SlotFacts, SourceFacts } from './capture-facts.ts'
 import { diagnose, needsRestartOnly } from './diagnosis.ts'
 import { epochToBegin, planNewEpoch, planRecovery } from './recovery-plan.ts'
 
@@ -278,6 +278,8 @@ test.each(onlyEpoch)('%s: a new epoch, and nothing else is done to the connector
   expect(diagnosis.state).toBe('down')
   expect(diagnosis.findings[0]).toMatchObject({ cause: expect.stringMatching(cause), repair: { kind: 'new epoch' } })
   expect(needsRestartOnly(diagnosis)).toBe(false)
+  // Of a task that failed for it nothing more is said.
+  expect(diagnosis.findings.filter(({ repair }) => repair?.kind === 'restart task')).toEqual([])
   const kinds = planRecovery(diagnosis, seen).map(({ kind }) => kind)
   expect(kinds.filter((kind) => kind !== 'rewind')).toEqual(['new epoch'])
 })
@@ -521,6 +523,38 @@ test('a gap in the middle of what the archive reads is passed by it alone, with 
       offsets: [{ topicPartition: 0, offset: 13 }],
     },
   ])
+})
+
+test('a source that is not set up, and a topic that is gone, are a capture that is down until somebody acts', () => {
+  const seen: CaptureFacts = {
+    ...facts({ source: { setting: null, slot: null, beacon: null } }),
+    brokers: { value: { topics: new Map(), groups: [] } },
+  }
+  const withSetting: CaptureFacts = { ...facts(), brokers: { value: { topics: new Map(), groups: [] } } }
+
+  expect(diagnose(seen)).toMatchObject({
+    state: 'down',
+    findings: [{ cause: expect.stringContaining('is not set up for capture'), repair: { kind: 'by hand' } }],
+  })
+  expect(diagnose(withSetting)).toMatchObject({
+    state: 'down',
+    findings: [{ cause: 'the topic changes is gone', action: expect.stringContaining('with 2 topic partitions') }],
+  })
+  for (const each of [seen, withSetting]) expect(planRecovery(diagnose(each), each)).toEqual([])
+})
+
+test('records that expired before a consumer of plain events had any are no loss: it begins with the first', () => {
+  const events = { group: 'tidemark-user-events', consumer: 'tidemark-user-events', topic: 'user-events' }
+  const seen = facts()
+  const { topics, groups } = (seen.brokers as { value: BrokerFacts }).value
+  const brokers = {
+    value: {
+      topics: new Map([...topics, ['user-events', [{ first: 5, end: 9 }]]]),
+      groups: [...groups, { ...group([null]), ...events, isContiguous: false }],
+    },
+  }
+
+  expect(diagnose({ ...seen, brokers }).findings).toEqual([])
 })
 
 test('what the archive lost is said with its offsets, and it alone goes on after it', () => {

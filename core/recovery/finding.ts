@@ -6,6 +6,8 @@ export type Repair =
   | { readonly kind: 'restart task' }
   /** Of one that runs and sends nothing. */
   | { readonly kind: 'restart connector' }
+  /** Somebody must act outside of Tidemark first, as `action` says. */
+  | { readonly kind: 'by hand' }
   /** The event source mapping that feeds a consumer is enabled. */
   | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
   /** The connector is registered with its present epoch and started. */
@@ -57,7 +59,7 @@ export type Finding = {
   readonly action: string
   /** What readers of the target see until then. */
   readonly readers: string
-  /** Null where waiting is all that there is to do, or where somebody must act outside of Tidemark, as `action` says. */
+  /** Null where waiting is all that there is to do. */
   readonly repair: Repair | null
   /** Whether changes of captured tables do not arrive because of it. */
   readonly stopsCapture: boolean

@@ -41,7 +41,7 @@ function notSetUp(): Finding {
     action:
       'Deploy the stack again (here: stop it and run npm start), which sets the source up; then run npm run recover.',
     readers: READERS_SEE_THE_LAST_STATE,
-    repair: null,
+    repair: { kind: 'by hand' },
     stopsCapture: true,
   }
 }

@@ -236,7 +236,7 @@ $$;
 
 revoke all on all functions in schema tidemark from public;
 grant execute on function tidemark.rows_name(bigint, integer), tidemark.dependents(regclass) to public;
-grant execute on function tidemark.kept(text) to tidemark_read;
+grant execute on function tidemark.kept(text), tidemark.missing_rows(), tidemark.missing_views() to tidemark_read;
 grant execute on function tidemark.shape_latest_state(integer, jsonb), tidemark.drop_latest_state(bigint),
   tidemark.settle_latest_state(text, bigint), tidemark.await_name(bigint), tidemark.forget_relation(bigint),
   tidemark.newest_generation(), tidemark.order_epoch(integer, text, boolean), tidemark.rebase(text, text, integer, bigint),

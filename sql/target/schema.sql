@@ -1657,6 +1657,7 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+-- tidemark_read may execute
 
 CREATE OR REPLACE FUNCTION tidemark.missing_views()
  RETURNS TABLE(schema_name text, table_name text)
@@ -1672,6 +1673,7 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+-- tidemark_read may execute
 
 CREATE OR REPLACE FUNCTION tidemark.newest_generation()
  RETURNS integer
