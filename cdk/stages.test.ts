@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { correction } from '#localstack/servers/jars.ts'
 import { synthesize } from '#test-support/stack-template.ts'
 import { withDatabaseUrls } from './database-url.ts'
 import type { NetworkSettings } from './network/network.ts'
@@ -48,15 +47,17 @@ test('the local stage needs neither the internet nor Docker nor anything that ha
   expect(text).toContain('"Image":"quay.io/debezium/connect:3.7.0.Final"')
 })
 
-test('a stage that is deployed builds its Connect image, which holds the corrected classes', () => {
+test('a stage that is deployed builds its Connect image, which runs Debezium corrected', () => {
   for (const { name, capture } of Object.values(stages)) {
     expect([name, capture.image]).toEqual([name, name === 'local' ? 'public' : 'iam'])
   }
   expect(synthesize(prod).text).not.toContain('quay.io/debezium')
   const dockerfile = readFileSync(join(import.meta.dirname, 'capture/image/Dockerfile'), 'utf8')
-  expect(dockerfile).toContain(
-    `COPY corrected-classes/${basename(correction)} /kafka/connect/debezium-connector-postgres/`,
+  expect(dockerfile).toContain('COPY target/tidemark-agent.jar target/byte-buddy.jar /kafka/agent/\n')
+  expect(dockerfile).toMatch(
+    /^COPY .* target\/tidemark-agent-corrections.jar \/kafka\/connect\/debezium-connector-postgres\/$/m,
   )
+  expect(dockerfile).toContain('ENV KAFKA_OPTS=-javaagent:/kafka/agent/tidemark-agent.jar\n')
 })
 
 test('an existing database stands in for a new one, its address in the template and its password not', () => {

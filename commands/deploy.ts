@@ -15,7 +15,7 @@ Needs AWS credentials, a bootstrapped account (npx cdk bootstrap), Docker and Ma
 and what it costs.`
 
 const repository = join(import.meta.dirname, '..')
-const image = join(repository, 'cdk', 'capture', 'image', 'pom.xml')
+const image = join(repository, 'cdk', 'capture', 'pom.xml')
 
 /** 0 when the stack is deployed, 2 when the stage is not one to deploy; otherwise the exit code of Maven or cdk. */
 export async function main(argv: string[], steps: DeploymentSteps = { fetchImageParts, cdk }): Promise<number> {

@@ -4,13 +4,12 @@ import { Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import * as ecs from 'aws-cdk-lib/aws-ecs'
 
 /**
- * Debezium's public image, only ever executed locally, where the worker is given the connector and the corrected classes as
- * well; or one built from it that holds them (image/connector, image/corrected-classes), logs in to MSK with IAM and verifies
- * RDS's certificate.
+ * Debezium's public image, only ever executed locally, where the worker is given the connector and the agent as well; or one
+ * built from it that holds them (image/connector, agent), logs in to MSK with IAM and verifies RDS's certificate.
  */
 export type ConnectImage = 'public' | 'iam'
 
-/** Loses rows when a task is restarted: not to be deployed without the corrected classes. */
+/** Loses rows when a task is restarted: not to be deployed without the agent. */
 const PUBLIC = 'quay.io/debezium/connect:3.7.0.Final'
 
 const folder = join(import.meta.dirname, 'image')
@@ -27,9 +26,6 @@ export function connectImage(image: ConnectImage, region: string): ecs.Container
   return ecs.ContainerImage.fromAsset(folder, {
     platform: Platform.LINUX_ARM64,
     buildArgs: { REGION: region },
-    exclude: [
-      ...['pom.xml', '.gitignore', 'corrected-classes/src', 'corrected-classes/*.md', 'corrected-classes/*.ts'],
-      ...['connector', 'target/*', '!target/*.jar'],
-    ],
+    exclude: ['pom.xml', '.gitignore', 'connector', 'target/*', '!target/*.jar'],
   })
 }

@@ -13,6 +13,8 @@ export type ConnectOptions = {
   /** The `java` to run it with. */
   program: string
   jars: Jars
+  /** For tests that show what a correction is for: names of those that Debezium is to run without. */
+  withoutCorrections?: string
   directory: string
   port: number
   /** The container's variables, secrets included. */
@@ -67,7 +69,20 @@ export function workerProperties(environment: Readonly<Record<string, string>>):
 
 /** Starts the worker on 127.0.0.1; resolves once its REST API answers. Throws an Error with the last lines of its log. */
 export async function startConnect(options: ConnectOptions): Promise<RunningService> {
-  const { program, jars, directory, port, environment, overrides, login, logFile, guard, signal, onWaiting } = options
+  const {
+    program,
+    jars,
+    withoutCorrections,
+    directory,
+    port,
+    environment,
+    overrides,
+    login,
+    logFile,
+    guard,
+    signal,
+    onWaiting,
+  } = options
   await makePrivateDirectory(directory)
   const file = join(directory, 'connect.properties')
   const properties = {
@@ -80,6 +95,7 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
   const run = [
     ...javaOptions({ heapMb, youngMb: Math.floor(heapMb / 4), compiler: 'thorough' }),
     ...(await temporaryFiles(directory)),
+    `-javaagent:${jars.captureAgent}${withoutCorrections ? `=without=${withoutCorrections}` : ''}`,
     `-Dlog4j2.configurationFile=${log4j}`,
     `-Djava.security.auth.login.config=${await writeLogin(directory, login)}`,
     '-cp',

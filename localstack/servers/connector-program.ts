@@ -7,7 +7,7 @@ const folder = join(import.meta.dirname, '../../cdk/capture/image/connector')
 const sources = join(folder, 'src/tidemark/capture')
 const resources = join(folder, 'resources')
 
-/** Where Connect finds the connector in a plugin's folder: behind the corrected classes, which come first by name. */
+/** Where Connect finds the connector in a plugin's folder. */
 const JAR = 'tidemark-connector.jar'
 
 /** The files it is made of. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { prepareJars } from './jars.ts'
 
@@ -23,11 +23,14 @@ test('two starts at once end with one good folder, which the next start uses wit
   expect(classPaths.flatMap((path) => path.split(':')).filter((entry) => !existsSync(entry))).toEqual([])
   expect(await readdir(first.catalogClassPath.split(':')[0]!)).toContain('IcebergCatalog.class')
   expect(await readdir(first.pluginPath)).toEqual(['debezium-connector-postgres'])
-  // The corrected classes come first by name.
   const plugin = (await readdir(join(first.pluginPath, 'debezium-connector-postgres'))).filter((name) =>
     /jar$|^classes/.test(name),
   )
-  expect([plugin.toSorted()[0], plugin.includes('tidemark-connector.jar')]).toEqual(['00-corrected-classes.jar', true])
+  expect(plugin.filter((name) => name.startsWith('tidemark')).toSorted()).toEqual([
+    'tidemark-agent-corrections.jar',
+    'tidemark-connector.jar',
+  ])
+  expect(await readdir(dirname(first.captureAgent))).toEqual(['byte-buddy.jar', 'tidemark-agent.jar'])
 
   // Damaged since: fetched again, not used.
   const [jar] = first.classPath.split(':')

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { addCaptureAgent, agentFiles, agentJar } from './capture-agent-program.ts'
 import { addConnector, connectorFiles } from './connector-program.ts'
 import { runToEnd } from './finished-process.ts'
 import { catalogSources, compileCatalog } from './iceberg-catalog-program.ts'
@@ -11,11 +12,6 @@ import { requireCompiler } from './java-compiler.ts'
 
 /** The committed list, as `sha256sum` writes it; each server's jars in a folder of their own. */
 export const checksumFile = join(import.meta.dirname, '../jars/SHA256SUMS')
-/** A class of the connector, corrected; its name sorts before the connector's own jar, so that Connect takes it instead. */
-export const correction = join(
-  import.meta.dirname,
-  '../../cdk/capture/image/corrected-classes/00-corrected-classes.jar',
-)
 const pom = join(import.meta.dirname, '../jars/pom.xml')
 
 /** What the JVMs run from: class paths in a fixed order. */
@@ -24,6 +20,8 @@ export type Jars = {
   classPath: string
   /** For Connect's `plugin.path`: one folder per connector. */
   pluginPath: string
+  /** What Connect's JVM loads with -javaagent. */
+  captureAgent: string
   objectStoreClassPath: string
   /** The Iceberg catalog's, its main class first. */
   catalogClassPath: string
@@ -46,7 +44,8 @@ export async function prepareJars(options: JarOptions): Promise<Jars> {
   const list = await readFile(checksumFile, 'utf8')
   const checksums = parseChecksums(list)
   const content = createHash('sha256').update(list)
-  for (const file of [correction, ...catalogSources, ...(await connectorFiles())]) content.update(await readFile(file))
+  const built = [...catalogSources, ...(await connectorFiles()), ...(await agentFiles())]
+  for (const file of built) content.update(await readFile(file))
   const home = join(options.directory, content.digest('hex').slice(0, 12))
   const jars = describe(home, checksums)
   if ((await firstDifference(join(home, 'lib'), checksums, options.signal)) === undefined) return jars
@@ -79,6 +78,7 @@ function describe(home: string, checksums: Map<string, string>): Jars {
   return {
     classPath: of('kafka').join(':'),
     pluginPath: join(home, 'plugins'),
+    captureAgent: agentJar(join(home, 'capture-agent')),
     objectStoreClassPath: of('object-store').join(':'),
     catalogClassPath: [join(home, 'classes'), ...of('iceberg-catalog')].join(':'),
   }
@@ -129,7 +129,11 @@ async function fill(home: string, checksums: Map<string, string>, options: JarOp
   const plugins = join(home, 'plugins')
   await unpack(lib, plugins, checksums)
   const kafka = jarsOf('kafka', lib, checksums)
-  await addConnector(java, { jars: kafka, plugin: join(plugins, 'debezium-connector-postgres'), env })
+  const plugin = join(plugins, 'debezium-connector-postgres')
+  const [byteBuddy] = jarsOf('capture-agent', lib, checksums)
+  options.onProgress('the capture agent and the connector are compiled')
+  await addCaptureAgent(java, { kafka, byteBuddy: byteBuddy!, plugin, target: join(home, 'capture-agent'), env })
+  await addConnector(java, { jars: kafka, plugin, env })
   const jars = jarsOf('iceberg-catalog', lib, checksums)
   await compileCatalog(java, { jars, target: join(home, 'classes'), env })
 }
@@ -172,7 +176,6 @@ async function unpack(from: string, to: string, checksums: Map<string, string>):
     const { code, output } = await runToEnd('tar', ['-xzf', join(from, archive), '-C', to])
     if (code !== 0) throw new Error(`${archive} could not be unpacked: ${output.trim()}`)
   }
-  await copyFile(correction, join(to, 'debezium-connector-postgres', basename(correction)))
 }
 
 /** Puts the finished folder in place, unless another process did so meanwhile. */

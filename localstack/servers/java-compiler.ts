@@ -6,7 +6,7 @@ export async function requireCompiler(java: string, env: NodeJS.ProcessEnv): Pro
   const { code, output } = await runToEnd(java, ['--list-modules'], { env })
   if (code === 0 && /^jdk\.compiler@/m.test(output) && /^jdk\.jartool@/m.test(output)) return
   throw new Error(
-    `A JDK is needed to compile the Iceberg catalog's main class and the connector's, and ${java} is of a JRE without a compiler. Install one, e.g. "apt install openjdk-17-jdk-headless" or "brew install openjdk@17".`,
+    `A JDK is needed to compile the Iceberg catalog's main class, the connector and the capture agent, and ${java} is of a JRE without a compiler. Install one, e.g. "apt install openjdk-17-jdk-headless" or "brew install openjdk@17".`,
   )
 }
 
@@ -30,14 +30,16 @@ export async function compileJava(java: string, { name, sources, jars, target, e
   if (code !== 0) throw new Error(`${name} could not be compiled: ${output.trim()}`)
 }
 
-/** Packs what folders hold into a jar. Throws an Error with the program's words. */
+/** Packs what folders hold into a jar, with a manifest if one is given. Throws an Error with the program's words. */
 export async function packJar(
   java: string,
   jar: string,
   folders: readonly string[],
   env: NodeJS.ProcessEnv,
+  manifest?: string,
 ): Promise<void> {
-  const tool = ['-m', 'jdk.jartool/sun.tools.jar.Main', '--create', '--no-manifest', '--file', jar]
+  const described = manifest === undefined ? ['--no-manifest'] : ['--manifest', manifest]
+  const tool = ['-m', 'jdk.jartool/sun.tools.jar.Main', '--create', ...described, '--file', jar]
   const content = folders.flatMap((folder) => ['-C', folder, '.'])
   const { code, output } = await runToEnd(java, [...tool, ...content], { env })
   if (code !== 0) throw new Error(`${jar} could not be made: ${output.trim()}`)

@@ -1,10 +1,10 @@
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runToEnd } from '#localstack/servers/finished-process.ts'
-import { correction, prepareJars } from '#localstack/servers/jars.ts'
-import { findJava, findMaven } from '#localstack/servers/java.ts'
+import { type Jars, prepareJars } from '#localstack/servers/jars.ts'
+import { findJava } from '#localstack/servers/java.ts'
 import { compileJava } from '#localstack/servers/java-compiler.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 
@@ -38,38 +38,24 @@ const corrected = {
 
 let directory: string
 let java: string
-let agentJar: string
-/** Debezium as released, the connector and the corrections. */
-let pluginPath: string
-let kafka: string[]
+let jars: Jars
 let classPath: string[]
 let source: TestDatabase
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tidemark-agent-'))
-  const [jars, built, program] = await Promise.all([
+  const [prepared, program] = await Promise.all([
     prepareJars({
       directory: join(repository, '.tidemark/jars'),
       environment: process.env,
       onProgress: () => undefined,
     }),
-    build(),
     findJava(process.env),
   ])
-  java = program
-  agentJar = join(built, 'tidemark-agent.jar')
-  pluginPath = join(directory, 'plugins')
-  kafka = jars.classPath.split(delimiter)
-  const plugin = join(pluginPath, 'debezium-connector-postgres')
-  await mkdir(plugin, { recursive: true })
-  const prepared = join(jars.pluginPath, 'debezium-connector-postgres')
-  const names = (await readdir(prepared)).filter((name) => name.endsWith('.jar') && name !== basename(correction))
-  const released = names.map((name) => join(prepared, name))
-  const ofPlugin = [...released, join(built, 'tidemark-agent-corrections.jar')].map(
-    (jar) => [jar, join(plugin, basename(jar))] as const,
-  )
-  await Promise.all(ofPlugin.map(([from, to]) => copyFile(from, to)))
-  classPath = [...ofPlugin.map(([, jar]) => jar), ...kafka]
+  ;[jars, java] = [prepared, program]
+  const plugin = join(jars.pluginPath, 'debezium-connector-postgres')
+  const ofPlugin = (await readdir(plugin)).filter((name) => name.endsWith('.jar')).map((name) => join(plugin, name))
+  classPath = [...ofPlugin, ...jars.classPath.split(delimiter)]
   const sources = ['ObserveDebezium', 'AskInPlugin'].map((name) =>
     join(import.meta.dirname, `test/tidemark/correction/${name}.java`),
   )
@@ -82,22 +68,12 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** The folder of the jars that Maven makes. */
-async function build(): Promise<string> {
-  const target = join(directory, 'target')
-  const pom = join(import.meta.dirname, 'pom.xml')
-  const arguments_ = ['--quiet', '--batch-mode', '--file', pom, 'package', `-Dtarget.directory=${target}`]
-  const { code, output } = await runToEnd(await findMaven(process.env), arguments_)
-  expect(code, output).toBe(0)
-  return target
-}
-
 const compile = (sources: string[], target: string) =>
-  compileJava(java, { name: 'the test', sources, jars: [agentJar, ...classPath], target, env: process.env })
+  compileJava(java, { name: 'the test', sources, jars: [jars.captureAgent, ...classPath], target, env: process.env })
 
 /** What it prints with the agent, or without one; `first` goes before Debezium on the class path. */
 async function observe(agent: string | undefined, argument: readonly string[], first: readonly string[] = []) {
-  const loaded = agent === undefined ? [] : [`-javaagent:${agentJar}${agent}`]
+  const loaded = agent === undefined ? [] : [`-javaagent:${jars.captureAgent}${agent}`]
   const path = [...first, directory, ...classPath].join(delimiter)
   const options = ['-XX:TieredStopAtLevel=1', ...loaded, '-cp', path, 'tidemark.correction.ObserveDebezium']
   return runToEnd(java, [...options, ...argument])
@@ -119,8 +95,8 @@ test('every method is found in the release that is used, and Debezium does what 
 })
 
 test('Debezium is corrected where Connect loads it, in a class loader of the plugin’s own', async () => {
-  const path = [directory, ...kafka].join(delimiter)
-  const options = [`-javaagent:${agentJar}`, '-cp', path, 'tidemark.correction.AskInPlugin', pluginPath]
+  const path = [directory, jars.classPath].join(delimiter)
+  const options = [`-javaagent:${jars.captureAgent}`, '-cp', path, 'tidemark.correction.AskInPlugin', jars.pluginPath]
 
   const { code, output } = await runToEnd(java, options)
 
@@ -188,7 +164,9 @@ test('the release that is corrected is the one that is fetched, compiled against
   const release = await at('cdk/capture/agent/src/tidemark/agent/Correction.java', /RELEASE = "(.*)"/)
 
   expect(await at('localstack/jars/kafka/pom.xml', /<debezium.version>(.*)</)).toBe(release)
-  expect(await at('cdk/capture/agent/pom.xml', /<debezium.version>(.*)</)).toBe(release)
+  expect(await at('cdk/capture/pom.xml', /<debezium.version>(.*)</)).toBe(release)
   expect(await at('cdk/capture/image/Dockerfile', /^FROM quay.io\/debezium\/connect:(.*)$/m)).toBe(release)
   expect(await at('cdk/capture/connect-image.ts', /'quay.io\/debezium\/connect:(.*)'/)).toBe(release)
+  const byteBuddy = await at('cdk/capture/agent/pom.xml', /<artifactId>byte-buddy<\/artifactId>\s*<version>(.*)</)
+  expect(await at('localstack/jars/capture-agent/pom.xml', /<version>(1\.\d.*)</)).toBe(byteBuddy)
 })

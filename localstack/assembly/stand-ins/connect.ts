@@ -70,6 +70,7 @@ export const service = makeStandIn({
         guard,
         signal,
         ...(await account.java),
+        withoutCorrections: process.env['TIDEMARK_WITHOUT_CORRECTIONS'] ?? '',
         directory: join(settings.directory, 'connect'),
         port: settings.connectPort,
         environment: containers.get(TaskDefinition)!,

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.connect.source.SourceRecord;
+import tidemark.correction.Corrections;
 
 /**
  * Debezium's task; what it polled is handed on with each large record in parts, and the slot confirms nothing that Connect has
@@ -37,6 +38,7 @@ public class PartedPostgresTask extends PostgresConnectorTask {
 
     @Override
     public ChangeEventSourceCoordinator<PostgresPartition, PostgresOffsetContext> start(Configuration config) {
+        Corrections.require();
         parts = new RecordParts(config.getInteger(RECORD_BYTES), config.getInteger(ROW_BYTES));
         // After an error that is retried, Debezium begins at the stored offset: what was polled before comes again.
         polled.clear();
