@@ -12,6 +12,7 @@ import {
   recordStop,
   type StoredProgress,
 } from './progress.ts'
+import { together } from './statement.ts'
 import { isTransient } from './transient-error.ts'
 
 /** What applying a delivery of one topic partition came to. */
@@ -29,11 +30,19 @@ export type AppliedWork<Effect> = {
 }
 
 /** Applies what is new of a delivery, inside the transaction that holds the progress row. */
-export type TransactionWork<R, Effect> = (
-  client: pg.PoolClient,
-  fresh: readonly R[],
-  progress: StoredProgress,
-) => Promise<AppliedWork<Effect>>
+export type TransactionWork<R, Effect, Settings = void> = {
+  /** Reads what is set, once the progress row is locked. */
+  readonly readSettings: (client: pg.PoolClient) => Promise<Settings>
+  readonly apply: (
+    client: pg.PoolClient,
+    fresh: readonly R[],
+    progress: StoredProgress,
+    settings: Settings,
+  ) => Promise<AppliedWork<Effect>>
+}
+
+/** For work that nothing is set for. */
+export const withoutSettings = async (): Promise<void> => undefined
 
 /** Refuses the delivery: its offset is kept, the reason is stored, the mapping delivers it again. */
 export class RefusedDelivery extends Error {
@@ -60,12 +69,12 @@ const attempts = 5
  * all that a way around it passes over. Transient errors are tried again; others are thrown. So is that of a lock which is
  * not had within `wait`, where that is given: its connection is left to others meanwhile.
  */
-export async function applyInTransaction<R extends RecordIdentity, Effect>(
+export async function applyInTransaction<R extends RecordIdentity, Effect, Settings>(
   pool: pg.Pool,
   key: ProgressKey,
   rule: OffsetRule,
   records: readonly R[],
-  work: TransactionWork<R, Effect>,
+  work: TransactionWork<R, Effect, Settings>,
   wait?: LockWait,
 ): Promise<ApplyOutcome<Effect>> {
   for (let attempt = 1; ; attempt++) {
@@ -88,18 +97,18 @@ export async function applyInTransaction<R extends RecordIdentity, Effect>(
 }
 
 /** Runs work without records in a transaction that is rolled back. Rejects where the work does. */
-export async function applyNothing<R>(
+export async function applyNothing<R, Settings>(
   pool: pg.Pool,
   key: ProgressKey,
-  work: TransactionWork<R, unknown>,
+  work: TransactionWork<R, unknown, Settings>,
   wait?: LockWait,
 ): Promise<void> {
   const client = await pool.connect()
   const watch = watchLocks(client, wait)
   let broken: Error | undefined
   try {
-    await client.query(beginStatement(wait))
-    await work(client, [], await lockProgress(client, key))
+    const { progress, settings } = await begin(client, key, work, wait)
+    await work.apply(client, [], progress, settings)
   } catch (error) {
     throw watch.explain(error)
   } finally {
@@ -109,20 +118,19 @@ export async function applyNothing<R>(
   }
 }
 
-async function applyOnce<R extends RecordIdentity, Effect>(
+async function applyOnce<R extends RecordIdentity, Effect, Settings>(
   pool: pg.Pool,
   key: ProgressKey,
   rule: OffsetRule,
   records: readonly R[],
-  work: TransactionWork<R, Effect>,
+  work: TransactionWork<R, Effect, Settings>,
   wait: LockWait | undefined,
 ): Promise<ApplyOutcome<Effect>> {
   const client = await pool.connect()
   const watch = watchLocks(client, wait)
   let broken: Error | undefined
   try {
-    await client.query(beginStatement(wait))
-    const progress = await lockProgress(client, key)
+    const { progress, settings } = await begin(client, key, work, wait)
     const decision = decideDelivery(basisOf(progress, records), records, rule)
     if (decision.kind === 'stop') throw new RefusedDelivery(decision.atOffset, decision.reason, decision.applicable)
     if (decision.kind === 'duplicate') {
@@ -132,22 +140,25 @@ async function applyOnce<R extends RecordIdentity, Effect>(
       return decision
     }
     const fresh = records.slice(decision.from)
-    const { effect, committedAtMs, beacon } = await work(client, fresh, progress)
+    const { effect, committedAtMs, beacon } = await work.apply(client, fresh, progress, settings)
     const last = fresh.at(-1)
     if (last === undefined) {
       if (progress.stopped) await clearStopBefore(client, key, progress.nextOffset)
       await client.query('commit')
       return { kind: 'applied', duplicates: 0, effect }
     }
-    await advanceProgress(client, key, {
-      nextOffset: last.offset + 1,
-      lastDigest: last.digest(),
-      newestTimestampMs: fresh.reduce((newest, record) => Math.max(newest, record.timestampMs), 0),
-      committedAtMs,
-      beacon,
-    })
-    if (progress.stopped) await clearStop(client, key)
-    await client.query('commit')
+    await together([
+      advanceProgress(client, key, {
+        nextOffset: last.offset + 1,
+        lastDigest: last.digest(),
+        newestTimestampMs: fresh.reduce((newest, record) => Math.max(newest, record.timestampMs), 0),
+        committedAtMs,
+        beacon,
+      }),
+      progress.stopped ? clearStop(client, key) : undefined,
+      // After a statement that failed it rolls back.
+      client.query('commit'),
+    ])
     return { kind: 'applied', duplicates: decision.from, effect }
   } catch (error) {
     broken = await rollBack(client)
@@ -156,6 +167,18 @@ async function applyOnce<R extends RecordIdentity, Effect>(
     watch.end()
     client.release(broken)
   }
+}
+
+/** Begins the transaction, locks its progress row and reads the settings behind the lock, all sent together. */
+async function begin<Settings>(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  { readSettings }: TransactionWork<never, unknown, Settings>,
+  wait: LockWait | undefined,
+): Promise<{ progress: StoredProgress; settings: Settings }> {
+  const sent = [client.query(beginStatement(wait)), lockProgress(client, key), readSettings(client)] as const
+  const [, progress, settings] = await together(sent)
+  return { progress, settings }
 }
 
 /** What a delivery is held against: where the topic partition was rebased, against nothing but itself. */

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { OffsetRule, RecordIdentity } from '#core/delivery.ts'
-import { type ApplyOutcome, applyInTransaction } from './apply-transaction.ts'
+import { type ApplyOutcome, applyInTransaction, withoutSettings } from './apply-transaction.ts'
 import { type LedgerFile, noteRange } from './archive-ledger.ts'
 import { readWaiting } from './archive-waiting.ts'
 import { type ProgressKey, readProgress, recordStop } from './progress.ts'
@@ -23,15 +23,18 @@ export function advanceArchive<Metrics, R extends RecordIdentity>(
   fresh: readonly R[],
   files: readonly LedgerFile<Metrics>[],
 ): Promise<ApplyOutcome<{ records: number }>> {
-  return applyInTransaction(pool, key, rule, records, async (client, found, progress) => {
-    if (found.length !== fresh.length) {
-      throw new OvertakenError(
-        `${key.topic}-${key.topicPartition} was archived to offset ${progress.nextOffset - 1} by another invocation meanwhile`,
-      )
-    }
-    const range = { from: progress.nextOffset, to: found.at(-1)!.offset + 1, records: found.length }
-    await noteRange(client, key, range, files)
-    return { effect: { records: found.length }, committedAtMs: null, beacon: undefined }
+  return applyInTransaction(pool, key, rule, records, {
+    readSettings: withoutSettings,
+    apply: async (client, found, progress) => {
+      if (found.length !== fresh.length) {
+        throw new OvertakenError(
+          `${key.topic}-${key.topicPartition} was archived to offset ${progress.nextOffset - 1} by another invocation meanwhile`,
+        )
+      }
+      const range = { from: progress.nextOffset, to: found.at(-1)!.offset + 1, records: found.length }
+      await noteRange(client, key, range, files)
+      return { effect: { records: found.length }, committedAtMs: null, beacon: undefined }
+    },
   })
 }
 

@@ -17,6 +17,7 @@ import {
 } from './change-history.ts'
 import { countRows } from './keyless-rows.ts'
 import { type CompletingStatement, rowsTable, writeStatements } from './latest-state-statements.ts'
+import { prepared, together } from './statement.ts'
 import { storableJson } from './storable-text.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
@@ -24,11 +25,15 @@ import { blaming, readAgain, TableFailure } from './table-failure.ts'
 export async function carryOut(client: pg.PoolClient, plan: BatchPlan): Promise<void> {
   // Days before tables, as everywhere: two topic partitions would wait for each other's otherwise.
   const days = daysOf(plan)
-  if (days.length > 0) await client.query(ensureDays, [days])
-  for (const kept of plan.shapes) await shape(client, kept)
-  await leaveOutTruncated(client, plan)
+  await together([
+    days.length > 0 ? client.query(prepared({ text: ensureDays, values: [days] })) : undefined,
+    ...plan.shapes.map((kept) => shape(client, kept)),
+    leaveOutTruncated(client, plan),
+  ])
   for (const truncated of plan.truncates) await truncate(client, truncated)
-  for (const segment of plan.segments) for (const writes of segment.values()) await writeRows(client, writes)
+  for (const segment of plan.segments) {
+    await together([...segment.values()].map((writes) => writeRows(client, writes)))
+  }
   for (const writes of plan.keyless) {
     const { contract } = writes.table
     if (writes.logged && writes.changes.length > 0)
@@ -86,12 +91,14 @@ async function leaveOutTruncated(client: pg.PoolClient, plan: BatchPlan): Promis
   if (touched.size === 0) return
   const contracts = [...touched.values()]
   const { rows } = await client.query<{ generation_of: string; epoch: number; lsn: string }>(
-    `select g.relation || ' ' || g.generation as generation_of, g.truncated_epoch as epoch, g.truncated_lsn as lsn
+    prepared({
+      text: `select g.relation || ' ' || g.generation as generation_of, g.truncated_epoch as epoch, g.truncated_lsn as lsn
      from tidemark.generation g
      where (g.relation, g.generation) in (select * from unnest($1::bigint[], $2::integer[]))
      order by g.relation, g.generation
      for share`,
-    [contracts.map(({ relation }) => relation), contracts.map(({ generation }) => generation)],
+      values: [contracts.map(({ relation }) => relation), contracts.map(({ generation }) => generation)],
+    }),
   )
   for (const { generation_of, epoch, lsn } of rows) {
     if (lsn === '0') continue
@@ -133,15 +140,15 @@ async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Prom
 async function writeRows(client: pg.PoolClient, writes: TableWrites): Promise<void> {
   const { table, rows, log } = writes
   const { contract } = table
-  const together = log.length === 0 ? undefined : logAndWriteStatement(writes)
-  if (together !== undefined) {
-    await blaming(contract, () => client.query(together))
+  const atOnce = log.length === 0 ? undefined : logAndWriteStatement(writes)
+  if (atOnce !== undefined) {
+    await blaming(contract, () => client.query(prepared(atOnce)))
     return
   }
   const { moves, writes: statements, updates } = writeStatements(table, rows.values())
   for (const move of moves) await complete(client, table, move, 'whose key was changed')
-  if (log.length > 0) await blaming(contract, () => client.query(logStatement(writes)))
-  for (const statement of statements) await blaming(contract, () => client.query(statement))
+  if (log.length > 0) await blaming(contract, () => client.query(prepared(logStatement(writes))))
+  for (const statement of statements) await blaming(contract, () => client.query(prepared(statement)))
   for (const update of updates) await complete(client, table, update, 'that was updated')
 }
 
@@ -152,7 +159,7 @@ async function complete(
   statement: CompletingStatement,
   what: string,
 ): Promise<void> {
-  const unfinished = await blaming(contract, () => client.query(statement))
+  const unfinished = await blaming(contract, () => client.query(prepared(statement)))
   if (unfinished.rows.length === 0) return
   if (contract.complete) {
     const key = Object.values(unfinished.rows[0]!).join(', ')

@@ -17,19 +17,26 @@ export type PoolOptions = {
   max: number
   /** `none` for an administrator's work, which a timeout of the database would end again and again; else the role's. */
   timeouts?: 'none'
+  /** `kept`: statements that are prepared are planned once for all values, which planning anew for each would take longer than. */
+  plans?: 'kept'
 }
 
 /**
  * A pool of connections to one database; connects at the first query. What statements rely on is set as startup
  * parameters, which nothing set for the database or the role overrides (decision 016); timeouts are settings of the role.
  */
-export function makePool({ credentials, tls, applicationName, max, timeouts }: PoolOptions): pg.Pool {
+export function makePool({ credentials, tls, applicationName, max, timeouts, plans }: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
     Client: clientAsking(credentials, timeouts),
     ssl: tls === 'verify-full' ? { rejectUnauthorized: true } : false,
     application_name: applicationName,
-    options: sessionOptions(timeouts === 'none' ? WITHOUT_TIMEOUTS : {}),
+    options: sessionOptions({
+      ...(timeouts === 'none' ? WITHOUT_TIMEOUTS : {}),
+      ...(plans === 'kept' ? { plan_cache_mode: 'force_generic_plan' } : {}),
+    }),
     keepAlive: true,
+    // Queries that do not need each other's results are sent together.
+    pipeline: true,
     max,
   })
   // An idle connection the server closed has already left the pool; without a listener it would end the process.

@@ -2,9 +2,7 @@ import pg from 'pg'
 import { quoteElement } from '#core/column-codec.ts'
 import type { RowValue, RowWrite } from '#core/row-write.ts'
 import type { AppliedTable } from '#core/table-register.ts'
-
-/** One statement and its values. */
-export type Statement = { readonly text: string; readonly values: (string | number)[] }
+import type { Statement } from './statement.ts'
 
 /** A statement that returns a row for each write it could not complete; `incomplete` writes those without the rest. */
 export type CompletingStatement = Statement & { readonly incomplete: Statement }

@@ -14,6 +14,7 @@ import {
   applyNothing,
   RefusedDelivery,
   type TransactionWork,
+  withoutSettings,
 } from './apply-transaction.ts'
 import { awaitName, carryOut, settle, shape } from './carry-out.ts'
 import { contractsBetween, keepContracts, loadRegister } from './contract-register.ts'
@@ -69,15 +70,14 @@ export function makeLatestState(pool: pg.Pool): LatestState {
   const kept = new Map<string, Known>()
   const inTurn = largeRecordTurns()
 
-  const work =
-    (key: ProgressKey): TransactionWork<DeliveredChange, LatestStateEffect> =>
-    async (client, fresh, progress) => {
+  const work = (key: ProgressKey): TransactionWork<DeliveredChange, LatestStateEffect, TableSettings> => ({
+    readSettings: loadSettings,
+    apply: async (client, fresh, progress, settings) => {
       const name = nameOf(key)
       const cached = kept.get(name)
       // Planning moves it on: until the commit is known it belongs to no offset.
       kept.delete(name)
       const known = cached?.nextOffset === progress.nextOffset ? cached : await load(client, key, progress)
-      const settings = await loadSettings(client)
       const stopped = await applyKept(client, key, known, settings)
       const { topicPartition } = key
       const { skipsBeforeEpoch } = progress
@@ -96,7 +96,8 @@ export function makeLatestState(pool: pg.Pool): LatestState {
         committedAtMs: plan.committedAtMs.at(-1) ?? null,
         beacon: plan.beacon,
       }
-    }
+    },
+  })
 
   async function apply(key: ProgressKey, records: readonly DeliveredChange[], wait: LockWait | undefined) {
     const failed = new Set<number>()
@@ -131,8 +132,9 @@ export function makeLatestState(pool: pg.Pool): LatestState {
 }
 
 /** Keeps the one record, and stops the tables that must not go on without it. */
-function setAside(key: ProgressKey, error: Error): TransactionWork<DeliveredChange, LatestStateEffect> {
-  return async (client, [record]) => {
+const setAside = (key: ProgressKey, error: Error): TransactionWork<DeliveredChange, LatestStateEffect> => ({
+  readSettings: withoutSettings,
+  apply: async (client, [record]) => {
     const reason = `it cannot be applied: ${error.message}`
     const named = tableOfRecord(record!.value)
     const register = await loadRegister(client, key.topic, key.topicPartition)
@@ -151,8 +153,8 @@ function setAside(key: ProgressKey, error: Error): TransactionWork<DeliveredChan
     ])
     const effect = { changes: 0, quarantined: 1, committedAtMs: [], awaitsCapture: false, resyncs: [] }
     return { effect, committedAtMs: null, beacon: undefined }
-  }
-}
+  },
+})
 
 const mergeEffects = (a: LatestStateEffect, b: LatestStateEffect): LatestStateEffect => ({
   changes: a.changes + b.changes,

@@ -4,6 +4,7 @@ import type { TableContract } from '#core/contract.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
 import { tableName } from '#core/table-register.ts'
 import type { ProgressKey } from './progress.ts'
+import { prepared } from './statement.ts'
 
 /** A stopped table, and what somebody said about it. */
 export type StoppedTable = {
@@ -44,7 +45,9 @@ export async function loadSettings(client: pg.PoolClient): Promise<TableSettings
     stopped: { relation: number; generation: number; name: string; accepted: boolean; due: boolean }[]
     history: HistorySetting[]
   }>(
-    `select
+    prepared({
+      values: [],
+      text: `select
        (
          select coalesce(json_agg(json_build_object(
            'relation', s.relation, 'generation', s.generation,
@@ -62,6 +65,7 @@ export async function loadSettings(client: pg.PoolClient): Promise<TableSettings
          from tidemark.stopped_table s
        ) as stopped,
        (select json_agg(h) from tidemark.history_setting h) as history`,
+    }),
   )
   const { stopped, history } = rows[0]!
   return {

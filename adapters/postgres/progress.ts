@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { notedTimestamp, type Progress } from '#core/delivery.ts'
 import type { Beacon } from '#core/envelope.ts'
+import { prepared } from './statement.ts'
 
 /** Who applies, and what: the identity of a progress row. */
 export type ProgressKey = { readonly consumer: string; readonly topic: string; readonly topicPartition: number }
@@ -76,7 +77,8 @@ async function select(
     rebased: boolean
     stopped: boolean
   }>(
-    `select next_offset, last_digest, (extract(epoch from newest_timestamp) * 1000)::bigint as newest_ms,
+    prepared({
+      text: `select next_offset, last_digest, (extract(epoch from newest_timestamp) * 1000)::bigint as newest_ms,
        system_identifier, beacon_epoch, skips_before_epoch, rebased,
        exists (select from tidemark.stop s where (s.consumer, s.topic, s.topic_partition) = ($1, $2, $3)) as stopped
      from tidemark.progress
@@ -84,7 +86,8 @@ async function select(
        and topic = $2
        and topic_partition = $3
      ${lock}`,
-    identity(key),
+      values: identity(key),
+    }),
   )
   const row = rows[0]
   return (
@@ -105,7 +108,8 @@ async function select(
 export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, advance: Advance): Promise<void> {
   const { beacon } = advance
   await client.query(
-    `update tidemark.progress
+    prepared({
+      text: `update tidemark.progress
      set next_offset = $4,
        last_digest = $5,
        newest_timestamp = case
@@ -124,19 +128,20 @@ export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, a
      where consumer = $1
        and topic = $2
        and topic_partition = $3`,
-    [
-      ...identity(key),
-      advance.nextOffset,
-      advance.lastDigest,
-      notedTimestamp(advance.newestTimestampMs),
-      advance.committedAtMs,
-      beacon?.number ?? null,
-      beacon?.lsn ?? null,
-      beacon?.emittedAt ?? null,
-      beacon?.systemIdentifier ?? null,
-      beacon?.epoch ?? null,
-      beacon?.confirmedLsn ?? null,
-    ],
+      values: [
+        ...identity(key),
+        advance.nextOffset,
+        advance.lastDigest,
+        notedTimestamp(advance.newestTimestampMs),
+        advance.committedAtMs,
+        beacon?.number ?? null,
+        beacon?.lsn ?? null,
+        beacon?.emittedAt ?? null,
+        beacon?.systemIdentifier ?? null,
+        beacon?.epoch ?? null,
+        beacon?.confirmedLsn ?? null,
+      ],
+    }),
   )
 }
 
@@ -170,4 +175,4 @@ export async function clearStopBefore(client: pg.PoolClient, key: ProgressKey, n
   )
 }
 
-const identity = (key: ProgressKey): unknown[] => [key.consumer, key.topic, key.topicPartition]
+const identity = (key: ProgressKey): (string | number)[] => [key.consumer, key.topic, key.topicPartition]

@@ -3,7 +3,13 @@ import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { newestUserEvents, type PlacedUserEvent, readUserEvent } from '#core/user-event.ts'
 import { applyDelivery, type Halving, isOfOneRecord } from './apply-by-halves.ts'
-import { type ApplyOutcome, applyInTransaction, applyNothing, type TransactionWork } from './apply-transaction.ts'
+import {
+  type ApplyOutcome,
+  applyInTransaction,
+  applyNothing,
+  type TransactionWork,
+  withoutSettings,
+} from './apply-transaction.ts'
 import type { LockWait } from './lock-wait.ts'
 import type { ProgressKey } from './progress.ts'
 import { keepInQuarantine, type RecordToKeep, type RetriedRecord, retriedAtOnce, takeRetried } from './quarantine.ts'
@@ -52,12 +58,13 @@ export function makeUserState(pool: pg.Pool): UserState {
 
 const noEffect: UserStateEffect = { changes: 0, quarantined: 0 }
 
-const applyEvents =
-  (key: ProgressKey): TransactionWork<DeliveredUserEvent, UserStateEffect> =>
-  async (client, fresh) => {
+const applyEvents = (key: ProgressKey): TransactionWork<DeliveredUserEvent, UserStateEffect> => ({
+  readSettings: withoutSettings,
+  apply: async (client, fresh) => {
     const effect = fresh.length > 0 ? await applyRecords(client, key, fresh) : await applyRetried(client, key)
     return { effect, committedAtMs: null, beacon: undefined }
-  }
+  },
+})
 
 /** Stores the events and keeps what is none. */
 async function applyRecords(
@@ -117,12 +124,13 @@ function isText({ value, bytes }: Pick<DeliveredUserEvent, 'value' | 'bytes'>): 
   return sent === undefined || isUtf8(sent)
 }
 
-const setAside =
-  (key: ProgressKey, error: Error): TransactionWork<DeliveredUserEvent, UserStateEffect> =>
-  async (client, [record]) => {
+const setAside = (key: ProgressKey, error: Error): TransactionWork<DeliveredUserEvent, UserStateEffect> => ({
+  readSettings: withoutSettings,
+  apply: async (client, [record]) => {
     const effect = await keepFailed(client, key, record!, error)
     return { effect, committedAtMs: null, beacon: undefined }
-  }
+  },
+})
 
 async function keepFailed(
   client: pg.PoolClient,

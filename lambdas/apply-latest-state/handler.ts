@@ -10,9 +10,9 @@ import { readEnvironment } from './environment.ts'
 
 const environment = readEnvironment(process.env)
 const credentials = databaseSecret(environment.TARGET_SECRET_ARN)
-const connect = (options: Pick<PoolOptions, 'applicationName' | 'max'>) =>
+const connect = (options: Pick<PoolOptions, 'applicationName' | 'max' | 'plans'>) =>
   makePool({ credentials, tls: environment.DATABASE_TLS, ...options })
-const pool = connect({ applicationName: 'tidemark apply', max: 4 })
+const pool = connect({ applicationName: 'tidemark apply', max: 4, plans: 'kept' })
 /** Not of the pool, all of whose connections may wait. */
 const asking = connect({ applicationName: 'tidemark apply locks', max: 1 })
 
