@@ -26,3 +26,51 @@ test('digits inside a text value are left alone', () => {
   const value = '{"id":12345678901234567890,"x":":12345678901234567890,"}'
   expect(parseExactly(JSON.stringify({ value }))).toEqual({ value })
 })
+
+/** Numbers as JSON may write them, brackets and strings around them. */
+const json = fc.letrec((tie) => ({
+  number: fc.oneof(
+    fc.bigInt().map(String),
+    fc.bigInt({ min: -(2n ** 54n), max: 2n ** 54n }).map(String),
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => JSON.stringify(value)),
+    fc
+      .tuple(fc.bigInt({ min: 0n }), fc.nat(), fc.constantFrom('.', 'e', 'E+', 'e-', '.5e'))
+      .map(([a, b, mark]) => `${a}${mark}${b % 20}`),
+  ),
+  text: fc.string({ unit: 'binary' }).map((value) => JSON.stringify(value)),
+  value: fc.oneof(
+    { depthSize: 'small' },
+    tie('number'),
+    tie('text'),
+    fc.constantFrom('true', 'false', 'null'),
+    fc.array(tie('value'), { maxLength: 4 }).map((values) => `[${values.join(' , ')}]`),
+    fc
+      .array(fc.tuple(tie('text'), tie('value')), { maxLength: 4 })
+      .map((pairs) => `{${pairs.map(([k, v]) => `${k} :${v}`).join(',')}}`),
+  ),
+})).value as fc.Arbitrary<string>
+
+test('documents are parsed as JSON.parse does with the digits of each long integer kept', () => {
+  const keepDigits = (_: string, value: unknown, { source }: { source: string }) =>
+    typeof value === 'number' && /^-?\d+$/.test(source) && !Number.isSafeInteger(value) ? source : value
+
+  fc.assert(
+    fc.property(json, (text) => {
+      expect(parseExactly(text)).toEqual(JSON.parse(text, keepDigits as (key: string, value: unknown) => unknown))
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('what is no JSON stays none when long integers are quoted', () => {
+  for (const text of [
+    '12345678901234567890x',
+    '[12345678901234567890',
+    '-',
+    '{"a":-12345678901234567890-}',
+    '0012345678901234567890',
+    '{12345678901234567890 : 1}',
+  ]) {
+    expect(() => parseExactly(text), text).toThrow('it is no JSON')
+  }
+})
