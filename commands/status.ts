@@ -15,7 +15,7 @@ unknown (null) while nothing is captured, which is told first, with its cause an
 Exits with 0 when everything runs, changes are captured, all that was captured still is, nothing is stopped and nothing is in
 quarantine, with 1 where nothing runs or it does not answer, with 2 when an argument is wrong, and with 3 when a component does
 not run or a function fails, capture is down, a topic partition, a table or the archive is stopped, a table is not captured any
-more, or records are in quarantine. Tables that were never captured, and views that outlive their table because something
+more or is missing in the target, or records are in quarantine. Tables that were never captured, and views that outlive their table because something
 depends on them, are listed and change nothing about it.`
 
 const attention = 3

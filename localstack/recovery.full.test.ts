@@ -225,6 +225,15 @@ describe('the replication slot', () => {
   })
 })
 
+test('the publication was dropped, and made again by the next capture', async () => {
+  await ask(source, 'drop publication tidemark')
+  await writeSome()
+  await pipeline.engine.invoke('capture-tables', {})
+  await writeSome()
+
+  await recoverAndCompare(/publication tidemark was dropped, and made again/)
+})
+
 describe('the source', () => {
   test('was put back to an older state of its volume, with its slot', async () => {
     await saveVolume(source, 'older')
