@@ -167,6 +167,19 @@ test('a task that failed for what starting it cannot change is left alone, and t
   })
 })
 
+test('what is down keeps the time since when it is, however often it is looked at', async () => {
+  const since = async () => (await target.pool.query('select since::text from tidemark.capture_health')).rows[0].since
+  await look()
+  const running = await since()
+  await dropSlot()
+  await look()
+  const down = await since()
+  await look()
+
+  expect(await since()).toBe(down)
+  expect(down).not.toBe(running)
+})
+
 test('an advanced slot, one that was invalidated and a log that went back are told apart', async () => {
   worker.starting = [failed]
   worker.stored[0]!.offset = { lsn: 1 }
@@ -318,6 +331,9 @@ test('records of changes that are gone begin a new epoch, in an empty target too
 
 test('a publication that was dropped and made again is found, since the log between cannot be decoded', async () => {
   await source.pool.query('drop publication tidemark')
+  expect(await recover({ dryRun: true })).toMatchObject({
+    diagnosis: { state: 'down', findings: [{ cause: expect.stringContaining('publication tidemark is gone') }] },
+  })
   await source.pool.query('select tidemark.restore_publication()')
 
   const answer = await recover()
