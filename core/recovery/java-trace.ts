@@ -11,7 +11,13 @@ export function firstLines(trace = 'without a trace'): string {
 }
 
 /** The same for a message that says the command beside it. */
-export const failureOf = (trace: string | undefined): string =>
-  firstLines(trace)
+export function failureOf(trace: string | undefined): string {
+  const said = firstLines(trace)
     .replace(OWN, '')
     .replace(/\. Run npm run recover\.?/, '')
+  const parts = said.split(' / ')
+  // An exception that wraps another one often has its message.
+  const isTold = (part: string, index: number) =>
+    parts.slice(0, index).some((before) => before.includes(part.replace(/^Caused by: /, '')))
+  return parts.filter((part, index) => !isTold(part, index)).join(' / ')
+}
