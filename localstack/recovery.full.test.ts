@@ -92,6 +92,8 @@ const putBack = (server: TestServer, name: string) =>
 const slot = async () =>
   (await ask(source, `select 'tidemark_e' || epoch as name from tidemark.setting`)).rows[0].name as string
 
+const ARCHIVE_OF_ANOTHER_TOPIC = /tidemark-archive has had offsets that are other records/
+
 type Finding = { cause: string; action: string }
 
 /** What the function finds, without doing anything. */
@@ -137,7 +139,8 @@ async function recoverAndCompare(cause: RegExp): Promise<void> {
   } finally {
     expect(await readers.stop()).toEqual([])
   }
-  expect(await findings()).toEqual([])
+  // The archive of a topic that was made again has no way back: it says so from then on.
+  expect((await findings()).filter(({ cause }) => !ARCHIVE_OF_ANOTHER_TOPIC.test(cause))).toEqual([])
 }
 
 const kafka = () =>
@@ -269,6 +272,7 @@ describe('the topic of changes', () => {
     await writeSome()
 
     await recoverAndCompare(/was deleted and made again|is gone/)
+    expect((await findings()).map(({ cause }) => cause)).toEqual([expect.stringMatching(ARCHIVE_OF_ANOTHER_TOPIC)])
   })
 
   test('has lost records that were not applied', async () => {
