@@ -7,8 +7,8 @@ import { makeDataFiles } from '#lambdas/archive-changes/data-files.ts'
 import { makeArchiveFunctions } from '#localstack/archive-readers/archive-functions.ts'
 import { madeEvents } from '#localstack/archive-readers/made-topics.ts'
 import { runToEnd } from '#localstack/servers/finished-process.ts'
-import type { FunctionLoad, FunctionRun } from './archive-function.ts'
 import type { ArchiveStack } from './archive-stack.ts'
+import type { FunctionLoad, FunctionRun } from './function-process.ts'
 
 /**
  * Records of some 632 bytes of JSON, in events of 6 MB of base64, one at a time for each process of the function, once it
@@ -31,7 +31,7 @@ const NODE_FLAGS = ['--max-semi-space-size=25', '--max-old-space-size=460']
 /** Of the first of them, some 100,000 records, nothing is counted. */
 const NOT_COUNTED = 18
 const RECORDS_OF_EVENT = 5_760
-const program = join(import.meta.dirname, 'archive-function.ts')
+const program = join(import.meta.dirname, 'function-process.ts')
 
 /** Archives as many records with one process, then with two, on real servers, and commits them. */
 export async function measureArchiving(stack: ArchiveStack, records: number): Promise<ArchiveResult> {

@@ -1,0 +1,220 @@
+import type { ConnectApi } from '#adapters/connect/connect-api.ts'
+import { progressOf } from '#adapters/connect/connector-states.ts'
+import { type MeasuredStack, startMeasuredStack } from '../measured-stack.ts'
+import { createSinkDatabase, type SinkDatabase, sinkTables, startPeerCapture, startSink } from '../peers/jdbc-sink.ts'
+import { createNativeReplication, type NativeReplication } from '../peers/native-replication.ts'
+import { preparePeerPlugins } from '../peers/peer-plugins.ts'
+import { type PeerWorker, startPeerWorker } from '../peers/peer-worker.ts'
+import { checksums, fill } from '../workloads/fill.ts'
+import { allChanges, hasArrived, type Workload, type WorkloadTable } from '../workloads/workload.ts'
+import { type DrainRun, drainHeld, type HeldDrain, holdOfApply } from './held-drain.ts'
+
+/** What was drained by one of those that are compared, run by run. */
+export type DrainedBy = { readonly name: string; readonly runs: DrainRun[] }
+
+export type DrainResult = {
+  readonly workload: string
+  readonly summary: string
+  readonly rows: number
+  readonly changes: number
+  /** Rows a second that the stack's own capture put on the topic, both cores its own, one for each fill. */
+  readonly capturedPerSecond: number[]
+  readonly systems: DrainedBy[]
+}
+
+export type DrainOptions = {
+  readonly workload: Workload
+  readonly rows: number
+  readonly runs: number
+  readonly peers: boolean
+  readonly onProgress: (what: string) => void
+}
+
+/** Names of what is compared, as tables show them. */
+export const systemNames = {
+  historyOn: 'Tidemark, history on',
+  historyOff: 'Tidemark, history off',
+  sinkOfFour: 'Debezium JDBC sink, 4 tasks',
+  sinkOfOne: 'Debezium JDBC sink, 1 task',
+  native: 'Postgres logical replication',
+} as const
+
+type SystemName = (typeof systemNames)[keyof typeof systemNames]
+
+/**
+ * Drains the same changes by each of those that are compared, in turns. Nothing else runs meanwhile: Connect and the archive
+ * are stopped, and the topic's other consumers are held. Before the first turn each drains once without being counted.
+ * Throws where Tidemark's final state is not that of the source.
+ */
+export async function measureDrains(options: DrainOptions): Promise<DrainResult> {
+  const { workload, rows, runs, peers, onProgress } = options
+  const plugins = peers ? await preparePeerPlugins(onProgress) : undefined
+  const stack = await startMeasuredStack(onProgress)
+  const cleanUps: (() => Promise<void>)[] = [() => stack.stop()]
+  const found = new Map<SystemName, DrainRun[]>()
+  const add = (name: SystemName, run: DrainRun) => found.set(name, [...(found.get(name) ?? []), run])
+  try {
+    await stack.archive.hold()
+    const bench = new DrainBench(stack, { workload, rows, onProgress })
+    const competitors = plugins === undefined ? undefined : await bench.openPeers(plugins, cleanUps)
+    await bench.prepare('t0', competitors)
+    await bench.drainTidemark('t0', true)
+    if (competitors) for (const tasks of [4, 1]) await bench.drainSink(competitors, tasks)
+    for (let run = 1; run <= runs; run++) {
+      bench.turn = `run ${run} of ${runs}, `
+      await bench.prepare(`t${run}a`)
+      add(systemNames.historyOn, await bench.drainTidemark(`t${run}a`, true))
+      if (competitors) add(systemNames.sinkOfFour, await bench.drainSink(competitors, 4))
+      await bench.prepare(`t${run}b`, undefined, competitors?.native)
+      add(systemNames.historyOff, await bench.drainTidemark(`t${run}b`, false))
+      if (!competitors) continue
+      add(systemNames.native, await bench.drainNative(`t${run}b`, competitors.native))
+      add(systemNames.sinkOfOne, await bench.drainSink(competitors, 1))
+    }
+    const changes = allChanges(workload, rows)
+    const systems = [...found].map(([name, drained]) => ({ name, runs: drained }))
+    return { ...bench.result(), changes, systems }
+  } finally {
+    for (const cleanUp of cleanUps.reverse()) await cleanUp()
+  }
+}
+
+type Competitors = {
+  readonly worker: PeerWorker
+  readonly native: NativeReplication
+  readonly sink: SinkDatabase
+  readonly tables: readonly WorkloadTable[]
+}
+
+class DrainBench {
+  turn = ''
+  private readonly stack: MeasuredStack
+  private readonly options: Pick<DrainOptions, 'workload' | 'rows' | 'onProgress'>
+  private readonly capturedPerSecond: number[] = []
+  private sinks = 0
+  /** Of the state that every drain must end in. */
+  private expected: string[] | undefined
+
+  constructor(stack: MeasuredStack, options: Pick<DrainOptions, 'workload' | 'rows' | 'onProgress'>) {
+    this.stack = stack
+    this.options = options
+  }
+
+  result() {
+    const { workload, rows } = this.options
+    const { name, summary } = workload
+    return { workload: name, summary, rows, capturedPerSecond: this.capturedPerSecond }
+  }
+
+  async openPeers(plugins: string, cleanUps: (() => Promise<void>)[]): Promise<Competitors> {
+    this.tell("starting the peers' Connect")
+    const worker = await startPeerWorker(this.stack, plugins)
+    cleanUps.push(() => worker.stop())
+    const tables = this.tables('t0')
+    const sink = await createSinkDatabase(this.stack)
+    await sink.addTables(tables)
+    cleanUps.push(() => sink.stop())
+    const native = await createNativeReplication(this.stack)
+    cleanUps.push(() => native.stop())
+    return { worker, native, sink, tables }
+  }
+
+  /**
+   * Fills tables of the prefix while apply is held: their changes are on the topic then, and Connect has no task. Also fills
+   * the peers' topics, or keeps the log for native replication, where one is given.
+   */
+  async prepare(prefix: string, competitors?: Competitors, native?: NativeReplication): Promise<void> {
+    const { capture, apply, source } = this.stack
+    const tables = this.tables(prefix)
+    this.tell('creating tables')
+    await capture.start()
+    await apply.release()
+    await this.stack.createTables(tables)
+    const peer = competitors && (await startPeerCapture(this.stack, competitors.worker, tables))
+    await native?.subscribe(tables)
+    await apply.hold()
+    const startedAt = performance.now()
+    await fill(source, { ...this.options, prefix }, (count) => this.tell(`${count} transactions are committed`))
+    this.tell('Debezium captures')
+    await capture.caughtUp()
+    if (peer === undefined) this.capturedPerSecond.push(this.rate(performance.now() - startedAt))
+    await peer?.caughtUp()
+    await peer?.stop()
+    await capture.stop()
+    this.expected ??= await checksums(source, tables)
+  }
+
+  async drainTidemark(prefix: string, hasHistory: boolean): Promise<DrainRun> {
+    const { target, apply, pipeline } = this.stack
+    await target.query(`select tidemark.set_history('*', $1)`, [hasHistory])
+    const run = await this.drain(hasHistory ? systemNames.historyOn : systemNames.historyOff, {
+      url: pipeline.engine.endpoints.target,
+      tables: this.tables(prefix),
+      hold: holdOfApply,
+      begin: () => apply.release(),
+    })
+    await apply.hold()
+    return run
+  }
+
+  async drainSink({ worker, sink, tables }: Competitors, tasks: number): Promise<DrainRun> {
+    const written = sinkTables(tables)
+    const names = written.map(({ name }) => `public.${name}`).join(', ')
+    await sink.client.query(`truncate ${names}`)
+    const name = `sink-${++this.sinks}`
+    const run = await this.drain(tasks === 1 ? systemNames.sinkOfOne : systemNames.sinkOfFour, {
+      url: sink.url.href,
+      tables: written,
+      hold: `lock table ${names} in access exclusive mode`,
+      begin: () => startSink(worker, sink, { name, tasks, tables }),
+      failure: () => failureOf(worker.connect, name),
+    })
+    await worker.connect.delete(name)
+    return run
+  }
+
+  async drainNative(prefix: string, native: NativeReplication): Promise<DrainRun> {
+    const tables = this.tables(prefix)
+    const run = await this.drain(systemNames.native, {
+      url: native.url.href,
+      tables,
+      hold: `lock table ${tables.map(({ name }) => `public.${name}`).join(', ')} in access exclusive mode`,
+      begin: () => native.enable(),
+    })
+    await native.unsubscribe(tables)
+    return run
+  }
+
+  private async drain(
+    name: SystemName,
+    drain: Omit<HeldDrain, 'arrived' | 'expected' | 'changes' | 'onHeld'>,
+  ): Promise<DrainRun> {
+    this.tell(`${name}: waiting until its consumers are up`)
+    const run = await drainHeld(this.stack, {
+      ...drain,
+      arrived: hasArrived(drain.tables),
+      expected: this.expected!,
+      changes: allChanges(this.options.workload, this.options.rows),
+      onHeld: () => this.tell(`${name}: draining`),
+    })
+    if (run.isEqual || !name.startsWith('Tidemark')) return run
+    throw new Error(`${name}: the final state is not that of the source`)
+  }
+
+  private tables(prefix: string): WorkloadTable[] {
+    return this.options.workload.tables(prefix)
+  }
+
+  private rate(ms: number): number {
+    return Math.round((allChanges(this.options.workload, this.options.rows) / ms) * 1000)
+  }
+
+  private tell(what: string): void {
+    this.options.onProgress(`${this.turn}${what}`)
+  }
+}
+
+async function failureOf(connect: ConnectApi, name: string): Promise<string | undefined> {
+  const progress = progressOf(await connect.status(name))
+  return progress.kind === 'failed' ? progress.reason : undefined
+}

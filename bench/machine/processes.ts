@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** A process of the machine; `ticks` of the processor are those that it has used since it began. */
+export type Process = { readonly pid: number; readonly parent: number; readonly ticks: number }
+
+/** Linux counts the time of processes in hundredths of a second, whatever the kernel's own clock is. */
+const TICKS_PER_SECOND = 100
+const LOOK_EVERY_MS = 500
+
+/** Seconds of the processor by group of processes. */
+export type ProcessorSeconds = Readonly<Record<string, number>>
+
+/** A group for a process: of the nearest ancestor, itself included, that has one. `titleOf` is its command line. */
+export type Grouping = {
+  readonly roots: () => ReadonlyMap<number, string>
+  /** A finer group for a process of a root's group. */
+  readonly refine: (group: string, pid: number, titleOf: () => string) => string
+}
+
+/**
+ * Counts the time of the processor by group from now on. Processes that begin or end meanwhile are counted, but for what one
+ * used in its last half second. Linux only.
+ */
+export function watchProcessors(grouping: Grouping): { stop: () => ProcessorSeconds } {
+  const before = new Map<number, number>()
+  const latest = new Map<number, { ticks: number; group: string }>()
+  const look = (): void => {
+    const processes = readProcesses()
+    const roots = grouping.roots()
+    for (const { pid, ticks } of processes.values()) {
+      const group = groupOf(pid, processes, roots)
+      if (group === undefined) continue
+      latest.set(pid, { ticks, group: grouping.refine(group, pid, () => titleOf(pid)) })
+    }
+  }
+  for (const { pid, ticks } of readProcesses().values()) before.set(pid, ticks)
+  const timer = setInterval(look, LOOK_EVERY_MS)
+  return {
+    stop: () => {
+      clearInterval(timer)
+      look()
+      const seconds: Record<string, number> = {}
+      for (const [pid, { ticks, group }] of latest) {
+        seconds[group] = (seconds[group] ?? 0) + (ticks - (before.get(pid) ?? 0)) / TICKS_PER_SECOND
+      }
+      return seconds
+    },
+  }
+}
+
+function groupOf(pid: number, processes: ReadonlyMap<number, Process>, roots: ReadonlyMap<number, string>) {
+  for (let at = processes.get(pid); at !== undefined; at = processes.get(at.parent)) {
+    const group = roots.get(at.pid)
+    if (group !== undefined) return group
+  }
+  return undefined
+}
+
+function readProcesses(): Map<number, Process> {
+  const found = new Map<number, Process>()
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid)) continue
+    const text = contentOf(`/proc/${pid}/stat`)
+    // The program's name is in parentheses, and may have spaces in it.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    if (fields.length > 12)
+      found.set(pid, { pid, parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) })
+  }
+  return found
+}
+
+const titleOf = (pid: number): string => contentOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim()
+
+/** Empty where the process has ended. */
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}

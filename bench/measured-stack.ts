@@ -1,0 +1,199 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { LambdaClient } from '@aws-sdk/client-lambda'
+import pg from 'pg'
+import { eventSourceMappings } from '#adapters/aws/event-source-mappings.ts'
+import { type ConnectApi, connectApi } from '#adapters/connect/connect-api.ts'
+import { progressOf } from '#adapters/connect/connector-states.ts'
+import { CONNECTOR, makeWithin, stopConnector } from '#adapters/connect/running-connector.ts'
+import { openSession } from '#commands/compare/database-session.ts'
+import { waitUntilVisible } from '#commands/compare/watermark.ts'
+import { CONNECT_USER } from '#localstack/stack-key.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import type { Grouping } from './machine/processes.ts'
+import { createTables, type WorkloadTable } from './workloads/workload.ts'
+
+/** A stack of the benchmark's own, each part of which can be held while another is measured. */
+export type MeasuredStack = {
+  readonly pipeline: TestPipeline
+  /** Administrator's connections. */
+  readonly source: pg.Client
+  readonly target: pg.Client
+  readonly capture: {
+    /** Everything committed so far is on the topic when it resolves. */
+    caughtUp(): Promise<void>
+    /** Connect has no task then. */
+    stop(): Promise<void>
+    start(): Promise<void>
+    configuration(): Promise<Record<string, string>>
+  }
+  readonly apply: Held
+  readonly archive: Held
+  /** Everything committed so far is visible when it resolves. */
+  visible(): Promise<void>
+  /** Creates tables in the source; they are in the target when it resolves. */
+  createTables(tables: readonly WorkloadTable[]): Promise<void>
+  /** Processes of the stack by what they do. */
+  readonly grouping: Grouping
+  /** Adds a process to the groups until the result is called. */
+  count(group: string, pid: () => number | undefined): () => void
+  stop(): Promise<void>
+}
+
+/** A consumer's mappings. */
+type Held = { hold(): Promise<void>; release(): Promise<void> }
+
+const WAIT_MS = 300_000
+
+export async function startMeasuredStack(onProgress: (what: string) => void): Promise<MeasuredStack> {
+  onProgress('starting the stack')
+  const pipeline = await startPipeline()
+  const { endpoints } = pipeline.engine
+  const source = await connectTo(endpoints.source)
+  const target = await connectTo(endpoints.target)
+  const connect = connectApi(endpoints.connect, async () => ({ username: CONNECT_USER, password: endpoints.key.token }))
+  const counted = new Map<string, () => number | undefined>()
+  return {
+    ...{ pipeline, source, target },
+    capture: {
+      caughtUp: () => slotCaughtUp(source, 'tidemark_e1'),
+      stop: () => stopConnector(connect, within()),
+      start: () => startConnector(connect),
+      configuration: async () => (await connect.configuration(CONNECTOR))!,
+    },
+    apply: held(pipeline, 'apply-latest-state'),
+    archive: held(pipeline, 'archive-changes'),
+    visible: () => everythingVisible(pipeline),
+    async createTables(tables) {
+      await source.query(createTables(tables))
+      await everythingVisible(pipeline)
+      await within()('the tables are in the target', async () => {
+        const names = tables.map(({ name }) => `public.${name}`)
+        const { rowCount } = await target.query('select from unnest($1::text[]) n where to_regclass(n) is null', [
+          names,
+        ])
+        return rowCount === 0 ? { done: undefined } : { state: `${rowCount} are missing` }
+      })
+    },
+    grouping: { roots: () => rootsOf(pipeline, counted), refine: refineGroup },
+    count(group, pid) {
+      counted.set(group, pid)
+      return () => counted.delete(group)
+    },
+    async stop() {
+      await Promise.all([source.end(), target.end()])
+      await pipeline.stop()
+    },
+  }
+}
+
+/** A connection that does not end the process when its server stops. */
+export async function connectTo(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => undefined)
+  await client.connect()
+  return client
+}
+
+export function within(ms = WAIT_MS) {
+  const deadline = Date.now() + ms
+  return makeWithin(() => deadline - Date.now())
+}
+
+async function startConnector(connect: ConnectApi): Promise<void> {
+  await connect.resume(CONNECTOR)
+  await untilConnectorRuns(connect, CONNECTOR)
+}
+
+/** Resolves once connector and tasks run. Throws an Error that says why it failed, or what it was doing. */
+export async function untilConnectorRuns(connect: ConnectApi, name: string): Promise<void> {
+  await within()(`connector ${name} runs`, async () => {
+    const progress = progressOf(await connect.status(name))
+    if (progress.kind === 'failed') throw new Error(`connector ${name}: ${progress.reason}`)
+    return progress.kind === 'running' ? { done: undefined } : { state: progress.state }
+  })
+}
+
+/** Debezium confirms a place of the log once everything before it is on the topic. */
+export async function slotCaughtUp(source: pg.Client, slot: string): Promise<void> {
+  // Not pg_current_wal_lsn: a commit that did not wait for the disk may be behind that.
+  const { rows } = await source.query<{ lsn: string }>('select pg_current_wal_insert_lsn() as lsn')
+  const statement = 'select from pg_replication_slots where slot_name = $1 and confirmed_flush_lsn >= $2'
+  await within()(`slot ${slot} catches up`, async () => {
+    const { rowCount } = await source.query(statement, [slot, rows[0]!.lsn])
+    return rowCount === 1 ? { done: undefined } : { state: 'behind' }
+  })
+}
+
+function held(pipeline: TestPipeline, functionName: string): Held {
+  const { endpoint, key } = pipeline.engine.endpoints
+  const mappings = eventSourceMappings(
+    new LambdaClient({ endpoint, region: 'us-east-1', credentials: key, maxAttempts: 1 }),
+  )
+  const { name } = pipeline.engine.functions().find((each) => each.name.endsWith(functionName))!
+  const set = async (isEnabled: boolean) => {
+    const listed = await mappings.list(name)
+    for (const { uuid } of listed) await mappings.enable(uuid, isEnabled)
+    const wanted = isEnabled ? 'Enabled' : 'Disabled'
+    await within()(`the mappings of ${name} are ${wanted}`, async () => {
+      const states = await Promise.all(listed.map(({ uuid }) => mappings.state(uuid)))
+      return states.every((state) => state === wanted) ? { done: undefined } : { state: states.join(', ') }
+    })
+  }
+  return { hold: () => set(false), release: () => set(true) }
+}
+
+async function everythingVisible({ engine: { endpoints } }: TestPipeline): Promise<void> {
+  const source = await openSession('source', endpoints.source)
+  const target = await openSession('target', endpoints.target)
+  try {
+    await waitUntilVisible({ source, target, deadline: Date.now() + WAIT_MS, onWait: () => undefined })
+  } finally {
+    await Promise.all([source.close(), target.close()])
+  }
+}
+
+/** The engine with its pollers is this process itself. */
+function rootsOf(
+  { engine }: TestPipeline,
+  counted: ReadonlyMap<string, () => number | undefined>,
+): Map<number, string> {
+  const roots = new Map([[process.pid, 'engine']])
+  for (const { name, pid } of engine.health()) if (pid !== undefined) roots.set(pid, name)
+  for (const { name, processes } of engine.functions()) {
+    const group = name.endsWith('apply-latest-state') ? 'apply function' : 'other functions'
+    for (const pid of processes) roots.set(pid, group)
+  }
+  for (const [group, pid] of counted) roots.set(pid() ?? -1, group)
+  return roots
+}
+
+/** Backends of consumers apart from what a server does by itself, and from what measures. */
+function refineGroup(group: string, _pid: number, titleOf: () => string): string {
+  if (!group.startsWith('postgres ')) return group
+  const side = group.slice('postgres '.length)
+  const title = titleOf()
+  if (/^postgres: (walsender|logical replication)/.test(title)) return `${side} replication`
+  if (!/^postgres: \S+ \S+ [\d.:[\]a-z]+(\(\d+\))?/.test(title)) return `${side} server`
+  return title.startsWith('postgres: postgres ') ? 'measurement' : `${side} backends`
+}
+
+/** Waits until as many sessions as there will be wait for a lock, so that consumers are up before a drain begins. */
+export async function untilConsumersWait(
+  target: pg.Client,
+  failure?: () => Promise<string | undefined>,
+): Promise<void> {
+  const statement = `select count(*)::int as waiting from pg_stat_activity where wait_event_type = 'Lock'`
+  const deadline = Date.now() + WAIT_MS
+  let [last, since] = [0, Date.now()]
+  for (;;) {
+    const { waiting } = (await target.query<{ waiting: number }>(statement)).rows[0]!
+    if (waiting !== last) [last, since] = [waiting, Date.now()]
+    if (waiting > 0 && Date.now() - since > SETTLED_MS) return
+    const reason = await failure?.()
+    if (reason !== undefined) throw new Error(reason)
+    if (Date.now() > deadline) throw new Error('no consumer has begun to write within five minutes')
+    await pause(100)
+  }
+}
+
+const SETTLED_MS = 2_000

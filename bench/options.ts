@@ -1,0 +1,8 @@
+import { UsageError } from '#commands/arguments/usage-error.ts'
+
+/** A whole number from 1. Throws a UsageError that names the option. */
+export function readCount(option: string, text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= 1) return value
+  throw new UsageError(`${option} ${text} is not a number from 1`)
+}

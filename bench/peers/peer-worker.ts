@@ -1,0 +1,62 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ConnectApi, connectApi } from '#adapters/connect/connect-api.ts'
+import { startConnect } from '#localstack/servers/connect.ts'
+import { startGuard } from '#localstack/servers/guard.ts'
+import { prepareJars } from '#localstack/servers/jars.ts'
+import { findJava } from '#localstack/servers/java.ts'
+import { jarsDirectory } from '#localstack/settings.ts'
+import { freePortPairs } from '#test-support/free-ports.ts'
+import type { MeasuredStack } from '../measured-stack.ts'
+
+/** A Connect worker of the peers, with a heap that is no limit. */
+export type PeerWorker = { readonly connect: ConnectApi; stop(): Promise<void> }
+
+export const HEAP_MB = 1_536
+const TOKEN = 'peers'
+
+/** Starts it on the brokers of the stack, with the folder of the peers' plugins; it counts as the group `sink worker`. */
+export async function startPeerWorker(stack: MeasuredStack, plugins: string): Promise<PeerWorker> {
+  const [program, jars] = await Promise.all([
+    findJava(process.env),
+    prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: () => undefined }),
+  ])
+  const directory = await mkdtemp(join(tmpdir(), 'bench-peers-'))
+  const guard = startGuard()
+  const [port] = (await freePortPairs(1)) as [number]
+  const login = { username: 'tidemark', password: TOKEN }
+  const service = await startConnect({
+    ...{ program, directory, port, login, guard },
+    jars: { ...jars, pluginPath: `${jars.pluginPath},${plugins}` },
+    environment: {
+      BOOTSTRAP_SERVERS: stack.pipeline.engine.endpoints.kafka,
+      GROUP_ID: 'bench-peers',
+      CONFIG_STORAGE_TOPIC: 'bench-peers-config',
+      OFFSET_STORAGE_TOPIC: 'bench-peers-offsets',
+      STATUS_STORAGE_TOPIC: 'bench-peers-status',
+      HEAP_OPTS: `-Xmx${HEAP_MB}m`,
+      OFFSET_FLUSH_INTERVAL_MS: '1000',
+    },
+    overrides: {
+      listeners: `http://127.0.0.1:${port}`,
+      'config.storage.replication.factor': '1',
+      'offset.storage.replication.factor': '1',
+      'status.storage.replication.factor': '1',
+      'scheduled.rebalance.max.delay.ms': '0',
+      'connector.client.config.override.policy': 'All',
+    },
+    logFile: join(directory, 'connect.log'),
+    signal: new AbortController().signal,
+  })
+  const uncount = stack.count('sink worker', () => service.health().pid)
+  return {
+    connect: connectApi(`http://127.0.0.1:${port}`, async () => login),
+    async stop() {
+      uncount()
+      await service.stop()
+      guard.stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,23 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { BenchResult } from './bench-command.ts'
+
+const directory = join(import.meta.dirname, 'results')
+
+/** Keeps a result; one of the same name is replaced. */
+export async function saveResult(file: string, result: BenchResult): Promise<void> {
+  await mkdir(directory, { recursive: true })
+  await writeFile(join(directory, `${file}.json`), `${JSON.stringify(result, null, 2)}\n`)
+}
+
+/** Results that are kept, by name of the file without its ending, in the order of the names. */
+export async function readResults(): Promise<Map<string, BenchResult>> {
+  const names = (await readdir(directory).catch(() => [])).filter((name) => name.endsWith('.json')).toSorted()
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const result = JSON.parse(await readFile(join(directory, name), 'utf8')) as BenchResult
+      return [name.slice(0, -'.json'.length), result] as const
+    }),
+  )
+  return new Map(found)
+}

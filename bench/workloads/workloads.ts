@@ -1,0 +1,17 @@
+import { UsageError } from '#commands/arguments/usage-error.ts'
+import { bench, bulk, hot, largeIntegers, manyTables, wide } from './bench.ts'
+import { tpcb } from './pgbench.ts'
+import { taxi } from './taxi.ts'
+import type { Workload } from './workload.ts'
+
+/** Every workload that there is, the usual one first. */
+export const workloads: readonly Workload[] = [bench, tpcb, wide, hot, manyTables, bulk, taxi, largeIntegers]
+
+/** Throws a UsageError that lists those there are. */
+export function workloadNamed(name: string): Workload {
+  const found = workloads.find((workload) => workload.name === name)
+  if (found !== undefined) return found
+  throw new UsageError(
+    `There is no workload '${name}'. There are: ${workloads.map((workload) => workload.name).join(', ')}.`,
+  )
+}
