@@ -2,6 +2,7 @@ import { archive } from '#bench/archive/command.ts'
 import type { BenchCommand, BenchResult, ResultTable } from '#bench/bench-command.ts'
 import { drain } from '#bench/drain/command.ts'
 import { limit } from '#bench/limit/command.ts'
+import { live } from '#bench/live/command.ts'
 import { describeMachine } from '#bench/machine/machine.ts'
 import { writeReport } from '#bench/report.ts'
 import { saveResult } from '#bench/results.ts'
@@ -11,13 +12,14 @@ import { makeProgressLine } from './terminal/progress-line.ts'
 import { formatDuration } from './terminal/quantities.ts'
 
 /** In the order in which the report has them. */
-const commands: readonly BenchCommand[] = [drain, archive, limit]
+const commands: readonly BenchCommand[] = [drain, live, archive, limit]
 
-const help = `npm run bench -- drain|archive|limit [--peers] [--save] [--json]
+const help = `npm run bench -- drain|live|archive|limit [--peers] [--save] [--json]
 npm run bench -- report
 
 Each has --help.
   drain    a topic that was filled beforehand, with history and without; beside the peers
+  live     from commit to visible at a steady rate, seen from outside; beside the peers
   archive  records a second into the archive, its commits, and how far it lags
   limit    what statements and decoding reach by themselves
   report   rewrites bench/README.md from the results in bench/results

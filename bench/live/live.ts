@@ -1,0 +1,171 @@
+import { currentLoad } from '../machine/machine.ts'
+import { percentile } from '../machine/statistics.ts'
+import { connectTo, type MeasuredStack, startMeasuredStack, within } from '../measured-stack.ts'
+import { createSinkDatabase, type SinkDatabase, sinkTables, startPeerCapture, startSink } from '../peers/jdbc-sink.ts'
+import { preparePeerPlugins } from '../peers/peer-plugins.ts'
+import { type PeerWorker, startPeerWorker } from '../peers/peer-worker.ts'
+import { bench } from '../workloads/bench.ts'
+import { createTables, type WorkloadTable } from '../workloads/workload.ts'
+import { runProbe } from './run-probe.ts'
+
+/** One period of single-row commits. */
+export type LiveRun = {
+  readonly perSecond: number
+  readonly committedPerSecond: number
+  readonly visiblePerSecond: number
+  readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly most: number }
+  /** Cores in use, by group of processes; what measures is a group of its own. */
+  readonly cores: Readonly<Record<string, number>>
+  readonly load: number
+}
+
+export type LiveResult = { readonly systems: { readonly name: string; readonly runs: LiveRun[] }[] }
+
+export type LiveOptions = {
+  readonly rates: readonly number[]
+  readonly runs: number
+  readonly seconds: number
+  readonly peers: boolean
+  readonly onProgress: (what: string) => void
+}
+
+export const liveNames = {
+  whole: 'Tidemark, with archive',
+  withoutArchive: 'Tidemark, archive stopped',
+  sink: 'Debezium and JDBC sink, 4 tasks',
+} as const
+
+type SystemName = (typeof liveNames)[keyof typeof liveNames]
+
+const WARM_UP_SECONDS = 10
+
+/** Measures each system at each rate in turns, the others stopped meanwhile. History is on. */
+export async function measureLive(options: LiveOptions): Promise<LiveResult> {
+  const { rates, runs, peers, onProgress } = options
+  const plugins = peers ? await preparePeerPlugins(onProgress) : undefined
+  const stack = await startMeasuredStack(onProgress)
+  const cleanUps: (() => Promise<void>)[] = [() => stack.stop()]
+  const found = new Map<SystemName, LiveRun[]>()
+  try {
+    const competitors = plugins === undefined ? undefined : await openPeers(stack, plugins, cleanUps)
+    const live = new LiveBench(stack, options)
+    const names = [liveNames.whole, liveNames.withoutArchive, ...(competitors ? [liveNames.sink] : [])]
+    for (let run = 1; run <= runs; run++) {
+      for (const perSecond of rates) {
+        for (const name of names) {
+          onProgress(`run ${run} of ${runs}, ${name} at ${perSecond} commits a second`)
+          const measured =
+            name === liveNames.sink && competitors
+              ? await live.ofSink(competitors, perSecond)
+              : await live.ofTidemark(perSecond, name === liveNames.whole)
+          found.set(name, [...(found.get(name) ?? []), measured])
+        }
+      }
+    }
+    return { systems: [...found].map(([name, measured]) => ({ name, runs: measured })) }
+  } finally {
+    for (const cleanUp of cleanUps.reverse()) await cleanUp()
+  }
+}
+
+type Competitors = { readonly worker: PeerWorker; readonly sink: SinkDatabase }
+
+async function openPeers(
+  stack: MeasuredStack,
+  plugins: string,
+  cleanUps: (() => Promise<void>)[],
+): Promise<Competitors> {
+  const worker = await startPeerWorker(stack, plugins)
+  cleanUps.push(() => worker.stop())
+  const sink = await createSinkDatabase(stack)
+  cleanUps.push(() => sink.stop())
+  return { worker, sink }
+}
+
+class LiveBench {
+  private readonly stack: MeasuredStack
+  private readonly options: LiveOptions
+  private periods = 0
+
+  constructor(stack: MeasuredStack, options: LiveOptions) {
+    this.stack = stack
+    this.options = options
+  }
+
+  async ofTidemark(perSecond: number, hasArchive: boolean): Promise<LiveRun> {
+    const { capture, apply, archive, visible } = this.stack
+    await capture.start()
+    await apply.release()
+    await (hasArchive ? archive.release() : archive.hold())
+    const table = this.nextTable()
+    await this.stack.createTables([table])
+    const run = await this.measure(perSecond, { sourceTable: table.name, targetTable: table.name })
+    await visible()
+    return run
+  }
+
+  /** With its own Debezium, while the stack's does nothing. */
+  async ofSink({ worker, sink }: Competitors, perSecond: number): Promise<LiveRun> {
+    const { capture, apply, archive, source } = this.stack
+    const table = this.nextTable()
+    const tables = [table]
+    await source.query(createTables(tables))
+    await capture.stop()
+    await apply.hold()
+    await archive.hold()
+    await sink.addTables(tables)
+    const peer = await startPeerCapture(this.stack, worker, tables)
+    const name = `sink-${this.periods}`
+    await startSink(worker, sink, { name, tasks: 4, tables })
+    const targetTable = sinkTables(tables)[0]!.name
+    const run = await this.measure(perSecond, { sourceTable: table.name, targetTable }, { targetUrl: sink.url.href })
+    await worker.connect.delete(name)
+    await peer.stop()
+    return run
+  }
+
+  private nextTable(): WorkloadTable {
+    return bench.tables(`live${++this.periods}`)[0]!
+  }
+
+  private async measure(
+    perSecond: number,
+    tables: { sourceTable: string; targetTable: string },
+    at: { targetUrl?: string } = {},
+  ): Promise<LiveRun> {
+    const { endpoints } = this.stack.pipeline.engine
+    const { seconds } = this.options
+    await this.untilFlowing(tables, at.targetUrl ?? endpoints.target)
+    const load = currentLoad()
+    const { findings, processors } = await runProbe(this.stack, {
+      ...{ sourceUrl: endpoints.source, targetUrl: endpoints.target, ...at, ...tables },
+      ...{ perSecond, seconds, warmUpSeconds: WARM_UP_SECONDS },
+    })
+    const { latenciesMs, committedPerSecond, visiblePerSecond } = findings
+    const of = (share: number) => Math.round(percentile(latenciesMs, share) * 10) / 10
+    return {
+      ...{ perSecond, committedPerSecond, visiblePerSecond, load },
+      latencyMs: { p50: of(0.5), p95: of(0.95), p99: of(0.99), most: of(1) },
+      cores: Object.fromEntries(
+        Object.entries(processors).map(([group, used]) => [group, Math.round((used / seconds) * 1000) / 1000]),
+      ),
+    }
+  }
+
+  /** A first row has gone all the way: no start is measured. */
+  private async untilFlowing(
+    { sourceTable, targetTable }: { sourceTable: string; targetTable: string },
+    targetUrl: string,
+  ): Promise<void> {
+    await this.stack.source.query(`insert into public.${sourceTable} (id) values (-1)`)
+    const reader = await connectTo(targetUrl)
+    try {
+      await within()('the first row is visible', async () => {
+        const { rowCount } = await reader.query(`select from public.${targetTable}`)
+        return rowCount === 1 ? { done: undefined } : { state: 'not there' }
+      })
+    } finally {
+      await reader.end()
+    }
+  }
+}

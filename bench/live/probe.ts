@@ -1,0 +1,111 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import pg from 'pg'
+
+/** What the probe does: single-row commits in the source at a rate, and a look at the target every few milliseconds. */
+export type ProbeLoad = {
+  readonly sourceUrl: string
+  readonly targetUrl: string
+  /** Both are tables of the workload `bench`. */
+  readonly sourceTable: string
+  readonly targetTable: string
+  readonly perSecond: number
+  /** Nothing is counted of the first of them. */
+  readonly warmUpSeconds: number
+  readonly seconds: number
+}
+
+/** What it found, as its last line. */
+export type ProbeFindings = {
+  /** From the answer to the commit until a reader of the target got the row, of each counted commit. */
+  readonly latenciesMs: number[]
+  /** Commits that the source took in a second, and that became visible in a second, while they were counted. */
+  readonly committedPerSecond: number
+  readonly visiblePerSecond: number
+}
+
+/** Lines that it writes when it begins and ends to count. */
+export const COUNTING = 'counting'
+export const COUNTED = 'counted'
+
+const WRITERS = 8
+/** More often would take a noticeable part of a core. */
+const LOOK_EVERY_MS = 5
+const LONGEST_WAIT_MS = 60_000
+
+async function probe(load: ProbeLoad): Promise<ProbeFindings> {
+  const { perSecond, warmUpSeconds, seconds } = load
+  const first = Math.round(perSecond * warmUpSeconds)
+  const total = first + Math.round(perSecond * seconds)
+  const committedAt: number[] = []
+  const seenAt: number[] = []
+  const writers = await Promise.all(Array.from({ length: WRITERS }, () => connect(load.sourceUrl)))
+  const reader = await connect(load.targetUrl)
+  const startsAt = performance.now()
+  const countsFrom = startsAt + warmUpSeconds * 1_000
+  const countsUntil = countsFrom + seconds * 1_000
+  let [isWriting, next] = [true, 0]
+  setTimeout(() => console.log(COUNTING), warmUpSeconds * 1_000)
+  setTimeout(() => console.log(COUNTED), (warmUpSeconds + seconds) * 1_000)
+
+  const writing = writers.map(async (writer) => {
+    while (next < total && performance.now() < countsUntil) {
+      const id = next++
+      const waitMs = startsAt + (id * 1_000) / perSecond - performance.now()
+      if (waitMs > 0) await pause(waitMs)
+      await writer.query({ name: 'insert', text: insertInto(load.sourceTable), values: [id] })
+      committedAt[id] = performance.now()
+    }
+  })
+  const reading = look(async () => {
+    const oldest = firstUnseen(seenAt)
+    const { rows } = await reader.query<{ id: string }>({
+      ...{ name: 'look', text: `select id from public.${load.targetTable} where id >= $1`, values: [oldest] },
+    })
+    const now = performance.now()
+    for (const { id } of rows) seenAt[Number(id)] ??= now
+    return isWriting || firstUnseen(seenAt) < next
+  }, countsUntil + LONGEST_WAIT_MS)
+  await Promise.all(writing)
+  isWriting = false
+  await reading
+  await Promise.all([...writers, reader].map((client) => client.end()))
+
+  const counted = Array.from({ length: next - first }, (_, n) => first + n)
+  const isCounted = (at: number | undefined) => at !== undefined && at >= countsFrom && at < countsUntil
+  return {
+    // A row may be seen before its writer has the answer.
+    latenciesMs: counted.map((id) => Math.max(0, (seenAt[id] ?? Number.POSITIVE_INFINITY) - committedAt[id]!)),
+    committedPerSecond: committedAt.filter(isCounted).length / seconds,
+    visiblePerSecond: seenAt.filter(isCounted).length / seconds,
+  }
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  return client
+}
+
+const insertInto = (table: string): string =>
+  `insert into public.${table} (id, a, s, n, ts, j, b, u)
+   select $1::bigint, 1, md5($1::text) || md5($1::text), 12.25, now(), '{"k": 1, "v": "value"}', true, 'user ' || $1`
+
+/** Rows come in order but for those of other topic partitions: what is behind the first unseen one is little. */
+let unseenFrom = 0
+function firstUnseen(seenAt: readonly number[]): number {
+  while (seenAt[unseenFrom] !== undefined) unseenFrom++
+  return unseenFrom
+}
+
+async function look(once: () => Promise<boolean>, until: number): Promise<void> {
+  while (await once()) {
+    if (performance.now() > until) throw new Error('a row has not become visible within a minute')
+    await pause(LOOK_EVERY_MS)
+  }
+}
+
+// A process of its own: what it needs of the processor is not that of what it measures.
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  console.log(JSON.stringify(await probe(JSON.parse(process.argv[2]!) as ProbeLoad)))
+}
