@@ -25,7 +25,8 @@ export async function createDatabase(from: DatabaseTemplate, encoding?: string):
   })
   const url = databaseUrl(name)
   if (from !== 'empty' && encoding !== undefined) await migrateDatabase(name, from)
-  const pool = lastingPool({ connectionString: url, max: 10 })
+  // As the functions' own pools of the target are.
+  const pool = lastingPool({ connectionString: url, max: 10, pipeline: from === 'target' })
   return { name, url, pool, drop: () => dropDatabase(name, pool) }
 }
 

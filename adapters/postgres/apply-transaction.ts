@@ -147,17 +147,18 @@ async function applyOnce<R extends RecordIdentity, Effect, Settings>(
       await client.query('commit')
       return { kind: 'applied', duplicates: 0, effect }
     }
-    await together([
-      advanceProgress(client, key, {
-        nextOffset: last.offset + 1,
-        lastDigest: last.digest(),
-        newestTimestampMs: fresh.reduce((newest, record) => Math.max(newest, record.timestampMs), 0),
-        committedAtMs,
-        beacon,
-      }),
-      progress.stopped ? clearStop(client, key) : undefined,
+    await together(client, [
+      () =>
+        advanceProgress(client, key, {
+          nextOffset: last.offset + 1,
+          lastDigest: last.digest(),
+          newestTimestampMs: fresh.reduce((newest, record) => Math.max(newest, record.timestampMs), 0),
+          committedAtMs,
+          beacon,
+        }),
+      () => (progress.stopped ? clearStop(client, key) : undefined),
       // After a statement that failed it rolls back.
-      client.query('commit'),
+      () => client.query('commit'),
     ])
     return { kind: 'applied', duplicates: decision.from, effect }
   } catch (error) {
@@ -176,8 +177,11 @@ async function begin<Settings>(
   { readSettings }: TransactionWork<never, unknown, Settings>,
   wait: LockWait | undefined,
 ): Promise<{ progress: StoredProgress; settings: Settings }> {
-  const sent = [client.query(beginStatement(wait)), lockProgress(client, key), readSettings(client)] as const
-  const [, progress, settings] = await together(sent)
+  const [, progress, settings] = await together(client, [
+    () => client.query(beginStatement(wait)),
+    () => lockProgress(client, key),
+    () => readSettings(client),
+  ])
   return { progress, settings }
 }
 

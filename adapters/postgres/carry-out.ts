@@ -25,14 +25,17 @@ import { blaming, readAgain, TableFailure } from './table-failure.ts'
 export async function carryOut(client: pg.PoolClient, plan: BatchPlan): Promise<void> {
   // Days before tables, as everywhere: two topic partitions would wait for each other's otherwise.
   const days = daysOf(plan)
-  await together([
-    days.length > 0 ? client.query(prepared({ text: ensureDays, values: [days] })) : undefined,
-    ...plan.shapes.map((kept) => shape(client, kept)),
-    leaveOutTruncated(client, plan),
+  await together(client, [
+    () => (days.length > 0 ? client.query(prepared({ text: ensureDays, values: [days] })) : undefined),
+    ...plan.shapes.map((kept) => () => shape(client, kept)),
+    () => leaveOutTruncated(client, plan),
   ])
   for (const truncated of plan.truncates) await truncate(client, truncated)
   for (const segment of plan.segments) {
-    await together([...segment.values()].map((writes) => writeRows(client, writes)))
+    await together(
+      client,
+      [...segment.values()].map((writes) => () => writeRows(client, writes)),
+    )
   }
   for (const writes of plan.keyless) {
     const { contract } = writes.table

@@ -1,5 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import type pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { lastingPool } from '#test-support/lasting-pool.ts'
 import { prepared, together } from './statement.ts'
 
 let database: TestDatabase
@@ -10,33 +12,49 @@ beforeAll(async () => {
 })
 afterAll(() => database.drop())
 
-test('of statements sent together the first error is thrown, and nothing takes effect after the rollback', async () => {
-  const client = await database.pool.connect()
-  const insert = (n: number) => client.query('insert into public.written values ($1)', [n])
-  /** Goes on after its first query, as the writing of a table with several statements does. */
-  const insertTwice = async (n: number) => {
-    await insert(n).catch(() => undefined)
-    await insert(n + 1)
-  }
-  await client.query('begin')
+describe.each([true, false])('where the session pipelines: %s', (pipeline) => {
+  let pool: pg.Pool
 
-  const sent = together([client.query('select 1 / 0'), insertTwice(1), client.query('select no_such_column')])
+  beforeAll(() => {
+    pool = lastingPool({ connectionString: database.url, pipeline })
+  })
+  afterAll(() => pool.end())
 
-  await expect(sent).rejects.toThrow('division by zero')
-  await client.query('rollback')
-  client.release()
-  expect((await database.pool.query('select n from public.written')).rows).toEqual([])
-})
+  test('of statements sent together the first error is thrown, and nothing takes effect after the rollback', async () => {
+    const client = await pool.connect()
+    const insert = (n: number) => client.query('insert into public.written values ($1)', [n])
+    /** Goes on after its first query, as the writing of a table with several statements does. */
+    const insertTwice = async (n: number) => {
+      await insert(n).catch(() => undefined)
+      await insert(n + 1)
+    }
+    await client.query('begin')
 
-test('a commit that is sent together with a statement that fails commits nothing', async () => {
-  const client = await database.pool.connect()
-  await client.query('begin')
-  await client.query('insert into public.written values (1)')
+    const sent = together(client, [
+      () => client.query('select 1 / 0'),
+      () => insertTwice(1),
+      () => client.query('select no_such_column'),
+    ])
 
-  await expect(together([client.query('select 1 / 0'), client.query('commit')])).rejects.toThrow('division by zero')
+    await expect(sent).rejects.toThrow('division by zero')
+    await client.query('rollback')
+    client.release()
+    expect((await pool.query('select n from public.written')).rows).toEqual([])
+  })
 
-  client.release()
-  expect((await database.pool.query('select n from public.written')).rows).toEqual([])
+  test('a commit that is sent together with a statement that fails commits nothing', async () => {
+    const client = await pool.connect()
+    await client.query('begin')
+    await client.query('insert into public.written values (1)')
+
+    await expect(together(client, [() => client.query('select 1 / 0'), () => client.query('commit')])).rejects.toThrow(
+      'division by zero',
+    )
+
+    await client.query('rollback')
+    client.release()
+    expect((await pool.query('select n from public.written')).rows).toEqual([])
+  })
 })
 
 test('a statement is planned once for a session, whatever its values', async () => {

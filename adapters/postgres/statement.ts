@@ -27,16 +27,29 @@ function nameOf(text: string): string | undefined {
 }
 
 /**
- * Waits for queries of one session that were sent together, and gives their results. Rejects with the first error, but
- * only when all have ended: a query that followed a rollback would take effect outside of the transaction.
+ * Runs queries of one session that do not need each other's results, and gives these in order. A session that pipelines is
+ * sent all of them together; any other one after the other. Rejects with the first error, but only when all that were sent
+ * have ended: a query that followed a rollback would take effect outside of the transaction.
  */
-export async function together<const T extends readonly unknown[]>(
+export async function together<const T extends readonly (() => unknown)[]>(
+  client: pg.PoolClient,
   queries: T,
-): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
-  const settled = await Promise.allSettled(queries)
+): Promise<{ -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }> {
+  const results = pipelines(client) ? await inOneFlight(queries) : await oneByOne(queries)
+  return results as { -readonly [K in keyof T]: Awaited<ReturnType<T[K]>> }
+}
+
+const pipelines = (client: pg.PoolClient): boolean => (client as pg.PoolClient & { pipeline: boolean }).pipeline
+
+async function oneByOne(queries: readonly (() => unknown)[]): Promise<unknown[]> {
+  const results: unknown[] = []
+  for (const query of queries) results.push(await query())
+  return results
+}
+
+async function inOneFlight(queries: readonly (() => unknown)[]): Promise<unknown[]> {
+  const settled = await Promise.allSettled(queries.map((query) => query()))
   const failed = settled.find((one) => one.status === 'rejected')
   if (failed !== undefined) throw failed.reason
-  return settled.map((one) => (one as PromiseFulfilledResult<unknown>).value) as {
-    -readonly [K in keyof T]: Awaited<T[K]>
-  }
+  return settled.map((one) => (one as PromiseFulfilledResult<unknown>).value)
 }
