@@ -155,24 +155,36 @@ function streamed({
 
 /** Commits, and lets others see it only after Debezium has looked for it: who waits for a standby is in the log unseen. */
 async function whileUnseen(sql: string): Promise<void> {
-  const client = await pipeline.source.connect()
+  const [client, probe] = [await pipeline.source.connect(), await pipeline.source.connect()]
   try {
+    await client.query('set synchronous_commit = on')
+    await probe.query('set synchronous_commit = on')
+    await client.query(`begin; ${sql}`)
     await run(`alter system set synchronous_commit = 'local'`)
     await run(`alter system set synchronous_standby_names = 'nobody'`)
+    // Debezium's own sessions would wait as well: its next heartbeat is a second away.
+    await nextBeacon()
     await run('select pg_reload_conf()')
-    await client.query('set synchronous_commit = on')
-    await eventually('commits to wait', () => waits(client))
+    await eventually('commits to wait', () => waits(probe))
     const { rows } = await run('select clock_timestamp()::text as start')
-    const committed = client.query(sql)
+    const committed = client.query('commit')
     await eventually('Debezium to look', () => hasLooked(rows[0].start))
     await run('alter system reset synchronous_standby_names')
     await run('select pg_reload_conf()')
     await committed
   } finally {
     client.release(true)
+    probe.release(true)
     await run('alter system reset all')
     await run('select pg_reload_conf()')
   }
+}
+
+/** Settles when Debezium has emitted another beacon. */
+async function nextBeacon(): Promise<void> {
+  const newest = async () => (await run('select max(number) as number from tidemark.beacon')).rows[0].number
+  const before = await newest()
+  await eventually('a beacon', async () => (await newest()) !== before)
 }
 
 /** Whether it looks for the transaction, or has gone on without. */
