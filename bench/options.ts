@@ -6,3 +6,11 @@ export function readCount(option: string, text: string): number {
   if (Number.isInteger(value) && value >= 1) return value
   throw new UsageError(`${option} ${text} is not a number from 1`)
 }
+
+/** Of a measurement in which peers may take turns with us. */
+export type ComparisonOptions = {
+  /** Turns. */
+  readonly runs: number
+  readonly peers: boolean
+  readonly onProgress: (what: string) => void
+}

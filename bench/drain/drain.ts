@@ -1,6 +1,7 @@
 import type { ConnectApi } from '#adapters/connect/connect-api.ts'
 import { progressOf } from '#adapters/connect/connector-states.ts'
 import { type MeasuredStack, startMeasuredStack } from '../measured-stack.ts'
+import type { ComparisonOptions } from '../options.ts'
 import { createSinkDatabase, type SinkDatabase, sinkTables, startPeerCapture, startSink } from '../peers/jdbc-sink.ts'
 import { createNativeReplication, type NativeReplication } from '../peers/native-replication.ts'
 import { preparePeerPlugins } from '../peers/peer-plugins.ts'
@@ -22,13 +23,7 @@ export type DrainResult = {
   readonly systems: DrainedBy[]
 }
 
-export type DrainOptions = {
-  readonly workload: Workload
-  readonly rows: number
-  readonly runs: number
-  readonly peers: boolean
-  readonly onProgress: (what: string) => void
-}
+export type DrainOptions = ComparisonOptions & { readonly workload: Workload; readonly rows: number }
 
 /** Names of what is compared, as tables show them. */
 export const systemNames = {

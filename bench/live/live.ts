@@ -1,6 +1,7 @@
 import { currentLoad } from '../machine/machine.ts'
 import { percentile } from '../machine/statistics.ts'
 import { connectTo, type MeasuredStack, startMeasuredStack, within } from '../measured-stack.ts'
+import type { ComparisonOptions } from '../options.ts'
 import { createSinkDatabase, type SinkDatabase, sinkTables, startPeerCapture, startSink } from '../peers/jdbc-sink.ts'
 import { preparePeerPlugins } from '../peers/peer-plugins.ts'
 import { type PeerWorker, startPeerWorker } from '../peers/peer-worker.ts'
@@ -21,13 +22,7 @@ export type LiveRun = {
 
 export type LiveResult = { readonly systems: { readonly name: string; readonly runs: LiveRun[] }[] }
 
-export type LiveOptions = {
-  readonly rates: readonly number[]
-  readonly runs: number
-  readonly seconds: number
-  readonly peers: boolean
-  readonly onProgress: (what: string) => void
-}
+export type LiveOptions = ComparisonOptions & { readonly rates: readonly number[]; readonly seconds: number }
 
 export const liveNames = {
   whole: 'Tidemark, with archive',

@@ -499,6 +499,15 @@ test('records that are missing for a group that was set forward are there: it go
   ])
 })
 
+/** The plan by which the archive passes over what topic partition 0 has lost. */
+const archiveGoesOnAt = (offset: number) => {
+  const offsets = [{ topicPartition: 0, offset }]
+  return [
+    { kind: 'rebase', consumer: 'tidemark-archive', topic: 'changes', offsets },
+    { kind: 'rewind', group: 'tidemark-archive-changes', topic: 'changes', offsets },
+  ]
+}
+
 test('a gap in the middle of what the archive reads is passed by it alone, with its offsets said', () => {
   const seen = facts({
     target: {
@@ -516,13 +525,7 @@ test('a gap in the middle of what the archive reads is passed by it alone, with 
 
   expect(diagnosis.state).toBe('running')
   expect(diagnosis.findings[0]!.cause).toContain('offsets 10 to 12 of topic partition 0 were lost')
-  expect(planRecovery(diagnosis, seen)).toEqual([
-    { kind: 'rebase', consumer: 'tidemark-archive', topic: 'changes', offsets: [{ topicPartition: 0, offset: 13 }] },
-    {
-      ...{ kind: 'rewind', group: 'tidemark-archive-changes', topic: 'changes' },
-      offsets: [{ topicPartition: 0, offset: 13 }],
-    },
-  ])
+  expect(planRecovery(diagnosis, seen)).toEqual(archiveGoesOnAt(13))
 })
 
 test('a source that is not set up, and a topic that is gone, are a capture that is down until somebody acts', () => {
@@ -571,13 +574,7 @@ test('what the archive lost is said with its offsets, and it alone goes on after
 
   expect(diagnosis.state).toBe('running')
   expect(diagnosis.findings[0]!.cause).toContain('tidemark-archive had them: offsets 3 to 4 of topic partition 0')
-  expect(planRecovery(diagnosis, seen)).toEqual([
-    { kind: 'rebase', consumer: 'tidemark-archive', topic: 'changes', offsets: [{ topicPartition: 0, offset: 5 }] },
-    {
-      ...{ kind: 'rewind', group: 'tidemark-archive-changes', topic: 'changes' },
-      offsets: [{ topicPartition: 0, offset: 5 }],
-    },
-  ])
+  expect(planRecovery(diagnosis, seen)).toEqual(archiveGoesOnAt(5))
 })
 
 test('a new epoch is above every one that is known, and one that was ordered and never had is taken up again', () => {
