@@ -9,17 +9,25 @@ export type Progress = { kind: 'running' } | { kind: 'failed'; reason: string } 
  * its task has failed.
  */
 export function progressOf(status: ConnectorStatus | undefined): Progress {
-  if (status === undefined) return { kind: 'underway', state: 'not known yet' }
-  const parts = [
-    { name: 'connector', ...status.connector },
-    ...status.tasks.map((task) => ({ name: `task ${task.id}`, ...task })),
-  ]
+  if (status === undefined) return { kind: 'underway', state: describeStates(status) }
+  const parts = partsOf(status)
   const failed = parts.find(({ state }) => state === 'FAILED')
   if (failed !== undefined) return { kind: 'failed', reason: `${failed.name} failed: ${firstLines(failed.trace)}` }
   if (status.tasks.length > 0 && parts.every(({ state }) => state === 'RUNNING')) return { kind: 'running' }
-  const states = parts.map(({ name, state }) => `${name} ${state}`)
-  return { kind: 'underway', state: status.tasks.length === 0 ? `${states[0]}, no task` : states.join(', ') }
+  return { kind: 'underway', state: describeStates(status) }
 }
+
+/** The connector and its tasks with the state of each, for a person. */
+export function describeStates(status: ConnectorStatus | undefined): string {
+  if (status === undefined) return 'not known yet'
+  const states = partsOf(status).map(({ name, state }) => `${name} ${state}`)
+  return status.tasks.length === 0 ? `${states[0]}, no task` : states.join(', ')
+}
+
+const partsOf = ({ connector, tasks }: ConnectorStatus) => [
+  { name: 'connector', ...connector },
+  ...tasks.map((task) => ({ name: `task ${task.id}`, ...task })),
+]
 
 /** Whether a stopped connector's tasks have ended. */
 export const hasStopped = (status: ConnectorStatus | undefined): boolean =>

@@ -3,7 +3,7 @@ import type { Pool } from 'pg'
 import { dropSlot, findSlot } from '../postgres/replication.ts'
 import { type ConnectApi, ConnectUnreachableError } from './connect-api.ts'
 import { continuing } from './connector-configuration.ts'
-import { hasStopped, progressOf } from './connector-states.ts'
+import { describeStates, hasStopped, progressOf } from './connector-states.ts'
 
 /** Connect's name of the one connector. */
 export const CONNECTOR = 'tidemark'
@@ -56,12 +56,19 @@ function sameSettings(present: Record<string, string>, wanted: Record<string, st
   return keys.length === Object.keys(wanted).length && keys.every((key) => settings[key] === wanted[key])
 }
 
-/** Ends its task, and waits until it has ended. */
+/** How often the status is read before Connect is told to stop once more: some five seconds. */
+const LOOKS_BEFORE_STOP_AGAIN = 50
+
+/**
+ * Ends its task, and waits until it has ended. Connect goes on listing a task as running that took longer to end than the
+ * worker's `task.shutdown.graceful.timeout.ms`, until it distributes tasks the next time: another stop makes it do so.
+ */
 export async function stopConnector(connect: ConnectApi, within: Within): Promise<void> {
-  await connect.stop(CONNECTOR)
+  let looks = 0
   await within(`connector ${CONNECTOR} stops`, async () => {
+    if (looks++ % LOOKS_BEFORE_STOP_AGAIN === 0) await connect.stop(CONNECTOR)
     const status = await connect.status(CONNECTOR)
-    return hasStopped(status) ? { done: undefined } : { state: progressOf(status).kind }
+    return hasStopped(status) ? { done: undefined } : { state: describeStates(status) }
   })
 }
 
