@@ -355,7 +355,7 @@ class BatchPlanner {
     }
     if (beacon.reading === null) this.#noteInitialRead(position)
     else keyless.ledger.noteReadBySignal(beacon.epoch)
-    if (beacon.readSnapshot === null || !keyless.ledger.active) return
+    if (beacon.readSnapshot === null || !keyless.ledger.isHere(beacon.epoch)) return
     for (const table of tablesRead(register, beacon)) {
       const { relation, generation } = table.contract
       if (this.#isStopped(relation, generation, tableName(table.contract))) {

@@ -100,6 +100,17 @@ test('a new epoch begins anew', () => {
   expect(ledger.take(2, 10, 5)).toBeDefined()
 })
 
+test('the records of an epoch are here once they came here, whatever other epochs were named, until a newer one is met', () => {
+  const ledger = new UnkeyedLedger()
+  for (let named = 900; named < 1_000; named++) ledger.start({ epoch: named, reads: false })
+  ledger.start({ epoch: 1, reads: false })
+  ledger.meetEpoch(1)
+  const again = new UnkeyedLedger({ ...ledger.state(), passed: [] })
+  expect([again.isHere(1), again.isHere(2)]).toEqual([true, false])
+  again.meetEpoch(2)
+  expect(again.isHere(1)).toBe(false)
+})
+
 test('the newest epoch that was met stays, also when the ledger is put away', () => {
   const ledger = new UnkeyedLedger()
   ledger.meetEpoch(2)

@@ -6,8 +6,8 @@ export type UnkeyedPlace = { readonly txId: number; readonly lsn: Lsn; readonly 
 
 /** What a ledger is kept as between invocations. */
 export type LedgerState = {
-  /** Whether the records without a key come in this topic partition. */
-  readonly active: boolean
+  /** The epochs, from the newest on, whose records without a key come in this topic partition, lowest first. */
+  readonly epochsHere: readonly number[]
   readonly epoch: number
   /** The newest place that was applied. */
   readonly frontier: UnkeyedPlace | undefined
@@ -28,7 +28,7 @@ export type LedgerState = {
 }
 
 const nothingYet: LedgerState = {
-  active: false,
+  epochsHere: [],
   epoch: 0,
   frontier: undefined,
   last: undefined,
@@ -49,6 +49,9 @@ export const isOfBrokenLog = (reason: string): boolean =>
 /** Each beacon comes in each topic partition; a number that is further away was never emitted. */
 const mostBeaconsMissed = 1_000_000
 
+/** A record may name any epoch: those that are far from the newest are no epochs of the source. */
+const MOST_EPOCHS_HERE = 8
+
 type KnownBeacon = { readonly number: number; readonly lsn: Lsn; readonly emittedMs?: number | undefined }
 
 /**
@@ -64,8 +67,7 @@ export class UnkeyedLedger {
   #last: UnkeyedPlace | undefined
   #beacons: KnownBeacon[]
   readonly #passed: Map<number, number>
-  /** Whether the records without a key come in this topic partition. */
-  active: boolean
+  #epochsHere: readonly number[]
   #newestEpoch: number
   #streamedEpoch: number
   #readsAgain: boolean
@@ -76,7 +78,7 @@ export class UnkeyedLedger {
 
   constructor(state?: LedgerState) {
     const {
-      active,
+      epochsHere,
       epoch,
       frontier,
       last,
@@ -87,7 +89,7 @@ export class UnkeyedLedger {
       newestEpoch = Math.max(epoch, streamedEpoch, signalledEpoch),
       passed,
     } = state ?? nothingYet
-    this.active = active
+    this.#epochsHere = epochsHere
     this.#newestEpoch = newestEpoch
     this.#streamedEpoch = streamedEpoch
     this.#readsAgain = readsAgain
@@ -108,12 +110,21 @@ export class UnkeyedLedger {
   meetEpoch(epoch: number): void {
     if (epoch <= this.#newestEpoch) return
     this.#newestEpoch = epoch
+    this.#epochsHere = this.#epochsHere.filter((here) => here >= epoch)
     this.#moved = true
+  }
+
+  /**
+   * Whether the records without a key of the epoch come in this topic partition. Those of another epoch may come in another
+   * one, since the topic may have been given more topic partitions between them.
+   */
+  isHere(epoch: number): boolean {
+    return this.#epochsHere.includes(epoch)
   }
 
   /** Capture has started, so that records may come again from here on; or, once it streams, only reads rows. */
   start({ epoch, reads }: { readonly epoch: number; readonly reads: boolean }): void {
-    this.active = true
+    this.#noteHere(epoch)
     this.#moved = true
     if (!reads || !this.streams(epoch)) this.#last = undefined
   }
@@ -159,7 +170,7 @@ export class UnkeyedLedger {
 
   /** The place of a record if it is new; undefined if it was applied before. */
   take(epoch: number, txId: number, lsn: Lsn): UnkeyedPlace | undefined {
-    this.active = true
+    this.#noteHere(epoch)
     this.#moved = true
     if (epoch !== this.#epoch) this.#begin(epoch)
     const sameGroup = this.#last?.txId === txId && this.#last.lsn === lsn
@@ -246,7 +257,7 @@ export class UnkeyedLedger {
   /** What to keep besides the passed transactions. */
   state(): Omit<LedgerState, 'passed'> {
     return {
-      active: this.active,
+      epochsHere: this.#epochsHere,
       epoch: this.#epoch,
       frontier: this.#frontier,
       last: this.#last,
@@ -256,6 +267,11 @@ export class UnkeyedLedger {
       readsAgain: this.#readsAgain,
       signalledEpoch: this.#signalledEpoch,
     }
+  }
+
+  #noteHere(epoch: number): void {
+    if (this.isHere(epoch)) return
+    this.#epochsHere = [...this.#epochsHere, epoch].sort((a, b) => a - b).slice(0, MOST_EPOCHS_HERE)
   }
 
   #begin(epoch: number): void {

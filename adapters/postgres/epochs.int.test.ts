@@ -94,6 +94,27 @@ describe('a new epoch', () => {
     expect(await query('select from tidemark.stopped_table')).toEqual([])
   })
 
+  test('reads tables without a key anew also where their records come on another topic partition than before', async () => {
+    const columns = [columnContract(1, 'id', 'bigint')]
+    const two = { topicPartitions: 2 }
+    const reading = { epoch: 2, reading: { relation: 4711, generation: 101 } }
+    const former = new ChangeLog(0).start().contract(ordersContract({ columns, replicaIdentity: 'full' }))
+    for (const id of [1, 2, 2]) former.create({ id }, { lsn: 10 + id, txId: 7 })
+    await apply(former.beacon(900, { lsn: '0/90' }).records)
+    const present = new ChangeLog(1).start(2)
+    for (const log of [former, present]) {
+      log.readContract(anew({ columns, ...two }), 5, 2).beacon(3, { lsn: '0/06', ...two, ...second })
+      log.readBeacon('10:10:', reading)
+    }
+    present.initialRead({ id: 2 }, { lsn: 6, ...second }).create({ id: 4 }, { lsn: 7, txId: 12, ...second })
+    for (const log of [former, present]) log.contract(complete({ columns, ...two }), { lsn: 8, ...second })
+
+    await apply(present.records, 1)
+    await apply(former.records)
+
+    expect(await ids()).toEqual([2, 4])
+  })
+
   test('takes tables away that the source has no more, when every topic partition has its contracts', async () => {
     const two = { topicPartitions: 2 }
     const logs = [firstEpoch(two), firstEpoch(two, 1)]
