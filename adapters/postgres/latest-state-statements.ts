@@ -155,8 +155,8 @@ const parameter = (table: AppliedTable, place: number, number: number): string =
   `$${number}::${isArray(table, place) ? 'text' : table.columns[place]!.carried}[]`
 
 /**
- * Writes rows of one set of lacking places over the stored row; older ones change nothing. Returns one row for each
- * whose stored row is missing or not whole.
+ * Writes rows of one set of lacking places over the stored row; older ones change nothing. Returns one row for each newer
+ * one whose stored row is missing or not whole.
  */
 function updateStatement(table: AppliedTable, group: readonly RowWrite[]): CompletingStatement {
   const sent = sentPlaces(table, group[0]!)
@@ -174,7 +174,8 @@ updated as (
 select ${key.map((name) => `incoming.${name}::text`)}
 from incoming
 left join ${rowsTable(table)} as stored on ${same}
-where stored.${whole} is not true`
+where stored.${whole} is not true
+  and (stored.${epoch}, stored.${phase}, stored.${lsn}, stored.${live}) >= (incoming.e, incoming.p, incoming.l, incoming.live) is not true`
   return { ...bind(table, text, group, sent), incomplete: incompleteStatement(table, group, sent) }
 }
 

@@ -47,6 +47,14 @@ describe('an update that leaves a TOASTed value as it is', () => {
     expect(await stopped()).toEqual([{ reason: expect.stringContaining('row 1 that was updated'), automatic: true }])
   })
 
+  test('is passed over when it comes again after a delete, though the row was never stored whole', async () => {
+    const log = begin().create({ id: 1, name: 'large', amount: '1.00' }, { lsn: 10 })
+    log.update(untouched(1, '2.00'), { lsn: 11 }).delete({ id: 1 }, { lsn: 12 })
+    await applyTo(0, log.records)
+    await applyTo(0, log.update(untouched(1, '2.00'), { lsn: 11 }).records)
+    expect([await orders(), await stopped()]).toEqual([[], []])
+  })
+
   test('waits for the row where it is being read', async () => {
     const log = begin({ complete: false }).update(untouched(1, '2.00'), { lsn: 11 })
     await applyTo(0, log.records)
