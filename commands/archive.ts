@@ -26,8 +26,9 @@ partition is. With sql it runs a query on the archive table of the running stack
 it installs into .tidemark/readers first (550 MB).
 check reads where each record is from: every one that was committed is there once, and every data file is. It names those
 that are gone or there twice. recover brings table, ledger and data files together again, where the table was renamed or
-dropped, the table or the target was restored, or data files are gone. It says what happened and what it will do, asks
-before each step, and ends with the check; it can be interrupted and run again. It never drops a table.
+dropped, the table or the target was restored, data files are gone, or a topic was deleted and made again. It says what
+happened and what it will do, asks before each step, and ends with the check; it can be interrupted and run again. It never
+drops a table.
   --dry-run   of recover: says what it would do first, and does nothing
   --yes       of recover: does not ask
   --json      of status, check and recover: one object; of sql: a line of JSON for each row
@@ -107,19 +108,21 @@ async function recover(values: Values): Promise<number> {
 /** What recovery gave up is not to be had any more: it is told, and the archive is recovered all the same. */
 const isSound = (found: ArchiveCheck): boolean => found.gone.length === 0 && found.twice.length === 0
 
-function describeReport({ done, steps, check: found }: RecoveryReport, isDry: boolean): string {
+function describeReport({ done, steps, check: found, next }: RecoveryReport, isDry: boolean): string {
   if (!done) return isDry ? 'Nothing was done.' : 'Nothing more was done.'
   const lines = found === null ? [] : describeCheck(found)
   if (steps.length === 0)
-    return ['The table, its ledger and its data files are as they should be.', ...lines].join('\n')
+    return ['The table, its ledger and its data files are as they should be.', ...lines, ...goingOn(next)].join('\n')
   return [
     ...lines,
     ...(found === null || found.missing.length === 0
       ? []
       : ['What is not in the table any more is noted as lost: nothing can be rebuilt from before it.']),
-    'The archive is recovered: records that wait are taken by themselves.',
+    ...(next === undefined ? ['The archive is recovered: records that wait are taken by themselves.'] : goingOn(next)),
   ].join('\n')
 }
+
+const goingOn = (next: string | undefined): string[] => (next === undefined ? [] : [next])
 
 async function askYes(question: string): Promise<boolean> {
   const line = createInterface({ input: process.stdin, output: process.stdout })

@@ -141,7 +141,7 @@ async function recoverAndCompare(cause: RegExp): Promise<void> {
     seen = await readers.stop()
   }
   expect(seen).toEqual([])
-  // The archive of a topic that was made again has no way back: it says so from then on.
+  // The archive of a topic that was made again has a recovery of its own: until somebody runs it, it says so.
   expect((await findings()).filter(({ cause }) => !ARCHIVE_OF_ANOTHER_TOPIC.test(cause))).toEqual([])
 }
 

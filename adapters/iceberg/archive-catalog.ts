@@ -125,7 +125,7 @@ async function settle(
   { table, problem }: KnownTable,
   found: NonNullable<KnownTable['table']>,
 ): Promise<void> {
-  if (table?.location == null) {
+  if (table?.location !== found.location) {
     await ledger.bindTable(found)
     // Two functions that make the table at once find the same one; anything else is told before a record is archived.
     checkIdentity(found.name, found.uuid, await ledger.readKnownTable())

@@ -1,8 +1,8 @@
 /**
  * `table`: nothing is archived or committed meanwhile; `waiting files`: nothing is committed; `data files`: the table goes
- * on, and readers miss rows that it had.
+ * on, and readers miss rows that it had; `renewal`: it begins again with a new table, and nothing is archived meanwhile.
  */
-export type ArchiveProblemKind = 'table' | 'waiting files' | 'data files'
+export type ArchiveProblemKind = 'table' | 'waiting files' | 'data files' | 'renewal'
 
 /** Something that the archive does not get over by itself. */
 export type ArchiveProblem = {

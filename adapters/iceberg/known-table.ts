@@ -14,6 +14,14 @@ export type TableIdentity = {
 /** A commit as the ledger has it; `made` once it is known to be in the table. */
 export type LedgerCommit = { readonly number: number; readonly snapshotId: bigint; readonly made: boolean }
 
+/** The archive begins again with a new table, since a topic is another one under its name. */
+export type Renewal = {
+  /** The name that the former table gets, in its namespace. */
+  readonly formerName: string
+  /** The ledger is that of the new table: what is left to do is to set the consumer groups back. */
+  readonly isLedgerNew: boolean
+}
+
 /** What the ledger says of the table it belongs to. */
 export type KnownTable = {
   /** Undefined while there never was one. */
@@ -22,6 +30,8 @@ export type KnownTable = {
   readonly commits: readonly LedgerCommit[]
   /** Of kind `table`, while it is not resolved. */
   readonly problem: string | undefined
+  /** While it is under way: nothing is archived. */
+  readonly renewal: Renewal | undefined
   /** Another text once the target was restarted or restored, so that its ledger may be an older one. */
   readonly database: string
 }
@@ -97,4 +107,24 @@ export function checkIdentity(name: string, uuid: string | undefined, known: Kno
       `the table ${name} is another one than was archived to (its uuid is ${uuid}, that of the archive table is ${table.uuid}): somebody renamed or dropped the archive table, and another one has its name`,
     )
   }
+}
+
+/** What people are told while the archive begins again with a new table. */
+export const renewalProblem = ({ isLedgerNew }: Pick<Renewal, 'isLedgerNew'>): ArchiveProblem =>
+  isLedgerNew
+    ? {
+        kind: 'renewal',
+        reason:
+          'the archive begins again with a new table, and its consumer groups are not at the beginning of their topics yet (a look at capture sets them back within a minute)',
+        command: 'npm run recover',
+      }
+    : {
+        kind: 'renewal',
+        reason: 'the archive is about to begin again with a new table, which somebody may have interrupted',
+        command: RECOVER_COMMAND,
+      }
+
+/** Throws an ArchiveProblemError while the archive begins again with a new table: records that came now would be lost to it. */
+export function checkRenewal({ renewal }: Pick<KnownTable, 'renewal'>): void {
+  if (renewal !== undefined) throw new ArchiveProblemError(renewalProblem(renewal))
 }

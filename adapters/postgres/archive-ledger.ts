@@ -96,12 +96,16 @@ export const asCommitter = <Metrics, T>(
   patienceMs = 0,
 ): Promise<T | 'busy'> => inTurn(pool, patienceMs, (client) => work(makeLedger<Metrics>(client)))
 
+/** What recovery does, and commits on its way. */
+export type RecovererLedger<Metrics> = ArchiveLedger<Metrics> & ArchiveRecoveryLedger<Metrics>
+
 /** The same for who brings table and ledger together again. */
 export const asRecoverer = <Metrics, T>(
   pool: pg.Pool,
-  work: (ledger: ArchiveRecoveryLedger<Metrics>) => Promise<T>,
+  work: (ledger: RecovererLedger<Metrics>) => Promise<T>,
   patienceMs: number,
-): Promise<T | 'busy'> => inTurn(pool, patienceMs, (client) => work(makeRecoveryLedger<Metrics>(client)))
+): Promise<T | 'busy'> =>
+  inTurn(pool, patienceMs, (client) => work({ ...makeLedger<Metrics>(client), ...makeRecoveryLedger<Metrics>(client) }))
 
 async function inTurn<T>(
   pool: pg.Pool,

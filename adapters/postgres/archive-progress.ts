@@ -5,7 +5,10 @@ import { type LedgerFile, noteRange } from './archive-ledger.ts'
 import { readWaiting } from './archive-waiting.ts'
 import { type ProgressKey, readProgress, recordStop } from './progress.ts'
 
-/** Another invocation has archived some of the same records meanwhile; delivered again, they are told apart. */
+/**
+ * Another invocation has archived some of the same records meanwhile, or somebody has given the archive another table;
+ * delivered again, they are told apart.
+ */
 export class OvertakenError extends Error {
   override readonly name = 'OvertakenError'
   readonly retryable = true
@@ -13,7 +16,8 @@ export class OvertakenError extends Error {
 
 /**
  * Notes in the ledger that the files hold `fresh`, the records that the caller found new, and advances the topic
- * partition's progress with it: both or neither. Throws an OvertakenError when others of `records` are new by then.
+ * partition's progress with it: both or neither. Throws an OvertakenError when others of `records` are new by then, or when
+ * the archive has another table than the one that the files were written for.
  */
 export function advanceArchive<Metrics, R extends RecordIdentity>(
   pool: pg.Pool,
@@ -33,9 +37,22 @@ export function advanceArchive<Metrics, R extends RecordIdentity>(
       }
       const range = { from: progress.nextOffset, to: found.at(-1)!.offset + 1, records: found.length }
       await noteRange(client, key, range, files)
+      await checkTable(client, files)
       return { effect: { records: found.length }, committedAtMs: null, beacon: undefined }
     },
   })
+}
+
+/** After the range is noted: who begins a renewal waits for whoever has noted one, and the next one sees the renewal. */
+async function checkTable(client: pg.PoolClient, files: readonly Pick<LedgerFile<unknown>, 'path'>[]): Promise<void> {
+  const { rows } = await client.query<{ location: string | null; isRenewed: boolean }>(
+    `select (select t.location from tidemark.archive_table t) as location,
+       exists (select from tidemark.archive_renewal) as "isRenewed"`,
+  )
+  const { location, isRenewed } = rows[0]!
+  const place = location === null ? '' : `${location.replace(/\/+$/, '')}/`
+  if (!isRenewed && files.every(({ path }) => path.startsWith(place))) return
+  throw new OvertakenError('the archive has begun again with a new table meanwhile')
 }
 
 type Delivery<Metrics, R> = [

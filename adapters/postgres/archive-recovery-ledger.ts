@@ -1,7 +1,8 @@
 import type pg from 'pg'
 import type { OffsetSpan } from '#core/offset-spans.ts'
+import { isOfReplacedArchive } from '#core/recovery/stop-reasons.ts'
 import type { LedgerFile } from './archive-ledger.ts'
-import { type ArchiveTableLedger, makeTableLedger } from './archive-table-ledger.ts'
+import { type ArchiveTableLedger, makeTableLedger, type Problem } from './archive-table-ledger.ts'
 
 /** Where records come from. */
 type Stream = { readonly topic: string; readonly topicPartition: number }
@@ -26,6 +27,9 @@ export type AdoptedState<Metrics> = {
   readonly trimmed: readonly WaitingRange<Metrics>[]
 }
 
+/** A table that is there. */
+type Bound = { readonly name: string; readonly uuid: string; readonly location: string }
+
 /** The ledger as recovery changes it, under the committer's lock. */
 export type ArchiveRecoveryLedger<Metrics> = ArchiveTableLedger & {
   committed(): Promise<CommittedStream[]>
@@ -34,8 +38,20 @@ export type ArchiveRecoveryLedger<Metrics> = ArchiveTableLedger & {
   lost(): Promise<(Stream & { readonly spans: OffsetSpan[] })[]>
   noteLost(lost: readonly (Stream & { readonly spans: readonly OffsetSpan[] })[]): Promise<void>
   /** The ledger belongs to another table from now on. */
-  rebind(table: { readonly name: string; readonly uuid: string; readonly location: string }): Promise<void>
+  rebind(table: Bound): Promise<void>
   adopt(state: AdoptedState<Metrics>): Promise<void>
+  /** Topic partitions that are stopped because another log has taken the place of the one that was archived. */
+  replacedStreams(): Promise<Stream[]>
+  /**
+   * The archive of this table is about to begin again: from now on nothing is added to what waits. Returns the name that the
+   * former table gets: that of an earlier call where there was one. `problem` is what people are told meanwhile.
+   */
+  beginRenewal(table: Bound, formerName: string, problem: Problem): Promise<string>
+  /**
+   * The ledger begins again with an empty table; everything that it knew is forgotten, and so is how far the topics are
+   * archived. The renewal ends once the consumer groups are at the beginning of their topics.
+   */
+  renew(table: Bound, problem: Problem): Promise<void>
   /** Forgets data files that wait and are gone, with the records of theirs. */
   forgetWaiting(paths: readonly string[]): Promise<void>
 }
@@ -48,13 +64,11 @@ export function makeRecoveryLedger<Metrics>(client: pg.PoolClient): ArchiveRecov
     waitingRanges: () => readWaitingRanges(client),
     lost: () => readLost(client),
     noteLost: (lost) => noteLost(client, lost),
-    rebind: ({ name, uuid, location }) =>
-      inTransaction(client, async () => {
-        await client.query('delete from tidemark.archive_table')
-        await client.query('insert into tidemark.archive_table (name, table_uuid, location) values ($1, $2, $3)', [
-          ...[name, uuid, location],
-        ])
-      }),
+    rebind: (table) => inTransaction(client, () => rebind(client, table)),
+    replacedStreams: () => readReplaced(client),
+    beginRenewal: (table, formerName, problem) =>
+      inTransaction(client, () => beginRenewal(client, table, formerName, problem)),
+    renew: (table, problem) => inTransaction(client, () => renew(client, table, problem)),
     adopt: (state) => inTransaction(client, () => adopt(client, state)),
     forgetWaiting: (paths) => inTransaction(client, () => forgetWaiting(client, paths)),
   }
@@ -140,6 +154,62 @@ async function noteLost(client: pg.PoolClient, lost: readonly (Stream & { readon
      set offsets = l.offsets + excluded.offsets`,
     [JSON.stringify(rows)],
   )
+}
+
+async function rebind(client: pg.PoolClient, { name, uuid, location }: Bound): Promise<void> {
+  await client.query('delete from tidemark.archive_table')
+  await client.query('insert into tidemark.archive_table (name, table_uuid, location) values ($1, $2, $3)', [
+    ...[name, uuid, location],
+  ])
+}
+
+async function readReplaced(client: pg.PoolClient): Promise<Stream[]> {
+  const { rows } = await client.query<Stream & { consumer: string; reason: string }>(
+    `select consumer, topic, topic_partition as "topicPartition", reason
+     from tidemark.stop
+     order by topic, topic_partition`,
+  )
+  return rows.flatMap(({ consumer, reason, ...stream }) => (isOfReplacedArchive(consumer, reason) ? [stream] : []))
+}
+
+async function beginRenewal(
+  client: pg.PoolClient,
+  table: Bound,
+  formerName: string,
+  problem: Problem,
+): Promise<string> {
+  // Waits for whoever is noting a range; who comes after it sees the renewal.
+  await client.query('lock table tidemark.archive_range in share row exclusive mode')
+  await rebind(client, table)
+  await client.query(
+    `insert into tidemark.archive_renewal (former_name)
+     select $1
+     where not exists (select from tidemark.archive_renewal)`,
+    [formerName],
+  )
+  await makeTableLedger(client).noteProblem(problem)
+  const { rows } = await client.query<{ name: string }>('select former_name as name from tidemark.archive_renewal')
+  return rows[0]!.name
+}
+
+/** What is forgotten of progress keeps its row: whoever is late waits for it, and finds the renewal. */
+async function renew(client: pg.PoolClient, table: Bound, problem: Problem): Promise<void> {
+  await client.query(
+    `update tidemark.progress
+     set next_offset = 0,
+       last_digest = null,
+       newest_timestamp = null,
+       rebased = false
+     where consumer = 'tidemark-archive'`,
+  )
+  for (const forgotten of ['archive_file', 'archive_range', 'archive_lost', 'archive_stream', 'archive_commit']) {
+    await client.query(`delete from tidemark.${forgotten}`)
+  }
+  await rebind(client, table)
+  await client.query("delete from tidemark.stop where consumer = 'tidemark-archive'")
+  await client.query('delete from tidemark.archive_problem')
+  await makeTableLedger(client).noteProblem(problem)
+  await client.query('update tidemark.archive_renewal set is_ledger_new = true')
 }
 
 /** A commit that was prepared is decided again: its ranges wait as before it. */

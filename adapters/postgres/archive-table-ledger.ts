@@ -2,19 +2,22 @@ import type pg from 'pg'
 
 type Identity = { readonly name: string; readonly uuid: string; readonly location: string | null }
 type Commit = { readonly number: number; readonly snapshotId: bigint; readonly made: boolean }
-type Problem = {
-  readonly kind: 'table' | 'waiting files' | 'data files'
+type Renewal = { readonly formerName: string; readonly isLedgerNew: boolean }
+/** Something that the archive does not get over by itself. */
+export type Problem = {
+  readonly kind: 'table' | 'waiting files' | 'data files' | 'renewal'
   readonly reason: string
   readonly command: string
 }
 
 /** Which Iceberg table the ledger belongs to, and what is wrong with it. */
 export type ArchiveTableLedger = {
-  /** The table, the commits from the newest one down to the last that was made, and the problem that is not resolved. */
+  /** The table, the commits from the newest one down to the last that was made, the problem that is not resolved, the renewal. */
   readKnownTable(): Promise<{
     table: Identity | undefined
     commits: readonly Commit[]
     problem: string | undefined
+    renewal: Renewal | undefined
     database: string
   }>
   /** Notes the table, or its place; a ledger that belongs to another one stays as it is. */
@@ -28,6 +31,7 @@ type Row = {
   table: Identity | null
   commits: { number: number; snapshot_id: string; made: boolean }[]
   problem: string | null
+  renewal: Renewal | null
   database: string
 }
 
@@ -46,6 +50,10 @@ select (
     from (select * from tidemark.archive_commit order by number desc limit 2) c
   ) as commits,
   (select p.reason from tidemark.archive_problem p where p.kind = 'table') as problem,
+  (
+    select json_build_object('formerName', r.former_name, 'isLedgerNew', r.is_ledger_new)
+    from tidemark.archive_renewal r
+  ) as renewal,
   concat(pg_postmaster_start_time(), ' ', (select d.oid from pg_database d where d.datname = current_database())) as database`
 
 /** It, over a pool or over the connection that holds the committer's lock. */
@@ -53,11 +61,12 @@ export function makeTableLedger(database: pg.Pool | pg.PoolClient): ArchiveTable
   return {
     async readKnownTable() {
       const { rows } = await database.query<Row>(readKnown)
-      const { table, commits, problem, database: restarted } = rows[0]!
+      const { table, commits, problem, renewal, database: restarted } = rows[0]!
       return {
         table: table ?? undefined,
         commits: commits.map(({ number, snapshot_id, made }) => ({ number, snapshotId: BigInt(snapshot_id), made })),
         problem: problem ?? undefined,
+        renewal: renewal ?? undefined,
         database: restarted,
       }
     },

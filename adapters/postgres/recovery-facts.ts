@@ -128,6 +128,9 @@ export async function readTargetFacts(target: pg.Pool): Promise<TargetFacts> {
   const epochs = await target.query<{ epoch: number; hasBegun: boolean }>(
     'select epoch, began_at is not null as "hasBegun" from tidemark.epoch',
   )
+  const renewal = await target.query<{ isLedgerNew: boolean }>(
+    'select is_ledger_new as "isLedgerNew" from tidemark.archive_renewal',
+  )
   const missing = async (which: 'missing_rows' | 'missing_views') =>
     (
       await target.query<TableName>(
@@ -146,5 +149,6 @@ export async function readTargetFacts(target: pg.Pool): Promise<TargetFacts> {
     })),
     stops: stops.rows,
     epochs: epochs.rows,
+    archiveRenewal: renewal.rows[0] === undefined ? null : renewal.rows[0].isLedgerNew ? 'offsets' : 'table',
   }
 }

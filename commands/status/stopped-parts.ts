@@ -1,4 +1,4 @@
-import { needsRecovery } from '#core/recovery/stop-reasons.ts'
+import { commandFor } from '#core/recovery/stop-reasons.ts'
 import type { SourceObservation } from './source-observation.ts'
 import type { TargetObservation } from './target-observation.ts'
 
@@ -42,13 +42,14 @@ export type QuarantinedRecords = TargetObservation['quarantined'][number] & { co
 /** Topic partitions first: they hold every table. */
 export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'stops' | 'stopped'>): StoppedPart[] {
   const topicPartitions = stops.map(
-    ({ consumer, topic, topicPartition, atOffset, reason, since, deliveries }): StoppedPart => ({
-      kind: 'topic partition',
-      ...{ consumer, topic, topicPartition, offset: atOffset, since, deliveries },
-      ...(needsRecovery(reason)
-        ? { reason, command: 'npm run recover' }
-        : { reason: `${reason}; it goes on by itself once the cause is gone`, command: null }),
-    }),
+    ({ consumer, topic, topicPartition, atOffset, reason, since, deliveries }): StoppedPart => {
+      const command = commandFor(consumer, reason)
+      return {
+        kind: 'topic partition',
+        ...{ consumer, topic, topicPartition, offset: atOffset, since, deliveries },
+        ...{ reason: command === null ? `${reason}; it goes on by itself once the cause is gone` : reason, command },
+      }
+    },
   )
   const tables = stopped.map(
     ({ name, reason, repair, automatic, since, keptRecords }): StoppedPart => ({

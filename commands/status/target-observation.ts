@@ -43,7 +43,12 @@ export type TargetObservation = {
   /** Records in quarantine for their own sake: those kept of a stopped table are counted there. */
   quarantined: { topic: string; table: string | null; records: number; newestReason: string; newestAt: string }[]
   /** What the archive does not get over by itself, since when (ISO 8601), and what resolves it. */
-  archiveProblems: { kind: 'table' | 'waiting files' | 'data files'; reason: string; command: string; since: string }[]
+  archiveProblems: {
+    kind: 'table' | 'waiting files' | 'data files' | 'renewal'
+    reason: string
+    command: string
+    since: string
+  }[]
   /** Views without rows: the source has no table of the name any more, and objects of users depend on the view. */
   emptyViews: { name: string; dependents: string; droppedBy: string }[]
   /** Captured tables of which somebody dropped the rows or the view in the target. */

@@ -79,6 +79,11 @@ export type TargetFacts = {
   /** Captured tables whose rows, or whose view alone, somebody dropped in the target. */
   readonly missingRows: readonly TableName[]
   readonly missingViews: readonly TableName[]
+  /**
+   * The archive begins again with a new table: `table` while that is under way, `offsets` when its consumer groups are to be
+   * set to the first records of their topics, null otherwise.
+   */
+  readonly archiveRenewal: 'table' | 'offsets' | null
 }
 
 /** A consumer group, and whose progress in the target its offsets follow. */

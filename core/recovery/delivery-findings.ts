@@ -3,11 +3,13 @@ import type { BrokerFacts, CaptureFacts, GroupFacts, TopicPartitionFacts } from 
 import {
   epochFinding,
   type Finding,
+  type GroupStart,
   type Loss,
   type LossBetween,
   type PlaceOffset,
   READERS_SEE_THE_LAST_STATE,
 } from './finding.ts'
+import { ARCHIVE, RECOVER_ARCHIVE } from './stop-reasons.ts'
 
 /** What topics, group offsets and the target's progress say of each other. */
 export function deliveryFindings(facts: CaptureFacts): Finding[] {
@@ -26,9 +28,48 @@ export function deliveryFindings(facts: CaptureFacts): Finding[] {
   }
   return [
     ...topicFindings(facts, brokers.value),
-    ...brokers.value.groups.flatMap((group) => groupFindings(facts, brokers.value, group)),
+    ...renewalFindings(facts, brokers.value),
+    ...brokers.value.groups
+      .filter(({ consumer }) => consumer !== ARCHIVE || facts.target.archiveRenewal === null)
+      .flatMap((group) => groupFindings(facts, brokers.value, group)),
   ]
 }
+
+/** What the archive's progress and groups say counts again once it has begun. */
+function renewalFindings({ target }: CaptureFacts, { groups, topics }: BrokerFacts): Finding[] {
+  if (target.archiveRenewal === null) return []
+  const starts = groups.filter(({ consumer }) => consumer === ARCHIVE).map((group) => startOf(group, topics))
+  const absent = starts.filter(({ offsets }) => offsets.length === 0).map(({ topic }) => topic)
+  const wait = (action: string) => ({ action, repair: null })
+  const next = () => {
+    if (target.archiveRenewal === 'table') return wait(`Run ${RECOVER_ARCHIVE}, which goes on with it.`)
+    if (starts.length === 0) return wait('It waits for its event source mappings: deploy the stack.')
+    if (absent.length > 0) return wait(`It waits for the topic ${absent.join(', ')}, which is gone: make it again.`)
+    return {
+      action:
+        'Each of its consumer groups is set to the first record that its topic has, and everything from there on is archived.',
+      repair: { kind: 'begin archive again', groups: starts } as const,
+    }
+  }
+  const cause =
+    target.archiveRenewal === 'table'
+      ? 'the archive was about to begin again with a new table, and that was interrupted'
+      : 'the archive begins again with a new table, and its consumer groups are not at the beginning of their topics yet'
+  return [
+    {
+      cause,
+      follows: 'Nothing is archived until it has begun.',
+      readers: ARCHIVE_LACKS_RECORDS,
+      stopsCapture: false,
+      ...next(),
+    },
+  ]
+}
+
+const startOf = ({ consumer, group, topic }: GroupFacts, topics: BrokerFacts['topics']): GroupStart => ({
+  ...{ consumer, group, topic },
+  offsets: (topics.get(topic) ?? []).map(({ first }, topicPartition) => ({ topicPartition, offset: first })),
+})
 
 /** The topic of changes has another number of topic partitions than contracts and beacons are written for. */
 function topicFindings({ source, changesTopic }: CaptureFacts, { topics }: BrokerFacts): Finding[] {
@@ -147,8 +188,7 @@ function replacedTopic(facts: CaptureFacts, group: GroupFacts, places: readonly 
 const archiveOfReplacedTopic = (cause: string, group: GroupFacts): Finding => ({
   cause,
   follows: `Nothing of ${group.topic} is archived: the archive table has other records under these offsets.`,
-  action:
-    'There is no repair: what was archived stays, and the topic is archived again only by a pipeline that begins with an empty archive table.',
+  action: `Run ${RECOVER_ARCHIVE}: it puts the archive table aside under another name, where it can be read, and begins a new one with every record that the topics have. Where it finds nothing to do no record of the new topic has come yet: run it once one has.`,
   readers: readersOf(group),
   repair: null,
   stopsCapture: false,
@@ -219,7 +259,6 @@ function disabledMapping(facts: GroupFacts): Finding {
 
 /** What the archive lacks, the target has. */
 const readersOf = ({ consumer }: GroupFacts): string =>
-  consumer === ARCHIVE ? 'Readers of the target notice nothing; the archive lacks records.' : READERS_SEE_THE_LAST_STATE
+  consumer === ARCHIVE ? ARCHIVE_LACKS_RECORDS : READERS_SEE_THE_LAST_STATE
 
-/** The archive's consumer holds nothing that readers of the target see. */
-const ARCHIVE = 'tidemark-archive'
+const ARCHIVE_LACKS_RECORDS = 'Readers of the target notice nothing; the archive lacks records.'

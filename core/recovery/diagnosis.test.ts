@@ -74,6 +74,7 @@ const facts = (changed: Changes = {}): CaptureFacts => ({
     epochs: [],
     missingRows: [],
     missingViews: [],
+    archiveRenewal: null,
     ...changed.target,
   },
   brokers: {
@@ -637,7 +638,57 @@ test('the archive of a topic that was made again is not set to offsets at which 
   expect(diagnosis.findings.at(-1)).toMatchObject({
     cause: expect.stringContaining('tidemark-archive has had offsets that are other records'),
     follows: expect.stringContaining('the archive table has other records under these offsets'),
+    action: expect.stringContaining('Run npm run archive -- recover: it puts the archive table aside'),
     repair: null,
   })
   expect(planRecovery(diagnosis, seen).map(({ kind }) => kind)).toEqual(['new epoch'])
+})
+
+test('an archive that begins again goes on at the first records that its topics have, and is released after that', () => {
+  const seen = facts({
+    target: { progress: [place(0, 10), place(1, 20), archived(0, 0), archived(1, 0)], archiveRenewal: 'offsets' },
+    groups: [group([10, 20]), archiveGroup([9, null])],
+    ranges: [
+      [4, 10],
+      [0, 20],
+    ],
+  })
+  const offsets = [
+    { topicPartition: 0, offset: 4 },
+    { topicPartition: 1, offset: 0 },
+  ]
+
+  const diagnosis = diagnose(seen)
+
+  expect(diagnosis.state).toBe('running')
+  expect(diagnosis.findings).toHaveLength(1)
+  expect(planRecovery(diagnosis, seen)).toEqual([
+    { kind: 'rebase', consumer: 'tidemark-archive', topic: 'changes', offsets },
+    { kind: 'rewind', group: 'tidemark-archive-changes', topic: 'changes', offsets },
+    { kind: 'release archive' },
+  ])
+})
+
+test.each<[string, Changes, string]>([
+  [
+    'its table is not made',
+    { target: { archiveRenewal: 'table' }, groups: [archiveGroup([3, 3])] },
+    'npm run archive -- recover',
+  ],
+  [
+    'its topic is gone',
+    { target: { archiveRenewal: 'offsets' }, groups: [archiveGroup([])], ranges: [] },
+    'the topic changes',
+  ],
+  ['it has no mapping', { target: { archiveRenewal: 'offsets' }, groups: [group([10, 20])] }, 'deploy the stack'],
+])('an archive that begins again is not released while %s', (_, changed, action) => {
+  const seen = facts(changed)
+  const diagnosis = diagnose(seen)
+
+  expect(planRecovery(diagnosis, seen).map(({ kind }) => kind)).not.toContain('release archive')
+  expect(diagnosis.findings.at(-1)).toMatchObject({
+    cause: expect.stringContaining('begin'),
+    action: expect.stringContaining(action),
+    repair: null,
+  })
 })

@@ -27,6 +27,8 @@ export type Repair =
       readonly topic: string
       readonly losses: readonly Loss[]
     }
+  /** The archive has a new, empty table: its consumers go on at the first records that there are. */
+  | { readonly kind: 'begin archive again'; readonly groups: readonly GroupStart[] }
   | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
   | { readonly kind: 'read again'; readonly tables: readonly TableName[] }
   | NewEpoch
@@ -43,6 +45,14 @@ export type NewEpoch = {
 }
 
 export type PlaceOffset = { readonly topicPartition: number; readonly offset: number }
+
+/** Where a consumer, and its group, begins. */
+export type GroupStart = {
+  readonly consumer: string
+  readonly group: string
+  readonly topic: string
+  readonly offsets: readonly PlaceOffset[]
+}
 
 /** Offsets from `from` to before `to` cannot be had any more; null where the topic is another one. */
 export type Loss = { readonly topicPartition: number; readonly from: number; readonly to: number | null }

@@ -1,6 +1,6 @@
 import type { CaptureFacts, TableName } from './capture-facts.ts'
 import type { Diagnosis } from './diagnosis.ts'
-import type { Finding, Loss, NewEpoch, PlaceOffset } from './finding.ts'
+import type { Finding, GroupStart, Loss, NewEpoch, PlaceOffset } from './finding.ts'
 
 /** A step of a recovery; each may be repeated. They are taken in the order of the plan. */
 export type RecoveryStep =
@@ -16,6 +16,8 @@ export type RecoveryStep =
       readonly topic: string
       readonly offsets: readonly PlaceOffset[]
     }
+  /** The archive takes records again. */
+  | { readonly kind: 'release archive' }
   | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
   | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
   | { readonly kind: 'read again'; readonly tables: readonly TableName[] }
@@ -29,6 +31,7 @@ export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): Reco
   const repairs = findings.flatMap(({ repair }) => (repair === null ? [] : [repair]))
   const delivery = repairs.flatMap((repair): RecoveryStep[] => {
     if (repair.kind === 'rewind' || repair.kind === 'enable mapping') return [repair]
+    if (repair.kind === 'begin archive again') return planArchiveStart(repair.groups)
     if (repair.kind !== 'go on after a loss') return []
     const { consumer, group, topic, losses } = repair
     return [
@@ -46,6 +49,15 @@ export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): Reco
   )
   return [...delivery, ...connector.slice(0, 1), ...views, ...readings]
 }
+
+/** Released last: what is delivered before that is refused, and delivered again. */
+const planArchiveStart = (groups: readonly GroupStart[]): RecoveryStep[] => [
+  ...groups.flatMap(({ consumer, group, topic, offsets }): RecoveryStep[] => [
+    { kind: 'rebase', consumer, topic, offsets },
+    { kind: 'rewind', group, topic, offsets },
+  ]),
+  { kind: 'release archive' },
+]
 
 /** Of a topic that is another one, `from` is where its records begin. */
 const firstAfter = ({ topicPartition, from, to }: Loss): PlaceOffset => ({ topicPartition, offset: to ?? from })
@@ -86,6 +98,8 @@ export function describeStep(step: RecoveryStep): string {
       return `set the consumer group ${step.group} to offset ${placesOf(step)}`
     case 'rebase':
       return `let ${step.consumer} go on after records that are gone, at offset ${placesOf(step)}`
+    case 'release archive':
+      return 'let the archive take records again, into its new table'
     case 'enable mapping':
       return `enable the event source mapping of the consumer group ${step.group}`
     case 'restore views':

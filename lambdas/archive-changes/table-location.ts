@@ -1,10 +1,10 @@
-import { type KnownTable, newestNumber, type TableLedger } from '#adapters/iceberg/known-table.ts'
+import { checkRenewal, type KnownTable, newestNumber, type TableLedger } from '#adapters/iceberg/known-table.ts'
 import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
 
 /**
  * URL of the archive table's place. The catalog is asked by the first event of a process, and again when the ledger says
  * that something is wrong with the table, belongs to another one, or has fewer commits than before, and when the target was
- * restarted, which may have restored an older backup.
+ * restarted, which may have restored an older backup. Throws while the archive begins again with a new table.
  */
 export function makeTableLocation(
   ledger: Pick<TableLedger, 'readKnownTable'>,
@@ -13,6 +13,7 @@ export function makeTableLocation(
   let seen: Seen | undefined
   return async () => {
     const known = await ledger.readKnownTable()
+    checkRenewal(known)
     if (seen !== undefined && isSame(known, seen)) {
       seen.commits = newestNumber(known)
       return seen.location
@@ -31,5 +32,6 @@ type Seen = { uuid: string; location: string; commits: number; database: string 
 const isSame = (known: KnownTable, seen: Seen): boolean =>
   known.problem === undefined &&
   known.table?.uuid === seen.uuid &&
+  known.table.location === seen.location &&
   newestNumber(known) >= seen.commits &&
   known.database === seen.database

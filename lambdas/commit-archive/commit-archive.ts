@@ -26,6 +26,9 @@ export type CommitArchiveOptions = Omit<CommitTools, 'store'> & {
   readonly print: (line: string) => void
 }
 
+/** What commits need. */
+type Committing = Omit<CommitArchiveOptions, 'asCommitter' | 'print'>
+
 /** Who calls: `wait` is for what waits to reach its time or size; otherwise all is committed at once. */
 export type CommitRequest = { readonly wait?: boolean }
 
@@ -61,8 +64,9 @@ export function makeCommitArchive(options: CommitArchiveOptions) {
   }
 }
 
-async function commitAll(
-  options: CommitArchiveOptions,
+/** Commits until nothing waits or `deadline` has come, as the one who holds the committer's lock. */
+export async function commitAll(
+  options: Committing,
   ledger: Ledger,
   wait: boolean,
   deadline: number,
@@ -83,12 +87,12 @@ async function commitAll(
 }
 
 /** Also where nothing waits: a table that is missing stops archiving, and nothing would wait then to find it again. */
-async function lookAtTable({ openTable }: CommitArchiveOptions, ledger: Ledger): Promise<void> {
+async function lookAtTable({ openTable }: Committing, ledger: Ledger): Promise<void> {
   const { table, commits } = await ledger.readKnownTable()
   if (table !== undefined || commits.length > 0) await openTable(ledger)
 }
 
-async function prepareNext({ store }: CommitArchiveOptions, ledger: Ledger, location: string) {
+async function prepareNext({ store }: Committing, ledger: Ledger, location: string) {
   const waiting = await ledger.filesWaiting(LIMITS)
   try {
     const files = await joinFiles(store, location, waiting)
@@ -102,7 +106,7 @@ async function prepareNext({ store }: CommitArchiveOptions, ledger: Ledger, loca
 
 /** Whether anything waits; with `wait`, once it has waited its time or is large enough. */
 async function isThereAny(
-  { commit, pause, now }: CommitArchiveOptions,
+  { commit, pause, now }: Committing,
   ledger: Ledger,
   wait: boolean,
   deadline: number,

@@ -26,6 +26,14 @@ export async function carryOutStep(step: RecoveryStep, world: Recovering): Promi
       return rewind(step, world)
     case 'rebase':
       return rebase(step.consumer, step.topic, step.offsets, world)
+    case 'release archive':
+      await world.target.query(
+        `with ended as (
+           delete from tidemark.archive_renewal where is_ledger_new returning 1
+         )
+         delete from tidemark.archive_problem where kind = 'renewal' and exists (select from ended)`,
+      )
+      return
     case 'enable mapping':
       return enableMapping(await findMapping(step, world), world)
     case 'restore views':

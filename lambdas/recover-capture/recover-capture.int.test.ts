@@ -313,6 +313,69 @@ test('the archive goes on after records that are gone, with their offsets said',
   expect(await recover({ dryRun: true })).toMatchObject({ steps: [] })
 })
 
+/** As the archive's recovery leaves it. */
+async function beginArchiveAgain(): Promise<void> {
+  groups['tidemark-archive-changes'] = [9, 8]
+  ranges.set('changes', [range(4, 10), range(0, 10)])
+  await target.pool.query(
+    `insert into tidemark.progress (consumer, topic, topic_partition) values ('tidemark-archive', 'changes', 1);
+     insert into tidemark.archive_renewal (former_name, is_ledger_new) values ('changes_until_20261129140500', true);
+     insert into tidemark.archive_problem (kind, reason, command) values ('renewal', 'it begins', 'npm run recover')`,
+  )
+}
+const archiveState = async () => {
+  const { rows } = await target.pool.query(
+    `select array_agg(next_offset::int order by topic_partition) as offsets,
+       (select count(*)::int from tidemark.archive_renewal) as renewals,
+       (select count(*)::int from tidemark.archive_problem) as problems
+     from tidemark.progress
+     where consumer = 'tidemark-archive'`,
+  )
+  return rows[0]
+}
+
+test('an archive that begins again with a new table is set to the first records by a look, without being asked', async () => {
+  await beginArchiveAgain()
+
+  const answer = await look()
+
+  expect(answer.steps.map(({ done }) => done)).toEqual([true, true, true])
+  expect(done).toEqual([
+    'tidemark-archive-changes Disabled',
+    'tidemark-archive-changes changes [{"topicPartition":0,"offset":4},{"topicPartition":1,"offset":0}]',
+    'tidemark-archive-changes Enabled',
+  ])
+  expect(await archiveState()).toEqual({ offsets: [4, 0], renewals: 0, problems: 0 })
+  expect(await recover({ dryRun: true })).toMatchObject({ steps: [] })
+})
+
+test('a look that sets the archive back starts a failed task as well', async () => {
+  worker.starting = [failed]
+  await beginArchiveAgain()
+
+  await look()
+
+  expect(restarts()).toHaveLength(1)
+  expect(await archiveState()).toEqual({ offsets: [4, 0], renewals: 0, problems: 0 })
+})
+
+test('an archive that begins again is not released before its groups are set, and the next look goes on', async () => {
+  await beginArchiveAgain()
+  setFailures = Array.from({ length: 10_000 }, () => new Error('no broker answers'))
+  const late = look()
+  const stopClock = setInterval(() => (nowMs += minute), 50)
+
+  expect((await late).steps.map(({ done }) => done)).toEqual([true, false, false])
+  clearInterval(stopClock)
+  expect(mappingStates['tidemark-archive-changes']).toBe('Enabled')
+  expect(await archiveState()).toEqual({ offsets: [4, 0], renewals: 1, problems: 1 })
+
+  setFailures = []
+  expect((await look()).steps.map(({ done }) => done)).toEqual([true, true, true])
+  expect(groups['tidemark-archive-changes']).toEqual([4, 0])
+  expect(await archiveState()).toEqual({ offsets: [4, 0], renewals: 0, problems: 0 })
+})
+
 test('records of changes that are gone begin a new epoch, in an empty target too', async () => {
   await target.pool.query('delete from tidemark.progress')
   ranges.set('changes', [range(4, 10), range(0, 10)])

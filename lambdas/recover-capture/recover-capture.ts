@@ -38,13 +38,14 @@ const STEP_MS = 240_000
 const LOCK_WAIT_MS = 90_000
 
 /**
- * Looks at capture, starts a failed task again where that is all there is to do, less and less often, and notes what it
- * found in `tidemark.capture_health`; with `recover` it says what it will do and, unless it is a dry run, does it. One at a
- * time: a look while another one is under way does nothing, a recovery waits for it. Throws where the target does not answer.
+ * Looks at capture, starts a failed task again where that is all there is to do, less and less often, sets the groups of an
+ * archive that begins again to the first records of their topics, and notes what it found in `tidemark.capture_health`; with
+ * `recover` it says what it will do and, unless it is a dry run, does it. One at a time: a look while another one is under way
+ * does nothing, a recovery waits for it. Throws where the target does not answer.
  */
 export function makeRecoverCapture(world: RecoverCapture) {
   return async ({ recover }: RecoverRequest, deadline: number): Promise<RecoveryAnswer | { busy: true }> => {
-    const work = () => (recover === undefined ? look(world) : repair(world, recover, deadline))
+    const work = () => (recover === undefined ? look(world, deadline) : repair(world, recover, deadline))
     const until = recover === undefined ? 0 : Math.min(deadline, world.now() + LOCK_WAIT_MS)
     for (;;) {
       const answer = await withCaptureLock(world.target, work)
@@ -56,9 +57,24 @@ export function makeRecoverCapture(world: RecoverCapture) {
   }
 }
 
-async function look(world: RecoverCapture): Promise<RecoveryAnswer> {
+async function look(world: RecoverCapture, deadline: number): Promise<RecoveryAnswer> {
   const facts = await readFacts(world)
   const diagnosis = diagnose(facts)
+  const ofArchive = diagnosis.findings.filter(isOfArchiveStart)
+  const findings = diagnosis.findings.filter((finding) => !isOfArchiveStart(finding))
+  const { steps } = await lookAtCapture(world, facts, { ...diagnosis, findings })
+  const ofGroups = await carryOut(planRecovery({ ...diagnosis, findings: ofArchive }, facts), world, deadline)
+  return describe(diagnosis, [...steps, ...ofGroups], epochOf(facts))
+}
+
+/** Somebody agreed to it when the archive got its new table, and nothing is archived before it. */
+const isOfArchiveStart = ({ repair }: Finding): boolean => repair?.kind === 'begin archive again'
+
+async function lookAtCapture(
+  world: RecoverCapture,
+  facts: CaptureFacts,
+  diagnosis: Diagnosis,
+): Promise<RecoveryAnswer> {
   const before = await readRestarts(world.target)
   const nowMs = world.now()
   if (!needsRestartOnly(diagnosis)) {

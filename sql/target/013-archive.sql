@@ -30,13 +30,22 @@ create table if not exists tidemark.archive_table (
 create unique index if not exists archive_table_once on tidemark.archive_table ((true));
 
 -- What the archive does not get over by itself. While there is one of kind 'table' nothing is archived, and nothing
--- committed; of kind 'waiting files' nothing is committed.
+-- committed; of kind 'waiting files' nothing is committed; of kind 'renewal' nothing is archived.
 create table if not exists tidemark.archive_problem (
-  kind text primary key check (kind in ('table', 'waiting files', 'data files')),
+  kind text primary key check (kind in ('table', 'waiting files', 'data files', 'renewal')),
   reason text not null,
   command text not null,
   since timestamptz not null default clock_timestamp()
 );
+
+-- At most one row, while the archive begins again with a new table, since a topic is another one under its name. Nothing is
+-- archived meanwhile.
+create table if not exists tidemark.archive_renewal (
+  former_name text primary key,
+  began_at timestamptz not null default clock_timestamp(),
+  is_ledger_new boolean not null default false
+);
+create unique index if not exists archive_renewal_once on tidemark.archive_renewal ((true));
 
 create table if not exists tidemark.archive_stream (
   stream integer generated always as identity primary key,
@@ -89,6 +98,8 @@ create table if not exists tidemark.archive_file (
 create index if not exists archive_file_by_range on tidemark.archive_file (range);
 create index if not exists archive_file_by_commit on tidemark.archive_file (commit_number);
 
+comment on column tidemark.archive_renewal.former_name is 'name that the former table gets, in its namespace';
+comment on column tidemark.archive_renewal.is_ledger_new is 'the ledger is that of the new table; the consumer groups go back to the beginning of their topics next';
 comment on column tidemark.archive_range.offsets is 'all offsets of the topic partition from where the range before ended, also those without a record';
 comment on column tidemark.archive_range.commit_number is 'null while it waits; ranges of one topic partition are one once they are committed';
 comment on column tidemark.archive_commit.offsets is 'topic → topic partition → first offset that is not in the table after this commit';
@@ -207,10 +218,13 @@ revoke all on function tidemark.finish_archive_commit(bigint), tidemark.prune_ar
 grant usage on schema tidemark to tidemark_archive;
 grant select, insert, update on tidemark.progress to tidemark_archive;
 grant select, insert, update, delete on tidemark.stop to tidemark_archive;
-grant select, insert on tidemark.archive_stream to tidemark_archive;
-grant select, insert, update, delete on tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost to tidemark_archive;
+grant select, insert, delete on tidemark.archive_stream to tidemark_archive;
+grant select, insert, update, delete on tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost,
+  tidemark.archive_renewal to tidemark_archive;
+-- Who sets the consumer groups back ends it.
+grant select, delete on tidemark.archive_renewal, tidemark.archive_problem to tidemark_apply;
 grant select, insert, update, delete on tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file to tidemark_archive;
 grant select on tidemark.archive_status to tidemark_archive;
 grant execute on function tidemark.finish_archive_commit(bigint), tidemark.prune_archive_commits(interval) to tidemark_archive;
-grant select on tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost, tidemark.archive_stream, tidemark.archive_commit,
-  tidemark.archive_range, tidemark.archive_file, tidemark.archive_status to tidemark_read;
+grant select on tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost, tidemark.archive_renewal, tidemark.archive_stream,
+  tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file, tidemark.archive_status to tidemark_read;

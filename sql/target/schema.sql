@@ -81,9 +81,10 @@ table tidemark.archive_problem (
   reason text not null
   command text not null
   since timestamp with time zone not null default clock_timestamp()
-  constraint archive_problem_kind_check CHECK ((kind = ANY (ARRAY['table'::text, 'waiting files'::text, 'data files'::text])))
+  constraint archive_problem_kind_check CHECK ((kind = ANY (ARRAY['table'::text, 'waiting files'::text, 'data files'::text, 'renewal'::text])))
   constraint archive_problem_pkey PRIMARY KEY (kind)
 )
+-- tidemark_apply may delete, select
 -- tidemark_archive may delete, insert, select, update
 -- tidemark_read may select
 
@@ -105,6 +106,17 @@ table tidemark.archive_range (
 -- tidemark_archive may delete, insert, select, update
 -- tidemark_read may select
 
+table tidemark.archive_renewal (
+  former_name text not null -- name that the former table gets, in its namespace
+  began_at timestamp with time zone not null default clock_timestamp()
+  is_ledger_new boolean not null default false -- the ledger is that of the new table; the consumer groups go back to the beginning of their topics next
+  constraint archive_renewal_pkey PRIMARY KEY (former_name)
+  CREATE UNIQUE INDEX archive_renewal_once ON tidemark.archive_renewal USING btree ((true))
+)
+-- tidemark_apply may delete, select
+-- tidemark_archive may delete, insert, select, update
+-- tidemark_read may select
+
 table tidemark.archive_stream (
   stream integer not null
   topic text not null
@@ -113,7 +125,7 @@ table tidemark.archive_stream (
   constraint archive_stream_topic_topic_partition_key UNIQUE (topic, topic_partition)
   CREATE UNIQUE INDEX archive_stream_topic_topic_partition_key ON tidemark.archive_stream USING btree (topic, topic_partition)
 )
--- tidemark_archive may insert, select
+-- tidemark_archive may delete, insert, select
 -- tidemark_read may select
 
 table tidemark.archive_table (

@@ -4,12 +4,15 @@ import { archiveMarks } from '#adapters/iceberg/archive-table.ts'
 import { newSnapshotId } from '#adapters/iceberg/commit.ts'
 import { metadataUrl } from '#adapters/iceberg/file-locations.ts'
 import { prepareRemoveFiles, type ReducedManifest, reduceManifest } from '#adapters/iceberg/remove-files.ts'
-import type { LoadedTable, TableName } from '#adapters/iceberg/rest-catalog.ts'
+import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
 import { readManifests, settleCommit } from '#adapters/iceberg/settled-commit.ts'
 import { snapshotOf } from '#adapters/iceberg/table-metadata.ts'
 import { adoptTable } from './adopt-table.ts'
+import { beginAgain } from './begin-again.ts'
 import { appendFormer, commitTools, entriesOf, pick, refuseDeletes } from './former-files.ts'
 import { type FormerFiles, RECOVERED_FROM, type RecoveryStep, type RecoveryTools } from './recovery-plan.ts'
+import { moveAside, nameOf, rename } from './rename-table.ts'
+import { placeOf } from './table-place.ts'
 
 /** Does a step. Interrupted at any place, the next plan goes on from there. */
 export async function carryOut(tools: RecoveryTools, step: RecoveryStep): Promise<void> {
@@ -29,35 +32,10 @@ export async function carryOut(tools: RecoveryTools, step: RecoveryStep): Promis
       return takeOut(tools, step.loaded, new Set(step.gone.map(({ path }) => path)))
     case 'forget':
       return tools.ledger.forgetWaiting(step.gone)
+    case 'begin again':
+      return beginAgain(tools, step)
   }
 }
-
-const moveAside = async (tools: RecoveryTools, aside: TableName | undefined): Promise<void> =>
-  aside === undefined ? undefined : rename(tools, archiveTableName(tools.place), aside)
-
-async function rename({ catalog }: RecoveryTools, from: TableName, to: TableName): Promise<void> {
-  const outcome = await catalog.renameTable(from, to)
-  if (outcome === 'renamed') return
-  if (outcome === 'unsupported') throw new Error(callsThatRename(from, to, await catalog.loadTable(from)))
-  throw new Error(
-    `${nameOf(from)} could not be renamed to ${nameOf(to)}: ${outcome === 'exists' ? 'the name is taken' : 'it is not there any more'}. Run it again`,
-  )
-}
-
-/** Glue has no renaming: a second entry for the same metadata, and the first one away. Its files stay. */
-function callsThatRename(from: TableName, to: TableName, loaded: LoadedTable | undefined): string {
-  const input = {
-    ...{ Name: to.name, TableType: 'EXTERNAL_TABLE' },
-    Parameters: { table_type: 'ICEBERG', metadata_location: loaded?.metadataLocation ?? '<metadata location>' },
-  }
-  return [
-    `the catalog cannot rename ${nameOf(from)} to ${nameOf(to)}. Run these, then this again:`,
-    `aws glue create-table --database-name ${to.namespace} --table-input '${JSON.stringify(input)}'`,
-    `aws glue delete-table --database-name ${from.namespace} --name ${from.name}`,
-  ].join('\n')
-}
-
-const nameOf = ({ namespace, name }: TableName): string => `${namespace}.${name}`
 
 async function register(tools: RecoveryTools, step: RecoveryStep & { kind: 'register' }): Promise<void> {
   await moveAside(tools, step.aside)
@@ -73,7 +51,9 @@ async function begin(tools: RecoveryTools, step: RecoveryStep & { kind: 'begin' 
   refuseDeletes(entries)
   await moveAside(tools, step.aside)
   const properties = { [RECOVERED_FROM]: known.table?.uuid ?? 'unknown' }
-  const begun = step.begun ?? (await beginArchiveTable(catalog, place, properties))
+  // The place where a first table is made may be that of one that was put aside since.
+  const at = known.table?.location == null ? place.location : placeOf(known.table.location)
+  const begun = step.begun ?? (await beginArchiveTable(catalog, { ...place, location: at }, properties))
   await appendFormer(tools, begun, entries, step.former)
   const { location, 'table-uuid': uuid } = begun.metadata
   await ledger.rebind({ name: nameOf(archiveTableName(place)), uuid, location })

@@ -34,6 +34,8 @@ export type RecoveryReport = {
   readonly steps: readonly { readonly happened: string; readonly does: string }[]
   /** Null where there is no table, or nothing was done. */
   readonly check: ArchiveCheck | null
+  /** What is left to do before anything is archived again, as a sentence; absent where nothing is. */
+  readonly next?: string
 }
 
 /** As many as anything can need: each step leaves one fault less. */
@@ -58,13 +60,18 @@ export async function recoverArchive(
     await carryOut(tools, next)
   }
   const loaded = await findArchiveTable(tools.catalog, tools.place, tools.ledger, { isOnlyCommitter: true })
-  if (loaded === undefined) return { done: true, steps: told(), check: null }
+  const { renewal } = await tools.ledger.readKnownTable()
+  const next = renewal === undefined ? {} : { next: CONSUMERS_GO_BACK }
+  if (loaded === undefined) return { done: true, steps: told(), check: null, ...next }
   const check = await checkLoaded(tools, loaded)
   if (steps.length > 0) await tools.ledger.noteLost(check.missing)
   await tools.ledger.clearProblem('waiting files')
   await noteGoneFiles(tools.ledger, check.gone)
-  return { done: true, steps: told(), check }
+  return { done: true, steps: told(), check, ...next }
 }
+
+const CONSUMERS_GO_BACK =
+  'The consumer groups of the archive are set to the first records of their topics within a minute, by the function recover-capture (npm run recover does it at once): nothing is archived before that.'
 
 /** Reads every record of the table: each that was committed is to be there once. Null where there is no table yet. */
 export async function checkArchive(tools: RecoveryTools): Promise<ArchiveCheck | null> {

@@ -2,19 +2,26 @@ import { type ArchivePlace, archiveTableName, findArchiveTable } from '#adapters
 import { type ArchiveScan, type ScannedFile, scanArchive } from '#adapters/iceberg/archive-scan.ts'
 import { describeGone, findGone } from '#adapters/iceberg/archive-survey.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
-import { checkIdentity, commitsOf, findDisagreement, type KnownTable } from '#adapters/iceberg/known-table.ts'
+import {
+  checkIdentity,
+  commitsOf,
+  findDisagreement,
+  type KnownTable,
+  type TableIdentity,
+} from '#adapters/iceberg/known-table.ts'
 import type { LoadedTable, RestCatalog, TableName } from '#adapters/iceberg/rest-catalog.ts'
 import type { TableMetadata } from '#adapters/iceberg/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
-import type { ArchiveRecoveryLedger } from '#adapters/postgres/archive-recovery-ledger.ts'
+import type { RecovererLedger } from '#adapters/postgres/archive-ledger.ts'
 import { type FormerMetadata, findFormerMetadata } from './former-metadata.ts'
+import { nameOf } from './rename-table.ts'
 
 /** What recovery works with; the ledger is the one of whoever holds the committer's lock. */
 export type RecoveryTools = {
   readonly catalog: RestCatalog
   readonly place: ArchivePlace
   readonly store: ObjectStore
-  readonly ledger: ArchiveRecoveryLedger<DataFileMetrics>
+  readonly ledger: RecovererLedger<DataFileMetrics>
   readonly now: () => number
   readonly pause: (ms: number) => Promise<void>
   /** Told what is looked at or done at the moment. */
@@ -40,6 +47,14 @@ export type RecoveryStep = { readonly happened: string; readonly does: string } 
   | { readonly kind: 'put back'; readonly loaded: LoadedTable; readonly former: FormerFiles | undefined }
   | { readonly kind: 'take out'; readonly loaded: LoadedTable; readonly gone: readonly ScannedFile[] }
   | { readonly kind: 'forget'; readonly gone: readonly string[] }
+  | {
+      readonly kind: 'begin again'
+      readonly former: TableIdentity & { readonly location: string }
+      /** What it is to be called. */
+      readonly formerName: TableName
+      /** Where a table that is nobody's here has the archive's name, what that one is to be called. */
+      readonly aside: TableName
+    }
 )
 
 /** Property of a table that recovery began: uuid of the table in whose place it is. */
@@ -54,7 +69,9 @@ export async function planRecovery(tools: RecoveryTools): Promise<RecoveryStep |
   const known = await ledger.readKnownTable()
   if (known.table === undefined && known.commits.length === 0) return planForNewLedger(tools, found)
   if (known.table !== undefined && known.table.name !== name) checkIdentity(name, undefined, known)
-  if (found === undefined || !isUnderItsName(found.metadata, known)) return planForAbsent(tools, table, found, known)
+  if (found === undefined || !isUnderItsName(found.metadata, known)) {
+    return (await planGoingOn(tools, table, known)) ?? planForAbsent(tools, table, found, known)
+  }
   const { metadata } = found
   const problem = findDisagreement(name, metadata, known, true)
   if (problem !== undefined) {
@@ -62,7 +79,52 @@ export async function planRecovery(tools: RecoveryTools): Promise<RecoveryStep |
       ? planPuttingBack(tools, found, problem.reason)
       : planAdopting(found, problem.reason)
   }
-  return planForFiles(tools, found)
+  return (await planForFiles(tools, found)) ?? planBeginningAgain(tools, table, found, known)
+}
+
+/** A topic that was made again has other records under the offsets that the table knows. */
+async function planBeginningAgain(
+  tools: RecoveryTools,
+  table: TableName,
+  { metadata }: LoadedTable,
+  { renewal }: KnownTable,
+): Promise<RecoveryStep | undefined> {
+  const replaced = await tools.ledger.replacedStreams()
+  if (renewal?.isLedgerNew || (renewal === undefined && replaced.length === 0)) return undefined
+  const former = { name: nameOf(table), uuid: metadata['table-uuid'], location: metadata.location }
+  const places = replaced.map(({ topic, topicPartition }) => `${topic}-${topicPartition}`).join(', ')
+  const happened = `a topic was deleted and made again, or its log was replaced (${places}): the table ${nameOf(table)} has other records under the offsets that its records have now`
+  return beginningAgain(tools, table, former, renewal?.formerName, renewal === undefined ? happened : INTERRUPTED)
+}
+
+/** The table has got its other name, and what comes after that was interrupted. */
+async function planGoingOn(
+  tools: RecoveryTools,
+  table: TableName,
+  known: KnownTable,
+): Promise<RecoveryStep | undefined> {
+  const { table: former, renewal } = known
+  if (renewal === undefined || renewal.isLedgerNew || former === undefined || former.location === null) return undefined
+  const renamed = await tools.catalog.loadTable({ ...table, name: renewal.formerName })
+  if (renamed?.metadata['table-uuid'] !== former.uuid) return undefined
+  return beginningAgain(tools, table, { ...former, location: former.location }, renewal.formerName, INTERRUPTED)
+}
+
+const INTERRUPTED =
+  'the archive was about to begin again with a new table, since a topic was replaced, and was interrupted'
+
+function beginningAgain(
+  tools: RecoveryTools,
+  table: TableName,
+  former: TableIdentity & { readonly location: string },
+  name: string | undefined,
+  happened: string,
+): RecoveryStep {
+  const formerName = { ...table, name: name ?? `${table.name}_until_${timeOf(tools)}` }
+  return {
+    ...{ kind: 'begin again', former, formerName, aside: asideName(tools, table), happened },
+    does: `commits what waits to ${nameOf(table)} and renames that table to ${nameOf(formerName)}: it can be read, and nothing touches it or its files any more. Begins a new, empty table ${nameOf(table)} at a place of its own, with a ledger of its own. Every record that the topics have now is archived to it, from the first one of each topic partition on; npm run rebuild reads the new table alone`,
+  }
 }
 
 /** A ledger that never had a commit: of a new pipeline, or restored from before the archive began. */
@@ -136,13 +198,15 @@ const describeFiles = ({ scan, gone }: FormerFiles): string =>
     ? `${scan.files.length} data files with ${scan.records} records, all of which are there`
     : `${scan.files.length - gone.length} of ${scan.files.length} data files are there. These are gone: ${describeGone(gone)}`
 
-const nameOf = ({ namespace, name }: TableName): string => `${namespace}.${name}`
-
 /** Nothing is ever dropped: whose it is, recovery does not know. */
 const asideName = ({ now }: RecoveryTools, { namespace, name }: TableName): TableName => ({
   namespace,
-  name: `${name}_aside_${new Date(now()).toISOString().replace(/\D/g, '').slice(0, 14)}`,
+  name: `${name}_aside_${timeOf({ now })}`,
 })
+
+/** `20261129140500`, in UTC. */
+const timeOf = ({ now }: Pick<RecoveryTools, 'now'>): string =>
+  new Date(now()).toISOString().replace(/\D/g, '').slice(0, 14)
 
 /** The table of the ledger under another name, in its namespace first. */
 async function findElsewhere(

@@ -1,0 +1,33 @@
+import { archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
+import type { LoadedTable, TableName } from '#adapters/iceberg/rest-catalog.ts'
+import type { RecoveryTools } from './recovery-plan.ts'
+
+/** `namespace.table`, as messages have it. */
+export const nameOf = ({ namespace, name }: TableName): string => `${namespace}.${name}`
+
+/** Gives the table that has the archive's name another one; nothing where none is given. */
+export const moveAside = async (tools: RecoveryTools, aside: TableName | undefined): Promise<void> =>
+  aside === undefined ? undefined : rename(tools, archiveTableName(tools.place), aside)
+
+/** Renames a table. Throws with the calls that do it where the catalog cannot. */
+export async function rename({ catalog }: RecoveryTools, from: TableName, to: TableName): Promise<void> {
+  const outcome = await catalog.renameTable(from, to)
+  if (outcome === 'renamed') return
+  if (outcome === 'unsupported') throw new Error(callsThatRename(from, to, await catalog.loadTable(from)))
+  throw new Error(
+    `${nameOf(from)} could not be renamed to ${nameOf(to)}: ${outcome === 'exists' ? 'the name is taken' : 'it is not there any more'}. Run it again`,
+  )
+}
+
+/** Glue has no renaming: a second entry for the same metadata, and the first one away. Its files stay. */
+function callsThatRename(from: TableName, to: TableName, loaded: LoadedTable | undefined): string {
+  const input = {
+    ...{ Name: to.name, TableType: 'EXTERNAL_TABLE' },
+    Parameters: { table_type: 'ICEBERG', metadata_location: loaded?.metadataLocation ?? '<metadata location>' },
+  }
+  return [
+    `the catalog cannot rename ${nameOf(from)} to ${nameOf(to)}. Run these, then this again:`,
+    `aws glue create-table --database-name ${to.namespace} --table-input '${JSON.stringify(input)}'`,
+    `aws glue delete-table --database-name ${from.namespace} --name ${from.name}`,
+  ].join('\n')
+}
