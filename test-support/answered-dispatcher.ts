@@ -41,6 +41,7 @@ export function answeredDispatcher(topicPartitions: number, options: Partial<Dis
       }),
     onTaken: () => undefined,
     onInvoked: () => undefined,
+    onEnded: () => undefined,
     onProcessed: (name, next) => log.push(`${name} processed below ${next}`),
     onThrottled: (names, timesInARow) => log.push(`${names} throttled ${timesInARow}`),
     onFailure: ({ names, reason, retryInMs }) =>

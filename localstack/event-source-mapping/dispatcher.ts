@@ -50,6 +50,8 @@ export type DispatcherOptions = ErrorControls &
     /** Records left the queues. */
     onTaken: () => void
     onInvoked: (batch: Batch) => void
+    /** An invocation has ended, however. */
+    onEnded: () => void
     /** Everything of the topic partition below `nextOffset` is processed. */
     onProcessed: (name: string, nextOffset: number) => void
     onFailure: (failure: Failure) => void
@@ -85,6 +87,11 @@ export class Dispatcher {
     this.#assignment = assignment
     this.#revoked = false
     this.pump()
+  }
+
+  /** Whether records wait in the queues or are being worked on. */
+  get isBusy(): boolean {
+    return this.#running > 0 || this.#assignment.some(({ queue }) => queue.count > 0)
   }
 
   /** Begins no more batches, gives failed ones up, and settles when no invocation runs any more. */
@@ -162,6 +169,7 @@ export class Dispatcher {
     attempt.invocations++
     const verdict = await invokeWith(attempt.batch, this.#options.invoke, this.#options.reportsItemFailures)
     this.#running--
+    this.#options.onEnded()
     delivery.invoked = verdict.invoked
     if (delivery.assignment === this.#assignment) this.#conclude(delivery, attempt, verdict)
     else this.#lanes.release(delivery)

@@ -7,6 +7,7 @@ import type { MappingDefinition } from './mapping-definition.ts'
 import type { MappingRecord } from './mapping-record.ts'
 import { makeOffsetCommits, type OffsetCommits } from './offset-commits.ts'
 import { makePolledPartition, type PolledPartition, type PollObserver, pollBroker } from './poll-loop.ts'
+import { makePollPace, type PollPace } from './poll-pace.ts'
 
 /** A rebalance waits so long for invocations; then what they are working on is delivered again by its new owner. */
 export const rebalanceGraceMs = 30_000
@@ -58,6 +59,7 @@ class Participation {
   #commits: OffsetCommits | undefined
   #polls: Promise<unknown> = Promise.resolve()
   #room = Promise.withResolvers<void>()
+  readonly #pace: PollPace
 
   constructor(definition: MappingDefinition, options: ParticipationOptions, fail: (error: Error) => void) {
     const { record, id, bootstrapServers, access } = options
@@ -73,10 +75,12 @@ class Participation {
       concurrency: Math.min(options.concurrency, maximumPollers ?? options.concurrency),
       onTaken: () => this.#makeRoom(),
       onInvoked: (batch) => record.invoked(batch),
+      onEnded: () => this.#pace.again(),
       onProcessed: (name, offset) => this.#processed(name, offset),
       onFailure: (failure) => record.failed(failure),
       onThrottled: (names, timesInARow) => record.throttled(names, timesInARow),
     })
+    this.#pace = makePollPace(definition.windowMs, () => this.#dispatcher.isBusy)
     this.#member = new GroupMember({
       bootstrapServers,
       access,
@@ -123,8 +127,12 @@ class Participation {
   #poll(partitions: PolledPartition[]): Promise<void>[] {
     const { signal } = this.#assignment
     const { filter } = this.#definition
-    const room = () => this.#room.promise
-    const options = { room, signal, observer: this.#observer(), ...(filter !== undefined && { filter }) }
+    const options = {
+      room: () => this.#room.promise,
+      more: () => this.#pace.more(),
+      ...{ signal, observer: this.#observer() },
+      ...(filter !== undefined && { filter }),
+    }
     const byBroker = Map.groupBy(partitions, ({ leader }) => leader)
     return [...byBroker.values()].map((ofBroker) =>
       pollBroker(this.#member, ofBroker, options).catch((error) => {
@@ -137,6 +145,7 @@ class Participation {
   async #revoke(graceMs: number): Promise<void> {
     this.#assignment.abort()
     this.#makeRoom()
+    this.#pace.again()
     const settled = this.#dispatcher.revoke().then(() => this.#commits?.flush())
     // A commit that fails has ended the membership already.
     await Promise.race([settled.catch(() => undefined), delay(graceMs, undefined, { ref: false })])

@@ -64,17 +64,28 @@ const longPollMs = 500
 const shortPollMs = 10
 /** Encoded records that may wait, over all topic partitions; one gets from 1 to 4 MB of it. */
 const bufferBytes = 32 << 20
+/** A poll that brought less found the end of its topic partitions. */
+const littleBytes = 64 << 10
+
+export type PollOptions = {
+  /** Settles when records have left the queues. */
+  room: () => Promise<void>
+  /** Settles when it is worth while to poll again after a poll that brought little. */
+  more: () => Promise<void>
+  signal: AbortSignal
+  observer: PollObserver
+  filter?: ValueFilter
+}
 
 /**
  * Polls one broker for its topic partitions until `signal` is aborted. A topic partition whose queue is full is left out
  * until `room` settles, so memory stays flat however slow the function is. Rejects when the broker fails.
  */
 export async function pollBroker(
-  member: GroupMember,
+  member: Pick<GroupMember, 'fetch' | 'startingOffsets'>,
   partitions: PolledPartition[],
-  options: { room: () => Promise<void>; signal: AbortSignal; observer: PollObserver; filter?: ValueFilter },
+  { room, more, signal, observer, filter = () => true }: PollOptions,
 ): Promise<void> {
-  const { room, signal, observer, filter = () => true } = options
   const queueBytes = Math.min(4 << 20, Math.max(1 << 20, bufferBytes / partitions.length))
   while (!signal.aborted) {
     const wanted = partitions.filter(({ queue }) => queue.bytes < queueBytes)
@@ -86,21 +97,24 @@ export async function pollBroker(
     const waitMs = wanted.length === partitions.length ? longPollMs : shortPollMs
     const fetched = await member.fetch(partitions[0]!.leader, positions, waitMs)
     if (signal.aborted) return
+    let bytes = 0
     for (const each of fetched) {
       const target = wanted.find(({ partition }) => partition === each.partitionIndex)!
       if ('outOfRange' in each) await beginAgain(member, target, observer)
-      else keep(each, target, filter, observer)
+      else bytes += keep(each, target, filter, observer)
     }
     observer.onRecords()
+    if (bytes > 0 && bytes < littleBytes) await more()
   }
 }
 
+/** Queues what was fetched; returns its length. */
 function keep(
   fetched: Exclude<Fetched, { outOfRange: true }>,
   target: PolledPartition,
   filter: ValueFilter,
   observer: PollObserver,
-): void {
+): number {
   const texts: string[] = []
   const offsets: number[] = []
   const timestamps: number[] = []
@@ -116,16 +130,24 @@ function keep(
     timestamps.push(record.timestamp)
     if (json.length > target.recordLimitBytes) observer.onTooLarge(target, record.offset, json.length)
   })
+  let bytes = 0
   if (texts.length > 0) {
     target.end = offsets.at(-1)! + 1
-    target.queue.push(makeChunk(texts, offsets, timestamps, performance.now()))
+    const chunk = makeChunk(texts, offsets, timestamps, performance.now())
+    bytes = chunk.bytes.length
+    target.queue.push(chunk)
   }
   const records = texts.length + filteredOut
   observer.onPolled(target, { records, filteredOut, logEndOffset: Number(fetched.highWatermark) })
+  return bytes
 }
 
 /** The broker has removed what the group had not read, or the topic was made anew: the starting position decides. */
-async function beginAgain(member: GroupMember, target: PolledPartition, observer: PollObserver): Promise<void> {
+async function beginAgain(
+  member: Pick<GroupMember, 'startingOffsets'>,
+  target: PolledPartition,
+  observer: PollObserver,
+): Promise<void> {
   const lost = target.position
   target.position = (await member.startingOffsets([target.partition])).get(target.partition)!
   observer.onOffsetLost(target, lost)
