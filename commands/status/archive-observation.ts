@@ -6,7 +6,7 @@ import { localCatalog } from '../archive/archive-access.ts'
 
 /** How far the archive is. */
 export type ArchiveObservation = {
-  /** In the Iceberg table, as its newest table snapshot says. */
+  /** In the Iceberg table, as its newest table snapshot says; up to ten seconds ago. */
   rows: number
   files: number
   bytes: number
@@ -19,11 +19,38 @@ export type ArchiveObservation = {
   committedMsAgo: number | null
 }
 
+type Ledger = Pick<ArchiveObservation, 'waitingRecords' | 'oldestWaitingMs' | 'committedMsAgo'> & {
+  readonly committedAt: string | null
+}
+
+/** Metadata of a table that is committed to every second is long: who only shows it does not read each one. */
+const LEAST_MS = 10_000
+/** Others than our commits change the table, too, and a catalog may be gone. */
+const MOST_MS = 30_000
+
 const readLedger = `
 select coalesce(sum(waiting_records), 0)::float8 as "waitingRecords",
   (extract(epoch from clock_timestamp() - min(least(waiting_since, failing_since))) * 1000)::float8 as "oldestWaitingMs",
-  (extract(epoch from clock_timestamp() - max(committed_at)) * 1000)::float8 as "committedMsAgo"
+  (extract(epoch from clock_timestamp() - max(committed_at)) * 1000)::float8 as "committedMsAgo",
+  max(committed_at)::text as "committedAt"
 from tidemark.archive_status`
+
+/**
+ * What `load` gives, loaded again where `version` is another one and the last time is ten seconds ago, or it is half a minute
+ * ago. What fails is not kept.
+ */
+export function loadRarely<T>(load: () => Promise<T>, now: () => number): (version: unknown) => Promise<T> {
+  let last: { readonly loaded: T; readonly version: unknown; readonly atMs: number } | undefined
+  return async (version) => {
+    const ageMs = last === undefined ? Number.POSITIVE_INFINITY : now() - last.atMs
+    if (last !== undefined && ageMs < (version === last.version ? MOST_MS : LEAST_MS)) return last.loaded
+    const atMs = now()
+    last = undefined
+    const loaded = await load()
+    last = { loaded, version, atMs }
+    return loaded
+  }
+}
 
 /** Asks the ledger, as a role that may read, and the catalog. */
 export function makeObserveArchive(
@@ -32,18 +59,22 @@ export function makeObserveArchive(
 ): () => Promise<ArchiveObservation> {
   const catalog = localCatalog(endpoints, outputs['ArchiveWarehouse'])
   const table = archiveTableName({ namespace: outputs['ArchiveNamespace'] ?? '' })
+  const readTable = loadRarely(
+    async () => {
+      const metadata = (await catalog.loadTable(table))?.metadata
+      const summary = (metadata && currentSnapshot(metadata)?.summary) ?? {}
+      return {
+        rows: Number(summary['total-records'] ?? 0),
+        files: Number(summary['total-data-files'] ?? 0),
+        bytes: Number(summary['total-files-size'] ?? 0),
+        tableSnapshots: metadata?.snapshots.length ?? 0,
+      }
+    },
+    () => performance.now(),
+  )
   return async () => {
-    const [ledger, loaded] = await Promise.all([
-      target.query<Pick<ArchiveObservation, 'waitingRecords' | 'oldestWaitingMs' | 'committedMsAgo'>>(readLedger),
-      catalog.loadTable(table),
-    ])
-    const summary = (loaded && currentSnapshot(loaded.metadata)?.summary) ?? {}
-    return {
-      rows: Number(summary['total-records'] ?? 0),
-      files: Number(summary['total-data-files'] ?? 0),
-      bytes: Number(summary['total-files-size'] ?? 0),
-      tableSnapshots: loaded?.metadata.snapshots.length ?? 0,
-      ...ledger.rows[0]!,
-    }
+    const ledger = await target.query<Ledger>(readLedger)
+    const { committedAt, ...waiting } = ledger.rows[0]!
+    return { ...(await readTable(committedAt)), ...waiting }
   }
 }
