@@ -7,6 +7,10 @@ export function readCount(option: string, text: string): number {
   throw new UsageError(`${option} ${text} is not a number from 1`)
 }
 
+/** Whole numbers from 1, with commas between them. Throws a UsageError that names the option. */
+export const readCounts = (option: string, text: string): number[] =>
+  text.split(',').map((each) => readCount(option, each.trim()))
+
 /** Of a measurement in which peers may take turns with us. */
 export type ComparisonOptions = {
   /** Turns. */

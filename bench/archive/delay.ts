@@ -8,6 +8,7 @@ import { waitUntilVisible } from '#commands/compare/watermark.ts'
 import { feedTrips } from '#commands/feed/taxi-feed.ts'
 import { readApplied } from '#commands/rebuild/live-fence.ts'
 import type { TestPipeline } from '#test-support/pipeline.ts'
+import { spreadOf } from '../machine/statistics.ts'
 
 /** From commit in the source until it is in the archive table, while trips are inserted at a rate. */
 export type ArchiveDelay = { readonly samples: number; readonly medianMs: number; readonly mostMs: number }
@@ -36,12 +37,8 @@ export async function measureArchiveDelay(
     samples.push(performance.now() - startedAt)
   }
   await fed
-  const sorted = samples.toSorted((a, b) => a - b)
-  return {
-    samples: sorted.length,
-    medianMs: Math.round(sorted[Math.floor(sorted.length / 2)]!),
-    mostMs: Math.round(sorted.at(-1)!),
-  }
+  const { median, most } = spreadOf(samples)
+  return { samples: samples.length, medianMs: Math.round(median), mostMs: Math.round(most) }
 }
 
 type Ends = ReadonlyMap<number, number>

@@ -12,7 +12,7 @@ const help = `npm run bench -- drain [--peers] [--workload NAME] [--rows N] [--r
 
 How fast a topic that was filled beforehand is applied, with history and without, and what a change costs of the processor.
 While one is measured, Connect and the archive are stopped. Each system drains once without being counted; then they take
-turns. After every drain the final state is compared with the source's by checksum.
+turns, every second one backwards. After every drain the final state is compared with the source's by checksum.
   --peers      the same changes by Debezium's JDBC sink (1 and 4 tasks) and by Postgres's logical replication as well
   --workload   ${workloads.map(({ name }) => name).join(', ')}
   --rows       rows, or for tpcb transactions, as many as the workload usually has if absent

@@ -6,6 +6,7 @@ import { createSinkDatabase, type SinkDatabase, sinkTables, startPeerCapture, st
 import { createNativeReplication, type NativeReplication } from '../peers/native-replication.ts'
 import { preparePeerPlugins } from '../peers/peer-plugins.ts'
 import { type PeerWorker, startPeerWorker } from '../peers/peer-worker.ts'
+import { orderOfTurn } from '../turns.ts'
 import { checksums, fill } from '../workloads/fill.ts'
 import { allChanges, hasArrived, type Workload, type WorkloadTable } from '../workloads/workload.ts'
 import { type DrainRun, drainHeld, type HeldDrain, holdOfApply } from './held-drain.ts'
@@ -38,8 +39,8 @@ type SystemName = (typeof systemNames)[keyof typeof systemNames]
 
 /**
  * Drains the same changes by each of those that are compared, in turns. Nothing else runs meanwhile: Connect and the archive
- * are stopped, and the topic's other consumers are held. Before the first turn each drains once without being counted.
- * Throws where Tidemark's final state is not that of the source.
+ * are stopped, and the topic's other consumers are held. Every second turn goes backwards. Before the first turn each drains
+ * once without being counted. Throws where Tidemark's final state is not that of the source.
  */
 export async function measureDrains(options: DrainOptions): Promise<DrainResult> {
   const { workload, rows, runs, peers, onProgress } = options
@@ -57,14 +58,12 @@ export async function measureDrains(options: DrainOptions): Promise<DrainResult>
     if (competitors) for (const tasks of [4, 1]) await bench.drainSink(competitors, tasks)
     for (let run = 1; run <= runs; run++) {
       bench.turn = `run ${run} of ${runs}, `
-      await bench.prepare(`t${run}a`)
-      add(systemNames.historyOn, await bench.drainTidemark(`t${run}a`, true))
-      if (competitors) add(systemNames.sinkOfFour, await bench.drainSink(competitors, 4))
-      await bench.prepare(`t${run}b`, undefined, competitors?.native)
-      add(systemNames.historyOff, await bench.drainTidemark(`t${run}b`, false))
-      if (!competitors) continue
-      add(systemNames.native, await bench.drainNative(`t${run}b`, competitors.native))
-      add(systemNames.sinkOfOne, await bench.drainSink(competitors, 1))
+      for (const block of orderOfTurn(run, blocksOf(`t${run}`, competitors !== undefined))) {
+        await bench.prepare(block.prefix, undefined, block.hasNative ? competitors?.native : undefined)
+        for (const name of orderOfTurn(run, block.systems)) {
+          add(name, await bench.drainBy(name, { prefix: block.prefix, competitors }))
+        }
+      }
     }
     const changes = allChanges(workload, rows)
     const systems = [...found].map(([name, drained]) => ({ name, runs: drained }))
@@ -72,6 +71,17 @@ export async function measureDrains(options: DrainOptions): Promise<DrainResult>
   } finally {
     for (const cleanUp of cleanUps.reverse()) await cleanUp()
   }
+}
+
+/** What drains the changes of one prefix, one after the other: the two of Tidemark need a topic each. */
+type Block = { readonly prefix: string; readonly hasNative: boolean; readonly systems: readonly SystemName[] }
+
+function blocksOf(turn: string, hasPeers: boolean): Block[] {
+  const { historyOn, historyOff, sinkOfFour, sinkOfOne, native } = systemNames
+  return [
+    { prefix: `${turn}a`, hasNative: false, systems: hasPeers ? [historyOn, sinkOfFour] : [historyOn] },
+    { prefix: `${turn}b`, hasNative: hasPeers, systems: hasPeers ? [historyOff, native, sinkOfOne] : [historyOff] },
+  ]
 }
 
 type Competitors = {
@@ -139,6 +149,16 @@ class DrainBench {
     this.expected ??= await checksums(source, tables)
   }
 
+  async drainBy(
+    name: SystemName,
+    { prefix, competitors }: { prefix: string; competitors: Competitors | undefined },
+  ): Promise<DrainRun> {
+    if (name === systemNames.historyOn) return this.drainTidemark(prefix, true)
+    if (name === systemNames.historyOff) return this.drainTidemark(prefix, false)
+    if (name === systemNames.native) return this.drainNative(prefix, competitors!.native)
+    return this.drainSink(competitors!, name === systemNames.sinkOfOne ? 1 : 4)
+  }
+
   async drainTidemark(prefix: string, hasHistory: boolean): Promise<DrainRun> {
     const { target, apply, pipeline } = this.stack
     await target.query(`select tidemark.set_history('*', $1)`, [hasHistory])
@@ -182,12 +202,13 @@ class DrainBench {
 
   private async drain(
     name: SystemName,
-    drain: Omit<HeldDrain, 'arrived' | 'expected' | 'changes' | 'onHeld'>,
+    drain: Pick<HeldDrain, 'url' | 'hold' | 'begin' | 'failure'> & { readonly tables: readonly WorkloadTable[] },
   ): Promise<DrainRun> {
     this.tell(`${name}: waiting until its consumers are up`)
     const run = await drainHeld(this.stack, {
       ...drain,
       arrived: hasArrived(drain.tables),
+      state: (client) => checksums(client, drain.tables),
       expected: this.expected!,
       changes: allChanges(this.options.workload, this.options.rows),
       onHeld: () => this.tell(`${name}: draining`),

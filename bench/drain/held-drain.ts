@@ -2,10 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type pg from 'pg'
 import { currentLoad } from '../machine/machine.ts'
-import { type ProcessorSeconds, watchProcessors } from '../machine/processes.ts'
+import { type ProcessorSeconds, type ProcessorWatch, watchProcessors } from '../machine/processes.ts'
 import { connectTo, type MeasuredStack, untilConsumersWait } from '../measured-stack.ts'
-import { checksums } from '../workloads/fill.ts'
-import type { WorkloadTable } from '../workloads/workload.ts'
 
 /** One drain: a log or topic that was filled while its consumers were held, from their release until all is visible. */
 export type DrainRun = {
@@ -23,11 +21,10 @@ export type DrainRun = {
 export type HeldDrain = {
   /** Of an administrator of the database that is written to. */
   readonly url: string
-  /** Those whose state is compared. */
-  readonly tables: readonly WorkloadTable[]
   /** A statement whose value `arrived` says whether the last change is there. */
   readonly arrived: string
-  /** Checksums of the final state. */
+  /** Checksums of the state in the database that is written to, and what they are when everything is there. */
+  readonly state: (client: pg.Client) => Promise<readonly string[]>
   readonly expected: readonly string[]
   readonly changes: number
   /** Takes a lock that every consumer needs before its first write. */
@@ -44,7 +41,7 @@ export type HeldDrain = {
  * the state is the expected one. What each of them fetches and reads before its first write is done by then.
  */
 export async function drainHeld({ target, grouping }: MeasuredStack, drain: HeldDrain): Promise<DrainRun> {
-  const { url, tables, arrived, expected, changes, hold, begin, failure, onHeld } = drain
+  const { url, arrived, changes, hold, begin, failure, onHeld } = drain
   const [holder, reader] = [await connectTo(url), await connectTo(url)]
   try {
     await target.query('checkpoint')
@@ -57,40 +54,55 @@ export async function drainHeld({ target, grouping }: MeasuredStack, drain: Held
     const processors = watchProcessors(grouping)
     const startedAt = performance.now()
     await holder.query('rollback')
-    await untilArrived(reader, arrived, failure)
-    // The last rows may be there before what was written beside them: the end is when the state is that of the source.
-    const endedAt = await untilEqual(reader, tables, expected)
-    const used = processors.stop()
-    const ms = (endedAt ?? performance.now()) - startedAt
-    const microsPerChange = Object.fromEntries(
-      Object.entries(used).map(([group, seconds]) => [group, Math.round((seconds * 1e7) / changes) / 10]),
-    )
-    return {
-      seconds: Math.round(ms) / 1000,
-      changesPerSecond: Math.round((changes / ms) * 1000),
-      ...{ microsPerChange, load, isEqual: endedAt !== undefined },
+    try {
+      await untilArrived(reader, arrived, failure)
+      const end = await untilEqual(reader, drain, processors)
+      return { ...rates(end, { startedAt, changes }), load, isEqual: end.isEqual }
+    } finally {
+      processors.stop()
     }
   } finally {
     await Promise.all([holder.end(), reader.end()])
   }
 }
 
-/** The lock that holds apply. */
-export const holdOfApply = `select from tidemark.progress where topic = 'changes' for update`
+/** The lock that holds apply, and nothing else: the archive has rows of its own in this table, which stay free. */
+export const holdOfApply = `select from tidemark.progress where consumer = 'tidemark-latest-state' and topic = 'changes' for update`
 
 const EQUAL_WITHIN_MS = 30_000
 
-/** When it was asked for the state that is as expected; undefined where it has not been for half a minute. */
+/** When a drain ended, and what of the processor was used until then. */
+export type DrainEnd = { readonly at: number; readonly used: ProcessorSeconds; readonly isEqual: boolean }
+
+/** A drain's figures, of times in milliseconds. */
+export function rates(
+  { at, used }: DrainEnd,
+  { startedAt, changes }: { startedAt: number; changes: number },
+): Pick<DrainRun, 'seconds' | 'changesPerSecond' | 'microsPerChange'> {
+  const ms = at - startedAt
+  return {
+    seconds: Math.round(ms) / 1000,
+    changesPerSecond: Math.round((changes / ms) * 1000),
+    microsPerChange: Object.fromEntries(
+      Object.entries(used).map(([group, seconds]) => [group, Math.round((seconds * 1e7) / changes) / 10]),
+    ),
+  }
+}
+
+/**
+ * The last rows may be there before what was written beside them: the end is when the state is that of the source. Clock and
+ * processor are read before the comparison that finds it so, which in a large table takes longer than the drain itself.
+ */
 async function untilEqual(
   reader: pg.Client,
-  tables: readonly WorkloadTable[],
-  expected: readonly string[],
-): Promise<number | undefined> {
+  { state, expected }: Pick<HeldDrain, 'state' | 'expected'>,
+  processors: ProcessorWatch,
+): Promise<DrainEnd> {
   const deadline = performance.now() + EQUAL_WITHIN_MS
   for (;;) {
-    const askedAt = performance.now()
-    if (isDeepStrictEqual(await checksums(reader, tables), expected)) return askedAt
-    if (askedAt > deadline) return undefined
+    const end = { at: performance.now(), used: processors.read() }
+    if (isDeepStrictEqual(await state(reader), expected)) return { ...end, isEqual: true }
+    if (end.at > deadline) return { ...end, isEqual: false }
     await pause(LOOK_EVERY_MS)
   }
 }

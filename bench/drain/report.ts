@@ -1,5 +1,5 @@
 import type { ResultTable } from '../bench-command.ts'
-import { spreadOf } from '../machine/statistics.ts'
+import { pairedRatios, spreadOf } from '../machine/statistics.ts'
 import { type DrainedBy, type DrainResult, systemNames } from './drain.ts'
 import type { DrainRun } from './held-drain.ts'
 
@@ -35,7 +35,7 @@ export function describeDrain(measures: DrainResult): ResultTable[] {
           system.name,
           count(median),
           `${count(least)} – ${count(most)}`,
-          ...(reference ? [(median / rateOf(reference).median).toFixed(2)] : []),
+          ...(reference ? [spreadOf(pairedRatios(ratesOf(system), ratesOf(reference))).median.toFixed(2)] : []),
           ...columns.map(([, groups]) => describeMicros(system, groups)),
           describeMicros(
             system,
@@ -46,7 +46,7 @@ export function describeDrain(measures: DrainResult): ResultTable[] {
       notes: [
         `${summary[0]!.toUpperCase()}${summary.slice(1)}.`,
         `Debezium put them on the topic at ${count(captured.median)} changes/s (${count(captured.least)} – ${count(captured.most)}), with nothing else running.`,
-        `Runs of each: ${systems[0]!.runs.length}; load average before a run ${spreadOf(systems.flatMap(({ runs }) => runs.map(({ load }) => load))).least} – ${spreadOf(systems.flatMap(({ runs }) => runs.map(({ load }) => load))).most}. ${describeStates(systems)}`,
+        `Runs of each: ${systems[0]!.runs.length}, in turns, ratios those of the same turn; load average before a run ${spreadOf(systems.flatMap(({ runs }) => runs.map(({ load }) => load))).least} – ${spreadOf(systems.flatMap(({ runs }) => runs.map(({ load }) => load))).most}. ${describeStates(systems)}`,
       ],
     },
   ]
@@ -63,7 +63,9 @@ function describeStates(systems: readonly DrainedBy[]): string {
 
 const isSink = (name: string): boolean => name === systemNames.sinkOfFour || name === systemNames.sinkOfOne
 
-const rateOf = ({ runs }: DrainedBy) => spreadOf(runs.map(({ changesPerSecond }) => changesPerSecond))
+const ratesOf = ({ runs }: DrainedBy): number[] => runs.map(({ changesPerSecond }) => changesPerSecond)
+
+const rateOf = (system: DrainedBy) => spreadOf(ratesOf(system))
 
 /** The median of its runs. What is no part of it, as the engine is of no peer, is not counted: it only measures then. */
 function describeMicros({ name, runs }: DrainedBy, groups: readonly string[]): string {

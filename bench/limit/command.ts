@@ -25,9 +25,9 @@ export const limit: BenchCommand = {
       args: argv,
       options: { rows: { type: 'string', default: '100000' }, runs: { type: 'string', default: '5' } },
     })
+    const [rows, runs] = [readCount('--rows', values.rows), readCount('--runs', values.runs)]
     onProgress('decoding')
     const decoded = measureDecoding()
-    const [rows, runs] = [readCount('--rows', values.rows), readCount('--runs', values.runs)]
     const statements = await measureStatements({ rows, runs }, onProgress)
     const measures: LimitMeasures = { statements, decoded }
     return { file: 'limit', configuration: { Postgres: 'shared_buffers of 64 MB, fsync on' }, measures }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { BenchCommand } from '../bench-command.ts'
-import { readCount } from '../options.ts'
+import { readCount, readCounts } from '../options.ts'
 import { measureLive } from './live.ts'
 import { describeLive } from './report.ts'
 
@@ -30,7 +30,7 @@ export const live: BenchCommand = {
       },
     })
     const measures = await measureLive({
-      rates: values.rates.split(',').map((rate) => readCount('--rates', rate)),
+      rates: readCounts('--rates', values.rates),
       seconds: readCount('--seconds', values.seconds),
       runs: readCount('--runs', values.runs),
       peers: values.peers,

@@ -5,6 +5,7 @@ import type { ComparisonOptions } from '../options.ts'
 import { createSinkDatabase, type SinkDatabase, sinkTables, startPeerCapture, startSink } from '../peers/jdbc-sink.ts'
 import { preparePeerPlugins } from '../peers/peer-plugins.ts'
 import { type PeerWorker, startPeerWorker } from '../peers/peer-worker.ts'
+import { orderOfTurn } from '../turns.ts'
 import { bench } from '../workloads/bench.ts'
 import { createTables, type WorkloadTable } from '../workloads/workload.ts'
 import { runProbe } from './run-probe.ts'
@@ -47,7 +48,7 @@ export async function measureLive(options: LiveOptions): Promise<LiveResult> {
     const names = [liveNames.whole, liveNames.withoutArchive, ...(competitors ? [liveNames.sink] : [])]
     for (let run = 1; run <= runs; run++) {
       for (const perSecond of rates) {
-        for (const name of names) {
+        for (const name of orderOfTurn(run, names)) {
           onProgress(`run ${run} of ${runs}, ${name} at ${perSecond} commits a second`)
           const measured =
             name === liveNames.sink && competitors

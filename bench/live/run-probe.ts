@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type ProcessorSeconds, watchProcessors } from '../machine/processes.ts'
+import { type ProcessorSeconds, type ProcessorWatch, watchProcessors } from '../machine/processes.ts'
 import type { MeasuredStack } from '../measured-stack.ts'
 import { COUNTED, COUNTING, type ProbeFindings, type ProbeLoad } from './probe.ts'
 
@@ -16,7 +16,7 @@ export async function runProbe(
   })
   const uncount = count('measurement', () => child.pid)
   const ended = once(child, 'exit')
-  let watch: ReturnType<typeof watchProcessors> | undefined
+  let watch: ProcessorWatch | undefined
   let processors: ProcessorSeconds | undefined
   let last = ''
   for await (const line of createInterface({ input: child.stdout })) {

@@ -17,11 +17,14 @@ export type Grouping = {
   readonly refine: (group: string, pid: number, titleOf: () => string) => string
 }
 
+/** Both give what was used so far; after `stop` nothing is counted any more. */
+export type ProcessorWatch = { readonly read: () => ProcessorSeconds; readonly stop: () => ProcessorSeconds }
+
 /**
  * Counts the time of the processor by group from now on. Processes that begin or end meanwhile are counted, but for what one
  * used in its last half second. Linux only.
  */
-export function watchProcessors(grouping: Grouping): { stop: () => ProcessorSeconds } {
+export function watchProcessors(grouping: Grouping): ProcessorWatch {
   const before = new Map<number, number>()
   const latest = new Map<number, { ticks: number; group: string }>()
   const look = (): void => {
@@ -35,15 +38,19 @@ export function watchProcessors(grouping: Grouping): { stop: () => ProcessorSeco
   }
   for (const { pid, ticks } of readProcesses().values()) before.set(pid, ticks)
   const timer = setInterval(look, LOOK_EVERY_MS)
+  const read = (): ProcessorSeconds => {
+    look()
+    const seconds: Record<string, number> = {}
+    for (const [pid, { ticks, group }] of latest) {
+      seconds[group] = (seconds[group] ?? 0) + (ticks - (before.get(pid) ?? 0)) / TICKS_PER_SECOND
+    }
+    return seconds
+  }
   return {
+    read,
     stop: () => {
       clearInterval(timer)
-      look()
-      const seconds: Record<string, number> = {}
-      for (const [pid, { ticks, group }] of latest) {
-        seconds[group] = (seconds[group] ?? 0) + (ticks - (before.get(pid) ?? 0)) / TICKS_PER_SECOND
-      }
-      return seconds
+      return read()
     },
   }
 }

@@ -11,3 +11,10 @@ export function spreadOf(values: readonly number[]): Spread {
 /** The value that a share of the others does not exceed. */
 export const percentile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]!
+
+/**
+ * Ratios of values to those that were measured beside them, turn by turn. The load of the machine is nearly the same for both
+ * sides of a pair, so that it influences a ratio less than a ratio of two medians.
+ */
+export const pairedRatios = (values: readonly number[], references: readonly number[]): number[] =>
+  values.slice(0, references.length).map((value, turn) => value / references[turn]!)

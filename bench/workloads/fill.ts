@@ -27,12 +27,17 @@ export async function fill(
   await client.query(lastTransaction(workload.tables(prefix)))
 }
 
-/** A checksum of the rows of each table, in the order of the tables: equal where the states are. */
-export async function checksums(client: pg.Client, tables: readonly WorkloadTable[]): Promise<string[]> {
+/** A checksum of the rows of each table, or of those that a condition names, in the order of the tables: equal where they are. */
+export async function checksums(
+  client: pg.Client,
+  tables: readonly WorkloadTable[],
+  condition?: string,
+): Promise<string[]> {
   const found: string[] = []
   // The text of a time says its zone, and must not be that of the session.
   await client.query(`set timezone = 'UTC'`)
-  for (const table of tables)
-    found.push((await client.query<{ checksum: string }>(checksumOf(table))).rows[0]!.checksum)
+  for (const table of tables) {
+    found.push((await client.query<{ checksum: string }>(checksumOf(table, condition))).rows[0]!.checksum)
+  }
   return found
 }

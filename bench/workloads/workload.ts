@@ -54,7 +54,7 @@ export const createTables = (tables: readonly WorkloadTable[]): string =>
     })
     .join(';\n')
 
-/** A statement whose value `checksum` is equal where the rows of a table are. */
-export const checksumOf = ({ name, key, columns }: WorkloadTable): string =>
+/** A statement whose value `checksum` is equal where the rows of a table are, or those that a condition names. */
+export const checksumOf = ({ name, key, columns }: WorkloadTable, condition = 'true'): string =>
   `select count(*) || ' ' || coalesce(md5(string_agg(md5(row(${columns.map(([column]) => column).join(', ')})::text), '' order by ${key})), '') as checksum
-   from public.${name}`
+   from public.${name} where ${condition}`
