@@ -4,6 +4,13 @@ import type { BenchResult } from './bench-command.ts'
 
 const directory = join(import.meta.dirname, 'results')
 
+/** Arguments that say where a result goes, apart from those of the measurement, which are kept with it. */
+export const splitArguments = (argv: readonly string[]) => ({
+  isSaved: argv.includes('--save'),
+  isJson: argv.includes('--json'),
+  given: argv.filter((argument) => argument !== '--save' && argument !== '--json'),
+})
+
 /** Keeps a result; one of the same name is replaced. */
 export async function saveResult(file: string, result: BenchResult): Promise<void> {
   await mkdir(directory, { recursive: true })

@@ -1,26 +1,23 @@
-import { archive } from '#bench/archive/command.ts'
 import type { BenchCommand, BenchResult, ResultTable } from '#bench/bench-command.ts'
-import { drain } from '#bench/drain/command.ts'
-import { limit } from '#bench/limit/command.ts'
-import { live } from '#bench/live/command.ts'
+import { commands } from '#bench/commands.ts'
 import { describeMachine } from '#bench/machine/machine.ts'
 import { writeReport } from '#bench/report.ts'
-import { saveResult } from '#bench/results.ts'
+import { saveResult, splitArguments } from '#bench/results.ts'
 import { UsageError } from './arguments/usage-error.ts'
 import { alignColumns } from './terminal/aligned-columns.ts'
 import { makeProgressLine } from './terminal/progress-line.ts'
 import { formatDuration } from './terminal/quantities.ts'
 
-/** In the order in which the report has them. */
-const commands: readonly BenchCommand[] = [drain, live, archive, limit]
-
-const help = `npm run bench -- drain|live|archive|limit [--peers] [--save] [--json]
+const help = `npm run bench -- drain|live|growth|archive|start|cold|limit [--peers] [--save] [--json]
 npm run bench -- report
 
 Each has --help.
   drain    a topic that was filled beforehand, with history and without; beside the peers
   live     from commit to visible at a steady rate, seen from outside; beside the peers
+  growth   what a change costs in a larger target
   archive  records a second into the archive, its commits, and how far it lags
+  start    from npm start to the first change visible, beside Kafka and Connect alone
+  cold     the first invocation of the apply function, and its memory
   limit    what statements and decoding reach by themselves
   report   rewrites bench/README.md from the results in bench/results
 
@@ -45,21 +42,14 @@ export async function main(argv: string[]): Promise<number> {
     console.log(command.help)
     return 0
   }
-  const own = ['--json', '--save']
-  const given = rest.filter((argument) => !own.includes(argument))
-  const result = await measure(command, given)
-  if (rest.includes('--save')) {
-    await saveResult(result.file, result.result)
+  const { isSaved, isJson, given } = splitArguments(rest)
+  const { file, result } = await measure(command, given)
+  if (isSaved) {
+    await saveResult(file, result)
     await writeReport(commands)
   }
-  if (rest.includes('--json')) console.log(JSON.stringify(result.result, null, 2))
-  else
-    console.log(
-      command
-        .describe(result.result.measures as never)
-        .map(describeTable)
-        .join('\n\n'),
-    )
+  const tables = command.describe(result.measures as never)
+  console.log(isJson ? JSON.stringify(result, null, 2) : tables.map(describeTable).join('\n\n'))
   return 0
 }
 

@@ -1,0 +1,11 @@
+import { archive } from './archive/command.ts'
+import type { BenchCommand } from './bench-command.ts'
+import { cold } from './cold/command.ts'
+import { drain } from './drain/command.ts'
+import { growth } from './growth/command.ts'
+import { limit } from './limit/command.ts'
+import { live } from './live/command.ts'
+import { start } from './start/command.ts'
+
+/** What can be measured, in the order of the report. */
+export const commands: readonly BenchCommand[] = [drain, live, growth, archive, start, cold, limit]
