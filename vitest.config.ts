@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
-const anywhere = (tier: string) => [`{core,adapters,lambdas,cdk,sql,localstack,commands,test-support}/**/*.${tier}.ts`]
+const anywhere = (tier: string) => [
+  `{core,adapters,lambdas,cdk,sql,localstack,commands,bench,test-support}/**/*.${tier}.ts`,
+]
 
 /** What runs on the source, once more on a Postgres of each other major that a source may have. */
 const onTheSource = [
