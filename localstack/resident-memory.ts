@@ -1,28 +1,52 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { runToEnd } from './servers/finished-process.ts'
+
+/** Memory in KiB. */
+type Process = { pid: number; parent: number; resident: number }
 
 /**
  * Bytes of memory of a process and all its descendants. On Linux memory they share (Postgres's buffers, the programs
  * themselves) counts once; elsewhere once for each.
  */
 export async function residentBytes(root: number): Promise<number> {
-  const { output } = await runToEnd('ps', ['-A', '-o', 'pid=,ppid=,rss='])
-  const processes = output
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number) as [number, number, number])
+  const processes = await (process.platform === 'linux' ? processesOfProc() : processesOfPs())
   const family = new Set([root])
   for (let size = 0; size !== family.size; ) {
     size = family.size
-    for (const [pid, parent] of processes) if (family.has(parent)) family.add(pid)
+    for (const { pid, parent } of processes) if (family.has(parent)) family.add(pid)
   }
-  const kibibytes = processes.filter(([pid]) => family.has(pid)).map(([pid, , rss]) => proportional(pid, rss))
+  const kibibytes = processes.filter(({ pid }) => family.has(pid)).map(proportional)
   return (await Promise.all(kibibytes)).reduce((sum, each) => sum + each, 0) * 1024
 }
 
-/** A process's share of what it shares with others; `rss` where the kernel does not tell, or it has just ended. */
-async function proportional(pid: number, rss: number): Promise<number> {
-  const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8').catch(() => '')
-  const pss = /^Pss:\s+(\d+) kB/m.exec(rollup)
-  return pss ? Number(pss[1]) : rss
+/** Without another process: starting one stops the pollers of a large engine for tens of milliseconds. */
+async function processesOfProc(): Promise<Process[]> {
+  const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger)
+  return Promise.all(
+    pids.map(async (pid) => {
+      const status = await contentOf(`/proc/${pid}/status`)
+      const number = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0)
+      return { pid, parent: number('PPid'), resident: number('VmRSS') }
+    }),
+  )
 }
+
+async function processesOfPs(): Promise<Process[]> {
+  const { output } = await runToEnd('ps', ['-A', '-o', 'pid=,ppid=,rss='])
+  return output
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [pid, parent, resident] = line.trim().split(/\s+/).map(Number) as [number, number, number]
+      return { pid, parent, resident }
+    })
+}
+
+/** A process's share of what it shares with others; `resident` where the kernel does not tell, or it has just ended. */
+async function proportional({ pid, resident }: Process): Promise<number> {
+  const pss = /^Pss:\s+(\d+) kB/m.exec(await contentOf(`/proc/${pid}/smaps_rollup`))
+  return pss ? Number(pss[1]) : resident
+}
+
+/** Empty where the process has ended, or where there is no such file. */
+const contentOf = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '')

@@ -57,7 +57,8 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
   )
   const connector = observeRepeatedly(() => inTime(connect.status('tidemark')), everyMs)
   const archive = observeRepeatedly(makeObserveArchive(pools[1], engine), 2 * everyMs)
-  const memory = observeRepeatedly(() => engine.residentBytes(), 5 * everyMs)
+  // To tell what processes share, the kernel goes through all their pages: a tenth of a second of a core for the whole stack.
+  const memory = observeRepeatedly(() => engine.residentBytes(), 15 * everyMs)
   return {
     status: () => {
       const nowMs = performance.now()
