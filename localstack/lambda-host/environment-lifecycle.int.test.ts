@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { eventually } from '#test-support/eventually.ts'
 import { processAlive, useHostedFunctions } from '#test-support/hosted-functions.ts'
+import { memoryUse } from './process-memory.ts'
 
 // Source where no other is named: AWS Lambda developer guide, "Understanding the Lambda execution environment lifecycle".
 
@@ -43,6 +44,29 @@ test('a cold start reports how long it took, a warm one does not', async () => {
   expect([cold.payload, warm.payload]).toEqual([1, 2])
   expect(cold.logTail).toMatch(/\tInit Duration: \d+\.\d\d ms\n$/)
   expect(warm.logTail).not.toContain('Init Duration')
+})
+
+const resting = useHostedFunctions({ restMs: 50 })
+
+// Not AWS's: there what rests takes nobody's memory.
+test('a process that has no work gives the memory back that its last event took', async () => {
+  await resting.add(
+    'large',
+    `let kept
+    const make = (mb) => Array.from({ length: mb }, () => JSON.parse(JSON.stringify(Array(65_536).fill('some text'))))
+    export const handler = async ({ mb }) => { kept = make(mb); kept = undefined; return process.memoryUsage.rss() }`,
+    { memoryMb: 1024 },
+  )
+  await resting.invoke('large', { mb: 1 })
+
+  const { payload: atMost } = await resting.invoke('large', { mb: 100 })
+
+  const [pid] = resting.host.list()[0]!.processes
+  await eventually(() =>
+    expect(memoryUse(pid!)).resolves.toMatchObject({ held: expect.toSatisfy((held) => held < atMost / 2) }),
+  )
+  expect((await resting.invoke('large', { mb: 1 })).functionError).toBeUndefined()
+  expect(resting.host.list()[0]!.processes).toEqual([pid])
 })
 
 // Source: AWS Lambda developer guide, "Configure Lambda function memory".

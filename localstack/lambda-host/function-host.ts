@@ -140,6 +140,7 @@ function hostFunction(
     endpointUrl: options.endpointUrl,
     serviceUrls: options.serviceUrls ?? {},
     ...(options.key && { key: options.key }),
+    ...(options.restMs !== undefined && { restMs: options.restMs }),
     onLog: log,
     onFree: () => events.drain(),
     onProcesses,

@@ -16,7 +16,11 @@ export type FunctionEndpoints = {
   serviceUrls?: Readonly<Record<string, string>>
   /** What AWS's clients sign with; any where nobody looks at it. */
   key?: SigningKey
+  /** A process gives memory back when it has been without work for so long; ten seconds. */
+  restMs?: number
 }
+
+const REST_MS = 10_000
 
 /** Where what stands for AWS takes any. */
 const ANY_KEY: SigningKey = { accessKeyId: 'local', secretAccessKey: 'local' }
@@ -28,7 +32,7 @@ const ANY_KEY: SigningKey = { accessKeyId: 'local', secretAccessKey: 'local' }
 export function functionVariables(
   definition: FunctionDefinition,
   runtimeApi: Pick<RuntimeApi, 'address' | 'token'>,
-  { endpointUrl, serviceUrls = {}, key = ANY_KEY }: FunctionEndpoints,
+  { endpointUrl, serviceUrls = {}, key = ANY_KEY, restMs = REST_MS }: FunctionEndpoints,
 ): Record<string, string> {
   const region = definition.arn.split(':')[3] || 'us-east-1'
   return {
@@ -38,6 +42,7 @@ export function functionVariables(
     TZ: ':UTC',
     AWS_LAMBDA_RUNTIME_API: runtimeApi.address,
     TIDEMARK_RUNTIME_TOKEN: runtimeApi.token,
+    TIDEMARK_REST_MS: String(restMs),
     LAMBDA_TASK_ROOT: definition.codeDirectory,
     _HANDLER: takesCallbacks(definition) ? callbackHandler : definition.handler,
     AWS_EXECUTION_ENV: `AWS_Lambda_${runtimeOf(definition)}`,

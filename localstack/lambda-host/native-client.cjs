@@ -8,16 +8,39 @@
 const { Agent, request } = require('node:http')
 const { registerHooks } = require('node:module')
 const { pathToFileURL } = require('node:url')
+const { getHeapStatistics } = require('node:v8')
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':')
 // Of the host alone: a function sees the variables that it has on AWS.
 const token = process.env.TIDEMARK_RUNTIME_TOKEN
 delete process.env.TIDEMARK_RUNTIME_TOKEN
+const restMs = Number(process.env.TIDEMARK_REST_MS)
+delete process.env.TIDEMARK_REST_MS
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 const invocations = '/2018-06-01/runtime/invocation/'
 
 /** Settles when the Runtime API has taken the previous answer: the next invocation is asked for after it. */
 let delivered = Promise.resolve()
+
+/** Of memory that is not given back without being asked for, so much is worth a collection. */
+const RETURNED_BYTES = 32 << 20
+/** Node's own needs, and then what the last collection left. */
+let heldBytes = 16 << 20
+
+/** On AWS a process that rests takes no memory of anybody; here it shares the machine with the whole stack. */
+function giveMemoryBack() {
+  if (bytesHeld() - heldBytes < RETURNED_BYTES) return
+  collect({ type: 'major', flavor: 'last-resort' })
+  heldBytes = bytesHeld()
+}
+
+function bytesHeld() {
+  const { total_heap_size, external_memory } = getHeapStatistics()
+  return total_heap_size + external_memory
+}
+
+// Its own: what a function does to its globals is the function's.
+const collect = globalThis.gc
 
 /** What the process exits with instead of asking for another invocation. */
 let exitCode
@@ -44,7 +67,12 @@ module.exports = {
   async next() {
     await delivered
     if (exitCode !== undefined) process.exit(exitCode)
-    return call('GET', `${invocations}next`, { 'Tidemark-Runtime-Token': token })
+    const rest = setTimeout(giveMemoryBack, restMs).unref()
+    try {
+      return await call('GET', `${invocations}next`, { 'Tidemark-Runtime-Token': token })
+    } finally {
+      clearTimeout(rest)
+    }
   },
   done(id, body) {
     delivered = post(`${invocations}${id}/response`, body)
