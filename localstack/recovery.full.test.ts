@@ -297,6 +297,7 @@ describe('the topic of changes', () => {
     expect(archiveMismatches).toBe(0)
     await runCommand('archive', 'check')
     await expectEqual()
+    await runCommand('rebuild', '--timeout', '120')
   })
 
   test('has lost records that were not applied', async () => {

@@ -111,9 +111,16 @@ export class ArchivedSource {
     this.#beaconLsn = `0/${this.#lsn.toString(16)}`
   }
 
-  /** What is captured from here on is of the next epoch. */
-  beginEpoch(): void {
+  /** What is captured from here on is of the next epoch; with `reads` its initial snapshot reads the beacons. */
+  beginEpoch(reads = false): void {
     this.#epoch++
+    if (!reads) return
+    this.#lsn++
+    for (let slot = 0; slot < TOPIC_PARTITIONS; slot++) {
+      const row = { slot, number: this.#beacon, emitted_at: new Date(this.nowMs).toISOString() }
+      const body = { systemIdentifier: '7001', lsn: this.#beaconLsn ?? '0/1', topicPartitions: TOPIC_PARTITIONS }
+      this.#control('beacon', slot, { ...row, body: JSON.stringify(body) }, 'r')
+    }
   }
 
   /** Publishes a plain delta. */
@@ -203,9 +210,9 @@ export class ArchivedSource {
     this.#append(CHANGES.topic, slot, keyText, value, headers)
   }
 
-  #control(table: string, slot: number, after: object): void {
-    const source = this.#source('tidemark', table, this.#lsn)
-    const value = JSON.stringify({ before: null, after, source, transaction: null, op: 'u' })
+  #control(table: string, slot: number, after: object, op: 'u' | 'r' = 'u'): void {
+    const source = this.#source('tidemark', table, this.#lsn, op === 'r' ? 'true' : undefined)
+    const value = JSON.stringify({ before: null, after, source, transaction: null, op })
     this.#append(CHANGES.topic, slot, JSON.stringify({ slot }), value)
   }
 

@@ -183,6 +183,28 @@ test('what was captured of a log that broke off is passed over, as the live targ
   expect(rebuilt.tables.find(({ table }) => table === 'public.green_trips')).toMatchObject({ liveRows: 2 })
 })
 
+test('an archive that began with a topic that was made again is rebuilt from the epoch after', async () => {
+  source.contract(tripsContract())
+  source.commit([createTrip(3, '3.33')])
+  await source.apply()
+  const remade = new ArchivedSource(target.pool, { catalog, store, namespace: 'tidemark_test' })
+  remade.commit([createTrip(900, '9.00'), updateTrip(3, '9.99')])
+  await rows(`select tidemark.order_epoch(2, 'for a test', true)`)
+  remade.beginEpoch(true)
+  remade.contract(tripsContract({ version: 2, generation: 2, complete: false }))
+  remade.commit([{ ...createTrip(3, '9.99'), op: 'r', snapshot: 'incremental' }])
+  remade.contract(tripsContract({ version: 3, generation: 2 }))
+  remade.beacon()
+  remade.commit([createTrip(4, '4.44')])
+  await remade.apply()
+  await remade.archive()
+
+  const rebuilt = await compare()
+
+  expect(isEqualState(rebuilt), describeCompared(rebuilt)).toBe(true)
+  expect(rebuilt.tables.find(({ table }) => table === 'public.green_trips')).toMatchObject({ liveRows: 2 })
+})
+
 test('a live row that is not what the changes made of it is shown with both values', async () => {
   begin()
   await source.apply()

@@ -5,7 +5,7 @@ import { type Cut, describeCut } from './cut.ts'
 import { readApplied, waitForArchive } from './live-fence.ts'
 import { type PublishedTable, publishState, requireFreeSchema } from './published-state.ts'
 import { RecordSpool, type StreamBound } from './record-spool.ts'
-import { makeReplay } from './replay.ts'
+import { beginWithEpoch, CHANGES, makeReplay } from './replay.ts'
 import { createScratch, type ScratchDatabase, withClient } from './scratch-database.ts'
 import { compareStates, type StateComparison } from './state-comparison.ts'
 import { readStopped, readUnderWay, type UnfinishedTable, withStateSession } from './state-session.ts'
@@ -115,6 +115,10 @@ async function withWork<T>(
     const replay = async (bounds: readonly StreamBound[]) => {
       await requireAll(spool, bounds)
       const beganMs = performance.now()
+      if (spool.firstEpoch !== undefined) {
+        const topicPartitions = bounds.flatMap((bound) => (bound.topic === CHANGES.topic ? [bound.topicPartition] : []))
+        await beginWithEpoch(scratch.pool, spool.firstEpoch, topicPartitions)
+      }
       await apply(spool.read(bounds), (records) => {
         replayed += records
         onProgress(`replaying: ${formatQuantity(replayed, 'record')}`)

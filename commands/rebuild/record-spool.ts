@@ -4,7 +4,7 @@ import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import type { ScannedRecord } from '#adapters/iceberg/archive-scan.ts'
 import type { RecordBytes } from '#adapters/postgres/quarantine.ts'
 import type { Beacon } from '#core/envelope.ts'
-import { beaconOf } from './archived-beacon.ts'
+import { beaconOf, epochBegunBy } from './archived-control.ts'
 import { type BinaryRow, decodeRows, encodeRows, int32, int64, readInt64 } from './copy-binary.ts'
 
 /** A topic partition. */
@@ -42,6 +42,8 @@ export class RecordSpool {
   topicPartitions = 0
   /** By topic partition the greatest number and the latest commit (µs since 1970) of the beacons seen. */
   readonly beacons = new Map<number, { number: number; committedUs: number }>()
+  /** The first epoch of which the initial snapshot was seen. */
+  firstEpoch: number | undefined
   readonly #pool: pg.Pool
   readonly #streams = new Map<string, number>()
 
@@ -159,7 +161,10 @@ export class RecordSpool {
 
   #rowOf(record: ScannedRecord): BinaryRow {
     const { tableName, lsn, timestampMs, sourceTsUs, encoding } = record
-    const beacon = tableName === 'tidemark.beacon' ? beaconOf(record.value) : undefined
+    const isBeacon = tableName === 'tidemark.beacon'
+    const beacon = isBeacon ? beaconOf(record.value) : undefined
+    const begun = isBeacon ? epochBegunBy(record.value) : undefined
+    if (begun !== undefined) this.firstEpoch = Math.min(begun, this.firstEpoch ?? begun)
     const committedUs = sourceTsUs ?? timestampMs * 1000
     if (beacon !== undefined) this.#note(beacon, record.topicPartition, committedUs)
     this.records++

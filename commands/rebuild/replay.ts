@@ -52,6 +52,20 @@ function followsOthers({ role, topicPartition }: SpooledRecord, open: readonly S
   return role === 'key taken' && open.some((each) => each.role === 'key left' && each.topicPartition !== topicPartition)
 }
 
+/**
+ * Has a replay into an empty database skip what is of an earlier epoch. An archive that began again with the topic has such
+ * changes first, whose contracts are in the table before it: the epoch reads every table, so none of them is needed.
+ */
+export async function beginWithEpoch(pool: pg.Pool, epoch: number, topicPartitions: readonly number[]): Promise<void> {
+  await pool.query(
+    `insert into tidemark.progress (consumer, topic, topic_partition, skips_before_epoch)
+     select $1, $2, n, $4
+     from unnest($3::integer[]) as n
+     on conflict do nothing`,
+    [CHANGES.consumer, CHANGES.topic, topicPartitions, epoch],
+  )
+}
+
 type Delivered = RecordIdentity &
   Pick<SpooledRecord, 'key' | 'value' | 'bytes'> & { readonly headers: KeyHeaders | undefined }
 
