@@ -1,3 +1,4 @@
+import type { ChangeFence } from './change-fence.ts'
 import { ValueError } from './column-codec.ts'
 import type { TableContract } from './contract.ts'
 import {
@@ -63,7 +64,14 @@ export type KeptContract = {
 }
 
 /** A truncate, and whether history keeps it. */
-export type AppliedTruncate = { readonly table: AppliedTable; readonly truncate: Truncate; readonly logged: boolean }
+export type AppliedTruncate = {
+  readonly table: AppliedTable
+  readonly truncate: Truncate
+  readonly offset: number
+  readonly logged: boolean
+  /** Writes of the table from before it, which history keeps. */
+  readonly preceding: readonly Segment[]
+}
 
 /** What the records of one topic partition do to the target, in this order. */
 export type BatchPlan = {
@@ -102,6 +110,8 @@ export type BatchContext = {
   readonly register: TableRegister
   /** Moved to the end of the batch. */
   readonly keyless: KeylessProgress
+  /** Moved to the end of the batch. Without one, no streamed change is new for certain: history looks each up. */
+  readonly fence?: ChangeFence | undefined
   /** Records of earlier epochs are skipped. */
   readonly skipsBeforeEpoch?: number | undefined
   /** Whether a table's changes are quarantined. */
@@ -109,6 +119,12 @@ export type BatchContext = {
   /** Whether a table's changes are kept in history. */
   readonly isLogged: (contract: TableContract) => boolean
 }
+
+/** What is written of tables with a key, before truncates and after. */
+export const segmentsOf = ({ truncates, segments }: Pick<BatchPlan, 'truncates' | 'segments'>): Segment[] => [
+  ...truncates.flatMap(({ preceding }) => preceding),
+  ...segments,
+]
 
 /**
  * Reduces records in offset order to one write per row (apply.md §2). Anything that cannot be applied exactly stops its
@@ -187,6 +203,7 @@ class BatchPlanner {
         break
       case 'start':
         this.#context.keyless.ledger.start(incoming)
+        this.#context.fence?.restart()
         break
     }
   }
@@ -221,6 +238,7 @@ class BatchPlanner {
     // Its table is stopped, and will be read again.
     if (incoming.op === 'initial read' && this.#context.keyless.ledger.readsAgain) return
     if (incoming.position.phase === 1) this.#context.keyless.ledger.noteStreamed(incoming.position.epoch)
+    const certain = this.#context.fence?.pass(incoming) ?? incoming.position.phase === 0
     const change = this.#inStream(incoming)
     const table = this.#tableOf(offset, change, change.position)
     if (table === undefined) return
@@ -230,7 +248,7 @@ class BatchPlanner {
     }
     try {
       if (table.keyPlaces.length === 0) this.#takeKeyless(offset, table, change)
-      else this.#rows.add(table, change, this.#context.isLogged(table.contract))
+      else this.#rows.add(table, change, { offset, certain, logged: this.#context.isLogged(table.contract) })
     } catch (error) {
       if (!(error instanceof ValueError)) throw error
       const automatic = change.op === 'later read' && this.#context.register.meetsFormerReads(table.contract.relation)
@@ -306,9 +324,10 @@ class BatchPlanner {
       this.#stop(offset, { ...stopOf(table), reason, automatic: true })
       return
     }
-    this.#rows.truncate(table, position)
+    const preceding = this.#rows.truncate(table, position)
     this.#truncated.set(generationOf(table), position)
-    this.plan.truncates.push({ table, truncate, logged: this.#context.isLogged(table.contract) })
+    const logged = this.#context.isLogged(table.contract)
+    this.plan.truncates.push({ table, truncate, offset, logged, preceding })
   }
 
   #takeUnreadable(offset: number, { reason, automatic = false, ...named }: Unreadable): void {

@@ -11,6 +11,19 @@ export type LoggedChange = {
   readonly lacking: readonly number[]
   /** Place in the log of the row's last change before it; undefined: the row as stored precedes it. */
   readonly prior: number | undefined
+  /** Grows with each change of a row: twice the offset of the record, and one more for the second half of a key change. */
+  readonly ordinal: number
+  /** No delivery brought it before; otherwise that has to be looked up. */
+  readonly certain: boolean
+  /** The row is written, with values of the one under its former key, before the log is. */
+  readonly moved: boolean
+}
+
+/** What is known of a change besides itself. */
+export type Arrival = Pick<LoggedChange, 'certain'> & {
+  readonly offset: number
+  /** History keeps it. */
+  readonly logged: boolean
 }
 
 /** The writes of one table in one segment, one per row, and, for history, every change in order. */
@@ -20,6 +33,8 @@ export type TableWrites = {
   readonly log: LoggedChange[]
   /** By row, the place of its last change in the log. */
   readonly lastLogged: Map<string, number>
+  /** Rows whose write may be one that was applied before. */
+  readonly uncertain: Set<string>
 }
 
 /** Sets of writes to run one after the other; inside one, each row occurs once. */
@@ -30,44 +45,64 @@ export class RowChanges {
   readonly segments: Segment[] = [new Map()]
 
   /** Adds a change in the order of the topic partition. Throws a ValueError where it does not fit its contract. */
-  add(table: AppliedTable, change: RowChange, logged: boolean): void {
-    for (const half of halvesOf(table, change)) this.#take(table, half, logged)
+  add(table: AppliedTable, change: RowChange, arrival: Arrival): void {
+    halvesOf(table, change).forEach((half, i) => {
+      this.#take(table, half, arrival, arrival.offset * 2 + i)
+    })
   }
 
-  #take(table: AppliedTable, change: RowChange, logged: boolean): void {
+  #take(table: AppliedTable, change: RowChange, { certain, logged }: Arrival, ordinal: number): void {
     const { key, write } = writeOf(table, change)
-    if (this.#needsNewSegment(table, key, write, change)) this.segments.push(new Map())
+    if (this.#needsNewSegment(table, key, write, change, logged)) this.segments.push(new Map())
     const writes = this.#writesOf(table)
     const earlier = writes.rows.get(key)
     if (earlier !== undefined && !replaces(earlier, write)) return
     const merged = earlier === undefined ? write : mergedWith(earlier, write)
     writes.rows.set(key, merged)
+    if (certain) writes.uncertain.delete(key)
+    else writes.uncertain.add(key)
     if (!logged) return
-    writes.log.push({ change, values: merged.values, lacking: merged.lacking, prior: writes.lastLogged.get(key) })
+    const { values, lacking, movedFrom } = merged
+    const prior = writes.lastLogged.get(key)
+    writes.log.push({ change, values, lacking, prior, certain, ordinal, moved: movedFrom !== undefined })
     writes.lastLogged.set(key, writes.log.length - 1)
   }
 
-  /** Takes back what was added of a generation from before the position: it was truncated. */
-  truncate({ contract }: AppliedTable, at: Position): void {
+  /**
+   * Takes back what was added of a generation from before the position: it was truncated. What history keeps of it is
+   * given back, to be written before the truncate: it may have to find values in rows that the truncate takes.
+   */
+  truncate({ contract }: AppliedTable, at: Position): Segment[] {
+    const preceding: Segment[] = []
     for (const segment of this.segments) {
       const writes = segment.get(segmentKey(contract))
+      if (writes !== undefined && writes.log.length > 0) {
+        preceding.push(new Map([[segmentKey(contract), writes]]))
+        segment.delete(segmentKey(contract))
+        continue
+      }
       for (const [key, { position }] of writes?.rows ?? []) {
         if (comparePositions(position, at) < 0) writes!.rows.delete(key)
       }
     }
+    return preceding
   }
 
   /**
    * Whether the change needs the effect of those before it: which of an ordered write and an override wins depends on
-   * the stored row, and the second half of a key change takes values from the row that the first half left.
+   * the stored row, and the second half of a key change takes values from the row that the first half left. One that may
+   * have been applied before says nothing about values that a later one left as they were; and history has to find the row
+   * that moved in turn.
    */
-  #needsNewSegment(table: AppliedTable, key: string, write: RowWrite, change: RowChange): boolean {
-    const rows = this.segments.at(-1)!.get(segmentKey(table.contract))?.rows
-    const earlier = rows?.get(key)
+  #needsNewSegment(table: AppliedTable, key: string, write: RowWrite, change: RowChange, logged: boolean): boolean {
+    const writes = this.segments.at(-1)!.get(segmentKey(table.contract))
+    const earlier = writes?.rows.get(key)
     if (earlier !== undefined && earlier.mode !== write.mode) return true
+    if (earlier !== undefined && write.lacking.length > 0 && writes!.uncertain.has(key)) return true
+    if (logged && earlier?.movedFrom !== undefined) return true
     if (change.otherKey === undefined) return false
     if (change.op === 'delete') return earlier?.live === true
-    return write.movedFrom !== undefined && rows?.has(keyOf(table, change.otherKey)) === true
+    return write.movedFrom !== undefined && writes?.rows.has(keyOf(table, change.otherKey)) === true
   }
 
   #writesOf(table: AppliedTable): TableWrites {
@@ -80,7 +115,7 @@ export class RowChanges {
       this.segments.push(new Map())
       return this.#writesOf(table)
     }
-    const writes = { table, rows: new Map(), log: [], lastLogged: new Map() }
+    const writes = { table, rows: new Map(), log: [], lastLogged: new Map(), uncertain: new Set<string>() }
     segment.set(key, writes)
     return writes
   }

@@ -58,15 +58,15 @@ test('rows of many megabytes are created, updated, moved and deleted, and histor
 
   await equal()
   const { rows } = await pipeline.target.query(
-    `select op, length(before[2]) as before, length(after[2]) as after from tidemark_rows.change
-     where key in (array['3'], array['103']) and coalesce(length(before[2]), length(after[2])) > 15e6 order by lsn, place`,
+    `select op, length(before ->> 'body') as before, length(after ->> 'body') as after from tidemark.change_log
+     where table_name = 'document' and key in ('{"id": 3}', '{"id": 103}') order by lsn, op`,
   )
   const length = rows[0]!.after
   expect(rows).toEqual([
-    { op: 'c', before: null, after: length },
-    { op: 'u', before: length, after: length },
-    { op: 'd', before: length, after: null },
-    { op: 'c', before: null, after: length },
+    { op: 'insert', before: null, after: length },
+    { op: 'update', before: length, after: length },
+    { op: 'delete', before: length, after: null },
+    { op: 'insert', before: null, after: length },
   ])
 })
 

@@ -66,6 +66,7 @@ export type Origin = {
   readonly table?: string
   readonly schema?: string
   readonly txId?: number
+  readonly committedAtMs?: number
   readonly headers?: KeyHeaders
 }
 
@@ -172,6 +173,7 @@ export class ChangeLog {
   }
 
   #envelope(op: string, before: object | null, after: object | null, origin: Origin): this {
+    const { committedAtMs = 1_700_000_000_000 } = origin
     const { lsn = 0, epoch = 1, snapshot = 'false', table = 'orders', schema = 'public' } = origin
     const source = {
       version: '3.7.0.Final',
@@ -181,8 +183,8 @@ export class ChangeLog {
       table,
       lsn,
       txId: origin.txId ?? lsn,
-      ts_us: 1_700_000_000_000_000,
-      ts_ns: 1_700_000_000_000_000_000n.toString(),
+      ts_us: committedAtMs * 1000,
+      ts_ns: (BigInt(committedAtMs) * 1_000_000n).toString(),
     }
     const text = JSON.stringify({ before, after, source, transaction: null, op, ts_ms: 1_700_000_000_001 })
     return this.append(text.replace(/"ts_ns":"(\d+)"/, '"ts_ns":$1'), undefined, origin.headers)

@@ -8,7 +8,7 @@ import { lastingPool } from './lasting-pool.ts'
 /** Topic partitions of a fault run; each has its own log, as keys are spread over them. */
 const topicPartitions = 3
 
-type Change = { id: number; op: 'create' | 'update' | 'delete'; name: string; lsn: number }
+type Change = { id: number; op: 'create' | 'update' | 'delete'; name: string; lsn: number; before: string | null }
 type Fault = 'none' | 'repeat' | 'zombie' | 'terminate'
 
 /** What a seed makes of a source and of the way its changes are delivered. */
@@ -38,6 +38,9 @@ type History = typeof history extends fc.Arbitrary<infer T> ? T : never
 export type FaultRunResult = {
   readonly source: unknown[]
   readonly target: unknown[]
+  /** What history should tell, and what it tells. */
+  readonly changesOfSource: unknown[]
+  readonly history: unknown[]
   readonly quarantined: number
   /** Changes on the logs, and how many the deliveries said they applied: more would be one applied twice. */
   readonly changes: number
@@ -66,9 +69,18 @@ export async function runUnderFaults(seed: number, target: pg.Pool): Promise<Fau
   }
   const stored = await target.query('select id::int, name from public.orders order by id')
   const quarantined = await target.query('select from tidemark.quarantine')
+  const told = await target.query(
+    `select (lsn - '0/0')::int as lsn, op, (key -> 'id')::int as id, before ->> 'name' as before, after ->> 'name' as after
+     from tidemark.change_log order by lsn`,
+  )
   return {
     source: rows,
     target: stored.rows,
+    changesOfSource: changes.map(({ lsn, op, id, before, name }) => {
+      const after = op === 'delete' ? null : name
+      return { lsn, op: op === 'create' ? 'insert' : op, id, before, after }
+    }),
+    history: told.rows,
     quarantined: quarantined.rowCount ?? 0,
     changes: logs.reduce((sum, log) => sum + log.records.length - 1, 0),
     applied,
@@ -79,9 +91,10 @@ function sourceOf({ steps }: History): { changes: Change[]; rows: { id: number; 
   const rows = new Map<number, string>()
   const changes = steps.map(({ id, remove, name }, i): Change => {
     const op = remove && rows.has(id) ? 'delete' : rows.has(id) ? 'update' : 'create'
+    const before = rows.get(id) ?? null
     if (op === 'delete') rows.delete(id)
     else rows.set(id, name)
-    return { id, op, name, lsn: 1000 + i }
+    return { id, op, name, lsn: 1000 + i, before }
   })
   return { changes, rows: [...rows].map(([id, name]) => ({ id, name })).sort((a, b) => a.id - b.id) }
 }

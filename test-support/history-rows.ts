@@ -49,7 +49,7 @@ export type KeptChange = {
   txid?: number
   relation?: number
   version?: number
-  place?: number
+  ordinal?: number
   epoch?: number
 }
 
@@ -58,17 +58,27 @@ export async function keepChanges(pool: Pool, ...changes: KeptChange[]): Promise
   for (const [i, change] of changes.entries()) {
     const { key = null, before = null, after = null, lsn = 100 + i, txid = 700 + i, relation = 1, version = 1 } = change
     const at = change.at ?? `2026-11-21 12:00:${String(i).padStart(2, '0')}+00`
-    const place = change.place ?? (change.op === 'd' ? 0 : 1)
     await pool.query(
       'select tidemark.ensure_change_days(day, day) from (select ($1::timestamptz at time zone $2)::date) d (day)',
       [at, 'UTC'],
     )
     await pool.query(
       `insert into tidemark_rows.change
-         (committed_at, relation, key_hash, lsn, txid, epoch, place, version, op, key, before, after)
-       values ($1, $2, coalesce(hash_array_extended($3::text[], 0), 0), $4, $5, $6, $7, $8, $9, $3::text[], $10::text[], $11::text[])
-       on conflict do nothing`,
-      [at, relation, key, lsn, txid, change.epoch ?? 1, place, version, change.op, before, after],
+         (committed_at, relation, key_hash, lsn, txid, epoch, ordinal, version, op, key, before, after)
+       values ($1, $2::bigint, tidemark.key_hash($2::bigint, $3::text[]), $4, $5, $6, $7, $8, $9, $3::text[], $10::text[], $11::text[])`,
+      [
+        at,
+        relation,
+        key,
+        lsn,
+        txid,
+        change.epoch ?? 1,
+        change.ordinal ?? 2 * lsn + (change.op === 'd' ? 0 : 1),
+        version,
+        change.op,
+        before,
+        after,
+      ],
     )
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
+import type { FenceState } from '#core/change-fence.ts'
 import { decideDelivery, type OffsetRule, type Progress, type RecordIdentity } from '#core/delivery.ts'
 import type { Beacon } from '#core/envelope.ts'
 import { beginStatement, isLockTimeout, type LockWait, watchLocks } from './lock-wait.ts'
@@ -27,6 +28,8 @@ export type AppliedWork<Effect> = {
   /** Source commit time of the last streamed change, in ms since 1970, or null. */
   readonly committedAtMs: number | null
   readonly beacon: Beacon | undefined
+  /** How far the streamed changes have come, where the consumer keeps it. */
+  readonly fence?: FenceState | undefined
 }
 
 /** Applies what is new of a delivery, inside the transaction that holds the progress row. */
@@ -140,7 +143,7 @@ async function applyOnce<R extends RecordIdentity, Effect, Settings>(
       return decision
     }
     const fresh = records.slice(decision.from)
-    const { effect, committedAtMs, beacon } = await work.apply(client, fresh, progress, settings)
+    const { effect, committedAtMs, beacon, fence } = await work.apply(client, fresh, progress, settings)
     const last = fresh.at(-1)
     if (last === undefined) {
       if (progress.stopped) await clearStopBefore(client, key, progress.nextOffset)
@@ -155,6 +158,7 @@ async function applyOnce<R extends RecordIdentity, Effect, Settings>(
           newestTimestampMs: fresh.reduce((newest, record) => Math.max(newest, record.timestampMs), 0),
           committedAtMs,
           beacon,
+          fence,
         }),
       () => (progress.stopped ? clearStop(client, key) : undefined),
       // After a statement that failed it rolls back.

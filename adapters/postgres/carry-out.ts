@@ -1,15 +1,16 @@
 import type pg from 'pg'
-import type { AppliedTruncate, BatchPlan, KeptContract } from '#core/batch-plan.ts'
+import { type AppliedTruncate, type BatchPlan, type KeptContract, segmentsOf } from '#core/batch-plan.ts'
 import type { TableContract } from '#core/contract.ts'
 import type { AuditMessage } from '#core/envelope.ts'
 import { generationOf } from '#core/keyless-writes.ts'
 import { comparePositions } from '#core/position.ts'
-import type { TableWrites } from '#core/row-changes.ts'
+import type { Segment, TableWrites } from '#core/row-changes.ts'
 import type { AppliedTable } from '#core/table-register.ts'
 import { isObject } from '#core/wire-envelope.ts'
 import { parseShallow, WireError } from '#core/wire-json.ts'
 import {
   daysOf,
+  type HistoryGap,
   logAndWriteStatement,
   logKeylessStatement,
   logStatement,
@@ -25,18 +26,24 @@ import { blaming, readAgain, TableFailure } from './table-failure.ts'
 export async function carryOut(client: pg.PoolClient, plan: BatchPlan): Promise<void> {
   // Days before tables, as everywhere: two topic partitions would wait for each other's otherwise.
   const days = daysOf(plan)
+  let gaps = new Map<string, HistoryGap>()
   await together(client, [
     () => (days.length > 0 ? client.query(prepared({ text: ensureDays, values: [days] })) : undefined),
     ...plan.shapes.map((kept) => () => shape(client, kept)),
-    () => leaveOutTruncated(client, plan),
+    async () => {
+      gaps = await holdGenerations(client, plan)
+    },
   ])
-  for (const truncated of plan.truncates) await truncate(client, truncated)
-  for (const segment of plan.segments) {
-    await together(
+  const write = (segment: Segment) =>
+    together(
       client,
-      [...segment.values()].map((writes) => () => writeRows(client, writes)),
+      [...segment.values()].map((writes) => () => writeRows(client, writes, gaps.get(generationOf(writes.table)))),
     )
+  for (const truncated of plan.truncates) {
+    for (const segment of truncated.preceding) await write(segment)
+    await truncate(client, truncated)
   }
+  for (const segment of plan.segments) await write(segment)
   for (const writes of plan.keyless) {
     const { contract } = writes.table
     if (writes.logged && writes.changes.length > 0)
@@ -83,31 +90,46 @@ export async function settle(client: pg.PoolClient, topic: string, contracts: re
 }
 
 /**
- * Takes out of the plan what another topic partition has truncated. Truncates of these tables wait until the
- * transaction has ended, so that none comes between.
+ * Takes out of the plan what another topic partition has truncated. Truncates of these tables, and maintenance of their
+ * history, wait until the transaction has ended, so that none comes between. Returns by generation up to where changes may
+ * be missing in history; it notes that of those whose changes are not kept now.
  */
-async function leaveOutTruncated(client: pg.PoolClient, plan: BatchPlan): Promise<void> {
+async function holdGenerations(client: pg.PoolClient, plan: BatchPlan): Promise<Map<string, HistoryGap>> {
   const touched = new Map<string, TableContract>()
-  for (const segment of plan.segments) {
-    for (const { table } of segment.values()) touched.set(generationOf(table), table.contract)
+  const unlogged = new Set<string>()
+  const segments = segmentsOf(plan)
+  for (const segment of segments) {
+    for (const { table, rows, log } of segment.values()) {
+      touched.set(generationOf(table), table.contract)
+      if (rows.size > 0 && log.length === 0) unlogged.add(generationOf(table))
+    }
   }
-  if (touched.size === 0) return
+  const gaps = new Map<string, HistoryGap>()
+  if (touched.size === 0) return gaps
   const contracts = [...touched.values()]
-  const { rows } = await client.query<{ generation_of: string; epoch: number; lsn: string }>(
+  const { rows } = await client.query<{
+    generation_of: string
+    truncated_epoch: number
+    truncated_lsn: string
+    gap_epoch: number
+    gap_lsn: string
+  }>(
     prepared({
-      text: `select g.relation || ' ' || g.generation as generation_of, g.truncated_epoch as epoch, g.truncated_lsn as lsn
-     from tidemark.generation g
-     where (g.relation, g.generation) in (select * from unnest($1::bigint[], $2::integer[]))
-     order by g.relation, g.generation
-     for share`,
-      values: [contracts.map(({ relation }) => relation), contracts.map(({ generation }) => generation)],
+      text: `select relation || ' ' || generation as generation_of, truncated_epoch, truncated_lsn, gap_epoch, gap_lsn
+       from tidemark.hold_generations($1, $2, $3)`,
+      values: [
+        contracts.map(({ relation }) => relation),
+        contracts.map(({ generation }) => generation),
+        [...touched.keys()].map((generation) => unlogged.has(generation)),
+      ],
     }),
   )
-  for (const { generation_of, epoch, lsn } of rows) {
-    if (lsn === '0') continue
-    const at = { epoch, phase: 1, lsn: Number(lsn) } as const
-    for (const segment of plan.segments) {
-      const writes = segment.get(generation_of)
+  for (const row of rows) {
+    if (row.gap_epoch > 0) gaps.set(row.generation_of, { epoch: row.gap_epoch, lsn: row.gap_lsn })
+    if (row.truncated_lsn === '0') continue
+    const at = { epoch: row.truncated_epoch, phase: 1, lsn: Number(row.truncated_lsn) } as const
+    for (const segment of segments) {
+      const writes = segment.get(row.generation_of)
       writes?.rows.forEach((write, key, all) => {
         // A table that is truncated while it is read is read anew: what is read here was read before the truncate.
         const before =
@@ -116,6 +138,7 @@ async function leaveOutTruncated(client: pg.PoolClient, plan: BatchPlan): Promis
       })
     }
   }
+  return gaps
 }
 
 async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Promise<void> {
@@ -140,17 +163,17 @@ async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Prom
   )
 }
 
-async function writeRows(client: pg.PoolClient, writes: TableWrites): Promise<void> {
+async function writeRows(client: pg.PoolClient, writes: TableWrites, gap: HistoryGap | undefined): Promise<void> {
   const { table, rows, log } = writes
   const { contract } = table
-  const atOnce = log.length === 0 ? undefined : logAndWriteStatement(writes)
+  const atOnce = log.length === 0 ? undefined : logAndWriteStatement(writes, gap)
   if (atOnce !== undefined) {
     await blaming(contract, () => client.query(prepared(atOnce)))
     return
   }
   const { moves, writes: statements, updates } = writeStatements(table, rows.values())
   for (const move of moves) await complete(client, table, move, 'whose key was changed')
-  if (log.length > 0) await blaming(contract, () => client.query(prepared(logStatement(writes))))
+  if (log.length > 0) await blaming(contract, () => client.query(prepared(logStatement(writes, gap))))
   for (const statement of statements) await blaming(contract, () => client.query(prepared(statement)))
   for (const update of updates) await complete(client, table, update, 'that was updated')
 }

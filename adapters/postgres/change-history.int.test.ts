@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { UNAVAILABLE_PLACEHOLDER } from '#core/codecs/unavailable.ts'
-import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
+import { ChangeLog, columnContract, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { makeLatestState } from './latest-state.ts'
 
@@ -59,12 +59,105 @@ test('what capture delivers again is there once', async () => {
   expect(await history()).toEqual(expected)
 })
 
+test('what capture delivers again from before a truncate is there once, and what is new from before it is there', async () => {
+  const log = new ChangeLog().contract(ordersContract()).create(row(1, 'a'), { lsn: 10 }).truncate({ lsn: 20 })
+  await apply(log.records)
+  await apply(log.create(row(1, 'a'), { lsn: 10 }).create(row(2, 'late'), { lsn: 15 }).truncate({ lsn: 20 }).records)
+
+  expect((await history('op, after')).map(({ op, after }) => [op, after?.name])).toEqual([
+    ['insert', 'a'],
+    ['insert', 'late'],
+    ['truncate', undefined],
+  ])
+})
+
 test('a table whose history is off has none', async () => {
   const { records } = life()
   await apply(records.slice(0, 1))
   await target.pool.query(`select tidemark.set_history('public.orders', false)`)
   await apply(records)
   expect(await history()).toEqual([])
+})
+
+test('behind changes that were not kept, the row before a change is the row as stored', async () => {
+  const { records } = life()
+  const turn = (on: boolean) => target.pool.query(`select tidemark.set_history('public.orders', $1)`, [on])
+  await apply(records.slice(0, 2))
+  await turn(false)
+  await apply(records.slice(0, 3))
+  await turn(true)
+  await apply(records.slice(0, 4))
+  await turn(false)
+  await apply(records.slice(0, 5))
+  await turn(true)
+  await apply(records)
+
+  expect(await history()).toEqual([expected[0], expected[2], expected[4]])
+})
+
+test('a column that was added has in the row before what rows from before have in it', async () => {
+  const { columns } = ordersContract()
+  const added = columnContract(4, 'note', 'text', { missing: 'none' })
+  const log = new ChangeLog().contract(ordersContract()).create(row(1, 'a', '1.50'), { lsn: 10 })
+  await apply(log.records)
+  log.contract(ordersContract({ version: 2, columns: [...columns, added] }), { lsn: 11 })
+  await apply(log.update({ ...row(1, 'b', '1.50'), note: 'new' }, { lsn: 12 }).records)
+
+  expect(await history('op, before, after, changed')).toMatchObject([
+    { op: 'insert', after: kept(1, 'a', 1.5) },
+    {
+      op: 'update',
+      before: { ...kept(1, 'a', 1.5), note: 'none' },
+      after: { ...kept(1, 'b', 1.5), note: 'new' },
+      changed: { name: ['a', 'b'], note: ['none', 'new'] },
+    },
+  ])
+})
+
+test('values are told as Postgres writes them, however they were sent', async () => {
+  const types = {
+    'numeric(12,2)': '1.5',
+    numeric: '1.50',
+    boolean: true,
+    jsonb: '{"b": 1,  "a": 1.0}',
+    json: '{"b": 1,  "a": 1.0}',
+    'character(5)': 'ab   ',
+    'character varying(9)': 'ab  ',
+    '"char"': 'a',
+    real: 0.1,
+    'timestamp with time zone': '2026-01-01T12:00:00.5Z',
+    'timestamp(3) without time zone': 1_700_000_000_123_000,
+    date: 20_000,
+    'time without time zone': 1_000_000,
+    interval: 'P1Y2M3DT4H5M6.7S',
+    bytea: 'AP8=',
+    inet: '10.0.0.1',
+    'integer[]': [1, null],
+    'text[]': ['a,"b\\', null],
+    'numeric(5,1)[]': ['1.5', '2'],
+    int4range: '[1,5)',
+    point: { x: 1, y: 2.5, wkb: 'AQEAAAAAAAAAAADwPwAAAAAAAARA', srid: null },
+    uuid: 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11',
+  }
+  const columns = Object.keys(types).map((type, i) => columnContract(i + 2, `${type} value`, type))
+  const names = columns.map(({ name }) => name)
+  const row = { id: 1, ...Object.fromEntries(Object.values(types).map((value, i) => [names[i], value])) }
+  const contract = ordersContract({ columns: [ordersContract().columns[0]!, ...columns] })
+  await apply(new ChangeLog().contract(contract).create(row, { lsn: 10 }).update(row, { lsn: 11 }).records)
+
+  expect((await target.pool.query('select reason from tidemark.stopped_table')).rows).toEqual([])
+  const texts = columns.map(({ number }) => `c${number}::text`)
+  const { rows } = await target.pool.query(
+    `select tidemark.row_image($1, $2, array[c1::text, ${texts}]) as row from tidemark_rows.t4711_1`,
+    [
+      ['id', ...names],
+      ['bigint', ...Object.keys(types)],
+    ],
+  )
+  expect(await history('before, after, changed')).toEqual([
+    { before: null, after: rows[0].row, changed: null },
+    { before: rows[0].row, after: rows[0].row, changed: {} },
+  ])
 })
 
 test('rows that are read and truncates are there, too', async () => {

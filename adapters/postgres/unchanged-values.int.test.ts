@@ -42,6 +42,15 @@ describe('an update that leaves a TOASTed value as it is', () => {
     expect(await orders()).toEqual([{ id: '1', name: 'large', amount: '3.00' }])
   })
 
+  test('keeps the stored one, not that of a change before it that was applied long since', async () => {
+    const log = begin().create({ id: 1, name: 'first', amount: '1.00' }, { lsn: 10 })
+    log.update({ id: 1, name: 'second', amount: '1.00' }, { lsn: 11 })
+    await applyTo(0, log.records)
+    log.create({ id: 1, name: 'first', amount: '1.00' }, { lsn: 10 }).update(untouched(1, '2.00'), { lsn: 12 })
+    await applyTo(0, log.records)
+    expect(await orders()).toEqual([{ id: '1', name: 'second', amount: '2.00' }])
+  })
+
   test('has the table read again where the row is missing', async () => {
     await applyTo(0, begin().update(untouched(1, '2.00'), { lsn: 11 }).records)
     expect(await stopped()).toEqual([{ reason: expect.stringContaining('row 1 that was updated'), automatic: true }])

@@ -22,6 +22,8 @@ $$;
 alter role tidemark_apply set idle_in_transaction_session_timeout = '60s';
 alter role tidemark_apply set statement_timeout = '5min';
 alter role tidemark_apply set lock_timeout = '10s';
+-- Of one statement: a batch of changes is kept in memory, not in temporary files.
+alter role tidemark_apply set work_mem = '32MB';
 do $$
 begin
   -- Since Postgres 17; the database's would end each large delivery again and again.

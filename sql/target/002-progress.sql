@@ -15,6 +15,7 @@ create table if not exists tidemark.progress (
   confirmed_lsn pg_lsn,
   system_identifier text,
   committed_at timestamptz,
+  fence jsonb,
   applied_at timestamptz not null default now(),
   began_at timestamptz not null default now(),
   primary key (consumer, topic, topic_partition)
@@ -31,6 +32,7 @@ comment on column tidemark.progress.rebased is 'what is delivered next is taken,
 comment on column tidemark.progress.confirmed_lsn is 'the slot had confirmed everything before it when that beacon was emitted';
 comment on column tidemark.progress.system_identifier is 'the source cluster whose beacons were applied';
 comment on column tidemark.progress.committed_at is 'source commit time of the newest change applied';
+comment on column tidemark.progress.fence is 'the furthest place of the streamed changes applied: what is behind it was never delivered before; and how far times were set back';
 
 -- A topic partition that is not applied further, and why; the row goes when a later delivery is applied.
 create table if not exists tidemark.stop (

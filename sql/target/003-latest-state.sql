@@ -46,6 +46,8 @@ create table if not exists tidemark.generation (
   shown boolean not null default false,
   truncated_epoch integer not null default 0,
   truncated_lsn bigint not null default 0,
+  gap_epoch integer not null default 0,
+  gap_lsn bigint not null default 0,
   read_snapshot text,
   primary key (relation, generation)
 );
@@ -53,6 +55,7 @@ create table if not exists tidemark.generation (
 comment on column tidemark.generation.contract is 'the newest one of the generation: what the view of its rows is made from';
 comment on column tidemark.generation.shown is 'whether the view shows its rows; another generation waits to be complete';
 comment on column tidemark.generation.truncated_lsn is 'rows and changes from before it are gone';
+comment on column tidemark.generation.gap_epoch is 'changes up to (gap_epoch, gap_lsn) may be missing in history: those that follow keep the row before them; 0: none';
 comment on column tidemark.generation.read_snapshot is 'of a table without a key: the snapshot its rows were read in, as pg_snapshot writes it';
 
 -- The type as this server writes it; unknown or injected text is an error here, never part of a statement. The extensions

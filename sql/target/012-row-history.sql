@@ -114,16 +114,15 @@ begin
       select d.schema_name, d.table_name, d.op, d.key, d.before, d.after, d.changed, d.transaction_id, d.lsn, d.epoch,
         d.committed_at, d.who, d.application, d.why, d.details, d.relation
       from (
-        select c.committed_at, c.relation, c.key_hash, c.epoch, c.lsn, c.place
+        select c.committed_at, c.relation, c.key_hash, c.epoch, c.lsn, c.ordinal
         from tidemark_rows.change c
         where c.relation in (select r.relation from tidemark.relations_named(history.table_name) r)
           and c.committed_at >= since
-        order by c.committed_at desc, c.epoch desc, c.lsn desc, c.place desc
+        order by c.committed_at desc, c.epoch desc, c.lsn desc, c.ordinal desc
         limit limit_rows
       ) c
-      join tidemark.described_change d using (committed_at, relation, key_hash, epoch, place)
-      where d.lsn = '0/0'::pg_lsn + c.lsn
-      order by d.committed_at desc, d.epoch desc, d.lsn desc, d.place desc
+      join tidemark.described_change d using (committed_at, relation, key_hash, epoch, ordinal)
+      order by d.committed_at desc, d.epoch desc, d.lsn desc, d.ordinal desc
       limit limit_rows;
     return;
   end if;
@@ -131,7 +130,7 @@ begin
     select l.schema_name, l.table_name, l.op, l.key, l.before, l.after, l.changed, l.transaction_id, l.lsn, l.epoch,
       l.committed_at, l.who, l.application, l.why, l.details, l.relation
     from (
-      select distinct coalesce(hash_array_extended(w.key_values, 0), 0) as key_hash, w.*
+      select distinct tidemark.key_hash(w.relation, w.key_values) as key_hash, w.*
       from tidemark.wanted_changes(history.table_name, history.key) w
     ) w
     cross join lateral (
@@ -145,10 +144,10 @@ begin
         and (w.numbers is null or d.op = 'truncate'
           or tidemark.has_values(d.numbers, d.before_values, w.numbers, w.row_values)
           or tidemark.has_values(d.numbers, d.after_values, w.numbers, w.row_values))
-      order by d.committed_at desc, d.epoch desc, d.lsn desc, d.place desc
+      order by d.ordinal desc
       limit limit_rows
     ) l
-    order by l.committed_at desc, l.epoch desc, l.lsn desc, l.place desc
+    order by l.committed_at desc, l.epoch desc, l.lsn desc, l.ordinal desc
     limit limit_rows;
 end
 $$;

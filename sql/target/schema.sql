@@ -5,6 +5,7 @@ role tidemark_apply login
   set lock_timeout=10s
   set statement_timeout=5min
   set transaction_timeout=0
+  set work_mem=32MB
 
 role tidemark_archive login
   set idle_in_transaction_session_timeout=60s
@@ -186,6 +187,12 @@ table tidemark.contract (
 -- tidemark_apply may insert, select
 -- tidemark_read may select
 
+table tidemark.ending_day (
+  day date not null
+  next_block bigint not null default 0 -- the first block of the table partition whose changes were not looked at
+  constraint ending_day_pkey PRIMARY KEY (day)
+)
+
 table tidemark.epoch (
   epoch integer not null
   reason text -- why it was ordered; null for one that a deployment began
@@ -205,6 +212,8 @@ table tidemark.generation (
   shown boolean not null default false -- whether the view shows its rows; another generation waits to be complete
   truncated_epoch integer not null default 0
   truncated_lsn bigint not null default 0 -- rows and changes from before it are gone
+  gap_epoch integer not null default 0 -- changes up to (gap_epoch, gap_lsn) may be missing in history: those that follow keep the row before them; 0: none
+  gap_lsn bigint not null default 0
   read_snapshot text -- of a table without a key: the snapshot its rows were read in, as pg_snapshot writes it
   constraint generation_pkey PRIMARY KEY (relation, generation)
 )
@@ -258,6 +267,7 @@ table tidemark.progress with fillfactor=50 (
   confirmed_lsn pg_lsn -- the slot had confirmed everything before it when that beacon was emitted
   system_identifier text -- the source cluster whose beacons were applied
   committed_at timestamp with time zone -- source commit time of the newest change applied
+  fence jsonb -- the furthest place of the streamed changes applied: what is behind it was never delivered before; and how far times were set back
   applied_at timestamp with time zone not null default now()
   began_at timestamp with time zone not null default now() -- when the first record was delivered
   constraint progress_pkey PRIMARY KEY (consumer, topic, topic_partition)
@@ -266,6 +276,13 @@ table tidemark.progress with fillfactor=50 (
 -- tidemark_archive may insert, select, update
 -- tidemark_owner may select, update
 -- tidemark_read may select
+
+table tidemark.pruned_history (
+  relation bigint not null
+  ended timestamp with time zone not null default '-infinity'::timestamp with time zone -- changes from before it may be missing: the generations' gaps say so
+  pruned timestamp with time zone not null default '-infinity'::timestamp with time zone -- changes from before it are deleted
+  constraint pruned_history_pkey PRIMARY KEY (relation)
+)
 
 table tidemark.quarantine (
   topic text not null
@@ -396,20 +413,21 @@ table tidemark.user_event_log (
 table tidemark_rows.change (
   committed_at timestamp with time zone not null -- when the source committed: the same at each delivery
   relation bigint not null
-  key_hash bigint not null -- hash_array_extended(key, 0), 0 without a key
+  key_hash bigint not null -- tidemark.key_hash(relation, key)
+  ordinal bigint not null -- grows with the changes of a row in an epoch: twice the offset of the record, one more for the second half of a key change
   lsn bigint not null
   txid bigint
   epoch integer not null
-  place integer not null default 0 -- tells changes apart that share row and lsn
+  generation integer not null default 1 -- of the rows: the change before it is one of the same
   version integer -- version of the contract the change was read by
   op "char" not null -- c create, u update, d delete, r read by a snapshot, t truncate
   key text[] -- values of the key's columns in key order; those that are equal as one text: citext in lower case, numeric without scale trimmed
-  before text[]
+  before text[] -- null: what the change before it left; empty: not known
   after text[]
+  CREATE INDEX change_by_row ON ONLY tidemark_rows.change USING btree (key_hash, ordinal)
   CREATE INDEX change_by_time ON ONLY tidemark_rows.change USING brin (committed_at) WITH (pages_per_range='32')
-  CREATE UNIQUE INDEX change_identity ON ONLY tidemark_rows.change USING btree (relation, key_hash, committed_at, epoch, lsn, place)
 ) partition by RANGE (committed_at)
--- tidemark_apply may insert
+-- tidemark_apply may insert, select
 
 table tidemark_rows.user_state with fillfactor=85 (
   id bigint not null
@@ -509,9 +527,12 @@ view tidemark.described_change as
             ELSE NULL::text
         END AS op,
     tidemark.row_image(k.key_names, k.key_types, c.key) AS key,
-    tidemark.row_image(k.names, k.types, c.before) AS before,
-    tidemark.row_image(k.names, k.types, c.after) AS after,
-    tidemark.changed_columns(k.names, k.types, c.before, c.after) AS changed,
+    tidemark.row_image(k.names, k.types, tidemark.written_image(k.types, c.row_before)) AS before,
+    tidemark.row_image(k.names, k.types, tidemark.written_image(k.types, c.after)) AS after,
+        CASE
+            WHEN (c.op = 'u'::"char") THEN tidemark.changed_columns(k.names, k.types, tidemark.written_image(k.types, c.row_before), tidemark.written_image(k.types, c.after))
+            ELSE NULL::jsonb
+        END AS changed,
     c.txid AS transaction_id,
     ('0/0'::pg_lsn + (c.lsn)::numeric) AS lsn,
     c.epoch,
@@ -522,12 +543,12 @@ view tidemark.described_change as
     m.details,
     c.relation,
     c.key_hash,
-    c.place,
+    c.ordinal,
     c.key AS key_values,
     c.before AS before_values,
     c.after AS after_values,
     k.numbers
-   FROM ((tidemark_rows.change c
+   FROM ((tidemark.linked_change c
      LEFT JOIN LATERAL ( SELECT (n.contract ->> 'schema'::text) AS schema_name,
             (n.contract ->> 'table'::text) AS table_name,
             s.numbers,
@@ -573,6 +594,47 @@ view tidemark.latest_user_state as
    FROM tidemark_rows.user_state
   WHERE live;
 -- tidemark_read may select
+
+view tidemark.linked_change as
+ SELECT committed_at,
+    relation,
+    key_hash,
+    ordinal,
+    lsn,
+    txid,
+    epoch,
+    generation,
+    version,
+    op,
+    key,
+    before,
+    after,
+        CASE
+            WHEN (op <> ALL (ARRAY['u'::"char", 'd'::"char"])) THEN NULL::text[]
+            WHEN (before IS NOT NULL) THEN NULLIF(before, '{}'::text[])
+            ELSE ( SELECT tidemark.image_by_version(c.relation, c.epoch, p.version, c.version, p.after) AS image_by_version
+               FROM ( SELECT 1 AS turn,
+                        near.version,
+                        near.after
+                       FROM ( SELECT p_1.version,
+                                p_1.after,
+                                p_1.committed_at
+                               FROM tidemark_rows.change p_1
+                              WHERE ((p_1.key_hash = c.key_hash) AND (p_1.ordinal < c.ordinal) AND (p_1.committed_at > (c.committed_at - '2 days'::interval)) AND (p_1.committed_at < (c.committed_at + '1 day'::interval)) AND ((p_1.relation = c.relation) AND (p_1.epoch = c.epoch) AND (p_1.generation = c.generation)) AND (p_1.key = c.key))
+                              ORDER BY p_1.ordinal DESC
+                             LIMIT 1) near
+                      WHERE ((near.committed_at > (c.committed_at - '1 day'::interval)) AND ( SELECT tidemark.clocks_are_steady() AS clocks_are_steady))
+                    UNION ALL
+                    ( SELECT 2,
+                        p_1.version,
+                        p_1.after
+                       FROM tidemark_rows.change p_1
+                      WHERE ((p_1.key_hash = c.key_hash) AND (p_1.ordinal < c.ordinal) AND ((p_1.relation = c.relation) AND (p_1.epoch = c.epoch) AND (p_1.generation = c.generation)) AND (p_1.key = c.key))
+                      ORDER BY p_1.ordinal DESC
+                     LIMIT 1)) p
+             LIMIT 1)
+        END AS row_before
+   FROM tidemark_rows.change c;
 
 view tidemark.not_captured as
  SELECT m.relation,
@@ -779,6 +841,18 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.clocks_are_steady()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT (COALESCE(max(((p.fence ->> 'backMs'::text))::double precision), (0)::double precision) < (86400000)::double precision)
+    FROM tidemark.progress p;
+END
+-- owned by tidemark_owner
+-- everyone may execute
+
 CREATE OR REPLACE FUNCTION tidemark.confirmed_everywhere()
  RETURNS TABLE(epoch integer, lsn bigint)
  LANGUAGE sql
@@ -795,6 +869,20 @@ BEGIN ATOMIC
            WHERE (k.topic = p.topic))) AND (count(*) = count(p.confirmed_lsn)) AND (min(p.beacon_epoch) = max(p.beacon_epoch)));
 END
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.contract_of(relation bigint, epoch integer, version integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+BEGIN ATOMIC
+ SELECT k.contract
+    FROM tidemark.contract k
+   WHERE ((k.relation = contract_of.relation) AND (k.version = contract_of.version))
+   ORDER BY (k.epoch = contract_of.epoch) DESC
+  LIMIT 1;
+END
+-- owned by tidemark_owner
+-- everyone may execute
 
 CREATE OR REPLACE FUNCTION tidemark.create_rows(contract jsonb)
  RETURNS void
@@ -915,36 +1003,6 @@ end
 $function$
 -- owned by tidemark_owner
 
-CREATE OR REPLACE FUNCTION tidemark.drop_change_day()
- RETURNS text
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
- SET lock_timeout TO '200ms'
-AS $function$
-declare
-  oldest record;
-begin
-  for oldest in
-    select d.day, d.partition
-    from tidemark.change_days() d
-    where (d.day + 1)::timestamp at time zone 'UTC' <= now() - tidemark.longest_retention()
-    order by d.day
-  loop
-    -- A transaction that is about to write to the day has the lock (tidemark.ensure_change_days).
-    if pg_try_advisory_xact_lock(730511002, oldest.day - date '2000-01-01') then
-      execute format('drop table tidemark_rows.%I', oldest.partition);
-      return oldest.partition;
-    end if;
-  end loop;
-  return null;
-exception
-  when lock_not_available then
-    return null;
-end
-$function$
--- owned by tidemark_owner
-
 CREATE OR REPLACE FUNCTION tidemark.drop_empty_views()
  RETURNS void
  LANGUAGE plpgsql
@@ -1028,6 +1086,124 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.end_change_day(OUT dropped text, OUT stepped boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '200ms'
+AS $function$
+declare
+  blocks_of_a_step constant bigint := 500;
+  oldest record;
+  reached bigint;
+  places jsonb;
+  going tid[];
+begin
+  stepped := false;
+  for oldest in
+    select d.day, d.partition
+    from tidemark.change_days() d
+    where (d.day + 1)::timestamp at time zone 'UTC' <= now() - tidemark.longest_retention()
+    order by d.day
+  loop
+    -- A transaction that is about to write to the day has the lock, and has it begun anew (tidemark.ensure_change_days).
+    continue when not pg_try_advisory_xact_lock(730511002, oldest.day - date '2000-01-01');
+    stepped := true;
+    select e.next_block into reached from tidemark.ending_day e where e.day = oldest.day;
+    if reached is null then
+      execute format($query$
+        select jsonb_agg(p)
+        from (
+          select distinct on (relation, generation) relation, generation, epoch,
+            coalesce(max(lsn) filter (where op <> 'r'), 0) as lsn
+          from tidemark_rows.%I
+          where key is not null
+          group by relation, generation, epoch
+          order by relation, generation, epoch desc
+        ) p
+      $query$, oldest.partition) into places;
+      perform tidemark.raise_gaps(places);
+      insert into tidemark.ending_day (day) values (oldest.day);
+    elsif reached * current_setting('block_size')::bigint
+        < pg_relation_size(format('tidemark_rows.%I', oldest.partition)::regclass) then
+      execute format('select array_agg(ctid) from tidemark_rows.%I where ctid >= $1 and ctid < $2', oldest.partition)
+        into going
+        using format('(%s,0)', reached)::tid, format('(%s,0)', reached + blocks_of_a_step)::tid;
+      perform tidemark.keep_rows_before(oldest.partition, going, true);
+      update tidemark.ending_day e set next_block = reached + blocks_of_a_step where e.day = oldest.day;
+    else
+      execute format('drop table tidemark_rows.%I', oldest.partition);
+      delete from tidemark.ending_day e where e.day = oldest.day;
+      dropped := oldest.partition;
+    end if;
+    return;
+  end loop;
+exception
+  when lock_not_available then
+    dropped := null;
+    stepped := false;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.end_changes()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '200ms'
+AS $function$
+declare
+  due jsonb;
+  places jsonb;
+begin
+  insert into tidemark.pruned_history (relation)
+  select k.relation
+  from tidemark.kept_relations() k
+  where k.retention < tidemark.longest_retention()
+  on conflict do nothing;
+  select jsonb_agg(p)
+  into due
+  from (
+    select p.relation, p.ended as since, date_trunc('hour', now() - k.retention) as until
+    from tidemark.pruned_history p
+    join tidemark.kept_relations() k using (relation)
+    where k.retention < tidemark.longest_retention()
+      and p.ended < date_trunc('hour', now() - k.retention)
+  ) p;
+  if due is null then
+    return false;
+  end if;
+  select jsonb_agg(p)
+  into places
+  from (
+    select distinct on (c.relation, c.generation) c.relation, c.generation, c.epoch,
+      coalesce(max(c.lsn) filter (where c.op <> 'r'), 0) as lsn
+    from tidemark_rows.change c
+    join jsonb_to_recordset(due) as d (relation bigint, since timestamptz, until timestamptz)
+      on d.relation = c.relation
+      and c.committed_at >= d.since
+      and c.committed_at < d.until
+    where c.key is not null
+      and c.committed_at >= (select min(w.since) from jsonb_to_recordset(due) as w (since timestamptz))
+      and c.committed_at < (select max(w.until) from jsonb_to_recordset(due) as w (until timestamptz))
+    group by c.relation, c.generation, c.epoch
+    order by c.relation, c.generation, c.epoch desc
+  ) p;
+  perform tidemark.raise_gaps(places);
+  update tidemark.pruned_history p
+  set ended = d.until
+  from jsonb_to_recordset(due) as d (relation bigint, until timestamptz)
+  where p.relation = d.relation;
+  return places is not null;
+exception
+  when lock_not_available then
+    return false;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.ensure_change_days(first_day date, last_day date)
  RETURNS void
  LANGUAGE plpgsql
@@ -1060,6 +1236,10 @@ begin
         execute format('alter table tidemark_rows.change attach partition tidemark_rows.%I for values from (%L) to (%L)', name,
           to_char(day, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(day + 1, 'YYYY-MM-DD') || ' 00:00:00+00');
       end if;
+    end if;
+    if day < (now() at time zone 'UTC')::date - 1 then
+      -- What is about to be written was not looked at yet.
+      delete from tidemark.ending_day e where tidemark.change_day_name(e.day) = name;
     end if;
     day := day + 1;
   end loop;
@@ -1331,16 +1511,15 @@ begin
       select d.schema_name, d.table_name, d.op, d.key, d.before, d.after, d.changed, d.transaction_id, d.lsn, d.epoch,
         d.committed_at, d.who, d.application, d.why, d.details, d.relation
       from (
-        select c.committed_at, c.relation, c.key_hash, c.epoch, c.lsn, c.place
+        select c.committed_at, c.relation, c.key_hash, c.epoch, c.lsn, c.ordinal
         from tidemark_rows.change c
         where c.relation in (select r.relation from tidemark.relations_named(history.table_name) r)
           and c.committed_at >= since
-        order by c.committed_at desc, c.epoch desc, c.lsn desc, c.place desc
+        order by c.committed_at desc, c.epoch desc, c.lsn desc, c.ordinal desc
         limit limit_rows
       ) c
-      join tidemark.described_change d using (committed_at, relation, key_hash, epoch, place)
-      where d.lsn = '0/0'::pg_lsn + c.lsn
-      order by d.committed_at desc, d.epoch desc, d.lsn desc, d.place desc
+      join tidemark.described_change d using (committed_at, relation, key_hash, epoch, ordinal)
+      order by d.committed_at desc, d.epoch desc, d.lsn desc, d.ordinal desc
       limit limit_rows;
     return;
   end if;
@@ -1348,7 +1527,7 @@ begin
     select l.schema_name, l.table_name, l.op, l.key, l.before, l.after, l.changed, l.transaction_id, l.lsn, l.epoch,
       l.committed_at, l.who, l.application, l.why, l.details, l.relation
     from (
-      select distinct coalesce(hash_array_extended(w.key_values, 0), 0) as key_hash, w.*
+      select distinct tidemark.key_hash(w.relation, w.key_values) as key_hash, w.*
       from tidemark.wanted_changes(history.table_name, history.key) w
     ) w
     cross join lateral (
@@ -1362,10 +1541,10 @@ begin
         and (w.numbers is null or d.op = 'truncate'
           or tidemark.has_values(d.numbers, d.before_values, w.numbers, w.row_values)
           or tidemark.has_values(d.numbers, d.after_values, w.numbers, w.row_values))
-      order by d.committed_at desc, d.epoch desc, d.lsn desc, d.place desc
+      order by d.ordinal desc
       limit limit_rows
     ) l
-    order by l.committed_at desc, l.epoch desc, l.lsn desc, l.place desc
+    order by l.committed_at desc, l.epoch desc, l.lsn desc, l.ordinal desc
     limit limit_rows;
 end
 $function$
@@ -1394,6 +1573,91 @@ BEGIN ATOMIC
   LIMIT 1;
 END
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.hold_generations(relations bigint[], generations integer[], unlogged boolean[])
+ RETURNS TABLE(relation bigint, generation integer, truncated_epoch integer, truncated_lsn bigint, gap_epoch integer, gap_lsn bigint)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  nothing_kept constant integer := 2147483647;
+begin
+  if true = any (unlogged) then
+    perform
+    from tidemark.generation g
+    where (g.relation, g.generation) in (
+        select u.relation, u.generation
+        from unnest(relations, generations, unlogged) u (relation, generation, unlogged)
+        where u.unlogged
+      )
+      and g.gap_epoch < nothing_kept
+    order by g.relation, g.generation
+    for no key update;
+    if found then
+      update tidemark.generation g
+      set gap_epoch = nothing_kept,
+        gap_lsn = 9223372036854775807
+      where (g.relation, g.generation) in (
+          select u.relation, u.generation
+          from unnest(relations, generations, unlogged) u (relation, generation, unlogged)
+          where u.unlogged
+        )
+        and g.gap_epoch < nothing_kept;
+    end if;
+  end if;
+  return query
+    select g.relation, g.generation, g.truncated_epoch, g.truncated_lsn, g.gap_epoch, g.gap_lsn
+    from tidemark.generation g
+    where (g.relation, g.generation) in (select * from unnest(relations, generations))
+    order by g.relation, g.generation
+    for share;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.image_by_version(relation bigint, epoch integer, from_version integer, to_version integer, image text[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  former record;
+  present record;
+  written text[];
+  mapped text[] := '{}';
+  at integer;
+begin
+  if from_version = to_version or image is null then
+    return image;
+  end if;
+  select s.* into former from tidemark.contract_of(relation, epoch, from_version) k cross join tidemark.image_shape(k) s;
+  select s.* into present from tidemark.contract_of(relation, epoch, to_version) k cross join tidemark.image_shape(k) s;
+  written := tidemark.written_image(former.types, image);
+  for i in 1 .. coalesce(cardinality(present.numbers), 0) loop
+    at := array_position(former.numbers, present.numbers[i]);
+    mapped[i] := case
+      when at is not null then written[at]
+      else (
+        select c ->> 'missing'
+        from tidemark.contract k
+        cross join jsonb_array_elements(k.contract -> 'columns') c
+        where k.relation = image_by_version.relation
+          and k.epoch = image_by_version.epoch
+          and k.version > from_version
+          and k.version <= to_version
+          and (c ->> 'number')::integer = present.numbers[i]
+        order by k.version
+        limit 1
+      )
+    end;
+  end loop;
+  return mapped;
+end
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
 
 CREATE OR REPLACE FUNCTION tidemark.image_shape(contract jsonb)
  RETURNS TABLE(numbers integer[], names text[], types text[], key_numbers integer[], key_names text[], key_types text[])
@@ -1479,6 +1743,67 @@ $function$
 -- owned by tidemark_owner
 -- everyone may execute
 
+CREATE OR REPLACE FUNCTION tidemark.keep_rows_before(partition text, going tid[], whole boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  day timestamptz := to_date(substring(partition from '\d+$'), 'YYYYMMDD')::timestamp at time zone 'UTC';
+begin
+  -- The next change is looked for in the days beside it first: most are there.
+  execute format($query$
+    with next as (
+      select coalesce(near.table_of, far.table_of) as table_of, coalesce(near.place, far.place) as place,
+        coalesce(near.committed_at, far.committed_at) as committed_at,
+        tidemark.image_by_version(c.relation, c.epoch, c.version, coalesce(near.version, far.version), c.after) as before
+      from tidemark_rows.%1$I c
+      left join lateral (
+        select *
+        from (
+          select n.tableoid as table_of, n.ctid as place, n.committed_at, n.version, n.op, n.before
+          from tidemark_rows.change n
+          where n.key_hash = c.key_hash
+            and n.ordinal > c.ordinal
+            and n.committed_at >= $3 - interval '1 day'
+            and n.committed_at < $3 + interval '3 days'
+            and (select tidemark.clocks_are_steady())
+            and (n.relation, n.epoch, n.generation) = (c.relation, c.epoch, c.generation)
+            and n.key = c.key
+          order by n.ordinal
+          limit 1
+        ) nearest
+        where nearest.committed_at < $3 + interval '2 days'
+      ) near on true
+      left join lateral (
+        select n.tableoid as table_of, n.ctid as place, n.committed_at, n.version, n.op, n.before
+        from tidemark_rows.change n
+        where near.table_of is null
+          and n.key_hash = c.key_hash
+          and n.ordinal > c.ordinal
+          and (n.relation, n.epoch, n.generation) = (c.relation, c.epoch, c.generation)
+          and n.key = c.key
+        order by n.ordinal
+        limit 1
+      ) far on true
+      where c.ctid = any ($1)
+        and c.key is not null
+        and c.after is not null
+        and coalesce(near.op, far.op) in ('u', 'd')
+        and coalesce(near.before, far.before) is null
+    )
+    update tidemark_rows.change c
+    set before = next.before
+    from next
+    where c.committed_at = next.committed_at
+      and c.tableoid = next.table_of
+      and c.ctid = next.place
+      and (c.tableoid <> 'tidemark_rows.%1$I'::regclass or not ($2 or c.ctid = any ($1)))
+  $query$, partition) using going, whole, day;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.kept(what text)
  RETURNS SETOF tidemark.quarantine
  LANGUAGE sql
@@ -1521,6 +1846,14 @@ BEGIN ATOMIC
       CROSS JOIN LATERAL tidemark.history_setting_of(n.relation, n.schema_name, n.table_name) s(enabled, retention));
 END
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.key_hash(relation bigint, key text[])
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN COALESCE(hash_array_extended(key, relation), relation)
+-- owned by tidemark_owner
+-- tidemark_apply may execute
 
 CREATE OR REPLACE FUNCTION tidemark.key_texts(numbers integer[], types text[], given jsonb)
  RETURNS text[]
@@ -1617,17 +1950,24 @@ AS $function$
 declare
   batch constant integer := 10000;
   today constant date := (now() at time zone 'UTC')::date;
-  changes bigint := tidemark.prune_changes(batch);
-  messages bigint := tidemark.prune_audit_messages(batch);
-  markers bigint := tidemark.prune_markers(batch);
-  dropped text;
+  changes bigint := 0;
+  messages bigint := 0;
+  markers bigint := 0;
+  ended record;
 begin
+  -- What it says has to be committed, and its locks given back, before anything is deleted.
+  if tidemark.end_changes() then
+    return jsonb_build_object('dropped', null, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);
+  end if;
+  changes := tidemark.prune_changes(batch);
+  messages := tidemark.prune_audit_messages(batch);
+  markers := tidemark.prune_markers(batch);
   perform tidemark.ensure_change_days(today, today + 7);
   perform tidemark.drop_empty_views();
   -- Last, since its lock on all days is held until the round ends.
-  dropped := tidemark.drop_change_day();
-  return jsonb_build_object('dropped', dropped, 'changes', changes, 'auditMessages', messages, 'markers', markers,
-    'more', dropped is not null or greatest(changes, messages, markers) >= batch);
+  select * into ended from tidemark.end_change_day();
+  return jsonb_build_object('dropped', ended.dropped, 'changes', changes, 'auditMessages', messages, 'markers', markers,
+    'more', ended.stepped or greatest(changes, messages, markers) >= batch);
 end
 $function$
 -- owned by tidemark_owner
@@ -1858,35 +2198,37 @@ CREATE OR REPLACE FUNCTION tidemark.prune_changes(limit_rows integer DEFAULT 100
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
+  pruned record;
   day record;
-  relation_id bigint;
-  retention interval;
+  going tid[];
   deleted bigint := 0;
-  round bigint;
-  standard interval := (select s.retention from tidemark.history_setting_of(0, '', '') s);
-  settings jsonb := (select jsonb_object_agg(k.relation, k.retention) from tidemark.kept_relations() k);
 begin
-  for day in
-    select d.partition
-    from tidemark.change_days() d
-    where d.day::timestamp at time zone 'UTC' < now() - least(standard, (select min(k.retention) from tidemark.kept_relations() k))
-    order by d.day
+  for pruned in
+    select p.*
+    from tidemark.pruned_history p
+    where p.pruned < p.ended
+    order by p.relation
   loop
-    relation_id := -1;
+    for day in
+      select d.partition
+      from tidemark.change_days() d
+      where d.day::timestamp at time zone 'UTC' < pruned.ended
+        and (d.day + 1)::timestamp at time zone 'UTC' > pruned.pruned
+      order by d.day
     loop
-      execute format('select min(relation) from tidemark_rows.%I where relation > $1', day.partition)
-        into relation_id using relation_id;
-      exit when relation_id is null;
-      retention := coalesce((settings ->> relation_id::text)::interval, standard);
-      execute format('delete from tidemark_rows.%I where ctid = any (array(select ctid from tidemark_rows.%1$I '
-        'where relation = $1 and committed_at < now() - $2 limit $3))', day.partition)
-        using relation_id, retention, limit_rows - deleted;
-      get diagnostics round = row_count;
-      deleted := deleted + round;
+      execute format('select array_agg(ctid) from (select ctid from tidemark_rows.%I '
+        'where relation = $1 and committed_at >= $2 and committed_at < $3 limit $4) c', day.partition)
+        into going
+        using pruned.relation, pruned.pruned, pruned.ended, limit_rows - deleted;
+      continue when going is null;
+      perform tidemark.keep_rows_before(day.partition, going, false);
+      execute format('delete from tidemark_rows.%I where ctid = any ($1)', day.partition) using going;
+      deleted := deleted + cardinality(going);
       if deleted >= limit_rows then
         return deleted;
       end if;
     end loop;
+    update tidemark.pruned_history p set pruned = pruned.ended where p.relation = pruned.relation;
   end loop;
   return deleted;
 end
@@ -1932,6 +2274,28 @@ begin
   return deleted;
 end
 $function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.raise_gaps(places jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ WITH held AS (
+          SELECT g_1.relation,
+             g_1.generation,
+             p.epoch,
+             p.lsn
+            FROM (tidemark.generation g_1
+              JOIN jsonb_to_recordset(raise_gaps.places) p(relation bigint, generation integer, epoch integer, lsn bigint) USING (relation, generation))
+           WHERE (ROW(g_1.gap_epoch, g_1.gap_lsn) < ROW(p.epoch, p.lsn))
+           ORDER BY g_1.relation, g_1.generation
+          FOR NO KEY UPDATE OF g_1
+         )
+  UPDATE tidemark.generation g SET gap_epoch = held.epoch, gap_lsn = held.lsn
+    FROM held
+   WHERE ((g.relation = held.relation) AND (g.generation = held.generation));
+END
 -- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.rebase(of_consumer text, of_topic text, of_partition integer, at_offset bigint)
@@ -2431,6 +2795,14 @@ BEGIN ATOMIC
 END
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.type_modifier(type text)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN CASE WHEN (type ~~ '%(%'::text) THEN COALESCE(to_regtypemod(type), to_regtypemod(('public.'::text || type)), '-1'::integer) ELSE '-1'::integer END
+-- owned by tidemark_owner
+-- everyone may execute
+
 CREATE OR REPLACE FUNCTION tidemark.view_query(of_schema text, of_table text)
  RETURNS text
  LANGUAGE plpgsql
@@ -2595,3 +2967,54 @@ begin
 end
 $function$
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.written_image(types text[], image text[])
+ RETURNS text[]
+ LANGUAGE plpgsql
+ STABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  written text[] := image;
+  value text;
+  type text;
+  type_id oid;
+begin
+  for i in 1 .. coalesce(cardinality(image), 0) loop
+    value := image[i];
+    type := types[i];
+    if value is null or type in ('text', 'smallint', 'integer', 'bigint') or type ~ '^character varying(\(\d+\))?$' then
+      continue;
+    elsif type = 'boolean' then
+      written[i] := value::boolean::text;
+    elsif type = 'timestamp with time zone' then
+      written[i] := value::timestamptz::text;
+    elsif type = 'timestamp without time zone' then
+      written[i] := value::timestamp::text;
+    elsif type = 'date' then
+      written[i] := value::date::text;
+    elsif type = 'jsonb' then
+      written[i] := value::jsonb::text;
+    elsif type = 'numeric' then
+      written[i] := value::numeric::text;
+    elsif type = 'inet' then
+      written[i] := value::inet::text;
+    elsif type ~ '^character(\(\d+\))?$' then
+      written[i] := rtrim(value, ' ');
+    elsif type ~ '\[\]$' then
+      type_id := (select t.typelem from pg_type t where t.oid = coalesce(to_regtype(type), to_regtype('public.' || type)));
+      continue when type_id is null;
+      written[i] := array_out(array_in(textout(value), type_id, tidemark.type_modifier(type)));
+    else
+      type_id := coalesce(to_regtype(type), to_regtype('public.' || type));
+      continue when type_id is null;
+      -- Of types that are known when it runs only arrays can be read.
+      written[i] := array_to_string(array_in(
+        textout('{"' || replace(replace(value, '\', '\\'), '"', '\"') || '"}'), type_id, tidemark.type_modifier(type)), '');
+    end if;
+  end loop;
+  return written;
+end
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
