@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import { makeApplyLatestState } from '#lambdas/apply-latest-state/apply-latest-state.ts'
 import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'

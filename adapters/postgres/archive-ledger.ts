@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
+import type { ProgressKey } from './apply/progress.ts'
 import { type ArchiveRecoveryLedger, makeRecoveryLedger } from './archive-recovery-ledger.ts'
 import { type ArchiveTableLedger, makeTableLedger } from './archive-table-ledger.ts'
 import { readUncommittedAge, readWaiting, type Waiting } from './archive-waiting.ts'
-import type { ProgressKey } from './progress.ts'
 
 /** A data file as the ledger keeps it; `Metrics` is JSON. */
 export type LedgerFile<Metrics> = {

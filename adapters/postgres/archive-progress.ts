@@ -1,9 +1,9 @@
 import type pg from 'pg'
 import type { OffsetRule, RecordIdentity } from '#core/delivery.ts'
-import { type ApplyOutcome, applyInTransaction, withoutSettings } from './apply-transaction.ts'
+import { type ApplyOutcome, applyInTransaction, withoutSettings } from './apply/apply-transaction.ts'
+import { type ProgressKey, readProgress, recordStop } from './apply/progress.ts'
 import { type LedgerFile, noteRange } from './archive-ledger.ts'
 import { readWaiting } from './archive-waiting.ts'
-import { type ProgressKey, readProgress, recordStop } from './progress.ts'
 
 /**
  * Another invocation has archived some of the same records meanwhile, or somebody has given the archive another table;

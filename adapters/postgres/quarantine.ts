@@ -1,7 +1,7 @@
 import type pg from 'pg'
-import type { QuarantinedRecord } from '#core/batch-plan.ts'
+import type { QuarantinedRecord } from '#core/apply/batch-plan.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
-import type { ProgressKey } from './progress.ts'
+import type { ProgressKey } from './apply/progress.ts'
 import { storableJson, storableText } from './storable-text.ts'
 
 /** A record to keep instead of applying it, and why. */

@@ -2,16 +2,16 @@ import { isUtf8 } from 'node:buffer'
 import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { newestUserEvents, type PlacedUserEvent, readUserEvent } from '#core/user-event.ts'
-import { applyDelivery, type Halving, isOfOneRecord } from './apply-by-halves.ts'
+import { applyDelivery, type Halving, isOfOneRecord } from './apply/apply-by-halves.ts'
 import {
   type ApplyOutcome,
   applyInTransaction,
   applyNothing,
   type TransactionWork,
   withoutSettings,
-} from './apply-transaction.ts'
+} from './apply/apply-transaction.ts'
+import type { ProgressKey } from './apply/progress.ts'
 import type { LockWait } from './lock-wait.ts'
-import type { ProgressKey } from './progress.ts'
 import { keepInQuarantine, type RecordToKeep, type RetriedRecord, retriedAtOnce, takeRetried } from './quarantine.ts'
 
 /** A record of the topic of user events as it was delivered. */

@@ -1,7 +1,7 @@
-import { type ChangeRecord, planBatch } from '#core/batch-plan.ts'
-import type { KeylessProgress } from '#core/keyless-writes.ts'
-import { TableRegister } from '#core/table-register.ts'
-import { UnkeyedLedger } from '#core/unkeyed-ledger.ts'
+import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
+import type { KeylessProgress } from '#core/apply/keyless-writes.ts'
+import { TableRegister } from '#core/apply/table-register.ts'
+import { UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
 
 /** How many changes were read, decoded and reduced to one write per row, and how many that is in a second of one core. */

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import { topicPartitionsToRetry } from '#adapters/postgres/quarantine.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'

@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import type { ApplyOutcome } from '#adapters/postgres/apply-transaction.ts'
-import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import type { ApplyOutcome } from '#adapters/postgres/apply/apply-transaction.ts'
+import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import type { KeyHeaders } from '#core/envelope.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeLatestState } from '#adapters/postgres/latest-state.ts'
+import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
 import { createDatabase } from '#test-support/database.ts'
 import { eventually } from '#test-support/eventually.ts'

@@ -1,5 +1,5 @@
+import { isOfBrokenLog } from '../apply/unkeyed-ledger.ts'
 import { gapOf, isForeignTopic } from '../delivery.ts'
-import { isOfBrokenLog } from '../unkeyed-ledger.ts'
 
 /** How the reason begins for which a topic partition stops where a beacon is of another source in the same epoch. */
 export const ANOTHER_CLUSTER = 'the source is another database cluster'

@@ -1,7 +1,7 @@
 import { invokeLater } from '#adapters/aws/invoke-later.ts'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
+import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import { makePool, type PoolOptions } from '#adapters/postgres/connect.ts'
-import { makeLatestState } from '#adapters/postgres/latest-state.ts'
 import { countNotCaptured } from '#adapters/postgres/not-captured.ts'
 import { topicPartitionsToRetry } from '#adapters/postgres/quarantine.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'

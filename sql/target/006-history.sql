@@ -1,6 +1,6 @@
 -- Every change, in the order of the source's commits; one table partition per UTC day of the commit, made when the first
 -- change of the day comes. Changes are appended: what guarantees that each is there once is the fence of a topic partition's
--- progress (core/change-fence.ts), and a look-up of those that are not behind it.
+-- progress (core/apply/change-fence.ts), and a look-up of those that are not behind it.
 -- Rows are kept as the texts that were sent, in the order of the contract's stored columns. The row before a change is kept
 -- where the change before it may be missing; otherwise it is what that one left (tidemark.linked_change).
 create table if not exists tidemark_rows.change (

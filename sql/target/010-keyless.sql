@@ -1,4 +1,4 @@
--- What the topic partition of the records without a key knows of them (core/unkeyed-ledger.ts): the last place in the
+-- What the topic partition of the records without a key knows of them (core/apply/unkeyed-ledger.ts): the last place in the
 -- source's log that it applied, and the transactions that may come again.
 create table if not exists tidemark.unkeyed_progress (
   consumer text not null,

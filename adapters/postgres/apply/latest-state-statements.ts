@@ -1,8 +1,8 @@
 import pg from 'pg'
+import type { RowValue, RowWrite } from '#core/apply/row-write.ts'
+import type { AppliedTable } from '#core/apply/table-register.ts'
 import { quoteElement } from '#core/column-codec.ts'
-import type { RowValue, RowWrite } from '#core/row-write.ts'
-import type { AppliedTable } from '#core/table-register.ts'
-import type { Statement } from './statement.ts'
+import type { Statement } from '../statement.ts'
 
 /** A statement that returns a row for each write it could not complete; `incomplete` writes those without the rest. */
 export type CompletingStatement = Statement & { readonly incomplete: Statement }

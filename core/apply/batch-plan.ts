@@ -1,6 +1,5 @@
-import type { ChangeFence } from './change-fence.ts'
-import { ValueError } from './column-codec.ts'
-import type { TableContract } from './contract.ts'
+import { ValueError } from '../column-codec.ts'
+import type { TableContract } from '../contract.ts'
 import {
   type AuditMessage,
   type Beacon,
@@ -13,7 +12,10 @@ import {
   readRecord,
   type Truncate,
   type Unreadable,
-} from './envelope.ts'
+} from '../envelope.ts'
+import { comparePositions, latest, type Position } from '../position.ts'
+import { WireError } from '../wire-json.ts'
+import type { ChangeFence } from './change-fence.ts'
 import {
   generationOf,
   type KeylessProgress,
@@ -22,10 +24,8 @@ import {
   noteReading,
   tablesRead,
 } from './keyless-writes.ts'
-import { comparePositions, latest, type Position } from './position.ts'
 import { RowChanges, type Segment } from './row-changes.ts'
 import { type AppliedTable, type Lookup, type TableRegister, tableName } from './table-register.ts'
-import { WireError } from './wire-json.ts'
 
 /** A record of the topic `changes`; an absent value is a tombstone. */
 export type ChangeRecord = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import type { RowChange } from '../envelope.ts'
 import { ChangeFence, type FenceState } from './change-fence.ts'
-import type { RowChange } from './envelope.ts'
 
 const change = (lsn: number, { epoch = 1, at = 0, op = 'create' as RowChange['op'] } = {}): RowChange => ({
   op,

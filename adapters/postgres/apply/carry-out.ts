@@ -1,13 +1,15 @@
 import type pg from 'pg'
-import { type AppliedTruncate, type BatchPlan, type KeptContract, segmentsOf } from '#core/batch-plan.ts'
+import { type AppliedTruncate, type BatchPlan, type KeptContract, segmentsOf } from '#core/apply/batch-plan.ts'
+import { generationOf } from '#core/apply/keyless-writes.ts'
+import type { Segment, TableWrites } from '#core/apply/row-changes.ts'
+import type { AppliedTable } from '#core/apply/table-register.ts'
 import type { TableContract } from '#core/contract.ts'
 import type { AuditMessage } from '#core/envelope.ts'
-import { generationOf } from '#core/keyless-writes.ts'
 import { comparePositions } from '#core/position.ts'
-import type { Segment, TableWrites } from '#core/row-changes.ts'
-import type { AppliedTable } from '#core/table-register.ts'
 import { isObject } from '#core/wire-envelope.ts'
 import { parseShallow, WireError } from '#core/wire-json.ts'
+import { prepared, together } from '../statement.ts'
+import { storableJson } from '../storable-text.ts'
 import {
   daysOf,
   type HistoryGap,
@@ -18,8 +20,6 @@ import {
 } from './change-history.ts'
 import { countRows } from './keyless-rows.ts'
 import { type CompletingStatement, rowsTable, writeStatements } from './latest-state-statements.ts'
-import { prepared, together } from './statement.ts'
-import { storableJson } from './storable-text.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
 /** Carries out what a plan does to tables. Throws a TableFailure where one table cannot follow. */

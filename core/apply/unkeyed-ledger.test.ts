@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Beacon } from './envelope.ts'
-import { formatLsn } from './lsn.ts'
+import type { Beacon } from '../envelope.ts'
+import { formatLsn } from '../lsn.ts'
 import { UnkeyedLedger } from './unkeyed-ledger.ts'
 
 /** A transaction's records: how many rows share each of its Lsns. */

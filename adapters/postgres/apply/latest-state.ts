@@ -1,13 +1,16 @@
 import type pg from 'pg'
-import { type BatchPlan, type ChangeRecord, type KeptContract, planBatch } from '#core/batch-plan.ts'
-import { ChangeFence } from '#core/change-fence.ts'
+import { type BatchPlan, type ChangeRecord, type KeptContract, planBatch } from '#core/apply/batch-plan.ts'
+import { ChangeFence } from '#core/apply/change-fence.ts'
+import type { KeylessProgress } from '#core/apply/keyless-writes.ts'
+import { type TableRegister, tableName } from '#core/apply/table-register.ts'
+import { tablesWithout } from '#core/apply/tables-without.ts'
+import { UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { tableOfRecord } from '#core/envelope.ts'
-import type { KeylessProgress } from '#core/keyless-writes.ts'
 import { ANOTHER_CLUSTER } from '#core/recovery/stop-reasons.ts'
-import { type TableRegister, tableName } from '#core/table-register.ts'
-import { tablesWithout } from '#core/tables-without.ts'
-import { UnkeyedLedger } from '#core/unkeyed-ledger.ts'
+import type { LockWait } from '../lock-wait.ts'
+import { keepInQuarantine } from '../quarantine.ts'
+import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
 import { applyDelivery } from './apply-by-halves.ts'
 import {
   type ApplyOutcome,
@@ -21,7 +24,6 @@ import { awaitName, carryOut, settle, shape } from './carry-out.ts'
 import { contractsBetween, keepContracts, loadRegister } from './contract-register.ts'
 import { followInitialRead } from './initial-read.ts'
 import { keepLedger, loadKeylessProgress } from './keyless-rows.ts'
-import type { LockWait } from './lock-wait.ts'
 import {
   keptRecords,
   loadSettings,
@@ -33,10 +35,8 @@ import {
   type TableSettings,
 } from './parking.ts'
 import type { ProgressKey, StoredProgress } from './progress.ts'
-import { keepInQuarantine } from './quarantine.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { TableFailure } from './table-failure.ts'
-import { isOfServer, isTransient, sqlState } from './transient-error.ts'
 
 /** A record of the topic `changes` as it was delivered. */
 export type DeliveredChange = ChangeRecord & RecordIdentity & { readonly key: string | undefined }

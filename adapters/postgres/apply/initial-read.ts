@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { BatchPlan } from '#core/batch-plan.ts'
+import type { BatchPlan } from '#core/apply/batch-plan.ts'
 
 /**
  * Follows the initial snapshot through a topic partition: notes a new attempt, and after the first streamed beacon

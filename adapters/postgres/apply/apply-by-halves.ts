@@ -1,9 +1,9 @@
 import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
+import { isLockTimeout } from '../lock-wait.ts'
+import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
 import type { ApplyOutcome } from './apply-transaction.ts'
-import { isLockTimeout } from './lock-wait.ts'
 import { type ProgressKey, recordStop } from './progress.ts'
-import { isOfServer, isTransient, sqlState } from './transient-error.ts'
 
 /** How the records of one topic partition are applied, and what is done with one that cannot be. */
 export type Halving<R, Effect> = {

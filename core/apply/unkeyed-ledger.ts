@@ -1,5 +1,5 @@
-import type { Beacon } from './envelope.ts'
-import { formatLsn, type Lsn, parseLsn } from './lsn.ts'
+import type { Beacon } from '../envelope.ts'
+import { formatLsn, type Lsn, parseLsn } from '../lsn.ts'
 
 /** Place of a record without a key among those of its transaction: rows of one COPY share an Lsn. */
 export type UnkeyedPlace = { readonly txId: number; readonly lsn: Lsn; readonly ordinal: number }

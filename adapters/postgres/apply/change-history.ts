@@ -1,10 +1,10 @@
-import { type AppliedTruncate, type BatchPlan, segmentsOf } from '#core/batch-plan.ts'
+import { type AppliedTruncate, type BatchPlan, segmentsOf } from '#core/apply/batch-plan.ts'
+import type { KeylessChange, KeylessWrites } from '#core/apply/keyless-writes.ts'
+import type { TableWrites } from '#core/apply/row-changes.ts'
+import type { AppliedTable } from '#core/apply/table-register.ts'
 import type { RowChange } from '#core/envelope.ts'
-import type { KeylessChange, KeylessWrites } from '#core/keyless-writes.ts'
-import type { TableWrites } from '#core/row-changes.ts'
-import type { AppliedTable } from '#core/table-register.ts'
+import type { Statement } from '../statement.ts'
 import { allPlaces, insertRows, literal, onConflict, rowsTable, storedName } from './latest-state-statements.ts'
-import type { Statement } from './statement.ts'
 
 /** How the columns op and place of `tidemark_rows.change` say what a change was. */
 const letters = { create: 'c', update: 'u', delete: 'd', 'initial read': 'r', 'later read': 'r' } as const

@@ -1,7 +1,7 @@
-import { type Decoded, type InputText, unavailable, ValueError } from './column-codec.ts'
-import type { RowChange, WireRow } from './envelope.ts'
-import type { Lsn } from './lsn.ts'
-import { comparePositions, type Position } from './position.ts'
+import { type Decoded, type InputText, unavailable, ValueError } from '../column-codec.ts'
+import type { RowChange, WireRow } from '../envelope.ts'
+import type { Lsn } from '../lsn.ts'
+import { comparePositions, type Position } from '../position.ts'
 import { rowKey } from './row-key.ts'
 import type { AppliedTable } from './table-register.ts'
 

@@ -1,6 +1,6 @@
-import { type ColumnCodec, columnCodec } from './column-codec.ts'
-import { type ColumnContract, changesShape, keyColumns, type TableContract } from './contract.ts'
-import { comparePositions, type Position } from './position.ts'
+import { type ColumnCodec, columnCodec } from '../column-codec.ts'
+import { type ColumnContract, changesShape, keyColumns, type TableContract } from '../contract.ts'
+import { comparePositions, type Position } from '../position.ts'
 
 /** A column together with the way its values travel. */
 export type CodedColumn = ColumnContract & { readonly codec: ColumnCodec }

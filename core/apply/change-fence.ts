@@ -1,4 +1,4 @@
-import type { RowChange } from './envelope.ts'
+import type { RowChange } from '../envelope.ts'
 
 /** What is the same of a streamed change at each delivery, in the order in which the source's transactions commit. */
 export type ChangePlace = {

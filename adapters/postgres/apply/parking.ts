@@ -1,10 +1,10 @@
 import type pg from 'pg'
-import type { BatchContext, ChangeRecord, TableStop } from '#core/batch-plan.ts'
+import type { BatchContext, ChangeRecord, TableStop } from '#core/apply/batch-plan.ts'
+import { tableName } from '#core/apply/table-register.ts'
 import type { TableContract } from '#core/contract.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
-import { tableName } from '#core/table-register.ts'
+import { prepared } from '../statement.ts'
 import type { ProgressKey } from './progress.ts'
-import { prepared } from './statement.ts'
 
 /** A stopped table, and what somebody said about it. */
 export type StoppedTable = {

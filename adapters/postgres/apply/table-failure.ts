@@ -1,6 +1,6 @@
-import type { TableStop } from '#core/batch-plan.ts'
+import type { TableStop } from '#core/apply/batch-plan.ts'
 import type { TableContract } from '#core/contract.ts'
-import { isOfServer, isTransient, sqlState } from './transient-error.ts'
+import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
 
 /** One table cannot be written as its contract says; the others can. */
 export class TableFailure extends Error {

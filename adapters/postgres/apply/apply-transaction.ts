@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
-import type { FenceState } from '#core/change-fence.ts'
+import type { FenceState } from '#core/apply/change-fence.ts'
 import { decideDelivery, type OffsetRule, type Progress, type RecordIdentity } from '#core/delivery.ts'
 import type { Beacon } from '#core/envelope.ts'
-import { beginStatement, isLockTimeout, type LockWait, watchLocks } from './lock-wait.ts'
+import { beginStatement, isLockTimeout, type LockWait, watchLocks } from '../lock-wait.ts'
+import { together } from '../statement.ts'
+import { isTransient } from '../transient-error.ts'
 import {
   advanceProgress,
   clearStop,
@@ -13,8 +15,6 @@ import {
   recordStop,
   type StoredProgress,
 } from './progress.ts'
-import { together } from './statement.ts'
-import { isTransient } from './transient-error.ts'
 
 /** What applying a delivery of one topic partition came to. */
 export type ApplyOutcome<Effect> =

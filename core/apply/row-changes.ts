@@ -1,5 +1,5 @@
-import type { RowChange, WireRow } from './envelope.ts'
-import { comparePositions, type Position } from './position.ts'
+import type { RowChange, WireRow } from '../envelope.ts'
+import { comparePositions, type Position } from '../position.ts'
 import { keyOf, mergedWith, type RowValue, type RowWrite, replaces, writeOf } from './row-write.ts'
 import type { AppliedTable } from './table-register.ts'
 

@@ -1,9 +1,9 @@
 import type pg from 'pg'
-import type { KeylessChange, KeylessProgress, KeylessWrites } from '#core/keyless-writes.ts'
+import type { KeylessChange, KeylessProgress, KeylessWrites } from '#core/apply/keyless-writes.ts'
+import type { RowValue } from '#core/apply/row-write.ts'
+import type { AppliedTable } from '#core/apply/table-register.ts'
+import { UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
 import { parseReadSnapshot } from '#core/read-snapshot.ts'
-import type { RowValue } from '#core/row-write.ts'
-import type { AppliedTable } from '#core/table-register.ts'
-import { UnkeyedLedger } from '#core/unkeyed-ledger.ts'
 import { allPlaces, literal, rowsTable, storedName } from './latest-state-statements.ts'
 import type { ProgressKey } from './progress.ts'
 
