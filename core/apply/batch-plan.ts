@@ -26,6 +26,7 @@ import {
 } from './keyless-writes.ts'
 import { RowChanges, type Segment } from './row-changes.ts'
 import { type AppliedTable, type Lookup, type TableRegister, tableName } from './table-register.ts'
+import type { HistoryRule, StopRule } from './table-settings.ts'
 
 /** A record of the topic `changes`; an absent value is a tombstone. */
 export type ChangeRecord = {
@@ -115,9 +116,9 @@ export type BatchContext = {
   /** Records of earlier epochs are skipped. */
   readonly skipsBeforeEpoch?: number | undefined
   /** Whether a table's changes are quarantined. */
-  readonly isStopped: (relation: number, generation: number, name: string) => boolean
+  readonly isStopped: StopRule
   /** Whether a table's changes are kept in history. */
-  readonly isLogged: (contract: TableContract) => boolean
+  readonly isLogged: HistoryRule
 }
 
 /** What is written of tables with a key, before truncates and after. */

@@ -40,6 +40,17 @@ export type TableWrites = {
 /** Sets of writes to run one after the other; inside one, each row occurs once. */
 export type Segment = Map<string, TableWrites>
 
+/**
+ * The writes of a table without those from before it was truncated, which another topic partition has done already. A table
+ * that is truncated while it is read is read anew: what is read of it here was read before the truncate.
+ */
+export function withoutTruncated(writes: TableWrites, at: Position): TableWrites {
+  const { complete } = writes.table.contract
+  const isBefore = ({ mode, position }: RowWrite) =>
+    mode === 'ordered' ? comparePositions(position, at) < 0 : !complete
+  return { ...writes, rows: new Map([...writes.rows].filter(([, write]) => !isBefore(write))) }
+}
+
 /** Reduces changes of tables with a key to segments. */
 export class RowChanges {
   readonly segments: Segment[] = [new Map()]

@@ -1,11 +1,10 @@
 import type pg from 'pg'
 import { type AppliedTruncate, type BatchPlan, type KeptContract, segmentsOf } from '#core/apply/batch-plan.ts'
 import { generationOf } from '#core/apply/keyless-writes.ts'
-import type { Segment, TableWrites } from '#core/apply/row-changes.ts'
+import { type Segment, type TableWrites, withoutTruncated } from '#core/apply/row-changes.ts'
 import type { AppliedTable } from '#core/apply/table-register.ts'
 import type { TableContract } from '#core/contract.ts'
 import type { AuditMessage } from '#core/envelope.ts'
-import { comparePositions } from '#core/position.ts'
 import { isObject } from '#core/wire-envelope.ts'
 import { parseShallow, WireError } from '#core/wire-json.ts'
 import { prepared, together } from '../statement.ts'
@@ -130,12 +129,7 @@ async function holdGenerations(client: pg.PoolClient, plan: BatchPlan): Promise<
     const at = { epoch: row.truncated_epoch, phase: 1, lsn: Number(row.truncated_lsn) } as const
     for (const segment of segments) {
       const writes = segment.get(row.generation_of)
-      writes?.rows.forEach((write, key, all) => {
-        // A table that is truncated while it is read is read anew: what is read here was read before the truncate.
-        const before =
-          write.mode === 'ordered' ? comparePositions(write.position, at) < 0 : !writes.table.contract.complete
-        if (before) all.delete(key)
-      })
+      if (writes !== undefined) segment.set(row.generation_of, withoutTruncated(writes, at))
     }
   }
   return gaps

@@ -2,12 +2,13 @@ import type pg from 'pg'
 import { type BatchPlan, type ChangeRecord, type KeptContract, planBatch } from '#core/apply/batch-plan.ts'
 import { ChangeFence } from '#core/apply/change-fence.ts'
 import type { KeylessProgress } from '#core/apply/keyless-writes.ts'
+import { anotherSource } from '#core/apply/known-source.ts'
 import { type TableRegister, tableName } from '#core/apply/table-register.ts'
+import { type StoppedTable, stopRule } from '#core/apply/table-settings.ts'
 import { tablesWithout } from '#core/apply/tables-without.ts'
 import { UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { tableOfRecord } from '#core/envelope.ts'
-import { ANOTHER_CLUSTER } from '#core/recovery/stop-reasons.ts'
 import type { LockWait } from '../lock-wait.ts'
 import { keepInQuarantine } from '../quarantine.ts'
 import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
@@ -24,16 +25,7 @@ import { awaitName, carryOut, settle, shape } from './carry-out.ts'
 import { contractsBetween, keepContracts, loadRegister } from './contract-register.ts'
 import { followInitialRead } from './initial-read.ts'
 import { keepLedger, loadKeylessProgress } from './keyless-rows.ts'
-import {
-  keptRecords,
-  loadSettings,
-  noteRequests,
-  releaseKept,
-  type StoppedTable,
-  stopRule,
-  stopTables,
-  type TableSettings,
-} from './parking.ts'
+import { keptRecords, loadSettings, noteRequests, releaseKept, stopTables, type TableSettings } from './parking.ts'
 import type { ProgressKey, StoredProgress } from './progress.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { TableFailure } from './table-failure.ts'
@@ -87,7 +79,8 @@ export function makeLatestState(pool: pg.Pool): LatestState {
       const context = { ...known, topicPartition, skipsBeforeEpoch, fence, isStopped: stopRule(stopped), isLogged }
       const records = await joinParts(client, key, fresh)
       const plan = planBatch(records, context)
-      checkSource(plan, progress)
+      const reason = anotherSource(plan.beacon, progress)
+      if (reason !== undefined) throw new RefusedDelivery(progress.nextOffset, reason)
       if (plan.refused !== undefined) throw new RefusedDelivery(plan.refused.offset, plan.refused.reason)
       await carryOut(client, plan)
       await keepWhatIsKnown(client, key, plan, known, records)
@@ -181,14 +174,6 @@ const effectOf = (plan: BatchPlan, settings: TableSettings): LatestStateEffect =
   awaitsCapture: plan.awaitsCapture,
   resyncs: settings.resyncs,
 })
-
-/** A beacon of another cluster in the same epoch means that the source was exchanged, or that the pipeline was miswired. */
-function checkSource({ beacon }: BatchPlan, { nextOffset, systemIdentifier, beaconEpoch }: StoredProgress): void {
-  if (beacon === undefined || systemIdentifier === null || systemIdentifier === beacon.systemIdentifier) return
-  if (beacon.epoch > (beaconEpoch ?? 0)) return
-  const reason = `${ANOTHER_CLUSTER} (${beacon.systemIdentifier}) than before (${systemIdentifier})`
-  throw new RefusedDelivery(nextOffset, reason)
-}
 
 async function keepWhatIsKnown(
   client: pg.PoolClient,

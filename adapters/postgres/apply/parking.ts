@@ -1,29 +1,17 @@
 import type pg from 'pg'
-import type { BatchContext, ChangeRecord, TableStop } from '#core/apply/batch-plan.ts'
-import { tableName } from '#core/apply/table-register.ts'
-import type { TableContract } from '#core/contract.ts'
+import type { ChangeRecord, TableStop } from '#core/apply/batch-plan.ts'
+import { type HistoryRule, type HistorySetting, historyRule, type StoppedTable } from '#core/apply/table-settings.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
 import { prepared } from '../statement.ts'
 import type { ProgressKey } from './progress.ts'
-
-/** A stopped table, and what somebody said about it. */
-export type StoppedTable = {
-  readonly relation: number
-  readonly generation: number
-  readonly name: string
-  /** Its kept changes are to be applied. */
-  readonly accepted: boolean
-}
 
 /** What is set for tables, as it stands when a batch begins. */
 export type TableSettings = {
   readonly stopped: readonly StoppedTable[]
   /** Tables whose rows are to be read again, where that is not known to be under way. */
   readonly resyncs: readonly string[]
-  readonly isLogged: BatchContext['isLogged']
+  readonly isLogged: HistoryRule
 }
-
-type HistorySetting = { schema_name: string; table_name: string; enabled: boolean; relations: number[] }
 
 /**
  * Whether the reading of a stopped table is to be asked for. A later generation in any topic partition is that reading:
@@ -64,33 +52,20 @@ export async function loadSettings(client: pg.PoolClient): Promise<TableSettings
          )), '[]')
          from tidemark.stopped_table s
        ) as stopped,
-       (select json_agg(h) from tidemark.history_setting h) as history`,
+       (
+         select coalesce(json_agg(json_build_object(
+           'schema', h.schema_name, 'table', h.table_name, 'enabled', h.enabled, 'relations', h.relations
+         )), '[]')
+         from tidemark.history_setting h
+       ) as history`,
     }),
   )
   const { stopped, history } = rows[0]!
   return {
     stopped,
     resyncs: stopped.filter(({ due }) => due).map(({ name }) => name),
-    isLogged: historyRule(history ?? []),
+    isLogged: historyRule(history),
   }
-}
-
-/** A setting of the relation comes before one of its name, and that before the one of every table. */
-function historyRule(settings: readonly HistorySetting[]): BatchContext['isLogged'] {
-  const byRelation = new Map(
-    settings.flatMap(({ relations, enabled }) => relations.map((relation) => [relation, enabled])),
-  )
-  const byName = new Map(settings.map((setting) => [`${setting.schema_name}.${setting.table_name}`, setting.enabled]))
-  const byDefault = byName.get('*.*') ?? false
-  return (contract: TableContract) => byRelation.get(contract.relation) ?? byName.get(tableName(contract)) ?? byDefault
-}
-
-/** Whether a stop concerns the changes of a generation, or those of a table that no contract names. */
-export function stopRule(stopped: readonly StoppedTable[]): BatchContext['isStopped'] {
-  const upTo = new Map(stopped.filter(({ relation }) => relation !== 0).map((s) => [s.relation, s.generation]))
-  const unnamed = new Set(stopped.filter(({ relation }) => relation === 0).map(({ name }) => name))
-  return (relation, generation, name) =>
-    relation === 0 ? unnamed.has(name) : generation <= (upTo.get(relation) ?? Number.NEGATIVE_INFINITY)
 }
 
 /** Stops tables; the first reason of a generation stays. */
