@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { QuarantinedRecord } from '#core/apply/batch-plan.ts'
+import type { QuarantinedRecord } from '#core/apply/batch-steps.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
 import type { ProgressKey } from './apply/progress.ts'
 import { storableJson, storableText } from './storable-text.ts'

@@ -1,16 +1,25 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
-import { type BatchContext, planBatch } from './batch-plan.ts'
+import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
+import { type Known, planBatch } from './batch-plan.ts'
+import { stepsOf } from './batch-steps.ts'
+import { nothingPassed } from './change-fence.ts'
 import { TableRegister } from './table-register.ts'
 import { UnkeyedLedger } from './unkeyed-ledger.ts'
 
-const contextOf = (register = new TableRegister()): BatchContext => ({
+const nothingKnown = (): Known => ({
   topicPartition: 0,
-  register,
+  register: new TableRegister(),
   keyless: { ledger: new UnkeyedLedger(), readSnapshots: new Map() },
+  fence: undefined,
   isStopped: () => false,
   isLogged: () => false,
+})
+
+/** What is known once the records of a log are applied. */
+const after = ({ records }: ChangeLog, known = nothingKnown()): Known => ({
+  ...known,
+  ...planBatch(records, known).next,
 })
 
 const step = fc.record({
@@ -42,12 +51,12 @@ function modelOf(steps: readonly Step[]): Map<number, string> {
   return rows
 }
 
-/** Takes the segments of a plan one after the other, as the target does. */
+/** Takes the writes of a plan one after the other, as the target does. */
 function rowsOf(log: ChangeLog): Map<number, string> {
   const rows = new Map<number, string>()
   const stored = new Map<string, { phase: number; lsn: number }>()
-  for (const segment of planBatch(log.records, contextOf()).segments) {
-    for (const [key, write] of segment.get('4711 1')?.rows ?? []) {
+  for (const { tables } of stepsOf(planBatch(log.records, nothingKnown()).steps, 'write rows')) {
+    for (const [key, write] of tables[0]!.rows) {
       const old = stored.get(key)
       const newer =
         old === undefined ||
@@ -65,13 +74,12 @@ function rowsOf(log: ChangeLog): Map<number, string> {
 test('a beacon of an epoch that was given up is not the newest, however great its number', () => {
   const log = new ChangeLog().beacon(3, { epoch: 2 }).beacon(900)
 
-  expect(planBatch(log.records, contextOf()).beacon).toMatchObject({ epoch: 2, number: 3 })
+  expect(planBatch(log.records, nothingKnown()).beacon).toMatchObject({ epoch: 2, number: 3 })
 })
 
 test('a record of an epoch before the newest that the topic partition has met is skipped as a whole', () => {
-  const context = contextOf()
   const met = new ChangeLog().readContract(ordersContract(), 5, 2).beacon(3, { epoch: 2, previousLsn: null })
-  planBatch(met.records, context)
+  const known = after(met)
   const former = new ChangeLog()
     .start()
     .contract(ordersContract({ version: 7, relation: 9 }))
@@ -85,28 +93,26 @@ test('a record of an epoch before the newest that the topic partition has met is
     .beacon(0)
     .append('{"source":{"name":"tidemark_e1","schema":"public","table":"orders"},"tidemark_oversize":{}}')
 
-  const plan = planBatch(former.records, context)
+  const plan = planBatch(former.records, known)
 
-  expect(plan).toEqual(planBatch([], context))
+  expect(plan).toEqual(planBatch([], known))
   const next = new ChangeLog().beacon(4, { epoch: 2, lsn: '0/18', previousLsn: '0/10' })
-  expect(planBatch(next.records, context)).toMatchObject({ refused: undefined, beacon: { number: 4 } })
+  expect(planBatch(next.records, known)).toMatchObject({ refused: undefined, beacon: { number: 4 } })
   const gone = new ChangeLog().beacon(6, { epoch: 2, lsn: '0/28', previousLsn: '0/20' })
-  expect(planBatch(gone.records, context).refused).toMatchObject({
+  expect(planBatch(gone.records, after(next, known)).refused).toMatchObject({
     reason: expect.stringContaining('after beacon 4, at 0/18, comes beacon 6'),
   })
 })
 
 test('a row or a streamed contract of a later epoch does not have the present one skipped', () => {
-  const context = contextOf()
-  planBatch(new ChangeLog().contract(ordersContract()).beacon(3).records, context)
+  const known = after(new ChangeLog().contract(ordersContract()).beacon(3))
   const forged = new ChangeLog()
     .create({ id: 1, name: 'x', amount: null }, { lsn: 30, epoch: 9 })
     .contract(ordersContract({ relation: 9, table: 'other' }), { lsn: 31, epoch: 9 })
-  planBatch(forged.records, context)
 
   const log = new ChangeLog().create({ id: 2, name: 'x', amount: null }, { lsn: 32 })
 
-  expect(planBatch(log.records, context).changes).toBe(1)
+  expect(planBatch(log.records, after(forged, known)).changes).toBe(1)
 })
 
 test('a batch reduced to one write per row leaves the rows that its changes leave one by one', () => {
@@ -115,6 +121,52 @@ test('a batch reduced to one write per row leaves the rows that its changes leav
       expect(rowsOf(logOf(steps))).toEqual(modelOf(steps))
     }),
   )
+})
+
+test('planning changes nothing that it is given: planned once more, a batch comes to the same', () => {
+  const keyless = ordersContract({
+    ...{ relation: 9, table: 'events', replicaIdentity: 'full' },
+    columns: [columnContract(1, 'what', 'text')],
+  })
+  const event = (what: string) => ({ what })
+  const before = new ChangeLog()
+    .start()
+    .contract(ordersContract())
+    .contract(keyless)
+    .create(event('a'), { lsn: 10, txId: 5, table: 'events' })
+    .create({ id: 1, name: 'a', amount: null }, { lsn: 11, txId: 6 })
+  const behind = new ChangeLog()
+    .contract(ordersContract({ version: 2, table: 'renamed' }), { lsn: 20 })
+    .readBeacon('10:10:', { reading: { relation: 9, generation: 1 } })
+    .create(event('b'), { lsn: 21, txId: 12, table: 'events' })
+    .create(event('c'), { lsn: 22, txId: 13, table: 'events' })
+    .create({ id: 2, name: 'b', amount: null }, { lsn: 23, txId: 14, table: 'renamed' })
+    .start()
+    .create(event('c'), { lsn: 22, txId: 13, table: 'events' })
+    .beacon(1, { lsn: '0/20' })
+    .beacon(2, { lsn: '0/30', confirmedLsn: '0/30' })
+    .truncate({ lsn: 50, txId: 15, table: 'renamed' })
+  const known = { ...after(before, { ...nothingKnown(), fence: nothingPassed }), isLogged: () => true }
+
+  const [first, again] = [planBatch(behind.records, known), planBatch(behind.records, known)]
+
+  expect(first.steps.map(({ kind }) => kind)).toEqual([
+    'ensure days',
+    'shape',
+    'hold generations',
+    'write rows',
+    'truncate',
+    'count rows',
+    'await name',
+    'keep contracts',
+    'settle',
+    'finish initial read',
+    'keep ledger',
+  ])
+  expect(again).toEqual(first)
+  expect(again.next.fence).toEqual(first.next.fence)
+  expect(known.register.contractOf(4711)?.contract.table).toBe('orders')
+  expect(known.keyless.readSnapshots.size).toBe(0)
 })
 
 test('an update whose before image has another key ends the row of that key', () => {
@@ -127,31 +179,28 @@ test('an update whose before image has another key ends the row of that key', ()
 
 test('a beacon that says that contracts are missing asks for capture', () => {
   const said = (contractsMissing: boolean) =>
-    planBatch(new ChangeLog().beacon(1, { contractsMissing }).records, contextOf()).awaitsCapture
+    planBatch(new ChangeLog().beacon(1, { contractsMissing }).records, nothingKnown()).awaitsCapture
   expect([said(true), said(false)]).toEqual([true, false])
 })
 
 test('a table whose contract says it is pending asks for capture', () => {
   const log = new ChangeLog().contract(ordersContract({ published: false }))
-  expect(planBatch(log.records, contextOf()).awaitsCapture).toBe(true)
+  expect(planBatch(log.records, nothingKnown()).awaitsCapture).toBe(true)
 })
 
 test('a table that gets its key later is created then', () => {
-  const register = new TableRegister()
   const keyless = ordersContract({ refusal: 'it has no primary key', columns: [] })
   const log = new ChangeLog().contract(keyless).contract(ordersContract({ version: 2 }), { lsn: 5 })
 
-  expect(planBatch(log.records, contextOf(register))).toMatchObject({
-    shapes: [{ contract: { version: 2 } }],
-    stops: [],
-  })
+  const { steps } = planBatch(log.records, nothingKnown())
+  expect(stepsOf(steps, 'shape')).toMatchObject([{ kept: { contract: { version: 2 } } }])
+  expect(stepsOf(steps, 'stop table')).toEqual([])
 })
 
 test('an older contract delivered again does not come back into force', () => {
-  const register = new TableRegister()
   const log = new ChangeLog()
     .contract(ordersContract({ version: 2 }))
     .contract(ordersContract({ version: 1, columns: [] }))
 
-  expect(planBatch(log.records, contextOf(register)).stops).toEqual([])
+  expect(stepsOf(planBatch(log.records, nothingKnown()).steps, 'stop table')).toEqual([])
 })

@@ -1,7 +1,6 @@
 import { ValueError } from '../column-codec.ts'
 import type { TableContract } from '../contract.ts'
 import {
-  type AuditMessage,
   type Beacon,
   EnvelopeError,
   epochOfRecord,
@@ -15,17 +14,19 @@ import {
 } from '../envelope.ts'
 import { comparePositions, latest, type Position } from '../position.ts'
 import { WireError } from '../wire-json.ts'
-import type { ChangeFence } from './change-fence.ts'
+import { type Collected, inOrder, type KeptContract, type Step, type TableStop } from './batch-steps.ts'
+import { ChangeFence, type FenceState } from './change-fence.ts'
 import {
   generationOf,
   type KeylessProgress,
   type KeylessWrites,
   keylessChange,
-  noteReading,
   tablesRead,
+  withReading,
 } from './keyless-writes.ts'
-import { RowChanges, type Segment } from './row-changes.ts'
-import { type AppliedTable, type Lookup, type TableRegister, tableName } from './table-register.ts'
+import { anotherSource, type KnownSource } from './known-source.ts'
+import { RowChanges } from './row-changes.ts'
+import { type AppliedTable, type Lookup, TableRegister, tableName } from './table-register.ts'
 import type { HistoryRule, StopRule } from './table-settings.ts'
 
 /** A record of the topic `changes`; an absent value is a tombstone. */
@@ -35,111 +36,61 @@ export type ChangeRecord = {
   readonly headers?: KeyHeaders | undefined
 }
 
-/** A table whose changes are quarantined from here on; relation 0 where no contract names it. */
-export type TableStop = {
-  readonly relation: number
-  readonly generation: number
-  readonly schema: string
-  readonly table: string
-  readonly reason: string
-  /** Whether its rows have to be read again, or its changes can be applied once a cause in the target is gone. */
-  readonly repair: 'resync' | 'accept'
-  /** Reading its rows again helps and is asked for at once. */
-  readonly automatic: boolean
-}
-
-/** A record that is kept instead of applied. */
-export type QuarantinedRecord = {
-  readonly offset: number
-  readonly relation: number
-  readonly generation: number
-  readonly tableName: string | null
-  readonly reason: string
-}
-
-/** A contract and the place from which it is in force. */
-export type KeptContract = {
-  readonly offset: number
-  readonly position: Position
-  readonly contract: TableContract
-}
-
-/** A truncate, and whether history keeps it. */
-export type AppliedTruncate = {
-  readonly table: AppliedTable
-  readonly truncate: Truncate
-  readonly offset: number
-  readonly logged: boolean
-  /** Writes of the table from before it, which history keeps. */
-  readonly preceding: readonly Segment[]
-}
-
-/** What the records of one topic partition do to the target, in this order. */
-export type BatchPlan = {
-  readonly contracts: KeptContract[]
-  /** Contracts whose tables and views have to be as they say. */
-  readonly shapes: KeptContract[]
-  readonly truncates: AppliedTruncate[]
-  readonly segments: readonly Segment[]
-  /** To be run in this order. */
-  readonly keyless: KeylessWrites[]
-  readonly drops: TableContract[]
-  /** Contracts that say that rows are complete, or gone. */
-  readonly settles: TableContract[]
-  readonly audits: AuditMessage[]
-  readonly stops: TableStop[]
-  readonly quarantined: QuarantinedRecord[]
-  /** The newest streamed beacon. */
-  beacon: Beacon | undefined
-  /** Why nothing of the batch may be applied, and the record that says so. */
-  refused: { readonly offset: number; readonly reason: string } | undefined
-  /** Attempts of the initial snapshot whose reads are in the batch. */
-  readonly initialReads: Position[]
-  /** Commit times of the streamed changes that are applied, in ms since 1970. */
-  readonly committedAtMs: number[]
-  /** Changes of rows, reads included. */
-  changes: number
-  /** A table waits to be added to the publication, or for a contract that could not be written. */
-  awaitsCapture: boolean
+/** What is known of a topic partition at one place of it. Planning changes none of it. */
+export type PartitionState = {
+  readonly register: TableRegister
+  readonly keyless: KeylessProgress
+  /** Without one, no streamed change is new for certain: history looks each up. */
+  readonly fence: FenceState | undefined
 }
 
 /** What is known before the records. */
-export type BatchContext = {
+export type Known = PartitionState & {
   /** Number of the topic partition, which is the slot of its contracts and beacons. */
   readonly topicPartition: number
-  /** Moved to the end of the batch. */
-  readonly register: TableRegister
-  /** Moved to the end of the batch. */
-  readonly keyless: KeylessProgress
-  /** Moved to the end of the batch. Without one, no streamed change is new for certain: history looks each up. */
-  readonly fence?: ChangeFence | undefined
   /** Records of earlier epochs are skipped. */
   readonly skipsBeforeEpoch?: number | undefined
+  /** Where records came from so far; without it any source will do. */
+  readonly source?: KnownSource | undefined
   /** Whether a table's changes are quarantined. */
   readonly isStopped: StopRule
   /** Whether a table's changes are kept in history. */
   readonly isLogged: HistoryRule
 }
 
-/** What is written of tables with a key, before truncates and after. */
-export const segmentsOf = ({ truncates, segments }: Pick<BatchPlan, 'truncates' | 'segments'>): Segment[] => [
-  ...truncates.flatMap(({ preceding }) => preceding),
-  ...segments,
-]
+/** What the records of one topic partition do to the target. */
+export type BatchPlan = {
+  /** To be taken in this order, unless the batch is refused. */
+  readonly steps: readonly Step[]
+  /** What is known behind the records. */
+  readonly next: PartitionState
+  /** Why nothing of the batch may be applied, and the record that says so. */
+  readonly refused: { readonly offset: number; readonly reason: string } | undefined
+  /** The newest streamed beacon. */
+  readonly beacon: Beacon | undefined
+  /** Commit times of the streamed changes that are applied, in ms since 1970. */
+  readonly committedAtMs: readonly number[]
+  /** Changes of rows, reads included. */
+  readonly changes: number
+  /** Records that are kept instead of applied. */
+  readonly quarantined: number
+  /** A table waits to be added to the publication, or for a contract that could not be written. */
+  readonly awaitsCapture: boolean
+}
 
 /**
- * Reduces records in offset order to one write per row (apply.md §2). Anything that cannot be applied exactly stops its
- * table, never the others, and never passes in silence.
+ * Reduces records in offset order to one write per row (apply.md §2), and puts what they do in order. Anything that cannot be
+ * applied exactly stops its table, never the others, and never passes in silence.
  */
-export function planBatch(records: readonly (ChangeRecord | KeptContract)[], context: BatchContext): BatchPlan {
-  const planner = new BatchPlanner(context)
+export function planBatch(records: readonly (ChangeRecord | KeptContract)[], known: Known): BatchPlan {
+  const planner = new BatchPlanner(known)
   for (const record of records) planner.take(record)
-  return planner.plan
+  return planner.plan()
 }
 
 class BatchPlanner {
   readonly #rows = new RowChanges()
-  readonly plan: BatchPlan = {
+  readonly #collected: Collected = {
     contracts: [],
     shapes: [],
     truncates: [],
@@ -150,20 +101,47 @@ class BatchPlanner {
     audits: [],
     stops: [],
     quarantined: [],
-    beacon: undefined,
-    refused: undefined,
     initialReads: [],
-    committedAtMs: [],
-    changes: 0,
-    awaitsCapture: false,
   }
-  readonly #context: BatchContext
+  readonly #known: Known
+  /** A copy of the one that is known once a contract has come: most batches have none. */
+  #register: TableRegister
+  /** Its ledger is a copy of the one that is known. */
+  #keyless: KeylessProgress
+  readonly #fence: ChangeFence | undefined
   readonly #stopped = new Map<string, string>()
   readonly #truncated = new Map<string, Position>()
   readonly #openKeyless = new Map<AppliedTable, KeylessWrites>()
+  readonly #committedAtMs: number[] = []
+  #changes = 0
+  #beacon: Beacon | undefined
+  #refused: BatchPlan['refused']
+  #awaitsCapture = false
 
-  constructor(context: BatchContext) {
-    this.#context = context
+  constructor(known: Known) {
+    this.#known = known
+    this.#register = known.register
+    this.#keyless = { ...known.keyless, ledger: known.keyless.ledger.copy() }
+    this.#fence = known.fence && new ChangeFence(known.fence)
+  }
+
+  plan(): BatchPlan {
+    return {
+      steps: inOrder(this.#collected, this.#beacon, this.#keyless.ledger.changes()),
+      next: { register: this.#register, keyless: this.#keyless, fence: this.#fence?.state },
+      refused: this.#refusedAsAnotherSource() ?? this.#refused,
+      beacon: this.#beacon,
+      committedAtMs: this.#committedAtMs,
+      changes: this.#changes,
+      quarantined: this.#collected.quarantined.length,
+      awaitsCapture: this.#awaitsCapture,
+    }
+  }
+
+  #refusedAsAnotherSource(): BatchPlan['refused'] {
+    const { source } = this.#known
+    const reason = source && anotherSource(this.#beacon, source)
+    return reason === undefined ? undefined : { offset: source!.nextOffset, reason }
   }
 
   take(record: ChangeRecord | KeptContract): void {
@@ -200,11 +178,11 @@ class BatchPlanner {
         this.#takeImpossible(record.offset, incoming)
         break
       case 'audit':
-        this.plan.audits.push(incoming.message)
+        this.#collected.audits.push(incoming.message)
         break
       case 'start':
-        this.#context.keyless.ledger.start(incoming)
-        this.#context.fence?.restart()
+        this.#keyless.ledger.start(incoming)
+        this.#fence?.restart()
         break
     }
   }
@@ -225,21 +203,22 @@ class BatchPlanner {
    * beacons and transactions of the present epoch it has had.
    */
   #isSkipped(incoming: Incoming): boolean {
-    const { skipsBeforeEpoch = 0, keyless } = this.#context
+    const { skipsBeforeEpoch = 0 } = this.#known
+    const { newestEpoch } = this.#keyless.ledger
     const epoch = epochOfRecord(incoming)
-    return epoch !== undefined && epoch < Math.max(skipsBeforeEpoch, keyless.ledger.newestEpoch)
+    return epoch !== undefined && epoch < Math.max(skipsBeforeEpoch, newestEpoch)
   }
 
   /** Keeps a record that is about no table. */
   #keep(offset: number, reason: string, tableName: string | null = null): void {
-    this.plan.quarantined.push({ offset, relation: 0, generation: 0, tableName, reason })
+    this.#collected.quarantined.push({ offset, relation: 0, generation: 0, tableName, reason })
   }
 
   #takeRow(offset: number, incoming: RowChange): void {
     // Its table is stopped, and will be read again.
-    if (incoming.op === 'initial read' && this.#context.keyless.ledger.readsAgain) return
-    if (incoming.position.phase === 1) this.#context.keyless.ledger.noteStreamed(incoming.position.epoch)
-    const certain = this.#context.fence?.pass(incoming) ?? incoming.position.phase === 0
+    if (incoming.op === 'initial read' && this.#keyless.ledger.readsAgain) return
+    if (incoming.position.phase === 1) this.#keyless.ledger.noteStreamed(incoming.position.epoch)
+    const certain = this.#fence?.pass(incoming) ?? incoming.position.phase === 0
     const change = this.#inStream(incoming)
     const table = this.#tableOf(offset, change, change.position)
     if (table === undefined) return
@@ -249,21 +228,21 @@ class BatchPlanner {
     }
     try {
       if (table.keyPlaces.length === 0) this.#takeKeyless(offset, table, change)
-      else this.#rows.add(table, change, { offset, certain, logged: this.#context.isLogged(table.contract) })
+      else this.#rows.add(table, change, { offset, certain, logged: this.#known.isLogged(table.contract) })
     } catch (error) {
       if (!(error instanceof ValueError)) throw error
-      const automatic = change.op === 'later read' && this.#context.register.meetsFormerReads(table.contract.relation)
+      const automatic = change.op === 'later read' && this.#register.meetsFormerReads(table.contract.relation)
       this.#stop(offset, { ...stopOf(table), reason: error.message, automatic })
       return
     }
-    this.plan.changes++
-    if (change.position.phase === 1) this.plan.committedAtMs.push(change.committedAtMs)
+    this.#changes++
+    if (change.position.phase === 1) this.#committedAtMs.push(change.committedAtMs)
   }
 
   /** Rows that are read once changes are streamed stand between them, however they are read: they have no other place. */
   #inStream(change: RowChange): RowChange {
     const { epoch } = change.position
-    if (change.op !== 'initial read' || !this.#context.keyless.ledger.streams(epoch)) return change
+    if (change.op !== 'initial read' || !this.#keyless.ledger.streams(epoch)) return change
     return { ...change, op: 'later read', position: { epoch, phase: 0, lsn: 0 } }
   }
 
@@ -273,7 +252,7 @@ class BatchPlanner {
     named: { schema: string; table: string; txId?: number | null },
     position: Position,
   ): AppliedTable | undefined {
-    const found = this.#context.register.find(tableName(named), position)
+    const found = this.#register.find(tableName(named), position)
     if (found.kind === 'former') return undefined
     if (found.kind === 'refused') {
       this.#stop(offset, { ...stopOfName(named, found), reason: found.reason })
@@ -283,7 +262,7 @@ class BatchPlanner {
     if (!this.#isStopped(relation, generation, tableName(named))) return found.table
     if (this.#wasKept(found.table, named, position)) return undefined
     const reason = this.#stopped.get(stopKey(relation, generation, tableName(named))) ?? 'the table is stopped'
-    this.plan.quarantined.push({ offset, relation, generation, tableName: tableName(named), reason })
+    this.#collected.quarantined.push({ offset, relation, generation, tableName: tableName(named), reason })
     return undefined
   }
 
@@ -294,19 +273,19 @@ class BatchPlanner {
     { epoch, phase, lsn }: Position,
   ): boolean {
     if (keyPlaces.length > 0 || phase === 0 || change.txId == null) return false
-    return this.#context.keyless.ledger.take(epoch, change.txId, lsn) === undefined
+    return this.#keyless.ledger.take(epoch, change.txId, lsn) === undefined
   }
 
   #takeKeyless(offset: number, table: AppliedTable, change: RowChange): void {
-    const counted = keylessChange(this.#context.keyless, table, change, offset)
+    const counted = keylessChange(this.#keyless, table, change, offset)
     if (counted === undefined) return
     const open = this.#openKeyless.get(table) ?? this.#openWrites(table)
     open.changes.push(counted)
   }
 
   #openWrites(table: AppliedTable, cleared = false, readSnapshot?: string): KeylessWrites {
-    const writes = { table, cleared, readSnapshot, changes: [], logged: this.#context.isLogged(table.contract) }
-    this.plan.keyless.push(writes)
+    const writes = { table, cleared, readSnapshot, changes: [], logged: this.#known.isLogged(table.contract) }
+    this.#collected.keyless.push(writes)
     this.#openKeyless.set(table, writes)
     return writes
   }
@@ -315,7 +294,7 @@ class BatchPlanner {
     const table = this.#tableOf(offset, truncate, truncate.position)
     if (table === undefined) return
     const { position, txId } = truncate
-    const isNew = this.#context.keyless.ledger.take(position.epoch, txId ?? 0, position.lsn) !== undefined
+    const isNew = this.#keyless.ledger.take(position.epoch, txId ?? 0, position.lsn) !== undefined
     if (table.keyPlaces.length === 0) {
       if (!isNew) return
       this.#openWrites(table, true)
@@ -327,63 +306,63 @@ class BatchPlanner {
     }
     const preceding = this.#rows.truncate(table, position)
     this.#truncated.set(generationOf(table), position)
-    const logged = this.#context.isLogged(table.contract)
-    this.plan.truncates.push({ table, truncate, offset, logged, preceding })
+    const logged = this.#known.isLogged(table.contract)
+    this.#collected.truncates.push({ truncated: { table, truncate, offset, logged }, preceding })
   }
 
   #takeUnreadable(offset: number, { reason, automatic = false, ...named }: Unreadable): void {
-    const found = this.#context.register.find(tableName(named), latest)
+    const found = this.#register.find(tableName(named), latest)
     const stop = found.kind === 'applied' ? stopOf(found.table) : stopOfName(named, found)
     this.#stop(offset, { ...stop, reason, automatic })
   }
 
   /** Only a streamed beacon is a watermark: rows read by the initial snapshot follow the beacon that it reads. */
   #takeBeacon(offset: number, beacon: Beacon): void {
-    const { keyless } = this.#context
-    const reason = this.#wrongSlot(beacon.slot) ?? keyless.ledger.impossibleBeacon(beacon)
+    const { ledger } = this.#keyless
+    const reason = this.#wrongSlot(beacon.slot) ?? ledger.impossibleBeacon(beacon)
     if (reason !== undefined) {
       this.#keep(offset, reason, 'tidemark.beacon')
       return
     }
-    keyless.ledger.meetEpoch(beacon.epoch)
-    const broken = keyless.ledger.brokenLog(beacon)
-    if (broken !== undefined) this.plan.refused ??= { offset, reason: broken }
-    keyless.ledger.beacon(beacon)
-    this.plan.awaitsCapture ||= beacon.contractsMissing
-    const newest = this.plan.beacon
+    ledger.meetEpoch(beacon.epoch)
+    const broken = ledger.brokenLog(beacon)
+    if (broken !== undefined) this.#refused ??= { offset, reason: broken }
+    ledger.beacon(beacon)
+    this.#awaitsCapture ||= beacon.contractsMissing
+    const newest = this.#beacon
     const isNewer = newest === undefined || (beacon.epoch - newest.epoch || beacon.number - newest.number) > 0
-    if (isNewer) this.plan.beacon = beacon
+    if (isNewer) this.#beacon = beacon
   }
 
   #wrongSlot(slot: number): string | undefined {
-    const { topicPartition } = this.#context
+    const { topicPartition } = this.#known
     if (slot === topicPartition) return undefined
     return `it is of slot ${slot} but came on topic partition ${topicPartition}: was the number of topic partitions changed?`
   }
 
   #takeReadBeacon(offset: number, position: Position, beacon: ReadBeacon): void {
-    const { register, keyless } = this.#context
+    const { ledger } = this.#keyless
     const reason = this.#wrongSlot(beacon.slot)
     if (reason !== undefined) {
       this.#keep(offset, reason, 'tidemark.beacon')
       return
     }
-    keyless.ledger.meetEpoch(beacon.epoch)
-    if (beacon.reading === null && keyless.ledger.hasStreamed(beacon.epoch)) {
+    ledger.meetEpoch(beacon.epoch)
+    if (beacon.reading === null && ledger.hasStreamed(beacon.epoch)) {
       this.#beginAgain()
       return
     }
     if (beacon.reading === null) this.#noteInitialRead(position)
-    else keyless.ledger.noteReadBySignal(beacon.epoch)
-    if (beacon.readSnapshot === null || !keyless.ledger.isHere(beacon.epoch)) return
-    for (const table of tablesRead(register, beacon)) {
+    else ledger.noteReadBySignal(beacon.epoch)
+    if (beacon.readSnapshot === null || !ledger.isHere(beacon.epoch)) return
+    for (const table of tablesRead(this.#register, beacon)) {
       const { relation, generation } = table.contract
       if (this.#isStopped(relation, generation, tableName(table.contract))) {
         // What was kept of it is part of what is read from here on: applied as well it would count twice.
-        this.plan.stops.push({ ...stopOf(table), reason: 'it was stopped when its rows were read' })
+        this.#collected.stops.push({ ...stopOf(table), reason: 'it was stopped when its rows were read' })
         continue
       }
-      noteReading(keyless, table, beacon.readSnapshot)
+      this.#keyless = withReading(this.#keyless, table, beacon.readSnapshot)
       this.#openWrites(table, true, beacon.readSnapshot)
     }
   }
@@ -393,68 +372,69 @@ class BatchPlanner {
    * reads what was captured when the epoch began: what changed between is missing, and every table has to be read again.
    */
   #beginAgain(): void {
-    this.#context.keyless.ledger.beginAgain()
+    this.#keyless.ledger.beginAgain()
     const reason = 'capture lost its place and began again: changes may be missing'
-    for (const table of this.#context.register.applied()) {
+    for (const table of this.#register.applied()) {
       const { relation, generation } = table.contract
       this.#stopped.set(stopKey(relation, generation, tableName(table.contract)), reason)
       // One that is stopped for something else could be accepted otherwise.
-      this.plan.stops.push({ ...stopOf(table), reason, automatic: true })
+      this.#collected.stops.push({ ...stopOf(table), reason, automatic: true })
     }
   }
 
   #noteInitialRead(position: Position): void {
-    if (this.#context.keyless.ledger.hasStreamed(position.epoch)) return
-    if (position.lsn > (this.plan.initialReads.at(-1)?.lsn ?? 0)) this.plan.initialReads.push(position)
+    if (this.#keyless.ledger.hasStreamed(position.epoch)) return
+    if (position.lsn > (this.#collected.initialReads.at(-1)?.lsn ?? 0)) this.#collected.initialReads.push(position)
   }
 
   /** A record of Tidemark's own tables that the source cannot have written says nothing, but its table may lack one. */
   #takeImpossible(offset: number, { table, reason, relation }: Extract<Incoming, { kind: 'impossible' }>): void {
     this.#keep(offset, reason, `tidemark.${table}`)
-    const known = relation === null ? undefined : this.#context.register.contractOf(relation)
+    const known = relation === null ? undefined : this.#register.contractOf(relation)
     if (known === undefined || known.contract.dropped) return
     this.#markStopped({ ...stopOfContract(known.contract), reason: `a contract of it cannot be read: ${reason}` })
   }
 
   #takeSentContract(offset: number, sent: Extract<Incoming, { kind: 'contract' }>): void {
     const { slot, position, contract } = sent
-    const reason = this.#wrongSlot(slot) ?? this.#context.register.impossibleContract(contract, position)
+    const reason = this.#wrongSlot(slot) ?? this.#register.impossibleContract(contract, position)
     if (reason !== undefined) {
       this.#takeImpossible(offset, { kind: 'impossible', table: 'table_contract', reason, relation: contract.relation })
       return
     }
     // What is read is noted in tidemark.epoch: an epoch that the source does not have is then found by a diagnosis.
-    if (position.phase === 0) this.#context.keyless.ledger.meetEpoch(position.epoch)
+    if (position.phase === 0) this.#keyless.ledger.meetEpoch(position.epoch)
     this.#takeContract(offset, position, contract)
   }
 
   #takeContract(offset: number, position: Position, contract: TableContract): void {
     if (position.phase === 0) this.#noteInitialRead(position)
     const kept = { offset, position, contract }
-    this.plan.contracts.push(kept)
-    const effect = this.#context.register.enter(contract, position)
+    this.#collected.contracts.push(kept)
+    if (this.#register === this.#known.register) this.#register = new TableRegister(this.#register)
+    const effect = this.#register.enter(contract, position)
     const stopped = this.#isStopped(contract.relation, contract.generation, tableName(contract))
-    if (effect.kind === 'shape' && !stopped) this.plan.shapes.push(kept)
-    if (contract.dropped || (contract.complete && !stopped)) this.plan.settles.push(contract)
-    if (effect.kind === 'drop') this.plan.drops.push(contract)
+    if (effect.kind === 'shape' && !stopped) this.#collected.shapes.push(kept)
+    if (contract.dropped || (contract.complete && !stopped)) this.#collected.settles.push(contract)
+    if (effect.kind === 'drop') this.#collected.drops.push(contract)
     if (effect.kind === 'stop') this.#markStopped({ ...stopOfContract(contract), reason: effect.reason })
-    if (!contract.published && contract.refusal === null && !contract.dropped) this.plan.awaitsCapture = true
+    if (!contract.published && contract.refusal === null && !contract.dropped) this.#awaitsCapture = true
   }
 
   #stop(offset: number, stop: TableStop): void {
     this.#markStopped(stop)
     const { relation, generation, reason } = stop
-    this.plan.quarantined.push({ offset, relation, generation, tableName: tableName(stop), reason })
+    this.#collected.quarantined.push({ offset, relation, generation, tableName: tableName(stop), reason })
   }
 
   #isStopped(relation: number, generation: number, name: string): boolean {
-    return this.#stopped.has(stopKey(relation, generation, name)) || this.#context.isStopped(relation, generation, name)
+    return this.#stopped.has(stopKey(relation, generation, name)) || this.#known.isStopped(relation, generation, name)
   }
 
   #markStopped(stop: TableStop): void {
     if (this.#isStopped(stop.relation, stop.generation, tableName(stop))) return
     this.#stopped.set(stopKey(stop.relation, stop.generation, tableName(stop)), stop.reason)
-    this.plan.stops.push(stop)
+    this.#collected.stops.push(stop)
   }
 }
 

@@ -18,6 +18,9 @@ export type FenceState = {
   readonly backMs: number
 }
 
+/** Before the first change. */
+export const nothingPassed: FenceState = { newest: null, latestMs: 0, backMs: 0 }
+
 /**
  * Tells which streamed changes of a topic partition are new for certain: those behind every one that came before them. One
  * that capture sends again never is. One that is not may be new all the same, since commit times of transactions that end
@@ -30,7 +33,7 @@ export class ChangeFence {
   #wasNew = false
 
   /** `state`: that behind all that was applied before. */
-  constructor({ newest, latestMs, backMs }: FenceState = { newest: null, latestMs: 0, backMs: 0 }) {
+  constructor({ newest, latestMs, backMs }: FenceState = nothingPassed) {
     this.#newest = newest
     this.#latestMs = latestMs
     this.#backMs = backMs

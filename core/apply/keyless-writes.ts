@@ -31,7 +31,7 @@ export type KeylessWrites = {
 export type KeylessProgress = {
   readonly ledger: UnkeyedLedger
   /** By generation: the snapshot that the rows were read in. */
-  readonly readSnapshots: Map<string, ReadSnapshot>
+  readonly readSnapshots: ReadonlyMap<string, ReadSnapshot>
 }
 
 /** Identifies a generation of a relation. */
@@ -46,14 +46,15 @@ export function tablesRead(register: TableRegister, { reading }: ReadBeacon): Ap
   )
 }
 
-/** Notes the snapshot that the table is read in; throws a RangeError where it is none. */
-export function noteReading(progress: KeylessProgress, table: AppliedTable, readSnapshot: string): void {
-  progress.readSnapshots.set(generationOf(table), parseReadSnapshot(readSnapshot))
+/** What is known once the table is read in a snapshot; throws a RangeError where it is none. */
+export function withReading(progress: KeylessProgress, table: AppliedTable, readSnapshot: string): KeylessProgress {
+  const readSnapshots = new Map(progress.readSnapshots)
+  return { ...progress, readSnapshots: readSnapshots.set(generationOf(table), parseReadSnapshot(readSnapshot)) }
 }
 
 /**
- * The change as it counts, or undefined where it was applied before or is part of what was read. Throws a ValueError
- * where it does not fit the contract.
+ * The change as it counts, or undefined where it was applied before or is part of what was read. Moves the ledger. Throws a
+ * ValueError where it does not fit the contract.
  */
 export function keylessChange(
   progress: KeylessProgress,

@@ -6,6 +6,8 @@ export type KnownSource = {
   readonly systemIdentifier: string | null
   /** The epoch of the newest beacon. */
   readonly beaconEpoch: number | null
+  /** The place of the first record that is not applied. */
+  readonly nextOffset: number
 }
 
 /**
@@ -14,7 +16,7 @@ export type KnownSource = {
  */
 export function anotherSource(
   beacon: Beacon | undefined,
-  { systemIdentifier, beaconEpoch }: KnownSource,
+  { systemIdentifier, beaconEpoch }: Omit<KnownSource, 'nextOffset'>,
 ): string | undefined {
   if (beacon === undefined || systemIdentifier === null || systemIdentifier === beacon.systemIdentifier)
     return undefined

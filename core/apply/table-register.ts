@@ -53,9 +53,15 @@ type Holder = { readonly since: Position; readonly relation: number }
  * in its own topic partition, never by another one (capture.md §5).
  */
 export class TableRegister {
-  readonly #relations = new Map<number, Relation>()
+  readonly #relations: Map<number, Relation>
   /** Who has had a name, in the order of time. */
-  readonly #holders = new Map<string, Holder[]>()
+  readonly #holders: Map<string, readonly Holder[]>
+
+  /** One that is empty, or knows what another one does; neither changes the other. */
+  constructor(other?: TableRegister) {
+    this.#relations = new Map(other === undefined ? [] : other.#relations)
+    this.#holders = new Map(other === undefined ? [] : other.#holders)
+  }
 
   /**
    * Puts a contract in force from here on and says what follows for the target. `position` is that of the contract's

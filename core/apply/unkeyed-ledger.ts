@@ -27,6 +27,14 @@ export type LedgerState = {
   readonly passed: readonly (readonly [txId: number, beacon: number])[]
 }
 
+/** What has to be kept of a ledger that has moved. */
+export type LedgerChanges = {
+  /** Transactions that were passed, with the beacon that preceded them, and those that were forgotten. */
+  readonly added: readonly (readonly [txId: number, beacon: number])[]
+  readonly pruned: readonly number[]
+  readonly state: Omit<LedgerState, 'passed'>
+}
+
 const nothingYet: LedgerState = {
   epochsHere: [],
   epoch: 0,
@@ -66,14 +74,16 @@ export class UnkeyedLedger {
   #frontier: UnkeyedPlace | undefined
   #last: UnkeyedPlace | undefined
   #beacons: KnownBeacon[]
-  readonly #passed: Map<number, number>
+  #passed: Map<number, number>
+  /** Whether another ledger may have the same map of passed transactions: it is copied before it is changed. */
+  #sharesPassed = false
   #epochsHere: readonly number[]
   #newestEpoch: number
   #streamedEpoch: number
   #readsAgain: boolean
   #signalledEpoch: number
-  #added: [txId: number, beacon: number][] = []
-  #pruned: number[] = []
+  readonly #added: [txId: number, beacon: number][] = []
+  readonly #pruned: number[] = []
   #moved = false
 
   constructor(state?: LedgerState) {
@@ -99,6 +109,15 @@ export class UnkeyedLedger {
     this.#last = last
     this.#beacons = [...beacons]
     this.#passed = new Map(passed)
+  }
+
+  /** A ledger that knows the same and has not moved; neither changes the other. */
+  copy(): UnkeyedLedger {
+    const copy = new UnkeyedLedger({ ...this.state(), passed: [] })
+    copy.#passed = this.#passed
+    copy.#sharesPassed = true
+    this.#sharesPassed = true
+    return copy
   }
 
   /** The newest epoch that was met: a record of an earlier one that comes behind it is of a worker that is held for dead. */
@@ -205,7 +224,7 @@ export class UnkeyedLedger {
     this.#beacons = this.#beacons.slice(reached - 2)
     for (const [txId, before] of this.#passed) {
       if (before >= closed) continue
-      this.#passed.delete(txId)
+      this.#ownPassed().delete(txId)
       this.#pruned.push(txId)
     }
   }
@@ -240,18 +259,14 @@ export class UnkeyedLedger {
     return `${SOURCE_WENT_BACK}: it emits beacon ${number} at ${formatLsn(parseLsn(lsn))}, and beacon ${newest.number} at ${formatLsn(newest.lsn)} was applied before`
   }
 
-  /** Transactions that were passed, and forgotten, since it was last asked, and whether anything else moved. */
-  takeChanges(): {
-    added: readonly (readonly [txId: number, beacon: number])[]
-    pruned: readonly number[]
-    moved: boolean
-  } {
-    const added = this.#added.filter(([txId]) => this.#passed.has(txId))
-    const changes = { added, pruned: this.#pruned, moved: this.#moved }
-    this.#moved = false
-    this.#added = []
-    this.#pruned = []
-    return changes
+  /** What has changed since the ledger was made or copied, or undefined. */
+  changes(): LedgerChanges | undefined {
+    if (!this.#moved) return undefined
+    return {
+      added: this.#added.filter(([txId]) => this.#passed.has(txId)),
+      pruned: [...this.#pruned],
+      state: this.state(),
+    }
   }
 
   /** What to keep besides the passed transactions. */
@@ -261,7 +276,7 @@ export class UnkeyedLedger {
       epoch: this.#epoch,
       frontier: this.#frontier,
       last: this.#last,
-      beacons: this.#beacons,
+      beacons: [...this.#beacons],
       newestEpoch: this.#newestEpoch,
       streamedEpoch: this.#streamedEpoch,
       readsAgain: this.#readsAgain,
@@ -276,7 +291,8 @@ export class UnkeyedLedger {
 
   #begin(epoch: number): void {
     this.#pruned.push(...this.#passed.keys())
-    this.#passed.clear()
+    this.#passed = new Map()
+    this.#sharesPassed = false
     this.#beacons = []
     this.#epoch = epoch
     this.#frontier = undefined
@@ -285,7 +301,13 @@ export class UnkeyedLedger {
 
   #pass(txId: number): void {
     const beacon = this.#beacons.at(-1)?.number ?? 0
-    this.#passed.set(txId, beacon)
+    this.#ownPassed().set(txId, beacon)
     this.#added.push([txId, beacon])
+  }
+
+  #ownPassed(): Map<number, number> {
+    if (this.#sharesPassed) this.#passed = new Map(this.#passed)
+    this.#sharesPassed = false
+    return this.#passed
   }
 }

@@ -1,61 +1,119 @@
 import type pg from 'pg'
-import { type AppliedTruncate, type BatchPlan, type KeptContract, segmentsOf } from '#core/apply/batch-plan.ts'
+import type { AppliedTruncate, HeldGeneration, KeptContract, Step } from '#core/apply/batch-steps.ts'
 import { generationOf } from '#core/apply/keyless-writes.ts'
-import { type Segment, type TableWrites, withoutTruncated } from '#core/apply/row-changes.ts'
+import { type TableWrites, withoutTruncated } from '#core/apply/row-changes.ts'
 import type { AppliedTable } from '#core/apply/table-register.ts'
 import type { TableContract } from '#core/contract.ts'
-import type { AuditMessage } from '#core/envelope.ts'
-import { isObject } from '#core/wire-envelope.ts'
-import { parseShallow, WireError } from '#core/wire-json.ts'
+import type { Position } from '#core/position.ts'
 import { prepared, together } from '../statement.ts'
-import { storableJson } from '../storable-text.ts'
-import {
-  daysOf,
-  type HistoryGap,
-  logAndWriteStatement,
-  logKeylessStatement,
-  logStatement,
-  logTruncateStatement,
-} from './change-history.ts'
-import { countRows } from './keyless-rows.ts'
+import { keepAudits } from './audit-messages.ts'
+import { type HistoryGap, logAndWriteStatement, logStatement, logTruncateStatement } from './change-history.ts'
+import { keepContracts } from './contract-register.ts'
+import { countRows, keepLedger } from './keyless-rows.ts'
 import { type CompletingStatement, rowsTable, writeStatements } from './latest-state-statements.ts'
+import { type DeliveredBytes, keepUnapplied, stopTable } from './parking.ts'
+import type { ProgressKey } from './progress.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
-/** Carries out what a plan does to tables. Throws a TableFailure where one table cannot follow. */
-export async function carryOut(client: pg.PoolClient, plan: BatchPlan): Promise<void> {
-  // Days before tables, as everywhere: two topic partitions would wait for each other's otherwise.
-  const days = daysOf(plan)
-  let gaps = new Map<string, HistoryGap>()
-  await together(client, [
-    () => (days.length > 0 ? client.query(prepared({ text: ensureDays, values: [days] })) : undefined),
-    ...plan.shapes.map((kept) => () => shape(client, kept)),
-    async () => {
-      gaps = await holdGenerations(client, plan)
-    },
-  ])
-  const write = (segment: Segment) =>
-    together(
-      client,
-      [...segment.values()].map((writes) => () => writeRows(client, writes, gaps.get(generationOf(writes.table)))),
-    )
-  for (const truncated of plan.truncates) {
-    for (const segment of truncated.preceding) await write(segment)
-    await truncate(client, truncated)
+/** By generation, what other transactions have left of it. */
+type Held = Map<
+  string,
+  {
+    /** Another topic partition has truncated it. */
+    readonly truncatedAt: Position | undefined
+    /** Up to where changes may be missing in history. */
+    readonly gap: HistoryGap | undefined
   }
-  for (const segment of plan.segments) await write(segment)
-  for (const writes of plan.keyless) {
-    const { contract } = writes.table
-    if (writes.logged && writes.changes.length > 0)
-      await blaming(contract, () => client.query(logKeylessStatement(writes)))
-    const counted = await blaming(contract, () => countRows(client, writes))
-    if (counted === 'fewer than none' && contract.complete) {
-      throw new TableFailure(contract, 'a row was deleted that it does not have', readAgain)
+>
+
+/** Single statements at the beginning of a batch, each of which is sent without the answers to those before it. */
+const isSentAlong: ReadonlySet<Step['kind']> = new Set(['ensure days', 'shape', 'hold generations'] as const)
+
+/**
+ * Takes the steps in their order. Throws a TableFailure where one table cannot follow. `delivered` are the records of the
+ * batch, of which some may be kept instead.
+ */
+export async function carryOut(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  steps: readonly Step[],
+  delivered: readonly DeliveredBytes[] = [],
+): Promise<void> {
+  const held: Held = new Map()
+  let sent: (() => Promise<void>)[] = []
+  for (const step of steps) {
+    if (!isSentAlong.has(step.kind)) {
+      // In the order in which they were sent: the first to fail has the reason.
+      await together(client, sent)
+      sent = []
     }
+    sent.push(() => take(client, key, step, held, delivered))
   }
-  if (plan.audits.length > 0) await keepAudits(client, plan.audits)
-  for (const { relation } of plan.drops) await client.query('select tidemark.drop_latest_state($1)', [relation])
-  for (const { contract } of plan.shapes) await awaitName(client, contract.relation)
+  await together(client, sent)
 }
+
+async function take(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  step: Step,
+  held: Held,
+  delivered: readonly DeliveredBytes[],
+): Promise<void> {
+  switch (step.kind) {
+    case 'ensure days':
+      await client.query(prepared({ text: ensureDays, values: [step.days] }))
+      break
+    case 'shape':
+      return shape(client, step.kept)
+    case 'hold generations':
+      return holdGenerations(client, step.generations, held)
+    case 'write rows':
+      await together(
+        client,
+        step.tables.map((writes) => () => writeRows(client, writes, held)),
+      )
+      break
+    case 'truncate':
+      return truncate(client, step.truncated)
+    case 'count rows':
+      return countRows(client, step.writes)
+    case 'keep audits':
+      return keepAudits(client, step.messages)
+    case 'drop':
+      await client.query('select tidemark.drop_latest_state($1)', [step.relation])
+      break
+    case 'await name':
+      return awaitName(client, step.relation)
+    case 'keep contracts':
+      return keepContracts(client, key.topic, key.topicPartition, step.contracts)
+    case 'settle':
+      return settle(client, key.topic, step.contract)
+    case 'stop table':
+      return stopTable(client, step.stop)
+    case 'begin initial read': {
+      const { epoch, lsn } = step.position
+      await client.query('select tidemark.begin_initial_read($1, $2, $3)', [epoch, key.topicPartition, lsn])
+      break
+    }
+    case 'finish initial read': {
+      // When it has ended in all topic partitions, rows that only an interrupted attempt read are taken away.
+      const { epoch, topicPartitions } = step.beacon
+      await client.query('select tidemark.finish_initial_read($1, $2, $3)', [
+        epoch,
+        key.topicPartition,
+        topicPartitions,
+      ])
+      break
+    }
+    case 'keep ledger':
+      return keepLedger(client, key, step.ledger)
+    case 'quarantine':
+      return keepUnapplied(client, key, step.records, delivered)
+  }
+}
+
+const ensureDays = `select tidemark.ensure_change_days(date '1970-01-01' + day, date '1970-01-01' + day)
+from unnest($1::integer[]) as day`
 
 /** Stops a table whose name is still that of another one. */
 export async function awaitName(client: pg.PoolClient, relation: number): Promise<void> {
@@ -72,40 +130,27 @@ export async function shape(
   )
 }
 
-const ensureDays = `select tidemark.ensure_change_days(date '1970-01-01' + day, date '1970-01-01' + day)
-from unnest($1::integer[]) as day`
-
-/** Shows generations that have become complete, after the contracts that say so are kept. */
-export async function settle(client: pg.PoolClient, topic: string, contracts: readonly TableContract[]): Promise<void> {
-  for (const contract of new Map(contracts.map((contract) => [contract.relation, contract])).values()) {
-    const { rows } = await blaming(contract, () =>
-      client.query<{ gap: string | null }>('select tidemark.settle_latest_state($1, $2) as gap', [
-        topic,
-        contract.relation,
-      ]),
-    )
-    if (rows[0]!.gap !== null) throw new TableFailure(contract, rows[0]!.gap, readAgain)
-  }
+/** Shows a generation that has become complete, after the contract that says so is kept. */
+export async function settle(client: pg.PoolClient, topic: string, contract: TableContract): Promise<void> {
+  const { rows } = await blaming(contract, () =>
+    client.query<{ gap: string | null }>('select tidemark.settle_latest_state($1, $2) as gap', [
+      topic,
+      contract.relation,
+    ]),
+  )
+  if (rows[0]!.gap !== null) throw new TableFailure(contract, rows[0]!.gap, readAgain)
 }
 
 /**
- * Takes out of the plan what another topic partition has truncated. Truncates of these tables, and maintenance of their
- * history, wait until the transaction has ended, so that none comes between. Returns by generation up to where changes may
- * be missing in history; it notes that of those whose changes are not kept now.
+ * Has truncates of the generations, and maintenance of their history, wait until the transaction has ended, so that none
+ * comes between, and adds to `held` what there is of each. It notes that changes may be missing in history of those whose
+ * changes are not kept now.
  */
-async function holdGenerations(client: pg.PoolClient, plan: BatchPlan): Promise<Map<string, HistoryGap>> {
-  const touched = new Map<string, TableContract>()
-  const unlogged = new Set<string>()
-  const segments = segmentsOf(plan)
-  for (const segment of segments) {
-    for (const { table, rows, log } of segment.values()) {
-      touched.set(generationOf(table), table.contract)
-      if (rows.size > 0 && log.length === 0) unlogged.add(generationOf(table))
-    }
-  }
-  const gaps = new Map<string, HistoryGap>()
-  if (touched.size === 0) return gaps
-  const contracts = [...touched.values()]
+async function holdGenerations(
+  client: pg.PoolClient,
+  generations: readonly HeldGeneration[],
+  held: Held,
+): Promise<void> {
   const { rows } = await client.query<{
     generation_of: string
     truncated_epoch: number
@@ -117,24 +162,22 @@ async function holdGenerations(client: pg.PoolClient, plan: BatchPlan): Promise<
       text: `select relation || ' ' || generation as generation_of, truncated_epoch, truncated_lsn, gap_epoch, gap_lsn
        from tidemark.hold_generations($1, $2, $3)`,
       values: [
-        contracts.map(({ relation }) => relation),
-        contracts.map(({ generation }) => generation),
-        [...touched.keys()].map((generation) => unlogged.has(generation)),
+        generations.map(({ contract }) => contract.relation),
+        generations.map(({ contract }) => contract.generation),
+        generations.map(({ unlogged }) => unlogged),
       ],
     }),
   )
   for (const row of rows) {
-    if (row.gap_epoch > 0) gaps.set(row.generation_of, { epoch: row.gap_epoch, lsn: row.gap_lsn })
-    if (row.truncated_lsn === '0') continue
-    const at = { epoch: row.truncated_epoch, phase: 1, lsn: Number(row.truncated_lsn) } as const
-    for (const segment of segments) {
-      const writes = segment.get(row.generation_of)
-      if (writes !== undefined) segment.set(row.generation_of, withoutTruncated(writes, at))
-    }
+    const { truncated_epoch: epoch, truncated_lsn: lsn } = row
+    held.set(row.generation_of, {
+      truncatedAt: lsn === '0' ? undefined : { epoch, phase: 1, lsn: Number(lsn) },
+      gap: row.gap_epoch > 0 ? { epoch: row.gap_epoch, lsn: row.gap_lsn } : undefined,
+    })
   }
-  return gaps
 }
 
+/** Takes away the rows from before a truncate. The topic partitions take turns at the generation. */
 async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Promise<void> {
   const { table, truncate: change, logged } = truncated
   const { contract } = table
@@ -157,7 +200,10 @@ async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Prom
   )
 }
 
-async function writeRows(client: pg.PoolClient, writes: TableWrites, gap: HistoryGap | undefined): Promise<void> {
+/** Writes rows of one table, and the history of their changes: by one statement where that is possible. */
+async function writeRows(client: pg.PoolClient, planned: TableWrites, held: Held): Promise<void> {
+  const { truncatedAt, gap } = held.get(generationOf(planned.table)) ?? {}
+  const writes = truncatedAt === undefined ? planned : withoutTruncated(planned, truncatedAt)
   const { table, rows, log } = writes
   const { contract } = table
   const atOnce = log.length === 0 ? undefined : logAndWriteStatement(writes, gap)
@@ -190,32 +236,4 @@ async function complete(
     )
   }
   await blaming(contract, () => client.query(statement.incomplete))
-}
-
-async function keepAudits(client: pg.PoolClient, messages: readonly AuditMessage[]): Promise<void> {
-  await client.query(
-    `insert into tidemark.audit_message (epoch, txid, lsn, committed_at, who, application, why, details)
-     select m.epoch, m.txid, m.lsn, to_timestamp(m.at / 1000), m.who, m.application, m.why, m.details
-     from jsonb_to_recordset($1::jsonb) as m (epoch integer, txid bigint, lsn bigint, at float8, who text, application text,
-       why text, details jsonb)
-     on conflict do nothing`,
-    [storableJson(JSON.stringify(messages.map(auditRow)))],
-  )
-}
-
-function auditRow({ position, txId, committedAtMs, text }: AuditMessage) {
-  const place = { epoch: position.epoch, txid: txId ?? 0, lsn: position.lsn, at: committedAtMs }
-  const { who, application, why, ...details } = membersOf(text)
-  return { ...place, who, application, why, details: Object.keys(details).length === 0 ? null : details }
-}
-
-/** The message's members; anything but a JSON object is kept as its text. */
-function membersOf(text: string): Record<string, unknown> {
-  try {
-    const parsed = parseShallow(text)
-    if (isObject(parsed)) return parsed
-  } catch (error) {
-    if (!(error instanceof WireError)) throw error
-  }
-  return { text }
 }

@@ -1,26 +1,12 @@
-import { type AppliedTruncate, type BatchPlan, segmentsOf } from '#core/apply/batch-plan.ts'
+import type { AppliedTruncate } from '#core/apply/batch-steps.ts'
 import type { KeylessChange, KeylessWrites } from '#core/apply/keyless-writes.ts'
 import type { TableWrites } from '#core/apply/row-changes.ts'
 import type { AppliedTable } from '#core/apply/table-register.ts'
-import type { RowChange } from '#core/envelope.ts'
 import type { Statement } from '../statement.ts'
 import { allPlaces, insertRows, literal, onConflict, rowsTable, storedName } from './latest-state-statements.ts'
 
 /** How the columns op and place of `tidemark_rows.change` say what a change was. */
 const letters = { create: 'c', update: 'u', delete: 'd', 'initial read': 'r', 'later read': 'r' } as const
-
-/** The UTC days of the changes that the plan keeps, as days since 1970: their table partitions have to be there. */
-export function daysOf(plan: BatchPlan): number[] {
-  const days = new Set<number>()
-  for (const segment of segmentsOf(plan)) {
-    for (const { log } of segment.values()) for (const { change } of log) days.add(dayOf(change))
-  }
-  for (const { changes, logged } of plan.keyless) if (logged) for (const { change } of changes) days.add(dayOf(change))
-  for (const { truncate, logged } of plan.truncates) if (logged) days.add(dayOf(truncate))
-  return [...days].sort((a, b) => a - b)
-}
-
-const dayOf = ({ committedAtMs }: Pick<RowChange, 'committedAtMs'>): number => Math.floor(committedAtMs / 86_400_000)
 
 const target = `insert into tidemark_rows.change
   (committed_at, relation, key_hash, ordinal, lsn, txid, epoch, generation, version, op, key, before, after)`

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { KeptContract } from '#core/apply/batch-plan.ts'
+import type { KeptContract } from '#core/apply/batch-steps.ts'
 import { TableRegister } from '#core/apply/table-register.ts'
 import { parseContract } from '#core/contract.ts'
 import type { ProgressKey } from './progress.ts'

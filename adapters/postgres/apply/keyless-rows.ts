@@ -2,10 +2,12 @@ import type pg from 'pg'
 import type { KeylessChange, KeylessProgress, KeylessWrites } from '#core/apply/keyless-writes.ts'
 import type { RowValue } from '#core/apply/row-write.ts'
 import type { AppliedTable } from '#core/apply/table-register.ts'
-import { UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
+import { type LedgerChanges, UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
 import { parseReadSnapshot } from '#core/read-snapshot.ts'
+import { logKeylessStatement } from './change-history.ts'
 import { allPlaces, literal, rowsTable, storedName } from './latest-state-statements.ts'
 import type { ProgressKey } from './progress.ts'
+import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
 const identity = (key: ProgressKey): [string, string, number] => [key.consumer, key.topic, key.topicPartition]
 
@@ -37,9 +39,11 @@ export async function loadKeylessProgress(client: pg.PoolClient, key: ProgressKe
 }
 
 /** Keeps what has changed of it, in the transaction that applies the records. */
-export async function keepLedger(client: pg.PoolClient, key: ProgressKey, ledger: UnkeyedLedger): Promise<void> {
-  const { added, pruned, moved } = ledger.takeChanges()
-  if (!moved) return
+export async function keepLedger(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  { added, pruned, state }: LedgerChanges,
+): Promise<void> {
   if (pruned.length > 0) {
     await client.query(
       `delete from tidemark.unkeyed_transaction
@@ -60,18 +64,26 @@ export async function keepLedger(client: pg.PoolClient, key: ProgressKey, ledger
     `insert into tidemark.unkeyed_progress (consumer, topic, topic_partition, state)
      values ($1, $2, $3, $4)
      on conflict (consumer, topic, topic_partition) do update set state = excluded.state`,
-    [...identity(key), JSON.stringify(ledger.state())],
+    [...identity(key), JSON.stringify(state)],
   )
 }
 
-/** What became of the rows of a table without a key. */
-export type CountedRows = 'counted' | 'fewer than none'
-
 /**
- * Counts rows of a table without a key: a row is what it holds, so equal ones are one with a count. Says so when there
- * are fewer than none of one, which no source has.
+ * Keeps the history of a table without a key, and counts its rows: a row is what it holds, so equal ones are one with a
+ * count. Fewer than none of one no source has: the table then lacks some, unless its rows are still read.
  */
-export async function countRows(client: pg.PoolClient, writes: KeylessWrites): Promise<CountedRows> {
+export async function countRows(client: pg.PoolClient, writes: KeylessWrites): Promise<void> {
+  const { contract } = writes.table
+  if (writes.logged && writes.changes.length > 0) {
+    await blaming(contract, () => client.query(logKeylessStatement(writes)))
+  }
+  const counted = await blaming(contract, () => countOf(client, writes))
+  if (counted === 'fewer than none' && contract.complete) {
+    throw new TableFailure(contract, 'a row was deleted that it does not have', readAgain)
+  }
+}
+
+async function countOf(client: pg.PoolClient, writes: KeylessWrites): Promise<'counted' | 'fewer than none'> {
   const { table, cleared, readSnapshot, changes } = writes
   if (cleared) await client.query(`delete from ${rowsTable(table)}`)
   if (readSnapshot !== undefined) {

@@ -1,8 +1,7 @@
 import type pg from 'pg'
-import { type BatchPlan, type ChangeRecord, type KeptContract, planBatch } from '#core/apply/batch-plan.ts'
-import { ChangeFence } from '#core/apply/change-fence.ts'
-import type { KeylessProgress } from '#core/apply/keyless-writes.ts'
-import { anotherSource } from '#core/apply/known-source.ts'
+import { type ChangeRecord, type PartitionState, planBatch } from '#core/apply/batch-plan.ts'
+import { type KeptContract, stepsForKept, stepsOf } from '#core/apply/batch-steps.ts'
+import { nothingPassed } from '#core/apply/change-fence.ts'
 import { type TableRegister, tableName } from '#core/apply/table-register.ts'
 import { type StoppedTable, stopRule } from '#core/apply/table-settings.ts'
 import { tablesWithout } from '#core/apply/tables-without.ts'
@@ -22,10 +21,9 @@ import {
   withoutSettings,
 } from './apply-transaction.ts'
 import { awaitName, carryOut, settle, shape } from './carry-out.ts'
-import { contractsBetween, keepContracts, loadRegister } from './contract-register.ts'
-import { followInitialRead } from './initial-read.ts'
-import { keepLedger, loadKeylessProgress } from './keyless-rows.ts'
-import { keptRecords, loadSettings, noteRequests, releaseKept, stopTables, type TableSettings } from './parking.ts'
+import { contractsBetween, loadRegister } from './contract-register.ts'
+import { loadKeylessProgress } from './keyless-rows.ts'
+import { keptRecords, loadSettings, noteRequests, releaseKept, stopTable, type TableSettings } from './parking.ts'
 import type { ProgressKey, StoredProgress } from './progress.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { TableFailure } from './table-failure.ts'
@@ -55,42 +53,42 @@ export type LatestState = {
   ): Promise<ApplyOutcome<LatestStateEffect>>
 }
 
-/** What is known of a topic partition up to an offset. */
-type Known = { readonly nextOffset: number; readonly register: TableRegister; readonly keyless: KeylessProgress }
+/** What is known of a topic partition up to an offset; how far its changes have come stands with its progress. */
+type KnownUpTo = Omit<PartitionState, 'fence'> & { readonly nextOffset: number }
 
 /** Latest-state tables in Postgres. What is known of a topic partition is kept between deliveries. */
 export function makeLatestState(pool: pg.Pool): LatestState {
-  const kept = new Map<string, Known>()
+  const kept = new Map<string, KnownUpTo>()
   const inTurn = largeRecordTurns()
 
   const work = (key: ProgressKey): TransactionWork<DeliveredChange, LatestStateEffect, TableSettings> => ({
     readSettings: loadSettings,
     apply: async (client, fresh, progress, settings) => {
-      const name = nameOf(key)
-      const cached = kept.get(name)
-      // Planning moves it on: until the commit is known it belongs to no offset.
-      kept.delete(name)
+      const cached = kept.get(nameOf(key))
+      // Of what is refused or fails it is read anew: somebody may repair what is stored.
+      kept.delete(nameOf(key))
       const known = cached?.nextOffset === progress.nextOffset ? cached : await load(client, key, progress)
       const stopped = await applyKept(client, key, known, settings)
-      const { topicPartition } = key
-      const { skipsBeforeEpoch } = progress
-      const { isLogged } = settings
-      const fence = new ChangeFence(progress.fence)
-      const context = { ...known, topicPartition, skipsBeforeEpoch, fence, isStopped: stopRule(stopped), isLogged }
       const records = await joinParts(client, key, fresh)
-      const plan = planBatch(records, context)
-      const reason = anotherSource(plan.beacon, progress)
-      if (reason !== undefined) throw new RefusedDelivery(progress.nextOffset, reason)
-      if (plan.refused !== undefined) throw new RefusedDelivery(plan.refused.offset, plan.refused.reason)
-      await carryOut(client, plan)
-      await keepWhatIsKnown(client, key, plan, known, records)
+      const { beacon, steps, next, refused, ...effect } = planBatch(records, {
+        register: known.register,
+        keyless: known.keyless,
+        fence: progress.fence ?? nothingPassed,
+        topicPartition: key.topicPartition,
+        skipsBeforeEpoch: progress.skipsBeforeEpoch,
+        source: progress,
+        isStopped: stopRule(stopped),
+        isLogged: settings.isLogged,
+      })
+      if (refused !== undefined) throw new RefusedDelivery(refused.offset, refused.reason)
+      await carryOut(client, key, steps, records)
       if (settings.resyncs.length > 0) await noteRequests(client)
-      kept.set(name, { ...known, nextOffset: (fresh.at(-1)?.offset ?? progress.nextOffset - 1) + 1 })
+      kept.set(nameOf(key), { ...next, nextOffset: (fresh.at(-1)?.offset ?? progress.nextOffset - 1) + 1 })
       return {
-        effect: effectOf(plan, settings),
-        committedAtMs: plan.committedAtMs.at(-1) ?? null,
-        beacon: plan.beacon,
-        fence: fence.state,
+        effect: { ...effect, resyncs: settings.resyncs },
+        committedAtMs: effect.committedAtMs.at(-1) ?? null,
+        beacon,
+        fence: next.fence,
       }
     },
   })
@@ -101,11 +99,12 @@ export function makeLatestState(pool: pg.Pool): LatestState {
       try {
         return await applyInTransaction(pool, key, 'contiguous', records, work(key), wait)
       } catch (error) {
+        // It may be what is known behind a transaction that did not commit.
         kept.delete(nameOf(key))
         if (!(error instanceof TableFailure) || failed.has(error.stop.relation)) throw error
         failed.add(error.stop.relation)
         // The table stops, in a transaction of its own; then the others of the batch are applied without it.
-        await stopTables(pool, [error.stop])
+        await stopTable(pool, error.stop)
       }
     }
   }
@@ -136,13 +135,11 @@ const setAside = (key: ProgressKey, error: Error): TransactionWork<DeliveredChan
     const register = await loadRegister(client, key.topic, key.topicPartition)
     const tables = tablesWithout(record!.value, register)
     const isChange = named?.schema !== 'tidemark'
-    await stopTables(
-      client,
+    for (const { relation, generation, schema, table } of tables) {
       // Reading the rows again brings a new contract and another reading; of a change it may bring the same one.
-      tables.map(({ relation, generation, schema, table }) => {
-        return { relation, generation, schema, table, reason, repair: 'resync', automatic: !isChange }
-      }),
-    )
+      const automatic = !isChange
+      await stopTable(client, { relation, generation, schema, table, reason, repair: 'resync', automatic })
+    }
     const { relation = 0, generation = 0 } = (isChange ? tables[0] : undefined) ?? {}
     await keepInQuarantine(client, key, [
       { ...record!, relation, generation, tableName: named === undefined ? null : tableName(named), reason },
@@ -162,40 +159,9 @@ const mergeEffects = (a: LatestStateEffect, b: LatestStateEffect): LatestStateEf
 
 const nameOf = ({ topic, topicPartition }: ProgressKey): string => `${topic}-${topicPartition}`
 
-async function load(client: pg.PoolClient, key: ProgressKey, { nextOffset }: StoredProgress): Promise<Known> {
+async function load(client: pg.PoolClient, key: ProgressKey, { nextOffset }: StoredProgress): Promise<KnownUpTo> {
   const register = await loadRegister(client, key.topic, key.topicPartition)
   return { nextOffset, register, keyless: await loadKeylessProgress(client, key) }
-}
-
-const effectOf = (plan: BatchPlan, settings: TableSettings): LatestStateEffect => ({
-  changes: plan.changes,
-  quarantined: plan.quarantined.length,
-  committedAtMs: plan.committedAtMs,
-  awaitsCapture: plan.awaitsCapture,
-  resyncs: settings.resyncs,
-})
-
-async function keepWhatIsKnown(
-  client: pg.PoolClient,
-  key: ProgressKey,
-  plan: BatchPlan,
-  { keyless }: Known,
-  records: readonly DeliveredChange[],
-): Promise<void> {
-  if (plan.contracts.length > 0) {
-    await keepContracts(client, key.topic, key.topicPartition, plan.contracts)
-    await settle(client, key.topic, plan.settles)
-  }
-  await stopTables(client, plan.stops)
-  await followInitialRead(client, key.topicPartition, plan)
-  await keepLedger(client, key, keyless.ledger)
-  if (plan.quarantined.length === 0) return
-  const byOffset = new Map(records.map((record) => [record.offset, record]))
-  await keepInQuarantine(
-    client,
-    key,
-    plan.quarantined.map((one) => ({ ...byOffset.get(one.offset)!, ...one })),
-  )
 }
 
 /**
@@ -205,7 +171,7 @@ async function keepWhatIsKnown(
 async function applyKept(
   client: pg.PoolClient,
   key: ProgressKey,
-  known: Known,
+  known: KnownUpTo,
   { stopped, isLogged }: TableSettings,
 ): Promise<StoppedTable[]> {
   const remaining: StoppedTable[] = []
@@ -236,7 +202,7 @@ async function blamingKept<T>({ relation, generation, name }: StoppedTable, run:
 async function applyKeptOf(
   client: pg.PoolClient,
   key: ProgressKey,
-  { register: present, keyless: { readSnapshots } }: Known,
+  { register: present, keyless: { readSnapshots } }: KnownUpTo,
   table: StoppedTable,
   isLogged: TableSettings['isLogged'],
 ): Promise<boolean> {
@@ -247,17 +213,18 @@ async function applyKeptOf(
     const later = await contractsBetween(client, key, table.relation, records[0]!.offset, records.at(-1)!.offset)
     // They were new when they were kept.
     const keyless = { ledger: new UnkeyedLedger(), readSnapshots }
-    const context = { topicPartition: key.topicPartition, register, keyless, isStopped: () => false, isLogged }
-    const plan = planBatch(inOrder(records, later), context)
-    const [stop] = plan.stops
-    if (stop !== undefined) throw new TableFailure(stop, stop.reason, stop)
-    await carryOut(client, plan)
+    const { topicPartition } = key
+    const known = { register, keyless, fence: undefined, topicPartition, isStopped: () => false, isLogged }
+    const { steps } = planBatch(inOrder(records, later), known)
+    const [stopped] = stepsOf(steps, 'stop table')
+    if (stopped !== undefined) throw new TableFailure(stopped.stop, stopped.stop.reason, stopped.stop)
+    await carryOut(client, key, stepsForKept(steps))
   }
   await releaseKept(client, key, table, records)
   if (last) {
     const contract = await shapeAsOf(client, present, table)
     await awaitName(client, table.relation)
-    if (contract?.complete) await settle(client, key.topic, [contract])
+    if (contract?.complete) await settle(client, key.topic, contract)
   }
   return last
 }

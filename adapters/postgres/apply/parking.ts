@@ -1,7 +1,9 @@
 import type pg from 'pg'
-import type { ChangeRecord, TableStop } from '#core/apply/batch-plan.ts'
+import type { ChangeRecord } from '#core/apply/batch-plan.ts'
+import type { QuarantinedRecord, TableStop } from '#core/apply/batch-steps.ts'
 import { type HistoryRule, type HistorySetting, historyRule, type StoppedTable } from '#core/apply/table-settings.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
+import { keepInQuarantine, type RecordToKeep } from '../quarantine.ts'
 import { prepared } from '../statement.ts'
 import type { ProgressKey } from './progress.ts'
 
@@ -68,12 +70,31 @@ export async function loadSettings(client: pg.PoolClient): Promise<TableSettings
   }
 }
 
-/** Stops tables; the first reason of a generation stays. */
-export async function stopTables(client: pg.PoolClient | pg.Pool, stops: readonly TableStop[]): Promise<void> {
-  for (const { relation, generation, schema, table, reason, repair, automatic } of stops) {
-    const values = [relation, generation, schema, table, reason, repair, automatic]
-    await client.query('select tidemark.stop_table($1, $2, $3, $4, $5, $6, $7)', values)
-  }
+/** Stops a table; the first reason of a generation stays. */
+export async function stopTable(
+  client: pg.PoolClient | pg.Pool,
+  { relation, generation, schema, table, reason, repair, automatic }: TableStop,
+): Promise<void> {
+  const values = [relation, generation, schema, table, reason, repair, automatic]
+  await client.query('select tidemark.stop_table($1, $2, $3, $4, $5, $6, $7)', values)
+}
+
+/** A record as it was delivered, with what is kept of it. */
+export type DeliveredBytes = Omit<RecordToKeep, 'tableName' | 'reason'>
+
+/** Keeps records of the batch instead of applying them. */
+export async function keepUnapplied(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  records: readonly QuarantinedRecord[],
+  delivered: readonly DeliveredBytes[],
+): Promise<void> {
+  const byOffset = new Map(delivered.map((record) => [record.offset, record]))
+  await keepInQuarantine(
+    client,
+    key,
+    records.map((one) => ({ ...byOffset.get(one.offset)!, ...one })),
+  )
 }
 
 /** Notes that the reading of the tables of `resyncs` has been asked for. */

@@ -1,4 +1,4 @@
-import type { TableStop } from '#core/apply/batch-plan.ts'
+import type { TableStop } from '#core/apply/batch-steps.ts'
 import type { TableContract } from '#core/contract.ts'
 import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
 

@@ -1,0 +1,182 @@
+import type { TableContract } from '../contract.ts'
+import type { AuditMessage, Beacon, RowChange, Truncate } from '../envelope.ts'
+import type { Position } from '../position.ts'
+import { generationOf, type KeylessWrites } from './keyless-writes.ts'
+import type { Segment, TableWrites } from './row-changes.ts'
+import type { AppliedTable } from './table-register.ts'
+import type { LedgerChanges } from './unkeyed-ledger.ts'
+
+/** A table whose changes are quarantined from here on; relation 0 where no contract names it. */
+export type TableStop = {
+  readonly relation: number
+  readonly generation: number
+  readonly schema: string
+  readonly table: string
+  readonly reason: string
+  /** Whether its rows have to be read again, or its changes can be applied once a cause in the target is gone. */
+  readonly repair: 'resync' | 'accept'
+  /** Reading its rows again helps and is asked for at once. */
+  readonly automatic: boolean
+}
+
+/** A record that is kept instead of applied. */
+export type QuarantinedRecord = {
+  readonly offset: number
+  readonly relation: number
+  readonly generation: number
+  readonly tableName: string | null
+  readonly reason: string
+}
+
+/** A contract and the place from which it is in force. */
+export type KeptContract = {
+  readonly offset: number
+  readonly position: Position
+  readonly contract: TableContract
+}
+
+/** A truncate, and whether history keeps it. */
+export type AppliedTruncate = {
+  readonly table: AppliedTable
+  readonly truncate: Truncate
+  readonly offset: number
+  readonly logged: boolean
+}
+
+/** A generation that rows are written of, and whether changes of it are written that history does not keep. */
+export type HeldGeneration = { readonly contract: TableContract; readonly unlogged: boolean }
+
+/** One thing that a batch does to the target. */
+export type Step =
+  /** Has history's table partitions for these UTC days, as days since 1970. */
+  | { readonly kind: 'ensure days'; readonly days: readonly number[] }
+  /** Makes table, columns and view as a contract says. */
+  | { readonly kind: 'shape'; readonly kept: KeptContract }
+  /** Has truncates by other topic partitions wait, and asks what they have truncated already: that is not written. */
+  | { readonly kind: 'hold generations'; readonly generations: readonly HeldGeneration[] }
+  /** Writes rows of tables with a key, and the history of their changes; in one step each row occurs once. */
+  | { readonly kind: 'write rows'; readonly tables: readonly TableWrites[] }
+  | { readonly kind: 'truncate'; readonly truncated: AppliedTruncate }
+  /** Counts rows of a table without a key, and keeps the history of their changes. */
+  | { readonly kind: 'count rows'; readonly writes: KeylessWrites }
+  | { readonly kind: 'keep audits'; readonly messages: readonly AuditMessage[] }
+  /** The relation is gone in the source. */
+  | { readonly kind: 'drop'; readonly relation: number }
+  /** Stops the table while its name is still that of another one. */
+  | { readonly kind: 'await name'; readonly relation: number }
+  | { readonly kind: 'keep contracts'; readonly contracts: readonly KeptContract[] }
+  /** Shows the generation, or takes away what is gone, once the contract has come in every topic partition. */
+  | { readonly kind: 'settle'; readonly contract: TableContract }
+  | { readonly kind: 'stop table'; readonly stop: TableStop }
+  /** An attempt of the initial snapshot has begun. */
+  | { readonly kind: 'begin initial read'; readonly position: Position }
+  /** The first streamed beacon says that it has ended; others change nothing. */
+  | { readonly kind: 'finish initial read'; readonly beacon: Beacon }
+  | { readonly kind: 'keep ledger'; readonly ledger: LedgerChanges }
+  | { readonly kind: 'quarantine'; readonly records: readonly QuarantinedRecord[] }
+
+/** The steps of a kind. */
+export const stepsOf = <K extends Step['kind']>(steps: readonly Step[], kind: K): Extract<Step, { kind: K }>[] =>
+  steps.filter((step): step is Extract<Step, { kind: K }> => step.kind === kind)
+
+/** What the records of a batch come to, before it is put in order. */
+export type Collected = {
+  readonly contracts: KeptContract[]
+  /** Contracts whose tables and views have to be as they say. */
+  readonly shapes: KeptContract[]
+  /** Truncates, each with the writes of its table from before it that history keeps. */
+  readonly truncates: { readonly truncated: AppliedTruncate; readonly preceding: readonly Segment[] }[]
+  readonly segments: readonly Segment[]
+  /** To be run in this order. */
+  readonly keyless: KeylessWrites[]
+  readonly drops: TableContract[]
+  /** Contracts that say that rows are complete, or gone. */
+  readonly settles: TableContract[]
+  readonly audits: AuditMessage[]
+  readonly stops: TableStop[]
+  readonly quarantined: QuarantinedRecord[]
+  /** Attempts of the initial snapshot whose reads are in the batch. */
+  readonly initialReads: Position[]
+}
+
+/** Puts what a batch does in the one order in which it is done. */
+export function inOrder(
+  collected: Collected,
+  beacon: Beacon | undefined,
+  ledger: LedgerChanges | undefined,
+): readonly Step[] {
+  const { contracts, shapes, truncates, segments, keyless, drops, settles, audits, stops, quarantined } = collected
+  const writes = [...truncates.flatMap(({ preceding }) => preceding), ...segments]
+  const days = daysOf(collected, writes)
+  const held = heldGenerations(writes)
+  const steps: Step[] = []
+  // Days before tables, as everywhere: two topic partitions would wait for each other's otherwise.
+  if (days.length > 0) steps.push({ kind: 'ensure days', days })
+  for (const kept of shapes) steps.push({ kind: 'shape', kept })
+  if (held.length > 0) steps.push({ kind: 'hold generations', generations: held })
+  // What is written of a table behind its truncate is among the segments, and nothing else of it is.
+  for (const { preceding, truncated } of truncates) {
+    // History may have to find values in rows that the truncate takes.
+    steps.push(...writeSteps(preceding), { kind: 'truncate', truncated })
+  }
+  steps.push(...writeSteps(segments))
+  for (const one of keyless) steps.push({ kind: 'count rows', writes: one })
+  if (audits.length > 0) steps.push({ kind: 'keep audits', messages: audits })
+  // A name is free once the table that had it is gone.
+  for (const { relation } of drops) steps.push({ kind: 'drop', relation })
+  for (const { contract } of shapes) steps.push({ kind: 'await name', relation: contract.relation })
+  // Whether a generation is shown is found in the contracts that are kept.
+  if (contracts.length > 0) steps.push({ kind: 'keep contracts', contracts })
+  for (const contract of lastOfEach(settles)) steps.push({ kind: 'settle', contract })
+  for (const stop of stops) steps.push({ kind: 'stop table', stop })
+  for (const position of collected.initialReads) steps.push({ kind: 'begin initial read', position })
+  if (beacon !== undefined) steps.push({ kind: 'finish initial read', beacon })
+  if (ledger !== undefined) steps.push({ kind: 'keep ledger', ledger })
+  if (quarantined.length > 0) steps.push({ kind: 'quarantine', records: quarantined })
+  return steps
+}
+
+const doneWhenDelivered: ReadonlySet<Step['kind']> = new Set([
+  'keep contracts',
+  'settle',
+  'stop table',
+  'begin initial read',
+  'finish initial read',
+  'keep ledger',
+  'quarantine',
+] as const)
+
+/** The steps to take for records that were kept and are applied later: the others were taken when they were delivered. */
+export const stepsForKept = (steps: readonly Step[]): readonly Step[] =>
+  steps.filter(({ kind }) => !doneWhenDelivered.has(kind))
+
+const writeSteps = (segments: readonly Segment[]): Step[] =>
+  segments.filter(({ size }) => size > 0).map((segment) => ({ kind: 'write rows', tables: [...segment.values()] }))
+
+const lastOfEach = (contracts: readonly TableContract[]): Iterable<TableContract> =>
+  new Map(contracts.map((contract) => [contract.relation, contract])).values()
+
+/** The UTC days of the changes that history keeps: their table partitions have to be there. */
+function daysOf({ keyless, truncates }: Collected, writes: readonly Segment[]): number[] {
+  const days = new Set<number>()
+  for (const segment of writes) {
+    for (const { log } of segment.values()) for (const { change } of log) days.add(dayOf(change))
+  }
+  for (const { changes, logged } of keyless) if (logged) for (const { change } of changes) days.add(dayOf(change))
+  for (const { truncated } of truncates) if (truncated.logged) days.add(dayOf(truncated.truncate))
+  return [...days].sort((a, b) => a - b)
+}
+
+const dayOf = ({ committedAtMs }: Pick<RowChange, 'committedAtMs'>): number => Math.floor(committedAtMs / 86_400_000)
+
+function heldGenerations(writes: readonly Segment[]): HeldGeneration[] {
+  const held = new Map<string, HeldGeneration>()
+  for (const segment of writes) {
+    for (const { table, rows, log } of segment.values()) {
+      const generation = generationOf(table)
+      const unlogged = held.get(generation)?.unlogged === true || (rows.size > 0 && log.length === 0)
+      held.set(generation, { contract: table.contract, unlogged })
+    }
+  }
+  return [...held.values()]
+}
