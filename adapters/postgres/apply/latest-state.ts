@@ -1,16 +1,13 @@
 import type pg from 'pg'
 import { type ChangeRecord, type PartitionState, planBatch } from '#core/apply/batch-plan.ts'
-import { type KeptContract, stepsForKept, stepsOf } from '#core/apply/batch-steps.ts'
 import { nothingPassed } from '#core/apply/change-fence.ts'
-import { type TableRegister, tableName } from '#core/apply/table-register.ts'
-import { type StoppedTable, stopRule } from '#core/apply/table-settings.ts'
+import { tableName } from '#core/apply/table-register.ts'
+import { stopRule } from '#core/apply/table-settings.ts'
 import { tablesWithout } from '#core/apply/tables-without.ts'
-import { UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { tableOfRecord } from '#core/envelope.ts'
 import type { LockWait } from '../lock-wait.ts'
 import { keepInQuarantine } from '../quarantine.ts'
-import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
 import { applyDelivery } from './apply-by-halves.ts'
 import {
   type ApplyOutcome,
@@ -20,10 +17,11 @@ import {
   type TransactionWork,
   withoutSettings,
 } from './apply-transaction.ts'
-import { awaitName, carryOut, settle, shape } from './carry-out.ts'
-import { contractsBetween, loadRegister } from './contract-register.ts'
+import { carryOut } from './carry-out.ts'
+import { loadRegister } from './contract-register.ts'
+import { applyKept } from './kept-changes.ts'
 import { loadKeylessProgress } from './keyless-rows.ts'
-import { keptRecords, loadSettings, noteRequests, releaseKept, stopTable, type TableSettings } from './parking.ts'
+import { loadSettings, noteRequests, stopTable, type TableSettings } from './parking.ts'
 import type { ProgressKey, StoredProgress } from './progress.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { TableFailure } from './table-failure.ts'
@@ -163,79 +161,3 @@ async function load(client: pg.PoolClient, key: ProgressKey, { nextOffset }: Sto
   const register = await loadRegister(client, key.topic, key.topicPartition)
   return { nextOffset, register, keyless: await loadKeylessProgress(client, key) }
 }
-
-/**
- * Applies what was kept of accepted tables, by the contracts in force when it came. Returns the tables that are still
- * stopped in this topic partition.
- */
-async function applyKept(
-  client: pg.PoolClient,
-  key: ProgressKey,
-  known: KnownUpTo,
-  { stopped, isLogged }: TableSettings,
-): Promise<StoppedTable[]> {
-  const remaining: StoppedTable[] = []
-  for (const table of stopped) {
-    if (!table.accepted) remaining.push(table)
-    else if (!(await blamingKept(table, () => applyKeptOf(client, key, known, table, isLogged)))) remaining.push(table)
-  }
-  return remaining
-}
-
-/** Records that were kept do not hold up those that are delivered: what fails stops their table again. */
-async function blamingKept<T>({ relation, generation, name }: StoppedTable, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    if (error instanceof TableFailure || isTransient(error) || isOfServer(sqlState(error) ?? '')) throw error
-    const [schema, table] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)]
-    const reason = `what was kept of it cannot be applied: ${(error as Error).message}`
-    throw new TableFailure(
-      { relation, generation, schema, table },
-      reason,
-      { repair: 'resync', automatic: false },
-      error,
-    )
-  }
-}
-
-async function applyKeptOf(
-  client: pg.PoolClient,
-  key: ProgressKey,
-  { register: present, keyless: { readSnapshots } }: KnownUpTo,
-  table: StoppedTable,
-  isLogged: TableSettings['isLogged'],
-): Promise<boolean> {
-  const { records, last } = await keptRecords(client, key, table)
-  if (records.length > 0) {
-    const register = await loadRegister(client, key.topic, key.topicPartition, records[0]!.offset)
-    await shapeAsOf(client, register, table)
-    const later = await contractsBetween(client, key, table.relation, records[0]!.offset, records.at(-1)!.offset)
-    // They were new when they were kept.
-    const keyless = { ledger: new UnkeyedLedger(), readSnapshots }
-    const { topicPartition } = key
-    const known = { register, keyless, fence: undefined, topicPartition, isStopped: () => false, isLogged }
-    const { steps } = planBatch(inOrder(records, later), known)
-    const [stopped] = stepsOf(steps, 'stop table')
-    if (stopped !== undefined) throw new TableFailure(stopped.stop, stopped.stop.reason, stopped.stop)
-    await carryOut(client, key, stepsForKept(steps))
-  }
-  await releaseKept(client, key, table, records)
-  if (last) {
-    const contract = await shapeAsOf(client, present, table)
-    await awaitName(client, table.relation)
-    if (contract?.complete) await settle(client, key.topic, contract)
-  }
-  return last
-}
-
-/** What was left undone when the table stopped. */
-async function shapeAsOf(client: pg.PoolClient, register: TableRegister, { relation }: StoppedTable) {
-  const known = register.contractOf(relation)
-  if (known === undefined || known.contract.dropped || known.contract.refusal !== null) return undefined
-  await shape(client, { contract: known.contract, position: { epoch: known.epoch, phase: 1, lsn: 0 } })
-  return known.contract
-}
-
-const inOrder = (a: readonly ChangeRecord[], b: readonly KeptContract[]): (ChangeRecord | KeptContract)[] =>
-  [...a, ...b].sort((one, other) => one.offset - other.offset)

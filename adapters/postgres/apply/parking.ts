@@ -1,8 +1,6 @@
 import type pg from 'pg'
-import type { ChangeRecord } from '#core/apply/batch-plan.ts'
 import type { QuarantinedRecord, TableStop } from '#core/apply/batch-steps.ts'
 import { type HistoryRule, type HistorySetting, historyRule, type StoppedTable } from '#core/apply/table-settings.ts'
-import type { KeyHeaders } from '#core/envelope.ts'
 import { keepInQuarantine, type RecordToKeep } from '../quarantine.ts'
 import { prepared } from '../statement.ts'
 import type { ProgressKey } from './progress.ts'
@@ -103,70 +101,5 @@ export async function noteRequests(client: pg.PoolClient): Promise<void> {
     `update tidemark.stopped_table s
      set requested_at = now()
      where ${due}`,
-  )
-}
-
-/** Kept records are applied so many at a time, of so many bytes but for the last. */
-const replaySize = { records: 5_000, bytes: 16 << 20 }
-
-/** The next kept records of an accepted table in a topic partition, in order, and whether they are the last. */
-export async function keptRecords(
-  client: pg.PoolClient,
-  key: ProgressKey,
-  { relation }: StoppedTable,
-): Promise<{ records: ChangeRecord[]; last: boolean }> {
-  const { rows } = await client.query<{
-    record_offset: string
-    record_value: string | null
-    record_headers: KeyHeaders | null
-    found: number
-  }>(
-    `select record_offset, record_value, record_headers, found
-     from (
-       select *, count(*) over ()::integer as found,
-         sum(octet_length(record_value)) over (order by record_offset rows between unbounded preceding and 1 preceding)
-           as bytes_before
-       from (
-         select record_offset, record_value, record_headers
-         from tidemark.quarantine
-         where topic = $1
-           and topic_partition = $2
-           and relation = $3
-         order by record_offset
-         limit $4
-       ) next
-     ) counted
-     where coalesce(bytes_before, 0) < $5
-     order by record_offset`,
-    [key.topic, key.topicPartition, relation, replaySize.records, replaySize.bytes],
-  )
-  const found = rows[0]?.found ?? 0
-  return {
-    records: rows.map(({ record_offset, record_value, record_headers }) => ({
-      offset: Number(record_offset),
-      value: record_value ?? undefined,
-      headers: record_headers ?? undefined,
-    })),
-    last: rows.length === found && found < replaySize.records,
-  }
-}
-
-/** Forgets kept records that have been applied, and the stop when none is left in any topic partition. */
-export async function releaseKept(
-  client: pg.PoolClient,
-  key: ProgressKey,
-  { relation }: StoppedTable,
-  records: readonly ChangeRecord[],
-): Promise<void> {
-  await client.query(
-    'delete from tidemark.quarantine where topic = $1 and topic_partition = $2 and relation = $3 and record_offset = any ($4)',
-    [key.topic, key.topicPartition, relation, records.map(({ offset }) => offset)],
-  )
-  await client.query(
-    `delete from tidemark.stopped_table s
-     where s.relation = $1
-       and s.accepted_at is not null
-       and not exists (select from tidemark.quarantine q where q.relation = $1)`,
-    [relation],
   )
 }

@@ -1,0 +1,157 @@
+import type pg from 'pg'
+import { type ChangeRecord, type PartitionState, planBatch } from '#core/apply/batch-plan.ts'
+import { type KeptContract, stepsForKept, stepsOf } from '#core/apply/batch-steps.ts'
+import type { TableRegister } from '#core/apply/table-register.ts'
+import type { HistoryRule, StoppedTable } from '#core/apply/table-settings.ts'
+import { UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
+import type { KeyHeaders } from '#core/envelope.ts'
+import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
+import { awaitName, carryOut, settle, shape } from './carry-out.ts'
+import { contractsBetween, loadRegister } from './contract-register.ts'
+import type { TableSettings } from './parking.ts'
+import type { ProgressKey } from './progress.ts'
+import { TableFailure } from './table-failure.ts'
+
+/** The contracts in force before the delivery, and what tables without a key were read in. */
+type KnownContracts = Pick<PartitionState, 'register' | 'keyless'>
+
+/**
+ * Applies what was kept of accepted tables, by the contracts in force when it came. Returns the tables that are still
+ * stopped in this topic partition.
+ */
+export async function applyKept(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  known: KnownContracts,
+  { stopped, isLogged }: TableSettings,
+): Promise<StoppedTable[]> {
+  const remaining: StoppedTable[] = []
+  for (const table of stopped) {
+    if (!table.accepted) remaining.push(table)
+    else if (!(await blamingKept(table, () => applyKeptOf(client, key, known, table, isLogged)))) remaining.push(table)
+  }
+  return remaining
+}
+
+/** Records that were kept do not hold up those that are delivered: what fails stops their table again. */
+async function blamingKept<T>({ relation, generation, name }: StoppedTable, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (error instanceof TableFailure || isTransient(error) || isOfServer(sqlState(error) ?? '')) throw error
+    const [schema, table] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)]
+    const reason = `what was kept of it cannot be applied: ${(error as Error).message}`
+    throw new TableFailure(
+      { relation, generation, schema, table },
+      reason,
+      { repair: 'resync', automatic: false },
+      error,
+    )
+  }
+}
+
+async function applyKeptOf(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  { register: present, keyless: { readSnapshots } }: KnownContracts,
+  table: StoppedTable,
+  isLogged: HistoryRule,
+): Promise<boolean> {
+  const { records, last } = await keptRecords(client, key, table)
+  if (records.length > 0) {
+    const register = await loadRegister(client, key.topic, key.topicPartition, records[0]!.offset)
+    await shapeAsOf(client, register, table)
+    const later = await contractsBetween(client, key, table.relation, records[0]!.offset, records.at(-1)!.offset)
+    // They were new when they were kept.
+    const keyless = { ledger: new UnkeyedLedger(), readSnapshots }
+    const { topicPartition } = key
+    const known = { register, keyless, fence: undefined, topicPartition, isStopped: () => false, isLogged }
+    const { steps } = planBatch(inOrder(records, later), known)
+    const [stopped] = stepsOf(steps, 'stop table')
+    if (stopped !== undefined) throw new TableFailure(stopped.stop, stopped.stop.reason, stopped.stop)
+    await carryOut(client, key, stepsForKept(steps))
+  }
+  await releaseKept(client, key, table, records)
+  if (last) {
+    const contract = await shapeAsOf(client, present, table)
+    await awaitName(client, table.relation)
+    if (contract?.complete) await settle(client, key.topic, contract)
+  }
+  return last
+}
+
+/** What was left undone when the table stopped. */
+async function shapeAsOf(client: pg.PoolClient, register: TableRegister, { relation }: StoppedTable) {
+  const known = register.contractOf(relation)
+  if (known === undefined || known.contract.dropped || known.contract.refusal !== null) return undefined
+  await shape(client, { contract: known.contract, position: { epoch: known.epoch, phase: 1, lsn: 0 } })
+  return known.contract
+}
+
+const inOrder = (a: readonly ChangeRecord[], b: readonly KeptContract[]): (ChangeRecord | KeptContract)[] =>
+  [...a, ...b].sort((one, other) => one.offset - other.offset)
+
+/** Kept records are applied so many at a time, of so many bytes but for the last. */
+const replaySize = { records: 5_000, bytes: 16 << 20 }
+
+/** The next kept records of an accepted table in a topic partition, in order, and whether they are the last. */
+async function keptRecords(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  { relation }: StoppedTable,
+): Promise<{ records: ChangeRecord[]; last: boolean }> {
+  const { rows } = await client.query<{
+    record_offset: string
+    record_value: string | null
+    record_headers: KeyHeaders | null
+    found: number
+  }>(
+    `select record_offset, record_value, record_headers, found
+     from (
+       select *, count(*) over ()::integer as found,
+         sum(octet_length(record_value)) over (order by record_offset rows between unbounded preceding and 1 preceding)
+           as bytes_before
+       from (
+         select record_offset, record_value, record_headers
+         from tidemark.quarantine
+         where topic = $1
+           and topic_partition = $2
+           and relation = $3
+         order by record_offset
+         limit $4
+       ) next
+     ) counted
+     where coalesce(bytes_before, 0) < $5
+     order by record_offset`,
+    [key.topic, key.topicPartition, relation, replaySize.records, replaySize.bytes],
+  )
+  const found = rows[0]?.found ?? 0
+  return {
+    records: rows.map(({ record_offset, record_value, record_headers }) => ({
+      offset: Number(record_offset),
+      value: record_value ?? undefined,
+      headers: record_headers ?? undefined,
+    })),
+    last: rows.length === found && found < replaySize.records,
+  }
+}
+
+/** Forgets kept records that have been applied, and the stop when none is left in any topic partition. */
+async function releaseKept(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  { relation }: StoppedTable,
+  records: readonly ChangeRecord[],
+): Promise<void> {
+  await client.query(
+    'delete from tidemark.quarantine where topic = $1 and topic_partition = $2 and relation = $3 and record_offset = any ($4)',
+    [key.topic, key.topicPartition, relation, records.map(({ offset }) => offset)],
+  )
+  await client.query(
+    `delete from tidemark.stopped_table s
+     where s.relation = $1
+       and s.accepted_at is not null
+       and not exists (select from tidemark.quarantine q where q.relation = $1)`,
+    [relation],
+  )
+}
