@@ -2,7 +2,6 @@ import { type Decoded, type InputText, unavailable, ValueError } from '../column
 import type { RowChange, WireRow } from '../envelope.ts'
 import type { Lsn } from '../lsn.ts'
 import { comparePositions, type Position } from '../position.ts'
-import { rowKey } from './row-key.ts'
 import type { AppliedTable } from './table-register.ts'
 
 /** A column's value, or `unavailable` where the change left a TOASTed value as it was and does not say it. */
@@ -117,3 +116,10 @@ function canonicalKey(table: AppliedTable, place: number, value: RowValue): stri
 /** The row, inside one batch, that a key of the wire names. */
 export const keyOf = (table: AppliedTable, row: WireRow): string =>
   rowKey(keyTexts(table, row).map((text, i) => canonicalKey(table, table.keyPlaces[i]!, text)))
+
+/**
+ * The identity of a row inside one batch, from its canonical key texts. Two keys that Postgres holds equal give one
+ * string; two it holds different give two, whatever the texts contain.
+ */
+const rowKey = (canonicalTexts: readonly string[]): string =>
+  canonicalTexts.length === 1 ? canonicalTexts[0]! : JSON.stringify(canonicalTexts)
