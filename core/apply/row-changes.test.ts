@@ -199,6 +199,11 @@ describe('a truncate', () => {
     ])
   })
 
+  test('by another topic partition that is past leaves the writes as they are', () => {
+    const writes = writesOf(reduced([create(20, 2, 'b'), later(3, 'c')]).segments[0]!)
+    expect(withoutTruncated(writes, truncatedAt)).toBe(writes)
+  })
+
   test('by another topic partition leaves out what is read of a table that is not complete', () => {
     const reading = tableOf({ complete: false })
     const writes = writesOf(reduced([later(3, 'c'), create(20, 2, 'b')], {}, reading).segments[0]!)

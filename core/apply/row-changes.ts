@@ -48,7 +48,13 @@ export function withoutTruncated(writes: TableWrites, at: Position): TableWrites
   const { complete } = writes.table.contract
   const isBefore = ({ mode, position }: RowWrite) =>
     mode === 'ordered' ? comparePositions(position, at) < 0 : !complete
-  return { ...writes, rows: new Map([...writes.rows].filter(([, write]) => !isBefore(write))) }
+  const before: string[] = []
+  for (const [key, write] of writes.rows) if (isBefore(write)) before.push(key)
+  // Once a table was truncated its truncate is always known, and mostly long past.
+  if (before.length === 0) return writes
+  const rows = new Map(writes.rows)
+  for (const key of before) rows.delete(key)
+  return { ...writes, rows }
 }
 
 /** Reduces changes of tables with a key to segments. */
