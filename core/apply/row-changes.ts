@@ -15,8 +15,8 @@ export type LoggedChange = {
   readonly ordinal: number
   /** No delivery brought it before; otherwise that has to be looked up. */
   readonly certain: boolean
-  /** The row is written, with values of the one under its former key, before the log is. */
-  readonly moved: boolean
+  /** Writes the row, with values of the one under its former key, before history is written. */
+  readonly move: RowWrite | undefined
 }
 
 /** What is known of a change besides itself. */
@@ -79,9 +79,10 @@ export class RowChanges {
     if (certain) writes.uncertain.delete(key)
     else writes.uncertain.add(key)
     if (!logged) return
-    const { values, lacking, movedFrom } = merged
+    const { values, lacking } = merged
+    const move = merged.movedFrom === undefined ? undefined : merged
     const prior = writes.lastLogged.get(key)
-    writes.log.push({ change, values, lacking, prior, certain, ordinal, moved: movedFrom !== undefined })
+    writes.log.push({ change, values, lacking, prior, certain, ordinal, move })
     writes.lastLogged.set(key, writes.log.length - 1)
   }
 

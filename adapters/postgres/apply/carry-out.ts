@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { AppliedTruncate, HeldGeneration, KeptContract, Step } from '#core/apply/batch-steps.ts'
 import { generationOf } from '#core/apply/keyless-writes.ts'
 import { type TableWrites, withoutTruncated } from '#core/apply/row-changes.ts'
+import type { RowWrite } from '#core/apply/row-write.ts'
 import type { AppliedTable } from '#core/apply/table-register.ts'
 import type { TableContract } from '#core/contract.ts'
 import type { Position } from '#core/position.ts'
@@ -10,7 +11,13 @@ import { keepAudits } from './audit-messages.ts'
 import { type HistoryGap, logAndWriteStatement, logStatement, logTruncateStatement } from './change-history.ts'
 import { keepContracts } from './contract-register.ts'
 import { countRows, keepLedger } from './keyless-rows.ts'
-import { type CompletingStatement, rowsTable, writeStatements } from './latest-state-statements.ts'
+import {
+  type CompletedWrite,
+  type CompletingStatement,
+  type MovedWrite,
+  rowsTable,
+  writeStatements,
+} from './latest-state-statements.ts'
 import { type DeliveredBytes, keepUnapplied, stopTable } from './parking.ts'
 import type { ProgressKey } from './progress.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
@@ -212,28 +219,36 @@ async function writeRows(client: pg.PoolClient, planned: TableWrites, held: Held
     return
   }
   const { moves, writes: statements, updates } = writeStatements(table, rows.values())
-  for (const move of moves) await complete(client, table, move, 'whose key was changed')
-  if (log.length > 0) await blaming(contract, () => client.query(prepared(logStatement(writes, gap))))
+  const areNew = new Map<RowWrite, boolean>()
+  for (const move of moves) {
+    const moved = await complete<MovedWrite>(client, table, move, 'whose key was changed')
+    for (const { place, is_new } of moved) if (is_new !== null) areNew.set(move.moves[place]!, is_new)
+  }
+  if (log.length > 0) await blaming(contract, () => client.query(prepared(logStatement(writes, gap, areNew))))
   for (const statement of statements) await blaming(contract, () => client.query(prepared(statement)))
   for (const update of updates) await complete(client, table, update, 'that was updated')
 }
 
-/** While its rows are read, a table may miss those that a change builds upon: reading brings them. */
-async function complete(
+/**
+ * Runs the statement and gives what it returns. While its rows are read, a table may miss those that a change builds upon:
+ * reading brings them.
+ */
+async function complete<W extends CompletedWrite>(
   client: pg.PoolClient,
   { contract }: AppliedTable,
   statement: CompletingStatement,
   what: string,
-): Promise<void> {
-  const unfinished = await blaming(contract, () => client.query(prepared(statement)))
-  if (unfinished.rows.length === 0) return
+): Promise<W[]> {
+  const { rows } = await blaming(contract, () => client.query<W>(prepared(statement)))
+  const missing = rows.find(({ unfinished }) => unfinished)
+  if (missing === undefined) return rows
   if (contract.complete) {
-    const key = Object.values(unfinished.rows[0]!).join(', ')
     throw new TableFailure(
       contract,
-      `row ${key} ${what} leaves out a TOASTed value that the target does not have`,
+      `row ${missing.key.join(', ')} ${what} leaves out a TOASTed value that the target does not have`,
       readAgain,
     )
   }
   await blaming(contract, () => client.query(statement.incomplete))
+  return rows
 }

@@ -1,6 +1,7 @@
 import type { AppliedTruncate } from '#core/apply/batch-steps.ts'
 import type { KeylessChange, KeylessWrites } from '#core/apply/keyless-writes.ts'
 import type { TableWrites } from '#core/apply/row-changes.ts'
+import type { RowWrite } from '#core/apply/row-write.ts'
 import type { AppliedTable } from '#core/apply/table-register.ts'
 import type { Statement } from '../statement.ts'
 import { allPlaces, insertRows, literal, onConflict, rowsTable, storedName } from './latest-state-statements.ts'
@@ -16,11 +17,15 @@ export type HistoryGap = { readonly epoch: number; readonly lsn: string }
 
 /**
  * Keeps the changes of a segment of a table with a key. It runs before the segment's rows are written, but after those
- * that moved.
+ * that moved: `areNew` says which of these were newer than the row that was stored, where that could tell.
  */
-export function logStatement(writes: TableWrites, gap: HistoryGap | undefined): Statement {
+export function logStatement(
+  writes: TableWrites,
+  gap: HistoryGap | undefined,
+  areNew: ReadonlyMap<RowWrite, boolean>,
+): Statement {
   const needs = needsOf(writes, gap)
-  const { facts, values } = factsOf(writes, needs)
+  const { facts, values } = factsOf(writes, needs, repeatedFacts(writes, areNew))
   const [ctes, kept] = logTexts(writes.table, facts, needs)
   return { text: `with ${ctes}\n${kept}`, values }
 }
@@ -35,7 +40,7 @@ export function logAndWriteStatement(writes: TableWrites, gap: HistoryGap | unde
   const written = new Array<string>(log.length).fill('f')
   for (const [key, place] of lastLogged) if (rows.has(key)) written[place] = 't'
   const needs = needsOf(writes, gap)
-  const { facts, values } = factsOf(writes, needs, {
+  const { facts, values } = factsOf(writes, needs, repeatedFacts(writes), {
     phase: ['smallint', log.map(({ change }) => `${change.position.phase}`)],
     written: ['boolean', written],
   })
@@ -81,6 +86,7 @@ type Facts = Readonly<Record<string, readonly [type: string, texts: readonly str
 function factsOf(
   { table, log }: TableWrites,
   needs: Needs,
+  repeated: Facts,
   more: Facts = {},
 ): { facts: Facts; values: Statement['values'] } {
   const facts: Facts = {
@@ -90,10 +96,7 @@ function factsOf(
     txid: ['bigint', log.map(({ change }) => `${change.txId ?? 'NULL'}`)],
     at: ['float8', log.map(({ change }) => `${change.committedAtMs}`)],
     ordinal: ['bigint', log.map(({ ordinal }) => `${ordinal}`)],
-    ...(needs.repeated && {
-      certain: ['boolean', log.map(({ certain }) => (certain ? 't' : 'f'))],
-      moved: ['boolean', log.map(({ moved }) => (moved ? 't' : 'f'))],
-    }),
+    ...(needs.repeated && repeated),
     ...(needs.lacking && {
       lacks: ['text', log.map(({ lacking }) => (lacking.length === 0 ? 'NULL' : `"{${lacking.map((p) => p + 1)}}"`))],
     }),
@@ -111,6 +114,18 @@ function factsOf(
   const gap = needs.gap === undefined ? [] : [needs.gap.epoch, needs.gap.lsn]
   return { facts, values: [...Object.values(facts).map(([, texts]) => `{${texts.join(',')}}`), ...columns, ...gap] }
 }
+
+/** Which changes are known to be new or not to be, and for which others the row as stored is their own write. */
+const repeatedFacts = ({ log }: TableWrites, areNew: ReadonlyMap<RowWrite, boolean> = new Map()): Facts => ({
+  known: [
+    'boolean',
+    log.map(({ certain, move }) => {
+      const known = certain ? true : move && areNew.get(move)
+      return known === undefined ? 'NULL' : known ? 't' : 'f'
+    }),
+  ],
+  moved: ['boolean', log.map(({ move }) => (move === undefined ? 'f' : 't'))],
+})
 
 /** What comes before the statement that keeps changes, as parts of a `with`, and the statement. */
 function logTexts(table: AppliedTable, facts: Facts, needs: Needs): [ctes: string, kept: string] {
@@ -155,7 +170,7 @@ function incomingChanges(table: AppliedTable, facts: Facts): string {
 function lookedUp(table: AppliedTable, { repeated, lacking, gap }: Needs, sent: string, parameters: number): string {
   const same = table.keyPlaces.map((place) => `stored.${storedName(table, place)} = ${typed(table, place)}`)
   const when = [
-    ...(repeated ? ['not i.certain'] : []),
+    ...(repeated ? ['i.known is null'] : []),
     ...(lacking ? ['i.lacks is not null'] : []),
     ...(gap ? [`${repeated ? '' : 'i.prior is null and '}i.op in ('u', 'd')`] : []),
   ]
@@ -192,7 +207,7 @@ const completed = (table: AppliedTable, sent: string): string => `case
  * Whether a change that may have been delivered before was not. One that is not behind the row as stored was; where the row
  * is gone, or was read since, history itself tells.
  */
-const isNew = (table: AppliedTable): string => `(i.certain or case
+const isNew = (table: AppliedTable): string => `coalesce(i.known, case
       when s."tidemark$phase" = 1 and s."tidemark$epoch" >= i.e and not i.moved then
         (s."tidemark$epoch", s."tidemark$lsn", s."tidemark$live") < (i.e, i.l, i.op <> 'd')
       else not exists (

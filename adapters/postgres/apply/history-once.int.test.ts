@@ -8,7 +8,8 @@ import { makeLatestState } from './latest-state.ts'
 
 const runs = Number(process.env['TIDEMARK_RUNS'] ?? 12)
 const first = Number(process.env['TIDEMARK_SEED'] ?? Date.now() % 1_000_000)
-const seeds = Array.from({ length: runs }, (_, i) => first + i)
+// The first two have failed once: a key change that came again when its day was gone, and an update after its row was.
+const seeds = [560_461, 1_007, ...Array.from({ length: runs }, (_, i) => first + i)]
 const key = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0 }
 
 test.each(seeds)(

@@ -4,8 +4,20 @@ import type { AppliedTable } from '#core/apply/table-register.ts'
 import { quoteElement } from '#core/column-codec.ts'
 import type { Statement } from '../statement.ts'
 
-/** A statement that returns a row for each write it could not complete; `incomplete` writes those without the rest. */
+/** A statement that returns a CompletedWrite for each write it could not complete; `incomplete` writes those without the rest. */
 export type CompletingStatement = Statement & { readonly incomplete: Statement }
+
+/** One that returns a MovedWrite for each of its writes. */
+export type MovingStatement = CompletingStatement & { readonly moves: readonly RowWrite[] }
+
+/** A write, by the key of its row as texts. */
+export type CompletedWrite = { readonly key: readonly string[]; readonly unfinished: boolean }
+
+/**
+ * What became of the write at the place among the statement's moves: whether it is newer than the row that was stored; null
+ * where that row cannot tell, since there was none or it was read.
+ */
+export type MovedWrite = CompletedWrite & { readonly place: number; readonly is_new: boolean | null }
 
 const bookkeeping = ['epoch', 'phase', 'live', 'whole', 'lsn'].map((name) => pg.escapeIdentifier(`tidemark$${name}`))
 const [epoch, phase, live, whole, lsn] = bookkeeping as [string, string, string, string, string]
@@ -15,7 +27,7 @@ const incomingIsNewer = `(${order.map((c) => `stored.${c}`)}) < (${order.map((c)
 /** The statements that write a segment's rows of one table, to be run in this order. */
 export type WriteStatements = {
   /** Rows whose key was changed, with values of the row under the former key, which must be there. */
-  readonly moves: CompletingStatement[]
+  readonly moves: MovingStatement[]
   readonly writes: Statement[]
   /** Updates that leave values of the stored row as they are; the stored row must be there, and whole. */
   readonly updates: CompletingStatement[]
@@ -175,7 +187,7 @@ updated as (
   where ${same}
     and (stored.${epoch}, stored.${phase}, stored.${lsn}, stored.${live}) < (incoming.e, incoming.p, incoming.l, incoming.live)
 )
-select ${key.map((name) => `incoming.${name}::text`)}
+select array[${key.map((name) => `incoming.${name}::text`)}] as key, true as unfinished
 from incoming
 left join ${rowsTable(table)} as stored on ${same}
 where stored.${whole} is not true
@@ -184,10 +196,10 @@ where stored.${whole} is not true
 }
 
 /**
- * Writes rows with the lacking values of the row that the key change left behind, in the state the change found it in.
- * Returns one row for each whose former row is not there in that state.
+ * Writes rows with the lacking values of the row that the key change left behind, in the state the change found it in. A
+ * newer one whose former row is not there in that state is unfinished.
  */
-function moveStatement(table: AppliedTable, group: readonly RowWrite[]): CompletingStatement {
+function moveStatement(table: AppliedTable, group: readonly RowWrite[]): MovingStatement {
   const { lacking } = group[0]!
   const sent = sentPlaces(table, group[0]!)
   const former = table.keyPlaces.map((_, i) => `former${i}`)
@@ -201,7 +213,7 @@ function moveStatement(table: AppliedTable, group: readonly RowWrite[]): Complet
     ...names(table, sent).map((name) => `incoming.${name}`),
     ...names(table, lacking).map((name) => `former.${name}`),
   ]
-  const text = `with incoming as materialized (select * from ${incoming(table, sent, [...former, 'at'])}),
+  const text = `with incoming as materialized (select * from ${incoming(table, sent, [...former, 'at', 'place'])}),
 moved as (
   insert into ${rowsTable(table)} as stored (${bookkeeping}, ${columns})
   select incoming.e, incoming.p, true, true, incoming.l, ${values}
@@ -211,12 +223,16 @@ moved as (
   do update set ${assign([...columns, ...bookkeeping])}
   where ${incomingIsNewer}
 )
-select ${key.map((name) => `incoming.${name}::text`)}
+select incoming.place::integer, array[${key.map((name) => `incoming.${name}::text`)}] as key,
+  case when stored.${phase} = 1 and stored.${epoch} >= incoming.e
+    then (stored.${epoch}, stored.${lsn}, stored.${live}) < (incoming.e, incoming.l, true)
+  end as is_new,
+  former.${lsn} is null
+    and (stored.${epoch}, stored.${phase}, stored.${lsn}, stored.${live}) >= (incoming.e, incoming.p, incoming.l, true) is not true
+    as unfinished
 from incoming
 left join ${left}
-left join ${rowsTable(table)} as stored on ${key.map((name) => `stored.${name} = incoming.${name}`).join(' and ')}
-where former.${lsn} is null
-  and (stored.${epoch}, stored.${phase}, stored.${lsn}, stored.${live}) >= (incoming.e, incoming.p, incoming.l, true) is not true`
+left join ${rowsTable(table)} as stored on ${key.map((name) => `stored.${name} = incoming.${name}`).join(' and ')}`
   const bound = bind(table, text, group, sent)
   const formerKeys = former.map((_, i) =>
     literal(
@@ -230,8 +246,9 @@ where former.${lsn} is null
   )
   return {
     text,
-    values: [...bound.values, ...formerKeys, leftAt],
+    values: [...bound.values, ...formerKeys, leftAt, `{${[...group.keys()].join(',')}}`],
     incomplete: incompleteStatement(table, group, sent),
+    moves: group,
   }
 }
 
