@@ -9,6 +9,7 @@ import { openSession } from '#commands/compare/database-session.ts'
 import { waitUntilVisible } from '#commands/compare/watermark.ts'
 import { CONNECT_USER } from '#localstack/stack-key.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { stopWhenInterrupted } from './interruption.ts'
 import type { Grouping } from './machine/processes.ts'
 import { createTables, type WorkloadTable } from './workloads/workload.ts'
 
@@ -79,10 +80,10 @@ export async function startMeasuredStack(onProgress: (what: string) => void): Pr
       counted.set(group, pid)
       return () => counted.delete(group)
     },
-    async stop() {
+    stop: stopWhenInterrupted(async () => {
       await Promise.all([source.end(), target.end()])
       await pipeline.stop()
-    },
+    }),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { BenchCommand, BenchResult, ResultTable } from '#bench/bench-command.ts'
 import { commands } from '#bench/commands.ts'
+import { untilInterrupted } from '#bench/interruption.ts'
 import { describeMachine } from '#bench/machine/machine.ts'
 import { writeReport } from '#bench/report.ts'
 import { saveResult, splitArguments } from '#bench/results.ts'
@@ -25,7 +26,7 @@ Each has --help.
   --save   keeps the result in bench/results and rewrites bench/README.md
   --json   prints the result as JSON`
 
-/** 0 when everything was measured. */
+/** 0 when everything was measured, 130 when it was interrupted: what was started has stopped by then, and its data is removed. */
 export async function main(argv: string[]): Promise<number> {
   const [name, ...rest] = argv
   if (name === undefined || name === '--help') {
@@ -42,7 +43,11 @@ export async function main(argv: string[]): Promise<number> {
     console.log(command.help)
     return 0
   }
-  const { isSaved, isJson, given } = splitArguments(rest)
+  return untilInterrupted(() => report(command, rest))
+}
+
+async function report(command: BenchCommand, argv: string[]): Promise<number> {
+  const { isSaved, isJson, given } = splitArguments(argv)
   const { file, result } = await measure(command, given)
   if (isSaved) {
     await saveResult(file, result)

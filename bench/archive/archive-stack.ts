@@ -11,6 +11,7 @@ import { repository } from '#localstack/settings.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
 import { freePortPairs } from '#test-support/free-ports.ts'
 import { lastingPool } from '#test-support/lasting-pool.ts'
+import { stopWhenInterrupted } from '../interruption.ts'
 
 /** The archive's servers and its target, which syncs to the disk; empty when they start. */
 export type ArchiveStack = {
@@ -45,12 +46,12 @@ export async function startArchiveStack(): Promise<ArchiveStack> {
       credentials: servers.key,
     },
     ...{ servers, databaseUrl, pool },
-    async stop() {
+    stop: stopWhenInterrupted(async () => {
       await pool.end()
       await Promise.all([servers.stop(), postgres.stop()])
       guard.stop()
       await rm(directory, { recursive: true, force: true })
-    },
+    }),
   }
 }
 

@@ -3,6 +3,7 @@ import pg from 'pg'
 import { loadTrips, prepareTaxiTables } from '#commands/feed/taxi-feed.ts'
 import { startPipeline } from '#test-support/pipeline.ts'
 import type { BenchCommand, ResultTable } from '../bench-command.ts'
+import { stopWhenInterrupted } from '../interruption.ts'
 import { readCount } from '../options.ts'
 import { startArchiveStack } from './archive-stack.ts'
 import { type ArchiveResult, measureArchiving } from './archiving.ts'
@@ -57,14 +58,17 @@ async function measureDelay(onProgress: (what: string) => void): Promise<Archive
   const pipeline = await startPipeline()
   const source = new pg.Client({ connectionString: pipeline.engine.endpoints.source })
   await source.connect()
+  const stop = stopWhenInterrupted(async () => {
+    await source.end()
+    await pipeline.stop()
+  })
   try {
     await prepareTaxiTables(source)
     const trips = await loadTrips()
     onProgress('from commit to the archive')
     return await measureArchiveDelay(pipeline, source, { trips, rows: DELAY_ROWS, perSecond: 100 })
   } finally {
-    await source.end()
-    await pipeline.stop()
+    await stop()
   }
 }
 

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import type { BenchCommand } from '../bench-command.ts'
+import { stopWhenInterrupted } from '../interruption.ts'
 import { connectTo } from '../measured-stack.ts'
 import { readCount } from '../options.ts'
 import { measureFunctionMemory } from './function-memory.ts'
@@ -36,6 +37,10 @@ export const cold: BenchCommand = {
     onProgress('starting the stack')
     const pipeline = await startPipeline()
     const source = await connectTo(pipeline.engine.endpoints.source)
+    const stop = stopWhenInterrupted(async () => {
+      await source.end()
+      await pipeline.stop()
+    })
     try {
       const measures: ColdMeasures = {
         ...(await measureFirst(pipeline, source, { runs, onProgress })),
@@ -47,8 +52,7 @@ export const cold: BenchCommand = {
         measures,
       }
     } finally {
-      await source.end()
-      await pipeline.stop()
+      await stop()
     }
   },
   describe: describeCold,

@@ -8,6 +8,7 @@ import { prepareJars } from '#localstack/servers/jars.ts'
 import { findJava } from '#localstack/servers/java.ts'
 import { jarsDirectory } from '#localstack/settings.ts'
 import { freePortPairs } from '#test-support/free-ports.ts'
+import { stopWhenInterrupted } from '../interruption.ts'
 import type { MeasuredStack } from '../measured-stack.ts'
 
 /** A Connect worker of the peers, with a heap that is no limit. */
@@ -52,11 +53,11 @@ export async function startPeerWorker(stack: MeasuredStack, plugins: string): Pr
   const uncount = stack.count('sink worker', () => service.health().pid)
   return {
     connect: connectApi(`http://127.0.0.1:${port}`, async () => login),
-    async stop() {
+    stop: stopWhenInterrupted(async () => {
       uncount()
       await service.stop()
       guard.stop()
       await rm(directory, { recursive: true, force: true })
-    },
+    }),
   }
 }

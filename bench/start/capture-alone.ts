@@ -14,8 +14,10 @@ import { prepareJars } from '#localstack/servers/jars.ts'
 import { findJava } from '#localstack/servers/java.ts'
 import { makeClusterId, startKafka } from '#localstack/servers/kafka.ts'
 import { startPostgres } from '#localstack/servers/postgres.ts'
+import type { RunningService } from '#localstack/servers/supervise.ts'
 import { jarsDirectory } from '#localstack/settings.ts'
 import { freePortPairs } from '#test-support/free-ports.ts'
+import { stopWhenInterrupted } from '../interruption.ts'
 import { connectTo } from '../measured-stack.ts'
 
 /** Kafka and Connect with nothing of the stack around them, on data and a source of their own. */
@@ -57,6 +59,7 @@ export async function openCaptureAlone(): Promise<CaptureAlone> {
   const clusterId = makeClusterId()
   const bootstrapServers = `127.0.0.1:${kafkaPort}`
   const login = { username: 'tidemark', password: 'bench' }
+  const servers = new Set<RunningService>()
   let run = 0
   return {
     async start() {
@@ -66,12 +69,14 @@ export async function openCaptureAlone(): Promise<CaptureAlone> {
         ...{ ...own('kafka'), name: 'kafka', program, jars, port: kafkaPort },
         ...{ properties, clusterId, isQuorumListed: false },
       })
+      servers.add(kafka)
       try {
         const worker = await startConnect({
           ...{ ...own('connect'), program, jars, port: connectPort, login },
           environment: workerVariables(bootstrapServers),
           overrides: { ...localOverrides['AWS::ECS::Service']({ connectPort, secure: false, directory }), ...oneCopy },
         })
+        servers.add(worker)
         try {
           // Later Connect has it already, and starts it by itself.
           if (run === 1) {
@@ -79,18 +84,21 @@ export async function openCaptureAlone(): Promise<CaptureAlone> {
           }
           return ((await untilOnTopic(bootstrapServers, run)) - startedAt) / 1000
         } finally {
+          servers.delete(worker)
           await worker.stop()
         }
       } finally {
+        servers.delete(kafka)
         await kafka.stop()
       }
     },
-    async stop() {
+    stop: stopWhenInterrupted(async () => {
       await source.end()
+      await Promise.all(Array.from(servers, (server) => server.stop()))
       await postgres.stop()
       guard.stop()
       await rm(directory, { recursive: true, force: true })
-    },
+    }),
   }
 }
 

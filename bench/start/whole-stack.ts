@@ -9,6 +9,7 @@ import { findEngine } from '#localstack/engine.ts'
 import { residentBytes } from '#localstack/resident-memory.ts'
 import { readSettings, repository } from '#localstack/settings.ts'
 import { freePorts } from '#test-support/pipeline.ts'
+import { stopWhenInterrupted } from '../interruption.ts'
 import { connectTo } from '../measured-stack.ts'
 
 /** `npm start -- --no-feed` on a directory of its own. */
@@ -24,6 +25,7 @@ const STARTS_WITHIN_MS = 600_000
 export async function openWholeStack(): Promise<WholeStack> {
   const directory = await mkdtemp(join(tmpdir(), 'bench-start-'))
   const environment = { ...process.env, ...(await portVariables()), TIDEMARK_DIRECTORY: directory }
+  let child: ChildProcess | undefined
   let databases: Databases | undefined
   let run = 0
   return {
@@ -31,7 +33,7 @@ export async function openWholeStack(): Promise<WholeStack> {
       run++
       const startedAt = performance.now()
       const stack = startStack(environment)
-      const end = endWithThisProcess(stack.child)
+      child = stack.child
       try {
         databases ??= await stack.until(() => prepareDatabases(environment))
         const visibleAt = await untilVisible(databases, run, stack)
@@ -40,10 +42,13 @@ export async function openWholeStack(): Promise<WholeStack> {
           residentMb: Math.round((await residentBytes(stack.child.pid!)) / 1e6),
         }
       } finally {
-        await end()
+        await end(stack.child)
       }
     },
-    stop: () => rm(directory, { recursive: true, force: true }),
+    stop: stopWhenInterrupted(async () => {
+      if (child !== undefined) await end(child)
+      await rm(directory, { recursive: true, force: true })
+    }),
   }
 }
 
@@ -94,20 +99,10 @@ function startStack(env: NodeJS.ProcessEnv): StartedStack {
 
 const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
 
-/** Gives what ends it. A signal to this process ends it as well, which would otherwise go on alone. */
-function endWithThisProcess(child: ChildProcess): () => Promise<void> {
-  const interrupt = (): void => {
-    child.kill('SIGINT')
-    process.exit(130)
-  }
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
-  for (const signal of signals) process.once(signal, interrupt)
-  return async () => {
-    for (const signal of signals) process.off(signal, interrupt)
-    if (hasEnded(child)) return
-    child.kill('SIGINT')
-    await once(child, 'exit')
-  }
+async function end(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return
+  child.kill('SIGINT')
+  await once(child, 'exit')
 }
 
 async function prepareDatabases(environment: NodeJS.ProcessEnv): Promise<Databases | undefined> {
