@@ -1,13 +1,18 @@
 /** The offset a consumer group continues at. */
 export type GroupOffset = { topic: string; partition: number; offset: number }
 
-/** Commits what was processed, in the background, one request at a time: the newest offsets of each request win. */
+/**
+ * Commits what was processed, in the background: at once, and after that ten times a second at most, with the newest offset of
+ * each topic partition. Each commit is a record that the broker writes.
+ */
 export type OffsetCommits = {
   /** Everything below `offset` is processed. */
   processed(offset: GroupOffset): void
   /** Settles when everything processed so far is committed; rejects when that failed. */
   flush(): Promise<void>
 }
+
+const COMMIT_EVERY_MS = 100
 
 /** `onCommitted` hears what the broker has confirmed, `onError` of the first request that failed; then it stops. */
 export function makeOffsetCommits({
@@ -21,6 +26,8 @@ export function makeOffsetCommits({
 }): OffsetCommits {
   let pending = new Map<string, GroupOffset>()
   let running: Promise<void> | undefined
+  let isFlushing = false
+  let endPause = (): void => undefined
 
   async function run(): Promise<void> {
     while (pending.size > 0) {
@@ -28,8 +35,18 @@ export function makeOffsetCommits({
       pending = new Map()
       await commit(offsets)
       onCommitted(offsets)
+      await pause()
     }
     running = undefined
+  }
+
+  async function pause(): Promise<void> {
+    if (isFlushing) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, COMMIT_EVERY_MS)
+    endPause = resolve
+    await promise
+    clearTimeout(timer)
   }
 
   return {
@@ -39,6 +56,14 @@ export function makeOffsetCommits({
       running = run()
       running.catch(onError)
     },
-    flush: async () => running,
+    async flush() {
+      isFlushing = true
+      endPause()
+      try {
+        await running
+      } finally {
+        isFlushing = false
+      }
+    },
   }
 }
