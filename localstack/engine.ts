@@ -8,6 +8,7 @@ import type { BrokerAccess } from './event-source-mapping/broker-access.ts'
 import type { MappingState } from './event-source-mapping/event-source-mapping.ts'
 import type { MappingMetrics } from './event-source-mapping/mapping-record.ts'
 import type { FunctionActivity } from './lambda-host/function-host.ts'
+import { ownMemory, returnMemoryAtRest } from './memory-return.ts'
 import { type Deployer, embeddedDeployer, openStack } from './open-stack.ts'
 import type { Progress } from './progress.ts'
 import { residentBytes } from './resident-memory.ts'
@@ -111,6 +112,8 @@ export async function startEngine(options: EngineOptions, deployer: Deployer = e
   const { account, outputs } = running
   const endpoints = endpointsOf(account, outputs)
   await running.lock.publish(endpoints, outputs)
+  const memory = ownMemory()
+  const returning = memory && returnMemoryAtRest(memory)
   return {
     endpoints,
     outputs,
@@ -123,7 +126,10 @@ export async function startEngine(options: EngineOptions, deployer: Deployer = e
       running.pages[name] = async () => content()
     },
     residentBytes: () => residentBytes(process.pid),
-    stop: running.stop,
+    stop: () => {
+      returning?.stop()
+      return running.stop()
+    },
   }
 }
 
