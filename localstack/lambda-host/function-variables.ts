@@ -16,7 +16,7 @@ export type FunctionEndpoints = {
   serviceUrls?: Readonly<Record<string, string>>
   /** What AWS's clients sign with; any where nobody looks at it. */
   key?: SigningKey
-  /** A process gives memory back when it has been without work for so long; ten seconds. */
+  /** A process gives memory back when it has had next to no work for so long; ten seconds. */
   restMs?: number
 }
 

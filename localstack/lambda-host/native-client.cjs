@@ -24,15 +24,28 @@ let delivered = Promise.resolve()
 
 /** Of memory that is not given back without being asked for, so much is worth a collection. */
 const RETURNED_BYTES = 32 << 20
-/** Node's own needs, and then what the last collection left. */
-let heldBytes = 16 << 20
+const LITTLE_BYTES = 1 << 20
+/** What a function that has done little holds, and then what the last collection left. */
+let heldBytes = 48 << 20
 
-/** On AWS a process that rests takes no memory of anybody; here it shares the machine with the whole stack. */
+/** What came since the last look. */
+let events = 0
+let eventBytes = 0
+let isWaiting = false
+
+/**
+ * On AWS a process that rests takes no memory of anybody; here it shares the machine with the whole stack. One that beacons
+ * call each second rests, too: it is never without work for long.
+ */
 function giveMemoryBack() {
-  if (bytesHeld() - heldBytes < RETURNED_BYTES) return
+  const hasLittle = isWaiting && events <= restMs / 500 && eventBytes < LITTLE_BYTES
+  events = 0
+  eventBytes = 0
+  if (!hasLittle || bytesHeld() - heldBytes < RETURNED_BYTES) return
   collect({ type: 'major', flavor: 'last-resort' })
   heldBytes = bytesHeld()
 }
+setInterval(giveMemoryBack, restMs).unref()
 
 function bytesHeld() {
   const { total_heap_size, external_memory } = getHeapStatistics()
@@ -67,12 +80,12 @@ module.exports = {
   async next() {
     await delivered
     if (exitCode !== undefined) process.exit(exitCode)
-    const rest = setTimeout(giveMemoryBack, restMs).unref()
-    try {
-      return await call('GET', `${invocations}next`, { 'Tidemark-Runtime-Token': token })
-    } finally {
-      clearTimeout(rest)
-    }
+    isWaiting = true
+    const event = await call('GET', `${invocations}next`, { 'Tidemark-Runtime-Token': token })
+    isWaiting = false
+    events++
+    eventBytes += event.bodyJson.length
+    return event
   },
   done(id, body) {
     delivered = post(`${invocations}${id}/response`, body)
