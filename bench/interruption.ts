@@ -24,7 +24,12 @@ export async function interrupt(): Promise<void> {
  */
 export async function untilInterrupted(work: () => Promise<number>): Promise<number> {
   const interrupted = Promise.withResolvers<number>()
-  const onSignal = (): void => void interrupt().then(() => interrupted.resolve(130))
+  const onSignal = (): void => {
+    // An idle connection reports that its server has stopped, and no one listens any more: that must not end the process
+    // before everything else has stopped.
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const) process.on(event, () => undefined)
+    void interrupt().then(() => interrupted.resolve(130))
+  }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, onSignal)
   const done = work().catch((error: unknown) => {
     if (isInterrupted) return interrupted.promise

@@ -48,5 +48,6 @@ ${settings.length === 0 ? '' : `\n${settings.join('\n')}\n`}`
 function describeTable({ title, header, rows, notes = [] }: ResultTable): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   const rule = line(header.map((_, column) => (column === 0 ? '---' : '---:')))
-  return `## ${title}\n\n${[line(header), rule, ...rows.map(line)].join('\n')}\n\n${notes.join('\n')}\n`
+  const paragraphs = [`## ${title}`, [line(header), rule, ...rows.map(line)].join('\n'), notes.join('\n')]
+  return `${paragraphs.filter((text) => text !== '').join('\n\n')}\n`
 }
