@@ -121,7 +121,7 @@ function findNode() {
  */
 async function runThere(node, args) {
   // A young generation for what polls bring until it is delivered; what a load took is given back by asking for it.
-  const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=32', '--expose-gc']
+  const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16', '--expose-gc']
   const child = spawn(node, [...flags, fileURLToPath(import.meta.url), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     detached: true,
