@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
 import { type Known, planBatch } from './batch-plan.ts'
 import { stepsOf } from './batch-steps.ts'
@@ -203,4 +203,35 @@ test('an older contract delivered again does not come back into force', () => {
     .contract(ordersContract({ version: 1, columns: [] }))
 
   expect(stepsOf(planBatch(log.records, nothingKnown()).steps, 'stop table')).toEqual([])
+})
+
+const behindTruncate = () => after(new ChangeLog().start().contract(ordersContract()).truncate({ lsn: 20, txId: 8 }))
+
+describe('a truncate that capture sends again, while the rows are read anew that followed it,', () => {
+  const again = () =>
+    new ChangeLog()
+      .contract(ordersContract({ version: 2, generation: 2, complete: false }), { lsn: 30 })
+      .start()
+      .truncate({ lsn: 20, txId: 8 })
+
+  test('does not stop the table', () => {
+    const { steps } = planBatch(again().records, behindTruncate())
+    expect(stepsOf(steps, 'stop table')).toEqual([])
+    expect(stepsOf(steps, 'truncate')).toEqual([])
+  })
+
+  test('is not kept once more where the table is stopped', () => {
+    const known = { ...behindTruncate(), isStopped: () => true }
+    expect(stepsOf(planBatch(again().records, known).steps, 'quarantine')).toEqual([])
+  })
+})
+
+test('a truncate that comes first while rows are read has them read once more', () => {
+  const log = new ChangeLog()
+    .start()
+    .contract(ordersContract({ complete: false }))
+    .truncate({ lsn: 20, txId: 8 })
+  expect(stepsOf(planBatch(log.records, nothingKnown()).steps, 'stop table')).toMatchObject([
+    { stop: { reason: 'it was truncated while its rows were read', automatic: true } },
+  ])
 })

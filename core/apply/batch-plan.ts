@@ -266,13 +266,16 @@ class BatchPlanner {
     return undefined
   }
 
-  /** Whether a change of a stopped table without a key was delivered, and kept, before: applied twice it counts twice. */
+  /**
+   * Whether what has no key, a change of a stopped table without one or a truncate, was delivered, and kept, before. Applied
+   * twice a change counts twice, and a truncate would be met while rows are read that follow it.
+   */
   #wasKept(
     { keyPlaces }: AppliedTable,
     change: { readonly txId?: number | null },
     { epoch, phase, lsn }: Position,
   ): boolean {
-    if (keyPlaces.length > 0 || phase === 0 || change.txId == null) return false
+    if ((keyPlaces.length > 0 && 'op' in change) || phase === 0 || change.txId == null) return false
     return this.#keyless.ledger.take(epoch, change.txId, lsn) === undefined
   }
 
@@ -295,8 +298,9 @@ class BatchPlanner {
     if (table === undefined) return
     const { position, txId } = truncate
     const isNew = this.#keyless.ledger.take(position.epoch, txId ?? 0, position.lsn) !== undefined
+    // Of a table that is being read, the one that comes again is from before its reading began.
+    if (!isNew && (table.keyPlaces.length === 0 || !table.contract.complete)) return
     if (table.keyPlaces.length === 0) {
-      if (!isNew) return
       this.#openWrites(table, true)
     } else if (!table.contract.complete) {
       // Its reads carry no place: which of them the truncate follows cannot be told.
