@@ -120,8 +120,8 @@ const repeatedFacts = ({ log }: TableWrites, areNew: ReadonlyMap<RowWrite, boole
   known: [
     'boolean',
     log.map(({ certain, move }) => {
-      const known = certain ? true : move && areNew.get(move)
-      return known === undefined ? 'NULL' : known ? 't' : 'f'
+      if (certain) return 't'
+      return move !== undefined && areNew.get(move) === false ? 'f' : 'NULL'
     }),
   ],
   moved: ['boolean', log.map(({ move }) => (move === undefined ? 'f' : 't'))],
@@ -204,13 +204,13 @@ const completed = (table: AppliedTable, sent: string): string => `case
     end`
 
 /**
- * Whether a change that may have been delivered before was not. One that is not behind the row as stored was; where the row
- * is gone, or was read since, history itself tells.
+ * Whether a change that may have been delivered before was not. One that is not behind the row as stored was. One that is
+ * behind it need not be new: in a later generation, or once the row was taken away, the row begins anew with what comes
+ * again. So history itself tells.
  */
-const isNew = (table: AppliedTable): string => `coalesce(i.known, case
-      when s."tidemark$phase" = 1 and s."tidemark$epoch" >= i.e and not i.moved then
-        (s."tidemark$epoch", s."tidemark$lsn", s."tidemark$live") < (i.e, i.l, i.op <> 'd')
-      else not exists (
+const isNew = (table: AppliedTable): string => `coalesce(i.known,
+      (s."tidemark$phase" = 1 and not i.moved and (s."tidemark$epoch", s."tidemark$lsn", s."tidemark$live") >= (i.e, i.l, i.op <> 'd')) is not true
+      and not exists (
         select
         from tidemark_rows.change known
         where known.key_hash = tidemark.key_hash(${table.contract.relation}, i.key)
@@ -218,8 +218,7 @@ const isNew = (table: AppliedTable): string => `coalesce(i.known, case
           and (known.relation, known.epoch, known.lsn) = (${table.contract.relation}, i.e, i.l)
           and (known.op = 'd') = (i.op = 'd')
           and known.key = i.key
-      )
-    end)`
+      ))`
 
 /** The row as stored where its last change may be missing in history: empty where there is none. The gap comes last. */
 const storedBefore = (table: AppliedTable, parameters: number): string => `case
