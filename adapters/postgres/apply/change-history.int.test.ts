@@ -79,6 +79,20 @@ test('what capture delivers again while the rows are read anew is there once, ho
   expect((await history('op')).map(({ op }) => op)).toEqual(['insert', 'delete', 'insert'])
 })
 
+test('a value that an update left as it was is there also where another topic partition has truncated the row away', async () => {
+  const contract = ordersContract({ topicPartitions: 2 })
+  const rows = new ChangeLog(1).contract(contract).create(row(1, 'a'), { lsn: 10 })
+  await apply(rows.records, 1)
+  await apply(new ChangeLog().contract(contract).truncate({ lsn: 20 }).records)
+  await apply(rows.update(row(1, UNAVAILABLE_PLACEHOLDER, '2.00'), { lsn: 11 }).records, 1)
+
+  expect(await history()).toEqual([
+    { op: 'insert', before: null, after: kept(1, 'a') },
+    { op: 'update', before: kept(1, 'a'), after: kept(1, 'a', 2) },
+    { op: 'truncate', before: null, after: null },
+  ])
+})
+
 test('a table whose history is off has none', async () => {
   const { records } = life()
   await apply(records.slice(0, 1))

@@ -193,15 +193,30 @@ function lookedUp(table: AppliedTable, { repeated, lacking, gap }: Needs, sent: 
 )`
 }
 
-/** The row after a change, with values of the row as stored where it left them as they were. */
+/**
+ * The row after a change, with values of the row as stored where it left them as they were. Another topic partition may have
+ * truncated the table since and taken the row: then the change before has them.
+ */
 const completed = (table: AppliedTable, sent: string): string => `case
       when i.lacks is null then ${sent}
       else (
         select array_agg(case when n = any (i.lacks::integer[]) then kept.image[n] else value end order by n)
         from unnest(${image(table, 'i', false)}) with ordinality as listed (value, n)
-        cross join (select case when s."tidemark$live" then ${image(table, 's', true)} end as image) kept
+        cross join (select case when s."tidemark$live" then ${image(table, 's', true)} else (${imageLeft(table)}) end as image) kept
       )
     end`
+
+/** The row that the change before left, as history has it. */
+const imageLeft = ({ contract: { relation, generation, version } }: AppliedTable): string => `
+          select tidemark.image_by_version(p.relation, p.epoch, p.version, ${version}, p.after)
+          from tidemark_rows.change p
+          where p.key_hash = tidemark.key_hash(${relation}, i.key)
+            and p.ordinal < i.ordinal
+            and (p.relation, p.epoch, p.generation) = (${relation}, i.e, ${generation})
+            and p.key = i.key
+          order by p.ordinal desc
+          limit 1
+        `
 
 /**
  * Whether a change that may have been delivered before was not. One that is not behind the row as stored was. One that is
