@@ -236,7 +236,7 @@ end
 $$;
 
 -- Deletes changes that were said to be going of tables whose retention is shorter than that of the days they are in; returns
--- how many. A change that comes when its time is over already stays as long as its day.
+-- how many. A change that comes when its time is over already, of which it was not said, stays as long as its day.
 create or replace function tidemark.prune_changes(limit_rows integer default 10000) returns bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp
@@ -260,8 +260,11 @@ begin
         and (d.day + 1)::timestamp at time zone 'UTC' > pruned.pruned
       order by d.day
     loop
-      execute format('select array_agg(ctid) from (select ctid from tidemark_rows.%I '
-        'where relation = $1 and committed_at >= $2 and committed_at < $3 limit $4) c', day.partition)
+      execute format('select array_agg(ctid) from (select p.ctid from tidemark_rows.%I p '
+        'where relation = $1 and committed_at >= $2 and committed_at < $3 '
+        'and not exists (select from tidemark.generation g where (g.relation, g.generation) = (p.relation, p.generation) '
+        'and (g.gap_epoch, g.gap_lsn) < (p.epoch, case when p.op = ''r'' then 0 else p.lsn end) and p.key is not null) '
+        'limit $4) c', day.partition)
         into going
         using pruned.relation, pruned.pruned, pruned.ended, limit_rows - deleted;
       continue when going is null;

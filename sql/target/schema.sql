@@ -2216,8 +2216,11 @@ begin
         and (d.day + 1)::timestamp at time zone 'UTC' > pruned.pruned
       order by d.day
     loop
-      execute format('select array_agg(ctid) from (select ctid from tidemark_rows.%I '
-        'where relation = $1 and committed_at >= $2 and committed_at < $3 limit $4) c', day.partition)
+      execute format('select array_agg(ctid) from (select p.ctid from tidemark_rows.%I p '
+        'where relation = $1 and committed_at >= $2 and committed_at < $3 '
+        'and not exists (select from tidemark.generation g where (g.relation, g.generation) = (p.relation, p.generation) '
+        'and (g.gap_epoch, g.gap_lsn) < (p.epoch, case when p.op = ''r'' then 0 else p.lsn end) and p.key is not null) '
+        'limit $4) c', day.partition)
         into going
         using pruned.relation, pruned.pruned, pruned.ended, limit_rows - deleted;
       continue when going is null;

@@ -93,6 +93,22 @@ test('a value that an update left as it was is there also where another topic pa
   ])
 })
 
+test('a change that comes late, between saying what goes and deleting it, is not missed by the one behind it', async () => {
+  const at = (daysAgo: number) => ({ committedAtMs: Date.now() - daysAgo * 86_400_000 })
+  const log = new ChangeLog().contract(ordersContract()).create(row(1, 'a'), { lsn: 10, ...at(4) })
+  await apply(log.records)
+  await target.pool.query(`select tidemark.set_history('public.orders', retention => '1 day')`)
+  await target.pool.query('select tidemark.end_changes()')
+  await apply(log.update(row(1, 'late'), { lsn: 11, ...at(3) }).records)
+  await target.pool.query('select tidemark.prune_changes()')
+  await apply(log.update(row(1, 'c'), { lsn: 12, ...at(0) }).records)
+
+  expect(await history()).toEqual([
+    { op: 'update', before: kept(1, 'a'), after: kept(1, 'late') },
+    { op: 'update', before: kept(1, 'late'), after: kept(1, 'c') },
+  ])
+})
+
 test('a table whose history is off has none', async () => {
   const { records } = life()
   await apply(records.slice(0, 1))
