@@ -84,6 +84,17 @@ describe('days', () => {
     expect((await maintain()).dropped).toEqual([partitionOf(40)])
   })
 
+  test('that are about to go are looked at anew when a change comes to them, also where that is yesterday', async () => {
+    await ask(`select tidemark.set_history('*', retention => '1 second')`)
+    await keepChanges(target.pool, read(1, 1))
+    await ask('select * from tidemark.end_change_day()')
+    expect(await ask('select from tidemark.ending_day')).toHaveLength(1)
+
+    await keepChanges(target.pool, read(1, 1))
+
+    expect(await ask('select from tidemark.ending_day')).toEqual([])
+  })
+
   test('that cannot be locked within a moment are left to the next run', async () => {
     await keepChanges(target.pool, read(1, 40))
     const reader = await target.pool.connect()

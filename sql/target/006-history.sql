@@ -128,7 +128,7 @@ begin
           to_char(day, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(day + 1, 'YYYY-MM-DD') || ' 00:00:00+00');
       end if;
     end if;
-    if day < (now() at time zone 'UTC')::date - 1 then
+    if day < (now() at time zone 'UTC')::date then
       -- What is about to be written was not looked at yet.
       delete from tidemark.ending_day e where tidemark.change_day_name(e.day) = name;
     end if;
