@@ -216,6 +216,16 @@ describe('a delete marker', () => {
     expect(await markers()).toEqual([3, 4])
   })
 
+  test('does not go in the round that ends a day: who writes its row would wait for that', async () => {
+    await keepChanges(target.pool, read(1, 40))
+    await beacon(0, '0/64')
+    await beacon(1, '0/64')
+    const round = async () => (await ask('select tidemark.maintain() as round'))[0].round
+
+    expect(await round()).toMatchObject({ dropped: null, markers: 0, more: true })
+    expect(await maintain()).toMatchObject({ dropped: [partitionOf(40)], markers: 2 })
+  })
+
   test('stays while its table is stopped: what is kept of it may be older', async () => {
     await beacon(0, '0/64')
     await beacon(1, '0/64')

@@ -1950,24 +1950,24 @@ AS $function$
 declare
   batch constant integer := 10000;
   today constant date := (now() at time zone 'UTC')::date;
+  ending record;
   changes bigint := 0;
   messages bigint := 0;
   markers bigint := 0;
-  ended record;
 begin
-  -- What it says has to be committed, and its locks given back, before anything is deleted.
-  if tidemark.end_changes() then
-    return jsonb_build_object('dropped', null, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);
+  perform tidemark.ensure_change_days(today, today + 7);
+  -- What these say has to be committed, and their locks given back, before anything is deleted: who writes a row whose marker
+  -- went waits until the round ends, and who writes any change waits for a day that is dropped.
+  select * into ending from tidemark.end_change_day();
+  if ending.stepped or tidemark.end_changes() then
+    return jsonb_build_object('dropped', ending.dropped, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);
   end if;
   changes := tidemark.prune_changes(batch);
   messages := tidemark.prune_audit_messages(batch);
   markers := tidemark.prune_markers(batch);
-  perform tidemark.ensure_change_days(today, today + 7);
   perform tidemark.drop_empty_views();
-  -- Last, since its lock on all days is held until the round ends.
-  select * into ended from tidemark.end_change_day();
-  return jsonb_build_object('dropped', ended.dropped, 'changes', changes, 'auditMessages', messages, 'markers', markers,
-    'more', ended.stepped or greatest(changes, messages, markers) >= batch);
+  return jsonb_build_object('dropped', null, 'changes', changes, 'auditMessages', messages, 'markers', markers,
+    'more', greatest(changes, messages, markers) >= batch);
 end
 $function$
 -- owned by tidemark_owner
