@@ -219,10 +219,10 @@ async function writeRows(client: pg.PoolClient, planned: TableWrites, held: Held
     return
   }
   const { moves, writes: statements, updates } = writeStatements(table, rows.values())
-  const areNew = new Map<RowWrite, boolean>()
+  const areNew = new Map<RowWrite, boolean | null>()
   for (const move of moves) {
     const moved = await complete<MovedWrite>(client, table, move, 'whose key was changed')
-    for (const { place, is_new } of moved) if (is_new !== null) areNew.set(move.moves[place]!, is_new)
+    for (const { place, is_new } of moved) areNew.set(move.moves[place]!, is_new)
   }
   if (log.length > 0) await blaming(contract, () => client.query(prepared(logStatement(writes, gap, areNew))))
   for (const statement of statements) await blaming(contract, () => client.query(prepared(statement)))

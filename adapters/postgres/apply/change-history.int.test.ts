@@ -93,6 +93,24 @@ test('a value that an update left as it was is there also where another topic pa
   ])
 })
 
+test('a key change that comes again behind a truncate is told by the row that followed, also when its day in history is gone', async () => {
+  const before = (log: ChangeLog) =>
+    log
+      .create(row(1, 'a'), { lsn: 10 })
+      .delete({ id: 1 }, { lsn: 11, headers: { newKey: '{"id":2}' } })
+      .create(row(2, UNAVAILABLE_PLACEHOLDER, '7.00'), { lsn: 11, headers: { oldKey: '{"id":1}' } })
+  const log = before(new ChangeLog().start().contract(ordersContract()))
+  await apply(log.truncate({ lsn: 20 }).create(row(2, 'b'), { lsn: 30 }).records)
+  await target.pool.query('delete from tidemark_rows.change where lsn < 30')
+  await apply(before(log.start()).records)
+  await apply(log.update(row(2, 'c'), { lsn: 31 }).records)
+
+  expect((await history()).slice(-2)).toEqual([
+    { op: 'insert', before: null, after: kept(2, 'b') },
+    { op: 'update', before: kept(2, 'b'), after: kept(2, 'c') },
+  ])
+})
+
 test('a change that comes late, between saying what goes and deleting it, is not missed by the one behind it', async () => {
   const at = (daysAgo: number) => ({ committedAtMs: Date.now() - daysAgo * 86_400_000 })
   const log = new ChangeLog().contract(ordersContract()).create(row(1, 'a'), { lsn: 10, ...at(4) })

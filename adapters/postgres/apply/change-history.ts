@@ -17,12 +17,12 @@ export type HistoryGap = { readonly epoch: number; readonly lsn: string }
 
 /**
  * Keeps the changes of a segment of a table with a key. It runs before the segment's rows are written, but after those
- * that moved: `areNew` says which of these were newer than the row that was stored, where that could tell.
+ * that moved: `areNew` has each of these, and whether it was newer than the row that was stored, where that could tell.
  */
 export function logStatement(
   writes: TableWrites,
   gap: HistoryGap | undefined,
-  areNew: ReadonlyMap<RowWrite, boolean>,
+  areNew: ReadonlyMap<RowWrite, boolean | null>,
 ): Statement {
   const needs = needsOf(writes, gap)
   const { facts, values } = factsOf(writes, needs, repeatedFacts(writes, areNew))
@@ -116,7 +116,7 @@ function factsOf(
 }
 
 /** Which changes are known to be new or not to be, and for which others the row as stored is their own write. */
-const repeatedFacts = ({ log }: TableWrites, areNew: ReadonlyMap<RowWrite, boolean> = new Map()): Facts => ({
+const repeatedFacts = ({ log }: TableWrites, areNew: ReadonlyMap<RowWrite, boolean | null> = new Map()): Facts => ({
   known: [
     'boolean',
     log.map(({ certain, move }) => {
@@ -124,7 +124,7 @@ const repeatedFacts = ({ log }: TableWrites, areNew: ReadonlyMap<RowWrite, boole
       return move !== undefined && areNew.get(move) === false ? 'f' : 'NULL'
     }),
   ],
-  moved: ['boolean', log.map(({ move }) => (move === undefined ? 'f' : 't'))],
+  moved: ['boolean', log.map(({ move }) => (move !== undefined && areNew.has(move) ? 't' : 'f'))],
 })
 
 /** What comes before the statement that keeps changes, as parts of a `with`, and the statement. */
