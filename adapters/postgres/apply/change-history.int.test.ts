@@ -111,6 +111,20 @@ test('a key change that comes again behind a truncate is told by the row that fo
   ])
 })
 
+test('a value of a row that is truncated away is not taken from before the time that history was off', async () => {
+  const turn = (on: boolean) => target.pool.query(`select tidemark.set_history('public.orders', $1)`, [on])
+  const contract = ordersContract({ topicPartitions: 2 })
+  const rows = new ChangeLog(1).contract(contract).create(row(1, 'a'), { lsn: 10 })
+  await apply(rows.records, 1)
+  await turn(false)
+  await apply(rows.update(row(1, 'b'), { lsn: 11 }).records, 1)
+  await turn(true)
+  await apply(new ChangeLog().contract(contract).truncate({ lsn: 20 }).records)
+  await apply(rows.update(row(1, UNAVAILABLE_PLACEHOLDER, '2.00'), { lsn: 12 }).records, 1)
+
+  expect((await history())[1]).toEqual({ op: 'update', before: null, after: { id: 1, name: null, amount: 2 } })
+})
+
 test('a change that comes late, between saying what goes and deleting it, is not missed by the one behind it', async () => {
   const at = (daysAgo: number) => ({ committedAtMs: Date.now() - daysAgo * 86_400_000 })
   const log = new ChangeLog().contract(ordersContract()).create(row(1, 'a'), { lsn: 10, ...at(4) })

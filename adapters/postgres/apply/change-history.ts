@@ -176,7 +176,7 @@ function lookedUp(table: AppliedTable, { repeated, lacking, gap }: Needs, sent: 
   ]
   const columns = [
     'i.*',
-    `${lacking ? completed(table, sent) : sent} as after`,
+    `${lacking ? completed(table, sent, gap && parameters) : sent} as after`,
     ...(repeated ? [`${isNew(table)} as is_new`] : []),
     ...(gap ? [`${storedBefore(table, parameters)} as stored_before`] : []),
   ]
@@ -197,18 +197,22 @@ function lookedUp(table: AppliedTable, { repeated, lacking, gap }: Needs, sent: 
  * The row after a change, with values of the row as stored where it left them as they were. Another topic partition may have
  * truncated the table since and taken the row: then the change before has them.
  */
-const completed = (table: AppliedTable, sent: string): string => `case
+const completed = (table: AppliedTable, sent: string, gapAt: number | undefined): string => `case
       when i.lacks is null then ${sent}
       else (
         select array_agg(case when n = any (i.lacks::integer[]) then kept.image[n] else value end order by n)
         from unnest(${image(table, 'i', false)}) with ordinality as listed (value, n)
-        cross join (select case when s."tidemark$live" then ${image(table, 's', true)} else (${imageLeft(table)}) end as image) kept
+        cross join (select case when s."tidemark$live" then ${image(table, 's', true)} else (${imageLeft(table, gapAt)}) end as image) kept
       )
     end`
 
-/** The row that the change before left, as history has it. */
-const imageLeft = ({ contract: { relation, generation, version } }: AppliedTable): string => `
-          select tidemark.image_by_version(p.relation, p.epoch, p.version, ${version}, p.after)
+/** The row that the change before left, as history has it. That may be missing up to the gap, which comes after so many parameters. */
+const imageLeft = (
+  { contract: { relation, generation, version } }: AppliedTable,
+  gapAt: number | undefined,
+): string => `
+          select ${gapAt === undefined ? '' : `case when (p.epoch, p.lsn) > ($${gapAt + 1}::integer, $${gapAt + 2}::bigint) then `}
+            tidemark.image_by_version(p.relation, p.epoch, p.version, ${version}, p.after)${gapAt === undefined ? '' : ' end'}
           from tidemark_rows.change p
           where p.key_hash = tidemark.key_hash(${relation}, i.key)
             and p.ordinal < i.ordinal
