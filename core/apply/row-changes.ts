@@ -35,6 +35,8 @@ export type TableWrites = {
   readonly lastLogged: Map<string, number>
   /** Rows whose write may be one that was applied before. */
   readonly uncertain: Set<string>
+  /** Another topic partition's truncate has taken rows that are in the log, but not written any more. */
+  readonly lacksTruncated?: boolean
 }
 
 /** Sets of writes to run one after the other; inside one, each row occurs once. */
@@ -54,7 +56,7 @@ export function withoutTruncated(writes: TableWrites, at: Position): TableWrites
   if (before.length === 0) return writes
   const rows = new Map(writes.rows)
   for (const key of before) rows.delete(key)
-  return { ...writes, rows }
+  return { ...writes, rows, lacksTruncated: true }
 }
 
 /** Reduces changes of tables with a key to segments. */

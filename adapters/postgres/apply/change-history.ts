@@ -70,13 +70,16 @@ type Needs = {
   readonly repeated: boolean
   /** Values that changes left as they were. */
   readonly lacking: boolean
+  /** Rows that changes are about may be gone by a truncate: the change before has what they were. */
+  readonly hasTruncated: boolean
   /** The image before a change: reading finds it in the change before, which may be missing up to here. */
   readonly gap: HistoryGap | undefined
 }
 
-const needsOf = ({ log }: TableWrites, gap: HistoryGap | undefined): Needs => ({
+const needsOf = ({ log, lacksTruncated = false }: TableWrites, gap: HistoryGap | undefined): Needs => ({
   repeated: log.some(({ certain }) => !certain),
   lacking: log.some(({ lacking }) => lacking.length > 0),
+  hasTruncated: lacksTruncated,
   gap,
 })
 
@@ -167,7 +170,12 @@ function incomingChanges(table: AppliedTable, facts: Facts): string {
  * The changes as `looked`, with the row `after`; with `is_new` and the row before them where these are needed. Rows are
  * looked up one by one: the planner would read a small table whole in each batch.
  */
-function lookedUp(table: AppliedTable, { repeated, lacking, gap }: Needs, sent: string, parameters: number): string {
+function lookedUp(
+  table: AppliedTable,
+  { repeated, lacking, hasTruncated, gap }: Needs,
+  sent: string,
+  parameters: number,
+): string {
   const same = table.keyPlaces.map((place) => `stored.${storedName(table, place)} = ${typed(table, place)}`)
   const when = [
     ...(repeated ? ['i.known is null'] : []),
@@ -176,7 +184,7 @@ function lookedUp(table: AppliedTable, { repeated, lacking, gap }: Needs, sent: 
   ]
   const columns = [
     'i.*',
-    `${lacking ? completed(table, sent, gap && parameters) : sent} as after`,
+    `${lacking ? completed(table, sent, hasTruncated ? imageLeft(table, gap && parameters) : 'null') : sent} as after`,
     ...(repeated ? [`${isNew(table)} as is_new`] : []),
     ...(gap ? [`${storedBefore(table, parameters)} as stored_before`] : []),
   ]
@@ -197,12 +205,12 @@ function lookedUp(table: AppliedTable, { repeated, lacking, gap }: Needs, sent: 
  * The row after a change, with values of the row as stored where it left them as they were. Another topic partition may have
  * truncated the table since and taken the row: then the change before has them.
  */
-const completed = (table: AppliedTable, sent: string, gapAt: number | undefined): string => `case
+const completed = (table: AppliedTable, sent: string, left: string): string => `case
       when i.lacks is null then ${sent}
       else (
         select array_agg(case when n = any (i.lacks::integer[]) then kept.image[n] else value end order by n)
         from unnest(${image(table, 'i', false)}) with ordinality as listed (value, n)
-        cross join (select case when s."tidemark$live" then ${image(table, 's', true)} else (${imageLeft(table, gapAt)}) end as image) kept
+        cross join (select case when s."tidemark$live" then ${image(table, 's', true)} else ${left} end as image) kept
       )
     end`
 
@@ -210,7 +218,7 @@ const completed = (table: AppliedTable, sent: string, gapAt: number | undefined)
 const imageLeft = (
   { contract: { relation, generation, version } }: AppliedTable,
   gapAt: number | undefined,
-): string => `
+): string => `(
           select ${gapAt === undefined ? '' : `case when (p.epoch, p.lsn) > ($${gapAt + 1}::integer, $${gapAt + 2}::bigint) then `}
             tidemark.image_by_version(p.relation, p.epoch, p.version, ${version}, p.after)${gapAt === undefined ? '' : ' end'}
           from tidemark_rows.change p
@@ -219,8 +227,7 @@ const imageLeft = (
             and (p.relation, p.epoch, p.generation) = (${relation}, i.e, ${generation})
             and p.key = i.key
           order by p.ordinal desc
-          limit 1
-        `
+          limit 1)`
 
 /**
  * Whether a change that may have been delivered before was not. One that is not behind the row as stored was. One that is
