@@ -176,6 +176,30 @@ begin
 end
 $$;
 
+-- Adds what the table of a generation lacks of a contract that is not the newest: while a table is stopped its contracts are
+-- not carried out, but those of a later generation are.
+create or replace function tidemark.add_missing_columns(contract jsonb) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  rows_table regclass := to_regclass(format('tidemark_rows.%I',
+    tidemark.rows_name((contract ->> 'relation')::bigint, (contract ->> 'generation')::integer)));
+  lacking record;
+begin
+  for lacking in
+    select c.name, c.missing, c.type
+    from tidemark.stored_columns(contract) c
+    where rows_table is not null
+      and not exists (select from pg_attribute a where a.attrelid = rows_table and a.attname = c.name)
+    order by c.number
+  loop
+    execute format('alter table %s add column %I %s%s', rows_table, lacking.name, tidemark.canonical_type(lacking.type),
+      coalesce(format(' default %L', lacking.missing), ''));
+  end loop;
+end
+$$;
+
 -- Raises an error where a table or one of its parents has a name that belongs to us or to Postgres: each would get a view.
 create or replace function tidemark.check_names(contract jsonb) returns void
 language plpgsql
@@ -213,6 +237,7 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
   select * into before from tidemark.table_marker m where m.relation = of_relation for update;
   if (before.epoch, before.version) >= (of_epoch, of_version) then
+    perform tidemark.add_missing_columns(contract);
     return;
   end if;
   perform tidemark.check_names(contract);

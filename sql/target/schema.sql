@@ -687,6 +687,30 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.add_missing_columns(contract jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  rows_table regclass := to_regclass(format('tidemark_rows.%I',
+    tidemark.rows_name((contract ->> 'relation')::bigint, (contract ->> 'generation')::integer)));
+  lacking record;
+begin
+  for lacking in
+    select c.name, c.missing, c.type
+    from tidemark.stored_columns(contract) c
+    where rows_table is not null
+      and not exists (select from pg_attribute a where a.attrelid = rows_table and a.attname = c.name)
+    order by c.number
+  loop
+    execute format('alter table %s add column %I %s%s', rows_table, lacking.name, tidemark.canonical_type(lacking.type),
+      coalesce(format(' default %L', lacking.missing), ''));
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.await_name(of_relation bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -2619,6 +2643,7 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
   select * into before from tidemark.table_marker m where m.relation = of_relation for update;
   if (before.epoch, before.version) >= (of_epoch, of_version) then
+    perform tidemark.add_missing_columns(contract);
     return;
   end if;
   perform tidemark.check_names(contract);

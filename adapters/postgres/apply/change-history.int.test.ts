@@ -125,6 +125,27 @@ test('a value of a row that is truncated away is not taken from before the time 
   expect((await history())[1]).toEqual({ op: 'update', before: null, after: { id: 1, name: null, amount: 2 } })
 })
 
+test('what was kept of a stopped table is applied by its contracts, also once a later generation of it has come', async () => {
+  const columns = [...ordersContract().columns, columnContract(4, 'note', 'text', { missing: 'none' })]
+  const log = new ChangeLog().contract(ordersContract()).create(row(1, 'a'), { lsn: 10 })
+  await apply(log.records)
+  await target.pool.query(`select tidemark.stop_table(4711, 1, 'public', 'orders', 'it waits', 'accept', false)`)
+  log.contract(ordersContract({ version: 2, columns }), { lsn: 11 })
+  log.update({ ...row(1, 'b'), note: 'new' }, { lsn: 12 })
+  await apply(
+    log.contract(ordersContract({ version: 3, columns, generation: 2, complete: false }), { lsn: 13 }).records,
+  )
+  await target.pool.query(`select tidemark.accept('public.orders')`)
+  await apply([])
+
+  expect((await target.pool.query('select reason from tidemark.stopped_table')).rows).toEqual([])
+  expect((await history())[1]).toEqual({
+    op: 'update',
+    before: { ...kept(1, 'a'), note: 'none' },
+    after: { ...kept(1, 'b'), note: 'new' },
+  })
+})
+
 test('a change that comes late, between saying what goes and deleting it, is not missed by the one behind it', async () => {
   const at = (daysAgo: number) => ({ committedAtMs: Date.now() - daysAgo * 86_400_000 })
   const log = new ChangeLog().contract(ordersContract()).create(row(1, 'a'), { lsn: 10, ...at(4) })
