@@ -279,3 +279,25 @@ test('what Postgres cannot store in a message does not hold up the changes', asy
   await apply(log.records)
   expect((await history('op, who, why'))[1]).toEqual({ op: 'update', who: 'a\ufffdb', why: '\ufffd' })
 })
+
+test('the row before a change is the one that an equal key left, though that was written differently and came elsewhere', async () => {
+  const columns = [columnContract(1, 'id', 'numeric', { key: 1, nullable: false }), columnContract(2, 'name', 'text')]
+  const contract = ordersContract({ columns, topicPartitions: 2 })
+  const first = new ChangeLog(0).contract(contract).create({ id: '1.0', name: 'a' }, { lsn: 10 })
+  await apply(first.update({ id: '1.0', name: 'x' }, { lsn: 11 }).delete({ id: '1.0' }, { lsn: 12 }).records)
+  const second = new ChangeLog(1).contract(contract).create({ id: '1.00', name: 'new' }, { lsn: 14 })
+  await apply(second.records, 1)
+  await apply(
+    second.update({ id: '1.00', name: 'b' }, { lsn: 15 }).update({ id: '1.00', name: 'c' }, { lsn: 16 }).records,
+    1,
+  )
+
+  expect(await history(`op, before ->> 'name' as before, after ->> 'name' as after`)).toEqual([
+    { op: 'insert', before: null, after: 'a' },
+    { op: 'update', before: 'a', after: 'x' },
+    { op: 'delete', before: 'x', after: null },
+    { op: 'insert', before: null, after: 'new' },
+    { op: 'update', before: 'new', after: 'b' },
+    { op: 'update', before: 'b', after: 'c' },
+  ])
+})

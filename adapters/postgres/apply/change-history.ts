@@ -74,14 +74,28 @@ type Needs = {
   readonly hasTruncated: boolean
   /** The image before a change: reading finds it in the change before, which may be missing up to here. */
   readonly gap: HistoryGap | undefined
+  /**
+   * Equal keys may be written differently, and then come on different topic partitions: reading cannot tell which change is
+   * the one before, so each change keeps the row before it.
+   */
+  readonly scattered: boolean
 }
 
-const needsOf = ({ log, lacksTruncated = false }: TableWrites, gap: HistoryGap | undefined): Needs => ({
+const needsOf = ({ table, log, lacksTruncated = false }: TableWrites, gap: HistoryGap | undefined): Needs => ({
   repeated: log.some(({ certain }) => !certain),
   lacking: log.some(({ lacking }) => lacking.length > 0),
   hasTruncated: lacksTruncated,
   gap,
+  scattered: table.keyPlaces.some((place) => !isOneText(table.columns[place]!.carried)),
 })
+
+/** Whether equal values of the type are always written alike. */
+const isOneText = (type: string): boolean =>
+  /^(smallint|integer|bigint|text|uuid|date|boolean|character varying(\(\d+\))?|timestamp(\(\d\))? with(out)? time zone)$/.test(
+    type,
+  )
+
+const keepsBefore = ({ gap, scattered }: Needs): boolean => gap !== undefined || scattered
 
 type Facts = Readonly<Record<string, readonly [type: string, texts: readonly string[]]>>
 
@@ -103,7 +117,7 @@ function factsOf(
     ...(needs.lacking && {
       lacks: ['text', log.map(({ lacking }) => (lacking.length === 0 ? 'NULL' : `"{${lacking.map((p) => p + 1)}}"`))],
     }),
-    ...(needs.gap && {
+    ...(keepsBefore(needs) && {
       prior: ['integer', log.map(({ prior }) => (prior === undefined ? 'NULL' : `${prior + 1}`))],
     }),
     ...more,
@@ -133,7 +147,7 @@ const repeatedFacts = ({ log }: TableWrites, areNew: ReadonlyMap<RowWrite, boole
 /** What comes before the statement that keeps changes, as parts of a `with`, and the statement. */
 function logTexts(table: AppliedTable, facts: Facts, needs: Needs): [ctes: string, kept: string] {
   const { relation, generation, version } = table.contract
-  const looks = needs.repeated || needs.lacking || needs.gap !== undefined
+  const looks = needs.repeated || needs.lacking || keepsBefore(needs)
   const keep = (from: string, before: string, after: string) => `${target}
 select to_timestamp(i.at / 1000), ${relation}, tidemark.key_hash(${relation}, i.key), i.ordinal, i.l, i.txid, i.e,
   ${generation}, ${version}, i.op, i.key, ${before}, ${after}
@@ -144,10 +158,11 @@ from ${from}`
   const ctes = `${incoming},
 ${lookedUp(table, needs, sent, Object.keys(facts).length + table.columns.length)}`
   const isNew = needs.repeated ? '\nwhere i.is_new' : ''
-  if (needs.gap === undefined) return [ctes, `${keep('looked i', 'null', 'i.after')}${isNew}`]
+  if (!keepsBefore(needs)) return [ctes, `${keep('looked i', 'null', 'i.after')}${isNew}`]
   // What precedes it in the batch is found when it is read, if it is kept; otherwise the row as stored is what precedes.
   const isFound = needs.repeated ? 'p.is_new' : 'p.ord is not null'
-  const before = `case when i.op in ('u', 'd') and ${isFound} is not true then i.stored_before end`
+  const found = needs.scattered ? 'p.after' : 'null'
+  const before = `case when i.op in ('u', 'd') then case when ${isFound} then ${found} else i.stored_before end end`
   return [ctes, `${keep('looked i\nleft join looked p on p.ord = i.prior', before, 'i.after')}${isNew}`]
 }
 
@@ -170,23 +185,19 @@ function incomingChanges(table: AppliedTable, facts: Facts): string {
  * The changes as `looked`, with the row `after`; with `is_new` and the row before them where these are needed. Rows are
  * looked up one by one: the planner would read a small table whole in each batch.
  */
-function lookedUp(
-  table: AppliedTable,
-  { repeated, lacking, hasTruncated, gap }: Needs,
-  sent: string,
-  parameters: number,
-): string {
+function lookedUp(table: AppliedTable, needs: Needs, sent: string, parameters: number): string {
+  const { repeated, lacking, hasTruncated, gap, scattered } = needs
   const same = table.keyPlaces.map((place) => `stored.${storedName(table, place)} = ${typed(table, place)}`)
   const when = [
     ...(repeated ? ['i.known is null'] : []),
     ...(lacking ? ['i.lacks is not null'] : []),
-    ...(gap ? [`${repeated ? '' : 'i.prior is null and '}i.op in ('u', 'd')`] : []),
+    ...(keepsBefore(needs) ? [`${repeated ? '' : 'i.prior is null and '}i.op in ('u', 'd')`] : []),
   ]
   const columns = [
     'i.*',
     `${lacking ? completed(table, sent, hasTruncated ? imageLeft(table, gap && parameters) : 'null') : sent} as after`,
     ...(repeated ? [`${isNew(table)} as is_new`] : []),
-    ...(gap ? [`${storedBefore(table, parameters)} as stored_before`] : []),
+    ...(keepsBefore(needs) ? [`${storedBefore(table, scattered ? undefined : parameters)} as stored_before`] : []),
   ]
   return `looked as materialized (
   select ${columns.join(',\n    ')}
@@ -246,12 +257,19 @@ const isNew = (table: AppliedTable): string => `coalesce(i.known,
           and known.key = i.key
       ))`
 
-/** The row as stored where its last change may be missing in history: empty where there is none. The gap comes last. */
-const storedBefore = (table: AppliedTable, parameters: number): string => `case
-      when (s."tidemark$epoch", s."tidemark$phase", s."tidemark$lsn") > ($${parameters + 1}::integer, 1, $${parameters + 2}::bigint)
+/**
+ * The row as stored where its last change may be missing in history, or always: empty where there is none. The gap comes after
+ * so many parameters.
+ */
+function storedBefore(table: AppliedTable, gapAt: number | undefined): string {
+  const stored = `coalesce(case when s."tidemark$live" then ${image(table, 's', true)} end, '{}')`
+  if (gapAt === undefined) return stored
+  return `case
+      when (s."tidemark$epoch", s."tidemark$phase", s."tidemark$lsn") > ($${gapAt + 1}::integer, 1, $${gapAt + 2}::bigint)
         then null
-      else coalesce(case when s."tidemark$live" then ${image(table, 's', true)} end, '{}')
+      else ${stored}
     end`
+}
 
 /** Array literals of rows of texts that need no quoting, one per column. */
 const columnsOf = (rows: readonly (readonly string[])[]): string[] =>
