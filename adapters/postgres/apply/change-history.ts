@@ -95,6 +95,10 @@ const isOneText = (type: string): boolean =>
     type,
   )
 
+/** Whether the statement has the gap as parameters. */
+const namesGap = ({ gap, scattered, lacking, hasTruncated }: Needs): boolean =>
+  gap !== undefined && (!scattered || (lacking && hasTruncated))
+
 const keepsBefore = ({ gap, scattered }: Needs): boolean => gap !== undefined || scattered
 
 type Facts = Readonly<Record<string, readonly [type: string, texts: readonly string[]]>>
@@ -128,7 +132,7 @@ function factsOf(
       table.columns[place]!.codec.plain,
     ),
   )
-  const gap = needs.gap === undefined ? [] : [needs.gap.epoch, needs.gap.lsn]
+  const gap = needs.gap === undefined || !namesGap(needs) ? [] : [needs.gap.epoch, needs.gap.lsn]
   return { facts, values: [...Object.values(facts).map(([, texts]) => `{${texts.join(',')}}`), ...columns, ...gap] }
 }
 
@@ -197,7 +201,9 @@ function lookedUp(table: AppliedTable, needs: Needs, sent: string, parameters: n
     'i.*',
     `${lacking ? completed(table, sent, hasTruncated ? imageLeft(table, gap && parameters) : 'null') : sent} as after`,
     ...(repeated ? [`${isNew(table)} as is_new`] : []),
-    ...(keepsBefore(needs) ? [`${storedBefore(table, scattered ? undefined : parameters)} as stored_before`] : []),
+    ...(keepsBefore(needs)
+      ? [`${scattered ? storedAlways(table, gap !== undefined) : storedBefore(table, parameters)} as stored_before`]
+      : []),
   ]
   return `looked as materialized (
   select ${columns.join(',\n    ')}
@@ -257,19 +263,19 @@ const isNew = (table: AppliedTable): string => `coalesce(i.known,
           and known.key = i.key
       ))`
 
-/**
- * The row as stored where its last change may be missing in history, or always: empty where there is none. The gap comes after
- * so many parameters.
- */
-function storedBefore(table: AppliedTable, gapAt: number | undefined): string {
-  const stored = `coalesce(case when s."tidemark$live" then ${image(table, 's', true)} end, '{}')`
-  if (gapAt === undefined) return stored
-  return `case
+/** The row as stored where its last change may be missing in history: empty where there is none. The gap comes after so many parameters. */
+const storedBefore = (table: AppliedTable, gapAt: number): string => `case
       when (s."tidemark$epoch", s."tidemark$phase", s."tidemark$lsn") > ($${gapAt + 1}::integer, 1, $${gapAt + 2}::bigint)
         then null
-      else ${stored}
+      else coalesce(case when s."tidemark$live" then ${image(table, 's', true)} end, '{}')
     end`
-}
+
+/** The row as stored. One that another topic partition has truncated away is left to reading, unless changes may be missing. */
+const storedAlways = (table: AppliedTable, hasGap: boolean): string => `case
+      when s."tidemark$live" then ${image(table, 's', true)}
+      ${hasGap ? '' : 'when s."tidemark$lsn" is null then null'}
+      else '{}'
+    end`
 
 /** Array literals of rows of texts that need no quoting, one per column. */
 const columnsOf = (rows: readonly (readonly string[])[]): string[] =>
