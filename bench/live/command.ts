@@ -7,7 +7,8 @@ import { describeLive } from './report.ts'
 const help = `npm run bench -- live [--peers] [--rates N,N] [--seconds N] [--runs N] [--save] [--json]
 
 How long a change takes from commit to visible at a steady rate of single-row commits, seen from outside: a process of its own
-writes to the source and looks at the target every 5 ms. Also what every part of the stack takes of the processor meanwhile.
+writes to the source and looks at the target every 5 ms. Also where that time goes, by what the records of the topic say, and
+what every part of the stack takes of the processor meanwhile.
 History is on; the archive runs beside, and is stopped for comparison.
   --peers      Debezium and its JDBC sink with the same capture settings as well
   --rates      commits a second (100,1000)

@@ -8,7 +8,9 @@ import { type PeerWorker, startPeerWorker } from '../peers/peer-worker.ts'
 import { orderOfTurn } from '../turns.ts'
 import { bench } from '../workloads/bench.ts'
 import { createTables, type WorkloadTable } from '../workloads/workload.ts'
+import type { SeenRow } from './probe.ts'
 import { runProbe } from './run-probe.ts'
+import { readRecordTimes, type StageTimes, stagesOf } from './stages.ts'
 
 /** One period of single-row commits. */
 export type LiveRun = {
@@ -18,6 +20,8 @@ export type LiveRun = {
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly most: number }
   /** Cores in use, by group of processes; what measures is a group of its own. */
   readonly cores: Readonly<Record<string, number>>
+  /** Where the time goes, of a system whose records are those of the topic of captured changes. */
+  readonly stagesMs?: StageTimes
   readonly load: number
 }
 
@@ -95,9 +99,9 @@ class LiveBench {
     await (hasArchive ? archive.release() : archive.hold())
     const table = this.nextTable()
     await this.stack.createTables([table])
-    const run = await this.measure(perSecond, { sourceTable: table.name, targetTable: table.name })
+    const { run, rows } = await this.measure(perSecond, { sourceTable: table.name, targetTable: table.name })
     await visible()
-    return run
+    return { ...run, stagesMs: stagesOf(rows, await readRecordTimes(this.stack, table.name)) }
   }
 
   /** With its own Debezium, while the stack's does nothing. */
@@ -114,7 +118,8 @@ class LiveBench {
     const name = `sink-${this.periods}`
     await startSink(worker, sink, { name, tasks: 4, tables })
     const targetTable = sinkTables(tables)[0]!.name
-    const run = await this.measure(perSecond, { sourceTable: table.name, targetTable }, { targetUrl: sink.url.href })
+    const at = { targetUrl: sink.url.href }
+    const { run } = await this.measure(perSecond, { sourceTable: table.name, targetTable }, at)
     await worker.connect.delete(name)
     await peer.stop()
     return run
@@ -128,7 +133,7 @@ class LiveBench {
     perSecond: number,
     tables: { sourceTable: string; targetTable: string },
     at: { targetUrl?: string } = {},
-  ): Promise<LiveRun> {
+  ): Promise<{ run: LiveRun; rows: readonly SeenRow[] }> {
     const { endpoints } = this.stack.pipeline.engine
     const { seconds } = this.options
     await this.untilFlowing(tables, at.targetUrl ?? endpoints.target)
@@ -137,15 +142,16 @@ class LiveBench {
       ...{ sourceUrl: endpoints.source, targetUrl: endpoints.target, ...at, ...tables },
       ...{ perSecond, seconds, warmUpSeconds: WARM_UP_SECONDS },
     })
-    const { latenciesMs, committedPerSecond, visiblePerSecond } = findings
+    const { latenciesMs, committedPerSecond, visiblePerSecond, rows } = findings
     const of = (share: number) => Math.round(percentile(latenciesMs, share) * 10) / 10
-    return {
+    const run = {
       ...{ perSecond, committedPerSecond, visiblePerSecond, load },
       latencyMs: { p50: of(0.5), p95: of(0.95), p99: of(0.99), most: of(1) },
       cores: Object.fromEntries(
         Object.entries(processors).map(([group, used]) => [group, Math.round((used / seconds) * 1000) / 1000]),
       ),
     }
+    return { run, rows }
   }
 
   /** A first row has gone all the way: no start is measured. */

@@ -15,10 +15,15 @@ export type ProbeLoad = {
   readonly seconds: number
 }
 
+/** A row that was committed and seen, in milliseconds since 1970. */
+export type SeenRow = { readonly id: number; readonly committedMs: number; readonly seenMs: number }
+
 /** What it found, as its last line. */
 export type ProbeFindings = {
   /** From the answer to the commit until a reader of the target got the row, of each counted commit. */
   readonly latenciesMs: number[]
+  /** The rows of the counted commits. */
+  readonly rows: readonly SeenRow[]
   /** Commits that the source took in a second, and that became visible in a second, while they were counted. */
   readonly committedPerSecond: number
   readonly visiblePerSecond: number
@@ -73,7 +78,9 @@ async function probe(load: ProbeLoad): Promise<ProbeFindings> {
 
   const counted = Array.from({ length: next - first }, (_, n) => first + n)
   const isCounted = (at: number | undefined) => at !== undefined && at >= countsFrom && at < countsUntil
+  const sinceEpoch = (at: number | undefined) => performance.timeOrigin + (at ?? Number.POSITIVE_INFINITY)
   return {
+    rows: counted.map((id) => ({ id, committedMs: sinceEpoch(committedAt[id]), seenMs: sinceEpoch(seenAt[id]) })),
     // A row may be seen before its writer has the answer.
     latenciesMs: counted.map((id) => Math.max(0, (seenAt[id] ?? Number.POSITIVE_INFINITY) - committedAt[id]!)),
     committedPerSecond: committedAt.filter(isCounted).length / seconds,

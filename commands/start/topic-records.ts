@@ -2,7 +2,14 @@ import { Admin, Consumer, ListOffsetTimestamps } from '@platformatic/kafka'
 import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
 
 /** A record as it is in the topic. */
-export type TopicRecord = { topic: string; topicPartition: number; offset: number; value: Buffer | null }
+export type TopicRecord = {
+  topic: string
+  topicPartition: number
+  offset: number
+  /** When it was sent, in milliseconds since 1970. */
+  timestampMs: number
+  value: Buffer | null
+}
 
 /** Where the brokers are, `host:port,…`, and how to log in to them. */
 export type Brokers = { bootstrapServers: string; access: BrokerAccess }
@@ -47,10 +54,11 @@ export async function* readTopics(brokers: Brokers, ends: TopicEnds): AsyncGener
     const stream = await consumer.consume({
       ...{ topics: [...ends.keys()], mode: 'earliest', autocommit: false, maxWaitTime: 200 },
     })
-    for await (const { topic, partition, offset, value } of stream) {
+    for await (const { topic, partition, offset, timestamp, value } of stream) {
       const end = ends.get(topic)![partition]!
       if (Number(offset) >= end) continue
-      yield { topic, topicPartition: partition, offset: Number(offset), value: value ?? null }
+      const place = { topic, topicPartition: partition, offset: Number(offset) }
+      yield { ...place, timestampMs: Number(timestamp), value: value ?? null }
       if (Number(offset) === end - 1) left.delete(`${topic}-${partition}`)
       if (left.size === 0) break
     }
