@@ -188,6 +188,16 @@ describe('a truncate', () => {
     expect(rows.segments[0]!.size).toBe(0)
   })
 
+  test('is preceded by what history keeps of former generations, in which a change may have come before', () => {
+    const rows = reduced([create(10, 1, 'a')], { logged: true })
+    const again = tableOf({ version: 2, generation: 2 })
+    rows.add(again, create(10, 1, 'a'), { offset: 9, certain: false, logged: true })
+
+    const preceding = rows.truncate(again, truncatedAt)
+
+    expect(preceding.map((segment) => [...segment.keys()])).toEqual([['4711 1', '4711 2']])
+  })
+
   test('by another topic partition leaves out what came before it, and changes no plan', () => {
     const writes = writesOf(reduced([create(10, 1, 'a'), create(20, 2, 'b'), later(3, 'c')]).segments[0]!)
 

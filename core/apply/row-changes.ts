@@ -89,18 +89,19 @@ export class RowChanges {
   }
 
   /**
-   * Takes back what was added of a generation from before the position: it was truncated. What history keeps of it is
-   * given back, to be written before the truncate: it may have to find values in rows that the truncate takes.
+   * Takes back what was added of a generation from before the position: it was truncated. What history keeps of the table is
+   * given back, to be written before the truncate: it may have to find values in rows that the truncate takes. That is of its
+   * former generations, too: a change of theirs may have come again since, as one of this generation.
    */
   truncate({ contract }: AppliedTable, at: Position): Segment[] {
     const preceding: Segment[] = []
     for (const segment of this.segments) {
+      const kept = [...segment].filter(
+        ([, { table, log }]) => table.contract.relation === contract.relation && log.length > 0,
+      )
+      if (kept.length > 0) preceding.push(new Map(kept))
+      for (const [key] of kept) segment.delete(key)
       const writes = segment.get(segmentKey(contract))
-      if (writes !== undefined && writes.log.length > 0) {
-        preceding.push(new Map([[segmentKey(contract), writes]]))
-        segment.delete(segmentKey(contract))
-        continue
-      }
       for (const [key, { position }] of writes?.rows ?? []) {
         if (comparePositions(position, at) < 0) writes!.rows.delete(key)
       }

@@ -7,7 +7,7 @@ import { liveThrough, type SourceLife, type ToldChange } from '#test-support/sou
 import { makeLatestState } from './latest-state.ts'
 
 const runs = Number(process.env['TIDEMARK_RUNS'] ?? 5)
-const first = Number(process.env['TIDEMARK_SEED'] ?? Date.now() % 1_000_000)
+const first = Number(process.env['TIDEMARK_SEED'] ?? 1)
 // The first two have failed once: a key change that came again when its day was gone, and an update after its row was.
 const seeds = [560_461, 1_007, ...Array.from({ length: runs }, (_, i) => first + i)]
 const key = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0 }

@@ -6,9 +6,10 @@ import { lastingPool } from '#test-support/lasting-pool.ts'
 import { keyTypes, type LivedChange, liveOf, type TableLife, type ToldRow } from '#test-support/table-life.ts'
 import { makeLatestState } from './latest-state.ts'
 
-const runs = Number(process.env['TIDEMARK_RUNS'] ?? 4)
-const first = Number(process.env['TIDEMARK_SEED'] ?? Date.now() % 1_000_000)
-const seeds = Array.from({ length: runs }, (_, i) => first + i)
+const runs = Number(process.env['TIDEMARK_RUNS'] ?? 3)
+const first = Number(process.env['TIDEMARK_SEED'] ?? 1)
+// The first has failed once: a change came again in another generation, and both were truncated in one batch.
+const seeds = [96_045, ...Array.from({ length: runs }, (_, i) => first + i)]
 const dayMs = 86_400_000
 
 /** What happens to the target besides deliveries. */
