@@ -16,13 +16,13 @@ Each has --help.
   drain    a topic that was filled beforehand, with history and without; beside the peers
   live     from commit to visible at a steady rate, seen from outside; beside the peers
   growth   what a change costs in a larger target
-  archive  records a second into the archive, its commits, and how far it lags
+  archive  records a second into the archive, its commits, and how far it lags; beside a peer
   start    from npm start to the first change visible, beside Kafka and Connect alone
   cold     the first invocation of the apply function, and its memory
   limit    what statements and decoding reach by themselves
   report   rewrites bench/README.md from the results in bench/results
 
-  --peers  of drain and live: sets the peers up and measures them in the same run, in turns
+  --peers  of drain, live and archive: sets the peers up and measures them in the same run, in turns
   --save   keeps the result in bench/results and rewrites bench/README.md
   --json   prints the result as JSON`
 

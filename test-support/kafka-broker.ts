@@ -45,6 +45,7 @@ export type TestBroker = {
   groupOffsets(groupId: string, topic: string): Promise<number[]>
   /** Of a group without members. */
   setGroupOffset(groupId: string, topic: string, partition: number, offset: number): Promise<void>
+  pid(): number
   /** kill -9; it comes back by itself on the same port, with its data. */
   kill(): void
   stop(): Promise<void>
@@ -166,6 +167,7 @@ export async function startTestBroker({ isSecure = false, speaks }: TestBrokerOp
         Number(found.find(({ partitionIndex }) => partitionIndex === index)!.committedOffset),
       )
     },
+    pid: () => service.health().pid!,
     kill() {
       process.kill(service.health().pid!, 'SIGKILL')
     },

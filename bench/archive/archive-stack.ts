@@ -20,6 +20,10 @@ export type ArchiveStack = {
   /** Of the administrator. */
   readonly databaseUrl: string
   readonly pool: pg.Pool
+  /** Another migrated database of the same server, whose archive begins from nothing. Gives its URL. */
+  addTarget(name: string): Promise<string>
+  /** Of the server of the targets. */
+  readonly postgresPid: () => number | undefined
   stop(): Promise<void>
 }
 
@@ -36,7 +40,8 @@ export async function startArchiveStack(): Promise<ArchiveStack> {
     }),
     startArchiveServers(),
   ])
-  const databaseUrl = formatDatabaseUrl({ ...administrator, host: '127.0.0.1', port, dbname: 'target' })
+  const urlOf = (dbname: string) => formatDatabaseUrl({ ...administrator, host: '127.0.0.1', port, dbname })
+  const databaseUrl = urlOf('target')
   await migrateTarget(databaseUrl)
   const pool = lastingPool({ connectionString: databaseUrl, max: 4 })
   return {
@@ -46,6 +51,12 @@ export async function startArchiveStack(): Promise<ArchiveStack> {
       credentials: servers.key,
     },
     ...{ servers, databaseUrl, pool },
+    async addTarget(name) {
+      await pool.query(`create database ${pg.escapeIdentifier(name)}`)
+      await migrateTarget(urlOf(name))
+      return urlOf(name)
+    },
+    postgresPid: () => postgres.health().pid,
     stop: stopWhenInterrupted(async () => {
       await pool.end()
       await Promise.all([servers.stop(), postgres.stop()])

@@ -5,7 +5,7 @@ import type { ComparisonOptions } from '../options.ts'
 import { createSinkDatabase, type SinkDatabase, sinkTables, startPeerCapture, startSink } from '../peers/jdbc-sink.ts'
 import { createNativeReplication, type NativeReplication } from '../peers/native-replication.ts'
 import { preparePeerPlugins } from '../peers/peer-plugins.ts'
-import { type PeerWorker, startPeerWorker } from '../peers/peer-worker.ts'
+import { type PeerWorker, SINK_WORKER, startPeerWorker } from '../peers/peer-worker.ts'
 import { orderOfTurn } from '../turns.ts'
 import { checksums, fill } from '../workloads/fill.ts'
 import { allChanges, hasArrived, type Workload, type WorkloadTable } from '../workloads/workload.ts'
@@ -44,7 +44,7 @@ type SystemName = (typeof systemNames)[keyof typeof systemNames]
  */
 export async function measureDrains(options: DrainOptions): Promise<DrainResult> {
   const { workload, rows, runs, peers, onProgress } = options
-  const plugins = peers ? await preparePeerPlugins(onProgress) : undefined
+  const plugins = peers ? await preparePeerPlugins('jdbc-sink', onProgress) : undefined
   const stack = await startMeasuredStack(onProgress)
   const cleanUps: (() => Promise<void>)[] = [() => stack.stop()]
   const found = new Map<SystemName, DrainRun[]>()
@@ -113,7 +113,8 @@ class DrainBench {
 
   async openPeers(plugins: string, cleanUps: (() => Promise<void>)[]): Promise<Competitors> {
     this.tell("starting the peers' Connect")
-    const worker = await startPeerWorker(this.stack, plugins)
+    const worker = await startPeerWorker(this.stack.pipeline.engine.endpoints.kafka, plugins)
+    this.stack.count(SINK_WORKER, worker.pid)
     cleanUps.push(() => worker.stop())
     const tables = this.tables('t0')
     const sink = await createSinkDatabase(this.stack)

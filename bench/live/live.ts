@@ -4,7 +4,7 @@ import { connectTo, type MeasuredStack, startMeasuredStack, within } from '../me
 import type { ComparisonOptions } from '../options.ts'
 import { createSinkDatabase, type SinkDatabase, sinkTables, startPeerCapture, startSink } from '../peers/jdbc-sink.ts'
 import { preparePeerPlugins } from '../peers/peer-plugins.ts'
-import { type PeerWorker, startPeerWorker } from '../peers/peer-worker.ts'
+import { type PeerWorker, SINK_WORKER, startPeerWorker } from '../peers/peer-worker.ts'
 import { orderOfTurn } from '../turns.ts'
 import { bench } from '../workloads/bench.ts'
 import { createTables, type WorkloadTable } from '../workloads/workload.ts'
@@ -42,7 +42,7 @@ const WARM_UP_SECONDS = 10
 /** Measures each system at each rate in turns, the others stopped meanwhile. History is on. */
 export async function measureLive(options: LiveOptions): Promise<LiveResult> {
   const { rates, runs, peers, onProgress } = options
-  const plugins = peers ? await preparePeerPlugins(onProgress) : undefined
+  const plugins = peers ? await preparePeerPlugins('jdbc-sink', onProgress) : undefined
   const stack = await startMeasuredStack(onProgress)
   const cleanUps: (() => Promise<void>)[] = [() => stack.stop()]
   const found = new Map<SystemName, LiveRun[]>()
@@ -75,7 +75,8 @@ async function openPeers(
   plugins: string,
   cleanUps: (() => Promise<void>)[],
 ): Promise<Competitors> {
-  const worker = await startPeerWorker(stack, plugins)
+  const worker = await startPeerWorker(stack.pipeline.engine.endpoints.kafka, plugins)
+  stack.count(SINK_WORKER, worker.pid)
   cleanUps.push(() => worker.stop())
   const sink = await createSinkDatabase(stack)
   cleanUps.push(() => sink.stop())

@@ -9,16 +9,21 @@ import { findJava } from '#localstack/servers/java.ts'
 import { jarsDirectory } from '#localstack/settings.ts'
 import { freePortPairs } from '#test-support/free-ports.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
-import type { MeasuredStack } from '../measured-stack.ts'
 
 /** A Connect worker of the peers, with a heap that is no limit. */
-export type PeerWorker = { readonly connect: ConnectApi; stop(): Promise<void> }
+export type PeerWorker = {
+  readonly connect: ConnectApi
+  readonly pid: () => number | undefined
+  stop(): Promise<void>
+}
 
+/** The group of processes that it counts as. */
+export const SINK_WORKER = 'sink worker'
 export const HEAP_MB = 1_536
 const TOKEN = 'peers'
 
-/** Starts it on the brokers of the stack, with the folder of the peers' plugins; it counts as the group `sink worker`. */
-export async function startPeerWorker(stack: MeasuredStack, plugins: string): Promise<PeerWorker> {
+/** Starts it on the brokers, with the folder of the peers' plugins. */
+export async function startPeerWorker(bootstrapServers: string, plugins: string): Promise<PeerWorker> {
   const [program, jars] = await Promise.all([
     findJava(process.env),
     prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: () => undefined }),
@@ -31,7 +36,7 @@ export async function startPeerWorker(stack: MeasuredStack, plugins: string): Pr
     ...{ program, directory, port, login, guard },
     jars: { ...jars, pluginPath: `${jars.pluginPath},${plugins}` },
     environment: {
-      BOOTSTRAP_SERVERS: stack.pipeline.engine.endpoints.kafka,
+      BOOTSTRAP_SERVERS: bootstrapServers,
       GROUP_ID: 'bench-peers',
       CONFIG_STORAGE_TOPIC: 'bench-peers-config',
       OFFSET_STORAGE_TOPIC: 'bench-peers-offsets',
@@ -50,11 +55,10 @@ export async function startPeerWorker(stack: MeasuredStack, plugins: string): Pr
     logFile: join(directory, 'connect.log'),
     signal: new AbortController().signal,
   })
-  const uncount = stack.count('sink worker', () => service.health().pid)
   return {
     connect: connectApi(`http://127.0.0.1:${port}`, async () => login),
+    pid: () => service.health().pid,
     stop: stopWhenInterrupted(async () => {
-      uncount()
       await service.stop()
       guard.stop()
       await rm(directory, { recursive: true, force: true })

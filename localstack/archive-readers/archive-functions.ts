@@ -27,6 +27,8 @@ export type ArchiveServices = {
   readonly catalogEndpoint: string
   /** ARN of a table bucket. */
   readonly warehouse: string
+  /** Of the archive table, if not `archiveNamespace`. */
+  readonly namespace?: string
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
   /** What the catalog takes as a bearer token, where it does. */
   readonly token?: string
@@ -52,8 +54,8 @@ const HOUR_MS = 3_600_000
 
 /** The functions over HTTP, signed requests to the catalog, and the ledger in a migrated target. */
 export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): ArchiveFunctions {
-  const { s3Endpoint, catalogEndpoint, warehouse, credentials } = services
-  const place: ArchivePlace = { catalog: 's3tables', warehouse, namespace: archiveNamespace, location: '' }
+  const { s3Endpoint, catalogEndpoint, warehouse, namespace = archiveNamespace, credentials } = services
+  const place: ArchivePlace = { catalog: 's3tables', warehouse, namespace, location: '' }
   const table = archiveTableName(place)
   const client = { endpoint: s3Endpoint, region: REGION, credentials: { ...credentials }, forcePathStyle: true }
   const store = makeObjectStore(new S3Client(client))
