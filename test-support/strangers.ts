@@ -10,13 +10,18 @@ import { kindOf, type PortKind, trespass } from './port-probes.ts'
  */
 export async function tryEveryPort(settings: Settings): Promise<{ kinds: PortKind[]; faults: string[] }> {
   const ports = (await openPortsOf(process.pid)).map((open) => ({ ...open, kind: kindOf(open, settings) }))
-  const faults: string[] = []
+  const found: { port: number; faults: string[] }[] = []
   for (const { port, address, kind, command } of ports) {
+    const faults: string[] = []
     // Of IPv6, the end of an address that stands for one of IPv4.
     if (!address.endsWith(LOOPBACK)) faults.push(`port ${port} listens on ${address}, not on loopback: ${command}`)
     if (kind === 'unknown') faults.push(`port ${port} is none whose callers are known to be checked: ${command}`)
     else faults.push(...(await trespass(port, kind)))
+    found.push({ port, faults })
   }
+  // A function process that ended meanwhile has closed its port, and refused nobody.
+  const open = new Set((await openPortsOf(process.pid)).map(({ port }) => port))
+  const faults = found.flatMap((one) => (open.has(one.port) ? one.faults : []))
   return { kinds: [...new Set(ports.map(({ kind }) => kind))].toSorted(), faults }
 }
 
