@@ -1,16 +1,22 @@
 import { type Beacon, EnvelopeError, type Incoming, readRecord } from '#core/envelope.ts'
 import { WireError } from '#core/wire-json.ts'
 
-/** The beacon that a record is, undefined for any other. Only a streamed one counts: those that a reading reads precede its rows. */
-export function beaconOf(value: string | null): Beacon | undefined {
-  const incoming = read(value)
-  return incoming?.kind === 'beacon' ? incoming.beacon : undefined
+/** What a record of the beacons' table says, read once. */
+export type ArchivedBeacon = {
+  /** Only a streamed one counts: those that a reading reads precede its rows. */
+  readonly beacon: Beacon | undefined
+  /** The epoch whose initial snapshot has read it. */
+  readonly begunEpoch: number | undefined
 }
 
-/** The epoch whose initial snapshot has read the beacon that a record is; undefined for any other record. */
-export function epochBegunBy(value: string | null): number | undefined {
+/** Of what is no beacon both are undefined. */
+export function readBeacon(value: string | null): ArchivedBeacon {
   const incoming = read(value)
-  return incoming?.kind === 'read beacon' && incoming.beacon.reading === null ? incoming.beacon.epoch : undefined
+  const isInitial = incoming?.kind === 'read beacon' && incoming.beacon.reading === null
+  return {
+    beacon: incoming?.kind === 'beacon' ? incoming.beacon : undefined,
+    begunEpoch: isInitial ? incoming.beacon.epoch : undefined,
+  }
 }
 
 function read(value: string | null): Incoming | undefined {

@@ -4,7 +4,7 @@ import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import type { ScannedRecord } from '#adapters/iceberg/archive-scan.ts'
 import type { RecordBytes } from '#adapters/postgres/quarantine.ts'
 import type { Beacon } from '#core/envelope.ts'
-import { beaconOf, epochBegunBy } from './archived-control.ts'
+import { readBeacon } from './archived-control.ts'
 import { type BinaryRow, decodeRows, encodeRows, int32, int64, readInt64 } from './copy-binary.ts'
 
 /** A topic partition. */
@@ -161,10 +161,8 @@ export class RecordSpool {
 
   #rowOf(record: ScannedRecord): BinaryRow {
     const { tableName, lsn, timestampMs, sourceTsUs, encoding } = record
-    const isBeacon = tableName === 'tidemark.beacon'
-    const beacon = isBeacon ? beaconOf(record.value) : undefined
-    const begun = isBeacon ? epochBegunBy(record.value) : undefined
-    if (begun !== undefined) this.firstEpoch = Math.min(begun, this.firstEpoch ?? begun)
+    const { beacon, begunEpoch } = readBeacon(tableName === 'tidemark.beacon' ? record.value : null)
+    if (begunEpoch !== undefined) this.firstEpoch = Math.min(begunEpoch, this.firstEpoch ?? begunEpoch)
     const committedUs = sourceTsUs ?? timestampMs * 1000
     if (beacon !== undefined) this.#note(beacon, record.topicPartition, committedUs)
     this.records++
