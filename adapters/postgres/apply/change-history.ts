@@ -95,9 +95,9 @@ const isOneText = (type: string): boolean =>
     type,
   )
 
-/** Whether the statement has the gap as parameters. */
-const namesGap = ({ gap, scattered, lacking, hasTruncated }: Needs): boolean =>
-  gap !== undefined && (!scattered || (lacking && hasTruncated))
+/** The gap as parameters of the statement, where it is compared with. */
+const gapValues = ({ gap, scattered, lacking, hasTruncated }: Needs): Statement['values'] =>
+  gap !== undefined && (!scattered || (lacking && hasTruncated)) ? [gap.epoch, gap.lsn] : []
 
 const keepsBefore = ({ gap, scattered }: Needs): boolean => gap !== undefined || scattered
 
@@ -132,8 +132,8 @@ function factsOf(
       table.columns[place]!.codec.plain,
     ),
   )
-  const gap = needs.gap === undefined || !namesGap(needs) ? [] : [needs.gap.epoch, needs.gap.lsn]
-  return { facts, values: [...Object.values(facts).map(([, texts]) => `{${texts.join(',')}}`), ...columns, ...gap] }
+  const texts = Object.values(facts).map(([, each]) => `{${each.join(',')}}`)
+  return { facts, values: [...texts, ...columns, ...gapValues(needs)] }
 }
 
 /** Which changes are known to be new or not to be, and for which others the row as stored is their own write. */
@@ -232,12 +232,12 @@ const completed = (table: AppliedTable, sent: string, left: string): string => `
     end`
 
 /** The row that the change before left, as history has it. That may be missing up to the gap, which comes after so many parameters. */
-const imageLeft = (
-  { contract: { relation, generation, version } }: AppliedTable,
-  gapAt: number | undefined,
-): string => `(
-          select ${gapAt === undefined ? '' : `case when (p.epoch, p.lsn) > ($${gapAt + 1}::integer, $${gapAt + 2}::bigint) then `}
-            tidemark.image_by_version(p.relation, p.epoch, p.version, ${version}, p.after)${gapAt === undefined ? '' : ' end'}
+function imageLeft({ contract }: AppliedTable, gapAt: number | undefined): string {
+  const { relation, generation, version } = contract
+  const left = `tidemark.image_by_version(p.relation, p.epoch, p.version, ${version}, p.after)`
+  const isKnown = `(p.epoch, p.lsn) > ($${(gapAt ?? 0) + 1}::integer, $${(gapAt ?? 0) + 2}::bigint)`
+  return `(
+          select ${gapAt === undefined ? left : `case when ${isKnown} then ${left} end`}
           from tidemark_rows.change p
           where p.key_hash = tidemark.key_hash(${relation}, i.key)
             and p.ordinal < i.ordinal
@@ -245,6 +245,7 @@ const imageLeft = (
             and p.key = i.key
           order by p.ordinal desc
           limit 1)`
+}
 
 /**
  * Whether a change that may have been delivered before was not. One that is not behind the row as stored was. One that is
