@@ -26,7 +26,7 @@ import {
   type IcebergSink,
   icebergSinkConfiguration,
 } from '../peers/iceberg-sink.ts'
-import { preparePeerPlugins } from '../peers/peer-plugins.ts'
+import { preparePeerFiles } from '../peers/peer-files.ts'
 import { type PeerWorker, SINK_WORKER, startPeerWorker } from '../peers/peer-worker.ts'
 import { orderOfTurn } from '../turns.ts'
 import type { ArchiveStack } from './archive-stack.ts'
@@ -68,7 +68,7 @@ export async function measureBesideSink(
   stack: ArchiveStack,
   { records, runs, onProgress }: { records: number; runs: number; onProgress: (what: string) => void },
 ): Promise<BesideSink> {
-  const plugins = await preparePeerPlugins('iceberg-sink', onProgress)
+  const plugins = await preparePeerFiles('iceberg-sink', onProgress)
   const bench = await openDrains(stack, plugins, onProgress)
   try {
     const names = [sinkNames.tidemark, sinkNames.four, sinkNames.one]
@@ -111,7 +111,7 @@ async function openDrains(stack: ArchiveStack, plugins: string, onProgress: (wha
     cleanUps.push(() => broker.stop())
     const admin = new Admin({ clientId: 'bench', bootstrapBrokers: [broker.bootstrapServers] })
     cleanUps.push(() => admin.close())
-    const worker = await startPeerWorker(broker.bootstrapServers, plugins)
+    const worker = await startPeerWorker(broker.bootstrapServers, [plugins])
     cleanUps.push(() => worker.stop())
     const functions = await startFunctions(stack)
     cleanUps.push(() => functions.stop())

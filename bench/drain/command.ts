@@ -13,7 +13,8 @@ const help = `npm run bench -- drain [--peers] [--workload NAME] [--rows N] [--r
 How fast a topic that was filled beforehand is applied, with history and without, and what a change costs of the processor.
 While one is measured, Connect and the archive are stopped. Each system drains once without being counted; then they take
 turns, every second one backwards. After every drain the final state is compared with the source's by checksum.
-  --peers      the same changes by Debezium's JDBC sink (1 and 4 tasks) and by Postgres's logical replication as well
+  --peers      the same changes by Debezium's JDBC sink (1 and 4 tasks, and 4 with Avro) and by Postgres's logical replication as
+               well; Maven is asked for them the first time
   --workload   ${workloads.map(({ name }) => name).join(', ')}
   --rows       rows, or for tpcb transactions, as many as the workload usually has if absent
   --runs       turns (5)
@@ -45,7 +46,8 @@ export const drain: BenchCommand = {
         'topic partitions': '4',
         'apply functions': '4 at most, each of 1024 MB; their processes begin cold in every drain',
         ...(values.peers && {
-          'JDBC sink': `Debezium 3.6.0.Final, JSON with schemas, a warm JVM with a heap of ${HEAP_MB} MB; ${settingsOf(fastest)}`,
+          'JDBC sink': `Debezium 3.6.0.Final, JSON with schemas where no other format is named, a warm JVM with a heap of ${HEAP_MB} MB; ${settingsOf(fastest)}`,
+          Avro: "Apicurio's converter and registry 2.6.13.Final, schemas in the registry's memory; function or JVM includes the registry",
           'logical replication': nativeSettings,
         }),
       },

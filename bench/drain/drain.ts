@@ -2,10 +2,21 @@ import type { ConnectApi } from '#adapters/connect/connect-api.ts'
 import { progressOf } from '#adapters/connect/connector-states.ts'
 import { type MeasuredStack, startMeasuredStack } from '../measured-stack.ts'
 import type { ComparisonOptions } from '../options.ts'
-import { createSinkDatabase, type SinkDatabase, sinkTables, startPeerCapture, startSink } from '../peers/jdbc-sink.ts'
+import {
+  avroFormat,
+  createSinkDatabase,
+  jsonFormat,
+  type PeerCapture,
+  type SinkDatabase,
+  type SinkSettings,
+  sinkTables,
+  startPeerCapture,
+  startSink,
+} from '../peers/jdbc-sink.ts'
 import { createNativeReplication, type NativeReplication } from '../peers/native-replication.ts'
-import { preparePeerPlugins } from '../peers/peer-plugins.ts'
+import { preparePeerFiles } from '../peers/peer-files.ts'
 import { type PeerWorker, SINK_WORKER, startPeerWorker } from '../peers/peer-worker.ts'
+import { SCHEMA_REGISTRY, startSchemaRegistry } from '../peers/schema-registry.ts'
 import { orderOfTurn } from '../turns.ts'
 import { checksums, fill } from '../workloads/fill.ts'
 import { allChanges, hasArrived, type Workload, type WorkloadTable } from '../workloads/workload.ts'
@@ -31,11 +42,19 @@ export const systemNames = {
   historyOn: 'Tidemark, history on',
   historyOff: 'Tidemark, history off',
   sinkOfFour: 'Debezium JDBC sink, 4 tasks',
+  sinkOfAvro: 'Debezium JDBC sink, 4 tasks, Avro',
   sinkOfOne: 'Debezium JDBC sink, 1 task',
   native: 'Postgres logical replication',
 } as const
 
 type SystemName = (typeof systemNames)[keyof typeof systemNames]
+
+const sinkNames = [systemNames.sinkOfFour, systemNames.sinkOfAvro, systemNames.sinkOfOne] as const
+
+type SinkName = (typeof sinkNames)[number]
+
+/** Whether a name is that of one of the sinks. */
+export const isSink = (name: string): name is SinkName => sinkNames.some((sink) => sink === name)
 
 /**
  * Drains the same changes by each of those that are compared, in turns. Nothing else runs meanwhile: Connect and the archive
@@ -44,7 +63,7 @@ type SystemName = (typeof systemNames)[keyof typeof systemNames]
  */
 export async function measureDrains(options: DrainOptions): Promise<DrainResult> {
   const { workload, rows, runs, peers, onProgress } = options
-  const plugins = peers ? await preparePeerPlugins('jdbc-sink', onProgress) : undefined
+  const files = peers ? await preparePeers(onProgress) : undefined
   const stack = await startMeasuredStack(onProgress)
   const cleanUps: (() => Promise<void>)[] = [() => stack.stop()]
   const found = new Map<SystemName, DrainRun[]>()
@@ -52,10 +71,10 @@ export async function measureDrains(options: DrainOptions): Promise<DrainResult>
   try {
     await stack.archive.hold()
     const bench = new DrainBench(stack, { workload, rows, onProgress })
-    const competitors = plugins === undefined ? undefined : await bench.openPeers(plugins, cleanUps)
+    const competitors = files === undefined ? undefined : await bench.openPeers(files, cleanUps)
     await bench.prepare('t0', competitors)
     await bench.drainTidemark('t0', true)
-    if (competitors) for (const tasks of [4, 1]) await bench.drainSink(competitors, tasks)
+    if (competitors) for (const name of sinkNames) await bench.drainSink(competitors, name)
     for (let run = 1; run <= runs; run++) {
       bench.turn = `run ${run} of ${runs}, `
       for (const block of orderOfTurn(run, blocksOf(`t${run}`, competitors !== undefined))) {
@@ -77,17 +96,27 @@ export async function measureDrains(options: DrainOptions): Promise<DrainResult>
 type Block = { readonly prefix: string; readonly hasNative: boolean; readonly systems: readonly SystemName[] }
 
 function blocksOf(turn: string, hasPeers: boolean): Block[] {
-  const { historyOn, historyOff, sinkOfFour, sinkOfOne, native } = systemNames
+  const { historyOn, historyOff, sinkOfFour, sinkOfAvro, sinkOfOne, native } = systemNames
   return [
-    { prefix: `${turn}a`, hasNative: false, systems: hasPeers ? [historyOn, sinkOfFour] : [historyOn] },
+    { prefix: `${turn}a`, hasNative: false, systems: hasPeers ? [historyOn, sinkOfFour, sinkOfAvro] : [historyOn] },
     { prefix: `${turn}b`, hasNative: hasPeers, systems: hasPeers ? [historyOff, native, sinkOfOne] : [historyOff] },
   ]
+}
+
+/** Folders with the peers' files. */
+type PeersFiles = { readonly plugins: readonly string[]; readonly registry: string }
+
+async function preparePeers(onProgress: (what: string) => void): Promise<PeersFiles> {
+  const sink = await preparePeerFiles('jdbc-sink', onProgress)
+  const converter = await preparePeerFiles('avro-converter', onProgress)
+  return { plugins: [sink, converter], registry: await preparePeerFiles('schema-registry', onProgress) }
 }
 
 type Competitors = {
   readonly worker: PeerWorker
   readonly native: NativeReplication
   readonly sink: SinkDatabase
+  readonly sinks: Readonly<Record<SinkName, SinkSettings>>
   readonly tables: readonly WorkloadTable[]
 }
 
@@ -111,18 +140,28 @@ class DrainBench {
     return { workload: name, summary, rows, capturedPerSecond: this.capturedPerSecond }
   }
 
-  async openPeers(plugins: string, cleanUps: (() => Promise<void>)[]): Promise<Competitors> {
+  async openPeers({ plugins, registry: files }: PeersFiles, cleanUps: (() => Promise<void>)[]): Promise<Competitors> {
+    this.tell('starting the schema registry')
+    const registry = await startSchemaRegistry(files)
+    this.stack.count(SCHEMA_REGISTRY, registry.pid)
+    cleanUps.push(() => registry.stop())
     this.tell("starting the peers' Connect")
     const worker = await startPeerWorker(this.stack.pipeline.engine.endpoints.kafka, plugins)
     this.stack.count(SINK_WORKER, worker.pid)
     cleanUps.push(() => worker.stop())
     const tables = this.tables('t0')
+    const avro = avroFormat(registry.url)
     const sink = await createSinkDatabase(this.stack)
-    await sink.addTables(tables)
+    for (const format of [jsonFormat, avro]) await sink.addTables(sinkTables(format, tables))
     cleanUps.push(() => sink.stop())
     const native = await createNativeReplication(this.stack)
     cleanUps.push(() => native.stop())
-    return { worker, native, sink, tables }
+    const sinks = {
+      [systemNames.sinkOfFour]: { tasks: 4, format: jsonFormat },
+      [systemNames.sinkOfAvro]: { tasks: 4, format: avro },
+      [systemNames.sinkOfOne]: { tasks: 1, format: jsonFormat },
+    }
+    return { worker, native, sink, sinks, tables }
   }
 
   /**
@@ -136,18 +175,26 @@ class DrainBench {
     await capture.start()
     await apply.release()
     await this.stack.createTables(tables)
-    const peer = competitors && (await startPeerCapture(this.stack, competitors.worker, tables))
+    const captures = competitors === undefined ? [] : await this.startCaptures(competitors)
     await native?.subscribe(tables)
     await apply.hold()
     const startedAt = performance.now()
     await fill(source, { ...this.options, prefix }, (count) => this.tell(`${count} transactions are committed`))
     this.tell('Debezium captures')
     await capture.caughtUp()
-    if (peer === undefined) this.capturedPerSecond.push(this.rate(performance.now() - startedAt))
-    await peer?.caughtUp()
-    await peer?.stop()
+    if (captures.length === 0) this.capturedPerSecond.push(this.rate(performance.now() - startedAt))
+    for (const peer of captures) await peer.caughtUp()
+    for (const peer of captures) await peer.stop()
     await capture.stop()
     this.expected ??= await checksums(source, tables)
+  }
+
+  /** Of each format that a sink reads. */
+  private async startCaptures({ worker, sinks, tables }: Competitors): Promise<PeerCapture[]> {
+    const formats = new Set(Object.values(sinks).map(({ format }) => format))
+    const captures: PeerCapture[] = []
+    for (const format of formats) captures.push(await startPeerCapture(this.stack, worker, { format, tables }))
+    return captures
   }
 
   async drainBy(
@@ -157,7 +204,7 @@ class DrainBench {
     if (name === systemNames.historyOn) return this.drainTidemark(prefix, true)
     if (name === systemNames.historyOff) return this.drainTidemark(prefix, false)
     if (name === systemNames.native) return this.drainNative(prefix, competitors!.native)
-    return this.drainSink(competitors!, name === systemNames.sinkOfOne ? 1 : 4)
+    return this.drainSink(competitors!, name)
   }
 
   async drainTidemark(prefix: string, hasHistory: boolean): Promise<DrainRun> {
@@ -173,16 +220,17 @@ class DrainBench {
     return run
   }
 
-  async drainSink({ worker, sink, tables }: Competitors, tasks: number): Promise<DrainRun> {
-    const written = sinkTables(tables)
+  async drainSink({ worker, sink, sinks, tables }: Competitors, system: SinkName): Promise<DrainRun> {
+    const settings = sinks[system]
+    const written = sinkTables(settings.format, tables)
     const names = written.map(({ name }) => `public.${name}`).join(', ')
     await sink.client.query(`truncate ${names}`)
     const name = `sink-${++this.sinks}`
-    const run = await this.drain(tasks === 1 ? systemNames.sinkOfOne : systemNames.sinkOfFour, {
+    const run = await this.drain(system, {
       url: sink.url.href,
       tables: written,
       hold: `lock table ${names} in access exclusive mode`,
-      begin: () => startSink(worker, sink, { name, tasks, tables }),
+      begin: () => startSink(worker, sink, { ...settings, name, tables }),
       failure: () => failureOf(worker.connect, name),
     })
     await worker.connect.delete(name)

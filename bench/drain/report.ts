@@ -1,11 +1,11 @@
 import type { ResultTable } from '../bench-command.ts'
 import { pairedRatios, spreadOf } from '../machine/statistics.ts'
-import { type DrainedBy, type DrainResult, systemNames } from './drain.ts'
+import { type DrainedBy, type DrainResult, isSink, systemNames } from './drain.ts'
 import type { DrainRun } from './held-drain.ts'
 
 /** Columns of the processor's time, each the sum of groups of processes. */
 const columns = [
-  ['function or JVM', ['apply function', 'sink worker']],
+  ['function or JVM', ['apply function', 'sink worker', 'schema registry']],
   ['engine', ['engine', 'other functions']],
   ['backends', ['target backends', 'target replication']],
   ['target server', ['target server']],
@@ -25,7 +25,7 @@ export function describeDrain(measures: DrainResult): ResultTable[] {
         'system, fastest first',
         'changes/s, median',
         'lowest to highest',
-        ...(reference ? ['÷ the faster sink'] : []),
+        ...(reference ? ['÷ the fastest sink'] : []),
         ...columns.map(([name]) => `µs: ${name}`),
         'µs of the processor per change',
       ],
@@ -61,17 +61,20 @@ function describeStates(systems: readonly DrainedBy[]): string {
   return `**Final states that were not that of the source**: ${each.join('; ')}.`
 }
 
-const isSink = (name: string): boolean => name === systemNames.sinkOfFour || name === systemNames.sinkOfOne
-
 const ratesOf = ({ runs }: DrainedBy): number[] => runs.map(({ changesPerSecond }) => changesPerSecond)
 
 const rateOf = (system: DrainedBy) => spreadOf(ratesOf(system))
 
-/** The median of its runs. What is no part of it, as the engine is of no peer, is not counted: it only measures then. */
+/** The median of its runs. What is no part of it is not counted: the engine only measures a peer, the registry idles. */
 function describeMicros({ name, runs }: DrainedBy, groups: readonly string[]): string {
-  const own = groups.filter((group) => name.startsWith('Tidemark') || !ofTidemarkAlone.includes(group))
+  const own = groups.filter((group) => isPartOf(name, group))
   if (own.length === 0) return '–'
   return spreadOf(runs.map((run) => sumOf(run, own))).median.toFixed(0)
+}
+
+function isPartOf(name: string, group: string): boolean {
+  if (group === 'schema registry') return name === systemNames.sinkOfAvro
+  return name.startsWith('Tidemark') || !ofTidemarkAlone.includes(group)
 }
 
 const ofTidemarkAlone: readonly string[] = ['apply function', 'engine', 'other functions']

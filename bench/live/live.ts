@@ -2,8 +2,15 @@ import { currentLoad } from '../machine/machine.ts'
 import { percentile } from '../machine/statistics.ts'
 import { connectTo, type MeasuredStack, startMeasuredStack, within } from '../measured-stack.ts'
 import type { ComparisonOptions } from '../options.ts'
-import { createSinkDatabase, type SinkDatabase, sinkTables, startPeerCapture, startSink } from '../peers/jdbc-sink.ts'
-import { preparePeerPlugins } from '../peers/peer-plugins.ts'
+import {
+  createSinkDatabase,
+  jsonFormat,
+  type SinkDatabase,
+  sinkTables,
+  startPeerCapture,
+  startSink,
+} from '../peers/jdbc-sink.ts'
+import { preparePeerFiles } from '../peers/peer-files.ts'
 import { type PeerWorker, SINK_WORKER, startPeerWorker } from '../peers/peer-worker.ts'
 import { orderOfTurn } from '../turns.ts'
 import { bench } from '../workloads/bench.ts'
@@ -42,7 +49,7 @@ const WARM_UP_SECONDS = 10
 /** Measures each system at each rate in turns, the others stopped meanwhile. History is on. */
 export async function measureLive(options: LiveOptions): Promise<LiveResult> {
   const { rates, runs, peers, onProgress } = options
-  const plugins = peers ? await preparePeerPlugins('jdbc-sink', onProgress) : undefined
+  const plugins = peers ? await preparePeerFiles('jdbc-sink', onProgress) : undefined
   const stack = await startMeasuredStack(onProgress)
   const cleanUps: (() => Promise<void>)[] = [() => stack.stop()]
   const found = new Map<SystemName, LiveRun[]>()
@@ -75,7 +82,7 @@ async function openPeers(
   plugins: string,
   cleanUps: (() => Promise<void>)[],
 ): Promise<Competitors> {
-  const worker = await startPeerWorker(stack.pipeline.engine.endpoints.kafka, plugins)
+  const worker = await startPeerWorker(stack.pipeline.engine.endpoints.kafka, [plugins])
   stack.count(SINK_WORKER, worker.pid)
   cleanUps.push(() => worker.stop())
   const sink = await createSinkDatabase(stack)
@@ -114,11 +121,11 @@ class LiveBench {
     await capture.stop()
     await apply.hold()
     await archive.hold()
-    await sink.addTables(tables)
-    const peer = await startPeerCapture(this.stack, worker, tables)
+    await sink.addTables(sinkTables(jsonFormat, tables))
+    const peer = await startPeerCapture(this.stack, worker, { format: jsonFormat, tables })
     const name = `sink-${this.periods}`
-    await startSink(worker, sink, { name, tasks: 4, tables })
-    const targetTable = sinkTables(tables)[0]!.name
+    await startSink(worker, sink, { name, tasks: 4, format: jsonFormat, tables })
+    const targetTable = sinkTables(jsonFormat, tables)[0]!.name
     const at = { targetUrl: sink.url.href }
     const { run } = await this.measure(perSecond, { sourceTable: table.name, targetTable }, at)
     await worker.connect.delete(name)

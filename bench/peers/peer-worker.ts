@@ -22,8 +22,8 @@ export const SINK_WORKER = 'sink worker'
 export const HEAP_MB = 1_536
 const TOKEN = 'peers'
 
-/** Starts it on the brokers, with the folder of the peers' plugins. */
-export async function startPeerWorker(bootstrapServers: string, plugins: string): Promise<PeerWorker> {
+/** Starts it on the brokers, with folders that hold plugins. */
+export async function startPeerWorker(bootstrapServers: string, plugins: readonly string[]): Promise<PeerWorker> {
   const [program, jars] = await Promise.all([
     findJava(process.env),
     prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: () => undefined }),
@@ -34,7 +34,7 @@ export async function startPeerWorker(bootstrapServers: string, plugins: string)
   const login = { username: 'tidemark', password: TOKEN }
   const service = await startConnect({
     ...{ program, directory, port, login, guard },
-    jars: { ...jars, pluginPath: `${jars.pluginPath},${plugins}` },
+    jars: { ...jars, pluginPath: [jars.pluginPath, ...plugins].join(',') },
     environment: {
       BOOTSTRAP_SERVERS: bootstrapServers,
       GROUP_ID: 'bench-peers',

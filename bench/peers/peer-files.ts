@@ -7,13 +7,13 @@ import { findMaven } from '#localstack/servers/java.ts'
 import { ownDirectory } from '#localstack/settings.ts'
 
 /** A folder beside this file: what Maven is asked for, and the checksums of the files it gives, as `sha256sum` writes them. */
-export type Peer = 'jdbc-sink' | 'iceberg-sink'
+export type Peer = 'jdbc-sink' | 'avro-converter' | 'schema-registry' | 'iceberg-sink'
 
 /**
- * The folder with Connect's plugin of a peer, which has a folder of its own in it. Maven is asked for it the first time, and
- * its files are verified; it stays in `.tidemark/bench-peers`. Throws an Error of one line that says what to do.
+ * The folder with a peer's files: a plugin of Connect has a folder of its own in it. Maven is asked for them the first time, and
+ * they are verified; they stay in `.tidemark/bench-peers`. Throws an Error of one line that says what to do.
  */
-export async function preparePeerPlugins(peer: Peer, onProgress: (what: string) => void): Promise<string> {
+export async function preparePeerFiles(peer: Peer, onProgress: (what: string) => void): Promise<string> {
   const list = await readFile(join(import.meta.dirname, peer, 'SHA256SUMS'), 'utf8')
   const directory = join(ownDirectory, 'bench-peers')
   const home = join(directory, createHash('sha256').update(list).digest('hex').slice(0, 12))
@@ -24,8 +24,8 @@ export async function preparePeerPlugins(peer: Peer, onProgress: (what: string) 
   const fresh = await mkdtemp(join(directory, 'new-'))
   try {
     const files = await fetchFiles(peer, join(fresh, 'files'))
-    const plugins = join(fresh, 'plugins')
-    await mkdir(plugins)
+    const prepared = join(fresh, 'prepared')
+    await mkdir(prepared)
     for (const [name, expected] of parseChecksums(list)) {
       const file = join(files, name)
       const found = createHash('sha256')
@@ -36,10 +36,10 @@ export async function preparePeerPlugins(peer: Peer, onProgress: (what: string) 
           `${name} is not the file that was measured before: its sha256 is ${found}, expected is ${expected}. Remove it from Maven's cache and run this again; if it stays so, do not trust the repository it came from.`,
         )
       }
-      // An archive holds a folder of its own.
-      await (name.endsWith('.tar.gz') ? unpack(file, plugins) : addJar(file, join(plugins, peer)))
+      // The archive of a plugin holds its folder; jars without an archive are one plugin.
+      await (name.endsWith('.tar.gz') ? unpack(file, prepared) : addJar(file, join(prepared, peer)))
     }
-    await rename(plugins, home)
+    await rename(prepared, home)
   } finally {
     await rm(fresh, { recursive: true, force: true })
   }
