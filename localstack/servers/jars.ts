@@ -8,7 +8,7 @@ import { addConnector, connectorFiles } from './connector-program.ts'
 import { runToEnd } from './finished-process.ts'
 import { catalogSources, compileCatalog } from './iceberg-catalog-program.ts'
 import { findJava, findMaven } from './java.ts'
-import { requireCompiler } from './java-compiler.ts'
+import { briefly, requireCompiler } from './java-compiler.ts'
 
 /** The committed list, as `sha256sum` writes it; each server's jars in a folder of their own. */
 export const checksumFile = join(import.meta.dirname, '../jars/SHA256SUMS')
@@ -144,7 +144,7 @@ async function resolve(maven: string, target: string, { environment, onProgress,
     maven,
     ['-B', '-f', pom, 'dependency:copy-dependencies@jars', `-Djars.directory=${target}`],
     {
-      env: environment,
+      env: { ...environment, MAVEN_OPTS: [...briefly, environment['MAVEN_OPTS'] ?? ''].join(' ') },
       ...(signal && { signal }),
       onLine: (line) => {
         if (line.includes('Downloaded from')) onProgress(`${++downloads} files downloaded`)

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runToEnd } from '#localstack/servers/finished-process.ts'
 import { type Jars, prepareJars } from '#localstack/servers/jars.ts'
 import { findJava } from '#localstack/servers/java.ts'
-import { compileJava } from '#localstack/servers/java-compiler.ts'
+import { briefly, compileJava } from '#localstack/servers/java-compiler.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 
 const repository = join(import.meta.dirname, '../../..')
@@ -75,7 +75,7 @@ const compile = (sources: string[], target: string) =>
 async function observe(agent: string | undefined, argument: readonly string[], first: readonly string[] = []) {
   const loaded = agent === undefined ? [] : [`-javaagent:${jars.captureAgent}${agent}`]
   const path = [...first, directory, ...classPath].join(delimiter)
-  const options = ['-XX:TieredStopAtLevel=1', ...loaded, '-cp', path, 'tidemark.correction.ObserveDebezium']
+  const options = [...briefly, ...loaded, '-cp', path, 'tidemark.correction.ObserveDebezium']
   return runToEnd(java, [...options, ...argument])
 }
 
@@ -96,7 +96,14 @@ test('every method is found in the release that is used, and Debezium does what 
 
 test('Debezium is corrected where Connect loads it, in a class loader of the plugin’s own', async () => {
   const path = [directory, jars.classPath].join(delimiter)
-  const options = [`-javaagent:${jars.captureAgent}`, '-cp', path, 'tidemark.correction.AskInPlugin', jars.pluginPath]
+  const options = [
+    ...briefly,
+    `-javaagent:${jars.captureAgent}`,
+    '-cp',
+    path,
+    'tidemark.correction.AskInPlugin',
+    jars.pluginPath,
+  ]
 
   const { code, output } = await runToEnd(java, options)
 

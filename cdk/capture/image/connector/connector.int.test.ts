@@ -11,7 +11,7 @@ import { readRecord } from '#core/envelope.ts'
 import { joinRecordParts } from '#core/record-parts.ts'
 import { prepareJars } from '#localstack/servers/jars.ts'
 import { findJava } from '#localstack/servers/java.ts'
-import { compileJava } from '#localstack/servers/java-compiler.ts'
+import { briefly, compileJava } from '#localstack/servers/java-compiler.ts'
 
 const [recordBytes, rowBytes] = [80_000, 900_000]
 const transforms = Object.entries(
@@ -50,7 +50,15 @@ type Sent = { topic: string; lsn: number; header: string; key: string; value: st
 /** The records of rows with these texts, as they come to the topic. */
 async function send(bodies: readonly string[]): Promise<Sent[]> {
   const settings = transforms.map(([name, value]) => `${name}=${value}`)
-  const program = ['-cp', command.classPath, 'tidemark.capture.SendRows', `${recordBytes}`, `${rowBytes}`, ...settings]
+  const program = [
+    ...briefly,
+    '-cp',
+    command.classPath,
+    'tidemark.capture.SendRows',
+    `${recordBytes}`,
+    `${rowBytes}`,
+    ...settings,
+  ]
   const child = spawn(command.java, program, { stdio: ['pipe', 'pipe', 'pipe'] })
   const output = Promise.all([text(child.stdout), text(child.stderr)])
   child.stdin.end(bodies.map((body) => `${Buffer.from(body).toString('base64')}\n`).join(''))
