@@ -4,6 +4,9 @@ const anywhere = (tier: string) => [
   `{core,adapters,lambdas,cdk,sql,localstack,commands,bench,test-support}/**/*.${tier}.ts`,
 ]
 
+/** Tests wait half of their time, for servers and for each other: two for each core of a small machine keep it busy. */
+const maxWorkers = 4
+
 /** What runs on the source, once more on a Postgres of each other major that a source may have. */
 const onTheSource = [
   'adapters/postgres/source/*.int.test.ts',
@@ -20,12 +23,13 @@ const onOtherMajor = (side: 'source' | 'target', postgresMajor: 14 | 15 | 16 | 1
     globalSetup: ['test-support/postgres-server.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    maxWorkers,
   },
 })
 
 /**
  * Tiers by file name: *.test.ts needs no network, *.int.test.ts real servers, *.e2e.test.ts the whole pipeline, *.full.test.ts hours of luck.
+ * All but the last share the workers, the longest first: Vitest takes projects by name and files by what they took before, or by size.
  */
 export default defineConfig({
   test: {
@@ -36,6 +40,9 @@ export default defineConfig({
           include: anywhere('test'),
           exclude: ['**/*.{int,e2e,full}.test.ts', '**/node_modules/**'],
           testTimeout: 20_000,
+          maxWorkers,
+          // Most take less time than a process of their own takes to start.
+          isolate: false,
         },
       },
       {
@@ -45,17 +52,17 @@ export default defineConfig({
           globalSetup: ['test-support/postgres-server.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
+          maxWorkers,
         },
       },
       {
         test: {
           name: 'e2e',
           include: anywhere('e2e.test'),
+          globalSetup: ['test-support/jars.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          maxWorkers: 1,
-          fileParallelism: false,
+          maxWorkers,
         },
       },
       {

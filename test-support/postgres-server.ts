@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chown, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -72,8 +72,9 @@ export type TestServer = {
 
 /** Starts one; `settings` come in addition to, or instead of, those of all test servers. */
 export async function startServer(major?: OtherMajor, settings: Record<string, string> = {}): Promise<TestServer> {
-  const directory = await mkdtemp(join(tmpdir(), 'tidemark-test-postgres-'))
-  const programs = await findPostgres([tmpdir()], major && (() => installPostgres(major)))
+  const place = await placeOfData()
+  const directory = await mkdtemp(join(place, 'tidemark-test-postgres-'))
+  const programs = await findPostgres([place], major && (() => installPostgres(major)))
   if (programs.owner !== undefined) await chown(directory, programs.owner.uid, programs.owner.gid)
   const data = join(directory, 'data')
 
@@ -116,6 +117,19 @@ export async function startServer(major?: OtherMajor, settings: Record<string, s
       await remove()
     },
   }
+}
+
+/** What the data takes at most: the log, two templates, and the databases of the tests that run. */
+const DATA_BYTES = 2 * 2 ** 30
+
+/**
+ * In memory where the system has a folder for that and room in it: a database of a test is a thousand files that are made and
+ * removed a second later.
+ */
+async function placeOfData(): Promise<string> {
+  const memory = '/dev/shm'
+  const found = await statfs(memory).catch(() => undefined)
+  return found !== undefined && found.bavail * found.bsize > DATA_BYTES ? memory : tmpdir()
 }
 
 function stopper(server: ChildProcess): (signal: 'SIGINT' | 'SIGQUIT') => Promise<void> {

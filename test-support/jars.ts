@@ -1,0 +1,7 @@
+import { prepareJars } from '#localstack/servers/jars.ts'
+import { jarsDirectory } from '#localstack/settings.ts'
+
+/** Vitest's global setup: the jars are there before stacks that start at the same time would each fetch them. */
+export default async function provideJars(): Promise<void> {
+  await prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: () => undefined })
+}
