@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
+import { ADVISORY_LOCKS } from './advisory-locks.ts'
 import type { ProgressKey } from './apply/progress.ts'
 import { type ArchiveRecoveryLedger, makeRecoveryLedger } from './archive-recovery-ledger.ts'
 import { type ArchiveTableLedger, makeTableLedger } from './archive-table-ledger.ts'
@@ -29,8 +30,8 @@ export type PreparedCommit<Metrics> = {
   readonly files: readonly LedgerFile<Metrics>[]
 }
 
-/** Any constant: committers and maintenance of one archive take turns. */
-const COMMITTER_LOCK = 7_305_110_018
+/** Committers and maintenance of one archive take turns. */
+const COMMITTER_LOCK = ADVISORY_LOCKS.archiveCommit
 
 /**
  * Notes, in the transaction that advances the topic partition's progress, that these files hold its records from

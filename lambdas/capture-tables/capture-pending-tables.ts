@@ -1,4 +1,5 @@
 import type { ClientBase, DatabaseError, Pool } from 'pg'
+import { ADVISORY_LOCKS } from '#adapters/postgres/advisory-locks.ts'
 
 /**
  * What a run came to; `tables` says how far each table is that was not captured when it began, `resync` what came of
@@ -14,8 +15,7 @@ export type CaptureSummary = { resync?: Record<string, string> } & (
 export type CaptureOptions = { source: Pool; now: () => number; pause: (ms: number) => Promise<void> }
 
 /** One run works and one waits for it; a further one would only repeat the look that the waiting one is about to take. */
-const WORKING = 7_305_110_018
-const WAITING = 7_305_110_019
+const { captureWorking: WORKING, captureWaiting: WAITING } = ADVISORY_LOCKS
 
 /** A run that sees nothing move for so long leaves the rest to the next. */
 const PATIENCE_MS = 5_000
