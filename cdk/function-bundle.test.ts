@@ -14,7 +14,9 @@ beforeEach(() => {
   bundled = []
   write('package.json', '{"type":"module","imports":{"#core/*":"./core/*"}}')
   write('core/greeting.ts', `export const greeting: string = 'hello'`)
-  write('sql/source/001.sql', 'select 1')
+  write('sql/source/tables/001.sql', 'select 1')
+  write('sql/source/functions/one.int.test.ts', '')
+  write('sql/source/schema.sql', 'a dump')
   for (const folder of ['greet', 'migrate-schema']) {
     write(`lambdas/${folder}/environment.ts`, '')
     write(
@@ -53,10 +55,17 @@ test('a function runs from its bundle alone, whatever it imports from the reposi
   expect(readdirSync(directory).sort()).toEqual(['handler.mjs', 'handler.mjs.map'])
 })
 
-test('the bundle of migrate-schema carries the migrations', () => {
+test('the bundle of migrate-schema carries the SQL that it runs, and neither tests nor dumps', () => {
+  write('sql/source/finish.sql', 'select 3')
+  write('sql/source/functions/rules/one.sql', 'select 2')
+
   const directory = assetOf(bundle(), 'migrate-schema')
 
-  expect(readFileSync(join(directory, 'sql/source/001.sql'), 'utf8')).toBe('select 1')
+  expect(readFileSync(join(directory, 'sql/source/tables/001.sql'), 'utf8')).toBe('select 1')
+  const files = readdirSync(join(directory, 'sql'), { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.includes('.'),
+  )
+  expect(files.sort()).toEqual(['source/finish.sql', 'source/functions/rules/one.sql', 'source/tables/001.sql'])
 })
 
 test('the same code gives the same asset in every clone, and no path of the machine', () => {
@@ -74,7 +83,7 @@ test('the same code gives the same asset in every clone, and no path of the mach
 
 test('the digest of migrate-schema follows its code and its migrations, that of another function does not', () => {
   const before = bundle()
-  write('sql/source/002.sql', 'select 2')
+  write('sql/source/tables/002.sql', 'select 2')
   const after = bundle()
 
   expect(after.digest('migrate-schema')).not.toBe(before.digest('migrate-schema'))

@@ -12,8 +12,8 @@ export type FunctionBundles = {
   digest: (folder: string) => string
 }
 
-/** Files a function reads beside its code, by folder: what is copied into its bundle. */
-const DATA: Readonly<Record<string, string>> = { 'migrate-schema': 'sql' }
+/** Folders of SQL that a function reads beside its code, by its folder: their files are copied into its bundle. */
+const SQL: Readonly<Record<string, string>> = { 'migrate-schema': 'sql' }
 
 /**
  * Bundles every function of `lambdas/` in one run of esbuild, with source maps, into a temporary directory; `remove` it
@@ -23,9 +23,12 @@ export function bundleFunctions(repository: string): FunctionBundles & { remove(
   const folders = functionFolders(repository)
   const directory = mkdtempSync(join(tmpdir(), 'tidemark-functions-'))
   writeBundles(repository, folders, directory)
-  for (const [folder, data] of Object.entries(DATA)) {
+  for (const [folder, sql] of Object.entries(SQL)) {
     const bundle = join(directory, folder)
-    if (existsSync(bundle)) cpSync(join(repository, data), join(bundle, data), { recursive: true })
+    if (!existsSync(bundle)) continue
+    // Tests stand beside the SQL, and a dump that no function reads.
+    const files = globSync('*/{finish.sql,{tables,functions}/**/*.sql}', { cwd: join(repository, sql) })
+    for (const file of files) cpSync(join(repository, sql, file), join(bundle, sql, file))
   }
   return {
     code: (folder) => lambda.Code.fromAsset(join(directory, folder)),

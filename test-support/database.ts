@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { inject } from 'vitest'
-import { migrate } from '#adapters/postgres/migrate.ts'
+import { migrate } from '#adapters/postgres/migration/migrate.ts'
 import { lastingPool } from './lasting-pool.ts'
 
 /** A database of a test's own. `pool` and `url` are the administrator's. */

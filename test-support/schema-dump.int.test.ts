@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createDatabase } from './database.ts'
+import { findInvalidFunctions, findUnfixedFunctions } from './installed-functions.ts'
 import { dumpSchema } from './schema-dump.ts'
-import { findUnfixedFunctions } from './unfixed-functions.ts'
 
 test.each(['source', 'target'] as const)('migrating the %s from zero gives the committed schema', async (side) => {
   const database = await createDatabase(side)
@@ -18,5 +18,15 @@ test.each(['source', 'target'] as const)('each function of the %s has the settin
   const unfixed = await findUnfixedFunctions(database.pool)
 
   await database.drop()
-  expect(unfixed, 'the migration that made them has to call tidemark.fix_settings() at its end').toEqual([])
+  expect(unfixed, 'finish.sql of the side gives settings to every function').toEqual([])
+})
+
+test.each(['source', 'target'] as const)('the body of each function of the %s is valid', async (side) => {
+  const database = await createDatabase(side)
+
+  // They are made unchecked, since one may call another that is made later.
+  const invalid = await findInvalidFunctions(database.pool)
+
+  await database.drop()
+  expect(invalid).toEqual([])
 })

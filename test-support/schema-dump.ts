@@ -1,5 +1,5 @@
 import type { ClientBase, Pool } from 'pg'
-import { FUNCTION_SETTINGS } from './unfixed-functions.ts'
+import { FUNCTION_SETTINGS } from './installed-functions.ts'
 
 /** Schemas of ours and of the user. */
 const OURS = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`
@@ -51,7 +51,7 @@ const KINDS = [
       || coalesce(${PRIVILEGES('c.relowner', 'c.relacl')}, '')
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'v' and ${OURS} order by n.nspname, c.relname`,
-  // Without the settings that every function has (fix_settings), which a test of their own looks at.
+  // Without the settings that finish.sql gives every function, which have a test of their own.
   `select regexp_replace(rtrim(pg_get_functiondef(p.oid), E'\\n'), $1, '', 'gn') || format(E'\\n-- owned by %s', p.proowner::regrole)
       || coalesce(${PRIVILEGES('p.proowner', "coalesce(p.proacl, acldefault('f', p.proowner))")}, '')
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
@@ -67,10 +67,10 @@ const KINDS = [
     from pg_publication p order by p.pubname`,
 ]
 
-/** What migrations made of a database, as text that is the same for the same result: for reading and for comparing. */
+/** What the files of `sql/` made of a database, as text that is the same for the same result: for reading and for comparing. */
 export async function dumpSchema(database: ClientBase | Pool): Promise<string> {
   const sections: string[] = [
-    '-- The result of the migrations, written by `npm run schema`. For reading: it is not applied.',
+    '-- What the files of this side make, written by the test of schema-dump. It is for reading and never runs.',
   ]
   for (const kind of KINDS) {
     const values = kind.includes('$1') ? [FIXED_SETTINGS] : []

@@ -71,7 +71,7 @@ export class Schema extends Construct {
         Epoch: props.epoch,
         // What the stack installed in the source goes with it: event triggers of a pipeline that is gone help nobody.
         DropOnDelete: true,
-        // New migrations or new code: run again.
+        // It runs again when its code or the SQL has changed.
         Code: platform.bundles.digest('migrate-schema'),
       },
     })

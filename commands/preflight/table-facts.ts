@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type ClientBase, type DatabaseError, escapeIdentifier } from 'pg'
 
 /** A table of the schemas looked at. */
@@ -20,19 +21,30 @@ export async function readSchemas(client: ClientBase): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-const rulesFiles = ['003-column-types.sql', '004-refusals.sql', '017-replica-identity.sql'].map(
-  (name) => new URL(`../../sql/source/${name}`, import.meta.url),
-)
+const rulesFolder = join(import.meta.dirname, '../../sql/source/functions/refusals')
+
+/**
+ * The SQL that makes the functions which decide what can be captured, for one session only: in pg_temp instead of the schema
+ * tidemark, which may not be there yet.
+ */
+export async function readRefusalRules(): Promise<string> {
+  const names = (await readdir(rulesFolder)).filter((name) => name.endsWith('.sql')).sort()
+  const files = await Promise.all(names.map((name) => readFile(join(rulesFolder, name), 'utf8')))
+  return files
+    .join('')
+    .replaceAll(/\btidemark\.(?=\w+\()/g, 'pg_temp.')
+    .replaceAll(/^as \$\$$/gm, 'set search_path = pg_catalog, pg_temp\nas $$$$')
+}
 
 /**
  * Reads the tables of the schemas, by name, with the reasons why one cannot be captured: decided by the very functions
  * that will decide in the source, made for this session only.
  */
 export async function readTableFacts(client: ClientBase, schemas: string[]): Promise<TableFacts[]> {
-  const rules = (await Promise.all(rulesFiles.map((file) => readFile(file, 'utf8')))).join('')
+  const rules = await readRefusalRules()
   await client.query('begin read write')
   try {
-    await client.query(rules.replaceAll(/\btidemark\.(?=\w+\()/g, 'pg_temp.'))
+    await client.query(rules)
     const { rows } = await client.query<TableFacts>(
       `select n.nspname || '.' || c.relname as name,
          array[n.nspname::text, c.relname::text] as path,

@@ -1,4 +1,4 @@
--- The result of the migrations, written by `npm run schema`. For reading: it is not applied.
+-- What the files of this side make, written by the test of schema-dump. It is for reading and never runs.
 
 role tidemark_capture login replication
   set idle_in_transaction_session_timeout=0
@@ -60,11 +60,10 @@ table tidemark.contract_failure (
 )
 
 table tidemark.migration (
-  number integer not null
-  name text not null
+  file text not null
   sha256 text not null
   applied_at timestamp with time zone not null default now()
-  constraint migration_pkey PRIMARY KEY (number)
+  constraint migration_pkey PRIMARY KEY (file)
 )
 
 table tidemark.publication_made (
@@ -167,8 +166,8 @@ CREATE OR REPLACE FUNCTION tidemark.ancestors(relation oid)
  RETURNS TABLE(ancestor oid, schema_name text, table_name text)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return query
@@ -215,8 +214,8 @@ $function$
 CREATE OR REPLACE FUNCTION tidemark.await_writers(of_relation oid)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '500ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   current tidemark.captured_table;
@@ -408,8 +407,8 @@ $function$
 CREATE OR REPLACE FUNCTION tidemark.catch_up()
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '500ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   observed oid;
@@ -535,8 +534,8 @@ CREATE OR REPLACE FUNCTION tidemark.chosen_by(relation oid)
  RETURNS TABLE(schema_name text, name text, own boolean)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return query
@@ -863,8 +862,8 @@ CREATE OR REPLACE FUNCTION tidemark.describe_columns(relation oid)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   excluded text[] := tidemark.excluded_columns(relation);
@@ -913,8 +912,8 @@ CREATE OR REPLACE FUNCTION tidemark.describe_table(relation oid)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return (
@@ -1077,8 +1076,8 @@ $function$
 CREATE OR REPLACE FUNCTION tidemark.end_reading(of_relation oid)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '500ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   current tidemark.captured_table;
@@ -1128,8 +1127,8 @@ CREATE OR REPLACE FUNCTION tidemark.excluded_columns(relation oid)
  RETURNS text[]
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if (select s.captured -> 'excludeColumns' = '[]' from tidemark.setting s) then
@@ -1144,40 +1143,6 @@ begin
     where c.oid = relation
       and s.captured -> 'excludeColumns' ? (n.nspname || '.' || c.relname || '.' || a.attname)
   );
-end
-$function$
--- owned by postgres
-
-CREATE OR REPLACE FUNCTION tidemark.fix_settings()
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  ours regprocedure;
-begin
-  for ours in
-    select p.oid
-    from pg_proc p
-    where p.pronamespace = 'tidemark'::regnamespace
-      and p.prokind = 'f'
-      and (p.prosqlbody is null or p.proconfig is not null)
-  loop
-    execute format('alter function %s
-      set search_path = pg_catalog, pg_temp
-      set array_nulls = on
-      set bytea_output = hex
-      set datestyle = ''ISO, YMD''
-      set default_table_access_method = heap
-      set extra_float_digits = 1
-      set intervalstyle = postgres
-      set lc_monetary = ''C''
-      set plpgsql.extra_errors = none
-      set quote_all_identifiers = off
-      set standard_conforming_strings = on
-      set timezone = ''UTC''
-      set xmloption = content', ours);
-  end loop;
 end
 $function$
 -- owned by postgres
@@ -1299,8 +1264,8 @@ CREATE OR REPLACE FUNCTION tidemark.is_chosen(relation oid)
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return exists (
@@ -1350,8 +1315,8 @@ CREATE OR REPLACE FUNCTION tidemark.is_listening()
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return exists (
@@ -1389,8 +1354,8 @@ CREATE OR REPLACE FUNCTION tidemark.is_published(relation oid)
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return exists (
@@ -1408,8 +1373,8 @@ CREATE OR REPLACE FUNCTION tidemark.is_published_in_part(relation oid)
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return exists (
@@ -1488,8 +1453,8 @@ CREATE OR REPLACE FUNCTION tidemark.is_unwritable(relation oid)
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return tidemark.is_published(relation) and (
@@ -1527,8 +1492,8 @@ CREATE OR REPLACE FUNCTION tidemark.key_columns(relation oid)
  RETURNS TABLE(attnum smallint, place bigint)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return query
@@ -1547,8 +1512,8 @@ CREATE OR REPLACE FUNCTION tidemark.lacks_images(relation oid)
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return exists (
@@ -1653,8 +1618,8 @@ CREATE OR REPLACE FUNCTION tidemark.need_of_images(relation oid, excluded_column
  RETURNS text
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return case
@@ -1803,8 +1768,8 @@ CREATE OR REPLACE FUNCTION tidemark.obstacles_to_images(relation oid)
  RETURNS TABLE(attnum smallint, obstacle text, fix text, price text)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return query
@@ -1851,8 +1816,8 @@ CREATE OR REPLACE FUNCTION tidemark.on_ddl_command_end()
  RETURNS event_trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '200ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   touched oid[];
@@ -1877,8 +1842,8 @@ CREATE OR REPLACE FUNCTION tidemark.on_sql_drop()
  RETURNS event_trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '200ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   touched oid[];
@@ -1912,8 +1877,8 @@ CREATE OR REPLACE FUNCTION tidemark.on_table_rewrite()
  RETURNS event_trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '200ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   -- Reasons: 2 a column's default, 4 a column's type. The others (persistence, access method) keep the values.
@@ -1966,8 +1931,8 @@ CREATE OR REPLACE FUNCTION tidemark.outdated_relations()
  RETURNS SETOF oid
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return query
@@ -2002,8 +1967,8 @@ CREATE OR REPLACE FUNCTION tidemark.publications_of(relation oid)
  RETURNS TABLE(publication name, listed oid, only_columns text, condition text, generated_columns text)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   of_schemas oid[] := '{}';
@@ -2050,8 +2015,8 @@ CREATE OR REPLACE FUNCTION tidemark.publish_contracts()
  RETURNS integer
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   observed oid;
@@ -2073,8 +2038,8 @@ $function$
 CREATE OR REPLACE FUNCTION tidemark.publish_table(of_relation oid)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '500ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if not tidemark.begin_step(of_relation, 'pending', 'share update exclusive') then
@@ -2226,8 +2191,8 @@ CREATE OR REPLACE FUNCTION tidemark.refusals(relation oid)
  RETURNS TABLE(reason text, fix text)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return query
@@ -2321,8 +2286,8 @@ CREATE OR REPLACE FUNCTION tidemark.resync("table" text)
  RETURNS SETOF text
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 #variable_conflict use_column
 declare
@@ -2417,8 +2382,8 @@ CREATE OR REPLACE FUNCTION tidemark.table_refusals(relation oid, excluded_column
  RETURNS TABLE(reason text, fix text)
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return query
@@ -2810,8 +2775,8 @@ CREATE OR REPLACE FUNCTION tidemark.touched_tables(classes oid[], objects oid[])
  RETURNS SETOF oid
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   named oid[];
@@ -2858,8 +2823,8 @@ CREATE OR REPLACE FUNCTION tidemark.unwritable_tables()
  RETURNS SETOF oid
  LANGUAGE plpgsql
  STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   return query

@@ -1,4 +1,4 @@
--- The result of the migrations, written by `npm run schema`. For reading: it is not applied.
+-- What the files of this side make, written by the test of schema-dump. It is for reading and never runs.
 
 role tidemark_apply login
   set idle_in_transaction_session_timeout=60s
@@ -244,11 +244,10 @@ table tidemark.initial_read (
 -- tidemark_read may select
 
 table tidemark.migration (
-  number integer not null
-  name text not null
+  file text not null
   sha256 text not null
   applied_at timestamp with time zone not null default now()
-  constraint migration_pkey PRIMARY KEY (number)
+  constraint migration_pkey PRIMARY KEY (file)
 )
 
 table tidemark.progress with fillfactor=50 (
@@ -1030,8 +1029,8 @@ $function$
 CREATE OR REPLACE FUNCTION tidemark.drop_empty_views()
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '200ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   empty tidemark.shown_view;
@@ -1114,8 +1113,8 @@ CREATE OR REPLACE FUNCTION tidemark.end_change_day(OUT dropped text, OUT stepped
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '200ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   blocks_of_a_step constant bigint := 500;
@@ -1175,8 +1174,8 @@ CREATE OR REPLACE FUNCTION tidemark.end_changes()
  RETURNS boolean
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '200ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   due jsonb;
@@ -1391,41 +1390,6 @@ end
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
-
-CREATE OR REPLACE FUNCTION tidemark.fix_settings()
- RETURNS void
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  ours regprocedure;
-begin
-  for ours in
-    select p.oid
-    from pg_proc p
-    where p.pronamespace = 'tidemark'::regnamespace
-      and p.prokind = 'f'
-      and (p.prosqlbody is null or p.proconfig is not null)
-      and p.proname <> 'json_value'
-  loop
-    execute format('alter function %s
-      set search_path = pg_catalog, pg_temp
-      set array_nulls = on
-      set bytea_output = hex
-      set datestyle = ''ISO, YMD''
-      set default_table_access_method = heap
-      set extra_float_digits = 1
-      set intervalstyle = postgres
-      set lc_monetary = ''C''
-      set plpgsql.extra_errors = none
-      set quote_all_identifiers = off
-      set standard_conforming_strings = on
-      set timezone = ''UTC''
-      set xmloption = content', ours);
-  end loop;
-end
-$function$
--- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.foreign_object(of_schema text, of_table text)
  RETURNS TABLE(object text, renamed_by text)

@@ -1,8 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import pg from 'pg'
+import { readRefusalRules } from '#commands/preflight/table-facts.ts'
 import type { CorpusType } from './corpus.ts'
-
-const columnTypes = new URL('../../sql/source/003-column-types.sql', import.meta.url)
 
 /** What a column of a type needs to be carried. */
 export type Conditions = {
@@ -18,8 +16,7 @@ export type Conditions = {
 
 /** Makes what decides about types usable in this session, before the source is migrated. */
 export async function prepareTypeRules(client: pg.ClientBase): Promise<void> {
-  const rules = await readFile(columnTypes, 'utf8')
-  await client.query(rules.replaceAll(/\btidemark\.(?=\w+\()/g, 'pg_temp.'))
+  await client.query(await readRefusalRules())
 }
 
 /** Does what the refusals of a column say, unless that is to give it another type. */

@@ -1,0 +1,241 @@
+-- The steps of a table's capture: pending, published and awaiting writers, read, captured. Each function is one step in one
+-- transaction, and capture-tables calls them. No step waits long for a lock. None takes a lock that writers notice, except for
+-- the moment in which a table gets replica identity full.
+
+-- Begins a step: nobody changes the table or its state meanwhile. The table comes first, as in DDL, whose trigger would
+-- otherwise wait for the state. False when the table is gone or in another state, or the time has not come.
+create or replace function tidemark.begin_step(of_relation oid, in_state text, lock_mode text) returns boolean
+language plpgsql
+as $$
+begin
+  if exists (select from pg_class c where c.oid = of_relation) then
+    execute format('lock table only %s in %s mode', of_relation::regclass, lock_mode);
+  end if;
+  perform tidemark.take_turn(of_relation);
+  perform from tidemark.captured_table t
+  where t.relation = of_relation::bigint
+    and t.state = in_state
+    and coalesce(t.not_before, '-infinity') <= clock_timestamp()
+  for update;
+  return found;
+end
+$$;
+
+-- Lets Debezium read the table, without the excluded columns.
+create or replace function tidemark.grant_reading(of_relation oid) returns void
+language plpgsql
+as $$
+declare
+  excluded text[] := tidemark.excluded_columns(of_relation);
+  schema_name name;
+  readable text;
+  may_read boolean;
+begin
+  select n.nspname into schema_name
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = of_relation;
+  if not has_schema_privilege('tidemark_capture', schema_name, 'usage') then
+    execute format('grant usage on schema %I to tidemark_capture', schema_name);
+  end if;
+  select string_agg(format('%I', a.attname), ', ') filter (where a.attname <> all (excluded)),
+    bool_and(has_column_privilege('tidemark_capture', of_relation, a.attnum, 'select') = (a.attname <> all (excluded)))
+  into readable, may_read
+  from pg_attribute a
+  where a.attrelid = of_relation
+    and a.attnum > 0
+    and not a.attisdropped;
+  if may_read then
+    return;
+  end if;
+  execute format('revoke select on %s from tidemark_capture', of_relation::regclass);
+  if excluded = '{}' then
+    execute format('grant select on %s to tidemark_capture', of_relation::regclass);
+  else
+    execute format('grant select (%s) on %s to tidemark_capture', readable, of_relation::regclass);
+  end if;
+end
+$$;
+
+-- Whether a table that has no key was made just now. Who loads data adds the key afterwards (pgbench -i,
+-- pg_restore): a moment later it is read in chunks by its key, and keeps its replica identity.
+create or replace function tidemark.may_get_key(of_relation oid) returns boolean
+language plpgsql
+as $$
+begin
+  if exists (select from tidemark.key_columns(of_relation))
+    or tidemark.is_published(of_relation)
+    or not tidemark.is_listening() then
+    return false;
+  end if;
+  update tidemark.captured_table t
+  set not_before = c.changed_at + interval '5 seconds'
+  from (
+    select greatest(max(k.created_at), (select x.since from tidemark.captured_table x where x.relation = of_relation::bigint))
+      as changed_at
+    from tidemark.table_contract k
+    where k.relation = of_relation::bigint
+      and k.slot = 0
+  ) as c
+  where t.relation = of_relation::bigint
+    and c.changed_at > clock_timestamp() - interval '5 seconds';
+  return found;
+end
+$$;
+
+-- Has the changes of a table told with all its values; false when somebody uses the table so that this has to wait.
+-- It needs a lock that queues up readers and writers: it does not insist.
+create or replace function tidemark.tell_images(of_relation oid) returns boolean
+language plpgsql
+as $$
+begin
+  if not tidemark.lacks_images(of_relation) then
+    return true;
+  end if;
+  perform set_config('lock_timeout', '100ms', true);
+  execute format('alter table only %s replica identity full', of_relation::regclass);
+  update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
+  return true;
+exception when lock_not_available then
+  update tidemark.captured_table t
+  set not_before = clock_timestamp() + interval '1 second',
+      last_error = 'it is in use: replica identity full could not be set'
+  where t.relation = of_relation::bigint;
+  return false;
+end
+$$;
+
+-- Whether the initial snapshot will read the rows of a table that is published now.
+create or replace function tidemark.is_read_initially() returns boolean
+language sql stable
+as $$
+  select not tidemark.is_listening() and not s.reads_by_signal from tidemark.setting s
+$$;
+
+-- Publishes a pending table, together with the contract that says so: the contract is before the first change. Where the
+-- initial snapshot will read its rows it is captured; otherwise it awaits its writers.
+create or replace function tidemark.publish_table(of_relation oid) returns void
+language plpgsql
+set lock_timeout = '500ms'
+as $$
+begin
+  if not tidemark.begin_step(of_relation, 'pending', 'share update exclusive') then
+    return;
+  end if;
+  -- The initial snapshot would read the rows of its children as its own.
+  if tidemark.has_children(of_relation) and tidemark.is_read_initially() then
+    return;
+  end if;
+  if exists (select from pg_class c where c.oid = of_relation) then
+    if tidemark.may_get_key(of_relation) or not tidemark.tell_images(of_relation) then
+      return;
+    end if;
+    if not tidemark.is_published(of_relation) then
+      execute format('alter publication tidemark add table only %s', of_relation::regclass);
+    end if;
+  end if;
+  -- From here on no DDL on the table is under way; what came before may have made it one that is refused, or gone.
+  update tidemark.captured_table t
+  set state = case when tidemark.is_read_initially() then 'captured' else 'awaiting writers' end,
+      complete = tidemark.is_read_initially(),
+      awaited = null,
+      signal_id = null,
+      not_before = null,
+      since = now()
+  where t.relation = of_relation::bigint;
+  perform tidemark.observe_table(of_relation);
+  perform tidemark.grant_reading(of_relation)
+  from tidemark.captured_table t
+  where t.relation = of_relation::bigint
+    and t.state in ('awaiting writers', 'captured');
+end
+$$;
+
+-- Transactions that may have written to the table: what they wrote before it was published is not in the log.
+create or replace function tidemark.writers(of_relation oid) returns text[]
+language sql stable
+as $$
+  select coalesce(array_agg(distinct l.virtualtransaction), '{}')
+  from pg_locks l
+  where l.locktype = 'relation'
+    and l.database = (select d.oid from pg_database d where d.datname = current_database())
+    and l.relation = of_relation
+    and l.mode in ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+    and l.granted
+    and l.pid is distinct from pg_backend_pid()
+$$;
+
+-- Moves a published table on once its writers have ended: one without rows is captured, one with rows is read, and one
+-- after the other. Called first in a transaction after the one that published it, so that no writer is missed.
+create or replace function tidemark.await_writers(of_relation oid) returns void
+language plpgsql
+set lock_timeout = '500ms'
+as $$
+declare
+  current tidemark.captured_table;
+  keyed boolean := exists (select from tidemark.key_columns(of_relation));
+  remaining text[];
+  has_rows boolean;
+  new_signal text := 'capture-' || gen_random_uuid();
+begin
+  if not tidemark.begin_step(of_relation, 'awaiting writers', 'access share')
+    or not exists (select from pg_class c where c.oid = of_relation) then
+    return;
+  end if;
+  select * into current from tidemark.captured_table t where t.relation = of_relation::bigint;
+  -- A transaction that is prepared meanwhile goes on under another name.
+  select coalesce(array_agg(distinct w.name), '{}') into remaining
+  from unnest(coalesce(current.awaited, '{}') || tidemark.writers(of_relation)) as w (name)
+  where current.awaited is null
+    or w.name = any (current.awaited) and exists (select from pg_locks l where l.virtualtransaction = w.name)
+    or w.name like '-1/%';
+  update tidemark.captured_table t
+  set awaited = remaining,
+      -- Who has loaded a table without a key may be about to add it.
+      not_before = case when not keyed and current.awaited <> '{}' then clock_timestamp() + interval '5 seconds' end
+  where t.relation = of_relation::bigint
+    and t.awaited is distinct from remaining;
+  if remaining <> '{}' or found and not keyed and current.awaited <> '{}' then
+    return;
+  end if;
+
+  execute format('select exists (select from only %s)', of_relation::regclass) into has_rows;
+  if not has_rows then
+    perform tidemark.end_capture(of_relation);
+    return;
+  end if;
+  if exists (select from tidemark.captured_table t where t.state = 'reading') then
+    return;
+  end if;
+  perform tidemark.grant_reading(of_relation);
+  insert into tidemark.signal (id, type, data)
+  values (new_signal, 'execute-snapshot', tidemark.reading_order(of_relation, new_signal));
+  update tidemark.captured_table t
+  set state = 'reading',
+      signal_id = new_signal,
+      seen_marks = null,
+      seen_lsn = null,
+      not_before = null,
+      since = now()
+  where t.relation = of_relation::bigint;
+end
+$$;
+
+-- All rows of the table are on the topic: its next contract says so.
+create or replace function tidemark.end_capture(of_relation oid) returns void
+language plpgsql
+as $$
+begin
+  update tidemark.captured_table t
+  set state = 'captured',
+      complete = true,
+      last_error = null,
+      failed_readings = 0,
+      awaited = null,
+      signal_id = null,
+      not_before = null,
+      since = now()
+  where t.relation = of_relation::bigint;
+  perform tidemark.observe_table(of_relation);
+end
+$$;

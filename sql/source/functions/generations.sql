@@ -1,0 +1,82 @@
+-- When the rows of a relation have to be read again because the log does not have all that changed them: its next generation.
+
+-- Whether the definition of a type differs by added enum labels at most: what is stored keeps its text.
+create or replace function tidemark.only_adds_labels(before text, after text) returns boolean
+language plpgsql immutable
+as $$
+declare
+  label constant text := '\d+ (?:"(?:[^"]|"")*"|[^",<> ]+)';
+  added text;
+  rest text := after;
+begin
+  for added in
+    select m[1] from regexp_matches(after, '(' || label || ')', 'g') m
+    except
+    select m[1] from regexp_matches(before, '(' || label || ')', 'g') m
+  loop
+    rest := replace(replace(replace(rest, ', ' || added, ''), added || ', ', ''), '<' || added || '>', '<>');
+  end loop;
+  return rest = before;
+end
+$$;
+
+-- Whether the rows of a published relation are others after the change of its contract than the changes in the log
+-- make of those before: then they have to be read again. What table_rewrite reports is not seen here.
+create or replace function tidemark.begins_generation(before jsonb, after jsonb) returns boolean
+language plpgsql immutable
+as $$
+begin
+  if not (before ->> 'published')::boolean or (after ->> 'dropped')::boolean then
+    return false;
+  end if;
+  return not (after ->> 'published')::boolean
+    or exists (
+      select
+      from jsonb_to_recordset(before -> 'columns') as b (number int, name text, key int, expression text, definition text)
+      full join jsonb_to_recordset(after -> 'columns') as a (number int, name text, key int, expression text, definition text)
+        using (number)
+      where a.key is distinct from b.key
+        or b.definition <> a.definition and not tidemark.only_adds_labels(b.definition, a.definition)
+        -- A renamed column changes the text of an expression and not its value.
+        or b.expression <> a.expression and not exists (
+          select
+          from jsonb_to_recordset(before -> 'columns') as x (number int, name text)
+          join jsonb_to_recordset(after -> 'columns') as y (number int, name text) using (number)
+          where x.name <> y.name
+        )
+    );
+end
+$$;
+
+-- Whether the rows of a relation that are being read are others, or lie elsewhere, than its contract said before: which of
+-- the two shapes a row that is read then has cannot be told.
+create or replace function tidemark.disturbs_reading(of_relation oid, before jsonb, after jsonb) returns boolean
+language plpgsql stable
+as $$
+begin
+  return (before -> 'columns', before -> 'schema', before -> 'table') is distinct from
+      (after -> 'columns', after -> 'schema', after -> 'table')
+    and exists (
+      select from tidemark.captured_table t where t.relation = of_relation::bigint and t.state = 'reading'
+    );
+end
+$$;
+
+-- Has the rows of a published relation read again; its next contract says so. In an event trigger the contract comes
+-- at the end of the DDL.
+create or replace function tidemark.begin_generation(of_relation oid) returns void
+language plpgsql
+as $$
+begin
+  update tidemark.captured_table t
+  set generation = t.generation + 1,
+      complete = false,
+      state = 'pending',
+      awaited = null,
+      signal_id = null,
+      since = now()
+  where t.relation = of_relation::bigint
+    and t.state <> 'refused'
+    and (tidemark.latest_contract(of_relation) ->> 'published')::boolean;
+end
+$$;

@@ -1,0 +1,126 @@
+-- The owner of a captured table can always write to it: a table whose rows he could not update or delete gets another replica
+-- identity or leaves the publication, whatever made it so.
+
+-- Whether a table is in our publication and its owner cannot update or delete rows, by Postgres's own rule, or it is published
+-- in part. Such a table is to be observed, which takes it out of the publication.
+create or replace function tidemark.is_unwritable(relation oid) returns boolean
+language plpgsql stable
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return tidemark.is_published(relation) and (
+    tidemark.is_published_in_part(relation)
+    or exists (
+      select
+      from pg_class c
+      where c.oid = relation
+        and case
+          when c.relreplident = 'f' then
+            -- What can be an obstacle is cheaper to see than the obstacles.
+            (
+              exists (select from pg_publication p where p.pubname <> 'tidemark')
+              or exists (select from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.attgenerated <> '')
+            )
+            and exists (select from tidemark.obstacles_to_images(c.oid))
+          else not exists (
+            select
+            from pg_index i
+            where i.indrelid = c.oid
+              and i.indisvalid
+              and case c.relreplident
+                when 'd' then i.indisprimary and i.indimmediate
+                when 'i' then i.indisreplident
+              end
+          )
+        end
+    )
+  );
+end
+$$;
+
+-- The captured tables that are unwritable.
+create or replace function tidemark.unwritable_tables() returns setof oid
+language plpgsql stable
+set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return query
+  select t.relation::oid
+  from tidemark.captured_table t
+  where tidemark.is_unwritable(t.relation::oid);
+end
+$$;
+
+-- Gives a table that stays in the publication for now a replica identity by which its owner can write, where there is
+-- one. The DDL that made it necessary holds the lock that this needs. The next capture takes out of the publication what does
+-- not belong there.
+create or replace function tidemark.give_writable_identity(of_relation oid) returns void
+language plpgsql
+as $$
+declare
+  needs_default constant boolean := exists (select from tidemark.obstacles_to_images(of_relation));
+begin
+  if not tidemark.is_unwritable(of_relation) then
+    return;
+  end if;
+  if needs_default
+    and not exists (select from tidemark.captured_table t where t.relation = of_relation::bigint and t.identity_given) then
+    return;
+  end if;
+  execute format(
+    'alter table only %s replica identity %s',
+    of_relation::regclass, case when needs_default then 'default' else 'full' end
+  );
+  update tidemark.captured_table t
+  set identity_given = not needs_default
+  where t.relation = of_relation::bigint;
+exception when others then
+  raise debug 'tidemark: %', sqlerrm;
+end
+$$;
+
+-- Ends DDL that leaves a table which its owner could not write to, nor could it be taken out of the publication: that DDL can
+-- be run again, while the writes of the application could not be.
+create or replace function tidemark.refuse_unwritable(touched oid[]) returns void
+language plpgsql
+as $$
+declare
+  unwritable regclass;
+begin
+  begin
+    select t into unwritable
+    from unnest(touched) as t
+    where tidemark.is_unwritable(t)
+    limit 1;
+  exception when others then
+    raise debug 'tidemark: %', sqlerrm;
+  end;
+  if unwritable is not null then
+    raise exception 'after this, rows of % could not be updated or deleted while it is captured, and another transaction keeps '
+      'it from being taken out of publication tidemark', unwritable
+      using errcode = 'lock_not_available',
+        hint = 'Run it again when that transaction has ended; select * from pg_locks where classid = ''pg_publication''::regclass '
+          'shows its session.';
+  end if;
+end
+$$;
+
+-- Gives a table with a key back the replica identity it had before it was captured, where the one that capture gave it
+-- keeps its owner from writing because of another publication. A lock that is not to be had is asked for again by the
+-- next capture.
+create or replace function tidemark.give_identity_back(of_relation oid) returns void
+language plpgsql
+as $$
+begin
+  if exists (select from tidemark.captured_table t where t.relation = of_relation::bigint and t.identity_given)
+    and exists (select from tidemark.key_columns(of_relation))
+    and exists (select from tidemark.obstacles_to_images(of_relation)) then
+    execute format('alter table only %s replica identity default', of_relation::regclass);
+    update tidemark.captured_table t
+    set identity_given = false
+    where t.relation = of_relation::bigint;
+  end if;
+exception when others then
+  raise debug 'tidemark: %', sqlerrm;
+end
+$$;

@@ -1,0 +1,156 @@
+-- How the snapshot of one table ended: the table is captured, or it is tried again.
+
+-- How a reading in chunks came out: null while it goes on, else '' or why it failed. Debezium marks begin and end of
+-- each chunk in tidemark.signal, and begins the next one when it finds the end mark in the log. So it is done when the
+-- slot has confirmed a place behind all marks and there are no new ones. A last chunk without an end failed; a single
+-- chunk found no rows, or skipped the table; no chunk at all means that the order was not followed.
+create or replace function tidemark.chunks_result(of_relation oid, current tidemark.captured_table, has_rows boolean)
+returns text
+language plpgsql
+as $$
+declare
+  marks bigint;
+  chunks bigint;
+  closed boolean;
+begin
+  select count(*), count(*) filter (where m.type = 'snapshot-window-open'),
+    (array_agg(m.type order by m.opened_at desc, m.type))[1] = 'snapshot-window-close'
+  into marks, chunks, closed
+  from (
+    select s.type, (s.data::jsonb ->> 'openWindowTimestamp')::timestamptz as opened_at
+    from tidemark.signal s
+    where s.id <> current.signal_id
+      and tidemark.signal_of(s.id, s.type, s.data) = current.signal_id
+  ) as m;
+  if marks is distinct from current.seen_marks then
+    update tidemark.captured_table t
+    set seen_marks = marks,
+        seen_lsn = pg_current_wal_insert_lsn()
+    where t.relation = of_relation::bigint;
+    -- Gives Debezium something behind that place to confirm, before its next heartbeat.
+    perform tidemark.emit_beacon();
+    return null;
+  end if;
+  if not tidemark.is_confirmed(current.seen_lsn) then
+    return null;
+  end if;
+  return case
+    when marks = 0 then 'Debezium did not begin to read it'
+    when not closed then 'Debezium could not read its rows'
+    when chunks = 1 and has_rows then 'Debezium read none of its rows'
+    else ''
+  end;
+end
+$$;
+
+-- How a reading all at once came out, like chunks_result. While it goes on no change is sent, so it is over when the
+-- slot has confirmed a beacon that was emitted after the order was confirmed; and it was whole when the session that got
+-- the last row was there before that beacon and still is. seen_marks is 0 for the order, then 1 with such a session, or 2.
+create or replace function tidemark.blocking_result(of_relation oid, current tidemark.captured_table) returns text
+language plpgsql
+as $$
+declare
+  whole boolean := tidemark.has_read(current.signal_id);
+begin
+  if current.seen_lsn is not null and not tidemark.is_confirmed(current.seen_lsn) then
+    return null;
+  end if;
+  if current.seen_marks > 0 then
+    return case when whole and current.seen_marks = 1 then ''
+      else 'Debezium could not read its rows all at once' end;
+  end if;
+  update tidemark.captured_table t
+  set seen_marks = case when current.seen_lsn is null then 0 when whole then 1 else 2 end,
+      seen_lsn = pg_current_wal_insert_lsn()
+  where t.relation = of_relation::bigint;
+  perform tidemark.emit_beacon();
+  return null;
+end
+$$;
+
+-- Why a reading failed, in words: what the catalog shows that keeps Debezium from the rows, with the SQL that changes it,
+-- else what there is left that can keep it. Debezium itself says it in its log only.
+create or replace function tidemark.reading_failure(of_relation oid, failure text) returns text
+language plpgsql stable
+as $$
+declare
+  excluded text[] := tidemark.excluded_columns(of_relation);
+  found_reasons text;
+begin
+  select string_agg(r.reason, '; ') into found_reasons
+  from (
+    select format('tidemark_capture may not use its schema: grant usage on schema %I to tidemark_capture', n.nspname)
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = of_relation
+      and not has_schema_privilege('tidemark_capture', n.oid, 'usage')
+    union all
+    select format('tidemark_capture may not read %s: grant select (%1$s) on %s to tidemark_capture',
+      string_agg(quote_ident(a.attname), ', ' order by a.attnum), of_relation::regclass)
+    from pg_attribute a
+    where a.attrelid = of_relation
+      and a.attnum > 0
+      and not a.attisdropped
+      and a.attname <> all (excluded)
+      and not has_column_privilege('tidemark_capture', of_relation, a.attnum, 'select')
+    having count(*) > 0
+    union all
+    select r.reason || coalesce(': ' || r.fix, '')
+    from tidemark.refusals(of_relation) r
+    union all
+    select 'it was taken out of the publication tidemark'
+    where not tidemark.is_published(of_relation)
+  ) as r (reason);
+  return failure || coalesce(', since ' || found_reasons, ', though it may: its session was ended, the connector was '
+    'started again, or its configuration does not name the table, which the next deployment mends; the log of Connect says which');
+end
+$$;
+
+-- Ends the reading of a table: it is captured, or read again after a failure. Rows that were read all at once and have no
+-- key would count twice: such a reading is a new generation.
+create or replace function tidemark.end_reading(of_relation oid) returns void
+language plpgsql
+set lock_timeout = '500ms'
+as $$
+declare
+  current tidemark.captured_table;
+  in_chunks boolean := tidemark.is_read_in_chunks(of_relation);
+  has_rows boolean;
+  failure text;
+begin
+  if not tidemark.begin_step(of_relation, 'reading', 'access share')
+    or not exists (select from pg_class c where c.oid = of_relation) then
+    return;
+  end if;
+  select * into current from tidemark.captured_table t where t.relation = of_relation::bigint;
+  execute format('select exists (select from only %s)', of_relation::regclass) into has_rows;
+  failure := case
+    when in_chunks then tidemark.chunks_result(of_relation, current, has_rows)
+    else tidemark.blocking_result(of_relation, current)
+  end;
+  if failure is null then
+    return;
+  end if;
+  if failure = '' then
+    perform tidemark.end_capture(of_relation);
+  else
+    update tidemark.captured_table t
+    set state = 'pending',
+        last_error = tidemark.reading_failure(of_relation, failure),
+        signal_id = null,
+        failed_readings = t.failed_readings + 1,
+        -- A table that is read all at once has the changes of all others wait, and one that fails may fail for ever.
+        not_before = case when t.failed_readings > 0 then
+          clock_timestamp() + interval '15 seconds' * 2 ^ least(t.failed_readings, 4)
+        end,
+        since = now()
+    where t.relation = of_relation::bigint;
+    if not in_chunks then
+      perform tidemark.begin_generation(of_relation);
+    end if;
+    -- What is found now may make it one that is refused, such as a policy, which no event trigger reports.
+    perform tidemark.observe_table(of_relation);
+  end if;
+  perform tidemark.tidy_signals();
+end
+$$;

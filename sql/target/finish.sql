@@ -1,0 +1,156 @@
+-- Runs after the files of functions/, whenever one of them has run: it gives every function the settings that it relies on,
+-- and sets the owners of all objects and the rights on them.
+
+-- What texts mean and how values are written depends on settings, and these may be anything: they can be set for the database,
+-- for a role, or by the session that calls a function. A function with settings of its own depends on none of them.
+-- A function whose body is parsed when it is made, and which has no setting, is left as it is: it may be inlined, and calls
+-- nothing that depends on settings. json_value has those that it depends on, since all of them would double its time.
+do $$
+declare
+  ours regprocedure;
+begin
+  for ours in
+    select p.oid
+    from pg_proc p
+    where p.pronamespace = 'tidemark'::regnamespace
+      and p.prokind = 'f'
+      and (p.prosqlbody is null or p.proconfig is not null)
+      and p.proname <> 'json_value'
+  loop
+    execute format('alter function %s
+      set search_path = pg_catalog, pg_temp
+      set array_nulls = on
+      set bytea_output = hex
+      set datestyle = ''ISO, YMD''
+      set default_table_access_method = heap
+      set extra_float_digits = 1
+      set intervalstyle = postgres
+      set lc_monetary = ''C''
+      set plpgsql.extra_errors = none
+      set quote_all_identifiers = off
+      set standard_conforming_strings = on
+      set timezone = ''UTC''
+      set xmloption = content', ours);
+  end loop;
+end
+$$;
+
+-- tidemark_owner owns what functions change that run with its rights. What only the applying role, the archive and commands
+-- write stays with the administrator: no such function needs it. Only objects of another owner are altered, since that takes a
+-- lock that waits for readers.
+do $$
+declare
+  ours record;
+begin
+  for ours in
+    select case when c.relkind = 'v' then 'view' else 'table' end as kind, c.oid::regclass::text as name
+    from pg_class c
+    where c.relkind in ('r', 'p', 'v')
+      and c.relowner <> 'tidemark_owner'::regrole
+      and (
+        c.oid in ('tidemark_rows.change'::regclass, 'tidemark_rows.user_state'::regclass)
+        or c.relnamespace = 'tidemark'::regnamespace
+          and c.relname !~ '^archive_'
+          and c.relname not in ('migration', 'progress', 'stop', 'record_part', 'capture_health')
+      )
+    union all
+    select 'function', p.oid::regprocedure::text
+    from pg_proc p
+    where p.pronamespace = 'tidemark'::regnamespace
+      and p.proowner <> 'tidemark_owner'::regrole
+      and p.proname not in ('finish_archive_commit', 'prune_archive_commits')
+  loop
+    execute format('alter %s %s owner to tidemark_owner', ours.kind, ours.name);
+  end loop;
+end
+$$;
+
+-- These are all the rights that there are: those of an earlier version are taken away first.
+revoke all on all functions in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_read;
+revoke all on all tables in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_read;
+
+grant select, update on tidemark.progress to tidemark_owner;
+grant select, delete on tidemark.stop to tidemark_owner;
+
+-- Applying.
+grant select, insert, update on
+  tidemark.progress, tidemark.capture_health, tidemark.initial_read, tidemark.epoch, tidemark.unkeyed_progress
+  to tidemark_apply;
+grant select, insert, update, delete on
+  tidemark.stop, tidemark.quarantine, tidemark.stopped_table, tidemark.unkeyed_transaction
+  to tidemark_apply;
+grant select, insert, delete on tidemark.record_part to tidemark_apply;
+grant select, insert on
+  tidemark.contract, tidemark.user_event_log, tidemark.audit_message, tidemark_rows.change
+  to tidemark_apply;
+grant select, insert, update on tidemark_rows.user_state to tidemark_apply;
+grant select on tidemark.table_marker, tidemark.history_setting, tidemark.not_captured to tidemark_apply;
+grant select, update on tidemark.generation to tidemark_apply;
+-- The function that sets the consumer groups back ends a renewal.
+grant select, delete on tidemark.archive_renewal, tidemark.archive_problem to tidemark_apply;
+grant execute on function
+  tidemark.begin_initial_read(integer, integer, bigint),
+  tidemark.finish_initial_read(integer, integer, integer),
+  tidemark.newest_generation(),
+  tidemark.order_epoch(integer, text, boolean),
+  tidemark.rebase(text, text, integer, bigint),
+  tidemark.shape_latest_state(integer, jsonb),
+  tidemark.settle_latest_state(text, bigint),
+  tidemark.drop_latest_state(bigint),
+  tidemark.forget_relation(bigint),
+  tidemark.await_name(bigint),
+  tidemark.stop_table(bigint, integer, text, text, text, text, boolean),
+  tidemark.missing_rows(),
+  tidemark.missing_views(),
+  tidemark.restore_view(text, text),
+  tidemark.key_hash(bigint, text[]),
+  tidemark.ensure_change_days(date, date),
+  tidemark.hold_generations(bigint[], integer[], boolean[]),
+  tidemark.maintain()
+  to tidemark_apply;
+
+-- Archiving.
+grant select, insert, update on tidemark.progress to tidemark_archive;
+grant select, insert, delete on tidemark.archive_stream to tidemark_archive;
+grant select, insert, update, delete on
+  tidemark.stop, tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost, tidemark.archive_renewal,
+  tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file
+  to tidemark_archive;
+grant select on tidemark.archive_status to tidemark_archive;
+grant execute on function tidemark.finish_archive_commit(bigint), tidemark.prune_archive_commits(interval) to tidemark_archive;
+
+-- Reading.
+grant select on
+  tidemark.progress, tidemark.stop, tidemark.quarantine, tidemark.capture_health, tidemark.contract, tidemark.table_marker,
+  tidemark.generation, tidemark.stopped_table, tidemark.not_captured, tidemark.empty_view, tidemark.initial_read,
+  tidemark.epoch, tidemark.latest_user_state, tidemark.user_event_log, tidemark.audit_message, tidemark.history_setting,
+  tidemark.change_log,
+  tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost, tidemark.archive_renewal, tidemark.archive_stream,
+  tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file, tidemark.archive_status
+  to tidemark_read;
+grant execute on function
+  tidemark.history(text, jsonb, integer),
+  tidemark.kept(text),
+  tidemark.missing_rows(),
+  tidemark.missing_views()
+  to tidemark_read;
+
+-- Everybody. A view checks the rights of its reader on the functions that it calls, and users read views made with these.
+grant execute on function
+  tidemark.rows_name(bigint, integer),
+  tidemark.dependents(regclass),
+  tidemark.json_value(text, text),
+  tidemark.row_image(text[], text[], text[]),
+  tidemark.changed_columns(text[], text[], text[], text[]),
+  tidemark.image_shape(jsonb),
+  tidemark.written_image(text[], text[]),
+  tidemark.type_modifier(text),
+  tidemark.image_by_version(bigint, integer, integer, integer, text[]),
+  tidemark.contract_of(bigint, integer, integer),
+  tidemark.clocks_are_steady(),
+  tidemark.relations_named(text),
+  tidemark.key_texts(integer[], text[], jsonb),
+  tidemark.wanted_changes(text, jsonb),
+  tidemark.has_values(integer[], text[], integer[], text[]),
+  tidemark.last_changes_since(text, integer)
+  to public;
