@@ -802,6 +802,56 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.columns_for_rules(relation oid, excluded_columns text[])
+ RETURNS TABLE(table_name text, path text, attname name, attnum smallint, atttypid oid, atttypmod integer, attgenerated "char", attcollation oid, place bigint, excluded boolean)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select format('%I.%I', n.nspname, c.relname), n.nspname || '.' || c.relname, a.attname, a.attnum, a.atttypid, a.atttypmod,
+    a.attgenerated, a.attcollation, key.place, a.attname = any (excluded_columns)
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  left join (
+    select k.attnum, k.place
+    from pg_index i
+    cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
+    where i.indrelid = relation
+      and i.indisprimary
+      and i.indimmediate
+      and k.place <= i.indnkeyatts
+  ) as key on key.attnum = a.attnum
+  where c.oid = relation;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.computed_with(relation oid)
+ RETURNS TABLE(attnum smallint, refclassid oid, refobjid oid, refobjsubid integer)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select a.attnum, d.refclassid, d.refobjid, d.refobjsubid
+  from pg_attribute a
+  join pg_attrdef e on e.adrelid = a.attrelid and e.adnum = a.attnum
+  join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = e.oid
+    or d.classid = 'pg_class'::regclass and d.objid = relation and d.objsubid = a.attnum and d.deptype = 'a'
+  where a.attrelid = relation
+    and a.attnum > 0
+    and not a.attisdropped
+    and a.attgenerated <> '';
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.configure(topic_partitions integer, captured jsonb, epoch integer DEFAULT 1, known_generation integer DEFAULT 0)
  RETURNS void
  LANGUAGE plpgsql
@@ -1307,6 +1357,21 @@ begin
     join tidemark.setting s on r.slot_name = 'tidemark_e' || s.epoch
     where r.confirmed_flush_lsn >= place
   );
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.is_cut_off(name text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return case
+    when getdatabaseencoding() in ('UTF8', 'SQL_ASCII') then false
+    else octet_length(convert_to(name, 'UTF8')) > 63
+  end;
 end
 $function$
 -- owned by postgres
@@ -2247,6 +2312,466 @@ end
 $function$
 -- owned by postgres
 
+CREATE OR REPLACE FUNCTION tidemark.refused_column_names(relation oid)
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select a.attnum::integer, format('the name of its column %I is reserved or holds a quote', a.attname),
+    format('alter table %I.%I rename column %I to %I', n.nspname, c.relname, a.attname,
+      regexp_replace(a.attname, '["\\]|^tidemark\$', '_', 'g'))
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.oid = relation
+    and (a.attname ~ '["\\]' or a.attname like 'tidemark$%');
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_columns_alike(relation oid)
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select min(a.attnum)::integer,
+    format('its columns %s differ only in case', string_agg(format('%I', a.attname), ' and ' order by a.attnum)),
+    format('alter table %I.%I rename column %I to %I', n.nspname, c.relname, max(a.attname), max(a.attname) || '_2')
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.oid = relation
+  group by n.nspname, c.relname, lower(a.attname)
+  having count(*) > 1;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_computed_from_other(relation oid, excluded_columns text[])
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select a.attnum::integer, format('generated column %I is computed from column %I, which %s', a.attname, u.attname,
+      case when u.excluded then 'is excluded' else 'the target stores as ' || type.carried end),
+    tidemark.advice_on_generated(relation, a.attnum, a.attgenerated)
+  from tidemark.columns_for_rules(relation, excluded_columns) a
+  join tidemark.computed_with(relation) d on d.attnum = a.attnum
+    and d.refclassid = 'pg_class'::regclass and d.refobjid = relation and d.refobjsubid <> a.attnum
+  join tidemark.columns_for_rules(relation, excluded_columns) u on u.attnum = d.refobjsubid
+  cross join lateral tidemark.column_type(u.atttypid, u.atttypmod) type
+  where not a.excluded
+    and (
+      u.excluded
+      or type.carried in ('text', 'text[]') and format_type(u.atttypid, u.atttypmod) not in ('text', 'text[]')
+    );
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_excluded_key(relation oid, excluded_columns text[])
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select a.attnum::integer, format('column %I of its primary key is excluded', a.attname),
+    format('-- take ''%s.%s'' out of excludeColumns of the setting captured', a.path, a.attname)
+  from tidemark.columns_for_rules(relation, excluded_columns) a
+  where a.excluded
+    and a.place is not null;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_forced_row_security(relation oid, administrator name)
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select 0, format('row-level security, which is forced on its owner, hides rows from %I', administrator),
+    -- Without the force, an application that connects as the owner would see every row.
+    format('alter role %I bypassrls', administrator)
+  from pg_class c
+  join pg_roles a on a.rolname = administrator and not a.rolbypassrls and not a.rolsuper
+  where c.oid = relation
+    and c.relrowsecurity
+    and c.relforcerowsecurity;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_generated_key(relation oid, excluded_columns text[])
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select a.attnum::integer, format('column %I of its primary key is generated', a.attname),
+    format('-- give the table another primary key, or exclude it; after alter table %s alter column %I drop expression '
+      'nothing computes the column, and who inserts rows has to', a.table_name, a.attname)
+  from tidemark.columns_for_rules(relation, excluded_columns) a
+  where a.attgenerated <> ''
+    and a.place is not null;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_key_collations(relation oid, excluded_columns text[])
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select a.attnum::integer, format('the collation of key column %I is not deterministic', a.attname),
+    format('alter table %s alter column %I type %s collate "C"', a.table_name, a.attname, format_type(a.atttypid, a.atttypmod))
+  from tidemark.columns_for_rules(relation, excluded_columns) a
+  join pg_collation l on l.oid = a.attcollation and not l.collisdeterministic
+  where a.place is not null;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_key_types(relation oid, excluded_columns text[])
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select a.attnum::integer,
+    format('type %s of key column %I: %s', format_type(a.atttypid, a.atttypmod), a.attname, type.key_refusal),
+    format('-- exclude the table, or give %s another primary key', a.table_name)
+  from tidemark.columns_for_rules(relation, excluded_columns) a
+  cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) type
+  where a.place is not null
+    and type.key_refusal is not null;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_long_column_names(relation oid, excluded_columns text[])
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select a.attnum::integer, format('the name of its column %I has more than 63 bytes in UTF-8: the target would cut it off', a.attname),
+    format('alter table %I.%I rename column %I to %I', n.nspname, c.relname, a.attname, left(a.attname, 15))
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.oid = relation
+    and a.attname <> all (excluded_columns)
+    and tidemark.is_cut_off(a.attname);
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_missing_in_target(relation oid, excluded_columns text[])
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select a.attnum::integer, format('generated column %I uses %s, which the target does not have', a.attname,
+      string_agg(pg_describe_object(d.refclassid, d.refobjid, 0), ' and ')),
+    tidemark.advice_on_generated(relation, a.attnum, a.attgenerated)
+  from tidemark.columns_for_rules(relation, excluded_columns) a
+  join tidemark.computed_with(relation) d on d.attnum = a.attnum
+  where not a.excluded
+    and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_collation'::regclass)
+    and not exists (
+      select
+      from pg_depend e
+      where e.classid = d.refclassid
+        and e.objid = d.refobjid
+        and e.deptype = 'e'
+    )
+    and coalesce(
+      (select p.pronamespace from pg_proc p where d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid),
+      (select o.oprnamespace from pg_operator o where d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid),
+      (select t.typnamespace from pg_type t where d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid),
+      (select l.collnamespace from pg_collation l where d.refclassid = 'pg_collation'::regclass and l.oid = d.refobjid)
+    ) <> 'pg_catalog'::regnamespace
+  group by a.attname, a.attnum, a.attgenerated;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_owner(relation oid, administrator name)
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select 0, format('it is owned by %I, whose rights %I does not have', o.rolname, administrator),
+    format('grant %I to %I', o.rolname, administrator)
+  from pg_class c
+  join pg_roles o on o.oid = c.relowner
+  where c.oid = relation
+    and not pg_has_role(administrator, c.relowner, 'usage');
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_owner_writes(relation oid, excluded_columns text[])
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select o.attnum::integer,
+    format('its owner could not update or delete its rows: %s, and %s', coalesce(n.need, 'its replica identity is full'), o.obstacle),
+    case
+      when n.need is null then format('alter table %I.%I replica identity default', s.nspname, c.relname)
+      else coalesce(o.fix, format('-- %s, or exclude the table; %s',
+        case
+          when exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indimmediate)
+            then 'exclude the columns of these types with excludeColumns of the setting captured'
+          else 'add a primary key'
+        end, o.price))
+    end
+  from pg_class c
+  join pg_namespace s on s.oid = c.relnamespace
+  cross join lateral tidemark.obstacles_to_images(relation) o
+  cross join lateral tidemark.need_of_images(relation, excluded_columns) n (need)
+  where c.oid = relation
+    and (n.need is not null or c.relreplident = 'f');
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_replica_identity(relation oid)
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select 0,
+    format('its replica identity is %s', case c.relreplident when 'i' then 'an index other than its primary key' else 'nothing' end),
+    case
+      when c.relreplident = 'i' and others.publications is not null then format(
+        '-- exclude the table, or let subscribers of %s get rows by their primary key: alter table %I.%I replica identity default',
+        others.publications, n.nspname, c.relname)
+      else format('alter table %I.%I replica identity default', n.nspname, c.relname)
+    end
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  cross join lateral (
+    select string_agg(format('%I', p.publication), ', ' order by p.publication) as publications
+    from tidemark.publications_of(relation) p
+    where p.publication <> 'tidemark'
+  ) as others
+  where c.oid = relation
+    and c.relreplident in ('i', 'n')
+    and exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indimmediate)
+    and not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident and i.indisprimary);
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_row_security(relation oid)
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select 0, 'row-level security hides rows from tidemark_capture',
+    case
+      -- A restrictive policy takes rows away that another one gives.
+      when policies.restrict then 'alter role tidemark_capture bypassrls'
+      else format('create policy tidemark_capture on %I.%I for select to tidemark_capture using (true)', n.nspname, c.relname)
+    end
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  cross join lateral (
+    select
+      coalesce(bool_or(p.permissive = 'PERMISSIVE' and p.qual = 'true'), false) as show_all,
+      coalesce(bool_or(p.permissive = 'RESTRICTIVE'), false) as restrict
+    from pg_policies p
+    where p.schemaname = n.nspname
+      and p.tablename = c.relname
+      and p.cmd in ('SELECT', 'ALL')
+      and p.roles && array['tidemark_capture', 'public']::name[]
+  ) as policies
+  where c.oid = relation
+    and c.relrowsecurity
+    and (not policies.show_all or policies.restrict)
+    and not exists (
+      select from pg_roles r where r.rolname = 'tidemark_capture' and (r.rolbypassrls or r.rolsuper)
+    );
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_schema_access(relation oid, administrator name)
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select 0, format('%I may not let tidemark_capture into its schema', administrator),
+    format('grant usage on schema %I to %I with grant option', n.nspname, administrator)
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = relation
+    and not has_schema_privilege(administrator, n.oid, 'usage with grant option')
+    and not exists (
+      select
+      from aclexplode(n.nspacl) acl
+      where acl.privilege_type = 'USAGE'
+        and acl.grantee in (0, coalesce(to_regrole('tidemark_capture')::oid, 0))
+    );
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_schema_name(relation oid)
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select 0, 'the name of its schema holds a quote, a backslash, a bracket or one of *+?|^',
+    format('alter schema %I rename to %I', n.nspname, regexp_replace(n.nspname, '["\\()[\]{}*+?|^]', '_', 'g'))
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = relation
+    and n.nspname ~ '["\\()[\]{}*+?|^]'
+  union all
+  select 1, 'the name of its schema has more than 63 bytes in UTF-8: the target would cut it off',
+    format('alter schema %I rename to %I', n.nspname, left(n.nspname, 15))
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = relation
+    and tidemark.is_cut_off(n.nspname);
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_table_name(relation oid)
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select 0, 'its name holds a quote, a backslash, a bracket or one of *+?|^',
+    format('alter table %I.%I rename to %I', n.nspname, c.relname, regexp_replace(c.relname, '["\\()[\]{}*+?|^]', '_', 'g'))
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = relation
+    and c.relname ~ '["\\()[\]{}*+?|^]'
+  union all
+  select 1, 'its name has more than 63 bytes in UTF-8: the target would cut it off',
+    format('alter table %I.%I rename to %I', n.nspname, c.relname, left(c.relname, 15))
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = relation
+    and tidemark.is_cut_off(c.relname);
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_types(relation oid, excluded_columns text[])
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  -- A table of a thousand columns has few types.
+  with type as materialized (
+    select d.atttypid, d.atttypmod, c.carried, c.refusal
+    from (select distinct a.atttypid, a.atttypmod from tidemark.columns_for_rules(relation, excluded_columns) a) as d
+    cross join lateral tidemark.column_type(d.atttypid, d.atttypmod) c
+  )
+  select a.attnum::integer, format('type %s of column %I: %s', format_type(a.atttypid, a.atttypmod), a.attname, r.refusal), r.fix
+  from tidemark.columns_for_rules(relation, excluded_columns) a
+  join type on type.atttypid = a.atttypid and type.atttypmod = a.atttypmod
+  cross join lateral tidemark.column_type_refusal(relation, a.attnum) r
+  where not a.excluded
+    -- What generated columns hold is not taken from Debezium. It reads them in spite of that, and an interval may end it.
+    and (a.attgenerated = '' or type.carried like 'interval%')
+    and type.refusal is not null;
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.refused_unlogged(relation oid)
+ RETURNS TABLE(attnum integer, reason text, fix text)
+ LANGUAGE plpgsql
+ STABLE
+ SET plan_cache_mode TO 'force_generic_plan'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return query
+  select 0, 'it is unlogged: its changes are not in the log', format('alter table %I.%I set logged', n.nspname, c.relname)
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  where c.oid = relation
+    and c.relpersistence = 'u';
+end
+$function$
+-- owned by postgres
+
 CREATE OR REPLACE FUNCTION tidemark.restore_publication()
  RETURNS boolean
  LANGUAGE plpgsql
@@ -2386,279 +2911,54 @@ CREATE OR REPLACE FUNCTION tidemark.table_refusals(relation oid, excluded_column
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  -- Where nothing is in the log, other reasons do not matter.
+  return query select r.reason, r.fix from tidemark.refused_unlogged(relation) r;
+  if found then
+    return;
+  end if;
   return query
-  with this as (
-    select c.oid, c.relpersistence, c.relreplident, c.relrowsecurity, c.relforcerowsecurity, c.relowner, n.nspname, c.relname,
-      format('%I.%I', n.nspname, c.relname) as name
-    from pg_class c
-    join pg_namespace n on n.oid = c.relnamespace
-    where c.oid = relation
-  ),
-  -- Without a primary key rows are told apart by all their values.
-  key as (
-    select k.attnum, k.place
-    from pg_index i
-    cross join unnest(i.indkey::int2[]) with ordinality as k (attnum, place)
-    where i.indrelid = relation
-      and i.indisprimary
-      and i.indimmediate
-      and k.place <= i.indnkeyatts
-  ),
-  -- A table of a thousand columns has few types.
-  type as materialized (
-    select distinct a.atttypid, a.atttypmod, c.carried, c.refusal, c.key_refusal
-    from (
-      select distinct a.atttypid, a.atttypmod
-      from pg_attribute a
-      where a.attrelid = relation
-        and a.attnum > 0
-        and not a.attisdropped
-    ) as a
-    cross join lateral tidemark.column_type(a.atttypid, a.atttypmod) c
-  ),
-  attribute as (
-    select a.attname, a.attnum, a.attgenerated, a.attcollation, key.place, a.attname = any (excluded_columns) as excluded,
-      format_type(a.atttypid, a.atttypmod) as type, type.carried, type.refusal, type.key_refusal,
-      d.oid as expression
-    from pg_attribute a
-    join type on type.atttypid = a.atttypid and type.atttypmod = a.atttypmod
-    left join key on key.attnum = a.attnum
-    left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum and a.attgenerated <> ''
-    where a.attrelid = relation
-      and a.attnum > 0
-      and not a.attisdropped
-  ),
-  -- What generated columns are computed with: Postgres 14 notes it about the column, later ones about its expression.
-  computed_with as (
-    select a.attnum, d.refclassid, d.refobjid, d.refobjsubid
-    from attribute a
-    join pg_depend d on d.classid = 'pg_attrdef'::regclass and d.objid = a.expression
-      or d.classid = 'pg_class'::regclass and d.objid = relation and d.objsubid = a.attnum and d.deptype = 'a'
-    where a.expression is not null
-  ),
-  kind (reason, fix) as (
-    select 'it is unlogged: its changes are not in the log', format('alter table %s set logged', this.name)
-    from this
-    where this.relpersistence = 'u'
-  ),
-  detail (rank, attnum, reason, fix) as (
-    select 1, 0, format('its replica identity is %s', case this.relreplident when 'i' then 'an index other than its primary key' else 'nothing' end),
-      case
-        when this.relreplident = 'i' and others.publications is not null then format(
-          '-- exclude the table, or let subscribers of %s get rows by their primary key: alter table %s replica identity default',
-          others.publications, this.name)
-        else format('alter table %s replica identity default', this.name)
-      end
-    from this
-    cross join lateral (
-      select string_agg(format('%I', p.publication), ', ' order by p.publication) as publications
-      from tidemark.publications_of(relation) p
-      where p.publication <> 'tidemark'
-    ) as others
-    where this.relreplident in ('i', 'n')
-      and exists (select from key)
-      and not exists (
-        select
-        from pg_index i
-        where i.indrelid = this.oid
-          and i.indisreplident
-          and i.indisprimary
-      )
+  with refused (place, attnum, reason, fix) as (
+    select 1, r.* from tidemark.refused_replica_identity(relation) r
     union all
-    select 2, 0, 'row-level security hides rows from tidemark_capture',
-      case
-        -- A restrictive policy takes rows away that another one gives.
-        when policies.restrict then 'alter role tidemark_capture bypassrls'
-        else format('create policy tidemark_capture on %s for select to tidemark_capture using (true)', this.name)
-      end
-    from this
-    cross join lateral (
-      select
-        coalesce(bool_or(p.permissive = 'PERMISSIVE' and p.qual = 'true'), false) as show_all,
-        coalesce(bool_or(p.permissive = 'RESTRICTIVE'), false) as restrict
-      from pg_policies p
-      where p.schemaname = this.nspname
-        and p.tablename = this.relname
-        and p.cmd in ('SELECT', 'ALL')
-        and p.roles && array['tidemark_capture', 'public']::name[]
-    ) as policies
-    where this.relrowsecurity
-      and (not policies.show_all or policies.restrict)
-      and not exists (
-        select from pg_roles r where r.rolname = 'tidemark_capture' and (r.rolbypassrls or r.rolsuper)
-      )
+    select 2, r.* from tidemark.refused_row_security(relation) r
     union all
-    -- Whether a table holds rows that have to be read is asked as the administrator.
-    select 2, 1, format('row-level security, which is forced on its owner, hides rows from %I', administrator),
-      -- Taking the force away would show every row to an application that connects as the owner.
-      format('alter role %I bypassrls', administrator)
-    from this
-    join pg_roles a on a.rolname = administrator and not a.rolbypassrls and not a.rolsuper
-    where this.relrowsecurity
-      and this.relforcerowsecurity
+    select 3, r.* from tidemark.refused_forced_row_security(relation, administrator) r
     union all
-    select 3, 0, format('it is owned by %I, whose rights %I does not have', o.rolname, administrator),
-      format('grant %I to %I', o.rolname, administrator)
-    from this
-    join pg_roles o on o.oid = this.relowner
-    where not pg_has_role(administrator, this.relowner, 'usage')
+    select 4, r.* from tidemark.refused_owner(relation, administrator) r
     union all
-    select 4, 0, format('%I may not let tidemark_capture into its schema', administrator),
-      format('grant usage on schema %I to %I with grant option', this.nspname, administrator)
-    from this
-    join pg_namespace n on n.nspname = this.nspname
-    where not has_schema_privilege(administrator, n.oid, 'usage with grant option')
-      and not exists (
-        select
-        from aclexplode(n.nspacl) acl
-        where acl.privilege_type = 'USAGE'
-          and acl.grantee in (0, coalesce(to_regrole('tidemark_capture')::oid, 0))
-      )
+    select 5, r.* from tidemark.refused_schema_access(relation, administrator) r
     union all
-    -- Debezium fails on two columns that differ only in case.
-    select 5, min(a.attnum), format('its columns %s differ only in case', string_agg(format('%I', a.attname), ' and ' order by a.attnum)),
-      format('alter table %s rename column %I to %I', this.name, max(a.attname), max(a.attname) || '_2')
-    from this
-    cross join attribute a
-    group by this.name, lower(a.attname)
-    having count(*) > 1
+    select 6, r.* from tidemark.refused_columns_alike(relation) r
     union all
-    select 6, a.attnum, format('the name of its column %I is reserved or holds a quote', a.attname),
-      format('alter table %s rename column %I to %I', this.name, a.attname, regexp_replace(a.attname, '["\\]|^tidemark\$', '_', 'g'))
-    from this
-    cross join attribute a
-    where a.attname ~ '["\\]'
-      or a.attname like 'tidemark$%'
+    select 7, r.* from tidemark.refused_column_names(relation) r
     union all
-    select 7, a.attnum, format('column %I of its primary key is excluded', a.attname),
-      format('-- take ''%s.%s.%s'' out of excludeColumns of the setting captured', this.nspname, this.relname, a.attname)
-    from this
-    cross join attribute a
-    where a.excluded
-      and a.place is not null
+    select 8, r.* from tidemark.refused_excluded_key(relation, excluded_columns) r
     union all
-    -- Streamed changes lack generated columns before Postgres 18: the target computes them again.
-    select 8, a.attnum, format('column %I of its primary key is generated', a.attname),
-      format('-- give the table another primary key, or exclude it; after alter table %s alter column %I drop expression '
-        'nothing computes the column, and who inserts rows has to', this.name, a.attname)
-    from this
-    cross join attribute a
-    where a.attgenerated <> ''
-      and a.place is not null
+    select 9, r.* from tidemark.refused_generated_key(relation, excluded_columns) r
     union all
-    select 9, a.attnum, format('generated column %I uses %s, which the target does not have', a.attname,
-        string_agg(pg_describe_object(d.refclassid, d.refobjid, 0), ' and ')),
-      tidemark.advice_on_generated(this.oid, a.attnum, a.attgenerated)
-    from this
-    cross join attribute a
-    join computed_with d on d.attnum = a.attnum
-    where not a.excluded
-      and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_collation'::regclass)
-      and not exists (
-        select
-        from pg_depend e
-        where e.classid = d.refclassid
-          and e.objid = d.refobjid
-          and e.deptype = 'e'
-      )
-      and coalesce(
-        (select p.pronamespace from pg_proc p where d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid),
-        (select o.oprnamespace from pg_operator o where d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid),
-        (select t.typnamespace from pg_type t where d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid),
-        (select l.collnamespace from pg_collation l where d.refclassid = 'pg_collation'::regclass and l.oid = d.refobjid)
-      ) <> 'pg_catalog'::regnamespace
-    group by this.oid, a.attname, a.attnum, a.attgenerated
+    select 10, r.* from tidemark.refused_missing_in_target(relation, excluded_columns) r
     union all
-    select 10, a.attnum, format('generated column %I is computed from column %I, which %s', a.attname, u.attname,
-        case when u.excluded then 'is excluded' else 'the target stores as ' || u.carried end),
-      tidemark.advice_on_generated(this.oid, a.attnum, a.attgenerated)
-    from this
-    cross join attribute a
-    join computed_with d on d.attnum = a.attnum
-      and d.refclassid = 'pg_class'::regclass and d.refobjid = this.oid and d.refobjsubid <> a.attnum
-    join attribute u on u.attnum = d.refobjsubid
-    where not a.excluded
-      and (u.excluded or u.carried in ('text', 'text[]') and u.type not in ('text', 'text[]'))
+    select 11, r.* from tidemark.refused_computed_from_other(relation, excluded_columns) r
     union all
-    select 11, a.attnum, format('type %s of column %I: %s', a.type, a.attname, r.refusal), r.fix
-    from this
-    cross join attribute a
-    cross join lateral tidemark.column_type_refusal(relation, a.attnum) r
-    where not a.excluded
-      -- What generated columns hold is not taken from Debezium. It reads them all the same, and an interval may end it.
-      and (a.attgenerated = '' or a.carried like 'interval%')
-      and a.refusal is not null
+    select 12, r.* from tidemark.refused_types(relation, excluded_columns) r
     union all
-    select 12, a.attnum, format('type %s of key column %I: %s', a.type, a.attname, a.key_refusal),
-      format('-- exclude the table, or give %s another primary key', this.name)
-    from this
-    cross join attribute a
-    where a.place is not null
-      and a.key_refusal is not null
+    select 13, r.* from tidemark.refused_key_types(relation, excluded_columns) r
     union all
-    select 13, a.attnum, format('the collation of key column %I is not deterministic', a.attname),
-      format('alter table %s alter column %I type %s collate "C"', this.name, a.attname, a.type)
-    from this
-    cross join attribute a
-    join pg_collation l on l.oid = a.attcollation and not l.collisdeterministic
-    where a.place is not null
+    select 14, r.* from tidemark.refused_key_collations(relation, excluded_columns) r
     union all
-    select 13, o.attnum, format('its owner could not update or delete its rows: %s, and %s', coalesce(n.need, 'its replica identity is full'), o.obstacle),
-      case
-        when n.need is null then format('alter table %s replica identity default', this.name)
-        else coalesce(o.fix, format('-- %s, or exclude the table; %s',
-          case
-            when exists (select from key) then 'exclude the columns of these types with excludeColumns of the setting captured'
-            else 'add a primary key'
-          end, o.price))
-      end
-    from this
-    cross join lateral tidemark.obstacles_to_images(relation) o
-    cross join lateral tidemark.need_of_images(relation, excluded_columns) n (need)
-    where n.need is not null
-      or this.relreplident = 'f'
+    select 15, r.* from tidemark.refused_owner_writes(relation, excluded_columns) r
     union all
-    -- The target has names of 63 bytes at most, and its encoding is UTF-8.
-    select long.rank, long.attnum, long.what || ' has more than 63 bytes in UTF-8: the target would cut it off', long.fix
-    from this
-    cross join lateral (
-      select 13 as rank, a.attnum, format('the name of its column %I', a.attname) as what, a.attname as name,
-        format('alter table %s rename column %I to %I', this.name, a.attname, left(a.attname, 15)) as fix
-      from attribute a
-      where not a.excluded
-      union all
-      select 14, 1, 'its name', this.relname, format('alter table %s rename to %I', this.name, left(this.relname, 15))
-      union all
-      select 15, 1, 'the name of its schema', this.nspname, format('alter schema %I rename to %I', this.nspname, left(this.nspname, 15))
-    ) as long
-    where case
-        when getdatabaseencoding() in ('UTF8', 'SQL_ASCII') then false
-        else octet_length(convert_to(long.name::text, 'UTF8')) > 63
-      end
+    -- These come last, since the statements before them use the names as they are.
+    select 16, r.* from tidemark.refused_long_column_names(relation, excluded_columns) r
     union all
-    -- Debezium takes names for patterns, and fails on a quote, and with it every table. These come last: the statements
-    -- before them use the names as they are.
-    select 14, 0, 'its name holds a quote, a backslash, a bracket or one of *+?|^',
-      format('alter table %s rename to %I', this.name, regexp_replace(this.relname, '["\\()[\]{}*+?|^]', '_', 'g'))
-    from this
-    where this.relname ~ '["\\()[\]{}*+?|^]'
+    select 17, r.* from tidemark.refused_table_name(relation) r
     union all
-    select 15, 0, 'the name of its schema holds a quote, a backslash, a bracket or one of *+?|^',
-      format('alter schema %I rename to %I', this.nspname, regexp_replace(this.nspname, '["\\()[\]{}*+?|^]', '_', 'g'))
-    from this
-    where this.nspname ~ '["\\()[\]{}*+?|^]'
+    select 18, r.* from tidemark.refused_schema_name(relation) r
   )
-  -- A comment ends with its line, whatever a name or an expression in it holds.
-  select reasons.reason, case when reasons.fix like '--%' then regexp_replace(reasons.fix, '[\r\n]+', ' ', 'g') else reasons.fix end
-  from (
-    select 0 as rank, 0 as attnum, kind.reason, kind.fix
-    from kind
-    union all
-    select detail.rank, detail.attnum, detail.reason, detail.fix
-    from detail
-    where not exists (select from kind)
-  ) as reasons
-  order by reasons.rank, reasons.attnum;
+  -- A comment ends with its line, and a name or an expression in it may have several.
+  select refused.reason, case when refused.fix like '--%' then regexp_replace(refused.fix, '[\r\n]+', ' ', 'g') else refused.fix end
+  from refused
+  order by refused.place, refused.attnum;
 end
 $function$
 -- owned by postgres
