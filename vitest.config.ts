@@ -9,7 +9,7 @@ const maxWorkers = 4
 
 /** What runs on the source, once more on a Postgres of each other major that a source may have. */
 const onTheSource = [
-  'adapters/postgres/source/*.int.test.ts',
+  'sql/source/**/*.int.test.ts',
   'commands/preflight.int.test.ts',
   'lambdas/capture-tables/*.int.test.ts',
 ]
@@ -77,7 +77,10 @@ export default defineConfig({
         },
       },
       ...([14, 15, 16, 18] as const).map((major) => onOtherMajor('source', major, onTheSource)),
-      onOtherMajor('target', 18, ['adapters/postgres/{,apply/,migration/}*.int.test.ts']),
+      onOtherMajor('target', 18, [
+        'adapters/postgres/{,apply/,migration/}*.int.test.ts',
+        'sql/target/**/*.int.test.ts',
+      ]),
     ],
   },
 })

@@ -35,7 +35,7 @@ beforeAll(async () => {
   await makeHostile(databases[1]!.pool, ['postgres'])
   for (const { url } of databases) {
     await withClient(clientOfUrl(url, 'test'), async (client) => {
-      await migrate(client, fileURLToPath(new URL('../../../sql/source', import.meta.url)))
+      await migrate(client, fileURLToPath(new URL('.', import.meta.url)))
       const epoch = randomInt(1, 2 ** 31)
       await client.query('select tidemark.configure(2, $1, $2)', [JSON.stringify(EVERYTHING), epoch])
       await client.query(`select pg_create_logical_replication_slot($1, 'pgoutput')`, [`tidemark_e${epoch}`])
