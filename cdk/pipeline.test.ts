@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { globSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { CONSUMERS } from '#core/fixed-names.ts'
 import { type StackTemplate, synthesize } from '#test-support/stack-template.ts'
 import { stages } from './stages.ts'
 
@@ -92,10 +93,10 @@ describe.each(every)('$name', ({ stage, template }) => {
       mapping['AmazonManagedKafkaEventSourceConfig'].ConsumerGroupId,
     ])
     expect(groups).toEqual([
-      [['changes'], 'tidemark-latest-state'],
-      [['user-events'], 'tidemark-user-state'],
-      [['changes'], 'tidemark-archive-changes'],
-      [['user-events'], 'tidemark-archive-user-events'],
+      [['changes'], CONSUMERS.latestState],
+      [['user-events'], CONSUMERS.userState],
+      [['changes'], `${CONSUMERS.archive}-changes`],
+      [['user-events'], `${CONSUMERS.archive}-user-events`],
     ])
     const windows = mappings.map((mapping) => mapping['MaximumBatchingWindowInSeconds'])
     expect(windows).toEqual([0, 0, stage.archive.windowSeconds, stage.archive.windowSeconds])

@@ -91,7 +91,7 @@ function committedAtMs({ ts_us, ts_ms }: Members): number {
   throw new EnvelopeError(`its commit time ${JSON.stringify(ts_us ?? ts_ms)} is none`)
 }
 
-/** `tidemark_e3` is epoch 3. Throws an EnvelopeError on any other name. */
+/** The epoch of a name: of tidemark_e3 it is 3. Throws an EnvelopeError on any other name. */
 export function epochOf(name: unknown): number {
   const match = typeof name === 'string' ? /_e([1-9]\d{0,8})$/.exec(name) : null
   if (match === null) throw new EnvelopeError(`source.name ${JSON.stringify(name)} does not end in _e<epoch>`)

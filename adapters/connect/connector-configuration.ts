@@ -1,4 +1,5 @@
 import { UNAVAILABLE_PLACEHOLDER } from '#core/column-codec.ts'
+import { epochName } from '#core/fixed-names.ts'
 import { sessionOptions, WITHOUT_TIMEOUTS } from '../postgres/session-settings.ts'
 import { type Captured, literally, tablePatterns } from './captured-tables.ts'
 
@@ -16,10 +17,10 @@ export type ConnectorSettings = {
 }
 
 /** Debezium logs the prefix into every record as `source.name`; Connect keeps offsets by it, so an epoch starts afresh. */
-export const topicPrefix = (epoch: number): string => `tidemark_e${epoch}`
+export const topicPrefix = epochName
 
 /** The replication slot of an epoch. */
-export const slotName = (epoch: number): string => `tidemark_e${epoch}`
+export const slotName = epochName
 
 /** The publication, which `sql/source` owns. */
 export const PUBLICATION = 'tidemark'

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { CONSUMERS } from '#core/fixed-names.ts'
 import type { OffsetSpan } from '#core/offset-spans.ts'
 import { isOfReplacedArchive } from '#core/recovery/stop-reasons.ts'
 import type { LedgerFile } from './archive-ledger.ts'
@@ -200,13 +201,13 @@ async function renew(client: pg.PoolClient, table: Bound, problem: Problem): Pro
        last_digest = null,
        newest_timestamp = null,
        rebased = false
-     where consumer = 'tidemark-archive'`,
+     where consumer = '${CONSUMERS.archive}'`,
   )
   for (const forgotten of ['archive_file', 'archive_range', 'archive_lost', 'archive_stream', 'archive_commit']) {
     await client.query(`delete from tidemark.${forgotten}`)
   }
   await rebind(client, table)
-  await client.query("delete from tidemark.stop where consumer = 'tidemark-archive'")
+  await client.query(`delete from tidemark.stop where consumer = '${CONSUMERS.archive}'`)
   await client.query('delete from tidemark.archive_problem')
   await makeTableLedger(client).noteProblem(problem)
   await client.query('update tidemark.archive_renewal set is_ledger_new = true')
@@ -271,7 +272,7 @@ async function adopt<Metrics>(client: pg.PoolClient, state: AdoptedState<Metrics
   for (const range of trimmed) await insertRange(client, range)
   await client.query(
     `insert into tidemark.progress as p (consumer, topic, topic_partition, next_offset, last_digest, newest_timestamp)
-     select 'tidemark-archive', g.topic, g.topic_partition, g.to, g.digest, to_timestamp(g.newest / 1000)
+     select '${CONSUMERS.archive}', g.topic, g.topic_partition, g.to, g.digest, to_timestamp(g.newest / 1000)
      from ${given}
      on conflict (consumer, topic, topic_partition) do update
      set next_offset = excluded.next_offset,
@@ -280,7 +281,7 @@ async function adopt<Metrics>(client: pg.PoolClient, state: AdoptedState<Metrics
      where p.next_offset < excluded.next_offset`,
     [rows],
   )
-  await client.query("delete from tidemark.stop where consumer = 'tidemark-archive'")
+  await client.query(`delete from tidemark.stop where consumer = '${CONSUMERS.archive}'`)
 }
 
 function offsetsOf(streams: readonly CommittedStream[]): Record<string, Record<string, number>> {

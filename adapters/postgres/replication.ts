@@ -1,4 +1,5 @@
 import { escapeIdentifier, type Pool } from 'pg'
+import { EPOCH_PREFIX } from '#core/fixed-names.ts'
 
 /** Tables of a publication as `schema.table`, without the bookkeeping's own, by name. */
 export async function publishedTables(pool: Pool, publication: string): Promise<string[]> {
@@ -28,8 +29,8 @@ export async function slotsBefore(source: Pool, epoch: number): Promise<string[]
     `select slot_name as name
      from pg_replication_slots
      where database = current_database()
-       and slot_name ~ '^tidemark_e[0-9]+$'
-       and substr(slot_name, 11)::numeric < $1
+       and slot_name ~ '^${EPOCH_PREFIX}[0-9]+$'
+       and substr(slot_name, ${EPOCH_PREFIX.length + 1})::numeric < $1
      order by 1`,
     [epoch],
   )

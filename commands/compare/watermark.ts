@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { CONSUMERS } from '#core/fixed-names.ts'
 import { readTablesUnderWay } from './captured-tables.ts'
 import type { DatabaseSession } from './database-session.ts'
 
@@ -19,7 +20,7 @@ export class LaggingError extends Error {
   override name = 'LaggingError'
 }
 
-const consumer = 'tidemark-latest-state'
+const consumer = CONSUMERS.latestState
 const pollMs = 25
 
 /** Waits until every wanted table is captured and not being read again: its rows have all been sent. */

@@ -10,6 +10,7 @@ import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
 import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import type { TableContract } from '#core/contract.ts'
+import { epochName } from '#core/fixed-names.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import { makeEventDelivery } from '#test-support/archive/archive-run.ts'
 import { CHANGES, USER_EVENTS } from './replay.ts'
@@ -66,7 +67,7 @@ export class ArchivedSource {
     this.#latestState = makeLatestState(target)
     this.#userState = makeUserState(target)
     const notification = { aggregate_type: 'Initial Snapshot', type: 'SKIPPED' }
-    const start = JSON.stringify({ ...notification, additional_data: { connector_name: 'tidemark_e1' } })
+    const start = JSON.stringify({ ...notification, additional_data: { connector_name: epochName(1) } })
     this.#append(CHANGES.topic, 0, undefined, start)
   }
 
@@ -219,7 +220,7 @@ export class ArchivedSource {
   #source(schema: string, table: string, txId: number, snapshot: MadeChange['snapshot'] = undefined) {
     const place = snapshot === 'incremental' ? { lsn: null, txId: null } : { lsn: this.#lsn, txId }
     return {
-      name: `tidemark_e${this.#epoch}`,
+      name: epochName(this.#epoch),
       ts_us: this.nowMs * 1000,
       snapshot: snapshot ?? 'false',
       schema,

@@ -4,12 +4,13 @@ import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
+import { CONSUMERS } from '#core/fixed-names.ts'
 import { isOfAnotherLog } from '#core/recovery/stop-reasons.ts'
 import type { SpooledRecord } from './record-spool.ts'
 
 /** Topics whose records make the latest state, and who applies them. */
-export const CHANGES = { topic: 'changes', consumer: 'tidemark-latest-state' } as const
-export const USER_EVENTS = { topic: 'user-events', consumer: 'tidemark-user-state' } as const
+export const CHANGES = { topic: 'changes', consumer: CONSUMERS.latestState } as const
+export const USER_EVENTS = { topic: 'user-events', consumer: CONSUMERS.userState } as const
 
 /** Applied at once: as much as memory and the statements of a transaction are to hold. */
 const MOST = { records: 20_000, bytes: 16 << 20 }

@@ -1,3 +1,4 @@
+import { CONSUMERS } from '#core/fixed-names.ts'
 import type { MappingHealth } from '#localstack/engine.ts'
 import { shortName } from './components.ts'
 import type { Progress } from './target-observation.ts'
@@ -14,7 +15,7 @@ export type ConsumerLag = {
   topicPartitions: { topicPartition: number; nextOffset: number; endOffset: number; records: number }[]
 }
 
-const archiveConsumer = 'tidemark-archive'
+const archiveConsumer = CONSUMERS.archive
 
 /**
  * The lag of each consumer of each topic by what it has committed to the target and by the end of the topic, which the

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { EPOCH_PREFIX } from '#core/fixed-names.ts'
 import { makeCountRows, type RowCount, statistics } from './row-counts.ts'
 
 /** What the source tells of its capture. */
@@ -25,11 +26,11 @@ select s.topic_partitions as "topicPartitions",
   (
     select pg_wal_lsn_diff(pg_current_wal_lsn(), r.restart_lsn)::float8
     from pg_replication_slots r
-    where r.slot_name = 'tidemark_e' || s.epoch
+    where r.slot_name = '${EPOCH_PREFIX}' || s.epoch
   ) as "retainedWalBytes",
   exists (
     select from pg_replication_slots r
-    where r.slot_name = 'tidemark_e' || s.epoch
+    where r.slot_name = '${EPOCH_PREFIX}' || s.epoch
       and r.active
   ) as "isSlotRead"
 from tidemark.setting s`

@@ -1,3 +1,4 @@
+import { CONSUMERS } from '#core/fixed-names.ts'
 import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
 import type { ArchiveObservation } from './archive-observation.ts'
 import { type CaptureStatus, describeCapture } from './capture-status.ts'
@@ -169,7 +170,7 @@ export const isAllWell = ({
   capture.state !== 'down' &&
   [stopped, archiveProblems, notCaptured, quarantined, missing].every(({ length }) => length === 0)
 
-const latestState = 'tidemark-latest-state'
+const { latestState } = CONSUMERS
 
 const archiveErrorOf = ({ archiveProblems: [first] }: Pick<Status, 'archiveProblems'>): string | null =>
   first === undefined ? null : `archive: ${first.reason}`

@@ -1,4 +1,5 @@
 import { type Gap, gapOf, isForeignTopic } from '../delivery.ts'
+import { CONSUMERS } from '../fixed-names.ts'
 import type { BrokerFacts, CaptureFacts, GroupFacts, TopicPartitionFacts } from './capture-facts.ts'
 import {
   epochFinding,
@@ -9,7 +10,7 @@ import {
   type PlaceOffset,
   READERS_SEE_THE_LAST_STATE,
 } from './finding.ts'
-import { ARCHIVE, RECOVER_ARCHIVE } from './stop-reasons.ts'
+import { RECOVER_ARCHIVE } from './stop-reasons.ts'
 
 /** What topics, group offsets and the target's progress say of each other. */
 export function deliveryFindings(facts: CaptureFacts): Finding[] {
@@ -30,7 +31,7 @@ export function deliveryFindings(facts: CaptureFacts): Finding[] {
     ...topicFindings(facts, brokers.value),
     ...renewalFindings(facts, brokers.value),
     ...brokers.value.groups
-      .filter(({ consumer }) => consumer !== ARCHIVE || facts.target.archiveRenewal === null)
+      .filter(({ consumer }) => consumer !== CONSUMERS.archive || facts.target.archiveRenewal === null)
       .flatMap((group) => groupFindings(facts, brokers.value, group)),
   ]
 }
@@ -38,7 +39,7 @@ export function deliveryFindings(facts: CaptureFacts): Finding[] {
 /** What the archive's progress and groups say counts again once it has begun. */
 function renewalFindings({ target }: CaptureFacts, { groups, topics }: BrokerFacts): Finding[] {
   if (target.archiveRenewal === null) return []
-  const starts = groups.filter(({ consumer }) => consumer === ARCHIVE).map((group) => startOf(group, topics))
+  const starts = groups.filter(({ consumer }) => consumer === CONSUMERS.archive).map((group) => startOf(group, topics))
   const absent = starts.filter(({ offsets }) => offsets.length === 0).map(({ topic }) => topic)
   const wait = (action: string) => ({ action, repair: null })
   const next = () => {
@@ -167,7 +168,7 @@ function replacedTopic(facts: CaptureFacts, group: GroupFacts, places: readonly 
   const names = places.map(({ topicPartition }) => topicPartition).join(', ')
   const cause = `the topic ${group.topic} was deleted and made again, or its log was replaced (topic partition ${names}): ${group.consumer} has had offsets that are other records there, or none`
   if (isOfChanges(facts, group)) return epochFinding({ cause }, { topicIsNew: true })
-  if (group.consumer === ARCHIVE) return archiveOfReplacedTopic(cause, group)
+  if (group.consumer === CONSUMERS.archive) return archiveOfReplacedTopic(cause, group)
   return {
     cause,
     follows: `Nothing of ${group.topic} reaches ${group.consumer}; records that were in the topic before and had not reached it are lost.`,
@@ -241,7 +242,7 @@ function skippedRecords(group: GroupFacts, places: readonly Place[]): Finding {
       topic: group.topic,
       offsets: places.map(({ topicPartition, nextOffset }): PlaceOffset => ({ topicPartition, offset: nextOffset })),
     },
-    stopsCapture: group.isContiguous && group.consumer !== ARCHIVE,
+    stopsCapture: group.isContiguous && group.consumer !== CONSUMERS.archive,
   }
 }
 
@@ -259,6 +260,6 @@ function disabledMapping(facts: GroupFacts): Finding {
 
 /** What the archive lacks, the target has. */
 const readersOf = ({ consumer }: GroupFacts): string =>
-  consumer === ARCHIVE ? ARCHIVE_LACKS_RECORDS : READERS_SEE_THE_LAST_STATE
+  consumer === CONSUMERS.archive ? ARCHIVE_LACKS_RECORDS : READERS_SEE_THE_LAST_STATE
 
 const ARCHIVE_LACKS_RECORDS = 'Readers of the target notice nothing; the archive lacks records.'

@@ -1,4 +1,5 @@
 import { isOfBrokenLog } from '../apply/unkeyed-ledger.ts'
+import { epochName } from '../fixed-names.ts'
 import { formatLsn, type Lsn } from '../lsn.ts'
 import type { CaptureFacts, ConnectorFacts, PlaceFacts, SlotFacts, SourceFacts, TargetFacts } from './capture-facts.ts'
 import { epochFinding, type Finding, NOTHING_IS_CAPTURED, READERS_SEE_THE_LAST_STATE } from './finding.ts'
@@ -141,7 +142,7 @@ function unfinishedEpoch(
 }
 
 function lostSlot(epoch: number, slot: SlotFacts | null, connector: ConnectorFacts | undefined): Finding | undefined {
-  const name = `tidemark_e${epoch}`
+  const name = epochName(epoch)
   // Without stored offsets Debezium makes a slot and begins by itself.
   const storedLsn = connector?.storedLsn ?? null
   if (slot === null) {

@@ -1,5 +1,6 @@
 import { isOfBrokenLog } from '../apply/unkeyed-ledger.ts'
 import { gapOf, isForeignTopic } from '../delivery.ts'
+import { CONSUMERS } from '../fixed-names.ts'
 
 /** How the reason begins for which a topic partition stops where a beacon is of another source in the same epoch. */
 export const ANOTHER_CLUSTER = 'the source is another database cluster'
@@ -7,15 +8,12 @@ export const ANOTHER_CLUSTER = 'the source is another database cluster'
 /** Whether a stop's reason is that the records are of another log of the source, so that only the next epoch is applied. */
 export const isOfAnotherLog = (reason: string): boolean => isOfBrokenLog(reason) || reason.startsWith(ANOTHER_CLUSTER)
 
-/** The archive's consumer holds nothing that readers of the target see. */
-export const ARCHIVE = 'tidemark-archive'
-
 /** The archive's own recovery, which knows its table. */
 export const RECOVER_ARCHIVE = 'npm run archive -- recover'
 
 /** Whether the archive's table has other records under the offsets of the topic partition: it was stopped for this reason. */
 export const isOfReplacedArchive = (consumer: string, reason: string): boolean =>
-  consumer === ARCHIVE && isForeignTopic(reason)
+  consumer === CONSUMERS.archive && isForeignTopic(reason)
 
 /** The command that lets a topic partition go on which is stopped for the reason; null where it goes on by itself. */
 export function commandFor(consumer: string, reason: string): string | null {

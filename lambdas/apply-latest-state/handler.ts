@@ -5,6 +5,7 @@ import { makePool, type PoolOptions } from '#adapters/postgres/connect.ts'
 import { countNotCaptured } from '#adapters/postgres/not-captured.ts'
 import { topicPartitionsToRetry } from '#adapters/postgres/quarantine.ts'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
+import { CONSUMERS } from '#core/fixed-names.ts'
 import { makeApplyLatestState } from './apply-latest-state.ts'
 import { readEnvironment } from './environment.ts'
 
@@ -18,8 +19,8 @@ const asking = connect({ applicationName: 'tidemark apply locks', max: 1 })
 
 export const handler = makeApplyLatestState({
   consumers: new Map([
-    [environment.CHANGES_TOPIC, { consumer: 'tidemark-latest-state', ...makeLatestState(pool) }],
-    [environment.USER_EVENTS_TOPIC, { consumer: 'tidemark-user-state', ...makeUserState(pool) }],
+    [environment.CHANGES_TOPIC, { consumer: CONSUMERS.latestState, ...makeLatestState(pool) }],
+    [environment.USER_EVENTS_TOPIC, { consumer: CONSUMERS.userState, ...makeUserState(pool) }],
   ]),
   waiting: () => topicPartitionsToRetry(pool),
   countNotCaptured: () => countNotCaptured(pool),

@@ -4,6 +4,7 @@ import type { ProgressKey } from '#adapters/postgres/apply/progress.ts'
 import { type OffsetSpan, OvertakenError } from '#adapters/postgres/archive-progress.ts'
 import type { Waiting } from '#adapters/postgres/archive-waiting.ts'
 import { decideDelivery, type OffsetRule } from '#core/delivery.ts'
+import { CONSUMERS } from '#core/fixed-names.ts'
 import { eachTopicPartition, type KafkaBatchResponse, reportFailures } from '../batch-item-failures.ts'
 import { type Metric, metricsLine } from '../metrics-line.ts'
 import { type Archived, type ArchiveProgress, archiveDelivery, StoppedTopicPartitionError } from './archive-delivery.ts'
@@ -35,7 +36,7 @@ export type ArchiveChangesOptions = {
 /** When to have what waits committed, beside the schedule that does so each minute. */
 export type CommitRule = { readonly afterMs: number; readonly afterBytes: number }
 
-const CONSUMER = 'tidemark-archive'
+const CONSUMER = CONSUMERS.archive
 /** The schedule of the committer comes as often. */
 const SCHEDULE_MS = 60_000
 

@@ -7,9 +7,10 @@ import { CONNECTOR, removeSlot, runConnector, stopConnector, type Within } from 
 import type { DatabaseCredentials, DatabaseTls } from '#adapters/postgres/connect.ts'
 import { readSetting } from '#adapters/postgres/recovery-facts.ts'
 import { currentEpoch, publishedTables, slotsBefore } from '#adapters/postgres/replication.ts'
+import { CONSUMERS } from '#core/fixed-names.ts'
 import type { PlaceOffset } from '#core/recovery/finding.ts'
 import type { RecoveryStep } from '#core/recovery/recovery-plan.ts'
-import { APPLY_CONSUMER, type CaptureWorld } from './read-facts.ts'
+import type { CaptureWorld } from './read-facts.ts'
 
 /** What steps need besides. */
 export type Recovering = CaptureWorld & {
@@ -153,11 +154,11 @@ async function beginEpoch(step: Step<'new epoch'>, world: Recovering): Promise<v
   const topicPartitions = step.topicPartitions ?? setting.topicPartitions
   if (step.topicIsNew) {
     const all = Array.from({ length: topicPartitions }, (_, topicPartition) => topicPartition)
-    await ensureProgress(APPLY_CONSUMER, world.changesTopic, all, world)
+    await ensureProgress(CONSUMERS.latestState, world.changesTopic, all, world)
   }
   await target.query('select tidemark.order_epoch($1, $2, $3)', [step.epoch, step.reason, step.topicIsNew])
   const after = step.losses.map(({ topicPartition, to }) => ({ topicPartition, offset: to }))
-  await rebase(APPLY_CONSUMER, world.changesTopic, after, world)
+  await rebase(CONSUMERS.latestState, world.changesTopic, after, world)
   const { rows } = await target.query<{ generation: number }>('select tidemark.newest_generation() as generation')
   await source.query('select tidemark.configure($1, $2, $3, $4)', [
     topicPartitions,

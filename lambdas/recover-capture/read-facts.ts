@@ -5,6 +5,7 @@ import { slotName, topicPrefix } from '#adapters/connect/connector-configuration
 import { CONNECTOR } from '#adapters/connect/running-connector.ts'
 import type { GroupOffsets } from '#adapters/kafka/group-offsets.ts'
 import { readSetting, readSlot, readSourceFacts, readTargetFacts } from '#adapters/postgres/recovery-facts.ts'
+import { CONSUMERS } from '#core/fixed-names.ts'
 import type {
   BrokerFacts,
   CaptureFacts,
@@ -30,11 +31,6 @@ export type CaptureWorld = {
   archiveFunction: string
 }
 
-/** Who applies changes to the latest state, as rows of `tidemark.progress` name it. */
-export const APPLY_CONSUMER = 'tidemark-latest-state'
-/** Who archives. */
-const ARCHIVE_CONSUMER = 'tidemark-archive'
-
 /** Looks at everything, in the order that CaptureFacts asks for. Throws only where the target does not answer. */
 export async function readFacts(world: CaptureWorld): Promise<CaptureFacts> {
   const { source, target, changesTopic } = world
@@ -57,7 +53,7 @@ export async function readFacts(world: CaptureWorld): Promise<CaptureFacts> {
   })
   return {
     changesTopic,
-    applyConsumer: APPLY_CONSUMER,
+    applyConsumer: CONSUMERS.latestState,
     connector,
     target: applied ?? (await readTargetFacts(target)),
     brokers,
@@ -105,7 +101,7 @@ async function readGroups(world: CaptureWorld, offsets: GroupOffsets): Promise<G
       groups.push({
         group,
         topic,
-        consumer: name === archiveFunction ? ARCHIVE_CONSUMER : group,
+        consumer: name === archiveFunction ? CONSUMERS.archive : group,
         isContiguous: topic === changesTopic,
         isEnabled: !['Disabled', 'Disabling'].includes(state),
         committed: await offsets.committed(group, topic),

@@ -1,0 +1,18 @@
+/**
+ * The consumers of the topics, as rows of `tidemark.progress` and `tidemark.stop` name them. SQL and the stack have them too:
+ * sql/shared-names.test.ts and cdk/pipeline.test.ts compare.
+ */
+export const CONSUMERS = {
+  /** Applies changes to the latest state; its consumer group has the same name. */
+  latestState: 'tidemark-latest-state',
+  /** Applies the events of producers to the state of users; its consumer group has the same name. */
+  userState: 'tidemark-user-state',
+  /** Archives every topic; its consumer groups are called `tidemark-archive-<topic>`. */
+  archive: 'tidemark-archive',
+} as const
+
+/** With its number behind it, the name of an epoch. */
+export const EPOCH_PREFIX = 'tidemark_e'
+
+/** The name of an epoch: of its replication slot, and `source.name` of its records. SQL makes the same name. */
+export const epochName = (epoch: number): string => `${EPOCH_PREFIX}${epoch}`
