@@ -197,7 +197,8 @@ CREATE OR REPLACE FUNCTION tidemark.audit(why text DEFAULT NULL::text, who text 
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  -- Bytes, since Postgres does not convert a message as it does all other texts. SQL_ASCII does not say what a text is.
+  -- The message is converted here, since Postgres does not convert it as it does all other texts. In a database in SQL_ASCII
+  -- the encoding of a text is not known.
   perform pg_logical_emit_message(true, 'audit', convert_to(jsonb_build_object(
     'who', who,
     'why', why,
@@ -229,7 +230,7 @@ begin
     return;
   end if;
   select * into current from tidemark.captured_table t where t.relation = of_relation::bigint;
-  -- A transaction that is prepared meanwhile goes on under another name.
+  -- A transaction that was prepared since then has another name.
   select coalesce(array_agg(distinct w.name), '{}') into remaining
   from unnest(coalesce(current.awaited, '{}') || tidemark.writers(of_relation)) as w (name)
   where current.awaited is null
@@ -237,7 +238,7 @@ begin
     or w.name like '-1/%';
   update tidemark.captured_table t
   set awaited = remaining,
-      -- Who has loaded a table without a key may be about to add it.
+      -- A tool that has loaded a table without a key may be about to add the key.
       not_before = case when not keyed and current.awaited <> '{}' then clock_timestamp() + interval '5 seconds' end
   where t.relation = of_relation::bigint
     and t.awaited is distinct from remaining;
@@ -286,7 +287,7 @@ begin
       since = now()
   from tidemark.setting s
   where t.state <> 'refused';
-  -- The initial snapshot reads the contracts before the rows: those of generations before say nothing any more.
+  -- The initial snapshot reads the contracts before the rows. Those of earlier generations do not apply any more.
   delete from tidemark.table_contract c
   using tidemark.table_contract later
   where later.relation = c.relation
@@ -367,7 +368,7 @@ begin
         using (number)
       where a.key is distinct from b.key
         or b.definition <> a.definition and not tidemark.only_adds_labels(b.definition, a.definition)
-        -- A renamed column changes the text of an expression and not its value.
+        -- A renamed column changes the text of an expression, but not its value.
         or b.expression <> a.expression and not exists (
           select
           from jsonb_to_recordset(before -> 'columns') as x (number int, name text)
@@ -422,12 +423,12 @@ begin
   from failure f;
   perform tidemark.begin_generation_safely(r) from unnest(rewritten) as r;
   if tidemark.restore_publication() then
-    -- Changes and contracts may be missing from the log since it was altered: every table is read again.
+    -- Changes and contracts may be missing in the log since the publication was altered, so every table is read again.
     perform tidemark.begin_generation_safely(t.relation::oid) from tidemark.captured_table t;
     anything := true;
   end if;
   anything := anything or 0 = any (missing)
-    -- Since Postgres 17 they can be turned off for a database or a role.
+    -- Since Postgres 17 event triggers can be turned off for a database or a role.
     or coalesce(current_setting('event_triggers', true), 'on') <> 'on'
     or exists (
       select
@@ -507,7 +508,7 @@ begin
   if wrong is not null then
     raise exception 'captured: tables are written schema.table, not %', wrong;
   end if;
-  -- A misspelt name would let personal data through.
+  -- With a misspelt name the column would be captured, and it may hold personal data.
   select string_agg(c.value, ', ') into wrong
   from jsonb_array_elements_text(captured -> 'excludeColumns') as c (value)
   cross join regexp_match(c.value, '^([^.]+)\.([^.]+)\.(.+)$') as m (part)
@@ -574,7 +575,7 @@ begin
     set seen_marks = marks,
         seen_lsn = pg_current_wal_insert_lsn()
     where t.relation = of_relation::bigint;
-    -- Gives Debezium something behind that place to confirm, before its next heartbeat.
+    -- Debezium confirms this beacon, and so that place, before its next heartbeat.
     perform tidemark.emit_beacon();
     return null;
   end if;
@@ -605,7 +606,7 @@ declare
 begin
   select * into base from pg_type t where t.oid = type;
   while base.typtype = 'd' loop
-    -- A domain's modifier is that of its base type: column definitions cannot give another.
+    -- The modifier of a domain is that of its base type: the definition of a column cannot give another one.
     base_modifier := base.typtypmod;
     select * into base from pg_type t where t.oid = base.typbasetype;
   end loop;
@@ -627,7 +628,7 @@ begin
     join pg_type e on e.oid = base.typelem;
     carried := element.carried || '[]';
     definition := element.definition;
-    -- These send something else for a TOASTed array that an update did not touch.
+    -- For a TOASTed array of these types that an update leaves unchanged, Debezium sends something else.
     full_images := element.carried !~ '^(integer|bigint|text|character varying|character|uuid|jsonb?|bytea|date)\M'
       or element.typtype = 'e';
     key_refusal := case
@@ -718,9 +719,9 @@ begin
     end if;
   elsif extension in ('hstore', 'citext') or extension = 'ltree' and base.typname = 'ltree' then
     carried := quote_ident(base.typname);
-    -- What is one key follows the rules of the database's language, those of these on letters without accents too. The
-    -- column that names a language of ICU is daticulocale in Postgres 15 and 16, datlocale since 17: a column that a major
-    -- does not have would be an error.
+    -- Which texts are equal depends on the language of the database, and in these languages that differs even for letters
+    -- without accents. The column with a language of ICU is daticulocale in Postgres 15 and 16 and datlocale since 17. It is
+    -- read from JSON, since a column that a major does not have would be an error.
     if extension = 'citext' and exists (
       select
       from pg_database b
@@ -783,7 +784,7 @@ begin
         where k.conrelid = relation
           and k.contype = 'c'
           and k.convalidated
-          -- The column of a domain is shown with a cast.
+          -- Postgres shows a column of a domain with a cast.
           and replace(
             pg_get_constraintdef(k.oid),
             format('(%I)::%s', this.attname, format_type(this.base, null)),
@@ -901,7 +902,7 @@ begin
   if begins then
     perform tidemark.begin_epoch();
   end if;
-  -- Removing the connector may have dropped it.
+  -- The publication may have been dropped with the connector.
   perform tidemark.restore_publication();
   perform tidemark.publish_contracts();
 end
@@ -1062,7 +1063,7 @@ declare
   next_body jsonb;
   last_lsn text;
 begin
-  -- Emitters take turns at the first row, or two would wait for each other's rows.
+  -- Emitters take turns at the first row. Otherwise two of them would wait for each other's rows.
   select b.number + 1, b.body ->> 'lsn' into next_number, last_lsn
   from tidemark.beacon b
   where b.slot = 0
@@ -1072,20 +1073,20 @@ begin
   end if;
   select jsonb_build_object(
     'systemIdentifier', (select c.system_identifier::text from pg_control_system() c),
-    -- The timeline being written; pg_control_checkpoint still has the old one after a failover.
+    -- This is the timeline that is being written. pg_control_checkpoint still has the old one after a failover.
     'timeline', ('x' || left(pg_walfile_name(position.lsn), 8))::bit(32)::integer,
     'database', current_database(),
     'slotName', 'tidemark_e' || s.epoch,
     'lsn', position.lsn,
-    -- What follows another beacon than the one that was applied last is another log, or lacks something.
+    -- A beacon that does not follow the one that was applied last is of another log, or something before it is missing.
     'previousLsn', last_lsn,
     'emittedMs', floor(extract(epoch from clock_timestamp()) * 1000)::bigint,
-    -- What was committed before it will not be delivered again.
+    -- What was committed before this place will not be delivered again.
     'confirmedLsn', (
       select r.confirmed_flush_lsn from pg_replication_slots r where r.slot_name = 'tidemark_e' || s.epoch
     ),
     'topicPartitions', s.topic_partitions,
-    -- The next capture writes them; a second later, lest it comes as often as beacons while DDL is open.
+    -- The next run of capture-tables writes them. Without the delay it would run with every beacon while DDL is open.
     'contractsMissing', exists (
       select from tidemark.contract_failure f where f.failed_at < clock_timestamp() - interval '1 second'
     )
@@ -1156,7 +1157,7 @@ begin
         last_error = tidemark.reading_failure(of_relation, failure),
         signal_id = null,
         failed_readings = t.failed_readings + 1,
-        -- A table that is read all at once has the changes of all others wait, and one that fails may fail for ever.
+        -- The changes of all other tables wait during a blocking snapshot, and a snapshot that fails may fail for ever.
         not_before = case when t.failed_readings > 0 then
           clock_timestamp() + interval '15 seconds' * 2 ^ least(t.failed_readings, 4)
         end,
@@ -1165,7 +1166,7 @@ begin
     if not in_chunks then
       perform tidemark.begin_generation(of_relation);
     end if;
-    -- What is found now may make it one that is refused, such as a policy, which no event trigger reports.
+    -- The table may be one that is refused now, for example because of a policy, which no event trigger reports.
     perform tidemark.observe_table(of_relation);
   end if;
   perform tidemark.tidy_signals();
@@ -1530,7 +1531,7 @@ begin
       where c.oid = relation
         and case
           when c.relreplident = 'f' then
-            -- What can be an obstacle is cheaper to see than the obstacles.
+            -- This is cheaper than to look for the obstacles, and without it there are none.
             (
               exists (select from pg_publication p where p.pubname <> 'tidemark')
               or exists (select from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.attgenerated <> '')
@@ -1756,7 +1757,7 @@ begin
   on conflict (relation) do update
   set schema_name = excluded.schema_name,
       table_name = excluded.table_name,
-      -- A table that is published goes on where its capture stands, unless its rows are to be read again.
+      -- The capture of a published table continues from its present state, unless its rows have to be read again.
       state = case
         when excluded.state = 'pending'
           and t.state <> 'refused'
@@ -1788,7 +1789,7 @@ begin
     and not tidemark.is_to_leave(of_relation, tidemark.latest_contract(of_relation)) then
     return false;
   end if;
-  -- What was seen until here may be what somebody else is changing: his turn ends with his transaction.
+  -- Another transaction may be changing what was read until here. Its turn ends with it.
   perform tidemark.take_turn(of_relation);
   if (coalesce(due, tidemark.latest_contract(of_relation)) ->> 'published')::boolean then
     perform tidemark.secure_images(of_relation, coalesce(due, tidemark.latest_contract(of_relation)));
@@ -1799,7 +1800,7 @@ begin
     return false;
   end if;
   perform tidemark.observe_state(of_relation, due);
-  -- While nobody listens, the contract of a new table is written by the transaction that publishes it.
+  -- While no connector listens, the contract of a new table is written by the transaction that publishes it.
   if tidemark.latest_contract(of_relation) is null
     and due ->> 'refusal' is null
     and not (due ->> 'published')::boolean
@@ -1914,7 +1915,7 @@ declare
   touched oid[];
 begin
   begin
-    -- Tables themselves, and tables that lost a column or a constraint to a cascade.
+    -- These are tables that were dropped, and tables that have lost a column or a constraint, also to a cascade.
     select array_agg(r.oid) into touched
     from (
       select d.objid
@@ -1946,7 +1947,7 @@ CREATE OR REPLACE FUNCTION tidemark.on_table_rewrite()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  -- Reasons: 2 a column's default, 4 a column's type. The others (persistence, access method) keep the values.
+  -- Reason 2 is a column's default, 4 a column's type. The others (persistence, access method) keep the values.
   if pg_event_trigger_table_rewrite_reason() & 6 = 0 then
     return;
   end if;
@@ -1985,7 +1986,7 @@ CREATE OR REPLACE FUNCTION tidemark.only_element(array_text text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select case
-    -- Elements of box are separated by semicolons: its commas need no quotes.
+    -- Elements of type box are separated by semicolons, so that their commas are not quoted.
     when array_text like '{(%' then substr(array_text, 2, length(array_text) - 2)
     else (array_text::text[])[1]
   end
@@ -2038,7 +2039,7 @@ AS $function$
 declare
   of_schemas oid[] := '{}';
 begin
-  -- Postgres 14 has no publications of schemas. A statement that is not executed is not looked at.
+  -- Postgres 14 has no publications of schemas. It does not analyze a statement that is not executed.
   if to_regclass('pg_catalog.pg_publication_namespace') is not null then
     of_schemas := array(
       select s.pnpubid
@@ -2091,7 +2092,7 @@ begin
     begin
       written := written + tidemark.observe_table(observed)::integer;
     exception when lock_not_available then
-      -- DDL on the table is still open and writes the contract itself.
+      -- DDL on the table is still open, and writes the contract itself.
       null;
     end;
   end loop;
@@ -2110,7 +2111,7 @@ begin
   if not tidemark.begin_step(of_relation, 'pending', 'share update exclusive') then
     return;
   end if;
-  -- The initial snapshot would read the rows of its children as its own.
+  -- The initial snapshot would read the rows of inheriting tables as rows of this one.
   if tidemark.has_children(of_relation) and tidemark.is_read_initially() then
     return;
   end if;
@@ -2122,7 +2123,7 @@ begin
       execute format('alter publication tidemark add table only %s', of_relation::regclass);
     end if;
   end if;
-  -- From here on no DDL on the table is under way; what came before may have made it one that is refused, or gone.
+  -- From here on no DDL on the table is open. Earlier DDL may have dropped the table, or made it one that is refused.
   update tidemark.captured_table t
   set state = case when tidemark.is_read_initially() then 'captured' else 'awaiting writers' end,
       complete = tidemark.is_read_initially(),
@@ -2209,7 +2210,7 @@ declare
   reading jsonb;
 begin
   select '"' || n.nspname || '"."' || c.relname || '"',
-    -- Patterns are told apart by commas, and do not look at case.
+    -- Debezium separates patterns by commas, and they ignore case.
     '(?-i)' || regexp_replace(n.nspname || '.' || c.relname, '([^A-Za-z0-9_])', '\\\1', 'g'),
     jsonb_build_object('relation', of_relation::bigint, 'generation', t.generation)
   into quoted, pattern, reading
@@ -2264,7 +2265,7 @@ begin
   select r.reason, r.fix
   from tidemark.table_refusals(relation, tidemark.excluded_columns(relation), current_user) r
   union all
-  -- The connector knows the names of the setting, not who inherits from whom.
+  -- The connector knows the names in the setting, but not which table inherits from which.
   select format('it is captured as part of %s, and its own name is not among the captured tables', parent.name),
     case s.captured -> 'includeTables'
       when '[]' then format('-- add ''%s'' to schemas of the setting captured', self.schema_name)
@@ -2874,7 +2875,7 @@ begin
   end if;
   if can_stay and exists (select from tidemark.key_columns(of_relation)) then
     begin
-      -- The DDL that made it necessary holds the lock that this needs.
+      -- The DDL that made this necessary already holds the lock that it needs.
       execute format('alter table only %s replica identity full', of_relation::regclass);
       update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
       return;
@@ -3105,7 +3106,7 @@ begin
   join pg_class c using (oid)
   where c.relkind = 'r'
     and c.relpersistence <> 't';
-  -- A leaf that was detached is not among the objects of that DDL.
+  -- A leaf that was detached is not among the objects of the DDL.
   return query
   select t.relation::oid
   from pg_class c

@@ -930,7 +930,7 @@ begin
   execute format('create table tidemark_rows.%I (%s%s, primary key (%s)) with (fillfactor = 85)',
     rows_name, bookkeeping, columns, key_names);
   if key_names <> '"tidemark$image"' then
-    -- For maintenance, which removes delete markers that nothing can come before any more.
+    -- Maintenance uses this index to find delete markers that are not needed any more.
     execute format('create index on tidemark_rows.%I ("tidemark$epoch") where not "tidemark$live"', rows_name);
   end if;
   execute format('comment on table tidemark_rows.%I is %L',
@@ -953,7 +953,7 @@ AS $function$
     from dependent b
     join pg_depend d on d.deptype = 'n' and b.part = 0 and (
       (d.refclassid, d.refobjid) = (b.class, b.oid)
-      -- The rows of a view have a type, and there is one of arrays of them.
+      -- The rows of a view have a type, and arrays of them have another one.
       or b.class = 'pg_class'::regclass and d.refclassid = 'pg_type'::regclass and d.refobjid in (
         select t.oid from pg_type t where t.typrelid = b.oid
         union all
@@ -962,7 +962,7 @@ AS $function$
     )
     left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
     cross join lateral (
-      -- The rule of a view is that view.
+      -- The rule of a view stands for the view.
       select case when r.oid is null then d.classid else 'pg_class'::regclass::oid end as class,
         coalesce(r.ev_class, d.objid) as oid, case when r.oid is null then d.objsubid else 0 end as part
     ) as next
@@ -1011,7 +1011,7 @@ begin
     delete from tidemark.stopped_table s
     using gone g
     where (s.relation, s.schema_name || '.' || s.table_name) = (g.relation, g.table_name)
-      -- A record of the table that is still kept would be out of order behind those that follow.
+      -- The table stays stopped while records of it remain: these would otherwise be applied after later ones.
       and not exists (
         select from tidemark.quarantine q
         where q.relation = g.relation and q.table_name = g.table_name
@@ -1130,7 +1130,7 @@ begin
     where (d.day + 1)::timestamp at time zone 'UTC' <= now() - tidemark.longest_retention()
     order by d.day
   loop
-    -- A transaction that is about to write to the day has the lock, and has it begun anew (tidemark.ensure_change_days).
+    -- A transaction that is about to write to the day has the lock, and makes the steps begin again (ensure_change_days).
     continue when not pg_try_advisory_xact_lock(730511002, oldest.day - date '2000-01-01');
     stepped := true;
     select e.next_block into reached from tidemark.ending_day e where e.day = oldest.day;
@@ -1241,14 +1241,14 @@ declare
 begin
   while day <= last_day loop
     name := tidemark.change_day_name(day);
-    -- Maintenance takes the same lock before it drops a day, and leaves the day alone where it does not get it.
+    -- Maintenance takes the same lock before it drops a day, and leaves the day where it does not get the lock.
     perform pg_advisory_xact_lock_shared(730511002, day - date '2000-01-01');
     select true, c.relispartition into made, attached
     from pg_class c
     where c.relnamespace = 'tidemark_rows'::regnamespace and c.relname = name;
     if attached is not true then
       perform pg_advisory_xact_lock(730511003, 0);
-      -- Asked again by a query: what the session remembers of names is not renewed by waiting for such a lock.
+      -- This is queried again, since to wait for an advisory lock does not renew what the session has cached of names.
       select true, c.relispartition into made, attached
       from pg_class c
       where c.relnamespace = 'tidemark_rows'::regnamespace and c.relname = name;
@@ -1261,7 +1261,7 @@ begin
       end if;
     end if;
     if day < (now() at time zone 'UTC')::date then
-      -- What is about to be written was not looked at yet.
+      -- The step of maintenance has not looked at what is about to be written, so it begins again.
       delete from tidemark.ending_day e where tidemark.change_day_name(e.day) = name;
     end if;
     day := day + 1;
@@ -1350,7 +1350,7 @@ begin
   if not found then
     return 0;
   end if;
-  -- The last topic partition to finish sees all of them, since they take turns here.
+  -- Topic partitions take turns here, so that the last one to finish sees all of them.
   perform from tidemark.initial_read r where r.epoch = read_epoch order by r.topic_partition for update;
   select count(*) filter (where r.finished and r.lsn = last.lsn) as finished, max(r.attempts) as attempts, last.lsn
     into attempt
@@ -1366,7 +1366,7 @@ begin
   from tidemark.table_marker m
   where m.epoch < read_epoch
     and not exists (select from tidemark.contract c where (c.relation, c.epoch) = (m.relation, read_epoch))
-    -- Another relation has its name now, whose rows are not complete yet.
+    -- It stays where another relation has its name now, whose rows are not complete yet.
     and not exists (
       select
       from tidemark.table_marker s
@@ -1404,7 +1404,7 @@ AS $function$
       and c.relnamespace = (select n.oid from pg_namespace n where n.nspname = of_schema)
       and c.oid is distinct from tidemark.own_view(of_schema, of_table)
     union all
-    -- A view is a type, too; that of an array gives way by itself.
+    -- A view is also a type. A type of an array is renamed by Postgres itself.
     select 'pg_type'::regclass, t.oid, true
     from pg_type t
     where t.typname = of_table
@@ -1671,7 +1671,7 @@ CREATE OR REPLACE FUNCTION tidemark.is_one_expression(expression text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  -- Only B'…' and X'…' may have a letter before the quote.
+  -- Only strings of the form B'…' and X'…' may have a letter before the quote.
   signs text := regexp_replace(expression, '("[^"]*")|((^|[^A-Za-z0-9_$&])[BbXx]?''([^'']|'''')*'')', ' x ', 'g');
   sign text;
   depth integer := 0;
@@ -1739,7 +1739,7 @@ AS $function$
 declare
   day timestamptz := to_date(substring(partition from '\d+$'), 'YYYYMMDD')::timestamp at time zone 'UTC';
 begin
-  -- The next change is looked for in the days beside it first: most are there.
+  -- The next change is first looked for in the days beside this one, where most are.
   execute format($query$
     with next as (
       select coalesce(near.table_of, far.table_of) as table_of, coalesce(near.place, far.place) as place,
@@ -1944,8 +1944,8 @@ declare
   markers bigint := 0;
 begin
   perform tidemark.ensure_change_days(today, today + 7);
-  -- What these say has to be committed, and their locks given back, before anything is deleted: who writes a row whose marker
-  -- went waits until the round ends, and who writes any change waits for a day that is dropped.
+  -- What these record has to be committed, and their locks released, before anything is deleted: a transaction that writes
+  -- a row whose delete marker is being deleted waits until the round ends, and any change waits for a day that is dropped.
   select * into ending from tidemark.end_change_day();
   if ending.stepped or tidemark.end_changes() then
     return jsonb_build_object('dropped', ending.dropped, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);
@@ -2249,7 +2249,7 @@ begin
     where c.relnamespace = 'tidemark_rows'::regnamespace
       and c.relkind = 'r'
       and c.relname ~ '^t\d+_\d+$'
-      -- What is kept of a stopped table may be applied at any later time.
+      -- Changes of a stopped table that are in quarantine may be applied at any later time.
       and not exists (
         select from tidemark.stopped_table s where s.relation = substring(c.relname from '^t(\d+)_')::bigint)
     order by 1
@@ -2344,7 +2344,7 @@ begin
     return;
   end if;
   perform tidemark.ensure_schema(to_schema);
-  -- Under either name the other schema may have something else.
+  -- In either schema another object may have the other name.
   if of_schema <> to_schema then
     execute format('alter view %I.%I rename to %I', of_schema, of_table, 'tidemark$renamed');
     execute format('alter view %I.%I set schema %I', of_schema, 'tidemark$renamed', to_schema);
@@ -2574,7 +2574,7 @@ begin
   update tidemark.generation g
   set shown = g.generation = newest.generation::integer
   where g.relation = of_relation;
-  -- Those that had the name in an earlier epoch leave it without the name being nobody's in between.
+  -- The relations that had the name in an earlier epoch leave it without a moment in which no relation has the name.
   update tidemark.table_marker m set dropped_at = now() where m.relation = any (replaced);
   perform tidemark.show_views(of_relation);
   perform tidemark.forget_relation(r) from unnest(replaced) as r;
@@ -2611,12 +2611,12 @@ begin
     return;
   end if;
   perform tidemark.check_names(contract);
-  -- The initial snapshot of an epoch reads every version that the source has kept, also those of generations before.
+  -- The initial snapshot of an epoch reads every version that the source has kept, also those of earlier generations.
   if exists (select from tidemark.generation g where g.relation = of_relation and g.generation > of_generation) then
     return;
   end if;
   perform tidemark.check_expressions(contract);
-  -- Another source, or one that was put back, may have given the number of a relation to a table of another name.
+  -- Another source, or one that was restored from a backup, may have given the number of a relation to another table.
   if before.epoch < of_epoch
     and before.dropped_at is null
     and (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
@@ -2657,7 +2657,7 @@ begin
     perform tidemark.free_name(before.schema_name, before.table_name);
   end if;
   perform tidemark.show_views(of_relation, known.contract);
-  -- It was stopped for want of a contract.
+  -- The table may have been stopped because it had no contract.
   delete from tidemark.stopped_table s
   where s.relation = 0
     and (s.schema_name, s.table_name) = (contract ->> 'schema', contract ->> 'table');
@@ -2676,7 +2676,7 @@ declare
   taken record;
   grants text[];
 begin
-  -- Another's rows may just be replaced.
+  -- Another transaction may be replacing the rows of a relation that this view shows.
   perform pg_advisory_xact_lock(tidemark.lock_of_view(of_schema, of_table));
   query := tidemark.view_query(of_schema, of_table);
   if query is null then
@@ -2749,7 +2749,7 @@ CREATE OR REPLACE FUNCTION tidemark.stop_table(of_relation bigint, of_generation
  LANGUAGE sql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  -- A relation has one stop: it may have been renamed since.
+  -- A relation has only one stop, and may have been renamed since.
   update tidemark.stopped_table s
   set schema_name = of_schema,
     table_name = of_table
@@ -2804,7 +2804,7 @@ AS $function$
 declare
   only_member bigint;
 begin
-  -- Rows that somebody dropped are read again; until then a parent without them would hold fewer than its table.
+  -- Rows that were dropped here are read again. Until then the view of a parent would have fewer rows than its table.
   if exists (select from tidemark.members(of_schema, of_table) m join tidemark.missing_rows() lost using (relation)) then
     return null;
   end if;
@@ -2814,9 +2814,9 @@ begin
   if only_member is not null then
     return tidemark.own_query(only_member);
   end if;
-  -- A parent with rows of its own has its own columns, and what a heir lacks is null: no other contract takes one away.
-  -- Without, while DDL on a partitioned table goes through its leaves, the columns that all of them have. Text where types
-  -- differ.
+  -- A parent with rows of its own is shown with its own columns, and what an inheriting table lacks is null. Otherwise it is
+  -- shown with the columns that all leaves have, since DDL on a partitioned table alters one leaf after the other. Where
+  -- types differ, the column is text.
   return (
     with member as (
       select *
@@ -2948,7 +2948,7 @@ begin
       execute format('alter table tidemark_rows.%I add column %I %s%s', rows_name, stored.name, stored.type,
         coalesce(format(' default %L', stored.missing), ''));
     elsif stored.old_type <> stored.type then
-      -- The view stands in the way; it is made anew afterwards.
+      -- A column that a view uses cannot be altered, so the views are dropped and made again afterwards.
       perform tidemark.drop_view(contract ->> 'schema', contract ->> 'table');
       perform tidemark.drop_view(p ->> 'schema', p ->> 'table') from jsonb_array_elements(contract -> 'parents') p;
       execute format('alter table tidemark_rows.%I alter column %I type %s', rows_name, stored.name, stored.type);
@@ -3000,7 +3000,7 @@ begin
     else
       type_id := coalesce(to_regtype(type), to_regtype('public.' || type));
       continue when type_id is null;
-      -- Of types that are known when it runs only arrays can be read.
+      -- For a type that is known only at run time there is no cast, but an array of it can be read.
       written[i] := array_to_string(array_in(
         textout('{"' || replace(replace(value, '\', '\\'), '"', '\"') || '"}'), type_id, tidemark.type_modifier(type)), '');
     end if;

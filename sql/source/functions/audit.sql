@@ -1,13 +1,14 @@
--- What applications call to say who changes rows in a transaction, and why.
+-- Audit messages: an application says in a transaction who changes rows, and why.
 
--- For applications: called in a transaction, tells the target who changes rows in it and why. One record in the log, no
--- table is written. tidemark.history shows it with each change of the transaction.
+-- Applications call it in a transaction to record who changes rows in it and why. It writes one message to the log and
+-- no table. tidemark.history shows it with each change of the transaction.
 create or replace function tidemark.audit(why text default null, who text default session_user, details jsonb default null)
 returns void
 language plpgsql
 as $$
 begin
-  -- Bytes, since Postgres does not convert a message as it does all other texts. SQL_ASCII does not say what a text is.
+  -- The message is converted here, since Postgres does not convert it as it does all other texts. In a database in SQL_ASCII
+  -- the encoding of a text is not known.
   perform pg_logical_emit_message(true, 'audit', convert_to(jsonb_build_object(
     'who', who,
     'why', why,

@@ -2,8 +2,9 @@
 -- transaction, and capture-tables calls them. No step waits long for a lock. None takes a lock that writers notice, except for
 -- the moment in which a table gets replica identity full.
 
--- Begins a step: nobody changes the table or its state meanwhile. The table comes first, as in DDL, whose trigger would
--- otherwise wait for the state. False when the table is gone or in another state, or the time has not come.
+-- Begins a step of a table's capture: until the transaction ends, nothing else changes the table or its state. The table
+-- is locked before its state, in the order in which DDL and its event trigger lock them, so that the two cannot
+-- deadlock. Returns false when the table is gone or in another state, or when the step has to be tried later.
 create or replace function tidemark.begin_step(of_relation oid, in_state text, lock_mode text) returns boolean
 language plpgsql
 as $$
@@ -21,7 +22,7 @@ begin
 end
 $$;
 
--- Lets Debezium read the table, without the excluded columns.
+-- Gives Debezium the right to read the table, without the excluded columns.
 create or replace function tidemark.grant_reading(of_relation oid) returns void
 language plpgsql
 as $$
@@ -57,8 +58,9 @@ begin
 end
 $$;
 
--- Whether a table that has no key was made just now. Who loads data adds the key afterwards (pgbench -i,
--- pg_restore): a moment later it is read in chunks by its key, and keeps its replica identity.
+-- Whether a table without a key was made just now. Tools that load data add the key afterwards (pgbench -i, pg_restore).
+-- A table that is captured a moment later has its key: it is read by an incremental snapshot and keeps its replica
+-- identity. Where it returns true, the step is tried again 5 seconds after the table was made.
 create or replace function tidemark.may_get_key(of_relation oid) returns boolean
 language plpgsql
 as $$
@@ -83,8 +85,8 @@ begin
 end
 $$;
 
--- Has the changes of a table told with all its values; false when somebody uses the table so that this has to wait.
--- It needs a lock that queues up readers and writers: it does not insist.
+-- Makes the changes of a table carry all values of the row. This needs a lock behind which readers and writers would
+-- queue, so it waits for it only briefly. Returns false when the table is in use and the step has to be tried later.
 create or replace function tidemark.tell_images(of_relation oid) returns boolean
 language plpgsql
 as $$
@@ -112,8 +114,9 @@ as $$
   select not tidemark.is_listening() and not s.reads_by_signal from tidemark.setting s
 $$;
 
--- Publishes a pending table, together with the contract that says so: the contract is before the first change. Where the
--- initial snapshot will read its rows it is captured; otherwise it awaits its writers.
+-- Publishes a pending table, together with the contract that says so, so that the contract precedes the first change.
+-- Where the initial snapshot will read its rows, the table is then captured. Otherwise it waits until the transactions
+-- that have written to it have ended.
 create or replace function tidemark.publish_table(of_relation oid) returns void
 language plpgsql
 set lock_timeout = '500ms'
@@ -122,7 +125,7 @@ begin
   if not tidemark.begin_step(of_relation, 'pending', 'share update exclusive') then
     return;
   end if;
-  -- The initial snapshot would read the rows of its children as its own.
+  -- The initial snapshot would read the rows of inheriting tables as rows of this one.
   if tidemark.has_children(of_relation) and tidemark.is_read_initially() then
     return;
   end if;
@@ -134,7 +137,7 @@ begin
       execute format('alter publication tidemark add table only %s', of_relation::regclass);
     end if;
   end if;
-  -- From here on no DDL on the table is under way; what came before may have made it one that is refused, or gone.
+  -- From here on no DDL on the table is open. Earlier DDL may have dropped the table, or made it one that is refused.
   update tidemark.captured_table t
   set state = case when tidemark.is_read_initially() then 'captured' else 'awaiting writers' end,
       complete = tidemark.is_read_initially(),
@@ -151,7 +154,7 @@ begin
 end
 $$;
 
--- Transactions that may have written to the table: what they wrote before it was published is not in the log.
+-- Transactions that may have written to the table. What they wrote before the table was published is not in the log.
 create or replace function tidemark.writers(of_relation oid) returns text[]
 language sql stable
 as $$
@@ -165,8 +168,9 @@ as $$
     and l.pid is distinct from pg_backend_pid()
 $$;
 
--- Moves a published table on once its writers have ended: one without rows is captured, one with rows is read, and one
--- after the other. Called first in a transaction after the one that published it, so that no writer is missed.
+-- Moves a published table on once its writers have ended. A table without rows is captured. A table with rows is read by
+-- a snapshot, and only one table is read at a time. It has to be the first statement of a transaction that begins after
+-- the one that published the table, so that no writer is missed.
 create or replace function tidemark.await_writers(of_relation oid) returns void
 language plpgsql
 set lock_timeout = '500ms'
@@ -183,7 +187,7 @@ begin
     return;
   end if;
   select * into current from tidemark.captured_table t where t.relation = of_relation::bigint;
-  -- A transaction that is prepared meanwhile goes on under another name.
+  -- A transaction that was prepared since then has another name.
   select coalesce(array_agg(distinct w.name), '{}') into remaining
   from unnest(coalesce(current.awaited, '{}') || tidemark.writers(of_relation)) as w (name)
   where current.awaited is null
@@ -191,7 +195,7 @@ begin
     or w.name like '-1/%';
   update tidemark.captured_table t
   set awaited = remaining,
-      -- Who has loaded a table without a key may be about to add it.
+      -- A tool that has loaded a table without a key may be about to add the key.
       not_before = case when not keyed and current.awaited <> '{}' then clock_timestamp() + interval '5 seconds' end
   where t.relation = of_relation::bigint
     and t.awaited is distinct from remaining;
@@ -221,7 +225,7 @@ begin
 end
 $$;
 
--- All rows of the table are on the topic: its next contract says so.
+-- Records that all rows of the table are on the topic. Its next contract says so.
 create or replace function tidemark.end_capture(of_relation oid) returns void
 language plpgsql
 as $$

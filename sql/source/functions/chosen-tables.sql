@@ -1,6 +1,6 @@
 -- Which tables and columns the setting asks for.
 
--- The tables whose rows include the relation's, by partitioning or inheritance, the nearest first.
+-- The tables whose rows include those of the relation, by partitioning or inheritance, the nearest first.
 create or replace function tidemark.ancestors(relation oid)
 returns table (ancestor oid, schema_name text, table_name text)
 language plpgsql stable
@@ -44,9 +44,9 @@ begin
 end
 $$;
 
--- Whether the setting asks for the relation: the tables it includes by name or, without any, those of its schemas; less
--- the ones it excludes. A partitioned table has no rows of its own: it stands for its leaves. What inherits from a
--- chosen table is chosen with it.
+-- Whether the setting asks for the relation. It asks for the tables that it includes by name or, where it names none,
+-- for those of its schemas, without the tables that it excludes. A partitioned table has no rows of its own and stands
+-- for its leaves. A table that inherits from a chosen table is chosen with it.
 create or replace function tidemark.is_chosen(relation oid) returns boolean
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -77,7 +77,7 @@ begin
 end
 $$;
 
--- The columns the setting leaves out of a relation.
+-- The columns of a relation that the setting leaves out.
 create or replace function tidemark.excluded_columns(relation oid) returns text[]
 language plpgsql stable
 set plan_cache_mode = force_generic_plan

@@ -17,8 +17,8 @@ begin
 end
 $$;
 
--- What the contract of a relation has to become, or null when it says so already. A relation that is gone keeps its
--- last description, dropped. A relation the setting never asked for has none.
+-- What the contract of a relation has to become, or null when the newest contract says it already. A relation that is
+-- gone keeps its last description, marked as dropped. A relation that the setting has never asked for has no contract.
 create or replace function tidemark.due_contract(of_relation oid) returns jsonb
 language plpgsql stable
 as $$
@@ -44,7 +44,8 @@ begin
 end
 $$;
 
--- What the capture state of a relation has to say by its contract; no row for a relation that is not to be captured.
+-- What the capture state of a relation has to say by its contract. There is no row for a relation that is not to be
+-- captured.
 create or replace function tidemark.wanted_state(of_relation oid, contract jsonb)
 returns table (
   relation bigint, schema_name text, table_name text, state text, reason text, fix text, generation integer, complete boolean
@@ -85,7 +86,8 @@ begin
 end
 $$;
 
--- Brings the capture state of a relation in line with its contract; whose turn it is.
+-- Brings the capture state of a relation in line with its contract. Only a transaction that has its turn calls it
+-- (tidemark.take_turn).
 create or replace function tidemark.observe_state(of_relation oid, contract jsonb) returns void
 language plpgsql
 as $$
@@ -99,7 +101,7 @@ begin
   on conflict (relation) do update
   set schema_name = excluded.schema_name,
       table_name = excluded.table_name,
-      -- A table that is published goes on where its capture stands, unless its rows are to be read again.
+      -- The capture of a published table continues from its present state, unless its rows have to be read again.
       state = case
         when excluded.state = 'pending'
           and t.state <> 'refused'
@@ -117,9 +119,9 @@ begin
 end
 $$;
 
--- Makes a published relation one whose changes carry every value, or takes it out of the publication, where its updates
--- would fail or carry too little. While another transaction holds the publication it becomes one that its owner can write
--- to, and leaves the publication with the next capture.
+-- Makes the changes of a published relation carry every value, or takes the relation out of the publication where its
+-- updates would fail or carry too little. While another transaction holds the publication, the relation gets a replica
+-- identity by which its owner can write, and the next run of capture-tables takes it out.
 create or replace function tidemark.secure_images(of_relation oid, contract jsonb) returns void
 language plpgsql
 as $$
@@ -132,7 +134,7 @@ begin
   end if;
   if can_stay and exists (select from tidemark.key_columns(of_relation)) then
     begin
-      -- The DDL that made it necessary holds the lock that this needs.
+      -- The DDL that made this necessary already holds the lock that it needs.
       execute format('alter table only %s replica identity full', of_relation::regclass);
       update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
       return;
@@ -153,7 +155,8 @@ begin
 end
 $$;
 
--- Who writes a relation's contract or moves its capture on takes turns, each seeing what the one before wrote.
+-- Transactions that write a relation's contract or move its capture on take turns, so that each sees what the one before
+-- has written.
 create or replace function tidemark.take_turn(of_relation oid) returns void
 language plpgsql
 as $$
@@ -172,8 +175,8 @@ begin
 end
 $$;
 
--- Brings contract and capture state of one relation up to its catalog entry; returns whether a contract was written.
--- A refused table leaves the publication at once.
+-- Brings contract and capture state of one relation in line with the catalog, and returns whether a contract was
+-- written. A refused table leaves the publication at once.
 create or replace function tidemark.observe_table(of_relation oid) returns boolean
 language plpgsql
 as $$
@@ -185,7 +188,7 @@ begin
     and not tidemark.is_to_leave(of_relation, tidemark.latest_contract(of_relation)) then
     return false;
   end if;
-  -- What was seen until here may be what somebody else is changing: his turn ends with his transaction.
+  -- Another transaction may be changing what was read until here. Its turn ends with it.
   perform tidemark.take_turn(of_relation);
   if (coalesce(due, tidemark.latest_contract(of_relation)) ->> 'published')::boolean then
     perform tidemark.secure_images(of_relation, coalesce(due, tidemark.latest_contract(of_relation)));
@@ -196,7 +199,7 @@ begin
     return false;
   end if;
   perform tidemark.observe_state(of_relation, due);
-  -- While nobody listens, the contract of a new table is written by the transaction that publishes it.
+  -- While no connector listens, the contract of a new table is written by the transaction that publishes it.
   if tidemark.latest_contract(of_relation) is null
     and due ->> 'refusal' is null
     and not (due ->> 'published')::boolean
@@ -211,7 +214,7 @@ begin
 end
 $$;
 
--- Relations that have a contract or are to have one.
+-- The relations that have a contract or are to have one.
 create or replace function tidemark.observed_relations() returns setof oid
 language sql stable
 as $$
@@ -222,8 +225,8 @@ as $$
   select t.relation::oid from tidemark.captured_table t
 $$;
 
--- Brings the contracts of all relations up to the catalog: where event triggers are not allowed, a migration calls it
--- after its DDL. Returns how many contracts it wrote.
+-- Brings the contracts of all relations in line with the catalog, and returns how many it wrote. Where event triggers
+-- are not allowed, a migration of the application calls it after its DDL.
 create or replace function tidemark.publish_contracts() returns integer
 language plpgsql security definer
 set lock_timeout = '2s'
@@ -236,7 +239,7 @@ begin
     begin
       written := written + tidemark.observe_table(observed)::integer;
     exception when lock_not_available then
-      -- DDL on the table is still open and writes the contract itself.
+      -- DDL on the table is still open, and writes the contract itself.
       null;
     end;
   end loop;

@@ -2,7 +2,7 @@
 -- DDL: waits are short, errors are recorded in tidemark.contract_failure, and the next run of capture-tables writes what is
 -- missing.
 
--- Notes that a contract may be missing; relation 0 stands for any.
+-- Records that a contract may be missing. Relation 0 stands for any relation.
 create or replace function tidemark.note_failure(of_relation oid, failure text, was_rewritten boolean default false)
 returns void
 language plpgsql
@@ -15,8 +15,8 @@ exception when others then
 end
 $$;
 
--- Observes one relation for a trigger; an error leaves a note instead, and a table that its owner can write to. DDL waits
--- for one lock only: after that the rest of its tables are tried without waiting.
+-- Observes one relation for an event trigger. An error is recorded instead of raised, and leaves a table that its owner
+-- can write to. DDL waits for one lock only: after that its other tables are tried without waiting.
 create or replace function tidemark.observe_safely(of_relation oid) returns void
 language plpgsql
 as $$
@@ -31,7 +31,7 @@ exception when others then
 end
 $$;
 
--- Begins a generation of one relation whose rows were computed anew; an error leaves a note instead.
+-- Begins a generation of one relation whose rows were rewritten. An error is recorded instead of raised.
 create or replace function tidemark.begin_generation_safely(of_relation oid) returns void
 language plpgsql
 as $$
@@ -42,8 +42,8 @@ exception when others then
 end
 $$;
 
--- The tables that DDL on some objects may have changed: those named, those of a schema or with columns of a type, what
--- inherits from them, and what did before.
+-- The tables that DDL on some objects may have changed: those that it names, those of a schema, those with columns of a
+-- type, the tables that inherit from them, and those that did before.
 create or replace function tidemark.touched_tables(classes oid[], objects oid[]) returns setof oid
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -75,7 +75,7 @@ begin
   join pg_class c using (oid)
   where c.relkind = 'r'
     and c.relpersistence <> 't';
-  -- A leaf that was detached is not among the objects of that DDL.
+  -- A leaf that was detached is not among the objects of the DDL.
   return query
   select t.relation::oid
   from pg_class c
@@ -88,7 +88,7 @@ begin
 end
 $$;
 
--- The relations with a column of one of some types, or of a type made of one.
+-- The relations with a column of one of these types, or of a type that is made of one.
 create or replace function tidemark.tables_with_types(types oid[]) returns setof oid
 language plpgsql stable
 as $$
@@ -117,6 +117,7 @@ begin
 end
 $$;
 
+-- Writes the contracts that DDL has made due.
 create or replace function tidemark.on_ddl_command_end() returns event_trigger
 language plpgsql security definer
 set lock_timeout = '200ms'
@@ -139,6 +140,7 @@ begin
 end
 $$;
 
+-- Writes the contracts of tables that were dropped or have lost a column or a constraint.
 create or replace function tidemark.on_sql_drop() returns event_trigger
 language plpgsql security definer
 set lock_timeout = '200ms'
@@ -147,7 +149,7 @@ declare
   touched oid[];
 begin
   begin
-    -- Tables themselves, and tables that lost a column or a constraint to a cascade.
+    -- These are tables that were dropped, and tables that have lost a column or a constraint, also to a cascade.
     select array_agg(r.oid) into touched
     from (
       select d.objid
@@ -170,13 +172,13 @@ begin
 end
 $$;
 
--- ALTER TABLE that computes rows anew sends no changes: what was captured has to be read again.
+-- ALTER TABLE that rewrites the rows sends no changes, so what was captured has to be read again.
 create or replace function tidemark.on_table_rewrite() returns event_trigger
 language plpgsql security definer
 set lock_timeout = '200ms'
 as $$
 begin
-  -- Reasons: 2 a column's default, 4 a column's type. The others (persistence, access method) keep the values.
+  -- Reason 2 is a column's default, 4 a column's type. The others (persistence, access method) keep the values.
   if pg_event_trigger_table_rewrite_reason() & 6 = 0 then
     return;
   end if;
@@ -191,7 +193,7 @@ begin
   drop event trigger if exists tidemark_table_rewrite;
   create event trigger tidemark_ddl_command_end on ddl_command_end
     when tag in (
-      -- ALTER INDEX renames tables, too.
+      -- ALTER INDEX can also rename a table.
       'ALTER EXTENSION', 'ALTER INDEX', 'ALTER PUBLICATION', 'ALTER SCHEMA', 'ALTER TABLE', 'ALTER TYPE',
       'CREATE EXTENSION', 'CREATE PUBLICATION', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO'
     )

@@ -1,6 +1,7 @@
 -- What the catalog says of a relation, as a contract says it (core/contract.ts).
 
--- The columns of a relation's primary key, by place; none where the key is deferrable: its rows then have no key.
+-- The columns of a relation's primary key, by place. There are none where the key is deferrable: its rows are then
+-- captured as rows without a key.
 create or replace function tidemark.key_columns(relation oid) returns table (attnum int2, place bigint)
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -33,7 +34,7 @@ begin
 end
 $$;
 
--- Why a relation cannot be captured, from its own make-up and from the setting.
+-- Why a relation cannot be captured, because of what it is itself and because of the setting.
 create or replace function tidemark.refusals(relation oid) returns table (reason text, fix text)
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -43,7 +44,7 @@ begin
   select r.reason, r.fix
   from tidemark.table_refusals(relation, tidemark.excluded_columns(relation), current_user) r
   union all
-  -- The connector knows the names of the setting, not who inherits from whom.
+  -- The connector knows the names in the setting, but not which table inherits from which.
   select format('it is captured as part of %s, and its own name is not among the captured tables', parent.name),
     case s.captured -> 'includeTables'
       when '[]' then format('-- add ''%s'' to schemas of the setting captured', self.schema_name)
@@ -110,12 +111,12 @@ begin
 end
 $$;
 
--- The element of an array of one, as text.
+-- The element, as text, of an array with one element.
 create or replace function tidemark.only_element(array_text text) returns text
 language sql immutable
 as $$
   select case
-    -- Elements of box are separated by semicolons: its commas need no quotes.
+    -- Elements of type box are separated by semicolons, so that their commas are not quoted.
     when array_text like '{(%' then substr(array_text, 2, length(array_text) - 2)
     else (array_text::text[])[1]
   end

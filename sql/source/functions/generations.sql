@@ -1,6 +1,6 @@
 -- When the rows of a relation have to be read again because the log does not have all that changed them: its next generation.
 
--- Whether the definition of a type differs by added enum labels at most: what is stored keeps its text.
+-- Whether two definitions of a type differ at most by added enum labels: the text of stored values is then the same.
 create or replace function tidemark.only_adds_labels(before text, after text) returns boolean
 language plpgsql immutable
 as $$
@@ -20,8 +20,9 @@ begin
 end
 $$;
 
--- Whether the rows of a published relation are others after the change of its contract than the changes in the log
--- make of those before: then they have to be read again. What table_rewrite reports is not seen here.
+-- Whether the rows of a published relation have to be read again after a change of its contract, because the changes in
+-- the log do not turn its former rows into its present ones. Rows that were rewritten are not seen here, but by
+-- on_table_rewrite.
 create or replace function tidemark.begins_generation(before jsonb, after jsonb) returns boolean
 language plpgsql immutable
 as $$
@@ -37,7 +38,7 @@ begin
         using (number)
       where a.key is distinct from b.key
         or b.definition <> a.definition and not tidemark.only_adds_labels(b.definition, a.definition)
-        -- A renamed column changes the text of an expression and not its value.
+        -- A renamed column changes the text of an expression, but not its value.
         or b.expression <> a.expression and not exists (
           select
           from jsonb_to_recordset(before -> 'columns') as x (number int, name text)
@@ -48,8 +49,8 @@ begin
 end
 $$;
 
--- Whether the rows of a relation that are being read are others, or lie elsewhere, than its contract said before: which of
--- the two shapes a row that is read then has cannot be told.
+-- Whether the contract of a relation changes while a snapshot reads its rows, in such a way that it cannot be said which
+-- of the two contracts a row that is read then has.
 create or replace function tidemark.disturbs_reading(of_relation oid, before jsonb, after jsonb) returns boolean
 language plpgsql stable
 as $$
@@ -62,8 +63,8 @@ begin
 end
 $$;
 
--- Has the rows of a published relation read again; its next contract says so. In an event trigger the contract comes
--- at the end of the DDL.
+-- Has the rows of a published relation read again. Its next contract says so; in an event trigger that contract is
+-- written at the end of the DDL.
 create or replace function tidemark.begin_generation(of_relation oid) returns void
 language plpgsql
 as $$

@@ -1,8 +1,8 @@
 -- The owner of a captured table can always write to it: a table whose rows he could not update or delete gets another replica
 -- identity or leaves the publication, whatever made it so.
 
--- Whether a table is in our publication and its owner cannot update or delete rows, by Postgres's own rule, or it is published
--- in part. Such a table is to be observed, which takes it out of the publication.
+-- Whether a table is in our publication and its owner cannot update or delete rows, by the same rule as Postgres has, or
+-- only a part of it is published. To observe such a table takes it out of the publication.
 create or replace function tidemark.is_unwritable(relation oid) returns boolean
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -16,7 +16,7 @@ begin
       where c.oid = relation
         and case
           when c.relreplident = 'f' then
-            -- What can be an obstacle is cheaper to see than the obstacles.
+            -- This is cheaper than to look for the obstacles, and without it there are none.
             (
               exists (select from pg_publication p where p.pubname <> 'tidemark')
               or exists (select from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.attgenerated <> '')
@@ -52,8 +52,8 @@ end
 $$;
 
 -- Gives a table that stays in the publication for now a replica identity by which its owner can write, where there is
--- one. The DDL that made it necessary holds the lock that this needs. The next capture takes out of the publication what does
--- not belong there.
+-- one. The DDL that made this necessary already holds the lock that it needs. The next run of capture-tables takes the
+-- table out of the publication if it does not belong there.
 create or replace function tidemark.give_writable_identity(of_relation oid) returns void
 language plpgsql
 as $$
@@ -79,8 +79,9 @@ exception when others then
 end
 $$;
 
--- Ends DDL that leaves a table which its owner could not write to, nor could it be taken out of the publication: that DDL can
--- be run again, while the writes of the application could not be.
+-- Raises an error, which ends the DDL, where that DDL would leave a table that its owner cannot write to and that cannot
+-- be taken out of the publication now. The DDL can be run again later, while writes of the application that fail are
+-- lost.
 create or replace function tidemark.refuse_unwritable(touched oid[]) returns void
 language plpgsql
 as $$
@@ -105,9 +106,9 @@ begin
 end
 $$;
 
--- Gives a table with a key back the replica identity it had before it was captured, where the one that capture gave it
--- keeps its owner from writing because of another publication. A lock that is not to be had is asked for again by the
--- next capture.
+-- Gives a table with a key back the replica identity that it had before it was captured, where the one that capture gave
+-- it keeps its owner from writing because of another publication. If the lock is not available, the next run of
+-- capture-tables tries again.
 create or replace function tidemark.give_identity_back(of_relation oid) returns void
 language plpgsql
 as $$

@@ -1,6 +1,6 @@
--- The publication tidemark: what is in it, who holds it, and how it is made and restored.
+-- The publication tidemark: what is in it, whether a transaction holds it, and how it is made and restored.
 
--- Makes the publication where it is missing; the tables that are captured are added to it one by one.
+-- Makes the publication where it is missing. Captured tables are added to it one by one.
 create or replace function tidemark.make_publication() returns void
 language plpgsql
 as $$
@@ -17,6 +17,7 @@ begin
 end
 $$;
 
+-- Whether a relation is in our publication.
 create or replace function tidemark.is_published(relation oid) returns boolean
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -32,8 +33,8 @@ begin
 end
 $$;
 
--- Whether somebody has our publication have some columns or some rows of a relation only: its changes do not tell all, and
--- its owner may not be able to update it.
+-- Whether our publication was altered so that it has only some columns or some rows of a relation. Its changes are then
+-- incomplete, and its owner may not be able to update it.
 create or replace function tidemark.is_published_in_part(relation oid) returns boolean
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -48,7 +49,8 @@ begin
 end
 $$;
 
--- Whether another transaction that has not ended altered our publication: to take a table out of it would wait for its end.
+-- Whether another open transaction has altered our publication. To take a table out of it would then wait until that
+-- transaction ends.
 create or replace function tidemark.is_publication_held() returns boolean
 language plpgsql stable
 as $$
@@ -66,8 +68,8 @@ begin
 end
 $$;
 
--- The captured tables that DDL on publications may have made unwritable. That of ours which adds a table is none: it comes
--- for each table, and its whole table is looked at where it is added.
+-- The captured tables that DDL on publications may have made unwritable. Our own DDL that adds a table to our
+-- publication is left out: it runs for each table, and that table is observed where it is added.
 create or replace function tidemark.tables_of_publications(classes oid[], objects oid[]) returns setof oid
 language plpgsql stable
 as $$
@@ -91,9 +93,10 @@ begin
 end
 $$;
 
--- Makes our publication what it has to be, where somebody altered it: with every operation, each leaf under its own name, with
--- stored generated columns (without which Postgres 18 refuses updates of a table whose replica identity is full; an upgrade
--- of the server leaves them out), and with the control tables. Returns whether changes may have been missing until now.
+-- Makes our publication what it has to be where it was altered: with every operation, with each leaf under its own name,
+-- with stored generated columns, and with the control tables. Without generated columns Postgres 18 refuses updates of a
+-- table whose replica identity is full, and an upgrade of the server leaves them out. Returns whether changes may have
+-- been missing until now.
 create or replace function tidemark.restore_publication() returns boolean
 language plpgsql
 as $$

@@ -1,6 +1,7 @@
 -- The replication slot of Debezium.
 
--- Whether Debezium's slot of this epoch exists: what is committed from now on reaches the topic.
+-- Whether Debezium's replication slot of this epoch exists: then everything that is committed from now on reaches the
+-- topic.
 create or replace function tidemark.is_listening() returns boolean
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -15,7 +16,8 @@ begin
 end
 $$;
 
--- Whether the log is behind a place, for the replication slot: what was written before it is on the topic.
+-- Whether the replication slot has confirmed a place of the log: then everything that was written before it is on the
+-- topic.
 create or replace function tidemark.is_confirmed(place pg_lsn) returns boolean
 language plpgsql stable
 as $$

@@ -1,7 +1,7 @@
 -- Has the rows of a captured table read again when an administrator asks for it.
 
--- Has a captured table read again, or each leaf of a partitioned one; returns their names. The target shows the rows it
--- has until it has all of the new reading. For an administrator.
+-- Has the rows of a captured table read again, or those of each leaf of a partitioned one, and returns the names of
+-- these tables. The target shows the rows that it has until the new ones are complete. Administrators call it.
 create or replace function tidemark.resync("table" text) returns setof text
 language plpgsql security definer
 set lock_timeout = '2s'
@@ -51,7 +51,7 @@ begin
 end
 $$;
 
--- Up to three captured tables whose names have most pairs of letters in common with a name.
+-- Up to three captured tables whose names have the most pairs of letters in common with a name.
 create or replace function tidemark.near_names(wanted text) returns setof text
 language plpgsql stable
 as $$

@@ -1,6 +1,6 @@
 -- Puts the setting of a deployment in force, and begins an epoch.
 
--- Checks what is to be captured; raises an error that says what is wrong with it.
+-- Raises an error where the setting `captured` is not what it has to be, and says what is wrong with it.
 create or replace function tidemark.check_captured(captured jsonb) returns void
 language plpgsql stable
 as $$
@@ -43,7 +43,7 @@ begin
   if wrong is not null then
     raise exception 'captured: tables are written schema.table, not %', wrong;
   end if;
-  -- A misspelt name would let personal data through.
+  -- With a misspelt name the column would be captured, and it may hold personal data.
   select string_agg(c.value, ', ') into wrong
   from jsonb_array_elements_text(captured -> 'excludeColumns') as c (value)
   cross join regexp_match(c.value, '^([^.]+)\.([^.]+)\.(.+)$') as m (part)
@@ -65,8 +65,8 @@ begin
 end
 $$;
 
--- Begins an epoch: what was captured before it cannot be relied on, so each table gets a generation of its rows, which is read
--- by a signal once the connector listens. The target shows the rows that it has until it has all of that.
+-- Begins an epoch. What was captured before it may lack changes, so each table gets a generation, whose rows are read by
+-- a signal once the connector listens. The target shows the rows that it has until those are complete.
 create or replace function tidemark.begin_epoch() returns void
 language plpgsql
 as $$
@@ -83,7 +83,7 @@ begin
       since = now()
   from tidemark.setting s
   where t.state <> 'refused';
-  -- The initial snapshot reads the contracts before the rows: those of generations before say nothing any more.
+  -- The initial snapshot reads the contracts before the rows. Those of earlier generations do not apply any more.
   delete from tidemark.table_contract c
   using tidemark.table_contract later
   where later.relation = c.relation
@@ -92,11 +92,11 @@ begin
 end
 $$;
 
--- Sets how many topic partitions there are, what is captured and the epoch, and brings the contracts in line. The
--- number of topic partitions is fixed within an epoch: with another one some would lack contracts and beacons.
--- A greater epoch than the one that is stored begins it; a smaller one changes nothing of it, since the epoch of a deployment
--- is the least that is to be. known_generation is the greatest generation that the target knows of any table, 0 where it
--- knows none: a source that was put back, or another one, has used other numbers.
+-- Sets the number of topic partitions, what is captured and the epoch, and brings the contracts in line. The number of
+-- topic partitions is fixed within an epoch: with another one some topic partitions would lack contracts and beacons. A
+-- greater epoch than the stored one begins that epoch. A smaller one has no effect, since the epoch of a deployment is
+-- only the least that there has to be. known_generation is the greatest generation that the target knows of any table, 0
+-- where it knows none: a source that was restored from a backup, or another source, has used other numbers.
 create or replace function tidemark.configure(
   topic_partitions integer, captured jsonb, epoch integer default 1, known_generation integer default 0
 ) returns void
@@ -146,7 +146,7 @@ begin
   if begins then
     perform tidemark.begin_epoch();
   end if;
-  -- Removing the connector may have dropped it.
+  -- The publication may have been dropped with the connector.
   perform tidemark.restore_publication();
   perform tidemark.publish_contracts();
 end

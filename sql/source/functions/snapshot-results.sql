@@ -1,9 +1,10 @@
 -- How the snapshot of one table ended: the table is captured, or it is tried again.
 
--- How a reading in chunks came out: null while it goes on, else '' or why it failed. Debezium marks begin and end of
--- each chunk in tidemark.signal, and begins the next one when it finds the end mark in the log. So it is done when the
--- slot has confirmed a place behind all marks and there are no new ones. A last chunk without an end failed; a single
--- chunk found no rows, or skipped the table; no chunk at all means that the order was not followed.
+-- The result of an incremental snapshot: null while it goes on, '' when it is complete, otherwise why it failed.
+-- Debezium writes a mark to tidemark.signal at the beginning and at the end of each chunk, and begins the next chunk
+-- when it finds the end mark in the log. So the snapshot has ended when the slot has confirmed a place behind all marks
+-- and there are no new ones. A last chunk without an end mark has failed. A single chunk found no rows, or Debezium
+-- skipped the table. No chunk at all means that Debezium did not follow the signal.
 create or replace function tidemark.chunks_result(of_relation oid, current tidemark.captured_table, has_rows boolean)
 returns text
 language plpgsql
@@ -27,7 +28,7 @@ begin
     set seen_marks = marks,
         seen_lsn = pg_current_wal_insert_lsn()
     where t.relation = of_relation::bigint;
-    -- Gives Debezium something behind that place to confirm, before its next heartbeat.
+    -- Debezium confirms this beacon, and so that place, before its next heartbeat.
     perform tidemark.emit_beacon();
     return null;
   end if;
@@ -43,9 +44,10 @@ begin
 end
 $$;
 
--- How a reading all at once came out, like chunks_result. While it goes on no change is sent, so it is over when the
--- slot has confirmed a beacon that was emitted after the order was confirmed; and it was whole when the session that got
--- the last row was there before that beacon and still is. seen_marks is 0 for the order, then 1 with such a session, or 2.
+-- The result of a blocking snapshot, as chunks_result has it. While it goes on no change is sent, so it has ended when
+-- the slot has confirmed a beacon that was emitted after the signal was confirmed. It is complete when the session that
+-- read the last row was there before that beacon and still is. seen_marks is 0 for the signal, then 1 with such a
+-- session, or 2 without one.
 create or replace function tidemark.blocking_result(of_relation oid, current tidemark.captured_table) returns text
 language plpgsql
 as $$
@@ -68,8 +70,8 @@ begin
 end
 $$;
 
--- Why a reading failed, in words: what the catalog shows that keeps Debezium from the rows, with the SQL that changes it,
--- else what there is left that can keep it. Debezium itself says it in its log only.
+-- Why a snapshot failed, for people: what the catalog shows that keeps Debezium from the rows, with the SQL that changes
+-- it, otherwise what else can keep it. Debezium itself says it only in its log.
 create or replace function tidemark.reading_failure(of_relation oid, failure text) returns text
 language plpgsql stable
 as $$
@@ -106,8 +108,8 @@ begin
 end
 $$;
 
--- Ends the reading of a table: it is captured, or read again after a failure. Rows that were read all at once and have no
--- key would count twice: such a reading is a new generation.
+-- Ends the snapshot of a table: the table is captured, or it is read again after a failure. Rows of a blocking snapshot
+-- that have no key would be counted twice, so another one is a new generation.
 create or replace function tidemark.end_reading(of_relation oid) returns void
 language plpgsql
 set lock_timeout = '500ms'
@@ -139,7 +141,7 @@ begin
         last_error = tidemark.reading_failure(of_relation, failure),
         signal_id = null,
         failed_readings = t.failed_readings + 1,
-        -- A table that is read all at once has the changes of all others wait, and one that fails may fail for ever.
+        -- The changes of all other tables wait during a blocking snapshot, and a snapshot that fails may fail for ever.
         not_before = case when t.failed_readings > 0 then
           clock_timestamp() + interval '15 seconds' * 2 ^ least(t.failed_readings, 4)
         end,
@@ -148,7 +150,7 @@ begin
     if not in_chunks then
       perform tidemark.begin_generation(of_relation);
     end if;
-    -- What is found now may make it one that is refused, such as a policy, which no event trigger reports.
+    -- The table may be one that is refused now, for example because of a policy, which no event trigger reports.
     perform tidemark.observe_table(of_relation);
   end if;
   perform tidemark.tidy_signals();

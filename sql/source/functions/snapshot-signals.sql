@@ -1,14 +1,14 @@
 -- How Debezium is asked by a signal for the snapshot of one table, and what shows that it has read the last row.
 
--- Whether other tables inherit from it, so that a plain select reads their rows, too.
+-- Whether other tables inherit from the table, so that a plain select also reads their rows.
 create or replace function tidemark.has_children(of_relation oid) returns boolean
 language sql stable
 as $$
   select exists (select from pg_inherits i where i.inhparent = of_relation)
 $$;
 
--- Whether Debezium can read the table in chunks: by a key whose values it can compare with (timestamps and others it
--- sends as text), and under a name that it can take from its stored offset.
+-- Whether Debezium can read the table by an incremental snapshot, in chunks. It needs a key whose values it can compare
+-- with (it sends timestamps and others as text), and a name that it can read from its stored offset.
 create or replace function tidemark.is_read_in_chunks(of_relation oid) returns boolean
 language sql stable
 as $$
@@ -25,8 +25,8 @@ as $$
   where c.oid = of_relation
 $$;
 
--- Debezium calls it when it has got the last row of a table that it reads all at once; false, so that it adds no row.
--- Its transaction may write nothing: what it leaves is a lock of its session, see tidemark.has_read.
+-- Debezium calls it when it has read the last row of a blocking snapshot. It returns false, so that it adds no row. The
+-- transaction is read-only, so what it leaves is an advisory lock of its session, which tidemark.has_read looks for.
 create or replace function tidemark.reading_ends(signal text) returns boolean
 language plpgsql
 as $$
@@ -37,7 +37,7 @@ begin
 end
 $$;
 
--- Whether a session of Debezium that has got the last row for a signal is still there.
+-- Whether a session of Debezium that has read the last row for a signal is still there.
 create or replace function tidemark.has_read(signal text) returns boolean
 language sql
 as $$
@@ -52,8 +52,9 @@ as $$
   )
 $$;
 
--- What Debezium is told to have it read a table: in chunks between the changes, or all at once, the changes waiting. In
--- the latter case a reading of the beacons, which says what the reading sees, stands on the topic before the rows.
+-- The data of the signal that has Debezium read a table, by an incremental snapshot between the changes or by a blocking
+-- snapshot while the changes wait. A blocking snapshot reads the beacons first: they precede the rows on the topic and
+-- say what the snapshot sees.
 create or replace function tidemark.reading_order(of_relation oid, signal text) returns jsonb
 language plpgsql stable
 as $$
@@ -66,7 +67,7 @@ declare
   reading jsonb;
 begin
   select '"' || n.nspname || '"."' || c.relname || '"',
-    -- Patterns are told apart by commas, and do not look at case.
+    -- Debezium separates patterns by commas, and they ignore case.
     '(?-i)' || regexp_replace(n.nspname || '.' || c.relname, '([^A-Za-z0-9_])', '\\\1', 'g'),
     jsonb_build_object('relation', of_relation::bigint, 'generation', t.generation)
   into quoted, pattern, reading
@@ -108,12 +109,12 @@ begin
 end
 $$;
 
--- The signal that a row of tidemark.signal is, or that it is a mark for.
+-- The id of the signal that a row of tidemark.signal is, or that it is a mark for.
 create or replace function tidemark.signal_of(id text, type text, data text) returns text
 language sql immutable
 return case when type like 'snapshot-window-%' then data::jsonb ->> 'correlationId' else id end;
 
--- Removes what is left of readings that are over, or whose table is gone.
+-- Removes the signals and marks of snapshots that have ended, or whose table is gone.
 create or replace function tidemark.tidy_signals() returns void
 language sql
 as $$

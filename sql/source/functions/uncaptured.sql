@@ -1,8 +1,8 @@
 -- What is not captured and why, and the regular look at what no event trigger reports.
 -- Runs after replication-slot.sql.
 
--- Relations with a column whose type is defined otherwise than their contract says: the transaction that altered the type
--- did not see the column, the one that made the column did not see the alteration.
+-- Relations with a column whose type is defined otherwise than their contract says. This happens when the transaction
+-- that altered the type did not see the column, and the one that made the column did not see the alteration.
 create or replace function tidemark.outdated_relations() returns setof oid
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -35,9 +35,10 @@ begin
 end
 $$;
 
--- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed, tables that
--- somebody took out of the publication, those whose owner cannot write, those whose contract could not be written or no longer says what types are, and all
--- tables where event triggers are missing. Tidies up after tables that are gone.
+-- Looks again at what no event trigger reports: refused tables, whose owner or policies may have changed; tables that
+-- were taken out of the publication; tables that their owner cannot write to; tables whose contract could not be
+-- written, or no longer says what their types are; and all tables where event triggers are missing. Removes what is left
+-- of tables that are gone.
 create or replace function tidemark.catch_up() returns void
 language plpgsql
 set lock_timeout = '500ms'
@@ -54,12 +55,12 @@ begin
   from failure f;
   perform tidemark.begin_generation_safely(r) from unnest(rewritten) as r;
   if tidemark.restore_publication() then
-    -- Changes and contracts may be missing from the log since it was altered: every table is read again.
+    -- Changes and contracts may be missing in the log since the publication was altered, so every table is read again.
     perform tidemark.begin_generation_safely(t.relation::oid) from tidemark.captured_table t;
     anything := true;
   end if;
   anything := anything or 0 = any (missing)
-    -- Since Postgres 17 they can be turned off for a database or a role.
+    -- Since Postgres 17 event triggers can be turned off for a database or a role.
     or coalesce(current_setting('event_triggers', true), 'on') <> 'on'
     or exists (
       select
@@ -113,10 +114,10 @@ select t.schema_name, t.table_name,
   end as why,
   case
     when t.state = 'awaiting writers' and t.awaited <> '{}' then coalesce(
-      -- A prepared transaction has no session.
+      -- A prepared transaction has no session that could be shown.
       (
         select string_agg(
-          -- Which of the two is for its owner to say. A comment ends with its line.
+          -- Its owner has to decide between the two. A comment ends with its line.
           translate(format('-- either commit prepared %L; or rollback prepared %1$L;', p.gid), E'\r\n', '  '), E'\n' order by p.prepared
         )
         from pg_locks l

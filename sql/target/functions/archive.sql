@@ -1,7 +1,8 @@
 -- The state of the archive for people and alarms, and the steps of its ledger that need more than one statement.
 
--- What became of the records of each topic partition, for people, their tools and the alarm: also of those that were never
--- archived, which the ledger does not know. An archive that is stopped has a topic partition with uncommitted_since.
+-- The state of each topic partition in the archive, for people, their tools and the alarm. It includes records that were
+-- never archived, which the ledger does not know. An archive that is stopped has a topic partition with
+-- uncommitted_since.
 create or replace view tidemark.archive_status as
 with ledger as (
   select s.topic,
@@ -17,7 +18,7 @@ with ledger as (
   left join tidemark.archive_commit c on c.number = r.commit_number
   group by s.topic, s.topic_partition
 ),
--- Who applies records has seen how far the topic goes.
+-- A consumer that applies records has seen how far the topic goes.
 seen as (
   select p.topic,
     p.topic_partition,
@@ -49,8 +50,8 @@ full join failing f using (topic, topic_partition);
 
 comment on view tidemark.archive_status is 'how far each topic partition is archived; waiting: in data files, not in the Iceberg table yet';
 
--- Marks the prepared commit as made; its ranges become one with those committed before them. Returns the paths of files
--- that no one needs any more: those whose rows a joined file has.
+-- Marks the prepared commit as made. Its ranges become one with those that were committed before them. Returns the paths
+-- of files that are not needed any more, because a joined file has their rows.
 create or replace function tidemark.finish_archive_commit(finished bigint) returns setof text
 language plpgsql
 as $$
@@ -93,7 +94,8 @@ begin
 end
 $$;
 
--- What maintenance does: commits older than the retention are forgotten, but for the newest and those that ranges name.
+-- Deletes commits that are older than the retention, except for the newest one and those that ranges refer to. Returns
+-- how many.
 create or replace function tidemark.prune_archive_commits(retention interval) returns bigint
 language sql
 set search_path = pg_catalog, pg_temp

@@ -1,7 +1,7 @@
 -- The views of history: each change with the row before it, and with the names and types of its contract.
 -- Runs after row-images.sql.
 
--- Whether no time of a change was as much as a day before that of one before it.
+-- Whether no change has a commit time that is a day or more before that of an earlier change.
 create or replace function tidemark.clocks_are_steady() returns boolean
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -10,7 +10,7 @@ begin atomic
   from tidemark.progress p;
 end;
 
--- Every change with the row before it: as it was kept, or as the change before it left it.
+-- Every change with the row before it, which was kept with the change or is what the change before it left.
 create or replace view tidemark.linked_change as
 select c.*,
   case
@@ -19,7 +19,7 @@ select c.*,
     else (
       select tidemark.image_by_version(c.relation, c.epoch, p.version, c.version, p.after)
       from (
-        -- Mostly it is near. Nothing that lies between is further away, unless a clock was set back by a day.
+        -- In most cases it is near. Without clocks that were set back by a day, no change between the two is further away.
         (
           select 1 as turn, near.version, near.after
           from (
@@ -54,8 +54,8 @@ select c.*,
   end as row_before
 from tidemark_rows.change c;
 
--- Every change with the names that its table and columns had, and with what its transaction said about itself. The
--- number of a transaction may come again after four thousand million others: its messages are of the same day.
+-- Every change with the names that its table and columns had, and with the audit message of its transaction. Numbers of
+-- transactions are used again after four thousand million others, so only messages of about the same day count.
 create or replace view tidemark.described_change as
 select k.schema_name, k.table_name,
   case c.op
@@ -94,6 +94,7 @@ left join lateral (
     and a.committed_at between c.committed_at - interval '1 day' and c.committed_at + interval '1 day'
 ) m on true;
 
+-- Every change, as tidemark.history shows it.
 create or replace view tidemark.change_log as
 select schema_name, table_name, op, key, before, after, changed, transaction_id, lsn, epoch, committed_at,
   who, application, why, details, relation

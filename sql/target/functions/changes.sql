@@ -1,10 +1,12 @@
 -- The table of changes: its key, its table partitions by day, and the generations whose changes it has.
 
--- What the changes of a row have in common, or those of a table that have no key: its rows without one, and truncates.
+-- The same for all changes of a row. Changes without a key, which are those of rows without one and truncates, have one
+-- hash for their table.
 create or replace function tidemark.key_hash(relation bigint, key text[]) returns bigint
 language sql immutable parallel safe
 return coalesce(hash_array_extended(key, relation), relation);
 
+-- The name of the table partition of a UTC day.
 create or replace function tidemark.change_day_name(day date) returns text
 language sql immutable parallel safe
 return 'change_' || to_char(day, 'YYYYMMDD');
@@ -22,9 +24,9 @@ begin atomic
   order by 1;
 end;
 
--- Makes the table partitions of these UTC days, and keeps them until the transaction ends: to be called before the
--- transaction writes. Writers of other days do not wait: only attaching is done under a lock of the whole table, and
--- that one lets them pass.
+-- Makes the table partitions of these UTC days, and keeps them from being dropped until the transaction ends. It has to
+-- be called before the transaction writes. Writers of other days do not wait: only attaching takes a lock of the whole
+-- table, and that lock does not conflict with theirs.
 create or replace function tidemark.ensure_change_days(first_day date, last_day date) returns void
 language plpgsql security definer
 as $$
@@ -36,14 +38,14 @@ declare
 begin
   while day <= last_day loop
     name := tidemark.change_day_name(day);
-    -- Maintenance takes the same lock before it drops a day, and leaves the day alone where it does not get it.
+    -- Maintenance takes the same lock before it drops a day, and leaves the day where it does not get the lock.
     perform pg_advisory_xact_lock_shared(730511002, day - date '2000-01-01');
     select true, c.relispartition into made, attached
     from pg_class c
     where c.relnamespace = 'tidemark_rows'::regnamespace and c.relname = name;
     if attached is not true then
       perform pg_advisory_xact_lock(730511003, 0);
-      -- Asked again by a query: what the session remembers of names is not renewed by waiting for such a lock.
+      -- This is queried again, since to wait for an advisory lock does not renew what the session has cached of names.
       select true, c.relispartition into made, attached
       from pg_class c
       where c.relnamespace = 'tidemark_rows'::regnamespace and c.relname = name;
@@ -56,7 +58,7 @@ begin
       end if;
     end if;
     if day < (now() at time zone 'UTC')::date then
-      -- What is about to be written was not looked at yet.
+      -- The step of maintenance has not looked at what is about to be written, so it begins again.
       delete from tidemark.ending_day e where tidemark.change_day_name(e.day) = name;
     end if;
     day := day + 1;
@@ -64,9 +66,9 @@ begin
 end
 $$;
 
--- Holds these generations as they are until the transaction ends, and returns up to where changes of them are missing.
--- `unlogged` are those whose changes are not kept now: from here on every change of them keeps the row before it. Those
--- come first: two transactions that have a generation could not both change it.
+-- Locks these generations until the transaction ends, and returns up to which place changes of them are missing.
+-- `unlogged` marks those whose changes are not kept now: from here on every change of them is kept with the row before
+-- it. These are locked first, since two transactions that hold a shared lock of a generation could not both change it.
 create or replace function tidemark.hold_generations(relations bigint[], generations integer[], unlogged boolean[])
 returns table (relation bigint, generation integer, truncated_epoch integer, truncated_lsn bigint, gap_epoch integer, gap_lsn bigint)
 language plpgsql
@@ -106,8 +108,8 @@ begin
 end
 $$;
 
--- Says that changes of generations may be missing in history up to these places: what is written from then on keeps the row
--- before it. `places` are of {"relation", "generation", "epoch", "lsn"}.
+-- Records that changes of generations may be missing in history up to these places: changes after them are kept with the
+-- row before them. `places` has elements {"relation", "generation", "epoch", "lsn"}.
 create or replace function tidemark.raise_gaps(places jsonb) returns void
 language sql
 set search_path = pg_catalog, pg_temp

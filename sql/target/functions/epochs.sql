@@ -1,8 +1,8 @@
 -- What the target does when an epoch of the source begins.
 
--- Lets topic partitions go on whose progress cannot: what is delivered next is taken, whatever its offset, and records of
--- epochs before the new one are skipped, since that reads every table again. That is each topic partition of the topic that
--- is stopped or, of a topic that was made anew, each one.
+-- Lets topic partitions continue whose progress cannot: the next delivery is taken, whatever its offset, and records of
+-- earlier epochs are skipped, since the new epoch reads every table again. This is for each topic partition of the topic
+-- that is stopped or, if the topic was made again, for all of them.
 create or replace function tidemark.order_epoch(new_epoch integer, why text, topic_is_new boolean) returns void
 language plpgsql security definer
 as $$
@@ -26,8 +26,8 @@ begin
 end
 $$;
 
--- Lets a topic partition go on at an offset, be it before or after what was applied: records before it are gone for good.
--- Records that are delivered again from before it stay what they are, applied or gone.
+-- Lets a topic partition continue at an offset, before or after what was applied. Records before that offset are applied or
+-- lost: if they are delivered again, nothing is done with them.
 create or replace function tidemark.rebase(of_consumer text, of_topic text, of_partition integer, at_offset bigint) returns void
 language sql security definer
 as $$
@@ -40,7 +40,7 @@ as $$
   delete from tidemark.stop s where (s.consumer, s.topic, s.topic_partition) = (of_consumer, of_topic, of_partition)
 $$;
 
--- The greatest generation that is known of any table: a source that begins an epoch uses greater ones.
+-- The greatest generation that is known of any table. A source that begins an epoch uses greater ones.
 create or replace function tidemark.newest_generation() returns integer
 language sql stable
 as $$

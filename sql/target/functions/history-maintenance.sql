@@ -2,15 +2,15 @@
 -- before them, which is otherwise taken from the deleted ones.
 -- Runs after history-settings.sql.
 
--- Has the changes that follow those at `going`, places of a day's table partition, keep the row before them. With `whole`
--- all of the day is going.
+-- Gives the changes that follow those at `going`, which are places in the table partition of a day, the row before them.
+-- `whole` says that all of the day is going.
 create or replace function tidemark.keep_rows_before(partition text, going tid[], whole boolean) returns void
 language plpgsql
 as $$
 declare
   day timestamptz := to_date(substring(partition from '\d+$'), 'YYYYMMDD')::timestamp at time zone 'UTC';
 begin
-  -- The next change is looked for in the days beside it first: most are there.
+  -- The next change is first looked for in the days beside this one, where most are.
   execute format($query$
     with next as (
       select coalesce(near.table_of, far.table_of) as table_of, coalesce(near.place, far.place) as place,
@@ -62,9 +62,10 @@ begin
 end
 $$;
 
--- Ends the oldest day that is past every retention, a step at a time: says that its changes are going, has those that
--- follow them keep what they tell, and drops it. Tells the day's name once it is dropped, and whether there was a step.
--- Writers wait for a step as long as it waits for them, 200 ms at most; a day that is in use is left to the next run.
+-- Ends the oldest day that is past every retention, one step at a time: it records that its changes are going, gives the
+-- changes that follow them the row before them, and drops the table partition. Returns the name of a table partition
+-- that it has dropped, and whether there was a step. Writers wait for a step no longer than it waits for them, which is
+-- at most 200 ms. A day that is in use is left to the next run.
 create or replace function tidemark.end_change_day(out dropped text, out stepped boolean)
 language plpgsql security definer
 set lock_timeout = '200ms'
@@ -83,7 +84,7 @@ begin
     where (d.day + 1)::timestamp at time zone 'UTC' <= now() - tidemark.longest_retention()
     order by d.day
   loop
-    -- A transaction that is about to write to the day has the lock, and has it begun anew (tidemark.ensure_change_days).
+    -- A transaction that is about to write to the day has the lock, and makes the steps begin again (ensure_change_days).
     continue when not pg_try_advisory_xact_lock(730511002, oldest.day - date '2000-01-01');
     stepped := true;
     select e.next_block into reached from tidemark.ending_day e where e.day = oldest.day;
@@ -122,8 +123,8 @@ exception
 end
 $$;
 
--- Says that changes are going of tables whose retention is shorter than that of the days they are in, by whole hours.
--- Returns whether there are any: they can be deleted once that is committed.
+-- Records that changes are going, by whole hours, of tables whose retention is shorter than that of the days that they
+-- are in. Returns whether there are any: they can be deleted once that is committed.
 create or replace function tidemark.end_changes() returns boolean
 language plpgsql security definer
 set lock_timeout = '200ms'
@@ -177,8 +178,9 @@ exception
 end
 $$;
 
--- Deletes changes that were said to be going of tables whose retention is shorter than that of the days they are in; returns
--- how many. A change that comes when its time is over already, of which it was not said, stays as long as its day.
+-- Deletes changes of tables whose retention is shorter than that of the days that they are in, after end_changes has
+-- recorded that they are going; returns how many. A change that arrives when its time is already over was not recorded
+-- as going, and stays as long as its day.
 create or replace function tidemark.prune_changes(limit_rows integer default 10000) returns bigint
 language plpgsql security definer
 as $$
@@ -222,7 +224,7 @@ begin
 end
 $$;
 
--- Deletes audit messages that are past every retention; returns how many.
+-- Deletes audit messages that are past every retention, and returns how many.
 create or replace function tidemark.prune_audit_messages(limit_rows integer default 10000) returns bigint
 language sql security definer
 set search_path = pg_catalog, pg_temp

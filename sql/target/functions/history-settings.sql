@@ -1,6 +1,6 @@
 -- Of which tables changes are kept, and how long.
 
--- The setting of a relation: that which was made for it, else that of its name, else that of every table.
+-- The setting of a relation: the one that was made for it, otherwise that of its name, otherwise that of every table.
 create or replace function tidemark.history_setting_of(relation bigint, schema_name text, table_name text)
 returns table (enabled boolean, retention interval)
 language sql stable parallel safe
@@ -20,9 +20,9 @@ create or replace function tidemark.history_enabled(relation bigint, schema_name
 language sql stable parallel safe
 return (select s.enabled from tidemark.history_setting_of(relation, schema_name, table_name) s);
 
--- Turns keeping changes of a table on or off from now on, and says how long they stay: null leaves that as it is, which
--- is at first as for every table; interval 'infinity' is for ever. '*' stands for every table without a setting of its
--- own. A setting follows a rename.
+-- Turns history of a table on or off from now on, and sets how long its changes are kept. Null leaves the retention as
+-- it is, which is at first that of every table; interval 'infinity' keeps them for ever. '*' stands for every table
+-- without a setting of its own. A setting follows a rename.
 create or replace function tidemark.set_history(table_name text, enabled boolean default true, retention interval default null)
 returns void
 language plpgsql
@@ -59,7 +59,7 @@ begin
 end
 $$;
 
--- How long changes of each relation stay: that of its setting, under its newest name.
+-- How long changes of each relation are kept, by the setting of its newest name.
 create or replace function tidemark.kept_relations() returns table (relation bigint, retention interval)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -73,6 +73,7 @@ begin atomic
   cross join tidemark.history_setting_of(n.relation, n.schema_name, n.table_name) s;
 end;
 
+-- The longest retention of any table.
 create or replace function tidemark.longest_retention() returns interval
 language sql stable
 set search_path = pg_catalog, pg_temp

@@ -1,8 +1,8 @@
 -- The history of a row or of a table, as users read it.
 -- Runs after change-log.sql.
 
--- The relations that a name stands for, by epoch: those that have it or had it when they were dropped; if there are none,
--- those that had it before they were renamed.
+-- The relations that a name stands for, by epoch: those that have it, or had it when they were dropped. If there are
+-- none, those that had it before they were renamed.
 create or replace function tidemark.relations_named(wanted text) returns table (epoch integer, relation bigint)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -20,8 +20,8 @@ begin atomic
     and (n.newest or not exists (select from named other where other.matches and other.newest));
 end;
 
--- The values of a key as changes keep them, from {"<column number>": value}, whose values may be JSON of the column's type
--- or text. Equal keys give one text.
+-- The values of a key as changes have them, from {"<column number>": value}. The values may be JSON of the column's
+-- type, or text. Equal keys give the same texts.
 create or replace function tidemark.key_texts(numbers integer[], types text[], given jsonb) returns text[]
 language plpgsql
 as $$
@@ -47,8 +47,8 @@ begin
 end
 $$;
 
--- Which changes a key stands for in the relations of a table: those of a key's hash, those of rows without a key that
--- have the values, and truncates. Names are those of any version of the table.
+-- Which changes a key stands for in the relations of a table: those with the hash of the key, those of rows without a
+-- key that have the values, and truncates. Column names may be those of any version of the table.
 create or replace function tidemark.wanted_changes(table_name text, key jsonb)
 returns table (epoch integer, relation bigint, op "char", key_values text[], numbers integer[], row_values text[])
 language plpgsql
@@ -119,7 +119,8 @@ end
 $$;
 
 -- The changes of a row, newest first; without a key those of the whole table. The table may be given by a former name,
--- the key's values as JSON or as text. Of a table without a key: the changes of rows that have the given values.
+-- and the values of the key as JSON or as text. For a table without a key: the changes of rows that have the given
+-- values.
 create or replace function tidemark.history(table_name text, key jsonb default null, limit_rows integer default 100)
 returns setof tidemark.change_log
 language plpgsql security definer
@@ -171,7 +172,7 @@ begin
 end
 $$;
 
--- Whether a row has these values in the columns of these numbers.
+-- Whether a row has these values in the columns with these numbers.
 create or replace function tidemark.has_values(numbers integer[], image text[], wanted integer[], texts text[]) returns boolean
 language sql immutable parallel safe
 return image is not null and (
@@ -179,7 +180,8 @@ return image is not null and (
   from unnest(wanted, texts) as w (n, t)
 );
 
--- Where to begin so that a table's last changes are met without reading all of them: looks back further and further.
+-- From which time on to look for a table's last changes without reading all of them: the span grows until there are
+-- enough.
 create or replace function tidemark.last_changes_since(table_name text, limit_rows integer) returns timestamptz
 language plpgsql stable
 as $$

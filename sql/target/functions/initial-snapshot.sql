@@ -1,6 +1,6 @@
 -- Where the initial snapshot of an epoch is, and what is removed when it was interrupted and began again.
 
--- Notes that an attempt with this lsn has begun in a topic partition.
+-- Records that an attempt of the initial snapshot with this lsn has begun in a topic partition.
 create or replace function tidemark.begin_initial_read(read_epoch integer, read_partition integer, read_lsn bigint) returns void
 language sql
 as $$
@@ -16,10 +16,10 @@ as $$
   where known.lsn < excluded.lsn
 $$;
 
--- Notes that a streamed beacon follows the reads in a topic partition. When that holds in all of them, for the last attempt,
--- rows that only an earlier attempt has read become delete markers; where one had changes streamed to it before, that attempt
--- is not counted there, and every table is read again (SPEC 4). Relations that only an earlier epoch knows are gone in the
--- source. Returns how many rows became markers.
+-- Records that a streamed beacon follows the snapshot in a topic partition. When that is so in all of them for the last
+-- attempt, rows that only an earlier attempt has read become delete markers. An attempt that had changes streamed to a
+-- topic partition before it is not counted there, and every table is read again (SPEC 4). Relations that only an earlier
+-- epoch knows are gone in the source. Returns how many rows became delete markers.
 create or replace function tidemark.finish_initial_read(read_epoch integer, read_partition integer, topic_partitions integer)
 returns bigint
 language plpgsql
@@ -38,7 +38,7 @@ begin
   if not found then
     return 0;
   end if;
-  -- The last topic partition to finish sees all of them, since they take turns here.
+  -- Topic partitions take turns here, so that the last one to finish sees all of them.
   perform from tidemark.initial_read r where r.epoch = read_epoch order by r.topic_partition for update;
   select count(*) filter (where r.finished and r.lsn = last.lsn) as finished, max(r.attempts) as attempts, last.lsn
     into attempt
@@ -54,7 +54,7 @@ begin
   from tidemark.table_marker m
   where m.epoch < read_epoch
     and not exists (select from tidemark.contract c where (c.relation, c.epoch) = (m.relation, read_epoch))
-    -- Another relation has its name now, whose rows are not complete yet.
+    -- It stays where another relation has its name now, whose rows are not complete yet.
     and not exists (
       select
       from tidemark.table_marker s

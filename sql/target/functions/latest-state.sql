@@ -1,6 +1,7 @@
 -- The latest state of a relation: made by its contracts, shown when it is complete, and removed when the source drops it.
 
--- Raises an error where a table or one of its parents has a name that belongs to us or to Postgres: each would get a view.
+-- Raises an error where a table or one of its parents has a name that is reserved for Tidemark or Postgres: each of them
+-- would get a view.
 create or replace function tidemark.check_names(contract jsonb) returns void
 language plpgsql
 as $$
@@ -20,8 +21,8 @@ begin
 end
 $$;
 
--- Makes what a contract needs: the table of its generation, its columns, the view. A generation after the first is shown
--- when it is complete. Older versions and repetitions change nothing.
+-- Makes what a contract needs: the table of its generation, its columns, and the view. A generation after the first is
+-- shown when it is complete. Older versions and repetitions change nothing.
 create or replace function tidemark.shape_latest_state(of_epoch integer, contract jsonb) returns void
 language plpgsql security definer
 as $$
@@ -39,12 +40,12 @@ begin
     return;
   end if;
   perform tidemark.check_names(contract);
-  -- The initial snapshot of an epoch reads every version that the source has kept, also those of generations before.
+  -- The initial snapshot of an epoch reads every version that the source has kept, also those of earlier generations.
   if exists (select from tidemark.generation g where g.relation = of_relation and g.generation > of_generation) then
     return;
   end if;
   perform tidemark.check_expressions(contract);
-  -- Another source, or one that was put back, may have given the number of a relation to a table of another name.
+  -- Another source, or one that was restored from a backup, may have given the number of a relation to another table.
   if before.epoch < of_epoch
     and before.dropped_at is null
     and (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
@@ -85,14 +86,15 @@ begin
     perform tidemark.free_name(before.schema_name, before.table_name);
   end if;
   perform tidemark.show_views(of_relation, known.contract);
-  -- It was stopped for want of a contract.
+  -- The table may have been stopped because it had no contract.
   delete from tidemark.stopped_table s
   where s.relation = 0
     and (s.schema_name, s.table_name) = (contract ->> 'schema', contract ->> 'table');
 end
 $$;
 
--- The relations that had the name of one in an earlier epoch and are shown: they give way when its rows are complete.
+-- The relations that are shown and had the name of a relation in an earlier epoch. They are removed when the rows of
+-- that relation are complete.
 create or replace function tidemark.predecessors(of_relation bigint) returns setof bigint
 language sql stable
 as $$
@@ -106,7 +108,8 @@ as $$
     and exists (select from tidemark.generation g where g.relation = m.relation and g.shown)
 $$;
 
--- Drops what there is of a relation, its rows included, for every topic partition: none will bring anything of it.
+-- Drops all there is of a relation, its rows included, for every topic partition, since none will receive anything of
+-- it.
 create or replace function tidemark.forget_relation(of_relation bigint) returns void
 language plpgsql security definer
 as $$
@@ -118,8 +121,8 @@ begin
 end
 $$;
 
--- Whose rows the view of a name shows, besides those of partitions and heirs: while the source has renamed or dropped a
--- table and the contract that says so has not come, two relations have one name.
+-- The relation whose rows the view of a name shows, besides those of table partitions and inheriting tables. Two
+-- relations have one name while the source has renamed or dropped a table and the contract that says so has not arrived.
 create or replace function tidemark.owner_of(of_schema text, of_table text) returns bigint
 language sql stable
 as $$
@@ -132,8 +135,8 @@ as $$
   limit 1
 $$;
 
--- Called after the contracts and drops of a batch: stops a relation whose name is still another's. It goes on by itself
--- when that one gives it up.
+-- Called after the contracts and drops of a batch: stops a relation whose name another relation still has. It continues
+-- by itself when that one gives the name up.
 create or replace function tidemark.await_name(of_relation bigint) returns void
 language plpgsql security definer
 as $$
@@ -152,7 +155,7 @@ begin
 end
 $$;
 
--- A relation gave up its name: another that waits for it goes on.
+-- Lets a relation continue that waits for a name which another relation has given up.
 create or replace function tidemark.free_name(of_schema text, of_table text) returns void
 language plpgsql
 as $$
@@ -166,7 +169,8 @@ begin
 end
 $$;
 
--- The relation is gone in the source: so is its view, unless objects of users depend on it. Its rows go when every topic partition has met the drop.
+-- Removes a relation that is gone in the source. Its view is dropped, unless objects of users depend on it. Its rows are
+-- dropped when every topic partition has had the drop.
 create or replace function tidemark.drop_latest_state(of_relation bigint) returns void
 language plpgsql security definer
 as $$
@@ -183,8 +187,9 @@ begin
 end
 $$;
 
--- Called after a topic partition has met a contract: shows a generation that is complete in all of them, drops the rows
--- of those before it, and the rows of a relation whose drop all of them have met. Returns why it cannot, or null.
+-- Called after a topic partition has had a contract: shows a generation that is complete in all of them, drops the rows
+-- of earlier generations, and drops the rows of a relation whose drop all of them have had. Returns why it cannot show
+-- the generation, or null.
 create or replace function tidemark.settle_latest_state(of_topic text, of_relation bigint) returns text
 language plpgsql security definer
 as $$
@@ -234,7 +239,7 @@ begin
   update tidemark.generation g
   set shown = g.generation = newest.generation::integer
   where g.relation = of_relation;
-  -- Those that had the name in an earlier epoch leave it without the name being nobody's in between.
+  -- The relations that had the name in an earlier epoch leave it without a moment in which no relation has the name.
   update tidemark.table_marker m set dropped_at = now() where m.relation = any (replaced);
   perform tidemark.show_views(of_relation);
   perform tidemark.forget_relation(r) from unnest(replaced) as r;

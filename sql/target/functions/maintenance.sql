@@ -1,8 +1,8 @@
 -- What keeps the target small, in steps that a scheduled function repeats until nothing is left. Each step is short, waits for
 -- locks no longer than a moment, and leaves what is in use to the next run.
 
--- The place that no change from before can come after: the source's slot had confirmed it in every topic partition's
--- newest beacon. Null while a topic partition has applied none of the epoch.
+-- The place of the log that no later delivery can be before, because the slot of the source had confirmed it in the
+-- newest beacon of every topic partition. Null while a topic partition has applied nothing of the epoch.
 create or replace function tidemark.confirmed_everywhere() returns table (epoch integer, lsn bigint)
 language sql stable
 set search_path = pg_catalog, pg_temp
@@ -17,8 +17,8 @@ begin atomic
     and min(p.beacon_epoch) = max(p.beacon_epoch);
 end;
 
--- Deletes delete markers that no late change can be held back by any more; returns how many. Changes of one key are
--- written in the order of their transactions' commits, so one that is confirmed has none before it under way.
+-- Deletes delete markers that are not needed any more to reject a late change, and returns how many. Changes of one key
+-- are written in the order of their commits, so none from before a confirmed one is under way.
 create or replace function tidemark.prune_markers(limit_rows integer default 10000) returns bigint
 language plpgsql security definer
 as $$
@@ -39,7 +39,7 @@ begin
     where c.relnamespace = 'tidemark_rows'::regnamespace
       and c.relkind = 'r'
       and c.relname ~ '^t\d+_\d+$'
-      -- What is kept of a stopped table may be applied at any later time.
+      -- Changes of a stopped table that are in quarantine may be applied at any later time.
       and not exists (
         select from tidemark.stopped_table s where s.relation = substring(c.relname from '^t(\d+)_')::bigint)
     order by 1
@@ -56,8 +56,8 @@ begin
 end
 $$;
 
--- One round of everything: days to come are made, and what is past its time goes, in batches. `more` says that another
--- round would find something.
+-- Runs one round of maintenance: makes table partitions of days to come, and removes what is past its time, in batches.
+-- `more` says that another round would find something.
 create or replace function tidemark.maintain() returns jsonb
 language plpgsql security definer
 as $$
@@ -70,8 +70,8 @@ declare
   markers bigint := 0;
 begin
   perform tidemark.ensure_change_days(today, today + 7);
-  -- What these say has to be committed, and their locks given back, before anything is deleted: who writes a row whose marker
-  -- went waits until the round ends, and who writes any change waits for a day that is dropped.
+  -- What these record has to be committed, and their locks released, before anything is deleted: a transaction that writes
+  -- a row whose delete marker is being deleted waits until the round ends, and any change waits for a day that is dropped.
   select * into ending from tidemark.end_change_day();
   if ending.stepped or tidemark.end_changes() then
     return jsonb_build_object('dropped', ending.dropped, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);

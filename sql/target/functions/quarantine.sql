@@ -1,7 +1,7 @@
 -- The records in quarantine: which there are, discarding them, and applying them again.
 
--- The kept records that a word names: one by its place (changes-2@17), those of a table (public.orders), or all. Inlined,
--- so that who asks for a few of them does not have all of them read.
+-- The records in quarantine that a word names: one by its place (changes-2@17), those of a table (public.orders), or
+-- all. It is inlined, so that asking for a few of them does not read all of them.
 create or replace function tidemark.kept(what text) returns setof tidemark.quarantine
 language sql stable
 begin atomic
@@ -11,7 +11,7 @@ begin atomic
   order by q.topic, q.topic_partition, q.record_offset;
 end;
 
--- Raises an error where the word names no kept record.
+-- Raises an error where the word names no record in quarantine.
 create or replace function tidemark.require_kept(what text) returns void
 language plpgsql stable
 as $$
@@ -23,7 +23,8 @@ begin
 end
 $$;
 
--- Whether what is kept of a relation is part of its rows: it has a contract, and is not known to be dropped.
+-- Whether the records of a relation in quarantine are part of its rows: it has a contract, and is not known to be
+-- dropped.
 create or replace function tidemark.is_owed(of_relation bigint) returns boolean
 language sql stable
 as $$
@@ -31,8 +32,8 @@ as $$
     and not exists (select from tidemark.table_marker m where m.relation = of_relation and m.dropped_at is not null)
 $$;
 
--- Forgets kept records, and returns how many. What is kept of a table that is captured is part of its rows: it goes when
--- they are read again, or is applied.
+-- Deletes records from quarantine, and returns how many. Those of a captured table are part of its rows and are not
+-- deleted: they are removed when its rows are read again, or applied.
 create or replace function tidemark.discard(what text) returns bigint
 language plpgsql security definer
 as $$
@@ -57,7 +58,7 @@ begin
     delete from tidemark.stopped_table s
     using gone g
     where (s.relation, s.schema_name || '.' || s.table_name) = (g.relation, g.table_name)
-      -- A record of the table that is still kept would be out of order behind those that follow.
+      -- The table stays stopped while records of it remain: these would otherwise be applied after later ones.
       and not exists (
         select from tidemark.quarantine q
         where q.relation = g.relation and q.table_name = g.table_name
@@ -71,8 +72,8 @@ begin
 end
 $$;
 
--- Has kept records applied again, and returns how many that are: those of a stopped table all together and in order, as
--- tidemark.accept does, or user events one by one.
+-- Has records in quarantine applied again, and returns how many these are: those of a stopped table all together and in
+-- order, as tidemark.accept does, or user events one by one.
 create or replace function tidemark.retry(what text) returns bigint
 language plpgsql security definer
 as $$

@@ -1,6 +1,7 @@
 -- Rows of history, which are kept as the texts that were sent, as JSON and by a later version of their contract.
 
--- A value's text as JSON: numbers, booleans, JSON and arrays as such, everything else as the text Postgres writes.
+-- The text of a value as JSON. Numbers, booleans, JSON and arrays become that; everything else becomes the text that
+-- Postgres writes.
 create or replace function tidemark.json_value(type text, value text) returns jsonb
 language plpgsql immutable parallel safe
 set search_path = pg_catalog, pg_temp
@@ -42,7 +43,7 @@ return case
   )
 end;
 
--- The columns whose values differ, as {"column": [old, new]}; null where a row is unknown.
+-- The columns whose values differ, as {"column": [old, new]}; null where one of the rows is unknown.
 create or replace function tidemark.changed_columns(names text[], types text[], before text[], after text[]) returns jsonb
 language sql immutable parallel safe
 return case when before is not null and after is not null and names is not null then (
@@ -53,7 +54,7 @@ return case when before is not null and after is not null and names is not null 
     and n is not null
 ) end;
 
--- The names and types by which the images of a contract's changes are read.
+-- The names and types by which the rows in changes of a contract are read.
 create or replace function tidemark.image_shape(contract jsonb)
 returns table (numbers integer[], names text[], types text[], key_numbers integer[], key_names text[], key_types text[])
 language sql immutable parallel safe
@@ -68,7 +69,8 @@ begin atomic
   where not (c ->> 'generated')::boolean;
 end;
 
--- A row as Postgres writes its values, of the texts that were sent for it. A value whose type is gone stays as it is.
+-- The row as Postgres writes its values, from the texts that were sent for it. A value whose type is gone stays as it
+-- is.
 create or replace function tidemark.written_image(types text[], image text[]) returns text[]
 language plpgsql stable parallel safe
 as $$
@@ -106,7 +108,7 @@ begin
     else
       type_id := coalesce(to_regtype(type), to_regtype('public.' || type));
       continue when type_id is null;
-      -- Of types that are known when it runs only arrays can be read.
+      -- For a type that is known only at run time there is no cast, but an array of it can be read.
       written[i] := array_to_string(array_in(
         textout('{"' || replace(replace(value, '\', '\\'), '"', '\"') || '"}'), type_id, tidemark.type_modifier(type)), '');
     end if;
@@ -115,11 +117,12 @@ begin
 end
 $$;
 
+-- The modifier in the name of a type, -1 where there is none.
 create or replace function tidemark.type_modifier(type text) returns integer
 language sql stable parallel safe
 return case when type like '%(%' then coalesce(to_regtypemod(type), to_regtypemod('public.' || type), -1) else -1 end;
 
--- A version of a contract; where the epoch has none, that of another.
+-- A version of a contract. Where the epoch does not have it, that of another epoch.
 create or replace function tidemark.contract_of(relation bigint, epoch integer, version integer) returns jsonb
 language sql stable parallel safe
 begin atomic
@@ -131,8 +134,8 @@ begin atomic
   limit 1;
 end;
 
--- A row of one version of a contract as it is by a later one: its columns by number, with the value that rows from before
--- have in those that were added since.
+-- A row of one version of a contract as a later version has it: its columns by number. Columns that were added since
+-- have the value that earlier rows have in them.
 create or replace function tidemark.image_by_version(
   relation bigint, epoch integer, from_version integer, to_version integer, image text[]
 ) returns text[]

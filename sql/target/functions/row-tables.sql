@@ -1,7 +1,7 @@
 -- The tables that hold the rows of one generation of a relation, tidemark_rows.t<relation>_<generation>.
 
--- The type as this server writes it; unknown or injected text is an error here, never part of a statement. The extensions
--- whose types are carried are made where the server has them.
+-- The name of a type as this server writes it. Unknown or injected text is an error here and never becomes part of a
+-- statement. The extensions whose types are carried are made where the server has them.
 create or replace function tidemark.canonical_type(type_name text) returns text
 language plpgsql
 as $$
@@ -27,11 +27,12 @@ begin
 end
 $$;
 
+-- The name of the table that has the rows of a generation.
 create or replace function tidemark.rows_name(of_relation bigint, of_generation integer) returns text
 language sql immutable
 return 't' || of_relation || '_' || of_generation;
 
--- The columns of a contract that are stored. A generated one is computed by the view.
+-- The columns of a contract that are stored. Generated ones are computed by the view.
 create or replace function tidemark.stored_columns(contract jsonb)
 returns table (name text, number integer, type text, key integer, missing text)
 language sql immutable
@@ -41,8 +42,8 @@ begin atomic
   where not (c ->> 'generated')::boolean;
 end;
 
--- Creates the table of a generation. Its rows carry the position that wrote them; one that is not live is a delete
--- marker. Rows of a table without a key are counted instead, by what they hold.
+-- Creates the table of a generation. Its rows have the position that wrote them, and one that is not live is a delete
+-- marker. Rows of a keyless table are instead counted by what they hold.
 create or replace function tidemark.create_rows(contract jsonb) returns void
 language plpgsql
 as $$
@@ -64,7 +65,7 @@ begin
   execute format('create table tidemark_rows.%I (%s%s, primary key (%s)) with (fillfactor = 85)',
     rows_name, bookkeeping, columns, key_names);
   if key_names <> '"tidemark$image"' then
-    -- For maintenance, which removes delete markers that nothing can come before any more.
+    -- Maintenance uses this index to find delete markers that are not needed any more.
     execute format('create index on tidemark_rows.%I ("tidemark$epoch") where not "tidemark$live"', rows_name);
   end if;
   execute format('comment on table tidemark_rows.%I is %L',
@@ -73,8 +74,8 @@ begin
 end
 $$;
 
--- Brings the table of a generation in line with a later contract of it: columns are added and widened, never taken
--- away, since other topic partitions may still write by the contract before. Returns whether a type changed.
+-- Brings the table of a generation in line with a later contract of it. Columns are added and widened, never dropped,
+-- since other topic partitions may still write by the earlier contract. Returns whether a type was changed.
 create or replace function tidemark.widen_rows(contract jsonb) returns boolean
 language plpgsql
 as $$
@@ -93,7 +94,7 @@ begin
       execute format('alter table tidemark_rows.%I add column %I %s%s', rows_name, stored.name, stored.type,
         coalesce(format(' default %L', stored.missing), ''));
     elsif stored.old_type <> stored.type then
-      -- The view stands in the way; it is made anew afterwards.
+      -- A column that a view uses cannot be altered, so the views are dropped and made again afterwards.
       perform tidemark.drop_view(contract ->> 'schema', contract ->> 'table');
       perform tidemark.drop_view(p ->> 'schema', p ->> 'table') from jsonb_array_elements(contract -> 'parents') p;
       execute format('alter table tidemark_rows.%I alter column %I type %s', rows_name, stored.name, stored.type);
@@ -104,8 +105,8 @@ begin
 end
 $$;
 
--- Adds what the table of a generation lacks of a contract that is not the newest: while a table is stopped its contracts are
--- not carried out, but those of a later generation are.
+-- Adds the columns of a contract that is not the newest to the table of its generation. While a table is stopped its
+-- contracts are not applied, but those of a later generation are.
 create or replace function tidemark.add_missing_columns(contract jsonb) returns void
 language plpgsql
 as $$
@@ -127,6 +128,7 @@ begin
 end
 $$;
 
+-- Drops the table of a generation.
 create or replace function tidemark.drop_rows(of_relation bigint, of_generation integer) returns void
 language plpgsql
 as $$

@@ -1,8 +1,8 @@
 -- The views that users read: one per captured table, of the source's name, and one per table whose rows are in partitions or
 -- in tables that inherit from it.
 
--- A table was renamed: its view goes along, with the rights on it and what depends on it, where the former name is
--- nobody's now and the new one is free.
+-- Renames the view of a table that was renamed, with the rights on it and what depends on it, where no other relation
+-- has the former name and the new name is free.
 create or replace function tidemark.rename_view(of_schema text, of_table text, to_schema text, to_table text) returns void
 language plpgsql
 as $$
@@ -16,7 +16,7 @@ begin
     return;
   end if;
   perform tidemark.ensure_schema(to_schema);
-  -- Under either name the other schema may have something else.
+  -- In either schema another object may have the other name.
   if of_schema <> to_schema then
     execute format('alter view %I.%I rename to %I', of_schema, of_table, 'tidemark$renamed');
     execute format('alter view %I.%I set schema %I', of_schema, 'tidemark$renamed', to_schema);
@@ -31,6 +31,7 @@ begin
 end
 $$;
 
+-- Makes a schema for views, which tidemark_read may use.
 create or replace function tidemark.ensure_schema(of_schema text) returns void
 language plpgsql
 as $$
@@ -42,7 +43,8 @@ begin
 end
 $$;
 
--- What has a name and was not made here, and the command that renames it; no row when the name is free or ours.
+-- The object that has a name and was not made by Tidemark, and the command that renames it. No row means that the name
+-- is free or ours.
 create or replace function tidemark.foreign_object(of_schema text, of_table text)
 returns table (object text, renamed_by text)
 language sql stable
@@ -54,7 +56,7 @@ as $$
       and c.relnamespace = (select n.oid from pg_namespace n where n.nspname = of_schema)
       and c.oid is distinct from tidemark.own_view(of_schema, of_table)
     union all
-    -- A view is a type, too; that of an array gives way by itself.
+    -- A view is also a type. A type of an array is renamed by Postgres itself.
     select 'pg_type'::regclass, t.oid, true
     from pg_type t
     where t.typname = of_table
@@ -69,8 +71,8 @@ as $$
   limit 1
 $$;
 
--- Makes the view of a name show what it is to show. Rights that were granted on it stay. Where the name is that of
--- something else this is an error, or nothing is done.
+-- Makes the view of a name show what it has to show, and keeps the rights that were granted on it. Where another object
+-- has the name this is an error or, with or_leave, nothing is done.
 create or replace function tidemark.show_view(of_schema text, of_table text, or_leave boolean default false) returns void
 language plpgsql
 as $$
@@ -79,7 +81,7 @@ declare
   taken record;
   grants text[];
 begin
-  -- Another's rows may just be replaced.
+  -- Another transaction may be replacing the rows of a relation that this view shows.
   perform pg_advisory_xact_lock(tidemark.lock_of_view(of_schema, of_table));
   query := tidemark.view_query(of_schema, of_table);
   if query is null then
@@ -119,7 +121,7 @@ begin
 end
 $$;
 
--- The view of a relation and those of its parents, present and (by an earlier contract) former.
+-- Makes the view of a relation and those of its parents, the present ones and, by an earlier contract, the former ones.
 create or replace function tidemark.show_views(
   of_relation bigint, earlier jsonb default null, or_leave boolean default false
 ) returns void
@@ -146,7 +148,7 @@ begin
 end
 $$;
 
--- The views that somebody dropped in the target, whose rows are there.
+-- The views that were dropped in the target although their rows are there.
 create or replace function tidemark.missing_views() returns table (schema_name text, table_name text)
 language sql stable security definer
 as $$
@@ -157,7 +159,7 @@ as $$
     and tidemark.view_query(s.schema_name, s.table_name) is not null
 $$;
 
--- Makes a view again that somebody dropped.
+-- Makes a view again that was dropped in the target.
 create or replace function tidemark.restore_view(of_schema text, of_table text) returns void
 language plpgsql security definer
 as $$

@@ -1,12 +1,13 @@
 -- The tables whose changes are not applied.
 
--- Stops a table; the first reason stays, but what has to be read again is not made good by accepting it.
+-- Stops a table. The first reason is kept, except that a table whose rows have to be read again cannot be accepted any
+-- more.
 create or replace function tidemark.stop_table(
   of_relation bigint, of_generation integer, of_schema text, of_table text, why text, repaired_by text, by_itself boolean
 ) returns void
 language sql
 as $$
-  -- A relation has one stop: it may have been renamed since.
+  -- A relation has only one stop, and may have been renamed since.
   update tidemark.stopped_table s
   set schema_name = of_schema,
     table_name = of_table
@@ -27,7 +28,8 @@ as $$
     or (s.generation = excluded.generation and s.repair = 'accept' and excluded.repair = 'resync')
 $$;
 
--- Has the changes that were kept of a table applied, in order, with the next beacon. What fails again stops it again.
+-- Has the changes of a stopped table that are in quarantine applied in order, with the next beacon. A change that fails
+-- again stops the table again.
 create or replace function tidemark.accept(table_name text) returns text
 language plpgsql security definer
 as $$
@@ -54,8 +56,8 @@ begin
 end
 $$;
 
--- Tables that are shown and whose changes do not come any more: capture said so in their newest contract. Every contract is
--- in every topic partition, so one of them tells all.
+-- Tables that are shown and whose changes do not arrive any more, because capture says so in their newest contract.
+-- Every contract is in every topic partition, so one topic partition is enough to read.
 create or replace view tidemark.not_captured as
 select m.relation, m.schema_name, m.table_name,
   coalesce(newest.refusal, 'it has left the publication of the source, and its changes are not applied until its rows are '

@@ -1,6 +1,6 @@
 -- The removal of a view that users read, which never takes objects of users along.
 
--- The view of a name, if it was made here.
+-- The view of a name, if Tidemark made it.
 create or replace function tidemark.own_view(of_schema text, of_table text) returns regclass
 language sql stable
 as $$
@@ -11,8 +11,8 @@ as $$
   where (s.schema_name, s.table_name) = (of_schema, of_table)
 $$;
 
--- What of others depends on a view, and what drops it where that takes nothing else along; what depends on another of
--- these comes after it.
+-- The objects of users that depend on a view, and the command that drops each where that drops nothing else. An object
+-- that depends on another one of these comes after it.
 create or replace function tidemark.dependents(of_view regclass)
 returns table (object text, dropped_by text, place bigint)
 language sql stable
@@ -24,7 +24,7 @@ as $$
     from dependent b
     join pg_depend d on d.deptype = 'n' and b.part = 0 and (
       (d.refclassid, d.refobjid) = (b.class, b.oid)
-      -- The rows of a view have a type, and there is one of arrays of them.
+      -- The rows of a view have a type, and arrays of them have another one.
       or b.class = 'pg_class'::regclass and d.refclassid = 'pg_type'::regclass and d.refobjid in (
         select t.oid from pg_type t where t.typrelid = b.oid
         union all
@@ -33,7 +33,7 @@ as $$
     )
     left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
     cross join lateral (
-      -- The rule of a view is that view.
+      -- The rule of a view stands for the view.
       select case when r.oid is null then d.classid else 'pg_class'::regclass::oid end as class,
         coalesce(r.ev_class, d.objid) as oid, case when r.oid is null then d.objsubid else 0 end as part
     ) as next
@@ -53,14 +53,14 @@ as $$
   cross join lateral pg_identify_object(l.class, l.oid, l.part) i
 $$;
 
--- Relations that share a parent take turns at its view.
+-- The advisory lock of a view: relations that share a parent take turns at its view.
 create or replace function tidemark.lock_of_view(of_schema text, of_table text) returns bigint
 language sql immutable
 as $$
   select hashtextextended(format('tidemark.show_view %I.%I', of_schema, of_table), 0)
 $$;
 
--- Drops the view of a name. That something of others depends on it is an error, which names that.
+-- Drops the view of a name. It is an error if objects of users depend on it, and the error names them.
 create or replace function tidemark.drop_view(of_schema text, of_table text) returns void
 language plpgsql
 as $$
@@ -86,8 +86,8 @@ exception when dependent_objects_still_exist then
 end
 $$;
 
--- The name is that of no table any more: nor of a view. Where objects of others depend on the view these are not
--- destroyed: it stays, without rows, until they are gone or a new table has the name.
+-- Removes the view of a name that no table has any more. Where objects of users depend on the view they are not
+-- destroyed: the view stays, without rows, until they are gone or a new table has the name.
 create or replace function tidemark.retire_view(of_schema text, of_table text) returns void
 language plpgsql
 as $$
@@ -112,8 +112,8 @@ exception when dependent_objects_still_exist then
 end
 $$;
 
--- Gives the name of a view to another one. A view without rows that objects of others depend on goes where no name is
--- taken; one that shows a table is an error then.
+-- Frees the name of a view for another one. A view without rows that objects of users depend on is renamed and moved to
+-- the schema tidemark_rows. For a view that shows a table this is an error.
 create or replace function tidemark.free_view_name(of_schema text, of_table text) returns void
 language plpgsql
 as $$
@@ -135,7 +135,7 @@ exception when dependent_objects_still_exist then
 end
 $$;
 
--- Drops the views without rows that nothing depends on any more. One that is in use is left to the next run.
+-- Drops the views without rows that nothing depends on any more. A view that is in use is left to the next run.
 create or replace function tidemark.drop_empty_views() returns void
 language plpgsql
 set lock_timeout = '200ms'
@@ -155,7 +155,8 @@ begin
 end
 $$;
 
--- Views that show no rows: their tables are gone in the source, and objects of users depend on them. They go with these.
+-- The views without rows: their tables are gone in the source, and objects of users depend on them. The views are
+-- dropped when these objects are.
 create or replace view tidemark.empty_view as
 select s.empty_of[1] as schema_name, s.empty_of[2] as table_name, s.view,
   string_agg(d.object, ' and ' order by d.place) as dependents,

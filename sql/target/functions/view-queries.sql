@@ -1,12 +1,12 @@
 -- The queries of the views that users read, and the check of the expressions in them.
 
--- Whether a text is one expression and nothing behind it, as far as its signs tell: strings and quoted names are closed,
+-- Whether a text is exactly one expression, as far as its characters show: strings and quoted names are closed,
 -- parentheses match, and there is no comment, no end of a statement, and no other way to write a string.
 create or replace function tidemark.is_one_expression(expression text) returns boolean
 language plpgsql immutable
 as $$
 declare
-  -- Only B'…' and X'…' may have a letter before the quote.
+  -- Only strings of the form B'…' and X'…' may have a letter before the quote.
   signs text := regexp_replace(expression, '("[^"]*")|((^|[^A-Za-z0-9_$&])[BbXx]?''([^'']|'''')*'')', ' x ', 'g');
   sign text;
   depth integer := 0;
@@ -24,9 +24,9 @@ begin
 end
 $$;
 
--- Raises an error where a generated column of a contract is computed from anything but its row. The view would run such an
--- expression with the rights of its owner, who may read every table here. Postgres itself says whether an expression is
--- one of a generated column: without subqueries, of immutable functions.
+-- Raises an error where a generated column of a contract is computed from anything but its row. The view would run such
+-- an expression with the rights of its owner, which may read every table here. Postgres itself checks whether an
+-- expression may be that of a generated column: without subqueries, of immutable functions only.
 create or replace function tidemark.check_expressions(contract jsonb) returns void
 language plpgsql
 as $$
@@ -56,7 +56,7 @@ begin
 end
 $$;
 
--- What a relation's own view selects, or null when none of its generations is shown.
+-- The query of a relation's own view, or null when none of its generations is shown.
 create or replace function tidemark.own_query(of_relation bigint) returns text
 language plpgsql stable
 as $$
@@ -90,7 +90,7 @@ begin
 end
 $$;
 
--- Relations whose rows a name shows: its own, and those of partitions and heirs.
+-- The relations whose rows the view of a name shows: its own, and those of table partitions and inheriting tables.
 create or replace function tidemark.members(of_schema text, of_table text)
 returns table (relation bigint, own boolean, contract jsonb)
 language sql stable
@@ -105,7 +105,7 @@ as $$
     )
 $$;
 
--- The relations whose shown rows somebody dropped in the target.
+-- The relations whose shown rows were dropped in the target.
 create or replace function tidemark.missing_rows() returns table (relation bigint, schema_name text, table_name text)
 language sql stable security definer
 as $$
@@ -121,13 +121,14 @@ as $$
     )
 $$;
 
+-- The query of the view of a name, or null when it has nothing to show.
 create or replace function tidemark.view_query(of_schema text, of_table text) returns text
 language plpgsql stable
 as $$
 declare
   only_member bigint;
 begin
-  -- Rows that somebody dropped are read again; until then a parent without them would hold fewer than its table.
+  -- Rows that were dropped here are read again. Until then the view of a parent would have fewer rows than its table.
   if exists (select from tidemark.members(of_schema, of_table) m join tidemark.missing_rows() lost using (relation)) then
     return null;
   end if;
@@ -137,9 +138,9 @@ begin
   if only_member is not null then
     return tidemark.own_query(only_member);
   end if;
-  -- A parent with rows of its own has its own columns, and what a heir lacks is null: no other contract takes one away.
-  -- Without, while DDL on a partitioned table goes through its leaves, the columns that all of them have. Text where types
-  -- differ.
+  -- A parent with rows of its own is shown with its own columns, and what an inheriting table lacks is null. Otherwise it is
+  -- shown with the columns that all leaves have, since DDL on a partitioned table alters one leaf after the other. Where
+  -- types differ, the column is text.
   return (
     with member as (
       select *

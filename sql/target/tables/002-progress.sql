@@ -1,6 +1,6 @@
 -- What each consumer has applied, what stopped it, the records that it could not apply, and whether the source is captured.
 
--- What each consumer has applied of each topic partition. The row is locked by the transaction that writes the rows.
+-- What each consumer has applied of each topic partition. The transaction that writes rows locks its row of this table first.
 create table tidemark.progress (
   consumer text not null,
   topic text not null,
@@ -35,7 +35,7 @@ comment on column tidemark.progress.system_identifier is 'the source cluster who
 comment on column tidemark.progress.committed_at is 'source commit time of the newest change applied';
 comment on column tidemark.progress.fence is 'the furthest place of the streamed changes applied: what is behind it was never delivered before; and how far times were set back';
 
--- A topic partition that is not applied further, and why; the row goes when a later delivery is applied.
+-- A topic partition that is stopped, and why. The row is deleted when a later delivery is applied.
 create table tidemark.stop (
   consumer text not null,
   topic text not null,
@@ -48,7 +48,7 @@ create table tidemark.stop (
   primary key (consumer, topic, topic_partition)
 );
 
--- Records that could not be applied and the later ones of the same table, in order, as they came.
+-- Records that could not be applied, and the later ones of the same table, in order and unchanged.
 create table tidemark.quarantine (
   topic text not null,
   topic_partition integer not null,
@@ -70,7 +70,7 @@ comment on column tidemark.quarantine.retry_at is 'when somebody said to apply i
 comment on column tidemark.quarantine.value_bytes is 'the value as it came, where record_value cannot hold all of it: NUL, or bytes that are no UTF-8';
 create index quarantine_by_relation on tidemark.quarantine (relation, topic, topic_partition, record_offset);
 
--- Parts of large records, until their last one is applied; a record that is sent again has another id.
+-- Parts of large records, until the last part is applied. A record that is sent again has another id.
 create table tidemark.record_part (
   topic text not null,
   topic_partition integer not null,
@@ -83,7 +83,7 @@ create table tidemark.record_part (
   primary key (topic, topic_partition, record_id, part_index)
 );
 
--- What the last look at capture found, and how often a failed task was started again. One row, once capture was looked at.
+-- What the last check of capture found, and how often a failed task was restarted. It has one row after the first check.
 create table tidemark.capture_health (
   only_row boolean primary key default true check (only_row),
   state text not null check (state in ('running', 'starting', 'down')),
@@ -100,8 +100,8 @@ comment on column tidemark.capture_health.state is 'running, starting (needs not
 comment on column tidemark.capture_health.since is 'when the state was first seen';
 comment on column tidemark.capture_health.restarts is 'times the failed task was started again without running for long since';
 
--- What the topic partition of the records without a key knows of them (core/apply/unkeyed-ledger.ts): the last place in the
--- source's log that it applied, and the transactions that may come again.
+-- What was applied in the topic partition of the records without a key (core/apply/unkeyed-ledger.ts): the last place in the
+-- source's log, and the transactions that may be delivered again.
 create table tidemark.unkeyed_progress (
   consumer text not null,
   topic text not null,

@@ -1,6 +1,6 @@
 -- What is known of the captured relations: their contracts, generations, views and stops, and the epochs of the source.
 
--- Every version of every contract, by the place in the topic partition from which it is in force.
+-- Every version of every contract, by the place in the topic partition from which on it is in force.
 create table tidemark.contract (
   topic text not null,
   topic_partition integer not null,
@@ -27,7 +27,7 @@ create table tidemark.table_marker (
 comment on column tidemark.table_marker.version is 'the newest contract that any topic partition has met';
 comment on column tidemark.table_marker.named_at is 'when it took its name: of two relations of one name the view is that of the earlier';
 
--- The views that were made here: nothing else is ever replaced or dropped.
+-- The views that Tidemark made. No other object is ever replaced or dropped.
 create table tidemark.shown_view (
   schema_name text not null,
   table_name text not null,
@@ -37,7 +37,7 @@ create table tidemark.shown_view (
 );
 comment on column tidemark.shown_view.empty_of is 'schema and table of a view without rows: the source has none of that name any more, and objects of users depend on the view';
 
--- One row per reading of a relation's rows; each has a table of its own, tidemark_rows.t<relation>_<generation>.
+-- One row per generation of a relation. The rows of each are in a table of its own, tidemark_rows.t<relation>_<generation>.
 create table tidemark.generation (
   relation bigint not null,
   generation integer not null,
@@ -57,8 +57,8 @@ comment on column tidemark.generation.truncated_lsn is 'rows and changes from be
 comment on column tidemark.generation.gap_epoch is 'changes up to (gap_epoch, gap_lsn) may be missing in history: those that follow keep the row before them; 0: none';
 comment on column tidemark.generation.read_snapshot is 'of a table without a key: the snapshot its rows were read in, as pg_snapshot writes it';
 
--- Tables whose changes are kept in quarantine instead of applied, and why. Relation 0: no contract names the table. A
--- later generation of the table is not stopped: its rows are read anew.
+-- Tables whose changes are put in quarantine instead of applied, and why. Relation 0 means that no contract names the table.
+-- A later generation of the table is not stopped, since its rows are read again.
 create table tidemark.stopped_table (
   relation bigint not null,
   generation integer not null default 0,
@@ -77,9 +77,9 @@ comment on column tidemark.stopped_table.automatic is 'the resync is asked for w
 comment on column tidemark.stopped_table.requested_at is 'when a resync was last asked for';
 comment on column tidemark.stopped_table.accepted_at is 'when somebody said to apply what was kept';
 
--- An initial snapshot that was interrupted is read again from the start, and rows deleted between the two attempts are
--- neither read again nor streamed as deletes. All reads of one attempt carry one lsn; each attempt reads the contracts
--- again, so every topic partition sees it.
+-- The attempts of an initial snapshot. One that was interrupted begins again, and rows that were deleted between the two
+-- attempts are neither read again nor streamed as deletes. All reads of one attempt have one lsn, and each attempt reads the
+-- contracts again, so every topic partition sees it.
 create table tidemark.initial_read (
   epoch integer not null,
   topic_partition integer not null,
@@ -89,7 +89,7 @@ create table tidemark.initial_read (
   primary key (epoch, topic_partition)
 );
 
--- The epochs of the source: each begins with a reading of every table, since what was captured before it may lack changes.
+-- The epochs of the source. Each begins by reading every table, since what was captured before it may lack changes.
 create table tidemark.epoch (
   epoch integer primary key,
   reason text,

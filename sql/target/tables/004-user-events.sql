@@ -1,7 +1,8 @@
--- Events that producers publish straight to Kafka: plain deltas {id, name, age, op, event_order, ts} and row changes
--- {op, before, after, ts_ms}. Their latest state and their log, in a schema that no captured table can be in.
--- Order of two events of one id: (run, event_order, topic partition, offset). A producer that sends no run has run 0, the
--- event_order of a row change is its ts_ms.
+-- The latest state and the log of events that producers publish straight to Kafka: plain deltas {id, name, age, op, event_order,
+-- ts} and row changes {op, before, after, ts_ms}. No captured table can be in their schemas.
+
+-- Two events of one id are in the order of (run, event_order, topic partition, offset). A producer that sends no run has run 0,
+-- and the event_order of a row change is its ts_ms.
 create table tidemark_rows.user_state (
   id bigint primary key,
   name text,

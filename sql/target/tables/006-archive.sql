@@ -1,16 +1,16 @@
 -- The ledger of the archive: which offsets of which topic partition are in which data file, and which commit of the Iceberg
 -- table has them. A data file is in the table exactly once because its offsets are in the ledger exactly once.
 
--- The Iceberg table that the ledger belongs to, at most one. Another one under its name would have none of what was archived.
+-- The Iceberg table that the ledger belongs to, at most one. Another table under its name would not have what was archived.
 create table tidemark.archive_table (
   name text primary key,
   table_uuid uuid not null,
-  -- URL of its place, where its files are looked for when the catalog has it no more.
+  -- URL of its location, where its files are looked for when the catalog does not have it any more.
   location text
 );
 create unique index archive_table_once on tidemark.archive_table ((true));
 
--- What the archive does not get over by itself. While there is one of kind 'table' nothing is archived, and nothing
+-- Problems that the archive cannot solve by itself. While there is one of kind 'table' nothing is archived and nothing is
 -- committed; of kind 'waiting files' nothing is committed; of kind 'renewal' nothing is archived.
 create table tidemark.archive_problem (
   kind text primary key check (kind in ('table', 'waiting files', 'data files', 'renewal')),
@@ -19,8 +19,8 @@ create table tidemark.archive_problem (
   since timestamptz not null default clock_timestamp()
 );
 
--- At most one row, while the archive begins again with a new table, since a topic is another one under its name. Nothing is
--- archived meanwhile.
+-- It has one row while the archive begins again with a new table, because a topic was replaced by another one of its name.
+-- Nothing is archived meanwhile.
 create table tidemark.archive_renewal (
   former_name text primary key,
   began_at timestamptz not null default clock_timestamp(),
@@ -37,14 +37,14 @@ create table tidemark.archive_stream (
 
 create table tidemark.archive_commit (
   number bigint primary key,
-  -- Id of the table snapshot, chosen before the first attempt: whoever finds it in the table knows that the commit was made.
+  -- Id of the table snapshot. It is chosen before the first attempt: if the table has it, the commit was made.
   snapshot_id bigint not null unique,
   records bigint not null,
   offsets jsonb not null,
   prepared_at timestamptz not null default clock_timestamp(),
   committed_at timestamptz
 );
--- One commit at a time may be in doubt.
+-- At most one commit is prepared and not known to be made.
 create unique index archive_commit_prepared on tidemark.archive_commit ((true)) where committed_at is null;
 
 create table tidemark.archive_range (
@@ -58,14 +58,14 @@ create table tidemark.archive_range (
 );
 create index archive_range_by_commit on tidemark.archive_range (commit_number, range);
 
--- Offsets whose records were archived and that the table cannot hold any more, since their data files are gone.
+-- Offsets whose records were archived, and that the table cannot get any more because their data files are gone.
 create table tidemark.archive_lost (
   stream integer primary key references tidemark.archive_stream,
   offsets int8multirange not null,
   noted_at timestamptz not null default clock_timestamp()
 );
 
--- Files of a range that wait to be committed or joined, and those that a commit puts into the table.
+-- Files of a range that wait to be committed or joined, and files that a commit puts into the table.
 create table tidemark.archive_file (
   path text primary key,
   day date not null,

@@ -26,7 +26,7 @@ declare
 begin
   select * into base from pg_type t where t.oid = type;
   while base.typtype = 'd' loop
-    -- A domain's modifier is that of its base type: column definitions cannot give another.
+    -- The modifier of a domain is that of its base type: the definition of a column cannot give another one.
     base_modifier := base.typtypmod;
     select * into base from pg_type t where t.oid = base.typbasetype;
   end loop;
@@ -48,7 +48,7 @@ begin
     join pg_type e on e.oid = base.typelem;
     carried := element.carried || '[]';
     definition := element.definition;
-    -- These send something else for a TOASTed array that an update did not touch.
+    -- For a TOASTed array of these types that an update leaves unchanged, Debezium sends something else.
     full_images := element.carried !~ '^(integer|bigint|text|character varying|character|uuid|jsonb?|bytea|date)\M'
       or element.typtype = 'e';
     key_refusal := case
@@ -139,9 +139,9 @@ begin
     end if;
   elsif extension in ('hstore', 'citext') or extension = 'ltree' and base.typname = 'ltree' then
     carried := quote_ident(base.typname);
-    -- What is one key follows the rules of the database's language, those of these on letters without accents too. The
-    -- column that names a language of ICU is daticulocale in Postgres 15 and 16, datlocale since 17: a column that a major
-    -- does not have would be an error.
+    -- Which texts are equal depends on the language of the database, and in these languages that differs even for letters
+    -- without accents. The column with a language of ICU is daticulocale in Postgres 15 and 16 and datlocale since 17. It is
+    -- read from JSON, since a column that a major does not have would be an error.
     if extension = 'citext' and exists (
       select
       from pg_database b
@@ -174,7 +174,7 @@ begin
 end
 $$;
 
--- Why a column of a table cannot be carried, and the SQL that changes it; no row where it can.
+-- Why a column of a table cannot be carried, and the SQL that changes it. No row means that it can.
 create or replace function tidemark.column_type_refusal(relation oid, attribute smallint)
 returns table (refusal text, fix text)
 language plpgsql stable
@@ -204,7 +204,7 @@ begin
         where k.conrelid = relation
           and k.contype = 'c'
           and k.convalidated
-          -- The column of a domain is shown with a cast.
+          -- Postgres shows a column of a domain with a cast.
           and replace(
             pg_get_constraintdef(k.oid),
             format('(%I)::%s', this.attname, format_type(this.base, null)),

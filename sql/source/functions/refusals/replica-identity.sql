@@ -2,8 +2,9 @@
 -- the table and what is published does not fit its replica identity (CheckCmdReplicaIdentity in execReplication.c). Capturing
 -- such a table would end the writes of the application, so the same conditions are checked here in the catalog.
 
--- Why the relation needs replica identity full, as the beginning of a sentence; null where it does not. Changes of a row
--- without a key, or with a type whose unchanged TOASTed values cannot be told from null, say too little otherwise.
+-- Why the relation needs replica identity full, as the beginning of a sentence; null where it does not need it. With
+-- another replica identity, changes of a row without a key do not say which row they are about, and unchanged TOASTed
+-- values of some types cannot be distinguished from null.
 create or replace function tidemark.need_of_images(relation oid, excluded_columns text[]) returns text
 language plpgsql stable
 set plan_cache_mode = force_generic_plan
@@ -31,9 +32,9 @@ begin
 end
 $$;
 
--- The publications with updates or deletes of a relation. A partition is also in those of the tables that it is a
--- partition of; the entry that counts, with its list of columns and its condition, is then that of the topmost one.
--- A major that lacks a column of the catalog has null for it.
+-- The publications with updates or deletes of a relation. A table partition is also in those of its partitioned tables;
+-- the entry that counts, with its list of columns and its condition, is then that of the topmost one. What a major does
+-- not have in its catalog is null.
 create or replace function tidemark.publications_of(relation oid)
 returns table (publication name, listed oid, only_columns text, condition text, generated_columns text)
 language plpgsql stable
@@ -42,7 +43,7 @@ as $$
 declare
   of_schemas oid[] := '{}';
 begin
-  -- Postgres 14 has no publications of schemas. A statement that is not executed is not looked at.
+  -- Postgres 14 has no publications of schemas. It does not analyze a statement that is not executed.
   if to_regclass('pg_catalog.pg_publication_namespace') is not null then
     of_schemas := array(
       select s.pnpubid
@@ -79,9 +80,9 @@ begin
 end
 $$;
 
--- What keeps a table whose replica identity is full from being updated and deleted from, by the column it is about: a
--- publication of some columns only and, since Postgres 18, generated columns that a publication leaves out. `fix` takes it
--- away; where that is not ours to decide it is null, and `price` says what it would take.
+-- What keeps rows of a table from being updated and deleted while its replica identity is full, by the column that it is
+-- about: a publication with only some columns and, since Postgres 18, generated columns that a publication leaves out.
+-- `fix` removes it. Where that is not ours to decide, `fix` is null and `price` says what it would take.
 create or replace function tidemark.obstacles_to_images(relation oid)
 returns table (attnum int2, obstacle text, fix text, price text)
 language plpgsql stable

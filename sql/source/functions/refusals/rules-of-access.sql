@@ -80,7 +80,7 @@ end
 $$;
 
 -- The administrator looks whether a table has rows that have to be read. Row-level security that is forced on the owner hides
--- them from an administrator who has the rights of the owner.
+-- them from an administrator that has the rights of the owner.
 create or replace function tidemark.refused_forced_row_security(relation oid, administrator name)
 returns table (attnum integer, reason text, fix text)
 language plpgsql stable

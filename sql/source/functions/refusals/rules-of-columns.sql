@@ -1,7 +1,7 @@
 -- Rules by which a table is refused for its key, its generated columns, or the types of its columns.
 
 -- The columns of a table that a rule looks at: whether the setting excludes them, and their place in the primary key. Where
--- the key is deferrable, or there is none, rows are told apart by all their values, and no column has a place.
+-- the key is deferrable, or there is none, a row is identified by all its values, and no column has a place.
 create or replace function tidemark.columns_for_rules(relation oid, excluded_columns text[])
 returns table (
   table_name text, path text, attname name, attnum int2, atttypid oid, atttypmod integer, attgenerated "char", attcollation oid,
@@ -30,7 +30,7 @@ begin
 end
 $$;
 
--- The target tells rows apart by the key, so it has to have all of it.
+-- The target identifies rows by the key, so it has to have every column of it.
 create or replace function tidemark.refused_excluded_key(relation oid, excluded_columns text[])
 returns table (attnum integer, reason text, fix text)
 language plpgsql stable
