@@ -3,8 +3,9 @@ import type { Source } from '#localstack/event-source-mapping/batch.ts'
 import type { Discarded } from '#localstack/event-source-mapping/discarded-batch.ts'
 import { Dispatcher, type DispatcherOptions } from '#localstack/event-source-mapping/dispatcher.ts'
 import { makeEventFrame } from '#localstack/event-source-mapping/event.ts'
-import { makeChunk, RecordQueue } from '#localstack/event-source-mapping/record-queue.ts'
+import { RecordQueue } from '#localstack/event-source-mapping/record-queue.ts'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import { makeChunk } from './record-chunk.ts'
 
 /** What a function may answer. */
 export const success: InvocationAnswer = { statusCode: 200, payload: Buffer.from('null'), logTail: '' }

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
+import { makeChunk } from '#test-support/record-chunk.ts'
 import { formBatch } from './batch.ts'
 import { readBatchResponse } from './batch-response.ts'
-import { makeChunk, RecordQueue } from './record-queue.ts'
+import { RecordQueue } from './record-queue.ts'
 
 function queueOf(...offsets: number[]): RecordQueue {
   const queue = new RecordQueue()

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { makeChunk } from '#test-support/record-chunk.ts'
 import { batchDueAt, formBatch, recordLimitBytes, type Source } from './batch.ts'
 import { makeEventFrame, makeRecordEncoder } from './event.ts'
-import { makeChunk, RecordQueue, selectRecords } from './record-queue.ts'
+import { RecordQueue, selectRecords } from './record-queue.ts'
 
 const frame = makeEventFrame('arn', '127.0.0.1:9092')
 const limits = { records: 100, bytes: 6 * 1024 * 1024 }

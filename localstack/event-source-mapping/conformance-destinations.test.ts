@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
+import { makeChunk } from '#test-support/record-chunk.ts'
 import { formBatch } from './batch.ts'
 import { type Discarded, type DiscardedFrom, destinationMessages } from './discarded-batch.ts'
 import { makeEventFrame, makeRecordEncoder } from './event.ts'
 import { readDestination } from './failure-destination.ts'
-import { makeChunk, RecordQueue } from './record-queue.ts'
+import { RecordQueue } from './record-queue.ts'
 
 // Source of each test: "Capturing discarded batches for Amazon MSK and self-managed Apache Kafka event sources" and
 // "Using a Kafka topic as an on-failure destination".

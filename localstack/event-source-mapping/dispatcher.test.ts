@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
 import { answeredDispatcher, failure, success, throttle } from '#test-support/answered-dispatcher.ts'
+import { makeChunk } from '#test-support/record-chunk.ts'
 import type { DispatcherOptions } from './dispatcher.ts'
-import { makeChunk, RecordQueue } from './record-queue.ts'
+import { RecordQueue } from './record-queue.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())

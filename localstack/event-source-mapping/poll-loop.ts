@@ -3,7 +3,7 @@ import type { AssignedPartition, Fetched, GroupMember } from './consumer-group.t
 import { type EventFrame, makeRecordEncoder } from './event.ts'
 import { readFetched } from './fetched-records.ts'
 import type { ValueFilter } from './filter-criteria.ts'
-import { makeChunk, RecordQueue } from './record-queue.ts'
+import { ChunkWriter, RecordQueue } from './record-queue.ts'
 
 /** A topic partition that is polled: its records wait in `queue` until they are delivered. */
 export type PolledPartition = {
@@ -20,6 +20,8 @@ export type PolledPartition = {
   /** Everything below it is processed. */
   processed: number
   queue: RecordQueue
+  /** As long as the last chunk was. */
+  expectedBytes: number
   /** The longest record, as JSON, an event can carry. */
   recordLimitBytes: number
   encode: ReturnType<typeof makeRecordEncoder>
@@ -41,6 +43,7 @@ export function makePolledPartition(
     end: Number(offset),
     processed: Number(offset),
     queue: new RecordQueue(),
+    expectedBytes: 0,
     recordLimitBytes: recordLimitBytes(name, payloadLimitBytes, frame),
     encode: makeRecordEncoder(topic, partition),
   }
@@ -115,9 +118,8 @@ function keep(
   filter: ValueFilter,
   observer: PollObserver,
 ): number {
-  const texts: string[] = []
-  const offsets: number[] = []
-  const timestamps: number[] = []
+  const writer = new ChunkWriter(target.expectedBytes)
+  let taken = 0
   let filteredOut = 0
   target.position = readFetched(fetched, target.position, (record) => {
     if (!filter(record.value)) {
@@ -125,21 +127,19 @@ function keep(
       return
     }
     const json = target.encode(record)
-    texts.push(json)
-    offsets.push(record.offset)
-    timestamps.push(record.timestamp)
+    writer.add(json, record.offset, record.timestamp)
+    target.end = record.offset + 1
+    taken++
     if (json.length > target.recordLimitBytes) observer.onTooLarge(target, record.offset, json.length)
   })
-  let bytes = 0
-  if (texts.length > 0) {
-    target.end = offsets.at(-1)! + 1
-    const chunk = makeChunk(texts, offsets, timestamps, performance.now())
-    bytes = chunk.bytes.length
+  const chunk = writer.finish(performance.now())
+  if (chunk !== undefined) {
+    target.expectedBytes = chunk.bytes.length
     target.queue.push(chunk)
   }
-  const records = texts.length + filteredOut
+  const records = taken + filteredOut
   observer.onPolled(target, { records, filteredOut, logEndOffset: Number(fetched.highWatermark) })
-  return bytes
+  return chunk?.bytes.length ?? 0
 }
 
 /** The broker has removed what the group had not read, or the topic was made anew: the starting position decides. */

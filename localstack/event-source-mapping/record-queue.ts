@@ -27,16 +27,45 @@ export type RecordRun = {
   lastTimestamp: number
 }
 
-/** Puts encoded records, which are ASCII, into one buffer; `offsets` and `timestamps` are theirs. None is empty. */
-export function makeChunk(records: string[], offsets: number[], timestamps: number[], arrivedAt: number): RecordChunk {
-  const bytes = Buffer.allocUnsafe(records.reduce((sum, { length }) => sum + length, records.length - 1))
-  let end = -1
-  const ends = records.map((record, index) => {
-    if (index > 0) bytes[end] = comma
-    end += 1 + bytes.write(record, end + 1, 'latin1')
-    return end
-  })
-  return { bytes, offsets, timestamps, ends, arrivedAt }
+/**
+ * Puts encoded records one after the other into one buffer. Each is copied as soon as it is added, so that its text is
+ * garbage at once: texts that wait for the end of a fetch are moved by the garbage collector instead.
+ */
+export class ChunkWriter {
+  #bytes: Buffer
+  #end = -1
+  readonly #offsets: number[] = []
+  readonly #timestamps: number[] = []
+  readonly #ends: number[] = []
+
+  /** `expectedBytes`: of all records together; a wrong guess costs a copy. */
+  constructor(expectedBytes: number) {
+    this.#bytes = Buffer.allocUnsafe(expectedBytes)
+  }
+
+  /** `record` is ASCII and not empty; `timestamp` in milliseconds since 1970. */
+  add(record: string, offset: number, timestamp: number): void {
+    const needed = this.#end + 1 + record.length
+    if (needed > this.#bytes.length) this.#grow(needed)
+    if (this.#end >= 0) this.#bytes[this.#end] = comma
+    this.#end += 1 + this.#bytes.write(record, this.#end + 1, 'latin1')
+    this.#offsets.push(offset)
+    this.#timestamps.push(timestamp)
+    this.#ends.push(this.#end)
+  }
+
+  /** What was added; undefined where nothing was. `arrivedAt` in milliseconds of the monotonic clock. */
+  finish(arrivedAt: number): RecordChunk | undefined {
+    if (this.#ends.length === 0) return undefined
+    const bytes = this.#bytes.subarray(0, this.#end)
+    return { bytes, offsets: this.#offsets, timestamps: this.#timestamps, ends: this.#ends, arrivedAt }
+  }
+
+  #grow(needed: number): void {
+    const larger = Buffer.allocUnsafe(Math.max(needed, 2 * this.#bytes.length))
+    this.#bytes.copy(larger, 0, 0, Math.max(0, this.#end))
+    this.#bytes = larger
+  }
 }
 
 /** The JSON of the records, without brackets. */
