@@ -54,8 +54,10 @@ function writeBundles(repository: string, folders: string[], directory: string):
     outExtension: { '.js': '.mjs' },
     // pg and kafkajs are CommonJS and call require; an ES module has none.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
-    minify: true,
-    keepNames: true,
+    // Names stay as they are written. Minified ones need keepNames, which gives each function its name back whenever one is
+    // made: a handler that makes some for each record takes 15 % longer.
+    minifySyntax: true,
+    minifyWhitespace: true,
     sourcemap: 'linked',
     sourcesContent: false,
     external: ['pg-native'],
