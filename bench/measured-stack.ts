@@ -44,10 +44,16 @@ export type MeasuredStack = {
 type Held = { hold(): Promise<void>; release(): Promise<void> }
 
 const WAIT_MS = 300_000
+/** Longer than anything between two measurements takes. */
+const WARM_MS = 3_600_000
 
-export async function startMeasuredStack(onProgress: (what: string) => void): Promise<MeasuredStack> {
+/** `keepsFunctionsWarm`: their processes stay as they are between what is measured, as peers' processes do. */
+export async function startMeasuredStack(
+  onProgress: (what: string) => void,
+  { keepsFunctionsWarm = false } = {},
+): Promise<MeasuredStack> {
   onProgress('starting the stack')
-  const pipeline = await startPipeline()
+  const pipeline = await startPipeline(keepsFunctionsWarm ? { functionsWarmMs: WARM_MS } : {})
   const { endpoints } = pipeline.engine
   const source = await connectTo(endpoints.source)
   const target = await connectTo(endpoints.target)

@@ -178,7 +178,8 @@ async function openAccount(
     serviceUrls: serviceUrls(settings),
     key,
     onLog: log,
-    idleMs: FUNCTION_IDLE_MS,
+    idleMs: settings.functionsWarmMs ?? FUNCTION_IDLE_MS,
+    ...(settings.functionsWarmMs !== undefined && { restMs: settings.functionsWarmMs }),
     destinations: makeRecordDestinations({ s3: objectStoreUrl(settings), key }),
   })
   const ofAccount = makeAccountService()

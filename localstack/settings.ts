@@ -26,6 +26,11 @@ export type Settings = {
   /** Existing databases used instead of embedded ones. */
   sourceUrl?: string
   targetUrl?: string
+  /**
+   * How long the process of a function without work stays as it is, in milliseconds: AWS keeps one for some minutes. Without,
+   * it soon gives memory back and ends.
+   */
+  functionsWarmMs?: number
 }
 
 /** The checkout this file is in. */

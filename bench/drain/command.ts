@@ -44,7 +44,7 @@ export const drain: BenchCommand = {
       file: workload.name === 'bench' ? 'drain' : `drain-${workload.name}`,
       configuration: {
         'topic partitions': '4',
-        'apply functions': '4 at most, each of 1024 MB; their processes begin cold in every drain',
+        'apply functions': '4 at most, each of 1024 MB; their processes are warm, as the JVM of the sinks is',
         ...(values.peers && {
           'JDBC sink': `Debezium 3.6.0.Final, JSON with schemas where no other format is named, a warm JVM with a heap of ${HEAP_MB} MB; ${settingsOf(fastest)}`,
           Avro: "Apicurio's converter and registry 2.6.13.Final, schemas in the registry's memory; function or JVM includes the registry",

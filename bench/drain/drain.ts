@@ -64,7 +64,7 @@ export const isSink = (name: string): name is SinkName => sinkNames.some((sink) 
 export async function measureDrains(options: DrainOptions): Promise<DrainResult> {
   const { workload, rows, runs, peers, onProgress } = options
   const files = peers ? await preparePeers(onProgress) : undefined
-  const stack = await startMeasuredStack(onProgress)
+  const stack = await startMeasuredStack(onProgress, { keepsFunctionsWarm: true })
   const cleanUps: (() => Promise<void>)[] = [() => stack.stop()]
   const found = new Map<SystemName, DrainRun[]>()
   const add = (name: SystemName, run: DrainRun) => found.set(name, [...(found.get(name) ?? []), run])

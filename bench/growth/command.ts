@@ -43,7 +43,7 @@ export const growth: BenchCommand = {
       configuration: {
         history: 'on, and off while the tables are filled',
         'shared buffers of the target': '64 MB',
-        'apply functions': '4 at most, each of 1024 MB; their processes begin cold in every run',
+        'apply functions': '4 at most, each of 1024 MB; their processes are warm',
       },
       measures: await measureGrowth({ ...options, onProgress }),
     }

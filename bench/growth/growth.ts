@@ -36,7 +36,7 @@ type MeasuredPoint = GrowthPoint & { readonly of: readonly WorkloadTable[] }
  */
 export async function measureGrowth(options: GrowthOptions): Promise<GrowthResult> {
   const { changes, runs, onProgress } = options
-  const stack = await startMeasuredStack(onProgress)
+  const stack = await startMeasuredStack(onProgress, { keepsFunctionsWarm: true })
   try {
     await stack.archive.hold()
     const points = pointsOf(options)
