@@ -33,7 +33,13 @@ export function decodeDelivered(record: MSKRecord): DeliveredRecord {
 const bytesOf = (base64: string | undefined | null): Buffer | undefined =>
   base64 == null ? undefined : Buffer.from(base64, 'base64')
 
-const decode = (base64: string | undefined | null): string | undefined => bytesOf(base64)?.toString('utf8')
+/** Bytes of one value after the other: a buffer for each costs as much as decoding it. */
+const decoded = Buffer.allocUnsafe(64 << 10)
+
+function decode(base64: string | undefined | null): string | undefined {
+  if (base64 == null || base64.length > decoded.length) return bytesOf(base64)?.toString('utf8')
+  return decoded.toString('utf8', 0, decoded.write(base64, 'base64'))
+}
 
 /** Half of a key change has one header; other records have none. */
 function decodeHeaders(headers: readonly MSKRecordHeader[]): KeyHeaders | undefined {
