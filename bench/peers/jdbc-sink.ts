@@ -55,7 +55,8 @@ export async function startPeerCapture(
   { format, tables }: { format: SinkFormat; tables: readonly WorkloadTable[] },
 ): Promise<PeerCapture> {
   const { prefix, slot, converters } = format
-  const name = `capture-${prefix}`
+  // Connect keeps offsets by this name: those of a capture before are in a slot that is gone.
+  const name = `capture-${prefix}-${tables[0]!.name}`
   const source = new URL(stack.pipeline.engine.endpoints.source)
   const names = tables.map(({ name }) => `public.${name}`)
   const ours = await stack.capture.configuration()
