@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import { chown, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -43,6 +44,8 @@ const SETTINGS = {
   max_replication_slots: '20',
   max_prepared_transactions: '10',
   shared_buffers: '128MB',
+  // Shared memory is among the data, and goes with it.
+  dynamic_shared_memory_type: 'mmap',
   timezone: 'UTC',
 }
 
@@ -93,7 +96,7 @@ export async function startServer(major?: OtherMajor, settings: Record<string, s
     ])
     const server = programs.postgres(['-D', data, ...given])
     const child = spawn(server.file, server.args, { ...server, cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] })
-    const end = stopper(child)
+    const end = stopper(child, directory)
     await answers(url, child).catch(async (error) => {
       await end('SIGQUIT')
       throw error
@@ -132,9 +135,12 @@ async function placeOfData(): Promise<string> {
   return found !== undefined && found.bavail * found.bsize > DATA_BYTES ? memory : tmpdir()
 }
 
-function stopper(server: ChildProcess): (signal: 'SIGINT' | 'SIGQUIT') => Promise<void> {
-  // A run that dies on an exception must not leave a server behind.
-  const kill = () => server.kill('SIGQUIT')
+function stopper(server: ChildProcess, directory: string): (signal: 'SIGINT' | 'SIGQUIT') => Promise<void> {
+  // A run that dies on an exception must not leave a server behind, nor its data in memory.
+  const kill = () => {
+    server.kill('SIGQUIT')
+    rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+  }
   process.once('exit', kill)
   const ended = once(server, 'exit')
   return async (signal) => {
