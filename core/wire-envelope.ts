@@ -4,7 +4,6 @@ import type { Position } from './position.ts'
 /** A record that is not what Debezium sends. */
 export class EnvelopeError extends Error {
   override readonly name = 'EnvelopeError'
-  readonly retryable = false
 }
 
 /** A row's columns as Debezium sends them, by name. */

@@ -1,7 +1,6 @@
 /** JSON that is no JSON, or that is nested deeper than any record of capture is. */
 export class WireError extends Error {
   override readonly name = 'WireError'
-  readonly retryable = false
 }
 
 /** Deeper than any envelope: arrays have six dimensions at most, and documents travel as texts. */

@@ -46,7 +46,6 @@ export function archiveCatalog({ catalog, warehouse }: ArchivePlace, environment
 /** The catalog could not make the table: its bucket is missing, or the catalog may not write there. */
 export class TableNotMadeError extends Error {
   override readonly name = 'TableNotMadeError'
-  readonly retryable = true
 }
 
 /** Whether the caller holds the committer's lock, so that table and ledger stand still. */

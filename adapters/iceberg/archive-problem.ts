@@ -16,11 +16,9 @@ export type ArchiveProblem = {
 /** What looks into every problem of the archive, says what it will do, and asks first. */
 export const RECOVER_COMMAND = 'npm run archive -- recover'
 
-/** The archive waits for a person to decide. Nothing is made, committed or advanced meanwhile. */
+/** The archive waits for a person to decide. Nothing is made, committed or advanced meanwhile; records are delivered again. */
 export class ArchiveProblemError extends Error {
   override readonly name = 'ArchiveProblemError'
-  /** The records stay where they are and are delivered again. */
-  readonly retryable = true
   readonly problem: ArchiveProblem
 
   constructor(problem: ArchiveProblem) {

@@ -36,7 +36,6 @@ export type ScannedRecord = Pick<
 /** The archive table holds what this reader does not read; `message` says what makes it readable. */
 export class UnreadableArchiveError extends Error {
   override readonly name = 'UnreadableArchiveError'
-  readonly retryable = false
 }
 
 /**

@@ -77,7 +77,6 @@ export type AvroCodec = 'null' | 'deflate'
 /** Bytes that are not the Avro they should be, or a value that does not fit its schema; `message` says where. */
 export class AvroError extends Error {
   override readonly name = 'AvroError'
-  readonly retryable = false
 }
 
 /** Named types by their name, filled in the order of their definition. */

@@ -5,16 +5,10 @@ export class CatalogError extends Error {
   readonly status: number | undefined
   /** The type of the catalog's error, such as `ForbiddenException`. */
   readonly type: string | undefined
-  /** Whether the same request may succeed later. */
-  readonly retryable: boolean
 
-  constructor(
-    message: string,
-    { status, type, retryable, cause }: { status?: number; type?: string; retryable: boolean; cause?: unknown },
-  ) {
+  constructor(message: string, { status, type, cause }: { status?: number; type?: string; cause?: unknown } = {}) {
     super(message, { cause })
     this.status = status
     this.type = type
-    this.retryable = retryable
   }
 }

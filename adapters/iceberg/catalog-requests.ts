@@ -53,7 +53,7 @@ export function makeCatalogRequests(options: RequestOptions): CatalogRequests {
         last = await send(method, path, body)
       }
       if (last.kind === 'answer') return last
-      throw new CatalogError(`the catalog does not answer ${last.request}`, { retryable: true, cause: last.cause })
+      throw new CatalogError(`the catalog does not answer ${last.request}`, { cause: last.cause })
     },
   }
 }
@@ -121,7 +121,6 @@ export function refusalOf(answer: Answer): CatalogError {
     {
       status,
       ...(type === undefined ? {} : { type }),
-      retryable: status === 419 || /expired/i.test(type ?? '') || isUnsettled(answer),
     },
   )
 }

@@ -133,17 +133,16 @@ test.each<[string, Reply]>([
 ])('a 404 %s is an error: the address is wrong', async (_, reply) => {
   const { catalog } = await catalogOf([config, reply])
 
-  await expect(catalog.loadTable(table)).rejects.toMatchObject({ status: 404, retryable: false })
+  await expect(catalog.loadTable(table)).rejects.toMatchObject({ status: 404 })
 })
 
-test('a failing catalog is asked again, and then the error says that it can be tried later', async () => {
+test('a failing catalog is asked again, and then the error says what it answered', async () => {
   const once = await catalogOf([config, json(503, ''), cut, json(200, loaded)])
   const always = await catalogOf([config, json(500, ''), json(429, '{}'), json(502, '{"message": "bad gateway"}')])
 
   await expect(once.catalog.loadTable(table)).resolves.toBeDefined()
   await expect(always.catalog.loadTable(table)).rejects.toMatchObject({
     status: 502,
-    retryable: true,
     message: expect.stringContaining('bad gateway'),
   })
 })
@@ -158,7 +157,6 @@ test('a catalog that is not there is an error with the URL and the cause', async
   await expect(load).rejects.toThrow(CatalogError)
   await expect(load).rejects.toMatchObject({
     status: undefined,
-    retryable: true,
     message: expect.stringContaining(`${endpoint}/v1/config`),
     cause: expect.any(Error),
   })
@@ -280,22 +278,22 @@ test.each<[string, Reply]>([
   expect(received).toHaveLength(2)
 })
 
-test.each<[number, string, boolean, string]>([
-  [400, 'BadRequestException', false, 'check the warehouse'],
-  [401, 'NotAuthorizedException', false, 'check the credentials'],
-  [403, 'ForbiddenException', false, 'IAM'],
-  [403, 'InvalidSignatureException', false, 'check the credentials'],
-  [403, 'ExpiredTokenException', true, 'check the credentials'],
-  [404, 'NoSuchTableException', false, 'namespace and table'],
-  [419, 'AuthenticationTimeoutException', true, 'check the credentials'],
-  [307, '', false, 'the catalog answered'],
-])('a commit that is answered with %i was not done, and is an error', async (status, type, retryable, advice) => {
+test.each<[number, string, string]>([
+  [400, 'BadRequestException', 'check the warehouse'],
+  [401, 'NotAuthorizedException', 'check the credentials'],
+  [403, 'ForbiddenException', 'IAM'],
+  [403, 'InvalidSignatureException', 'check the credentials'],
+  [403, 'ExpiredTokenException', 'check the credentials'],
+  [404, 'NoSuchTableException', 'namespace and table'],
+  [419, 'AuthenticationTimeoutException', 'check the credentials'],
+  [307, '', 'the catalog answered'],
+])('a commit that is answered with %i was not done, and is an error', async (status, type, advice) => {
   const { catalog } = await catalogOf([config, refusal(status, type, 'the reason')])
 
   const outcome = catalog.commit(table, commit)
 
   await expect(outcome).rejects.toThrow(CatalogError)
-  await expect(outcome).rejects.toMatchObject({ status, type, retryable, message: expect.stringContaining(advice) })
+  await expect(outcome).rejects.toMatchObject({ status, type, message: expect.stringContaining(advice) })
   await expect(outcome).rejects.toThrow('the reason')
 })
 

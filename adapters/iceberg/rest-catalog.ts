@@ -192,10 +192,7 @@ function bodyOf<S extends v.GenericSchema>({ request, status, body }: Answer, sc
   const fields = parsed.issues.map((issue) => v.getDotPath(issue) ?? 'body')
   throw new CatalogError(
     `the catalog answered ${request} with ${status}, but not as specified; wrong: ${fields.join(', ')}`,
-    {
-      status,
-      retryable: false,
-    },
+    { status },
   )
 }
 

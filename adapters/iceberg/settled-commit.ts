@@ -28,7 +28,6 @@ export type SettledCommit = { readonly attempts: number; readonly metadata: Tabl
 /** The commit is not known to be made: refused or unanswered again and again. */
 export class CommitUnsettledError extends Error {
   override readonly name = 'CommitUnsettledError'
-  readonly retryable = true
 }
 
 const ATTEMPTS = 12

@@ -73,7 +73,6 @@ export type TableMetadata = {
 /** Table metadata is not what the specification says; `message` names what is wrong. */
 export class TableMetadataError extends Error {
   override readonly name = 'TableMetadataError'
-  readonly retryable = false
 }
 
 const snapshotId = v.pipe(

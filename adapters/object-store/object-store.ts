@@ -31,7 +31,6 @@ export type ObjectStore = {
 /** The store failed: who is asked for what, and why. */
 export class ObjectStoreError extends Error {
   override readonly name = 'ObjectStoreError'
-  readonly retryable = true
 }
 
 /** A store that knows no conditional write. */

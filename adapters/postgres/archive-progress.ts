@@ -11,7 +11,6 @@ import { readWaiting } from './archive-waiting.ts'
  */
 export class OvertakenError extends Error {
   override readonly name = 'OvertakenError'
-  readonly retryable = true
 }
 
 /**

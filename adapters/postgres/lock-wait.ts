@@ -14,7 +14,6 @@ export type LockWait = {
 /** Another session still had a lock when the wait for it was over. Not tried again at once: it may be had for hours. */
 export class LockHeld extends Error {
   override readonly name = 'LockHeld'
-  readonly retryable = true
 }
 
 const lockNotAvailable = '55P03'

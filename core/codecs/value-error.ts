@@ -1,7 +1,6 @@
 /** A value that cannot be carried exactly: the table stops rather than hold another value. */
 export class ValueError extends Error {
   override readonly name = 'ValueError'
-  readonly retryable = false
 }
 
 /** Throws the ValueError of a value that is not what Debezium sends for the type. */

@@ -88,7 +88,6 @@ const withoutContent = ({ content: _, ...file }: DataFile): LedgerFile<DataFileM
 /** The topic partition is refused, and the reason stored. */
 export class StoppedTopicPartitionError extends Error {
   override readonly name = 'StoppedTopicPartitionError'
-  readonly retryable = true
 
   constructor({ topic, topicPartition }: ProgressKey, { atOffset, reason }: { atOffset: number; reason: string }) {
     super(`${topic}-${topicPartition} is stopped at offset ${atOffset}: ${reason}`)
@@ -98,7 +97,6 @@ export class StoppedTopicPartitionError extends Error {
 /** Records that cannot be made a data file of. */
 class UnwritableRecordsError extends Error {
   override readonly name = 'UnwritableRecordsError'
-  readonly retryable = false
 }
 
 function filesOf(make: () => DataFile[]): DataFile[] {

@@ -50,7 +50,6 @@ export const withoutSettings = async (): Promise<void> => undefined
 /** Refuses the delivery: its offset is kept, the reason is stored, the mapping delivers it again. */
 export class RefusedDelivery extends Error {
   override readonly name = 'RefusedDelivery'
-  readonly retryable = true
   readonly atOffset: number
   /** How many of the records precede the offset and can be applied. */
   readonly applicable: number

@@ -5,7 +5,6 @@ import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
 /** One table cannot be written as its contract says; the others can. */
 export class TableFailure extends Error {
   override readonly name = 'TableFailure'
-  readonly retryable = false
   readonly stop: TableStop
 
   constructor(
