@@ -22,8 +22,8 @@ export type DeliveryDecision =
 export type OffsetRule = 'contiguous' | 'sparse'
 
 /**
- * Decides what a delivery of records in offset order means after `progress`. Duplicates are skipped; a gap, lost
- * history and a topic that is not the one applied so far are stops (apply.md §2, reliability.md 27–29).
+ * Decides what a delivery of records in offset order means after `progress`. Duplicates are skipped. A gap,
+ * history that is gone from the topic, and a topic that is not the one applied so far are stops: to go on would lose records.
  */
 export function decideDelivery(
   progress: Progress,

@@ -50,7 +50,7 @@ export type RowChange = {
   readonly position: Position
   /** The low 32 bits of the source's transaction id; null for reads. */
   readonly txId: number | null
-  /** Under default replica identity only the key columns of `before` are true (capture.md §3). */
+  /** Under default replica identity only the key columns of `before` are true: Postgres logs no others of the old row. */
   readonly before: WireRow | null
   readonly after: WireRow | null
   /** The key that the row had before, or has after, when the change is half of a key change. */

@@ -79,8 +79,8 @@ export type BatchPlan = {
 }
 
 /**
- * Reduces records in offset order to one write per row (apply.md §2), and puts what they do in order. Anything that cannot be
- * applied exactly stops its table, never the others, and never passes in silence.
+ * Reduces records in offset order to one write per row, and puts what they do in order. Anything that cannot be applied exactly
+ * stops its table, never the others, and never passes in silence.
  */
 export function planBatch(records: readonly (ChangeRecord | KeptContract)[], known: Known): BatchPlan {
   const planner = new BatchPlanner(known)

@@ -50,7 +50,8 @@ type Holder = { readonly since: Position; readonly relation: number }
 
 /**
  * The contracts in force at one place of one topic partition: a change is decoded by the contract that precedes it
- * in its own topic partition, never by another one (capture.md §5).
+ * in its own topic partition, never by another one: the source writes each contract to every topic partition, in the transaction
+ * of the DDL.
  */
 export class TableRegister {
   readonly #relations: Map<number, Relation>

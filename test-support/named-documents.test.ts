@@ -1,0 +1,26 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { expect, test } from 'vitest'
+
+const repository = join(import.meta.dirname, '..')
+const files = globSync(
+  '{core,adapters,lambdas,cdk,sql,localstack,commands,bench,test-support}/**/*.{ts,mjs,sql,java,py}',
+  { cwd: repository },
+).filter((file) => !file.includes('node_modules') && !file.startsWith('bench/peers/'))
+
+/** A document as comments and messages name it, such as docs/types.md; not the end of a URL, nor an extension alone. */
+const document = /(?<![\w./:-])(?:[\w.-]+\/)*[\w-]+\.md(?!\w)/gi
+
+/** From the root or from the file itself; cdk says `Docs/…` at the start of a sentence. */
+const isThere = (name: string, file: string): boolean =>
+  [name, name.replace(/^Docs\//, 'docs/'), join(dirname(file), name)].some((path) => existsSync(join(repository, path)))
+
+test('every document that a comment or a message names is in the repository', () => {
+  const missing = files.flatMap((file) => {
+    const text = readFileSync(join(repository, file), 'utf8')
+    return [...text.matchAll(document)].filter(([name]) => !isThere(name, file)).map(([name]) => `${file}: ${name}`)
+  })
+
+  expect(files.map((file) => basename(file))).toContain('envelope.ts')
+  expect(missing).toEqual([])
+})
