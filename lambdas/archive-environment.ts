@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { ArchivePlace } from '#adapters/iceberg/archive-catalog.ts'
+import type { ArchivePlace } from '#adapters/iceberg/archive/archive-catalog.ts'
 import { text } from './environment.ts'
 
 const positive = v.pipe(v.string(), v.transform(Number), v.number(), v.minValue(0))

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Admin } from '@platformatic/kafka'
-import { archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
-import { makeRestCatalog, type RestCatalog, type TableName } from '#adapters/iceberg/rest-catalog.ts'
-import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
-import { currentSnapshot } from '#adapters/iceberg/table-metadata.ts'
+import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
+import { makeRestCatalog, type RestCatalog, type TableName } from '#adapters/iceberg/catalog/rest-catalog.ts'
+import { makeRequestSigner } from '#adapters/iceberg/catalog/sign-requests.ts'
+import { currentSnapshot } from '#adapters/iceberg/table/table-metadata.ts'
 import {
   type RunningEventSourceMapping,
   startEventSourceMapping,

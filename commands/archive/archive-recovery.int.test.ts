@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
+import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
 import { type ArchiveRun, makeArchiveRun } from '#test-support/archive/archive-run.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'

@@ -4,7 +4,7 @@ import {
   type ScannedFile,
   type ScannedRecord,
   scanArchive,
-} from '#adapters/iceberg/archive-scan.ts'
+} from '#adapters/iceberg/archive/archive-scan.ts'
 import { type Archive, loadArchive } from '../archive/archive-access.ts'
 import { formatCount, formatQuantity } from '../terminal/quantities.ts'
 import { findGap } from './contiguity.ts'

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { ScannedRecord } from '#adapters/iceberg/archive-scan.ts'
+import type { ScannedRecord } from '#adapters/iceberg/archive/archive-scan.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { findGap } from './contiguity.ts'
 import { RecordSpool, type SpooledRecord } from './record-spool.ts'

@@ -1,7 +1,7 @@
 import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
-import type { ScannedRecord } from '#adapters/iceberg/archive-scan.ts'
+import type { ScannedRecord } from '#adapters/iceberg/archive/archive-scan.ts'
 import type { RecordBytes } from '#adapters/postgres/quarantine.ts'
 import type { Beacon } from '#core/envelope.ts'
 import { readBeacon } from './archived-control.ts'

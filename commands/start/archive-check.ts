@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
-import { readScannedFile, scanArchive } from '#adapters/iceberg/archive-scan.ts'
+import { readScannedFile, scanArchive } from '#adapters/iceberg/archive/archive-scan.ts'
 import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
 import type { Engine } from '#localstack/engine.ts'
 import { loadArchive, localArchive } from '../archive/archive-access.ts'

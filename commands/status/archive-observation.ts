@@ -1,6 +1,6 @@
 import type pg from 'pg'
-import { archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
-import { currentSnapshot } from '#adapters/iceberg/table-metadata.ts'
+import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
+import { currentSnapshot } from '#adapters/iceberg/table/table-metadata.ts'
 import type { Engine } from '#localstack/engine.ts'
 import { localCatalog } from '../archive/archive-access.ts'
 

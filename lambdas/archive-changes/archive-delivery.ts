@@ -1,4 +1,4 @@
-import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import type { ApplyOutcome } from '#adapters/postgres/apply/apply-transaction.ts'
 import type { ProgressKey } from '#adapters/postgres/apply/progress.ts'

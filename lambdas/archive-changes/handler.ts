@@ -1,6 +1,6 @@
 import { invokeLater } from '#adapters/aws/invoke-later.ts'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
-import { archiveCatalog, openArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
+import { archiveCatalog, openArchiveTable } from '#adapters/iceberg/archive/archive-catalog.ts'
 import { makeObjectStore } from '#adapters/object-store/object-store.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'
 import { makeTableLedger } from '#adapters/postgres/archive-table-ledger.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { KnownTable } from '#adapters/iceberg/known-table.ts'
+import type { KnownTable } from '#adapters/iceberg/archive/known-table.ts'
 import { makeTableLocation } from './table-location.ts'
 
 const uuid = 'a4b2'

@@ -1,5 +1,5 @@
-import { checkRenewal, type KnownTable, newestNumber, type TableLedger } from '#adapters/iceberg/known-table.ts'
-import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
+import { checkRenewal, type KnownTable, newestNumber, type TableLedger } from '#adapters/iceberg/archive/known-table.ts'
+import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
 
 /**
  * URL of the archive table's place. The catalog is asked by the first event of a process, and again when the ledger says

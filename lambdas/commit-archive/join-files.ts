@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { ArchiveProblemError, RECOVER_COMMAND } from '#adapters/iceberg/archive-problem.ts'
-import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
-import { dataFileUrl, joinedFileName } from '#adapters/iceberg/file-locations.ts'
-import { joinDataFiles } from '#adapters/iceberg/parquet-data-file.ts'
+import { ArchiveProblemError, RECOVER_COMMAND } from '#adapters/iceberg/archive/archive-problem.ts'
+import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
+import { dataFileUrl, joinedFileName } from '#adapters/iceberg/archive/file-locations.ts'
+import { joinDataFiles } from '#adapters/iceberg/archive/parquet-data-file.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import type { LedgerFile } from '#adapters/postgres/archive-ledger.ts'
 

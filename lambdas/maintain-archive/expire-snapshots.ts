@@ -1,7 +1,7 @@
-import { prepareExpiry } from '#adapters/iceberg/expiry.ts'
-import { readManifestList } from '#adapters/iceberg/manifest-list.ts'
-import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/settled-commit.ts'
-import { snapshotOf, type TableMetadata, type TableSnapshot } from '#adapters/iceberg/table-metadata.ts'
+import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/catalog/settled-commit.ts'
+import { prepareExpiry } from '#adapters/iceberg/commit/expiry.ts'
+import { readManifestList } from '#adapters/iceberg/table/manifest-list.ts'
+import { snapshotOf, type TableMetadata, type TableSnapshot } from '#adapters/iceberg/table/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 
 /** Which table snapshots stay: those of the last `ms`, `most` at most, and the last `least` however old they are. */

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import { archiveMarks } from '#adapters/iceberg/archive-table.ts'
-import { newSnapshotId } from '#adapters/iceberg/commit.ts'
-import { metadataUrl } from '#adapters/iceberg/file-locations.ts'
-import type { ManifestFile } from '#adapters/iceberg/manifest-list.ts'
-import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
-import { prepareRewriteManifests } from '#adapters/iceberg/rewrite-manifests.ts'
-import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/settled-commit.ts'
-import { describeManifest, mergeManifests } from '#adapters/iceberg/staged-manifest.ts'
-import { currentSnapshot, snapshotOf, type TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+import { archiveMarks } from '#adapters/iceberg/archive/archive-table.ts'
+import { metadataUrl } from '#adapters/iceberg/archive/file-locations.ts'
+import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
+import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/catalog/settled-commit.ts'
+import { newSnapshotId } from '#adapters/iceberg/commit/commit.ts'
+import { prepareRewriteManifests } from '#adapters/iceberg/commit/rewrite-manifests.ts'
+import { describeManifest, mergeManifests } from '#adapters/iceberg/commit/staged-manifest.ts'
+import type { ManifestFile } from '#adapters/iceberg/table/manifest-list.ts'
+import { currentSnapshot, snapshotOf, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 
 /** Iceberg's own target of a manifest. */
 const TARGET_BYTES = 8 << 20

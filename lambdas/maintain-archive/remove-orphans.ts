@@ -1,9 +1,9 @@
-import { type ScannedFile, scanArchive } from '#adapters/iceberg/archive-scan.ts'
-import { findGone } from '#adapters/iceberg/archive-survey.ts'
-import { readManifest } from '#adapters/iceberg/manifest.ts'
-import type { LoadedTable } from '#adapters/iceberg/rest-catalog.ts'
-import { readManifests } from '#adapters/iceberg/settled-commit.ts'
-import type { TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+import { type ScannedFile, scanArchive } from '#adapters/iceberg/archive/archive-scan.ts'
+import { findGone } from '#adapters/iceberg/archive/archive-survey.ts'
+import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
+import { readManifests } from '#adapters/iceberg/catalog/settled-commit.ts'
+import { readManifest } from '#adapters/iceberg/table/manifest.ts'
+import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 
 /** How many files were removed, and which data files the table names in vain. */

@@ -7,10 +7,10 @@ import {
   archiveTableName,
   findArchiveTable,
   openArchiveTable,
-} from '#adapters/iceberg/archive-catalog.ts'
-import { noteGoneFiles } from '#adapters/iceberg/archive-survey.ts'
-import { type LoadedTable, makeRestCatalog } from '#adapters/iceberg/rest-catalog.ts'
-import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
+} from '#adapters/iceberg/archive/archive-catalog.ts'
+import { noteGoneFiles } from '#adapters/iceberg/archive/archive-survey.ts'
+import { type LoadedTable, makeRestCatalog } from '#adapters/iceberg/catalog/rest-catalog.ts'
+import { makeRequestSigner } from '#adapters/iceberg/catalog/sign-requests.ts'
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
 import { asCommitter } from '#adapters/postgres/archive-ledger.ts'
 import { makeArchiveProgress } from '#adapters/postgres/archive-progress.ts'

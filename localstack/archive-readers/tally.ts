@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { archivedTimestamp } from '#adapters/iceberg/archive-table.ts'
+import { archivedTimestamp } from '#adapters/iceberg/archive/archive-table.ts'
 
 /** What is known of the records of a topic partition, or of those of them that a question is about. */
 export type Tally = {

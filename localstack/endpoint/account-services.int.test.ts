@@ -16,7 +16,7 @@ import {
 } from '@aws-sdk/client-lambda'
 import { DescribeSecretCommand, ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
+import { makeRequestSigner } from '#adapters/iceberg/catalog/sign-requests.ts'
 import { startMapping } from '#localstack/assembly/account-mappings.ts'
 import type { LocalAccount } from '#localstack/assembly/local-account.ts'
 import { makeFunctionLines } from '#localstack/function-lines.ts'

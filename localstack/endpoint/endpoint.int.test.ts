@@ -3,7 +3,7 @@ import { GetBootstrapBrokersCommand, KafkaClient } from '@aws-sdk/client-kafka'
 import { LambdaClient, ListLayersCommand } from '@aws-sdk/client-lambda'
 import { GetSecretValueCommand, ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
+import { makeRequestSigner } from '#adapters/iceberg/catalog/sign-requests.ts'
 import { type FunctionHost, makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
 import { type Endpoint, startEndpoint } from './endpoint.ts'
 

@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { makeRequestSigner } from '#adapters/iceberg/sign-requests.ts'
+import { makeRequestSigner } from '#adapters/iceberg/catalog/sign-requests.ts'
 import type { SigningKey } from '#localstack/stack-key.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
 import { eventually } from '#test-support/eventually.ts'

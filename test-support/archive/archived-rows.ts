@@ -1,8 +1,8 @@
 import { zstdDecompressSync } from 'node:zlib'
 import { parquetReadObjects } from 'hyparquet'
-import { DELETED, readManifest } from '#adapters/iceberg/manifest.ts'
-import { readManifestList } from '#adapters/iceberg/manifest-list.ts'
-import { currentSnapshot, type TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+import { DELETED, readManifest } from '#adapters/iceberg/table/manifest.ts'
+import { readManifestList } from '#adapters/iceberg/table/manifest-list.ts'
+import { currentSnapshot, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 
 /** A row of the archive table by column name; what is null is absent. */

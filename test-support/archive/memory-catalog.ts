@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import type { TableRequirement, TableUpdate } from '#adapters/iceberg/commit.ts'
-import { parseExactJson, stringifyExactJson } from '#adapters/iceberg/exact-json.ts'
 import type {
   CommitOutcome,
   LoadedTable,
   RestCatalog,
   TableDefinition,
   TableName,
-} from '#adapters/iceberg/rest-catalog.ts'
-import { readTableMetadata, type TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+} from '#adapters/iceberg/catalog/rest-catalog.ts'
+import type { TableRequirement, TableUpdate } from '#adapters/iceberg/commit/commit.ts'
+import { parseExactJson, stringifyExactJson } from '#adapters/iceberg/table/exact-json.ts'
+import { readTableMetadata, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 
 /** A REST catalog in memory that holds requirements, numbers and parents to the specification. */
 export type MemoryCatalog = RestCatalog & {

@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib'
-import { parseTableMetadata, type TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+import { parseTableMetadata, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import { type ObjectStore, ObjectStoreError } from '#adapters/object-store/object-store.ts'
 
 /** Metadata of a table that the catalog does not have, or has in an earlier state, and the file that it is in. */

@@ -1,16 +1,16 @@
-import { type ArchivePlace, archiveTableName, findArchiveTable } from '#adapters/iceberg/archive-catalog.ts'
-import { type ArchiveScan, type ScannedFile, scanArchive } from '#adapters/iceberg/archive-scan.ts'
-import { describeGone, findGone } from '#adapters/iceberg/archive-survey.ts'
-import type { DataFileMetrics } from '#adapters/iceberg/data-file-metrics.ts'
+import { type ArchivePlace, archiveTableName, findArchiveTable } from '#adapters/iceberg/archive/archive-catalog.ts'
+import { type ArchiveScan, type ScannedFile, scanArchive } from '#adapters/iceberg/archive/archive-scan.ts'
+import { describeGone, findGone } from '#adapters/iceberg/archive/archive-survey.ts'
+import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
 import {
   checkIdentity,
   commitsOf,
   findDisagreement,
   type KnownTable,
   type TableIdentity,
-} from '#adapters/iceberg/known-table.ts'
-import type { LoadedTable, RestCatalog, TableName } from '#adapters/iceberg/rest-catalog.ts'
-import type { TableMetadata } from '#adapters/iceberg/table-metadata.ts'
+} from '#adapters/iceberg/archive/known-table.ts'
+import type { LoadedTable, RestCatalog, TableName } from '#adapters/iceberg/catalog/rest-catalog.ts'
+import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import type { RecovererLedger } from '#adapters/postgres/archive-ledger.ts'
 import { type FormerMetadata, findFormerMetadata } from './former-metadata.ts'

@@ -1,5 +1,5 @@
-import { archiveTableName } from '#adapters/iceberg/archive-catalog.ts'
-import type { LoadedTable, TableName } from '#adapters/iceberg/rest-catalog.ts'
+import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
+import type { LoadedTable, TableName } from '#adapters/iceberg/catalog/rest-catalog.ts'
 import type { RecoveryTools } from './recovery-plan.ts'
 
 /** `namespace.table`, as messages have it. */

@@ -1,5 +1,5 @@
 import type { ArchiveRow } from '#core/archive-row.ts'
-import type { PartitionSpec, SortOrder, TableSchema } from './table-metadata.ts'
+import type { PartitionSpec, SortOrder, TableSchema } from '../table/table-metadata.ts'
 
 /** Iceberg's types that the archive uses. */
 export type ColumnType = 'string' | 'long' | 'int' | 'timestamptz'

@@ -1,8 +1,8 @@
+import type { ManifestFile } from '../table/manifest-list.ts'
+import { currentSnapshot } from '../table/table-metadata.ts'
 import { totalsAfter } from './append.ts'
 import { type CommitInput, type PreparedCommit, prepareCommit } from './commit.ts'
-import type { ManifestFile } from './manifest-list.ts'
 import type { StagedManifest } from './staged-manifest.ts'
-import { currentSnapshot } from './table-metadata.ts'
 
 /**
  * A commit that replaces manifests by one of `mergeManifests`, which holds the same files; no row changes. Undefined where a

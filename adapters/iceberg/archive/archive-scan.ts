@@ -1,12 +1,12 @@
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { type ArchiveRow, recordValue } from '#core/archive-row.ts'
-import type { ObjectStore } from '../object-store/object-store.ts'
+import type { ObjectStore } from '../../object-store/object-store.ts'
+import { readManifests } from '../catalog/settled-commit.ts'
+import { type DataFile, DELETED, inherit, type ManifestEntry, readManifest } from '../table/manifest.ts'
+import { decodeSingleValue } from '../table/single-value.ts'
+import type { TableMetadata } from '../table/table-metadata.ts'
 import { archiveColumns } from './archive-table.ts'
-import { type DataFile, DELETED, inherit, type ManifestEntry, readManifest } from './manifest.ts'
-import { readManifests } from './settled-commit.ts'
-import { decodeSingleValue } from './single-value.ts'
-import type { TableMetadata } from './table-metadata.ts'
 
 /** A data file of the archive table's current table snapshot. */
 export type ScannedFile = {

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readAvro } from './avro-reader.ts'
-import { AvroError, type AvroRecord, type AvroSchema, type AvroValue } from './avro-schema.ts'
-import { writeAvro } from './avro-writer.ts'
+import { readAvro } from './reader.ts'
+import { AvroError, type AvroRecord, type AvroSchema, type AvroValue } from './schema.ts'
+import { writeAvro } from './writer.ts'
 
 const record = (type: AvroSchema): AvroRecord => ({ type: 'record', name: 'r', fields: [{ name: 'f', type }] })
 

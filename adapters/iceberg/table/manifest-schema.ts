@@ -1,4 +1,4 @@
-import type { AvroField, AvroRecord, AvroSchema } from './avro-schema.ts'
+import type { AvroField, AvroRecord, AvroSchema } from '../avro/schema.ts'
 import type { SingleValueType } from './single-value.ts'
 import type { PartitionField, PartitionSpec, TableSchema } from './table-metadata.ts'
 

@@ -2,14 +2,14 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { expect, test } from 'vitest'
 import { type ArchivedRecord, archiveRow } from '#core/archive-row.ts'
 import { makeMemoryStore } from '#test-support/archive/memory-store.ts'
+import { writeAvro } from '../avro/writer.ts'
+import { type ManifestFile, writeManifestList } from '../table/manifest-list.ts'
+import { manifestEntrySchema } from '../table/manifest-schema.ts'
+import { readTableMetadata } from '../table/table-metadata.ts'
 import { writeArchiveManifest } from './archive-manifest.ts'
 import { readScannedFile, scanArchive } from './archive-scan.ts'
 import { archivePartitionSpec, archiveSchema } from './archive-table.ts'
-import { writeAvro } from './avro-writer.ts'
-import { type ManifestFile, writeManifestList } from './manifest-list.ts'
-import { manifestEntrySchema } from './manifest-schema.ts'
 import { writeDataFile } from './parquet-data-file.ts'
-import { readTableMetadata } from './table-metadata.ts'
 
 const DAY = 20_784
 const metadata = readTableMetadata({

@@ -1,6 +1,6 @@
+import { currentSnapshot, TableMetadataError, type TableSnapshot } from '../table/table-metadata.ts'
 import { type CommitInput, holdsManifest, type PreparedCommit, prepareCommit } from './commit.ts'
 import type { StagedManifest } from './staged-manifest.ts'
-import { currentSnapshot, TableMetadataError, type TableSnapshot } from './table-metadata.ts'
 
 /**
  * A commit that adds the files of staged manifests to the table. The manifests stay the same over attempts; everything else

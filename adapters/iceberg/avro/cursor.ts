@@ -1,4 +1,4 @@
-import { AvroError } from './avro-schema.ts'
+import { AvroError } from './schema.ts'
 
 /** Strict, and without dropping a byte order mark at the start of a text: either would change a path or a bound in silence. */
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -1,3 +1,6 @@
+import { type LoadedTable, makeRestCatalog, type RestCatalog, type TableName } from '../catalog/rest-catalog.ts'
+import { makeRequestSigner } from '../catalog/sign-requests.ts'
+import { currentSchema, partitionSpecOf, type TableMetadata } from '../table/table-metadata.ts'
 import { type ArchiveProblem, ArchiveProblemError } from './archive-problem.ts'
 import {
   type ArchiveColumn,
@@ -8,9 +11,6 @@ import {
   archiveSortOrder,
 } from './archive-table.ts'
 import { checkIdentity, findDisagreement, type KnownTable, type TableLedger } from './known-table.ts'
-import { type LoadedTable, makeRestCatalog, type RestCatalog, type TableName } from './rest-catalog.ts'
-import { makeRequestSigner } from './sign-requests.ts'
-import { currentSchema, partitionSpecOf, type TableMetadata } from './table-metadata.ts'
 
 /** Where the archive table is kept. */
 export type ArchivePlace = {

@@ -1,7 +1,7 @@
-import { readAvro } from './avro-reader.ts'
-import { AvroError, type AvroValue } from './avro-schema.ts'
-import { type AvroFields, fieldsOf, longOrNull, numberOf, optionalOf, recordsOf, stringOf } from './avro-values.ts'
-import { writeAvro } from './avro-writer.ts'
+import { readAvro } from '../avro/reader.ts'
+import { AvroError, type AvroValue } from '../avro/schema.ts'
+import { type AvroFields, fieldsOf, longOrNull, numberOf, optionalOf, recordsOf, stringOf } from '../avro/values.ts'
+import { writeAvro } from '../avro/writer.ts'
 import { manifestFieldNames, manifestFileSchema } from './manifest-schema.ts'
 
 /** What a manifest's files have in a field of the partition spec; bounds are single values (`encodeSingleValue`). */

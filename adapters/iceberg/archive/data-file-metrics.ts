@@ -1,11 +1,11 @@
-import { type ArchiveColumn, type ArchiveValue, archiveColumns, type ColumnType } from './archive-table.ts'
 import {
   compareSingleValues,
   decodeSingleValue,
   encodeSingleValue,
   truncateLower,
   truncateUpper,
-} from './single-value.ts'
+} from '../table/single-value.ts'
+import { type ArchiveColumn, type ArchiveValue, archiveColumns, type ColumnType } from './archive-table.ts'
 
 /**
  * What a manifest tells of a data file's columns, by field id. JSON that the ledger can keep, whatever the columns hold:

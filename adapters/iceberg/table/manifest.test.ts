@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readAvro } from './avro-reader.ts'
-import type { AvroSchema } from './avro-schema.ts'
+import { readAvro } from '../avro/reader.ts'
+import type { AvroSchema } from '../avro/schema.ts'
 import {
   ADDED,
   addedEntry,

@@ -1,6 +1,6 @@
+import type { TableMetadata } from '../table/table-metadata.ts'
 import { type ArchiveProblem, ArchiveProblemError, RECOVER_COMMAND } from './archive-problem.ts'
 import { archiveMarks } from './archive-table.ts'
-import type { TableMetadata } from './table-metadata.ts'
 
 /** The identity of the archive table, which a rename does not change. */
 export type TableIdentity = {

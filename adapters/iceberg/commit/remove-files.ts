@@ -1,8 +1,8 @@
+import { DELETED, EXISTING, inherit, readManifest, writeManifest } from '../table/manifest.ts'
+import type { ManifestFile } from '../table/manifest-list.ts'
+import { currentSnapshot } from '../table/table-metadata.ts'
 import { type CommitInput, type PreparedCommit, prepareCommit } from './commit.ts'
-import { DELETED, EXISTING, inherit, readManifest, writeManifest } from './manifest.ts'
-import type { ManifestFile } from './manifest-list.ts'
 import { describeManifest, type StagedManifest } from './staged-manifest.ts'
-import { currentSnapshot } from './table-metadata.ts'
 
 /** A manifest of the table without some of its files. */
 export type ReducedManifest = {

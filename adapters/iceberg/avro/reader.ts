@@ -1,5 +1,5 @@
 import { inflateRawSync } from 'node:zlib'
-import { AvroCursor } from './avro-cursor.ts'
+import { AvroCursor } from './cursor.ts'
 import {
   AVRO_MAGIC,
   type AvroEnum,
@@ -12,7 +12,7 @@ import {
   type AvroSchema,
   type AvroValue,
   SYNC_LENGTH,
-} from './avro-schema.ts'
+} from './schema.ts'
 
 /** An object container file, decoded. */
 export type AvroFile = {

@@ -1,7 +1,7 @@
+import { addedEntry, type DataFile, writeManifest } from '../table/manifest.ts'
+import { currentSchema, partitionSpecOf, type TableMetadata } from '../table/table-metadata.ts'
 import { archiveColumns, archiveSortOrder } from './archive-table.ts'
 import { boundBytes, type DataFileMetrics } from './data-file-metrics.ts'
-import { addedEntry, type DataFile, writeManifest } from './manifest.ts'
-import { currentSchema, partitionSpecOf, type TableMetadata } from './table-metadata.ts'
 
 /** A data file that a commit adds. */
 export type ArchivedFile = {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { deflateRawSync } from 'node:zlib'
-import { AvroBuffer } from './avro-buffer.ts'
-import { encodeAvro } from './avro-encoding.ts'
-import { AVRO_MAGIC, type AvroCodec, type AvroSchema, type AvroValue, SYNC_LENGTH } from './avro-schema.ts'
+import { AvroBuffer } from './buffer.ts'
+import { encodeAvro } from './encoding.ts'
+import { AVRO_MAGIC, type AvroCodec, type AvroSchema, type AvroValue, SYNC_LENGTH } from './schema.ts'
 
 /** Encoded bytes from which on compressing is worth it. */
 const DEFLATE_FROM = 4_096

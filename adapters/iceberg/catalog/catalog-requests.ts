@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
+import { type ExactJson, parseExactJson, stringifyExactJson } from '../table/exact-json.ts'
 import { CatalogError } from './catalog-error.ts'
-import { type ExactJson, parseExactJson, stringifyExactJson } from './exact-json.ts'
 import type { RequestSigner } from './sign-requests.ts'
 
 /** An answer, read to its end. */

@@ -1,8 +1,8 @@
-import type { ObjectStore } from '../object-store/object-store.ts'
-import type { PreparedCommit, TableCommit } from './commit.ts'
-import { type ManifestFile, readManifestList, writeManifestList } from './manifest-list.ts'
+import type { ObjectStore } from '../../object-store/object-store.ts'
+import type { PreparedCommit, TableCommit } from '../commit/commit.ts'
+import { type ManifestFile, readManifestList, writeManifestList } from '../table/manifest-list.ts'
+import { currentSnapshot, type TableMetadata, type TableSnapshot } from '../table/table-metadata.ts'
 import type { LoadedTable, RestCatalog, TableName } from './rest-catalog.ts'
-import { currentSnapshot, type TableMetadata, type TableSnapshot } from './table-metadata.ts'
 
 /** What commits are made with. */
 export type CommitTools = {

@@ -1,5 +1,5 @@
+import { currentSnapshot, snapshotOf, type TableMetadata, type TableSnapshot } from '../table/table-metadata.ts'
 import { requirementsOf, type TableCommit } from './commit.ts'
-import { currentSnapshot, snapshotOf, type TableMetadata, type TableSnapshot } from './table-metadata.ts'
 
 /** A commit that forgets table snapshots, and those that it forgets. Their files can go once it is done. */
 export type PreparedExpiry = TableCommit & { readonly expired: readonly TableSnapshot[] }

@@ -1,4 +1,4 @@
-import type { AvroBuffer } from './avro-buffer.ts'
+import type { AvroBuffer } from './buffer.ts'
 import {
   type AvroEnum,
   AvroError,
@@ -8,7 +8,7 @@ import {
   type AvroRecord,
   type AvroSchema,
   type AvroValue,
-} from './avro-schema.ts'
+} from './schema.ts'
 
 type Encode = (out: AvroBuffer, value: AvroValue) => void
 

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
+import type { TableCommit } from '../commit/commit.ts'
+import { parseExactJson } from '../table/exact-json.ts'
 import { CatalogError } from './catalog-error.ts'
-import type { TableCommit } from './commit.ts'
-import { parseExactJson } from './exact-json.ts'
 import { makeRestCatalog, type RestCatalogOptions } from './rest-catalog.ts'
 
 const table = { namespace: 'tidemark', name: 'changes' }

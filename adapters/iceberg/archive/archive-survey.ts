@@ -1,5 +1,5 @@
 import { type OffsetSet, type OffsetSpan, spansOf, unite } from '#core/offset-spans.ts'
-import type { ObjectStore } from '../object-store/object-store.ts'
+import type { ObjectStore } from '../../object-store/object-store.ts'
 import { RECOVER_COMMAND } from './archive-problem.ts'
 import { type ArchiveScan, readPlaces, type ScannedFile } from './archive-scan.ts'
 import type { TableLedger } from './known-table.ts'

@@ -1,14 +1,27 @@
-import { ADDED, DELETED, EXISTING, inherit, type ManifestEntry, readManifest, writeManifest } from './manifest.ts'
-import type { FieldSummary, ManifestFile } from './manifest-list.ts'
-import { partitionType } from './manifest-schema.ts'
-import { compareSingleValues, encodeSingleValue, type SingleValue, type SingleValueType } from './single-value.ts'
+import {
+  ADDED,
+  DELETED,
+  EXISTING,
+  inherit,
+  type ManifestEntry,
+  readManifest,
+  writeManifest,
+} from '../table/manifest.ts'
+import type { FieldSummary, ManifestFile } from '../table/manifest-list.ts'
+import { partitionType } from '../table/manifest-schema.ts'
+import {
+  compareSingleValues,
+  encodeSingleValue,
+  type SingleValue,
+  type SingleValueType,
+} from '../table/single-value.ts'
 import {
   currentSchema,
   type PartitionSpec,
   partitionSpecOf,
   type TableMetadata,
   type TableSchema,
-} from './table-metadata.ts'
+} from '../table/table-metadata.ts'
 
 /** A manifest that is written and not yet committed: its line of the manifest list, but for what a commit gives it. */
 export type StagedManifest = {

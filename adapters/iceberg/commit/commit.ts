@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import type { ManifestFile } from './manifest-list.ts'
+import type { ManifestFile } from '../table/manifest-list.ts'
+import { currentSnapshot, type TableMetadata, TableMetadataError, type TableSnapshot } from '../table/table-metadata.ts'
 import type { StagedManifest } from './staged-manifest.ts'
-import { currentSnapshot, type TableMetadata, TableMetadataError, type TableSnapshot } from './table-metadata.ts'
 
 /** What must hold for a commit to be done; `assert-ref-snapshot-id` is null where the branch must not exist. */
 export type TableRequirement =

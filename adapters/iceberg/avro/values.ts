@@ -1,4 +1,4 @@
-import { AvroError, type AvroValue } from './avro-schema.ts'
+import { AvroError, type AvroValue } from './schema.ts'
 
 /** A record of a decoded Avro file, by field name. */
 export type AvroFields = { readonly [field: string]: AvroValue | undefined }

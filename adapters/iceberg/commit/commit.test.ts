@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
+import { addedEntry, type DataFile, readManifest, writeManifest } from '../table/manifest.ts'
+import { readManifestList, writeManifestList } from '../table/manifest-list.ts'
+import { encodeSingleValue } from '../table/single-value.ts'
+import { type TableMetadata, TableMetadataError } from '../table/table-metadata.ts'
 import { prepareAppend } from './append.ts'
 import { type CommitInput, holdsManifest, newSnapshotId, type PreparedCommit } from './commit.ts'
 import { prepareExpiry } from './expiry.ts'
-import { addedEntry, type DataFile, readManifest, writeManifest } from './manifest.ts'
-import { readManifestList, writeManifestList } from './manifest-list.ts'
 import { prepareRewriteManifests } from './rewrite-manifests.ts'
-import { encodeSingleValue } from './single-value.ts'
 import { describeManifest, mergeManifests, type StoredManifest } from './staged-manifest.ts'
-import { type TableMetadata, TableMetadataError } from './table-metadata.ts'
 
 const day = (days: number) => encodeSingleValue('date', days)
 

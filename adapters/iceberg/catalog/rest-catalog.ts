@@ -1,16 +1,16 @@
 import * as v from 'valibot'
-import { CatalogError } from './catalog-error.ts'
-import { type Answer, isUnsettled, makeCatalogRequests, type RequestOptions, refusalOf } from './catalog-requests.ts'
-import type { TableCommit } from './commit.ts'
-import type { ExactJson } from './exact-json.ts'
-import type { RequestSigner } from './sign-requests.ts'
+import type { TableCommit } from '../commit/commit.ts'
+import type { ExactJson } from '../table/exact-json.ts'
 import {
   type PartitionSpec,
   readTableMetadata,
   type SortOrder,
   type TableMetadata,
   type TableSchema,
-} from './table-metadata.ts'
+} from '../table/table-metadata.ts'
+import { CatalogError } from './catalog-error.ts'
+import { type Answer, isUnsettled, makeCatalogRequests, type RequestOptions, refusalOf } from './catalog-requests.ts'
+import type { RequestSigner } from './sign-requests.ts'
 
 /** Namespaces have a single level, as those of S3 Tables. */
 export type TableName = { readonly namespace: string; readonly name: string }
