@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
-import { Sha256 } from '@aws-crypto/sha256-js'
 import { SignatureV4 } from '@smithy/signature-v4'
+import { Sha256 } from '#adapters/aws/sha256.ts'
 import type { SigningKey } from '#localstack/stack-key.ts'
 import { headerOf, type Request } from './exchange.ts'
 

@@ -53,6 +53,19 @@ test('a link that leaves the directory is refused', () => {
   expect(() => unpackZip(file, join(directory, 'code'))).toThrow('linked.js links to outside of it')
 })
 
+test.each([
+  // Flags of an entry of the directory, and how many entries the end record says there are.
+  ['it is encrypted', 'PK\x01\x02', 8, 0x01],
+  ['it has the 64-bit form', 'PK\x05\x06', 10, 0xffff],
+])('an archive is refused where %s', (reason, record, at, value) => {
+  const zip = readFileSync(fixture('stored'))
+  zip.writeUInt16LE(value, zip.indexOf(record, 0, 'latin1') + at)
+  const file = join(directory, 'altered.zip')
+  writeFileSync(file, zip)
+
+  expect(() => unpackZip(file, join(directory, 'code'))).toThrow(`${file} cannot be unpacked: ${reason}`)
+})
+
 test('what is no archive, or only a part of one, is refused by its name', () => {
   const text = join(directory, 'text.zip')
   writeFileSync(text, 'not an archive')

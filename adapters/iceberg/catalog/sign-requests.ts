@@ -1,6 +1,6 @@
-import { Sha256 } from '@aws-crypto/sha256-js'
 import { defaultProvider } from '@aws-sdk/credential-provider-node'
 import { SignatureV4 } from '@smithy/signature-v4'
+import { Sha256 } from '#adapters/aws/sha256.ts'
 
 /** A request as it will be sent: the URL's path is encoded once. */
 export type UnsignedRequest = {

@@ -1,0 +1,25 @@
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
+
+type Data = string | ArrayBuffer | ArrayBufferView
+
+/** SHA-256, or with a secret its HMAC, of what it is given, as signers of the AWS SDK ask for it. */
+export class Sha256 {
+  readonly #hash: Hash | Hmac
+
+  constructor(secret?: Data) {
+    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', bytesOf(secret))
+  }
+
+  update(data: Data): void {
+    this.#hash.update(bytesOf(data))
+  }
+
+  async digest(): Promise<Uint8Array> {
+    return this.#hash.digest()
+  }
+}
+
+function bytesOf(data: Data): Uint8Array {
+  if (typeof data === 'string') return Buffer.from(data, 'utf8')
+  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data)
+}
