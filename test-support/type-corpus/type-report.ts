@@ -12,8 +12,8 @@ export type TypeFinding = {
 
 const introduction = `# Types
 
-Written by the run of \`localstack/type-corpus.full.test.ts\`, which sends the values of \`fixtures/types/\` through a running
-stack and compares the text of source and target: \`npx vitest run --project full localstack/type-corpus --update\`.
+Written by the run of \`tests/pipeline/type-corpus.full.test.ts\`, which sends the values of \`fixtures/types/\` through a running
+stack and compares the text of source and target: \`npx vitest run --project full tests/pipeline/type-corpus --update\`.
 
 Each value is read by the initial snapshot and by an incremental one, inserted, updated, left alone by an update of
 another column, deleted, and used as a key. **Exact** means that the target then shows the same text as the source. What

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makeArchiveFunctions } from '#localstack/archive-readers/archive-functions.ts'
+import { madeEvents } from '#localstack/archive-readers/made-topics.ts'
+import { type MiniStack, startMiniStack } from '#localstack/archive-readers/ministack.ts'
+import { findPython } from '#localstack/archive-readers/python-environment.ts'
+import { openPythonReaders, type PythonReaders } from '#localstack/archive-readers/python-readers.ts'
+import { readWithPyIceberg, signedFor } from '#localstack/archive-readers/readers.ts'
+import { makeTallying, type Question } from '#localstack/archive-readers/tally.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { makeArchiveFunctions } from './archive-functions.ts'
-import { madeEvents } from './made-topics.ts'
-import { type MiniStack, startMiniStack } from './ministack.ts'
-import { findPython } from './python-environment.ts'
-import { openPythonReaders, type PythonReaders } from './python-readers.ts'
-import { readWithPyIceberg, signedFor } from './readers.ts'
-import { makeTallying, type Question } from './tally.ts'
 
 const python = await findPython()
 if (!python.found) console.warn(`NOT TESTED: MiniStack's S3 Tables as the archive's catalog. ${python.reason}.`)

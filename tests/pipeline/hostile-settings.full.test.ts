@@ -111,7 +111,7 @@ test('rows that were read, and those that were streamed after the table was alte
 })
 
 test('Chinook, with its tables altered, is equal', async () => {
-  await application.query(await readFile(new URL('../fixtures/chinook.sql', import.meta.url), 'utf8'))
+  await application.query(await readFile(new URL('../../fixtures/chinook.sql', import.meta.url), 'utf8'))
   await application.query(
     `alter table invoice add paid timestamptz default '2020-03-02 01:00+00', alter total type numeric(12, 3)`,
   )

@@ -1,17 +1,22 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import {
   type ArchiveFunctions,
   type ArchiveServices,
   makeArchiveFunctions,
-} from './archive-readers/archive-functions.ts'
-import { type Chdb, openChdb } from './archive-readers/chdb.ts'
-import { madeEvents } from './archive-readers/made-topics.ts'
-import { findPython } from './archive-readers/python-environment.ts'
-import { openPythonReaders, type PythonReaders } from './archive-readers/python-readers.ts'
-import { clickHouseReader, duckDbReader, inspectWithPyIceberg, readWithPyIceberg } from './archive-readers/readers.ts'
-import { makeTallying, type Question, type Tallies } from './archive-readers/tally.ts'
+} from '#localstack/archive-readers/archive-functions.ts'
+import { type Chdb, openChdb } from '#localstack/archive-readers/chdb.ts'
+import { madeEvents } from '#localstack/archive-readers/made-topics.ts'
+import { findPython } from '#localstack/archive-readers/python-environment.ts'
+import { openPythonReaders, type PythonReaders } from '#localstack/archive-readers/python-readers.ts'
+import {
+  clickHouseReader,
+  duckDbReader,
+  inspectWithPyIceberg,
+  readWithPyIceberg,
+} from '#localstack/archive-readers/readers.ts'
+import { makeTallying, type Question, type Tallies } from '#localstack/archive-readers/tally.ts'
+import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
+import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 
 /** A million takes minutes. */
 const total = Number(process.env['TIDEMARK_ARCHIVE_RECORDS'] ?? 200_000)

@@ -126,7 +126,7 @@ describe('a table of one’s own', () => {
 })
 
 test('the Chinook database, loaded statement by statement, arrives whole', async () => {
-  const script = await readFile(new URL('../fixtures/chinook.sql', import.meta.url), 'utf8')
+  const script = await readFile(new URL('../../fixtures/chinook.sql', import.meta.url), 'utf8')
   for (const statement of script.split(/;\s*$/m)) await pipeline.source.query(statement)
 
   const { tables, stopped } = await pipeline.compare()

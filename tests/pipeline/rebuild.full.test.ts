@@ -56,7 +56,7 @@ test('rebuilt from the archive until a beacon, trips and Chinook are what the ta
 })
 
 async function loadTables(): Promise<void> {
-  const script = await readFile(new URL('../fixtures/chinook.sql', import.meta.url), 'utf8')
+  const script = await readFile(new URL('../../fixtures/chinook.sql', import.meta.url), 'utf8')
   for (const statement of script.split(/;\s*$/m)) await pipeline.source.query(statement)
   const client = await pipeline.source.connect()
   try {

@@ -103,7 +103,7 @@ test('docs/types.md says what this run found', async () => {
   const findings: TypeFinding[] = []
   for (const of of corpus) findings.push(await findingOf(of))
 
-  await expect(describeTypes(findings)).toMatchFileSnapshot('../docs/types.md')
+  await expect(describeTypes(findings)).toMatchFileSnapshot('../../docs/types.md')
 })
 
 test.each(['days_in_chunks', 'days_at_once'])('days before the year 1 and of 1582 are read as they are: %s', (name) => {

@@ -7,11 +7,11 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { makeUserState } from '#adapters/postgres/user-state.ts'
 import { readTopicEnds } from '#commands/start/topic-records.ts'
 import { makeApplyLatestState } from '#lambdas/apply-latest-state/apply-latest-state.ts'
+import { findPython, openPythonEnvironment } from '#localstack/archive-readers/python-environment.ts'
+import { runToEnd } from '#localstack/servers/finished-process.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { success, useMappedTopic } from '#test-support/mapped-topic.ts'
-import { findPython, openPythonEnvironment } from './archive-readers/python-environment.ts'
-import { runToEnd } from './servers/finished-process.ts'
 
 const scripts = join(import.meta.dirname, 'python-producers')
 const seed = process.env['TIDEMARK_SEED'] ?? '1'

@@ -16,14 +16,14 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { compareDatabases, isEqual } from '#commands/compare/compare-databases.ts'
+import { type LocalStackEngine, startLocalStackEngine } from '#localstack/localstack-engine/localstack-engine.ts'
+import { extensionDirectory, findPython, installLocalStack } from '#localstack/localstack-engine/python.ts'
+import { runToEnd } from '#localstack/servers/finished-process.ts'
+import { prepareJars } from '#localstack/servers/jars.ts'
+import { refuseBusyPorts } from '#localstack/servers/ports.ts'
+import { becomesTrue } from '#localstack/servers/readiness.ts'
+import { jarsDirectory, type Settings } from '#localstack/settings.ts'
 import { eventually, freePorts, processesOf } from '#test-support/pipeline.ts'
-import { type LocalStackEngine, startLocalStackEngine } from './localstack-engine/localstack-engine.ts'
-import { extensionDirectory, findPython, installLocalStack } from './localstack-engine/python.ts'
-import { runToEnd } from './servers/finished-process.ts'
-import { prepareJars } from './servers/jars.ts'
-import { refuseBusyPorts } from './servers/ports.ts'
-import { becomesTrue } from './servers/readiness.ts'
-import { jarsDirectory, type Settings } from './settings.ts'
 
 const ROWS = 400
 /** LocalStack is started, bootstrapped and deployed to again. */
@@ -68,7 +68,7 @@ test('the extension, tested within the Python that runs it', async () => {
 
 test('--once deploys, feeds, compares every row and the archive, and leaves nothing behind', async () => {
   const command = [
-    join(import.meta.dirname, '../commands/run.mjs'),
+    join(import.meta.dirname, '../../commands/run.mjs'),
     'localstack',
     '--once',
     '--json',
