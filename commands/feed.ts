@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
+import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 import { UsageError } from './arguments/usage-error.ts'
 import { feedTrips, loadTrips, prepareTaxiTables } from './feed/taxi-feed.ts'
 import { requireEngine } from './running/running-engine.ts'

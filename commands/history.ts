@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
-import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
+import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 import { readKnownTables } from './arguments/known-tables.ts'
 import { requireTables } from './arguments/table-names.ts'
 import { exitCodeOf, UsageError } from './arguments/usage-error.ts'

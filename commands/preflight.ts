@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
-import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
+import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 import { describeInspection } from './preflight/inspection-report.ts'
 import { inspectSource } from './preflight/source-inspection.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { topicPartitionsToRetry } from '#adapters/postgres/quarantine.ts'
+import { topicPartitionsToRetry } from '#adapters/postgres/delivery/quarantine.ts'
 import { callFunction } from './invoke/function-call.ts'
 import { describeKept, describeRecord } from './quarantine/kept-listing.ts'
 import { groupKept, listKept, readKept } from './quarantine/kept-records.ts'

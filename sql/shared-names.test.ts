@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { ADVISORY_LOCKS, LOCK_CLASSES } from '#adapters/postgres/advisory-locks.ts'
+import { ADVISORY_LOCKS, LOCK_CLASSES } from '#adapters/postgres/session/advisory-locks.ts'
 import { CONSUMERS, EPOCH_PREFIX } from '#core/fixed-names.ts'
 
 const repository = join(import.meta.dirname, '..')
@@ -42,7 +42,7 @@ test('TypeScript has the names of consumers and the numbers of locks from one pl
   ]
 
   const others = read('{core,adapters,lambdas,commands}/**/*.ts')
-    .filter(({ file }) => !/^(core\/fixed-names|adapters\/postgres\/advisory-locks)\.ts$/.test(file))
+    .filter(({ file }) => !/^(core\/fixed-names|adapters\/postgres\/session\/advisory-locks)\.ts$/.test(file))
     .filter(({ text }) => literals.some((literal) => text.includes(literal)))
     .map(({ file }) => file)
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import type pg from 'pg'
-import type { ApplyOutcome } from '#adapters/postgres/apply/apply-transaction.ts'
 import { type LatestStateEffect, makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
+import type { ApplyOutcome } from '#adapters/postgres/delivery/apply-transaction.ts'
 import { ChangeLog, ordersContract } from './change-log.ts'
 import { lastingPool } from './lasting-pool.ts'
 

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { sessionOptions, WITHOUT_TIMEOUTS } from '#adapters/postgres/session-settings.ts'
+import { sessionOptions, WITHOUT_TIMEOUTS } from '#adapters/postgres/session/session-settings.ts'
 import { createDatabase, type TestDatabase } from './database.ts'
 
 /** Each changes what a text means, how a value is written, or what a statement may do. */

@@ -1,6 +1,6 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import * as v from 'valibot'
-import type { DatabaseCredentials } from '../postgres/connect.ts'
+import type { DatabaseCredentials } from '../postgres/session/connect.ts'
 
 /** Long enough for the connections a cold start opens at once, short enough that a rotated password is soon seen. */
 const CACHE_MS = 5_000

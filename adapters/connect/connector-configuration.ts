@@ -1,6 +1,6 @@
 import { UNAVAILABLE_PLACEHOLDER } from '#core/column-codec.ts'
 import { epochName } from '#core/fixed-names.ts'
-import { sessionOptions, WITHOUT_TIMEOUTS } from '../postgres/session-settings.ts'
+import { sessionOptions, WITHOUT_TIMEOUTS } from '../postgres/session/session-settings.ts'
 import { type Captured, literally, tablePatterns } from './captured-tables.ts'
 
 /** What the connector is told by its surroundings; everything else is decided here. */

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Pool } from 'pg'
-import { dropSlot, findSlot } from '../postgres/replication.ts'
+import { dropSlot, findSlot } from '../postgres/capture/replication.ts'
 import { type ConnectApi, ConnectUnreachableError } from './connect-api.ts'
 import { continuing } from './connector-configuration.ts'
 import { describeStates, hasStopped, progressOf } from './connector-states.ts'

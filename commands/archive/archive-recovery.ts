@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
-import { asRecoverer } from '#adapters/postgres/archive-ledger.ts'
-import { urlConfiguration } from '#adapters/postgres/client-of-url.ts'
+import { asRecoverer } from '#adapters/postgres/archive/archive-ledger.ts'
+import { urlConfiguration } from '#adapters/postgres/session/client-of-url.ts'
 import {
   type ArchiveCheck,
   checkArchive,

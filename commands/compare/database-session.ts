@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
-import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
-import { WITHOUT_TRANSACTION_TIMEOUT } from '#adapters/postgres/session-settings.ts'
+import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
+import { WITHOUT_TRANSACTION_TIMEOUT } from '#adapters/postgres/session/session-settings.ts'
 
 /** Connections to one database, all writing values in one way whatever the server's and the role's settings are. */
 export type DatabaseSession = {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import pg from 'pg'
-import { clientOfUrl, urlConfiguration } from '#adapters/postgres/client-of-url.ts'
 import { migrate } from '#adapters/postgres/migration/migrate.ts'
+import { clientOfUrl, urlConfiguration } from '#adapters/postgres/session/client-of-url.ts'
 import { repository } from '#localstack/settings.ts'
 
 /** A database on the target's server in which the state is rebuilt. */

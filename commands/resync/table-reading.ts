@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
-import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
+import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 
 /** How far the reading of a table is; `why` says what it waits for, null when nothing. */
 export type ResyncedTable = { name: string; generation: number; state: string; why: string | null }

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { clientOfUrl } from '#adapters/postgres/client-of-url.ts'
+import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 import type { Engine } from '#localstack/engine.ts'
 import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
 import { type Comparison, compareDatabases, countMismatches } from '../compare/compare-databases.ts'

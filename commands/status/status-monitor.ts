@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import { connectApi } from '#adapters/connect/connect-api.ts'
-import { urlConfiguration } from '#adapters/postgres/client-of-url.ts'
+import { urlConfiguration } from '#adapters/postgres/session/client-of-url.ts'
 import { connectLogin } from '#localstack/assembly/local-account.ts'
 import type { Engine } from '#localstack/engine.ts'
 import { type ApplyMetrics, Rate } from '#localstack/metrics.ts'

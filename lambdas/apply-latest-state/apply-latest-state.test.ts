@@ -1,6 +1,6 @@
 import type { MSKEvent, MSKRecord } from 'aws-lambda'
 import { expect, test } from 'vitest'
-import type { ApplyOutcome } from '#adapters/postgres/apply/apply-transaction.ts'
+import type { ApplyOutcome } from '#adapters/postgres/delivery/apply-transaction.ts'
 import { type Effect, makeApplyLatestState } from './apply-latest-state.ts'
 import type { DeliveredRecord } from './delivered-record.ts'
 

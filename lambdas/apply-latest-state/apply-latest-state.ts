@@ -1,8 +1,8 @@
 import type { MSKEvent } from 'aws-lambda'
 import type pg from 'pg'
-import type { ApplyOutcome } from '#adapters/postgres/apply/apply-transaction.ts'
-import type { ProgressKey } from '#adapters/postgres/apply/progress.ts'
-import { isLockTimeout, type LockWait } from '#adapters/postgres/lock-wait.ts'
+import type { ApplyOutcome } from '#adapters/postgres/delivery/apply-transaction.ts'
+import type { ProgressKey } from '#adapters/postgres/delivery/progress.ts'
+import { isLockTimeout, type LockWait } from '#adapters/postgres/session/lock-wait.ts'
 import {
   eachTopicPartition,
   type KafkaBatchResponse,

@@ -1,7 +1,7 @@
 import type { MSKEvent, MSKRecord } from 'aws-lambda'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
-import { makeUserState } from '#adapters/postgres/user-state.ts'
+import { makeUserState } from '#adapters/postgres/user-state/user-state.ts'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { hostileChanges, hostileUserEvents } from '#test-support/hostile/hostile-records.ts'

@@ -1,5 +1,5 @@
 import type { ClientBase, DatabaseError, Pool } from 'pg'
-import { ADVISORY_LOCKS } from '#adapters/postgres/advisory-locks.ts'
+import { ADVISORY_LOCKS } from '#adapters/postgres/session/advisory-locks.ts'
 
 /**
  * What a run came to; `tables` says how far each table is that was not captured when it began, `resync` what came of

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Context } from 'aws-lambda'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
-import { makePool } from '#adapters/postgres/connect.ts'
+import { makePool } from '#adapters/postgres/session/connect.ts'
 import { makeCapturePendingTables } from './capture-pending-tables.ts'
 import { readRequest } from './capture-request.ts'
 import { readEnvironment } from './environment.ts'

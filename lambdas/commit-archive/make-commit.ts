@@ -9,7 +9,7 @@ import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg
 import { prepareAppend } from '#adapters/iceberg/commit/append.ts'
 import { describeManifest, type StagedManifest } from '#adapters/iceberg/commit/staged-manifest.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
-import type { PreparedCommit } from '#adapters/postgres/archive-ledger.ts'
+import type { PreparedCommit } from '#adapters/postgres/archive/archive-ledger.ts'
 
 /**
  * Makes a commit that the ledger has prepared, once, and returns how often it was tried. Throws when the table and the

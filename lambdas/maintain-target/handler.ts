@@ -1,6 +1,6 @@
 import type { Context } from 'aws-lambda'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
-import { makePool } from '#adapters/postgres/connect.ts'
+import { makePool } from '#adapters/postgres/session/connect.ts'
 import { readEnvironment } from './environment.ts'
 import { makeMaintainTarget } from './maintain-target.ts'
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
-import { makePool } from '#adapters/postgres/connect.ts'
+import { makePool } from '#adapters/postgres/session/connect.ts'
 import { answerCustomResource } from '../custom-resource.ts'
 import { readEnvironment } from './environment.ts'
 import { makeMigrateSchema } from './migrate-schema.ts'

@@ -1,7 +1,7 @@
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda'
 import { type ClientBase, escapeIdentifier, escapeLiteral, type Pool } from 'pg'
-import type { DatabaseCredentials } from '#adapters/postgres/connect.ts'
 import { migrate } from '#adapters/postgres/migration/migrate.ts'
+import type { DatabaseCredentials } from '#adapters/postgres/session/connect.ts'
 import type { CustomResourceResult } from '../custom-resource.ts'
 import { readProperties, type SchemaProperties } from './properties.ts'
 import { publishForInitialSnapshot } from './publish-for-initial-snapshot.ts'

@@ -1,6 +1,6 @@
 import { databaseSecret, loginSecret } from '#adapters/aws/secrets.ts'
 import { mskPublisher } from '#adapters/kafka/msk-publisher.ts'
-import { makePool } from '#adapters/postgres/connect.ts'
+import { makePool } from '#adapters/postgres/session/connect.ts'
 import { readEnvironment } from './environment.ts'
 import { processClock } from './pace.ts'
 import { makeProduce } from './produce.ts'

@@ -4,7 +4,7 @@ import type { ConnectApi, StoredOffset } from '#adapters/connect/connect-api.ts'
 import { slotName, topicPrefix } from '#adapters/connect/connector-configuration.ts'
 import { CONNECTOR } from '#adapters/connect/running-connector.ts'
 import type { GroupOffsets } from '#adapters/kafka/group-offsets.ts'
-import { readSetting, readSlot, readSourceFacts, readTargetFacts } from '#adapters/postgres/recovery-facts.ts'
+import { readSetting, readSlot, readSourceFacts, readTargetFacts } from '#adapters/postgres/capture/recovery-facts.ts'
 import { CONSUMERS } from '#core/fixed-names.ts'
 import type {
   BrokerFacts,

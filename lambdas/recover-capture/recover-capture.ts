@@ -1,6 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { CONNECTOR, makeWithin } from '#adapters/connect/running-connector.ts'
-import { type CaptureHealth, readRestarts, withCaptureLock, writeHealth } from '#adapters/postgres/capture-health.ts'
+import {
+  type CaptureHealth,
+  readRestarts,
+  withCaptureLock,
+  writeHealth,
+} from '#adapters/postgres/capture/capture-health.ts'
 import { newestBeaconAgeMs } from '#core/recovery/beacon-age.ts'
 import type { CaptureFacts } from '#core/recovery/capture-facts.ts'
 import { type CaptureState, type Diagnosis, diagnose, needsRestartOnly } from '#core/recovery/diagnosis.ts'

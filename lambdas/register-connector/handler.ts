@@ -1,7 +1,7 @@
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda'
 import { databaseSecret, loginSecret } from '#adapters/aws/secrets.ts'
 import { connectApi } from '#adapters/connect/connect-api.ts'
-import { makePool } from '#adapters/postgres/connect.ts'
+import { makePool } from '#adapters/postgres/session/connect.ts'
 import { answerCustomResource } from '../custom-resource.ts'
 import { readEnvironment } from './environment.ts'
 import { registerConnector } from './register-connector.ts'

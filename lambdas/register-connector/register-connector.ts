@@ -11,7 +11,7 @@ import {
   stopConnector,
   type Within,
 } from '#adapters/connect/running-connector.ts'
-import { currentEpoch, dropPublication, publishedTables, slotsBefore } from '#adapters/postgres/replication.ts'
+import { currentEpoch, dropPublication, publishedTables, slotsBefore } from '#adapters/postgres/capture/replication.ts'
 import { readConnectorProperties } from './environment.ts'
 
 export type RegisterConnector = {

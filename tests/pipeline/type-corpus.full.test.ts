@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { WITHOUT_TRANSACTION_TIMEOUT } from '#adapters/postgres/session-settings.ts'
+import { WITHOUT_TRANSACTION_TIMEOUT } from '#adapters/postgres/session/session-settings.ts'
 import { type Comparison, compareDatabases } from '#commands/compare/compare-databases.ts'
 import type { TestDatabase } from '#test-support/database.ts'
 import { createHostileDatabase, soundUrl } from '#test-support/hostile-settings.ts'

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { AuditMessage } from '#core/envelope.ts'
 import { isObject } from '#core/wire-envelope.ts'
 import { parseShallow, WireError } from '#core/wire-json.ts'
-import { storableJson } from '../storable-text.ts'
+import { storableJson } from '../session/storable-text.ts'
 
 /** Keeps what transactions said about themselves; a message that is delivered again changes nothing. */
 export async function keepAudits(client: pg.PoolClient, messages: readonly AuditMessage[]): Promise<void> {

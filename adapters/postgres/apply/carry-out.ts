@@ -6,7 +6,8 @@ import type { RowWrite } from '#core/apply/row-write.ts'
 import type { AppliedTable } from '#core/apply/table-register.ts'
 import type { TableContract } from '#core/contract.ts'
 import type { Position } from '#core/position.ts'
-import { prepared, together } from '../statement.ts'
+import type { ProgressKey } from '../delivery/progress.ts'
+import { prepared, together } from '../session/statement.ts'
 import { keepAudits } from './audit-messages.ts'
 import { type HistoryGap, logAndWriteStatement, logStatement, logTruncateStatement } from './change-history.ts'
 import { keepContracts } from './contract-register.ts'
@@ -19,7 +20,6 @@ import {
   writeStatements,
 } from './latest-state-statements.ts'
 import { type DeliveredBytes, keepUnapplied, stopTable } from './parking.ts'
-import type { ProgressKey } from './progress.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
 /** By generation, what other transactions have left of it. */

@@ -3,7 +3,7 @@ import type { KeylessChange, KeylessWrites } from '#core/apply/keyless-writes.ts
 import type { TableWrites } from '#core/apply/row-changes.ts'
 import type { RowWrite } from '#core/apply/row-write.ts'
 import type { AppliedTable } from '#core/apply/table-register.ts'
-import type { Statement } from '../statement.ts'
+import type { Statement } from '../session/statement.ts'
 import { allPlaces, insertRows, literal, onConflict, rowsTable, storedName } from './latest-state-statements.ts'
 
 /** How the columns op and place of `tidemark_rows.change` say what a change was. */

@@ -5,11 +5,11 @@ import type { TableRegister } from '#core/apply/table-register.ts'
 import type { HistoryRule, StoppedTable } from '#core/apply/table-settings.ts'
 import { UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
-import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
+import type { ProgressKey } from '../delivery/progress.ts'
+import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
 import { awaitName, carryOut, settle, shape } from './carry-out.ts'
 import { contractsBetween, loadRegister } from './contract-register.ts'
 import type { TableSettings } from './parking.ts'
-import type { ProgressKey } from './progress.ts'
 import { TableFailure } from './table-failure.ts'
 
 /** The contracts in force before the delivery, and what tables without a key were read in. */

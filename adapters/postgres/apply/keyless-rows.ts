@@ -4,9 +4,9 @@ import type { RowValue } from '#core/apply/row-write.ts'
 import type { AppliedTable } from '#core/apply/table-register.ts'
 import { type LedgerChanges, UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
 import { parseReadSnapshot } from '#core/read-snapshot.ts'
+import type { ProgressKey } from '../delivery/progress.ts'
 import { logKeylessStatement } from './change-history.ts'
 import { allPlaces, literal, rowsTable, storedName } from './latest-state-statements.ts'
-import type { ProgressKey } from './progress.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
 const identity = (key: ProgressKey): [string, string, number] => [key.consumer, key.topic, key.topicPartition]

@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { RowValue, RowWrite } from '#core/apply/row-write.ts'
 import type { AppliedTable } from '#core/apply/table-register.ts'
 import { quoteElement } from '#core/column-codec.ts'
-import type { Statement } from '../statement.ts'
+import type { Statement } from '../session/statement.ts'
 
 /** A statement that returns a CompletedWrite for each write it could not complete; `incomplete` writes those without the rest. */
 export type CompletingStatement = Statement & { readonly incomplete: Statement }

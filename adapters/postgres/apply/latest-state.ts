@@ -6,9 +6,7 @@ import { stopRule } from '#core/apply/table-settings.ts'
 import { tablesWithout } from '#core/apply/tables-without.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { tableOfRecord } from '#core/envelope.ts'
-import type { LockWait } from '../lock-wait.ts'
-import { keepInQuarantine } from '../quarantine.ts'
-import { applyDelivery } from './apply-by-halves.ts'
+import { applyDelivery } from '../delivery/apply-by-halves.ts'
 import {
   type ApplyOutcome,
   applyInTransaction,
@@ -16,13 +14,15 @@ import {
   RefusedDelivery,
   type TransactionWork,
   withoutSettings,
-} from './apply-transaction.ts'
+} from '../delivery/apply-transaction.ts'
+import type { ProgressKey, StoredProgress } from '../delivery/progress.ts'
+import { keepInQuarantine } from '../delivery/quarantine.ts'
+import type { LockWait } from '../session/lock-wait.ts'
 import { carryOut } from './carry-out.ts'
 import { loadRegister } from './contract-register.ts'
 import { applyKept } from './kept-changes.ts'
 import { loadKeylessProgress } from './keyless-rows.ts'
 import { loadSettings, noteRequests, stopTable, type TableSettings } from './parking.ts'
-import type { ProgressKey, StoredProgress } from './progress.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { TableFailure } from './table-failure.ts'
 

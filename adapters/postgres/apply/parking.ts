@@ -1,9 +1,9 @@
 import type pg from 'pg'
 import type { QuarantinedRecord, TableStop } from '#core/apply/batch-steps.ts'
 import { type HistoryRule, type HistorySetting, historyRule, type StoppedTable } from '#core/apply/table-settings.ts'
-import { keepInQuarantine, type RecordToKeep } from '../quarantine.ts'
-import { prepared } from '../statement.ts'
-import type { ProgressKey } from './progress.ts'
+import type { ProgressKey } from '../delivery/progress.ts'
+import { keepInQuarantine, type RecordToKeep } from '../delivery/quarantine.ts'
+import { prepared } from '../session/statement.ts'
 
 /** What is set for tables, as it stands when a batch begins. */
 export type TableSettings = {

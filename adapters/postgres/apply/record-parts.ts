@@ -7,7 +7,7 @@ import {
   type PossiblePart,
   type StoredPart,
 } from '#core/record-parts.ts'
-import type { ProgressKey } from './progress.ts'
+import type { ProgressKey } from '../delivery/progress.ts'
 
 /** Runs the work of a delivery, alone among those that join a large record. */
 export type LargeRecordTurns = <T>(records: readonly PossiblePart[], work: () => Promise<T>) => Promise<T>

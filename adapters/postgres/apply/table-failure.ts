@@ -1,6 +1,6 @@
 import type { TableStop } from '#core/apply/batch-steps.ts'
 import type { TableContract } from '#core/contract.ts'
-import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
+import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
 
 /** One table cannot be written as its contract says; the others can. */
 export class TableFailure extends Error {

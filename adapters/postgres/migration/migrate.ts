@@ -1,5 +1,5 @@
 import type { ClientBase, DatabaseError } from 'pg'
-import { ADVISORY_LOCKS } from '../advisory-locks.ts'
+import { ADVISORY_LOCKS } from '../session/advisory-locks.ts'
 import { endNumberedInstallation } from './numbered-installation.ts'
 import { readSqlFiles, type SqlFile, type SqlFiles } from './sql-files.ts'
 

@@ -12,7 +12,7 @@ import {
 import type { LoadedTable, RestCatalog, TableName } from '#adapters/iceberg/catalog/rest-catalog.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
-import type { RecovererLedger } from '#adapters/postgres/archive-ledger.ts'
+import type { RecovererLedger } from '#adapters/postgres/archive/archive-ledger.ts'
 import { type FormerMetadata, findFormerMetadata } from './former-metadata.ts'
 import { nameOf } from './rename-table.ts'
 

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
-import { isLockTimeout } from '../lock-wait.ts'
-import { isOfServer, isTransient, sqlState } from '../transient-error.ts'
+import { isLockTimeout } from '../session/lock-wait.ts'
+import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
 import type { ApplyOutcome } from './apply-transaction.ts'
 import { type ProgressKey, recordStop } from './progress.ts'
 

@@ -3,9 +3,9 @@ import type pg from 'pg'
 import type { FenceState } from '#core/apply/change-fence.ts'
 import { decideDelivery, type OffsetRule, type Progress, type RecordIdentity } from '#core/delivery.ts'
 import type { Beacon } from '#core/envelope.ts'
-import { beginStatement, isLockTimeout, type LockWait, watchLocks } from '../lock-wait.ts'
-import { together } from '../statement.ts'
-import { isTransient } from '../transient-error.ts'
+import { beginStatement, isLockTimeout, type LockWait, watchLocks } from '../session/lock-wait.ts'
+import { together } from '../session/statement.ts'
+import { isTransient } from '../session/transient-error.ts'
 import {
   advanceProgress,
   clearStop,

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { FenceState } from '#core/apply/change-fence.ts'
 import { notedTimestamp, type Progress } from '#core/delivery.ts'
 import type { Beacon } from '#core/envelope.ts'
-import { prepared } from '../statement.ts'
+import { prepared } from '../session/statement.ts'
 
 /** Who applies, and what: the identity of a progress row. */
 export type ProgressKey = { readonly consumer: string; readonly topic: string; readonly topicPartition: number }

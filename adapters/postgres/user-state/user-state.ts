@@ -2,17 +2,23 @@ import { isUtf8 } from 'node:buffer'
 import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { newestUserEvents, type PlacedUserEvent, readUserEvent } from '#core/user-event.ts'
-import { applyDelivery, type Halving, isOfOneRecord } from './apply/apply-by-halves.ts'
+import { applyDelivery, type Halving, isOfOneRecord } from '../delivery/apply-by-halves.ts'
 import {
   type ApplyOutcome,
   applyInTransaction,
   applyNothing,
   type TransactionWork,
   withoutSettings,
-} from './apply/apply-transaction.ts'
-import type { ProgressKey } from './apply/progress.ts'
-import type { LockWait } from './lock-wait.ts'
-import { keepInQuarantine, type RecordToKeep, type RetriedRecord, retriedAtOnce, takeRetried } from './quarantine.ts'
+} from '../delivery/apply-transaction.ts'
+import type { ProgressKey } from '../delivery/progress.ts'
+import {
+  keepInQuarantine,
+  type RecordToKeep,
+  type RetriedRecord,
+  retriedAtOnce,
+  takeRetried,
+} from '../delivery/quarantine.ts'
+import type { LockWait } from '../session/lock-wait.ts'
 
 /** A record of the topic of user events as it was delivered. */
 export type DeliveredUserEvent = RecordIdentity & {

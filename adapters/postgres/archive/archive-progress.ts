@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { OffsetRule, RecordIdentity } from '#core/delivery.ts'
-import { type ApplyOutcome, applyInTransaction, withoutSettings } from './apply/apply-transaction.ts'
-import { type ProgressKey, readProgress, recordStop } from './apply/progress.ts'
+import { type ApplyOutcome, applyInTransaction, withoutSettings } from '../delivery/apply-transaction.ts'
+import { type ProgressKey, readProgress, recordStop } from '../delivery/progress.ts'
 import { type LedgerFile, noteRange } from './archive-ledger.ts'
 import { readWaiting } from './archive-waiting.ts'
 

@@ -1,8 +1,8 @@
 import type pg from 'pg'
 import type { QuarantinedRecord } from '#core/apply/batch-steps.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
-import type { ProgressKey } from './apply/progress.ts'
-import { storableJson, storableText } from './storable-text.ts'
+import { storableJson, storableText } from '../session/storable-text.ts'
+import type { ProgressKey } from './progress.ts'
 
 /** A record to keep instead of applying it, and why. */
 export type RecordToKeep = Omit<QuarantinedRecord, 'relation' | 'generation'> & {
