@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { stages } from '#cdk/stages.ts'
-import { runToEnd } from '#localstack/servers/finished-process.ts'
+import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { findMaven } from '#localstack/servers/java.ts'
 
 const deployable = Object.keys(stages).filter((name) => name !== 'local')

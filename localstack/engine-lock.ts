@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { EngineEndpoints, RunningEngine } from './engine.ts'
 import { makeDirectoryOnTheWay, requirePrivateDirectory, writePrivately } from './private-file.ts'
-import { MissingProgramError, runToEnd } from './servers/finished-process.ts'
+import { MissingProgramError, runToEnd } from './processes/finished-process.ts'
 import { ownDirectory } from './settings.ts'
 
 /** This process is the one engine of a directory. */

@@ -8,16 +8,16 @@ import type { BrokerAccess } from './event-source-mapping/broker-access.ts'
 import type { MappingState } from './event-source-mapping/event-source-mapping.ts'
 import type { MappingMetrics } from './event-source-mapping/mapping-record.ts'
 import type { FunctionActivity } from './lambda-host/function-host.ts'
-import { ownMemory, returnMemoryAtRest } from './memory-return.ts'
 import { type Deployer, embeddedDeployer, openStack } from './open-stack.ts'
+import { ownMemory, returnMemoryAtRest } from './processes/memory-return.ts'
+import { residentBytes } from './processes/resident-memory.ts'
+import type { ServiceHealth } from './processes/supervise.ts'
 import type { Progress } from './progress.ts'
-import { residentBytes } from './resident-memory.ts'
-import type { ServiceHealth } from './servers/supervise.ts'
 import type { Settings } from './settings.ts'
 import type { StackKey } from './stack-key.ts'
 
+export type { ServiceHealth as ComponentHealth } from './processes/supervise.ts'
 export type { Progress } from './progress.ts'
-export type { ServiceHealth as ComponentHealth } from './servers/supervise.ts'
 
 /** Where the running stack is reached, all on loopback. */
 export type EngineEndpoints = {

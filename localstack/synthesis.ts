@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { globSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { runToEnd } from './servers/finished-process.ts'
+import { runToEnd } from './processes/finished-process.ts'
 import { repository, type Settings } from './settings.ts'
 
 /** What the assembly is made of. */

@@ -6,7 +6,7 @@ import { readDelivered } from '#lambdas/archive-changes/archived-record.ts'
 import { makeDataFiles } from '#lambdas/archive-changes/data-files.ts'
 import { makeArchiveFunctions } from '#localstack/archive-readers/archive-functions.ts'
 import { madeEvents } from '#localstack/archive-readers/made-topics.ts'
-import { runToEnd } from '#localstack/servers/finished-process.ts'
+import { runToEnd } from '#localstack/processes/finished-process.ts'
 import type { ArchiveStack } from './archive-stack.ts'
 import type { FunctionLoad, FunctionRun } from './function-process.ts'
 

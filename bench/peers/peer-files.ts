@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { runToEnd } from '#localstack/servers/finished-process.ts'
+import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { explainMaven, parseChecksums } from '#localstack/servers/jars.ts'
 import { findMaven } from '#localstack/servers/java.ts'
 import { ownDirectory } from '#localstack/settings.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type FinishedProcess, MissingProgramError, runToEnd } from '#localstack/servers/finished-process.ts'
+import { type FinishedProcess, MissingProgramError, runToEnd } from '#localstack/processes/finished-process.ts'
 import { repository } from '#localstack/settings.ts'
 
 /** Where engines that read the archive are installed, the same for every directory a stack is kept in. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { runToEnd } from '#localstack/servers/finished-process.ts'
+import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { type InstallOptions, requireSuccess } from './install-chdb.ts'
 import { openPythonEnvironment } from './python-environment.ts'
 

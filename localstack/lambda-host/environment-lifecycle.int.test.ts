@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
+import { memoryUse } from '#localstack/processes/process-memory.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { processAlive, useHostedFunctions } from '#test-support/hosted-functions.ts'
-import { memoryUse } from './process-memory.ts'
 
 // Source where no other is named: AWS Lambda developer guide, "Understanding the Lambda execution environment lifecycle".
 

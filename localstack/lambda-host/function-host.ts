@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { startOrphanGuard } from '#localstack/processes/orphan-guard.ts'
 import { makeEventQueue } from './event-queue.ts'
 import { checkEventSettings, type EventSettings, usualEventSettings } from './event-settings.ts'
 import { openBundle } from './function-bundle.ts'
@@ -6,7 +7,6 @@ import { type FunctionDefinition, functionNameOf } from './function-definition.t
 import { type FunctionFailure, FunctionPool } from './function-pool.ts'
 import type { FunctionEndpoints } from './function-variables.ts'
 import { functionNotFound, type InvocationAnswer, type InvocationType, throttled, tooLarge } from './invocation.ts'
-import { startOrphanGuard } from './orphan-guard.ts'
 import { makeRecordDelivery, type RecordDestinations } from './record-delivery.ts'
 
 export type FunctionHostOptions = FunctionEndpoints & {

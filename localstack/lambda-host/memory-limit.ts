@@ -1,4 +1,4 @@
-import { memoryUse } from './process-memory.ts'
+import { memoryUse } from '#localstack/processes/process-memory.ts'
 
 /**
  * How far above its memory size a function is ended. AWS ends it at the size; here the process is looked at from time

@@ -2,7 +2,7 @@ import { appendFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { LocalAccount } from '#localstack/assembly/local-account.ts'
-import { runToEnd } from '#localstack/servers/finished-process.ts'
+import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { assemblyDirectory } from '#localstack/synthesis.ts'
 import { localCredentials } from './localstack-functions.ts'
 

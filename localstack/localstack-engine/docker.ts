@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MissingProgramError, runToEnd } from '#localstack/servers/finished-process.ts'
+import { MissingProgramError, runToEnd } from '#localstack/processes/finished-process.ts'
 import type { LocalStackOptions } from './localstack-server.ts'
 import { extensionDirectory } from './python.ts'
 

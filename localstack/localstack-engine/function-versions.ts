@@ -2,7 +2,7 @@ import type { FunctionDefinition } from '#localstack/lambda-host/function-defini
 import type { FunctionActivity, FunctionHostOptions } from '#localstack/lambda-host/function-host.ts'
 import { FunctionPool } from '#localstack/lambda-host/function-pool.ts'
 import type { InvocationEvent, Outcome } from '#localstack/lambda-host/invocation.ts'
-import { startOrphanGuard } from '#localstack/lambda-host/orphan-guard.ts'
+import { startOrphanGuard } from '#localstack/processes/orphan-guard.ts'
 
 /** LocalStack counts invocations and refuses those above a function's concurrency itself. */
 const UNLIMITED = Number.POSITIVE_INFINITY

@@ -1,5 +1,5 @@
 import { type Engine, type EngineOptions, startEngine } from '#localstack/engine.ts'
-import { residentBytes } from '#localstack/resident-memory.ts'
+import { residentBytes } from '#localstack/processes/resident-memory.ts'
 import { choosesDocker } from './docker.ts'
 import { type LocalStackRecord, makeLocalStackDeployer } from './localstack-deployer.ts'
 import { localStackUrl } from './localstack-server.ts'

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ANSWER_MS } from '#localstack/servers/readiness.ts'
-import { type Command, type RunningService, type Service, supervise } from '#localstack/servers/supervise.ts'
+import { ANSWER_MS } from '#localstack/processes/readiness.ts'
+import { type Command, type RunningService, type Service, supervise } from '#localstack/processes/supervise.ts'
 import { extensionDirectory } from './python.ts'
 
 /** Services that are loaded when they are first called; all others answer that they are not enabled. */

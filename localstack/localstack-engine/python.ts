@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exists, replace, requireSuccess } from '#localstack/archive-readers/install-chdb.ts'
-import { MissingProgramError, type RunOptions, runToEnd } from '#localstack/servers/finished-process.ts'
+import { MissingProgramError, type RunOptions, runToEnd } from '#localstack/processes/finished-process.ts'
 import { repository } from '#localstack/settings.ts'
 
 /** Pythons LocalStack runs on, the first found is taken, and the list of packages for each. */

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import type { ServiceHealth } from '#localstack/servers/supervise.ts'
+import type { ServiceHealth } from '#localstack/processes/supervise.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { redeployAfterRestarts } from './redeployment.ts'
 

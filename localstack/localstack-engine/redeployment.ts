@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { RunningService } from '#localstack/servers/supervise.ts'
+import type { RunningService } from '#localstack/processes/supervise.ts'
 
 const EVERY_MS = 500
 

@@ -1,6 +1,6 @@
 import type { Outputs } from '#localstack/assembly/deploy.ts'
 import type { Stack } from '#localstack/assembly/template.ts'
-import { becomesTrue } from '#localstack/servers/readiness.ts'
+import { becomesTrue } from '#localstack/processes/readiness.ts'
 
 const PATIENCE_MS = 30_000
 

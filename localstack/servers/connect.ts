@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { basicAuthorization, type ConnectLogin } from '#adapters/connect/connect-api.ts'
 import { makePrivateDirectory, writePrivately } from '#localstack/private-file.ts'
-import type { Guard } from './guard.ts'
+import type { Guard } from '#localstack/processes/guard.ts'
+import { ANSWER_MS } from '#localstack/processes/readiness.ts'
+import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import type { Jars } from './jars.ts'
 import { javaEnvironment, javaOptions, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
-import { ANSWER_MS } from './readiness.ts'
-import { type RunningService, supervise } from './supervise.ts'
 
 /** A Kafka Connect worker, as a container of Debezium's image describes it. */
 export type ConnectOptions = {

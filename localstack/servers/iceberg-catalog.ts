@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import { makePrivateDirectory, writePrivately } from '#localstack/private-file.ts'
+import type { Guard } from '#localstack/processes/guard.ts'
+import { ANSWER_MS } from '#localstack/processes/readiness.ts'
+import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import type { StackKey } from '#localstack/stack-key.ts'
-import type { Guard } from './guard.ts'
 import { catalogMainClass } from './iceberg-catalog-program.ts'
 import type { Jars } from './jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
-import { ANSWER_MS } from './readiness.ts'
-import { type RunningService, supervise } from './supervise.ts'
 
 /** An Iceberg REST catalog: which metadata file is a table's current one in SQLite, the files in the object store. */
 export type IcebergCatalogOptions = {

@@ -1,5 +1,5 @@
 import { delimiter } from 'node:path'
-import { runToEnd } from './finished-process.ts'
+import { runToEnd } from '#localstack/processes/finished-process.ts'
 
 /** Throws an Error that says what to install when `java` is of a runtime without a compiler. */
 export async function requireCompiler(java: string, env: NodeJS.ProcessEnv): Promise<void> {

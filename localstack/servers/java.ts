@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { MissingProgramError, runToEnd } from './finished-process.ts'
+import { MissingProgramError, runToEnd } from '#localstack/processes/finished-process.ts'
 
 const OLDEST_JAVA = 17
 const OLDEST_MAVEN = [3, 8] as const

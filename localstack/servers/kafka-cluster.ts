@@ -1,5 +1,6 @@
 import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
 import { makePrivateDirectory } from '#localstack/private-file.ts'
+import type { RunningService } from '#localstack/processes/supervise.ts'
 import {
   BROKER_SUBJECT,
   type BrokerListener,
@@ -11,7 +12,6 @@ import {
 import { type BrokerNode, brokerName, quorumProperties } from './broker-nodes.ts'
 import type { CertificateAuthority } from './certificate-authority.ts'
 import { type KafkaOptions, startKafka } from './kafka.ts'
-import type { RunningService } from './supervise.ts'
 
 /** Who is let in where not everybody is. */
 export type ClusterSecurity = {

@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { Admin } from '@platformatic/kafka'
 import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
 import { makePrivateDirectory } from '#localstack/private-file.ts'
+import { runToEnd } from '#localstack/processes/finished-process.ts'
+import type { Guard } from '#localstack/processes/guard.ts'
+import { ANSWER_MS } from '#localstack/processes/readiness.ts'
+import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import { type BrokerUser, scramOptions } from './broker-listeners.ts'
-import { runToEnd } from './finished-process.ts'
-import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
-import { ANSWER_MS } from './readiness.ts'
-import { type RunningService, supervise } from './supervise.ts'
 
 /** A broker that is a controller of its cluster as well. */
 export type KafkaOptions = {

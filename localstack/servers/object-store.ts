@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { makePrivateDirectory, writePrivately } from '#localstack/private-file.ts'
+import type { Guard } from '#localstack/processes/guard.ts'
+import { ANSWER_MS } from '#localstack/processes/readiness.ts'
+import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import type { SigningKey } from '#localstack/stack-key.ts'
-import type { Guard } from './guard.ts'
 import type { Jars } from './jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from './java-options.ts'
 import { formatProperties } from './properties-file.ts'
-import { ANSWER_MS } from './readiness.ts'
-import { type RunningService, supervise } from './supervise.ts'
 
 /** S3's API over files. */
 export type ObjectStoreOptions = {

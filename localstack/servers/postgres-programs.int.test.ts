@@ -2,7 +2,7 @@ import { chown, cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { runToEnd } from './finished-process.ts'
+import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { findPostgres } from './postgres-programs.ts'
 
 const isRoot = process.getuid?.() === 0

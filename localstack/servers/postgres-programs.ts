@@ -1,7 +1,7 @@
 import { readFile, symlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { MissingProgramError, runToEnd } from './finished-process.ts'
-import type { Command } from './supervise.ts'
+import { MissingProgramError, runToEnd } from '#localstack/processes/finished-process.ts'
+import type { Command } from '#localstack/processes/supervise.ts'
 
 /** Postgres's programs, and how to run them as a user Postgres accepts. */
 export type PostgresPrograms = {

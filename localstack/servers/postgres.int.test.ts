@@ -5,10 +5,10 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { localOverrides } from '#localstack/assembly/local-overrides.ts'
 import { formatDatabaseUrl } from '#localstack/database-url.ts'
+import { type Guard, startGuard } from '#localstack/processes/guard.ts'
+import { becomesTrue } from '#localstack/processes/readiness.ts'
 import { freePortPairs } from '#test-support/free-ports.ts'
-import { type Guard, startGuard } from './guard.ts'
 import { type PostgresOptions, startPostgres } from './postgres.ts'
-import { becomesTrue } from './readiness.ts'
 
 let directory: string
 let guard: Guard

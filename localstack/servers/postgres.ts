@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { formatDatabaseUrl } from '#localstack/database-url.ts'
 import { makeDirectoryOnTheWay } from '#localstack/private-file.ts'
-import { runToEnd } from './finished-process.ts'
-import type { Guard } from './guard.ts'
+import { runToEnd } from '#localstack/processes/finished-process.ts'
+import type { Guard } from '#localstack/processes/guard.ts'
+import { ANSWER_MS } from '#localstack/processes/readiness.ts'
+import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import { findPostgres, type PostgresPrograms } from './postgres-programs.ts'
-import { ANSWER_MS } from './readiness.ts'
-import { type RunningService, supervise } from './supervise.ts'
 
 /** An embedded Postgres 17 with one database. */
 export type PostgresOptions = {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runToEnd } from '#localstack/servers/finished-process.ts'
+import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { type Jars, prepareJars } from '#localstack/servers/jars.ts'
 import { findJava } from '#localstack/servers/java.ts'
 import { briefly, compileJava } from '#localstack/servers/java-compiler.ts'

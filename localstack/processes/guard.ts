@@ -1,4 +1,4 @@
-import { startOrphanGuard } from '#localstack/lambda-host/orphan-guard.ts'
+import { startOrphanGuard } from './orphan-guard.ts'
 
 /** Ends the servers when this process is gone, a kill -9 included. */
 export type Guard = {

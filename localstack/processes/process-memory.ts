@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { residentBytes } from '#localstack/resident-memory.ts'
+import { residentBytes } from './resident-memory.ts'
 
 /** Memory of a process and its descendants, in bytes. */
 export type MemoryUse = {

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { runToEnd } from './servers/finished-process.ts'
+import { runToEnd } from './finished-process.ts'
 
 /** Memory in KiB. */
 type Process = { pid: number; parent: number; resident: number }
