@@ -44,5 +44,6 @@ function arrayLiteral(wire: readonly unknown[], { decode }: ColumnCodec): string
 
 /** An element between double quotes, as array input wants it. */
 export function quoteElement(text: string): string {
-  return /["\\]/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`
+  // A regular expression takes half as long again.
+  return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }
