@@ -15,7 +15,7 @@ TIDEMARK_LOCALSTACK=python keeps to Python.
   --rows      trips to feed (64215, the whole file)
   --rate      trips a second (RECORD_RATE, or 100); 0 for as fast as possible
   --no-feed   no tables and no trips: for tables of your own
-  --brokers   3 brokers that keep a copy of every record each; 1 unless told otherwise
+  --brokers   3 brokers that keep a copy of every record each; 1 by default
   --secure    brokers that are reached over TLS, by name and password
   --json      the same as lines of JSON
   --once      feeds (as fast as possible), waits until source and target are equal, compares every row and the archive

@@ -10,7 +10,7 @@ const help = `npm run status [-- --json]
 
 What the running stack does: what is stopped or in quarantine and what to run, rates, lag, latency, components, tables.
 The lag is the number of records between what was applied and the end of each topic, also where something is stopped; it is
-unknown (null) while nothing is captured, which is told first, with its cause and the command that brings capture back.
+unknown (null) while nothing is captured, which is shown first, with its cause and the command that brings capture back.
   --json   the same as JSON
 Exits with 0 when everything runs, changes are captured, all that was captured still is, nothing is stopped and nothing is in
 quarantine, with 1 where nothing runs or it does not answer, with 2 when an argument is wrong, and with 3 when a component does

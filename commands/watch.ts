@@ -18,7 +18,7 @@ const help = `npm run watch [-- --table public.orders] [--topic changes] [--from
 Shows changes as they come: when, which table, what, and of an update each changed column before and after. Goes on
 where the last watch stopped, the first one with what comes from now on. Ctrl-C ends it.
   --table        changes of this table alone; what others passed meanwhile is shown by the next watch without it
-  --topic        changes (what was captured) or user-events (plain events); both unless told otherwise
+  --topic        changes (what was captured) or user-events (plain events); both by default
   --from-start   everything that the topics have
   --json         one line of JSON per change: topic, topicPartition, offset, at, table, op, key, before, after, changed
   --brokers      other brokers than those of the running stack, host:port,… in plain text (TIDEMARK_KAFKA_BOOTSTRAP)

@@ -1,0 +1,35 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+const repository = join(import.meta.dirname, '../..')
+const read = (file: string): string => readFileSync(join(repository, file), 'utf8')
+/** What is read to understand the repository; decisions are a record of their time and are not kept up to date. */
+const documents = globSync(['*.md', 'docs/*.md'], { cwd: repository })
+const folders = 'core|adapters|lambdas|cdk|sql|localstack|commands|bench|fixtures|test-support|docs'
+
+/** Paths in code spans, such as `core/delivery.ts` or `adapters/iceberg/*.test.ts`. */
+const pathsOf = (document: string): string[] =>
+  [...read(document).matchAll(new RegExp(`\`((?:${folders})/[^\`\\s<>…]*)\``, 'g'))].map(([, path]) => path!)
+
+/** Targets of links to files, without the heading. */
+const linksOf = (document: string): string[] =>
+  [...read(document).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, target]) => join(dirname(document), target!))
+
+const exists = (path: string): boolean =>
+  /[*{]/.test(path) ? globSync(path, { cwd: repository }).length > 0 : existsSync(join(repository, path))
+
+describe.each(documents)('%s', (document) => {
+  test('names only files that exist', () => {
+    expect([...pathsOf(document), ...linksOf(document)].filter((path) => !exists(path))).toEqual([])
+  })
+})
+
+test('every npm command that a document names is a script of package.json', () => {
+  const scripts = JSON.parse(read('package.json')).scripts
+  const named = documents.flatMap((document) =>
+    [...read(document).matchAll(/\bnpm (?:run )?(start|test|(?<=run )[a-z:]+)/g)].map(([, script]) => script!),
+  )
+
+  expect(named.filter((script) => scripts[script] === undefined)).toEqual([])
+})
