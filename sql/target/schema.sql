@@ -352,6 +352,7 @@ table tidemark.stopped_table (
   requested_at timestamp with time zone -- when a resync was last asked for
   accepted_at timestamp with time zone -- when somebody said to apply what was kept
   stopped_at timestamp with time zone not null default now()
+  not_kept_since timestamp with time zone -- since when its changes are not kept in quarantine: it has as many as it takes of a table, and the rows have to be read again
   constraint stopped_table_pkey PRIMARY KEY (relation, schema_name, table_name)
   constraint stopped_table_repair_check CHECK ((repair = ANY (ARRAY['accept'::text, 'resync'::text])))
 )
@@ -2329,6 +2330,16 @@ END
 -- owned by tidemark_owner
 -- everyone may execute
 
+CREATE OR REPLACE FUNCTION tidemark.release_former(of_relation bigint, before_generation integer)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  delete from tidemark.stopped_table s where s.relation = of_relation and s.generation < before_generation;
+  delete from tidemark.quarantine q where q.relation = of_relation and q.generation < before_generation;
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.rename_view(of_schema text, of_table text, to_schema text, to_table text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2561,6 +2572,12 @@ begin
     where (g.relation, g.generation) = (of_relation, newest.generation::integer)
       and not g.shown
   ) then
+    -- The first generation that has rows is shown from its beginning, also after earlier ones that could have none.
+    if exists (
+      select from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)
+    ) then
+      perform tidemark.release_former(of_relation, newest.generation::integer);
+    end if;
     return null;
   end if;
   replaced := array(select tidemark.predecessors(of_relation));
@@ -2583,8 +2600,7 @@ begin
   loop
     perform tidemark.drop_rows(of_relation, former);
   end loop;
-  delete from tidemark.stopped_table s where s.relation = of_relation and s.generation < newest.generation::integer;
-  delete from tidemark.quarantine q where q.relation = of_relation and q.generation < newest.generation::integer;
+  perform tidemark.release_former(of_relation, newest.generation::integer);
   return null;
 end
 $function$
@@ -2761,7 +2777,7 @@ AS $function$
   on conflict (relation, schema_name, table_name) do update
   set generation = greatest(s.generation, excluded.generation),
     reason = case when s.generation = excluded.generation and s.accepted_at is null then s.reason else excluded.reason end,
-    repair = excluded.repair,
+    repair = case when s.not_kept_since is null then excluded.repair else 'resync' end,
     automatic = excluded.automatic,
     requested_at = null,
     accepted_at = null

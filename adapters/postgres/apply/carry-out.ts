@@ -19,7 +19,7 @@ import {
   rowsTable,
   writeStatements,
 } from './latest-state-statements.ts'
-import { type DeliveredBytes, keepUnapplied, stopTable } from './parking.ts'
+import { type Delivered, keepUnapplied, stopTable } from './parking.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
 /** By generation, what other transactions have left of it. */
@@ -36,6 +36,8 @@ type Held = Map<
 /** Single statements at the beginning of a batch, each of which is sent without the answers to those before it. */
 const isSentAlong: ReadonlySet<Step['kind']> = new Set(['ensure days', 'shape', 'hold generations'] as const)
 
+const nothingDelivered: Delivered = { records: [], quarantineLimit: undefined }
+
 /**
  * Takes the steps in their order. Throws a TableFailure where one table cannot follow. `delivered` are the records of the
  * batch, of which some may be kept instead.
@@ -44,7 +46,7 @@ export async function carryOut(
   client: pg.PoolClient,
   key: ProgressKey,
   steps: readonly Step[],
-  delivered: readonly DeliveredBytes[] = [],
+  delivered: Delivered = nothingDelivered,
 ): Promise<void> {
   const held: Held = new Map()
   let sent: (() => Promise<void>)[] = []
@@ -64,7 +66,7 @@ async function take(
   key: ProgressKey,
   step: Step,
   held: Held,
-  delivered: readonly DeliveredBytes[],
+  delivered: Delivered,
 ): Promise<void> {
   switch (step.kind) {
     case 'ensure days':

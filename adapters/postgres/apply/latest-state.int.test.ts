@@ -334,6 +334,22 @@ describe('a table', () => {
     ])
   })
 
+  test('that stopped before it had rows is no longer stopped once they were read', async () => {
+    await target.pool.query('create table public.orders (mine int)')
+    const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
+    await apply(log.records)
+    await target.pool.query('drop table public.orders')
+    const read = ordersContract({ version: 2, generation: 2, complete: false })
+    log.contract(read, { lsn: 20 }).incrementalRead({ id: 1, name: 'read', amount: null })
+    log.contract({ ...read, version: 3, complete: true }, { lsn: 30 })
+
+    await apply(log.records.slice(2))
+
+    expect(await orders()).toMatchObject([{ name: 'read' }])
+    expect(await stopped()).toEqual([])
+    expect(await query('select from tidemark.quarantine')).toEqual([])
+  })
+
   test('whose change has no lsn stops, since its order cannot be known', async () => {
     const log = new ChangeLog().contract(ordersContract()).update({ id: 1, name: 'a', amount: null }, { lsn: null })
     await apply(log.update({ id: 1, name: 'b', amount: null }, { lsn: 10 }).records)

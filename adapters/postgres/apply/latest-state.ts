@@ -16,7 +16,7 @@ import {
   withoutSettings,
 } from '../delivery/apply-transaction.ts'
 import type { ProgressKey, StoredProgress } from '../delivery/progress.ts'
-import { keepInQuarantine } from '../delivery/quarantine.ts'
+import { keepInQuarantine, type QuarantineSettings } from '../delivery/quarantine.ts'
 import type { LockWait } from '../session/lock-wait.ts'
 import { carryOut } from './carry-out.ts'
 import { loadRegister } from './contract-register.ts'
@@ -55,7 +55,7 @@ export type LatestState = {
 type KnownUpTo = Omit<PartitionState, 'fence'> & { readonly nextOffset: number }
 
 /** Latest-state tables in Postgres. What is known of a topic partition is kept between deliveries. */
-export function makeLatestState(pool: pg.Pool): LatestState {
+export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSettings = {}): LatestState {
   const kept = new Map<string, KnownUpTo>()
   const inTurn = largeRecordTurns()
 
@@ -79,7 +79,7 @@ export function makeLatestState(pool: pg.Pool): LatestState {
         isLogged: settings.isLogged,
       })
       if (refused !== undefined) throw new RefusedDelivery(refused.offset, refused.reason)
-      await carryOut(client, key, steps, records)
+      await carryOut(client, key, steps, { records, quarantineLimit })
       if (settings.resyncs.length > 0) await noteRequests(client)
       kept.set(nameOf(key), { ...next, nextOffset: (fresh.at(-1)?.offset ?? progress.nextOffset - 1) + 1 })
       return {
@@ -117,7 +117,7 @@ export function makeLatestState(pool: pg.Pool): LatestState {
             kept.delete(nameOf(key))
           },
           setAside: (record, error) =>
-            applyInTransaction(pool, key, 'contiguous', [record], setAside(key, error), wait),
+            applyInTransaction(pool, key, 'contiguous', [record], setAside(key, error, quarantineLimit), wait),
           merge: mergeEffects,
         }),
       ),
@@ -125,7 +125,11 @@ export function makeLatestState(pool: pg.Pool): LatestState {
 }
 
 /** Keeps the one record, and stops the tables that must not go on without it. */
-const setAside = (key: ProgressKey, error: Error): TransactionWork<DeliveredChange, LatestStateEffect> => ({
+const setAside = (
+  key: ProgressKey,
+  error: Error,
+  limit: number | undefined,
+): TransactionWork<DeliveredChange, LatestStateEffect> => ({
   readSettings: withoutSettings,
   apply: async (client, [record]) => {
     const reason = `it cannot be applied: ${error.message}`
@@ -139,9 +143,8 @@ const setAside = (key: ProgressKey, error: Error): TransactionWork<DeliveredChan
       await stopTable(client, { relation, generation, schema, table, reason, repair: 'resync', automatic })
     }
     const { relation = 0, generation = 0 } = (isChange ? tables[0] : undefined) ?? {}
-    await keepInQuarantine(client, key, [
-      { ...record!, relation, generation, tableName: named === undefined ? null : tableName(named), reason },
-    ])
+    const table = named === undefined ? null : tableName(named)
+    await keepInQuarantine(client, key, [{ ...record!, relation, generation, tableName: table, reason }], limit)
     const effect = { changes: 0, quarantined: 1, committedAtMs: [], awaitsCapture: false, resyncs: [] }
     return { effect, committedAtMs: null, beacon: undefined }
   },

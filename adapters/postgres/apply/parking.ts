@@ -78,20 +78,24 @@ export async function stopTable(
 }
 
 /** A record as it was delivered, with what is kept of it. */
-export type DeliveredBytes = Omit<RecordToKeep, 'tableName' | 'reason'>
+type DeliveredBytes = Omit<RecordToKeep, 'tableName' | 'reason'>
+
+/** The records of a batch, of which some may be kept instead of applied, and how many there may be of one table. */
+export type Delivered = { readonly records: readonly DeliveredBytes[]; readonly quarantineLimit: number | undefined }
 
 /** Keeps records of the batch instead of applying them. */
 export async function keepUnapplied(
   client: pg.PoolClient,
   key: ProgressKey,
   records: readonly QuarantinedRecord[],
-  delivered: readonly DeliveredBytes[],
+  { records: delivered, quarantineLimit }: Delivered,
 ): Promise<void> {
   const byOffset = new Map(delivered.map((record) => [record.offset, record]))
   await keepInQuarantine(
     client,
     key,
     records.map((one) => ({ ...byOffset.get(one.offset)!, ...one })),
+    quarantineLimit,
   )
 }
 

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { QuarantinedRecord } from '#core/apply/batch-steps.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
 import { storableJson, storableText } from '../session/storable-text.ts'
+import { RefusedDelivery } from './apply-transaction.ts'
 import type { ProgressKey } from './progress.ts'
 
 /** A record to keep instead of applying it, and why. */
@@ -19,15 +20,107 @@ export type RecordToKeep = Omit<QuarantinedRecord, 'relation' | 'generation'> & 
 /** A record's key and value; undefined where it has none. */
 export type RecordBytes = { readonly key: Uint8Array | undefined; readonly value: Uint8Array | undefined }
 
-/** Records of a topic partition that may be kept of one table; beyond, the topic partition stops. */
-export const parkingLimit = 1_000_000
+/**
+ * So many records of a topic partition are kept of one table, and as many that are of none. The delivery that passes it is
+ * kept as a whole.
+ */
+export const quarantineLimit = 1_000_000
 
-/** Keeps records as they came, in the transaction that moves progress past them. */
+export type QuarantineSettings = { readonly quarantineLimit?: number }
+
+/**
+ * Keeps records as they came, in the transaction that moves progress past them. Once `limit` records of a table are kept,
+ * later ones are not, and the rows of the table have to be read again. Once `limit` records are kept that are of no table,
+ * the delivery is refused: nothing would bring later ones back.
+ */
 export async function keepInQuarantine(
   client: pg.PoolClient,
   key: ProgressKey,
   records: readonly RecordToKeep[],
+  limit = quarantineLimit,
 ): Promise<void> {
+  const full = await fullRelations(client, key, records, limit)
+  const refused = full.has(0) ? records.find(({ relation = 0 }) => relation === 0) : undefined
+  if (refused !== undefined) throw new RefusedDelivery(refused.offset, reasonOfRefusal(key, limit, refused.reason))
+  await keepAgain(client, key, full.size === 0 ? records : records.filter(({ relation = 0 }) => !full.has(relation)))
+}
+
+const reasonOfRefusal = ({ topic, topicPartition }: ProgressKey, limit: number, reason: string): string =>
+  `the quarantine is full: it has ${limit} records of ${topic}-${topicPartition} that are of no captured table. See what they ` +
+  'are with "npm run quarantine -- list", stop what sends them, and make room with "npm run quarantine -- discard all". ' +
+  `The next such record has this reason: ${reason}`
+
+/**
+ * The relations of which no more records are kept: tables that are stopped, and 0 for what is of no table. Notes at a table
+ * that its records are not kept from here on. One that is accepted is left alone: what is kept of it is being applied.
+ */
+async function fullRelations(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  records: readonly RecordToKeep[],
+  limit: number,
+): Promise<ReadonlySet<number>> {
+  const relations = [...new Set(records.map(({ relation = 0 }) => relation))]
+  const newest = records.reduce((last, { offset }) => Math.max(last, offset), 0)
+  // Records are counted only where the offsets leave room for so many.
+  const { rows } = await client.query<{ relation: string }>(
+    `with full_relation as (
+       select wanted.relation
+       from unnest($3::bigint[]) as wanted (relation)
+       cross join lateral (
+         select min(q.record_offset) as first_offset
+         from tidemark.quarantine q
+         where q.relation = wanted.relation
+           and q.topic = $1
+           and q.topic_partition = $2
+       ) kept
+       where $4::bigint - kept.first_offset >= $5::bigint
+         and $5 <= (
+           select count(*)
+           from (
+             select
+             from tidemark.quarantine q
+             where q.relation = wanted.relation
+               and q.topic = $1
+               and q.topic_partition = $2
+             limit $5
+           ) counted
+         )
+     ),
+     ended as (
+       update tidemark.stopped_table s
+       set not_kept_since = now(),
+         repair = 'resync',
+         reason = format('the quarantine is full for it: it has %s of its changes in %s-%s, and later ones are not kept, so '
+           'its rows have to be read again. It was stopped because %s', $5::bigint, $1::text, $2::integer, s.reason)
+       from full_relation f
+       where s.relation = f.relation
+         and s.relation <> 0
+         and s.not_kept_since is null
+         and s.accepted_at is null
+       returning s.relation
+     )
+     select f.relation from full_relation f where f.relation = 0
+     union
+     select e.relation from ended e
+     union
+     select s.relation
+     from tidemark.stopped_table s
+     where s.relation = any ($3)
+       and s.relation <> 0
+       and s.not_kept_since is not null`,
+    [key.topic, key.topicPartition, relations, newest, limit],
+  )
+  return new Set(rows.map(({ relation }) => Number(relation)))
+}
+
+/** Keeps records that were taken out of quarantine: there is room for them. */
+export async function keepAgain(
+  client: pg.PoolClient,
+  key: ProgressKey,
+  records: readonly RecordToKeep[],
+): Promise<void> {
+  if (records.length === 0) return
   await client.query(
     `insert into tidemark.quarantine (topic, topic_partition, record_offset, relation, generation, table_name,
        record_key, record_value, record_headers, reason, key_bytes, value_bytes)

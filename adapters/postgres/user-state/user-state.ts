@@ -12,7 +12,9 @@ import {
 } from '../delivery/apply-transaction.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import {
+  keepAgain,
   keepInQuarantine,
+  type QuarantineSettings,
   type RecordToKeep,
   type RetriedRecord,
   retriedAtOnce,
@@ -40,14 +42,15 @@ export type UserState = {
 }
 
 /** User state in Postgres. Other producers may use transactions, so offsets may have holes. */
-export function makeUserState(pool: pg.Pool): UserState {
+export function makeUserState(pool: pg.Pool, { quarantineLimit }: QuarantineSettings = {}): UserState {
   return {
     apply: async (key, records, wait) => {
-      const work = applyEvents(key)
+      const work = applyEvents(key, quarantineLimit)
       const halving: Halving<DeliveredUserEvent, UserStateEffect> = {
         apply: (some) => applyInTransaction(pool, key, 'sparse', some, work, wait),
         applyNothing: () => applyNothing(pool, key, work, wait),
-        setAside: (record, error) => applyInTransaction(pool, key, 'sparse', [record], setAside(key, error), wait),
+        setAside: (record, error) =>
+          applyInTransaction(pool, key, 'sparse', [record], setAside(key, error, quarantineLimit), wait),
         merge: addEffects,
       }
       let all = noEffect
@@ -64,10 +67,16 @@ export function makeUserState(pool: pg.Pool): UserState {
 
 const noEffect: UserStateEffect = { changes: 0, quarantined: 0 }
 
-const applyEvents = (key: ProgressKey): TransactionWork<DeliveredUserEvent, UserStateEffect> => ({
+type Keep = (records: readonly RecordToKeep[]) => Promise<void>
+
+const applyEvents = (
+  key: ProgressKey,
+  limit: number | undefined,
+): TransactionWork<DeliveredUserEvent, UserStateEffect> => ({
   readSettings: withoutSettings,
   apply: async (client, fresh) => {
-    const effect = fresh.length > 0 ? await applyRecords(client, key, fresh) : await applyRetried(client, key)
+    const keep: Keep = (malformed) => keepInQuarantine(client, key, malformed, limit)
+    const effect = fresh.length > 0 ? await applyRecords(client, key, fresh, keep) : await applyRetried(client, key)
     return { effect, committedAtMs: null, beacon: undefined }
   },
 })
@@ -77,6 +86,7 @@ async function applyRecords(
   client: pg.PoolClient,
   key: ProgressKey,
   records: readonly (RetriedRecord | DeliveredUserEvent)[],
+  keep: Keep,
 ): Promise<UserStateEffect> {
   const placed: PlacedUserEvent[] = []
   const malformed: RecordToKeep[] = []
@@ -89,7 +99,7 @@ async function applyRecords(
     await client.query(insertLog, eventValues(key, placed))
     await client.query(upsertState, eventValues(key, newestUserEvents(placed)))
   }
-  if (malformed.length > 0) await keepInQuarantine(client, key, malformed)
+  if (malformed.length > 0) await keep(malformed)
   return { changes: placed.length, quarantined: malformed.length }
 }
 
@@ -99,12 +109,13 @@ async function applyRecords(
  */
 async function applyRetried(client: pg.PoolClient, key: ProgressKey): Promise<UserStateEffect> {
   const records = await takeRetried(client, key)
-  const together = await undoing(client, () => applyRecords(client, key, records))
+  const keep: Keep = (again) => keepAgain(client, key, again)
+  const together = await undoing(client, () => applyRecords(client, key, records, keep))
   if (!(together instanceof Error)) return together
   let effect = noEffect
   for (const record of records) {
-    const alone = await undoing(client, () => applyRecords(client, key, [record]))
-    effect = addEffects(effect, alone instanceof Error ? await keepFailed(client, key, record, alone) : alone)
+    const alone = await undoing(client, () => applyRecords(client, key, [record], keep))
+    effect = addEffects(effect, alone instanceof Error ? await keepFailed(keep, record, alone) : alone)
   }
   return effect
 }
@@ -130,21 +141,24 @@ function isText({ value, bytes }: Pick<DeliveredUserEvent, 'value' | 'bytes'>): 
   return sent === undefined || isUtf8(sent)
 }
 
-const setAside = (key: ProgressKey, error: Error): TransactionWork<DeliveredUserEvent, UserStateEffect> => ({
+const setAside = (
+  key: ProgressKey,
+  error: Error,
+  limit: number | undefined,
+): TransactionWork<DeliveredUserEvent, UserStateEffect> => ({
   readSettings: withoutSettings,
   apply: async (client, [record]) => {
-    const effect = await keepFailed(client, key, record!, error)
+    const effect = await keepFailed((records) => keepInQuarantine(client, key, records, limit), record!, error)
     return { effect, committedAtMs: null, beacon: undefined }
   },
 })
 
 async function keepFailed(
-  client: pg.PoolClient,
-  key: ProgressKey,
+  keep: Keep,
   record: Omit<RecordToKeep, 'tableName' | 'reason'>,
   { message }: Error,
 ): Promise<UserStateEffect> {
-  await keepInQuarantine(client, key, [{ ...record, tableName: null, reason: `it cannot be applied: ${message}` }])
+  await keep([{ ...record, tableName: null, reason: `it cannot be applied: ${message}` }])
   return { changes: 0, quarantined: 1 }
 }
 

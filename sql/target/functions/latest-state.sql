@@ -187,6 +187,14 @@ begin
 end
 $$;
 
+-- Removes the stop of earlier generations of a relation, and what was kept of them: the rows have been read since.
+create or replace function tidemark.release_former(of_relation bigint, before_generation integer) returns void
+language sql
+as $$
+  delete from tidemark.stopped_table s where s.relation = of_relation and s.generation < before_generation;
+  delete from tidemark.quarantine q where q.relation = of_relation and q.generation < before_generation;
+$$;
+
 -- Called after a topic partition has had a contract: shows a generation that is complete in all of them, drops the rows
 -- of earlier generations, and drops the rows of a relation whose drop all of them have had. Returns why it cannot show
 -- the generation, or null.
@@ -226,6 +234,12 @@ begin
     where (g.relation, g.generation) = (of_relation, newest.generation::integer)
       and not g.shown
   ) then
+    -- The first generation that has rows is shown from its beginning, also after earlier ones that could have none.
+    if exists (
+      select from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)
+    ) then
+      perform tidemark.release_former(of_relation, newest.generation::integer);
+    end if;
     return null;
   end if;
   replaced := array(select tidemark.predecessors(of_relation));
@@ -248,8 +262,7 @@ begin
   loop
     perform tidemark.drop_rows(of_relation, former);
   end loop;
-  delete from tidemark.stopped_table s where s.relation = of_relation and s.generation < newest.generation::integer;
-  delete from tidemark.quarantine q where q.relation = of_relation and q.generation < newest.generation::integer;
+  perform tidemark.release_former(of_relation, newest.generation::integer);
   return null;
 end
 $$;

@@ -1,7 +1,7 @@
 -- The tables whose changes are not applied.
 
 -- Stops a table. The first reason is kept, except that a table whose rows have to be read again cannot be accepted any
--- more.
+-- more, nor can one whose changes were not all kept.
 create or replace function tidemark.stop_table(
   of_relation bigint, of_generation integer, of_schema text, of_table text, why text, repaired_by text, by_itself boolean
 ) returns void
@@ -19,7 +19,7 @@ as $$
   on conflict (relation, schema_name, table_name) do update
   set generation = greatest(s.generation, excluded.generation),
     reason = case when s.generation = excluded.generation and s.accepted_at is null then s.reason else excluded.reason end,
-    repair = excluded.repair,
+    repair = case when s.not_kept_since is null then excluded.repair else 'resync' end,
     automatic = excluded.automatic,
     requested_at = null,
     accepted_at = null
