@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { UsageError } from '#commands/arguments/usage-error.ts'
+import { UsageError } from '#terminal/usage-error.ts'
 import { commands } from './commands.ts'
 import { readCount, readCounts } from './options.ts'
 import { splitArguments } from './results.ts'

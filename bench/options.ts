@@ -1,4 +1,4 @@
-import { UsageError } from '#commands/arguments/usage-error.ts'
+import { UsageError } from '#terminal/usage-error.ts'
 
 /** A whole number from 1. Throws a UsageError that names the option. */
 export function readCount(option: string, text: string): number {

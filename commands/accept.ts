@@ -2,9 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
+import { requireTables } from '#terminal/table-names.ts'
+import { exitCodeOf, UsageError } from '#terminal/usage-error.ts'
 import { readKnownTables } from './arguments/known-tables.ts'
-import { requireTables } from './arguments/table-names.ts'
-import { exitCodeOf, UsageError } from './arguments/usage-error.ts'
 import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run accept -- <schema.table> [--wait SECONDS] [--json]

@@ -7,14 +7,14 @@ import {
   type RecoveryReport,
 } from '#lambdas/commit-archive/recovery/recover-archive.ts'
 import { attachArchive, openChdb } from '#localstack/archive-readers/chdb.ts'
-import { archiveOptions, archiveOptionsHelp, findArchive } from './archive/archive-access.ts'
+import { withClient } from '#rebuild/scratch-database.ts'
+import { untilInterrupted } from '#terminal/interruption.ts'
+import { makeProgressLine } from '#terminal/progress-line.ts'
+import { exitCodeOf, UsageError } from '#terminal/usage-error.ts'
+import { archiveOptions, archiveOptionsHelp, findArchive } from './archive/archive-options.ts'
 import { checkFound, recoverFound } from './archive/archive-recovery.ts'
 import { describeArchiveStatus, readArchiveStatus } from './archive/archive-status.ts'
-import { exitCodeOf, UsageError } from './arguments/usage-error.ts'
-import { withClient } from './rebuild/scratch-database.ts'
 import { requireEngine } from './running/running-engine.ts'
-import { untilInterrupted } from './terminal/interruption.ts'
-import { makeProgressLine } from './terminal/progress-line.ts'
 
 const help = `npm run archive [-- status] [--json]
 npm run archive -- sql "select table_name, op, count(*) from archive group by all" [--json]

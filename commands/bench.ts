@@ -4,10 +4,10 @@ import { untilInterrupted } from '#bench/interruption.ts'
 import { describeMachine } from '#bench/machine/machine.ts'
 import { writeReport } from '#bench/report.ts'
 import { saveResult, splitArguments } from '#bench/results.ts'
-import { UsageError } from './arguments/usage-error.ts'
-import { alignColumns } from './terminal/aligned-columns.ts'
-import { makeProgressLine } from './terminal/progress-line.ts'
-import { formatDuration } from './terminal/quantities.ts'
+import { alignColumns } from '#terminal/aligned-columns.ts'
+import { makeProgressLine } from '#terminal/progress-line.ts'
+import { formatDuration } from '#terminal/quantities.ts'
+import { UsageError } from '#terminal/usage-error.ts'
 
 const help = `npm run bench -- drain|live|growth|archive|start|cold|limit [--peers] [--save] [--json]
 npm run bench -- report

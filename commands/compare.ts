@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
-import { compareDatabases, isEqual } from './compare/compare-databases.ts'
-import { describeComparison } from './compare/comparison-report.ts'
+import { makeProgressLine } from '#terminal/progress-line.ts'
+import { compareDatabases, isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 import { requireEngine } from './running/running-engine.ts'
 import { whyCaptureIsDown } from './running/running-status.ts'
-import { makeProgressLine } from './terminal/progress-line.ts'
 
 const help = `npm run compare [-- --json] [--table schema.table] [--rows number] [--timeout seconds]
                 [--source URL --target URL]

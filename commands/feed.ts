@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
-import { UsageError } from './arguments/usage-error.ts'
-import { feedTrips, loadTrips, prepareTaxiTables } from './feed/taxi-feed.ts'
+import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
+import { makeProgressLine } from '#terminal/progress-line.ts'
+import { formatCount, formatDuration, formatQuantity } from '#terminal/quantities.ts'
+import { UsageError } from '#terminal/usage-error.ts'
 import { requireEngine } from './running/running-engine.ts'
-import { makeProgressLine } from './terminal/progress-line.ts'
-import { formatCount, formatDuration, formatQuantity } from './terminal/quantities.ts'
 
 const help = `npm run feed [-- --rows N] [--rate R] [--source URL]
 

@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
+import { requireTables } from '#terminal/table-names.ts'
+import { exitCodeOf, UsageError } from '#terminal/usage-error.ts'
 import { readKnownTables } from './arguments/known-tables.ts'
-import { requireTables } from './arguments/table-names.ts'
-import { exitCodeOf, UsageError } from './arguments/usage-error.ts'
 import { describeChanges, listAsJson, listChanges } from './history/change-listing.ts'
 import { requireEngine } from './running/running-engine.ts'
 

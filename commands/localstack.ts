@@ -1,7 +1,7 @@
 import { type LocalStackEngine, startLocalStackEngine } from '#localstack/localstack-engine/localstack-engine.ts'
+import { formatBytes } from '#terminal/quantities.ts'
 import type { StartOptions } from './start/options.ts'
 import { runStack } from './start/run-stack.ts'
-import { formatBytes } from './terminal/quantities.ts'
 
 const help = `npm run localstack [-- --rows N] [--rate R] [--no-feed] [--brokers 3] [--secure] [--json]
 npm run localstack -- --once --rows N [--rate R] [--brokers 3] [--secure]

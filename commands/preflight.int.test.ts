@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { readSourceFacts } from '#preflight/source-facts.ts'
+import { inspectSource, judgeServer } from '#preflight/source-inspection.ts'
 import { createDatabase, databaseUrl, postgresMajor, type TestDatabase } from '#test-support/database.ts'
-import { readSourceFacts } from './preflight/source-facts.ts'
-import { inspectSource, judgeServer } from './preflight/source-inspection.ts'
 import { main } from './preflight.ts'
 
 let database: TestDatabase

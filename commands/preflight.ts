@@ -3,8 +3,8 @@ import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
-import { describeInspection } from './preflight/inspection-report.ts'
-import { inspectSource } from './preflight/source-inspection.ts'
+import { describeInspection } from '#preflight/inspection-report.ts'
+import { inspectSource } from '#preflight/source-inspection.ts'
 
 const help = `TIDEMARK_SOURCE_URL=<source url> npm run preflight [-- --schema NAME]... [--json]
 npm run preflight -- <source url> | - [--schema NAME]... [--json]

@@ -1,16 +1,16 @@
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import type { RunningEngine } from '#localstack/engine.ts'
-import { UsageError } from './arguments/usage-error.ts'
-import { compareDatabases, isEqual } from './compare/compare-databases.ts'
-import { describeComparison } from './compare/comparison-report.ts'
+import { makeProgressLine } from '#terminal/progress-line.ts'
+import { UsageError } from '#terminal/usage-error.ts'
+import { compareDatabases, isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 import { callFunction } from './invoke/function-call.ts'
 import { askRecovery, type Recovery } from './recover/recovery-call.ts'
 import { describePlan, describeSteps } from './recover/recovery-report.ts'
 import { waitUntilReadAgain } from './recover/tables-read-again.ts'
 import { openSource } from './resync/table-reading.ts'
 import { requireEngine } from './running/running-engine.ts'
-import { makeProgressLine } from './terminal/progress-line.ts'
 
 const help = `npm run recover [-- --dry-run] [--yes] [--new-epoch] [--json] [--timeout seconds]
 

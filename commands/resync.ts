@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util'
 import { findEngine } from '#localstack/engine.ts'
 import { readSettings } from '#localstack/settings.ts'
+import { makeProgressLine } from '#terminal/progress-line.ts'
 import { callFunction } from './invoke/function-call.ts'
 import { beginResync, openSource, type ResyncedTable, waitUntilCaptured } from './resync/table-reading.ts'
 import { requireEngine } from './running/running-engine.ts'
 import { whyCaptureIsDown } from './running/running-status.ts'
-import { makeProgressLine } from './terminal/progress-line.ts'
 
 const help = `npm run resync -- <schema.table>... [--wait] [--timeout seconds] [--json]
 

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util'
+import { textOf } from '#terminal/live-screen.ts'
+import { styleOf } from '#terminal/style.ts'
 import { requireEngine } from './running/running-engine.ts'
 import { askStatus } from './running/running-status.ts'
 import { isAllWell } from './status/status.ts'
 import { leastSize, renderStatus } from './status/status-screen.ts'
-import { textOf } from './terminal/live-screen.ts'
-import { styleOf } from './terminal/style.ts'
 
 const help = `npm run status [-- --json]
 

@@ -1,17 +1,15 @@
 import { parseArgs } from 'node:util'
 import { findEngine, type RunningEngine } from '#localstack/engine.ts'
 import { readSettings, type Settings } from '#localstack/settings.ts'
-import { requireNames } from './arguments/table-names.ts'
+import { formatQuantity } from '#terminal/quantities.ts'
+import { styleOf } from '#terminal/style.ts'
+import { makeChangeLines } from '#watch/change-line.ts'
+import { requireTopics } from '#watch/follow-topics.ts'
+import { type Beginning, findBeginning } from '#watch/stored-positions.ts'
+import { noTarget, openTarget } from '#watch/target-knowledge.ts'
+import type { Brokers } from '#watch/topic-records.ts'
+import { type Watch, watchTopics } from '#watch/watch-topics.ts'
 import { requireEngine } from './running/running-engine.ts'
-import type { Brokers } from './start/topic-records.ts'
-import { formatQuantity } from './terminal/quantities.ts'
-import { styleOf } from './terminal/style.ts'
-import { makeChangeLines } from './watch/change-line.ts'
-import { listTopics, readTopicStates, type TopicState } from './watch/follow-topics.ts'
-import { type Beginning, findBeginning } from './watch/stored-positions.ts'
-import { noTarget, openTarget } from './watch/target-knowledge.ts'
-import { type Watch, watchTopics } from './watch/watch-topics.ts'
-import { userEventsTopic } from './watch/watched-change.ts'
 
 const help = `npm run watch [-- --table public.orders] [--topic changes] [--from-start] [--json]
 
@@ -75,17 +73,6 @@ function brokersOf(engine: RunningEngine | undefined, named: string | undefined)
   if (engine === undefined) return { bootstrapServers: named!, access: {} }
   return { bootstrapServers: engine.endpoints.kafka, access: engine.endpoints.kafkaAccess ?? {} }
 }
-
-/** Topics that were named have to be there; of those that are watched without being named, one. */
-export async function requireTopics(brokers: Brokers, named?: readonly string[]): Promise<Map<string, TopicState>> {
-  const present = await listTopics(brokers)
-  if (named !== undefined) requireNames('topic', named, present)
-  const topics = [...new Set(named ?? usualTopics)].filter((topic) => present.includes(topic))
-  if (topics.length > 0) return await readTopicStates(brokers, topics)
-  throw new Error(`the brokers at ${brokers.bootstrapServers} have no topic ${usualTopics.join(' and none ')}`)
-}
-
-const usualTopics = ['changes', userEventsTopic]
 
 function whereFrom({ from, behind, gone }: Beginning, topics: string[]): string {
   const lost =

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { feedTrips, loadTrips, prepareTaxiTables } from '#commands/feed/taxi-feed.ts'
+import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
 import { eventually, type TestPipeline } from './pipeline.ts'
 
 /** Taxi trips on their way into the source. */

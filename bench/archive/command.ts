@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { loadTrips, prepareTaxiTables } from '#commands/feed/taxi-feed.ts'
+import { loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
 import { startPipeline } from '#test-support/pipeline.ts'
 import type { BenchCommand, ResultTable } from '../bench-command.ts'
 import { stopWhenInterrupted } from '../interruption.ts'

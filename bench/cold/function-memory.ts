@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type pg from 'pg'
-import { countMismatches } from '#commands/compare/compare-databases.ts'
 import type { TestPipeline } from '#test-support/pipeline.ts'
+import { countMismatches } from '#verify/compare-databases.ts'
 
 /** The most memory that a process of apply-latest-state has held resident, in bytes, after loads of one kind each. */
 export type FunctionMemory = {

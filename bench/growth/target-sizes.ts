@@ -1,4 +1,4 @@
-import { UsageError } from '#commands/arguments/usage-error.ts'
+import { UsageError } from '#terminal/usage-error.ts'
 
 /** Of a target: so many tables, each with so many rows; `kind` says which of the two is compared. */
 export type TargetSize = { readonly kind: 'size' | 'tables'; readonly rows: number; readonly tables: number }

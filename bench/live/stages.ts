@@ -1,4 +1,4 @@
-import { readTopicEnds, readTopics } from '#commands/start/topic-records.ts'
+import { readTopicEnds, readTopics } from '#watch/topic-records.ts'
 import { percentile } from '../machine/statistics.ts'
 import type { MeasuredStack } from '../measured-stack.ts'
 import type { SeenRow } from './probe.ts'

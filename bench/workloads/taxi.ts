@@ -1,5 +1,5 @@
-import { loadTrips } from '#commands/feed/taxi-feed.ts'
-import { tripColumns } from '#commands/feed/trips.ts'
+import { loadTrips } from '#feed/taxi-feed.ts'
+import { tripColumns } from '#feed/trips.ts'
 import type { Workload } from './workload.ts'
 
 const TRIPS_OF_A_COMMIT = 5_000

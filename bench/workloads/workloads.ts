@@ -1,4 +1,4 @@
-import { UsageError } from '#commands/arguments/usage-error.ts'
+import { UsageError } from '#terminal/usage-error.ts'
 import { bench, bulk, hot, largeIntegers, manyTables, wide } from './bench.ts'
 import { tpcb } from './pgbench.ts'
 import { taxi } from './taxi.ts'

@@ -3,7 +3,7 @@ import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
 import { type ArchiveRun, makeArchiveRun } from '#test-support/archive/archive-run.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import type { RecoverableArchive } from './archive-access.ts'
+import type { RecoverableArchive } from '#verify/archive/archive-access.ts'
 import { checkFound, recoverFound } from './archive-recovery.ts'
 import { describeArchiveStatus, readArchiveStatus } from './archive-status.ts'
 

@@ -10,7 +10,7 @@ import {
   recoverArchive,
 } from '#lambdas/commit-archive/recovery/recover-archive.ts'
 import type { RecoveryStep, RecoveryTools } from '#lambdas/commit-archive/recovery/recovery-plan.ts'
-import type { RecoverableArchive } from './archive-access.ts'
+import type { RecoverableArchive } from '#verify/archive/archive-access.ts'
 
 /** What both need beside the archive. */
 export type RecoveryRun = { readonly onProgress: (what: string) => void; readonly signal?: AbortSignal | undefined }

@@ -2,9 +2,9 @@ import type pg from 'pg'
 import { scanArchive } from '#adapters/iceberg/archive/archive-scan.ts'
 import { archiveMarks } from '#adapters/iceberg/archive/archive-table.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
-import { alignColumns } from '../terminal/aligned-columns.ts'
-import { formatBytes, formatCount, formatQuantity, formatSeconds } from '../terminal/quantities.ts'
-import type { Archive } from './archive-access.ts'
+import { alignColumns } from '#terminal/aligned-columns.ts'
+import { formatBytes, formatCount, formatQuantity, formatSeconds } from '#terminal/quantities.ts'
+import type { Archive } from '#verify/archive/archive-access.ts'
 
 /** How far a topic partition is archived; offsets are those of the first record that is not. */
 export type ArchivedStream = {

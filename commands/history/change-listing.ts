@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg'
-import { alignColumns } from '../terminal/aligned-columns.ts'
-import { cutText } from '../terminal/display-width.ts'
-import { formatQuantity } from '../terminal/quantities.ts'
+import { alignColumns } from '#terminal/aligned-columns.ts'
+import { cutText } from '#terminal/display-width.ts'
+import { formatQuantity } from '#terminal/quantities.ts'
 
 /** A change as it is listed: what happened, in words. */
 export type ListedChange = {

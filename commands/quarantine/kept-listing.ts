@@ -1,5 +1,5 @@
-import { alignColumns } from '../terminal/aligned-columns.ts'
-import { cutText } from '../terminal/display-width.ts'
+import { alignColumns } from '#terminal/aligned-columns.ts'
+import { cutText } from '#terminal/display-width.ts'
 import type { KeptGroup, KeptRecord, WholeRecord } from './kept-records.ts'
 
 /** What is kept, as lines of `width` characters: how much of what, then the records themselves. */

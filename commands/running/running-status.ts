@@ -1,4 +1,5 @@
 import type { RunningEngine } from '#localstack/engine.ts'
+import { describeDown } from '#verify/capture-health.ts'
 import type { Status } from '../status/status.ts'
 
 /** What the running stack says of itself. Throws an Error that names the process where it does not answer. */
@@ -16,7 +17,3 @@ export async function whyCaptureIsDown(engine: RunningEngine | undefined): Promi
   const status = engine && (await askStatus(engine).catch(() => undefined))
   return status?.capture.state === 'down' ? describeDown(status.capture) : undefined
 }
-
-/** In one sentence, for whoever waits for what cannot come. */
-export const describeDown = ({ cause, command }: Pick<Status['capture'], 'cause' | 'command'>): string =>
-  `capture is down: ${cause ?? 'for a reason that is not known'}${command === null ? '' : `. To bring it back: ${command}`}`

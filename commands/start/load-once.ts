@@ -2,9 +2,9 @@ import { setTimeout } from 'node:timers/promises'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 import type { Engine } from '#localstack/engine.ts'
 import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
-import { type Comparison, compareDatabases, countMismatches } from '../compare/compare-databases.ts'
-import { formatCount } from '../terminal/quantities.ts'
-import { type ArchiveCheck, checkArchive } from './archive-check.ts'
+import { formatCount } from '#terminal/quantities.ts'
+import { type ArchiveCheck, checkArchive } from '#verify/archive/archive-check.ts'
+import { type Comparison, compareDatabases, countMismatches } from '#verify/compare-databases.ts'
 import { startTripFeeding } from './trip-feeding.ts'
 
 /** What `npm start -- --once` prints as its last line. */

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { readBrokerCount, type Settings } from '#localstack/settings.ts'
-import { UsageError } from '../arguments/usage-error.ts'
+import { UsageError } from '#terminal/usage-error.ts'
 
 /** What `npm start` is asked to do. */
 export type StartOptions = {

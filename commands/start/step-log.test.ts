@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { noColours } from '../terminal/style.ts'
+import { noColours } from '#terminal/style.ts'
 import { makeStepLog } from './step-log.ts'
 
 function makeLog() {

@@ -1,7 +1,7 @@
 import type { Progress } from '#localstack/engine.ts'
+import type { ProgressLine } from '#terminal/progress-line.ts'
+import type { Style } from '#terminal/style.ts'
 import { shortName } from '../status/components.ts'
-import type { ProgressLine } from '../terminal/progress-line.ts'
-import type { Style } from '../terminal/style.ts'
 
 /** Shows the steps of starting: a line for each that is done, and one for all that are under way. */
 export type StepLog = {

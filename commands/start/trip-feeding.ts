@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
-import { createTaxiTables, feedTrips, fillTaxiZones, loadTrips } from '../feed/taxi-feed.ts'
+import { createTaxiTables, feedTrips, fillTaxiZones, loadTrips } from '#feed/taxi-feed.ts'
 
 /** Trips flowing into the source. */
 export type TripFeeding = {

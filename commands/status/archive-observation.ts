@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
 import { currentSnapshot } from '#adapters/iceberg/table/table-metadata.ts'
 import type { Engine } from '#localstack/engine.ts'
-import { localCatalog } from '../archive/archive-access.ts'
+import { localCatalog } from '#verify/archive/archive-access.ts'
 
 /** How far the archive is. */
 export type ArchiveObservation = {

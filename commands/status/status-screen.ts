@@ -1,6 +1,6 @@
-import { cutText, visibleText, wrapText } from '../terminal/display-width.ts'
-import type { ScreenLine, ScreenSize } from '../terminal/live-screen.ts'
-import type { Style } from '../terminal/style.ts'
+import { cutText, visibleText, wrapText } from '#terminal/display-width.ts'
+import type { ScreenLine, ScreenSize } from '#terminal/live-screen.ts'
+import type { Style } from '#terminal/style.ts'
 import {
   type Detail,
   describeRun,

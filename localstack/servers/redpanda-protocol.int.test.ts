@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { openRecordPublisher } from '#adapters/kafka/record-publisher.ts'
-import { readTopicEnds, readTopics } from '#commands/start/topic-records.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { collector, records, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
 import { redpandaVersions } from '#test-support/older-protocol.ts'
+import { readTopicEnds, readTopics } from '#watch/topic-records.ts'
 import { ensureTopic } from './topics.ts'
 
 /** A broker of Kafka that tells its clients it speaks what Redpanda does. */

@@ -1,5 +1,5 @@
-import { type Comparison, compareDatabases, countMismatches } from '#commands/compare/compare-databases.ts'
-import { describeComparison } from '#commands/compare/comparison-report.ts'
+import { type Comparison, compareDatabases, countMismatches } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 
 /** Reasons for which a table may end up stopped; each names what the application did that cannot be followed. */
 const allowedStops: RegExp[] = []

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { readRefusalRules } from '#commands/preflight/table-facts.ts'
+import { readRefusalRules } from '#preflight/table-facts.ts'
 import type { CorpusType } from './corpus.ts'
 
 /** What a column of a type needs to be carried. */

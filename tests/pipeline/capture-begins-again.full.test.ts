@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { describeComparison } from '#commands/compare/comparison-report.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { forgetPlace, whileStopped } from '#test-support/stopped-capture.ts'
+import { isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 
 let source: TestDatabase
 let pipeline: TestPipeline

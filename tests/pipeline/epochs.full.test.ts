@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { describeComparison } from '#commands/compare/comparison-report.ts'
 import { type Engine, type EngineOptions, startEngine } from '#localstack/engine.ts'
 import { startLocalStackEngine } from '#localstack/localstack-engine/localstack-engine.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { watchReaders } from '#test-support/watched-readers.ts'
+import { isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 
 let source: TestDatabase
 let pipeline: TestPipeline

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Comparison, isEqual } from '#commands/compare/compare-databases.ts'
-import { describeComparison } from '#commands/compare/comparison-report.ts'
 import { initialisePgbench, runPgbench } from '#test-support/pgbench.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { type Comparison, isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 
 let pipeline: TestPipeline
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isEqual } from '#commands/compare/compare-databases.ts'
 import { removeStack } from '#localstack/engine.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { isEqual } from '#verify/compare-databases.ts'
 
 const rows = 300_000
 

@@ -1,10 +1,10 @@
 import { Producer } from '@platformatic/kafka'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { describeComparison } from '#commands/compare/comparison-report.ts'
-import { checkArchive } from '#commands/start/archive-check.ts'
 import { type HostileRecord, hostileChanges, hostileUserEvents } from '#test-support/hostile/hostile-records.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { checkArchive } from '#verify/archive/archive-check.ts'
+import { isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 
 let pipeline: TestPipeline
 let producer: Producer<Buffer, Buffer, Buffer, Buffer>

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { describeComparison } from '#commands/compare/comparison-report.ts'
 import type { TestDatabase } from '#test-support/database.ts'
 import { createHostileDatabase, hostileUrl } from '#test-support/hostile-settings.ts'
 import { initialisePgbench, runPgbench } from '#test-support/pgbench.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 
 // Every setting that could change a value is set to something else on both sides, for the database and for the roles in it.
 let databases: TestDatabase[]

@@ -1,10 +1,10 @@
 import { Admin, Consumer, type Message, MessagesStreamModes } from '@platformatic/kafka'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { describeComparison } from '#commands/compare/comparison-report.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { whileStopped } from '#test-support/stopped-capture.ts'
+import { isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 
 let pipeline: TestPipeline
 

@@ -1,13 +1,13 @@
 import { Consumer, MessagesStreamModes } from '@platformatic/kafka'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { localArchive } from '#commands/archive/archive-access.ts'
-import { compareDatabases, isEqual } from '#commands/compare/compare-databases.ts'
-import { describeComparison } from '#commands/compare/comparison-report.ts'
-import { describeCompared } from '#commands/rebuild/rebuild-report.ts'
-import { rebuildAndCompare } from '#commands/rebuild/rebuild-state.ts'
-import { isEqualState } from '#commands/rebuild/state-comparison.ts'
+import { describeCompared } from '#rebuild/rebuild-report.ts'
+import { rebuildAndCompare } from '#rebuild/rebuild-state.ts'
+import { isEqualState } from '#rebuild/state-comparison.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { localArchive } from '#verify/archive/archive-access.ts'
+import { compareDatabases, isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 
 let source: TestDatabase
 let pipeline: TestPipeline

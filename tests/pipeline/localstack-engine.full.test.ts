@@ -15,7 +15,6 @@ import {
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { compareDatabases, isEqual } from '#commands/compare/compare-databases.ts'
 import { type LocalStackEngine, startLocalStackEngine } from '#localstack/localstack-engine/localstack-engine.ts'
 import { extensionDirectory, findPython, installLocalStack } from '#localstack/localstack-engine/python.ts'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
@@ -24,6 +23,7 @@ import { becomesTrue } from '#localstack/processes/readiness.ts'
 import { prepareJars } from '#localstack/servers/jars.ts'
 import { jarsDirectory, type Settings } from '#localstack/settings.ts'
 import { eventually, freePorts, processesOf } from '#test-support/pipeline.ts'
+import { compareDatabases, isEqual } from '#verify/compare-databases.ts'
 
 const ROWS = 400
 /** LocalStack is started, bootstrapped and deployed to again. */

@@ -1,9 +1,9 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Comparison, compareDatabases, isEqual } from '#commands/compare/compare-databases.ts'
-import { inspectSource } from '#commands/preflight/source-inspection.ts'
+import { inspectSource } from '#preflight/source-inspection.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { startServer } from '#test-support/postgres-server.ts'
+import { type Comparison, compareDatabases, isEqual } from '#verify/compare-databases.ts'
 
 let server: Awaited<ReturnType<typeof startServer>>
 let session: pg.Client

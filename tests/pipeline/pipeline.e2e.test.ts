@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { feedTrips, loadTrips, prepareTaxiTables } from '#commands/feed/taxi-feed.ts'
-import { checkArchive } from '#commands/start/archive-check.ts'
+import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
 import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { readableByOthers, tryEveryPort } from '#test-support/strangers.ts'
+import { checkArchive } from '#verify/archive/archive-check.ts'
+import { isEqual } from '#verify/compare-databases.ts'
 
 let pipeline: TestPipeline
 

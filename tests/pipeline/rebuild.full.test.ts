@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type ArchiveAccess, localArchive } from '#commands/archive/archive-access.ts'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { describeComparison } from '#commands/compare/comparison-report.ts'
-import { feedTrips, loadTrips, prepareTaxiTables } from '#commands/feed/taxi-feed.ts'
-import { describeCompared } from '#commands/rebuild/rebuild-report.ts'
-import { rebuildAndCompare, rebuildAndPublish } from '#commands/rebuild/rebuild-state.ts'
-import { isEqualState } from '#commands/rebuild/state-comparison.ts'
+import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
+import { describeCompared } from '#rebuild/rebuild-report.ts'
+import { rebuildAndCompare, rebuildAndPublish } from '#rebuild/rebuild-state.ts'
+import { isEqualState } from '#rebuild/state-comparison.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { type ArchiveAccess, localArchive } from '#verify/archive/archive-access.ts'
+import { isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 
 let pipeline: TestPipeline
 let archive: ArchiveAccess

@@ -7,14 +7,14 @@ import { Kafka, logLevel } from 'kafkajs'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventSourceMappings } from '#adapters/aws/event-source-mappings.ts'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { describeComparison } from '#commands/compare/comparison-report.ts'
-import { checkArchive } from '#commands/start/archive-check.ts'
 import { repository } from '#localstack/settings.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { startServer, type TestServer } from '#test-support/postgres-server.ts'
 import { connectHeaders, whileStopped } from '#test-support/stopped-capture.ts'
 import { watchReaders } from '#test-support/watched-readers.ts'
+import { checkArchive } from '#verify/archive/archive-check.ts'
+import { isEqual } from '#verify/compare-databases.ts'
+import { describeComparison } from '#verify/comparison-report.ts'
 
 const run = promisify(execFile)
 const ROWS = 1_000

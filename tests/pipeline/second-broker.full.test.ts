@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { checkArchive } from '#commands/start/archive-check.ts'
 import { startTestBroker, type TestBroker } from '#test-support/kafka-broker.ts'
 import { redpandaVersions } from '#test-support/older-protocol.ts'
 import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { tripLoad } from '#test-support/trip-load.ts'
+import { checkArchive } from '#verify/archive/archive-check.ts'
+import { isEqual } from '#verify/compare-databases.ts'
 
 let broker: TestBroker
 let pipeline: TestPipeline

@@ -3,13 +3,13 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Admin } from '@platformatic/kafka'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { checkArchive } from '#commands/start/archive-check.ts'
 import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
 import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { logIn, reasonsOf, write } from '#test-support/secure-broker.ts'
 import { tryEveryPort } from '#test-support/strangers.ts'
 import { tripLoad } from '#test-support/trip-load.ts'
+import { checkArchive } from '#verify/archive/archive-check.ts'
+import { isEqual } from '#verify/compare-databases.ts'
 
 let pipeline: TestPipeline
 let servers: string[]

@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Comparison, compareDatabases, isEqual } from '#commands/compare/compare-databases.ts'
-import { inspectSource } from '#commands/preflight/source-inspection.ts'
+import { inspectSource } from '#preflight/source-inspection.ts'
 import { histories } from '#test-support/histories/history.ts'
 import { judgeHistory } from '#test-support/histories/history-verdict.ts'
 import { playHistory } from '#test-support/histories/run-history.ts'
@@ -11,6 +10,7 @@ import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { startServer } from '#test-support/postgres-server.ts'
 import { type CorpusType, readCorpus, readTypeDefinitions } from '#test-support/type-corpus/corpus.ts'
 import { createLaterTable, createTypeTable, prepareTypeRules } from '#test-support/type-corpus/corpus-tables.ts'
+import { type Comparison, compareDatabases, isEqual } from '#verify/compare-databases.ts'
 
 const seed = Number(process.env['TIDEMARK_SEED'] ?? 14_181)
 const HISTORIES = 2

@@ -2,10 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Admin, ConfigResourceTypes } from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { isEqual } from '#commands/compare/compare-databases.ts'
-import { checkArchive } from '#commands/start/archive-check.ts'
 import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { tripLoad } from '#test-support/trip-load.ts'
+import { checkArchive } from '#verify/archive/archive-check.ts'
+import { isEqual } from '#verify/compare-databases.ts'
 
 const topics = ['changes', 'user-events', 'connect-config', 'connect-offsets', 'connect-status', '__consumer_offsets']
 

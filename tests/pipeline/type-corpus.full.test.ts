@@ -1,7 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WITHOUT_TRANSACTION_TIMEOUT } from '#adapters/postgres/session/session-settings.ts'
-import { type Comparison, compareDatabases } from '#commands/compare/compare-databases.ts'
 import type { TestDatabase } from '#test-support/database.ts'
 import { createHostileDatabase, soundUrl } from '#test-support/hostile-settings.ts'
 import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
@@ -20,6 +19,7 @@ import {
   prepareTypeRules,
 } from '#test-support/type-corpus/corpus-tables.ts'
 import { describeTypes, type TypeFinding } from '#test-support/type-corpus/type-report.ts'
+import { type Comparison, compareDatabases } from '#verify/compare-databases.ts'
 
 const corpus = readCorpus()
 const conditions = new Map<CorpusType, Conditions>()

@@ -1,0 +1,55 @@
+import type pg from 'pg'
+import { parseContract, type TableContract } from '#core/contract.ts'
+import { type DatabaseSession, sessionOver, toCompare } from '#verify/database-session.ts'
+import { withClient } from './scratch-database.ts'
+
+/** One connection to a database that holds a latest state; a listing ends before the next question. */
+export type StateSession = DatabaseSession & { readonly client: pg.Client }
+
+/** Runs work with a session that sees the database as it is at the beginning, whoever writes to it meanwhile. */
+export function withStateSession<T>(url: string, work: (session: StateSession) => Promise<T>): Promise<T> {
+  return withClient(url, async (client) => {
+    await client.query(toCompare)
+    await client.query('begin isolation level repeatable read read only')
+    return work({ client, ...sessionOver('target', client, client) })
+  })
+}
+
+/** The contracts of the tables that the latest state shows, under the names of their views. */
+export async function readShownContracts({ query }: Pick<StateSession, 'query'>): Promise<TableContract[]> {
+  const rows = await query<{ contract: object; schema: string; table: string }>(
+    `select g.contract, m.schema_name as schema, m.table_name as table
+     from tidemark.generation g
+     join tidemark.table_marker m using (relation)
+     where g.shown
+       and m.dropped_at is null
+     order by m.schema_name collate "C", m.table_name collate "C"`,
+  )
+  return rows.map(({ contract, schema, table }) => parseContract({ ...contract, schema, table }))
+}
+
+/** A table that does not show what its source had, and why. */
+export type UnfinishedTable = { readonly name: string; readonly relation: number; readonly reason: string }
+
+/** Tables whose changes are kept back. */
+export function readStopped({ query }: Pick<StateSession, 'query'>): Promise<UnfinishedTable[]> {
+  return query<UnfinishedTable>(
+    `select schema_name || '.' || table_name as name, relation::float8 as relation, reason
+     from tidemark.stopped_table
+     order by name`,
+  )
+}
+
+/** Tables whose rows were being read, for the first time or anew. */
+export function readUnderWay({ query }: Pick<StateSession, 'query'>): Promise<UnfinishedTable[]> {
+  return query<UnfinishedTable>(
+    `select distinct m.schema_name || '.' || m.table_name as name, m.relation::float8 as relation,
+       case when g.shown then 'its rows were being read: some may be missing'
+         else 'its rows were being read again: it shows those of before' end as reason
+     from tidemark.generation g
+     join tidemark.table_marker m using (relation)
+     where m.dropped_at is null
+       and not (g.contract ->> 'complete')::boolean
+     order by name`,
+  )
+}

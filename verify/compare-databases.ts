@@ -1,0 +1,164 @@
+import { formatQuantity } from '#terminal/quantities.ts'
+import { requireTables } from '#terminal/table-names.ts'
+import { watchCapture } from './capture-health.ts'
+import {
+  readCapturedTables,
+  readStoppedTables,
+  readTablesOnlyInTarget,
+  readTablesUnderWay,
+  readUncapturedTables,
+  type StoppedTable,
+  type UncapturedTable,
+} from './captured-tables.ts'
+import { type ComparedTable, comparedTables } from './compared-table.ts'
+import { type DatabaseSession, openSession } from './database-session.ts'
+import { compareTable, type TableComparison } from './table-comparison.ts'
+import { type Watermark, waitForReading, waitUntilVisible } from './watermark.ts'
+
+export type CompareOptions = {
+  /** URL of the source, as a role that reads its tables and may emit beacons. */
+  source: string
+  /** URL of the target, as a role that reads its views. */
+  target: string
+  /** `schema.table`; all captured tables without it. */
+  table?: string
+  /** Leaves out the tables, `schema.table`, for which it is false. */
+  only?: (name: string) => boolean
+  /** Most differing rows shown of a table. */
+  examples?: number
+  /** Most time spent waiting, in all. */
+  waitMs: number
+  /** Told what is waited for or compared at the moment. */
+  onProgress?: (what: string) => void
+}
+
+export type Comparison = {
+  tables: TableComparison[]
+  stopped: StoppedTable[]
+  uncaptured: UncapturedTable[]
+  /** Tables that the target shows and the source does not have. */
+  onlyInTarget: string[]
+  /** Number of the beacon before which everything was visible when the comparison began. */
+  beacon: number
+  /** Until everything was visible, of `seconds` in all. */
+  waitSeconds: number
+  seconds: number
+}
+
+const fewExamples = 5
+/** Times a table is looked at whose shape in the target is not that of the source, when DDL goes on. */
+const mostLooks = 5
+
+/**
+ * Waits until everything committed in the source so far is visible in the target, then compares every row of every
+ * captured table, by the text of every captured column, while changes may go on flowing. Memory does not grow with the
+ * tables. Throws a LaggingError where the target does not get there within `waitMs`, or a table is still being read, and a
+ * CaptureDownError as soon as a look at capture finds it down.
+ */
+export async function compareDatabases(options: CompareOptions): Promise<Comparison> {
+  const { table, only, waitMs, onProgress } = options
+  const started = performance.now()
+  const sessions = await openBoth(options.source, options.target)
+  const onWait = (what: string) => onProgress?.(`waiting for ${what}`)
+  const isWanted = ({ name }: { name: string }) => (table === undefined || name === table) && (only?.(name) ?? true)
+  try {
+    const requireCapture = await watchCapture(sessions.target)
+    const watermark = { ...sessions, deadline: Date.now() + waitMs, onWait, requireCapture }
+    if (table !== undefined) await requireTable(table, watermark)
+    await waitForReading(watermark, isWanted)
+    const beacon = await waitUntilVisible(watermark)
+    const waitSeconds = secondsSince(started)
+    const stops = await readStoppedTables(sessions.target)
+    const uncaptured = (await readUncapturedTables(sessions.source)).filter(isWanted)
+    const captured = (await readComparedTables(sessions.source)).filter(isWanted)
+    const tables: TableComparison[] = []
+    for (const each of captured) {
+      // Of a parent of a stopped table the target shows some rows of then and some of now.
+      if (each.relations.some((relation) => stops.some((stop) => stop.relation === `${relation}`))) continue
+      const compared = await compareAtRest(each, watermark, options)
+      if (compared !== undefined) tables.push(compared)
+    }
+    const onlyInTarget = (await findOnlyInTarget(watermark)).filter((name) => isWanted({ name }))
+    const stopped = stops.filter(isWanted)
+    return { tables, stopped, uncaptured, onlyInTarget, beacon, waitSeconds, seconds: secondsSince(started) }
+  } finally {
+    await Promise.all([sessions.source.close(), sessions.target.close()])
+  }
+}
+
+/** A name that is misspelt is refused before anything is waited for. */
+async function requireTable(table: string, watermark: Watermark): Promise<void> {
+  const { source, target } = watermark
+  const found = [
+    ...(await readComparedTables(source)),
+    ...(await readTablesUnderWay(source)),
+    ...(await readUncapturedTables(source)),
+    ...(await readStoppedTables(target)),
+  ]
+  const onlyInTarget = await findOnlyInTarget(watermark)
+  requireTables([table], [...found.map(({ name }) => name), ...onlyInTarget])
+}
+
+/** Rows that are not equal for certain; a table that is stopped, on one side only or not comparable counts as one more. */
+export function countMismatches({ tables, stopped, onlyInTarget }: Comparison): number {
+  const whole = tables.filter(({ targetRows, problem }) => targetRows === null || problem !== undefined).length
+  const rows = tables.reduce((sum, { differing, changing }) => sum + differing + changing, 0)
+  return rows + whole + stopped.length + onlyInTarget.length
+}
+
+/** Whether source and target hold the same rows and the target goes on applying all of them. */
+export function isEqual(comparison: Comparison): boolean {
+  return countMismatches(comparison) === 0
+}
+
+const readComparedTables = async (source: DatabaseSession) => comparedTables(await readCapturedTables(source))
+
+/** Compares a table; one that DDL changes meanwhile once more. Undefined for one that is dropped meanwhile. */
+async function compareAtRest(
+  first: ComparedTable,
+  watermark: Watermark,
+  { examples = fewExamples, onProgress }: CompareOptions,
+): Promise<TableComparison | undefined> {
+  let table = first
+  for (let look = 1; ; look++) {
+    const tellRows = (rows: number) => onProgress?.(`comparing ${table.name}: ${formatQuantity(rows, 'row')}`)
+    const result = await compareTable({ table, watermark, examples, onProgress: tellRows }).catch(asBrokenOff)
+    if (!(result instanceof Error) && result.targetRows !== null && result.problem === undefined) return result
+    await waitUntilVisible(watermark)
+    const now = (await readComparedTables(watermark.source)).find(({ name }) => name === table.name)
+    if (now === undefined) return undefined
+    if (look === mostLooks || (look > 1 && now.shape === table.shape && !(result instanceof Error))) {
+      if (result instanceof Error)
+        throw new Error(`${table.name} was altered at each of ${look} looks`, { cause: result })
+      return result
+    }
+    table = now
+  }
+}
+
+/** An error of DDL between the look at the catalog and the reading is an outcome; every other one is thrown. */
+function asBrokenOff(error: Error & { code?: string }): Error {
+  const undefinedThings = ['42P01', '42703', '42704', '42883', '3F000', 'XX000']
+  if (undefinedThings.includes(error.code ?? '')) return error
+  throw error
+}
+
+async function findOnlyInTarget(watermark: Watermark): Promise<string[]> {
+  const found = await readTablesOnlyInTarget(watermark)
+  if (found.length === 0) return []
+  // Those dropped in the source a moment ago go first.
+  await waitUntilVisible(watermark)
+  return readTablesOnlyInTarget(watermark)
+}
+
+const secondsSince = (startMs: number) => Math.round(performance.now() - startMs) / 1_000
+
+async function openBoth(source: string, target: string): Promise<{ source: DatabaseSession; target: DatabaseSession }> {
+  const first = await openSession('source', source)
+  try {
+    return { source: first, target: await openSession('target', target) }
+  } catch (error) {
+    await first.close()
+    throw error
+  }
+}

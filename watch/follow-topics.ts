@@ -1,0 +1,145 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { Admin, Consumer, ListOffsetTimestamps, MessagesStreamModes } from '@platformatic/kafka'
+import { requireNames } from '#terminal/table-names.ts'
+import type { Brokers } from './topic-records.ts'
+import { userEventsTopic, type WatchedRecord } from './watched-change.ts'
+
+/** What is known of a topic before it is followed. */
+export type TopicState = {
+  /** Another one after the topic was deleted and created again. */
+  readonly id: string
+  /** Offset of the first record there is, by topic partition. */
+  readonly first: readonly number[]
+  /** Offset behind the last record, by topic partition. */
+  readonly end: readonly number[]
+}
+
+/** The next offset to read, by topic and topic partition. */
+export type Positions = ReadonlyMap<string, number[]>
+
+/** The topics there are, but the brokers' own. Throws an Error where no broker answers. */
+export const listTopics = (brokers: Brokers): Promise<string[]> =>
+  withAdmin(brokers, async (admin) => (await admin.listTopics()).filter((topic) => !topic.startsWith('_')))
+
+/** Asks about topics that there are. Throws an Error where no broker answers. */
+export async function readTopicStates(brokers: Brokers, wanted: readonly string[]): Promise<Map<string, TopicState>> {
+  if (wanted.length === 0) return new Map()
+  return await withAdmin(brokers, async (admin) => {
+    const { topics: known } = await admin.metadata({ topics: [...wanted] })
+    const offsets = async (timestamp: bigint) => {
+      const asked = wanted.map((name) => {
+        const count = known.get(name)!.partitionsCount
+        return { name, partitions: Array.from({ length: count }, (_, i) => ({ partitionIndex: i, timestamp })) }
+      })
+      const found = await admin.listOffsets({ topics: asked })
+      return new Map(
+        found.map(({ name, partitions }) => [
+          name,
+          partitions.toSorted((a, b) => a.partitionIndex - b.partitionIndex).map(({ offset }) => Number(offset)),
+        ]),
+      )
+    }
+    const first = await offsets(ListOffsetTimestamps.EARLIEST)
+    const end = await offsets(ListOffsetTimestamps.LATEST)
+    return new Map(
+      wanted.map((topic) => [topic, { id: known.get(topic)!.id, first: first.get(topic)!, end: end.get(topic)! }]),
+    )
+  })
+}
+
+async function withAdmin<T>(brokers: Brokers, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Admin(connectionTo(brokers))
+  try {
+    return await work(admin)
+  } catch (cause) {
+    throw new Error(`the brokers at ${brokers.bootstrapServers} do not answer`, { cause })
+  } finally {
+    await admin.close()
+  }
+}
+
+/**
+ * Hands every record from `positions` on to `take`, in the order of each topic partition, and moves `positions` on. Goes on
+ * when brokers come back, which `onTrouble` is told of; settles when `signal` aborts.
+ */
+export async function followTopics(
+  brokers: Brokers,
+  positions: Positions,
+  { take, onTrouble, signal }: FollowOptions,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await followUntilError(brokers, positions, take, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      onTrouble((error as Error).message)
+      await pause(1_000, undefined, { signal }).catch(() => undefined)
+    }
+  }
+}
+
+export type FollowOptions = {
+  readonly take: (record: WatchedRecord) => Promise<void>
+  readonly onTrouble: (message: string) => void
+  readonly signal: AbortSignal
+}
+
+async function followUntilError(
+  brokers: Brokers,
+  positions: Positions,
+  take: FollowOptions['take'],
+  signal: AbortSignal,
+): Promise<void> {
+  // A group of its own, so that every watch sees every record; positions are kept elsewhere.
+  const groupId = `tidemark-watch-${process.pid}-${Date.now()}`
+  const consumer = new Consumer({ ...connectionTo(brokers), groupId })
+  try {
+    const stream = await consumer.consume({
+      topics: [...positions.keys()],
+      mode: MessagesStreamModes.MANUAL,
+      offsets: [...positions].flatMap(([topic, offsets]) =>
+        offsets.map((offset, partition) => ({ topic, partition, offset: BigInt(offset) })),
+      ),
+      autocommit: false,
+      maxWaitTime: 200,
+    })
+    const stop = () => stream.destroy()
+    signal.addEventListener('abort', stop)
+    // It may have come while the consumer was connecting.
+    if (signal.aborted) return
+    try {
+      for await (const { topic, partition, offset, value, timestamp, headers } of stream) {
+        const place = { topic, topicPartition: partition, offset: Number(offset), timestampMs: Number(timestamp) }
+        await take({ ...place, value: value?.toString() ?? null, headers: keyHeaders(headers) })
+        positions.get(topic)![partition] = place.offset + 1
+        if (signal.aborted) return
+      }
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  } finally {
+    await consumer.close(true)
+  }
+}
+
+function keyHeaders(headers: ReadonlyMap<Buffer, Buffer>): WatchedRecord['headers'] {
+  const texts = new Map([...headers].map(([name, value]) => [name.toString(), value.toString()]))
+  return { newKey: texts.get('__debezium.newkey'), oldKey: texts.get('__debezium.oldkey') }
+}
+
+const connectionTo = ({ bootstrapServers, access }: Brokers) => ({
+  clientId: 'tidemark-watch',
+  bootstrapBrokers: bootstrapServers.split(','),
+  ...access,
+})
+
+/** Topics that were named have to be there; of those that are watched without being named, one. */
+export async function requireTopics(brokers: Brokers, named?: readonly string[]): Promise<Map<string, TopicState>> {
+  const present = await listTopics(brokers)
+  if (named !== undefined) requireNames('topic', named, present)
+  const topics = [...new Set(named ?? usualTopics)].filter((topic) => present.includes(topic))
+  if (topics.length > 0) return await readTopicStates(brokers, topics)
+  throw new Error(`the brokers at ${brokers.bootstrapServers} have no topic ${usualTopics.join(' and none ')}`)
+}
+
+const usualTopics = ['changes', userEventsTopic]
