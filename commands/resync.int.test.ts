@@ -1,6 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { makeCapturePendingTables } from '#lambdas/capture-tables/capture-pending-tables.ts'
+import { captureFor } from '#test-support/capture-run.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 import { beginResync, openSource, waitUntilCaptured } from './resync/table-reading.ts'
@@ -14,7 +13,7 @@ async function run(...argv: string[]) {
   return { code, out: out!.mock.calls.join('\n'), err: err!.mock.calls.join('\n') }
 }
 
-const capture = () => makeCapturePendingTables({ source: source.pool, now: Date.now, pause })(Date.now() + 500)
+const capture = () => captureFor(source.pool, 500)
 
 beforeEach(async () => {
   source = await createSource()

@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { captureFor } from '#test-support/capture-run.ts'
 import { confirmLog, markChunk, readSignals } from '#test-support/debezium-stand-in.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
@@ -22,8 +22,7 @@ const runUnseen = (ddl: string) =>
     alter event trigger tidemark_sql_drop enable always;
     commit`)
 
-/** A run that has `ms` to spend. */
-const capture = (ms = 300) => makeCapturePendingTables({ source: source.pool, now: Date.now, pause })(Date.now() + ms)
+const capture = (ms = 300) => captureFor(source.pool, ms)
 
 const why = async (table: string) =>
   (await source.pool.query('select why from tidemark.uncaptured where table_name = $1', [table])).rows[0]?.why
@@ -306,7 +305,7 @@ test('a table under open DDL is left for later, told, and does not hold up the o
   await run('create table a (id int primary key); create table b (id int primary key)')
   await application.query('begin; lock table a')
 
-  expect(await capture(1_500)).toMatchObject({ tables: { 'public.a': 'pending', 'public.b': 'captured' } })
+  expect(await capture(500)).toMatchObject({ tables: { 'public.a': 'pending', 'public.b': 'captured' } })
   expect(await why('a')).toBe('is being captured: it is new; last error: canceling statement due to lock timeout')
   await application.query('rollback')
   expect(await capture()).toMatchObject({ tables: { 'public.a': 'captured' } })
@@ -358,7 +357,7 @@ test('a run that meets another one waits for it and looks again; a third one lea
   await application.query('begin; insert into a values (1)')
   const first = capture(1_000)
   await eventually(async () => expect(await source.published()).toEqual(['public.a']))
-  const second = capture(2_000)
+  const second = capture(10_000)
   const turns = `select from pg_locks where locktype = 'advisory' and database = (
     select oid from pg_database where datname = current_database())`
   await eventually(async () => expect((await run(turns)).rowCount).toBe(2))

@@ -1,15 +1,13 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { captureFor } from '#test-support/capture-run.ts'
 import { confirmLog, readAtOnce, readSignals } from '#test-support/debezium-stand-in.ts'
 import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
-import { makeCapturePendingTables } from './capture-pending-tables.ts'
 
 let source: SourceDatabase
 
 const run = (sql: string) => source.pool.query(sql)
 
-/** A run that has `ms` to spend. */
-const capture = (ms = 400) => makeCapturePendingTables({ source: source.pool, now: Date.now, pause })(Date.now() + ms)
+const capture = (ms = 400) => captureFor(source.pool, ms)
 
 /** A table without a key that has been left alone for long enough. */
 async function settle(): Promise<void> {
