@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { stages } from '#cdk/stages.ts'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
-import { findMaven } from '#localstack/servers/java.ts'
+import { findMaven } from '#localstack/servers/java/java.ts'
 
 const deployable = Object.keys(stages).filter((name) => name !== 'local')
 

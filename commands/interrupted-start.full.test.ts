@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { refuseBusyPorts } from '#localstack/processes/ports.ts'
-import { brokerNodes } from '#localstack/servers/broker-nodes.ts'
+import { brokerNodes } from '#localstack/servers/kafka/broker-nodes.ts'
 import type { Settings } from '#localstack/settings.ts'
 import { freePorts, processesOf } from '#test-support/pipeline.ts'
 

@@ -6,8 +6,8 @@ import { parse } from 'yaml'
 import { connectWorkerVariables } from '#cdk/capture/connect-worker.ts'
 import { serverProperties } from '#cdk/stream/kafka-properties.ts'
 import { composeFile } from './localstack-engine/docker.ts'
-import { brokerNodes, replicasOf } from './servers/broker-nodes.ts'
-import { parseProperties } from './servers/properties-file.ts'
+import { parseProperties } from './servers/java/properties-file.ts'
+import { brokerNodes, replicasOf } from './servers/kafka/broker-nodes.ts'
 import { readSettings, repository } from './settings.ts'
 
 type Service = {

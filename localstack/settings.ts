@@ -1,5 +1,7 @@
 import { join } from 'node:path'
-import type { BrokerCount } from './servers/broker-nodes.ts'
+
+/** One that keeps the only copy, or three that keep a copy each. */
+export type BrokerCount = 1 | 3
 
 /** Ports, directories and existing databases of the local stack. */
 export type Settings = {

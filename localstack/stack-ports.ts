@@ -1,5 +1,5 @@
 import type { Port } from './processes/ports.ts'
-import { brokerNodes } from './servers/broker-nodes.ts'
+import { brokerNodes } from './servers/kafka/broker-nodes.ts'
 import type { Settings } from './settings.ts'
 
 /** The ports that the servers of a stack listen on, who uses each, and the variable that chooses another. */

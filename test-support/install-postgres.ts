@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promi
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { exists, type InstallOptions, npmInstall, replace, telling } from '#localstack/archive-readers/install-chdb.ts'
-import type { Binaries } from '#localstack/servers/postgres-programs.ts'
+import type { Binaries } from '#localstack/servers/postgres/postgres-programs.ts'
 import { repository } from '#localstack/settings.ts'
 
 /** The majors that a source may have and that are installed for the long tests only; 17 is a dependency of the project. */

@@ -1,4 +1,4 @@
-import { prepareJars } from '#localstack/servers/jars.ts'
+import { prepareJars } from '#localstack/servers/java/jars.ts'
 import { jarsDirectory } from '#localstack/settings.ts'
 
 /** Vitest's global setup: the jars are there before stacks that start at the same time would each fetch them. */

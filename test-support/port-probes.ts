@@ -1,6 +1,6 @@
 import { type IncomingHttpHeaders, request } from 'node:http'
 import pg from 'pg'
-import { brokerNodes } from '#localstack/servers/broker-nodes.ts'
+import { brokerNodes } from '#localstack/servers/kafka/broker-nodes.ts'
 import type { Settings } from '#localstack/settings.ts'
 import type { OpenPort } from './open-ports.ts'
 

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
-import { findPostgres } from '#localstack/servers/postgres-programs.ts'
+import { findPostgres } from '#localstack/servers/postgres/postgres-programs.ts'
 import { freePortPairs } from './free-ports.ts'
 import { installPostgres, type OtherMajor } from './install-postgres.ts'
 

@@ -1,5 +1,5 @@
 import { Admin, Consumer, ListOffsetTimestamps } from '@platformatic/kafka'
-import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
+import type { BrokerAccess } from '#localstack/broker-access.ts'
 
 /** A record as it is in the topic. */
 export type TopicRecord = {

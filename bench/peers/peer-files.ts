@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
-import { explainMaven, parseChecksums } from '#localstack/servers/jars.ts'
-import { findMaven } from '#localstack/servers/java.ts'
+import { explainMaven, parseChecksums } from '#localstack/servers/java/jars.ts'
+import { findMaven } from '#localstack/servers/java/java.ts'
 import { ownDirectory } from '#localstack/settings.ts'
 
 /** A folder beside this file: what Maven is asked for, and the checksums of the files it gives, as `sha256sum` writes them. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { makePrivateDirectory } from '#localstack/private-file.ts'
 import { whileUnderWay } from '#localstack/progress.ts'
-import { startIcebergCatalog } from '#localstack/servers/iceberg-catalog.ts'
-import { ensureBucket, type ObjectStoreOptions, startObjectStore } from '#localstack/servers/object-store.ts'
+import { startIcebergCatalog } from '#localstack/servers/archive/iceberg-catalog.ts'
+import { ensureBucket, type ObjectStoreOptions, startObjectStore } from '#localstack/servers/archive/object-store.ts'
 import { type LocalAccount, objectStoreUrl } from './local-account.ts'
 
 /** Where the catalog puts tables that are created without a location: S3 Tables names its own buckets so, too. */

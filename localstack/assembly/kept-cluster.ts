@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writePrivately } from '#localstack/private-file.ts'
-import { makeClusterId } from '#localstack/servers/kafka.ts'
+import { makeClusterId } from '#localstack/servers/kafka/kafka.ts'
 import type { Settings } from '#localstack/settings.ts'
 
 /** What brokers' data was made with, and what it can be used with alone. */

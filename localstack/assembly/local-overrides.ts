@@ -1,5 +1,5 @@
-import { authorityFile } from '#localstack/servers/broker-listeners.ts'
-import { replicasOf } from '#localstack/servers/broker-nodes.ts'
+import { authorityFile } from '#localstack/servers/kafka/broker-listeners.ts'
+import { replicasOf } from '#localstack/servers/kafka/broker-nodes.ts'
 import type { Settings } from '#localstack/settings.ts'
 
 type Values = Record<string, string>

@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import type { SNSClient } from '@aws-sdk/client-sns'
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import { Producer } from '@platformatic/kafka'
-import type { BrokerAccess } from './broker-access.ts'
+import type { BrokerAccess } from '#localstack/broker-access.ts'
 import type { Deliver, DestinationMessage, FailureDestination } from './failure-destination.ts'
 
 /** Where AWS's services are found here, as URLs; each is needed by destinations of its kind only. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { BrokerAccess } from './broker-access.ts'
+import type { BrokerAccess } from '#localstack/broker-access.ts'
 import { type AssignedPartition, GroupMember } from './consumer-group.ts'
 import { Dispatcher, type DispatcherOptions } from './dispatcher.ts'
 import { type EventFrame, makeEventFrame } from './event.ts'

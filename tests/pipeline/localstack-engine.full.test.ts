@@ -20,7 +20,7 @@ import { extensionDirectory, findPython, installLocalStack } from '#localstack/l
 import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { refuseBusyPorts } from '#localstack/processes/ports.ts'
 import { becomesTrue } from '#localstack/processes/readiness.ts'
-import { prepareJars } from '#localstack/servers/jars.ts'
+import { prepareJars } from '#localstack/servers/java/jars.ts'
 import { jarsDirectory, type Settings } from '#localstack/settings.ts'
 import { eventually, freePorts, processesOf } from '#test-support/pipeline.ts'
 import { compareDatabases, isEqual } from '#verify/compare-databases.ts'

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
-import { type Jars, prepareJars } from '#localstack/servers/jars.ts'
-import { findJava } from '#localstack/servers/java.ts'
-import { briefly, compileJava } from '#localstack/servers/java-compiler.ts'
+import { type Jars, prepareJars } from '#localstack/servers/java/jars.ts'
+import { findJava } from '#localstack/servers/java/java.ts'
+import { briefly, compileJava } from '#localstack/servers/java/java-compiler.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 
 const repository = join(import.meta.dirname, '../../..')

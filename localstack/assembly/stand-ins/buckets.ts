@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { ensureBucket } from '#localstack/servers/object-store.ts'
+import { ensureBucket } from '#localstack/servers/archive/object-store.ts'
 import { objectStore } from '../archive-servers.ts'
 import { makeStandIn } from '../stand-in.ts'
 

@@ -9,9 +9,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectorConfiguration } from '#adapters/connect/connector-configuration.ts'
 import { readRecord } from '#core/envelope.ts'
 import { joinRecordParts } from '#core/record-parts.ts'
-import { prepareJars } from '#localstack/servers/jars.ts'
-import { findJava } from '#localstack/servers/java.ts'
-import { briefly, compileJava } from '#localstack/servers/java-compiler.ts'
+import { prepareJars } from '#localstack/servers/java/jars.ts'
+import { findJava } from '#localstack/servers/java/java.ts'
+import { briefly, compileJava } from '#localstack/servers/java/java-compiler.ts'
 
 const [recordBytes, rowBytes] = [80_000, 900_000]
 const transforms = Object.entries(

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { BrokerAccess, SaslMechanism } from '#localstack/event-source-mapping/broker-access.ts'
+import type { BrokerAccess, SaslMechanism } from '#localstack/broker-access.ts'
 import { writePrivately } from '#localstack/private-file.ts'
 import type { CertificateAuthority } from './certificate-authority.ts'
 

@@ -4,10 +4,10 @@ import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import type { StackKey } from '#localstack/stack-key.ts'
-import { catalogMainClass } from './iceberg-catalog-program.ts'
-import type { Jars } from './jars.ts'
-import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from './java-options.ts'
-import { formatProperties } from './properties-file.ts'
+import { catalogMainClass } from '../java/iceberg-catalog-program.ts'
+import type { Jars } from '../java/jars.ts'
+import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from '../java/java-options.ts'
+import { formatProperties } from '../java/properties-file.ts'
 
 /** An Iceberg REST catalog: which metadata file is a table's current one in SQLite, the files in the object store. */
 export type IcebergCatalogOptions = {

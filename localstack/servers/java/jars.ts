@@ -11,8 +11,8 @@ import { findJava, findMaven } from './java.ts'
 import { briefly, requireCompiler } from './java-compiler.ts'
 
 /** The committed list, as `sha256sum` writes it; each server's jars in a folder of their own. */
-export const checksumFile = join(import.meta.dirname, '../jars/SHA256SUMS')
-const pom = join(import.meta.dirname, '../jars/pom.xml')
+export const checksumFile = join(import.meta.dirname, '../../jars/SHA256SUMS')
+const pom = join(import.meta.dirname, '../../jars/pom.xml')
 
 /** What the JVMs run from: class paths in a fixed order. */
 export type Jars = {

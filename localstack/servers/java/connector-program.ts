@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { compileJava, packJar } from './java-compiler.ts'
 
 /** The connector's own classes, which Connect is given beside Debezium's; Maven builds them for the image. */
-const folder = join(import.meta.dirname, '../../cdk/capture/image/connector')
+const folder = join(import.meta.dirname, '../../../cdk/capture/image/connector')
 const sources = join(folder, 'src/tidemark/capture')
 const resources = join(folder, 'resources')
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { compileJava, packJar } from './java-compiler.ts'
 
 /** What corrects Debezium while Connect loads it; Maven builds it for the image. */
-const folder = join(import.meta.dirname, '../../cdk/capture/agent')
+const folder = join(import.meta.dirname, '../../../cdk/capture/agent')
 const manifest = join(folder, 'MANIFEST.MF')
 /** Of the agent, and of what it calls in the plugin's folder. */
 const packages = ['agent', 'correction'].map((name) => join(folder, 'src/tidemark', name))

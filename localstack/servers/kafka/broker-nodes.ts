@@ -1,3 +1,5 @@
+import type { BrokerCount } from '#localstack/settings.ts'
+
 /** A broker that is a controller of its cluster as well, on 127.0.0.1. */
 export type BrokerNode = {
   /** From 1. */
@@ -6,9 +8,6 @@ export type BrokerNode = {
   port: number
   controllerPort: number
 }
-
-/** One that keeps the only copy, or three that keep a copy each. */
-export type BrokerCount = 1 | 3
 
 /** The nodes of a cluster: each takes two ports, counted up from the first. */
 export function brokerNodes({ kafkaPort, brokers }: { kafkaPort: number; brokers: BrokerCount }): BrokerNode[] {

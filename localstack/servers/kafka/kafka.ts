@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Admin } from '@platformatic/kafka'
-import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
+import type { BrokerAccess } from '#localstack/broker-access.ts'
 import { makePrivateDirectory } from '#localstack/private-file.ts'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
 import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
+import type { Jars } from '../java/jars.ts'
+import { type JavaSizing, javaEnvironment, javaOptions, log4jFile, temporaryFiles } from '../java/java-options.ts'
+import { formatProperties } from '../java/properties-file.ts'
 import { type BrokerUser, scramOptions } from './broker-listeners.ts'
-import type { Jars } from './jars.ts'
-import { type JavaSizing, javaEnvironment, javaOptions, temporaryFiles } from './java-options.ts'
-import { formatProperties } from './properties-file.ts'
 
 /** A broker that is a controller of its cluster as well. */
 export type KafkaOptions = {
@@ -43,7 +43,6 @@ export type KafkaOptions = {
 
 /** The broker moves bytes; compiling it thoroughly would cost more than it gains. */
 const SIZING: JavaSizing = { heapMb: 160, youngMb: 48, compiler: 'quick' }
-const log4j = join(import.meta.dirname, 'log4j2.yaml')
 
 /** Starts the broker on 127.0.0.1; resolves once it answers. Throws an Error with the last lines of its log. */
 export async function startKafka(options: KafkaOptions): Promise<RunningService> {
@@ -53,7 +52,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningService>
   const file = join(directory, 'server.properties')
   await writeFile(file, formatProperties({ ...properties, 'log.dirs': data }), { mode: 0o600 })
   const temporary = await temporaryFiles(directory)
-  const run = [...javaOptions(SIZING), ...temporary, `-Dlog4j2.configurationFile=${log4j}`, '-cp', jars.classPath]
+  const run = [...javaOptions(SIZING), ...temporary, `-Dlog4j2.configurationFile=${log4jFile}`, '-cp', jars.classPath]
   if (!(await exists(data))) await format(run, { ...options, data })
   return supervise({
     name,

@@ -4,9 +4,9 @@ import { makePrivateDirectory, writePrivately } from '#localstack/private-file.t
 import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
-import type { Jars } from './jars.ts'
-import { javaEnvironment, javaOptions, temporaryFiles } from './java-options.ts'
-import { formatProperties } from './properties-file.ts'
+import type { Jars } from '../java/jars.ts'
+import { javaEnvironment, javaOptions, log4jFile, temporaryFiles } from '../java/java-options.ts'
+import { formatProperties } from '../java/properties-file.ts'
 
 /** A Kafka Connect worker, as a container of Debezium's image describes it. */
 export type ConnectOptions = {
@@ -29,8 +29,6 @@ export type ConnectOptions = {
   /** Hears what it is doing where it takes long to start. */
   onWaiting?: (what: string) => void
 }
-
-const log4j = join(import.meta.dirname, 'log4j2.yaml')
 
 /** Variables the image's entrypoint gives to the worker under another name, with its defaults. */
 const OWN_VARIABLES: Readonly<Record<string, { property: string; usual?: string }>> = {
@@ -96,7 +94,7 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
     ...javaOptions({ heapMb, youngMb: Math.floor(heapMb / 4), compiler: 'thorough' }),
     ...(await temporaryFiles(directory)),
     `-javaagent:${jars.captureAgent}${withoutCorrections ? `=without=${withoutCorrections}` : ''}`,
-    `-Dlog4j2.configurationFile=${log4j}`,
+    `-Dlog4j2.configurationFile=${log4jFile}`,
     `-Djava.security.auth.login.config=${await writeLogin(directory, login)}`,
     '-cp',
     jars.classPath,

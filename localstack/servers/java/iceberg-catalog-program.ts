@@ -3,7 +3,7 @@ import { compileJava } from './java-compiler.ts'
 
 /** The catalog's main class, first, and what it is made of: Apache Iceberg has no program that listens on loopback alone. */
 export const catalogSources = ['IcebergCatalog.java', 'SignedRequests.java'].map((name) =>
-  join(import.meta.dirname, '../iceberg-catalog', name),
+  join(import.meta.dirname, '../../iceberg-catalog', name),
 )
 export const catalogMainClass = basename(catalogSources[0]!, '.java')
 

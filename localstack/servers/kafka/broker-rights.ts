@@ -9,7 +9,7 @@ import {
   ResourcePatternTypes,
   ResourceTypes,
 } from '@platformatic/kafka'
-import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
+import type { BrokerAccess } from '#localstack/broker-access.ts'
 import type { BrokerUser } from './broker-listeners.ts'
 
 /** What a user may do with a topic or a group, in Kafka's own words. */

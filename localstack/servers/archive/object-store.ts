@@ -5,9 +5,9 @@ import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import type { SigningKey } from '#localstack/stack-key.ts'
-import type { Jars } from './jars.ts'
-import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from './java-options.ts'
-import { formatProperties } from './properties-file.ts'
+import type { Jars } from '../java/jars.ts'
+import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from '../java/java-options.ts'
+import { formatProperties } from '../java/properties-file.ts'
 
 /** S3's API over files. */
 export type ObjectStoreOptions = {

@@ -1,6 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
+/** How a JVM writes its log, for the option `-Dlog4j2.configurationFile`. */
+export const log4jFile = join(import.meta.dirname, 'log4j2.yaml')
+
 /** What a JVM of the stack is started with. */
 export type JavaSizing = {
   /** Largest heap, and the part of it for what is soon garbage, in MiB: without that part Connect spends its time collecting. */

@@ -1,4 +1,4 @@
-import type { BrokerAccess } from '#localstack/event-source-mapping/broker-access.ts'
+import type { BrokerAccess } from '#localstack/broker-access.ts'
 import { makePrivateDirectory } from '#localstack/private-file.ts'
 import type { RunningService } from '#localstack/processes/supervise.ts'
 import {
