@@ -10,23 +10,42 @@ export type DatabaseTls = 'verify-full' | 'disable'
 
 /** What all functions of a stage share. */
 export type FunctionPlatform = {
+  /** Name of the stage; it ends the names of what is made. */
   stage: string
+  /** The network that everything is in. */
   network: Network
+  /** The code of the functions. */
   bundles: FunctionBundles
+  /** Whether functions and Connect check the databases' certificates, or use no TLS. */
   databaseTls: DatabaseTls
+  /** Days for which logs are kept. */
   logRetentionDays: number
 }
 
 export type PipelineFunctionProps = {
+  /** What all functions of the stage share. */
   platform: FunctionPlatform
   /** Folder under `lambdas/`, and the end of the function's name. */
   folder: string
+  /** What the function does, as the console shows it. */
   description: string
+  /** Its variables. */
   environment: Record<string, string>
+  /** Memory of the function; its processors grow with it. */
   memoryMiB: number
+  /** Seconds after which an invocation is ended. */
   timeoutSeconds: number
+  /**
+   * Executions at once, taken from the account's quota and kept for this function.
+   *
+   * @default - what the account has left
+   */
   concurrency?: number
-  /** Functions that reach a database, Kafka or Connect run inside the network; the others outside. */
+  /**
+   * Functions that reach a database, Kafka or Connect run inside the network; the others outside.
+   *
+   * @default 'inside'
+   */
   place?: 'inside' | 'outside'
 }
 

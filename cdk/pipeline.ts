@@ -17,7 +17,12 @@ import type { Stage } from './stages.ts'
 import { Stream } from './stream/stream.ts'
 import { Target } from './target/target.ts'
 
-export type PipelineProps = { stage: Stage; bundles: FunctionBundles }
+export type PipelineProps = {
+  /** What the stage decides. */
+  stage: Stage
+  /** The code of the functions. */
+  bundles: FunctionBundles
+}
 
 /**
  * source Postgres ─▶ capture (Kafka Connect) ─▶ stream (Kafka) ─┬▶ latest state (function) ─▶ target Postgres
@@ -36,27 +41,45 @@ export class Pipeline extends Stack {
     const { keepsData, databaseTls, logRetentionDays } = stage
     const keys = new Keys(this, 'Keys', { customerManaged: stage.customerManagedKeys, keepsData })
     const network = new Network(this, 'Network', stage.network)
+    const { rows: rowsKey, credentials: credentialsKey } = keys
     const platform = { stage: stage.name, network, bundles, databaseTls, logRetentionDays }
-    const { changes: topicPartitions } = stage.stream.topicPartitions
-    const { captured, epoch } = stage.capture
-    const kept = { network, keepsData, rowsKey: keys.rows, credentialsKey: keys.credentials }
 
-    const source = new Source(this, 'Source', { settings: stage.source, ...kept })
-    const target = new Target(this, 'Target', { settings: stage.target, ...kept })
-    const stream = new Stream(this, 'Stream', { ...stage.stream, platform, ...kept })
-    const schema = new Schema(this, 'Schema', { platform, source, target, captured, epoch, topicPartitions })
-    const capture = new Capture(this, 'Capture', { ...stage.capture, platform, stream, source, schema })
+    const source = new Source(this, 'Source', { settings: stage.source, network, keepsData, rowsKey, credentialsKey })
+    const target = new Target(this, 'Target', { settings: stage.target, network, keepsData, rowsKey, credentialsKey })
+    const stream = new Stream(this, 'Stream', { settings: stage.stream, platform, keepsData, rowsKey, credentialsKey })
+    const schema = new Schema(this, 'Schema', {
+      platform,
+      source,
+      target,
+      captured: stage.capture.captured,
+      epoch: stage.capture.epoch,
+      topicPartitions: stage.stream.topicPartitions.changes,
+    })
+    const capture = new Capture(this, 'Capture', { settings: stage.capture, platform, stream, source, schema })
     const latestState = new LatestState(this, 'LatestState', {
-      ...stage.latestState,
+      settings: stage.latestState,
       platform,
       stream,
       target,
       schema,
       capture,
     })
-    const archive = new Archive(this, 'Archive', { ...stage.archive, platform, stream, target, schema, ...kept })
+    const archive = new Archive(this, 'Archive', {
+      settings: stage.archive,
+      platform,
+      stream,
+      target,
+      schema,
+      keepsData,
+      rowsKey,
+    })
     const recovery = new Recovery(this, 'Recovery', {
-      ...{ platform, stream, source, target, schema, capture },
+      platform,
+      stream,
+      source,
+      target,
+      schema,
+      capture,
       consumers: { apply: latestState.apply, archive: archive.archive },
     })
     new Maintenance(this, 'Maintenance', { platform, target, schema })

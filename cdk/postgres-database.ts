@@ -8,37 +8,63 @@ import { Construct } from 'constructs'
 import type { Network } from './network/network.ts'
 
 export type NewDatabase = {
+  /** Made by the stack. */
   kind: 'new'
+  /** Major version of Postgres. */
   postgresMajor: 17 | 18
   /** RDS class without its `db.`, e.g. `t4g.micro`. */
   instanceType: string
+  /** Storage of the database. */
   storageGiB: number
+  /** Whether a second instance stands by in another zone. */
   multiAz: boolean
+  /** Days for which RDS keeps backups. */
   backupDays: number
 }
 
 export type ExistingDatabase = {
+  /** There already. */
   kind: 'existing'
+  /** Where it listens. */
   host: string
+  /** Its port. */
   port: number
+  /** Its name. */
   database: string
   /** Secret of an administrator: {host, port, dbname, username, password}. */
   adminSecretArn: string
-  /** Group that guards the database; the pipeline's functions and Connect are let in. */
+  /**
+   * Group that guards the database; the pipeline's functions and Connect are let in.
+   *
+   * @default - the rules of the database let them in already
+   */
   securityGroupId?: string
 }
 
 export type DatabaseSettings = NewDatabase | ExistingDatabase
 
 export type PostgresDatabaseProps = {
+  /** The network that everything is in. */
   network: Network
+  /** A new database, or the one that exists. */
   settings: DatabaseSettings
   /** Name of a new database. */
   database: string
   /** Server parameters of a new database. */
   parameters: Record<string, string>
+  /** Whether what holds data stays when the stack is deleted. */
   keepsData: boolean
+  /**
+   * Key that encrypts rows at rest.
+   *
+   * @default - a key of AWS
+   */
   rowsKey: kms.IKey | undefined
+  /**
+   * Key that encrypts the credentials.
+   *
+   * @default - a key of AWS
+   */
   credentialsKey: kms.IKey | undefined
 }
 

@@ -9,20 +9,31 @@ import type { StreamSettings } from './stream/stream.ts'
 
 /** Everything one stage decides. The constructs know no stage by name. */
 export type Stage = {
+  /** Ends the names of what is made. */
   name: string
+  /** The AWS region. */
   region: string
+  /** A new network, or the one that exists. */
   network: NetworkSettings
+  /** Brokers and topics. */
   stream: StreamSettings
+  /** The database that is captured: a new one, or one that exists. */
   source: SourceSettings
+  /** The database that is kept equal: a new one, or one that exists. */
   target: DatabaseSettings
+  /** Whether functions and Connect check the databases' certificates, or use no TLS. */
   databaseTls: DatabaseTls
+  /** Kafka Connect and what it captures. */
   capture: CaptureSettings
+  /** How changes are applied. */
   latestState: LatestStateSettings
+  /** How records are archived. */
   archive: ArchiveSettings
   /** Customer managed keys for topics, databases and secrets; otherwise AWS's own. */
   customerManagedKeys: boolean
   /** The stack and its databases refuse deletion; what is deleted all the same leaves its keys and last state behind. */
   keepsData: boolean
+  /** Days for which logs are kept. */
   logRetentionDays: number
 }
 

@@ -19,11 +19,21 @@ export type ArchiveCatalog = 's3tables' | 'glue'
 export type Maintainer = 'function' | 'catalog'
 
 export type ArchiveStoreProps = {
+  /** Name of the stage; it ends the names of what is made. */
   stage: string
+  /** Where the table is registered: S3 Tables, or Glue over a bucket. */
   catalog: ArchiveCatalog
+  /** Who keeps the metadata small: the function maintain-archive, or the catalog. */
   maintainedBy: Maintainer
+  /** The network that everything is in. */
   network: Network
+  /** Whether what holds data stays when the stack is deleted. */
   keepsData: boolean
+  /**
+   * Key that encrypts rows at rest.
+   *
+   * @default - a key of AWS
+   */
   rowsKey: kms.IKey | undefined
 }
 

@@ -15,25 +15,42 @@ import type { Target } from '../target/target.ts'
 import { type ArchiveCatalog, ArchiveStore, type Maintainer } from './archive-store.ts'
 
 export type ArchiveSettings = {
+  /** Where the table is registered: S3 Tables, or Glue over a bucket. */
   catalog: ArchiveCatalog
+  /** Who keeps the metadata small: the function maintain-archive, or the catalog. */
   maintainedBy: Maintainer
+  /** Memory of the function; its processors grow with it. */
   memoryMiB: number
+  /** Seconds after which an invocation is ended. */
   timeoutSeconds: number
   /** Batches in flight at once, taken from the account's quota and kept for this function. */
   concurrency: number
   /** How long records may be gathered for a batch: the longer, the larger the files that are joined later. */
   windowSeconds: number
+  /** Pollers of each topic: so many at least and at most. */
   pollers: PollerSettings
   /** What waits is committed after this time or at this size, and by the schedule each minute. */
   commit: { afterSeconds: number; afterMiB: number }
 }
 
-export type ArchiveProps = ArchiveSettings & {
+export type ArchiveProps = {
+  /** What the stage decides about the archive. */
+  settings: ArchiveSettings
+  /** What all functions of the stage share. */
   platform: FunctionPlatform
+  /** The brokers and topics. */
   stream: Stream
+  /** The database that is kept equal. */
   target: Target
+  /** What is installed in both databases; what needs it starts after it. */
   schema: Schema
+  /** Whether what holds data stays when the stack is deleted. */
   keepsData: boolean
+  /**
+   * Key that encrypts rows at rest.
+   *
+   * @default - a key of AWS
+   */
   rowsKey: kms.IKey | undefined
 }
 
@@ -45,29 +62,42 @@ export class Archive extends Construct {
 
   constructor(scope: Construct, id: string, props: ArchiveProps) {
     super(scope, id)
-    const { platform, stream, schema } = props
-    this.store = new ArchiveStore(this, 'Store', { ...props, stage: platform.stage, network: platform.network })
+    const { settings, platform, stream, schema, keepsData, rowsKey } = props
+    this.store = new ArchiveStore(this, 'Store', {
+      stage: platform.stage,
+      catalog: settings.catalog,
+      maintainedBy: settings.maintainedBy,
+      network: platform.network,
+      keepsData,
+      rowsKey,
+    })
     this.commit = this.#commitArchive(props)
     this.archive = this.#archiveChanges(props)
-    if (props.maintainedBy === 'function') this.#maintainArchive(props)
+    if (settings.maintainedBy === 'function') this.#maintainArchive(props)
     for (const [name, topic] of Object.entries(stream.topics)) {
       const mapping = deliverTopic(this, name === 'changes' ? 'Changes' : 'UserEvents', {
-        ...{ platform, stream, topic, target: this.archive, consumerGroup: `tidemark-archive-${topic}` },
-        ...{ windowSeconds: props.windowSeconds, pollers: props.pollers },
+        platform,
+        stream,
+        topic,
+        target: this.archive,
+        consumerGroup: `tidemark-archive-${topic}`,
+        windowSeconds: settings.windowSeconds,
+        pollers: settings.pollers,
       })
       mapping.node.addDependency(stream, schema, this.store)
     }
     this.#watch()
   }
 
-  #archiveChanges({ platform, target, stream, commit, ...props }: ArchiveProps): PipelineFunction {
+  #archiveChanges({ settings, platform, target, stream }: ArchiveProps): PipelineFunction {
+    const { memoryMiB, timeoutSeconds, concurrency, commit } = settings
     const archive = new PipelineFunction(this, 'ArchiveChanges', {
       platform,
       folder: 'archive-changes',
       description: 'Writes records to data files of the archive',
-      memoryMiB: props.memoryMiB,
-      timeoutSeconds: props.timeoutSeconds,
-      concurrency: props.concurrency,
+      memoryMiB,
+      timeoutSeconds,
+      concurrency,
       environment: {
         TARGET_SECRET_ARN: target.archiveCredentials.secretArn,
         DATABASE_TLS: platform.databaseTls,
@@ -85,7 +115,8 @@ export class Archive extends Construct {
     return archive
   }
 
-  #commitArchive({ platform, target, schema, commit }: ArchiveProps): PipelineFunction {
+  #commitArchive({ settings, platform, target, schema }: ArchiveProps): PipelineFunction {
+    const { commit } = settings
     const commitArchive = new PipelineFunction(this, 'CommitArchive', {
       platform,
       folder: 'commit-archive',

@@ -11,13 +11,20 @@ import { ConnectService, type ConnectServiceSettings } from './connect-service.t
 export type CaptureSettings = ConnectServiceSettings & {
   /** Counts up when the source is another database or everything is to be read anew. */
   epoch: number
+  /** What is captured: schemas, and tables and columns that are included or left out. */
   captured: ConnectorProperties['Captured']
 }
 
-export type CaptureProps = CaptureSettings & {
+export type CaptureProps = {
+  /** What the stage decides about capture. */
+  settings: CaptureSettings
+  /** What all functions of the stage share. */
   platform: FunctionPlatform
+  /** The brokers and topics. */
   stream: Stream
+  /** The database that is captured. */
   source: Source
+  /** What is installed in both databases; what needs it starts after it. */
   schema: Schema
 }
 
@@ -30,8 +37,8 @@ export class Capture extends Construct {
 
   constructor(scope: Construct, id: string, props: CaptureProps) {
     super(scope, id)
-    const { stream, source, schema } = props
-    const service = new ConnectService(this, 'Connect', props)
+    const { settings, platform, stream, source, schema } = props
+    const service = new ConnectService(this, 'Connect', { settings, platform, stream, source })
     this.connect = service
     // A worker reads its topics as it starts; the connector logs in with a role that the schema creates.
     service.startsAfter(stream)
@@ -39,7 +46,8 @@ export class Capture extends Construct {
     this.connector.node.addDependency(service, schema, source)
   }
 
-  #registerConnector(service: ConnectService, { platform, stream, source, epoch, captured }: CaptureProps) {
+  #registerConnector(service: ConnectService, { settings, platform, stream, source }: CaptureProps) {
+    const { epoch, captured } = settings
     const { host, port, database } = source.database.endpoint
     const register = new PipelineFunction(this, 'RegisterConnector', {
       platform,

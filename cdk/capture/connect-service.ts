@@ -12,17 +12,30 @@ import { connectWorkerVariables } from './connect-worker.ts'
 import { rotatePassword } from './password-rotation.ts'
 
 export type ConnectServiceSettings = {
+  /** Debezium's public image, on one machine only, or the one that is built for MSK with IAM. */
   image: ConnectImage
+  /** Processors of the task, in units of 1/1024. */
   cpu: number
+  /** Memory of the task. */
   memoryMiB: number
+  /** Memory of the worker's JVM heap; a changed row has to fit in it several times. */
   heapMiB: number
-  /** Days after which the replication role gets a new password. */
+  /**
+   * Days after which the replication role gets a new password.
+   *
+   * @default - it keeps its password
+   */
   rotatePasswordDays?: number
 }
 
-export type ConnectServiceProps = ConnectServiceSettings & {
+export type ConnectServiceProps = {
+  /** What the stage decides about the task. */
+  settings: ConnectServiceSettings
+  /** What all functions of the stage share. */
   platform: FunctionPlatform
+  /** The brokers and topics. */
   stream: Stream
+  /** The database that is captured. */
   source: Source
 }
 
@@ -66,8 +79,9 @@ export class ConnectService extends Construct implements ec2.IConnectable {
     const worker = { grantPrincipal: task.taskRole, connections: service.connections }
     props.stream.grantConnectWorker(worker, GROUP)
     props.source.database.connections.allowDefaultPortFrom(worker)
-    if (props.rotatePasswordDays !== undefined) {
-      rotatePassword(this, { ...props, days: props.rotatePasswordDays, cluster, service })
+    const { rotatePasswordDays: days } = props.settings
+    if (days !== undefined) {
+      rotatePassword(this, { platform: props.platform, source: props.source, days, cluster, service })
     }
   }
 
@@ -76,7 +90,8 @@ export class ConnectService extends Construct implements ec2.IConnectable {
     this.#service.node.addDependency(...others)
   }
 
-  #makeTask({ platform, stream, source, image, cpu, memoryMiB, heapMiB }: ConnectServiceProps) {
+  #makeTask({ settings, platform, stream, source }: ConnectServiceProps) {
+    const { image, cpu, memoryMiB, heapMiB } = settings
     const task = new ecs.FargateTaskDefinition(this, 'Task', {
       cpu,
       memoryLimitMiB: memoryMiB,

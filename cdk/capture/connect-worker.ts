@@ -1,10 +1,15 @@
 import type { KafkaAuthentication } from '../stream/stream.ts'
 
 export type ConnectWorkerSettings = {
+  /** `host:port,…` of the brokers. */
   bootstrapBrokers: string
+  /** How clients log in. */
   authentication: KafkaAuthentication
+  /** The group that the workers of one Connect cluster share. */
   group: string
+  /** Connect's own topics. */
   topics: { config: string; offsets: string; status: string }
+  /** Memory of the worker's JVM heap; a changed row has to fit in it several times. */
   heapMiB: number
 }
 

@@ -9,10 +9,15 @@ import type { FunctionPlatform } from '../pipeline-function.ts'
 import type { Source } from '../source/source.ts'
 
 export type PasswordRotationProps = {
+  /** What all functions of the stage share. */
   platform: FunctionPlatform
+  /** The database that is captured. */
   source: Source
+  /** Days between two passwords. */
   days: number
+  /** The ECS cluster of the service. */
   cluster: ecs.ICluster
+  /** The service that gets a new task. */
   service: ecs.FargateService
 }
 

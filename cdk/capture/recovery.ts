@@ -15,11 +15,17 @@ import type { Capture } from './capture.ts'
 import { ConnectService } from './connect-service.ts'
 
 export type RecoveryProps = {
+  /** What all functions of the stage share. */
   platform: FunctionPlatform
+  /** The brokers and topics. */
   stream: Stream
+  /** The database that is captured. */
   source: Source
+  /** The database that is kept equal. */
   target: Target
+  /** What is installed in both databases; what needs it starts after it. */
   schema: Schema
+  /** Kafka Connect with the registered connector. */
   capture: Capture
   /** The functions that the topics are delivered to. */
   consumers: { apply: PipelineFunction; archive: PipelineFunction }

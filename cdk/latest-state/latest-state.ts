@@ -12,18 +12,28 @@ import { deliverTopic, type PollerSettings } from '../stream/topic-delivery.ts'
 import type { Target } from '../target/target.ts'
 
 export type LatestStateSettings = {
+  /** Memory of the function; its processors grow with it. */
   memoryMiB: number
+  /** Seconds after which an invocation is ended. */
   timeoutSeconds: number
   /** Batches in flight at once, taken from the account's quota and kept for this function. */
   concurrency: number
+  /** Pollers of each topic: so many at least and at most. */
   pollers: PollerSettings
 }
 
-export type LatestStateProps = LatestStateSettings & {
+export type LatestStateProps = {
+  /** What the stage decides about applying. */
+  settings: LatestStateSettings
+  /** What all functions of the stage share. */
   platform: FunctionPlatform
+  /** The brokers and topics. */
   stream: Stream
+  /** The database that is kept equal. */
   target: Target
+  /** What is installed in both databases; what needs it starts after it. */
   schema: Schema
+  /** Kafka Connect with the registered connector. */
   capture: Capture
 }
 
@@ -33,14 +43,14 @@ export class LatestState extends Construct {
 
   constructor(scope: Construct, id: string, props: LatestStateProps) {
     super(scope, id)
-    const { platform, stream, target, schema } = props
+    const { settings, platform, stream, target, schema } = props
     this.apply = new PipelineFunction(this, 'ApplyLatestState', {
       platform,
       folder: 'apply-latest-state',
       description: 'Applies changes and deltas to the target',
-      memoryMiB: props.memoryMiB,
-      timeoutSeconds: props.timeoutSeconds,
-      concurrency: props.concurrency,
+      memoryMiB: settings.memoryMiB,
+      timeoutSeconds: settings.timeoutSeconds,
+      concurrency: settings.concurrency,
       environment: {
         TARGET_SECRET_ARN: target.applyCredentials.secretArn,
         DATABASE_TLS: platform.databaseTls,
@@ -97,7 +107,12 @@ export class LatestState extends Construct {
   }
 
   /** What cannot be applied is quarantined by the function, in its own transaction. */
-  #deliver(id: string, topic: string, consumerGroup: string, { stream, capture, pollers, platform }: LatestStateProps) {
+  #deliver(
+    id: string,
+    topic: string,
+    consumerGroup: string,
+    { settings, stream, capture, platform }: LatestStateProps,
+  ) {
     const target = this.apply
     const mapping = deliverTopic(this, id, {
       platform,
@@ -106,7 +121,7 @@ export class LatestState extends Construct {
       topic,
       consumerGroup,
       windowSeconds: 0,
-      pollers,
+      pollers: settings.pollers,
     })
     mapping.node.addDependency(stream, capture.connector)
   }

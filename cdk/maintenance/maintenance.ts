@@ -7,7 +7,14 @@ import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts
 import type { Schema } from '../schema/schema.ts'
 import type { Target } from '../target/target.ts'
 
-export type MaintenanceProps = { platform: FunctionPlatform; target: Target; schema: Schema }
+export type MaintenanceProps = {
+  /** What all functions of the stage share. */
+  platform: FunctionPlatform
+  /** The database that is kept equal. */
+  target: Target
+  /** What is installed in both databases; what needs it starts after it. */
+  schema: Schema
+}
 
 /** Keeps the target small: what is past its retention goes, once an hour. */
 export class Maintenance extends Construct {

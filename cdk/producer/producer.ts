@@ -4,7 +4,14 @@ import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts
 import type { Source } from '../source/source.ts'
 import type { Stream } from '../stream/stream.ts'
 
-export type ProducerProps = { platform: FunctionPlatform; stream: Stream; source: Source }
+export type ProducerProps = {
+  /** What all functions of the stage share. */
+  platform: FunctionPlatform
+  /** The brokers and topics. */
+  stream: Stream
+  /** The database that is captured. */
+  source: Source
+}
 
 /** Makes load on demand: plain deltas into `user-events`, or rows into the source. */
 export class Producer extends Construct {

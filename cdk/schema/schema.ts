@@ -10,10 +10,15 @@ import type { Source } from '../source/source.ts'
 import type { Target } from '../target/target.ts'
 
 export type SchemaProps = {
+  /** What all functions of the stage share. */
   platform: FunctionPlatform
+  /** The database that is captured. */
   source: Source
+  /** The database that is kept equal. */
   target: Target
+  /** What is captured: schemas, and tables and columns that are included or left out. */
   captured: ConnectorProperties['Captured']
+  /** Counts up when the source is another database or everything is to be read anew. */
   epoch: number
   /** Topic partitions of `changes`: contracts and beacons are written once for each. */
   topicPartitions: number

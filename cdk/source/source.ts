@@ -12,10 +12,23 @@ export type SourceSettings =
     })
 
 export type SourceProps = {
+  /** The network that everything is in. */
   network: Network
+  /** A new source, or the database that exists. */
   settings: SourceSettings
+  /** Whether what holds data stays when the stack is deleted. */
   keepsData: boolean
+  /**
+   * Key that encrypts rows at rest.
+   *
+   * @default - a key of AWS
+   */
   rowsKey: kms.IKey | undefined
+  /**
+   * Key that encrypts the credentials.
+   *
+   * @default - a key of AWS
+   */
   credentialsKey: kms.IKey | undefined
 }
 

@@ -19,19 +19,36 @@ export type KafkaAuthentication = 'iam' | 'scram' | 'none'
 export type StreamSettings = {
   /** A version of MSK's list with its metadata mode, e.g. `4.1.x.kraft`. */
   kafkaVersion: string
+  /** How many brokers there are, of which MSK class, each with how much storage. */
   brokers: { count: number; instanceType: string; volumeGiB: number }
+  /** How clients log in. */
   authentication: KafkaAuthentication
   /** Copies of each topic partition, and how many must have a record before it counts as written. */
   replicas: { count: number; inSync: number }
   /** Fixed when a topic is created: a key would move to another topic partition and lose its order. */
   topicPartitions: { changes: number; userEvents: number }
+  /** Hours for which the topics of changes and events keep a record. */
   retentionHours: number
 }
 
-export type StreamProps = StreamSettings & {
+export type StreamProps = {
+  /** What the stage decides about brokers and topics. */
+  settings: StreamSettings
+  /** What all functions of the stage share. */
   platform: FunctionPlatform
+  /** Whether what holds data stays when the stack is deleted. */
   keepsData: boolean
+  /**
+   * Key that encrypts rows at rest.
+   *
+   * @default - a key of AWS
+   */
   rowsKey: kms.IKey | undefined
+  /**
+   * Key that encrypts the credentials.
+   *
+   * @default - a key of AWS
+   */
   credentialsKey: kms.IKey | undefined
 }
 
@@ -54,12 +71,13 @@ export class Stream extends Construct implements ec2.IConnectable {
 
   constructor(scope: Construct, id: string, props: StreamProps) {
     super(scope, id)
-    this.topicPartitions = props.topicPartitions
-    this.authentication = props.authentication
+    const { topicPartitions, authentication } = props.settings
+    this.topicPartitions = topicPartitions
+    this.authentication = authentication
     this.#clusterName = `tidemark-${props.platform.stage}`
     const { vpc } = props.platform.network
     const brokers = new ec2.SecurityGroup(this, 'Brokers', { vpc, description: 'Kafka brokers' })
-    const port = ec2.Port.tcp(PORTS[props.authentication])
+    const port = ec2.Port.tcp(PORTS[authentication])
     this.connections = new ec2.Connections({ securityGroups: [brokers], defaultPort: port })
     // Event source mappings poll from network interfaces in the brokers' own group.
     brokers.addIngressRule(brokers, port)
@@ -156,12 +174,13 @@ export class Stream extends Construct implements ec2.IConnectable {
     })
   }
 
-  #makeLogins({ authentication, credentialsKey: key }: StreamProps): KafkaLogins | undefined {
-    if (authentication !== 'scram') return undefined
+  #makeLogins({ settings, credentialsKey: key }: StreamProps): KafkaLogins | undefined {
+    if (settings.authentication !== 'scram') return undefined
     return new KafkaLogins(this, 'Logins', { clusterName: this.#clusterName, clusterArn: this.clusterArn, key })
   }
 
-  #makeTopics({ topicPartitions, replicas, retentionHours }: StreamProps): void {
+  #makeTopics({ settings }: StreamProps): void {
+    const { topicPartitions, replicas, retentionHours } = settings
     const make = (id: string, topicName: string, partitionCount: number, kind: TopicKind) =>
       // The number is part of the id: changing it then fails, because the name exists, before any key has moved.
       new msk.CfnTopic(this, `${id}Of${partitionCount}`, {
@@ -181,7 +200,8 @@ export class Stream extends Construct implements ec2.IConnectable {
   }
 
   /** MSK's resource does not tell its brokers' addresses; a function asks for them. */
-  #readBootstrapBrokers({ platform, authentication, brokers }: StreamProps): string {
+  #readBootstrapBrokers({ platform, settings }: StreamProps): string {
+    const { authentication, brokers } = settings
     const read = new PipelineFunction(this, 'ReadBootstrapBrokers', {
       platform,
       folder: 'read-bootstrap-brokers',
@@ -218,23 +238,23 @@ function makeCluster(
 ): msk.CfnCluster {
   const configuration = new msk.CfnConfiguration(scope, 'Configuration', {
     name: clusterName,
-    serverProperties: serverProperties(props.replicas),
+    serverProperties: serverProperties(props.settings.replicas),
   })
   const brokerLogs = new logs.LogGroup(scope, 'BrokerLogs', {
     retention: props.platform.logRetentionDays,
     removalPolicy: props.keepsData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
   })
-  const { authentication } = props
+  const { authentication, brokers, kafkaVersion } = props.settings
   const isOpen = authentication === 'none'
   return new msk.CfnCluster(scope, 'Cluster', {
     clusterName,
-    kafkaVersion: props.kafkaVersion,
-    numberOfBrokerNodes: props.brokers.count,
+    kafkaVersion,
+    numberOfBrokerNodes: brokers.count,
     brokerNodeGroupInfo: {
-      instanceType: props.brokers.instanceType,
+      instanceType: brokers.instanceType,
       clientSubnets: props.platform.network.vpc.selectSubnets(props.platform.network.subnets).subnetIds,
       securityGroups: [securityGroup.securityGroupId],
-      storageInfo: { ebsStorageInfo: { volumeSize: props.brokers.volumeGiB } },
+      storageInfo: { ebsStorageInfo: { volumeSize: brokers.volumeGiB } },
       connectivityInfo: { publicAccess: { type: 'DISABLED' } },
     },
     configurationInfo: {

@@ -9,13 +9,19 @@ import type { Stream } from './stream.ts'
 export type PollerSettings = { minimum: number; maximum: number }
 
 export type TopicDelivery = {
+  /** What all functions of the stage share. */
   platform: FunctionPlatform
+  /** The brokers and topics. */
   stream: Stream
+  /** The function that gets the records. */
   target: PipelineFunction
+  /** The topic. */
   topic: string
+  /** The consumer group of the mapping. */
   consumerGroup: string
   /** How long records may be gathered for a batch. */
   windowSeconds: number
+  /** Pollers of each topic: so many at least and at most. */
   pollers: PollerSettings
 }
 

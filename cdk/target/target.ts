@@ -5,10 +5,23 @@ import type { Network } from '../network/network.ts'
 import { type DatabaseSettings, PostgresDatabase } from '../postgres-database.ts'
 
 export type TargetProps = {
+  /** The network that everything is in. */
   network: Network
+  /** A new target, or the database that exists. */
   settings: DatabaseSettings
+  /** Whether what holds data stays when the stack is deleted. */
   keepsData: boolean
+  /**
+   * Key that encrypts rows at rest.
+   *
+   * @default - a key of AWS
+   */
   rowsKey: kms.IKey | undefined
+  /**
+   * Key that encrypts the credentials.
+   *
+   * @default - a key of AWS
+   */
   credentialsKey: kms.IKey | undefined
 }
 
