@@ -1,7 +1,7 @@
 import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
-import type { KeylessProgress } from '#core/apply/keyless-writes.ts'
-import { TableRegister } from '#core/apply/table-register.ts'
-import { UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
+import { KeylessLedger } from '#core/keyless/keyless-ledger.ts'
+import type { KeylessProgress } from '#core/keyless/keyless-writes.ts'
+import { TableRegister } from '#core/tables/table-register.ts'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
 
 /** How many changes were read, decoded and reduced to one write per row, and how many that is in a second of one core. */
@@ -76,4 +76,4 @@ function envelope(op: 'c' | 'u', after: object, lsn: number): string {
   return text.replaceAll('"nanoseconds"', '1700000000000000000')
 }
 
-const noneKeyless = (): KeylessProgress => ({ ledger: new UnkeyedLedger(), readSnapshots: new Map() })
+const noneKeyless = (): KeylessProgress => ({ ledger: new KeylessLedger(), readSnapshots: new Map() })

@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
+import { KeylessLedger } from '../keyless/keyless-ledger.ts'
+import { TableRegister } from '../tables/table-register.ts'
 import { type Known, planBatch } from './batch-plan.ts'
 import { stepsOf } from './batch-steps.ts'
 import { nothingPassed } from './change-fence.ts'
-import { TableRegister } from './table-register.ts'
-import { UnkeyedLedger } from './unkeyed-ledger.ts'
 
 const nothingKnown = (): Known => ({
   topicPartition: 0,
   register: new TableRegister(),
-  keyless: { ledger: new UnkeyedLedger(), readSnapshots: new Map() },
+  keyless: { ledger: new KeylessLedger(), readSnapshots: new Map() },
   fence: undefined,
   isStopped: () => false,
   isLogged: () => false,

@@ -12,10 +12,6 @@ import {
   type Truncate,
   type Unreadable,
 } from '../envelope.ts'
-import { comparePositions, latest, type Position } from '../position.ts'
-import { WireError } from '../wire-json.ts'
-import { type Collected, inOrder, type KeptContract, type Step, type TableStop } from './batch-steps.ts'
-import { ChangeFence, type FenceState } from './change-fence.ts'
 import {
   generationOf,
   type KeylessProgress,
@@ -23,11 +19,15 @@ import {
   keylessChange,
   tablesRead,
   withReading,
-} from './keyless-writes.ts'
+} from '../keyless/keyless-writes.ts'
+import { comparePositions, latest, type Position } from '../position.ts'
+import { type AppliedTable, type Lookup, TableRegister, tableName } from '../tables/table-register.ts'
+import type { HistoryRule, StopRule } from '../tables/table-settings.ts'
+import { WireError } from '../wire-json.ts'
+import { type Collected, inOrder, type KeptContract, type Step, type TableStop } from './batch-steps.ts'
+import { ChangeFence, type FenceState } from './change-fence.ts'
 import { anotherSource, type KnownSource } from './known-source.ts'
 import { RowChanges } from './row-changes.ts'
-import { type AppliedTable, type Lookup, TableRegister, tableName } from './table-register.ts'
-import type { HistoryRule, StopRule } from './table-settings.ts'
 
 /** A record of the topic `changes`; an absent value is a tombstone. */
 export type ChangeRecord = {

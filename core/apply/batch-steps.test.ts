@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
+import { KeylessLedger } from '../keyless/keyless-ledger.ts'
+import { TableRegister } from '../tables/table-register.ts'
+import { stopRule } from '../tables/table-settings.ts'
 import { type Known, planBatch } from './batch-plan.ts'
 import { type Step, stepsForKept, stepsOf } from './batch-steps.ts'
 import { nothingPassed } from './change-fence.ts'
-import { TableRegister } from './table-register.ts'
-import { stopRule } from './table-settings.ts'
-import { UnkeyedLedger } from './unkeyed-ledger.ts'
 
 const nothingKnown = (more: Partial<Known> = {}): Known => ({
   ...{ topicPartition: 0, register: new TableRegister(), fence: nothingPassed },
-  keyless: { ledger: new UnkeyedLedger(), readSnapshots: new Map() },
+  keyless: { ledger: new KeylessLedger(), readSnapshots: new Map() },
   ...{ isStopped: () => false, isLogged: () => false },
   ...more,
 })

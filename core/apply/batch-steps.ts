@@ -1,10 +1,10 @@
 import type { TableContract } from '../contract.ts'
 import type { AuditMessage, Beacon, RowChange, Truncate } from '../envelope.ts'
+import type { LedgerChanges } from '../keyless/keyless-ledger.ts'
+import { generationOf, type KeylessWrites } from '../keyless/keyless-writes.ts'
 import type { Position } from '../position.ts'
-import { generationOf, type KeylessWrites } from './keyless-writes.ts'
+import type { AppliedTable } from '../tables/table-register.ts'
 import type { Segment, TableWrites } from './row-changes.ts'
-import type { AppliedTable } from './table-register.ts'
-import type { LedgerChanges } from './unkeyed-ledger.ts'
 
 /** A table whose changes are quarantined from here on; relation 0 where no contract names it. */
 export type TableStop = {

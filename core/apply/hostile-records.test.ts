@@ -3,10 +3,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
 import { type HostileRecord, hostileChanges } from '#test-support/hostile/hostile-records.ts'
+import { KeylessLedger } from '../keyless/keyless-ledger.ts'
+import { TableRegister } from '../tables/table-register.ts'
 import { planBatch } from './batch-plan.ts'
 import { stepsOf } from './batch-steps.ts'
-import { TableRegister } from './table-register.ts'
-import { UnkeyedLedger } from './unkeyed-ledger.ts'
 
 const captured = globSync('fixtures/envelopes/*.json').map((file) => JSON.parse(readFileSync(file, 'utf8')).value)
 const written = new ChangeLog()
@@ -79,7 +79,7 @@ const planOf = (values: readonly string[], headers?: { oldKey: string }) =>
     {
       topicPartition: 0,
       register: new TableRegister(),
-      keyless: { ledger: new UnkeyedLedger(), readSnapshots: new Map() },
+      keyless: { ledger: new KeylessLedger(), readSnapshots: new Map() },
       fence: undefined,
       isStopped: () => false,
       isLogged: () => true,

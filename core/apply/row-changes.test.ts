@@ -4,8 +4,8 @@ import { UNAVAILABLE_PLACEHOLDER, unavailable } from '../codecs/unavailable.ts'
 import { ValueError } from '../column-codec.ts'
 import type { TableContract } from '../contract.ts'
 import type { RowChange } from '../envelope.ts'
+import { type AppliedTable, TableRegister } from '../tables/table-register.ts'
 import { type Arrival, RowChanges, type Segment, type TableWrites, withoutTruncated } from './row-changes.ts'
-import { type AppliedTable, TableRegister } from './table-register.ts'
 
 const tableOf = (changes: Partial<TableContract> = {}): AppliedTable => {
   const register = new TableRegister()

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '../apply/unkeyed-ledger.ts'
+import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '../keyless/beacon-log.ts'
 import type { BrokerFacts, CaptureFacts, ConnectorFacts, SlotFacts, SourceFacts } from './capture-facts.ts'
 import { diagnose, needsRestartOnly } from './diagnosis.ts'
 import { epochToBegin, planNewEpoch, planRecovery } from './recovery-plan.ts'

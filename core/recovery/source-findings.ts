@@ -1,5 +1,5 @@
-import { isOfBrokenLog } from '../apply/unkeyed-ledger.ts'
 import { epochName } from '../fixed-names.ts'
+import { isOfBrokenLog } from '../keyless/beacon-log.ts'
 import { formatLsn, type Lsn } from '../lsn.ts'
 import type { CaptureFacts, ConnectorFacts, PlaceFacts, SlotFacts, SourceFacts, TargetFacts } from './capture-facts.ts'
 import { epochFinding, type Finding, NOTHING_IS_CAPTURED, READERS_SEE_THE_LAST_STATE } from './finding.ts'

@@ -1,6 +1,6 @@
-import { isOfBrokenLog } from '../apply/unkeyed-ledger.ts'
 import { gapOf, isForeignTopic } from '../delivery.ts'
 import { CONSUMERS } from '../fixed-names.ts'
+import { isOfBrokenLog } from '../keyless/beacon-log.ts'
 
 /** How the reason begins for which a topic partition stops where a beacon is of another source in the same epoch. */
 export const ANOTHER_CLUSTER = 'the source is another database cluster'

@@ -1,8 +1,8 @@
 import type { AppliedTruncate } from '#core/apply/batch-steps.ts'
-import type { KeylessChange, KeylessWrites } from '#core/apply/keyless-writes.ts'
 import type { TableWrites } from '#core/apply/row-changes.ts'
-import type { RowWrite } from '#core/apply/row-write.ts'
-import type { AppliedTable } from '#core/apply/table-register.ts'
+import type { KeylessChange, KeylessWrites } from '#core/keyless/keyless-writes.ts'
+import type { RowWrite } from '#core/tables/row-write.ts'
+import type { AppliedTable } from '#core/tables/table-register.ts'
 import type { Statement } from '../session/statement.ts'
 import { allPlaces, insertRows, literal, onConflict, rowsTable, storedName } from './latest-state-statements.ts'
 

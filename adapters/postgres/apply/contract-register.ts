@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { KeptContract } from '#core/apply/batch-steps.ts'
-import { TableRegister } from '#core/apply/table-register.ts'
 import { parseContract } from '#core/contract.ts'
+import { TableRegister } from '#core/tables/table-register.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 
 /** The contracts in force after everything applied of a topic partition, or at an offset of it. */

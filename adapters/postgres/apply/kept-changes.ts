@@ -1,10 +1,10 @@
 import type pg from 'pg'
 import { type ChangeRecord, type PartitionState, planBatch } from '#core/apply/batch-plan.ts'
 import { type KeptContract, stepsForKept, stepsOf } from '#core/apply/batch-steps.ts'
-import type { TableRegister } from '#core/apply/table-register.ts'
-import type { HistoryRule, StoppedTable } from '#core/apply/table-settings.ts'
-import { UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
+import { KeylessLedger } from '#core/keyless/keyless-ledger.ts'
+import type { TableRegister } from '#core/tables/table-register.ts'
+import type { HistoryRule, StoppedTable } from '#core/tables/table-settings.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
 import { awaitName, carryOut, settle, shape } from './carry-out.ts'
@@ -63,7 +63,7 @@ async function applyKeptOf(
     await shapeAsOf(client, register, table)
     const later = await contractsBetween(client, key, table.relation, records[0]!.offset, records.at(-1)!.offset)
     // They were new when they were kept.
-    const keyless = { ledger: new UnkeyedLedger(), readSnapshots }
+    const keyless = { ledger: new KeylessLedger(), readSnapshots }
     const { topicPartition } = key
     const known = { register, keyless, fence: undefined, topicPartition, isStopped: () => false, isLogged }
     const { steps } = planBatch(inOrder(records, later), known)

@@ -1,9 +1,9 @@
 import type pg from 'pg'
-import type { KeylessChange, KeylessProgress, KeylessWrites } from '#core/apply/keyless-writes.ts'
-import type { RowValue } from '#core/apply/row-write.ts'
-import type { AppliedTable } from '#core/apply/table-register.ts'
-import { type LedgerChanges, UnkeyedLedger } from '#core/apply/unkeyed-ledger.ts'
+import { KeylessLedger, type LedgerChanges } from '#core/keyless/keyless-ledger.ts'
+import type { KeylessChange, KeylessProgress, KeylessWrites } from '#core/keyless/keyless-writes.ts'
 import { parseReadSnapshot } from '#core/read-snapshot.ts'
+import type { RowValue } from '#core/tables/row-write.ts'
+import type { AppliedTable } from '#core/tables/table-register.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import { logKeylessStatement } from './change-history.ts'
 import { allPlaces, literal, rowsTable, storedName } from './latest-state-statements.ts'
@@ -30,10 +30,10 @@ export async function loadKeylessProgress(client: pg.PoolClient, key: ProgressKe
     identity(key),
   )
   const stored = rows[0]
-  if (stored === undefined) return { ledger: new UnkeyedLedger(), readSnapshots: new Map() }
+  if (stored === undefined) return { ledger: new KeylessLedger(), readSnapshots: new Map() }
   const snapshots = stored.snapshots as [string, string][]
   return {
-    ledger: new UnkeyedLedger({ ...stored.state, passed: stored.passed }),
+    ledger: new KeylessLedger({ ...stored.state, passed: stored.passed }),
     readSnapshots: new Map(snapshots.map(([generation, text]) => [generation, parseReadSnapshot(text)])),
   }
 }

@@ -1,7 +1,7 @@
 import pg from 'pg'
-import type { RowValue, RowWrite } from '#core/apply/row-write.ts'
-import type { AppliedTable } from '#core/apply/table-register.ts'
 import { quoteElement } from '#core/column-codec.ts'
+import type { RowValue, RowWrite } from '#core/tables/row-write.ts'
+import type { AppliedTable } from '#core/tables/table-register.ts'
 import type { Statement } from '../session/statement.ts'
 
 /** A statement that returns a CompletedWrite for each write it could not complete; `incomplete` writes those without the rest. */

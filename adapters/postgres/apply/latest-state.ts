@@ -1,11 +1,11 @@
 import type pg from 'pg'
 import { type ChangeRecord, type PartitionState, planBatch } from '#core/apply/batch-plan.ts'
 import { nothingPassed } from '#core/apply/change-fence.ts'
-import { tableName } from '#core/apply/table-register.ts'
-import { stopRule } from '#core/apply/table-settings.ts'
-import { tablesWithout } from '#core/apply/tables-without.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { tableOfRecord } from '#core/envelope.ts'
+import { tableName } from '#core/tables/table-register.ts'
+import { stopRule } from '#core/tables/table-settings.ts'
+import { tablesWithout } from '#core/tables/tables-without.ts'
 import { applyDelivery } from '../delivery/apply-by-halves.ts'
 import {
   type ApplyOutcome,

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { QuarantinedRecord, TableStop } from '#core/apply/batch-steps.ts'
-import { type HistoryRule, type HistorySetting, historyRule, type StoppedTable } from '#core/apply/table-settings.ts'
+import { type HistoryRule, type HistorySetting, historyRule, type StoppedTable } from '#core/tables/table-settings.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import { keepInQuarantine, type RecordToKeep } from '../delivery/quarantine.ts'
 import { prepared } from '../session/statement.ts'

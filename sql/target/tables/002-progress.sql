@@ -100,7 +100,7 @@ comment on column tidemark.capture_health.state is 'running, starting (needs not
 comment on column tidemark.capture_health.since is 'when the state was first seen';
 comment on column tidemark.capture_health.restarts is 'times the failed task was started again without running for long since';
 
--- What was applied in the topic partition of the records without a key (core/apply/unkeyed-ledger.ts): the last place in the
+-- What was applied in the topic partition of the records without a key (core/keyless/keyless-ledger.ts): the last place in the
 -- source's log, and the transactions that may be delivered again.
 create table tidemark.unkeyed_progress (
   consumer text not null,

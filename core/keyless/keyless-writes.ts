@@ -1,16 +1,16 @@
 import { unavailable, ValueError } from '../column-codec.ts'
 import type { ReadBeacon, RowChange, WireRow } from '../envelope.ts'
 import { parseReadSnapshot, type ReadSnapshot, wasRead } from '../read-snapshot.ts'
-import { decodeRow, imageOf, type RowValue } from './row-write.ts'
-import type { AppliedTable, TableRegister } from './table-register.ts'
-import type { UnkeyedLedger, UnkeyedPlace } from './unkeyed-ledger.ts'
+import { decodeRow, imageOf, type RowValue } from '../tables/row-write.ts'
+import type { AppliedTable, TableRegister } from '../tables/table-register.ts'
+import type { KeylessLedger, KeylessPlace } from './keyless-ledger.ts'
 
 /** A change of a table without a key: one row less, one row more, or both. */
 export type KeylessChange = {
   readonly change: RowChange
   readonly offset: number
   /** Null for a row that a snapshot read. */
-  readonly place: UnkeyedPlace | null
+  readonly place: KeylessPlace | null
   readonly before: readonly RowValue[] | undefined
   readonly after: readonly RowValue[] | undefined
 }
@@ -29,7 +29,7 @@ export type KeylessWrites = {
 
 /** What a topic partition knows about tables without a key; only one topic partition has their records. */
 export type KeylessProgress = {
-  readonly ledger: UnkeyedLedger
+  readonly ledger: KeylessLedger
   /** By generation: the snapshot that the rows were read in. */
   readonly readSnapshots: ReadonlyMap<string, ReadSnapshot>
 }

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { columnContract, ordersContract } from '#test-support/change-log.ts'
 import { UNAVAILABLE_PLACEHOLDER } from '../codecs/unavailable.ts'
 import type { RowChange } from '../envelope.ts'
+import { TableRegister } from '../tables/table-register.ts'
+import { KeylessLedger } from './keyless-ledger.ts'
 import { type KeylessProgress, keylessChange, tablesRead, withReading } from './keyless-writes.ts'
-import { TableRegister } from './table-register.ts'
-import { UnkeyedLedger } from './unkeyed-ledger.ts'
 
 const register = new TableRegister()
 const keyless = { replicaIdentity: 'full', columns: [columnContract(1, 'what', 'text')] } as const
@@ -14,7 +14,7 @@ register.enter(ordersContract({ ...keyless, relation: 10, table: 'notes', column
 register.enter(ordersContract(), at)
 const events = [...register.applied()][0]!
 
-const nothingKnown = (): KeylessProgress => ({ ledger: new UnkeyedLedger(), readSnapshots: new Map() })
+const nothingKnown = (): KeylessProgress => ({ ledger: new KeylessLedger(), readSnapshots: new Map() })
 const change = (op: RowChange['op'], before: string | null, after: string | null, more: Partial<RowChange> = {}) =>
   keylessChangeOf({
     ...{ op, schema: 'public', table: 'events', position: { epoch: 1, phase: 1, lsn: 50 }, txId: 5 },

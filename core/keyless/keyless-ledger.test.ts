@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Beacon } from '../envelope.ts'
 import { formatLsn } from '../lsn.ts'
-import { UnkeyedLedger } from './unkeyed-ledger.ts'
+import { KeylessLedger } from './keyless-ledger.ts'
 
 /** A transaction's records: how many rows share each of its Lsns. */
 const transaction = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 })
@@ -22,7 +22,7 @@ test('each record is new once, however often capture begins again from the first
   fc.assert(
     fc.property(source, fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 5 }), (transactions, restarts) => {
       const log = logOf(transactions)
-      const ledger = new UnkeyedLedger()
+      const ledger = new KeylessLedger()
       const taken: number[] = []
       let sentUpTo = 0
       let from = 0
@@ -56,7 +56,7 @@ const beacon = (number: number, lsn: number, confirmed: number | null): Beacon =
 })
 
 test('a transaction is forgotten once the slot is confirmed behind the beacon after the one that follows it', () => {
-  const ledger = new UnkeyedLedger()
+  const ledger = new KeylessLedger()
   ledger.take(1, 10, 100)
   ledger.take(1, 11, 110)
   ledger.beacon(beacon(1, 120, null))
@@ -69,12 +69,12 @@ test('a transaction is forgotten once the slot is confirmed behind the beacon af
 })
 
 test('goes on from its state as if it had not been put away', () => {
-  const ledger = new UnkeyedLedger()
+  const ledger = new KeylessLedger()
   ledger.take(1, 10, 100)
   ledger.take(1, 10, 101)
   const { added, state } = ledger.changes()!
 
-  const again = new UnkeyedLedger({ ...state, passed: added })
+  const again = new KeylessLedger({ ...state, passed: added })
 
   expect(again.take(1, 10, 101)).toEqual({ txId: 10, lsn: 101, ordinal: 1 })
   again.start({ epoch: 1, reads: false })
@@ -87,7 +87,7 @@ test('goes on from its state as if it had not been put away', () => {
 })
 
 test('a reading while it streams is no start', () => {
-  const ledger = new UnkeyedLedger()
+  const ledger = new KeylessLedger()
   ledger.beacon(beacon(1, 90, null))
   ledger.take(1, 10, 100)
   ledger.start({ epoch: 1, reads: true })
@@ -95,27 +95,27 @@ test('a reading while it streams is no start', () => {
 })
 
 test('a new epoch begins anew', () => {
-  const ledger = new UnkeyedLedger()
+  const ledger = new KeylessLedger()
   ledger.take(1, 10, 100)
   expect(ledger.take(2, 10, 5)).toBeDefined()
 })
 
 test('the records of an epoch are here once they came here, whatever other epochs were named, until a newer one is met', () => {
-  const ledger = new UnkeyedLedger()
+  const ledger = new KeylessLedger()
   for (let named = 900; named < 1_000; named++) ledger.start({ epoch: named, reads: false })
   ledger.start({ epoch: 1, reads: false })
   ledger.meetEpoch(1)
-  const again = new UnkeyedLedger({ ...ledger.state(), passed: [] })
+  const again = new KeylessLedger({ ...ledger.state(), passed: [] })
   expect([again.isHere(1), again.isHere(2)]).toEqual([true, false])
   again.meetEpoch(2)
   expect(again.isHere(1)).toBe(false)
 })
 
 test('the newest epoch that was met stays, also when the ledger is put away', () => {
-  const ledger = new UnkeyedLedger()
+  const ledger = new KeylessLedger()
   ledger.meetEpoch(2)
   ledger.meetEpoch(1)
 
   expect(ledger.changes()).toBeDefined()
-  expect(new UnkeyedLedger({ ...ledger.state(), passed: [] }).newestEpoch).toBe(2)
+  expect(new KeylessLedger({ ...ledger.state(), passed: [] }).newestEpoch).toBe(2)
 })

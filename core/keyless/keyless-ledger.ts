@@ -1,8 +1,9 @@
 import type { Beacon } from '../envelope.ts'
-import { formatLsn, type Lsn, parseLsn } from '../lsn.ts'
+import type { Lsn } from '../lsn.ts'
+import { BeaconLog, type KnownBeacon } from './beacon-log.ts'
 
 /** Place of a record without a key among those of its transaction: rows of one COPY share an Lsn. */
-export type UnkeyedPlace = { readonly txId: number; readonly lsn: Lsn; readonly ordinal: number }
+export type KeylessPlace = { readonly txId: number; readonly lsn: Lsn; readonly ordinal: number }
 
 /** What a ledger is kept as between invocations. */
 export type LedgerState = {
@@ -10,9 +11,9 @@ export type LedgerState = {
   readonly epochsHere: readonly number[]
   readonly epoch: number
   /** The newest place that was applied. */
-  readonly frontier: UnkeyedPlace | undefined
+  readonly frontier: KeylessPlace | undefined
   /** The last place that was delivered; undefined after a start. */
-  readonly last: UnkeyedPlace | undefined
+  readonly last: KeylessPlace | undefined
   /** Beacons since the oldest transaction below, oldest first. */
   readonly beacons: readonly KnownBeacon[]
   /** The newest epoch of which a contract or a beacon came. */
@@ -44,23 +45,8 @@ const nothingYet: LedgerState = {
   passed: [],
 }
 
-/** How the reason begins for which a topic partition stops where a beacon is of another log of the source. */
-export const SOURCE_WENT_BACK = 'the source went back'
-
-/** How the reason begins for which a topic partition stops where beacons are missing. */
-export const CHANGES_ARE_MISSING = 'changes of the source are missing'
-
-/** Whether a stop's reason is that what comes is not of the log that was applied before. */
-export const isOfBrokenLog = (reason: string): boolean =>
-  reason.startsWith(SOURCE_WENT_BACK) || reason.startsWith(CHANGES_ARE_MISSING)
-
-/** Each beacon comes in each topic partition; a number that is further away was never emitted. */
-const mostBeaconsMissed = 1_000_000
-
 /** A record may name any epoch: those that are far from the newest are no epochs of the source. */
 const MOST_EPOCHS_HERE = 8
-
-type KnownBeacon = { readonly number: number; readonly lsn: Lsn; readonly emittedMs?: number | undefined }
 
 /**
  * Tells which records without a key are new. A row without a key has no identity, and capture delivers again after a
@@ -69,11 +55,11 @@ type KnownBeacon = { readonly number: number; readonly lsn: Lsn; readonly emitte
  * applied are always the log up to a frontier: a transaction that was passed, or a place not behind the frontier in the
  * frontier's own transaction, was applied before.
  */
-export class UnkeyedLedger {
+export class KeylessLedger {
   #epoch: number
-  #frontier: UnkeyedPlace | undefined
-  #last: UnkeyedPlace | undefined
-  #beacons: KnownBeacon[]
+  #frontier: KeylessPlace | undefined
+  #last: KeylessPlace | undefined
+  #beacons: BeaconLog
   #passed: Map<number, number>
   /** Whether another ledger may have the same map of passed transactions: it is copied before it is changed. */
   #sharesPassed = false
@@ -107,13 +93,13 @@ export class UnkeyedLedger {
     this.#epoch = epoch
     this.#frontier = frontier
     this.#last = last
-    this.#beacons = [...beacons]
+    this.#beacons = new BeaconLog(beacons)
     this.#passed = new Map(passed)
   }
 
   /** A ledger that knows the same and has not moved; neither changes the other. */
-  copy(): UnkeyedLedger {
-    const copy = new UnkeyedLedger({ ...this.state(), passed: [] })
+  copy(): KeylessLedger {
+    const copy = new KeylessLedger({ ...this.state(), passed: [] })
     copy.#passed = this.#passed
     copy.#sharesPassed = true
     this.#sharesPassed = true
@@ -184,11 +170,11 @@ export class UnkeyedLedger {
 
   /** Whether streamed records of the epoch have come: its initial reading is over. */
   streams(epoch: number): boolean {
-    return epoch === this.#signalledEpoch || (epoch === this.#epoch && this.#beacons.length > 0)
+    return epoch === this.#signalledEpoch || (epoch === this.#epoch && this.#beacons.newest !== undefined)
   }
 
   /** The place of a record if it is new; undefined if it was applied before. */
-  take(epoch: number, txId: number, lsn: Lsn): UnkeyedPlace | undefined {
+  take(epoch: number, txId: number, lsn: Lsn): KeylessPlace | undefined {
     this.#noteHere(epoch)
     this.#moved = true
     if (epoch !== this.#epoch) this.#begin(epoch)
@@ -209,19 +195,13 @@ export class UnkeyedLedger {
   /**
    * Forgets transactions that cannot come again: those before a beacon, once the slot is confirmed behind the next one.
    */
-  beacon({ epoch, number, lsn, emittedMs, confirmedLsn }: Beacon): void {
-    if (epoch !== this.#epoch) this.#begin(epoch)
-    if (number <= (this.#beacons.at(-1)?.number ?? 0)) return
+  beacon(beacon: Beacon): void {
+    if (beacon.epoch !== this.#epoch) this.#begin(beacon.epoch)
+    if (!this.#beacons.add(beacon)) return
     this.#moved = true
     this.#readsAgain = false
-    this.#beacons.push({ number, lsn: parseLsn(lsn), emittedMs })
-    if (confirmedLsn === null) return
-    const confirmed = parseLsn(confirmedLsn)
-    const reached = this.#beacons.filter((beacon) => beacon.lsn <= confirmed).length
-    // The commit of a beacon is before the next one, which must be confirmed itself.
-    if (reached < 2) return
-    const closed = this.#beacons[reached - 2]!.number
-    this.#beacons = this.#beacons.slice(reached - 2)
+    const closed = this.#beacons.close(beacon.confirmedLsn)
+    if (closed === undefined) return
     for (const [txId, before] of this.#passed) {
       if (before >= closed) continue
       this.#ownPassed().delete(txId)
@@ -230,33 +210,18 @@ export class UnkeyedLedger {
   }
 
   /** Why no source can have emitted the beacon after those before it, or undefined. */
-  impossibleBeacon({ epoch, number }: Beacon): string | undefined {
-    const newest = epoch === this.#epoch ? this.#beacons.at(-1) : undefined
-    // Capture that has lost its place may have been away for any time.
-    if (newest === undefined || this.#readsAgain || number <= newest.number + mostBeaconsMissed) return undefined
-    return `its number ${number} does not follow that of the beacon before it, ${newest.number}`
+  impossibleBeacon(beacon: Beacon): string | undefined {
+    return this.#follows(beacon) ? this.#beacons.impossible(beacon) : undefined
   }
 
-  /**
-   * Why the beacon is not of the same log as those before it, or undefined. Each beacon names the one before it, and each
-   * comes in each topic partition: one that does not follow the newest proves that changes are missing, or that the source
-   * was put back and has written another log since. Capture sends beacons again, also ones that were confirmed where a
-   * worker lives on that is held for dead; these were emitted no later than the newest.
-   */
-  brokenLog({ epoch, number, lsn, previousLsn, emittedMs }: Beacon): string | undefined {
-    const newest = epoch === this.#epoch ? this.#beacons.at(-1) : undefined
-    if (newest === undefined || this.#readsAgain || previousLsn === undefined) return undefined
-    if (number > newest.number) {
-      if (previousLsn !== null && parseLsn(previousLsn) === newest.lsn) return undefined
-      return number === newest.number + 1
-        ? `${SOURCE_WENT_BACK}: beacon ${number} follows one at ${previousLsn}, not the one that was applied before it, at ${formatLsn(newest.lsn)}`
-        : `${CHANGES_ARE_MISSING}: after beacon ${newest.number}, at ${formatLsn(newest.lsn)}, comes beacon ${number}, which follows one at ${previousLsn}`
-    }
-    const known = this.#beacons.find((beacon) => beacon.number === number)
-    const wasApplied =
-      known === undefined ? (emittedMs ?? 0) <= (newest.emittedMs ?? emittedMs ?? 0) : known.lsn === parseLsn(lsn)
-    if (wasApplied) return undefined
-    return `${SOURCE_WENT_BACK}: it emits beacon ${number} at ${formatLsn(parseLsn(lsn))}, and beacon ${newest.number} at ${formatLsn(newest.lsn)} was applied before`
+  /** Why the beacon is not of the same log as those before it, or undefined. */
+  brokenLog(beacon: Beacon): string | undefined {
+    return this.#follows(beacon) ? this.#beacons.brokenLog(beacon) : undefined
+  }
+
+  /** Capture that has lost its place may have been away for any time, and an epoch begins with beacons of its own. */
+  #follows({ epoch }: Beacon): boolean {
+    return epoch === this.#epoch && !this.#readsAgain
   }
 
   /** What has changed since the ledger was made or copied, or undefined. */
@@ -276,7 +241,7 @@ export class UnkeyedLedger {
       epoch: this.#epoch,
       frontier: this.#frontier,
       last: this.#last,
-      beacons: [...this.#beacons],
+      beacons: this.#beacons.known(),
       newestEpoch: this.#newestEpoch,
       streamedEpoch: this.#streamedEpoch,
       readsAgain: this.#readsAgain,
@@ -293,14 +258,14 @@ export class UnkeyedLedger {
     this.#pruned.push(...this.#passed.keys())
     this.#passed = new Map()
     this.#sharesPassed = false
-    this.#beacons = []
+    this.#beacons = new BeaconLog()
     this.#epoch = epoch
     this.#frontier = undefined
     this.#last = undefined
   }
 
   #pass(txId: number): void {
-    const beacon = this.#beacons.at(-1)?.number ?? 0
+    const beacon = this.#beacons.newest?.number ?? 0
     this.#ownPassed().set(txId, beacon)
     this.#added.push([txId, beacon])
   }
