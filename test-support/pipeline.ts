@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import { urlConfiguration } from '#adapters/postgres/session/client-of-url.ts'
 import { type Engine, type EngineOptions, startEngine } from '#localstack/engine.ts'
@@ -74,17 +73,6 @@ export async function startPipeline(
       await engine.stop()
       await rm(directory, { recursive: true, force: true })
     },
-  }
-}
-
-/** Waits until `condition` gives a value other than undefined and false; throws with `what` after two minutes. */
-export async function eventually<T>(what: string, condition: () => Promise<T | undefined | false>): Promise<T> {
-  const deadline = Date.now() + 120_000
-  for (;;) {
-    const value = await condition()
-    if (value !== undefined && value !== false) return value
-    if (Date.now() > deadline) throw new Error(`${what} did not happen within two minutes`)
-    await pause(50)
   }
 }
 

@@ -1,6 +1,7 @@
 import { basicAuthorization } from '#adapters/connect/connect-api.ts'
 import { connectLogin } from '#localstack/assembly/local-account.ts'
-import { eventually, type TestPipeline } from './pipeline.ts'
+import { until } from './eventually.ts'
+import type { TestPipeline } from './pipeline.ts'
 
 /** How the REST API of the pipeline's Connect is asked. */
 export const connectHeaders = ({ engine }: TestPipeline): Record<string, string> => ({
@@ -12,7 +13,7 @@ export async function whileStopped(pipeline: TestPipeline, change: () => Promise
   const connector = connectorOf(pipeline)
   const headers = connectHeaders(pipeline)
   await ask('PUT', `${connector}/stop`, headers)
-  await eventually('the task to be gone', async () => {
+  await until('the task to be gone', async () => {
     const { tasks } = (await ask('GET', `${connector}/status`, headers)) as { tasks: unknown[] }
     return tasks.length === 0
   })

@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
-import { eventually, type TestPipeline } from './pipeline.ts'
+import { until } from './eventually.ts'
+import type { TestPipeline } from './pipeline.ts'
 
 /** Taxi trips on their way into the source. */
 export type TripLoad = {
@@ -19,7 +20,7 @@ export async function tripLoad(
   await client.connect()
   await prepareTaxiTables(client)
   const trips = await loadTrips()
-  await eventually('tables that are captured', async () => {
+  await until('tables that are captured', async () => {
     const { rows: captured } = await client.query(`select from tidemark.captured_table where state = 'captured'`)
     return captured.length === 2
   })

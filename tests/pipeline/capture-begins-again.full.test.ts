@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { until } from '#test-support/eventually.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { forgetPlace, whileStopped } from '#test-support/stopped-capture.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
@@ -65,7 +66,7 @@ async function generations(): Promise<Record<string, number>> {
 }
 
 async function equal(): Promise<void> {
-  await eventually('source and target to be equal', async () => {
+  await until('source and target to be equal', async () => {
     const comparison = await pipeline.compare()
     if (comparison.stopped.length > 0) return false
     expect(isEqual(comparison), describeComparison(comparison)).toBe(true)

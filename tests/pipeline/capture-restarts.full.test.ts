@@ -6,7 +6,8 @@ import { Admin } from '@platformatic/kafka'
 import { from as copyFrom } from 'pg-copy-streams'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { until } from '#test-support/eventually.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { connectHeaders } from '#test-support/stopped-capture.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 
@@ -71,7 +72,7 @@ async function copy(table: string, width: number): Promise<void> {
 /** Waits until records have come since: the task has passed the place where it started. */
 async function grows(): Promise<void> {
   const start = await records()
-  await eventually('more records', async () => (await records()) > start + 50)
+  await until('more records', async () => (await records()) > start + 50)
 }
 
 async function records(): Promise<number> {

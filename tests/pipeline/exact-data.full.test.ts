@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from '#test-support/eventually.ts'
 import { initialisePgbench, runPgbench } from '#test-support/pgbench.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { type Comparison, isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
 
@@ -46,7 +47,7 @@ async function targetRows(view: string): Promise<number> {
 test('tables that pgbench creates without keys, fills and then keys, and its history, are equal', async () => {
   await initialisePgbench(pipeline.engine.endpoints.source, scale)
   const committed = await duringPgbench(async () => {
-    await eventually('a few transactions', async () => (await historyRows()) > 500)
+    await until('a few transactions', async () => (await historyRows()) > 500)
   })
 
   const comparison = await pipeline.compare()
@@ -85,7 +86,7 @@ test('tables that are altered while pgbench runs are equal', async () => {
     for (const alteration of alterations) {
       const before = await historyRows()
       await pipeline.source.query(alteration)
-      await eventually('transactions after it', async () => (await historyRows()) > before + 50)
+      await until('transactions after it', async () => (await historyRows()) > before + 50)
     }
   })
 
@@ -98,7 +99,7 @@ test('Connect killed three times: a table without a key holds each row as often 
     create table public.journal (line text, amount numeric);
     create table public.coupons (code int unique, line text);
     create table public.queue (place int primary key deferrable, line text)`)
-  await eventually('their capture', async () => {
+  await until('their capture', async () => {
     const { rows } = await pipeline.source.query(
       `select from tidemark.captured_table where table_name in ('journal', 'coupons', 'queue') and state = 'captured'`,
     )
@@ -108,7 +109,7 @@ test('Connect killed three times: a table without a key holds each row as often 
   let written = 0
   const committed = await duringPgbench(async () => {
     for (let killed = 0; killed < 3; killed++) {
-      const worker = await eventually('Connect', async () => pipeline.pid('connect'))
+      const worker = await until('Connect', async () => pipeline.pid('connect'))
       const arrived = await targetRows('journal')
       // Many rows of one transaction share their lsn; equal rows are told apart by nothing but their number.
       for (let turn = 0; turn < 4; turn++, written += 5_000) {
@@ -120,9 +121,9 @@ test('Connect killed three times: a table without a key holds each row as often 
           insert into public.queue select 1 - g - ${written}, 'line ' || g % 7 from generate_series(1, 500) g;
           update public.queue set place = place + 1`)
       }
-      await eventually('some of the rows', async () => (await targetRows('journal')) > arrived)
+      await until('some of the rows', async () => (await targetRows('journal')) > arrived)
       process.kill(worker, 'SIGKILL')
-      await eventually('another Connect', async () => {
+      await until('another Connect', async () => {
         const pid = pipeline.pid('connect')
         return pid !== undefined && pid !== worker
       })

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { removeStack } from '#localstack/engine.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { until } from '#test-support/eventually.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 
 const rows = 300_000
@@ -36,7 +37,7 @@ test('a filled source arrives whole though Connect is killed during its initial 
     const { rows: counted } = await pipeline.target.query('select count(*)::int as n from public.parcels')
     return counted[0].n as number
   }
-  await eventually('a part of the rows', async () => (await arrived().catch(() => 0)) > 10_000)
+  await until('a part of the rows', async () => (await arrived().catch(() => 0)) > 10_000)
   expect(await arrived()).toBeLessThan(rows)
   process.kill(pipeline.pid('connect')!, 'SIGKILL')
   await source.pool.query('delete from public.parcels where id <= 20000')

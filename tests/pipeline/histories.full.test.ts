@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from '#test-support/eventually.ts'
 import { type History, histories } from '#test-support/histories/history.ts'
 import { judgeHistory } from '#test-support/histories/history-verdict.ts'
 import { type Played, playHistory } from '#test-support/histories/run-history.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 
 const count = Number(process.env['TIDEMARK_HISTORIES'] ?? 20)
 const seed = Number(process.env['TIDEMARK_SEED'] ?? 77)
@@ -41,7 +42,7 @@ test(`${count} random histories of schema and data end equal in the target (TIDE
   // A history whose statements fail tests nothing.
   const total = (of: (one: Played) => number) => played.reduce((sum, one) => sum + of(one), 0)
   expect(total(({ failed }) => failed)).toBeLessThan(total(({ succeeded }) => succeeded) / 4)
-  await eventually('the target to be left without tables', async () => (await tablesOf(pipeline.target)).length === 0)
+  await until('the target to be left without tables', async () => (await tablesOf(pipeline.target)).length === 0)
 })
 
 type Outcome = { played: Played; problem: string | undefined }

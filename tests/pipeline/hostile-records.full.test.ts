@@ -1,7 +1,8 @@
 import { Producer } from '@platformatic/kafka'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from '#test-support/eventually.ts'
 import { type HostileRecord, hostileChanges, hostileUserEvents } from '#test-support/hostile/hostile-records.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { checkArchive } from '#verify/archive/archive-check.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
@@ -56,7 +57,7 @@ test('hostile records on both topics hold up neither tables nor user events nor 
   const comparison = await pipeline.compare()
   expect(isEqual({ ...comparison, stopped: [] }), describeComparison(comparison)).toBe(true)
   expect(comparison.tables.map(({ table }) => table)).toContain('public.goods')
-  await eventually('the user events behind hostile ones', async () => {
+  await until('the user events behind hostile ones', async () => {
     const { n } = await one('select count(*)::int as n from tidemark.latest_user_state where id between 900 and 903')
     return n === 4
   })

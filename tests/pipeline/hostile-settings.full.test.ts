@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestDatabase } from '#test-support/database.ts'
+import { until } from '#test-support/eventually.ts'
 import { createHostileDatabase, hostileUrl } from '#test-support/hostile-settings.ts'
 import { initialisePgbench, runPgbench } from '#test-support/pgbench.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
 
@@ -128,7 +129,7 @@ test('pgbench is equal', async () => {
   const stop = new AbortController()
   const running = runPgbench(url, 2, 1, stop.signal)
   try {
-    await eventually('a few transactions', async () => {
+    await until('a few transactions', async () => {
       const { rows } = await pipeline.source.query('select count(*)::int as n from public.pgbench_history')
       return rows[0].n > 300
     })

@@ -1,7 +1,8 @@
 import { Admin, Consumer, type Message, MessagesStreamModes } from '@platformatic/kafka'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { until } from '#test-support/eventually.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { whileStopped } from '#test-support/stopped-capture.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
@@ -165,10 +166,10 @@ async function whileUnseen(sql: string): Promise<void> {
     // Debezium's own sessions would wait as well: its next heartbeat is a second away.
     await nextBeacon()
     await run('select pg_reload_conf()')
-    await eventually('commits to wait', () => waits(probe))
+    await until('commits to wait', () => waits(probe))
     const { rows } = await run('select clock_timestamp()::text as start')
     const committed = client.query('commit')
-    await eventually('Debezium to look', () => hasLooked(rows[0].start))
+    await until('Debezium to look', () => hasLooked(rows[0].start))
     await run('alter system reset synchronous_standby_names')
     await run('select pg_reload_conf()')
     await committed
@@ -184,7 +185,7 @@ async function whileUnseen(sql: string): Promise<void> {
 async function nextBeacon(): Promise<void> {
   const newest = async () => (await run('select max(number) as number from tidemark.beacon')).rows[0].number
   const before = await newest()
-  await eventually('a beacon', async () => (await newest()) !== before)
+  await until('a beacon', async () => (await newest()) !== before)
 }
 
 /** Whether it looks for the transaction, or has gone on without. */
@@ -205,7 +206,7 @@ async function waits(client: pg.PoolClient): Promise<boolean> {
   const commit = client.query('create temp table probe (); drop table probe').then(() => {
     done = true
   })
-  const waiting = await eventually('a commit', async () => {
+  const waiting = await until('a commit', async () => {
     const cancelled = await run(`
       select pg_cancel_backend(pid) from pg_stat_activity where pid = ${rows[0].pid} and wait_event = 'SyncRep'`)
     return (done && 'done') || (cancelled.rowCount !== 0 && 'waits')

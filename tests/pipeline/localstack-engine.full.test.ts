@@ -22,7 +22,8 @@ import { refuseBusyPorts } from '#localstack/processes/ports.ts'
 import { becomesTrue } from '#localstack/processes/readiness.ts'
 import { prepareJars } from '#localstack/servers/java/jars.ts'
 import { jarsDirectory, type Settings } from '#localstack/settings.ts'
-import { eventually, freePorts, processesOf } from '#test-support/pipeline.ts'
+import { until } from '#test-support/eventually.ts'
+import { freePorts, processesOf } from '#test-support/pipeline.ts'
 import { compareDatabases, isEqual } from '#verify/compare-databases.ts'
 
 const ROWS = 400
@@ -185,9 +186,9 @@ describe('a stack that goes on with the data of the one before', () => {
     const update = (Enabled: boolean) => lambda.send(new UpdateEventSourceMappingCommand({ UUID: id, Enabled }))
 
     await update(false)
-    await eventually('the mapping to be disabled', async () => stateOf() === 'Disabled')
+    await until('the mapping to be disabled', async () => stateOf() === 'Disabled')
     await update(true)
-    await eventually('the mapping to be enabled', async () => stateOf() === 'Enabled')
+    await until('the mapping to be enabled', async () => stateOf() === 'Enabled')
   })
 
   test('is deployed again when LocalStack is killed, and loses nothing', async () => {

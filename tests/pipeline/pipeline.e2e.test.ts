@@ -3,7 +3,8 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
-import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { until } from '#test-support/eventually.ts'
+import { processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { readableByOthers, tryEveryPort } from '#test-support/strangers.ts'
 import { checkArchive } from '#verify/archive/archive-check.ts'
 import { isEqual } from '#verify/compare-databases.ts'
@@ -37,7 +38,7 @@ describe('a table of one’s own', () => {
     await pipeline.source.query('create table public.pets (id int primary key, name text, born date)')
     await pipeline.source.query(`insert into public.pets values (1, 'Tide', '2020-02-29'), (2, 'Mark', null)`)
 
-    await eventually('both rows in the target', async () => (await rowsOf('public.pets'))?.length === 2)
+    await until('both rows in the target', async () => (await rowsOf('public.pets'))?.length === 2)
   })
 
   test('follows updates, deletes and changes of the primary key', async () => {
@@ -59,7 +60,7 @@ describe('a table of one’s own', () => {
     await pipeline.source.query(
       `create table public.numbers as select g as n, md5(g::text) as digest from generate_series(1, 30000) g`,
     )
-    await eventually('all rows in the target', async () => (await rowsOf('public.numbers'))?.length === 30_000)
+    await until('all rows in the target', async () => (await rowsOf('public.numbers'))?.length === 30_000)
     await pipeline.source.query('alter table public.numbers add primary key (n)')
     await pipeline.source.query('update public.numbers set digest = null where n = 1')
 
@@ -118,10 +119,7 @@ describe('a table of one’s own', () => {
 
   test('that is dropped goes from the target', async () => {
     await pipeline.source.query('drop table public.pets, public.photos')
-    await eventually(
-      'both views are gone',
-      async () => !(await rowsOf('public.pets')) && !(await rowsOf('public.photos')),
-    )
+    await until('both views are gone', async () => !(await rowsOf('public.pets')) && !(await rowsOf('public.photos')))
   })
 })
 
@@ -143,8 +141,8 @@ const killed = ['apply-latest-state', 'connect', 'kafka', 'archive-changes', 'ic
 describe.each(killed)('%s killed during a load', (component) => {
   test('is started again without help, and every row arrives', async () => {
     const load = feed(6_000, 2_000)
-    await eventually('the load to arrive', async () => ((await rowsOf('public.green_trips'))?.length ?? 0) > 0)
-    const pid = await eventually('the process to be there', async () => pipeline.pid(component))
+    await until('the load to arrive', async () => ((await rowsOf('public.green_trips'))?.length ?? 0) > 0)
+    const pid = await until('the process to be there', async () => pipeline.pid(component))
     process.kill(pid, 'SIGKILL')
     await load
 
@@ -172,7 +170,7 @@ describe('the producer', () => {
     const { error } = await invoke({ mode: 'deltas', count: 500, eventsPerSecond: 1000 })
     expect(error).toBeUndefined()
 
-    await eventually('500 deltas in the log', async () => (await rowsOf('tidemark.user_event_log'))?.length === 500)
+    await until('500 deltas in the log', async () => (await rowsOf('tidemark.user_event_log'))?.length === 500)
     const { rows } = await pipeline.target.query(`
       select count(*)::int as wrong
       from (select distinct on (id) id, op, name, age from tidemark.user_event_log order by id, run desc, event_order desc) l

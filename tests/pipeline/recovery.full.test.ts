@@ -8,7 +8,8 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventSourceMappings } from '#adapters/aws/event-source-mappings.ts'
 import { repository } from '#localstack/settings.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { until } from '#test-support/eventually.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { startServer, type TestServer } from '#test-support/postgres-server.ts'
 import { connectHeaders, whileStopped } from '#test-support/stopped-capture.ts'
 import { watchReaders } from '#test-support/watched-readers.ts'
@@ -105,7 +106,7 @@ async function findings(): Promise<Finding[]> {
 
 /** Runs the command as a user does, once it knows the cause; gives what was wrong. */
 async function recover(cause: RegExp): Promise<void> {
-  await eventually(`the diagnosis ${cause}`, async () => (await findings()).some((found) => cause.test(found.cause)))
+  await until(`the diagnosis ${cause}`, async () => (await findings()).some((found) => cause.test(found.cause)))
   await runCommand('recover', '--yes', '--timeout', '120')
 }
 
@@ -162,7 +163,7 @@ async function withAdmin(work: (admin: ReturnType<typeof kafka>) => Promise<unkn
 
 /** Waits until what was written is in the topic and not applied. */
 const areWaiting = (admin: ReturnType<typeof kafka>) =>
-  eventually('the records are in the topic', async () => {
+  until('the records are in the topic', async () => {
     const { rows } = await pipeline.target.query(
       `select sum(next_offset)::int as n from tidemark.progress where consumer = '${GROUP}' and topic = 'changes'`,
     )
@@ -179,7 +180,7 @@ async function whileNotDelivered(work: () => Promise<void>): Promise<void> {
   const name = pipeline.engine.functions().find((one) => one.name.endsWith('apply-latest-state'))!.name
   const { uuid } = (await mappings.list(name)).find(({ group }) => group === GROUP)!
   await mappings.enable(uuid, false)
-  await eventually('the mapping is disabled', async () => (await mappings.state(uuid)) === 'Disabled')
+  await until('the mapping is disabled', async () => (await mappings.state(uuid)) === 'Disabled')
   await work()
   await mappings.enable(uuid, true)
 }
@@ -269,7 +270,7 @@ describe('the topic of changes', () => {
   test('was deleted and made again', async () => {
     await withAdmin(async (admin) => {
       await admin.deleteTopics({ topics: ['changes'] })
-      await eventually('the topic can be made again', () =>
+      await until('the topic can be made again', () =>
         admin.createTopics({ topics: [{ topic: 'changes', numPartitions: 4 }] }).catch(() => false),
       )
     })
@@ -284,7 +285,7 @@ describe('the topic of changes', () => {
     await writeSome()
 
     // The function does it when it looks, every minute; asked for findings all the time it would not come to it.
-    await eventually('the archive begins', async () => {
+    await until('the archive begins', async () => {
       const { rows } = await pipeline.target.query('select from tidemark.archive_renewal')
       return rows.length === 0
     })
@@ -305,7 +306,7 @@ describe('the topic of changes', () => {
       await writeSome()
       await withAdmin(async (admin) => {
         await areWaiting(admin)
-        await eventually('the topic is shortened', async () => {
+        await until('the topic is shortened', async () => {
           const offsets = await admin.fetchTopicOffsets('changes')
           const partitions = offsets.map(({ partition, high }) => ({ partition, offset: high }))
           return admin.deleteTopicRecords({ topic: 'changes', partitions }).then(() => true)
@@ -323,7 +324,7 @@ test('the offsets of the consumer group were set forward', async () => {
     await writeSome()
     await withAdmin(async (admin) => {
       await areWaiting(admin)
-      await eventually('the group is empty', async () => {
+      await until('the group is empty', async () => {
         const offsets = await admin.fetchTopicOffsets('changes')
         const partitions = offsets.map(({ partition, high }) => ({ partition, offset: high }))
         return admin.setOffsets({ groupId: GROUP, topic: 'changes', partitions }).then(

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { until } from '#test-support/eventually.ts'
 import { startTestBroker, type TestBroker } from '#test-support/kafka-broker.ts'
 import { redpandaVersions } from '#test-support/older-protocol.ts'
-import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { tripLoad } from '#test-support/trip-load.ts'
 import { checkArchive } from '#verify/archive/archive-check.ts'
 import { isEqual } from '#verify/compare-databases.ts'
@@ -21,7 +22,7 @@ afterAll(async () => {
 
 test('on an existing broker that speaks what Redpanda speaks, killed during a load, everything arrives', async () => {
   const load = await tripLoad(pipeline, { rows: 5_000, perSecond: 500 })
-  await eventually('a fifth of the load', async () => (await load.arrived()) > 1_000)
+  await until('a fifth of the load', async () => (await load.arrived()) > 1_000)
   broker.kill()
   await load.done
   const comparison = await pipeline.compare()

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { Admin } from '@platformatic/kafka'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BrokerAccess } from '#localstack/broker-access.ts'
-import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { until } from '#test-support/eventually.ts'
+import { processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { logIn, reasonsOf, write } from '#test-support/secure-broker.ts'
 import { tryEveryPort } from '#test-support/strangers.ts'
 import { tripLoad } from '#test-support/trip-load.ts'
@@ -28,7 +29,7 @@ afterAll(async () => {
 
 test('a broker killed -9 during a load: everything arrives, and the broker comes back', async () => {
   const load = await tripLoad(pipeline, { rows: 10_000, perSecond: 600 })
-  await eventually('a tenth of the load', async () => (await load.arrived()) > 1_000)
+  await until('a tenth of the load', async () => (await load.arrived()) > 1_000)
   const leader = await leaderOf('changes')
   const pid = pipeline.pid(`kafka-${leader}`)!
 
@@ -37,7 +38,7 @@ test('a broker killed -9 during a load: everything arrives, and the broker comes
   const comparison = await pipeline.compare()
 
   expect(isEqual(comparison), JSON.stringify(comparison)).toBe(true)
-  await eventually('the broker', async () => {
+  await until('the broker', async () => {
     const broker = pipeline.engine.health().find(({ name }) => name === `kafka-${leader}`)
     return broker?.state === 'healthy' && broker.pid !== pid
   })
@@ -55,7 +56,7 @@ test('the producer publishes with its own name, and its deltas become the state'
   })
 
   expect(functionError, payload).toBeUndefined()
-  await eventually('200 deltas in the log', async () => {
+  await until('200 deltas in the log', async () => {
     const { rows } = await pipeline.target.query('select count(*)::int as n from tidemark.user_event_log')
     return rows[0].n === 200
   })

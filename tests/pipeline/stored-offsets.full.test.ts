@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { until } from '#test-support/eventually.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { connectHeaders } from '#test-support/stopped-capture.ts'
 
 /** A message of the replication stream: BEGIN, insert, logical message or COMMIT, with its place. */
@@ -94,7 +95,7 @@ async function whileStopped(write: () => Promise<void>): Promise<Message[]> {
 async function stopBehindBeacons(): Promise<void> {
   for (;;) {
     await connect('PUT', '/stop')
-    await eventually('a slot that nobody reads', async () => {
+    await until('a slot that nobody reads', async () => {
       const { rows } = await source.pool.query(
         `select active from pg_replication_slots where slot_name like 'tidemark%'`,
       )
@@ -145,13 +146,13 @@ async function expectArrived(ids: number[]): Promise<void> {
     const { rows } = await pipeline.target.query('select id from public.item where id = any($1)', [[...ids, last]])
     return rows.map(({ id }) => id as number).sort((a, b) => a - b)
   }
-  await eventually('the last row', async () => (await shown()).includes(last))
+  await until('the last row', async () => (await shown()).includes(last))
   await pipeline.compare()
   expect(await shown()).toEqual([...ids, last])
 }
 
 async function connect(method: string, path: string, body?: unknown): Promise<unknown> {
-  return await eventually(`${method} ${path}`, async () => {
+  return await until(`${method} ${path}`, async () => {
     const response = await fetch(`http://127.0.0.1:${pipeline.settings.connectPort}/connectors/tidemark${path}`, {
       method,
       headers: { 'content-type': 'application/json', ...connectHeaders(pipeline) },

@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Admin, ConfigResourceTypes } from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eventually, processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { until } from '#test-support/eventually.ts'
+import { processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { tripLoad } from '#test-support/trip-load.ts'
 import { checkArchive } from '#verify/archive/archive-check.ts'
 import { isEqual } from '#verify/compare-databases.ts'
@@ -51,14 +52,14 @@ test('every topic has three copies, two of which must have a record', async () =
 
 test('while a broker that led topic partitions is kept down the pipeline goes on, nothing is lost, and it comes back', async () => {
   const load = await tripLoad(pipeline, { rows: 15_000, perSecond: 600 })
-  await eventually('a tenth of the load', async () => (await load.arrived()) > 1_500)
+  await until('a tenth of the load', async () => (await load.arrived()) > 1_500)
   const leader = (await admin.metadata({ topics: ['changes'] })).topics.get('changes')!.partitions[0]!.leader
   const name = `kafka-${leader}` as const
   const killed = new AbortController()
   const keptDown = keepDown(() => pipeline.pid(name), killed.signal)
   const before = await load.arrived()
 
-  await eventually('3,000 more trips without it', async () => (await load.arrived()) > before + 3_000)
+  await until('3,000 more trips without it', async () => (await load.arrived()) > before + 3_000)
   killed.abort()
   const kills = await keptDown
   await load.done
@@ -67,7 +68,7 @@ test('while a broker that led topic partitions is kept down the pipeline goes on
   expect(isEqual(comparison), JSON.stringify(comparison)).toBe(true)
   expect(kills).toBeGreaterThan(0)
   const ready = () => pipeline.engine.health().find((service) => service.name === name)?.state === 'healthy'
-  await eventually('the broker among the others', async () => {
+  await until('the broker among the others', async () => {
     const { topics: known } = await admin.metadata({ topics: ['changes'], forceUpdate: true })
     return ready() && known.get('changes')!.partitions.every(({ isr }) => isr.length === 3)
   })

@@ -2,8 +2,9 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WITHOUT_TRANSACTION_TIMEOUT } from '#adapters/postgres/session/session-settings.ts'
 import type { TestDatabase } from '#test-support/database.ts'
+import { until } from '#test-support/eventually.ts'
 import { createHostileDatabase, soundUrl } from '#test-support/hostile-settings.ts'
-import { eventually, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
+import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { type CorpusType, readCorpus, readTypeDefinitions } from '#test-support/type-corpus/corpus.ts'
 import {
   type Conditions,
@@ -133,14 +134,14 @@ test.each(corpus.filter(({ keyStops }) => keyStops.length > 0))(
 /** Creates the table, and inserts the values once it is captured. */
 async function reasonOfStop(table: string, columns: string, values: readonly string[]): Promise<string> {
   await session.query(`create table ${table} (${columns})`)
-  await eventually('its capture', async () => {
+  await until('its capture', async () => {
     const { rows } = await session.query('select state from tidemark.captured_table where table_name = $1', [table])
     return rows[0]?.state === 'captured'
   })
   for (const [i, value] of values.entries()) {
     await session.query(`insert into ${table} values (${i}, ${pg.escapeLiteral(value)})`)
   }
-  return eventually('the stop', async () => {
+  return until('the stop', async () => {
     const { rows } = await pipeline.target.query('select reason from tidemark.stopped_table where table_name = $1', [
       table,
     ])
