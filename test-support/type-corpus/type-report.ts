@@ -12,23 +12,25 @@ export type TypeFinding = {
 
 const introduction = `# Types
 
-Written by the run of \`tests/pipeline/type-corpus.full.test.ts\`, which sends the values of \`fixtures/types/\` through a running
-stack and compares the text of source and target: \`npx vitest run --project full tests/pipeline/type-corpus --update\`.
+The test \`tests/pipeline/type-corpus.full.test.ts\` writes this page: it sends the values of
+\`fixtures/types/\` through a running stack and compares the text of source and target
+(\`npx vitest run --project full tests/pipeline/type-corpus --update\`).
 
-Each value is read by the initial snapshot and by an incremental one, inserted, updated, left alone by an update of
-another column, deleted, and used as a key. **Exact** means that the target then shows the same text as the source. What
-is not exact is refused: the table is not captured, \`tidemark.uncaptured\` in the source says why and gives the SQL that
-changes it. There is no third way but these:
+Each value is read by the initial snapshot and by an incremental one, inserted, updated, left unchanged by an update of
+another column, deleted, and used as a key. **Exact** means that the target then shows the same text as the source. A type
+that is not exact is refused: the table is not captured, and \`tidemark.uncaptured\` in the source says why and gives the SQL
+that changes it. There are only these exceptions:
 
-- **timestamp without time zone**: values after 294247-01-10 04:00:54.775806 stop their table. 294247-01-10 04:00:54.775807
-  cannot be told from infinity.
-- a text, jsonb, bytea, … that is the word for an unchanged TOASTed value (\`core/codecs/unavailable.ts\`) is taken for one.
-- **citext** keys with capitals other than A to Z stop their table: which keys are equal depends on the database.
+- **timestamp without time zone**: values after 294247-01-10 04:00:54.775806 stop their table, because
+  294247-01-10 04:00:54.775807 cannot be distinguished from infinity.
+- **text, jsonb, bytea and similar types**: a value that equals the word for an unchanged TOASTed value
+  (\`core/codecs/unavailable.ts\`) is read as an unchanged value.
+- **citext**: keys with capitals other than A to Z stop their table, because the database decides which keys are equal.
 
-Domains are carried as their base type. Types of extensions that are not listed are stored as text. An array, an
-interval or a time with time zone is carried in a table whose check constraints keep out what cannot be told apart on
-the way. A table is captured with replica identity full where an update says nothing about a large value that it leaves
-alone, unless the column's storage is plain.
+Domains are carried as their base type. Types of extensions that are not listed are stored as text. An array, an interval or
+a time with time zone is carried if the check constraints of its table exclude the values that cannot be distinguished on
+the way. A table is captured with replica identity full if it has a type whose unchanged large values are missing in
+updates, unless the column's storage is plain.
 `
 
 /** docs/types.md. */
