@@ -6,7 +6,7 @@ const repository = join(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(join(repository, file), 'utf8')
 /** What is read to understand the repository; decisions are a record of their time and are not kept up to date. */
 const documents = globSync(['*.md', 'docs/*.md'], { cwd: repository })
-const folders = 'core|adapters|lambdas|cdk|sql|localstack|commands|bench|fixtures|test-support|docs'
+const folders = 'core|adapters|lambdas|cdk|sql|localstack|commands|bench|fixtures|tests|test-support|docs'
 
 /** Paths in code spans, such as `core/delivery.ts` or `adapters/iceberg/*.test.ts`. */
 const pathsOf = (document: string): string[] =>
