@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { checkProse } from './check/prose.ts'
 
 const help = `npm run check [-- --fix]
 
-Checks types, lint rules, formatting and who may import whom.
+Checks types, lint rules, formatting, which folder may import which, and the words of the documents.
   --fix    repairs what can be repaired without thinking`
 
 const repository = join(import.meta.dirname, '..')
@@ -28,6 +29,9 @@ export async function main(argv: string[]): Promise<number> {
     const [code] = await once(child, 'close')
     if (code !== 0) failed.push(name)
   }
+  const words = checkProse(repository)
+  for (const line of words) console.error(line)
+  if (words.length > 0) failed.push('words of documents')
   console.log(failed.length === 0 ? 'All checks pass.' : `Failed: ${failed.join(', ')}.`)
   return failed.length === 0 ? 0 : 1
 }
