@@ -1,4 +1,4 @@
-import { existsSync, globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
@@ -6,7 +6,11 @@ const repository = join(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(join(repository, file), 'utf8')
 /** What is read to understand the repository; decisions are a record of their time and are not kept up to date. */
 const documents = globSync(['*.md', 'docs/*.md'], { cwd: repository })
-const folders = 'core|adapters|lambdas|cdk|sql|localstack|commands|bench|fixtures|tests|test-support|docs'
+
+const folders = readdirSync(repository, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && /^[a-z]/.test(entry.name))
+  .map(({ name }) => name)
+  .join('|')
 
 /** Paths in code spans, such as `core/delivery.ts` or `adapters/iceberg/*.test.ts`. */
 const pathsOf = (document: string): string[] =>
@@ -32,4 +36,11 @@ test('every npm command that a document names is a script of package.json', () =
   )
 
   expect(named.filter((script) => scripts[script] === undefined)).toEqual([])
+})
+
+test('docs/map.md answers at least ten questions, each with a file', () => {
+  const questions = [...read('docs/map.md').matchAll(/^\| [^|]+\? \| `([^`]+)` \|/gm)].map(([, file]) => file!)
+
+  expect(questions.length).toBeGreaterThanOrEqual(10)
+  expect(questions.filter((file) => !existsSync(join(repository, file)))).toEqual([])
 })
