@@ -20,12 +20,33 @@ const pathsOf = (document: string): string[] =>
 const linksOf = (document: string): string[] =>
   [...read(document).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, target]) => join(dirname(document), target!))
 
+/** Links to a heading, of the document itself or of another one, as file and anchor. */
+const anchorsOf = (document: string): { file: string; anchor: string }[] =>
+  [...read(document).matchAll(/\]\((?!https?:)([^)#\s]*\.md)?#([^)\s]+)\)/g)].map(([, file, anchor]) => ({
+    file: file === undefined ? document : join(dirname(document), file),
+    anchor: anchor!,
+  }))
+
+/** The anchor that GitHub gives a heading. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-')
+
+const hasHeading = ({ file, anchor }: { file: string; anchor: string }): boolean =>
+  [...read(file).matchAll(/^#+ (.+)$/gm)].some(([, heading]) => anchorOf(heading!) === anchor)
+
 const exists = (path: string): boolean =>
   /[*{]/.test(path) ? globSync(path, { cwd: repository }).length > 0 : existsSync(join(repository, path))
 
 describe.each(documents)('%s', (document) => {
   test('names only files that exist', () => {
     expect([...pathsOf(document), ...linksOf(document)].filter((path) => !exists(path))).toEqual([])
+  })
+
+  test('links only to headings that exist', () => {
+    expect(anchorsOf(document).filter((link) => !hasHeading(link))).toEqual([])
   })
 })
 
