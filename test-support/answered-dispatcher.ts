@@ -4,7 +4,7 @@ import type { Discarded } from '#localstack/event-source-mapping/discarded-batch
 import { Dispatcher, type DispatcherOptions } from '#localstack/event-source-mapping/dispatcher.ts'
 import { makeEventFrame } from '#localstack/event-source-mapping/event.ts'
 import { RecordQueue } from '#localstack/event-source-mapping/record-queue.ts'
-import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { makeChunk } from './record-chunk.ts'
 
 /** What a function may answer. */

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { FunctionDefinition } from '#localstack/lambda-host/function-definition.ts'
+import type { FunctionDefinition } from '#localstack/lambda-host/bundle/function-definition.ts'
 
 /** Bundles of test functions, each a directory of its own; `remove` deletes all of them. */
 export type FunctionBundles = {

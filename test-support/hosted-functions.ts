@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { afterEach, beforeEach } from 'vitest'
-import type { FunctionDefinition } from '#localstack/lambda-host/function-definition.ts'
+import type { FunctionDefinition } from '#localstack/lambda-host/bundle/function-definition.ts'
 import { type FunctionHost, type FunctionHostOptions, makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
 import { type FunctionBundles, makeFunctionBundles } from './function-bundle.ts'
 

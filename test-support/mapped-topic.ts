@@ -7,7 +7,7 @@ import {
 } from '#localstack/event-source-mapping/event-source-mapping.ts'
 import { type MappingDefinition, readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
 import type { MappingEvent } from '#localstack/event-source-mapping/mapping-record.ts'
-import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { eventually } from './eventually.ts'
 import { startTestBroker, type TestBroker, type TestBrokerOptions, type TestRecord } from './kafka-broker.ts'
 

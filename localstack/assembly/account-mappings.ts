@@ -4,7 +4,7 @@ import { startEventSourceMapping } from '#localstack/event-source-mapping/event-
 import { type MappingDefinition, readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
 import { updateProperties } from '#localstack/event-source-mapping/mapping-update.ts'
 import { type Properties, refuse } from '#localstack/event-source-mapping/properties.ts'
-import { functionNameOf } from '#localstack/lambda-host/function-definition.ts'
+import { functionNameOf } from '#localstack/lambda-host/bundle/function-definition.ts'
 import {
   type AccountMapping,
   arn,

@@ -1,7 +1,7 @@
 import { type AwsEndpoints, makeDestinations } from '#localstack/event-source-mapping/destinations.ts'
 import { readDestination } from '#localstack/event-source-mapping/failure-destination.ts'
-import type { ServiceMessage } from '#localstack/lambda-host/invocation-record.ts'
-import type { RecordDestinations } from '#localstack/lambda-host/record-delivery.ts'
+import type { ServiceMessage } from '#localstack/lambda-host/invocation/invocation-record.ts'
+import type { RecordDestinations } from '#localstack/lambda-host/invocation/record-delivery.ts'
 
 /** Brings invocation records to queues, topics and buckets at `endpoints`, as the event source mappings do theirs. */
 export function makeRecordDestinations(endpoints: AwsEndpoints): RecordDestinations {

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
+import { runtimeOf } from '#localstack/lambda-host/environment/function-variables.ts'
 import type { FunctionActivity } from '#localstack/lambda-host/function-host.ts'
-import { runtimeOf } from '#localstack/lambda-host/function-variables.ts'
 
 /** What GetFunction answers. The code is where the bundle lies on this machine. */
 export function describeFunction(activity: FunctionActivity) {

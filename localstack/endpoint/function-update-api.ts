@@ -1,4 +1,4 @@
-import { functionNameOf } from '#localstack/lambda-host/function-definition.ts'
+import { functionNameOf } from '#localstack/lambda-host/bundle/function-definition.ts'
 import type { FunctionChanges, FunctionHost } from '#localstack/lambda-host/function-host.ts'
 import type { SigningKey } from '#localstack/stack-key.ts'
 import type { Response, Service } from './exchange.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { functionNameOf } from '#localstack/lambda-host/function-definition.ts'
+import { functionNameOf } from '#localstack/lambda-host/bundle/function-definition.ts'
 import type { FunctionHost } from '#localstack/lambda-host/function-host.ts'
-import type { InvocationAnswer, InvocationType } from '#localstack/lambda-host/invocation.ts'
+import type { InvocationAnswer, InvocationType } from '#localstack/lambda-host/invocation/invocation.ts'
 import { headerOf, type Request, type Response, type Service } from './exchange.ts'
 import { describeFunction, functionConfiguration, listFunctions } from './function-configuration.ts'
 

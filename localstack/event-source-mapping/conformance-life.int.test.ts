@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { collector, failure, records, success, useMappedTopic } from '#test-support/mapped-topic.ts'
 import { updateProperties } from './mapping-update.ts'

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { answerAll, deliverAtOnce, success } from '#test-support/answered-dispatcher.ts'
 
 // Source of each test: a page of the AWS Lambda developer guide, or the text of its API.

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { answeredDispatcher, failure, success, throttle } from '#test-support/answered-dispatcher.ts'
 
 beforeEach(() => void vi.useFakeTimers())

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { answeredDispatcher, failure, success, throttle } from '#test-support/answered-dispatcher.ts'
 import { makeChunk } from '#test-support/record-chunk.ts'
 import type { DispatcherOptions } from './dispatcher.ts'

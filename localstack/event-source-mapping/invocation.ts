@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import type { Batch } from './batch.ts'
 import { type BatchVerdict, readBatchResponse } from './batch-response.ts'
 

@@ -1,13 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { startOrphanGuard } from '#localstack/processes/orphan-guard.ts'
-import { makeEventQueue } from './event-queue.ts'
-import { checkEventSettings, type EventSettings, usualEventSettings } from './event-settings.ts'
-import { openBundle } from './function-bundle.ts'
-import { type FunctionDefinition, functionNameOf } from './function-definition.ts'
-import { type FunctionFailure, FunctionPool } from './function-pool.ts'
-import type { FunctionEndpoints } from './function-variables.ts'
-import { functionNotFound, type InvocationAnswer, type InvocationType, throttled, tooLarge } from './invocation.ts'
-import { makeRecordDelivery, type RecordDestinations } from './record-delivery.ts'
+import { openBundle } from './bundle/function-bundle.ts'
+import { type FunctionDefinition, functionNameOf } from './bundle/function-definition.ts'
+import { type FunctionFailure, FunctionPool } from './environment/function-pool.ts'
+import type { FunctionEndpoints } from './environment/function-variables.ts'
+import { makeEventQueue } from './invocation/event-queue.ts'
+import { checkEventSettings, type EventSettings, usualEventSettings } from './invocation/event-settings.ts'
+import {
+  functionNotFound,
+  type InvocationAnswer,
+  type InvocationOptions,
+  type InvokeFunction,
+  throttled,
+  tooLarge,
+} from './invocation/invocation.ts'
+import { makeRecordDelivery, type RecordDestinations } from './invocation/record-delivery.ts'
 
 export type FunctionHostOptions = FunctionEndpoints & {
   /** Every line a function writes, and every line AWS would write about it. */
@@ -22,16 +29,6 @@ export type FunctionHostOptions = FunctionEndpoints & {
   retryDelaysMs?: readonly number[]
   /** Queues, topics, buckets and event buses that take invocation records. Without them only functions do. */
   destinations?: RecordDestinations
-}
-
-export type InvocationOptions = {
-  type?: InvocationType
-  /** Fills `logTail`. */
-  log?: boolean
-  /** UUID; one is made where it is not given. */
-  requestId?: string
-  /** JSON, what the handler finds in `context.clientContext`; an Event comes without. */
-  clientContext?: string
 }
 
 /** A function and what it has done since the host started. */
@@ -61,11 +58,7 @@ export type FunctionHost = {
    * Throws on an unknown function.
    */
   configure(functionName: string, changes: FunctionChanges): void
-  /**
-   * By name or ARN. Every outcome AWS has a status for is an answer; rejects when no process can be started.
-   * The payload is handed on unread, so it must be JSON.
-   */
-  invoke(nameOrArn: string, payload: Buffer, options?: InvocationOptions): Promise<InvocationAnswer>
+  invoke: InvokeFunction
   list(): FunctionActivity[]
   /** Ends every process; settles when they are gone. */
   stop(): Promise<void>
@@ -131,7 +124,7 @@ type HostedFunction = ReturnType<typeof hostFunction>
 function hostFunction(
   bundled: FunctionDefinition,
   { onLog, unreservedConcurrency = 10, idleMs = 300_000, initMs = 10_000, ...options }: FunctionHostOptions,
-  { onProcesses, invoke }: { onProcesses: () => void; invoke: FunctionHost['invoke'] },
+  { onProcesses, invoke }: { onProcesses: () => void; invoke: InvokeFunction },
 ) {
   const { definition, remove } = openBundle(bundled)
   const log = (line: string) => onLog(definition.name, line)

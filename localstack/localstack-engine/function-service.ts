@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type { Request, Response, Service } from '#localstack/endpoint/exchange.ts'
-import { nodeRuntimes } from '#localstack/lambda-host/function-definition.ts'
+import { nodeRuntimes } from '#localstack/lambda-host/bundle/function-definition.ts'
 import type { FunctionVersions } from './function-versions.ts'
 
 const versionPath = '/_tidemark/localstack/functions'

@@ -1,7 +1,7 @@
-import type { FunctionDefinition } from '#localstack/lambda-host/function-definition.ts'
+import type { FunctionDefinition } from '#localstack/lambda-host/bundle/function-definition.ts'
+import { FunctionPool } from '#localstack/lambda-host/environment/function-pool.ts'
 import type { FunctionActivity, FunctionHostOptions } from '#localstack/lambda-host/function-host.ts'
-import { FunctionPool } from '#localstack/lambda-host/function-pool.ts'
-import type { InvocationEvent, Outcome } from '#localstack/lambda-host/invocation.ts'
+import type { InvocationEvent, Outcome } from '#localstack/lambda-host/invocation/invocation.ts'
 import { startOrphanGuard } from '#localstack/processes/orphan-guard.ts'
 
 /** LocalStack counts invocations and refuses those above a function's concurrency itself. */

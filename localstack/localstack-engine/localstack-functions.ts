@@ -5,8 +5,8 @@ import {
   LambdaServiceException,
   type LogType,
 } from '@aws-sdk/client-lambda'
-import type { FunctionHost, InvocationOptions } from '#localstack/lambda-host/function-host.ts'
-import type { InvocationAnswer } from '#localstack/lambda-host/invocation.ts'
+import type { FunctionHost } from '#localstack/lambda-host/function-host.ts'
+import type { InvocationAnswer, InvocationOptions } from '#localstack/lambda-host/invocation/invocation.ts'
 import type { FunctionVersions } from './function-versions.ts'
 
 /** LocalStack takes any credentials; these are of its account 000000000000. */

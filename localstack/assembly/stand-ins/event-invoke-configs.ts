@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { functionNameOf } from '#localstack/lambda-host/function-definition.ts'
+import { functionNameOf } from '#localstack/lambda-host/bundle/function-definition.ts'
 import { makeStandIn, number } from '../stand-in.ts'
 
 const destination = v.optional(v.object({ Destination: v.string() }))

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { nodeRuntimes } from '#localstack/lambda-host/function-definition.ts'
+import { nodeRuntimes } from '#localstack/lambda-host/bundle/function-definition.ts'
 import { arn, CONNECT_SECRET, type LocalAccount } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
 import { makeStandIn, number } from '../stand-in.ts'

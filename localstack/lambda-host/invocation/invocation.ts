@@ -24,6 +24,26 @@ export type InvocationAnswer = Outcome & {
   errorType?: 'ResourceNotFoundException' | 'RequestEntityTooLargeException' | 'TooManyRequestsException'
 }
 
+export type InvocationOptions = {
+  type?: InvocationType
+  /** Fills `logTail`. */
+  log?: boolean
+  /** UUID; one is made where it is not given. */
+  requestId?: string
+  /** JSON, what the handler finds in `context.clientContext`; an Event comes without. */
+  clientContext?: string
+}
+
+/**
+ * Runs a function, by name or ARN. Every outcome AWS has a status for is an answer; rejects when no process can be started.
+ * The payload is handed on unread, so it must be JSON.
+ */
+export type InvokeFunction = (
+  nameOrArn: string,
+  payload: Buffer,
+  options?: InvocationOptions,
+) => Promise<InvocationAnswer>
+
 /** Largest request and response of a synchronous invocation; AWS allows a response 100 bytes of frame on top. */
 export const payloadLimitBytes = 6 * 1024 * 1024
 export const responseLimitBytes = payloadLimitBytes + 100

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { SigningKey } from '#localstack/stack-key.ts'
-import type { FunctionDefinition, NodeRuntime } from './function-definition.ts'
+import type { FunctionDefinition, NodeRuntime } from '../bundle/function-definition.ts'
 import type { RuntimeApi } from './runtime-api.ts'
 
 const runtimeClient = createRequire(import.meta.url).resolve('aws-lambda-ric')

@@ -1,4 +1,4 @@
-import { functionNameOf } from './function-definition.ts'
+import { functionNameOf } from '../bundle/function-definition.ts'
 
 /** How asynchronous invocations of a function are handled: the properties of AWS::Lambda::EventInvokeConfig. */
 export type EventSettings = {

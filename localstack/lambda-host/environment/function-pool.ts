@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { FunctionDefinition } from '../bundle/function-definition.ts'
+import type { InvocationEvent, Outcome } from '../invocation/invocation.ts'
 import { ExecutionEnvironment } from './execution-environment.ts'
-import type { FunctionDefinition } from './function-definition.ts'
 import type { FunctionEndpoints } from './function-variables.ts'
-import type { InvocationEvent, Outcome } from './invocation.ts'
 
 export type PoolOptions = FunctionEndpoints & {
   onLog: (line: string) => void

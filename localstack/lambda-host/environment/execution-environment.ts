@@ -1,10 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { setImmediate } from 'node:timers/promises'
-import type { FunctionDefinition } from './function-definition.ts'
+import type { FunctionDefinition } from '../bundle/function-definition.ts'
+import {
+  errorTypeOf,
+  type InvocationEvent,
+  type Outcome,
+  platformError,
+  withinResponseLimit,
+} from '../invocation/invocation.ts'
 import { type FunctionLog, makeFunctionLog } from './function-log.ts'
 import { type FunctionEndpoints, functionArguments, functionVariables } from './function-variables.ts'
-import { errorTypeOf, type InvocationEvent, type Outcome, platformError, withinResponseLimit } from './invocation.ts'
 import { type MemoryLimit, makeMemoryLimit } from './memory-limit.ts'
 import {
   endLines,

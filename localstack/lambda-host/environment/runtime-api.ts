@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { comesFromBrowserElsewhere } from '#localstack/endpoint/browser-request.ts'
-import type { InvocationEvent } from './invocation.ts'
+import { comesFromBrowserElsewhere } from '#localstack/browser-request.ts'
+import type { InvocationEvent } from '../invocation/invocation.ts'
 
 /** As `native-client.cjs` sends it. */
 const TOKEN_HEADER = 'tidemark-runtime-token'

@@ -1,7 +1,7 @@
+import type { FunctionDefinition } from '../bundle/function-definition.ts'
 import type { FinishedEvent } from './event-queue.ts'
 import { type EventSettings, readDestination } from './event-settings.ts'
-import type { FunctionDefinition } from './function-definition.ts'
-import type { FunctionHost } from './function-host.ts'
+import type { InvokeFunction } from './invocation.ts'
 import {
   type DestinationMessage,
   destinationMessage,
@@ -34,7 +34,7 @@ export function makeRecordDelivery({
 }: {
   definition: FunctionDefinition
   settings: () => EventSettings
-  invoke: FunctionHost['invoke']
+  invoke: InvokeFunction
   destinations: RecordDestinations | undefined
   onLog: (line: string) => void
 }): RecordDelivery {

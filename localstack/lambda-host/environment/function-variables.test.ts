@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { FunctionDefinition } from './function-definition.ts'
+import type { FunctionDefinition } from '../bundle/function-definition.ts'
 import { functionArguments, functionVariables } from './function-variables.ts'
 
 const definition: FunctionDefinition = {
