@@ -8,7 +8,7 @@ export type ColumnCodec = {
   readonly decode: Decode
   /**
    * Texts of values that Postgres holds equal become one, those of others never (numeric 1.0 and 1.00). Throws a
-   * ValueError where that cannot be known.
+   * ValueError where that cannot be known. The rule is history's, too: adapters/postgres/apply/key-text.ts.
    */
   readonly canonical: (text: string) => string
   /** Input texts hold none of the characters that mean something inside an array literal. */

@@ -1844,6 +1844,56 @@ RETURN COALESCE(hash_array_extended(key, relation), relation)
 -- owned by tidemark_owner
 -- tidemark_apply may execute
 
+CREATE OR REPLACE FUNCTION tidemark.key_text(value interval)
+ RETURNS text
+ LANGUAGE sql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select justify_interval(value)::text
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.key_text(value jsonb)
+ RETURNS text
+ LANGUAGE sql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select string_agg(case when t[1] ~ '^-?\d' then trim_scale(t[1]::numeric)::text else t[1] end, '' order by n)
+  from regexp_matches(value::text, '("(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|[^"\d-]+)', 'g') with ordinality as token (t, n)
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.key_text(value nummultirange)
+ RETURNS text
+ LANGUAGE sql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select coalesce(range_agg(tidemark.key_text(r)::numrange), '{}')::text
+  from unnest(value) as r
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.key_text(value numrange)
+ RETURNS text
+ LANGUAGE sql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select case
+    when isempty(value) then 'empty'
+    else numrange(trim_scale(lower(value)), trim_scale(upper(value)),
+      case when lower_inc(value) then '[' else '(' end || case when upper_inc(value) then ']' else ')' end)::text
+  end
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
+
 CREATE OR REPLACE FUNCTION tidemark.key_texts(numbers integer[], types text[], given jsonb)
  RETURNS text[]
  LANGUAGE plpgsql
@@ -1859,6 +1909,7 @@ begin
         when t ~ '(^|\.)citext$' then 'lower(x.%I::text)'
         when t ~ '^(numeric|decimal)[^\[]*$' then 'trim_scale(x.%I)::text'
         when t ~ '^(real|double precision)$' then '(x.%I + 0)::text'
+        when t ~ '^(interval|jsonb|numrange|nummultirange)[^\[]*$' then 'tidemark.key_text(x.%I)'
         else 'x.%I::text'
       end, 'c' || n), ', ' order by o),
     string_agg(format('%I %s', 'c' || n, tidemark.canonical_type(t)), ', ' order by o)

@@ -4,6 +4,7 @@ import type { KeylessChange, KeylessWrites } from '#core/keyless/keyless-writes.
 import type { RowWrite } from '#core/tables/row-write.ts'
 import type { AppliedTable } from '#core/tables/table-register.ts'
 import type { Statement } from '../session/statement.ts'
+import { isOneText, keyText } from './key-text.ts'
 import { allPlaces, insertRows, literal, onConflict, rowsTable, storedName } from './latest-state-statements.ts'
 
 /** How the columns op and place of `tidemark_rows.change` say what a change was. */
@@ -88,12 +89,6 @@ const needsOf = ({ table, log, lacksTruncated = false }: TableWrites, gap: Histo
   gap,
   scattered: table.keyPlaces.some((place) => !isOneText(table.columns[place]!.carried)),
 })
-
-/** Whether equal values of the type are always written alike. */
-const isOneText = (type: string): boolean =>
-  /^(smallint|integer|bigint|text|uuid|date|boolean|character varying(\(\d+\))?|timestamp(\(\d\))? with(out)? time zone)$/.test(
-    type,
-  )
 
 /** The gap as parameters of the statement, where it is compared with. */
 const gapValues = ({ gap, scattered, lacking, hasTruncated }: Needs): Statement['values'] =>
@@ -291,17 +286,10 @@ const typed = (table: AppliedTable, place: number): string =>
   `i.${storedName(table, place)}::${table.columns[place]!.carried}`
 
 /** The key's values as texts; those that are equal as one. */
-const keyTexts = (table: AppliedTable): string =>
-  `array[${table.keyPlaces.map((place) => keyText(table, place, table.columns[place]!.carried))}]`
+const keyTexts = (table: AppliedTable): string => `array[${table.keyPlaces.map((place) => keyTextOf(table, place))}]`
 
-function keyText(table: AppliedTable, place: number, type: string): string {
-  // These are sent as Postgres writes them.
-  if (/^(smallint|integer|bigint|text|uuid)$/.test(type)) return `i.${storedName(table, place)}`
-  const value = `(${typed(table, place)})`
-  if (/^numeric(?!.*\[)/.test(type)) return `trim_scale(${value})::text`
-  if (/^(real|double precision)$/.test(type)) return `(${value} + 0)::text`
-  return type.endsWith('citext') ? `lower(${value}::text)` : `${value}::text`
-}
+const keyTextOf = (table: AppliedTable, place: number): string =>
+  keyText(table.columns[place]!.carried, `i.${storedName(table, place)}`, `(${typed(table, place)})`)
 
 /** Keeps the changes of a table without a key, whose images are complete; none was delivered before. */
 export function logKeylessStatement({ table, changes }: KeylessWrites): Statement {

@@ -21,7 +21,7 @@ begin atomic
 end;
 
 -- The values of a key as changes have them, from {"<column number>": value}. The values may be JSON of the column's
--- type, or text. Equal keys give the same texts.
+-- type, or text. Equal keys give the same texts, those that adapters/postgres/apply/key-text.ts has kept.
 create or replace function tidemark.key_texts(numbers integer[], types text[], given jsonb) returns text[]
 language plpgsql
 as $$
@@ -35,6 +35,7 @@ begin
         when t ~ '(^|\.)citext$' then 'lower(x.%I::text)'
         when t ~ '^(numeric|decimal)[^\[]*$' then 'trim_scale(x.%I)::text'
         when t ~ '^(real|double precision)$' then '(x.%I + 0)::text'
+        when t ~ '^(interval|jsonb|numrange|nummultirange)[^\[]*$' then 'tidemark.key_text(x.%I)'
         else 'x.%I::text'
       end, 'c' || n), ', ' order by o),
     string_agg(format('%I %s', 'c' || n, tidemark.canonical_type(t)), ', ' order by o)

@@ -1,0 +1,34 @@
+-- The text of a key's value that is the same for all values which Postgres holds equal, of the types whose usual text is not.
+-- Of the others it is the usual text; tidemark.key_texts and adapters/postgres/apply/key-text.ts say which are which.
+
+-- When intervals are compared, a month has 30 days and a day 24 hours.
+create or replace function tidemark.key_text(value interval) returns text
+language sql stable strict
+as $$
+  select justify_interval(value)::text
+$$;
+
+-- The digits behind the point of a number are kept, and make no difference; in a string they do.
+create or replace function tidemark.key_text(value jsonb) returns text
+language sql stable strict
+as $$
+  select string_agg(case when t[1] ~ '^-?\d' then trim_scale(t[1]::numeric)::text else t[1] end, '' order by n)
+  from regexp_matches(value::text, '("(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?|[^"\d-]+)', 'g') with ordinality as token (t, n)
+$$;
+
+create or replace function tidemark.key_text(value numrange) returns text
+language sql stable strict
+as $$
+  select case
+    when isempty(value) then 'empty'
+    else numrange(trim_scale(lower(value)), trim_scale(upper(value)),
+      case when lower_inc(value) then '[' else '(' end || case when upper_inc(value) then ']' else ')' end)::text
+  end
+$$;
+
+create or replace function tidemark.key_text(value nummultirange) returns text
+language sql stable strict
+as $$
+  select coalesce(range_agg(tidemark.key_text(r)::numrange), '{}')::text
+  from unnest(value) as r
+$$;
