@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
+import { type MappingDefinition, readMapping } from '#localstack/event-source-mapping/definition/mapping-definition.ts'
 import {
   type EventSourceMappingOptions,
   type RunningEventSourceMapping,
   startEventSourceMapping,
 } from '#localstack/event-source-mapping/event-source-mapping.ts'
-import { type MappingDefinition, readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
 import type { MappingEvent } from '#localstack/event-source-mapping/mapping-record.ts'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { eventually } from './eventually.ts'

@@ -1,4 +1,4 @@
-import { ChunkWriter, type RecordChunk } from '#localstack/event-source-mapping/record-queue.ts'
+import { ChunkWriter, type RecordChunk } from '#localstack/event-source-mapping/polling/record-queue.ts'
 
 /** Records as a fetch brings them: at least one, each as the JSON that it is delivered as. */
 export function makeChunk(

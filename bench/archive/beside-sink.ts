@@ -7,11 +7,11 @@ import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
 import { makeRestCatalog, type RestCatalog, type TableName } from '#adapters/iceberg/catalog/rest-catalog.ts'
 import { makeRequestSigner } from '#adapters/iceberg/catalog/sign-requests.ts'
 import { currentSnapshot } from '#adapters/iceberg/table/table-metadata.ts'
+import { readMapping } from '#localstack/event-source-mapping/definition/mapping-definition.ts'
 import {
   type RunningEventSourceMapping,
   startEventSourceMapping,
 } from '#localstack/event-source-mapping/event-source-mapping.ts'
-import { readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
 import { type FunctionHost, makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { startTestBroker, type TestBroker } from '#test-support/kafka-broker.ts'

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { ListedMapping, Mappings } from '#localstack/endpoint/mappings-api.ts'
+import { type MappingDefinition, readMapping } from '#localstack/event-source-mapping/definition/mapping-definition.ts'
+import { updateProperties } from '#localstack/event-source-mapping/definition/mapping-update.ts'
+import { type Properties, refuse } from '#localstack/event-source-mapping/definition/properties.ts'
 import { startEventSourceMapping } from '#localstack/event-source-mapping/event-source-mapping.ts'
-import { type MappingDefinition, readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
-import { updateProperties } from '#localstack/event-source-mapping/mapping-update.ts'
-import { type Properties, refuse } from '#localstack/event-source-mapping/properties.ts'
 import { functionNameOf } from '#localstack/lambda-host/bundle/function-definition.ts'
 import {
   type AccountMapping,

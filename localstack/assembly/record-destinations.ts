@@ -1,5 +1,5 @@
-import { type AwsEndpoints, makeDestinations } from '#localstack/event-source-mapping/destinations.ts'
-import { readDestination } from '#localstack/event-source-mapping/failure-destination.ts'
+import { readDestination } from '#localstack/event-source-mapping/definition/failure-destination.ts'
+import { type AwsEndpoints, makeDestinations } from '#localstack/event-source-mapping/dispatching/destinations.ts'
 import type { ServiceMessage } from '#localstack/lambda-host/invocation/invocation-record.ts'
 import type { RecordDestinations } from '#localstack/lambda-host/invocation/record-delivery.ts'
 

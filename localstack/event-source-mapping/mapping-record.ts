@@ -1,8 +1,8 @@
-import type { Batch } from './batch.ts'
-import type { DiscardCondition, Discarded } from './discarded-batch.ts'
-import type { Failure } from './dispatcher.ts'
-import type { GroupOffset } from './offset-commits.ts'
-import type { Polled } from './poll-loop.ts'
+import type { DiscardCondition, Discarded } from './dispatching/discarded-batch.ts'
+import type { Failure } from './dispatching/dispatcher.ts'
+import type { Batch } from './polling/batch.ts'
+import type { GroupOffset } from './polling/offset-commits.ts'
+import type { Polled } from './polling/poll-loop.ts'
 
 /** What became of one topic partition since the mapping was started. */
 export type TopicPartitionMetrics = {

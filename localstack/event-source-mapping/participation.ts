@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BrokerAccess } from '#localstack/broker-access.ts'
-import { type AssignedPartition, GroupMember } from './consumer-group.ts'
-import { Dispatcher, type DispatcherOptions } from './dispatcher.ts'
-import { type EventFrame, makeEventFrame } from './event.ts'
-import type { MappingDefinition } from './mapping-definition.ts'
+import type { MappingDefinition } from './definition/mapping-definition.ts'
+import { Dispatcher, type DispatcherOptions } from './dispatching/dispatcher.ts'
 import type { MappingRecord } from './mapping-record.ts'
-import { makeOffsetCommits, type OffsetCommits } from './offset-commits.ts'
-import { makePolledPartition, type PolledPartition, type PollObserver, pollBroker } from './poll-loop.ts'
-import { makePollPace, type PollPace } from './poll-pace.ts'
+import { type AssignedPartition, GroupMember } from './polling/consumer-group.ts'
+import { type EventFrame, makeEventFrame } from './polling/event.ts'
+import { makeOffsetCommits, type OffsetCommits } from './polling/offset-commits.ts'
+import { makePolledPartition, type PolledPartition, type PollObserver, pollBroker } from './polling/poll-loop.ts'
+import { makePollPace, type PollPace } from './polling/poll-pace.ts'
 
 /** A rebalance waits so long for invocations; then what they are working on is delivered again by its new owner. */
 export const rebalanceGraceMs = 30_000

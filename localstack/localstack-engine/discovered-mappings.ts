@@ -11,8 +11,8 @@ import {
   type LocalAccount,
   objectStoreUrl,
 } from '#localstack/assembly/local-account.ts'
+import { readMapping } from '#localstack/event-source-mapping/definition/mapping-definition.ts'
 import { startEventSourceMapping } from '#localstack/event-source-mapping/event-source-mapping.ts'
-import { readMapping } from '#localstack/event-source-mapping/mapping-definition.ts'
 
 /** What AWS allows a function that reserves no concurrency, in a new account. */
 const UNRESERVED_CONCURRENCY = 10

@@ -1,5 +1,5 @@
 import type { BrokerAccess, SaslMechanism } from '#localstack/broker-access.ts'
-import type { AccessType, SourceAccess } from './event-source.ts'
+import type { AccessType, SourceAccess } from '../definition/event-source.ts'
 
 /** Gives a secret's text. */
 export type ReadSecret = (arn: string) => Promise<string>

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { makeChunk } from '#test-support/record-chunk.ts'
-import { formBatch } from './batch.ts'
-import { type Discarded, type DiscardedFrom, destinationMessages } from './discarded-batch.ts'
-import { makeEventFrame, makeRecordEncoder } from './event.ts'
-import { readDestination } from './failure-destination.ts'
-import { RecordQueue } from './record-queue.ts'
+import { readDestination } from '../definition/failure-destination.ts'
+import { type Discarded, type DiscardedFrom, destinationMessages } from '../dispatching/discarded-batch.ts'
+import { formBatch } from '../polling/batch.ts'
+import { makeEventFrame, makeRecordEncoder } from '../polling/event.ts'
+import { RecordQueue } from '../polling/record-queue.ts'
 
 // Source of each test: "Capturing discarded batches for Amazon MSK and self-managed Apache Kafka event sources" and
 // "Using a Kafka topic as an on-failure destination".

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { collector, failure, records, success, useMappedTopic } from '#test-support/mapped-topic.ts'
-import { updateProperties } from './mapping-update.ts'
-import { awsMetrics } from './metric-names.ts'
+import { updateProperties } from '../definition/mapping-update.ts'
+import { awsMetrics } from '../metric-names.ts'
 
 // Source of each test: the texts of CreateEventSourceMapping, UpdateEventSourceMapping, DeleteEventSourceMapping and
 // EventSourceMappingConfiguration in the API, unless it names a page of the AWS Lambda developer guide.

@@ -3,7 +3,7 @@ import type { SNSClient } from '@aws-sdk/client-sns'
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import { Producer } from '@platformatic/kafka'
 import type { BrokerAccess } from '#localstack/broker-access.ts'
-import type { Deliver, DestinationMessage, FailureDestination } from './failure-destination.ts'
+import type { Deliver, DestinationMessage, FailureDestination } from '../definition/failure-destination.ts'
 
 /** Where AWS's services are found here, as URLs; each is needed by destinations of its kind only. */
 export type AwsEndpoints = {

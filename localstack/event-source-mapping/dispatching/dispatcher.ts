@@ -1,3 +1,4 @@
+import type { ErrorControls } from '../definition/error-controls.ts'
 import {
   type Batch,
   batchDueAt,
@@ -7,7 +8,8 @@ import {
   payloadLimitBytes,
   recordLimitBytes,
   type Source,
-} from './batch.ts'
+} from '../polling/batch.ts'
+import type { EventFrame } from '../polling/event.ts'
 import {
   type Attempt,
   beginAttempt,
@@ -21,8 +23,6 @@ import {
   splitFirst,
 } from './delivery.ts'
 import type { DiscardCondition, Discarded } from './discarded-batch.ts'
-import type { ErrorControls } from './error-controls.ts'
-import type { EventFrame } from './event.ts'
 import { type Invoke, invokeWith, type Verdict } from './invocation.ts'
 import { type Lanes, makeLanes } from './lanes.ts'
 import { afterError, afterReportedFailures, afterThrottle, type NextStep } from './retry-policy.ts'

@@ -8,7 +8,7 @@ import {
   success,
   throttle,
 } from '#test-support/answered-dispatcher.ts'
-import { readMapping } from './mapping-definition.ts'
+import { readMapping } from '../definition/mapping-definition.ts'
 
 // Source of each test: a page of the AWS Lambda developer guide, or the text of its API.
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readFilters } from './filter-criteria.ts'
+import { readFilters } from '../definition/filter-criteria.ts'
 
 // Source of each test: a page of the AWS Lambda developer guide.
 

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { answeredDispatcher, failure, success, throttle } from '#test-support/answered-dispatcher.ts'
 import { makeChunk } from '#test-support/record-chunk.ts'
+import { RecordQueue } from '../polling/record-queue.ts'
 import type { DispatcherOptions } from './dispatcher.ts'
-import { RecordQueue } from './record-queue.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())

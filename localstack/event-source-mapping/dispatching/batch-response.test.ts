@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { makeChunk } from '#test-support/record-chunk.ts'
-import { formBatch } from './batch.ts'
+import { formBatch } from '../polling/batch.ts'
+import { RecordQueue } from '../polling/record-queue.ts'
 import { readBatchResponse } from './batch-response.ts'
-import { RecordQueue } from './record-queue.ts'
 
 function queueOf(...offsets: number[]): RecordQueue {
   const queue = new RecordQueue()

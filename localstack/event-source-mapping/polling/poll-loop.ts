@@ -1,8 +1,8 @@
+import type { ValueFilter } from '../definition/filter-criteria.ts'
 import { payloadLimitBytes, recordLimitBytes } from './batch.ts'
 import type { AssignedPartition, Fetched, GroupMember } from './consumer-group.ts'
 import { type EventFrame, makeRecordEncoder } from './event.ts'
 import { readFetched } from './fetched-records.ts'
-import type { ValueFilter } from './filter-criteria.ts'
 import { ChunkWriter, RecordQueue } from './record-queue.ts'
 
 /** A topic partition that is polled: its records wait in `queue` until they are delivered. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { Batch } from './batch.ts'
-import type { EventFrame } from './event.ts'
-import type { DestinationMessage, FailureDestination } from './failure-destination.ts'
+import type { DestinationMessage, FailureDestination } from '../definition/failure-destination.ts'
+import type { Batch } from '../polling/batch.ts'
+import type { EventFrame } from '../polling/event.ts'
+import { recordTexts } from '../polling/record-queue.ts'
 import type { Invoked } from './invocation.ts'
-import { recordTexts } from './record-queue.ts'
 
 /** Why records are not sent to the function any more. The age's is that of Lambda's other streams: Kafka's pages name none. */
 export type DiscardCondition = 'RetryAttemptsExhausted' | 'MaximumPayloadSizeExceeded' | 'RecordAgeExceeded'

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
-import type { Batch } from './batch.ts'
+import type { Batch } from '../polling/batch.ts'
 import { type BatchVerdict, readBatchResponse } from './batch-response.ts'
 
 /** Runs the function on an event. */

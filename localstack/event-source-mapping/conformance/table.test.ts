@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-const read = (file: string) => readFileSync(join(import.meta.dirname, file), 'utf8')
+const read = (file: string) => readFileSync(join(import.meta.dirname, '..', file), 'utf8')
 
 /** Of the README's table: a test file, and how the name of a test or of a group in it begins. */
 const references = [
-  ...read('README.md').matchAll(/`(conformance-[\w.-]+\.test\.ts)`(?: › ([^|`,]+?)(?= \||,|\n))?/g),
+  ...read('README.md').matchAll(/`(conformance\/[\w.-]+\.test\.ts)`(?: › ([^|`,]+?)(?= \||,|\n))?/g),
 ].map(([, file, name]) => ({ file: file!, name: name?.trim() ?? '' }))
 
 test('every test that the table of conformance names is there', () => {

@@ -1,4 +1,4 @@
-import type { ErrorControls } from './error-controls.ts'
+import type { ErrorControls } from '../definition/error-controls.ts'
 
 /** Where a batch stands that has just failed. */
 export type FailedBatch = {

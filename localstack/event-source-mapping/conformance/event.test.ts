@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type EventRecord, makeEventFrame, makeRecordEncoder } from './event.ts'
+import { type EventRecord, makeEventFrame, makeRecordEncoder } from '../polling/event.ts'
 
 // Source of each test: "Using Lambda with Amazon MSK" and "… with self-managed Apache Kafka", example events.
 

@@ -1,5 +1,5 @@
-import { type Batch, type BatchParts, makeBatch, type Source, selectParts } from './batch.ts'
-import type { EventFrame } from './event.ts'
+import { type Batch, type BatchParts, makeBatch, type Source, selectParts } from '../polling/batch.ts'
+import type { EventFrame } from '../polling/event.ts'
 import type { Invoked } from './invocation.ts'
 import type { LaneUser } from './lanes.ts'
 

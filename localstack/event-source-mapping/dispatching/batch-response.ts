@@ -1,4 +1,4 @@
-import type { Batch } from './batch.ts'
+import type { Batch } from '../polling/batch.ts'
 
 /** What a function said about its batch; `failed` are the offsets it reports, by `<topic>-<partition>`. */
 export type BatchVerdict =
