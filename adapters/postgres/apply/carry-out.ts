@@ -9,8 +9,10 @@ import type { AppliedTable } from '#core/tables/table-register.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import { prepared, together } from '../session/statement.ts'
 import { keepAudits } from './audit-messages.ts'
-import { type HistoryGap, logAndWriteStatement, logStatement, logTruncateStatement } from './change-history.ts'
+import { logAndWriteStatement, logStatement } from './change-history.ts'
+import type { HistoryGap } from './change-lookup.ts'
 import { keepContracts } from './contract-register.ts'
+import { logTruncateStatement } from './keyless-history.ts'
 import { countRows, keepLedger } from './keyless-rows.ts'
 import {
   type CompletedWrite,

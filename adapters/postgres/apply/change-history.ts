@@ -1,20 +1,11 @@
-import type { AppliedTruncate } from '#core/apply/batch-steps.ts'
 import type { TableWrites } from '#core/apply/row-changes.ts'
-import type { KeylessChange, KeylessWrites } from '#core/keyless/keyless-writes.ts'
 import type { RowWrite } from '#core/tables/row-write.ts'
 import type { AppliedTable } from '#core/tables/table-register.ts'
 import type { Statement } from '../session/statement.ts'
-import { isOneText, keyText } from './key-text.ts'
-import { allPlaces, insertRows, literal, onConflict, rowsTable, storedName } from './latest-state-statements.ts'
-
-/** How the columns op and place of `tidemark_rows.change` say what a change was. */
-const letters = { create: 'c', update: 'u', delete: 'd', 'initial read': 'r', 'later read': 'r' } as const
-
-const target = `insert into tidemark_rows.change
-  (committed_at, relation, key_hash, ordinal, lsn, txid, epoch, generation, version, op, key, before, after)`
-
-/** Up to where changes of a generation may be missing in history. */
-export type HistoryGap = { readonly epoch: number; readonly lsn: string }
+import { type HistoryGap, keepsBefore, lookedUp, type Needs } from './change-lookup.ts'
+import { image, keyTexts, letters, target, typed } from './history-table.ts'
+import { isOneText } from './key-text.ts'
+import { allPlaces, insertRows, literal, onConflict, storedName } from './latest-state-statements.ts'
 
 /**
  * Keeps the changes of a segment of a table with a key. It runs before the segment's rows are written, but after those
@@ -65,23 +56,6 @@ ${onConflict(table, 'upsert')}`
   return { text, values }
 }
 
-/** What has to be looked up in the row as stored; mostly nothing. */
-type Needs = {
-  /** Whether a change was kept before. */
-  readonly repeated: boolean
-  /** Values that changes left as they were. */
-  readonly lacking: boolean
-  /** Rows that changes are about may be gone by a truncate: the change before has what they were. */
-  readonly hasTruncated: boolean
-  /** The image before a change: reading finds it in the change before, which may be missing up to here. */
-  readonly gap: HistoryGap | undefined
-  /**
-   * Equal keys may be written differently, and then come on different topic partitions: reading cannot tell which change is
-   * the one before, so each change keeps the row before it.
-   */
-  readonly scattered: boolean
-}
-
 const needsOf = ({ table, log, lacksTruncated = false }: TableWrites, gap: HistoryGap | undefined): Needs => ({
   repeated: log.some(({ certain }) => !certain),
   lacking: log.some(({ lacking }) => lacking.length > 0),
@@ -93,8 +67,6 @@ const needsOf = ({ table, log, lacksTruncated = false }: TableWrites, gap: Histo
 /** The gap as parameters of the statement, where it is compared with. */
 const gapValues = ({ gap, scattered, lacking, hasTruncated }: Needs): Statement['values'] =>
   gap !== undefined && (!scattered || (lacking && hasTruncated)) ? [gap.epoch, gap.lsn] : []
-
-const keepsBefore = ({ gap, scattered }: Needs): boolean => gap !== undefined || scattered
 
 type Facts = Readonly<Record<string, readonly [type: string, texts: readonly string[]]>>
 
@@ -178,182 +150,4 @@ function incomingChanges(table: AppliedTable, facts: Facts): string {
   select ${names}, ord, ${columns}, ${keyTexts(table)} as key
   from unnest(${parameters}) with ordinality as i (${names}, ${columns}, ord)
 )`
-}
-
-/**
- * The changes as `looked`, with the row `after`; with `is_new` and the row before them where these are needed. Rows are
- * looked up one by one: the planner would read a small table whole in each batch.
- */
-function lookedUp(table: AppliedTable, needs: Needs, sent: string, parameters: number): string {
-  const { repeated, lacking, hasTruncated, gap, scattered } = needs
-  const same = table.keyPlaces.map((place) => `stored.${storedName(table, place)} = ${typed(table, place)}`)
-  const when = [
-    ...(repeated ? ['i.known is null'] : []),
-    ...(lacking ? ['i.lacks is not null'] : []),
-    ...(keepsBefore(needs) ? [`${repeated ? '' : 'i.prior is null and '}i.op in ('u', 'd')`] : []),
-  ]
-  const columns = [
-    'i.*',
-    `${lacking ? completed(table, sent, hasTruncated ? imageLeft(table, gap && parameters) : 'null') : sent} as after`,
-    ...(repeated ? [`${isNew(table)} as is_new`] : []),
-    ...(keepsBefore(needs)
-      ? [`${scattered ? storedAlways(table, gap !== undefined) : storedBefore(table, parameters)} as stored_before`]
-      : []),
-  ]
-  return `looked as materialized (
-  select ${columns.join(',\n    ')}
-  from incoming i
-  left join lateral (
-    select *
-    from ${rowsTable(table)} stored
-    where (${when.join(' or ')})
-      and ${same.join(' and ')}
-    limit 1
-  ) s on true
-)`
-}
-
-/**
- * The row after a change, with values of the row as stored where it left them as they were. Another topic partition may have
- * truncated the table since and taken the row: then the change before has them.
- */
-const completed = (table: AppliedTable, sent: string, left: string): string => `case
-      when i.lacks is null then ${sent}
-      else (
-        select array_agg(case when n = any (i.lacks::integer[]) then kept.image[n] else value end order by n)
-        from unnest(${image(table, 'i', false)}) with ordinality as listed (value, n)
-        cross join (select case when s."tidemark$live" then ${image(table, 's', true)} else ${left} end as image) kept
-      )
-    end`
-
-/** The row that the change before left, as history has it. That may be missing up to the gap, which comes after so many parameters. */
-function imageLeft({ contract }: AppliedTable, gapAt: number | undefined): string {
-  const { relation, generation, version } = contract
-  const left = `tidemark.image_by_version(p.relation, p.epoch, p.version, ${version}, p.after)`
-  const isKnown = `(p.epoch, p.lsn) > ($${(gapAt ?? 0) + 1}::integer, $${(gapAt ?? 0) + 2}::bigint)`
-  return `(
-          select ${gapAt === undefined ? left : `case when ${isKnown} then ${left} end`}
-          from tidemark_rows.change p
-          where p.key_hash = tidemark.key_hash(${relation}, i.key)
-            and p.ordinal < i.ordinal
-            and (p.relation, p.epoch, p.generation) = (${relation}, i.e, ${generation})
-            and p.key = i.key
-          order by p.ordinal desc
-          limit 1)`
-}
-
-/**
- * Whether a change that may have been delivered before was not. One that is not behind the row as stored was. One that is
- * behind it need not be new: in a later generation, or once the row was taken away, the row begins anew with what comes
- * again. So history itself tells.
- */
-const isNew = (table: AppliedTable): string => `coalesce(i.known,
-      (s."tidemark$phase" = 1 and not i.moved and (s."tidemark$epoch", s."tidemark$lsn", s."tidemark$live") >= (i.e, i.l, i.op <> 'd')) is not true
-      and not exists (
-        select
-        from tidemark_rows.change known
-        where known.key_hash = tidemark.key_hash(${table.contract.relation}, i.key)
-          and known.committed_at = to_timestamp(i.at / 1000)
-          and (known.relation, known.epoch, known.lsn) = (${table.contract.relation}, i.e, i.l)
-          and (known.op = 'd') = (i.op = 'd')
-          and known.key = i.key
-      ))`
-
-/** The row as stored where its last change may be missing in history: empty where there is none. The gap comes after so many parameters. */
-const storedBefore = (table: AppliedTable, gapAt: number): string => `case
-      when (s."tidemark$epoch", s."tidemark$phase", s."tidemark$lsn") > ($${gapAt + 1}::integer, 1, $${gapAt + 2}::bigint)
-        then null
-      else coalesce(case when s."tidemark$live" then ${image(table, 's', true)} end, '{}')
-    end`
-
-/** The row as stored. One that another topic partition has truncated away is left to reading, unless changes may be missing. */
-const storedAlways = (table: AppliedTable, hasGap: boolean): string => `case
-      when s."tidemark$live" then ${image(table, 's', true)}
-      ${hasGap ? '' : 'when s."tidemark$lsn" is null then null'}
-      else '{}'
-    end`
-
-/** Array literals of rows of texts that need no quoting, one per column. */
-const columnsOf = (rows: readonly (readonly string[])[]): string[] =>
-  rows[0]!.map((_, i) => `{${rows.map((row) => row[i]).join(',')}}`)
-
-/** The row as texts of its values: those that were sent, or those that Postgres writes. */
-const image = (table: AppliedTable, alias: string, isTyped: boolean): string =>
-  `array[${allPlaces(table).map((place) => `${alias}.${storedName(table, place)}${isTyped ? '::text' : ''}`)}]`
-
-/** A value that was sent, as one of its column's type. */
-const typed = (table: AppliedTable, place: number): string =>
-  `i.${storedName(table, place)}::${table.columns[place]!.carried}`
-
-/** The key's values as texts; those that are equal as one. */
-const keyTexts = (table: AppliedTable): string => `array[${table.keyPlaces.map((place) => keyTextOf(table, place))}]`
-
-const keyTextOf = (table: AppliedTable, place: number): string =>
-  keyText(table.columns[place]!.carried, `i.${storedName(table, place)}`, `(${typed(table, place)})`)
-
-/** Keeps the changes of a table without a key, whose images are complete; none was delivered before. */
-export function logKeylessStatement({ table, changes }: KeylessWrites): Statement {
-  const { relation, generation, version } = table.contract
-  const places = allPlaces(table)
-  const columns = places.map((place) => storedName(table, place))
-  const facts = ['e', 'l', 'op', 'txid', 'at', 'ordinal']
-  const types = ['integer', 'bigint', '"char"', 'bigint', 'float8', 'bigint']
-  const sides = ['before', 'after'] as const
-  const raw = sides.flatMap((side) => columns.map((name) => `${side}_${name}`))
-  const parameters = [
-    ...types.map((type, i) => `$${i + 1}::${type}[]`),
-    ...raw.map((_, i) => `$${i + types.length + 1}::text[]`),
-  ]
-  // As Postgres writes them: rows are looked for by their values.
-  const texts = (side: string) =>
-    `array[${places.map((place, i) => `r.${side}_${columns[i]}::${table.columns[place]!.carried}::text`)}]`
-  const text = `${target}
-select to_timestamp(r.at / 1000), ${relation}, tidemark.key_hash(${relation}, null), r.ordinal, r.l, r.txid, r.e,
-  ${generation}, ${version}, r.op, null,
-  case when r.op in ('u', 'd') then ${texts('before')} end,
-  case when r.op <> 'd' then ${texts('after')} end
-from unnest(${parameters}) as r (${facts}, ${raw})`
-  return {
-    text,
-    values: [
-      ...columnsOf(changes.map(keylessFacts)),
-      ...sides.flatMap((side) =>
-        places.map((place) =>
-          literal(
-            changes.map((change) => change[side]?.[place] ?? null),
-            false,
-          ),
-        ),
-      ),
-    ],
-  }
-}
-
-const keylessFacts = ({ change, offset }: KeylessChange): string[] => [
-  `${change.position.epoch}`,
-  `${change.position.lsn}`,
-  letters[change.op],
-  `${change.txId ?? 'NULL'}`,
-  `${change.committedAtMs}`,
-  `${offset * 2}`,
-]
-
-/** Keeps a truncate. Of a table with a key it may have been delivered before. */
-export function logTruncateStatement({ table, truncate, offset }: AppliedTruncate): Statement {
-  const { relation, generation, version } = table.contract
-  const { position, txId, committedAtMs } = truncate
-  const isNew = `where not exists (
-  select
-  from tidemark_rows.change known
-  where known.key_hash = tidemark.key_hash(${relation}, null)
-    and known.committed_at = i.at
-    and (known.relation, known.epoch, known.lsn, known.op) = (${relation}, i.e, i.l, 't')
-)`
-  return {
-    text: `${target}
-select i.at, ${relation}, tidemark.key_hash(${relation}, null), $5::bigint, i.l, $3::bigint, i.e, ${generation}, ${version}, 't', null, null, null
-from (values (to_timestamp($1::float8 / 1000), $2::bigint, $4::integer)) i (at, l, e)
-${table.keyPlaces.length === 0 ? '' : isNew}`,
-    values: [committedAtMs, position.lsn, txId ?? 0, position.epoch, offset * 2],
-  }
 }

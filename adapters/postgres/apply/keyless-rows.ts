@@ -5,7 +5,7 @@ import { parseReadSnapshot } from '#core/read-snapshot.ts'
 import type { RowValue } from '#core/tables/row-write.ts'
 import type { AppliedTable } from '#core/tables/table-register.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
-import { logKeylessStatement } from './change-history.ts'
+import { logKeylessStatement } from './keyless-history.ts'
 import { allPlaces, literal, rowsTable, storedName } from './latest-state-statements.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
 

@@ -7,7 +7,7 @@ import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metric
 import { commitsOf } from '#adapters/iceberg/archive/known-table.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import type { LedgerFile } from '#adapters/postgres/archive/archive-ledger.ts'
-import type { WaitingRange } from '#adapters/postgres/archive/archive-recovery-ledger.ts'
+import type { WaitingRange } from '#adapters/postgres/archive/archived-ranges.ts'
 import { type DeliveredRecord, digestOf } from '../../archive-changes/archived-record.ts'
 import { makeDataFiles } from '../../archive-changes/data-files.ts'
 import type { RecoveryTools } from './recovery-plan.ts'
