@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
 import { KeylessLedger } from '../keyless/keyless-ledger.ts'
 import { TableRegister } from '../tables/table-register.ts'
-import { type Known, planBatch } from './batch-plan.ts'
+import { planBatch } from './batch-plan.ts'
 import { stepsOf } from './batch-steps.ts'
+import type { Known } from './batch-underway.ts'
 import { nothingPassed } from './change-fence.ts'
 
 const nothingKnown = (): Known => ({

@@ -3,8 +3,9 @@ import { ChangeLog, columnContract, ordersContract } from '#test-support/change-
 import { KeylessLedger } from '../keyless/keyless-ledger.ts'
 import { TableRegister } from '../tables/table-register.ts'
 import { stopRule } from '../tables/table-settings.ts'
-import { type Known, planBatch } from './batch-plan.ts'
+import { planBatch } from './batch-plan.ts'
 import { type Step, stepsForKept, stepsOf } from './batch-steps.ts'
+import type { Known } from './batch-underway.ts'
 import { nothingPassed } from './change-fence.ts'
 
 const nothingKnown = (more: Partial<Known> = {}): Known => ({

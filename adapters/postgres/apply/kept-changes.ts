@@ -1,6 +1,7 @@
 import type pg from 'pg'
-import { type ChangeRecord, type PartitionState, planBatch } from '#core/apply/batch-plan.ts'
+import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
 import { type KeptContract, stepsForKept, stepsOf } from '#core/apply/batch-steps.ts'
+import type { PartitionState } from '#core/apply/batch-underway.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
 import { KeylessLedger } from '#core/keyless/keyless-ledger.ts'
 import type { TableRegister } from '#core/tables/table-register.ts'

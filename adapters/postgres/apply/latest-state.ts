@@ -1,5 +1,6 @@
 import type pg from 'pg'
-import { type ChangeRecord, type PartitionState, planBatch } from '#core/apply/batch-plan.ts'
+import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
+import type { PartitionState } from '#core/apply/batch-underway.ts'
 import { nothingPassed } from '#core/apply/change-fence.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { tableOfRecord } from '#core/envelope.ts'
