@@ -2,45 +2,22 @@ import type { Outputs } from './assembly/deploy.ts'
 import { recallDatabases } from './assembly/existing-databases.ts'
 import { recallCluster } from './assembly/kept-cluster.ts'
 import { bootstrapServers, catalogUrl, type LocalAccount, objectStoreUrl } from './assembly/local-account.ts'
-import type { BrokerAccess } from './broker-access.ts'
 import { formatDatabaseUrl } from './database-url.ts'
+import type { EngineEndpoints, RunningEngine } from './engine-endpoints.ts'
 import { findRunningEngine } from './engine-lock.ts'
 import type { MappingState } from './event-source-mapping/event-source-mapping.ts'
 import type { MappingMetrics } from './event-source-mapping/mapping-record.ts'
 import type { FunctionActivity } from './lambda-host/function-host.ts'
-import { type Deployer, embeddedDeployer, openStack } from './open-stack.ts'
+import { type Deployer, type EngineOptions, embeddedDeployer, openStack } from './open-stack.ts'
 import { ownMemory, returnMemoryAtRest } from './processes/memory-return.ts'
 import { residentBytes } from './processes/resident-memory.ts'
 import type { ServiceHealth } from './processes/supervise.ts'
-import type { Progress } from './progress.ts'
 import type { Settings } from './settings.ts'
-import type { StackKey } from './stack-key.ts'
 
+export type { EngineEndpoints, RunningEngine } from './engine-endpoints.ts'
+export type { EngineOptions } from './open-stack.ts'
 export type { ServiceHealth as ComponentHealth } from './processes/supervise.ts'
 export type { Progress } from './progress.ts'
-
-/** Where the running stack is reached, all on loopback. */
-export type EngineEndpoints = {
-  /** Invoke API, AWS calls of functions, custom resource answers, pages. */
-  endpoint: string
-  /** Administrator's URL of each database, with password. */
-  source: string
-  target: string
-  /** URL of the role tidemark_read in the target. */
-  reader: string
-  /** `host:port,…` of the brokers. */
-  kafka: string
-  /** How who may do everything logs in to the brokers; absent where everybody may. */
-  kafkaAccess?: BrokerAccess
-  /** Connect's REST API. */
-  connect: string
-  /** S3's API. */
-  objectStore: string
-  /** The Iceberg REST catalog, what comes before `/v1`. */
-  catalog: string
-  /** What Connect, object store, catalog and the secrets of the endpoint are asked with. */
-  key: StackKey
-}
 
 /** An answer as the Invoke API gives it. */
 export type Invocation = {
@@ -90,18 +67,6 @@ export type Engine = {
   /** Stops everything, within 5 s. Idempotent. */
   stop(): Promise<void>
 }
-
-export type EngineOptions = {
-  settings: Settings
-  onProgress: (progress: Progress) => void
-  /** Told each line that goes into a log of the stack, with the log's name: a function's is the function's. */
-  onLog?: (name: string, line: string) => void
-  /** Aborting it stops a stack that is still starting; `startEngine` then rejects with the reason. */
-  signal?: AbortSignal
-}
-
-/** What another process learns of a running engine. */
-export type RunningEngine = { pid: number; endpoints: EngineEndpoints; outputs: Record<string, string> }
 
 /**
  * Synthesizes the app, starts the servers, executes the assembly and polls. Data of an earlier run is taken up again.

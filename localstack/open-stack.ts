@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { makeAccountService } from './account-services.ts'
 import { deploy, type Outputs } from './assembly/deploy.ts'
 import { openDeploymentRecord } from './assembly/deployment-record.ts'
 import { addExistingDatabases, refuseUnreachable, rememberDatabases } from './assembly/existing-databases.ts'
@@ -18,10 +19,8 @@ import { standInFor } from './assembly/stand-ins.ts'
 import { readStack } from './assembly/template.ts'
 import { checkTemplate } from './assembly/template-check.ts'
 import { writeAwsConfiguration } from './aws-configuration.ts'
-import { makeAccountService } from './endpoint/account-services.ts'
 import { startEndpoint } from './endpoint/endpoint.ts'
 import type { Service } from './endpoint/exchange.ts'
-import type { EngineOptions } from './engine.ts'
 import { type EngineLock, lockDirectory } from './engine-lock.ts'
 import { makeFunctionLines } from './function-lines.ts'
 import { type FunctionHost, type FunctionHostOptions, makeFunctionHost } from './lambda-host/function-host.ts'
@@ -29,7 +28,7 @@ import { openLineLogs } from './line-logs.ts'
 import { makePrivateDirectory } from './private-file.ts'
 import { startGuard } from './processes/guard.ts'
 import { type Port, refuseBusyPorts } from './processes/ports.ts'
-import { makeSteps, type Step } from './progress.ts'
+import { makeSteps, type Progress, type Step } from './progress.ts'
 import { prepareJars } from './servers/java/jars.ts'
 import { findJava } from './servers/java/java.ts'
 import { jarsDirectory, type Settings } from './settings.ts'
@@ -39,6 +38,15 @@ import { assemblyDirectory, synthesize } from './synthesis.ts'
 
 /** Functions that were needed once, to bring the stack up, give their memory back; the others are called more often. */
 const FUNCTION_IDLE_MS = 20_000
+
+export type EngineOptions = {
+  settings: Settings
+  onProgress: (progress: Progress) => void
+  /** Told each line that goes into a log of the stack, with the log's name: a function's is the function's. */
+  onLog?: (name: string, line: string) => void
+  /** Aborting it stops a stack that is still starting; `startEngine` then rejects with the reason. */
+  signal?: AbortSignal
+}
 
 /** Who brings the template's resources up, and runs its functions. */
 export type Deployer = {

@@ -1,5 +1,5 @@
 import type { MSKEvent, MSKRecord } from 'aws-lambda'
-import { makeArchiveFunctions } from '#localstack/archive-readers/archive-functions.ts'
+import { makeArchiveFunctions } from '#test-support/archive-readers/archive-functions.ts'
 import { percentile, spreadOf } from '../machine/statistics.ts'
 import type { ArchiveStack } from './archive-stack.ts'
 

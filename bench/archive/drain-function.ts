@@ -3,7 +3,7 @@ import {
   type ArchiveFunctions,
   type ArchiveServices,
   makeArchiveFunctions,
-} from '#localstack/archive-readers/archive-functions.ts'
+} from '#test-support/archive-readers/archive-functions.ts'
 import { lastingPool } from '#test-support/lasting-pool.ts'
 
 /** Variable of the functions: what they reach, as JSON. */

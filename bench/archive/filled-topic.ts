@@ -1,5 +1,5 @@
 import { Producer } from '@platformatic/kafka'
-import { madeEvents } from '#localstack/archive-readers/made-topics.ts'
+import { madeEvents } from '#test-support/archive-readers/made-topics.ts'
 import type { TestBroker } from '#test-support/kafka-broker.ts'
 
 /** As many as the stack's topic has. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { MSKEvent } from 'aws-lambda'
-import { type ArchiveServices, makeArchiveFunctions } from '#localstack/archive-readers/archive-functions.ts'
+import { type ArchiveServices, makeArchiveFunctions } from '#test-support/archive-readers/archive-functions.ts'
 import { lastingPool } from '#test-support/lasting-pool.ts'
 
 /** What a process archives: events in files, in their order. */

@@ -1,6 +1,6 @@
 import type { ConnectApi } from '#adapters/connect/connect-api.ts'
 import { progressOf } from '#adapters/connect/connector-states.ts'
-import type { ArchiveServices } from '#localstack/archive-readers/archive-functions.ts'
+import type { ArchiveServices } from '#test-support/archive-readers/archive-functions.ts'
 
 /** Apache Iceberg's sink for one topic, which writes to one table. */
 export type IcebergSink = {

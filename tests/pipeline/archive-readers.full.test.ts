@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Chdb, openChdb } from '#localstack/archive-readers/chdb.ts'
 import {
   type ArchiveFunctions,
   type ArchiveServices,
   makeArchiveFunctions,
-} from '#localstack/archive-readers/archive-functions.ts'
-import { type Chdb, openChdb } from '#localstack/archive-readers/chdb.ts'
-import { madeEvents } from '#localstack/archive-readers/made-topics.ts'
-import { findPython } from '#localstack/archive-readers/python-environment.ts'
-import { openPythonReaders, type PythonReaders } from '#localstack/archive-readers/python-readers.ts'
+} from '#test-support/archive-readers/archive-functions.ts'
+import { madeEvents } from '#test-support/archive-readers/made-topics.ts'
+import { findPython } from '#test-support/archive-readers/python-environment.ts'
+import { openPythonReaders, type PythonReaders } from '#test-support/archive-readers/python-readers.ts'
 import {
   clickHouseReader,
   duckDbReader,
   inspectWithPyIceberg,
   readWithPyIceberg,
-} from '#localstack/archive-readers/readers.ts'
-import { makeTallying, type Question, type Tallies } from '#localstack/archive-readers/tally.ts'
+} from '#test-support/archive-readers/readers.ts'
+import { makeTallying, type Question, type Tallies } from '#test-support/archive-readers/tally.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { makeArchiveFunctions } from '#localstack/archive-readers/archive-functions.ts'
-import { madeEvents } from '#localstack/archive-readers/made-topics.ts'
-import { type MiniStack, startMiniStack } from '#localstack/archive-readers/ministack.ts'
-import { findPython } from '#localstack/archive-readers/python-environment.ts'
-import { openPythonReaders, type PythonReaders } from '#localstack/archive-readers/python-readers.ts'
-import { readWithPyIceberg, signedFor } from '#localstack/archive-readers/readers.ts'
-import { makeTallying, type Question } from '#localstack/archive-readers/tally.ts'
+import { makeArchiveFunctions } from '#test-support/archive-readers/archive-functions.ts'
+import { madeEvents } from '#test-support/archive-readers/made-topics.ts'
+import { type MiniStack, startMiniStack } from '#test-support/archive-readers/ministack.ts'
+import { findPython } from '#test-support/archive-readers/python-environment.ts'
+import { openPythonReaders, type PythonReaders } from '#test-support/archive-readers/python-readers.ts'
+import { readWithPyIceberg, signedFor } from '#test-support/archive-readers/readers.ts'
+import { makeTallying, type Question } from '#test-support/archive-readers/tally.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 
 const python = await findPython()

@@ -1,13 +1,13 @@
 import { accountMappings } from '#localstack/assembly/account-mappings.ts'
 import { arn, type LocalAccount } from '#localstack/assembly/local-account.ts'
 import type { FunctionLines } from '#localstack/function-lines.ts'
-import { makeClustersApi } from './clusters-api.ts'
-import type { Service } from './exchange.ts'
-import { makeFunctionUpdateApi } from './function-update-api.ts'
-import { makeLogsApi } from './logs-api.ts'
-import { makeMappingsApi } from './mappings-api.ts'
-import { makeSecretListApi } from './secret-list-api.ts'
-import { makeStsApi } from './sts-api.ts'
+import { makeClustersApi } from './endpoint/clusters-api.ts'
+import type { Service } from './endpoint/exchange.ts'
+import { makeFunctionUpdateApi } from './endpoint/function-update-api.ts'
+import { makeLogsApi } from './endpoint/logs-api.ts'
+import { makeMappingsApi } from './endpoint/mappings-api.ts'
+import { makeSecretListApi } from './endpoint/secret-list-api.ts'
+import { makeStsApi } from './endpoint/sts-api.ts'
 
 /** What a person asks of an account with AWS's clients, answered from what runs once `open` has said what that is. */
 export function makeAccountService(): { service: Service; open(account: LocalAccount, lines: FunctionLines): void } {

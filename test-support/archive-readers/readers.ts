@@ -1,5 +1,5 @@
+import { attachArchive, type Chdb } from '#localstack/archive-readers/chdb.ts'
 import { type ArchiveServices, archiveNamespace } from './archive-functions.ts'
-import { attachArchive, type Chdb } from './chdb.ts'
 import type { PythonReaders } from './python-readers.ts'
 import { type Question, rowText, type Tallies, type Tally } from './tally.ts'
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { type InstallOptions, requireSuccess } from '#localstack/archive-readers/install-chdb.ts'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
-import { type InstallOptions, requireSuccess } from './install-chdb.ts'
 import { openPythonEnvironment } from './python-environment.ts'
 
 type Script = 'read-with-duckdb.py' | 'read-with-pyiceberg.py' | 'inspect-with-pyiceberg.py' | 'prepare-ministack.py'

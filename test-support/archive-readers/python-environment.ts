@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import {
+  exists,
+  type InstallOptions,
+  readersDirectory,
+  replace,
+  requireSuccess,
+  telling,
+} from '#localstack/archive-readers/install-chdb.ts'
 import { MissingProgramError, runToEnd } from '#localstack/processes/finished-process.ts'
-import { exists, type InstallOptions, readersDirectory, replace, requireSuccess, telling } from './install-chdb.ts'
 
 /** What a Python environment is made of. */
 export type PythonEnvironmentOptions = InstallOptions & {

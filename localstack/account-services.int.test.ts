@@ -24,7 +24,7 @@ import { type FunctionHost, makeFunctionHost } from '#localstack/lambda-host/fun
 import { type FunctionBundles, makeFunctionBundles } from '#test-support/function-bundle.ts'
 import { startTestBroker, type TestBroker } from '#test-support/kafka-broker.ts'
 import { makeAccountService } from './account-services.ts'
-import { type Endpoint, startEndpoint } from './endpoint.ts'
+import { type Endpoint, startEndpoint } from './endpoint/endpoint.ts'
 
 const clusterArn = 'arn:aws:kafka:us-east-1:000000000000:cluster/tidemark/00000000-0000-0000-0000-000000000000-1'
 const secretArn = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:target-a1b2c3'
