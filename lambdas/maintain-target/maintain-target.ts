@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { maintainOneRound } from '#adapters/postgres/maintenance/maintenance-round.ts'
 
 /** What a run has removed. */
 export type MaintenanceSummary = {
@@ -13,9 +14,6 @@ export type MaintenanceSummary = {
   unfinished: boolean
 }
 
-/** One round, as `tidemark.maintain()` tells it. */
-type Round = { dropped: string | null; changes: number; auditMessages: number; markers: number; more: boolean }
-
 /**
  * Makes the table partitions of the coming days and removes what is past its time, in rounds of a short transaction
  * each, until nothing is left or `deadline` (ms since 1970) has come. Runs may overlap. Throws the database's errors.
@@ -24,8 +22,7 @@ export function makeMaintainTarget({ target, now }: { target: Pick<Pool, 'query'
   return async (deadline: number): Promise<MaintenanceSummary> => {
     const summary: MaintenanceSummary = { dropped: [], changes: 0, auditMessages: 0, markers: 0, unfinished: false }
     for (;;) {
-      const { rows } = await target.query<{ round: Round }>('select tidemark.maintain() as round')
-      const { dropped, changes, auditMessages, markers, more } = rows[0]!.round
+      const { dropped, changes, auditMessages, markers, more } = await maintainOneRound(target)
       if (dropped !== null) summary.dropped.push(dropped)
       summary.changes += changes
       summary.auditMessages += auditMessages

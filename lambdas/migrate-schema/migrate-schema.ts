@@ -1,12 +1,13 @@
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda'
-import { type ClientBase, escapeIdentifier, escapeLiteral, type Pool } from 'pg'
+import type { ClientBase, Pool } from 'pg'
+import { publishForInitialSnapshot } from '#adapters/postgres/capture/publish-for-initial-snapshot.ts'
+import { removeSource } from '#adapters/postgres/capture/remove-source.ts'
+import { configureSource, newestGeneration, type SourceSetting } from '#adapters/postgres/capture/source-setting.ts'
 import { migrate } from '#adapters/postgres/migration/migrate.ts'
+import { setRolePassword } from '#adapters/postgres/migration/role-password.ts'
 import type { DatabaseCredentials } from '#adapters/postgres/session/connect.ts'
 import type { CustomResourceResult } from '../custom-resource.ts'
 import { readProperties, type SchemaProperties } from './properties.ts'
-import { publishForInitialSnapshot } from './publish-for-initial-snapshot.ts'
-import { removeSource } from './remove-source.ts'
-import { scramVerifier } from './role-password.ts'
 
 /** One side: its administrator, its migrations, and the roles whose passwords the secrets hold. */
 export type Side = {
@@ -32,7 +33,7 @@ export function makeMigrateSchema({ source, target }: { source: Side; target: Si
     })
     const sourceMigrations = await withClient(source.database, async (client) => {
       const { applied } = await bringUpToDate(client, source)
-      await configure(client, properties, knownGeneration)
+      await configureSource(client, settingOf(properties, knownGeneration))
       await publishForInitialSnapshot(client)
       return applied.length
     })
@@ -45,24 +46,17 @@ async function bringUpToDate(client: ClientBase, { directory, logins }: Side): P
   for (const [role, credentials] of Object.entries(logins)) {
     const { username, password } = await credentials()
     if (username !== role) throw new Error(`the secret of ${role} is one of ${username}`)
-    await client.query(`alter role ${escapeIdentifier(role)} password ${escapeLiteral(scramVerifier(password))}`)
+    await setRolePassword(client, role, password)
   }
   return migrated
 }
 
-async function newestGeneration(target: ClientBase): Promise<number> {
-  const { rows } = await target.query<{ generation: number }>('select tidemark.newest_generation() as generation')
-  return rows[0]!.generation
-}
-
-async function configure(
-  source: ClientBase,
-  { TopicPartitions, Captured, Epoch }: SchemaProperties,
-  knownGeneration: number,
-): Promise<void> {
-  const setting = [TopicPartitions, JSON.stringify(Captured), Epoch, knownGeneration]
-  await source.query('select tidemark.configure($1, $2, $3, $4)', setting)
-}
+const settingOf = ({ TopicPartitions, Captured, Epoch }: SchemaProperties, knownGeneration: number): SourceSetting => ({
+  topicPartitions: TopicPartitions,
+  captured: Captured,
+  epoch: Epoch,
+  knownGeneration,
+})
 
 async function withClient<T>(pool: Pool, work: (client: ClientBase) => Promise<T>): Promise<T> {
   const client = await pool.connect()

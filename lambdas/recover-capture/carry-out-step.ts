@@ -5,10 +5,18 @@ import { connectorConfiguration, PUBLICATION } from '#adapters/connect/connector
 import { progressOf } from '#adapters/connect/connector-states.ts'
 import { CONNECTOR, removeSlot, runConnector, stopConnector, type Within } from '#adapters/connect/running-connector.ts'
 import { readSetting } from '#adapters/postgres/capture/recovery-facts.ts'
+import {
+  endArchiveRenewal,
+  ensureProgress,
+  orderEpoch,
+  readAgain,
+  rebaseProgress,
+  restoreView,
+} from '#adapters/postgres/capture/recovery-steps.ts'
 import { currentEpoch, publishedTables, slotsBefore } from '#adapters/postgres/capture/replication.ts'
+import { configureSource, newestGeneration } from '#adapters/postgres/capture/source-setting.ts'
 import type { DatabaseCredentials, DatabaseTls } from '#adapters/postgres/session/connect.ts'
 import { CONSUMERS } from '#core/fixed-names.ts'
-import type { PlaceOffset } from '#core/recovery/finding.ts'
 import type { RecoveryStep } from '#core/recovery/recovery-plan.ts'
 import type { CaptureWorld } from './read-facts.ts'
 
@@ -26,32 +34,16 @@ export async function carryOutStep(step: RecoveryStep, world: Recovering): Promi
     case 'rewind':
       return rewind(step, world)
     case 'rebase':
-      return rebase(step.consumer, step.topic, step.offsets, world)
+      return rebaseProgress(world.target, step.consumer, step.topic, step.offsets)
     case 'release archive':
-      await world.target.query(
-        `with ended as (
-           delete from tidemark.archive_renewal where is_ledger_new returning 1
-         )
-         delete from tidemark.archive_problem where kind = 'renewal' and exists (select from ended)`,
-      )
-      return
+      return endArchiveRenewal(world.target)
     case 'enable mapping':
       return enableMapping(await findMapping(step, world), world)
     case 'restore views':
-      for (const { schema, table } of step.views) {
-        await world.target.query('select tidemark.restore_view($1, $2)', [schema, table])
-      }
+      for (const view of step.views) await restoreView(world.target, view)
       return
     case 'read again':
-      for (const { schema, table } of step.tables) {
-        // One that is being read already brings its rows back, too.
-        await world.source.query(
-          `select tidemark.resync(t.schema_name || '.' || t.table_name)
-           from tidemark.captured_table t
-           where (t.schema_name, t.table_name, t.state) = ($1, $2, 'captured')`,
-          [schema, table],
-        )
-      }
+      for (const table of step.tables) await readAgain(world.source, table)
       return
     case 'restart task':
       return restart('failed', world)
@@ -154,49 +146,17 @@ async function beginEpoch(step: Step<'new epoch'>, world: Recovering): Promise<v
   const topicPartitions = step.topicPartitions ?? setting.topicPartitions
   if (step.topicIsNew) {
     const all = Array.from({ length: topicPartitions }, (_, topicPartition) => topicPartition)
-    await ensureProgress(CONSUMERS.latestState, world.changesTopic, all, world)
+    await ensureProgress(target, CONSUMERS.latestState, world.changesTopic, all)
   }
-  await target.query('select tidemark.order_epoch($1, $2, $3)', [step.epoch, step.reason, step.topicIsNew])
+  await orderEpoch(target, step)
   const after = step.losses.map(({ topicPartition, to }) => ({ topicPartition, offset: to }))
-  await rebase(CONSUMERS.latestState, world.changesTopic, after, world)
-  const { rows } = await target.query<{ generation: number }>('select tidemark.newest_generation() as generation')
-  await source.query('select tidemark.configure($1, $2, $3, $4)', [
-    topicPartitions,
-    JSON.stringify(setting.captured),
-    step.epoch,
-    // A source that was put back would use numbers again that the target knows.
-    rows[0]!.generation,
-  ])
+  await rebaseProgress(target, CONSUMERS.latestState, world.changesTopic, after)
+  await configureSource(source, {
+    ...{ topicPartitions, captured: setting.captured, epoch: step.epoch },
+    knownGeneration: await newestGeneration(target),
+  })
   for (const slot of await slotsBefore(source, step.epoch)) await removeSlot(slot, source, within)
   await register(world)
-}
-
-async function rebase(
-  consumer: string,
-  topic: string,
-  offsets: readonly PlaceOffset[],
-  world: CaptureWorld,
-): Promise<void> {
-  const topicPartitions = offsets.map(({ topicPartition }) => topicPartition)
-  await ensureProgress(consumer, topic, topicPartitions, world)
-  for (const { topicPartition, offset } of offsets) {
-    await world.target.query('select tidemark.rebase($1, $2, $3, $4)', [consumer, topic, topicPartition, offset])
-  }
-}
-
-/** What goes on at a later offset must have a row that says so, also in an empty target. */
-async function ensureProgress(
-  consumer: string,
-  topic: string,
-  topicPartitions: readonly number[],
-  { target }: CaptureWorld,
-): Promise<void> {
-  await target.query(
-    `insert into tidemark.progress (consumer, topic, topic_partition)
-     select $1, $2, unnest($3::integer[])
-     on conflict do nothing`,
-    [consumer, topic, topicPartitions],
-  )
 }
 
 async function requireSetting(source: Pool) {

@@ -1,4 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
+import { type ClientBase, escapeIdentifier, escapeLiteral } from 'pg'
 
 const ITERATIONS = 4096
 
@@ -6,9 +7,14 @@ const ITERATIONS = 4096
  * What Postgres stores of a password (RFC 5803): given to `alter role … password` in its place, so that the password
  * itself is in no statement and no log.
  */
-export function scramVerifier(password: string, salt: Buffer = randomBytes(16)): string {
+function scramVerifier(password: string, salt: Buffer = randomBytes(16)): string {
   const salted = pbkdf2Sync(password.normalize('NFKC'), salt, ITERATIONS, 32, 'sha256')
   const hmac = (text: string) => createHmac('sha256', salted).update(text).digest()
   const storedKey = createHash('sha256').update(hmac('Client Key')).digest('base64')
   return `SCRAM-SHA-256$${ITERATIONS}:${salt.toString('base64')}$${storedKey}:${hmac('Server Key').toString('base64')}`
+}
+
+/** Gives the role a password. */
+export async function setRolePassword(client: ClientBase, role: string, password: string): Promise<void> {
+  await client.query(`alter role ${escapeIdentifier(role)} password ${escapeLiteral(scramVerifier(password))}`)
 }

@@ -1,0 +1,95 @@
+import type { ClientBase, DatabaseError } from 'pg'
+
+/** SQLSTATE lock_not_available: DDL of somebody else on the table is open. */
+const LOCK_NOT_AVAILABLE = '55P03'
+
+/** `progress` changes as Debezium goes on with reading the table, and while it waits for a moment that comes soon. */
+export type PendingTable = { relation: string; name: string; state: string; progress: string }
+
+/** Whether a connector listens. */
+export const isListening = (client: ClientBase): Promise<boolean> => ask(client, 'select tidemark.is_listening()')
+
+/** Looks again at what no event trigger reports. */
+export async function catchUp(client: ClientBase): Promise<void> {
+  await client.query('select tidemark.catch_up()')
+}
+
+/** Takes an advisory lock of the session if nobody has it. */
+export const tryLock = (client: ClientBase, key: number): Promise<boolean> =>
+  ask(client, 'select pg_try_advisory_lock($1)', [key])
+
+/** Gives an advisory lock of the session back. */
+export async function unlock(client: ClientBase, key: number): Promise<void> {
+  await client.query('select pg_advisory_unlock($1)', [key])
+}
+
+/** Has the tables read again: by name `begun`, or why not. */
+export async function beginResyncs(client: ClientBase, tables: readonly string[]): Promise<Record<string, string>> {
+  const results: Record<string, string> = {}
+  for (const table of tables) {
+    results[table] = await client.query('select tidemark.resync($1)', [table]).then(
+      () => 'begun',
+      (error: Error) => error.message,
+    )
+  }
+  return results
+}
+
+const STEPS: Readonly<Record<string, string[]>> = {
+  // Writers are listed in a transaction after the one that publishes: it sees each that began before.
+  pending: ['select tidemark.publish_table($1)', 'select tidemark.await_writers($1)'],
+  'awaiting writers': ['select tidemark.await_writers($1)'],
+  reading: ['select tidemark.end_reading($1)'],
+}
+
+/** Somebody's open DDL may hold the table's entry: then its trigger is about to change it anyway. */
+const NOTE_ERROR = `
+  update tidemark.captured_table
+  set last_error = $2
+  where relation in (select relation from tidemark.captured_table where relation = $1 for update skip locked)`
+
+/** Takes a table one step on. An error other than a lock held by somebody is handed back; both are noted with the table. */
+export async function tryStep(client: ClientBase, { relation, state }: PendingTable): Promise<Error | undefined> {
+  try {
+    for (const statement of STEPS[state]!) await client.query(statement, [relation])
+    return undefined
+  } catch (error) {
+    const { code, message } = error as DatabaseError
+    await client.query(NOTE_ERROR, [relation, message])
+    return code === LOCK_NOT_AVAILABLE ? undefined : (error as Error)
+  }
+}
+
+/** The tables that are not captured yet, the longest waiting first. */
+export async function uncaptured(client: ClientBase): Promise<PendingTable[]> {
+  const { rows } = await client.query<PendingTable>(`
+    select relation, schema_name || '.' || table_name as name, state,
+      concat_ws(
+        ' ', state, seen_marks,
+        case when not_before between clock_timestamp() and clock_timestamp() + interval '10 seconds' or is_being_read then clock_timestamp() end
+      ) as progress
+    from tidemark.captured_table
+    -- A reading all at once is one statement that names its signal.
+    cross join lateral (
+      select exists (
+        select from pg_stat_activity where state <> 'idle' and pid <> pg_backend_pid() and query like '%' || signal_id || '%'
+      ) as is_being_read
+    ) as activity
+    where state in ('pending', 'awaiting writers', 'reading')
+    order by since, relation`)
+  return rows
+}
+
+/** The state of each table, by name. */
+export async function howFar(client: ClientBase, relations: string[]): Promise<Record<string, string>> {
+  const { rows } = await client.query(
+    `select schema_name || '.' || table_name as name, state from tidemark.captured_table where relation = any ($1)`,
+    [relations],
+  )
+  return Object.fromEntries(rows.map(({ name, state }) => [name, state]))
+}
+
+async function ask<T>(client: ClientBase, statement: string, values: unknown[] = []): Promise<T> {
+  const { rows } = await client.query({ text: statement, values, rowMode: 'array' })
+  return rows[0]![0]
+}

@@ -1,0 +1,66 @@
+import type { Pool } from 'pg'
+import type { PlaceOffset } from '#core/recovery/finding.ts'
+
+type Table = { readonly schema: string; readonly table: string }
+
+/** The archive goes on: its groups are at the beginning of their topics, and its ledger is a new one. */
+export async function endArchiveRenewal(target: Pool): Promise<void> {
+  await target.query(
+    `with ended as (
+       delete from tidemark.archive_renewal where is_ledger_new returning 1
+     )
+     delete from tidemark.archive_problem where kind = 'renewal' and exists (select from ended)`,
+  )
+}
+
+/** Makes the view of a table again. */
+export async function restoreView(target: Pool, { schema, table }: Table): Promise<void> {
+  await target.query('select tidemark.restore_view($1, $2)', [schema, table])
+}
+
+/** Has a table read again. One that is being read already brings its rows back, too. */
+export async function readAgain(source: Pool, { schema, table }: Table): Promise<void> {
+  await source.query(
+    `select tidemark.resync(t.schema_name || '.' || t.table_name)
+     from tidemark.captured_table t
+     where (t.schema_name, t.table_name, t.state) = ($1, $2, 'captured')`,
+    [schema, table],
+  )
+}
+
+/** The target takes nothing of earlier epochs any more. */
+export async function orderEpoch(
+  target: Pool,
+  { epoch, reason, topicIsNew }: { readonly epoch: number; readonly reason: string; readonly topicIsNew: boolean },
+): Promise<void> {
+  await target.query('select tidemark.order_epoch($1, $2, $3)', [epoch, reason, topicIsNew])
+}
+
+/** What is applied next of each topic partition is at its offset, whatever was applied before. */
+export async function rebaseProgress(
+  target: Pool,
+  consumer: string,
+  topic: string,
+  offsets: readonly PlaceOffset[],
+): Promise<void> {
+  const topicPartitions = offsets.map(({ topicPartition }) => topicPartition)
+  await ensureProgress(target, consumer, topic, topicPartitions)
+  for (const { topicPartition, offset } of offsets) {
+    await target.query('select tidemark.rebase($1, $2, $3, $4)', [consumer, topic, topicPartition, offset])
+  }
+}
+
+/** What goes on at a later offset must have a row that says so, also in an empty target. */
+export async function ensureProgress(
+  target: Pool,
+  consumer: string,
+  topic: string,
+  topicPartitions: readonly number[],
+): Promise<void> {
+  await target.query(
+    `insert into tidemark.progress (consumer, topic, topic_partition)
+     select $1, $2, unnest($3::integer[])
+     on conflict do nothing`,
+    [consumer, topic, topicPartitions],
+  )
+}
