@@ -1,5 +1,3 @@
-import type { SecretStore } from './assembly/secret-store.ts'
-
 /** What AWS's clients sign with. */
 export type SigningKey = { accessKeyId: string; secretAccessKey: string }
 
@@ -12,11 +10,17 @@ export type StackKey = SigningKey & {
 /** The user that Connect's REST API knows. */
 export const CONNECT_USER = 'tidemark'
 
-const letters = { ExcludePunctuation: true }
+/** Gives the generated text of a secret; makes and stores it the first time. */
+type Generated = (
+  id: string,
+  generation: { ExcludePunctuation: true; ExcludeLowercase?: true; PasswordLength: number },
+) => Promise<string>
+
+const letters = { ExcludePunctuation: true } as const
 
 /** The key of the stack whose secrets these are; made and stored the first time. */
-export async function openStackKey({ generated }: Pick<SecretStore, 'generated'>): Promise<StackKey> {
-  const upperCase = { ...letters, ExcludeLowercase: true }
+export async function openStackKey({ generated }: { generated: Generated }): Promise<StackKey> {
+  const upperCase = { ...letters, ExcludeLowercase: true } as const
   return {
     // As long as AWS's own, and none of the beginnings that say what kind of key it is.
     accessKeyId: `TIDEMARK${await generated('stack-access-key-id', { ...upperCase, PasswordLength: 12 })}`,
