@@ -10,11 +10,19 @@ export type DeliveredRecord = ArchivedRecord & RecordIdentity
 /** Takes a record of a Kafka event without loss: bytes that are not text stay in base64. */
 export function readDelivered(record: MSKRecord): DeliveredRecord {
   const { topic, partition: topicPartition, offset, timestamp: timestampMs, headers } = record
-  const bytes = [bytesOf(record.key), bytesOf(record.value)] as const
-  const encoding = bytes.every((each) => each === null || isUtf8(each)) ? null : 'base64'
-  const [key = null, value = null] = bytes.map((each) => each?.toString(encoding ?? 'utf8') ?? null)
+  const keyBytes = bytesOf(record.key)
+  const valueBytes = bytesOf(record.value)
+  const encoding = isText(keyBytes) && isText(valueBytes) ? null : 'base64'
+  const key = keyBytes === null ? null : keyBytes.toString(encoding ?? 'utf8')
+  const value = valueBytes === null ? null : valueBytes.toString(encoding ?? 'utf8')
   return {
-    ...{ topic, topicPartition, offset, timestampMs, key, value, encoding },
+    topic,
+    topicPartition,
+    offset,
+    timestampMs,
+    key,
+    value,
+    encoding,
     headers: headers.length === 0 ? null : JSON.stringify(headers.flatMap(Object.entries).map(headerOf)),
     digest: () => digestOf({ timestampMs, key, value }),
   }
@@ -27,6 +35,8 @@ export const digestOf = ({ timestampMs, key, value }: Pick<ArchivedRecord, 'time
 /** A value that is absent is a tombstone's. */
 const bytesOf = (base64: string | null | undefined): Buffer | null =>
   base64 == null ? null : Buffer.from(base64, 'base64')
+
+const isText = (bytes: Buffer | null): boolean => bytes === null || isUtf8(bytes)
 
 /** Lambda gives a header's bytes as signed numbers. Kafka has headers without a value, too. */
 function headerOf([name, numbers]: [string, MSKRecordHeader[string] | null]): [string, string | object | null] {
