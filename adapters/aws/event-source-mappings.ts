@@ -9,15 +9,15 @@ import {
 export type TopicMapping = { uuid: string; topic: string; group: string }
 
 export type EventSourceMappings = {
-  /** Those that feed a function with a topic. */
+  /** The mappings that feed the function with records of a topic. */
   list(functionName: string): Promise<TopicMapping[]>
-  /** `Enabled`, `Disabled`, or what lies between, in Lambda's words. */
+  /** The state in Lambda's words: `Enabled`, `Disabled`, or a state between them, such as `Enabling`. */
   state(uuid: string): Promise<string>
-  /** Asks for it; the mapping gets there some time later. */
+  /** Asks Lambda to enable or disable the mapping. The mapping reaches that state some time later. */
   enable(uuid: string, isEnabled: boolean): Promise<void>
 }
 
-/** Lambda's event source mappings. Throws the client's errors. */
+/** Lists, reads and switches Lambda's event source mappings. Throws the errors of the client. */
 export function eventSourceMappings(client: Pick<LambdaClient, 'send'> = new LambdaClient({})): EventSourceMappings {
   return {
     list: async (functionName) => {

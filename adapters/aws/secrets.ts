@@ -2,7 +2,10 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import * as v from 'valibot'
 import type { DatabaseCredentials } from '../postgres/session/connect.ts'
 
-/** Long enough for the connections a cold start opens at once, short enough that a rotated password is soon seen. */
+/**
+ * A secret is cached for long enough that the connections which a cold start opens at once share one request, and for
+ * so short a time that a rotated password is soon seen.
+ */
 const CACHE_MS = 5_000
 
 const text = v.pipe(v.string(), v.minLength(1))
@@ -18,8 +21,8 @@ const credentialsSchema = v.object({
 const loginSchema = v.object({ username: text, password: text })
 
 /**
- * Reads a database secret of the shape RDS writes, at most once in five seconds.
- * Errors name the secret and what it lacks, never a value.
+ * Reads a database secret of the shape that RDS writes, at most once in five seconds. Errors name the secret and the
+ * fields that are missing or wrong, never a value.
  */
 export function databaseSecret(
   arn: string,
@@ -31,7 +34,7 @@ export function databaseSecret(
     if (cached === undefined || now() - cached.at >= CACHE_MS) {
       const value = fetchSecret(client, arn, credentialsSchema)
       cached = { at: now(), value }
-      // A failed reading must not answer the next caller.
+      // A failed request is not cached, because otherwise it would fail the next caller too.
       value.catch(() => {
         if (cached?.value === value) cached = undefined
       })
@@ -43,7 +46,10 @@ export function databaseSecret(
 /** A name and its password. */
 export type Login = v.InferOutput<typeof loginSchema>
 
-/** Reads a secret of the shape MSK takes, each time it is asked. Errors name the secret and what it lacks, never a value. */
+/**
+ * Reads a secret of the shape that MSK takes, on every call. Errors name the secret and the fields that are missing or
+ * wrong, never a value.
+ */
 export const loginSecret =
   (arn: string, client: Pick<SecretsManagerClient, 'send'> = new SecretsManagerClient()): (() => Promise<Login>) =>
   () =>
@@ -68,7 +74,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The parser's message would quote the secret.
+    // The error of the parser is dropped, because its message would quote the secret.
     return undefined
   }
 }

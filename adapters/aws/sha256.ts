@@ -2,7 +2,9 @@ import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto'
 
 type Data = string | ArrayBuffer | ArrayBufferView
 
-/** SHA-256, or with a secret its HMAC, of what it is given, as signers of the AWS SDK ask for it. */
+/**
+ * SHA-256 of the data, or its HMAC if there is a secret. It has the interface that the signers of the AWS SDK expect.
+ */
 export class Sha256 {
   readonly #hash: Hash | Hmac
 

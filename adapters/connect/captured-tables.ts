@@ -5,7 +5,7 @@ const names = v.optional(v.array(v.string()), [])
 /** Which tables and columns of the source are captured. */
 export const captured = v.object({
   schemas: names,
-  /** `schema.table`; none means every table of the schemas, those created later too. */
+  /** `schema.table`; an empty list means every table of the schemas, including tables that are created later. */
   includeTables: names,
   /** `schema.table`. */
   excludeTables: names,
@@ -16,8 +16,8 @@ export const captured = v.object({
 export type Captured = v.InferOutput<typeof captured>
 
 /**
- * Debezium's patterns for the captured tables: comma-free regular expressions that must match `schema.table` as a whole.
- * A table created later in a captured schema matches without a new configuration.
+ * Debezium's patterns for the captured tables: regular expressions that must match `schema.table` as a whole. Commas in
+ * them are escaped. A table that is created later in a captured schema matches without a new configuration.
  */
 export function tablePatterns({ schemas, includeTables, excludeTables }: Captured): string[] {
   if (includeTables.length > 0) return includeTables.filter((name) => !excludeTables.includes(name)).map(literally)
@@ -25,5 +25,8 @@ export function tablePatterns({ schemas, includeTables, excludeTables }: Capture
   return schemas.map((schema) => `${excluded}${literally(schema)}\\..*`)
 }
 
-/** A pattern that matches this text only. Debezium splits lists at commas that no backslash precedes. */
+/**
+ * A pattern that matches this text only. Commas are escaped too, because Debezium splits a list at each comma without a
+ * backslash before it.
+ */
 export const literally = (text: string): string => text.replaceAll(/[^A-Za-z0-9_]/g, '\\$&')

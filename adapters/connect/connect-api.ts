@@ -3,40 +3,40 @@ import { setTimeout } from 'node:timers/promises'
 /** State of a connector or of one of its tasks. */
 export type ConnectorState = 'UNASSIGNED' | 'RUNNING' | 'PAUSED' | 'STOPPED' | 'FAILED' | 'RESTARTING'
 
-/** `GET /connectors/<name>/status`; a failed part has a stack trace. */
+/** The answer of `GET /connectors/<name>/status`. A part that failed has a stack trace. */
 export type ConnectorStatus = {
   connector: { state: ConnectorState; trace?: string }
   tasks: { id: number; state: ConnectorState; trace?: string }[]
 }
 
-/** What Connect stores of one source partition, as far as it is used. */
+/** The members that are used of the offset which Connect stores for one source partition. */
 export type StoredOffset = { partition: { server?: string }; offset: Readonly<Record<string, unknown>> }
 
-/** Connect's REST API, as far as it is used. A connector that does not exist is an outcome, not an error. */
+/** The calls that are used of Connect's REST API. A connector that does not exist is an outcome, not an error. */
 export type ConnectApi = {
   /** Creates the connector or changes its configuration. */
   put(name: string, configuration: Record<string, string>): Promise<void>
   configuration(name: string): Promise<Record<string, string> | undefined>
   status(name: string): Promise<ConnectorStatus | undefined>
-  /** Ends the tasks and keeps the configuration; the tasks are gone some moments later. */
+  /** Ends the tasks and keeps the configuration. The tasks end some moments after the answer. */
   stop(name: string): Promise<void>
   /** Starts a stopped connector. */
   resume(name: string): Promise<void>
-  /** Starts the connector and its tasks again, or those of them that failed. */
+  /** Restarts the connector and all its tasks, or only those of them that failed. */
   restart(name: string, parts: 'all' | 'failed'): Promise<void>
-  /** How far it has read, by Debezium's `topic.prefix`; lsns are those of its offsets. */
+  /** How far the connector has read, for each `topic.prefix` of Debezium. The lsns are those of Debezium's offsets. */
   offsets(name: string): Promise<StoredOffset[]>
-  /** Forgets how far a stopped connector has read. */
+  /** Deletes the stored offsets of a stopped connector. */
   deleteOffsets(name: string): Promise<void>
   delete(name: string): Promise<void>
 }
 
-/** Connect is not there: it does not listen, or it does not answer. */
+/** Connect cannot be reached: nothing listens there, or no answer comes in time. */
 export class ConnectUnreachableError extends Error {
   override readonly name = 'ConnectUnreachableError'
 }
 
-/** Connect answered and did not do it; the message has its reason. */
+/** Connect answered that it did not do what it was asked; the message has Connect's reason. */
 export class ConnectRefusedError extends Error {
   override readonly name = 'ConnectRefusedError'
   readonly status: number
@@ -49,7 +49,7 @@ export class ConnectRefusedError extends Error {
 
 const ANSWER_MS = 30_000
 
-/** Time a worker may take over a rebalance, during which it refuses changes with 409. */
+/** The time that a worker may need for a rebalance, during which it refuses changes with status 409. */
 const REBALANCE_MS = 60_000
 
 /** A name and its password. */
@@ -60,8 +60,8 @@ export const basicAuthorization = ({ username, password }: ConnectLogin): string
   `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 
 /**
- * Connect's REST API at a URL, with a login where it asks for one. A worker that is rebalancing is asked again for a minute.
- * Throws ConnectUnreachableError or ConnectRefusedError.
+ * Connect's REST API at a URL, with a login if one is required. A request that a rebalancing worker refuses is repeated
+ * for a minute. Throws ConnectUnreachableError or ConnectRefusedError.
  */
 export function connectApi(url: string, login?: () => Promise<ConnectLogin>): ConnectApi {
   const ask = async (method: string, path: string, body?: unknown) => {
@@ -90,7 +90,7 @@ type Question = { method: string; body: unknown; headers?: Record<string, string
 
 type Answer = { status: number; body: unknown }
 
-/** The answer's body; undefined where the connector does not exist. */
+/** The body of the answer, or undefined if the connector does not exist. */
 async function unlessAbsent<T>(body: Promise<unknown>): Promise<T | undefined> {
   try {
     return (await body) as T
@@ -128,7 +128,7 @@ async function ask(url: URL, { method, headers, body }: Question): Promise<Answe
   }
 }
 
-/** A rebalancing worker answers 409, one that has not joined its group yet 500 after a while. */
+/** A worker answers 409 while it rebalances. One that has not joined its group yet answers 500 after a while. */
 const isBusy = (status: number, message: string): boolean =>
   status === 409 || (status === 500 && message.startsWith('Request timed out'))
 
@@ -141,7 +141,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Not from Connect but from something in front of it: the text is what there is to show.
+    // The answer is not from Connect but from something in front of it, such as a proxy. Its text is shown.
     return text.slice(0, 500)
   }
 }

@@ -1,12 +1,12 @@
 import { firstLines } from '#core/recovery/java-trace.ts'
 import type { ConnectorStatus } from './connect-api.ts'
 
-/** How a connector is that was asked to run. */
+/** The state of a connector that was asked to run. */
 export type Progress = { kind: 'running' } | { kind: 'failed'; reason: string } | { kind: 'underway'; state: string }
 
 /**
- * Running means the connector and its tasks: a connector says RUNNING before it has a task, and goes on saying so when
- * its task has failed.
+ * It is running only if its tasks are running too: a connector says RUNNING before it has a task, and also after its
+ * task has failed.
  */
 export function progressOf(status: ConnectorStatus | undefined): Progress {
   if (status === undefined) return { kind: 'underway', state: describeStates(status) }
@@ -17,7 +17,7 @@ export function progressOf(status: ConnectorStatus | undefined): Progress {
   return { kind: 'underway', state: describeStates(status) }
 }
 
-/** The connector and its tasks with the state of each, for a person. */
+/** The states of the connector and of each task, as text for a person. */
 export function describeStates(status: ConnectorStatus | undefined): string {
   if (status === undefined) return 'not known yet'
   const states = partsOf(status).map(({ name, state }) => `${name} ${state}`)

@@ -8,21 +8,24 @@ import { describeStates, hasStopped, progressOf } from './connector-states.ts'
 /** Connect's name of the one connector. */
 export const CONNECTOR = 'tidemark'
 
-/** The task cannot go on where it stopped: the slot is gone or elsewhere. Only a recovery helps, which somebody is to ask for. */
+/**
+ * The task cannot continue where it stopped, because the slot is gone or at another position. Only a recovery resolves
+ * this, and a person has to ask for it.
+ */
 export class PlaceLostError extends Error {
   override readonly name = 'PlaceLostError'
 }
 
-/** The end of what the task says then (cdk/capture/image/connector, SlotPlace). */
+/** The end of the task's error message in this case (cdk/capture/image/connector, SlotPlace). */
 const ASKS_FOR_RECOVERY = 'Run npm run recover'
 
 /**
- * The connector runs with this configuration, tasks included, when this resolves; one that does already is left alone.
- * Throws an Error that says what did not happen in time, or why the connector failed: a PlaceLostError where it has its
- * configuration and lacks the log from where it stopped.
+ * Resolves when the connector and its tasks run with this configuration. A connector that already runs with it is not
+ * restarted. Throws a PlaceLostError if the log after the position where the connector stopped is missing, and
+ * otherwise an Error which says what was not done in time, or why the connector failed.
  */
 export async function runConnector(wanted: Record<string, string>, connect: ConnectApi, within: Within): Promise<void> {
-  // A service that has just started is not in the network's names yet.
+  // The name of a service that has just started is not in DNS yet, so this waits for an answer.
   const present = await within('Connect answers', async () => {
     try {
       return { done: (await connect.configuration(CONNECTOR)) ?? {} }
@@ -35,7 +38,8 @@ export async function runConnector(wanted: Record<string, string>, connect: Conn
   const unchanged = sameSettings(present, configuration)
   if (unchanged && progressOf(await connect.status(CONNECTOR)).kind === 'running') return
 
-  // Stopped first: until Connect acts on a new configuration, the status it gives is the old tasks'.
+  // The connector is stopped first, because until Connect applies a new configuration, its status is that of the old
+  // tasks.
   await stopConnector(connect, within)
   await connect.put(CONNECTOR, configuration)
   await connect.resume(CONNECTOR)
@@ -49,19 +53,20 @@ export async function runConnector(wanted: Record<string, string>, connect: Conn
   })
 }
 
-/** Connect gives the configuration back with the connector's name in it. */
+/** The configuration that Connect returns also has the connector's name in it, which is not compared. */
 function sameSettings(present: Record<string, string>, wanted: Record<string, string>): boolean {
   const { name: _, ...settings } = present
   const keys = Object.keys(settings)
   return keys.length === Object.keys(wanted).length && keys.every((key) => settings[key] === wanted[key])
 }
 
-/** How often the status is read before Connect is told to stop once more: some five seconds. */
+/** The number of status requests before Connect is asked again to stop the connector. They take about five seconds. */
 const LOOKS_BEFORE_STOP_AGAIN = 50
 
 /**
- * Ends its task, and waits until it has ended. Connect goes on listing a task as running that took longer to end than the
- * worker's `task.shutdown.graceful.timeout.ms`, until it distributes tasks the next time: another stop makes it do so.
+ * Ends the connector's task, and resolves when it has ended. If a task needs longer to end than the worker's
+ * `task.shutdown.graceful.timeout.ms`, Connect lists it as running until the next time it distributes tasks. Another
+ * stop makes it do so.
  */
 export async function stopConnector(connect: ConnectApi, within: Within): Promise<void> {
   let looks = 0
@@ -72,7 +77,7 @@ export async function stopConnector(connect: ConnectApi, within: Within): Promis
   })
 }
 
-/** Drops a slot once nobody reads it. */
+/** Drops a slot as soon as no process reads it. */
 export async function removeSlot(slot: string, source: Pool, within: Within): Promise<void> {
   await within(`slot ${slot} is free`, async () => {
     const found = await findSlot(source, slot)
@@ -81,12 +86,15 @@ export async function removeSlot(slot: string, source: Pool, within: Within): Pr
   await dropSlot(source, slot)
 }
 
-/** Asks again until an attempt is done. */
+/** Repeats an attempt until its result is `done`. */
 export type Within = <T>(what: string, attempt: () => Promise<{ done: T } | { state: string }>) => Promise<T>
 
 const PAUSE_MS = 100
 
-/** `remainingMs` gives the time left; an Error then says what was waited for and what was last seen. */
+/**
+ * Repeats attempts until the time that `remainingMs` returns is used up. Then throws an Error that names what was
+ * waited for and the last state.
+ */
 export const makeWithin =
   (remainingMs: () => number): Within =>
   async (what, attempt) => {

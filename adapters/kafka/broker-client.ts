@@ -4,28 +4,31 @@ import { stopIdleTimers } from './idle-request-queue.ts'
 
 stopIdleTimers()
 
-/** How clients prove who they are: AWS signatures or name and password over TLS, or not at all, on loopback only. */
+/**
+ * How clients authenticate: by AWS signatures or by name and password, both over TLS, or not at all, on loopback only.
+ */
 export type KafkaAuthentication = 'iam' | 'scram' | 'none'
 
 export type BrokerClientOptions = {
   brokers: string[]
   authentication: KafkaAuthentication
-  /** Gives the name and password of `scram`. */
+  /** Returns the name and password of `scram`. */
   readLogin?: () => Promise<{ username: string; password: string }>
-  /** AWS region the brokers are in; signs for it. */
+  /** The AWS region of the brokers, for which requests are signed. */
   region: string
   clientId: string
-  /** How long brokers that do not answer are waited for, at the beginning and at every request. */
+  /** How long to wait for brokers that do not answer, when connecting and at every request. */
   waitMs: number
 }
 
-/** A client of the brokers, which is not connected yet and tries nothing again by itself. */
+/** A client of the brokers. It is not connected yet, and does not retry by itself. */
 export const openBrokerClient = async (options: BrokerClientOptions): Promise<Kafka> =>
   new Kafka(await clientConfiguration(options))
 
 async function clientConfiguration(options: BrokerClientOptions): Promise<KafkaConfig> {
   const { brokers, authentication, readLogin, region, clientId } = options
-  // kafkajs gives up on a restarting broker early in some places and never in others: waitForBrokers decides instead.
+  // kafkajs stops retrying too early in some places and never in others, so its retries are off and waitForBrokers
+  // decides.
   const retry = { retries: 0 }
   const plain = { brokers, clientId, retry, logLevel: logLevel.NOTHING, connectionTimeout: 3_000 }
   if (authentication === 'none') return plain
@@ -37,7 +40,7 @@ async function clientConfiguration(options: BrokerClientOptions): Promise<KafkaC
   return { ...plain, ssl: true, sasl: { mechanism: 'oauthbearer', oauthBearerProvider } }
 }
 
-/** Does it again while brokers do not answer, for as long as they are waited for. Throws an Error that names them. */
+/** Repeats the work while the brokers do not answer, for `waitMs` at most. Throws an Error that names the brokers. */
 export async function waitForBrokers<T>(
   { brokers, waitMs }: Pick<BrokerClientOptions, 'brokers' | 'waitMs'>,
   work: () => Promise<T>,
@@ -61,10 +64,13 @@ export async function waitForBrokers<T>(
   }
 }
 
-/** Whether a later attempt may succeed; kafkajs wraps what it does not itself try again in an error that says it may not. */
+/**
+ * Whether a later attempt may succeed. An error that kafkajs has not retried itself is wrapped in one that is not
+ * retriable, so the cause is looked at too.
+ */
 function isPassing(error: KafkaJSError): boolean {
   const { cause } = error
-  // A broker that has never had a group makes the topic that keeps their offsets when it is first asked for one.
+  // A broker that has never had a consumer group creates the topic of group offsets at the first request for one.
   if (error.name === 'KafkaJSGroupCoordinatorNotFound') return true
   return error.retriable || (cause instanceof Error && isPassing(cause as KafkaJSError))
 }

@@ -2,18 +2,20 @@ import type { Admin } from 'kafkajs'
 import type { TopicPartitionFacts } from '#core/recovery/capture-facts.ts'
 import { type BrokerClientOptions, openBrokerClient, waitForBrokers } from './broker-client.ts'
 
-/** Reads where topics and consumer groups are, and sets the offsets of groups. */
+/** Reads the offsets of topics and consumer groups, and sets those of groups. */
 export type GroupOffsets = {
-  /** By topic, in the order of topic partitions; topics that do not exist are left out. */
+  /**
+   * The first and the end offset of each topic partition, in order, by topic. Topics that do not exist are left out.
+   */
   ranges(topics: readonly string[]): Promise<Map<string, TopicPartitionFacts[]>>
-  /** Offset at which the group goes on, by topic partition; null where it has committed none. */
+  /** The offset at which the group continues, for each topic partition; null if it has committed none. */
   committed(group: string, topic: string): Promise<(number | null)[]>
-  /** Throws an Error where the group has members. */
+  /** Throws an Error if the group has members. */
   set(group: string, topic: string, offsets: readonly { topicPartition: number; offset: number }[]): Promise<void>
   close(): Promise<void>
 }
 
-/** Connects, waiting for the brokers. Throws an Error that names them where none answered in time. */
+/** Connects to the brokers, for which it waits. Throws an Error that names them if none answers in time. */
 export async function openGroupOffsets(options: BrokerClientOptions): Promise<GroupOffsets> {
   const kafka = await openBrokerClient(options)
   const admin = kafka.admin()

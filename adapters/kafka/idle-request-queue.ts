@@ -1,9 +1,9 @@
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js'
 
 /**
- * kafkajs 2.2.4 asks for a timer after each answer even when no request waits, for a time in the past, which Node takes
- * as one millisecond and reports as TimeoutNegativeWarning; that timer asks for the next one. A queue without requests
- * has nothing to check, and a request that joins it later asks for the timer itself.
+ * kafkajs 2.2.4 sets a timer after each answer, even if no request waits, and for a time in the past. Node rounds that
+ * up to one millisecond and reports it as TimeoutNegativeWarning, and each timer sets the next one. With this change no
+ * timer is set for an empty queue; a request that joins the queue later sets it.
  */
 export function stopIdleTimers(): void {
   const queue = RequestQueue.prototype

@@ -10,11 +10,14 @@ export type MskPublisherOptions = {
   clusterArn: string
   authentication: KafkaAuthentication
   topic: string
-  /** Gives the name and password of `scram`. */
+  /** Returns the name and password of `scram`. */
   readLogin?: RecordPublisherOptions['readLogin']
 }
 
-/** Opens publishers to a topic of an MSK cluster, whose brokers are asked of AWS each time; waits 20 s for them at most. */
+/**
+ * Opens publishers to a topic of an MSK cluster. Each opening asks AWS for the brokers, and waits for them for 20 s at
+ * most.
+ */
 export function mskPublisher(
   { clusterArn, authentication, topic, readLogin }: MskPublisherOptions,
   aws: Pick<KafkaClient, 'send'> = new KafkaClient(),
@@ -36,7 +39,10 @@ export function mskPublisher(
   }
 }
 
-/** The `host:port` of the cluster's brokers. Throws with the cluster's ARN where it has none for `authentication`. */
+/**
+ * The `host:port` of each broker of the cluster. Throws an Error with the cluster's ARN if it has none for
+ * `authentication`.
+ */
 export async function bootstrapBrokers(
   aws: Pick<KafkaClient, 'send'>,
   clusterArn: string,

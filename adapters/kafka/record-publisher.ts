@@ -3,25 +3,25 @@ import { type BrokerClientOptions, openBrokerClient, waitForBrokers } from './br
 
 export type { KafkaAuthentication } from './broker-client.ts'
 
-/** A record to publish; records of one key keep their order. */
+/** A record to publish. Records of one key keep their order. */
 export type KeyedRecord = { key: string; value: string }
 
 /** Publishes records to one topic. */
 export type RecordPublisher = {
-  /** Resolves when every in-sync replica has the records; a retry inside never writes one twice. */
+  /** Resolves when every in-sync replica has the records. Retries inside never write a record twice. */
   publish(records: KeyedRecord[]): Promise<void>
   close(): Promise<void>
 }
 
 export type RecordPublisherOptions = BrokerClientOptions & {
   topic: string
-  /** How long brokers that do not answer are waited for, at the beginning and at every publish. */
+  /** How long to wait for brokers that do not answer, when connecting and at every publish. */
   waitMs: number
 }
 
 /**
- * Connects, waiting for the brokers, and creates the topic, by the cluster's defaults, where it is absent.
- * Throws an Error that names the brokers where none answered in time.
+ * Connects to the brokers, for which it waits, and creates the topic with the defaults of the cluster if it does not
+ * exist. Throws an Error that names the brokers if none answers in time.
  */
 export async function openRecordPublisher(options: RecordPublisherOptions): Promise<RecordPublisher> {
   const { topic } = options
@@ -29,7 +29,7 @@ export async function openRecordPublisher(options: RecordPublisherOptions): Prom
   await waitForBrokers(options, () => createTopicIfAbsent(kafka, topic))
   const producer = kafka.producer({
     idempotent: true,
-    // More than one would let a retried batch overtake the next one of the same key.
+    // With more than one request in flight, a retried batch could be written after the next one of the same key.
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
@@ -37,7 +37,8 @@ export async function openRecordPublisher(options: RecordPublisherOptions): Prom
   })
   await waitForBrokers(options, () => producer.connect())
   return {
-    // Sent again by the same producer, records carry the same sequence numbers, by which the broker knows them.
+    // A retry by the same producer sends the same sequence numbers, so that the broker drops records that it already
+    // has.
     publish: async (messages) => {
       await waitForBrokers(options, () => producer.send({ topic, messages, acks: -1 }))
     },
@@ -49,7 +50,8 @@ async function createTopicIfAbsent(kafka: Kafka, topic: string): Promise<void> {
   const admin = kafka.admin()
   try {
     await admin.connect()
-    // Creating needs a right that a stack whose topics exist does not grant.
+    // The topic is created only if it is absent, because creating needs a right that a stack with existing topics does
+    // not grant.
     const topics = await admin.listTopics()
     if (!topics.includes(topic)) await admin.createTopics({ topics: [{ topic }] })
   } finally {

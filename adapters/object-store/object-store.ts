@@ -12,36 +12,36 @@ import {
 export type StoredObject = { readonly url: string; readonly bytes: number; readonly modifiedAtMs: number }
 
 /**
- * Objects by URL, `s3://bucket/key`. Nothing overwrites another's object; where the store has no conditional writes it is
- * for the names to be unique, or for the contents to be the same.
+ * Objects by URL, `s3://bucket/key`. A write never replaces an object that exists. In a store without conditional
+ * writes this holds only if names are unique, or if equal names have equal contents.
  */
 export type ObjectStore = {
-  /** `exists` when there is one already, which a repeated attempt finds. */
+  /** `exists` if there is an object already, for example because an attempt is repeated. */
   put(url: string, bytes: Uint8Array): Promise<'stored' | 'exists'>
-  /** Undefined when there is none. */
+  /** Undefined if there is no such object. */
   get(url: string): Promise<Uint8Array | undefined>
-  /** Whether it is there; its content is not read. */
+  /** Whether the object exists; its content is not read. */
   has(url: string): Promise<boolean>
-  /** Removes those there are. */
+  /** Removes the objects that exist; others are ignored. */
   remove(urls: readonly string[]): Promise<void>
-  /** All whose URL begins with the prefix, a thousand at a time. */
+  /** All objects whose URL begins with the prefix, in pages of up to a thousand. */
   list(prefix: string): AsyncIterable<readonly StoredObject[]>
 }
 
-/** The store failed: who is asked for what, and why. */
+/** The object store failed. The message names the operation, the object and the reason. */
 export class ObjectStoreError extends Error {
   override readonly name = 'ObjectStoreError'
 }
 
-/** A store that knows no conditional write. */
+/** The status with which a store answers that it has no conditional writes. */
 const NOT_IMPLEMENTED = 501
 
-/** S3 takes no more in one request. */
+/** S3 removes at most this number of objects in one request. */
 const REMOVED_AT_ONCE = 1000
 
 /**
- * S3, and what speaks as it does. Errors are ObjectStoreErrors that name the object. Only `If-None-Match` is relied on:
- * local stores do not keep `If-Match` atomic.
+ * S3, and other stores with the same API. Errors are ObjectStoreErrors that name the object. Of the conditional writes
+ * only `If-None-Match` is used, because `If-Match` is not atomic in local stores.
  */
 export function makeObjectStore(client = new S3Client({})): ObjectStore {
   return {
@@ -86,8 +86,8 @@ export function makeObjectStore(client = new S3Client({})): ObjectStore {
 }
 
 /**
- * The signature leaves the body out: the SDK sends a checksum of it anyway, and a second one would cost time, and the local
- * store the memory of the whole object.
+ * The body is left out of the signature. The SDK sends a checksum of it anyway, so that signing it would only cost
+ * time, and would cost the local store as much memory as the object has.
  */
 function putOf(url: string, bytes: Uint8Array, condition: { IfNoneMatch?: '*' } = {}): PutObjectCommand {
   const command = new PutObjectCommand({ ...placeOf(url), Body: bytes, ...condition })
