@@ -12,13 +12,13 @@ import {
 } from './archive-table.ts'
 import { checkIdentity, findDisagreement, type KnownTable, type TableLedger } from './known-table.ts'
 
-/** Where the archive table is kept. */
+/** The place of the archive table. */
 export type ArchivePlace = {
   readonly catalog: 's3tables' | 'glue'
   /** ARN of the table bucket, or the account of the Glue catalog. */
   readonly warehouse: string
   readonly namespace: string
-  /** URL of the place where the table is made; empty where the catalog decides. */
+  /** URL under which the table is created; empty if the catalog decides. */
   readonly location: string
 }
 
@@ -29,8 +29,8 @@ export const archiveTableName = ({ namespace }: Pick<ArchivePlace, 'namespace'>)
 })
 
 /**
- * The REST catalog of S3 Tables or Glue in the function's region. `AWS_ENDPOINT_URL_S3TABLES` and `AWS_ENDPOINT_URL_GLUE`
- * name another endpoint, as they do for AWS's own clients.
+ * The REST catalog of S3 Tables or Glue in the region of the function. `AWS_ENDPOINT_URL_S3TABLES` and
+ * `AWS_ENDPOINT_URL_GLUE` set another endpoint, as they do for AWS's own clients.
  */
 export function archiveCatalog({ catalog, warehouse }: ArchivePlace, environment: NodeJS.ProcessEnv): RestCatalog {
   const region = environment['AWS_REGION'] ?? 'us-east-1'
@@ -43,20 +43,21 @@ export function archiveCatalog({ catalog, warehouse }: ArchivePlace, environment
   })
 }
 
-/** The catalog could not make the table: its bucket is missing, or the catalog may not write there. */
+/** The catalog could not create the table: its bucket is missing, or the catalog may not write there. */
 export class TableNotMadeError extends Error {
   override readonly name = 'TableNotMadeError'
 }
 
-/** Whether the caller holds the committer's lock, so that table and ledger stand still. */
+/** `isOnlyCommitter`: the caller holds the committer's lock, so that table and ledger do not change meanwhile. */
 export type OpeningOptions = { readonly isOnlyCommitter?: boolean }
 
 type Tables = Pick<RestCatalog, 'loadTable' | 'createTable' | 'createNamespace'>
 
 /**
- * The archive table. It is made only where the ledger has never had one; from then on the ledger knows its uuid, and an
- * absent or another table is an ArchiveProblemError, as are commits that only one of table and ledger has. The ledger keeps
- * the problem until the table is opened well. Also an ArchiveProblemError: a table of the name that somebody else made.
+ * Opens the archive table. It is created only if the ledger has never had a table. From then on the ledger has its
+ * uuid. Throws an ArchiveProblemError if that table is absent or another one has its name, if only one of table and
+ * ledger has a commit, or if the table was not made by the archive. The ledger keeps the problem until the table is
+ * opened without one.
  */
 export const openArchiveTable = (
   catalog: Tables,
@@ -66,7 +67,10 @@ export const openArchiveTable = (
 ): Promise<LoadedTable> =>
   open(catalog, place, ledger, options, (table) => makeArchiveTable(catalog, table, place.location))
 
-/** A new table for a ledger whose former one is gone; `properties` say so. Throws where the name is taken. */
+/**
+ * Creates a new table for a ledger whose former table is gone, with `properties` that record this. Throws an Error if
+ * the name is taken.
+ */
 export async function beginArchiveTable(
   catalog: Tables,
   place: ArchivePlace,
@@ -77,7 +81,7 @@ export async function beginArchiveTable(
   return makeArchiveTable(catalog, table, place.location, properties)
 }
 
-/** The same without making it: undefined where there never was one. */
+/** Opens the archive table as `openArchiveTable` does, but never creates it: undefined if there never was one. */
 export const findArchiveTable = (
   catalog: Pick<RestCatalog, 'loadTable'>,
   place: ArchivePlace,
@@ -96,15 +100,16 @@ async function open<Absent>(
   const name = nameOf(table)
   try {
     let found = await catalog.loadTable(table)
-    // Read after the table: what the ledger says is then never older.
+    // The ledger is read after the table, so that it is never older than the table as it was loaded.
     const known = await ledger.readKnownTable()
-    // Another function may have made and noted it in between.
+    // Another function may have created and noted the table between the two reads.
     if (found === undefined && known.table !== undefined) found = await catalog.loadTable(table)
     checkIdentity(name, found?.metadata['table-uuid'], known)
     const loaded = found ?? (await make(table))
     if (!isLoaded(loaded)) return loaded
     const { metadata } = loaded
-    // A ledger that does not know its table takes none that has fewer commits: an empty one may have been made in its place.
+    // If the ledger does not know its table, a table with fewer commits is refused: it may be an empty one that was
+    // created in place of the archive.
     const isStrict = isOnlyCommitter || known.table === undefined
     const problem = differenceOf(name, metadata) ?? findDisagreement(name, metadata, known, isStrict)
     if (problem !== undefined) throw new ArchiveProblemError(problem)
@@ -126,7 +131,8 @@ async function settle(
 ): Promise<void> {
   if (table?.location !== found.location) {
     await ledger.bindTable(found)
-    // Two functions that make the table at once find the same one; anything else is told before a record is archived.
+    // Two functions that create the table at the same time find the same one. Any other table is reported before a
+    // record is archived.
     checkIdentity(found.name, found.uuid, await ledger.readKnownTable())
   }
   if (problem !== undefined) await ledger.clearProblem('table')
@@ -147,7 +153,8 @@ async function makeArchiveTable(
     ...(location === '' ? {} : { location }),
   }
   const created = await catalog.createTable(table, definition).catch((cause: Error) => {
-    // The catalog writes the table's first metadata itself, and does not say where it failed to.
+    // The catalog writes the first metadata of the table itself, and its error does not say where that failed, so the
+    // message names the place.
     const where = location === '' ? "the catalog's place for it" : location
     throw new TableNotMadeError(`the table ${nameOf(table)} could not be made at ${where}: ${cause.message}`, { cause })
   })

@@ -11,11 +11,11 @@ export type ArchivedFile = {
   readonly records: number
   readonly bytes: number
   readonly metrics: DataFileMetrics
-  /** Whether its rows are in the table's sort order from one end to the other. */
+  /** Whether the whole file is in the table's sort order. */
   readonly sorted: boolean
 }
 
-/** The manifest of the files that a table snapshot adds. The same files give the same bytes, whoever writes it. */
+/** Writes the manifest of the files that a table snapshot adds. The same files give the same bytes in every process. */
 export function writeArchiveManifest(
   metadata: TableMetadata,
   files: readonly ArchivedFile[],

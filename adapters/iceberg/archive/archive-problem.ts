@@ -1,22 +1,26 @@
 /**
- * `table`: nothing is archived or committed meanwhile; `waiting files`: nothing is committed; `data files`: the table goes
- * on, and readers miss rows that it had; `renewal`: it begins again with a new table, and nothing is archived meanwhile.
+ * `table`: nothing is archived or committed until it is resolved. `waiting files`: nothing is committed. `data files`:
+ * archiving goes on, and readers miss rows that the table had. `renewal`: the archive begins again with a new table,
+ * and nothing is archived until that is done.
  */
 export type ArchiveProblemKind = 'table' | 'waiting files' | 'data files' | 'renewal'
 
-/** Something that the archive does not get over by itself. */
+/** A problem of the archive that it cannot resolve by itself. */
 export type ArchiveProblem = {
   readonly kind: ArchiveProblemKind
   /** What happened to what, as a sentence without its full stop. */
   readonly reason: string
-  /** What finds out more and resolves it. */
+  /** The command that shows more about the problem and resolves it. */
   readonly command: string
 }
 
-/** What looks into every problem of the archive, says what it will do, and asks first. */
+/** The command that examines every problem of the archive, shows what it will do, and asks before it does so. */
 export const RECOVER_COMMAND = 'npm run archive -- recover'
 
-/** The archive waits for a person to decide. Nothing is made, committed or advanced meanwhile; records are delivered again. */
+/**
+ * The archive waits until a person decides. Until then nothing is created or committed and no progress is written, so
+ * that the records are delivered again.
+ */
 export class ArchiveProblemError extends Error {
   override readonly name = 'ArchiveProblemError'
   readonly problem: ArchiveProblem

@@ -11,36 +11,39 @@ import { archiveColumns } from './archive-table.ts'
 /** A data file of the archive table's current table snapshot. */
 export type ScannedFile = {
   readonly path: string
-  /** Rows in it, deleted ones included. */
+  /** The number of rows in it, including deleted ones. */
   readonly records: number
   readonly bytes: number
-  /** Grows with the commits: files that no engine has rewritten hold the offsets of a topic partition in this order. */
+  /**
+   * It grows with each commit. In the files that no engine has rewritten, the offsets of a topic partition grow in this
+   * order.
+   */
   readonly sequenceNumber: number
-  /** No row was sent to Kafka before; µs since 1970, -Infinity where that is not known. */
+  /** No row in it has an earlier Kafka timestamp; µs since 1970, or -Infinity if that is not known. */
   readonly earliestUs: number
-  /** Places of rows that another engine has deleted. */
+  /** The positions of rows that another engine has deleted. */
   readonly deleted: ReadonlySet<number>
-  /** What the manifest says of the records in it: the topic partitions and offsets, as far as its bounds tell. */
+  /** The topic partitions and offsets of its records as a text, as far as the bounds in the manifest show them. */
   readonly holds: string
 }
 
-/** What the current table snapshot consists of; files in the order of their sequence numbers. */
+/** The files of the current table snapshot, in the order of their sequence numbers, and their sums. */
 export type ArchiveScan = { readonly files: readonly ScannedFile[]; readonly records: number; readonly bytes: number }
 
-/** A record of the archive; of one that was erased `value`, `key` and `headers` are null. */
+/** A record of the archive. If it was erased, `value`, `key` and `headers` are null. */
 export type ScannedRecord = Pick<
   ArchiveRow,
   'topic' | 'topicPartition' | 'offset' | 'timestampMs' | 'tableName' | 'op' | 'lsn' | 'sourceTsUs' | 'key' | 'headers'
 > & { readonly value: string | null; readonly encoding: 'base64' | 'erased' | null }
 
-/** The archive table holds what this reader does not read; `message` says what makes it readable. */
+/** The archive table has content that this reader cannot read; `message` says how to make it readable. */
 export class UnreadableArchiveError extends Error {
   override readonly name = 'UnreadableArchiveError'
 }
 
 /**
  * Lists the data files of the current table snapshot, with the position deletes that apply to them. Throws an
- * UnreadableArchiveError where rows are deleted in another way, an Error where a file of the metadata is gone.
+ * UnreadableArchiveError if rows are deleted in another way, and an Error if a file of the metadata is gone.
  */
 export async function scanArchive(store: Pick<ObjectStore, 'get'>, metadata: TableMetadata): Promise<ArchiveScan> {
   if (metadata['format-version'] !== 2) {
@@ -61,10 +64,10 @@ export async function scanArchive(store: Pick<ObjectStore, 'get'>, metadata: Tab
   }
 }
 
-/** Each commit has a manifest until maintenance merges them: so many are fetched at once. */
+/** The number of manifests that are fetched at the same time. Each commit has its own until maintenance merges them. */
 const MANIFESTS_AT_ONCE = 16
 
-/** The entries of all data and delete files of the current table snapshot, with what they inherit. */
+/** The entries of all data and delete files of the current table snapshot, with inherited values filled in. */
 export async function* readEntries(
   store: Pick<ObjectStore, 'get'>,
   metadata: TableMetadata,
@@ -79,7 +82,7 @@ export async function* readEntries(
   }
 }
 
-/** The specification's "Scan Planning": position deletes apply to files that are not newer. */
+/** The rule is in "Scan Planning" of the specification: position deletes apply only to files that are not newer. */
 async function applyDeletes(
   store: Pick<ObjectStore, 'get'>,
   { data_file: file, sequence_number }: ManifestEntry,
@@ -115,7 +118,10 @@ function earliestUs({ lower_bounds: bounds }: DataFile): number {
   return bound === undefined ? Number.NEGATIVE_INFINITY : Number(decodeSingleValue('timestamptz', bound))
 }
 
-/** `offsets 3 to 9 of changes-0`, or between which topic partitions a file lies that holds several. */
+/**
+ * `offsets 3 to 9 of changes-0`. For a file with records of several topic partitions, the text names the first and the
+ * last of these.
+ */
 function describeHeld({ lower_bounds: lower, upper_bounds: upper, record_count }: DataFile): string {
   const bound = (bounds: DataFile['lower_bounds'], name: string) => {
     const { id, type } = archiveColumns.find((column) => column.name === name)!
@@ -135,8 +141,8 @@ const COLUMNS = [
 ]
 
 /**
- * The records of a data file, a row group at a time and in no order; memory is the file and one decoded row group. Throws
- * an Error when the file is gone or is not as the table says.
+ * Reads the records of a data file, one row group at a time and in no order. Memory is needed for the file and one
+ * decoded row group. Throws an Error if the file is gone, or has another size than the table says.
  */
 export async function* readScannedFile(
   store: Pick<ObjectStore, 'get'>,
@@ -151,7 +157,10 @@ export async function* readScannedFile(
   }
 }
 
-/** Where the records of a file are from, a row group at a time; key and value are not decoded. */
+/**
+ * Reads the topic partition, offset and timestamp of each record of a file, one row group at a time. Key and value are
+ * not decoded.
+ */
 export async function* readPlaces(
   store: Pick<ObjectStore, 'get'>,
   { path, records, bytes, deleted }: ScannedFile,
@@ -203,14 +212,17 @@ const valuePieces = (text: (name: string) => string | null) => ({
   ...{ envelopeTail: text('envelope_tail'), value: text('value') },
 })
 
-/** Engines that rewrite files choose their own codec; hyparquet itself has Snappy's. */
+/** Engines that rewrite files choose their own codec. hyparquet itself has only Snappy. */
 const compressors = {
   ZSTD: (bytes: Uint8Array) => zstdDecompressSync(bytes),
   GZIP: (bytes: Uint8Array) => gunzipSync(bytes),
   BROTLI: (bytes: Uint8Array) => brotliDecompressSync(bytes),
 }
 
-/** As dates timestamps would lose their microseconds, and texts their byte order mark, which is part of a record. */
+/**
+ * Timestamps stay integers, because dates would lose their microseconds. Texts keep a byte order mark, which is part of
+ * the record.
+ */
 const parsers = {
   timestampFromMicroseconds: (micros: bigint) => micros,
   stringFromBytes: (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'),

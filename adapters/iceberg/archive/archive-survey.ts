@@ -4,22 +4,22 @@ import { RECOVER_COMMAND } from './archive-problem.ts'
 import { type ArchiveScan, readPlaces, type ScannedFile } from './archive-scan.ts'
 import type { TableLedger } from './known-table.ts'
 
-/** What the archive table holds of a topic partition. */
+/** The records of one topic partition in the archive table. */
 export type SurveyedStream = OffsetSet & {
   readonly topic: string
   readonly topicPartition: number
   readonly records: number
-  /** Of all its records the greatest, in ms since 1970. */
+  /** The greatest timestamp of its records, in ms since 1970. */
   readonly newestTimestampMs: number
-  /** The file that holds the record of the greatest offset. */
+  /** The file with the record of the greatest offset. */
   readonly lastFile: ScannedFile
 }
 
-/** Every topic partition of the table, and the files that could not be read since they are gone. */
+/** Every topic partition of the table, and the files that could not be read because they are gone. */
 export type ArchiveSurvey = { readonly streams: readonly SurveyedStream[]; readonly gone: readonly ScannedFile[] }
 
 export type SurveyOptions = {
-  /** Told after each file. */
+  /** It is called after each file. */
   readonly onFile?: (read: number, files: number) => void
   readonly signal?: AbortSignal | undefined
 }
@@ -34,7 +34,10 @@ type Found = {
   spans: OffsetSpan[]
 }
 
-/** Reads the places of all records of the table, of which each should be there once. Throws when a file is not as it should. */
+/**
+ * Reads the offsets of all records of the table, each of which should be there once. Throws an Error if a file has
+ * another size than the table says.
+ */
 export async function surveyArchive(
   store: Pick<ObjectStore, 'get' | 'has'>,
   { files }: Pick<ArchiveScan, 'files'>,
@@ -72,10 +75,10 @@ async function surveyFile(store: Pick<ObjectStore, 'get'>, file: ScannedFile, fo
   }
 }
 
-/** So many objects are asked for at once. */
+/** The number of objects that the store is asked for at the same time. */
 const AT_ONCE = 16
 
-/** Those whose object the store does not have any more. */
+/** The files whose object is no longer in the store. */
 export async function findGone<File extends { readonly path: string }>(
   store: Pick<ObjectStore, 'has'>,
   files: readonly File[],
@@ -91,13 +94,16 @@ export async function findGone<File extends { readonly path: string }>(
   return gone.sort(([a], [b]) => a - b).map(([, file]) => file)
 }
 
-/** `<path> (12 records, offsets 3 to 14 of changes-0)`, of many the first few and how many more there are. */
+/**
+ * `<path> (12 records, offsets 3 to 14 of changes-0)` for each file. If there are many, the first few and the number of
+ * the others.
+ */
 export function describeGone(files: readonly Pick<ScannedFile, 'path' | 'holds'>[], most = 5): string {
   const shown = files.slice(0, most).map(({ path, holds }) => `${path} (${holds})`)
   return files.length > most ? `${shown.join(', ')} and ${files.length - most} more` : shown.join(', ')
 }
 
-/** Keeps in the ledger which data files of the table are gone; clears it where none is. */
+/** Writes to the ledger which data files of the table are gone, or clears that problem if none is. */
 export const noteGoneFiles = (
   ledger: Pick<TableLedger, 'noteProblem' | 'clearProblem'>,
   gone: readonly Pick<ScannedFile, 'path' | 'holds'>[],

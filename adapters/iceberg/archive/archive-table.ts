@@ -1,23 +1,23 @@
 import type { ArchiveRow } from '#core/archive-row.ts'
 import type { PartitionSpec, SortOrder, TableSchema } from '../table/table-metadata.ts'
 
-/** Iceberg's types that the archive uses. */
+/** The Iceberg types that the archive uses. */
 export type ColumnType = 'string' | 'long' | 'int' | 'timestamptz'
 
 /** A column of the archive table. */
 export type ArchiveColumn = {
-  /** Field id: given once, never to another column. */
+  /** The field id. It is given once, and never to another column. */
   readonly id: number
   readonly name: string
   readonly type: ColumnType
   readonly required: boolean
-  /** Bounds are kept of it, for pruning. */
+  /** Whether manifests have bounds of the column, which let readers skip files. */
   readonly bounded: boolean
   readonly doc: string
   readonly read: (row: ArchiveRow) => ArchiveValue
 }
 
-/** Text, or a whole number, of which one that a number does not hold exactly is a bigint; timestamps in µs since 1970. */
+/** A text or a whole number. A number that is not a safe integer is a bigint. Timestamps are in µs since 1970. */
 export type ArchiveValue = string | number | bigint | null
 
 const column = (
@@ -30,7 +30,10 @@ const column = (
   read: ArchiveColumn['read'],
 ): ArchiveColumn => ({ id, name, type, required: kind === 'required', bounded: bounded === 'bounded', doc, read })
 
-/** The columns of the archive, in the order of their field ids. A later version adds columns at the end, never changes one. */
+/**
+ * The columns of the archive in the order of their field ids. A later version may add columns at the end, and never
+ * changes one.
+ */
 export const archiveColumns: readonly ArchiveColumn[] = [
   column(1, 'table_name', 'string', 'optional', 'bounded', 'schema.table of a row', (row) => row.tableName),
   column(2, 'op', 'string', 'optional', 'bounded', 'c, u, d, r, t, m, or that of a delta', (row) => row.op),
@@ -80,13 +83,13 @@ export const archiveColumns: readonly ArchiveColumn[] = [
   ),
 ]
 
-/** Milliseconds of the years 1 to 9999. */
+/** The first and the last millisecond of the years 1 to 9999. */
 const EARLIEST_MS = -62_135_596_800_000
 const LATEST_MS = 253_402_300_799_999
 
 /**
- * A record's timestamp as `kafka_ts` has it, within the years that every engine reads. A producer may send any 64 bits:
- * one that takes microseconds for milliseconds would otherwise make queries of the whole table fail.
+ * A record's timestamp as `kafka_ts` has it, limited to the years that every engine reads. A producer may send any 64
+ * bits, for example microseconds instead of milliseconds, and such a value would make queries of the whole table fail.
  */
 export const archivedTimestamp = (timestampMs: number): number =>
   Math.min(Math.max(timestampMs, EARLIEST_MS), LATEST_MS)
@@ -100,20 +103,20 @@ function microsOf(ms: number): number | bigint {
 
 const idOf = (name: string): number => archiveColumns.find((each) => each.name === name)!.id
 
-/** The schema, as the catalog takes it. */
+/** The schema in the form that the catalog takes. */
 export const archiveSchema: TableSchema = {
   type: 'struct',
   'schema-id': 0,
   fields: archiveColumns.map(({ id, name, type, required, doc }) => ({ id, name, required, type, doc })),
 }
 
-/** One table partition a day of the record's timestamp, in UTC. */
+/** There is one table partition for each day (UTC) of the record's timestamp. */
 export const archivePartitionSpec: PartitionSpec = {
   'spec-id': 0,
   fields: [{ 'source-id': idOf('kafka_ts'), 'field-id': 1000, name: 'kafka_ts_day', transform: 'day' }],
 }
 
-/** The order inside a data file. */
+/** The order of the rows in a data file. */
 export const archiveSortOrder: SortOrder = {
   'order-id': 1,
   fields: ['table_name', 'key', 'lsn', 'kafka_offset'].map((name) => ({
@@ -124,7 +127,7 @@ export const archiveSortOrder: SortOrder = {
   })),
 }
 
-/** Metadata files of the past would otherwise stay for ever: each commit writes one. */
+/** Each commit writes a metadata file, and without these properties old metadata files would never be deleted. */
 export const archiveProperties: Readonly<Record<string, string>> = {
   'format-version': '2',
   'write.format.default': 'parquet',
@@ -134,15 +137,15 @@ export const archiveProperties: Readonly<Record<string, string>> = {
   'tidemark.archive': '1',
 }
 
-/** What commits of the archive write beside the rows. */
+/** The names under which commits of the archive store facts beside the rows. */
 export const archiveMarks = {
-  /** Property of the table and entry of a table snapshot's summary: how many commits there are. */
+  /** A property of the table and an entry in the summary of a table snapshot: the number of commits. */
   number: 'tidemark.commit-number',
-  /** Property of the table: id of the table snapshot that the last of them made. */
+  /** A property of the table: the id of the table snapshot that the last commit made. */
   snapshot: 'tidemark.commit-snapshot-id',
-  /** Both: topic → topic partition → first offset that is not in the table. */
+  /** A property and a summary entry: topic → topic partition → first offset that is not in the table. */
   offsets: 'tidemark.offsets',
 } as const
 
-/** The table partition a record belongs to: days since 1970 in UTC. */
+/** The table partition of a record: days since 1970 in UTC. */
 export const dayOf = (timestampMs: number): number => Math.floor(archivedTimestamp(timestampMs) / 86_400_000)

@@ -8,30 +8,40 @@ import {
 import { type ArchiveColumn, type ArchiveValue, archiveColumns, type ColumnType } from './archive-table.ts'
 
 /**
- * What a manifest tells of a data file's columns, by field id. JSON that the ledger can keep, whatever the columns hold:
- * bounds are single values (`encodeSingleValue`) in base64, since `jsonb` takes neither NUL nor 64 bits.
+ * What a manifest says about the columns of a data file, by field id. The ledger keeps it as JSON, whatever the columns
+ * contain: bounds are single values (`encodeSingleValue`) in base64, because `jsonb` cannot hold NUL or integers of 64
+ * bits.
  */
 export type DataFileMetrics = {
   readonly columnSizes: Readonly<Record<number, number>>
   readonly valueCounts: Readonly<Record<number, number>>
   readonly nullCounts: Readonly<Record<number, number>>
-  /** Of columns that are bounded and not all null. Texts are whole, or a prefix that is no greater. */
+  /**
+   * Bounds of the columns that are bounded and not all null. A text is whole, or cut to a prefix, which is never
+   * greater.
+   */
   readonly lowerBounds: Readonly<Record<number, string>>
-  /** As the lower ones; a text that was cut is greater than every value, and absent where none is. */
+  /**
+   * As `lowerBounds`; a text that was cut is made greater than every value, and there is no bound if that is
+   * impossible.
+   */
   readonly upperBounds: Readonly<Record<number, string>>
 }
 
 /** A bound before it is encoded. */
 type Bound = Exclude<ArchiveValue, null>
 
-/** A bound as the ledger keeps it. Throws a RangeError where the column cannot have the value. */
+/** A bound in the form that the ledger keeps. Throws a RangeError if the column cannot have the value. */
 export const encodeBound = (type: ColumnType, bound: Bound): string =>
   Buffer.from(encodeSingleValue(type, bound)).toString('base64')
 
-/** The bytes that a manifest has of it. */
+/** A bound in the form that a manifest has. */
 export const boundBytes = (bound: string): Uint8Array => Buffer.from(bound, 'base64')
 
-/** Counts and bounds of the columns' values; sizes are those of the column chunks written, in the columns' order. */
+/**
+ * Counts and bounds of the values of each column. The sizes are those of the column chunks that were written, in the
+ * order of the columns.
+ */
 export function measureColumns(
   columns: readonly (readonly ArchiveValue[])[],
   columnSizes: readonly number[],
@@ -76,7 +86,7 @@ export function joinMetrics(parts: readonly DataFileMetrics[]): DataFileMetrics 
 type Counts = Record<number, number>
 type Bounds = Record<number, string>
 
-/** UTF-8 is ordered by its bytes, which are compared without being decoded. */
+/** Texts are compared as UTF-8 bytes without being decoded; the order is the same. */
 const decoded = (type: ColumnType, bound: string) =>
   decodeSingleValue(type === 'string' ? 'binary' : type, boundBytes(bound))
 
@@ -110,7 +120,7 @@ function measureColumn(
   if (top !== undefined) metrics.upperBounds[id] = encodeBound(type, top)
 }
 
-/** One part without a bound has none to prune by, nor has the whole. */
+/** If one part has no bound, the whole has none either, because the values of that part are not known. */
 function join(
   into: Bounds,
   id: number,
@@ -121,13 +131,13 @@ function join(
   into[id] = (bounds as string[]).reduce((best, bound) => (better(bound, best) ? bound : best))
 }
 
-/** That of `compareSingleValues`, without encoding: a column has as many values as rows. */
+/** The order of `compareSingleValues`, without encoding the values, because a column has as many values as rows. */
 function compareBounds(a: Bound, b: Bound): number {
   if (typeof a === 'string' || typeof b === 'string') return compareByCodePoint(a as string, b as string)
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** JavaScript compares UTF-16 units, by which U+FFFF comes after U+10000. */
+/** JavaScript compares UTF-16 code units, in which U+FFFF comes after U+10000. Readers compare code points. */
 function compareByCodePoint(a: string, b: string): number {
   const shorter = Math.min(a.length, b.length)
   for (let i = 0; i < shorter; i++) {
@@ -138,5 +148,5 @@ function compareByCodePoint(a: string, b: string): number {
   return a.length - b.length
 }
 
-/** Surrogates stand for code points above every other unit. */
+/** Surrogates are parts of code points above U+FFFF, so they come after every other code unit. */
 const ordinal = (unit: number): number => (unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit)

@@ -1,13 +1,13 @@
-/** `<location>/data/kafka_ts_day=2026-11-27/<name>.parquet`; days since 1970. */
+/** `<location>/data/kafka_ts_day=2026-11-27/<name>.parquet`. `day` is in days since 1970. */
 export function dataFileUrl(location: string, day: number, name: string): string {
   const date = new Date(day * 86_400_000).toISOString().slice(0, 10)
   return `${withoutSlash(location)}/data/kafka_ts_day=${date}/${name}.parquet`
 }
 
-/** A name for the file that others are joined into. */
+/** The name of a file into which others are joined. */
 export const joinedFileName = (unique: string): string => `joined-${unique}`
 
-/** Whether a data file's rows were joined from several files, each in order. */
+/** Whether a data file was joined from several files. Each of its row groups is sorted, but not the whole file. */
 export const isJoinedFile = (url: string): boolean => /\/joined-[^/]*$/.test(url)
 
 /** `<location>/metadata/<name>.avro`. */

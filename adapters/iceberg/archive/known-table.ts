@@ -2,61 +2,61 @@ import type { TableMetadata } from '../table/table-metadata.ts'
 import { type ArchiveProblem, ArchiveProblemError, RECOVER_COMMAND } from './archive-problem.ts'
 import { archiveMarks } from './archive-table.ts'
 
-/** The identity of the archive table, which a rename does not change. */
+/** The identity of the archive table, which does not change when the table is renamed. */
 export type TableIdentity = {
-  /** `namespace.table`, where the functions look for it. */
+  /** `namespace.table`, under which the functions look for it. */
   readonly name: string
   readonly uuid: string
-  /** URL of its place; null where an earlier version did not note it. */
+  /** URL of the table's location; null if it was noted by an earlier version, which did not store it. */
   readonly location: string | null
 }
 
-/** A commit as the ledger has it; `made` once it is known to be in the table. */
+/** A commit in the ledger. `made` is true when it is known to be in the table. */
 export type LedgerCommit = { readonly number: number; readonly snapshotId: bigint; readonly made: boolean }
 
-/** The archive begins again with a new table, since a topic is another one under its name. */
+/** The archive begins again with a new table, because a topic was created again under the same name. */
 export type Renewal = {
-  /** The name that the former table gets, in its namespace. */
+  /** The name, in the same namespace, that the former table gets. */
   readonly formerName: string
-  /** The ledger is that of the new table: what is left to do is to set the consumer groups back. */
+  /** If true, the ledger already is that of the new table, and only the consumer groups still have to be set back. */
   readonly isLedgerNew: boolean
 }
 
-/** What the ledger says of the table it belongs to. */
+/** What the ledger says about its archive table. */
 export type KnownTable = {
-  /** Undefined while there never was one. */
+  /** Undefined if there has never been a table. */
   readonly table: TableIdentity | undefined
-  /** The newest commits, the newest first; none is older than the last one that was made. */
+  /** The newest commits, the newest first, back to the last one that was made. */
   readonly commits: readonly LedgerCommit[]
-  /** Of kind `table`, while it is not resolved. */
+  /** The reason of the problem of kind `table`, while it is not resolved. */
   readonly problem: string | undefined
-  /** While it is under way: nothing is archived. */
+  /** The renewal that is not finished yet. Nothing is archived until it is. */
   readonly renewal: Renewal | undefined
-  /** Another text once the target was restarted or restored, so that its ledger may be an older one. */
+  /** A text that changes when the target is restarted or restored: its ledger may then be an older one. */
   readonly database: string
 }
 
-/** The ledger, as far as it decides which table is the archive's. */
+/** The operations of the ledger that decide which table is the archive's. */
 export type TableLedger = {
   readKnownTable(): Promise<KnownTable>
-  /** Notes the table that the ledger belongs to from now on, unless it belongs to one already. */
+  /** Notes the table that the ledger belongs to from now on. If it already belongs to one, nothing changes. */
   bindTable(table: TableIdentity): Promise<void>
-  /** Keeps what is wrong where people and their tools see it. */
+  /** Stores the problem in the target, where `npm run status` and other tools show it. */
   noteProblem(problem: ArchiveProblem): Promise<void>
   clearProblem(kind: ArchiveProblem['kind']): Promise<void>
 }
 
-/** The newest number that the ledger has given to a commit, made or not. */
+/** The newest number that the ledger has given to a commit, whether the commit was made or not. */
 export const newestNumber = ({ commits }: Pick<KnownTable, 'commits'>): number => commits[0]?.number ?? 0
 
-/** How many commits the table says it has. */
+/** The number of commits according to the table. */
 export const commitsOf = ({ properties }: Pick<TableMetadata, 'properties'>): number =>
   Number(properties[archiveMarks.number] ?? 0)
 
 /**
- * How the commits of a table and those of its ledger contradict each other, undefined where they do not. The ledger has to
- * be read after the table. Only who holds the committer's lock can tell that the table has too few commits: they are made
- * one after the other, and the table as it was loaded may be older than the ledger as it was read.
+ * How the commits of a table and of its ledger contradict each other; undefined if they do not. The ledger must be read
+ * after the table. Only the holder of the committer's lock can find that the table has too few commits: for others, the
+ * table may have been loaded before the commits that the ledger already has.
  */
 export function findDisagreement(
   name: string,
@@ -85,7 +85,7 @@ export function findDisagreement(
   return undefined
 }
 
-/** Throws an ArchiveProblemError where a table is not the one that the ledger belongs to. */
+/** Throws an ArchiveProblemError if a table is not the one that the ledger belongs to. */
 export function checkIdentity(name: string, uuid: string | undefined, known: KnownTable): void {
   const refuse = (reason: string, command = RECOVER_COMMAND): never => {
     throw new ArchiveProblemError({ kind: 'table', reason, command })
@@ -109,7 +109,7 @@ export function checkIdentity(name: string, uuid: string | undefined, known: Kno
   }
 }
 
-/** What people are told while the archive begins again with a new table. */
+/** The problem that is shown while the archive begins again with a new table. */
 export const renewalProblem = ({ isLedgerNew }: Pick<Renewal, 'isLedgerNew'>): ArchiveProblem =>
   isLedgerNew
     ? {
@@ -124,7 +124,10 @@ export const renewalProblem = ({ isLedgerNew }: Pick<Renewal, 'isLedgerNew'>): A
         command: RECOVER_COMMAND,
       }
 
-/** Throws an ArchiveProblemError while the archive begins again with a new table: records that came now would be lost to it. */
+/**
+ * Throws an ArchiveProblemError while the archive begins again with a new table, because records that were archived now
+ * would not be in the new one.
+ */
 export function checkRenewal({ renewal }: Pick<KnownTable, 'renewal'>): void {
   if (renewal !== undefined) throw new ArchiveProblemError(renewalProblem(renewal))
 }

@@ -5,18 +5,21 @@ import { type ArchiveRow, compareArchiveRows } from '#core/archive-row.ts'
 import { type ArchiveColumn, type ArchiveValue, archiveColumns, type ColumnType } from './archive-table.ts'
 import { type DataFileMetrics, joinMetrics, measureColumns } from './data-file-metrics.ts'
 
-/** A Parquet file of archive rows, and what a manifest says about it. */
+/** A Parquet file of archive rows, and the facts about it that a manifest needs. */
 export type ParquetDataFile = {
   readonly bytes: Uint8Array
   readonly records: number
   readonly metrics: DataFileMetrics
 }
 
-/** Level 1 is twice as fast as 3 and a twentieth larger. */
+/** Level 1 is twice as fast as level 3, and its result is 5 % larger. */
 const compressors = { ZSTD: (bytes: Uint8Array) => zstdCompressSync(bytes, ZSTD_OPTIONS) }
 const ZSTD_OPTIONS = { params: { 100: 1 } }
 
-/** In the form that parquet-java reads a version from: of files by others it does not use the bounds of texts. */
+/**
+ * The text has the form from which parquet-java reads a version. For files with another text, it does not use the
+ * bounds of texts.
+ */
 const CREATED_BY = 'tidemark version 1'
 
 const MAGIC_BYTES = 4
@@ -33,7 +36,7 @@ const elements: Readonly<Record<ColumnType, Partial<SchemaElement>>> = {
   },
 }
 
-/** Readers of Iceberg find columns by field id; by name they would lose them when one is renamed. */
+/** Columns have field ids, by which readers of Iceberg find them. By name, they would lose a column that is renamed. */
 const schema: SchemaElement[] = [
   { name: 'table', num_children: archiveColumns.length },
   ...archiveColumns.map(
@@ -46,7 +49,7 @@ const schema: SchemaElement[] = [
   ),
 ]
 
-/** Writes rows, of one table partition, as one row group in the archive's sort order. */
+/** Writes rows of one table partition as one row group in the archive's sort order. */
 export function writeDataFile(rows: readonly ArchiveRow[]): ParquetDataFile {
   const sorted = rows.toSorted(compareArchiveRows)
   const columns = archiveColumns.map(({ read }) => sorted.map(read))
@@ -60,8 +63,8 @@ export function writeDataFile(rows: readonly ArchiveRow[]): ParquetDataFile {
 }
 
 /**
- * Joins files into one by taking over their row groups as they are: nothing is decoded. Throws a RangeError when a file is
- * not one of `writeDataFile` or `joinDataFiles`.
+ * Joins files into one by copying their row groups, without decoding them. Throws a RangeError if a file was not
+ * written by `writeDataFile` or `joinDataFiles`.
  */
 export function joinDataFiles(parts: readonly ParquetDataFile[]): ParquetDataFile {
   const length = parts.reduce((sum, { bytes }) => sum + bytes.length, 0)
@@ -84,7 +87,10 @@ export function joinDataFiles(parts: readonly ParquetDataFile[]): ParquetDataFil
   }
 }
 
-/** Columns whose values hardly repeat: to look for those that do would take longer than it saves. */
+/**
+ * Columns whose values rarely repeat. They are written without a dictionary, because building one would cost more time
+ * than it saves.
+ */
 const distinct = new Set(['before', 'after', 'source', 'lsn', 'kafka_offset', 'envelope_tail', 'value'])
 
 function columnDataOf(columns: readonly ArchiveValue[][]) {
@@ -92,13 +98,17 @@ function columnDataOf(columns: readonly ArchiveValue[][]) {
     name: column.name,
     data: writable(column, columns[index]!),
     statistics: column.bounded,
-    // The row groups are joined by their bytes alone; an index has offsets of its own.
+    // There is no offset index, because joining copies only the bytes of the row groups, and an index would have
+    // offsets of its own.
     offsetIndex: false,
     ...(distinct.has(column.name) && { encoding: 'PLAIN' as const }),
   }))
 }
 
-/** As the writer takes them. It would encode texts too, each into memory of its own, which is slower. */
+/**
+ * The values in the form that the writer takes. It could encode the texts of the plain columns as well, but allocates
+ * memory for each, which is slower.
+ */
 function writable({ name, type }: ArchiveColumn, values: ArchiveValue[]) {
   switch (type) {
     case 'int':
@@ -112,10 +122,10 @@ function writable({ name, type }: ArchiveColumn, values: ArchiveValue[]) {
 
 const LONGEST = 2n ** 63n - 1n
 
-/** A number that stands for the greatest long is one more than it. */
+/** The greatest long has no exact number; the nearest number is one more than it, and is reduced here. */
 const long = (value: bigint): bigint => (value > LONGEST ? LONGEST : value)
 
-/** Bounds as they stand: read as dates they would lose their microseconds, and rows with them. */
+/** Bounds stay as they are. As dates they would lose their microseconds, and readers would skip rows that match. */
 const parsers = {
   timestampFromMilliseconds: (value: bigint) => value,
   timestampFromMicroseconds: (value: bigint) => value,
@@ -131,7 +141,7 @@ function readFooter(bytes: Uint8Array): FileMetaData {
   return metadata
 }
 
-/** Our files have nothing between the last row group and the footer. */
+/** The archive's own files have nothing between the last row group and the footer. */
 const endOfRowGroups = (bytes: Uint8Array, { metadata_length }: FileMetaData): number =>
   bytes.length - MAGIC_BYTES - FOOTER_LENGTH_BYTES - metadata_length
 

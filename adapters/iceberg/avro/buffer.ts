@@ -1,6 +1,6 @@
 const encoder = new TextEncoder()
 
-/** Bytes in Avro's binary encoding, as they grow. */
+/** A buffer that grows while values are appended in Avro's binary encoding. */
 export class AvroBuffer {
   #bytes = new Uint8Array(1_024)
   #length = 0
@@ -9,7 +9,7 @@ export class AvroBuffer {
     return this.#length
   }
 
-  /** What was written; the buffer must not be used after it. */
+  /** Returns what was written. The buffer must not be used after that. */
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#length)
   }
@@ -34,9 +34,9 @@ export class AvroBuffer {
     this.bytes(encoder.encode(text))
   }
 
-  /** A whole number of 64 bits, zigzag and variable length; the caller has checked its range. */
+  /** Appends an integer of 64 bits in zigzag and variable-length form. The caller has checked its range. */
   long(value: number | bigint): void {
-    // Beyond 2^51 the zigzag form is no longer an exact number.
+    // Beyond 2^51 the zigzag form might not be exact as a number.
     if (typeof value === 'bigint' || Math.abs(value) >= 2 ** 51) {
       this.#bigLong(BigInt(value))
       return

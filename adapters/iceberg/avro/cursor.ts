@@ -1,22 +1,26 @@
 import { AvroError } from './schema.ts'
 
-/** Strict, and without dropping a byte order mark at the start of a text: either would change a path or a bound in silence. */
+/**
+ * Invalid UTF-8 is refused, and a byte order mark at the start of a text is kept. Otherwise a path or a bound could
+ * change without an error.
+ */
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Bytes of a long whose value still is exact as a number. */
+/** The number of bytes up to which the value of a long is exact as a number. */
 const EXACT_BYTES = 7
 
-/** Bytes of the longest long. */
+/** The number of bytes of the longest long. */
 const LONGEST = 10
 
-/** Reads Avro's binary encoding from bytes; throws an AvroError where they end too early. */
+/** Reads values in Avro's binary encoding. Throws an AvroError if the bytes end too early. */
 export class AvroCursor {
   readonly #bytes: Uint8Array
   readonly #view: DataView
   #offset = 0
 
   constructor(bytes: Uint8Array) {
-    // Not a Buffer, whose views are Buffers: values are of one class whatever the file came in.
+    // A plain Uint8Array, because views of a Buffer are Buffers too, and values should be of one class for every source
+    // of bytes.
     this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
@@ -25,7 +29,7 @@ export class AvroCursor {
     return this.#offset >= this.#bytes.length
   }
 
-  /** A view of the next bytes, not a copy. */
+  /** Returns a view of the next bytes, not a copy. */
   raw(length: number): Uint8Array {
     const start = this.#advance(length)
     return this.#bytes.subarray(start, start + length)
@@ -56,14 +60,14 @@ export class AvroCursor {
     return this.#view.getFloat64(this.#advance(8), true)
   }
 
-  /** A long that is used as a length, a count or an index: exact as a number. */
+  /** Reads a long that is a length, a count or an index, which must be exact as a number. */
   length(): number {
     const value = this.long()
     if (typeof value === 'number') return value
     throw new AvroError(`${value} is no length in Avro`)
   }
 
-  /** A whole number of 64 bits; bigint where a number does not hold it exactly. */
+  /** Reads an integer of 64 bits. It is a bigint if it is not a safe integer. */
   long(): number | bigint {
     let value = 0
     let scale = 1

@@ -12,7 +12,7 @@ import {
 
 type Encode = (out: AvroBuffer, value: AvroValue) => void
 
-/** The encoder of a schema. It throws an AvroError that names the field where a value does not fit. */
+/** The encoder of a schema. It throws an AvroError that names the field if a value does not fit. */
 export function encodeAvro(schema: AvroSchema): (out: AvroBuffer, value: AvroValue) => void {
   return encoderOf(schema, new AvroNames(), '')
 }
@@ -69,7 +69,10 @@ const primitives: Readonly<Record<string, Primitive | undefined>> = {
   string: { fits: (value) => typeof value === 'string', write: (out, value: string) => out.string(value) },
 }
 
-/** A number that is not exact is refused: what was rounded before it came here would be written as if it were right. */
+/**
+ * A number that is not a safe integer is refused, because it may have been rounded before, and would be written as if
+ * it were exact.
+ */
 function isLong(value: AvroValue): boolean {
   return typeof value === 'bigint' ? BigInt.asIntN(64, value) === value : Number.isSafeInteger(value)
 }
@@ -135,7 +138,7 @@ function unionEncoder(branches: readonly AvroSchema[], names: AvroNames, path: s
   }
 }
 
-/** Whether a value belongs to a branch of a union, by its kind: the first branch that it fits is taken. */
+/** Whether the kind of a value fits a branch of a union. The first branch that fits is used. */
 function fitOf(schema: AvroSchema, names: AvroNames): (value: AvroValue) => boolean {
   if (typeof schema === 'string') return primitives[schema]?.fits ?? fitOf(names.resolve(schema), names)
   const type = schema as Exclude<AvroSchema, string | readonly AvroSchema[]>

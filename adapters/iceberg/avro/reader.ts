@@ -14,19 +14,19 @@ import {
   SYNC_LENGTH,
 } from './schema.ts'
 
-/** An object container file, decoded. */
+/** A decoded object container file. */
 export type AvroFile = {
-  /** As the writer wrote it. */
+  /** The schema in the file, unchanged. */
   readonly schema: AvroSchema
-  /** Key-values of the header, `avro.schema` and `avro.codec` among them. */
+  /** The entries of the header, including `avro.schema` and `avro.codec`. */
   readonly metadata: Readonly<Record<string, string>>
   readonly records: readonly AvroValue[]
 }
 
 /**
- * Reads an Avro object container file of any writer by the schema in it, codecs null and deflate. `names` gives fields by
- * their `field-id` the names they have here, as writers call them differently. Bytes are views into the file or its block.
- * Throws an AvroError.
+ * Reads an Avro object container file of any writer by the schema in it; the codecs are null and deflate. `names` maps
+ * a `field-id` to the name that is used here, because writers name fields differently. Values of bytes are views into
+ * the file or its block. Throws an AvroError.
  */
 export function readAvro(bytes: Uint8Array, names: ReadonlyMap<number, string> = new Map()): AvroFile {
   const cursor = new AvroCursor(bytes)
@@ -149,7 +149,7 @@ function mapDecoder(decode: Decode): Decode {
   }
 }
 
-/** A negative count is followed by the length of the block, for readers that skip it: Java's writer does that. */
+/** After a negative count comes the length of the block, which lets readers skip it. Java's writer does this. */
 function blockCount(cursor: AvroCursor): number {
   const count = cursor.length()
   if (count >= 0) return count

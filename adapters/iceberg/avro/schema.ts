@@ -1,4 +1,4 @@
-/** A field of an Avro record; Iceberg adds `field-id` (the specification's Appendix A). */
+/** A field of an Avro record. Iceberg adds `field-id` (Appendix A of its specification). */
 export type AvroField = {
   readonly name: string
   readonly type: AvroSchema
@@ -14,7 +14,7 @@ export type AvroArray = {
   readonly type: 'array'
   readonly items: AvroSchema
   readonly 'element-id'?: number
-  /** `map` where the items are records of key and value: Avro's own maps have string keys only. */
+  /** `map` if the items are records of key and value, because the keys of Avro's own maps are always strings. */
   readonly logicalType?: string
 }
 
@@ -43,7 +43,10 @@ export type AvroAnnotated = {
 
 export type AvroPrimitive = 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'bytes' | 'string'
 
-/** An Avro schema as JSON: an array is a union, a string that is no primitive names a type defined before. */
+/**
+ * An Avro schema as JSON. An array is a union, and a string that is not a primitive type names a type that was defined
+ * before.
+ */
 export type AvroSchema =
   | AvroPrimitive
   | (string & {})
@@ -55,7 +58,7 @@ export type AvroSchema =
   | AvroFixed
   | AvroEnum
 
-/** A value of any Avro type; a long that a number cannot hold exactly is bigint, a map of string keys an object. */
+/** A value of any Avro type. A long that is not a safe integer is a bigint, and a map with string keys is an object. */
 export type AvroValue =
   | null
   | boolean
@@ -66,20 +69,20 @@ export type AvroValue =
   | readonly AvroValue[]
   | { readonly [field: string]: AvroValue }
 
-/** Four bytes at the start of every Avro object container file. */
+/** The four bytes at the start of every Avro object container file. */
 export const AVRO_MAGIC = Uint8Array.of(0x4f, 0x62, 0x6a, 1)
 
-/** Bytes between two blocks. */
+/** The length of the marker between two blocks. */
 export const SYNC_LENGTH = 16
 
 export type AvroCodec = 'null' | 'deflate'
 
-/** Bytes that are not the Avro they should be, or a value that does not fit its schema; `message` says where. */
+/** The bytes are not valid Avro, or a value does not fit its schema; `message` says where. */
 export class AvroError extends Error {
   override readonly name = 'AvroError'
 }
 
-/** Named types by their name, filled in the order of their definition. */
+/** The named types of a schema, filled in the order in which they are defined. */
 export class AvroNames {
   readonly #types = new Map<string, AvroSchema>()
 
@@ -89,7 +92,7 @@ export class AvroNames {
     if (namespace !== undefined) this.#types.set(`${namespace}.${name}`, schema)
   }
 
-  /** Throws an AvroError where the name was not defined before. */
+  /** Throws an AvroError if the name was not defined before. */
   resolve(name: string): AvroSchema {
     const schema = this.#types.get(name)
     if (schema === undefined) throw new AvroError(`Avro type '${name}' is not defined before it is used`)

@@ -4,15 +4,18 @@ import { AvroBuffer } from './buffer.ts'
 import { encodeAvro } from './encoding.ts'
 import { AVRO_MAGIC, type AvroCodec, type AvroSchema, type AvroValue, SYNC_LENGTH } from './schema.ts'
 
-/** Encoded bytes from which on compressing is worth it. */
+/** The encoded size in bytes from which on compression saves enough. */
 const DEFLATE_FROM = 4_096
 
-/** Encoded bytes of a block, as Avro's own writers have it: a reader holds a block in memory. */
+/**
+ * The encoded size in bytes of a block, as in Avro's own writers. It is limited because a reader holds a whole block in
+ * memory.
+ */
 const BLOCK_LENGTH = 64_000
 
 /**
- * Writes an Avro object container file. The schema is written verbatim, with Iceberg's `field-id` and the like; records
- * that do not fit it throw an AvroError. The same input gives the same bytes.
+ * Writes an Avro object container file. The schema is written unchanged, including Iceberg's attributes such as
+ * `field-id`. A record that does not fit it throws an AvroError. The same input gives the same bytes.
  */
 export function writeAvro(
   schema: AvroSchema,
@@ -55,7 +58,10 @@ function encodeBlocks(schema: AvroSchema, records: Iterable<AvroValue>): Block[]
   return blocks
 }
 
-/** Of the content, not of chance: a manifest that is written again after a crash is the same file. */
+/**
+ * The marker is a hash of the content and not random, so that a manifest that is written again after a crash is the
+ * same file.
+ */
 function syncMarker(blocks: readonly Block[]): Uint8Array {
   const hash = createHash('sha256')
   for (const { bytes } of blocks) hash.update(bytes)

@@ -1,7 +1,7 @@
-/** A request that the catalog refused, or did not answer after several attempts; `message` says what to look at. */
+/** The catalog refused a request, or did not answer it in several attempts; `message` says what to check. */
 export class CatalogError extends Error {
   override readonly name = 'CatalogError'
-  /** Undefined where there was no answer. */
+  /** Undefined if there was no answer. */
   readonly status: number | undefined
   /** The type of the catalog's error, such as `ForbiddenException`. */
   readonly type: string | undefined

@@ -3,44 +3,47 @@ import { type ExactJson, parseExactJson, stringifyExactJson } from '../table/exa
 import { CatalogError } from './catalog-error.ts'
 import type { RequestSigner } from './sign-requests.ts'
 
-/** An answer, read to its end. */
+/** An answer whose body was read to its end. */
 export type Answer = {
   readonly kind: 'answer'
-  /** For messages: method and URL. */
+  /** Method and URL, for messages. */
   readonly request: string
   readonly status: number
-  /** The body as JSON; undefined where it is none. */
+  /** The body as JSON; undefined if it is not JSON. */
   readonly body: ExactJson | undefined
-  /** Of an error: its type and message, however the catalog or what stands before it tells them. */
+  /** The type and message of an error, in whichever form the catalog, or a proxy in front of it, sends them. */
   readonly type: string | undefined
   readonly message: string
 }
 
-/** No whole answer came: the request was done, or will be, or will not. */
+/** No complete answer came, so the request may have been done, may still be done, or may never be done. */
 export type NoAnswer = { readonly kind: 'no answer'; readonly request: string; readonly cause: unknown }
 
 export type CatalogRequests = {
-  /** Sends once. */
+  /** Sends the request once. */
   send(method: string, path: string, body?: unknown): Promise<Answer | NoAnswer>
-  /** Sends until there is an answer that is not about the catalog's own state; only for what may be done twice. */
+  /**
+   * Repeats the request until the answer does not depend on the state of the catalog, such as being overloaded. It is
+   * only for requests that may be done twice.
+   */
   sendAgain(method: string, path: string, body?: unknown): Promise<Answer>
 }
 
 export type RequestOptions = {
-  /** URL before `/v1`. */
+  /** The URL before `/v1`. */
   readonly endpoint: string
   readonly sign?: RequestSigner | undefined
   readonly fetch?: typeof globalThis.fetch | undefined
-  /** For a whole answer. */
+  /** The time limit for a complete answer. */
   readonly timeoutMs?: number | undefined
-  /** Waits between the attempts of `sendAgain`. */
+  /** The pauses between the attempts of `sendAgain`. */
   readonly retryAfterMs?: readonly number[] | undefined
 }
 
 const TIMEOUT_MS = 30_000
 const RETRY_AFTER_MS = [200, 1_000, 3_000]
 
-/** Requests to a REST catalog, with 64-bit integers exact in both directions. */
+/** Requests to a REST catalog. Integers of 64 bits are exact in both directions. */
 export function makeCatalogRequests(options: RequestOptions): CatalogRequests {
   const send = (method: string, path: string, body?: unknown) => sendOnce(options, method, path, body)
   return {
@@ -58,7 +61,10 @@ export function makeCatalogRequests(options: RequestOptions): CatalogRequests {
   }
 }
 
-/** Whether an answer leaves open if the request was done: the catalog, or what stands before it, failed or was too busy. */
+/**
+ * Whether it is open after this answer if the request was done: the catalog, or a proxy in front of it, failed or was
+ * too busy.
+ */
 export function isUnsettled({ status, type }: Answer): boolean {
   return status >= 500 || status === 408 || status === 429 || /throttl|too ?many ?requests|slow ?down/i.test(type ?? '')
 }
@@ -69,13 +75,13 @@ async function sendOnce(options: RequestOptions, method: string, path: string, b
   const request = `${method} ${url.href}`
   const text = body === undefined ? undefined : stringifyExactJson(body)
   const plain = { accept: 'application/json', ...(text === undefined ? {} : { 'content-type': 'application/json' }) }
-  // Outside of the attempt: without credentials nothing was sent, and the outcome is known.
+  // Signing is outside of `try`: if there are no credentials, nothing was sent, and the error is not `no answer`.
   const headers = (await sign?.({ method, url, headers: plain, body: text })) ?? plain
   try {
     const response = await fetch(url, {
       method,
       headers,
-      // A signature is for one URL, and a commit is sent once.
+      // Redirects are not followed, because a signature is valid for one URL, and a commit must be sent only once.
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
       ...(text === undefined ? {} : { body: text }),
@@ -105,7 +111,8 @@ function parseJson(text: string): ExactJson | undefined {
   try {
     return parseExactJson(text)
   } catch {
-    // Not from the catalog but from something in front of it, or cut short: who asks sees that there is no JSON.
+    // The answer is cut short, or comes from something in front of the catalog, such as a proxy. The caller sees that
+    // there is no JSON.
     return undefined
   }
 }
@@ -113,7 +120,7 @@ function parseJson(text: string): ExactJson | undefined {
 const fieldsOf = (json: ExactJson | undefined): { readonly [key: string]: ExactJson } =>
   typeof json === 'object' && json !== null && !Array.isArray(json) ? json : {}
 
-/** The error for an answer that is no success. */
+/** The error for an answer that is not a success. */
 export function refusalOf(answer: Answer): CatalogError {
   const { request, status, type, message } = answer
   return new CatalogError(
@@ -133,6 +140,6 @@ function adviceFor({ status, type }: Answer): string {
   return 'the catalog does not take this request: check the warehouse and the names'
 }
 
-/** AWS answers a wrong signature with 403 as well. */
+/** AWS also answers a wrong signature with 403, so the type of the error decides. */
 const isAboutCredentials = (status: number, type = ''): boolean =>
   status === 401 || status === 419 || /signature|token|credential|unrecognizedclient/i.test(type)

@@ -12,59 +12,62 @@ import { CatalogError } from './catalog-error.ts'
 import { type Answer, isUnsettled, makeCatalogRequests, type RequestOptions, refusalOf } from './catalog-requests.ts'
 import type { RequestSigner } from './sign-requests.ts'
 
-/** Namespaces have a single level, as those of S3 Tables. */
+/** The name of a table. Namespaces have a single level, because those of S3 Tables have one. */
 export type TableName = { readonly namespace: string; readonly name: string }
 
-/** What a table is created from, under the names of the REST specification. */
+/** The definition of a new table, under the names of the REST specification. */
 export type TableDefinition = {
   readonly schema: TableSchema
   readonly 'partition-spec': PartitionSpec
   readonly 'write-order'?: SortOrder
   readonly properties?: Readonly<Record<string, string>>
-  /** Glue has to be told; S3 Tables chooses its own. */
+  /** Glue needs a location; S3 Tables chooses its own. */
   readonly location?: string
 }
 
 export type LoadedTable = { readonly metadata: TableMetadata; readonly metadataLocation: string }
 
 /**
- * How a commit ended. After `unknown` the table has to be loaded and the table snapshot looked for before anything else is
- * done. After `conflict` too: a catalog that tries again by itself can meet its own first attempt.
+ * How a commit ended. After `unknown` the caller must load the table and look for the table snapshot before it does
+ * anything else. The same is true after `conflict`: a catalog that retries by itself can conflict with its own first
+ * attempt.
  */
 export type CommitOutcome =
   | ({ readonly kind: 'committed' } & LoadedTable)
   | { readonly kind: 'conflict'; readonly message: string }
   | { readonly kind: 'unknown'; readonly cause: unknown }
 
-/** An Iceberg REST catalog. What is no outcome named here is thrown: a CatalogError, or a TableMetadataError. */
+/**
+ * An Iceberg REST catalog. Every outcome that is not named here is thrown, as a CatalogError or a TableMetadataError.
+ */
 export type RestCatalog = {
   createNamespace(namespace: string): Promise<'created' | 'exists'>
-  /** Undefined where the table is not there. */
+  /** Undefined if the table does not exist. */
   loadTable(table: TableName): Promise<LoadedTable | undefined>
-  /** `exists` also where a former attempt created it whose answer was lost. */
+  /** `exists` is also the outcome if a former attempt created the table and its answer was lost. */
   createTable(
     table: TableName,
     definition: TableDefinition,
   ): Promise<({ readonly kind: 'created' } & LoadedTable) | { readonly kind: 'exists' }>
-  /** All namespaces of the catalog that have a single level. */
+  /** All namespaces of the catalog with a single level. */
   listNamespaces(): Promise<string[]>
-  /** Empty where there is no such namespace. */
+  /** Empty if there is no such namespace. */
   listTables(namespace: string): Promise<TableName[]>
-  /** `unsupported` where the catalog has no renaming, `exists` where the new name is taken. */
+  /** `unsupported` if the catalog cannot rename tables, `exists` if the new name is taken. */
   renameTable(from: TableName, to: TableName): Promise<'renamed' | 'absent' | 'exists' | 'unsupported'>
-  /** Puts a table that the catalog does not have back from its metadata file, with its uuid and all it had. */
+  /** Restores a table that the catalog does not have from its metadata file, with its uuid and its table snapshots. */
   registerTable(table: TableName, metadataLocation: string): Promise<'registered' | 'exists' | 'unsupported'>
   /** Sends the commit once. */
   commit(table: TableName, commit: TableCommit): Promise<CommitOutcome>
 }
 
 export type RestCatalogOptions = RequestOptions & {
-  /** An ARN of a table bucket for S3 Tables, an account id for Glue. */
+  /** The ARN of a table bucket for S3 Tables, an account id for Glue. */
   readonly warehouse?: string | undefined
   readonly sign?: RequestSigner | undefined
 }
 
-/** A client of an Iceberg REST catalog. Its configuration is asked for once, when it is first used. */
+/** A client of an Iceberg REST catalog. It requests the catalog's configuration once, when it is first used. */
 export function makeRestCatalog(options: RestCatalogOptions): RestCatalog {
   const requests = makeCatalogRequests(options)
   const root = rootPath(requests, options.warehouse)
@@ -127,8 +130,9 @@ export function makeRestCatalog(options: RestCatalogOptions): RestCatalog {
 }
 
 /**
- * The REST specification: 409 is a requirement that does not hold, 500, 502 and 504 leave the commit unknown. 503, 429 and
- * the like come from what stands before the catalog as well, so they are no proof that nothing was done.
+ * According to the REST specification, 409 means that a requirement does not hold, and after 500, 502 and 504 the
+ * outcome of the commit is unknown. 503, 429 and similar answers can also come from a proxy in front of the catalog, so
+ * they do not prove that nothing was done.
  */
 function commitOutcome(answer: Answer): CommitOutcome {
   if (answer.status === 409) return { kind: 'conflict', message: answer.message }
@@ -137,7 +141,8 @@ function commitOutcome(answer: Answer): CommitOutcome {
   try {
     return { kind: 'committed', ...loadedTable(answer) }
   } catch (cause) {
-    // Done by its status, but not told what: the table has to be loaded to know.
+    // The status says that the commit was done, but the body cannot be read. The table has to be loaded to know its
+    // state.
     return { kind: 'unknown', cause }
   }
 }
@@ -163,15 +168,17 @@ async function readPages<S extends typeof namespacesSchema | typeof tablesSchema
   }
 }
 
-/** Glue and S3 Tables leave out parts of the REST specification, and say so in several ways. */
+/**
+ * Glue and S3 Tables leave out parts of the REST specification, and answer requests for them with different statuses.
+ */
 const isUnsupported = ({ status, type }: Answer): boolean =>
   [404, 405, 406, 501].includes(status) || /unsupported|unknown ?operation/i.test(type ?? '')
 
 const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300
 
 /**
- * Whether a 404 is the catalog's own word on a table or its namespace, whose types differ between catalogs. Any other is
- * about the address, and creating the table would not help.
+ * Whether a 404 means that the table or its namespace does not exist; the error types differ between catalogs. Any
+ * other 404 means that the address is wrong, and then creating the table would not help.
  */
 const isAbsence = ({ status, type, body }: Answer): boolean =>
   status === 404 && (v.is(v.object({ error: v.object({}) }), body) || /no ?such|not ?found/i.test(type ?? ''))
@@ -196,7 +203,7 @@ function bodyOf<S extends v.GenericSchema>({ request, status, body }: Answer, sc
   )
 }
 
-/** `/v1/<prefix>`, with the prefix that the catalog's configuration says; asked for once, again after a failure. */
+/** `/v1/<prefix>`, with the prefix in the catalog's configuration. It is requested once, and again after a failure. */
 function rootPath(
   requests: ReturnType<typeof makeCatalogRequests>,
   warehouse: string | undefined,
@@ -219,7 +226,7 @@ function rootPath(
   }
 }
 
-/** Catalogs give the prefix as it stands in a path, Glue's with slashes; a bare ARN alone still has to be encoded. */
+/** Catalogs return the prefix already encoded as a path, Glue's with slashes. Only a bare ARN has to be encoded. */
 const encodedOnce = (prefix: string): string => {
   const trimmed = prefix.replace(/^\/+|\/+$/g, '')
   return trimmed.startsWith('arn:') ? encodeURIComponent(trimmed) : trimmed

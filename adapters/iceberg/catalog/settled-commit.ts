@@ -4,7 +4,7 @@ import { type ManifestFile, readManifestList, writeManifestList } from '../table
 import { currentSnapshot, type TableMetadata, type TableSnapshot } from '../table/table-metadata.ts'
 import type { LoadedTable, RestCatalog, TableName } from './rest-catalog.ts'
 
-/** What commits are made with. */
+/** The clients and clocks that a commit needs. */
 export type CommitTools = {
   readonly catalog: Pick<RestCatalog, 'loadTable' | 'commit'>
   readonly table: TableName
@@ -14,18 +14,18 @@ export type CommitTools = {
   readonly pause: (ms: number) => Promise<void>
 }
 
-/** A commit that is to be made once, whoever else commits. */
+/** A commit that has to be made exactly once, even if other processes commit too. */
 export type CommitPlan = {
-  /** Whether the table has it already. */
+  /** Whether the commit is in the table already. */
   readonly isMade: (metadata: TableMetadata) => boolean
-  /** It, on top of the table as it is now; undefined when there is nothing left to do. */
+  /** The commit on top of the present table; undefined if nothing is left to do. */
   readonly prepare: (metadata: TableMetadata) => Promise<PreparedCommit | TableCommit | undefined>
 }
 
-/** How a plan ended. */
+/** The result of a plan: the number of attempts, and the metadata of the table after them. */
 export type SettledCommit = { readonly attempts: number; readonly metadata: TableMetadata }
 
-/** The commit is not known to be made: refused or unanswered again and again. */
+/** The commit is not known to be made: every attempt was refused or not answered. */
 export class CommitUnsettledError extends Error {
   override readonly name = 'CommitUnsettledError'
 }
@@ -34,8 +34,8 @@ const ATTEMPTS = 12
 const LONGEST_PAUSE_MS = 5_000
 
 /**
- * Makes a commit. Before each attempt the table is asked whether it has it: an answer may have been lost, or another may
- * have made it. Throws a CommitUnsettledError when no attempt is known to have succeeded.
+ * Makes a commit. Before each attempt the table is checked for it, because the answer of a former attempt may have been
+ * lost, or another process may have made it. Throws a CommitUnsettledError if no attempt is known to have succeeded.
  */
 export async function settleCommit(tools: CommitTools, loaded: LoadedTable, plan: CommitPlan): Promise<SettledCommit> {
   let { metadata } = loaded
@@ -57,7 +57,7 @@ export async function settleCommit(tools: CommitTools, loaded: LoadedTable, plan
   })
 }
 
-/** The manifests of a table snapshot, of the current one by default. Throws when its list is gone. */
+/** The manifests of a table snapshot, by default of the current one. Throws an Error if its manifest list is gone. */
 export async function readManifests(
   store: Pick<ObjectStore, 'get'>,
   metadata: TableMetadata,

@@ -2,7 +2,7 @@ import { defaultProvider } from '@aws-sdk/credential-provider-node'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { Sha256 } from '#adapters/aws/sha256.ts'
 
-/** A request as it will be sent: the URL's path is encoded once. */
+/** A request in the form in which it will be sent: the path of the URL is encoded once. */
 export type UnsignedRequest = {
   readonly method: string
   readonly url: URL
@@ -10,13 +10,15 @@ export type UnsignedRequest = {
   readonly body: string | undefined
 }
 
-/** Gives the headers to send instead, with the signature. Throws where there are no credentials; nothing was sent then. */
+/**
+ * Returns the headers to send, including the signature. Throws if there are no credentials, before anything is sent.
+ */
 export type RequestSigner = (request: UnsignedRequest) => Promise<Record<string, string>>
 
 export type SignerOptions = {
   readonly service: 's3tables' | 'glue'
   readonly region: string
-  /** The function's role by default. */
+  /** By default, the credentials of the function's role. */
   readonly credentials?: ConstructorParameters<typeof SignatureV4>[0]['credentials']
   readonly now?: () => Date
 }
@@ -28,7 +30,7 @@ export function makeRequestSigner({
   credentials = defaultProvider(),
   now = () => new Date(),
 }: SignerOptions): RequestSigner {
-  // Every service but S3 takes the path as it is sent and encodes it once more: %3A of an ARN is signed as %253A.
+  // For every service except S3, the path is encoded once more before it is signed: %3A of an ARN is signed as %253A.
   const signer = new SignatureV4({ service, region, credentials, sha256: Sha256, uriEscapePath: true })
   return async ({ method, url, headers, body }) => {
     const signed = await signer.sign(

@@ -3,8 +3,8 @@ import { type CommitInput, holdsManifest, type PreparedCommit, prepareCommit } f
 import type { StagedManifest } from './staged-manifest.ts'
 
 /**
- * A commit that adds the files of staged manifests to the table. The manifests stay the same over attempts; everything else
- * is of this metadata alone. Throws a TableMetadataError where a manifest is in the table already.
+ * A commit that adds the files of staged manifests to the table. The manifests are the same in every attempt;
+ * everything else depends on this metadata. Throws a TableMetadataError if a manifest is in the table already.
  */
 export function prepareAppend(input: CommitInput & { readonly manifests: readonly StagedManifest[] }): PreparedCommit {
   const { metadata, manifests, existingManifests } = input
@@ -47,8 +47,8 @@ const TOTALS = [
 ] as const
 
 /**
- * All totals after a commit that adds as much to the table. A total that the parent does not have cannot be known and is
- * left out; without a parent all begin at zero. ClickHouse appends only on top of a table snapshot that has all of them.
+ * All totals after a commit that adds `added` to the table. A total that the parent does not have is unknown and left
+ * out. Without a parent all totals begin at zero. ClickHouse can append only to a table snapshot that has all of them.
  */
 export function totalsAfter(
   parent: TableSnapshot | undefined,

@@ -3,12 +3,12 @@ import type { ManifestFile } from '../table/manifest-list.ts'
 import { currentSnapshot, type TableMetadata, TableMetadataError, type TableSnapshot } from '../table/table-metadata.ts'
 import type { StagedManifest } from './staged-manifest.ts'
 
-/** What must hold for a commit to be done; `assert-ref-snapshot-id` is null where the branch must not exist. */
+/** A condition of a commit. `assert-ref-snapshot-id` is null if the branch must not exist. */
 export type TableRequirement =
   | { readonly type: 'assert-table-uuid'; readonly uuid: string }
   | { readonly type: 'assert-ref-snapshot-id'; readonly ref: string; readonly 'snapshot-id': bigint | null }
 
-/** A change of table metadata, as the REST catalog takes it. */
+/** A change of the table metadata in the form that the REST catalog takes. */
 export type TableUpdate =
   | { readonly action: 'add-snapshot'; readonly snapshot: TableSnapshot }
   | {
@@ -20,50 +20,56 @@ export type TableUpdate =
   | { readonly action: 'set-properties'; readonly updates: Readonly<Record<string, string>> }
   | { readonly action: 'remove-snapshots'; readonly 'snapshot-ids': readonly bigint[] }
 
-/** A commit as data: it can be sent as often as it takes, and is done at most once. */
+/** A commit as data. It can be sent repeatedly, and is done at most once. */
 export type TableCommit = {
   readonly requirements: readonly TableRequirement[]
   readonly updates: readonly TableUpdate[]
 }
 
-/** A commit of a table snapshot. Its manifest list has to be written to `snapshot['manifest-list']` before it is sent. */
+/**
+ * A commit that adds a table snapshot. Its manifest list must be written to `snapshot['manifest-list']` before the
+ * commit is sent.
+ */
 export type PreparedCommit = TableCommit & {
   readonly snapshot: TableSnapshot
-  /** What `writeManifestList` takes, with the ids of `snapshot`. */
+  /** The manifests for `writeManifestList`, with the ids of `snapshot`. */
   readonly manifests: readonly ManifestFile[]
 }
 
-/** What every commit of a table snapshot is made from. */
+/** The input for every commit that adds a table snapshot. */
 export type CommitInput = {
-  /** As loaded; the commit is refused by the catalog when the table has moved on since. */
+  /** The metadata as it was loaded. The catalog refuses the commit if the table has changed since. */
   readonly metadata: TableMetadata
   readonly snapshotId: bigint
-  /** Where the manifest list will be: a new one for each attempt. */
+  /** The URL where the manifest list will be written, a new one for each attempt. */
   readonly manifestListPath: string
-  /** The manifest list of the current table snapshot of `metadata`, read; empty where there is none. */
+  /** The content of the manifest list of the current table snapshot of `metadata`; empty if there is none. */
   readonly existingManifests: readonly ManifestFile[]
-  /** Entries of our own for the summary. */
+  /** Additional entries for the summary. */
   readonly summary?: Readonly<Record<string, string>>
-  /** Table properties that are set in the same commit. */
+  /** Table properties that the same commit sets. */
   readonly properties?: Readonly<Record<string, string>>
   readonly timestampMs: number
 }
 
-/** A random id of a table snapshot: positive and of 63 bits. */
+/** A random id for a table snapshot, which is positive and has 63 bits. */
 export function newSnapshotId(): bigint {
   const id = BigInt.asUintN(63, randomBytes(8).readBigUInt64BE())
-  // Zero is no id, and is as likely as any other.
+  // Zero is not a valid id.
   return id === 0n ? newSnapshotId() : id
 }
 
-/** Whether a manifest is in a table snapshot already: the commit that added it was done. A merge of manifests takes it out. */
+/**
+ * Whether a manifest is in a table snapshot, and so its commit was done. After a merge of manifests it is no longer in
+ * the table.
+ */
 export function holdsManifest(manifests: readonly ManifestFile[], path: string): boolean {
   return manifests.some(({ manifest_path }) => manifest_path === path)
 }
 
 /**
- * Puts a commit together: the new manifests first, then those kept. Throws a TableMetadataError where the table is of
- * another format version, or where the manifests are not those of its current table snapshot.
+ * Puts a commit together: the new manifests come first, then those that are kept. Throws a TableMetadataError if the
+ * table has another format version, or if the manifests are not those of its current table snapshot.
  */
 export function prepareCommit(
   input: CommitInput,
@@ -79,7 +85,8 @@ export function prepareCommit(
     'snapshot-id': snapshotId,
     ...(parent === undefined ? {} : { 'parent-snapshot-id': parent['snapshot-id'] }),
     'sequence-number': sequenceNumber,
-    // Catalogs refuse a time before the last change's: a clock that is behind would stop every commit.
+    // Catalogs refuse a time before the last change of the table. Without this, a clock that is behind would stop every
+    // commit.
     'timestamp-ms': Math.max(timestampMs, metadata['last-updated-ms']),
     'manifest-list': manifestListPath,
     summary: { ...input.summary, ...summary },
@@ -97,7 +104,7 @@ export function prepareCommit(
   }
 }
 
-/** The table is the one that was loaded, and nobody has committed to it since. */
+/** The requirements that the table is the one that was loaded, and that no other commit was made since. */
 export function requirementsOf(metadata: TableMetadata): TableRequirement[] {
   return [
     { type: 'assert-table-uuid', uuid: metadata['table-uuid'] },
@@ -118,7 +125,7 @@ function commitManifest({ file, minSequenceNumber }: StagedManifest, id: bigint,
   }
 }
 
-/** Each of these mistakes would drop the rows of all commits before, or show them twice. */
+/** Each of these mistakes would drop the rows of all earlier commits, or add them twice. */
 function checkBase({ metadata, snapshotId, existingManifests }: CommitInput): void {
   const refuse = (message: string): never => {
     throw new TableMetadataError(message)

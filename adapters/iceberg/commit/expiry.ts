@@ -1,12 +1,12 @@
 import { currentSnapshot, snapshotOf, type TableMetadata, type TableSnapshot } from '../table/table-metadata.ts'
 import { requirementsOf, type TableCommit } from './commit.ts'
 
-/** A commit that forgets table snapshots, and those that it forgets. Their files can go once it is done. */
+/** A commit that removes table snapshots, and the list of those. Their files can be deleted after the commit. */
 export type PreparedExpiry = TableCommit & { readonly expired: readonly TableSnapshot[] }
 
 /**
- * A commit that removes table snapshots from before a time, but never the current one, one that a branch or tag points to,
- * or one of the last `keepLast` of branch main. Undefined where there is none to remove.
+ * A commit that removes table snapshots from before a time. It never removes the current one, one that a branch or tag
+ * refers to, or one of the last `keepLast` of branch main. Undefined if there is none to remove.
  */
 export function prepareExpiry({
   metadata,
@@ -41,7 +41,9 @@ function lastOfMain(metadata: TableMetadata, count: number): TableSnapshot[] {
   return last
 }
 
-/** A tag that is moved to a table snapshot meanwhile would lose it. */
+/**
+ * The other branches and tags must not change meanwhile: one that is moved to a removed table snapshot would lose it.
+ */
 const otherRefs = (metadata: TableMetadata) =>
   Object.entries(metadata.refs)
     .filter(([ref]) => ref !== 'main')

@@ -4,7 +4,7 @@ import { currentSnapshot } from '../table/table-metadata.ts'
 import { type CommitInput, type PreparedCommit, prepareCommit } from './commit.ts'
 import { describeManifest, type StagedManifest } from './staged-manifest.ts'
 
-/** A manifest of the table without some of its files. */
+/** A manifest of the table, rewritten without some of its files. */
 export type ReducedManifest = {
   readonly replaced: ManifestFile
   readonly path: string
@@ -13,7 +13,7 @@ export type ReducedManifest = {
   readonly removed: { readonly files: number; readonly records: number; readonly bytes: number }
 }
 
-/** The manifest without the files of these paths, which it says are deleted; undefined where it has none of them. */
+/** Rewrites a manifest so that the files of these paths are marked as deleted. Undefined if it has none of them. */
 export function reduceManifest(
   line: ManifestFile,
   bytes: Uint8Array,
@@ -44,7 +44,7 @@ export function reduceManifest(
   }
 }
 
-/** A commit that takes data files out of the table: `reduced` are all manifests that name them. */
+/** A commit that removes data files from the table. `reduced` must have every manifest that lists them. */
 export function prepareRemoveFiles(
   input: CommitInput & { readonly reduced: readonly ReducedManifest[] },
 ): PreparedCommit {

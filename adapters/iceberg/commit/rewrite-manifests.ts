@@ -5,8 +5,9 @@ import { type CommitInput, type PreparedCommit, prepareCommit } from './commit.t
 import type { StagedManifest } from './staged-manifest.ts'
 
 /**
- * A commit that replaces manifests by one of `mergeManifests`, which holds the same files; no row changes. Undefined where a
- * replaced one is no longer in the table: merge again. Throws a RangeError where files or rows would be lost or doubled.
+ * A commit that replaces manifests by one of `mergeManifests`, which lists the same files; no row changes. Undefined if
+ * a replaced manifest is no longer in the table, and the caller has to merge again. Throws a RangeError if files or
+ * rows would be lost or doubled.
  */
 export function prepareRewriteManifests(
   input: CommitInput & {

@@ -23,18 +23,21 @@ import {
   type TableSchema,
 } from '../table/table-metadata.ts'
 
-/** A manifest that is written and not yet committed: its line of the manifest list, but for what a commit gives it. */
+/**
+ * A manifest that is written but not committed yet: its line in the manifest list, except for the fields that the
+ * commit adds.
+ */
 export type StagedManifest = {
   readonly file: Omit<ManifestFile, 'sequence_number' | 'min_sequence_number' | 'added_snapshot_id'>
-  /** The least data sequence number of entries that have their own; undefined where there is none. */
+  /** The least data sequence number of the entries that have their own; undefined if none has. */
   readonly minSequenceNumber: number | undefined
-  /** Size of the added data files. */
+  /** The size of the added data files. */
   readonly addedBytes: number
   /** One text for each table partition in which files are added or deleted. */
   readonly changedTablePartitions: ReadonlySet<string>
 }
 
-/** Describes a manifest of `writeManifest` from its bytes alone, so that a commit can go on after a crash. */
+/** Describes a manifest of `writeManifest` from its bytes alone, so that a commit can be continued after a crash. */
 export function describeManifest(path: string, bytes: Uint8Array): StagedManifest {
   const { entries, schema, spec } = readManifest(bytes)
   const files = (status: number) => entries.filter((entry) => entry.status === status)
@@ -65,8 +68,8 @@ export function describeManifest(path: string, bytes: Uint8Array): StagedManifes
 export type StoredManifest = { readonly file: ManifestFile; readonly bytes: Uint8Array }
 
 /**
- * Merges manifests of data files of one partition spec into one: live files with the ids and sequence numbers they have,
- * deleted ones dropped. Throws a RangeError where a manifest does not hold as many files and rows as its line says.
+ * Merges manifests of data files of one partition spec into one. Live files keep their ids and sequence numbers,
+ * deleted ones are left out. Throws a RangeError if a manifest has other numbers of files and rows than its line says.
  */
 export function mergeManifests(metadata: TableMetadata, manifests: readonly StoredManifest[]): Uint8Array {
   const specId = manifests[0]?.file.partition_spec_id

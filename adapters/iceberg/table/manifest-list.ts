@@ -4,7 +4,10 @@ import { type AvroFields, fieldsOf, longOrNull, numberOf, optionalOf, recordsOf,
 import { writeAvro } from '../avro/writer.ts'
 import { manifestFieldNames, manifestFileSchema } from './manifest-schema.ts'
 
-/** What a manifest's files have in a field of the partition spec; bounds are single values (`encodeSingleValue`). */
+/**
+ * A summary of the values of one partition field in a manifest's files. The bounds are single values
+ * (`encodeSingleValue`).
+ */
 export type FieldSummary = {
   readonly contains_null: boolean
   readonly contains_nan?: boolean
@@ -12,14 +15,14 @@ export type FieldSummary = {
   readonly upper_bound?: Uint8Array
 }
 
-/** A line of a manifest list; the specification's struct `manifest_file`, its names kept. */
+/** A line of a manifest list. It has the names of the struct `manifest_file` in the specification. */
 export type ManifestFile = {
   readonly manifest_path: string
   readonly manifest_length: number
   readonly partition_spec_id: number
-  /** 0 data, 1 deletes. */
+  /** 0 for data, 1 for deletes. */
   readonly content: number
-  /** Of the commit that added the manifest. */
+  /** The sequence number of the commit that added the manifest. */
   readonly sequence_number: number
   /** The least data sequence number of its files. */
   readonly min_sequence_number: number
@@ -30,7 +33,7 @@ export type ManifestFile = {
   readonly added_rows_count: number
   readonly existing_rows_count: number
   readonly deleted_rows_count: number
-  /** In the order of the spec's fields. */
+  /** One summary for each field of the spec, in order. */
   readonly partitions?: readonly FieldSummary[]
   readonly key_metadata?: Uint8Array
 }
@@ -55,7 +58,10 @@ export function writeManifestList({
   })
 }
 
-/** Reads a manifest list of any writer and version. Throws an AvroError, also where the counts of old files are missing. */
+/**
+ * Reads a manifest list of any writer and version. Throws an AvroError, also if the counts are missing, as in some old
+ * files.
+ */
 export function readManifestList(bytes: Uint8Array): ManifestFile[] {
   return readAvro(bytes, manifestFieldNames).records.map((record) => readLine(fieldsOf(record, 'manifest file')))
 }

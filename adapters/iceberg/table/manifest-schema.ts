@@ -2,7 +2,10 @@ import type { AvroField, AvroRecord, AvroSchema } from '../avro/schema.ts'
 import type { SingleValueType } from './single-value.ts'
 import type { PartitionField, PartitionSpec, TableSchema } from './table-metadata.ts'
 
-/** The type of a partition field's values: the transform's result, the specification's "Partition Transforms". */
+/**
+ * The type of the values of a partition field, which is the result type of its transform ("Partition Transforms" in the
+ * specification).
+ */
 export function partitionType({ transform, ...field }: PartitionField, schema: TableSchema): SingleValueType {
   if (transform === 'day') return 'date'
   if (transform === 'year' || transform === 'month' || transform === 'hour' || transform.startsWith('bucket[')) {
@@ -21,7 +24,7 @@ export function partitionType({ transform, ...field }: PartitionField, schema: T
   throw new RangeError(`partition field ${field.name}: transform ${transform} is not known here`)
 }
 
-/** The Avro schema of a manifest of data files in format version 2, with the table partition's fields of the spec. */
+/** The Avro schema of a manifest of data files in format version 2, with the fields of the partition spec. */
 export function manifestEntrySchema(schema: TableSchema, spec: PartitionSpec): AvroRecord {
   return record('manifest_entry', [
     required(0, 'status', 'int'),
@@ -87,7 +90,7 @@ export const manifestFileSchema: AvroRecord = record('manifest_file', [
   optional(519, 'key_metadata', 'bytes'),
 ])
 
-/** The name of every field above by its field id: other writers, and older ones, give fields other names. */
+/** The name of every field above by its field id, because other and older writers use other names. */
 export const manifestFieldNames: ReadonlyMap<number, string> = new Map(
   [manifestEntrySchema({ type: 'struct', fields: [] }, { 'spec-id': 0, fields: [] }), manifestFileSchema].flatMap(
     namesOf,
@@ -116,14 +119,14 @@ function partitionAvroField(field: PartitionField, schema: TableSchema): AvroFie
   }
 }
 
-/** A name that Avro allows, made as Iceberg's Java writer makes it. */
+/** A valid Avro name, made in the same way as by Iceberg's Java writer. */
 export function avroName(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9_]|^[0-9]/g, (sign) =>
     /[0-9]/.test(sign) ? `_${sign}` : `_x${sign.charCodeAt(0).toString(16).toUpperCase()}`,
   )
 }
 
-/** Keys that are no strings: an array of records, the specification's Appendix A. */
+/** A map whose keys are not strings is an array of records (Appendix A of the specification). */
 function mapOf(keyId: number, valueId: number, values: AvroSchema): AvroSchema {
   const items = record(`k${keyId}_v${valueId}`, [required(keyId, 'key', 'int'), required(valueId, 'value', values)])
   return { type: 'array', logicalType: 'map', items }

@@ -7,27 +7,27 @@ import { avroName, manifestEntrySchema, manifestFieldNames } from './manifest-sc
 import type { SingleValue } from './single-value.ts'
 import type { PartitionField, PartitionSpec, TableSchema } from './table-metadata.ts'
 
-/** A file of a table and its metrics by column id; the specification's struct `data_file`, its names kept. */
+/** A file of a table and its metrics by column id. It has the names of the struct `data_file` in the specification. */
 export type DataFile = {
-  /** 0 data, 1 position deletes, 2 equality deletes. */
+  /** 0 for data, 1 for position deletes, 2 for equality deletes. */
   readonly content: number
-  /** Full URI. */
+  /** The full URI. */
   readonly file_path: string
   readonly file_format: string
-  /** Value by partition field's name, null where the column is null; every field of the spec has one. */
+  /** The value for each partition field by name, null if the column is null. Every field of the spec must have one. */
   readonly partition: Readonly<Record<string, SingleValue | null>>
   readonly record_count: number
   readonly file_size_in_bytes: number
   readonly column_sizes?: ReadonlyMap<number, number>
-  /** Nulls included. */
+  /** The number of values, including nulls. */
   readonly value_counts?: ReadonlyMap<number, number>
   readonly null_value_counts?: ReadonlyMap<number, number>
   readonly nan_value_counts?: ReadonlyMap<number, number>
-  /** Single values (`encodeSingleValue`), no greater than any value of the column. */
+  /** Single values (`encodeSingleValue`) that are not greater than any value of the column. */
   readonly lower_bounds?: ReadonlyMap<number, Uint8Array>
   readonly upper_bounds?: ReadonlyMap<number, Uint8Array>
   readonly key_metadata?: Uint8Array
-  /** Offsets of the row groups, ascending. */
+  /** The offsets of the row groups, ascending. */
   readonly split_offsets?: readonly number[]
   readonly sort_order_id?: number
 }
@@ -36,7 +36,9 @@ export const EXISTING = 0
 export const ADDED = 1
 export const DELETED = 2
 
-/** An entry of a manifest; what is null is inherited from the manifest list (the specification's "Manifest Entry Fields"). */
+/**
+ * An entry of a manifest. A null is inherited from the manifest list ("Manifest Entry Fields" in the specification).
+ */
 export type ManifestEntry = {
   readonly status: typeof EXISTING | typeof ADDED | typeof DELETED
   readonly snapshot_id: bigint | null
@@ -45,7 +47,7 @@ export type ManifestEntry = {
   readonly data_file: DataFile
 }
 
-/** A manifest, read. */
+/** A manifest that was read. */
 export type Manifest = {
   readonly content: 'data' | 'deletes'
   readonly formatVersion: number
@@ -55,8 +57,9 @@ export type Manifest = {
 }
 
 /**
- * The entry of a file that a commit adds. Sequence numbers are inherited, so that it fits any attempt to commit. The id of
- * the table snapshot may be inherited as well; pyiceberg before 0.12 then puts it where the status is, and fails.
+ * The entry of a file that a commit adds. Its sequence numbers are inherited, so that it fits every attempt to commit.
+ * The id of the table snapshot may be inherited as well, but pyiceberg before 0.12 then writes it into the field of the
+ * status, and fails.
  */
 export function addedEntry(dataFile: DataFile, snapshotId: bigint | null = null): ManifestEntry {
   return {
@@ -69,8 +72,9 @@ export function addedEntry(dataFile: DataFile, snapshotId: bigint | null = null)
 }
 
 /**
- * Writes a manifest of data files in format version 2. Added entries must inherit their sequence numbers, all others nothing. Throws a
- * RangeError for an entry that readers would misplace, an AvroError for a value that does not fit its field.
+ * Writes a manifest of data files in format version 2. Added entries must inherit their sequence numbers, and all
+ * others must have their own. Throws a RangeError for an entry that readers would assign wrongly, and an AvroError for
+ * a value that does not fit its field.
  */
 export function writeManifest({
   schema,
@@ -87,7 +91,7 @@ export function writeManifest({
     {
       schema: JSON.stringify(schema),
       'schema-id': String(schema['schema-id'] ?? 0),
-      // The fields alone: readers fail on the whole spec.
+      // Only the fields are written, because readers fail on the whole spec.
       'partition-spec': JSON.stringify(spec.fields),
       'partition-spec-id': String(spec['spec-id']),
       'format-version': '2',
@@ -129,7 +133,10 @@ function dataFileRecord(file: DataFile, spec: PartitionSpec): AvroValue {
   }
 }
 
-/** A value that is missing would be written as null, and readers that prune by it would lose the file's rows. */
+/**
+ * A missing value is refused: it would be written as null, and readers that skip files by it would lose the file's
+ * rows.
+ */
 function partitionValue(file: DataFile, { name }: PartitionField): SingleValue | null {
   const value = file.partition[name]
   if (value === undefined) throw new RangeError(`${file.file_path} has no value of partition field ${name}`)
@@ -140,7 +147,7 @@ function keyValues(map: ReadonlyMap<number, number | Uint8Array> | undefined): A
   return map === undefined ? null : Array.from(map, ([key, value]) => ({ key, value }))
 }
 
-/** Reads a manifest of any writer and version. What is inherited stays null. Throws an AvroError. */
+/** Reads a manifest of any writer and version. Inherited values stay null. Throws an AvroError. */
 export function readManifest(bytes: Uint8Array): Manifest {
   const { metadata, records } = readAvro(bytes, manifestFieldNames)
   const formatVersion = Number(metadata['format-version'] ?? 1)
@@ -178,7 +185,7 @@ function readEntry(fields: AvroFields, formatVersion: number): ManifestEntry {
   }
 }
 
-/** Files of format version 1 have no sequence numbers: theirs is 0. */
+/** Files of format version 1 have no sequence numbers, and count as 0. */
 function sequenceNumber(fields: AvroFields, name: string, formatVersion: number): number | null {
   if (fields[name] === undefined && formatVersion < 2) return 0
   return fields[name] === null || fields[name] === undefined ? null : numberOf(fields, name)
@@ -211,8 +218,8 @@ const bounds = (value: AvroValue): ReadonlyMap<number, Uint8Array> =>
   new Map(recordsOf(value, 'bounds').map((item) => [numberOf(item, 'key'), item['value'] as Uint8Array]))
 
 /**
- * The entries with what they inherit from their line of the manifest list (the specification's "Sequence Number
- * Inheritance"). Throws an AvroError where an entry that is not added lacks its own.
+ * The entries with the values that they inherit from their line of the manifest list ("Sequence Number Inheritance" in
+ * the specification). Throws an AvroError if an entry that is not added lacks its own.
  */
 export function inherit(entries: readonly ManifestEntry[], manifest: ManifestFile): ManifestEntry[] {
   return entries.map((entry) => {

@@ -1,4 +1,4 @@
-/** Iceberg's primitive types that are written as single values here. */
+/** The primitive types of Iceberg that can be written as single values here. */
 export type SingleValueType =
   | 'boolean'
   | 'int'
@@ -12,18 +12,18 @@ export type SingleValueType =
   | 'string'
   | 'binary'
 
-/** A date in days, a time in µs, a timestamp in µs since 1970; a long that a number does not hold exactly is bigint. */
+/** A date is in days, a time in µs, a timestamp in µs since 1970. A long that is not a safe integer is a bigint. */
 export type SingleValue = boolean | number | bigint | string | Uint8Array
 
-/** Code points of a text bound that are kept; Iceberg's own default. */
+/** The number of code points that are kept of a text bound. It is Iceberg's own default. */
 const BOUND_LENGTH = 16
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * A value as bounds hold it: the specification's Appendix D, single-value serialization, binary. Throws a RangeError for a
- * value that is none of the type: a bound that is off hides rows from readers.
+ * A value in the form of a bound: the binary single-value serialization in Appendix D of the specification. Throws a
+ * RangeError if the value is not of the type, because a wrong bound would make readers skip rows.
  */
 export function encodeSingleValue(type: SingleValueType, value: SingleValue): Uint8Array {
   switch (type) {
@@ -49,7 +49,7 @@ export function encodeSingleValue(type: SingleValueType, value: SingleValue): Ui
   }
 }
 
-/** The value of a bound. An int or float where the type says long or double was written before a promotion. */
+/** The value of a bound. Bytes of an int or float for a long or double are from before the column was promoted. */
 export function decodeSingleValue(type: SingleValueType, bytes: Uint8Array): SingleValue {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const promoted = bytes.length === 4
@@ -75,19 +75,19 @@ export function decodeSingleValue(type: SingleValueType, bytes: Uint8Array): Sin
   }
 }
 
-/** The order of bounds: that of the value; of texts and bytes that of their (UTF-8) bytes, as readers compare them. */
+/** The order of bounds. Texts are ordered by their UTF-8 bytes and bytes by themselves, as readers compare them. */
 export function compareSingleValues(a: SingleValue, b: SingleValue): number {
   if (typeof a === 'string') return Buffer.compare(encoder.encode(a), encoder.encode(b as string))
   if (a instanceof Uint8Array) return Buffer.compare(a, b as Uint8Array)
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** The first 16 code points, which is no greater than the text. */
+/** The first 16 code points, which are never greater than the text. */
 export function truncateLower(text: string): string {
   return firstPoints(text.toWellFormed()).join('')
 }
 
-/** A text of at most 16 code points that is no less than the given one; undefined where there is none. */
+/** A text of at most 16 code points that is not less than the given one; undefined if there is none. */
 export function truncateUpper(text: string): string | undefined {
   const whole = text.toWellFormed()
   const points = firstPoints(whole)
@@ -95,7 +95,7 @@ export function truncateUpper(text: string): string | undefined {
   for (let last = points.length - 1; last >= 0; last--) {
     const next = points[last]!.codePointAt(0)! + 1
     if (next > 0x10ffff) continue
-    // A surrogate alone is no character and would be written as U+FFFD.
+    // A surrogate alone is not a character, and would be written as U+FFFD.
     return points.slice(0, last).join('') + String.fromCodePoint(next === 0xd800 ? 0xe000 : next)
   }
   return undefined

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { type ExactJson, parseExactJson } from './exact-json.ts'
 
-/** A column of a table schema; nested types are kept as the JSON they are. */
+/** A column of a table schema. Nested types stay as JSON. */
 export type SchemaField = {
   readonly id: number
   readonly name: string
@@ -23,7 +23,7 @@ export type PartitionField = {
   readonly transform: string
 }
 
-/** A partition spec: how values of table partitions are computed. */
+/** A partition spec: how the values of table partitions are computed. */
 export type PartitionSpec = { readonly 'spec-id': number; readonly fields: readonly PartitionField[] }
 
 export type SortField = {
@@ -49,8 +49,9 @@ export type TableSnapshot = {
 export type SnapshotRef = { readonly 'snapshot-id': bigint; readonly type: string }
 
 /**
- * What is used of table metadata, under the specification's names (Appendix C); ids of table snapshots are bigint, and the
- * absent current one is undefined, however the catalog writes it. Other members are kept as they came.
+ * The used members of table metadata, under the names in Appendix C of the specification. Ids of table snapshots are
+ * bigint, and `current-snapshot-id` is undefined if there is none, in whichever form the catalog writes that. Other
+ * members are kept unchanged.
  */
 export type TableMetadata = {
   readonly 'format-version': number
@@ -70,7 +71,7 @@ export type TableMetadata = {
   readonly refs: Readonly<Record<string, SnapshotRef>>
 }
 
-/** Table metadata is not what the specification says; `message` names what is wrong. */
+/** Table metadata does not follow the specification; `message` names what is wrong. */
 export class TableMetadataError extends Error {
   override readonly name = 'TableMetadataError'
 }
@@ -80,7 +81,7 @@ const snapshotId = v.pipe(
   v.transform((id) => BigInt(id)),
 )
 
-/** Java writes -1 where there is no table snapshot yet, others null or nothing. */
+/** If there is no table snapshot yet, Java writes -1, and other writers write null or nothing. */
 const snapshotIdOrNone = v.pipe(
   v.nullish(snapshotId),
   v.transform((id) => (id === null || id === undefined || id < 0n ? undefined : id)),
@@ -135,8 +136,8 @@ export function readTableMetadata(json: ExactJson | undefined): TableMetadata {
 }
 
 /**
- * The table snapshot that readers see, undefined where there is none. Throws a TableMetadataError where the metadata names
- * one that it does not hold, or another than branch main: an append on top of it would drop every row before.
+ * The table snapshot that readers see; undefined if there is none. Throws a TableMetadataError if the metadata does not
+ * have it, or if it is not that of branch main: an append to it would drop every earlier row.
  */
 export function currentSnapshot(metadata: TableMetadata): TableSnapshot | undefined {
   const id = metadata['current-snapshot-id']
@@ -150,12 +151,12 @@ export function currentSnapshot(metadata: TableMetadata): TableSnapshot | undefi
   return snapshot
 }
 
-/** The table snapshot of an id, undefined where it was never there or has expired. */
+/** The table snapshot with this id; undefined if it never existed or has expired. */
 export function snapshotOf(metadata: TableMetadata, id: bigint): TableSnapshot | undefined {
   return metadata.snapshots.find((snapshot) => snapshot['snapshot-id'] === id)
 }
 
-/** The schema that is written with. Throws a TableMetadataError where it is missing. */
+/** The schema for new data. Throws a TableMetadataError if it is missing. */
 export function currentSchema(metadata: TableMetadata): TableSchema {
   const id = metadata['current-schema-id']
   const schema = metadata.schemas.find((each) => each['schema-id'] === id)
@@ -163,7 +164,7 @@ export function currentSchema(metadata: TableMetadata): TableSchema {
   return schema
 }
 
-/** A partition spec, the default one where no id is given. Throws a TableMetadataError where it is missing. */
+/** A partition spec, by default the default one. Throws a TableMetadataError if it is missing. */
 export function partitionSpecOf(metadata: TableMetadata, id = metadata['default-spec-id']): PartitionSpec {
   const spec = metadata['partition-specs'].find((each) => each['spec-id'] === id)
   if (spec === undefined) throw new TableMetadataError(`partition spec ${id} is not in the metadata`)
