@@ -4,7 +4,10 @@ import { isObject } from '#core/wire-envelope.ts'
 import { parseShallow, WireError } from '#core/wire-json.ts'
 import { storableJson } from '../session/storable-text.ts'
 
-/** Keeps what transactions said about themselves; a message that is delivered again changes nothing. */
+/**
+ * Stores audit messages, which transactions of the source write about themselves. A message that is delivered again
+ * changes nothing.
+ */
 export async function keepAudits(client: pg.PoolClient, messages: readonly AuditMessage[]): Promise<void> {
   await client.query(
     `insert into tidemark.audit_message (epoch, txid, lsn, committed_at, who, application, why, details)
@@ -22,7 +25,7 @@ function auditRow({ position, txId, committedAtMs, text }: AuditMessage) {
   return { ...place, who, application, why, details: Object.keys(details).length === 0 ? null : details }
 }
 
-/** The message's members; anything but a JSON object is kept as its text. */
+/** The members of the message. A message that is not a JSON object becomes one with the member `text`. */
 function membersOf(text: string): Record<string, unknown> {
   try {
     const parsed = parseShallow(text)

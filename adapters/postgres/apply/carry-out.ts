@@ -24,25 +24,28 @@ import {
 import { type Delivered, keepUnapplied, stopTable } from './parking.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
-/** By generation, what other transactions have left of it. */
+/** For each generation, what other transactions have noted about it. */
 type Held = Map<
   string,
   {
-    /** Another topic partition has truncated it. */
+    /** The position of the truncate, if another topic partition has truncated the generation. */
     readonly truncatedAt: Position | undefined
-    /** Up to where changes may be missing in history. */
+    /** The position up to which changes may be missing in history. */
     readonly gap: HistoryGap | undefined
   }
 >
 
-/** Single statements at the beginning of a batch, each of which is sent without the answers to those before it. */
+/**
+ * Steps at the beginning of a batch that are single statements and do not need each other's results. They are sent
+ * together.
+ */
 const isSentAlong: ReadonlySet<Step['kind']> = new Set(['ensure days', 'shape', 'hold generations'] as const)
 
 const nothingDelivered: Delivered = { records: [], quarantineLimit: undefined }
 
 /**
- * Takes the steps in their order. Throws a TableFailure where one table cannot follow. `delivered` are the records of the
- * batch, of which some may be kept instead.
+ * Executes the steps in order. Throws a TableFailure if one table cannot be written. `delivered` has the records of the
+ * batch, because some of them may be kept in quarantine instead.
  */
 export async function carryOut(
   client: pg.PoolClient,
@@ -54,7 +57,7 @@ export async function carryOut(
   let sent: (() => Promise<void>)[] = []
   for (const step of steps) {
     if (!isSentAlong.has(step.kind)) {
-      // In the order in which they were sent: the first to fail has the reason.
+      // The steps run in the order in which they were sent, so the first error names the cause.
       await together(client, sent)
       sent = []
     }
@@ -107,7 +110,8 @@ async function take(
       break
     }
     case 'finish initial read': {
-      // When it has ended in all topic partitions, rows that only an interrupted attempt read are taken away.
+      // When the initial snapshot is complete in all topic partitions, rows that only an interrupted attempt of it has
+      // read are removed.
       const { epoch, topicPartitions } = step.beacon
       await client.query('select tidemark.finish_initial_read($1, $2, $3)', [
         epoch,
@@ -126,12 +130,12 @@ async function take(
 const ensureDays = `select tidemark.ensure_change_days(date '1970-01-01' + day, date '1970-01-01' + day)
 from unnest($1::integer[]) as day`
 
-/** Stops a table whose name is still that of another one. */
+/** Stops a table if another table still has its name. */
 export async function awaitName(client: pg.PoolClient, relation: number): Promise<void> {
   await client.query('select tidemark.await_name($1)', [relation])
 }
 
-/** Makes table, columns and view what a contract needs. */
+/** Creates or changes table, columns and view as a contract needs them. */
 export async function shape(
   client: pg.PoolClient,
   { contract, position }: Omit<KeptContract, 'offset'>,
@@ -141,7 +145,10 @@ export async function shape(
   )
 }
 
-/** Shows a generation that has become complete, after the contract that says so is kept. */
+/**
+ * Finalizes a generation that is complete, so that its rows are shown. The contract which says that it is complete must
+ * be stored before.
+ */
 export async function settle(client: pg.PoolClient, topic: string, contract: TableContract): Promise<void> {
   const { rows } = await blaming(contract, () =>
     client.query<{ gap: string | null }>('select tidemark.settle_latest_state($1, $2) as gap', [
@@ -153,9 +160,9 @@ export async function settle(client: pg.PoolClient, topic: string, contract: Tab
 }
 
 /**
- * Has truncates of the generations, and maintenance of their history, wait until the transaction has ended, so that none
- * comes between, and adds to `held` what there is of each. It notes that changes may be missing in history of those whose
- * changes are not kept now.
+ * Locks the generations until the transaction ends, so that neither a truncate by another topic partition nor
+ * maintenance of their history comes in between, and adds the facts of each to `held`. For generations whose changes
+ * are not stored in history now, it notes that changes may be missing there.
  */
 async function holdGenerations(
   client: pg.PoolClient,
@@ -188,7 +195,10 @@ async function holdGenerations(
   }
 }
 
-/** Takes away the rows from before a truncate. The topic partitions take turns at the generation. */
+/**
+ * Removes the rows that are older than a truncate. The topic partitions do this one after the other, because each locks
+ * the generation.
+ */
 async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Promise<void> {
   const { table, truncate: change, logged } = truncated
   const { contract } = table
@@ -211,7 +221,7 @@ async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Prom
   )
 }
 
-/** Writes rows of one table, and the history of their changes: by one statement where that is possible. */
+/** Writes rows of one table and the history of their changes, by a single statement if possible. */
 async function writeRows(client: pg.PoolClient, planned: TableWrites, held: Held): Promise<void> {
   const { truncatedAt, gap } = held.get(generationOf(planned.table)) ?? {}
   const writes = truncatedAt === undefined ? planned : withoutTruncated(planned, truncatedAt)
@@ -234,8 +244,9 @@ async function writeRows(client: pg.PoolClient, planned: TableWrites, held: Held
 }
 
 /**
- * Runs the statement and gives what it returns. While its rows are read, a table may miss those that a change builds upon:
- * reading brings them.
+ * Runs a statement that may need values of stored rows, and returns its result. If such a row is missing, the table is
+ * read again. While the rows of the table are still being read, that is expected: the writes are stored as incomplete
+ * until the snapshot brings the rest.
  */
 async function complete<W extends CompletedWrite>(
   client: pg.PoolClient,

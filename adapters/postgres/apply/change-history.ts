@@ -8,8 +8,9 @@ import { isOneText } from './key-text.ts'
 import { allPlaces, insertRows, literal, onConflict, storedName } from './latest-state-statements.ts'
 
 /**
- * Keeps the changes of a segment of a table with a key. It runs before the segment's rows are written, but after those
- * that moved: `areNew` has each of these, and whether it was newer than the row that was stored, where that could tell.
+ * A statement that stores the changes of a segment of a table with a key. It runs before the segment's rows are
+ * written, except for rows whose key changed. `areNew` has an entry for each of those: whether it was newer than the
+ * stored row, or null if the stored row does not show that.
  */
 export function logStatement(
   writes: TableWrites,
@@ -23,8 +24,8 @@ export function logStatement(
 }
 
 /**
- * Keeps the changes of a segment and writes its rows by one statement, which reads what it is sent once. Undefined where
- * some rows are not written whole, in order: those take several.
+ * A statement that stores the changes of a segment and writes its rows, so that their values are sent only once.
+ * Undefined if some rows are not written whole and in order, because those need several statements.
  */
 export function logAndWriteStatement(writes: TableWrites, gap: HistoryGap | undefined): Statement | undefined {
   const { table, rows, log, lastLogged } = writes
@@ -64,13 +65,13 @@ const needsOf = ({ table, log, lacksTruncated = false }: TableWrites, gap: Histo
   scattered: table.keyPlaces.some((place) => !isOneText(table.columns[place]!.carried)),
 })
 
-/** The gap as parameters of the statement, where it is compared with. */
+/** The gap as parameters, if the statement compares with it. */
 const gapValues = ({ gap, scattered, lacking, hasTruncated }: Needs): Statement['values'] =>
   gap !== undefined && (!scattered || (lacking && hasTruncated)) ? [gap.epoch, gap.lsn] : []
 
 type Facts = Readonly<Record<string, readonly [type: string, texts: readonly string[]]>>
 
-/** What a segment's log says of each change besides its values, and all of it as parameters. */
+/** The facts of each change besides its values, and facts and values together as parameters. */
 function factsOf(
   { table, log }: TableWrites,
   needs: Needs,
@@ -103,7 +104,10 @@ function factsOf(
   return { facts, values: [...texts, ...columns, ...gapValues(needs)] }
 }
 
-/** Which changes are known to be new or not to be, and for which others the row as stored is their own write. */
+/**
+ * Which changes are known to be new or not new, and which were written before this statement, so that the stored row
+ * already is their own.
+ */
 const repeatedFacts = ({ log }: TableWrites, areNew: ReadonlyMap<RowWrite, boolean | null> = new Map()): Facts => ({
   known: [
     'boolean',
@@ -115,7 +119,7 @@ const repeatedFacts = ({ log }: TableWrites, areNew: ReadonlyMap<RowWrite, boole
   moved: ['boolean', log.map(({ move }) => (move !== undefined && areNew.has(move) ? 't' : 'f'))],
 })
 
-/** What comes before the statement that keeps changes, as parts of a `with`, and the statement. */
+/** The common table expressions of the statement that stores changes, and the statement itself. */
 function logTexts(table: AppliedTable, facts: Facts, needs: Needs): [ctes: string, kept: string] {
   const { relation, generation, version } = table.contract
   const looks = needs.repeated || needs.lacking || keepsBefore(needs)
@@ -130,14 +134,15 @@ from ${from}`
 ${lookedUp(table, needs, sent, Object.keys(facts).length + table.columns.length)}`
   const isNew = needs.repeated ? '\nwhere i.is_new' : ''
   if (!keepsBefore(needs)) return [ctes, `${keep('looked i', 'null', 'i.after')}${isNew}`]
-  // What precedes it in the batch is found when it is read, if it is kept; otherwise the row as stored is what precedes.
+  // If the change before it is in the batch and is stored, readers find the image there, or it is copied from there.
+  // Otherwise the image is the stored row.
   const isFound = needs.repeated ? 'p.is_new' : 'p.ord is not null'
   const found = needs.scattered ? 'p.after' : 'null'
   const before = `case when i.op in ('u', 'd') then case when ${isFound} then ${found} else i.stored_before end end`
   return [ctes, `${keep('looked i\nleft join looked p on p.ord = i.prior', before, 'i.after')}${isNew}`]
 }
 
-/** The changes as `incoming`, their values as the texts that were sent. */
+/** The changes as `incoming`, with their values as the texts that were sent. */
 function incomingChanges(table: AppliedTable, facts: Facts): string {
   const places = allPlaces(table)
   const columns = places.map((place) => storedName(table, place))

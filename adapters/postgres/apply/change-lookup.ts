@@ -2,22 +2,28 @@ import type { AppliedTable } from '#core/tables/table-register.ts'
 import { image, typed } from './history-table.ts'
 import { rowsTable, storedName } from './latest-state-statements.ts'
 
-/** Up to where changes of a generation may be missing in history. */
+/** The position up to which changes of a generation may be missing in history. */
 export type HistoryGap = { readonly epoch: number; readonly lsn: string }
 
-/** What has to be looked up in the row as stored; mostly nothing. */
+/** What a statement has to look up in the stored rows. Usually this is nothing. */
 export type Needs = {
-  /** Whether a change was kept before. */
+  /** Whether some change may have been stored before, by an earlier delivery. */
   readonly repeated: boolean
-  /** Values that changes left as they were. */
+  /** Whether some change leaves out values, so that those of the stored row are needed. */
   readonly lacking: boolean
-  /** Rows that changes are about may be gone by a truncate: the change before has what they were. */
+  /**
+   * Whether a truncate may have removed stored rows, so that the values have to come from the change before, in
+   * history.
+   */
   readonly hasTruncated: boolean
-  /** The image before a change: reading finds it in the change before, which may be missing up to here. */
+  /**
+   * Up to this gap the change before may be missing in history, so the image before a change is stored with it. Without
+   * a gap, readers find that image in the change before.
+   */
   readonly gap: HistoryGap | undefined
   /**
-   * Equal keys may be written differently, and then come on different topic partitions: reading cannot tell which change is
-   * the one before, so each change keeps the row before it.
+   * Whether equal keys may be written differently. Their records can be in different topic partitions, and a reader
+   * cannot know which change was the one before, so each change is stored with the row before it.
    */
   readonly scattered: boolean
 }
@@ -25,8 +31,8 @@ export type Needs = {
 export const keepsBefore = ({ gap, scattered }: Needs): boolean => gap !== undefined || scattered
 
 /**
- * The changes as `looked`, with the row `after`; with `is_new` and the row before them where these are needed. Rows are
- * looked up one by one: the planner would read a small table whole in each batch.
+ * The changes as `looked`, with the row `after`, and if they are needed with `is_new` and the row before. Each row is
+ * looked up by its key, because a join lets the planner read a small table as a whole for each batch.
  */
 export function lookedUp(table: AppliedTable, needs: Needs, sent: string, parameters: number): string {
   const { repeated, lacking, hasTruncated, gap, scattered } = needs
@@ -58,8 +64,8 @@ export function lookedUp(table: AppliedTable, needs: Needs, sent: string, parame
 }
 
 /**
- * The row after a change, with values of the row as stored where it left them as they were. Another topic partition may have
- * truncated the table since and taken the row: then the change before has them.
+ * The row after a change, in which values that the change leaves out come from the stored row. If another topic
+ * partition has truncated the table since, the stored row is gone, and they come from the change before, in history.
  */
 const completed = (table: AppliedTable, sent: string, left: string): string => `case
       when i.lacks is null then ${sent}
@@ -70,7 +76,10 @@ const completed = (table: AppliedTable, sent: string, left: string): string => `
       )
     end`
 
-/** The row that the change before left, as history has it. That may be missing up to the gap, which comes after so many parameters. */
+/**
+ * The row after the change before, as history has it. Up to the gap, that change may be missing. Epoch and lsn of the
+ * gap are the two parameters after number `gapAt`.
+ */
 function imageLeft({ contract }: AppliedTable, gapAt: number | undefined): string {
   const { relation, generation, version } = contract
   const left = `tidemark.image_by_version(p.relation, p.epoch, p.version, ${version}, p.after)`
@@ -87,9 +96,9 @@ function imageLeft({ contract }: AppliedTable, gapAt: number | undefined): strin
 }
 
 /**
- * Whether a change that may have been delivered before was not. One that is not behind the row as stored was. One that is
- * behind it need not be new: in a later generation, or once the row was taken away, the row begins anew with what comes
- * again. So history itself tells.
+ * Whether a change that may have been delivered before is new. A change that is not newer than the stored row is not
+ * new. One that is newer may still be a repetition: in a later generation, and after the row was removed, the row is
+ * written again from changes that are delivered again. So history itself is searched for it.
  */
 const isNew = (table: AppliedTable): string => `coalesce(i.known,
       (s."tidemark$phase" = 1 and not i.moved and (s."tidemark$epoch", s."tidemark$lsn", s."tidemark$live") >= (i.e, i.l, i.op <> 'd')) is not true
@@ -103,14 +112,20 @@ const isNew = (table: AppliedTable): string => `coalesce(i.known,
           and known.key = i.key
       ))`
 
-/** The row as stored where its last change may be missing in history: empty where there is none. The gap comes after so many parameters. */
+/**
+ * The stored row if its last change may be missing in history; an empty array if there is no row. Epoch and lsn of the
+ * gap are the two parameters after number `gapAt`.
+ */
 const storedBefore = (table: AppliedTable, gapAt: number): string => `case
       when (s."tidemark$epoch", s."tidemark$phase", s."tidemark$lsn") > ($${gapAt + 1}::integer, 1, $${gapAt + 2}::bigint)
         then null
       else coalesce(case when s."tidemark$live" then ${image(table, 's', true)} end, '{}')
     end`
 
-/** The row as stored. One that another topic partition has truncated away is left to reading, unless changes may be missing. */
+/**
+ * The stored row, or an empty array if it is a delete marker. If there is no row, another topic partition may have
+ * truncated it: the result is null, and readers use the change before, unless changes may be missing in history.
+ */
 const storedAlways = (table: AppliedTable, hasGap: boolean): string => `case
       when s."tidemark$live" then ${image(table, 's', true)}
       ${hasGap ? '' : 'when s."tidemark$lsn" is null then null'}

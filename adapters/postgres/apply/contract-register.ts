@@ -4,7 +4,7 @@ import { parseContract } from '#core/contract.ts'
 import { TableRegister } from '#core/tables/table-register.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 
-/** The contracts in force after everything applied of a topic partition, or at an offset of it. */
+/** The contracts in force after all applied records of a topic partition, or at an offset of it. */
 export async function loadRegister(
   client: pg.PoolClient,
   topic: string,
@@ -25,7 +25,7 @@ export async function loadRegister(
   return register
 }
 
-/** The contracts of a relation that came between two offsets of a topic partition. */
+/** The contracts of a relation between two offsets of a topic partition. */
 export async function contractsBetween(
   client: pg.PoolClient,
   { topic, topicPartition }: ProgressKey,
@@ -54,7 +54,10 @@ const keptContract = ({ at_offset, epoch, phase, lsn, contract }: StoredContract
   contract: parseContract(contract),
 })
 
-/** Keeps contracts with the place from which they are in force; one delivered again changes nothing. */
+/**
+ * Stores contracts with the offset and position from which they are in force. A contract that is delivered again
+ * changes nothing.
+ */
 export async function keepContracts(
   client: pg.PoolClient,
   topic: string,

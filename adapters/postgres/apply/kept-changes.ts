@@ -13,12 +13,12 @@ import { contractsBetween, loadRegister } from './contract-register.ts'
 import type { TableSettings } from './parking.ts'
 import { TableFailure } from './table-failure.ts'
 
-/** The contracts in force before the delivery, and what tables without a key were read in. */
+/** The contracts in force before the delivery, and the snapshots in which keyless tables were read. */
 type KnownContracts = Pick<PartitionState, 'register' | 'keyless'>
 
 /**
- * Applies what was kept of accepted tables, by the contracts in force when it came. Returns the tables that are still
- * stopped in this topic partition.
+ * Applies the quarantined records of accepted tables, with the contracts that were in force when they came. Returns the
+ * tables that are still stopped in this topic partition.
  */
 export async function applyKept(
   client: pg.PoolClient,
@@ -34,7 +34,7 @@ export async function applyKept(
   return remaining
 }
 
-/** Records that were kept do not hold up those that are delivered: what fails stops their table again. */
+/** If quarantined records fail, their table stops again, so that they do not hold up the records that are delivered. */
 async function blamingKept<T>({ relation, generation, name }: StoppedTable, run: () => Promise<T>): Promise<T> {
   try {
     return await run()
@@ -63,7 +63,7 @@ async function applyKeptOf(
     const register = await loadRegister(client, key.topic, key.topicPartition, records[0]!.offset)
     await shapeAsOf(client, register, table)
     const later = await contractsBetween(client, key, table.relation, records[0]!.offset, records.at(-1)!.offset)
-    // They were new when they were kept.
+    // None of these records had been applied when they were quarantined, so an empty ledger is right.
     const keyless = { ledger: new KeylessLedger(), readSnapshots }
     const { topicPartition } = key
     const known = { register, keyless, fence: undefined, topicPartition, isStopped: () => false, isLogged }
@@ -81,7 +81,7 @@ async function applyKeptOf(
   return last
 }
 
-/** What was left undone when the table stopped. */
+/** Creates or changes the table as the contract in force needs it, which was not done while the table was stopped. */
 async function shapeAsOf(client: pg.PoolClient, register: TableRegister, { relation }: StoppedTable) {
   const known = register.contractOf(relation)
   if (known === undefined || known.contract.dropped || known.contract.refusal !== null) return undefined
@@ -92,10 +92,15 @@ async function shapeAsOf(client: pg.PoolClient, register: TableRegister, { relat
 const inOrder = (a: readonly ChangeRecord[], b: readonly KeptContract[]): (ChangeRecord | KeptContract)[] =>
   [...a, ...b].sort((one, other) => one.offset - other.offset)
 
-/** Kept records are applied so many at a time, of so many bytes but for the last. */
+/**
+ * Quarantined records are applied in portions of this many records and bytes; the last record of a portion may exceed
+ * the bytes.
+ */
 const replaySize = { records: 5_000, bytes: 16 << 20 }
 
-/** The next kept records of an accepted table in a topic partition, in order, and whether they are the last. */
+/**
+ * The next quarantined records of an accepted table in a topic partition, in order, and whether they are the last ones.
+ */
 async function keptRecords(
   client: pg.PoolClient,
   key: ProgressKey,
@@ -137,7 +142,7 @@ async function keptRecords(
   }
 }
 
-/** Forgets kept records that have been applied, and the stop when none is left in any topic partition. */
+/** Deletes quarantined records that were applied, and the stop when no topic partition has any left. */
 async function releaseKept(
   client: pg.PoolClient,
   key: ProgressKey,

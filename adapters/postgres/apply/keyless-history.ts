@@ -4,7 +4,7 @@ import type { Statement } from '../session/statement.ts'
 import { letters, target } from './history-table.ts'
 import { allPlaces, literal, storedName } from './latest-state-statements.ts'
 
-/** Keeps the changes of a table without a key, whose images are complete; none was delivered before. */
+/** A statement that stores the changes of a keyless table. Their images are complete, and none was delivered before. */
 export function logKeylessStatement({ table, changes }: KeylessWrites): Statement {
   const { relation, generation, version } = table.contract
   const places = allPlaces(table)
@@ -17,7 +17,7 @@ export function logKeylessStatement({ table, changes }: KeylessWrites): Statemen
     ...types.map((type, i) => `$${i + 1}::${type}[]`),
     ...raw.map((_, i) => `$${i + types.length + 1}::text[]`),
   ]
-  // As Postgres writes them: rows are looked for by their values.
+  // The texts are those that Postgres writes, because rows are found by their values.
   const texts = (side: string) =>
     `array[${places.map((place, i) => `r.${side}_${columns[i]}::${table.columns[place]!.carried}::text`)}]`
   const text = `${target}
@@ -51,7 +51,7 @@ const keylessFacts = ({ change, offset }: KeylessChange): string[] => [
   `${offset * 2}`,
 ]
 
-/** Keeps a truncate. Of a table with a key it may have been delivered before. */
+/** A statement that stores a truncate. For a table with a key it may have been delivered before, so it is looked up. */
 export function logTruncateStatement({ table, truncate, offset }: AppliedTruncate): Statement {
   const { relation, generation, version } = table.contract
   const { position, txId, committedAtMs } = truncate
@@ -71,6 +71,6 @@ ${table.keyPlaces.length === 0 ? '' : isNew}`,
   }
 }
 
-/** Array literals of rows of texts that need no quoting, one per column. */
+/** Array literals, one for each column, of texts that need no quoting. */
 const columnsOf = (rows: readonly (readonly string[])[]): string[] =>
   rows[0]!.map((_, i) => `{${rows.map((row) => row[i]).join(',')}}`)

@@ -11,7 +11,7 @@ import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
 const identity = (key: ProgressKey): [string, string, number] => [key.consumer, key.topic, key.topicPartition]
 
-/** What is known of tables without a key after everything applied of a topic partition. */
+/** The ledger and the snapshots of keyless tables after all applied records of a topic partition. */
 export async function loadKeylessProgress(client: pg.PoolClient, key: ProgressKey): Promise<KeylessProgress> {
   const { rows } = await client.query(
     `select p.state,
@@ -38,7 +38,7 @@ export async function loadKeylessProgress(client: pg.PoolClient, key: ProgressKe
   }
 }
 
-/** Keeps what has changed of it, in the transaction that applies the records. */
+/** Stores the changes of the ledger, in the transaction that applies the records. */
 export async function keepLedger(
   client: pg.PoolClient,
   key: ProgressKey,
@@ -69,8 +69,9 @@ export async function keepLedger(
 }
 
 /**
- * Keeps the history of a table without a key, and counts its rows: a row is what it holds, so equal ones are one with a
- * count. Fewer than none of one no source has: the table then lacks some, unless its rows are still read.
+ * Stores the history of a keyless table and counts its rows. A row is identified by its content, so equal rows are one
+ * row with a count. A count below zero is impossible in the source: rows are missing in the target, so the table fails,
+ * unless its rows are still being read.
  */
 export async function countRows(client: pg.PoolClient, writes: KeylessWrites): Promise<void> {
   const { contract } = writes.table
@@ -114,7 +115,7 @@ function signedRows({ before, after }: KeylessChange): SignedRow[] {
   ]
 }
 
-/** Equal rows are told by their text, since not every type has an equality. */
+/** Rows are compared by their text, because some types have no equality operator. */
 function countStatement(table: AppliedTable): string {
   const places = allPlaces(table)
   const names = places.map((place) => storedName(table, place))

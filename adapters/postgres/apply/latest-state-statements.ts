@@ -4,18 +4,21 @@ import type { RowValue, RowWrite } from '#core/tables/row-write.ts'
 import type { AppliedTable } from '#core/tables/table-register.ts'
 import type { Statement } from '../session/statement.ts'
 
-/** A statement that returns a CompletedWrite for each write it could not complete; `incomplete` writes those without the rest. */
+/**
+ * A statement that returns a CompletedWrite for each write that it could not complete. `incomplete` stores the writes
+ * with only the values that were sent.
+ */
 export type CompletingStatement = Statement & { readonly incomplete: Statement }
 
-/** One that returns a MovedWrite for each of its writes. */
+/** A CompletingStatement that returns a MovedWrite for each of its writes. */
 export type MovingStatement = CompletingStatement & { readonly moves: readonly RowWrite[] }
 
-/** A write, by the key of its row as texts. */
+/** A write and the key of its row as texts. `unfinished` if a value that it needs is missing. */
 export type CompletedWrite = { readonly key: readonly string[]; readonly unfinished: boolean }
 
 /**
- * What became of the write at the place among the statement's moves: whether it is newer than the row that was stored; null
- * where that row cannot tell, since there was none or it was read.
+ * The result of a move. `place` is its place among the statement's moves; `is_new` says whether it is newer than the
+ * stored row, or is null if there was no such row, or one from a snapshot, which does not show it.
  */
 export type MovedWrite = CompletedWrite & { readonly place: number; readonly is_new: boolean | null }
 
@@ -24,17 +27,17 @@ const [epoch, phase, live, whole, lsn] = bookkeeping as [string, string, string,
 const order = [epoch, phase, lsn, live]
 const incomingIsNewer = `(${order.map((c) => `stored.${c}`)}) < (${order.map((c) => `excluded.${c}`)})`
 
-/** The statements that write a segment's rows of one table, to be run in this order. */
+/** The statements that write a segment's rows of one table, in the order in which they run. */
 export type WriteStatements = {
-  /** Rows whose key was changed, with values of the row under the former key, which must be there. */
+  /** Rows whose key changed. The missing values are those of the row under the former key, which must exist. */
   readonly moves: MovingStatement[]
   readonly writes: Statement[]
-  /** Updates that leave values of the stored row as they are; the stored row must be there, and whole. */
+  /** Updates that leave values of the stored row unchanged. The stored row must exist and be whole. */
   readonly updates: CompletingStatement[]
 }
 
 /**
- * The statements that write a table's rows, one per kind. Column and table names and types come from the contract,
+ * The statements that write a table's rows, one for each kind of write. Names and types come from the contract, and
  * values are bound as arrays.
  */
 export function writeStatements(table: AppliedTable, rows: Iterable<RowWrite>): WriteStatements {
@@ -64,14 +67,14 @@ function append<K, V>(groups: Map<K, V[]>, key: K, value: V): void {
   else group.push(value)
 }
 
-/** The table of the contract's generation. */
+/** The table in the target with the rows of the contract's generation. */
 export const rowsTable = ({ contract }: AppliedTable): string =>
   `tidemark_rows.t${contract.relation}_${contract.generation}`
 
-/** The stored name of a column. */
+/** The name of a column in the target. */
 export const storedName = (table: AppliedTable, place: number): string => `c${table.columns[place]!.number}`
 
-/** All places of the table's columns. */
+/** The places of all columns of the table. */
 export const allPlaces = (table: AppliedTable): number[] => table.columns.map((_, place) => place)
 
 const names = (table: AppliedTable, places: readonly number[]): string[] =>
@@ -104,8 +107,8 @@ type Kind = 'upsert' | 'remove' | 'override' | 'incomplete'
 const sentPosition = { epoch: 'i.e', phase: 'i.p', lsn: 'i.l' }
 
 /**
- * The beginning of a statement that writes rows selected from `i`, at the position that the expressions give; `value` is
- * the expression of a column.
+ * The beginning of a statement that writes rows selected from `i`. The expressions of `position` give the position, and
+ * `value` returns the expression of a column.
  */
 export function insertRows(
   table: AppliedTable,
@@ -121,7 +124,7 @@ export function insertRows(
 select ${position.epoch}, ${position.phase}, ${isLive}, ${isWhole}, ${position.lsn}, ${places.map(value)}`
 }
 
-/** What becomes of a row that is stored already. `sent` are the columns that an incomplete write has. */
+/** The clause for a row that is stored already. `sent` are the columns that an incomplete write has. */
 export function onConflict(table: AppliedTable, kind: Kind, sent: readonly number[] = allPlaces(table)): string {
   const data = names(table, sent)
   const on = `on conflict (${names(table, table.keyPlaces)}) do update set`
@@ -130,7 +133,7 @@ export function onConflict(table: AppliedTable, kind: Kind, sent: readonly numbe
     case 'incomplete':
       return `${on} ${assign([...data, ...bookkeeping])}\nwhere ${incomingIsNewer}`
     case 'remove':
-      // The row keeps its last image, if it has one.
+      // The row keeps its last values, if it has any, because a delete does not send them.
       return `${on} ${assign([epoch, phase, live, lsn])}\nwhere ${incomingIsNewer}`
     case 'override': {
       const newest = [epoch, phase, lsn].map(
@@ -143,7 +146,7 @@ export function onConflict(table: AppliedTable, kind: Kind, sent: readonly numbe
 
 const assign = (columns: readonly string[]): string => columns.map((c) => `${c} = excluded.${c}`).join(', ')
 
-/** Rows of positions and of the columns at the places, as `i (e, p, l, c1, …)`. */
+/** Positions and values as `i (e, p, l, c1, …)`. */
 function incoming(table: AppliedTable, places: readonly number[], more: readonly string[] = []): string {
   const parameters = places.map((place, i) => parameter(table, place, i + 4))
   const extra = more.map((_, i) => `$${places.length + 4 + i}::text[]`)
@@ -164,15 +167,18 @@ function incoming(table: AppliedTable, places: readonly number[], more: readonly
   return `(select ${selected} from ${unnested}) as i`
 }
 
-/** unnest would flatten an array of arrays, and boxes are parted by semicolons: these travel as text. */
+/**
+ * These types are sent as text, because `unnest` would flatten an array of arrays, and elements of a box array are
+ * separated by semicolons.
+ */
 const isArray = (table: AppliedTable, place: number): boolean => /(\[\]|^box)$/.test(table.columns[place]!.carried)
 
 const parameter = (table: AppliedTable, place: number, number: number): string =>
   `$${number}::${isArray(table, place) ? 'text' : table.columns[place]!.carried}[]`
 
 /**
- * Writes rows of one set of lacking places over the stored row; older ones change nothing. Returns one row for each newer
- * one whose stored row is missing or not whole.
+ * Updates stored rows with writes that all lack the same columns. Writes that are older than the stored row change
+ * nothing. Returns a row for each newer write whose stored row is missing or not whole.
  */
 function updateStatement(table: AppliedTable, group: readonly RowWrite[]): CompletingStatement {
   const sent = sentPlaces(table, group[0]!)
@@ -196,8 +202,8 @@ where stored.${whole} is not true
 }
 
 /**
- * Writes rows with the lacking values of the row that the key change left behind, in the state the change found it in. A
- * newer one whose former row is not there in that state is unfinished.
+ * Writes rows whose key changed, with the lacking values of the row under the former key, in the state in which the
+ * change found it. A newer write is unfinished if the former row is not there in that state.
  */
 function moveStatement(table: AppliedTable, group: readonly RowWrite[]): MovingStatement {
   const { lacking } = group[0]!
@@ -252,7 +258,7 @@ left join ${rowsTable(table)} as stored on ${key.map((name) => `stored.${name} =
   }
 }
 
-/** Writes what was sent of rows that nothing completes, as not whole. */
+/** Stores only the values that were sent, and marks the rows as not whole. */
 function incompleteStatement(table: AppliedTable, group: readonly RowWrite[], sent: readonly number[]): Statement {
   const text = `${insertRows(table, sent, 'incomplete', sentPosition)}
 from ${incoming(table, sent)}
@@ -278,7 +284,7 @@ function bind(table: AppliedTable, text: string, writes: readonly RowWrite[], pl
   return { text, values: [...positions, ...columns] }
 }
 
-/** An array literal of input texts; `plain` ones need no quoting. Values that a write lacks are null. */
+/** An array literal of texts. If `plain`, they need no quoting. Values that a write lacks are null. */
 export function literal(texts: readonly RowValue[], plain: boolean): string {
   let joined = '{'
   for (let i = 0; i < texts.length; i++) {

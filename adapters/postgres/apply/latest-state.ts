@@ -30,16 +30,16 @@ import { TableFailure } from './table-failure.ts'
 /** A record of the topic `changes` as it was delivered. */
 export type DeliveredChange = ChangeRecord & RecordIdentity & { readonly key: string | undefined }
 
-/** What a delivery did to the latest state. */
+/** What a delivery changed in the latest-state tables. */
 export type LatestStateEffect = {
-  /** Changes of rows, reads of snapshots included. */
+  /** The number of row changes, including rows that were read by snapshots. */
   readonly changes: number
   readonly quarantined: number
   /** Source commit times of streamed changes, in ms since 1970. */
   readonly committedAtMs: readonly number[]
-  /** A table waits to be added to the publication. */
+  /** Whether a table waits to be added to the publication. */
   readonly awaitsCapture: boolean
-  /** Tables whose rows have to be read again. */
+  /** The tables whose rows have to be read again. */
   readonly resyncs: readonly string[]
 }
 
@@ -52,10 +52,13 @@ export type LatestState = {
   ): Promise<ApplyOutcome<LatestStateEffect>>
 }
 
-/** What is known of a topic partition up to an offset; how far its changes have come stands with its progress. */
+/**
+ * The state of a topic partition up to an offset, which is cached. The fence is not in it, because it is stored with
+ * the progress.
+ */
 type KnownUpTo = Omit<PartitionState, 'fence'> & { readonly nextOffset: number }
 
-/** Latest-state tables in Postgres. What is known of a topic partition is kept between deliveries. */
+/** Latest-state tables in Postgres. The state of each topic partition is cached between deliveries. */
 export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSettings = {}): LatestState {
   const kept = new Map<string, KnownUpTo>()
   const inTurn = largeRecordTurns()
@@ -64,7 +67,8 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
     readSettings: loadSettings,
     apply: async (client, fresh, progress, settings) => {
       const cached = kept.get(nameOf(key))
-      // Of what is refused or fails it is read anew: somebody may repair what is stored.
+      // The cache entry is removed first. If the delivery is refused or fails, the next one loads the state again,
+      // because somebody may have repaired the stored rows.
       kept.delete(nameOf(key))
       const known = cached?.nextOffset === progress.nextOffset ? cached : await load(client, key, progress)
       const stopped = await applyKept(client, key, known, settings)
@@ -98,11 +102,11 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
       try {
         return await applyInTransaction(pool, key, 'contiguous', records, work(key), wait)
       } catch (error) {
-        // It may be what is known behind a transaction that did not commit.
+        // The cached state may include a transaction that was rolled back.
         kept.delete(nameOf(key))
         if (!(error instanceof TableFailure) || failed.has(error.stop.relation)) throw error
         failed.add(error.stop.relation)
-        // The table stops, in a transaction of its own; then the others of the batch are applied without it.
+        // The table is stopped in a transaction of its own. Then the batch is applied again without this table.
         await stopTable(pool, error.stop)
       }
     }
@@ -125,7 +129,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
   }
 }
 
-/** Keeps the one record, and stops the tables that must not go on without it. */
+/** Quarantines one record, and stops the tables that would be wrong without it. */
 const setAside = (
   key: ProgressKey,
   error: Error,
@@ -139,7 +143,8 @@ const setAside = (
     const tables = tablesWithout(record!.value, register)
     const isChange = named?.schema !== 'tidemark'
     for (const { relation, generation, schema, table } of tables) {
-      // Reading the rows again brings a new contract and another reading; of a change it may bring the same one.
+      // A failed contract or beacon is replaced by a resync, so that is requested automatically. After a failed change
+      // a resync may bring the same change again, so it is left to a person.
       const automatic = !isChange
       await stopTable(client, { relation, generation, schema, table, reason, repair: 'resync', automatic })
     }

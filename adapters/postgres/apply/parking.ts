@@ -5,18 +5,18 @@ import type { ProgressKey } from '../delivery/progress.ts'
 import { keepInQuarantine, type RecordToKeep } from '../delivery/quarantine.ts'
 import { prepared } from '../session/statement.ts'
 
-/** What is set for tables, as it stands when a batch begins. */
+/** The settings of tables at the beginning of a batch. */
 export type TableSettings = {
   readonly stopped: readonly StoppedTable[]
-  /** Tables whose rows are to be read again, where that is not known to be under way. */
+  /** The tables that have to be read again and for which no resync is known to be under way. */
   readonly resyncs: readonly string[]
   readonly isLogged: HistoryRule
 }
 
 /**
- * Whether the reading of a stopped table is to be asked for. A later generation in any topic partition is that reading:
- * another one, asked for while it comes, would put off the end of both, and where reading takes longer than asking, for
- * ever. Until it is heard of it is asked for again less and less often.
+ * Whether a resync of a stopped table has to be requested. If any topic partition has a contract of a later generation,
+ * that resync is under way, and another request would delay both; if reading takes longer than the interval of the
+ * requests, it would never end. Until then the requests are repeated at growing intervals.
  */
 const due = `s.automatic
   and coalesce(now() - s.requested_at > greatest(interval '10 seconds', s.requested_at - s.stopped_at), true)
@@ -27,7 +27,7 @@ const due = `s.automatic
       and (c.contract ->> 'generation')::integer > s.generation
   )`
 
-/** Reads them. */
+/** Reads the settings. */
 export async function loadSettings(client: pg.PoolClient): Promise<TableSettings> {
   const { rows } = await client.query<{
     stopped: { relation: number; generation: number; name: string; accepted: boolean; due: boolean }[]
@@ -68,7 +68,7 @@ export async function loadSettings(client: pg.PoolClient): Promise<TableSettings
   }
 }
 
-/** Stops a table; the first reason of a generation stays. */
+/** Stops a table. If it is stopped already in the same generation, the first reason stays. */
 export async function stopTable(
   client: pg.PoolClient | pg.Pool,
   { relation, generation, schema, table, reason, repair, automatic }: TableStop,
@@ -77,13 +77,16 @@ export async function stopTable(
   await client.query('select tidemark.stop_table($1, $2, $3, $4, $5, $6, $7)', values)
 }
 
-/** A record as it was delivered, with what is kept of it. */
+/** A record as it was delivered, with the parts that quarantine needs. */
 type DeliveredBytes = Omit<RecordToKeep, 'tableName' | 'reason'>
 
-/** The records of a batch, of which some may be kept instead of applied, and how many there may be of one table. */
+/**
+ * The records of a batch, some of which may be quarantined, and the greatest number of quarantined records of one
+ * table.
+ */
 export type Delivered = { readonly records: readonly DeliveredBytes[]; readonly quarantineLimit: number | undefined }
 
-/** Keeps records of the batch instead of applying them. */
+/** Quarantines records of the batch that are not applied. */
 export async function keepUnapplied(
   client: pg.PoolClient,
   key: ProgressKey,
@@ -99,7 +102,7 @@ export async function keepUnapplied(
   )
 }
 
-/** Notes that the reading of the tables of `resyncs` has been asked for. */
+/** Notes that a resync of the tables in `resyncs` was requested. */
 export async function noteRequests(client: pg.PoolClient): Promise<void> {
   await client.query(
     `update tidemark.stopped_table s

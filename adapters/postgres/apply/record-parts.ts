@@ -9,10 +9,10 @@ import {
 } from '#core/record-parts.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 
-/** Runs the work of a delivery, alone among those that join a large record. */
+/** Runs the work of a delivery. Of those that join a large record, one runs at a time. */
 export type LargeRecordTurns = <T>(records: readonly PossiblePart[], work: () => Promise<T>) => Promise<T>
 
-/** Topic partitions are applied at once, but memory is for one large record at a time. */
+/** Topic partitions are applied concurrently, but memory suffices for only one large record at a time. */
 export function largeRecordTurns(): LargeRecordTurns {
   let last: Promise<unknown> = Promise.resolve()
   return (records, work) => {
@@ -24,8 +24,8 @@ export function largeRecordTurns(): LargeRecordTurns {
 }
 
 /**
- * The records with parts of large ones joined, each in the place of its last part. Parts of which the last has not come
- * are stored, and those that are joined removed, in the transaction that moves progress.
+ * The records, with the parts of each large one joined in the place of its last part. Parts whose last one has not come
+ * yet are stored, and joined ones are deleted, in the transaction that moves progress.
  */
 export async function joinParts<R extends PossiblePart>(
   client: pg.PoolClient,
@@ -39,7 +39,7 @@ export async function joinParts<R extends PossiblePart>(
     if ('whole' in one) joined.push(one.whole)
     else {
       const value = [...(await storedTexts(client, key, one)), ...one.texts].join('')
-      // What came is the last part's bytes.
+      // `bytes` are those of the last part only, so they are removed.
       joined.push({ ...one.last, value, bytes: undefined })
     }
   }
@@ -61,7 +61,7 @@ async function openRecords(client: pg.PoolClient, { topic, topicPartition }: Pro
   return rows.map(({ key, ...row }) => ({ ...row, key: key?.toString() }))
 }
 
-/** One at a time: an answer that holds all of them would be held twice over while it is read. */
+/** The parts are read one by one. One answer with all of them would need twice their memory while it is read. */
 async function storedTexts(
   client: pg.PoolClient,
   { topic, topicPartition }: ProgressKey,
@@ -87,7 +87,9 @@ async function forget(client: pg.PoolClient, { topic, topicPartition }: Progress
   )
 }
 
-/** One statement each: an array of them would be held several times over while it is written. */
+/**
+ * Each part is stored by its own statement. An array of them would need several times their memory while it is written.
+ */
 async function keep(client: pg.PoolClient, { topic, topicPartition }: ProgressKey, parts: StoredPart[]): Promise<void> {
   for (const { id, index, count, key, offset, text } of parts) {
     await client.query(

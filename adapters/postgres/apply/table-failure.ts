@@ -2,7 +2,7 @@ import type { TableStop } from '#core/apply/batch-steps.ts'
 import type { TableContract } from '#core/contract.ts'
 import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
 
-/** One table cannot be written as its contract says; the others can. */
+/** One table cannot be written according to its contract, while the other tables can. */
 export class TableFailure extends Error {
   override readonly name = 'TableFailure'
   readonly stop: TableStop
@@ -19,30 +19,31 @@ export class TableFailure extends Error {
   }
 }
 
-/** Reading the table's rows again makes good what failed, and is asked for at once. */
+/** A resync repairs the table, and is requested at once. */
 export const readAgain = { repair: 'resync', automatic: true } as const
 
-/** The cause is in the target; once it is gone the changes that were kept can be applied. */
+/** The cause is in the target. Once it is removed, the quarantined changes can be applied. */
 export const acceptLater = { repair: 'accept', automatic: false } as const
 
-/** The change itself is what the table cannot hold: its rows have to be read again, once the source has others. */
+/** The table cannot hold the change itself, so a resync helps only after the row has changed in the source. */
 const readLater = { repair: 'resync', automatic: false } as const
 
 const undefinedTable = '42P01'
 
 const twiceInOneStatement = '21000'
 
-/** Data exceptions. */
+/** SQLSTATE class 22: data exceptions. */
 const ofValues = /^22/
 
-/** Runs a statement about one table: an error that will come again is that table's, not the topic partition's. */
+/** Runs a statement about one table. An error that would come again stops this table, not the topic partition. */
 export async function blaming<T>(contract: TableContract, run: () => Promise<T>): Promise<T> {
   try {
     return await run()
   } catch (error) {
     const state = sqlState(error)
     if (state === undefined || isTransient(error) || isOfServer(state)) throw error
-    // Two records name one row by keys that only Postgres knows to be equal: they are applied one after the other.
+    // Two records name one row by different keys that only Postgres knows to be equal. The caller then applies them one
+    // after the other.
     if (state === twiceInOneStatement) throw error
     if (state === undefinedTable && (error as Error).message.includes(`tidemark_rows.t${contract.relation}_`)) {
       throw new TableFailure(contract, 'its rows were dropped in the target', readAgain, error)

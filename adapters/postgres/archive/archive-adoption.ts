@@ -2,20 +2,20 @@ import type pg from 'pg'
 import { CONSUMERS } from '#core/fixed-names.ts'
 import type { CommittedStream, WaitingRange } from './archived-ranges.ts'
 
-/** What the ledger takes over from a table that has more commits than it knows. */
+/** The state that the ledger adopts from a table that has more commits than the ledger. */
 export type AdoptedState<Metrics> = {
   readonly number: number
   readonly snapshotId: bigint
   readonly streams: readonly (CommittedStream & {
-    /** Of the last record, as progress keeps it; null where it cannot be told any more. */
+    /** The digest of the last record, as in progress; null if it is no longer known. */
     readonly lastDigest: string | null
     readonly newestTimestampMs: number
   })[]
-  /** Ranges that waited and begin in the table: what is left of them behind it. */
+  /** Ranges that waited and are partly in the table: the parts that are not. */
   readonly trimmed: readonly WaitingRange<Metrics>[]
 }
 
-/** A commit that was prepared is decided again: its ranges wait as before it. */
+/** Undoes a commit that was prepared, so that its ranges wait again. */
 export async function undoPrepared(client: pg.PoolClient): Promise<void> {
   const { rows } = await client.query<{ number: string }>(
     'select number from tidemark.archive_commit where committed_at is null',
@@ -45,7 +45,8 @@ export async function adopt<Metrics>(client: pg.PoolClient, state: AdoptedState<
      on conflict do nothing`,
     [rows],
   )
-  // What waits and is in the table is in it; what is left of a range behind it waits on, in files of its own.
+  // Ranges that wait and are in the table already are deleted. The rest of a range that is only partly in it keeps
+  // waiting, in files of its own.
   await client.query(
     `delete from tidemark.archive_range r
      using ${given} join tidemark.archive_stream s using (topic, topic_partition)

@@ -6,36 +6,37 @@ import { type ArchiveRecoveryLedger, makeRecoveryLedger } from './archive-recove
 import { type ArchiveTableLedger, makeTableLedger } from './archive-table-ledger.ts'
 import { readUncommittedAge, readWaiting, type Waiting } from './archive-waiting.ts'
 
-/** A data file as the ledger keeps it; `Metrics` is JSON. */
+/** A data file in the ledger. `Metrics` is JSON. */
 export type LedgerFile<Metrics> = {
-  /** Its URL. */
+  /** The URL of the file. */
   readonly path: string
-  /** Days since 1970: its table partition. */
+  /** The table partition, as days since 1970. */
   readonly day: number
   readonly records: number
   readonly bytes: number
   readonly metrics: Metrics
 }
 
-/** A commit of the Iceberg table that is decided, and made or not. */
+/** A commit of the Iceberg table that was prepared, whether it is made yet or not. */
 export type PreparedCommit<Metrics> = {
-  /** Counts commits from 1, without a gap. */
+  /** The number of the commit, counted from 1 without a gap. */
   readonly number: number
-  /** Id of the table snapshot that it makes. */
+  /** The id of the table snapshot that the commit makes. */
   readonly snapshotId: bigint
   readonly records: number
-  /** Topic → topic partition → first offset that is not in the table after it. */
+  /** Topic → topic partition → first offset that is not in the table after the commit. */
   readonly offsets: Readonly<Record<string, Readonly<Record<string, number>>>>
-  /** The data files it puts into the table. */
+  /** The data files that the commit adds to the table. */
   readonly files: readonly LedgerFile<Metrics>[]
 }
 
-/** Committers and maintenance of one archive take turns. */
+/** The lock that lets committers and maintenance of one archive run one after the other. */
 const COMMITTER_LOCK = ADVISORY_LOCKS.archiveCommit
 
 /**
- * Notes, in the transaction that advances the topic partition's progress, that these files hold its records from
- * `from` on, to before `to`. Throws when offsets are in the ledger already: they would be archived twice.
+ * Notes that these files hold the records of a topic partition from offset `from` to before `to`, in the transaction
+ * that advances its progress. Throws an error if the ledger already has some of these offsets, because they would be
+ * archived twice.
  */
 export async function noteRange<Metrics>(
   client: pg.PoolClient,
@@ -63,33 +64,40 @@ export async function noteRange<Metrics>(
   )
 }
 
-/** How much a commit takes. */
+/** The greatest number of files and bytes in a commit. */
 export type FileLimits = { readonly files: number; readonly bytes: number }
 
-/** The ledger as the one who commits uses it. */
+/** The ledger with the operations that a committer needs. */
 export type ArchiveLedger<Metrics> = ArchiveTableLedger & {
   waiting(): Promise<Waiting>
-  /** For how long the oldest record has been in no commit, also one that is not archived; null when there is none. */
+  /**
+   * The commit age in ms: how long the oldest record has been in no commit, also if it is not archived yet. Null if
+   * there is none.
+   */
   uncommittedAgeMs(): Promise<number | null>
-  /** The commit that was decided and not noted as made, if any. */
+  /** The commit that was prepared and is not noted as made, if any. */
   prepared(): Promise<PreparedCommit<Metrics> | undefined>
-  /** Files of the oldest ranges that wait, within the limits or of one range; none when none waits. */
+  /** The files of the oldest waiting ranges, within the limits, but at least of one range. Empty if none waits. */
   filesWaiting(limits: FileLimits): Promise<LedgerFile<Metrics>[]>
-  /** Decides the commit of what waited in `taken`: it consists of `files`, the same or what they were joined into. */
+  /**
+   * Prepares the commit of the waiting files `taken`. It consists of `files`, which are the same or the ones into which
+   * those were joined.
+   */
   prepare(
     taken: readonly LedgerFile<Metrics>[],
     snapshotId: bigint,
     files: readonly LedgerFile<Metrics>[],
   ): Promise<PreparedCommit<Metrics>>
-  /** Notes that it was made. Returns the paths of files that nobody needs any more. */
+  /** Notes that the commit was made. Returns the paths of files that are no longer needed. */
   finish(commit: PreparedCommit<Metrics>): Promise<string[]>
-  /** Paths of all files that wait or are part of a commit that is not made: no orphans. */
+  /** The paths of all files that wait or belong to a commit that is not made yet. They are not orphans. */
   pathsInUse(): Promise<Set<string>>
 }
 
 /**
- * Runs `work` as the only committer of the archive; `busy` when another is at it for longer than `patienceMs`. Should the
- * connection be lost, another may begin: the catalog then refuses one of the two.
+ * Runs `work` as the only committer of the archive. Returns `busy` if another one holds the lock for longer than
+ * `patienceMs`. If the connection is lost, another committer may begin; then the catalog refuses the commit of one of
+ * them.
  */
 export const asCommitter = <Metrics, T>(
   pool: pg.Pool,
@@ -97,10 +105,10 @@ export const asCommitter = <Metrics, T>(
   patienceMs = 0,
 ): Promise<T | 'busy'> => inTurn(pool, patienceMs, (client) => work(makeLedger<Metrics>(client)))
 
-/** What recovery does, and commits on its way. */
+/** The ledger with the operations of recovery, which also makes commits. */
 export type RecovererLedger<Metrics> = ArchiveLedger<Metrics> & ArchiveRecoveryLedger<Metrics>
 
-/** The same for who brings table and ledger together again. */
+/** The same lock, for recovery, which makes table and ledger agree again. */
 export const asRecoverer = <Metrics, T>(
   pool: pg.Pool,
   work: (ledger: RecovererLedger<Metrics>) => Promise<T>,
@@ -122,12 +130,12 @@ async function inTurn<T>(
     broken = false
     return result
   } finally {
-    // A connection that may still hold the lock is closed, which gives it up.
+    // A connection that may still hold the lock is closed, which releases the lock.
     client.release(broken)
   }
 }
 
-/** Asked again and again: a session that waits in the server would hold a lock it no longer wants. */
+/** The lock is polled: a session that waited for it in the server could get it after the caller has given up. */
 async function takeTurn(client: pg.PoolClient, patienceMs: number): Promise<boolean> {
   for (const deadline = performance.now() + patienceMs; ; await pause(LOOK_AGAIN_MS)) {
     const { rows } = await client.query('select pg_try_advisory_lock($1) as locked', [COMMITTER_LOCK])
@@ -190,7 +198,7 @@ async function readPrepared<Metrics>(client: pg.PoolClient): Promise<PreparedCom
   }
 }
 
-/** Whole ranges: a commit has all records of a batch or none. */
+/** A range is taken as a whole, so that a commit has all records of a batch or none. */
 async function filesWaiting<Metrics>(client: pg.PoolClient, limits: FileLimits): Promise<LedgerFile<Metrics>[]> {
   const { rows } = await client.query<FileRow<Metrics> & { range: string }>(
     `select f.range, ${FILE_COLUMNS}
@@ -257,7 +265,9 @@ async function prepare<Metrics>(
   return (await readPrepared<Metrics>(client))!
 }
 
-/** What was taken is as it was: nobody else commits, and ranges that wait do not change. */
+/**
+ * The taken ranges cannot have changed, because the caller is the only committer and waiting ranges are never updated.
+ */
 async function claim<Metrics>(
   client: pg.PoolClient,
   number: number,

@@ -6,17 +6,17 @@ import { type LedgerFile, noteRange } from './archive-ledger.ts'
 import { readWaiting } from './archive-waiting.ts'
 
 /**
- * Another invocation has archived some of the same records meanwhile, or somebody has given the archive another table;
- * delivered again, they are told apart.
+ * Another invocation has archived some of the same records, or the archive has got another table. When the records are
+ * delivered again, the new ones are found.
  */
 export class OvertakenError extends Error {
   override readonly name = 'OvertakenError'
 }
 
 /**
- * Notes in the ledger that the files hold `fresh`, the records that the caller found new, and advances the topic
- * partition's progress with it: both or neither. Throws an OvertakenError when others of `records` are new by then, or when
- * the archive has another table than the one that the files were written for.
+ * Notes in the ledger that the files hold `fresh`, the records that the caller found to be new, and advances the topic
+ * partition's progress in the same transaction. Throws an OvertakenError if other records of `records` are new now, or
+ * if the archive has another table than the one that the files were written for.
  */
 export function advanceArchive<Metrics, R extends RecordIdentity>(
   pool: pg.Pool,
@@ -42,7 +42,10 @@ export function advanceArchive<Metrics, R extends RecordIdentity>(
   })
 }
 
-/** After the range is noted: who begins a renewal waits for whoever has noted one, and the next one sees the renewal. */
+/**
+ * This check comes after the range was noted. The beginning of a renewal waits for transactions that have noted a
+ * range, and later transactions see the renewal.
+ */
 async function checkTable(client: pg.PoolClient, files: readonly Pick<LedgerFile<unknown>, 'path'>[]): Promise<void> {
   const { rows } = await client.query<{ location: string | null; isRenewed: boolean }>(
     `select (select t.location from tidemark.archive_table t) as location,
@@ -65,15 +68,18 @@ type Delivery<Metrics, R> = [
 /** The first and the last offset of some records. */
 export type OffsetSpan = { readonly first: number; readonly last: number }
 
-/** Stores why the records of a delivery are not archived, until they are; nothing when all of them are by now. */
+/**
+ * Stores why the records of a delivery are not archived. Nothing is stored if another invocation has archived all of
+ * them.
+ */
 async function noteFailure(pool: pg.Pool, key: ProgressKey, { first, last }: OffsetSpan, reason: string) {
   const { nextOffset } = await readProgress(pool, key)
   if (nextOffset > last) return
-  // A message may quote the record, and Postgres takes no NUL.
+  // The message may quote the record, and Postgres refuses NUL in a text.
   await recordStop(pool, key, Math.max(first, nextOffset), reason.replaceAll('\0', '\\0'))
 }
 
-/** How far topic partitions are archived, in Postgres, as archive-changes asks and advances it. */
+/** The progress of the archive in Postgres, with the operations that archive-changes needs. */
 export const makeArchiveProgress = (pool: pg.Pool) => ({
   read: (key: ProgressKey) => readProgress(pool, key),
   advance: <Metrics, R extends RecordIdentity>(...delivery: Delivery<Metrics, R>) => advanceArchive(pool, ...delivery),

@@ -13,36 +13,40 @@ import {
   type WaitingRange,
 } from './archived-ranges.ts'
 
-/** A table that is there. */
+/** The identity of a table that exists. */
 type Bound = { readonly name: string; readonly uuid: string; readonly location: string }
 
-/** The ledger as recovery changes it, under the committer's lock. */
+/** The ledger with the operations of recovery, which needs the committer's lock. */
 export type ArchiveRecoveryLedger<Metrics> = ArchiveTableLedger & {
   committed(): Promise<CommittedStream[]>
   waitingRanges(): Promise<WaitingRange<Metrics>[]>
-  /** Offsets that are known to be lost. */
+  /** The offsets that are known to be lost. */
   lost(): Promise<(Stream & { readonly spans: OffsetSpan[] })[]>
   noteLost(lost: readonly (Stream & { readonly spans: readonly OffsetSpan[] })[]): Promise<void>
-  /** The ledger belongs to another table from now on. */
+  /** Makes the ledger belong to another table from now on. */
   rebind(table: Bound): Promise<void>
   adopt(state: AdoptedState<Metrics>): Promise<void>
-  /** Topic partitions that are stopped because another log has taken the place of the one that was archived. */
+  /**
+   * The topic partitions that are stopped because their topic was created again, so that its log is not the one that
+   * was archived.
+   */
   replacedStreams(): Promise<Stream[]>
   /**
-   * The archive of this table is about to begin again: from now on nothing is added to what waits. Returns the name that the
-   * former table gets: that of an earlier call where there was one. `problem` is what people are told meanwhile.
+   * Notes that the archive is about to begin again with a new table. From then on no ranges are added. Returns the name
+   * that the former table gets, which is that of an earlier call if there was one. `problem` is shown until the renewal
+   * ends.
    */
   beginRenewal(table: Bound, formerName: string, problem: Problem): Promise<string>
   /**
-   * The ledger begins again with an empty table; everything that it knew is forgotten, and so is how far the topics are
-   * archived. The renewal ends once the consumer groups are at the beginning of their topics.
+   * Makes the ledger that of an empty table: ranges, files, commits and progress of the archive are deleted. The
+   * renewal ends when the consumer groups are at the beginning of their topics.
    */
   renew(table: Bound, problem: Problem): Promise<void>
-  /** Forgets data files that wait and are gone, with the records of theirs. */
+  /** Deletes waiting files that are gone from the ledger, together with their records. */
   forgetWaiting(paths: readonly string[]): Promise<void>
 }
 
-/** It, over the connection that holds the lock. */
+/** The ledger of recovery over the connection that holds the lock. */
 export function makeRecoveryLedger<Metrics>(client: pg.PoolClient): ArchiveRecoveryLedger<Metrics> {
   return {
     ...makeTableLedger(client),
@@ -101,7 +105,7 @@ async function beginRenewal(
   formerName: string,
   problem: Problem,
 ): Promise<string> {
-  // Waits for whoever is noting a range; who comes after it sees the renewal.
+  // The lock waits for transactions that have noted a range. Later transactions see the renewal.
   await client.query('lock table tidemark.archive_range in share row exclusive mode')
   await rebind(client, table)
   await client.query(
@@ -115,7 +119,10 @@ async function beginRenewal(
   return rows[0]!.name
 }
 
-/** What is forgotten of progress keeps its row: whoever is late waits for it, and finds the renewal. */
+/**
+ * The rows of progress are reset, not deleted, so that a late transaction waits for their lock and then finds the
+ * renewal.
+ */
 async function renew(client: pg.PoolClient, table: Bound, problem: Problem): Promise<void> {
   await client.query(
     `update tidemark.progress

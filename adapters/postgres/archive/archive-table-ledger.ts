@@ -3,16 +3,18 @@ import type pg from 'pg'
 type Identity = { readonly name: string; readonly uuid: string; readonly location: string | null }
 type Commit = { readonly number: number; readonly snapshotId: bigint; readonly made: boolean }
 type Renewal = { readonly formerName: string; readonly isLedgerNew: boolean }
-/** Something that the archive does not get over by itself. */
+/** A problem that the archive cannot resolve by itself. */
 export type Problem = {
   readonly kind: 'table' | 'waiting files' | 'data files' | 'renewal'
   readonly reason: string
   readonly command: string
 }
 
-/** Which Iceberg table the ledger belongs to, and what is wrong with it. */
+/** The Iceberg table that the ledger belongs to, and the problems of it. */
 export type ArchiveTableLedger = {
-  /** The table, the commits from the newest one down to the last that was made, the problem that is not resolved, the renewal. */
+  /**
+   * Returns the table, the commits from the newest to the last that was made, the unresolved problem and the renewal.
+   */
   readKnownTable(): Promise<{
     table: Identity | undefined
     commits: readonly Commit[]
@@ -20,9 +22,9 @@ export type ArchiveTableLedger = {
     renewal: Renewal | undefined
     database: string
   }>
-  /** Notes the table, or its place; a ledger that belongs to another one stays as it is. */
+  /** Notes the table, or its location. A ledger that belongs to another table stays unchanged. */
   bindTable(table: Identity): Promise<void>
-  /** Keeps a problem with the time when it was first seen. */
+  /** Stores a problem. The time at which it was first seen stays. */
   noteProblem(problem: Problem): Promise<void>
   clearProblem(kind: Problem['kind']): Promise<void>
 }
@@ -35,7 +37,8 @@ type Row = {
   database: string
 }
 
-// One statement, so that table and commits are of one moment. Ids of table snapshots are text: JSON numbers round them.
+// One statement reads everything, so that table and commits are of one moment. Ids of table snapshots are text, because
+// JSON numbers would round them.
 const readKnown = `
 select (
     select json_build_object('name', t.name, 'uuid', t.table_uuid, 'location', t.location)
@@ -56,7 +59,7 @@ select (
   ) as renewal,
   concat(pg_postmaster_start_time(), ' ', (select d.oid from pg_database d where d.datname = current_database())) as database`
 
-/** It, over a pool or over the connection that holds the committer's lock. */
+/** The ledger over a pool, or over the connection that holds the committer's lock. */
 export function makeTableLedger(database: pg.Pool | pg.PoolClient): ArchiveTableLedger {
   return {
     async readKnownTable() {

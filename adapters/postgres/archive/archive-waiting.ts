@@ -1,9 +1,9 @@
 import type pg from 'pg'
 
-/** How much waits, and since when. */
+/** The amount of data that waits to be committed, and the age of the oldest part. */
 export type Waiting = { readonly bytes: number; readonly files: number; readonly oldestAgeMs: number | null }
 
-/** What waits to be committed; of it all, nothing that a commit has taken. */
+/** Counts all ranges that wait to be committed and are not in a prepared commit. */
 export async function readWaiting(database: pg.Pool | pg.PoolClient): Promise<Waiting> {
   const { rows } = await database.query<{ bytes: string; files: string; age_ms: number | null }>(
     `select coalesce(sum(f.bytes), 0) as bytes,
@@ -18,8 +18,9 @@ export async function readWaiting(database: pg.Pool | pg.PoolClient): Promise<Wa
 }
 
 /**
- * How long, in ms, the oldest record has been in no commit: since it was written, since it failed to be, or at most since
- * the topic partition was last archived where others have seen records that were not taken. Null when there is none.
+ * The commit age in ms of the oldest record that is in no commit. It counts from when the record was written to a data
+ * file or failed to be, or at most from when its topic partition was last archived, if other consumers have seen
+ * records that the archive has not taken. Null if there is none.
  */
 export async function readUncommittedAge(client: pg.PoolClient): Promise<number | null> {
   const { rows } = await client.query<{ age_ms: number | null }>(

@@ -3,13 +3,13 @@ import type { OffsetSpan } from '#core/offset-spans.ts'
 import { isOfReplacedArchive } from '#core/recovery/stop-reasons.ts'
 import type { LedgerFile } from './archive-ledger.ts'
 
-/** Where records come from. */
+/** The topic partition of records. */
 export type Stream = { readonly topic: string; readonly topicPartition: number }
 
-/** What the ledger has committed of a topic partition. */
+/** The committed offsets of a topic partition according to the ledger. */
 export type CommittedStream = Stream & OffsetSpan & { readonly records: number }
 
-/** Records in data files that no commit has; those of a commit that is prepared count as well. */
+/** Records in data files that are in no made commit, including those of a prepared one. */
 export type WaitingRange<Metrics> = Stream &
   OffsetSpan & { readonly range: number; readonly records: number; readonly files: readonly LedgerFile<Metrics>[] }
 

@@ -2,16 +2,16 @@ import type pg from 'pg'
 import type { CaptureState } from '#core/recovery/diagnosis.ts'
 import type { Restarts } from '#core/recovery/restart-backoff.ts'
 
-/** What the last look at capture found. */
+/** The result of the last check of capture. */
 export type CaptureHealth = {
   readonly state: CaptureState
   readonly cause: string | null
   readonly follows: string | null
-  /** What repairs it; null where waiting does. */
+  /** The command that repairs capture; null if waiting is enough. */
   readonly command: string | null
 }
 
-/** How often the failed task was started again, as of the last look. */
+/** How often the failed task was restarted, as of the last check. */
 export async function readRestarts(target: pg.Pool): Promise<Restarts> {
   const { rows } = await target.query<{ count: number; lastMs: number | null }>(
     `select restarts as count, (extract(epoch from restarted_at) * 1000)::float8 as "lastMs"
@@ -20,7 +20,7 @@ export async function readRestarts(target: pg.Pool): Promise<Restarts> {
   return rows[0] ?? { count: 0, lastMs: null }
 }
 
-/** Replaces what the look before found; `since` stays while the state does. */
+/** Replaces the result of the last check. `since` stays unchanged while the state does. */
 export async function writeHealth(target: pg.Pool, health: CaptureHealth, restarts: Restarts): Promise<void> {
   await target.query(
     `insert into tidemark.capture_health as h
@@ -39,10 +39,10 @@ export async function writeHealth(target: pg.Pool, health: CaptureHealth, restar
   )
 }
 
-/** Of the session: it ends with the connection, also where the function is ended. */
+/** The lock belongs to the session. It ends with the connection, also if the function is killed. */
 const LOCK = `hashtextextended('tidemark.recover-capture', 0)`
 
-/** Does the work while nobody else looks at capture or repairs it; undefined where somebody does. */
+/** Does the work unless another session is checking or repairing capture; then returns undefined. */
 export async function withCaptureLock<T>(target: pg.Pool, work: () => Promise<T>): Promise<T | undefined> {
   const client = await target.connect()
   try {

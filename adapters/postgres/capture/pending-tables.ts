@@ -1,29 +1,32 @@
 import type { ClientBase, DatabaseError } from 'pg'
 
-/** SQLSTATE lock_not_available: DDL of somebody else on the table is open. */
+/** SQLSTATE lock_not_available: another session has open DDL on the table. */
 const LOCK_NOT_AVAILABLE = '55P03'
 
-/** `progress` changes as Debezium goes on with reading the table, and while it waits for a moment that comes soon. */
+/**
+ * A table that is not captured yet. `progress` is a text that changes while Debezium goes on reading the table, or
+ * while the table waits for a time that comes soon.
+ */
 export type PendingTable = { relation: string; name: string; state: string; progress: string }
 
-/** Whether a connector listens. */
+/** Whether a connector is listening. */
 export const isListening = (client: ClientBase): Promise<boolean> => ask(client, 'select tidemark.is_listening()')
 
-/** Looks again at what no event trigger reports. */
+/** Checks for changes that no event trigger reports. */
 export async function catchUp(client: ClientBase): Promise<void> {
   await client.query('select tidemark.catch_up()')
 }
 
-/** Takes an advisory lock of the session if nobody has it. */
+/** Takes an advisory lock of the session, and returns false if another session has it. */
 export const tryLock = (client: ClientBase, key: number): Promise<boolean> =>
   ask(client, 'select pg_try_advisory_lock($1)', [key])
 
-/** Gives an advisory lock of the session back. */
+/** Releases an advisory lock of the session. */
 export async function unlock(client: ClientBase, key: number): Promise<void> {
   await client.query('select pg_advisory_unlock($1)', [key])
 }
 
-/** Has the tables read again: by name `begun`, or why not. */
+/** Begins a resync of each table. Returns `begun` or the reason why not, by name. */
 export async function beginResyncs(client: ClientBase, tables: readonly string[]): Promise<Record<string, string>> {
   const results: Record<string, string> = {}
   for (const table of tables) {
@@ -36,19 +39,25 @@ export async function beginResyncs(client: ClientBase, tables: readonly string[]
 }
 
 const STEPS: Readonly<Record<string, string[]>> = {
-  // Writers are listed in a transaction after the one that publishes: it sees each that began before.
+  // Writers are listed in a transaction after the one that publishes the table, which therefore sees each writer that
+  // began before.
   pending: ['select tidemark.publish_table($1)', 'select tidemark.await_writers($1)'],
   'awaiting writers': ['select tidemark.await_writers($1)'],
   reading: ['select tidemark.end_reading($1)'],
 }
 
-/** Somebody's open DDL may hold the table's entry: then its trigger is about to change it anyway. */
+/**
+ * A row that is locked is skipped: the open DDL of another session has it, whose event trigger is about to change it.
+ */
 const NOTE_ERROR = `
   update tidemark.captured_table
   set last_error = $2
   where relation in (select relation from tidemark.captured_table where relation = $1 for update skip locked)`
 
-/** Takes a table one step on. An error other than a lock held by somebody is handed back; both are noted with the table. */
+/**
+ * Takes a table one step further. Returns an error, unless it is only that another session holds a lock. Both are noted
+ * with the table.
+ */
 export async function tryStep(client: ClientBase, { relation, state }: PendingTable): Promise<Error | undefined> {
   try {
     for (const statement of STEPS[state]!) await client.query(statement, [relation])
@@ -60,7 +69,7 @@ export async function tryStep(client: ClientBase, { relation, state }: PendingTa
   }
 }
 
-/** The tables that are not captured yet, the longest waiting first. */
+/** The tables that are not captured yet, in the order in which they began to wait. */
 export async function uncaptured(client: ClientBase): Promise<PendingTable[]> {
   const { rows } = await client.query<PendingTable>(`
     select relation, schema_name || '.' || table_name as name, state,

@@ -1,11 +1,11 @@
 import type { ClientBase, DatabaseError } from 'pg'
 
-/** SQLSTATE lock_not_available: DDL of somebody else on the table is open. */
+/** SQLSTATE lock_not_available: another session has open DDL on the table. */
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /**
- * Publishes the pending tables while no connector listens: its initial snapshot will read them. A table that is locked
- * stays pending for capture-tables. Throws an Error that names the table when one fails.
+ * Publishes the pending tables while no connector listens, so that its initial snapshot reads them. A table that is
+ * locked stays pending until capture-tables publishes it. Throws an Error that names the table if one fails.
  */
 export async function publishForInitialSnapshot(client: ClientBase): Promise<void> {
   const pending = await client.query(`

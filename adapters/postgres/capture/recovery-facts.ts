@@ -9,10 +9,10 @@ import type {
   TargetFacts,
 } from '#core/recovery/capture-facts.ts'
 
-/** What the source's setting says; null where the database is not set up for capture. */
+/** The source's setting; null if the database is not set up for capture. */
 export type StoredSetting = { epoch: number; topicPartitions: number; captured: unknown }
 
-/** Reads `tidemark.setting`, as the administrator. */
+/** Reads `tidemark.setting`. Needs the administrator. */
 export async function readSetting(source: pg.Pool): Promise<StoredSetting | null> {
   const { rows } = await source.query<{ present: boolean }>(
     `select to_regclass('tidemark.setting') is not null as present`,
@@ -24,7 +24,7 @@ export async function readSetting(source: pg.Pool): Promise<StoredSetting | null
   return settings.rows[0] ?? null
 }
 
-/** Reads a replication slot. What a major lacks is null. */
+/** Reads a replication slot. Columns that a Postgres major lacks are null. */
 export async function readSlot(source: pg.Pool, name: string): Promise<SlotFacts | null> {
   const { rows } = await source.query<{
     active: boolean
@@ -53,7 +53,7 @@ export async function readSlot(source: pg.Pool, name: string): Promise<SlotFacts
   ) satisfies SlotFacts | null
 }
 
-/** Reads where the source is; `setting` and `slot` were read before. */
+/** Reads the facts of the source. `setting` and `slot` were read before. */
 export async function readSourceFacts(
   source: pg.Pool,
   setting: StoredSetting | null,
@@ -107,7 +107,7 @@ async function readOwnTables(
 
 const lsnOrNull = (text: string | null): Lsn | null => (text === null ? null : parseLsn(text))
 
-/** Reads what consumers have applied, what is stopped and which epochs were ordered, as tidemark_apply. */
+/** Reads the progress, the stops and the epochs of the target, as tidemark_apply. */
 export async function readTargetFacts(target: pg.Pool): Promise<TargetFacts> {
   const progress = await target.query<
     Omit<PlaceFacts, 'beacon'> & {

@@ -3,7 +3,10 @@ import type { PlaceOffset } from '#core/recovery/finding.ts'
 
 type Table = { readonly schema: string; readonly table: string }
 
-/** The archive goes on: its groups are at the beginning of their topics, and its ledger is a new one. */
+/**
+ * Ends the renewal of the archive, once its ledger is the new one and its consumer groups are at the beginning of their
+ * topics.
+ */
 export async function endArchiveRenewal(target: Pool): Promise<void> {
   await target.query(
     `with ended as (
@@ -13,12 +16,15 @@ export async function endArchiveRenewal(target: Pool): Promise<void> {
   )
 }
 
-/** Makes the view of a table again. */
+/** Creates the view of a table again. */
 export async function restoreView(target: Pool, { schema, table }: Table): Promise<void> {
   await target.query('select tidemark.restore_view($1, $2)', [schema, table])
 }
 
-/** Has a table read again. One that is being read already brings its rows back, too. */
+/**
+ * Begins a resync of a table. If the table is being read already, nothing is done, because that brings the rows back
+ * too.
+ */
 export async function readAgain(source: Pool, { schema, table }: Table): Promise<void> {
   await source.query(
     `select tidemark.resync(t.schema_name || '.' || t.table_name)
@@ -28,7 +34,7 @@ export async function readAgain(source: Pool, { schema, table }: Table): Promise
   )
 }
 
-/** The target takes nothing of earlier epochs any more. */
+/** Orders a new epoch: from then on the target skips records of earlier epochs. */
 export async function orderEpoch(
   target: Pool,
   { epoch, reason, topicIsNew }: { readonly epoch: number; readonly reason: string; readonly topicIsNew: boolean },
@@ -36,7 +42,7 @@ export async function orderEpoch(
   await target.query('select tidemark.order_epoch($1, $2, $3)', [epoch, reason, topicIsNew])
 }
 
-/** What is applied next of each topic partition is at its offset, whatever was applied before. */
+/** Sets progress so that each topic partition continues at its offset, regardless of what was applied before. */
 export async function rebaseProgress(
   target: Pool,
   consumer: string,
@@ -50,7 +56,7 @@ export async function rebaseProgress(
   }
 }
 
-/** What goes on at a later offset must have a row that says so, also in an empty target. */
+/** Creates missing rows of progress. A consumer that continues at a later offset needs one, also in an empty target. */
 export async function ensureProgress(
   target: Pool,
   consumer: string,

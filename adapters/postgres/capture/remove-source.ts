@@ -4,11 +4,11 @@ import type { ClientBase, DatabaseError } from 'pg'
 const STILL_USED = '2BP01'
 
 /**
- * Removes what was installed in the source: event triggers, publication, schema tidemark, roles. Tables that the producer
- * made stay, owned by the administrator; a role that another database still uses stays, too.
+ * Removes what was installed in the source: event triggers, publication, schema tidemark and roles. Tables of the
+ * producer stay, owned by the administrator. A role that another database still uses stays too.
  */
 export async function removeSource(client: ClientBase): Promise<void> {
-  // Triggers first: they would act on the drops that follow.
+  // The event triggers are dropped first, because they would fire for the drops that follow.
   await client.query(`
     drop event trigger if exists tidemark_ddl_command_end;
     drop event trigger if exists tidemark_sql_drop;
@@ -21,7 +21,7 @@ export async function removeSource(client: ClientBase): Promise<void> {
 async function removeRole(client: ClientBase, role: string): Promise<void> {
   const { rowCount } = await client.query('select from pg_roles where rolname = $1', [role])
   if (rowCount === 0) return
-  // Only a member may give away what a role owns.
+  // Only a member of a role may reassign what the role owns.
   await client.query(`
     do $$
     begin

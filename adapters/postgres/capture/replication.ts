@@ -1,7 +1,7 @@
 import { escapeIdentifier, type Pool } from 'pg'
 import { EPOCH_PREFIX } from '#core/fixed-names.ts'
 
-/** Tables of a publication as `schema.table`, without the bookkeeping's own, by name. */
+/** The tables of a publication as `schema.table`, ordered by name, without Tidemark's own tables. */
 export async function publishedTables(pool: Pool, publication: string): Promise<string[]> {
   const { rows } = await pool.query<{ name: string }>(
     `select schemaname || '.' || tablename as name
@@ -14,7 +14,7 @@ export async function publishedTables(pool: Pool, publication: string): Promise<
   return rows.map(({ name }) => name)
 }
 
-/** The epoch that the source is in, and whether its tables are read by signals instead of by the initial snapshot. */
+/** The present epoch of the source, and whether its tables are read by signals instead of the initial snapshot. */
 export async function currentEpoch(source: Pool): Promise<{ epoch: number; readsBySignal: boolean }> {
   const { rows } = await source.query<{ epoch: number; readsBySignal: boolean }>(
     'select epoch, reads_by_signal as "readsBySignal" from tidemark.setting',
@@ -23,7 +23,7 @@ export async function currentEpoch(source: Pool): Promise<{ epoch: number; reads
   return rows[0]
 }
 
-/** The slots in the source's database of epochs before one. */
+/** The slots in the source's database that belong to earlier epochs. */
 export async function slotsBefore(source: Pool, epoch: number): Promise<string[]> {
   const { rows } = await source.query<{ name: string }>(
     `select slot_name as name
@@ -37,7 +37,7 @@ export async function slotsBefore(source: Pool, epoch: number): Promise<string[]
   return rows.map(({ name }) => name)
 }
 
-/** A replication slot as the server sees it; undefined where there is none. */
+/** A replication slot as the server lists it; undefined if there is none. */
 export async function findSlot(pool: Pool, name: string): Promise<{ activePid: number | null } | undefined> {
   const { rows } = await pool.query<{ activePid: number | null }>(
     `select active_pid as "activePid" from pg_replication_slots where slot_name = $1`,
@@ -46,12 +46,12 @@ export async function findSlot(pool: Pool, name: string): Promise<{ activePid: n
   return rows[0]
 }
 
-/** Drops an inactive slot; a slot that is not there is as good as dropped. */
+/** Drops an inactive slot. It is no error if the slot does not exist. */
 export async function dropSlot(pool: Pool, name: string): Promise<void> {
   await pool.query(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1`, [name])
 }
 
-/** Drops a publication if it is there. Needs its owner. */
+/** Drops a publication if it exists. Needs its owner. */
 export async function dropPublication(pool: Pool, name: string): Promise<void> {
   await pool.query(`drop publication if exists ${escapeIdentifier(name)}`)
 }

@@ -1,21 +1,24 @@
 import type { ClientBase, Pool } from 'pg'
 
-/** What `tidemark.setting` of the source is to say. */
+/** The values that `tidemark.setting` of the source gets. */
 export type SourceSetting = {
   readonly topicPartitions: number
   readonly captured: unknown
   readonly epoch: number
-  /** A source that was put back would use numbers again that the target knows. */
+  /**
+   * The newest generation that the target knows. A source that was restored from a backup must not use a known number
+   * again.
+   */
   readonly knownGeneration: number
 }
 
-/** The newest generation that the target knows of any table. */
+/** The newest generation of any table that the target knows. */
 export async function newestGeneration(target: ClientBase | Pool): Promise<number> {
   const { rows } = await target.query<{ generation: number }>('select tidemark.newest_generation() as generation')
   return rows[0]!.generation
 }
 
-/** Puts the setting in force. */
+/** Stores the setting, which takes effect at once. */
 export async function configureSource(source: ClientBase | Pool, setting: SourceSetting): Promise<void> {
   const { topicPartitions, captured, epoch, knownGeneration } = setting
   await source.query('select tidemark.configure($1, $2, $3, $4)', [

@@ -5,18 +5,18 @@ import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts
 import type { ApplyOutcome } from './apply-transaction.ts'
 import { type ProgressKey, recordStop } from './progress.ts'
 
-/** How the records of one topic partition are applied, and what is done with one that cannot be. */
+/** How the records of one topic partition are applied, and what is done with a record that cannot be applied. */
 export type Halving<R, Effect> = {
   /** Applies records in one transaction. */
   readonly apply: (records: readonly R[]) => Promise<ApplyOutcome<Effect>>
-  /** Does what `apply` does apart from the records, and rolls it back. Rejects where that fails. */
+  /** Does everything that `apply` does apart from the records, and rolls it back. Rejects if that fails. */
   readonly applyNothing: () => Promise<void>
-  /** Keeps a record instead of applying it, and moves progress past it, in one transaction. */
+  /** Quarantines a record and moves progress past it, in one transaction. */
   readonly setAside: (record: R, error: Error) => Promise<ApplyOutcome<Effect>>
   readonly merge: (first: Effect, second: Effect) => Effect
 }
 
-/** Applies a delivery by halves. What keeps it from being applied at all, and may not pass, is stored as a stop. */
+/** Applies a delivery by halves. An error that fails the whole delivery and is not transient is stored as a stop. */
 export async function applyDelivery<R extends RecordIdentity, Effect>(
   pool: pg.Pool,
   key: ProgressKey,
@@ -32,9 +32,9 @@ export async function applyDelivery<R extends RecordIdentity, Effect>(
 }
 
 /**
- * Applies the records. Where that fails for a reason that will come again, applies the first half and then the second one,
- * and so on down to the record that fails by itself, which is set aside: no record holds up those behind it. Rejects for a
- * reason that may pass, or that has nothing to do with the records.
+ * Applies the records. If that fails for a reason that would come again, the two halves are applied one after the
+ * other, and so on down to the single record that fails, which is quarantined, so that it does not hold up the records
+ * behind it. Rejects for a transient reason, or for one that has nothing to do with the records.
  */
 export async function applyByHalves<R, Effect>(
   records: readonly R[],
@@ -44,13 +44,16 @@ export async function applyByHalves<R, Effect>(
     return await halving.apply(records)
   } catch (error) {
     if (records.length === 0 || !mayBeOfRecords(error)) throw error
-    // Where nothing can be applied, records would be set aside one by one that are as they should be.
+    // If nothing at all can be applied, this throws. Otherwise valid records would be quarantined one by one.
     await halving.applyNothing()
     return records.length === 1 ? await applyAlone(records, error, halving) : await applyHalves(records, halving)
   }
 }
 
-/** What failed once may have been passing after all: a record is set aside where it fails twice for one reason. */
+/**
+ * A first error may have been transient after all, so a record is quarantined only if it fails twice for the same
+ * reason.
+ */
 async function applyAlone<R, Effect>(
   records: readonly R[],
   { message }: Error,
@@ -78,15 +81,16 @@ async function applyHalves<R, Effect>(
   return { kind: 'applied', duplicates: first.duplicates + second.duplicates, effect }
 }
 
-/** Configuration and damage of the server say nothing of what it was sent, either. */
+/** Errors in the configuration of the server, and damaged data, do not depend on the records either. */
 const notOfRecords = /^(F0|XX001|XX002)/
 
-/** A statement that was cancelled at its time limit may have had too many records. */
+/** A statement that was cancelled at its time limit may have had too many records, so halves are tried. */
 const cancelled = '57014'
 
-/** Whether an error that one record was applied with is that record's. */
+/** Whether an error of applying a single record is caused by that record. */
 export const isOfOneRecord = (error: unknown): error is Error =>
-  // A limit of time says nothing of a single record: the server is slow, or somebody holds what it needs.
+  // A time limit does not show that a single record is wrong: the server may be slow, or another session may hold a
+  // lock.
   mayBeOfRecords(error) && sqlState(error) !== cancelled
 
 function mayBeOfRecords(error: unknown): error is Error {

@@ -16,25 +16,25 @@ import {
   type StoredProgress,
 } from './progress.ts'
 
-/** What applying a delivery of one topic partition came to. */
+/** The outcome of applying a delivery of one topic partition. */
 export type ApplyOutcome<Effect> =
   | { readonly kind: 'applied'; readonly duplicates: number; readonly effect: Effect }
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'stopped'; readonly atOffset: number; readonly reason: string }
 
-/** What the work inside the transaction tells its frame. */
+/** The result of the work inside the transaction. */
 export type AppliedWork<Effect> = {
   readonly effect: Effect
   /** Source commit time of the last streamed change, in ms since 1970, or null. */
   readonly committedAtMs: number | null
   readonly beacon: Beacon | undefined
-  /** How far the streamed changes have come, where the consumer keeps it. */
+  /** The fence of the streamed changes, if the consumer keeps one. */
   readonly fence?: FenceState | undefined
 }
 
-/** Applies what is new of a delivery, inside the transaction that holds the progress row. */
+/** The work that applies the new records of a delivery, inside the transaction that holds the progress row. */
 export type TransactionWork<R, Effect, Settings = void> = {
-  /** Reads what is set, once the progress row is locked. */
+  /** Reads the settings, after the progress row is locked. */
   readonly readSettings: (client: pg.PoolClient) => Promise<Settings>
   readonly apply: (
     client: pg.PoolClient,
@@ -44,14 +44,14 @@ export type TransactionWork<R, Effect, Settings = void> = {
   ) => Promise<AppliedWork<Effect>>
 }
 
-/** For work that nothing is set for. */
+/** For work that has no settings. */
 export const withoutSettings = async (): Promise<void> => undefined
 
-/** Refuses the delivery: its offset is kept, the reason is stored, the mapping delivers it again. */
+/** The delivery is refused: its offset and the reason are stored, and the mapping delivers it again. */
 export class RefusedDelivery extends Error {
   override readonly name = 'RefusedDelivery'
   readonly atOffset: number
-  /** How many of the records precede the offset and can be applied. */
+  /** The number of records before the offset, which can be applied. */
   readonly applicable: number
 
   constructor(atOffset: number, reason: string, applicable = 0) {
@@ -61,15 +61,15 @@ export class RefusedDelivery extends Error {
   }
 }
 
-/** How often a transaction that failed for a passing reason is tried in all. */
+/** The number of attempts of a transaction that fails for a transient reason. */
 const attempts = 5
 
 /**
- * Applies the new records of one topic partition and its progress in one transaction: all of it or nothing. Deliveries
- * of the same topic partition take turns at its progress row. A delivery without records does what waits to be done, such
- * as what was kept and accepted since. Of a delivery with a gap the records before it are applied, so that what is missing is
- * all that a way around it passes over. Transient errors are tried again; others are thrown. So is that of a lock which is
- * not had within `wait`, where that is given: its connection is left to others meanwhile.
+ * Applies the new records of one topic partition and its progress in one transaction. Deliveries of the same topic
+ * partition run one after the other, because each locks the progress row. A delivery without records does waiting work,
+ * such as applying the quarantined records of an accepted table. If a delivery has a gap, the records before it are
+ * applied first, so that skipping the gap loses only what is missing. A transient error is retried; others are thrown.
+ * If `wait` is given, a lock timeout is thrown too, so that the connection is free for others meanwhile.
  */
 export async function applyInTransaction<R extends RecordIdentity, Effect, Settings>(
   pool: pg.Pool,
@@ -98,7 +98,7 @@ export async function applyInTransaction<R extends RecordIdentity, Effect, Setti
   }
 }
 
-/** Runs work without records in a transaction that is rolled back. Rejects where the work does. */
+/** Runs work without records in a transaction that is rolled back. Rejects if the work does. */
 export async function applyNothing<R, Settings>(
   pool: pg.Pool,
   key: ProgressKey,
@@ -136,7 +136,7 @@ async function applyOnce<R extends RecordIdentity, Effect, Settings>(
     const decision = decideDelivery(basisOf(progress, records), records, rule)
     if (decision.kind === 'stop') throw new RefusedDelivery(decision.atOffset, decision.reason, decision.applicable)
     if (decision.kind === 'duplicate') {
-      // What it was stopped at has been applied since, by another delivery.
+      // Another delivery has applied the records at which the topic partition had stopped.
       if (progress.stopped) await clearStopBefore(client, key, progress.nextOffset)
       await client.query('commit')
       return decision
@@ -160,7 +160,7 @@ async function applyOnce<R extends RecordIdentity, Effect, Settings>(
           fence,
         }),
       () => (progress.stopped ? clearStop(client, key) : undefined),
-      // After a statement that failed it rolls back.
+      // If an earlier statement failed, this commit rolls back.
       () => client.query('commit'),
     ])
     return { kind: 'applied', duplicates: decision.from, effect }
@@ -173,7 +173,9 @@ async function applyOnce<R extends RecordIdentity, Effect, Settings>(
   }
 }
 
-/** Begins the transaction, locks its progress row and reads the settings behind the lock, all sent together. */
+/**
+ * Begins the transaction, locks the progress row, and reads the settings after the lock. All three are sent together.
+ */
 async function begin<Settings>(
   client: pg.PoolClient,
   key: ProgressKey,
@@ -188,13 +190,15 @@ async function begin<Settings>(
   return { progress, settings }
 }
 
-/** What a delivery is held against: where the topic partition was rebased, against nothing but itself. */
+/** The progress with which a delivery is compared. After a rebase the delivery is compared only with itself. */
 function basisOf(progress: StoredProgress, records: readonly RecordIdentity[]): Progress {
   if (!progress.rebased || records.length === 0) return progress
   return { nextOffset: records[0]!.offset, lastDigest: null, newestTimestampMs: null }
 }
 
-/** The error that makes the connection unusable, if any: the pool then closes it, which ends the transaction too. */
+/**
+ * Rolls back. Returns the error if the connection is unusable: the pool then closes it, which ends the transaction too.
+ */
 async function rollBack(client: pg.PoolClient): Promise<Error | undefined> {
   try {
     await client.query('rollback')

@@ -4,25 +4,25 @@ import { notedTimestamp, type Progress } from '#core/delivery.ts'
 import type { Beacon } from '#core/envelope.ts'
 import { prepared } from '../session/statement.ts'
 
-/** Who applies, and what: the identity of a progress row. */
+/** The identity of a progress row. */
 export type ProgressKey = { readonly consumer: string; readonly topic: string; readonly topicPartition: number }
 
-/** Progress as stored, with the source it belongs to. */
+/** The stored progress and facts of the source that it belongs to. */
 export type StoredProgress = Progress & {
   readonly systemIdentifier: string | null
-  /** The epoch of the newest beacon applied. */
+  /** The epoch of the newest beacon that was applied. */
   readonly beaconEpoch: number | null
-  /** Records of epochs before it are skipped: that epoch reads every table again. */
+  /** Records of earlier epochs than this one are skipped, because this epoch reads every table again. */
   readonly skipsBeforeEpoch: number
-  /** What is delivered next is taken, whatever its offset: what was applied before is given up or gone. */
+  /** If true, the next delivery is accepted at any offset, because records in between were given up or are gone. */
   readonly rebased: boolean
-  /** A stop is recorded for the topic partition. */
+  /** Whether a stop is stored for the topic partition. */
   readonly stopped: boolean
-  /** How far the streamed changes that were applied have come. */
+  /** How far the applied streamed changes have come. */
   readonly fence: FenceState | undefined
 }
 
-/** What a transaction has applied: the new end of the topic partition. */
+/** The new values of a progress row after a transaction. */
 export type Advance = {
   readonly nextOffset: number
   readonly lastDigest: string
@@ -33,8 +33,8 @@ export type Advance = {
 }
 
 /**
- * Locks the progress row until the transaction ends: the fence. A second invocation with the same records waits here
- * and then finds its work done.
+ * Locks the progress row until the transaction ends, as a fence: a second invocation with the same records waits here,
+ * and then finds them applied.
  */
 export async function lockProgress(client: pg.PoolClient, key: ProgressKey): Promise<StoredProgress> {
   const locked = await selectForUpdate(client, key)
@@ -58,7 +58,7 @@ const nothingApplied: StoredProgress = {
   fence: undefined,
 }
 
-/** Progress as it is now, without a lock: another transaction may be about to advance it. */
+/** Reads progress without a lock. Another transaction may be about to advance it. */
 export async function readProgress(pool: pg.Pool, key: ProgressKey): Promise<StoredProgress> {
   const stored = await select(pool, key, '')
   return stored ?? nothingApplied
@@ -111,7 +111,7 @@ async function select(
   )
 }
 
-/** Moves the locked progress row to the end of what the transaction applies; a beacon never moves back within its epoch. */
+/** Moves the locked progress row to the end of the applied records. The beacon never moves back within its epoch. */
 export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, advance: Advance): Promise<void> {
   const { beacon } = advance
   await client.query(
@@ -154,7 +154,7 @@ export async function advanceProgress(client: pg.PoolClient, key: ProgressKey, a
   )
 }
 
-/** Stores why a topic partition is not applied further, for status and alarms; counts the deliveries refused. */
+/** Stores why a topic partition is stopped, for `npm run status` and alarms, and counts the refused deliveries. */
 export async function recordStop(pool: pg.Pool, key: ProgressKey, atOffset: number, reason: string): Promise<void> {
   await pool.query(
     `insert into tidemark.stop as s (consumer, topic, topic_partition, at_offset, reason)
@@ -168,7 +168,7 @@ export async function recordStop(pool: pg.Pool, key: ProgressKey, atOffset: numb
   )
 }
 
-/** Takes the stop back, in the transaction that applies what was refused. */
+/** Deletes the stop, in the transaction that applies the records which were refused. */
 export async function clearStop(client: pg.PoolClient, key: ProgressKey): Promise<void> {
   await client.query(
     'delete from tidemark.stop where consumer = $1 and topic = $2 and topic_partition = $3',
@@ -176,7 +176,7 @@ export async function clearStop(client: pg.PoolClient, key: ProgressKey): Promis
   )
 }
 
-/** Takes a stop back whose offset is before `nextOffset`. */
+/** Deletes a stop whose offset is before `nextOffset`. */
 export async function clearStopBefore(client: pg.PoolClient, key: ProgressKey, nextOffset: number): Promise<void> {
   await client.query(
     'delete from tidemark.stop where consumer = $1 and topic = $2 and topic_partition = $3 and at_offset < $4',

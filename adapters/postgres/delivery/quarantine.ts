@@ -5,33 +5,33 @@ import { storableJson, storableText } from '../session/storable-text.ts'
 import { RefusedDelivery } from './apply-transaction.ts'
 import type { ProgressKey } from './progress.ts'
 
-/** A record to keep instead of applying it, and why. */
+/** A record that is quarantined instead of applied, and the reason. */
 export type RecordToKeep = Omit<QuarantinedRecord, 'relation' | 'generation'> & {
-  /** Of the table it is about, where that is known. */
+  /** The relation of the table that the record is about, if it is known. */
   readonly relation?: number
   readonly generation?: number
   readonly key: string | undefined
   readonly value: string | undefined
   readonly headers?: KeyHeaders | undefined
-  /** Key and value as they came; absent where their texts are all there is. */
+  /** Key and value as they came; absent if only their texts are known. */
   readonly bytes?: (() => RecordBytes) | undefined
 }
 
-/** A record's key and value; undefined where it has none. */
+/** The key and value of a record; undefined if the record has none. */
 export type RecordBytes = { readonly key: Uint8Array | undefined; readonly value: Uint8Array | undefined }
 
 /**
- * So many records of a topic partition are kept of one table, and as many that are of none. The delivery that passes it is
- * kept as a whole.
+ * The greatest number of quarantined records of one table in a topic partition, and of those without a table. The
+ * delivery that exceeds it is still kept as a whole.
  */
 export const quarantineLimit = 1_000_000
 
 export type QuarantineSettings = { readonly quarantineLimit?: number }
 
 /**
- * Keeps records as they came, in the transaction that moves progress past them. Once `limit` records of a table are kept,
- * later ones are not, and the rows of the table have to be read again. Once `limit` records are kept that are of no table,
- * the delivery is refused: nothing would bring later ones back.
+ * Quarantines records as they came, in the transaction that moves progress past them. Once `limit` records of a table
+ * are kept, later ones are not, and the table needs a resync. Once `limit` records without a table are kept, the
+ * delivery is refused, because no resync would bring later ones back.
  */
 export async function keepInQuarantine(
   client: pg.PoolClient,
@@ -51,8 +51,9 @@ const reasonOfRefusal = ({ topic, topicPartition }: ProgressKey, limit: number, 
   `The next such record has this reason: ${reason}`
 
 /**
- * The relations of which no more records are kept: tables that are stopped, and 0 for what is of no table. Notes at a table
- * that its records are not kept from here on. One that is accepted is left alone: what is kept of it is being applied.
+ * The relations of which no more records are kept: stopped tables, and 0 for records without a table. It notes with a
+ * table that its records are not kept from now on, except for an accepted table, whose quarantined records are being
+ * applied.
  */
 async function fullRelations(
   client: pg.PoolClient,
@@ -62,7 +63,7 @@ async function fullRelations(
 ): Promise<ReadonlySet<number>> {
   const relations = [...new Set(records.map(({ relation = 0 }) => relation))]
   const newest = records.reduce((last, { offset }) => Math.max(last, offset), 0)
-  // Records are counted only where the offsets leave room for so many.
+  // Records are counted only if the distance of the offsets allows for so many of them.
   const { rows } = await client.query<{ relation: string }>(
     `with full_relation as (
        select wanted.relation
@@ -114,7 +115,7 @@ async function fullRelations(
   return new Set(rows.map(({ relation }) => Number(relation)))
 }
 
-/** Keeps records that were taken out of quarantine: there is room for them. */
+/** Puts records back that were taken out of quarantine. The limit is not checked, because they were in it before. */
 export async function keepAgain(
   client: pg.PoolClient,
   key: ProgressKey,
@@ -145,15 +146,15 @@ export async function keepAgain(
   )
 }
 
-/** A record that was kept, without the bytes that its texts do not hold. */
+/** A record that was quarantined. Its bytes are there only if its texts are not exact. */
 export type RetriedRecord = Pick<RecordToKeep, 'offset' | 'key' | 'value' | 'headers' | 'bytes'>
 
-/** Records that are taken out of quarantine at once, at most. */
+/** The greatest number of records that are taken out of quarantine at once. */
 export const retriedAtOnce = 1_000
 
 /**
- * Takes records out of quarantine that somebody said to apply again, the first `retriedAtOnce` of them. Those that cannot be
- * applied are to be kept again.
+ * Takes records out of quarantine that somebody asked to apply again, at most `retriedAtOnce`. The caller must put back
+ * those that cannot be applied.
  */
 export async function takeRetried(client: pg.PoolClient, key: ProgressKey): Promise<RetriedRecord[]> {
   const { rows } = await client.query<{
@@ -188,7 +189,7 @@ export async function takeRetried(client: pg.PoolClient, key: ProgressKey): Prom
   }))
 }
 
-/** The topic partitions, as `changes-2`, of which something waits to be applied again: somebody said so. */
+/** The topic partitions, as `changes-2`, with quarantined records that somebody asked to apply again. */
 export async function topicPartitionsToRetry(client: pg.ClientBase | pg.Pool): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `select distinct format('%s-%s', q.topic, q.topic_partition) as name
@@ -203,10 +204,10 @@ export async function topicPartitionsToRetry(client: pg.ClientBase | pg.Pool): P
 
 const storable = (text: string | undefined): string | null => (text === undefined ? null : storableText(text))
 
-/** The bytes of key or value as Postgres writes them, where their text is not all of them. */
+/** The bytes of key or value as a bytea literal, if its text is not exact. */
 function bytesUnlessExact(record: RecordToKeep, which: 'key' | 'value'): string | null {
   const text = record[which]
-  // What is no UTF-8 was decoded to the replacement character.
+  // Bytes that are not UTF-8 were decoded to the replacement character.
   if (text === undefined || !/[\0\ufffd]/.test(text)) return null
   const bytes = record.bytes?.()[which]
   return bytes === undefined ? null : `\\x${Buffer.from(bytes).toString('hex')}`

@@ -4,19 +4,19 @@ import { endNumberedInstallation } from './numbered-installation.ts'
 import { readSqlFiles, type SqlFile, type SqlFiles } from './sql-files.ts'
 
 /**
- * Brings a database to the state of a side's directory, in one transaction. Files of `tables/` run once, in order. Files of
- * `functions/` run again whenever they have changed, and all of them after a new file of `tables/`. `finish.sql` runs
- * after any of these. Returns the names of the files that ran now; none when there is nothing to do.
- * Throws, with the file's name, when one fails, when one of `tables/` was changed after it ran, or when the database has one
- * that the directory lacks.
+ * Brings a database to the state of the SQL files in a directory, in one transaction. Files of `tables/` run once, in
+ * order. Files of `functions/` run again if they have changed, and all of them run after a new file of `tables/`.
+ * `finish.sql` runs after any of these. Returns the names of the files that ran. Throws an Error with the file's name
+ * if one fails, if a file of `tables/` was changed after it ran, or if the database has one that the directory lacks.
  */
 export async function migrate(client: ClientBase, directory: string): Promise<{ applied: string[] }> {
   const files = await readSqlFiles(directory)
   return inTransaction(client, async () => {
-    // Two runners on one database take turns.
+    // The lock lets two migrations of one database run one after the other.
     await client.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.migration])
     const due = dueFiles(files, await readRecorded(client, files))
-    // A function may be made before another one that it calls. What it says of tables is checked when it is called.
+    // The bodies are not checked, so that a function can be created before another one that it calls. Tables that a
+    // body names are checked when it is called.
     await client.query('set local check_function_bodies = off')
     for (const file of due) await apply(client, file)
     const kept = [...files.functions, ...files.tables, files.finish].map(({ name }) => name)

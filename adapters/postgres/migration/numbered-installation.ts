@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { ClientBase } from 'pg'
 
 /**
- * The numbered files that made tables and functions before these had files of their own, by the digest of their checksums,
- * with the files of `tables/` that make the same tables.
+ * The numbered files of former versions, which created both tables and functions, by the digest of their checksums, and
+ * the files of `tables/` that create the same tables.
  */
 const TABLES_OF: Readonly<Record<string, readonly string[]>> = {
   // The source.
@@ -23,9 +23,9 @@ const TABLES_OF: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Forgets the numbered files of a database that they installed, and returns the files of `tables/` that make the tables it has:
- * these must not run, and the functions are made again. Of another database it returns none and changes nothing.
- * Throws an Error when the numbered files are not the last ones, since the tables may then be others.
+ * For a database that was installed by numbered files: deletes their records, and returns the files of `tables/` that
+ * create its tables. These must not run, and the functions are created again. For any other database, returns none and
+ * changes nothing. Throws an Error if the numbered files are not the last ones, because the tables may then differ.
  */
 export async function endNumberedInstallation(client: ClientBase): Promise<readonly string[]> {
   const { rows } = await client.query<{ numbered: boolean }>(
@@ -44,7 +44,7 @@ export async function endNumberedInstallation(client: ClientBase): Promise<reado
         'remove its schema tidemark, in the target also tidemark_rows, and deploy again',
     )
   }
-  // finish.sql does the work of the function.
+  // finish.sql does what the function did.
   await client.query('drop table tidemark.migration; drop function tidemark.fix_settings()')
   return made
 }

@@ -4,8 +4,8 @@ import { type ClientBase, escapeIdentifier, escapeLiteral } from 'pg'
 const ITERATIONS = 4096
 
 /**
- * What Postgres stores of a password (RFC 5803): given to `alter role … password` in its place, so that the password
- * itself is in no statement and no log.
+ * The verifier that Postgres stores for a password (RFC 5803). `alter role … password` accepts it in place of the
+ * password, which therefore is in no statement and no log.
  */
 function scramVerifier(password: string, salt: Buffer = randomBytes(16)): string {
   const salted = pbkdf2Sync(password.normalize('NFKC'), salt, ITERATIONS, 32, 'sha256')
@@ -14,7 +14,7 @@ function scramVerifier(password: string, salt: Buffer = randomBytes(16)): string
   return `SCRAM-SHA-256$${ITERATIONS}:${salt.toString('base64')}$${storedKey}:${hmac('Server Key').toString('base64')}`
 }
 
-/** Gives the role a password. */
+/** Sets the password of a role. */
 export async function setRolePassword(client: ClientBase, role: string, password: string): Promise<void> {
   await client.query(`alter role ${escapeIdentifier(role)} password ${escapeLiteral(scramVerifier(password))}`)
 }

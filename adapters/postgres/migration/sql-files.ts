@@ -2,16 +2,16 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** One file of a side's directory, by its path there. */
+/** One SQL file, named by its path in the directory. */
 export type SqlFile = { name: string; sql: string; sha256: string }
 
-/** The files of a side, each list in the order in which it runs. */
+/** The SQL files of source or target; each list is in the order in which it runs. */
 export type SqlFiles = { tables: SqlFile[]; functions: SqlFile[]; finish: SqlFile }
 
 /**
- * Reads `tables/NNN-name.sql`, `functions/**` and `finish.sql` of a directory. Files of functions run in the order of their
- * names, but after those that a line `-- Runs after one.sql and another.sql.` in their first comment names.
- * Throws an Error that names the file when its number, or a file that it names, is wrong.
+ * Reads `tables/NNN-name.sql`, `functions/**` and `finish.sql` of a directory. Files of functions run in the order of
+ * their names, but after those that a line `-- Runs after one.sql and another.sql.` in their first comment names.
+ * Throws an Error that names the file if its number is wrong, or if a file that it names is.
  */
 export async function readSqlFiles(directory: string): Promise<SqlFiles> {
   const names = (await readdir(directory, { recursive: true })).map((name) => name.replaceAll('\\', '/')).sort()

@@ -1,21 +1,21 @@
 /**
- * The numbers of advisory locks, each of which means one thing: source and target may be one database. Those in `sql/` are
- * here too, and sql/shared-names.test.ts compares them.
+ * The numbers of advisory locks. Each has a single meaning, because source and target may be one database. The locks of
+ * `sql/` are in it too; sql/shared-names.test.ts compares them.
  */
 export const ADVISORY_LOCKS = {
-  /** Two migrations of one database take turns. */
+  /** Two migrations of one database run one after the other. */
   migration: 7_305_110_017,
-  /** One invocation of capture-tables works, and one more waits. */
+  /** One invocation of capture-tables works, and at most one more waits. */
   captureWorking: 7_305_110_018,
   captureWaiting: 7_305_110_019,
-  /** One commit of the archive is in doubt at a time. */
+  /** At most one commit of the archive is unsettled at a time. */
   archiveCommit: 7_305_110_020,
 } as const
 
-/** The first numbers of locks with two numbers. */
+/** The first numbers of locks that have two numbers. */
 export const LOCK_CLASSES = {
-  /** The second is a day: a table partition of changes is not dropped while it is written to. */
+  /** The second number is a day. A table partition of changes is not dropped while it is written to. */
   changeDay: 730_511_002,
-  /** Two transactions do not attach table partitions of changes at once. */
+  /** Two transactions do not attach table partitions of changes at the same time. */
   attachedChangeDay: 730_511_003,
 } as const

@@ -1,29 +1,39 @@
 import pg from 'pg'
 import { sessionOptions, WITHOUT_TIMEOUTS, WITHOUT_TRANSACTION_TIMEOUT } from './session-settings.ts'
 
-/** The JSON of an RDS secret. */
+/** The credentials in the JSON form of an RDS secret. */
 export type DatabaseCredentials = { host: string; port: number; dbname: string; username: string; password: string }
 
-/** `verify-full`: a trusted CA (NODE_EXTRA_CA_CERTS adds RDS's) and the host's own name. `disable`: loopback only. */
+/**
+ * `verify-full` needs a trusted CA (NODE_EXTRA_CA_CERTS adds that of RDS) and the host's own name. `disable` is for
+ * loopback only.
+ */
 export type DatabaseTls = 'verify-full' | 'disable'
 
-/** Whom a pool connects as, and how. */
+/** The credentials and the behaviour of a pool. */
 export type PoolOptions = {
-  /** Asked whenever a connection is made, so that a rotated password is used at the next one. */
+  /** It is called for every new connection, so that a rotated password is used for the next one. */
   credentials: () => Promise<DatabaseCredentials>
   tls: DatabaseTls
   applicationName: string
-  /** Connections at most. */
+  /** The greatest number of connections. */
   max: number
-  /** `none` for an administrator's work, which a timeout of the database would end again and again; else the role's. */
+  /**
+   * `none` switches timeouts off, for work of an administrator that a timeout would end every time. By default they are
+   * those of the role.
+   */
   timeouts?: 'none'
-  /** `kept`: statements that are prepared are planned once for all values, which planning anew for each would take longer than. */
+  /**
+   * `kept`: prepared statements are planned once for all values, because planning each execution would cost more time
+   * than a better plan saves.
+   */
   plans?: 'kept'
 }
 
 /**
- * A pool of connections to one database; connects at the first query. What statements rely on is set as startup
- * parameters, which nothing set for the database or the role overrides (decision 016); timeouts are settings of the role.
+ * A pool of connections to one database, which connects at the first query. Settings that statements rely on are
+ * startup parameters, which settings of the database or the role cannot override (decision 016). Timeouts are settings
+ * of the role.
  */
 export function makePool({ credentials, tls, applicationName, max, timeouts, plans }: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
@@ -39,19 +49,27 @@ export function makePool({ credentials, tls, applicationName, max, timeouts, pla
     pipeline: true,
     max,
   })
-  // An idle connection the server closed has already left the pool; without a listener it would end the process.
+  // When the server closes an idle connection, the pool has already removed it. Without a listener, the event would end
+  // the process.
   pool.on('error', () => undefined)
-  // One that is checked out reports its end to the query under way; the event without a listener would end the process.
+  // When a connection in use is closed, the query under way fails with the error. Without a listener, the event would
+  // end the process as well.
   pool.on('connect', (client) => client.on('error', () => undefined))
   return pool
 }
 
-/** pg reads parameters when a client is constructed, where nothing can be awaited; this one fills them in as it connects. */
+/**
+ * pg reads its parameters in the constructor, which cannot wait for anything. This client fills in the credentials when
+ * it connects.
+ */
 function clientAsking(credentials: () => Promise<DatabaseCredentials>, timeouts: PoolOptions['timeouts']) {
   return class extends pg.Client {
     declare readonly connectionParameters: object
 
-    /** A limit of the pool's would be one of the wait for a connection that others use, too: that takes as long as they do. */
+    /**
+     * The time limit is set here and not at the pool: the pool's limit would include the wait for a connection that
+     * others use, which may rightly take longer.
+     */
     constructor(config?: pg.ClientConfig) {
       super({ ...config, connectionTimeoutMillis: 15_000 })
     }

@@ -2,40 +2,43 @@ import type pg from 'pg'
 import { sqlState } from './transient-error.ts'
 
 /**
- * How long a transaction waits for a lock that another session has: as long as the role's `lock_timeout` says where nothing
- * is given. With `asking` the error then says who has it.
+ * How long a transaction waits for a lock that another session holds. Without it, the role's `lock_timeout` applies.
+ * With `asking` the error names the session that holds the lock.
  */
 export type LockWait = {
   readonly milliseconds: number
-  /** Asked who has the lock, while the other connection waits for it. */
+  /** A pool for the query that finds the holder, while the other connection waits. */
   readonly asking?: pg.Pool | undefined
 }
 
-/** Another session still had a lock when the wait for it was over. Not tried again at once: it may be had for hours. */
+/**
+ * Another session still held a lock when the wait was over. It is not retried at once, because the lock may be held for
+ * hours.
+ */
 export class LockHeld extends Error {
   override readonly name = 'LockHeld'
 }
 
 const lockNotAvailable = '55P03'
 
-/** Whether somebody else had a lock for longer than it was waited for. */
+/** Whether the error says that another session held a lock for longer than the wait. */
 export const isLockTimeout = (error: unknown): boolean =>
   error instanceof LockHeld || sqlState(error) === lockNotAvailable
 
-/** Begins a transaction that waits for locks no longer than it is to. */
+/** The statement that begins a transaction and sets its lock timeout. */
 export const beginStatement = (wait: LockWait | undefined): string =>
   wait === undefined ? 'begin' : `begin; set local lock_timeout = ${Math.ceil(wait.milliseconds)}`
 
-/** Watches what a session waits for. `explain` gives an error of a lock that was not had the name of who has it. */
+/** Watches what a session waits for. `explain` adds the holder of the lock to a lock timeout. */
 export function watchLocks(client: pg.PoolClient, wait: LockWait | undefined) {
   let seen: string | undefined
   const { asking } = wait ?? {}
-  // Twice in each wait, so that one of them is seen.
+  // The check runs twice in each wait, so that at least one falls into it.
   const timer =
     asking &&
     setInterval(
       async () => {
-        // Without an answer the error says less.
+        // If the query fails, the error has less detail.
         const found = await describeWait(asking, client).catch(() => undefined)
         seen = found ?? seen
       },
@@ -52,8 +55,9 @@ export function watchLocks(client: pg.PoolClient, wait: LockWait | undefined) {
 }
 
 /**
- * What is waited for, and the sessions that have it and wait for nothing themselves: those in between, such as other topic
- * partitions, wait for the same. Only what each role may see of the sessions of others.
+ * Describes the lock that is waited for, and the sessions that hold it and do not wait themselves. Sessions in between,
+ * such as those of other topic partitions, wait for the same lock. It shows only what any role may see of other
+ * sessions.
  */
 async function describeWait(asking: pg.Pool, client: pg.PoolClient): Promise<string | undefined> {
   const { processID } = client as pg.PoolClient & { processID: number | null }

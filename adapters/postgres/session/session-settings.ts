@@ -1,53 +1,60 @@
 /**
- * Settings that change what a text means, what a statement does or what survives a crash. A database or a role may set
- * them to anything, so that nothing of ours may rely on a default. Each exists in every supported version of Postgres.
+ * Settings that change the meaning of a text, the effect of a statement, or what survives a crash. A database or a role
+ * may set them to anything, so Tidemark's sessions do not rely on a default. Each exists in every supported version of
+ * Postgres.
  */
 export const SESSION_SETTINGS: Readonly<Record<string, string>> = {
-  // How literals, names and expressions are read.
+  // These decide how literals, names and expressions are read.
   standard_conforming_strings: 'on',
   backslash_quote: 'safe_encoding',
   array_nulls: 'on',
   transform_null_equals: 'off',
-  // Not every xml value is a document.
+  // An xml value may be something else than a document.
   xmloption: 'content',
-  // Before public, so that a function there does not stand for one of Postgres; types of extensions are in public.
+  // pg_catalog comes before public, so that a function in public does not replace one of Postgres. Types of extensions
+  // are in public.
   search_path: 'pg_catalog,public',
   'plpgsql.extra_errors': 'none',
-  // How values and names are written: equal keys give one text, and Debezium reads intervals and money in these forms only.
+  // These decide how values and names are written: equal keys must have one text, and Debezium can read intervals and
+  // money in these forms only.
   bytea_output: 'hex',
   DateStyle: 'ISO,YMD',
   extra_float_digits: '1',
   IntervalStyle: 'postgres',
   lc_monetary: 'C',
   quote_all_identifiers: 'off',
-  // A timestamp that a contract made one with time zone is taken as UTC, as the source takes it.
+  // If a contract makes a timestamp one with time zone, it is taken as UTC, as in the source.
   TimeZone: 'UTC',
-  // What statements see, may do and leave.
+  // These decide what statements see, may do and create.
   default_table_access_method: 'heap',
   default_transaction_deferrable: 'off',
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
   exit_on_error: 'off',
   idle_session_timeout: '0',
-  // Off, policies would make statements fail that they let through.
+  // If this were off, statements that row policies filter would fail instead.
   row_security: 'on',
-  // Progress that a crash takes back would make a gap of what was applied.
+  // If a crash could take back committed progress, the mapping would continue behind it, and the topic partition would
+  // have a gap.
   synchronous_commit: 'on',
 }
 
-/** For sessions whose statements take as long as the tables are large. */
+/** For sessions whose statements need more time for larger tables. */
 export const WITHOUT_TIMEOUTS: Readonly<Record<string, string>> = {
   statement_timeout: '0',
   lock_timeout: '0',
   idle_in_transaction_session_timeout: '0',
 }
 
-/** Postgres 17 has one more timeout, and earlier versions refuse a session that names it as it starts. */
+/**
+ * Postgres 17 has one more timeout. Earlier versions refuse a session that names it at startup, so it is set by a
+ * query.
+ */
 export const WITHOUT_TRANSACTION_TIMEOUT = `select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout'`
 
 /**
- * The settings as the startup parameter `options`: it wins over those of the server, the database, the role, and the role
- * in the database. `more` is added, or replaces them.
+ * The settings as the startup parameter `options`, which overrides the settings of the server, the database, the role,
+ * and the role in the database. `more` adds to them or replaces them.
  */
 export function sessionOptions(more: Readonly<Record<string, string>> = {}): string {
   return Object.entries({ ...SESSION_SETTINGS, ...more })

@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto'
 import type pg from 'pg'
 
-/** One statement and its values. */
+/** A statement and its values. */
 export type Statement = { readonly text: string; readonly values: (string | number | boolean | null | object)[] }
 
-/** Statements that a process has Postgres keep plans of, at most: each session keeps its own. */
+/** The greatest number of statements that a process prepares. Each session keeps plans of its own. */
 const mostPrepared = 200
 
 const names = new Map<string, string>()
 
 /**
- * The statement as one that each session parses and plans once. It is prepared by the protocol and not by SQL, which RDS
- * Proxy would pin the session for. Beyond the limit a statement is sent as it is: plans take memory in each session.
+ * Makes a statement one that each session parses and plans only once. It is prepared by the protocol and not by SQL,
+ * for which RDS Proxy would pin the session. Beyond the limit a statement is sent unprepared, because plans need memory
+ * in each session.
  */
 export function prepared({ text, values }: Statement): pg.QueryConfig {
   const name = nameOf(text)
@@ -27,9 +28,10 @@ function nameOf(text: string): string | undefined {
 }
 
 /**
- * Runs queries of one session that do not need each other's results, and gives these in order. A session that pipelines is
- * sent all of them together; any other one after the other. Rejects with the first error, but only when all that were sent
- * have ended: a query that followed a rollback would take effect outside of the transaction.
+ * Runs queries of one session that do not need each other's results, and returns their results in order. A session with
+ * pipelining gets all of them together, any other one gets them one by one. Rejects with the first error, but only
+ * after all sent queries have ended: a query that arrived after the rollback would take effect outside of the
+ * transaction.
  */
 export async function together<const T extends readonly (() => unknown)[]>(
   client: pg.PoolClient,

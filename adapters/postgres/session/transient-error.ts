@@ -1,6 +1,6 @@
 /**
- * SQLSTATEs after which the same work may succeed: serialization, deadlock, shutdown, connection, too many connections, and
- * timeouts that end a session, which say nothing about the table or record that it was working on.
+ * SQLSTATEs after which the same work may succeed: serialization failure, deadlock, shutdown, connection failure, too
+ * many connections, and timeouts that end a session, which do not depend on the table or record.
  */
 const transientStates = /^(40001|40P01|55P03|57P01|57P02|57P03|57P05|25P03|25P04|08...|53300)$/
 const brokenSocket = new Set([
@@ -14,11 +14,14 @@ const brokenSocket = new Set([
   'ENETUNREACH',
 ])
 
-/** How pg words that the connection ended before, during or between queries; it gives these no code. */
+/**
+ * The beginnings of pg's messages for a connection that ended before, during or between queries. pg gives these errors
+ * no code.
+ */
 const brokenConnection =
   /^(Connection terminated|Client has encountered a connection error|Client was closed|timeout expired|timeout exceeded when trying to connect)/
 
-/** The SQLSTATE of a server's error, or undefined for any other error. */
+/** The SQLSTATE of an error from the server; undefined for any other error. */
 export function sqlState(error: unknown): string | undefined {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in (error as object) ? code : undefined
@@ -33,5 +36,8 @@ export function isTransient(error: unknown): boolean {
   return brokenSocket.has(code) || brokenConnection.test(error.message)
 }
 
-/** Whether an SQLSTATE is of the server alone: out of resources, operator intervention, system error. They pass. */
+/**
+ * Whether an SQLSTATE is about the server alone: out of resources, operator intervention, system error. Such errors
+ * pass.
+ */
 export const isOfServer = (state: string): boolean => /^(53|57|58)/.test(state)

@@ -2,7 +2,7 @@ import type pg from 'pg'
 
 export type AccountOperation = 'create' | 'update' | 'delete'
 
-/** An account that was changed, as the row was and is. */
+/** An account that was changed, with its row before and after. */
 export type ChangedAccount = { readonly account_id: string; readonly before: unknown; readonly after: unknown }
 
 const createTable = `
@@ -36,16 +36,16 @@ const statements: Record<AccountOperation, string> = {
     returning account_id, to_json(account) as before, null as after`,
 }
 
-/** Ids of the accounts there are, so many at most; creates the table where it is absent. */
+/** The ids of at most `most` accounts. Creates the table if it does not exist. */
 export async function knownAccounts(source: pg.Pool, most: number): Promise<string[]> {
-  // `if not exists` alone would ask for the right to create even where the table exists.
+  // `create table if not exists` alone would need the right to create, even if the table exists.
   const { rows } = await source.query(`select to_regclass('public.simulated_accounts') is not null as exists`)
   if (!rows[0].exists) await source.query(createTable)
   const accounts = await source.query('select account_id from public.simulated_accounts limit $1', [most])
   return accounts.rows.map((row) => row.account_id)
 }
 
-/** Undefined where the account is gone. */
+/** Changes an account. Undefined if the account is gone. */
 export async function changeAccount(
   source: pg.Pool,
   operation: AccountOperation,

@@ -29,10 +29,10 @@ export type DeliveredUserEvent = RecordIdentity & {
   readonly bytes?: RecordToKeep['bytes']
 }
 
-/** What a delivery did to state and log. */
+/** What a delivery changed in state and log. */
 export type UserStateEffect = { readonly changes: number; readonly quarantined: number }
 
-/** Applies deliveries of plain deltas and row changes to the latest state per id and to the log. */
+/** Applies deliveries of plain deltas and row changes to the latest state of each id, and to the log. */
 export type UserState = {
   apply(
     key: ProgressKey,
@@ -41,7 +41,7 @@ export type UserState = {
   ): Promise<ApplyOutcome<UserStateEffect>>
 }
 
-/** User state in Postgres. Other producers may use transactions, so offsets may have holes. */
+/** User state in Postgres. Offsets may have holes, because other producers may use transactions. */
 export function makeUserState(pool: pg.Pool, { quarantineLimit }: QuarantineSettings = {}): UserState {
   return {
     apply: async (key, records, wait) => {
@@ -57,7 +57,7 @@ export function makeUserState(pool: pg.Pool, { quarantineLimit }: QuarantineSett
       for (;;) {
         const outcome = await applyDelivery(pool, key, records, halving)
         if (records.length > 0 || outcome.kind !== 'applied') return outcome
-        // What is applied again comes in portions.
+        // Records that are applied again are taken in portions, so this repeats until a portion is not full.
         all = addEffects(all, outcome.effect)
         if (outcome.effect.changes + outcome.effect.quarantined < retriedAtOnce) return { ...outcome, effect: all }
       }
@@ -81,7 +81,7 @@ const applyEvents = (
   },
 })
 
-/** Stores the events and keeps what is none. */
+/** Stores the events, and quarantines the records that are not valid events. */
 async function applyRecords(
   client: pg.PoolClient,
   key: ProgressKey,
@@ -104,8 +104,8 @@ async function applyRecords(
 }
 
 /**
- * Applies what was kept and is to be applied again: all of it together or, where that fails, each record by itself. One
- * that fails again is kept with its new reason.
+ * Applies quarantined records again: all of them together, or one by one if that fails. A record that fails again is
+ * put back with its new reason.
  */
 async function applyRetried(client: pg.PoolClient, key: ProgressKey): Promise<UserStateEffect> {
   const records = await takeRetried(client, key)
@@ -120,7 +120,10 @@ async function applyRetried(client: pg.PoolClient, key: ProgressKey): Promise<Us
   return effect
 }
 
-/** Runs work in a part of the transaction. An error that is of its records takes that part back, and is returned. */
+/**
+ * Runs work in a savepoint. If an error is caused by the records, the savepoint is rolled back and the error is
+ * returned.
+ */
 async function undoing<T>(client: pg.PoolClient, work: () => Promise<T>): Promise<T | Error> {
   await client.query('savepoint part')
   try {
@@ -134,7 +137,9 @@ async function undoing<T>(client: pg.PoolClient, work: () => Promise<T>): Promis
   }
 }
 
-/** What is no UTF-8 was decoded to the replacement character, and would be stored as another text than was sent. */
+/**
+ * Bytes that are not UTF-8 were decoded to the replacement character. The stored text would differ from what was sent.
+ */
 function isText({ value, bytes }: Pick<DeliveredUserEvent, 'value' | 'bytes'>): boolean {
   if (!value?.includes('\ufffd')) return true
   const sent = bytes?.().value
