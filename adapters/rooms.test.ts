@@ -6,7 +6,7 @@ const repository = join(import.meta.dirname, '..')
 const sourcesOf = (folder: string): string[] =>
   globSync(`${folder}/**/*.ts`, { cwd: repository }).filter((file) => !file.endsWith('.test.ts'))
 
-/** The rooms of a folder that each of its rooms imports. */
+/** For each room of a folder, the rooms that it imports. */
 function importsOfRooms(folder: string): Map<string, Set<string>> {
   const roomOf = (file: string) => /^([^/]+)\//.exec(file.slice(folder.length + 1))?.[1]
   const imports = new Map<string, Set<string>>()
@@ -24,7 +24,10 @@ function importsOfRooms(folder: string): Map<string, Set<string>> {
   return imports
 }
 
-/** The rooms that are left once each whose imports are gone is taken away: none where imports go one way. */
+/**
+ * The rooms that import each other in a circle. A room is removed once all rooms that it imports are removed, and those
+ * that stay are returned.
+ */
 function inCircles(imports: Map<string, Set<string>>): string[] {
   const left = new Set(imports.keys())
   for (let before = -1; before !== left.size; ) {

@@ -3,7 +3,7 @@ import { Sha256 } from './sha256.ts'
 
 const hex = async (hash: Sha256) => Buffer.from(await hash.digest()).toString('hex')
 
-/** "abc", as each kind of data that a signer may give. */
+/** The text "abc" as each kind of data that a signer may pass. */
 const abc = new TextEncoder().encode('abc')
 const within = new Uint8Array([0, ...abc, 0]).subarray(1, 4)
 test.each<[string, string | ArrayBuffer | ArrayBufferView]>([

@@ -17,7 +17,7 @@ function configure(changed: Partial<ConnectorSettings> = {}): Record<string, str
   })
 }
 
-/** Whether Debezium's list, read as Debezium does, names the table or column. */
+/** Whether a list, read in the way in which Debezium reads it, names the table or column. */
 function names(list: string | undefined, name: string): boolean {
   const patterns = (list ?? '').split(/(?<!\\),/)
   return patterns.some((pattern) => new RegExp(`^(?:${pattern})$`).test(name))

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { ConnectApi, ConnectorStatus } from './connect-api.ts'
 import { stopConnector, type Within } from './running-connector.ts'
 
-/** Asks again without a pause. */
+/** Repeats the attempt without a pause. */
 const within: Within = async (what, attempt) => {
   for (let attempts = 0; attempts < 1_000; attempts++) {
     const result = await attempt()

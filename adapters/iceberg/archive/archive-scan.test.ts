@@ -33,7 +33,7 @@ const record = (offset: number, changes: Partial<ArchivedRecord> = {}): Archived
   ...{ key: `{"id":${offset}}`, value: envelope(offset), headers: null, encoding: null, ...changes },
 })
 
-/** A table of one data file and, in a later commit, of a file that deletes places in it. */
+/** A table with one data file, and if rows are deleted, a later commit with a file of deleted positions. */
 async function tableOf(records: readonly object[], { deleted = [] as number[], content = 1 } = {}) {
   const store = makeMemoryStore()
   const path = 's3://archive/changes/data/a.parquet'
@@ -69,7 +69,7 @@ async function tableOf(records: readonly object[], { deleted = [] as number[], c
   return store
 }
 
-/** What an erasure leaves of a record is not what the archive itself writes. */
+/** An erasure writes rows that the archive itself never writes. */
 const pick = (one: object) => ('erased' in one ? { encoding: 'erased' as never } : {})
 
 const line = (manifest_path: string, content: number, sequence: number): ManifestFile => ({

@@ -125,6 +125,6 @@ test('a value put together from a file is that of the record', async () => {
 test('the footer names its writer as parquet-java wants it, which otherwise leaves the bounds of texts unused', () => {
   const { created_by } = parquetMetadata(writeDataFile([row(1, null)]).bytes.slice().buffer)
 
-  // VersionParser of parquet-java 1.15.
+  // This is the pattern of VersionParser in parquet-java 1.15.
   expect(created_by).toMatch(/^(.*?)\s+version\s*(?:([^(]*?)\s*(?:\(\s*build\s*([^)]*?)\s*\))?)?$/)
 })

@@ -12,7 +12,7 @@ function roundTrip(type: AvroSchema, value: AvroValue): AvroValue {
 }
 
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
-/** Around every power of two the encoding changes its length, or its way. */
+/** Values near powers of two, where the encoding changes its length or its method. */
 const edge = fc
   .tuple(fc.integer({ min: 0, max: 62 }), fc.bigInt({ min: -2n, max: 2n }), fc.boolean())
   .map(([power, near, negative]) => (negative ? -1n : 1n) * 2n ** BigInt(power) + near)
@@ -162,7 +162,7 @@ test('a file that is cut or altered is refused', () => {
   altered[altered.length - 1]! ^= 1
 
   fc.assert(
-    // Cut right after its header a file is a whole one, without records.
+    // A file that is cut directly after its header is a complete one without records.
     fc.property(
       fc.integer({ min: 0, max: bytes.length - 1 }).filter((length) => length !== header),
       (length) => {

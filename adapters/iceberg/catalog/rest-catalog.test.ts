@@ -36,7 +36,7 @@ const config = json(200, '{"defaults": {}, "overrides": {}}')
 const cut: Reply = (response) => {
   response.socket?.destroy()
 }
-/** The catalog did it, and its answer breaks off. */
+/** The catalog executes the request, and its answer is cut short. */
 const cutInside: Reply = (response) => {
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': String(loaded.length) })
   response.write(loaded.slice(0, 100), () => response.socket?.destroy())
@@ -49,7 +49,7 @@ afterEach(async () => {
   await Promise.all(stops.splice(0).map((stop) => stop()))
 })
 
-/** A catalog that answers the given replies in turn; one that is asked more often gives 418. */
+/** A catalog that gives the replies in turn, and answers further requests with 418. */
 async function catalogOf(replies: Reply[], options: Partial<RestCatalogOptions> = {}) {
   const received: Received[] = []
   const server = createServer(async (request, response) => {

@@ -14,7 +14,7 @@ const options = (service: SignerOptions['service']): SignerOptions => ({
   now: () => new Date('2026-11-27T12:00:00Z'),
 })
 
-/** Signatures of botocore's SigV4Auth for the same requests. */
+/** The expected values are the signatures that botocore's SigV4Auth gives the same requests. */
 test.each<[string, SignerOptions['service'], string, string, string | undefined, string]>([
   [
     "an ARN in the query, as S3 Tables' configuration is asked for",

@@ -37,7 +37,7 @@ const emptyTable: TableMetadata = {
   refs: {},
 }
 
-/** Does to the metadata what a catalog does. */
+/** Changes the metadata as a catalog does for a commit. */
 function apply(metadata: TableMetadata, commit: PreparedCommit): TableMetadata {
   const { snapshot } = commit
   return {
@@ -74,7 +74,7 @@ const input = (metadata: TableMetadata, snapshotId: bigint): CommitInput => ({
   timestampMs: 2_000,
 })
 
-/** A table with two commits, of one file and of two, and the manifests in it. */
+/** A table with two commits, one with one file and one with two, and its manifests. */
 function tableOfTwoCommits() {
   const first = manifestOf('s3://bucket/m1.avro', [dataFile('a', 7, 20_000)])
   const second = manifestOf('s3://bucket/m2.avro', [dataFile('b', 2, 20_001), dataFile('c', 1, 20_003)])
@@ -349,7 +349,7 @@ test('the manifest list of a commit is written and read as it was prepared', () 
   expect(readManifestList(bytes)).toEqual(two.manifests)
 })
 
-/** Ten commits, at 1000, 2000, … 10000 ms. */
+/** A table with ten commits, at 1000, 2000, … 10000 ms. */
 function tableOfTenCommits(): TableMetadata {
   const snapshots = Array.from({ length: 10 }, (_, index) => ({
     ...tableOfTwoCommits().one.snapshot,

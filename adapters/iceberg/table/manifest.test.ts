@@ -51,7 +51,7 @@ const day = (days: number): Uint8Array => encodeSingleValue('date', days)
 
 const byJava = (name: string): Uint8Array => readFileSync(new URL(`fixtures/${name}.avro`, import.meta.url))
 
-/** A schema without what does not change what is stored. */
+/** The schema without members that do not change how values are stored. */
 function bare(schema: AvroSchema): unknown {
   return JSON.parse(JSON.stringify(schema), (key, value) => (key === 'doc' ? undefined : value))
 }

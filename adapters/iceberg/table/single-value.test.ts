@@ -52,7 +52,7 @@ test.each<[SingleValueType, SingleValue]>([
   expect(() => encodeSingleValue(type, value)).toThrow(RangeError)
 })
 
-/** Texts that agree at their start, with code points whose order differs in UTF-16. */
+/** Texts that often begin alike, with code points whose order is different in UTF-16. */
 const text = fc.array(fc.constantFrom('a', '\uFFFF', '\u{10000}', '\u{10FFFF}', '\uD7FF', '\uE000', '\uD800'), {
   maxLength: 20,
 })

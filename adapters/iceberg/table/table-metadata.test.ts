@@ -8,7 +8,7 @@ import {
   TableMetadataError,
 } from './table-metadata.ts'
 
-/** A metadata file as Java writes it; members are put into it as text, as JSON of JavaScript would round them. */
+/** A metadata file as Java writes it. The members are inserted as text, because JSON.stringify would round them. */
 const metadataFile = (members = '"current-snapshot-id": -1, "refs": {}, "snapshots": []') => `{
   "format-version": 2, "table-uuid": "9c12d441-03fe-4693-9a96-a0705ddf69c1", "location": "s3://bucket/table",
   "last-sequence-number": 34, "last-updated-ms": 1602638573590, "last-column-id": 1, "current-schema-id": 0,

@@ -18,7 +18,7 @@ const history = async (columns = 'op, before, after') =>
 const row = (id: number, name: string, amount: string | null = null) => ({ id, name, amount })
 const kept = (id: number, name: string, amount: number | null = null) => ({ id, name, amount })
 
-/** A row's life, its changes one by one in the log. */
+/** The changes of one row, one by one in the log. */
 const life = () =>
   new ChangeLog()
     .contract(ordersContract())

@@ -16,7 +16,7 @@ const apply = (log: ChangeLog, records: readonly LoggedRecord[] = log.records) =
   latestState.apply({ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0 }, records)
 const rows = async (query: string) => (await target.pool.query(query)).rows
 const run = (statements: string) => target.pool.query(statements)
-/** Rounds until there is nothing more to do. */
+/** Runs maintenance until nothing is left to do. */
 const maintain = async () => {
   while ((await rows('select tidemark.maintain() as round'))[0].round.more);
 }

@@ -7,7 +7,7 @@ let target: TestDatabase
 let latestState: LatestState
 let log: ChangeLog
 
-/** A leaf of `public.sales`, whose view shows its rows, too. */
+/** The table is a leaf of `public.sales`, whose view shows its rows too. */
 const leaf = { parents: [{ schema: 'public', table: 'sales' }] }
 
 beforeEach(async () => {
@@ -26,7 +26,10 @@ const run = (statements: string) => target.pool.query(statements)
 const shown = (view = 'orders') => rows(`select id::int from public.${view} order by 1`)
 const stopped = () => rows('select reason, repair, automatic from tidemark.stopped_table')
 
-/** What a resync sends: a generation that is read, its rows, and the contract that says that they are complete. */
+/**
+ * The records of a resync: a contract with a new generation, the rows that are read, and the contract which says that
+ * they are complete.
+ */
 const readAgain = (until: 'reading' | 'complete') => {
   log
     .contract(ordersContract({ ...leaf, version: 2, generation: 2, complete: false }))
@@ -75,7 +78,7 @@ test('rows that somebody dropped stop their table alone, which is read again by 
   ])
 
   await readAgain('reading')
-  // Neither the table nor the parent that it is a part of is shown with some of its rows.
+  // While only some rows have been read, neither the table nor its parent is shown.
   expect(await rows(`select to_regclass('public.orders') as own, to_regclass('public.sales') as parent`)).toEqual([
     { own: null, parent: null },
   ])

@@ -22,12 +22,12 @@ const stops = async () => (await query('select reason from tidemark.stop')).map(
 const second = { epoch: 2 }
 const row = (id: number) => ({ id, name: 'x', amount: null })
 
-/** A contract of the second epoch, whose rows are not yet read. */
+/** A contract of the second epoch, whose rows are not read yet. */
 const anew = (changes: Partial<TableContract> = {}) =>
   ordersContract({ version: 2, generation: 101, complete: false, ...changes })
 const complete = (changes: Partial<TableContract> = {}) => anew({ version: 3, complete: true, ...changes })
 
-/** The first epoch, with rows 1 to 3. */
+/** The first epoch with rows 1 to 3. */
 const firstEpoch = (changes: Partial<TableContract> = {}, slot = 0) => {
   const log = new ChangeLog(slot).contract(ordersContract(changes))
   for (const id of [1, 2, 3]) log.create(row(id), { lsn: 10 + id })
@@ -140,7 +140,7 @@ describe('a new epoch', () => {
     log.beacon(1, { lsn: '0/06', systemIdentifier: '7002', ...second }).incrementalRead(row(8), second)
     await apply(log.records)
     expect(await stops()).toEqual([])
-    // The former relation is not in the new source, but its name is.
+    // The former relation does not exist in the new source, but a table of its name does.
     expect(await ids()).toEqual([1, 2, 3])
 
     log.contract(complete({ ...other, version: 2 }), { lsn: 8, ...second })
@@ -189,11 +189,11 @@ test('a worker that was held for dead and still sends of a former epoch changes 
   await apply(log.records)
   expect(await ids()).toEqual([4, 5])
 
-  // Its beacons and rows come behind those of the present epoch.
+  // Beacons and rows of the former epoch come after those of the present one.
   log.start().create({ id: 2 }, { lsn: 0x92, txId: 9 }).truncate({ lsn: 0x93, txId: 9 })
   log.beacon(901, { lsn: '0/99', previousLsn: '0/90' })
   await apply(log.records)
-  // Capture restarts and sends again what it has not confirmed.
+  // Capture restarts, and sends the records again that it has not confirmed.
   log
     .start(2)
     .create({ id: 4 }, { lsn: 8, txId: 12, ...second })
@@ -226,7 +226,7 @@ describe('a beacon', () => {
     log.beacon(7, { lsn: '0/40', previousLsn: '0/30', emittedMs: 1_200 })
     log.beacon(8, { lsn: '0/50', previousLsn: '0/40', emittedMs: 1_300, ...confirmed })
     log.beacon(9, { lsn: '0/60', previousLsn: '0/50', emittedMs: 1_400, ...confirmed })
-    // Confirmed and forgotten: only a worker that is held for dead sends it again.
+    // This beacon was confirmed and is no longer known. Only a worker that was believed dead sends it again.
     log.beacon(5, first).create(row(1), { lsn: 0x61 })
 
     await apply(log.records)
@@ -321,7 +321,7 @@ test('records that are gone for good are passed once that is said, and nothing e
   await query(`select tidemark.rebase('tidemark-latest-state', 'changes', 0, 6)`)
   expect(await stops()).toEqual([])
 
-  // A delivery may begin before it, with records that were applied.
+  // A delivery may begin before this offset, with records that were applied.
   expect(await apply([...log.records.slice(2, 4), ...log.records.slice(6)])).toMatchObject({ kind: 'applied' })
   expect(await ids()).toEqual([1, 2, 3, 5, 6])
   log.create(row(7), { lsn: 0xa0 }).create(row(8), { lsn: 0xa1 })

@@ -8,7 +8,8 @@ import { makeLatestState } from './latest-state.ts'
 
 const runs = Number(process.env['TIDEMARK_RUNS'] ?? 5)
 const first = Number(process.env['TIDEMARK_SEED'] ?? 1)
-// The first two have failed once: a key change that came again when its day was gone, and an update after its row was.
+// The first two seeds have failed once: with a key change that was repeated after its day was dropped, and with an
+// update that was repeated after its row was removed.
 const seeds = [560_461, 1_007, ...Array.from({ length: runs }, (_, i) => first + i)]
 const key = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0 }
 
@@ -42,7 +43,9 @@ test.each(seeds)(
   },
 )
 
-/** Delivers a life in batches of any size, some of them again or while sessions are ended, and reads what history tells. */
+/**
+ * Delivers a life in batches of any size, repeats some of them, ends sessions meanwhile, and then reads the history.
+ */
 async function keepThrough(seed: number, { log: { records } }: SourceLife, maintain: (pool: pg.Pool) => Promise<void>) {
   const target = await createDatabase('target')
   const victims = lastingPool({ ...target.pool.options, application_name: 'victim' })

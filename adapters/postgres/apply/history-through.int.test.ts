@@ -8,11 +8,11 @@ import { makeLatestState } from './latest-state.ts'
 
 const runs = Number(process.env['TIDEMARK_RUNS'] ?? 3)
 const first = Number(process.env['TIDEMARK_SEED'] ?? 1)
-// The first has failed once: a change came again in another generation, and both were truncated in one batch.
+// The first seed has failed once: a change was repeated in another generation, and both were truncated in one batch.
 const seeds = [96_045, ...Array.from({ length: runs }, (_, i) => first + i)]
 const dayMs = 86_400_000
 
-/** What happens to the target besides deliveries. */
+/** The events that happen to the target besides deliveries. */
 type Weather = {
   readonly isMaintained: boolean
   readonly isTurnedOffAndOn: boolean
@@ -65,7 +65,7 @@ async function keepThrough(seed: number, life: TableLife, weather: Weather) {
   }
 }
 
-/** Delivers a life in rounds, and knows which of its changes history must have, and may have. */
+/** Delivers a life in rounds, and records which of its changes the history must have and may have. */
 class Keeping {
   readonly #choice: Choice
   readonly #life: TableLife
@@ -76,7 +76,10 @@ class Keeping {
   readonly #failures: string[] = []
   readonly #must = new Set<LivedChange>()
   readonly #may = new Set<LivedChange>()
-  /** First delivered while the table was stopped or had no history: these may come again behind a reading. */
+  /**
+   * Changes that were first delivered while the table was stopped or had no history: they may be repeated after a
+   * snapshot.
+   */
   readonly #late = new Set<LivedChange>()
   #keptWhileStopped = new Set<LivedChange>()
   #isOn = true
@@ -151,7 +154,7 @@ class Keeping {
     this.#keptWhileStopped = new Set()
   }
 
-  /** What was kept of a former generation goes once its successor is complete. */
+  /** Quarantined records of a former generation are dropped when its successor is complete. */
   async #accept(): Promise<void> {
     this.#isStopped = false
     const [newest] = await this.#query<{ generation: number }>(
@@ -206,12 +209,13 @@ class Keeping {
     )
   }
 
-  /** What history tells that was not so, or tells twice or not at all. */
+  /** The changes in history that never happened, and those that it has twice or not at all. */
   async #judge(): Promise<string[]> {
     const { isMaintained, isTurnedOffAndOn, hasShortRetention } = this.#weather
     const days = hasShortRetention ? 3 : 30
     const keptFrom = hasShortRetention ? Date.now() - days * dayMs : Math.floor(Date.now() / dayMs - days) * dayMs
-    // A row may be gone by a truncate of another topic partition, and history have a gap.
+    // If a truncate by another topic partition removed a row, and history has a gap, a value that was left out may be
+    // unknown.
     const forgets = this.#life.logs.length > 1 && (isTurnedOffAndOn || isMaintained)
     const found =
       await this.#query<Found>(`select op, key ->> 'id' as id, (lsn - '0/0')::int as lsn, epoch, before, after,
@@ -262,7 +266,7 @@ const isTold = (told: ToldRow, lived: ToldRow, forgets: boolean): boolean =>
 
 const isSame = (a: ToldRow, b: ToldRow): boolean => JSON.stringify(plain(a)) === JSON.stringify(plain(b))
 
-/** Without what writes one value in several ways. */
+/** The row without differences between several ways to write one value. */
 const plain = (row: ToldRow): ToldRow =>
   row &&
   Object.fromEntries(

@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => target.drop())
 
-/** Values that are equal to others of the corpus, or nearly so, and written in another way. */
+/** Values that are equal or nearly equal to others of the corpus, but are written differently. */
 const more: Readonly<Record<string, readonly string[]>> = {
   numeric: ['1.00', '-0.0', '1.01'],
   interval: [
@@ -32,7 +32,10 @@ const more: Readonly<Record<string, readonly string[]>> = {
   'character(5)': ['a  '],
 }
 
-/** Types of the corpus that a key can have, with their values. Arrays have the texts of their elements, and shapes no order. */
+/**
+ * The types of the corpus that a key can have, with their values. Arrays are left out because their texts are those of
+ * their elements, and geometric types because they have no order.
+ */
 const types = readCorpus().flatMap(({ type, values, keyStops }) => {
   const codec = columnCodec({ carried: type, wire: 'value' }) ?? columnCodec({ carried: type, wire: 'text' })
   if (codec === undefined || /\[\]$|^(point|line|lseg|box|path|polygon|circle)$/.test(type)) return []
@@ -40,7 +43,7 @@ const types = readCorpus().flatMap(({ type, values, keyStops }) => {
   return [{ type, codec, values: [...new Set(short)] }]
 })
 
-/** An interval as Debezium sends it: that is its input text. */
+/** An interval in the form in which Debezium sends it, which is what `sent` must be. */
 const isoInterval = `format('P%sY%sM%sDT%sH%sM%sS', extract(year from v), extract(month from v), extract(day from v),
   extract(hour from v), extract(minute from v), extract(second from v))`
 
@@ -57,7 +60,7 @@ test.each(types)('keys of $type that Postgres holds equal have one text, the sam
       array(select o.n::integer - 1 from value o where o.v = value.v order by o.n) as equals
     from value order by n`
   const { rows } = await target.pool.query(statement, [type]).catch((error: pg.DatabaseError) => {
-    // It has no equality, and cannot be a key.
+    // The type has no equality operator, so it cannot be the type of a key.
     if (error.code === '42883' && error.message.includes(' = ')) return { rows: [] }
     throw error
   })
@@ -67,7 +70,7 @@ test.each(types)('keys of $type that Postgres holds equal have one text, the sam
       rows.flatMap((other, place) => (text(other) === text(row) ? [place] : []))
     expect(same(({ kept }) => kept)).toEqual(row.equals)
     expect(same(({ sent }) => codec.canonical(sent))).toEqual(row.equals)
-    // Of a JSON document, null is no value to ask for.
+    // A JSON null cannot be asked for, because the request cannot distinguish it from a missing value.
     if (row.kept !== 'null' || type !== 'jsonb') expect(row.asked).toBe(row.kept)
     if (isOneText(type)) expect(same(({ sent }) => sent)).toEqual(row.equals)
   }

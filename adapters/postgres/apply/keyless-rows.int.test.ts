@@ -12,13 +12,13 @@ beforeEach(async () => {
 })
 afterEach(() => target.drop())
 
-/** Each delivery meets a process that knows nothing yet. */
+/** Each delivery is applied by a new process, which has nothing cached. */
 const apply = (records: readonly LoggedRecord[]) => makeLatestState(target.pool).apply(key, records)
 const query = async (text: string) => (await target.pool.query(text)).rows
 const lines = async () => (await query('select line from public.log order by line')).map(({ line }) => line)
 const log = { table: 'log' }
 
-/** `public.log (line text, at numeric)`, without a key, with what a test changes. */
+/** A contract of the keyless table `public.log (line text, at numeric)`, with the changes of a test. */
 const contract = (changes = {}) =>
   ordersContract({
     table: 'log',

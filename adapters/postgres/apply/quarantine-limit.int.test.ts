@@ -27,7 +27,7 @@ async function applyEach(records: readonly LoggedRecord[], topicPartition = 0): 
   return kinds
 }
 
-/** A table whose name is taken in the target, and changes of it and of another one. */
+/** The log of a table whose name is taken in the target, and of another table. */
 const stopping = async (changes: number) => {
   await query('create table public.orders (theirs int)')
   const log = new ChangeLog().contract(ordersContract()).contract(ordersContract({ relation: 5000, table: 'parcels' }))

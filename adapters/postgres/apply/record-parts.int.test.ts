@@ -18,7 +18,7 @@ const rows = async (query: string) => (await target.pool.query(query)).rows
 const orders = () => rows('select id, name from public.orders order by id')
 const stored = async () => (await rows('select record_id, part_index from tidemark.record_part')).length
 
-/** Appends to `log` what the records of another log are, in parts, of which only some may come. */
+/** Appends a record of another log to `log` in parts, of which only the first `coming` are sent. */
 function appendInParts(log: ChangeLog, large: LoggedRecord, count: number, id: number, coming = count): void {
   const { value, key, headers } = large
   const source = JSON.parse(value!).source
@@ -82,7 +82,7 @@ test('a large row of a stopped table is kept whole, and applied once the table i
     texts.map(() => ({ large: true })),
   )
   await target.pool.query(`select tidemark.accept('public.orders')`)
-  // Two at a time: memory is not for all that a table has kept.
+  // Memory suffices for two of the records at a time, not for all that are quarantined.
   for (let id = 9; id < 12; id++) {
     log.create({ id, name: 'later', amount: null }, { lsn: 20 + id })
     await apply(log.records.slice(-1))

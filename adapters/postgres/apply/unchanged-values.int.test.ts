@@ -19,7 +19,7 @@ const query = async (text: string) => (await target.pool.query(text)).rows
 const orders = () => query('select * from public.orders order by id')
 const stopped = () => query('select reason, automatic from tidemark.stopped_table')
 
-/** An update that left the TOASTed name as it was. */
+/** An update that did not touch the TOASTed name. */
 const untouched = (id: number, amount: string) => ({ id, name: UNAVAILABLE_PLACEHOLDER, amount })
 const moved = (from: number, to: number) => ({
   delete: { headers: { newKey: JSON.stringify({ id: to }) } },

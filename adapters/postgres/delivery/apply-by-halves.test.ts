@@ -4,7 +4,7 @@ import { applyByHalves, type Halving } from './apply-by-halves.ts'
 
 type Effect = { readonly applied: number[]; readonly setAside: number[] }
 
-/** Applies numbers; `refuses` says of which it is unable to apply a batch. */
+/** Applies numbers. `refuses` returns the error for a batch that cannot be applied. */
 function halvingOf(refuses: (batch: readonly number[]) => Error | undefined) {
   const done: Effect = { applied: [], setAside: [] }
   const halving: Halving<number, Effect> = {

@@ -22,7 +22,7 @@ afterEach(() => Promise.all(databases.map((database) => database.drop())))
 
 const directoryOf = (side: SideName) => fileURLToPath(new URL(`../../../sql/${side}`, import.meta.url))
 
-/** A database as the numbered migrations left it. */
+/** A database in the state after the last numbered migrations. */
 async function installByNumbers(side: SideName): Promise<TestDatabase> {
   const database = await create('empty')
   const fixture = new URL(`../../../fixtures/numbered-installation/${side}.sql.gz`, import.meta.url)
@@ -45,7 +45,7 @@ async function migrateSide({ pool }: TestDatabase, side: SideName): Promise<stri
   }
 }
 
-/** What is in use when the upgrade comes. */
+/** The objects that are in use when the upgrade comes. */
 const USE: Record<SideName, (pool: pg.Pool) => Promise<void>> = {
   source: async (pool) => {
     await pool.query('create table public.ride (id int primary key, note text)')

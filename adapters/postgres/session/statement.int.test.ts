@@ -23,7 +23,7 @@ describe.each([true, false])('where the session pipelines: %s', (pipeline) => {
   test('of statements sent together the first error is thrown, and nothing takes effect after the rollback', async () => {
     const client = await pool.connect()
     const insert = (n: number) => client.query('insert into public.written values ($1)', [n])
-    /** Goes on after its first query, as the writing of a table with several statements does. */
+    /** Continues after its first query, as the writing of a table with several statements does. */
     const insertTwice = async (n: number) => {
       await insert(n).catch(() => undefined)
       await insert(n + 1)

@@ -133,7 +133,7 @@ test('a kept event that fails again fails no other that is applied again, and is
   const log = new ChangeLog()
   for (const id of [1, 2, 3]) log.append('{"id":', undefined, { oldKey: `of ${id}`, newKey: undefined })
   await makeUserState(target.pool).apply(key(), log.records)
-  // As an older release would have kept them.
+  // An older release would have kept such values.
   for (const id of [1, 2, 3]) {
     await target.pool.query('update tidemark.quarantine set record_value = $1 where record_offset = $2', [
       event(id, 'insert', 1),
