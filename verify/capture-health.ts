@@ -1,13 +1,13 @@
 import type { DatabaseSession } from './database-session.ts'
 
-/** Nothing is captured: what was waited for does not come. The message has cause and command. */
+/** Capture is down, so the awaited changes do not come. The message has the cause and the command. */
 export class CaptureDownError extends Error {
   override name = 'CaptureDownError'
 }
 
 /**
- * A check that throws a CaptureDownError once a look at capture since this call has found it down; what was found before may
- * have been repaired.
+ * Returns a check that throws a CaptureDownError if a look at capture after this call has found it down. Earlier
+ * results do not count, because capture may have been repaired since.
  */
 export async function watchCapture(target: DatabaseSession): Promise<() => Promise<void>> {
   const [began] = await target.query<{ at: string }>('select clock_timestamp()::text as at')
@@ -20,6 +20,6 @@ export async function watchCapture(target: DatabaseSession): Promise<() => Promi
   }
 }
 
-/** In one sentence, for whoever waits for what cannot come. */
+/** One sentence for a user who waits for changes that cannot come. */
 export const describeDown = ({ cause, command }: { cause: string | null; command: string | null }): string =>
   `capture is down: ${cause ?? 'for a reason that is not known'}${command === null ? '' : `. To bring it back: ${command}`}`

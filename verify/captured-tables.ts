@@ -20,10 +20,10 @@ export async function readCapturedTables(source: DatabaseSession): Promise<Table
   return rows.map(({ contract }) => parseContract(contract))
 }
 
-/** A table of the captured schemas that is not captured, why, and the SQL that changes it. */
+/** A table of the captured schemas that is not captured, the reason, and the SQL that changes it. */
 export type UncapturedTable = { name: string; why: string; fix: string | null }
 
-/** The tables that are not captured and do not become it by waiting. */
+/** The tables that are not captured, and will not be captured by waiting. */
 export function readUncapturedTables(source: DatabaseSession): Promise<UncapturedTable[]> {
   return source.query<UncapturedTable>(`
     select schema_name || '.' || table_name as name, why, fix
@@ -36,7 +36,7 @@ export function readUncapturedTables(source: DatabaseSession): Promise<Uncapture
     order by name`)
 }
 
-/** The tables whose rows are not all on their way yet, or may not be those of their contract, and what each waits for. */
+/** The tables whose rows are not all sent yet, or may not match their contract, and what each waits for. */
 export function readTablesUnderWay(source: DatabaseSession): Promise<{ name: string; why: string }[]> {
   return source.query(`
     select t.schema_name || '.' || t.table_name as name,
@@ -70,10 +70,10 @@ export function readTablesUnderWay(source: DatabaseSession): Promise<{ name: str
     order by name`)
 }
 
-/** A table whose changes the target no longer applies, and why. */
+/** A table whose changes the target no longer applies, and the reason. */
 export type StoppedTable = { relation: string; name: string; reason: string }
 
-/** The tables the target has stopped. */
+/** The tables that are stopped in the target. */
 export function readStoppedTables(target: DatabaseSession): Promise<StoppedTable[]> {
   return target.query<StoppedTable>(`
     select relation::text, schema_name || '.' || table_name as name, reason

@@ -16,19 +16,19 @@ import { compareTable, type TableComparison } from './table-comparison.ts'
 import { type Watermark, waitForReading, waitUntilVisible } from './watermark.ts'
 
 export type CompareOptions = {
-  /** URL of the source, as a role that reads its tables and may emit beacons. */
+  /** URL of the source, for a role that reads its tables and may emit beacons. */
   source: string
-  /** URL of the target, as a role that reads its views. */
+  /** URL of the target, for a role that reads its views. */
   target: string
-  /** `schema.table`; all captured tables without it. */
+  /** `schema.table`; by default all captured tables are compared. */
   table?: string
-  /** Leaves out the tables, `schema.table`, for which it is false. */
+  /** Tables for which it returns false are left out. The name is `schema.table`. */
   only?: (name: string) => boolean
-  /** Most differing rows shown of a table. */
+  /** The greatest number of differing rows that are shown of a table. */
   examples?: number
-  /** Most time spent waiting, in all. */
+  /** The time limit for all waits together. */
   waitMs: number
-  /** Told what is waited for or compared at the moment. */
+  /** It is called with what is waited for or compared at the moment. */
   onProgress?: (what: string) => void
 }
 
@@ -38,22 +38,25 @@ export type Comparison = {
   uncaptured: UncapturedTable[]
   /** Tables that the target shows and the source does not have. */
   onlyInTarget: string[]
-  /** Number of the beacon before which everything was visible when the comparison began. */
+  /** The number of the beacon before which everything was visible when the comparison began. */
   beacon: number
-  /** Until everything was visible, of `seconds` in all. */
+  /** The part of `seconds` until everything was visible. */
   waitSeconds: number
   seconds: number
 }
 
 const fewExamples = 5
-/** Times a table is looked at whose shape in the target is not that of the source, when DDL goes on. */
+/**
+ * How often a table is compared if DDL keeps changing it, so that its columns in the target are not those of the
+ * source.
+ */
 const mostLooks = 5
 
 /**
- * Waits until everything committed in the source so far is visible in the target, then compares every row of every
- * captured table, by the text of every captured column, while changes may go on flowing. Memory does not grow with the
- * tables. Throws a LaggingError where the target does not get there within `waitMs`, or a table is still being read, and a
- * CaptureDownError as soon as a look at capture finds it down.
+ * Waits until everything that is committed in the source so far is visible in the target. Then compares every row of
+ * every captured table, by the text of every captured column. Changes may continue meanwhile. Memory does not grow with
+ * the tables. Throws a LaggingError if the target does not get there within `waitMs`, or a table is still being read,
+ * and a CaptureDownError as soon as a look at capture finds it down.
  */
 export async function compareDatabases(options: CompareOptions): Promise<Comparison> {
   const { table, only, waitMs, onProgress } = options
@@ -73,7 +76,8 @@ export async function compareDatabases(options: CompareOptions): Promise<Compari
     const captured = (await readComparedTables(sessions.source)).filter(isWanted)
     const tables: TableComparison[] = []
     for (const each of captured) {
-      // Of a parent of a stopped table the target shows some rows of then and some of now.
+      // A table is skipped if one of its relations is stopped: the target then shows some rows that are old and some
+      // that are new.
       if (each.relations.some((relation) => stops.some((stop) => stop.relation === `${relation}`))) continue
       const compared = await compareAtRest(each, watermark, options)
       if (compared !== undefined) tables.push(compared)
@@ -86,7 +90,7 @@ export async function compareDatabases(options: CompareOptions): Promise<Compari
   }
 }
 
-/** A name that is misspelt is refused before anything is waited for. */
+/** A misspelt name is refused before anything is waited for. */
 async function requireTable(table: string, watermark: Watermark): Promise<void> {
   const { source, target } = watermark
   const found = [
@@ -99,21 +103,24 @@ async function requireTable(table: string, watermark: Watermark): Promise<void> 
   requireTables([table], [...found.map(({ name }) => name), ...onlyInTarget])
 }
 
-/** Rows that are not equal for certain; a table that is stopped, on one side only or not comparable counts as one more. */
+/**
+ * The number of rows that are not known to be equal. A table that is stopped, on one side only or not comparable counts
+ * as one more.
+ */
 export function countMismatches({ tables, stopped, onlyInTarget }: Comparison): number {
   const whole = tables.filter(({ targetRows, problem }) => targetRows === null || problem !== undefined).length
   const rows = tables.reduce((sum, { differing, changing }) => sum + differing + changing, 0)
   return rows + whole + stopped.length + onlyInTarget.length
 }
 
-/** Whether source and target hold the same rows and the target goes on applying all of them. */
+/** Whether source and target have the same rows, and the target still applies changes of all tables. */
 export function isEqual(comparison: Comparison): boolean {
   return countMismatches(comparison) === 0
 }
 
 const readComparedTables = async (source: DatabaseSession) => comparedTables(await readCapturedTables(source))
 
-/** Compares a table; one that DDL changes meanwhile once more. Undefined for one that is dropped meanwhile. */
+/** Compares a table, and repeats this if DDL changes it meanwhile. Undefined if it is dropped meanwhile. */
 async function compareAtRest(
   first: ComparedTable,
   watermark: Watermark,
@@ -136,7 +143,10 @@ async function compareAtRest(
   }
 }
 
-/** An error of DDL between the look at the catalog and the reading is an outcome; every other one is thrown. */
+/**
+ * Returns errors that occur if DDL changes a table between the look at the catalog and the read of its rows. Throws
+ * every other error.
+ */
 function asBrokenOff(error: Error & { code?: string }): Error {
   const undefinedThings = ['42P01', '42703', '42704', '42883', '3F000', 'XX000']
   if (undefinedThings.includes(error.code ?? '')) return error
@@ -146,7 +156,7 @@ function asBrokenOff(error: Error & { code?: string }): Error {
 async function findOnlyInTarget(watermark: Watermark): Promise<string[]> {
   const found = await readTablesOnlyInTarget(watermark)
   if (found.length === 0) return []
-  // Those dropped in the source a moment ago go first.
+  // This waits for drops in the source that the target has not applied yet.
   await waitUntilVisible(watermark)
   return readTablesOnlyInTarget(watermark)
 }

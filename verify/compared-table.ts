@@ -1,26 +1,26 @@
 import pg from 'pg'
 import { type ColumnContract, keyColumns, type TableContract } from '#core/contract.ts'
 
-/** A table as both databases are asked for its rows. */
+/** A table in the form that is needed to ask both databases for its rows. */
 export type ComparedTable = {
   /** `schema.table`. */
   name: string
-  /** Quoted. */
+  /** The name as quoted identifiers. */
   identifier: string
   columns: ColumnContract[]
-  /** In key order. Empty where no key tells rows apart: then equal rows are counted. */
+  /** The key columns in key order. Empty if no key identifies rows; then equal rows are counted. */
   key: ColumnContract[]
-  /** Captured relations whose rows it holds. */
+  /** The captured relations whose rows it has. */
   relations: number[]
-  /** What stands after `from` on each side. */
+  /** The text after `from` for each side. */
   from: { source: string; target: string }
-  /** Changes when DDL changes what is compared. */
+  /** It changes if DDL changes what is compared. */
   shape: string
 }
 
 /**
- * Every captured table, and every partitioned table above one. A table that others inherit from holds their rows too, as
- * does its view in the target; keys do not tell its rows apart.
+ * Every captured table, and every partitioned table above one. A table from which others inherit also has their rows,
+ * as its view in the target has; these rows are not identified by keys.
  */
 export function comparedTables(contracts: TableContract[]): ComparedTable[] {
   const below = new Map<string, TableContract[]>()

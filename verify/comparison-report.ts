@@ -5,8 +5,8 @@ import { describeDifference } from './row-report.ts'
 import type { TableComparison } from './table-comparison.ts'
 
 /**
- * The comparison as a table, the first differing rows side by side in lines of `width` characters, what is stopped or not
- * captured with the commands that change it, and the verdict.
+ * A report with the tables, the first differing rows side by side in lines of `width` characters, the tables that are
+ * stopped or not captured with the commands that change it, and the verdict.
  */
 export function describeComparison(comparison: Comparison, width = 100): string {
   const { tables, stopped, uncaptured, onlyInTarget } = comparison
@@ -56,7 +56,7 @@ function describeStop({ name, reason }: Comparison['stopped'][number]): string[]
   return [`  ${name}  ${reason}`, ...commands.map((line) => `    ${line}`)]
 }
 
-/** Somebody dropped them, where nothing else says why they are not there. */
+/** If nothing else explains why these tables are missing, somebody has dropped them. */
 function describeMissing({ tables, stopped, uncaptured }: Comparison): string[] {
   const told = new Set([...stopped, ...uncaptured].map(({ name }) => name))
   return tables

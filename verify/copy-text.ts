@@ -1,6 +1,6 @@
 const escapes: Record<string, string> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' }
 
-/** The values of a line of COPY's text format; null for SQL's null. */
+/** The values of a line in COPY's text format; null for an SQL null. */
 export function copyValues(line: string): (string | null)[] {
   return line.split('\t').map((field) => (field === '\\N' ? null : withoutEscapes(field)))
 }

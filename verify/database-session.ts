@@ -3,20 +3,24 @@ import { to as copyTo } from 'pg-copy-streams'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 import { WITHOUT_TRANSACTION_TIMEOUT } from '#adapters/postgres/session/session-settings.ts'
 
-/** Connections to one database, all writing values in one way whatever the server's and the role's settings are. */
+/**
+ * Connections to one database. All of them write values in the same way, whatever the settings of the server and the
+ * role are.
+ */
 export type DatabaseSession = {
   side: 'source' | 'target'
   query<Row extends pg.QueryResultRow>(sql: string, parameters?: unknown[]): Promise<Row[]>
-  /** Rows as arrays of the text Postgres writes; null for SQL's null. */
+  /** Rows as arrays of the texts that Postgres writes; null for an SQL null. */
   queryText(sql: string, parameters: unknown[]): Promise<(string | null)[][]>
-  /** Lines of COPY's text format; `query` and `queryText` may be used meanwhile where the session has two connections. */
+  /** Lines in COPY's text format. If the session has two connections, `query` and `queryText` may be used meanwhile. */
   copy(select: string): AsyncIterable<Buffer>
   close(): Promise<void>
 }
 
 /**
- * SQL for a connection of `clientOfUrl`, which writes values in one way already: has the operators of extensions' types
- * found, and ends what Postgres 17 has besides.
+ * SQL for a connection of `clientOfUrl`, which already writes values in the same way. It adds the schemas of extensions
+ * to the search path, so that the operators of their types are found, and switches off a timeout that only Postgres 17
+ * and later have.
  */
 export const toCompare = `
   select set_config('search_path', concat_ws(', ', 'pg_catalog', string_agg(distinct quote_ident(n.nspname), ', ')), false)
@@ -27,13 +31,13 @@ export const toCompare = `
 
 const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string | Buffer) => value.toString() }
 
-/** Connects twice. Throws an Error that says which side does not answer and why. */
+/** Opens two connections. Throws an Error that names the side which does not answer, and the reason. */
 export async function openSession(side: 'source' | 'target', url: string): Promise<DatabaseSession> {
   const [queries, copies] = await Promise.all([connect(side, url), connect(side, url)])
   return sessionOver(side, queries, copies)
 }
 
-/** A session over connections that `toCompare` has been executed on; the two may be one. */
+/** A session over connections on which `toCompare` was executed. Both may be the same connection. */
 export function sessionOver(side: 'source' | 'target', queries: pg.Client, copies: pg.Client): DatabaseSession {
   return {
     side,
@@ -41,7 +45,8 @@ export function sessionOver(side: 'source' | 'target', queries: pg.Client, copie
     queryText: async (text, values) => (await queries.query({ text, values, rowMode: 'array', types: asText })).rows,
     copy: (select) => {
       const lines = copies.query(copyTo(`copy (${select}) to stdout`))
-      // Its reader sees a failure by itself; when the session closes before the end, nobody reads any more.
+      // The reader gets the error itself. If the session is closed before the end, there is no reader, and without a
+      // listener the error would end the process.
       lines.on('error', () => undefined)
       return lines
     },

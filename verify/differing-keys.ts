@@ -2,8 +2,8 @@ import type { LineReader } from './line-reader.ts'
 import type { Key, RowListing } from './row-listing.ts'
 
 /**
- * Reads both sides of a table, lines of COPY in the listing's order, and yields once the key of every row that is on one
- * side only, or not the same on both, or not as often.
+ * Reads both sides of a table as lines of COPY in the order of the listing. Yields the key of every row that is on one
+ * side only, that differs, or that the sides have different numbers of; each key once.
  */
 export async function* differingKeys(
   { compareKeys, keyOf }: Pick<RowListing, 'compareKeys' | 'keyOf'>,

@@ -1,21 +1,24 @@
 const newline = 10
 
-/** Reads a stream of lines, as COPY sends it, without cutting it into strings. Memory is a chunk, or one line where that is longer. */
+/**
+ * Reads a stream of lines from COPY without converting it to strings. Memory is needed for one chunk, or for one line
+ * if that is longer.
+ */
 export class LineReader {
-  /** Lines passed so far. */
+  /** The number of lines passed so far. */
   lines = 0
   readonly #chunks: AsyncIterator<Buffer>
   #buffer: Buffer = Buffer.alloc(0)
-  /** Start of the current line. */
+  /** The start of the current line. */
   #start = 0
-  /** End of the last complete line in the buffer. */
+  /** The end of the last complete line in the buffer. */
   #end = 0
 
   constructor(chunks: AsyncIterable<Buffer>) {
     this.#chunks = chunks[Symbol.asyncIterator]()
   }
 
-  /** Makes the current line available; false at the end of the stream. */
+  /** Makes the current line available. Returns false at the end of the stream. */
   async ready(): Promise<boolean> {
     if (this.#start < this.#end) return true
     const pieces = [this.#buffer.subarray(this.#end)]
@@ -31,7 +34,7 @@ export class LineReader {
     return this.#end > 0
   }
 
-  /** The current line without its end. */
+  /** The current line without its newline. */
   line(): string {
     return this.#buffer.toString('utf8', this.#start, this.#lineEnd())
   }
@@ -42,12 +45,14 @@ export class LineReader {
     this.lines += 1
   }
 
-  /** Reads and forgets what is left. */
+  /** Reads and discards the rest of the stream. */
   async drain(): Promise<void> {
     for (;;) if ((await this.#chunks.next()).done === true) return
   }
 
-  /** Passes the lines both readers have available and that are the same, byte for byte, up to the first that is not. */
+  /**
+   * Passes lines that are equal byte for byte in both readers, up to the first that differs or is not available yet.
+   */
   skipEqual(other: LineReader): void {
     const length = Math.min(this.#end - this.#start, other.#end - other.#start)
     if (this.#equals(other, length)) {
@@ -56,7 +61,7 @@ export class LineReader {
       other.#pass(lines, length)
       return
     }
-    // The difference lies in this stretch, so both readers still have a line at every turn.
+    // The difference is inside of this part, so both readers have a line in every iteration.
     for (;;) {
       const size = this.#lineEnd() + 1 - this.#start
       if (!this.#equals(other, size)) return

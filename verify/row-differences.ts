@@ -4,29 +4,29 @@ import type { DatabaseSession } from './database-session.ts'
 import { digestOf, type Key, valuesOf } from './row-listing.ts'
 import { type Watermark, waitUntilVisible } from './watermark.ts'
 
-/** Values of a row by the table's columns, as Postgres writes them; null for SQL's null. */
+/** The values of a row in the order of the table's columns, as Postgres writes them; null for an SQL null. */
 export type Row = (string | null)[]
 
-/** What one side has under a key: the digest of the row, and how many such rows there are. */
+/** What one side has under a key: the digest of the row, and the number of such rows. */
 type Held = { digest: string; rows: number }
 
-/** A row that differs; undefined on the side where it is absent. */
+/** A row that differs; undefined on the side that does not have it. */
 export type Difference = { key: Key; source: Held | undefined; target: Held | undefined }
 
-/** What became of rows that looked different while changes may have been on their way. */
+/** The result for rows that looked different while changes may have been under way. */
 export type Verdict = {
   differing: Difference[]
-  /** Rows the source changed every time they were looked at. */
+  /** Rows that the source changed between every two looks. */
   changing: Key[]
 }
 
-/** Times a row that keeps changing is looked at. */
+/** How often a row is looked at that keeps changing. */
 const mostLooks = 20
 
 /**
- * Tells rows that differ from rows that were only on their way. A row differs when the target shows another one than
- * the source had before everything up to then became visible, and the source still has it afterwards. Rows are told
- * apart by their digests, so that large ones take no memory here.
+ * Distinguishes rows that differ from rows whose changes were under way. A row differs if the target shows another one
+ * than the source had before a beacon, after everything before this beacon became visible, and the source still has the
+ * same row then. Rows are compared by their digests, so that large ones need no memory here.
  */
 export async function judge(table: ComparedTable, keys: Key[], watermark: Watermark): Promise<Verdict> {
   const read = (session: DatabaseSession, some: Key[]) => readHeld(session, table, some)
@@ -46,14 +46,14 @@ export async function judge(table: ComparedTable, keys: Key[], watermark: Waterm
   return { differing, changing: open }
 }
 
-/** The row of a key, or one of its equal rows; undefined where there is none. */
+/** The row of a key, or one of its equal rows; undefined if there is none. */
 export async function readRow(session: DatabaseSession, table: ComparedTable, key: Key): Promise<Row | undefined> {
   const { from, parameters } = rowsOf(session, table, [key])
   const rows = await session.queryText(`select ${valuesOf(table.columns)} ${from} limit 1`, parameters)
   return rows[0]
 }
 
-/** What a database has under each key; a key without a row has no entry. */
+/** What a database has under each key. A key without a row has no entry. */
 async function readHeld(session: DatabaseSession, table: ComparedTable, keys: Key[]): Promise<Map<Key, Held>> {
   if (keys.length === 0) return new Map()
   const { from, parameters } = rowsOf(session, table, keys)
@@ -68,7 +68,10 @@ async function readHeld(session: DatabaseSession, table: ComparedTable, keys: Ke
   )
 }
 
-/** From-clause that joins the rows of the keys, called `it`, with the keys' places in the list, `wanted.place` from 1. */
+/**
+ * A from-clause that joins the rows of the keys, as `it`, with the places of the keys in the list, as `wanted.place`
+ * from 1.
+ */
 function rowsOf(
   { side }: DatabaseSession,
   table: ComparedTable,
@@ -81,7 +84,7 @@ function rowsOf(
       parameters: [keys.map(([digest]) => digest!)],
     }
   }
-  // Values travel as text and are cast one by one: unnest would take arrays of arrays apart.
+  // Values are sent as text and cast one by one, because `unnest` would flatten arrays of arrays.
   const names = table.key.map((_, index) => `k${index + 1}`)
   const matches = table.key.map((column, index) => {
     const type = side === 'source' ? column.type : column.carried

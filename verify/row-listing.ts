@@ -4,14 +4,17 @@ import type { ComparedTable } from './compared-table.ts'
 import { copyValues } from './copy-text.ts'
 
 /**
- * What tells a row from others, as Postgres writes it: the values of the key's columns in the order of the key, or the
- * digest of the whole row where the table has no key.
+ * The identity of a row, as Postgres writes it: the values of the key columns in the order of the key, or the digest of
+ * the whole row if the table has no key.
  */
 export type Key = string[]
 
-/** How the rows of a table are listed as lines of COPY, in one order in every database whatever its collation. */
+/**
+ * How the rows of a table are listed as lines of COPY. The order is the same in every database, whatever its collation
+ * is.
+ */
 export type RowListing = {
-  /** The whole rows in the order of their keys, or their digests in order, a line each. */
+  /** A query for whole rows in the order of their keys, or for digests in order; one line for each. */
   select(side: 'source' | 'target'): string
   keyOf(line: string): Key
   compareKeys(a: Key, b: Key): number
@@ -20,17 +23,20 @@ export type RowListing = {
 const integerTypes = ['smallint', 'integer', 'bigint']
 const ownTextTypes = /^(text|character varying(\(\d+\))?|uuid)$/
 
-/** Lists whole rows by key; of a table without a key digests, so that each line is short and equal rows stay apart. */
+/**
+ * Lists whole rows by key. For a table without a key it lists digests, so that each line is short, and equal rows are
+ * separate lines.
+ */
 export function listRows(table: ComparedTable): RowListing {
   return table.key.length > 0 ? listByKey(table) : listByDigest(table)
 }
 
-/** 32 bytes that are the same where every column is written the same. `it` stands for the row. */
+/** SQL for 32 bytes that are equal if every column is written in the same way. `it` stands for the row. */
 export function digestOf({ columns }: ComparedTable): string {
   return `sha256(convert_to(row(${valuesOf(columns)})::text, 'UTF8'))`
 }
 
-/** The columns of a row called `it`. */
+/** SQL for the columns of a row that is called `it`. */
 export function valuesOf(columns: ColumnContract[]): string {
   return columns.map(({ name }) => `it.${pg.escapeIdentifier(name)}`).join(', ')
 }
@@ -63,12 +69,15 @@ function listByKey(table: ComparedTable): RowListing {
   }
 }
 
-/** Integers by value, everything else by the bytes that COPY writes: a cast to text pads and masks otherwise. */
+/**
+ * Integers are ordered by value, and everything else by the bytes that COPY writes, because a cast to text changes some
+ * types, such as padded ones.
+ */
 function orderTerm(column: ColumnContract): string {
   const value = `it.${pg.escapeIdentifier(column.name)}`
   if (isInteger(column)) return value
   const text = ownTextTypes.test(column.carried) ? `${value}::text` : `format('%s', ${value})`
-  // The other database may have another encoding, and with it another order of bytes.
+  // The other database may have another encoding, in which the order of bytes is different.
   return `convert_to(${text}, 'UTF8')`
 }
 

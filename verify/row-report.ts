@@ -6,12 +6,13 @@ import type { RowDifference, TableComparison } from './table-comparison.ts'
 
 const mostColumns = 20
 const widestName = 30
-/** Equal characters shown before the first that differs. */
+/** The number of equal characters that are shown before the first different one. */
 const lead = 8
 
 /**
- * A differing row, source and target side by side, a line per column; those that differ are marked and come first where
- * the table has many. Long values are cut to what a line of `width` characters holds, around their first difference.
+ * A differing row with source and target side by side, one line for each column. Columns that differ are marked, and
+ * come first if the table has many columns. Long values are cut to the part around their first difference that fits in
+ * a line of `width` characters.
  */
 export function describeDifference(table: TableComparison, difference: RowDifference, width: number): string[] {
   const { source, target } = difference
@@ -56,14 +57,14 @@ function writeValue(row: Row | undefined, place: number): string {
 
 const oneLine = (text: string) => JSON.stringify(text).slice(1, -1)
 
-/** Both values, cut to the same stretch, so that what differs is in sight. */
+/** Both values, cut to the same part, so that the difference is visible. */
 function cutValues(a: string, b: string, width: number): [string, string] {
   if (a.length <= width && b.length <= width) return [a, b]
   let same = 0
   while (same < Math.min(a.length, b.length) && a[same] === b[same]) same += 1
   const isInSight = same < width - lead || a === b
   const start = isInSight ? 0 : same - lead
-  // Cut before characters are told apart: a value may have millions.
+  // The text is cut before it is split into characters, because a value may have millions of them.
   const cut = (text: string) => cutText((start > 0 ? '…' : '') + text.slice(start, start + width * 4), width)
   return [cut(a), cut(b)]
 }

@@ -6,53 +6,58 @@ import { type Difference, judge, type Row, readRow } from './row-differences.ts'
 import { type Key, listRows } from './row-listing.ts'
 import type { Watermark } from './watermark.ts'
 
-/** A row that differs; undefined on the side where it is absent. */
+/** A row that differs; undefined on the side that does not have it. */
 export type RowDifference = {
-  /** Values of the key; empty for a table without one. */
+  /** The values of the key; empty for a table without a key. */
   key: Key
   source: Row | undefined
   target: Row | undefined
-  /** How many such rows there are; of a table without a key only. */
+  /** The number of such rows on each side; only for a table without a key. */
   times?: { source: number; target: number }
 }
 
-/** How one table compares. */
+/** The result of comparing one table. */
 export type TableComparison = {
   table: string
   columns: string[]
-  /** Empty where no key tells rows apart and equal rows are counted. */
+  /** Empty if no key identifies rows, and equal rows are counted. */
   keyColumns: string[]
   sourceRows: number
-  /** Null where the target has no such table. */
+  /** Null if the target has no such table. */
   targetRows: number | null
   differing: number
-  /** Rows that the source changed every time they were looked at: neither equal nor different. */
+  /**
+   * The number of rows that the source changed between every two looks, so that they are neither equal nor different.
+   */
   changing: number
-  /** Why the rows could not be compared; they are not equal then. */
+  /** Why the rows could not be compared. They then count as not equal. */
   problem?: string
-  /** The first that differ. */
+  /** The first rows that differ. */
   examples: RowDifference[]
 }
 
-/** Rows that are looked at again together: few where the key finds them, many where every look reads the whole table. */
+/**
+ * The number of rows that are looked at again together: few if the key finds them, many if every look reads the whole
+ * table.
+ */
 const batchSize = { byKey: 1_000, byDigest: 20_000 }
-/** Once so many rows differ for certain, the rest is counted without a second look. */
+/** After this many certain differences, further rows are counted without a second look. */
 const certainlyUnequal = 10_000
-/** Characters of examples kept of one table, so that rows of megabytes do not fill memory. */
+/** The greatest number of characters that examples of one table keep, so that large rows do not fill the memory. */
 const mostExampleText = 16_000_000
 const progressMs = 200
 
-/** What a comparison of a table needs. */
+/** The input for the comparison of a table. */
 export type TableTask = {
   table: ComparedTable
   watermark: Watermark
-  /** Most examples. */
+  /** The greatest number of examples. */
   examples: number
-  /** Told how many rows were read so far. */
+  /** It is called with the number of rows that were read so far. */
   onProgress: (rows: number) => void
 }
 
-/** Compares every row of a table while changes may flow. Memory does not grow with the table. */
+/** Compares every row of a table while changes may continue. Memory does not grow with the table. */
 export async function compareTable({ table, watermark, examples, onProgress }: TableTask): Promise<TableComparison> {
   const result: TableComparison = {
     table: table.name,
@@ -82,7 +87,8 @@ export async function compareTable({ table, watermark, examples, onProgress }: T
     }
   } finally {
     clearInterval(progress)
-    // A session's next listing comes after the end of this one, also where DDL broke off the other side's.
+    // The next listing of a session can begin only after this one has ended, also if DDL has ended that of the other
+    // side.
     await Promise.allSettled([source.drain(), target.drain()])
   }
   return { ...result, sourceRows: source.lines, targetRows: target.lines }
@@ -137,7 +143,7 @@ async function* inBatches(keys: AsyncIterable<Key>, size: number): AsyncGenerato
   if (batch.length > 0) yield batch
 }
 
-/** Names of the columns the target shows; undefined where it has no such table. */
+/** The names of the columns that the target shows; undefined if it has no such table. */
 async function readTargetColumns(table: ComparedTable, target: DatabaseSession): Promise<string[] | undefined> {
   const [found] = await target.query<{ exists: boolean; columns: string[] }>(
     `select to_regclass($1) is not null as exists, array(

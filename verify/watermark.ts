@@ -3,19 +3,19 @@ import { CONSUMERS } from '#core/fixed-names.ts'
 import { readTablesUnderWay } from './captured-tables.ts'
 import type { DatabaseSession } from './database-session.ts'
 
-/** What both waits need. */
+/** The input for both waits. */
 export type Watermark = {
   source: DatabaseSession
   target: DatabaseSession
-  /** Milliseconds since 1970 after which waiting is given up. */
+  /** Milliseconds since 1970 after which the wait ends with a LaggingError. */
   deadline: number
-  /** Told, when it changes, what is waited for. */
+  /** It is called when what is waited for changes. */
   onWait: (what: string) => void
-  /** Throws where waiting is in vain; asked about once a second. */
+  /** It throws if the wait cannot succeed. It is called about once a second. */
   requireCapture?: () => Promise<void>
 }
 
-/** The wait was given up; the message says what lags. */
+/** The wait took too long; the message says what lags. */
 export class LaggingError extends Error {
   override name = 'LaggingError'
 }
@@ -23,7 +23,7 @@ export class LaggingError extends Error {
 const consumer = CONSUMERS.latestState
 const pollMs = 25
 
-/** Waits until every wanted table is captured and not being read again: its rows have all been sent. */
+/** Waits until every wanted table is captured and not being read again, so that all its rows were sent. */
 export async function waitForReading(
   { source, ...wait }: Watermark,
   isWanted: (table: { name: string }) => boolean,
@@ -34,7 +34,10 @@ export async function waitForReading(
   })
 }
 
-/** Waits until everything committed in the source before the call is visible in the target; returns the beacon's number. */
+/**
+ * Waits until everything that was committed in the source before the call is visible in the target. Returns the number
+ * of the beacon.
+ */
 export async function waitUntilVisible({ source, target, ...wait }: Watermark): Promise<number> {
   const [emitted] = await source.query<{ beacon: string; topic_partitions: number; epoch: number }>(
     'select tidemark.emit_beacon() as beacon, topic_partitions, epoch from tidemark.setting',

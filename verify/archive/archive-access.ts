@@ -6,27 +6,27 @@ import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import { makeObjectStore, type ObjectStore } from '#adapters/object-store/object-store.ts'
 import type { EngineEndpoints } from '#localstack/engine.ts'
 
-/** The archive table, and where its files are. */
+/** The archive table and the store of its files. */
 export type Archive = {
   readonly catalog: Pick<RestCatalog, 'loadTable'>
   readonly table: TableName
   readonly store: Pick<ObjectStore, 'get'>
 }
 
-/** The archive and the database that holds its ledger, as the administrator. */
+/** The archive and the URL of the database that has its ledger, for the administrator. */
 export type ArchiveAccess = Archive & { readonly target: string }
 
-/** The same with what recovery needs. */
+/** An ArchiveAccess with the operations that recovery needs. */
 export type RecoverableArchive = ArchiveAccess & {
   readonly catalog: RestCatalog
   readonly store: ObjectStore
   readonly place: ArchivePlace
 }
 
-/** The local stack's. */
+/** The region of the local stack. */
 const REGION = 'us-east-1'
 
-/** The catalog of the local stack, asked with the stack's key. */
+/** The catalog of the local stack. Requests to it are signed with the stack's key. */
 export function localCatalog(
   { catalog: endpoint, key }: Pick<EngineEndpoints, 'catalog' | 'key'>,
   warehouse?: string,
@@ -54,7 +54,7 @@ export function localArchive(
   }
 }
 
-/** The table as it is now. Throws an Error when nothing was archived yet. */
+/** Loads the metadata of the table. Throws an Error if nothing was archived yet. */
 export async function loadArchive({ catalog, table }: Archive): Promise<TableMetadata> {
   const loaded = await catalog.loadTable(table)
   if (loaded === undefined) throw new Error(`there is no archive table ${table.namespace}.${table.name} yet`)

@@ -8,19 +8,19 @@ import { formatCount } from '#terminal/quantities.ts'
 import { readTopicEnds, readTopics, type TopicEnds } from '#watch/topic-records.ts'
 import { loadArchive, localArchive } from './archive-access.ts'
 
-/** How the archive table compares with the topics. */
+/** The result of comparing the archive table with the topics. */
 export type ArchiveCheck = {
-  /** Records of the topics. */
+  /** The number of records in the topics. */
   archivedRecords: number
-  /** Records without a row, rows without a record, rows that come twice, and values that differ. */
+  /** The number of records without a row, rows without a record, rows that come twice, and values that differ. */
   archiveMismatches: number
 }
 
 const TOPICS = ['changes', 'user-events']
 
 /**
- * Waits until every record that is in the topics by now is committed to the archive table, then reads both from end to end
- * and compares record by record. Throws when `signal` aborts or the archive does not get any further for two minutes.
+ * Waits until every record that is in the topics at the beginning is committed to the archive table. Then reads both
+ * completely and compares each record. Throws if `signal` aborts, or if the archive makes no progress for two minutes.
  */
 export async function checkArchive(
   { endpoints, outputs }: Pick<Engine, 'endpoints' | 'outputs'>,
@@ -41,7 +41,7 @@ export async function checkArchive(
   for (const file of (await scanArchive(archive.store, await loadArchive(archive))).files) {
     for await (const rows of readScannedFile(archive.store, file)) {
       for (const { value, encoding, ...place } of rows) {
-        // Beacons go on: what came after the ends were read is not looked at.
+        // Beacons are still sent. Records that came after the ends were read are not compared.
         if (place.offset >= ends.get(place.topic)![place.topicPartition]!) continue
         if (expected.get(nameOf(place)) !== digestOf(bytesOf(value, encoding))) wrong++
         expected.delete(nameOf(place))
@@ -56,7 +56,7 @@ const nameOf = ({ topic, topicPartition, offset }: { topic: string; topicPartiti
 
 const digestOf = (value: Buffer | null): string => (value === null ? '' : hash('md5', value, 'base64'))
 
-/** Key and value stand in base64 where one of them is no text. */
+/** Key and value are stored in base64 if one of them is not UTF-8. */
 const bytesOf = (value: string | null, encoding: string | null): Buffer | null =>
   value === null ? null : Buffer.from(value, encoding === 'base64' ? 'base64' : 'utf8')
 

@@ -43,7 +43,7 @@ const types = readCorpus().flatMap(({ type, values, keyStops }) => {
   return [{ type, codec, values: [...new Set(short)] }]
 })
 
-/** An interval in the form in which Debezium sends it, which is what `sent` must be. */
+/** An interval in the form in which Debezium sends it, which is therefore its text as `sent`. */
 const isoInterval = `format('P%sY%sM%sDT%sH%sM%sS', extract(year from v), extract(month from v), extract(day from v),
   extract(hour from v), extract(minute from v), extract(second from v))`
 
@@ -70,7 +70,7 @@ test.each(types)('keys of $type that Postgres holds equal have one text, the sam
       rows.flatMap((other, place) => (text(other) === text(row) ? [place] : []))
     expect(same(({ kept }) => kept)).toEqual(row.equals)
     expect(same(({ sent }) => codec.canonical(sent))).toEqual(row.equals)
-    // A JSON null cannot be asked for, because the request cannot distinguish it from a missing value.
+    // A request for a key cannot ask for the JSON value null.
     if (row.kept !== 'null' || type !== 'jsonb') expect(row.asked).toBe(row.kept)
     if (isOneText(type)) expect(same(({ sent }) => sent)).toEqual(row.equals)
   }
