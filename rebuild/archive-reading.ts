@@ -12,16 +12,16 @@ import { boundsOf, type Cut, isPassed, latestUsOf } from './cut.ts'
 import { readAhead } from './read-ahead.ts'
 import type { RecordSpool, StreamBound } from './record-spool.ts'
 
-/** What the reading of the archive needs. */
+/** The input for reading the archive. */
 export type ReadingOptions = {
   readonly archive: Archive
   readonly spool: RecordSpool
-  /** Told what is read at the moment. */
+  /** It is called with what is read at the moment. */
   readonly onProgress: (what: string) => void
   readonly signal?: AbortSignal | undefined
 }
 
-/** Reads data files of the archive into the spool, each once. */
+/** Reads data files of the archive into the spool, each of them once. */
 export class ArchiveReading {
   files = 0
   seconds = 0
@@ -33,13 +33,14 @@ export class ArchiveReading {
   }
 
   /**
-   * Reads everything that is committed now and was not read before. Throws an Error when the records read are not as many
-   * as the table has: some are there twice, or were deleted without a trace.
+   * Reads everything that is committed now and was not read before. Throws an Error if the number of records differs
+   * from that of the table: then some are there twice, or were removed without a delete file.
    */
   async readAll(): Promise<void> {
     const { archive, spool } = this.#options
     const scan = await scanArchive(archive.store, await loadArchive(archive))
-    // An engine may have put records that were read into other files meanwhile.
+    // Another engine may have moved records that were read into other files meanwhile, so records before these ends are
+    // skipped.
     const ends = new Map(
       (await spool.ends()).map(({ topic, topicPartition, end }) => [`${topic}-${topicPartition}`, end]),
     )
@@ -51,8 +52,8 @@ export class ArchiveReading {
   }
 
   /**
-   * Reads what a cut needs and returns where topic partitions end. Throws an Error when the archive does not reach the
-   * cut, or records before it are missing.
+   * Reads what a cut needs, and returns the bounds of the topic partitions. Throws an Error if the archive does not
+   * reach the cut, or if records before it are missing.
    */
   async readUntil(cut: Cut): Promise<readonly StreamBound[]> {
     const { archive, spool } = this.#options
@@ -60,7 +61,7 @@ export class ArchiveReading {
     await this.#readFiles(scan, ({ earliestUs }) => !isPassed(spool, cut) || earliestUs <= latestUsOf(spool, cut))
     const outcome = await boundsOf(spool, cut)
     if (outcome.kind === 'bounds' && (await findGap(spool, outcome.bounds)) === undefined) return outcome.bounds
-    // Files that were rewritten hold records in another order than that of their commits.
+    // After files were rewritten, their records are not in the order of commits, so all files are read.
     await this.#readFiles(scan, () => true)
     const whole = await boundsOf(spool, cut)
     if (whole.kind === 'unknown') throw new Error(whole.why)
@@ -89,7 +90,7 @@ export class ArchiveReading {
     const { archive, spool, onProgress, signal } = this.#options
     const store = readAhead(archive.store, files)
     for (const [place, file] of files.entries()) {
-      // Asked as late as here: what was read so far decides.
+      // The decision is made only now, because it depends on what was read so far.
       if (!isNeeded(file)) continue
       signal?.throwIfAborted()
       const records = formatQuantity(spool.records, 'record')
@@ -103,7 +104,7 @@ export class ArchiveReading {
   }
 }
 
-/** Throws an Error when captured changes before the bounds are missing. */
+/** Throws an Error if captured changes before the bounds are missing. */
 export async function requireAll(spool: RecordSpool, bounds: readonly StreamBound[]): Promise<void> {
   const gap = await findGap(spool, bounds)
   if (gap !== undefined) {

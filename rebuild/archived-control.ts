@@ -1,15 +1,15 @@
 import { type Beacon, EnvelopeError, type Incoming, readRecord } from '#core/envelope.ts'
 import { WireError } from '#core/wire-json.ts'
 
-/** What a record of the beacons' table says, read once. */
+/** The facts in a record of the beacon table. */
 export type ArchivedBeacon = {
-  /** Only a streamed one counts: those that a reading reads precede its rows. */
+  /** Set only for a streamed beacon. Beacons that a snapshot reads come before the rows of the snapshot. */
   readonly beacon: Beacon | undefined
-  /** The epoch whose initial snapshot has read it. */
+  /** The epoch whose initial snapshot has read the beacon. */
   readonly begunEpoch: number | undefined
 }
 
-/** Of what is no beacon both are undefined. */
+/** Reads a record. Both members are undefined if it is not a beacon. */
 export function readBeacon(value: string | null): ArchivedBeacon {
   const incoming = read(value)
   const isInitial = incoming?.kind === 'read beacon' && incoming.beacon.reading === null
@@ -24,7 +24,7 @@ function read(value: string | null): Incoming | undefined {
   try {
     return readRecord(value)
   } catch (error) {
-    // Whoever applies it keeps it in quarantine.
+    // The record is quarantined when it is applied.
     if (error instanceof EnvelopeError || error instanceof WireError) return undefined
     throw error
   }

@@ -3,8 +3,8 @@ import type { RecordSpool, StreamBound } from './record-spool.ts'
 import { CHANGES } from './replay.ts'
 
 /**
- * The first records of captured changes that are missing before the bounds, as `records 3 to 5 of changes-0`; undefined
- * when all are there. Offsets of other topics may have holes.
+ * The first missing records of captured changes before the bounds, as `records 3 to 5 of changes-0`; undefined if none
+ * is missing. Offsets of other topics may have holes.
  */
 export async function findGap(spool: RecordSpool, bounds: readonly StreamBound[]): Promise<string | undefined> {
   const changes = bounds.filter(({ topic }) => topic === CHANGES.topic)

@@ -1,14 +1,14 @@
-/** The fields of a row in COPY's binary format; null for SQL's null. */
+/** The fields of a row in COPY's binary format; null for an SQL null. */
 export type BinaryRow = readonly (Buffer | null)[]
 
-/** The specification's "Binary Format" of COPY: a signature, no flags, no extension. */
+/** A signature without flags and without an extension ("Binary Format" in the documentation of COPY). */
 const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const TRAILER = Buffer.from([0xff, 0xff])
 const COUNT_BYTES = 2
 const LENGTH_BYTES = 4
 const NULL_LENGTH = -1
 
-/** What COPY … FROM STDIN (FORMAT binary) takes for rows, given in portions; a chunk for each. */
+/** Encodes rows, which come in portions, for COPY … FROM STDIN (FORMAT binary). Each portion becomes one chunk. */
 export async function* encodeRows(portions: AsyncIterable<readonly BinaryRow[]>): AsyncGenerator<Buffer> {
   yield HEADER
   for await (const rows of portions) if (rows.length > 0) yield Buffer.concat(rows.flatMap(encodeRow))
@@ -21,7 +21,10 @@ function encodeRow(fields: BinaryRow): Buffer[] {
   return [count, ...fields.flatMap((field) => (field === null ? [int32(NULL_LENGTH)] : [int32(field.length), field]))]
 }
 
-/** The rows of what COPY … TO STDOUT (FORMAT binary) sends; memory is a chunk, or one row where that is longer. */
+/**
+ * Decodes the rows that COPY … TO STDOUT (FORMAT binary) sends. Memory is needed for one chunk, or for one row if that
+ * is longer.
+ */
 export async function* decodeRows(chunks: AsyncIterable<Buffer>): AsyncGenerator<BinaryRow> {
   let pieces: Buffer[] = []
   let held = 0
@@ -30,7 +33,7 @@ export async function* decodeRows(chunks: AsyncIterable<Buffer>): AsyncGenerator
   for await (const chunk of chunks) {
     pieces.push(chunk)
     held += chunk.length
-    // A row of megabytes comes in many chunks: put together once it may be whole.
+    // A row of megabytes comes in many chunks. They are joined only when the row may be complete.
     if (held < wanted) continue
     const bytes = pieces.length === 1 ? chunk : Buffer.concat(pieces)
     let at = isHeader ? HEADER.length : 0
@@ -71,14 +74,14 @@ function readRow(bytes: Buffer, start: number): { fields: BinaryRow; end: number
   return { fields, end: at }
 }
 
-/** An integer as its binary format has it. */
+/** An integer in its binary format. */
 export function int32(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeInt32BE(value)
   return bytes
 }
 
-/** A bigint as its binary format has it. */
+/** A bigint in its binary format. */
 export function int64(value: number): Buffer {
   const bytes = Buffer.alloc(8)
   bytes.writeBigInt64BE(BigInt(value))

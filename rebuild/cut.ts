@@ -1,14 +1,19 @@
 import type { RecordSpool, StreamBound } from './record-spool.ts'
 import { CHANGES, USER_EVENTS } from './replay.ts'
 
-/** Up to where the state is rebuilt. */
+/** The point up to which the state is rebuilt. */
 export type Cut =
-  /** Everything the source committed before the beacon of this number. */
+  /** Everything that the source committed before the beacon of this number. */
   | { readonly kind: 'beacon'; readonly number: number }
-  /** Everything the source committed at or before this time, in µs since 1970; `text` as it was given. */
+  /**
+   * Everything that the source committed at or before this time, in µs since 1970; `text` is the time as it was given.
+   */
   | { readonly kind: 'time'; readonly us: number; readonly text: string }
 
-/** The cut of `--until`: a whole number is a beacon, everything else a time, UTC where it names no zone. Throws an Error. */
+/**
+ * The cut of `--until`. A whole number is a beacon, everything else is a time, which is in UTC if it has no zone.
+ * Throws an Error for any other text.
+ */
 export function parseCut(text: string): Cut {
   if (/^\d+$/.test(text)) return { kind: 'beacon', number: Number(text) }
   const match =
@@ -16,7 +21,7 @@ export function parseCut(text: string): Cut {
   const [, date, time = '00:00:00', fraction = '', zone = 'Z'] = match ?? []
   const full = /^[+-]/.test(zone) ? `${zone.slice(0, 3)}:${zone.slice(3).replace(':', '') || '00'}` : 'Z'
   const ms = Date.parse(`${date}T${time.length === 5 ? `${time}:00` : time}${full}`)
-  // JavaScript reads the 30th of February as the 2nd of March.
+  // JavaScript accepts the 30th of February and reads it as the 1st or 2nd of March.
   const isDay = match !== null && new Date(`${date}T00:00:00Z`).getUTCDate() === Number(date!.slice(8))
   if (!isDay || Number.isNaN(ms)) {
     throw new Error(`--until ${text} is neither the number of a beacon nor a time such as 2026-11-27T14:05:00Z`)
@@ -24,7 +29,7 @@ export function parseCut(text: string): Cut {
   return { kind: 'time', us: ms * 1000 + Number(fraction.padEnd(6, '0')), text }
 }
 
-/** The name of the schema that a cut's state goes to by default. */
+/** The default name of the schema for the state of a cut. */
 export function schemaOf(cut: Cut): string {
   if (cut.kind === 'beacon') return `tidemark_beacon_${cut.number}`
   const [seconds, fraction] = [Math.floor(cut.us / 1e6), cut.us % 1e6]
@@ -32,23 +37,26 @@ export function schemaOf(cut: Cut): string {
   return `tidemark_${stamp}${fraction === 0 ? '' : `_${String(fraction).padStart(6, '0')}`}z`
 }
 
-/** How a cut is told. */
+/** A cut as words for a message. */
 export const describeCut = (cut: Cut): string =>
   cut.kind === 'beacon' ? `before beacon ${cut.number}` : `at ${cut.text}`
 
-/** Where each topic partition ends, or why that cannot be said. */
+/** The bounds of all topic partitions, or the reason why they are not known. */
 export type CutOutcome =
   | { readonly kind: 'bounds'; readonly bounds: readonly StreamBound[] }
   | { readonly kind: 'unknown'; readonly why: string }
 
-/** Unknown where what was read does not reach the cut in every topic partition, or begins later. */
+/**
+ * Finds the bounds of a cut. They are unknown if the records read so far do not reach the cut in every topic partition,
+ * or begin after it.
+ */
 export function boundsOf(spool: RecordSpool, cut: Cut): Promise<CutOutcome> {
   return cut.kind === 'beacon' ? beaconBounds(spool, cut.number) : timeBounds(spool, cut)
 }
 
 const unknown = (why: string): CutOutcome => ({ kind: 'unknown', why })
 
-/** Whether the records seen go further than the cut in every topic partition. */
+/** Whether the records read so far go beyond the cut in every topic partition. */
 export function isPassed({ topicPartitions, beacons }: RecordSpool, cut: Cut): boolean {
   const passed = [...beacons.values()].filter(({ number, committedUs }) =>
     cut.kind === 'beacon' ? number >= cut.number : committedUs > cut.us,
@@ -56,13 +64,16 @@ export function isPassed({ topicPartitions, beacons }: RecordSpool, cut: Cut): b
   return topicPartitions > 0 && passed.length >= topicPartitions
 }
 
-/** After it no record is of use once the cut is passed, in µs since 1970. */
+/** The time, in µs since 1970, after which no record is needed if the cut is passed. */
 export const latestUsOf = ({ beacons }: RecordSpool, cut: Cut): number =>
   cut.kind === 'time' ? cut.us : Math.max(...[...beacons.values()].map(({ committedUs }) => committedUs))
 
 type FoundBeacon = { topic_partition: number; at: string; epochs: number; sent_us: string }
 
-/** By topic partition the first beacon that everything of the cut precedes: that of the number, or one of a later time. */
+/**
+ * For each topic partition, the first beacon that comes after everything of the cut: the one of its number, or the
+ * first of a later time.
+ */
 function readBeacons(spool: RecordSpool, cut: Cut): Promise<FoundBeacon[]> {
   const condition = cut.kind === 'beacon' ? 'r.beacon = $2' : 'r.committed_us > $2 and r.beacon is not null'
   return spool.query<FoundBeacon>(
@@ -124,7 +135,10 @@ function missingIn({ topicPartitions }: RecordSpool, found: readonly FoundBeacon
     .map((topicPartition) => `${CHANGES.topic}-${topicPartition}`)
 }
 
-/** To the last record that was sent by then; those before it that were not say nothing. */
+/**
+ * Each bound is after the last record that was sent at or before this time. Later records before the bound are left out
+ * by `latestUs`.
+ */
 async function boundsBefore(spool: RecordSpool, topic: string, latestUs: number): Promise<StreamBound[]> {
   const rows = await spool.query<{ topic_partition: number; ended: string }>(
     `select s.topic_partition, max(r.record_offset) + 1 as ended

@@ -8,8 +8,8 @@ import { CHANGES, USER_EVENTS } from './replay.ts'
 const POLL_MS = 100
 
 /**
- * How far the live latest state is applied, as the transaction of `client` sees it: rows and progress are written
- * together, so the rows it sees are those of exactly these records.
+ * How far the live latest state is applied, as the transaction of `client` sees it. Rows and progress are written
+ * together, so the visible rows are those of exactly these records.
  */
 export async function readApplied(client: pg.ClientBase): Promise<StreamBound[]> {
   const { rows } = await client.query<{ topic: string; topic_partition: number; next_offset: string }>(

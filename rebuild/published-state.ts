@@ -5,28 +5,28 @@ import type { ComparedTable } from '#verify/compared-table.ts'
 import { shownTables, userState } from './shown-table.ts'
 import { readShownContracts, type StateSession } from './state-session.ts'
 
-/** A table that was put into the schema. */
+/** A table that was written to the schema. */
 export type PublishedTable = { readonly name: string; readonly from: string; readonly rows: number }
 
-/** What is to be published, and where. */
+/** What is published, and where. */
 export type PublicationOptions = {
   readonly rebuilt: StateSession
-  /** Of the target, as the administrator. */
+  /** A connection to the target as the administrator. */
   readonly target: pg.ClientBase
   readonly schema: string
-  /** `schema.table`; all without any. */
+  /** `schema.table`; if empty, all tables. */
   readonly tables: readonly string[]
-  /** Kept as the schema's comment. */
+  /** It becomes the comment of the schema. */
   readonly description: string
-  /** Takes the place of a schema that an earlier rebuild made. */
+  /** Whether a schema that an earlier rebuild made is replaced. */
   readonly replace: boolean
   readonly onProgress: (what: string) => void
 }
 
-/** How the comment of a schema of a rebuild begins: only such a one is ever dropped. */
+/** The beginning of the comment of a rebuild's schema. A schema without it is never dropped. */
 const MARK = 'Tidemark rebuild: '
 
-/** Throws an Error when the schema is there and may not be replaced, or its name is one that others use. */
+/** Throws an Error if the schema exists and may not be replaced, or if its name is reserved. */
 export async function requireFreeSchema(target: pg.ClientBase, schema: string, replace: boolean): Promise<void> {
   if (/^(pg_.*|tidemark|tidemark_rows|public|information_schema)$/.test(schema)) {
     throw new Error(`the schema ${schema} is not a rebuild's to fill: choose another name`)
@@ -45,7 +45,7 @@ export async function requireFreeSchema(target: pg.ClientBase, schema: string, r
 
 /**
  * Copies the tables of a state into a schema of the target, as ordinary tables with the names and types of the captured
- * ones and their primary keys, all or none. Roles that read the target may read them.
+ * ones and their primary keys. Either all are copied or none. Roles that read the target may read them.
  */
 export async function publishState(options: PublicationOptions): Promise<PublishedTable[]> {
   const { rebuilt, target, schema, tables: only, description, replace, onProgress } = options
@@ -77,7 +77,7 @@ export async function publishState(options: PublicationOptions): Promise<Publish
   }
 }
 
-/** The table's own name; where several schemas have it, `schema_table`. */
+/** The table's own name, or `schema_table` if several schemas have a table of this name. */
 function namesOf(tables: readonly ComparedTable[]): Map<ComparedTable, string> {
   const parts = (table: ComparedTable) => {
     const [schema, name] = splitIdentifier(table.identifier)

@@ -2,19 +2,22 @@ import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 
 type Store = Pick<ObjectStore, 'get'>
 
-/** Objects that are fetched before they are asked for; one that is larger than all of it comes alone. */
+/**
+ * How many objects, and how many bytes, are fetched in advance. A larger object is fetched only when it is asked for.
+ */
 const AHEAD = { objects: 8, bytes: 32 << 20 }
 
 /**
- * The store, for a reader who gets these objects in this order: the next ones are on their way while it works on one. An
- * error is that of the object's own `get`.
+ * A store for a reader that gets these objects in this order. It fetches the next objects while the reader works on
+ * one. If a fetch fails, the `get` of that object rejects.
  */
 export function readAhead(store: Store, objects: readonly { readonly path: string; readonly bytes: number }[]): Store {
   const coming = new Map<string, ReturnType<Store['get']>>()
   const places = new Map(objects.map(({ path }, place) => [path, place]))
   const fetch = (path: string) => {
     const content = store.get(path)
-    // Nobody may ask for it any more; who does gets the error all the same.
+    // The reader may never ask for this object; without a handler the error would end the process. A `get` still
+    // rejects with it.
     content.catch(() => undefined)
     coming.set(path, content)
   }

@@ -5,7 +5,10 @@ import type { ComparedRebuild, PublishedRebuild, RebuildFigures } from './rebuil
 import { type ComparedState, countUnlike, isEqualState, type StateDifference } from './state-comparison.ts'
 import type { UnfinishedTable } from './state-session.ts'
 
-/** The comparison as a table, the first differing rows, what was left out, and the verdict, in lines of `width` characters. */
+/**
+ * A report with the tables, the first differing rows, the tables that were left out, and the verdict, in lines of
+ * `width` characters.
+ */
 export function describeCompared(rebuilt: ComparedRebuild, width = 100): string {
   const { tables, stoppedLive, stoppedRebuilt, onlyLive, onlyRebuilt } = rebuilt
   return joinParts([
@@ -23,7 +26,7 @@ export function describeCompared(rebuilt: ComparedRebuild, width = 100): string 
   ])
 }
 
-/** What was put into the schema, and what of it does not show what its source had. */
+/** A report of the tables in the schema, and of those that do not show what their source had. */
 export function describePublished(rebuilt: PublishedRebuild): string {
   const { schema, tables, unfinished } = rebuilt
   const rows = tables.map((table) => [`${schema}.${table.name}`, formatCount(table.rows)])
@@ -52,7 +55,7 @@ const section = (title: string, lines: readonly string[]): string[] =>
 
 const describeUnfinished = ({ name, reason }: UnfinishedTable): string => `${name}  ${reason}`
 
-/** The columns that differ; all of a row that is on one side only. */
+/** The columns that differ, or all columns of a row that is on one side only. */
 function describeDifference(table: ComparedState, { key, rebuilt, live }: StateDifference, width: number): string[] {
   const valueWidth = Math.max(12, Math.floor((width - 34) / 2))
   const rows = table.columns.flatMap((name, place) => {
@@ -61,7 +64,7 @@ function describeDifference(table: ComparedState, { key, rebuilt, live }: StateD
     return isEqual ? [] : [[cutText(name, 30), ...values.map((value) => cutText(oneLine(value), valueWidth))]]
   })
   const place = table.keyColumns.map((name, i) => `${name} = ${cutText(oneLine(key[i]!), 48)}`).join(', ')
-  // Of a table without a key both sides may have the row, but not as often.
+  // If the table has no key, both sides may have the row in different numbers.
   const often = rows.length === 0 ? ['  a row that the two do not have as often'] : []
   const columns =
     rows.length === 0 ? [] : alignColumns([['column', 'rebuilt', 'live'], ...rows]).map((line) => `  ${line}`)

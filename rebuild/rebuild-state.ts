@@ -10,18 +10,18 @@ import { createScratch, type ScratchDatabase, withClient } from './scratch-datab
 import { compareStates, type StateComparison } from './state-comparison.ts'
 import { readStopped, readUnderWay, type UnfinishedTable, withStateSession } from './state-session.ts'
 
-/** What both kinds of rebuild need. */
+/** The options of both kinds of rebuild. */
 export type RebuildOptions = {
   readonly archive: ArchiveAccess
-  /** `schema.table`; all without any. */
+  /** `schema.table`; if empty, all tables. */
   readonly tables: readonly string[]
-  /** Told what is done at the moment. */
+  /** It is called with what is done at the moment. */
   readonly onProgress: (what: string) => void
-  /** Aborting it ends the rebuild; nothing of it is left behind. */
+  /** Aborting it ends the rebuild, which then leaves nothing behind. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** How much was read, and how long it took. */
+/** How much was read, and how long that took. */
 export type RebuildFigures = {
   readonly files: number
   readonly records: number
@@ -31,10 +31,10 @@ export type RebuildFigures = {
   readonly seconds: number
 }
 
-/** The rebuilt state and the live one. */
+/** The comparison of the rebuilt state with the live one. */
 export type ComparedRebuild = StateComparison & RebuildFigures
 
-/** The state of another time, and where it is. */
+/** The rebuilt state of another time, and its place. */
 export type PublishedRebuild = RebuildFigures & {
   readonly schema: string
   readonly tables: readonly PublishedTable[]
@@ -43,9 +43,9 @@ export type PublishedRebuild = RebuildFigures & {
 }
 
 /**
- * Rebuilds the latest state from the archive, up to what the live target has applied when the rebuild has caught up with it,
- * and compares every row. Throws an Error when records are missing or there twice, a LaggingError when the archive does not
- * come as far within `waitMs`.
+ * Rebuilds the latest state from the archive, up to the records that the live target has applied when the rebuild has
+ * caught up, and compares every row. Throws an Error if records are missing or there twice, and a LaggingError if the
+ * archive does not get that far within `waitMs`.
  */
 export function rebuildAndCompare(
   options: RebuildOptions & { readonly examples: number; readonly waitMs: number },
@@ -53,7 +53,8 @@ export function rebuildAndCompare(
   const { archive, tables, examples, waitMs, onProgress, signal } = options
   return withWork(options, async (work) => {
     await work.reading.readAll()
-    // Most of it, before the live state is held fast: a long transaction keeps its dead rows from being removed.
+    // Most records are replayed before the transaction on the live state begins, because a long transaction keeps
+    // vacuum from removing dead rows there.
     const applied = await withClient(archive.target, readApplied)
     await work.replay(upTo(applied, await work.spool.ends()))
     return withStateSession(archive.target, async (live) => {
@@ -70,7 +71,10 @@ export function rebuildAndCompare(
   })
 }
 
-/** Rebuilds the state of a cut and puts it into a schema of the target. Throws an Error when the archive does not allow it. */
+/**
+ * Rebuilds the state of a cut and writes it to a schema of the target. Throws an Error if the archive does not allow
+ * it.
+ */
 export async function rebuildAndPublish(
   options: RebuildOptions & { readonly cut: Cut; readonly schema: string; readonly replace: boolean },
 ): Promise<PublishedRebuild> {
@@ -93,7 +97,7 @@ type Work = {
   readonly scratch: ScratchDatabase
   readonly spool: RecordSpool
   readonly reading: ArchiveReading
-  /** Applies what is before the bounds and was not applied yet. */
+  /** Applies the records before the bounds that were not applied yet. */
   readonly replay: (bounds: readonly StreamBound[]) => Promise<void>
   readonly figures: () => RebuildFigures
 }
@@ -141,7 +145,7 @@ async function withWork<T>(
 
 const seconds = (ms: number): number => Math.round(ms) / 1000
 
-/** The part of the bounds that the archive has. */
+/** The bounds, limited to the records that the archive has. */
 function upTo(bounds: readonly StreamBound[], ends: Awaited<ReturnType<RecordSpool['ends']>>): StreamBound[] {
   return bounds.map((bound) => {
     const { topic, topicPartition, to } = bound

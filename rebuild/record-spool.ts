@@ -10,12 +10,12 @@ import { type BinaryRow, decodeRows, encodeRows, int32, int64, readInt64 } from 
 /** A topic partition. */
 export type StreamName = { readonly topic: string; readonly topicPartition: number }
 
-/** A record as it is replayed. */
+/** A record in the form in which it is replayed. */
 export type SpooledRecord = StreamName & {
   readonly offset: number
   readonly timestampMs: number
   readonly key: string | undefined
-  /** Undefined for a tombstone, an erased record, and one from after the cut. */
+  /** Undefined for a tombstone, an erased record, and a record from after the cut. */
   readonly value: string | undefined
   /** JSON `[[name, value], …]`. */
   readonly headers: string | undefined
@@ -23,26 +23,26 @@ export type SpooledRecord = StreamName & {
   readonly role: RecordRole
 }
 
-/** What a record has to do with those of other topic partitions. */
+/** How a record depends on records of other topic partitions. */
 export type RecordRole = (typeof ROLES)[number]
 const ROLES = ['none', 'truncate', 'key left', 'key taken'] as const
 
-/** Where the reading of a topic partition ends. */
+/** Where the replay of a topic partition ends. */
 export type StreamBound = StreamName & {
-  /** First offset that is not read. */
+  /** The first offset that is not replayed. */
   readonly to: number
-  /** Records that were committed later have no value; µs since 1970. */
+  /** Records that were committed after this time have no value; µs since 1970. */
   readonly latestUs?: number
 }
 
-/** Records of the archive, put in order by a table of the scratch database. */
+/** Records of the archive, which a table of the scratch database puts in order. */
 export class RecordSpool {
   records = 0
-  /** How many topic partitions have beacons; 0 before one was seen. */
+  /** The number of topic partitions, according to the beacons; 0 before one was read. */
   topicPartitions = 0
-  /** By topic partition the greatest number and the latest commit (µs since 1970) of the beacons seen. */
+  /** For each topic partition, the greatest number and the latest commit (µs since 1970) of its beacons. */
   readonly beacons = new Map<number, { number: number; committedUs: number }>()
-  /** The first epoch of which the initial snapshot was seen. */
+  /** The first epoch whose initial snapshot was read. */
   firstEpoch: number | undefined
   readonly #pool: pg.Pool
   readonly #streams = new Map<string, number>()
@@ -51,7 +51,7 @@ export class RecordSpool {
     this.#pool = pool
   }
 
-  /** Makes its tables. */
+  /** Creates the tables of the spool. */
   async open(): Promise<void> {
     await this.#pool.query(`
       create schema rebuild;
@@ -78,7 +78,7 @@ export class RecordSpool {
       )`)
   }
 
-  /** Adds records in any order. */
+  /** Adds records, in any order. */
   async add(portions: AsyncIterable<readonly ScannedRecord[]>): Promise<void> {
     const client = await this.#pool.connect()
     try {
@@ -98,7 +98,7 @@ export class RecordSpool {
     }
   }
 
-  /** Indexes what was added. Throws an Error that names an offset that is there twice. */
+  /** Creates the index. Throws an Error that names an offset which is there twice. */
   async seal(): Promise<void> {
     try {
       await this.#pool.query('create unique index if not exists record_place on rebuild.record (stream, record_offset)')
@@ -112,7 +112,7 @@ export class RecordSpool {
     await this.#pool.query('analyze rebuild.record, rebuild.stream')
   }
 
-  /** The topic partitions that have records, with the offset after the last. */
+  /** The topic partitions that have records, with the offset after the last of each. */
   async ends(): Promise<(StreamName & { readonly end: number })[]> {
     const { rows } = await this.#pool.query<{ topic: string; topic_partition: number; ended: string }>(
       `select s.topic, s.topic_partition, max(r.record_offset) + 1 as ended
@@ -124,14 +124,15 @@ export class RecordSpool {
     return rows.map((row) => ({ topic: row.topic, topicPartition: row.topic_partition, end: Number(row.ended) }))
   }
 
-  /** Runs a query on `rebuild.record r join rebuild.stream s`. */
+  /** Runs a query that uses `rebuild.record r join rebuild.stream s`. */
   async query<Row extends pg.QueryResultRow>(text: string, values: unknown[]): Promise<Row[]> {
     return (await this.#pool.query<Row>(text, values)).rows
   }
 
   /**
-   * The records before the bounds that were not read before: those of a topic partition in the order of their offsets,
-   * and of all in that in which capture sent them. Topic partitions without a bound are left out.
+   * Reads the records before the bounds that were not read before. Those of a topic partition come in the order of
+   * their offsets, and those of all topic partitions in the order in which capture sent them. Topic partitions without
+   * a bound are left out.
    */
   async *read(bounds: readonly StreamBound[]): AsyncGenerator<SpooledRecord> {
     await this.#pool.query(
@@ -200,9 +201,10 @@ export class RecordSpool {
 }
 
 /**
- * One connector sends everything, so that the time of sending is the order of all, and inside a millisecond that of the
- * source's log, where the half that leaves a key precedes the one that takes the other. A record never precedes one with
- * a lower offset: should a clock have gone back, it counts as sent with the newest before it.
+ * One connector sends all records, so they are ordered by the time at which they were sent, and within a millisecond by
+ * their place in the source's log, where the record that leaves a key comes before the one that takes it. A record
+ * never comes before one with a lower offset of the same topic partition: if the clock was set back, it counts as sent
+ * together with the latest one before it.
  */
 const inOrder = `copy (
   select r.stream, r.record_offset, r.timestamp_ms, r.role, r.key,
@@ -244,7 +246,10 @@ function streamName(name: string): StreamName {
   return { topic: topic!, topicPartition: Number(topicPartition) }
 }
 
-/** Bytes that are no text came in base64; what is applied of them is what apply-latest-state makes of them. */
+/**
+ * Bytes that are not UTF-8 are in base64 in the archive. They are replayed as they were sent, so the result is that of
+ * apply-latest-state.
+ */
 const bytesOf = (text: string | null, encoding: ScannedRecord['encoding']): Buffer | null =>
   text === null ? null : Buffer.from(text, encoding === 'base64' ? 'base64' : 'utf8')
 

@@ -8,20 +8,20 @@ import { CONSUMERS } from '#core/fixed-names.ts'
 import { isOfAnotherLog } from '#core/recovery/stop-reasons.ts'
 import type { SpooledRecord } from './record-spool.ts'
 
-/** Topics whose records make the latest state, and who applies them. */
+/** The topics whose records make the latest state, and the consumers that apply them. */
 export const CHANGES = { topic: 'changes', consumer: CONSUMERS.latestState } as const
 export const USER_EVENTS = { topic: 'user-events', consumer: CONSUMERS.userState } as const
 
-/** Applied at once: as much as memory and the statements of a transaction are to hold. */
+/** The limits of what is applied at once, for the memory and for the statements of a transaction. */
 const MOST = { records: 20_000, bytes: 16 << 20 }
 
-/** A replay that can go on where it ended. */
+/** A replay that continues where it ended before. */
 export type Replay = (records: AsyncIterable<SpooledRecord>, onProgress: (records: number) => void) => Promise<void>
 
 /**
- * Applies records to the latest state of a database, as apply-latest-state does, in transactions of many. A truncate, and
- * a row that takes values from the one that left its key, follow what other topic partitions have before them. Throws an
- * Error when a topic partition refuses its records.
+ * Applies records to the latest state of a database, as apply-latest-state does, in transactions of many records. A
+ * truncate, and a row that takes values from the row that left its key, are applied after everything before them in
+ * other topic partitions. Throws an Error if a topic partition refuses its records.
  */
 export function makeReplay(pool: pg.Pool, signal?: AbortSignal): Replay {
   const appliers = new Map<string, Applier>([
@@ -54,8 +54,9 @@ function followsOthers({ role, topicPartition }: SpooledRecord, open: readonly S
 }
 
 /**
- * Has a replay into an empty database skip what is of an earlier epoch. An archive that began again with the topic has such
- * changes first, whose contracts are in the table before it: the epoch reads every table, so none of them is needed.
+ * Makes a replay into an empty database skip records of epochs before this one. If the archive began again together
+ * with its topic, it begins with such changes, whose contracts are in the former table. They are not needed, because
+ * the epoch reads every table.
  */
 export async function beginWithEpoch(pool: pg.Pool, epoch: number, topicPartitions: readonly number[]): Promise<void> {
   await pool.query(
@@ -72,7 +73,7 @@ type Delivered = RecordIdentity &
 
 type Applier = {
   readonly consumer: string
-  /** Its offsets may have holes: what says nothing is left out. */
+  /** Whether offsets may have holes. Records without a value are left out then. */
   readonly isSparse: boolean
   apply(
     key: { consumer: string; topic: string; topicPartition: number },
@@ -111,7 +112,10 @@ async function applyStream(
   throw new Error(`${topic}-${topicPartition} cannot be applied ${why}`)
 }
 
-/** The live target has stopped here, too, until a recovery let it go on with the epoch after. */
+/**
+ * The live target also stopped at this record, until a recovery let it continue with the next epoch. The replay does
+ * the same.
+ */
 async function passOver(
   pool: pg.Pool,
   delivered: readonly Delivered[],
@@ -134,7 +138,7 @@ async function passOver(
 const deliveredOf = ({ offset, timestampMs, key, value, bytes, headers }: SpooledRecord): Delivered => ({
   ...{ offset, timestampMs, key, value, bytes },
   headers: headers === undefined ? undefined : keyHeaders(headers),
-  // Tells deliveries of one offset apart; here each comes once.
+  // The digest distinguishes deliveries of one offset; here each offset comes once.
   digest: () => '',
 })
 

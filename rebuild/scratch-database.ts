@@ -8,21 +8,22 @@ import { repository } from '#localstack/settings.ts'
 /** A database on the target's server in which the state is rebuilt. */
 export type ScratchDatabase = {
   readonly url: string
-  /** As the role tidemark_apply writes in the target, without waiting for the disk. */
+  /** Its sessions are like those of the role tidemark_apply in the target, but do not wait for the disk. */
   readonly pool: pg.Pool
-  /** Ends its sessions and removes it. */
+  /** Ends the sessions of the database and drops it. */
   drop(): Promise<void>
 }
 
 const PREFIX = 'tidemark_rebuild_'
-/** One that is older and has no session was left behind. */
+/** A database that is older than this and has no session was left behind by an earlier run. */
 const LEFT_BEHIND_SECONDS = 60
 
 const CONNECTIONS = 6
 
 /**
- * Makes one that is migrated as the target is, has its extensions and keeps no history; `target` is the administrator's
- * URL. Removes those that runs before it left behind. Throws an Error that says which right is missing.
+ * Creates a scratch database, which is migrated like the target, has its extensions and keeps no history. `target` is
+ * the administrator's URL. Drops databases that earlier runs left behind. Throws an Error that names the right if one
+ * is missing.
  */
 export async function createScratch(target: string): Promise<ScratchDatabase> {
   const name = `${PREFIX}${Math.floor(Date.now() / 1000)}_${randomBytes(3).toString('hex')}`
@@ -72,7 +73,7 @@ async function prepare(pool: pg.Pool, extensions: readonly { name: string; schem
   }
 }
 
-/** With the encoding and the collation of the target: generated columns are computed by it. */
+/** The database gets the encoding and the collation of the target, because generated columns depend on them. */
 async function creation(client: pg.Client, name: string): Promise<string> {
   const { rows } = await client.query<{ encoding: string; collate: string; ctype: string; icu: boolean }>(
     `select pg_encoding_to_char(encoding) as encoding, datcollate as collate, datctype as ctype, datlocprovider = 'i' as icu
@@ -80,7 +81,7 @@ async function creation(client: pg.Client, name: string): Promise<string> {
      where datname = current_database()`,
   )
   const { encoding, collate, ctype, icu } = rows[0]!
-  // template1 has the locale of the server, which is the target's where it uses ICU.
+  // With ICU, the database is created from template1, which has the locale of the server and so of the target.
   if (icu) return `create database ${name}`
   const settings = { encoding, lc_collate: collate, lc_ctype: ctype }
   const texts = Object.entries(settings).map(([setting, value]) => `${setting} ${pg.escapeLiteral(value)}`)
@@ -110,7 +111,8 @@ function explainRights(error: Error & { code?: string }): never {
 /** Runs work with a connection of its own. */
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = clientOfUrl(url, 'tidemark rebuild')
-  // The end of a session is an error of the query under way; as an event it would end the process.
+  // If the session ends, the query under way fails with the error. Without a listener, the event would end the process
+  // as well.
   client.on('error', () => undefined)
   await client.connect()
   try {

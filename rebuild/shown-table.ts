@@ -1,7 +1,7 @@
 import type { ColumnContract, TableContract } from '#core/contract.ts'
 import { type ComparedTable, comparedTables } from '#verify/compared-table.ts'
 
-/** Every table that a latest state shows, with the state of plain deltas. */
+/** Every table that a latest state shows, including the state of plain deltas. */
 export function shownTables(contracts: TableContract[], only: readonly string[]): ComparedTable[] {
   const tables = [...comparedTables(contracts), userState]
   return only.length === 0 ? tables : tables.filter(({ name }) => only.includes(name))
@@ -22,7 +22,7 @@ const userStateColumns = [
   column(7, 'more', 'jsonb'),
 ]
 
-/** The state of plain deltas: no contract describes it, since no source has it. */
+/** The state of plain deltas. It has no contract, because no source has this table. */
 export const userState: ComparedTable = {
   name: 'tidemark.latest_user_state',
   identifier: 'tidemark.latest_user_state',

@@ -7,57 +7,60 @@ import { type Key, listRows } from '#verify/row-listing.ts'
 import { shownTables, userState } from './shown-table.ts'
 import { readShownContracts, readStopped, type StateSession, type UnfinishedTable } from './state-session.ts'
 
-/** A row that differs; undefined on the side where it is absent. */
+/** A row that differs; undefined on the side that does not have it. */
 export type StateDifference = {
-  /** Values of the key; of a table without one the digest of the row. */
+  /** The values of the key, or the digest of the row if the table has no key. */
   readonly key: Key
   readonly rebuilt: Row | undefined
   readonly live: Row | undefined
 }
 
-/** How the rebuilt rows of a table compare with the live ones. */
+/** The result of comparing the rebuilt rows of a table with the live ones. */
 export type ComparedState = {
   readonly table: string
   readonly columns: readonly string[]
-  /** Empty where no key tells rows apart. */
+  /** Empty if no key identifies rows. */
   readonly keyColumns: readonly string[]
   readonly rebuiltRows: number
   readonly liveRows: number
   readonly differing: number
-  /** Why the rows are not comparable; they are not equal then. */
+  /** Why the rows are not comparable. They then count as not equal. */
   readonly problem?: string
   readonly examples: readonly StateDifference[]
 }
 
-/** How a rebuilt state compares with a live one. */
+/** The result of comparing a rebuilt state with a live one. */
 export type StateComparison = {
   readonly tables: readonly ComparedState[]
-  /** Stopped in the live target, so that it lacks changes that the archive has; not compared. */
+  /**
+   * Tables that are stopped in the live target, which therefore lacks changes that the archive has. They are not
+   * compared.
+   */
   readonly stoppedLive: readonly UnfinishedTable[]
-  /** Stopped in the rebuilt state alone. */
+  /** Tables that are stopped only in the rebuilt state. */
   readonly stoppedRebuilt: readonly UnfinishedTable[]
   readonly onlyLive: readonly string[]
   readonly onlyRebuilt: readonly string[]
 }
 
-/** Whether the rebuilt state is the live one, of every table. */
+/** Whether every table of the rebuilt state equals the live one. */
 export const isEqualState = (compared: StateComparison): boolean =>
   countUnlike(compared) + compared.stoppedLive.length === 0 && compared.tables.every(({ differing }) => differing === 0)
 
-/** Tables that are not comparable as a whole. */
+/** The number of tables that are not comparable as a whole. */
 export const countUnlike = ({ tables, stoppedRebuilt, onlyLive, onlyRebuilt }: StateComparison): number =>
   stoppedRebuilt.length +
   onlyLive.length +
   onlyRebuilt.length +
   tables.filter(({ problem }) => problem !== undefined).length
 
-/** What a comparison needs. */
+/** The input for a comparison. */
 export type ComparisonOptions = {
   readonly rebuilt: StateSession
   readonly live: StateSession
-  /** `schema.table`; all without any. */
+  /** `schema.table`; if empty, all tables. */
   readonly tables: readonly string[]
-  /** Most differing rows shown of a table. */
+  /** The greatest number of differing rows that are shown of a table. */
   readonly examples: number
   readonly onProgress: (what: string) => void
 }
@@ -113,7 +116,7 @@ async function compareTable(
     if (!GONE.includes(error.code ?? '')) throw error
     throw alteredMeanwhile(table, error)
   })
-  // A table that DDL rewrites is empty to whoever began to look at it before.
+  // A transaction that began before DDL rewrote the table sees it empty.
   if (listed.differing > 0 && (await readStorage(live, table)) !== before) throw alteredMeanwhile(table)
   const examples: StateDifference[] = []
   for (const key of listed.keys.slice(0, mostExamples)) {
@@ -138,7 +141,7 @@ async function listDiffering(table: ComparedTable, { rebuilt, live, examples, on
     }
   } finally {
     clearInterval(progress)
-    // The session's next question comes after the end of the listing.
+    // The session can run its next query only after the listing has ended.
     await Promise.allSettled([ours.drain(), theirs.drain()])
   }
   return { rebuiltRows: ours.lines, liveRows: theirs.lines, differing, keys }
@@ -146,7 +149,7 @@ async function listDiffering(table: ComparedTable, { rebuilt, live, examples, on
 
 const PROGRESS_MS = 200
 
-/** States of errors about tables, columns and types that are no longer there. */
+/** SQLSTATEs of errors about tables, columns and types that no longer exist. */
 const GONE = ['42P01', '42703', '42704', '42883', '3F000', 'XX000']
 
 const alteredMeanwhile = ({ name }: ComparedTable, cause?: Error): Error =>
@@ -155,7 +158,10 @@ const alteredMeanwhile = ({ name }: ComparedTable, cause?: Error): Error =>
 const columnsOf = ({ columns }: ComparedTable): string =>
   columns.map(({ name, carried, key }) => `${name} ${carried}${key === null ? '' : ` (key ${key})`}`).join(', ')
 
-/** Changes when a table that holds rows of it is rewritten or dropped, which a transaction under way does not see otherwise. */
+/**
+ * A text that changes when a table with rows of it is rewritten or dropped. A transaction that is under way has no
+ * other way to see this.
+ */
 async function readStorage(live: StateSession, { relations }: ComparedTable): Promise<string> {
   const rows = await live.query<{ storage: string }>(
     `select string_agg(c.relname || coalesce(pg_relation_filenode(c.oid)::text, ''), ' ' order by c.relname) as storage

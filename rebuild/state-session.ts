@@ -3,10 +3,10 @@ import { parseContract, type TableContract } from '#core/contract.ts'
 import { type DatabaseSession, sessionOver, toCompare } from '#verify/database-session.ts'
 import { withClient } from './scratch-database.ts'
 
-/** One connection to a database that holds a latest state; a listing ends before the next question. */
+/** One connection to a database with a latest state. A listing must end before the next query. */
 export type StateSession = DatabaseSession & { readonly client: pg.Client }
 
-/** Runs work with a session that sees the database as it is at the beginning, whoever writes to it meanwhile. */
+/** Runs work with a session that sees the database as it is at the beginning, even if others write to it meanwhile. */
 export function withStateSession<T>(url: string, work: (session: StateSession) => Promise<T>): Promise<T> {
   return withClient(url, async (client) => {
     await client.query(toCompare)
@@ -28,10 +28,10 @@ export async function readShownContracts({ query }: Pick<StateSession, 'query'>)
   return rows.map(({ contract, schema, table }) => parseContract({ ...contract, schema, table }))
 }
 
-/** A table that does not show what its source had, and why. */
+/** A table that does not show what its source had, and the reason. */
 export type UnfinishedTable = { readonly name: string; readonly relation: number; readonly reason: string }
 
-/** Tables whose changes are kept back. */
+/** The tables whose changes are not applied. */
 export function readStopped({ query }: Pick<StateSession, 'query'>): Promise<UnfinishedTable[]> {
   return query<UnfinishedTable>(
     `select schema_name || '.' || table_name as name, relation::float8 as relation, reason
@@ -40,7 +40,7 @@ export function readStopped({ query }: Pick<StateSession, 'query'>): Promise<Unf
   )
 }
 
-/** Tables whose rows were being read, for the first time or anew. */
+/** The tables whose rows were being read, for the first time or again. */
 export function readUnderWay({ query }: Pick<StateSession, 'query'>): Promise<UnfinishedTable[]> {
   return query<UnfinishedTable>(
     `select distinct m.schema_name || '.' || m.table_name as name, m.relation::float8 as relation,
