@@ -10,38 +10,41 @@ const tripsFile = new URL('../fixtures/green_tripdata_2023-12.parquet', import.m
 const zonesFile = new URL('../fixtures/taxi_zone_lookup.csv', import.meta.url)
 const tables = new URL('taxi-tables.sql', import.meta.url)
 
-/** Trips in one COPY, and so in one transaction, at most; a slow feed that was stalled catches up one by one as well. */
+/**
+ * The greatest number of trips in one COPY, and so in one transaction. A slow feed that was stalled also catches up one
+ * by one.
+ */
 function largestCommit(perSecond: number): number {
   return perSecond <= 100 ? 1 : 5_000
 }
 
-/** Creates `public.green_trips` and `public.taxi_zones` where they are absent. */
+/** Creates `public.green_trips` and `public.taxi_zones` if they do not exist. */
 export async function createTaxiTables(client: pg.ClientBase): Promise<void> {
   await client.query(await readFile(tables, 'utf8'))
 }
 
-/** Inserts the zones where there are none. */
+/** Inserts the zones if there are none. */
 export async function fillTaxiZones(client: pg.ClientBase): Promise<void> {
   const { rows } = await client.query('select 1 from public.taxi_zones limit 1')
   if (rows.length > 0) return
   await copy(client, 'copy public.taxi_zones from stdin (format csv, header)', await readFile(zonesFile, 'utf8'))
 }
 
-/** Creates the tables where they are absent, with the zones. */
+/** Creates the tables if they do not exist, and inserts the zones. */
 export async function prepareTaxiTables(client: pg.ClientBase): Promise<void> {
   await createTaxiTables(client)
   await fillTaxiZones(client)
 }
 
 export type TaxiFeed = {
-  /** As `loadTrips` returns them. */
+  /** The lines that `loadTrips` returns. */
   trips: string[]
-  /** Trips to insert; more than there are begins them again. */
+  /** The number of trips to insert. If there are fewer, they are repeated from the first. */
   rows: number
   /** Trips per second; Infinity for as fast as the source takes them. */
   perSecond: number
   signal?: AbortSignal
-  /** Told after each commit how many trips are committed so far. */
+  /** It is called after each commit with the number of trips that are committed so far. */
   onProgress?: (fed: number) => void
 }
 
@@ -51,8 +54,9 @@ export function loadTrips(): Promise<string[]> {
 }
 
 /**
- * Inserts trips into `public.green_trips`, up to 100 a second one per transaction, above that those due within 10 ms
- * together. Returns how many were committed: fewer than `rows` only where `signal` aborted.
+ * Inserts trips into `public.green_trips`. Up to 100 trips per second, each has a transaction of its own; above that,
+ * all that are due within 10 ms share one. Returns the number of committed trips, which is less than `rows` only if
+ * `signal` aborted.
  */
 export async function feedTrips(client: pg.ClientBase, feed: TaxiFeed): Promise<number> {
   const { trips, rows, perSecond, signal, onProgress } = feed

@@ -1,4 +1,5 @@
--- The green taxi trips and the zones they refer to. Both statements change nothing where the tables exist.
+-- The tables of the green taxi trips and of the zones they refer to. Both statements change nothing if the tables
+-- exist.
 create table if not exists public.taxi_zones (
   location_id integer primary key,
   borough text,

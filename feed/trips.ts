@@ -1,7 +1,10 @@
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 
-/** Where each column of `public.green_trips` comes from in the parquet file, in the order of the lines `readTrips` returns. */
+/**
+ * The column of the parquet file for each column of `public.green_trips`, in the order of the lines that `readTrips`
+ * returns.
+ */
 const parquetColumns = {
   vendor_id: 'VendorID',
   lpep_pickup_datetime: 'lpep_pickup_datetime',
@@ -28,7 +31,10 @@ const parquetColumns = {
 /** The columns of `public.green_trips` that come from the file. */
 export const tripColumns = Object.keys(parquetColumns)
 
-/** Reads a file of green taxi trips; each trip is one line of Postgres's COPY text format, values exact, in file order. */
+/**
+ * Reads a file of green taxi trips. Each trip is one line of Postgres's COPY text format, with exact values, in file
+ * order.
+ */
 export async function readTrips(path: string): Promise<string[]> {
   const rows = await parquetReadObjects({
     file: await asyncBufferFromFile(path),
@@ -40,7 +46,7 @@ export async function readTrips(path: string): Promise<string[]> {
   return rows.map((row) => `${names.map((name) => copyText(row[name])).join('\t')}\n`)
 }
 
-/** Trips carry local times without a zone, in microseconds; a Date would round them and give them one. */
+/** Trips have local times without a zone, in microseconds. A Date would round them and add a zone. */
 function naiveTimestamp(micros: bigint): string {
   const millis = new Date(Number(micros / 1000n)).toISOString().slice(0, -1)
   return `${millis}${String(micros % 1000n).padStart(3, '0')}`

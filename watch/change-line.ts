@@ -2,7 +2,9 @@ import { cutText, visibleText } from '#terminal/display-width.ts'
 import type { Style } from '#terminal/style.ts'
 import type { TextRow, WatchedChange } from './watched-change.ts'
 
-/** Writes changes as lines, tables and operations below each other as far as lines before allow. */
+/**
+ * Writes changes as lines in which tables and operations are aligned with earlier lines, as far as their widths allow.
+ */
 export function makeChangeLines(style: Style, width: number): (change: WatchedChange) => string {
   let tableWidth = 0
   return (change) => {
@@ -10,7 +12,7 @@ export function makeChangeLines(style: Style, width: number): (change: WatchedCh
     const time = change.at.replace('T', ' ').replace('Z', '')
     const head = [time, printable(change.table).padEnd(tableWidth), change.op.padEnd(6)]
     const line = cutText([...head, describe(change)].join('  ').trimEnd(), width)
-    // Colours after cutting: what is cut is text.
+    // Colours are added after cutting, because they have no width.
     return style.label(line.slice(0, time.length)) + colour(change.op, style)(line.slice(time.length))
   }
 }
@@ -20,7 +22,7 @@ const good = new Set(['create', 'insert'])
 const colour = (op: string, style: Style): ((text: string) => string) =>
   bad.has(op) ? style.bad : good.has(op) ? style.good : (text) => text
 
-/** `7  status: new → paid` of an update, `7  status: new, amount: 2.00` of a row that came or went. */
+/** `7  status: new → paid` for an update, `7  status: new, amount: 2.00` for a row that was inserted or deleted. */
 function describe(change: WatchedChange): string {
   const id = change.key === null ? [] : [Object.values(change.key).map(shown).join(', ')]
   return [...id, whatOf(change)].map(printable).join('  ')
@@ -41,5 +43,5 @@ const columns = (row: TextRow, key: TextRow | null): string =>
 
 const shown = (value: string | null): string => value ?? 'null'
 
-/** Values are the source's: none may move the cursor, or do worse to a terminal. */
+/** Values come from the source and may contain control characters, which must not reach the terminal. */
 const printable = (text: string): string => visibleText(text.replace(/\s+/g, ' '))

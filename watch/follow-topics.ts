@@ -4,24 +4,24 @@ import { requireNames } from '#terminal/table-names.ts'
 import type { Brokers } from './topic-records.ts'
 import { userEventsTopic, type WatchedRecord } from './watched-change.ts'
 
-/** What is known of a topic before it is followed. */
+/** The facts of a topic before it is followed. */
 export type TopicState = {
-  /** Another one after the topic was deleted and created again. */
+  /** It changes if the topic is deleted and created again. */
   readonly id: string
-  /** Offset of the first record there is, by topic partition. */
+  /** The offset of the first existing record, for each topic partition. */
   readonly first: readonly number[]
-  /** Offset behind the last record, by topic partition. */
+  /** The offset after the last record, for each topic partition. */
   readonly end: readonly number[]
 }
 
-/** The next offset to read, by topic and topic partition. */
+/** The next offset to read, for each topic and topic partition. */
 export type Positions = ReadonlyMap<string, number[]>
 
-/** The topics there are, but the brokers' own. Throws an Error where no broker answers. */
+/** The existing topics, without the brokers' own. Throws an Error if no broker answers. */
 export const listTopics = (brokers: Brokers): Promise<string[]> =>
   withAdmin(brokers, async (admin) => (await admin.listTopics()).filter((topic) => !topic.startsWith('_')))
 
-/** Asks about topics that there are. Throws an Error where no broker answers. */
+/** Reads the facts of existing topics. Throws an Error if no broker answers. */
 export async function readTopicStates(brokers: Brokers, wanted: readonly string[]): Promise<Map<string, TopicState>> {
   if (wanted.length === 0) return new Map()
   return await withAdmin(brokers, async (admin) => {
@@ -59,8 +59,8 @@ async function withAdmin<T>(brokers: Brokers, work: (admin: Admin) => Promise<T>
 }
 
 /**
- * Hands every record from `positions` on to `take`, in the order of each topic partition, and moves `positions` on. Goes on
- * when brokers come back, which `onTrouble` is told of; settles when `signal` aborts.
+ * Passes every record from `positions` on to `take`, in the order of each topic partition, and advances `positions`. If
+ * the brokers fail, calls `onTrouble` and continues when they come back. Settles when `signal` aborts.
  */
 export async function followTopics(
   brokers: Brokers,
@@ -90,7 +90,7 @@ async function followUntilError(
   take: FollowOptions['take'],
   signal: AbortSignal,
 ): Promise<void> {
-  // A group of its own, so that every watch sees every record; positions are kept elsewhere.
+  // The consumer group is a new one, so that every watch gets every record. Positions are stored elsewhere.
   const groupId = `tidemark-watch-${process.pid}-${Date.now()}`
   const consumer = new Consumer({ ...connectionTo(brokers), groupId })
   try {
@@ -105,7 +105,7 @@ async function followUntilError(
     })
     const stop = () => stream.destroy()
     signal.addEventListener('abort', stop)
-    // It may have come while the consumer was connecting.
+    // The signal may have been aborted while the consumer was connecting.
     if (signal.aborted) return
     try {
       for await (const { topic, partition, offset, value, timestamp, headers } of stream) {
@@ -133,7 +133,7 @@ const connectionTo = ({ bootstrapServers, access }: Brokers) => ({
   ...access,
 })
 
-/** Topics that were named have to be there; of those that are watched without being named, one. */
+/** The topics to watch. All named topics must exist; if none is named, one of the usual topics must exist. */
 export async function requireTopics(brokers: Brokers, named?: readonly string[]): Promise<Map<string, TopicState>> {
   const present = await listTopics(brokers)
   if (named !== undefined) requireNames('topic', named, present)

@@ -1,13 +1,13 @@
 import type { TextRow } from './watched-change.ts'
 
-/** Rows as they were last seen, so that the next change can be shown as before and after. */
+/** The last known state of rows, so that the next change can be shown as before and after. */
 export type RecentRows = {
   get(place: string): TextRow | undefined
-  /** Null where the row is gone. */
+  /** Null if the row was deleted. */
   set(place: string, row: TextRow | null): void
 }
 
-/** Remembers so many rows, those that were changed last. */
+/** Keeps the `most` rows that were changed last. */
 export function makeRecentRows(most = 50_000): RecentRows {
   const rows = new Map<string, TextRow>()
   return {

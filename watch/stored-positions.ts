@@ -4,18 +4,19 @@ import { writePrivately } from '#localstack/private-file.ts'
 import type { Positions, TopicState } from './follow-topics.ts'
 
 /**
- * Where the last watch stopped, by the topic's id: a topic that was created again has another one. A watch of one table
- * passes the changes of others unseen, and has places of its own, by id and table.
+ * The positions at which the last watch stopped, by the id of the topic, which is a new one after the topic was created
+ * again. A watch of one table passes changes of other tables without showing them, so it has positions of its own, by
+ * id and table.
  */
 type Stored = Record<string, { topic: string; offsets: number[] }>
 
-/** Where a watch begins, and why there. */
+/** The positions at which a watch begins, and the reason. */
 export type Beginning = {
   readonly positions: Map<string, number[]>
-  /** Records between there and the end of the topics. */
+  /** The number of records from there to the end of the topics. */
   readonly behind: number
   readonly from: 'the end' | 'the beginning' | 'where the last watch stopped'
-  /** Records that the last watch did not show and that are gone from the topics. */
+  /** The number of records that the last watch did not show and that no longer exist in the topics. */
   readonly gone: number
 }
 
@@ -32,7 +33,10 @@ async function readStored(directory: string): Promise<Stored> {
 
 const nameOf = (id: string, table: string | undefined): string => (table === undefined ? id : `${id} ${table}`)
 
-/** Behind what was shown of the table: by watches of it, or of every table. Undefined where neither was. */
+/**
+ * The positions after the last shown changes of the table, by watches of it or of every table. Undefined if there was
+ * none.
+ */
 function lastShown(stored: Stored, id: string, table: string | undefined): number[] | undefined {
   const ofAll = stored[nameOf(id, undefined)]?.offsets
   const own = stored[nameOf(id, table)]?.offsets
@@ -40,8 +44,8 @@ function lastShown(stored: Stored, id: string, table: string | undefined): numbe
 }
 
 /**
- * Where to begin: where the last watch of these topics stopped that showed the table, or every table without, else at
- * their end, or at their beginning when asked to.
+ * Finds where to begin: where the last watch of these topics that showed the table (or every table, if none is given)
+ * stopped; otherwise at the end, or at the beginning if `fromStart`.
  */
 export async function findBeginning(
   directory: string,
@@ -70,7 +74,10 @@ export async function findBeginning(
   return { positions, behind, gone, from }
 }
 
-/** Keeps the positions for the next watch of the table, or of every one, those of other topics and tables beside. */
+/**
+ * Stores the positions for the next watch of the table, or of every table. Positions of other topics and tables are
+ * kept.
+ */
 export async function storePositions(
   directory: string,
   states: ReadonlyMap<string, TopicState>,

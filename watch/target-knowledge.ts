@@ -4,28 +4,28 @@ import { parseContract, type TableContract } from '#core/contract.ts'
 import { parseAsWritten } from '#core/exact-json.ts'
 import { jsonRow, jsonText, type WatchedChange } from './watched-change.ts'
 
-/** What the target tells of changes: how rows look, and what a change changed. */
+/** What the target knows about changes: the contracts of tables, and the rows before changes. */
 export type TargetKnowledge = {
   /** The newest contract of each captured table, by `schema.table`. */
   readonly contracts: Map<string, TableContract>
-  /** The change with the row before it, where the history of the target has it by now or soon. */
+  /** The change with the row before it, if the target's history has it or gets it soon. */
   complete(change: WatchedChange): Promise<WatchedChange>
   close(): Promise<void>
 }
 
-/** For brokers without a target. */
+/** This is used for brokers without a target. */
 export const noTarget: TargetKnowledge = {
   contracts: new Map(),
   complete: async (change) => change,
   close: async () => undefined,
 }
 
-/** How long a change is waited for in the history: it is applied some milliseconds after it is in the topic. */
+/** How long to wait for a change in the history. It is applied some milliseconds after it is in the topic. */
 const patienceMs = 500
-/** A table whose change did not come is not asked for again so soon. */
+/** If a change of a table was not found, the table is not looked up again for this time. */
 const pauseMs = 10_000
 
-/** Reads as the role tidemark_read. */
+/** Opens the target for the role tidemark_read. */
 export async function openTarget(url: string): Promise<TargetKnowledge> {
   const client = new pg.Client({ connectionString: url, application_name: 'tidemark watch' })
   client.on('error', () => undefined)
@@ -44,7 +44,7 @@ export async function openTarget(url: string): Promise<TargetKnowledge> {
   }
 }
 
-/** An update whose row before it was not seen, or a delete of which only the key is known. */
+/** Whether the row before an update is not known, or only the key of a deleted row is. */
 function lacksRowBefore({ op, key, before, changed }: WatchedChange): boolean {
   if (key === null) return false
   if (op === 'update') return changed === null
@@ -71,7 +71,7 @@ async function findInHistory(client: pg.Client, change: WatchedChange): Promise<
          limit 1`,
         [change.table, JSON.stringify(change.key), change.lsn],
       )
-      // The table is not known there yet, or the target is gone: what is shown lacks the row before.
+      // The history does not know the table yet, or the target is gone. The change is shown without the row before it.
       .catch(() => undefined)
     const [row] = found?.rows ?? []
     if (row?.before != null) {

@@ -6,18 +6,18 @@ export type TopicRecord = {
   topic: string
   topicPartition: number
   offset: number
-  /** When it was sent, in milliseconds since 1970. */
+  /** When the record was sent, in milliseconds since 1970. */
   timestampMs: number
   value: Buffer | null
 }
 
-/** Where the brokers are, `host:port,…`, and how to log in to them. */
+/** The brokers as `host:port,…`, and the login for them. */
 export type Brokers = { bootstrapServers: string; access: BrokerAccess }
 
-/** Where topics end: topic → topic partition → offset behind the last record. */
+/** The ends of topics: topic → topic partition → offset after the last record. */
 export type TopicEnds = ReadonlyMap<string, readonly number[]>
 
-/** Asks where the topics end by now. */
+/** Reads the present ends of the topics. */
 export async function readTopicEnds(brokers: Brokers, topics: readonly string[]): Promise<TopicEnds> {
   const admin = new Admin(connectionTo(brokers))
   try {
@@ -41,7 +41,7 @@ export async function readTopicEnds(brokers: Brokers, topics: readonly string[])
   }
 }
 
-/** Every record of the topics from their beginning to `ends`, in no order over topic partitions. */
+/** Every record of the topics from their beginning to `ends`, in no order between topic partitions. */
 export async function* readTopics(brokers: Brokers, ends: TopicEnds): AsyncGenerator<TopicRecord> {
   const left = new Map(
     [...ends].flatMap(([topic, offsets]) => offsets.map((end, i) => [`${topic}-${i}`, end] as const)),

@@ -6,16 +6,16 @@ import { noTarget, type TargetKnowledge } from './target-knowledge.ts'
 import type { Brokers } from './topic-records.ts'
 import { describeRecord, userEventsTopic, type WatchedChange } from './watched-change.ts'
 
-/** What is watched, from where, and who is told. */
+/** What is watched, from which positions, and where the output goes. */
 export type Watch = {
   readonly brokers: Brokers
   readonly states: ReadonlyMap<string, TopicState>
   readonly target: TargetKnowledge
-  /** Moves on with what was shown. */
+  /** They advance with what was shown. */
   readonly positions: Map<string, number[]>
-  /** Where positions are kept for the next watch. */
+  /** The directory in which positions are stored for the next watch. */
   readonly directory: string
-  /** `schema.table`; every table without. */
+  /** `schema.table`; undefined for every table. */
   readonly table: string | undefined
   readonly signal: AbortSignal
   readonly print: (change: WatchedChange) => void
@@ -24,7 +24,7 @@ export type Watch = {
 
 const storeEveryMs = 1_000
 
-/** Prints changes until `signal` aborts; positions are kept every second, and at the end. */
+/** Prints changes until `signal` aborts. Positions are stored every second, and at the end. */
 export async function watchTopics(watch: Watch): Promise<void> {
   const { brokers, states, target, positions, directory, table, signal, print, tell } = watch
   const known = { contracts: target.contracts, rows: makeRecentRows(), met: new Set<string>() }

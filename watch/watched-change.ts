@@ -16,42 +16,42 @@ export type WatchedRecord = {
   readonly headers: KeyHeaders
 }
 
-/** Values of a row as text, by column; null is null. */
+/** The values of a row as texts, by column; null for an SQL null. */
 export type TextRow = Readonly<Record<string, string | null>>
 
-/** What a record says, for people and programs. */
+/** The change that a record describes, for people and programs. */
 export type WatchedChange = {
   readonly topic: string
   readonly topicPartition: number
   readonly offset: number
-  /** When the source committed it, else when it was published; ISO 8601. */
+  /** When the source committed the change, or otherwise when the record was published; ISO 8601. */
   readonly at: string
   readonly table: string
   readonly op: string
   readonly key: TextRow | null
   readonly before: TextRow | null
   readonly after: TextRow | null
-  /** Columns that the change changed, before and after; null where the row before it is not known. */
+  /** The columns that were changed, before and after; null if the row before the change is not known. */
   readonly changed: Readonly<Record<string, readonly [string | null, string | null]>> | null
-  /** What else there is to say: why a record is no event, for example. */
+  /** Further information, for example why a record is not an event. */
   readonly note?: string
-  /** Where the change is in the source's log. */
+  /** The lsn of the change. */
   readonly lsn?: string
 }
 
-/** What is known besides the records. Both are brought up to date by describing. */
+/** What is known besides the records. Describing a record updates both. */
 export type WatchKnowledge = {
   /** By `schema.table`. */
   readonly contracts: Map<string, TableContract>
   readonly rows: RecentRows
-  /** Versions of contracts that were met: each comes once in every topic partition. */
+  /** The versions of contracts that were shown. Each comes once in every topic partition, but is shown once. */
   readonly met: Set<string>
 }
 
-/** The topic of plain events; every other one is taken for one of captured changes. */
+/** The topic of plain events. Every other topic is read as one of captured changes. */
 export const userEventsTopic = 'user-events'
 
-/** What a record says, or undefined for those that only the pipeline has a use for. */
+/** The change of a record; undefined for records that only the pipeline uses. */
 export function describeRecord(record: WatchedRecord, known: WatchKnowledge): WatchedChange | undefined {
   if (record.topic === userEventsTopic) return describeUserEvent(record, known.rows)
   if (record.value === null) return undefined
@@ -85,7 +85,7 @@ function frame(record: WatchedRecord, table: string, op: string, more: Partial<W
   return { topic, topicPartition, offset, at: isoOf(record.timestampMs), table, op, ...nothing, ...more }
 }
 
-/** The time of a record is its producer's word: it may be none. */
+/** The timestamp is set by the producer and may be invalid. */
 function isoOf(ms: number): string {
   const date = new Date(ms)
   return Number.isNaN(date.getTime()) ? 'at an impossible time' : date.toISOString()
@@ -109,7 +109,7 @@ function describeRow(record: WatchedRecord, change: RowChange, { contracts, rows
   const key = keyOf(sent.after ?? sent.before, contract)
   const place = key && `${table} ${JSON.stringify(key)}`
   const remembered = place === null ? undefined : rows.get(place)
-  // Under default replica identity the image before a change has its key alone.
+  // With the default replica identity, the image before a change has only the key.
   const isWhole = contract?.replicaIdentity === 'full' || (contract === undefined && change.op === 'update')
   const before = isWhole ? sent.before : (remembered ?? (change.op === 'delete' ? key : null))
   const after = sent.after === null ? null : { ...remembered, ...sent.after }
@@ -124,7 +124,7 @@ function describeRow(record: WatchedRecord, change: RowChange, { contracts, rows
   })
 }
 
-/** Columns whose values differ, before and after. */
+/** The columns whose values differ, before and after. */
 export function changedOf(before: TextRow, after: TextRow): NonNullable<WatchedChange['changed']> {
   const names = Object.keys(after).filter((name) => name in before && before[name] !== after[name])
   return Object.fromEntries(names.map((name) => [name, [before[name]!, after[name]!] as const]))
@@ -136,7 +136,7 @@ function keyOf(row: TextRow | null, contract: TableContract | undefined): TextRo
   return Object.fromEntries(names.map((name) => [name, row[name] ?? null]))
 }
 
-/** A value that the change left as it was is not said: its column is left out. */
+/** A column is left out if the change did not touch its TOASTed value. */
 function textRow(row: WireRow | null, contract: TableContract | undefined): TextRow | null {
   if (row === null) return null
   const codecs = new Map(contract?.columns.map((column) => [column.name, columnCodec(column)]))
@@ -151,7 +151,7 @@ function textOf(value: unknown, codec: ColumnCodec | undefined): string | null |
     if (decoded === unavailable) return undefined
     if (decoded !== undefined) return decoded
   } catch {
-    // Not a value of the type, which stops the table; here it is shown as it came.
+    // The value is not one of the type, which stops the table. Here it is shown as it came.
   }
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
@@ -175,7 +175,7 @@ function userRow({ id, name, age, ts, more }: UserEvent): TextRow {
   return { ...jsonRow(more ?? '{}'), id, name, age: age === null ? null : `${age}`, ts }
 }
 
-/** The fields of a JSON object as text, numbers with the digits they are written with. */
+/** The fields of a JSON object as texts. Numbers keep the digits with which they are written. */
 export function jsonRow(json: string): TextRow {
   const fields = Object.entries(parseAsWritten(json) as Record<string, unknown>)
   return Object.fromEntries(fields.map(([name, value]) => [name, jsonText(value)]))
