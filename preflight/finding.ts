@@ -1,10 +1,10 @@
-/** One thing that was looked at: a problem keeps the source from being captured, advice does not. */
+/** The result of one check. A `problem` keeps the source from being captured, `advice` does not. */
 export type Finding = { level: 'ok' | 'advice' | 'problem'; subject: string; state: string; fix: string | null }
 
-/** Nothing to do. */
+/** A finding for which nothing has to be done. */
 export const ok = (subject: string, state: string): Finding => ({ level: 'ok', subject, state, fix: null })
 
-/** Something to know or to change, which does not keep the source from being captured. */
+/** A finding to know or to change, which does not keep the source from being captured. */
 export const advice = (subject: string, state: string, fix: string): Finding => ({
   level: 'advice',
   subject,
@@ -12,7 +12,7 @@ export const advice = (subject: string, state: string, fix: string): Finding => 
   fix,
 })
 
-/** Something that keeps the source from being captured. */
+/** A finding that keeps the source from being captured. */
 export const problem = (subject: string, state: string, fix: string): Finding => ({
   level: 'problem',
   subject,

@@ -3,7 +3,7 @@ import { formatBytes, formatQuantity } from '#terminal/quantities.ts'
 import type { Finding } from './finding.ts'
 import type { Inspection } from './source-inspection.ts'
 
-/** What was found, for reading: each finding on a line, below it the SQL that changes it. */
+/** The findings as text, each on a line, with the SQL that changes it below. */
 export function describeInspection({ ready, database, version, findings, tables }: Inspection): string {
   const capturable = tables.filter(({ refusals }) => refusals.length === 0)
   const bytes = capturable.reduce((sum, table) => sum + table.bytes, 0)

@@ -6,22 +6,25 @@ import type { TableFacts } from './table-facts.ts'
 /** The largest value of a column. */
 export type LargestValue = {
   column: string
-  /** Of its JSON, or less: of types other than texts and bytea it is the size as it is stored. */
+  /** The size of its JSON at least. For types other than texts and bytea it is the stored size. */
   bytes: number
-  /** An update carries both images of the row. */
+  /** Whether an update sends both images of the row, so that the value is in it twice. */
   twice: boolean
 }
 
-/** The largest values of the tables that keep some out of line, and the tables that could not be looked through. */
+/** The largest values of tables that store some out of line, and the tables that could not be read in time. */
 export type LargeValues = { largest: LargestValue[]; unread: string[] }
 
-/** No statistics hold the largest value. A table is looked through for so long, and all of them. */
+/**
+ * The time limits for reading one table and all tables. Tables have to be read, because no statistics have the largest
+ * value.
+ */
 const MOST_SECONDS = { ofTable: 2, ofAll: 30 }
 
-/** Compressed as well as can be, a value near the limit takes at least so much. */
+/** A value near the limit needs at least this much space, even at the best compression. */
 const LEAST_TOAST_BYTES = 48 * 1024
 
-/** Columns whose values may be out of line, of the tables where enough is. */
+/** The columns whose values may be stored out of line, for tables whose TOAST table is large enough. */
 const COLUMNS = `
   select n.nspname || '.' || c.relname as name,
     array_agg(a.attname::text order by a.attnum) as columns,
@@ -40,7 +43,7 @@ const COLUMNS = `
   group by c.oid, n.nspname, c.relname
   order by 1`
 
-/** Looks through the tables that hold large values. The sizes are read without the values themselves. */
+/** Reads the sizes of values in tables that have large ones, without reading the values themselves. */
 export async function readLargeValues(client: ClientBase, tables: readonly TableFacts[]): Promise<LargeValues> {
   const found: LargeValues = { largest: [], unread: [] }
   const { rows } = await client.query<{ name: string; columns: string[]; types: string[]; twice: boolean }>(COLUMNS, [
@@ -67,7 +70,7 @@ function sizeOf(column: string, type: string): string {
   return /^(text|varchar|bpchar)$/.test(type) ? `octet_length(${column})` : `pg_column_size(${column})`
 }
 
-/** SQLSTATEs query_canceled and insufficient_privilege. */
+/** The SQLSTATEs query_canceled and insufficient_privilege. */
 const UNREAD = new Set(['57014', '42501'])
 
 async function readInTime(client: ClientBase, text: string): Promise<(number | null)[] | undefined> {
@@ -84,7 +87,7 @@ async function readInTime(client: ClientBase, text: string): Promise<(number | n
   }
 }
 
-/** Warns of columns with values that take half of what a change may hold. */
+/** Warns about columns whose values need more than half of what a change may have. */
 export function judgeLargeValues({ largest, unread }: LargeValues): Finding {
   const subject = 'large values'
   const near = largest.filter(({ bytes, twice }) => bytes * (twice ? 2 : 1) > LARGEST_CHANGE_BYTES / 2)

@@ -1,6 +1,9 @@
 import type { SourceFacts } from './source-facts.ts'
 
-/** What sets a setting of the server, or with null has it as it is by default, where the user can do it, or where else it is done. */
+/**
+ * The SQL that sets a server setting, or resets it if the value is null, if the user may do that; otherwise where else
+ * it is changed.
+ */
 export function settingFix(
   { rds, mayAlterSystem }: Pick<SourceFacts, 'rds' | 'mayAlterSystem'>,
   name: string,

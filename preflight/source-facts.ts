@@ -1,16 +1,18 @@
 import type { ClientBase } from 'pg'
 
-/** What decides whether a server can be a source, as its catalog says it. */
+/** The facts in the catalog that decide whether a server can be a source. */
 export type SourceFacts = {
   database: string
   user: string
-  /** e.g. 170010 for 17.10. */
+  /** For example 170010 for 17.10. */
   version: number
   versionText: string
   standby: boolean
-  /** Amazon RDS or Aurora: settings are changed in a parameter group. */
+  /** Whether it is Amazon RDS or Aurora, where settings are changed in a parameter group. */
   rds: boolean
-  /** Elsewhere who may not alter the system changes settings in a parameter group or a file. */
+  /**
+   * Whether the user may change settings by `alter system`. Otherwise they are changed in a parameter group or a file.
+   */
   mayAlterSystem: boolean
   walLevel: string
   slots: number
@@ -19,25 +21,27 @@ export type SourceFacts = {
   walSendersUsed: number
   /** -1 for no limit. */
   slotWalKeepMegabytes: number
-  /** A slot that is not used for as long is invalidated; 0 for never. Postgres 18 and later. */
+  /** A slot that is unused for this time is invalidated; 0 for never. Postgres 18 and later have it. */
   idleSlotTimeoutSeconds: number
-  /** As Postgres calls it, e.g. `UTF8`. */
+  /** The name that Postgres uses, for example `UTF8`. */
   encoding: string
-  /** Whether event triggers fire: since Postgres 17 they can be turned off for the server, a database or a role. */
+  /** Whether event triggers fire. Since Postgres 17 they can be turned off for the server, a database or a role. */
   eventTriggersFire: boolean
-  /** Where they are turned off: a database or a role in quoted form, or both; empty for the server. */
+  /**
+   * Where event triggers are turned off: a database or a role as quoted names, or both. Empty if it is for the server.
+   */
   eventTriggersOffFor: { database: string | null; role: string | null }[]
   captureRoleExists: boolean
   mayCreateInDatabase: boolean
   mayCreateRoles: boolean
-  /** May hand the right to replicate on to a role. */
+  /** Whether the user may grant the right to replicate to a role. */
   mayGrantReplication: boolean
   mayCreateEventTriggers: boolean
-  /** Age of the oldest transaction that is open, in seconds; creating a slot waits for it. Null where none is. */
+  /** The age of the oldest open transaction in seconds, for which creating a slot waits. Null if there is none. */
   oldestTransactionSeconds: number | null
-  /** Whether the user sees the transactions of others. */
+  /** Whether the user can see the transactions of others. */
   seesTransactions: boolean
-  /** Transactions that are prepared and neither committed nor rolled back, the oldest first. */
+  /** Prepared transactions that are neither committed nor rolled back, the oldest first. */
   preparedTransactions: { gid: string; database: string; seconds: number }[]
 }
 
@@ -99,7 +103,7 @@ const FACTS = `
   join pg_database b on b.datname = current_database()
   where me.rolname = current_user`
 
-/** Reads them. */
+/** Reads the facts of the source. */
 export async function readSourceFacts(client: ClientBase): Promise<SourceFacts> {
   const { rows } = await client.query<SourceFacts>(FACTS)
   return rows[0]!

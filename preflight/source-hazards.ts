@@ -3,7 +3,7 @@ import { advice, type Finding, ok, problem } from './finding.ts'
 import { settingFix } from './setting-fix.ts'
 import type { SourceFacts } from './source-facts.ts'
 
-/** Transactions that a new replication slot, and with it the initial load, waits for. */
+/** Judges transactions that a new replication slot, and so the initial load, waits for. */
 export function judgeTransactions(facts: SourceFacts, oldSeconds: number): Finding[] {
   const old = facts.preparedTransactions.filter(({ seconds }) => seconds >= oldSeconds)
   return [
@@ -27,7 +27,8 @@ export function judgeTransactions(facts: SourceFacts, oldSeconds: number): Findi
           `the initial load waits for ${old.map(({ gid, seconds }) => `${gid}, ${seconds} s old`).join(', and ')}`,
           old
             .map(({ gid, database }) => {
-              // Which of the two is for its owner to say. A comment ends with its line.
+              // The owner has to decide which of the two is right. The lines are comments, and a name with a line break
+              // would end one.
               const name = escapeLiteral(gid).replaceAll(/[\r\n]/g, ' ')
               return `-- in ${database}, either commit prepared ${name}; or rollback prepared ${name};`
             })
@@ -36,10 +37,13 @@ export function judgeTransactions(facts: SourceFacts, oldSeconds: number): Findi
   ]
 }
 
-/** Where event triggers are turned off, DDL is not noticed as it happens, and rows that it computes again are not read. */
+/**
+ * If event triggers are turned off, Tidemark does not notice DDL when it happens, and does not read rows again that DDL
+ * rewrites.
+ */
 export function judgeEventTriggers(facts: SourceFacts): Finding[] {
   const { eventTriggersFire, eventTriggersOffFor, mayCreateEventTriggers } = facts
-  // Who cannot make them is told what follows from that.
+  // A user who cannot create event triggers gets another finding, which says what follows from that.
   if (eventTriggersFire || !mayCreateEventTriggers) return []
   const resets = eventTriggersOffFor.map(({ database, role }) =>
     role === null
@@ -50,7 +54,10 @@ export function judgeEventTriggers(facts: SourceFacts): Finding[] {
   return [problem('event_triggers', 'off: changes of tables would not be noticed', fix.join('\n'))]
 }
 
-/** Texts are sent as UTF-8: Postgres converts them from every encoding but SQL_ASCII, which says nothing about bytes. */
+/**
+ * Texts are sent as UTF-8. Postgres converts them from every encoding except SQL_ASCII, which does not define the
+ * meaning of bytes.
+ */
 export function judgeEncoding({ encoding, database }: SourceFacts, foreign: readonly string[]): Finding {
   if (encoding !== 'SQL_ASCII') return ok('encoding', encoding)
   if (foreign.length > 0) {

@@ -13,7 +13,7 @@ import {
   tablesWithForeignBytes,
 } from './table-facts.ts'
 
-/** Everything the preflight found. */
+/** Everything that the preflight found. */
 export type Inspection = {
   ready: boolean
   database: string
@@ -25,13 +25,16 @@ export type Inspection = {
 const LONG_TRANSACTION_SECONDS = 60
 
 const OLDEST_MAJOR = 14
-/** Later ones are not refused, but nobody has tried them. */
+/** Later versions are not refused, but are untested. */
 const NEWEST_TRIED_MAJOR = 18
 
-/** From these minor versions on, a table may join the publication beside open transactions without a loss. */
+/** Since these minor versions, a table can join the publication while transactions are open, without losing changes. */
 const EXACT_SINCE: Readonly<Record<number, number>> = { 14: 18, 15: 13, 16: 9, 17: 5 }
 
-/** Looks at a source and the tables of some schemas. Leaves nothing behind. Throws a UsageError for a schema that is not there. A transaction is old after `oldSeconds`. */
+/**
+ * Checks a source and the tables of some schemas. Leaves nothing behind. Throws a UsageError for a schema that does not
+ * exist. A transaction counts as old after `oldSeconds`.
+ */
 export async function inspectSource(
   client: ClientBase,
   schemas: string[],
@@ -60,7 +63,7 @@ export async function inspectSource(
   }
 }
 
-/** Only where there is no encoding all rows are read. */
+/** All rows are read only if the database has no encoding. */
 const findForeignBytes = (client: ClientBase, { encoding }: SourceFacts, tables: readonly TableFacts[]) =>
   encoding === 'SQL_ASCII'
     ? tablesWithForeignBytes(
@@ -69,7 +72,7 @@ const findForeignBytes = (client: ClientBase, { encoding }: SourceFacts, tables:
       )
     : Promise.resolve([])
 
-/** What the server's version and settings allow. */
+/** Judges the version and the settings of the server. */
 export function judgeServer(facts: SourceFacts): Finding[] {
   const { slots, slotsUsed, walSenders, walSendersUsed } = facts
   const setting = (name: string, value: string, restart: boolean) => settingFix(facts, name, value, restart)
@@ -101,7 +104,7 @@ export function judgeServer(facts: SourceFacts): Finding[] {
 function judgeSlotLimit(facts: SourceFacts): Finding {
   const { slotWalKeepMegabytes } = facts
   const name = 'max_slot_wal_keep_size'
-  // Elsewhere than in alter system a number is one of MB.
+  // Outside of `alter system`, the number has no unit and is in MB.
   const fix = settingFix(facts, name, facts.mayAlterSystem ? '50GB' : '51200', false)
   if (slotWalKeepMegabytes === 0) {
     return problem(name, '0: the slot is invalidated by the next checkpoint, and every table is read again', fix)
@@ -135,7 +138,7 @@ function judgeVersion(facts: SourceFacts): Finding {
       )
 }
 
-/** What the user may do of what the installation does. */
+/** Judges whether the user has the rights that the installation needs. */
 export function judgeRights(facts: SourceFacts): Finding[] {
   const user = escapeIdentifier(facts.user)
   const database = escapeIdentifier(facts.database)
@@ -159,7 +162,7 @@ export function judgeRights(facts: SourceFacts): Finding[] {
   ]
 }
 
-/** Policies for tidemark_capture cannot be made before the role, which the installation makes later. */
+/** Policies for tidemark_capture need the role, which the installation creates only later. */
 export function judgeCaptureRole(
   { captureRoleExists }: Pick<SourceFacts, 'captureRoleExists'>,
   tables: readonly TableFacts[],
@@ -169,7 +172,10 @@ export function judgeCaptureRole(
   return [advice(name, 'does not exist yet, and policies below name it', 'create role tidemark_capture login;')]
 }
 
-/** The least right that does: on RDS a membership, elsewhere the attribute, which only a superuser hands on before 16. */
+/**
+ * The smallest sufficient right: on RDS a membership; elsewhere the attribute, which only a superuser can grant before
+ * version 16.
+ */
 function replicationFix({ rds, version }: SourceFacts, user: string): string {
   if (rds) return `grant rds_replication to ${user} with admin option;`
   return version >= 160_000

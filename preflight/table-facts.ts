@@ -2,18 +2,18 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ClientBase, type DatabaseError, escapeIdentifier } from 'pg'
 
-/** A table of the schemas looked at. */
+/** A table of the schemas that are checked. */
 export type TableFacts = {
   name: string
-  /** Schema and table. */
+  /** The schema and the table. */
   path: [string, string]
-  /** Postgres's estimate. */
+  /** The estimate of Postgres. */
   rows: number
   bytes: number
   refusals: { reason: string; fix: string }[]
 }
 
-/** The schemas that tables of users are in, or can be. */
+/** The schemas that have tables of users, or can have them. */
 export async function readSchemas(client: ClientBase): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `select nspname as name from pg_namespace where nspname !~ '^pg_' and nspname not in ('information_schema', 'tidemark')`,
@@ -24,8 +24,8 @@ export async function readSchemas(client: ClientBase): Promise<string[]> {
 const rulesFolder = join(import.meta.dirname, '../sql/source/functions/refusals')
 
 /**
- * The SQL that makes the functions which decide what can be captured, for one session only: in pg_temp instead of the schema
- * tidemark, which may not be there yet.
+ * SQL that creates the functions which decide what can be captured, for one session only. They are created in pg_temp,
+ * because the schema tidemark may not exist yet.
  */
 export async function readRefusalRules(): Promise<string> {
   const names = (await readdir(rulesFolder)).filter((name) => name.endsWith('.sql')).sort()
@@ -37,8 +37,8 @@ export async function readRefusalRules(): Promise<string> {
 }
 
 /**
- * Reads the tables of the schemas, by name, with the reasons why one cannot be captured: decided by the very functions
- * that will decide in the source, made for this session only.
+ * Reads the tables of the schemas by name, with the reasons why one cannot be captured. These come from the same
+ * functions that will decide in the source, created for this session only.
  */
 export async function readTableFacts(client: ClientBase, schemas: string[]): Promise<TableFacts[]> {
   const rules = await readRefusalRules()
@@ -68,14 +68,14 @@ export async function readTableFacts(client: ClientBase, schemas: string[]): Pro
   }
 }
 
-/** Whether the way to have it captured names the role that the installation makes. */
+/** Whether the SQL that makes the table capturable names the role that the installation creates. */
 export const namesCaptureRole = ({ refusals }: TableFacts): boolean =>
   refusals.some(({ fix }) => fix.includes('tidemark_capture'))
 
-/** SQLSTATE character_not_in_repertoire. */
+/** The SQLSTATE character_not_in_repertoire. */
 const NOT_UTF8 = '22021'
 
-/** Of these tables the names of those that hold bytes that are not UTF-8, in a database without an encoding. Reads all rows. */
+/** The names of those tables that have bytes which are not UTF-8, in a database without an encoding. Reads all rows. */
 export async function tablesWithForeignBytes(client: ClientBase, tables: readonly TableFacts[]): Promise<string[]> {
   const found: string[] = []
   for (const { name, path } of tables) {

@@ -1,6 +1,6 @@
 import { displayWidth } from './display-width.ts'
 
-/** Lines of cells in aligned columns, two spaces between them; columns named in `right` are aligned to the right. */
+/** Lines of cells in aligned columns, with two spaces between them. The columns in `right` are aligned to the right. */
 export function alignColumns(rows: readonly (readonly string[])[], right: readonly number[] = []): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => displayWidth(row[column] ?? ''))))
   return rows.map((row) =>

@@ -4,13 +4,13 @@ const escapeSequence = /\u001b\[[0-9;]*m/
 const escapeSequences = new RegExp(escapeSequence, 'g')
 
 /**
- * First code points of characters that take two columns: East Asian Wide and Fullwidth, and emoji.
- * Source: Unicode Standard Annex 11, and Emoji_Presentation of Unicode Technical Standard 51.
+ * The first code points of characters that take two columns: East Asian Wide and Fullwidth, and emoji. Sources are
+ * Unicode Standard Annex 11, and Emoji_Presentation of Unicode Technical Standard 51.
  */
 const wide =
   /^(?:[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18cff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|.\ufe0f)/u
 
-/** Columns that a terminal needs for a text; colours need none. */
+/** The number of columns that a terminal needs for a text. Colours need none. */
 export function displayWidth(text: string): number {
   const shown = text.replace(escapeSequences, '')
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the range of ASCII
@@ -19,12 +19,12 @@ export function displayWidth(text: string): number {
 }
 
 function widthOf(character: string): number {
-  // Halfwidth voicing marks have a column of their own although they belong to the character before them.
+  // Halfwidth voicing marks need a column of their own, although they belong to the character before them.
   const marks = character.slice(1).match(/[\uff9e\uff9f]/g)?.length ?? 0
   return marks + (wide.test(character) ? 2 : /^\p{M}/u.test(character) ? 0 : 1)
 }
 
-/** Cuts a text to a width, with an ellipsis where something is missing; colours end where the text does. */
+/** Cuts a text to a width, with an ellipsis if something is missing. Colours end where the text ends. */
 export function cutText(text: string, width: number): string {
   if (displayWidth(text) <= width) return text
   let kept = ''
@@ -43,7 +43,7 @@ export function cutText(text: string, width: number): string {
   return width < 1 ? '' : `${kept}…${isColoured ? '\u001b[0m' : ''}`
 }
 
-/** Takes the middle out of a name that is too long: names of one kind often differ only at their end. */
+/** Removes the middle of a name that is too long, because names of one kind often differ only at their end. */
 export function shortenName(name: string, width: number): string {
   if (displayWidth(name) <= width) return name
   const characters = partsOf(name)
@@ -54,7 +54,7 @@ export function shortenName(name: string, width: number): string {
   return width < 1 ? '' : `${start}…${end}`
 }
 
-/** Lines of at most `width` columns, broken between words where that is possible; no more than `most` of them. */
+/** Lines of at most `width` columns, broken between words if possible. There are at most `most` lines. */
 export function wrapText(text: string, width: number, most = Infinity): string[] {
   const lines: string[] = []
   let line = ''
@@ -76,7 +76,7 @@ export function wrapText(text: string, width: number, most = Infinity): string[]
   return [...lines, line].slice(0, most)
 }
 
-/** Shows what would move the cursor or turn the direction of writing as a sign that does not. */
+/** Replaces characters that would move the cursor or change the writing direction by visible ones. */
 export function visibleText(text: string): string {
   return text.replace(/[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu, (character) => {
     const code = character.codePointAt(0)!
@@ -108,7 +108,7 @@ function takeWidth(characters: readonly string[], width: number): string[] {
   return characters.slice(0, end < 0 ? characters.length : end)
 }
 
-/** Characters as a reader counts them, and escape sequences. */
+/** The characters as a reader counts them, and the escape sequences. */
 function partsOf(text: string): string[] {
   return text
     .split(new RegExp(`(${escapeSequence.source})`))

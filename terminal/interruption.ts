@@ -1,4 +1,4 @@
-/** Ctrl-C aborts the signal, so that the work ends between two steps and leaves nothing half done. */
+/** Runs work with a signal that Ctrl-C aborts, so that the work ends between two steps and leaves nothing half done. */
 export async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const interrupted = new AbortController()
   const interrupt = () => interrupted.abort(new Error('interrupted'))

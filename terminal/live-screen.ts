@@ -1,38 +1,42 @@
 import { cutText, displayWidth } from './display-width.ts'
 
-/** A terminal's size in characters. */
+/** The size of a terminal in characters. */
 export type ScreenSize = { width: number; height: number }
 
-/** A line that is cut to the width, or one that is `whole`: it takes as many rows as it needs, and is copied as one line. */
+/**
+ * A line that is cut to the width, or one that is `whole`: it takes as many rows as it needs, and is copied as one
+ * line.
+ */
 export type ScreenLine = string | { whole: string }
 
-/** Rows that a line takes. */
+/** The number of rows that a line takes. */
 export const rowsOf = (line: ScreenLine, width: number): number =>
   typeof line === 'string' ? 1 : Math.max(1, Math.ceil(displayWidth(line.whole) / width))
 
-/** The line without what it is for a screen. */
+/** The text of a line. */
 export const textOf = (line: ScreenLine): string => (typeof line === 'string' ? line : line.whole)
 
-/** A screen of its own on a terminal, drawn again and again without scrolling. */
+/** A full-screen view on a terminal, which is redrawn without scrolling. */
 export type LiveScreen = {
   /**
-   * Shows the lines that `render` gives for the terminal's size, now and again as soon as the size changes. Writes only
-   * those that changed, so that a selection stays; what does not fit is cut.
+   * Shows the lines that `render` returns for the terminal's size, now and whenever the size changes. Only changed
+   * lines are written, so that a selection stays. Lines that do not fit are cut.
    */
   draw(render: (size: ScreenSize) => ScreenLine[]): void
-  /** Gives the terminal back as it was. Idempotent. */
+  /** Restores the terminal. It may be called repeatedly. */
   close(): void
 }
 
-/** What of a terminal's stream is used. */
+/** The members that are used of a terminal's stream. */
 export type Terminal = Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows' | 'on' | 'off'>
 
 const control = '\u001b['
-// Without automatic wrapping (7l) no line can run into the next one, also where the terminal finds a character wider.
+// Automatic wrapping is off (7l), so that no line can run into the next one, even if the terminal shows a character
+// wider.
 const openScreen = `${control}?1049h${control}?25l${control}?7l${control}2J`
 const closeScreen = `${control}?7h${control}?25h${control}?1049l`
 
-/** Opens the screen; it is also given back when the process ends. */
+/** Opens the screen. The terminal is also restored when the process ends. */
 export function openLiveScreen(terminal: Terminal): LiveScreen {
   let shown: Row[] = []
   let isOpen = true
@@ -42,7 +46,8 @@ export function openLiveScreen(terminal: Terminal): LiveScreen {
     const wanted = render(size)
       .flatMap((line) => placeLine(line, size.width))
       .slice(0, size.height)
-    // From the bottom, so that a line of several rows is written after the rows that it runs on into are empty.
+    // Rows are written from the bottom, so that the rows into which a long line continues are empty before it is
+    // written.
     for (let row = Math.max(wanted.length, shown.length) - 1; row >= 0; row--) {
       const { key, text } = wanted[row] ?? { key: '', text: '' }
       if (key !== shown[row]?.key) terminal.write(`${control}${row + 1};1H${control}K${text}`)
@@ -72,10 +77,10 @@ export function openLiveScreen(terminal: Terminal): LiveScreen {
   return screen
 }
 
-/** What a row shows; `key` changes when it has to be written again. */
+/** The content of a row. It is written again if `key` changes. */
 type Row = { key: string; text: string }
 
-/** Only where the terminal wraps a line itself does it know that the rows are one line, when they are copied. */
+/** A line of several rows is wrapped by the terminal itself, because only then is it copied as one line. */
 function placeLine(line: ScreenLine, width: number): Row[] {
   if (typeof line === 'string') return [cutText(line, width)].map((text) => ({ key: text, text }))
   const { whole } = line
@@ -87,5 +92,5 @@ function placeLine(line: ScreenLine, width: number): Row[] {
   }))
 }
 
-/** Some terminals do not say their size, or say 0. */
+/** Some terminals do not report their size, or report 0. */
 const sizeOf = ({ columns, rows }: Terminal): ScreenSize => ({ width: columns || 80, height: rows || 24 })

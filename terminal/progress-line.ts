@@ -1,16 +1,18 @@
 import { cutText } from './display-width.ts'
 
-/** Tells what is being done: on a terminal one line that is overwritten, elsewhere a line every five seconds. */
+/**
+ * Shows what is being done: on a terminal in one line that is overwritten, elsewhere in a new line every five seconds.
+ */
 export type ProgressLine = {
   tell(what: string): void
-  /** Leaves no trace on a terminal. */
+  /** Removes the line from a terminal. */
   clear(): void
 }
 
 const clearLine = '\r\u001b[2K'
 const intervalMs = 5_000
 
-/** Writes to standard error, so that standard output holds the result alone. */
+/** Writes to standard error, so that standard output has only the result. */
 export function makeProgressLine(stream: NodeJS.WriteStream = process.stderr): ProgressLine {
   let next = 0
   return {

@@ -1,4 +1,4 @@
-/** How parts of a text stand out. */
+/** How parts of a text are emphasized. */
 export type Style = {
   strong(text: string): string
   label(text: string): string
@@ -6,7 +6,7 @@ export type Style = {
   bad(text: string): string
 }
 
-/** For a terminal with colours. */
+/** The style for a terminal with colours. */
 export const colours: Style = {
   strong: (text) => `\u001b[1m${text}\u001b[0m`,
   label: (text) => `\u001b[2m${text}\u001b[0m`,
@@ -16,10 +16,10 @@ export const colours: Style = {
 
 const same = (text: string) => text
 
-/** For files, pipes and terminals without colours. */
+/** The style for files, pipes and terminals without colours. */
 export const noColours: Style = { strong: same, label: same, good: same, bad: same }
 
-/** The style a stream can show; https://no-color.org is respected. */
+/** The style that a stream can show. NO_COLOR is respected (https://no-color.org). */
 export function styleOf(stream: { isTTY?: boolean }): Style {
   return stream.isTTY && !process.env['NO_COLOR'] ? colours : noColours
 }

@@ -1,10 +1,10 @@
 import { UsageError } from './usage-error.ts'
 
-/** Throws a UsageError for the first table that is not known, with the known names that are near. */
+/** Throws a UsageError for the first table that is not known, with similar known names. */
 export const requireTables = (wanted: readonly string[], known: Iterable<string>): void =>
   requireNames('table', wanted, known)
 
-/** The same of other things that have names. */
+/** Does the same for other things that have names. */
 export function requireNames(
   what: 'table' | 'schema' | 'topic',
   wanted: readonly string[],
@@ -16,7 +16,7 @@ export function requireNames(
   throw new UsageError(`there is no ${what} ${absent}: ${hintFor(what, absent, names)}`)
 }
 
-/** What to say of a name that is not known: those near it, or some that there are. */
+/** The hint for a name that is not known: similar names, or some of the known ones. */
 export function hintFor(what: string, absent: string, names: readonly string[]): string {
   const near = nearNames(absent, names)
   if (near.length > 0) return `did you mean ${near.join(' or ')}?`
@@ -24,7 +24,10 @@ export function hintFor(what: string, absent: string, names: readonly string[]):
   return `there are ${names.toSorted().slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`
 }
 
-/** Up to three names that differ by few characters, the nearest first; a schema that was left out counts for nothing. */
+/**
+ * Up to three names that differ by few characters, the nearest first. If the schema was left out, only the table is
+ * compared.
+ */
 export function nearNames(wanted: string, known: readonly string[]): string[] {
   const most = Math.min(Math.max(2, Math.floor(wanted.length / 4)), Math.floor(wanted.length / 2))
   return known
@@ -41,7 +44,9 @@ function distanceTo(wanted: string, name: string): number {
   return a.includes('.') ? editDistance(a, b) : Math.min(editDistance(a, b), editDistance(a, bare))
 }
 
-/** Characters that have to be put in, taken out or replaced; two that changed places count as one. */
+/**
+ * The number of characters that must be inserted, removed or replaced. Two characters that changed places count as one.
+ */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, column) => column)
