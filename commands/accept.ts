@@ -24,7 +24,9 @@ const options = {
   help: { type: 'boolean' },
 } as const
 
-/** 0 when the table flows again, 1 when it does not or could not be asked to, 2 when an argument is wrong. */
+/**
+ * Returns 0 when the table flows again, 1 when it does not or could not be accepted, and 2 when an argument is wrong.
+ */
 export async function main(argv: string[]): Promise<number> {
   try {
     return await accept(argv)
@@ -62,7 +64,10 @@ async function accept(argv: string[]): Promise<number> {
 
 type Outcome = { readonly flows: boolean; readonly reason: string | null }
 
-/** The next beacon of each topic partition brings what was kept; what fails again is no longer accepted. */
+/**
+ * Waits until the table is no longer stopped. The next beacon of each topic partition makes the function apply the
+ * quarantined records; if one fails again, the table is no longer accepted.
+ */
 async function awaitFlow(client: pg.Client, table: string, deadline: number): Promise<Outcome> {
   for (;;) {
     const { rows } = await client.query<{ accepted: boolean; reason: string }>(

@@ -49,7 +49,7 @@ const options = {
 type Values = ReturnType<typeof parse>['values']
 const parse = (argv: string[]) => parseArgs({ args: argv, options, allowPositionals: true })
 
-/** 0 when it was shown, is whole or is recovered, 1 when not, 2 when an argument is wrong. */
+/** Returns 0 when the archive was shown, is whole or is recovered, 1 when not, and 2 when an argument is wrong. */
 export async function main(argv: string[]): Promise<number> {
   try {
     const { values, positionals } = parse(argv)
@@ -105,7 +105,10 @@ async function recover(values: Values): Promise<number> {
   return isFine || isDry ? 0 : 1
 }
 
-/** What recovery gave up is not to be had any more: it is told, and the archive is recovered all the same. */
+/**
+ * Missing records do not count here: what recovery had to give up is reported, and the archive is recovered
+ * nevertheless.
+ */
 const isSound = (found: ArchiveCheck): boolean => found.gone.length === 0 && found.twice.length === 0
 
 function describeReport({ done, steps, check: found, next }: RecoveryReport, isDry: boolean): string {
@@ -142,7 +145,7 @@ async function runQuery(sql: string, values: Values): Promise<void> {
   try {
     const { catalog: catalogEndpoint, objectStore: s3Endpoint, key } = endpoints
     await attachArchive(chdb, { catalogEndpoint, s3Endpoint, warehouse, namespace, key })
-    // The catalog's name there is archive too; a view of that name is what a query means by it.
+    // The catalog in ClickHouse is called archive as well. The view makes this name mean the table in queries.
     await chdb.query('create or replace view archive as select * from changes')
     process.stdout.write(await chdb.query(sql, values.json ? 'JSONEachRow' : 'PrettyCompactMonoBlock'))
   } finally {

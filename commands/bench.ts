@@ -26,7 +26,10 @@ Each has --help.
   --save   keeps the result in bench/results and rewrites bench/README.md
   --json   prints the result as JSON`
 
-/** 0 when everything was measured, 130 when it was interrupted: what was started has stopped by then, and its data is removed. */
+/**
+ * Returns 0 when everything was measured, and 130 when it was interrupted. Then everything that was started has
+ * stopped, and its data is removed.
+ */
 export async function main(argv: string[]): Promise<number> {
   const [name, ...rest] = argv
   if (name === undefined || name === '--help') {
@@ -68,7 +71,7 @@ async function measure(command: BenchCommand, given: string[]): Promise<{ file: 
 
 const SAID_EVERY_MS = 1_000
 
-/** Says again what is being done, with the time since it began: a step may take minutes. */
+/** Repeats what is being done with the time since it began, because a step may take minutes. */
 function makeSteadyProgress(): { tell: (what: string) => void; stop: () => void } {
   const line = makeProgressLine()
   let [step, since] = ['', performance.now()]

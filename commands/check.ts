@@ -11,7 +11,7 @@ Checks types, lint rules, formatting, which folder may import which, and the wor
 
 const repository = join(import.meta.dirname, '..')
 
-/** Runs every check, also after one has failed; 0 when all pass. */
+/** Runs every check, even if one fails. Returns 0 when all pass. */
 export async function main(argv: string[]): Promise<number> {
   const { values } = parseArgs({ args: argv, options: { fix: { type: 'boolean' }, help: { type: 'boolean' } } })
   if (values.help) {

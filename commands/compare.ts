@@ -29,7 +29,7 @@ const options = {
   help: { type: 'boolean' },
 } as const
 
-/** 0 when source and target are equal, 1 when they are not, 2 when that could not be found out. */
+/** Returns 0 when source and target are equal, 1 when they are not, and 2 when they could not be compared. */
 export async function main(argv: string[]): Promise<number> {
   try {
     return await compare(argv)

@@ -17,7 +17,10 @@ and what it costs.`
 const repository = join(import.meta.dirname, '..')
 const image = join(repository, 'cdk', 'capture', 'pom.xml')
 
-/** 0 when the stack is deployed, 2 when the stage is not one to deploy; otherwise the exit code of Maven or cdk. */
+/**
+ * Returns 0 when the stack is deployed, 2 when the stage cannot be deployed, and otherwise the exit code of Maven or
+ * cdk.
+ */
 export async function main(argv: string[], steps: DeploymentSteps = { fetchImageParts, cdk }): Promise<number> {
   const [stage, ...cdkArguments] = argv
   if (argv.includes('--help')) {
@@ -37,11 +40,11 @@ export async function main(argv: string[], steps: DeploymentSteps = { fetchImage
   return steps.cdk(['deploy', '-c', `stage=${stage}`, ...cdkArguments])
 }
 
-/** What deploying does outside this process. */
+/** The steps of a deployment outside of this process. */
 export type DeploymentSteps = {
-  /** Puts the jars beside the Dockerfile; throws an Error with Maven's last lines. */
+  /** Puts the jars beside the Dockerfile. Throws an Error with the last lines of Maven. */
   fetchImageParts(): Promise<void>
-  /** Runs the CDK CLI in this terminal; gives its exit code. */
+  /** Runs the CDK CLI in this terminal, and returns its exit code. */
   cdk(argv: string[]): Promise<number>
 }
 

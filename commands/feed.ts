@@ -21,7 +21,7 @@ const options = {
   help: { type: 'boolean' },
 } as const
 
-/** 0 when all trips are in the source, 130 when Ctrl-C ended it. */
+/** Returns 0 when all trips are in the source, and 130 when Ctrl-C ended it. */
 export async function main(argv: string[]): Promise<number> {
   const { values } = parseArgs({ args: argv, options })
   if (values.help) {

@@ -34,7 +34,7 @@ const options = {
 type Values = ReturnType<typeof parse>['values']
 const parse = (argv: string[]) => parseArgs({ args: argv, options, allowPositionals: true })
 
-/** 0 when it was shown or set, 1 when it could not be, 2 when an argument is wrong. */
+/** Returns 0 when the history was shown or set, 1 when it could not be, and 2 when an argument is wrong. */
 export async function main(argv: string[]): Promise<number> {
   try {
     return await history(argv)
@@ -67,7 +67,7 @@ async function history(argv: string[]): Promise<number> {
   }
 }
 
-/** Settings are the administrator's to make. */
+/** Settings need the administrator; reading does not. */
 async function defaultTarget(isSetting: boolean): Promise<string> {
   const { endpoints } = await requireEngine()
   return isSetting ? endpoints.target : endpoints.reader

@@ -17,7 +17,7 @@ Exits with 0 when the function succeeded, 1 when it did not, 2 when it was not c
 
 const options = { async: { type: 'boolean' }, json: { type: 'boolean' }, help: { type: 'boolean' } } as const
 
-/** 0 when the function succeeded, 1 when it failed, 2 when it could not be called. */
+/** Returns 0 when the function succeeded, 1 when it failed, and 2 when it could not be called. */
 export async function main(argv: string[]): Promise<number> {
   try {
     return await invoke(argv)

@@ -25,10 +25,10 @@ TIDEMARK_LOCALSTACK=python keeps to Python.
   aws --endpoint-url http://127.0.0.1:4566 lambda list-functions
 TIDEMARK_LOCALSTACK_PORT chooses another port. docs/localstack.md says what LocalStack does and what the engine does.`
 
-/** As npm start: 0 when Ctrl-C ended a running stack, or `--once` found no mismatches. */
+/** The exit code is that of npm start: 0 when Ctrl-C ended a running stack, or `--once` found no mismatches. */
 export const main = (argv: string[]): Promise<number> => runStack(argv, { help, start: startLocalStackEngine, report })
 
-/** Standard error, or a line of JSON before the last one. */
+/** Writes to standard error, or with `--json` a line of JSON before the last one. */
 async function report(engine: LocalStackEngine, { json }: StartOptions): Promise<void> {
   const figures = { ...(await engine.localStack()), stackResidentBytes: await engine.residentBytes() }
   if (json) {

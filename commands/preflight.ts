@@ -24,7 +24,7 @@ const options = {
   help: { type: 'boolean' },
 } as const
 
-/** 0 when the source is ready, 1 when it is not, 2 when that could not be found out. */
+/** Returns 0 when the source is ready, 1 when it is not, and 2 when that could not be checked. */
 export async function main(argv: string[], input: Readable = process.stdin): Promise<number> {
   try {
     return await preflight(argv, input)
@@ -51,7 +51,7 @@ async function preflight(argv: string[], input: Readable): Promise<number> {
   }
 }
 
-/** From the arguments, else the environment; `-` stands for what comes on `input`. */
+/** The URL in the arguments, or else in the environment. For `-` it is read from `input`. */
 async function readUrl([first, ...more]: string[], input: Readable): Promise<string> {
   const url = first === '-' ? (await text(input)).trim() : (first ?? process.env['TIDEMARK_SOURCE_URL'] ?? '')
   if (more.length > 0 || !/^postgres(ql)?:\/\//.test(url)) {

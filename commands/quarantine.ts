@@ -31,7 +31,7 @@ const options = {
 
 type Values = { readonly limit: string; readonly json: boolean }
 
-/** 0 when it was shown or done, 1 when it could not be, 2 when the words of the call are wrong. */
+/** Returns 0 when it was shown or done, 1 when it could not be, and 2 when an argument is wrong. */
 export async function main(argv: string[]): Promise<number> {
   try {
     return await quarantine(argv)
@@ -102,10 +102,13 @@ async function discard(client: pg.Client, which: string, { json }: Values): Prom
   return 0
 }
 
-/** How long what is applied again may take. */
+/** The time limit for applying records again. */
 const patienceMs = 90_000
 
-/** An event without records has the function apply what waits; without a stack its schedule does, within a minute. */
+/**
+ * An event without records makes the function apply the waiting records. Without a stack, its schedule does so within a
+ * minute.
+ */
 async function retry(
   client: pg.Client,
   which: string,

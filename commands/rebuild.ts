@@ -42,7 +42,9 @@ const options = {
 type Values = ReturnType<typeof parse>
 const parse = (argv: string[]) => parseArgs({ args: argv, options }).values
 
-/** 0 when the states are equal or the schema is made, 1 when they differ, 2 when it could not be rebuilt. */
+/**
+ * Returns 0 when the states are equal or the schema is made, 1 when they differ, and 2 when it could not be rebuilt.
+ */
 export async function main(argv: string[]): Promise<number> {
   try {
     const values = parse(argv)
@@ -78,7 +80,7 @@ async function rebuild(values: Values): Promise<number> {
 async function compare(options: RebuildOptions & { examples: number; waitMs: number }, json: boolean): Promise<number> {
   const rebuilt = await rebuildAndCompare(options)
   const { tables, stoppedLive, onlyLive, onlyRebuilt } = rebuilt
-  // A table that had the name once, and has it no more, must not pass for one without differences.
+  // A former name of a table is refused, because the table would count as one without differences.
   requireTables(options.tables, [
     ...[...tables.map(({ table }) => table), ...stoppedLive.map(({ name }) => name)],
     ...[...onlyLive, ...onlyRebuilt],

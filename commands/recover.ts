@@ -33,7 +33,7 @@ const options = {
   help: { type: 'boolean' },
 } as const
 
-/** 0 when source and target are equal, 1 when they are not or a step failed, 2 when nothing was begun. */
+/** Returns 0 when source and target are equal, 1 when they are not or a step failed, and 2 when nothing was begun. */
 export async function main(argv: string[]): Promise<number> {
   const { values } = parseArgs({ args: argv, options })
   if (values.help) {
@@ -73,12 +73,13 @@ async function recover(engine: RunningEngine, asked: RecoverOptions): Promise<nu
     if (done.steps.some((step) => !step.done)) return report(done, json)
     return finish(engine, done, { json, deadline })
   }
-  // What only time or somebody else resolves is not compared: no change arrives.
+  // If the problem has to be resolved by time or by a person, nothing is compared, because no changes arrive until
+  // then.
   if (planned.diagnosis.state !== 'running') return report(planned, json)
   return finish(engine, planned, { json, deadline })
 }
 
-/** Not everything was done, or nothing could be. */
+/** Ends a recovery of which not everything was done, or nothing could be done. */
 function report(recovery: Recovery, json: boolean): number {
   if (json) console.log(JSON.stringify(recovery, null, 2))
   return 1
@@ -99,7 +100,7 @@ async function finish(
   recovery: Recovery,
   { json, deadline }: { json: boolean; deadline: number },
 ): Promise<number> {
-  // Tables are captured by the next run of the schedule otherwise, up to a minute later.
+  // Otherwise tables would be captured only by the next run of the schedule, up to a minute later.
   await callFunction(endpoints.endpoint, { name: 'capture-tables', event: '{}', async: true })
   const progress = makeProgressLine()
   const source = await openSource(endpoints.source)

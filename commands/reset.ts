@@ -13,10 +13,10 @@ bookkeeping) is removed from it first.
   --caches      also removes the jars of the servers and LocalStack's packages, which are then fetched again
   --only-here   leaves an existing database as it is: for one that is gone or out of reach`
 
-/** Fetched or compiled once, the same for every run. */
+/** Caches, which are downloaded or compiled once and are the same for every run. */
 const CACHES = ['jars', 'node-compile-cache', 'localstack-python']
 
-/** 0 when nothing of the stack is left. */
+/** Returns 0 when nothing of the stack is left. */
 export async function main(argv: string[]): Promise<number> {
   const flag = { type: 'boolean' } as const
   const { values } = parseArgs({ args: argv, options: { caches: flag, 'only-here': flag, help: flag } })

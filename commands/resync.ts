@@ -26,7 +26,10 @@ const options = {
   help: { type: 'boolean' },
 } as const
 
-/** 0 when every table is being read again, or has been; 1 when not; 2 when that could not be asked for, of a table that there is not, or while capture is down. */
+/**
+ * Returns 0 when every table is being read again, or with `--wait` has been; 1 when not; 2 when a resync could not be
+ * begun, when there is no such table, or when capture is down.
+ */
 export async function main(argv: string[]): Promise<number> {
   try {
     return await resync(argv)
@@ -68,9 +71,9 @@ async function resync(argv: string[]): Promise<number> {
 
 type FoundSource = {
   url: string
-  /** Calls the function that would otherwise look within a minute. */
+  /** Calls the function, which would otherwise run within a minute. */
   startCapture: () => Promise<unknown>
-  /** Why no reading can arrive, where that is so. */
+  /** Returns the reason if the rows cannot arrive, because capture is down. */
   whyInVain: () => Promise<string | undefined>
 }
 

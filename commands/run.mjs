@@ -1,4 +1,4 @@
-// Plain JavaScript for Node 20 and later: it runs before anything is installed.
+// This file is plain JavaScript for Node 20 and later, because it runs before anything is installed.
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
@@ -15,19 +15,21 @@ const code = await run(process.argv[2], process.argv.slice(3)).catch((error) => 
 })
 process.exit(code)
 
-/** The messages of an error and of its causes, without stacks: it is shown to who ran the command. */
+/** The messages of an error and of its causes, without stacks, for the user who ran the command. */
 function inWords(error) {
   const messages = []
   for (let each = error; each instanceof Error; each = each.cause) messages.push(each.message)
   return messages.join('\n  because ')
 }
 
-/** The parser's errors, and those of commands that found the mistake before they began. */
+/** Errors of the argument parser, and of commands that found a wrong argument before they began. */
 function isWrongArgument(error) {
   return error?.name === 'UsageError' || String(error?.code).startsWith('ERR_PARSE_ARGS')
 }
 
-/** Runs `commands/<name>.ts` in a process of its own on Node 24, after installing what it needs; gives its exit code. */
+/**
+ * Runs `commands/<name>.ts` on Node 24 in a process of its own, after installing what it needs. Returns the exit code.
+ */
 async function run(name, args) {
   const names = commandNames()
   if (!names.includes(name)) {
@@ -39,7 +41,7 @@ async function run(name, args) {
   return process.channel === undefined ? runThere(findNode(), [name, ...args]) : runHere(name, args)
 }
 
-/** A command is a module with a `main`; tests and helpers of one lie in folders or have dots in their names. */
+/** A command is a module with a `main`. Tests have dots in their names, and other modules are in folders. */
 function commandNames() {
   return readdirSync(join(repository, 'commands'))
     .filter((file) => /^[a-z-]+\.ts$/.test(file))
@@ -50,13 +52,13 @@ function commandNames() {
 async function runHere(name, args) {
   stopWithParent()
   const { enableCompileCache } = await import('node:module')
-  // A third less time until the first line: types are stripped and code is compiled once.
+  // Types are stripped and code is compiled only once, which makes the time to the first line a third shorter.
   enableCompileCache(join(repository, '.tidemark', 'node-compile-cache'))
   const { main } = await import(pathToFileURL(join(repository, 'commands', `${name}.ts`)).href)
   return main(args)
 }
 
-/** Whether what npm last put into node_modules is what package-lock.json asks for. */
+/** Whether the packages that npm has installed in node_modules are those of package-lock.json. */
 function isInstalled() {
   const wanted = readPackages(join(repository, 'package-lock.json'))
   const present = readPackages(join(modules, '.package-lock.json'))
@@ -64,7 +66,7 @@ function isInstalled() {
   if (present === undefined) return false
   return Object.entries(wanted).every(([path, { version, optional }]) => {
     if (path === '') return true
-    // A package of another platform is not there.
+    // A package for another platform is not installed.
     return present[path] === undefined ? optional === true : present[path].version === version
   })
 }
@@ -78,10 +80,11 @@ async function install() {
   const seconds = () => Math.round((Date.now() - startedAt) / 1000)
   console.error('Installing the packages of package-lock.json …')
   const timer = setInterval(() => console.error(`  still installing, ${seconds()} s`), 5_000)
-  // Under `npm run` it is the npm the user started, otherwise the one on the PATH.
+  // Under `npm run` this is the npm that the user started, otherwise the one on the PATH.
   const npm = process.env.npm_execpath
   const [file, args] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []]
-  // Not `npm ci`: it refuses a lock file that lacks a package of another platform which the registry at hand does not have.
+  // `npm ci` is not used, because it refuses a lock file in which a package for another platform is missing, and a
+  // registry may not have all of them.
   const install = ['install', '--no-save', '--prefer-offline', '--loglevel=error']
   const child = spawn(file, [...args, ...install], {
     cwd: repository,
@@ -103,7 +106,7 @@ async function install() {
   throw new Error(`npm install failed with exit code ${code}; what it printed above says why.`)
 }
 
-/** This Node if it is recent enough, otherwise Node 24 as the development dependencies bring it. */
+/** This Node if it is recent enough, otherwise Node 24 from the development dependencies. */
 function findNode() {
   if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) return process.execPath
   const platform = `${process.platform}-${process.arch}`
@@ -116,11 +119,12 @@ function findNode() {
 }
 
 /**
- * Runs this file again on another Node, in a session of its own: a Ctrl-C then reaches this process alone, and the other
- * one hears of it exactly once, from here.
+ * Runs this file again on another Node, in a session of its own, so that Ctrl-C reaches only this process, which
+ * forwards it exactly once.
  */
 async function runThere(node, args) {
-  // A young generation for what polls bring until it is delivered; what a load took is given back by asking for it.
+  // A larger young generation keeps records from a poll until they are delivered. `gc` is exposed so that the memory of
+  // a load can be returned.
   const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=16', '--expose-gc']
   const child = spawn(node, [...flags, fileURLToPath(import.meta.url), ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
@@ -139,7 +143,7 @@ async function runThere(node, args) {
   return signal === null ? code : 128 + constants.signals[signal]
 }
 
-/** The channel closes when the process that started this one is gone: nothing is left running without it. */
+/** The channel closes when the parent process is gone. This process then stops too, so that nothing keeps running. */
 function stopWithParent() {
   if (process.channel === undefined) return
   process.channel.unref()

@@ -18,5 +18,8 @@ New York into the source and shows one live status screen. Ctrl-C stops everythi
               with the topics, stops, and prints as its last line {"rows", "mismatches", "archiveMismatches", …}; 0 only
               without mismatches`
 
-/** 0 when Ctrl-C ended a running stack, or `--once` found no mismatches; 1 when it did; 130 when it was interrupted. */
+/**
+ * Returns 0 when Ctrl-C ended a running stack, or `--once` found no mismatches; 1 when it found some; 130 when it was
+ * interrupted.
+ */
 export const main = (argv: string[]): Promise<number> => runStack(argv, { help, start: startEngine })

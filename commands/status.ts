@@ -20,7 +20,10 @@ depends on them, are listed and change nothing about it.`
 
 const attention = 3
 
-/** 0 when a stack runs and all is well, 1 when none answers, 3 when something is stopped, failing or in quarantine. */
+/**
+ * Returns 0 when a stack runs and all is well, 1 when none answers, and 3 when something is stopped, failing or in
+ * quarantine.
+ */
 export async function main(argv: string[]): Promise<number> {
   const { values } = parseArgs({ args: argv, options: { json: { type: 'boolean' }, help: { type: 'boolean' } } })
   if (values.help) {

@@ -14,13 +14,13 @@ The last line is "<n> passed, <n> failed, <n> skipped"; the exit code is 0 only 
 
 const repository = join(import.meta.dirname, '..')
 
-/** How many tests ended how. */
+/** The numbers of passed, failed and skipped tests. */
 export type Tally = { passed: number; failed: number; skipped: number }
 
 /** The part of Vitest's JSON report that is counted. */
 export type Report = { testResults: { status: string; assertionResults: { status: string }[] }[] }
 
-/** Runs the tests; 0 only if nothing failed. */
+/** Runs the tests. Returns 0 only if nothing failed. */
 export async function main(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: argv,
@@ -50,14 +50,14 @@ async function runTests(projects: string[], filters: string[]): Promise<Tally> {
     })
     const [code] = await once(child, 'close')
     const tally = count(JSON.parse(await readFile(file, 'utf8')))
-    // A failure outside of any test, such as an unhandled rejection, is in the exit code alone.
+    // A failure outside of any test, such as an unhandled rejection, is only in the exit code.
     return code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
 }
 
-/** Counts a report; a file that could not be loaded counts as one failed test. */
+/** Counts the tests in a report. A file that could not be loaded counts as one failed test. */
 export function count({ testResults }: Report): Tally {
   const statuses = testResults.flatMap(({ status, assertionResults }) =>
     status === 'failed' && !assertionResults.some((each) => each.status === 'failed')

@@ -31,7 +31,7 @@ const options = {
   help: { type: 'boolean' },
 } as const
 
-/** 0 when Ctrl-C ended it. */
+/** Returns 0 when Ctrl-C ended it. */
 export async function main(argv: string[]): Promise<number> {
   const { values } = parseArgs({ args: argv, options })
   if (values.help) {
@@ -65,7 +65,7 @@ export async function main(argv: string[]): Promise<number> {
   return 0
 }
 
-/** The running stack; none is needed where its brokers are named. */
+/** The running stack. It may be missing if the brokers are named. */
 const requireBrokers = (settings: Settings): Promise<RunningEngine | undefined> =>
   settings.kafkaBootstrap === undefined ? requireEngine() : findEngine(settings)
 

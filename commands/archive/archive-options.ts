@@ -3,7 +3,7 @@ import { makeObjectStore } from '#adapters/object-store/object-store.ts'
 import { localArchive, type RecoverableArchive } from '#verify/archive/archive-access.ts'
 import { requireEngine } from '../running/running-engine.ts'
 
-/** Options of a command that say where the archive of a deployed stage is. */
+/** The options by which a command finds the archive of a deployed stage. */
 export const archiveOptions = {
   target: { type: 'string' },
   warehouse: { type: 'string' },
@@ -11,14 +11,16 @@ export const archiveOptions = {
   catalog: { type: 'string' },
 } as const
 
-/** How help texts describe them. */
+/** The part of the help text about these options. */
 export const archiveOptionsHelp = `  --target, --warehouse, --namespace   another archive than that of the running stack: the target's URL as its
               administrator, and the outputs ArchiveWarehouse and ArchiveNamespace of the deployed stack. AWS_REGION and
               credentials are taken from the environment; --catalog glue where the archive is kept in Glue`
 
 type Values = { readonly [name in keyof typeof archiveOptions]?: string | undefined }
 
-/** The archive that the options name, that of the running stack without any. Throws an Error that says what is missing. */
+/**
+ * The archive that the options name, by default that of the running stack. Throws an Error that names what is missing.
+ */
 export async function findArchive(values: Values): Promise<RecoverableArchive> {
   const { target, warehouse, namespace, catalog = 's3tables' } = values
   if ([target, warehouse, namespace, values.catalog].every((value) => value === undefined)) return runningArchive()

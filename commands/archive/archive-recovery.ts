@@ -12,20 +12,23 @@ import {
 import type { RecoveryStep, RecoveryTools } from '#lambdas/commit-archive/recovery/recovery-plan.ts'
 import type { RecoverableArchive } from '#verify/archive/archive-access.ts'
 
-/** What both need beside the archive. */
+/** The options of a recovery and of a check, besides the archive. */
 export type RecoveryRun = { readonly onProgress: (what: string) => void; readonly signal?: AbortSignal | undefined }
 
-/** Longer than a turn of the committer, which is a minute, or of maintenance. */
+/** It is longer than a turn of the committer, which takes a minute, and longer than one of maintenance. */
 const PATIENCE_MS = 180_000
 
-/** Recovers the archive; see `recoverArchive`. Throws when the committer or maintenance leaves it no turn. */
+/**
+ * Recovers the archive; see `recoverArchive`. Throws an Error if the committer or maintenance does not release the lock
+ * in time.
+ */
 export const recoverFound = (
   archive: RecoverableArchive,
   run: RecoveryRun,
   agree: (step: RecoveryStep) => Promise<boolean>,
 ): Promise<RecoveryReport> => inTurn(archive, run, (tools) => recoverArchive(tools, agree))
 
-/** Checks the archive; see `checkArchive`. Null where nothing was archived yet. */
+/** Checks the archive; see `checkArchive`. Null if nothing was archived yet. */
 export const checkFound = (archive: RecoverableArchive, run: RecoveryRun): Promise<ArchiveCheck | null> =>
   inTurn(archive, run, checkArchive)
 
@@ -42,7 +45,7 @@ async function inTurn<T>(
       pool,
       async (ledger) => {
         const { table } = await ledger.readKnownTable()
-        // Glue has to be told where a table lies: where the one before lay.
+        // Glue needs the location of a table: a new one gets the location of the former one.
         const location = place.catalog === 'glue' ? (table?.location ?? '') : place.location
         return work({ ...run, ledger, catalog, store, place: { ...place, location }, now: Date.now, pause })
       },

@@ -6,41 +6,44 @@ import { alignColumns } from '#terminal/aligned-columns.ts'
 import { formatBytes, formatCount, formatQuantity, formatSeconds } from '#terminal/quantities.ts'
 import type { Archive } from '#verify/archive/archive-access.ts'
 
-/** How far a topic partition is archived; offsets are those of the first record that is not. */
+/** How far a topic partition is archived. Each offset is that of the first record that is not. */
 export type ArchivedStream = {
   readonly topic: string
   readonly topicPartition: number
   readonly committedRecords: number
-  /** In data files, and in no commit. */
+  /** The number of records in data files that are in no commit. */
   readonly waitingRecords: number
-  /** In the topic, and in no data file, as far as that is known. */
+  /** The number of records in the topic that are in no data file, as far as it is known. */
   readonly notTakenRecords: number
-  /** Why its records are not archived, while they are not. */
+  /** The reason why its records are not archived at present. */
   readonly failure: string | null
   readonly committedTo: number
   readonly archivedTo: number
 }
 
-/** What the archive holds, by its catalog, and what waits, by its ledger. */
+/** The content of the archive according to its catalog, and the waiting records according to its ledger. */
 export type ArchiveStatus = {
   readonly table: string
-  /** Null while nothing was committed. */
+  /** Null if nothing was committed yet. */
   readonly location: string | null
   readonly files: number
   readonly rows: number
   readonly bytes: number
-  /** Rows that an engine deleted and that its compaction has not taken out yet; not among `rows`. */
+  /** Rows that another engine has deleted and its compaction has not removed yet. They are not included in `rows`. */
   readonly deletedRows: number
   readonly tableSnapshots: number
   readonly commits: number
-  /** Since the newest commit; null before the first. */
+  /** The time since the newest commit; null before the first. */
   readonly commitAgeSeconds: number | null
-  /** In no commit yet: written to data files, or not even that. */
+  /** Records that are in no commit yet, whether they are in data files or not. */
   readonly waitingRecords: number
-  /** How long the oldest of them has waited, at most; null when none does. */
+  /** How long the oldest of them has waited, at most; null if none waits. */
   readonly waitingSeconds: number | null
   readonly streams: readonly ArchivedStream[]
-  /** What the archive does not get over by itself, since when (ISO 8601), and what resolves it. */
+  /**
+   * Problems that the archive cannot resolve by itself, with the time when each began (ISO 8601) and the command that
+   * resolves it.
+   */
   readonly problems: readonly { readonly reason: string; readonly command: string; readonly since: string }[]
 }
 
@@ -57,7 +60,7 @@ type StreamRow = {
   commit_age_seconds: number | null
 }
 
-/** Reads it. */
+/** Reads the status from catalog, manifests and ledger. */
 export async function readArchiveStatus(target: pg.ClientBase, archive: Archive): Promise<ArchiveStatus> {
   const { catalog, table, store } = archive
   const metadata = (await catalog.loadTable(table))?.metadata
@@ -95,7 +98,7 @@ const rounded = (seconds: number): number => Math.round(seconds * 10) / 10
 
 const NOTHING_YET = { location: null, files: 0, rows: 0, bytes: 0, deletedRows: 0, tableSnapshots: 0, commits: 0 }
 
-/** From the manifests: engines that change a table leave totals out of the summary. */
+/** The figures come from the manifests, because some engines that change a table leave totals out of the summary. */
 async function readFigures(store: Archive['store'], metadata: TableMetadata) {
   const { files, records, bytes } = await scanArchive(store, metadata)
   return {
@@ -106,7 +109,7 @@ async function readFigures(store: Archive['store'], metadata: TableMetadata) {
   }
 }
 
-/** It as lines for a person. */
+/** The status as text for a person. */
 export function describeArchiveStatus(status: ArchiveStatus): string {
   const { table, location, streams, commitAgeSeconds, waitingSeconds, deletedRows } = status
   const commits = `${formatQuantity(status.commits, 'commit')}, ${formatQuantity(status.tableSnapshots, 'table snapshot')}`

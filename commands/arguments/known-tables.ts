@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-/** Names that tables have or had, as the target knows them from their contracts, and that of the state of plain deltas. */
+/** The present and former names of tables in the target's contracts, and the name of the state of plain deltas. */
 export async function readKnownTables(target: Pick<pg.ClientBase, 'query'>): Promise<string[]> {
   const { rows } = await target.query<{ name: string }>(
     `select distinct (c.contract ->> 'schema') || '.' || (c.contract ->> 'table') as name

@@ -1,10 +1,10 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** A word that documents do not use, where it is, and what to write instead. */
+/** A word that documents do not use, its line, and what to write instead. */
 export type ForbiddenWord = { readonly line: number; readonly word: string; readonly instead: string }
 
-/** The list stays short: CONTRIBUTING.md has the rules, and these are the words that broke them most often. */
+/** The list stays short. CONTRIBUTING.md has the rules, and these are the words that broke them most often. */
 const forbidden: readonly { readonly words: RegExp; readonly instead: string }[] = [
   { words: /\b(?:tells?|told)\b/gi, instead: 'say, show, give or distinguish' },
   { words: /\banew\b/gi, instead: 'again' },
@@ -16,7 +16,7 @@ const forbidden: readonly { readonly words: RegExp; readonly instead: string }[]
   { words: /\bcarr(?:y|ies|ied) out\b/gi, instead: 'execute' },
 ]
 
-/** What is not prose: blocks and spans of code, and text in quotes, such as an example of what not to write. */
+/** Text that is not prose: blocks and spans of code, and quoted text, such as an example of what not to write. */
 const notProse = /^```.*?^```|`[^`\n]*`|"[^"\n]*"/gms
 
 /** The forbidden words in the prose of a Markdown text, in the order of the text. */
@@ -30,7 +30,10 @@ export function findForbiddenWords(markdown: string): readonly ForbiddenWord[] {
     .map(({ index, word, instead }) => ({ line: prose.slice(0, index).split('\n').length, word, instead }))
 }
 
-/** Checks the documents at the root and in docs; decisions stay as they were written. One line for each forbidden word. */
+/**
+ * Checks the documents at the root and in docs, but not decisions, which stay as they were written. Returns one line
+ * for each forbidden word.
+ */
 export function checkProse(repository: string): readonly string[] {
   return globSync(['*.md', 'docs/*.md'], { cwd: repository })
     .sort()

@@ -3,14 +3,14 @@ import { alignColumns } from '#terminal/aligned-columns.ts'
 import { cutText } from '#terminal/display-width.ts'
 import { formatQuantity } from '#terminal/quantities.ts'
 
-/** A change as it is listed: what happened, in words. */
+/** A change in the form in which it is listed. */
 export type ListedChange = {
-  /** Commit time in the source, UTC. */
+  /** The commit time in the source, in UTC. */
   readonly at: string
   readonly op: string
-  /** The key's values; null for rows without a key and truncates. */
+  /** The values of the key; null for rows without a key and for truncates. */
   readonly key: string | null
-  /** `status: new → paid` of an update, `id: 7, status: new` of a row that came or went. */
+  /** `status: new → paid` for an update, `id: 7, status: new` for a row that was inserted or deleted. */
   readonly what: string | null
   readonly who: string | null
   readonly application: string | null
@@ -18,7 +18,7 @@ export type ListedChange = {
   readonly transaction: string | null
 }
 
-/** Numbers keep all their digits: values become text in the server. */
+/** Values become text in the server, so that numbers keep all their digits. */
 const listing = `
 select to_char(committed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as at, op,
   (select string_agg(coalesce(value, 'null'), ', ') from jsonb_each_text(key)) as key,
@@ -36,7 +36,10 @@ select to_char(committed_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') as a
 from tidemark.history($1, $2, $3) with ordinality
 order by ordinality`
 
-/** The changes of a row, or of a table without a key, newest first. The database's errors name what is wrong with them. */
+/**
+ * The changes of a row, or of a table without a key, newest first. Errors of the database name what is wrong with table
+ * or key.
+ */
 export async function listChanges(
   client: ClientBase,
   table: string,
@@ -46,7 +49,7 @@ export async function listChanges(
   return (await client.query<ListedChange>(listing, [table, key, limit])).rows
 }
 
-/** The same as lines of JSON, each a row of `tidemark.change_log`. */
+/** The changes as lines of JSON, each with the columns of `tidemark.change_log`. */
 export async function listAsJson(
   client: ClientBase,
   table: string,
@@ -57,7 +60,7 @@ export async function listAsJson(
   return (await client.query<{ line: string }>(text, [table, key, limit])).rows.map(({ line }) => line)
 }
 
-/** One line per change in aligned columns, cut to the width; says so when there are none. */
+/** One line for each change, in aligned columns, cut to the width. If there are none, a line that says so. */
 export function describeChanges(changes: readonly ListedChange[], of: { withKey: boolean; width: number }): string[] {
   if (changes.length === 0) return ['No changes are kept.']
   const lines = changes.map((change) => [

@@ -1,6 +1,6 @@
 import type { FunctionAnswer } from './function-call.ts'
 
-/** What is shown of an answer: the result on stdout, an error with the end of the log on stderr. */
+/** The output for an answer: the result for stdout, or an error with the end of the log for stderr. */
 export function describeAnswer(answer: FunctionAnswer, asJson: boolean): { out: string; err: string } {
   const { functionName, statusCode, functionError, payload, log } = answer
   if (asJson) return { out: JSON.stringify({ ...answer, payload: readPayload(payload) }), err: '' }
@@ -10,7 +10,7 @@ export function describeAnswer(answer: FunctionAnswer, asJson: boolean): { out: 
   return { out: '', err: `${functionName} failed:\n${text}\n\nThe end of its log:\n${log.trimEnd()}` }
 }
 
-/** A function may answer with text that is no JSON, if it streams. */
+/** The answer of a function that streams may be text that is not JSON. */
 function readPayload(payload: string): unknown {
   try {
     return payload === '' ? null : JSON.parse(payload)

@@ -1,20 +1,20 @@
 import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda'
 
 export type FunctionAnswer = {
-  /** Its full name. */
+  /** The full name of the function. */
   functionName: string
-  /** 200, or 202 when it runs later. */
+  /** 200, or 202 if the function runs later. */
   statusCode: number
   functionError?: string
-  /** As the function wrote it; empty when it runs later. */
+  /** The answer as the function wrote it; empty if it runs later. */
   payload: string
-  /** The end of its log. */
+  /** The end of the function's log. */
   log: string
 }
 
 /**
- * Calls a function by its name or the end of it. Throws an Error of one line when the event is not JSON, when there is
- * no such function (naming those there are), and when it is throttled or the stack is gone.
+ * Calls a function by its name or the end of it. Throws an Error of one line if the event is not JSON, if there is no
+ * such function (with the names of all functions), if it is throttled, or if the stack is gone.
  */
 export async function callFunction(
   endpoint: string,

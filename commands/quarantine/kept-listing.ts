@@ -2,7 +2,10 @@ import { alignColumns } from '#terminal/aligned-columns.ts'
 import { cutText } from '#terminal/display-width.ts'
 import type { KeptGroup, KeptRecord, WholeRecord } from './kept-records.ts'
 
-/** What is kept, as lines of `width` characters: how much of what, then the records themselves. */
+/**
+ * The quarantined records as lines of `width` characters: first the number of records for each table and reason, then
+ * the records themselves.
+ */
 export function describeKept(groups: readonly KeptGroup[], records: readonly KeptRecord[], width: number): string[] {
   const all = groups.reduce((sum, group) => sum + group.records, 0)
   if (all === 0) return ['Nothing is in quarantine.']
@@ -27,7 +30,7 @@ export function describeKept(groups: readonly KeptGroup[], records: readonly Kep
 
 const records_ = (count: number): string => (count === 1 ? '1 record is' : `${count.toLocaleString('en')} records are`)
 
-/** A record with all that came with it. What is no text is shown in hexadecimal. */
+/** A record with everything that came with it. Bytes that are not UTF-8 are shown in hexadecimal. */
 export function describeRecord({ place, table, keptAt, reason, key, value, headers }: WholeRecord): string[] {
   return [
     ...alignColumns([

@@ -1,18 +1,18 @@
 import type pg from 'pg'
 
-/** A record that was kept instead of applied. */
+/** A record in quarantine. */
 export type KeptRecord = {
-  /** `changes-2@17`: topic, topic partition and offset. */
+  /** Topic, topic partition and offset, as `changes-2@17`. */
   readonly place: string
-  /** As `public.orders`; null where the record is about none. */
+  /** The table, as `public.orders`; null if the record is about none. */
   readonly table: string | null
   readonly reason: string
   readonly keptAt: Date
-  /** Somebody said to apply it again. */
+  /** Whether somebody asked to apply it again. */
   readonly isRetried: boolean
 }
 
-/** What is kept of one table, or of no table, for one reason. */
+/** The number of quarantined records of one table, or of no table, for one reason. */
 export type KeptGroup = {
   readonly topic: string
   readonly table: string | null
@@ -20,7 +20,9 @@ export type KeptGroup = {
   readonly records: number
 }
 
-/** A kept record with all that came with it; texts where they are all of it, else bytes. */
+/**
+ * A quarantined record with everything that came with it. Key and value are texts if these are exact, otherwise bytes.
+ */
 export type WholeRecord = KeptRecord & {
   readonly key: string | Buffer | null
   readonly value: string | Buffer | null
@@ -30,7 +32,7 @@ export type WholeRecord = KeptRecord & {
 const columns = `format('%s-%s@%s', topic, topic_partition, record_offset) as place, table_name as "table", reason,
   quarantined_at as "keptAt", retry_at is not null as "isRetried"`
 
-/** The records that a word names, as tidemark.kept has it: one by its place, those of a table, or all. */
+/** The records that `what` names for tidemark.kept: one by its place, those of a table, or all. */
 export async function listKept(client: pg.ClientBase, what: string, limit: number): Promise<KeptRecord[]> {
   const { rows } = await client.query<KeptRecord>(
     `select ${columns}
@@ -41,7 +43,7 @@ export async function listKept(client: pg.ClientBase, what: string, limit: numbe
   return rows
 }
 
-/** How many records are kept, by table and reason, most first. */
+/** The numbers of quarantined records by table and reason, the greatest first. */
 export async function groupKept(client: pg.ClientBase): Promise<KeptGroup[]> {
   const { rows } = await client.query<KeptGroup>(
     `select topic, table_name as "table", reason, count(*)::int as records
@@ -52,7 +54,7 @@ export async function groupKept(client: pg.ClientBase): Promise<KeptGroup[]> {
   return rows
 }
 
-/** The record at a place; undefined where none is kept. */
+/** The record at a place; undefined if there is none. */
 export async function readKept(client: pg.ClientBase, place: string): Promise<WholeRecord | undefined> {
   const { rows } = await client.query<
     KeptRecord &

@@ -1,10 +1,13 @@
 import type { RecoveryAnswer } from '#lambdas/recover-capture/recover-capture.ts'
 import { callFunction } from '../invoke/function-call.ts'
 
-/** What the function recover-capture answers to a recovery. */
+/** The answer of the function recover-capture to a recovery. */
 export type Recovery = RecoveryAnswer
 
-/** Asks the function, which does it unless it is a dry run. Throws an Error with what the function failed with. */
+/**
+ * Calls the function, which executes the recovery unless it is a dry run. Throws an Error with the error of the
+ * function.
+ */
 export async function askRecovery(
   endpoint: string,
   recover: { dryRun: boolean; newEpoch: boolean },

@@ -1,6 +1,6 @@
 import type { Recovery } from './recovery-call.ts'
 
-/** What happened, what will be done and what readers see until then. */
+/** A report of what happened, what will be done, and what readers see until then. */
 export function describePlan({ diagnosis, steps }: Recovery, isAskedFor = false): string {
   const { findings } = diagnosis
   if (findings.length === 0 && steps.length === 0) return 'Nothing is wrong with capture.'
@@ -20,7 +20,7 @@ export function describePlan({ diagnosis, steps }: Recovery, isAskedFor = false)
   return [...wanted, ...found, '', ...planned].join('\n')
 }
 
-/** What was done, and where it ended. */
+/** A report of the steps that were done, and of the step that failed. */
 export function describeSteps(steps: Recovery['steps']): string {
   const lines = steps.map(({ what, done, error }) => {
     if (done) return `done      ${what}`
@@ -33,6 +33,6 @@ export function describeSteps(steps: Recovery['steps']): string {
   ].join('\n')
 }
 
-/** Begins with a capital letter and ends with a full stop. */
+/** Adds a capital letter at the beginning and a full stop at the end. */
 const sentence = (text: string): string =>
   `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`

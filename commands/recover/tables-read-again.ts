@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 
 /**
- * Waits until the source says that every captured table has been read, or until `deadline`; tells how many of them have.
- * What they wait for at the end of the time is the comparison's to say.
+ * Waits until every captured table has been read, according to the source, or until `deadline`, and reports how many
+ * have. After the deadline, the comparison says what they wait for.
  */
 export async function waitUntilReadAgain(
   source: pg.ClientBase,

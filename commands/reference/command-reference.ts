@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/** A command of `commands/`, and what it prints with `--help`. */
+/** A command of `commands/`, and its output for `--help`. */
 export type CommandHelp = { readonly name: string; readonly help: string }
 
 const commands = join(import.meta.dirname, '..')
@@ -14,7 +14,10 @@ What each command prints with \`--help\`, for example \`npm run compare -- --hel
 newcomer needs them.
 `
 
-/** Asks every command of `commands/` for its help, in the order of their names. `printed` returns what was logged since it was last called. */
+/**
+ * Runs every command of `commands/` with `--help`, in the order of their names. `printed` returns what was logged since
+ * it was last called.
+ */
 export async function readCommandHelps(printed: () => string): Promise<readonly CommandHelp[]> {
   const files = (await readdir(commands)).filter((file) => /^[a-z-]+\.ts$/.test(file)).sort()
   const helps: CommandHelp[] = []
@@ -27,6 +30,6 @@ export async function readCommandHelps(printed: () => string): Promise<readonly 
   return helps
 }
 
-/** docs/commands.md. */
+/** The content of docs/commands.md. */
 export const describeCommands = (helps: readonly CommandHelp[]): string =>
   [introduction, ...helps.map(({ name, help }) => `## ${name}\n\n\`\`\`\n${help.trim()}\n\`\`\`\n`)].join('\n')

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 
-/** How far the reading of a table is; `why` says what it waits for, null when nothing. */
+/** How far a resync is. `why` says what it waits for; null if it does not wait. */
 export type ResyncedTable = { name: string; generation: number; state: string; why: string | null }
 
 /** Connects as the administrator. Throws an Error that names the database and the cause. */
@@ -17,10 +17,13 @@ export async function openSource(url: string): Promise<pg.Client> {
   }
 }
 
-/** SQLSTATE undefined_table. */
+/** The SQLSTATE undefined_table. */
 const UNDEFINED_TABLE = '42P01'
 
-/** Begins a generation of each table; those that cannot be read again are handed back with the reason, and which of them there are not. */
+/**
+ * Begins a new generation of each table. `refused` has the tables that cannot be read again, with the reasons, and
+ * `absent` those of them that do not exist.
+ */
 export async function beginResync(
   source: pg.ClientBase,
   tables: readonly string[],
@@ -34,7 +37,7 @@ export async function beginResync(
       names.push(...rows.map(({ name }) => name))
     } catch (error) {
       const { message, code } = error as pg.DatabaseError
-      // Without an answer of the server there is nothing to go on with.
+      // If the server did not answer, the other tables would fail as well.
       if (code === undefined) throw error
       refused.push({ table, why: message })
       if (code === UNDEFINED_TABLE) absent.push(table)
@@ -43,7 +46,10 @@ export async function beginResync(
   return { begun: await readTables(source, names), refused, absent }
 }
 
-/** Waits until the tables are captured, refused or gone, or `waitMs` have passed; returns how far each is. Throws where waiting is in vain. */
+/**
+ * Waits until the tables are captured, refused or gone, or until `waitMs` have passed. Returns how far each is. Throws
+ * an Error if `whyInVain` returns a reason.
+ */
 export async function waitUntilCaptured(
   source: pg.ClientBase,
   begun: readonly ResyncedTable[],

@@ -2,7 +2,7 @@ import type { RunningEngine } from '#localstack/engine.ts'
 import { describeDown } from '#verify/capture-health.ts'
 import type { Status } from '../status/status.ts'
 
-/** What the running stack says of itself. Throws an Error that names the process where it does not answer. */
+/** The status that the running stack returns. Throws an Error that names the process if it does not answer. */
 export async function askStatus({ endpoints, pid }: Pick<RunningEngine, 'endpoints' | 'pid'>): Promise<Status> {
   const url = new URL('/_tidemark/status', endpoints.endpoint)
   const response = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch((cause) => {
@@ -12,7 +12,10 @@ export async function askStatus({ endpoints, pid }: Pick<RunningEngine, 'endpoin
   throw new Error(`Tidemark runs as process ${pid} and answers ${response.status} at ${url}: it is still starting`)
 }
 
-/** Why nothing is captured, with the command that changes it; undefined where it is, or where nobody can say. */
+/**
+ * Why nothing is captured, with the command that changes it. Undefined if capture is running, or if its state is not
+ * known.
+ */
 export async function whyCaptureIsDown(engine: RunningEngine | undefined): Promise<string | undefined> {
   const status = engine && (await askStatus(engine).catch(() => undefined))
   return status?.capture.state === 'down' ? describeDown(status.capture) : undefined

@@ -14,7 +14,7 @@ import { startTripFeeding, type TripFeeding } from './trip-feeding.ts'
 const screenMs = 1_000
 const lineMs = 10_000
 
-/** Feeds, unless that is unwanted, and shows the status until `signal` aborts. */
+/** Feeds trips, unless `feeds` is false, and shows the status until `signal` aborts. */
 export async function runLive(
   { endpoints }: Engine,
   monitor: StatusMonitor,
@@ -23,7 +23,7 @@ export async function runLive(
 ): Promise<void> {
   const { source, reader } = endpoints
   const feeding = feeds ? startTripFeeding({ source, rows, perSecond, signal, giveUpMs: Infinity }) : undefined
-  // Without an end to its patience it only ends with the signal.
+  // It never gives up, so it ends only by the signal, and that rejection is expected.
   feeding?.done.catch(() => undefined)
   const footer = (): ScreenFooter => ({
     source,
@@ -66,7 +66,7 @@ function describeFeed(feeding: TripFeeding, rows: number, perSecond: number): st
   return `${formatCount(fed)} of ${formatCount(rows)} trips, ${rate}`
 }
 
-/** For a log: what moves, in one line. */
+/** The figures that change, in one line for a log. */
 function describeInOneLine(status: Status): string {
   const { components, capturedPerSecond, appliedPerSecond, lagRecords, lagMs, commitToVisibleMs: latency } = status
   const problems = summarizeProblems(status)

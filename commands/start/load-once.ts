@@ -7,17 +7,17 @@ import { type ArchiveCheck, checkArchive } from '#verify/archive/archive-check.t
 import { type Comparison, compareDatabases, countMismatches } from '#verify/compare-databases.ts'
 import { startTripFeeding } from './trip-feeding.ts'
 
-/** What `npm start -- --once` prints as its last line. */
+/** The last line that `npm start -- --once` prints. */
 export type LoadResult = {
-  /** Trips fed. */
+  /** The number of trips that were fed. */
   rows: number
-  /** Rows compared, of all captured tables. */
+  /** The number of rows that were compared, in all captured tables. */
   compared: number
-  /** Rows that are not equal; a table that is stopped or missing counts as one. */
+  /** The number of rows that are not equal. A table that is stopped or missing counts as one. */
   mismatches: number
-  /** From the start of the process until the first trip was visible in the target. */
+  /** The time from the start of the process until the first trip was visible in the target. */
   firstVisibleSeconds: number
-  /** Trips, from the first one until all were visible. */
+  /** The rate of trips from the first one until all were visible. */
   appliedPerSecond: number
   commitToVisibleMs: Percentiles | null
 } & ArchiveCheck
@@ -25,7 +25,7 @@ export type LoadResult = {
 export type LoadOptions = {
   rows: number
   perSecond: number
-  /** Begins to measure what the apply function does; what it returns tells what it did since. */
+  /** Begins to measure the apply function. The returned function gives its activity since then. */
   measure: () => () => ApplyActivity
   signal: AbortSignal
   onProgress: (what: string) => void
@@ -35,8 +35,8 @@ const waitMs = 3_600_000
 const giveUpMs = 60_000
 
 /**
- * Feeds trips, waits until source and target are equal and compares every row, then the archive with the topics record by
- * record. Throws when `signal` aborts.
+ * Feeds trips, waits until source and target are equal, compares every row, and then compares the archive with the
+ * topics record by record. Throws if `signal` aborts.
  */
 export async function loadOnce(
   engine: Pick<Engine, 'endpoints' | 'outputs'>,
@@ -69,7 +69,7 @@ export async function loadOnce(
   }
 }
 
-/** Since the start of the process, until a trip later than `lastTrip` is visible. */
+/** The time from the start of the process until a trip later than `lastTrip` is visible. */
 async function secondsUntilVisible(reader: string, lastTrip: number, signal: AbortSignal): Promise<number> {
   const client = clientOfUrl(reader, 'tidemark-start')
   await client.connect()

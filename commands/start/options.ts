@@ -2,10 +2,10 @@ import { parseArgs } from 'node:util'
 import { readBrokerCount, type Settings } from '#localstack/settings.ts'
 import { UsageError } from '#terminal/usage-error.ts'
 
-/** What `npm start` is asked to do. */
+/** The arguments of `npm start`. */
 export type StartOptions = {
   help: boolean
-  /** Feed, compare, stop; instead of going on until Ctrl-C. */
+  /** Whether it feeds, compares and stops, instead of running until Ctrl-C. */
   once: boolean
   /** Whether taxi trips are fed. */
   feeds: boolean
@@ -13,14 +13,14 @@ export type StartOptions = {
   rows: number
   /** Infinity for as fast as the source takes them. */
   perSecond: number
-  /** What goes before the `TIDEMARK_…` variables. */
+  /** Settings that override the `TIDEMARK_…` variables. */
   cluster: Partial<Pick<Settings, 'brokers' | 'secure'>>
 }
 
 const wholeFile = 64_215
 const usualRate = 100
 
-/** Reads the arguments, and RECORD_RATE. Throws an Error that names the one that is malformed. */
+/** Reads the arguments and RECORD_RATE. Throws an Error that names the one that is malformed. */
 export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv): StartOptions {
   const { values } = parseArgs({
     args: argv,

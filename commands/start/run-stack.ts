@@ -15,11 +15,11 @@ import { makeStepLog } from './step-log.ts'
 export type StackCommand<E extends Engine> = {
   help: string
   start: (options: EngineOptions) => Promise<E>
-  /** Tells more of a stack that has loaded with `--once`, before it stops. */
+  /** Reports more about a stack after a load with `--once`, before it stops. */
   report?: (engine: E, options: StartOptions) => Promise<void>
 }
 
-/** The exit code: 0, 1 after mismatches of `--once`, 130 when it was interrupted before the stack was up. */
+/** Returns the exit code: 0, 1 after mismatches of `--once`, or 130 if it was interrupted before the stack was up. */
 export async function runStack<E extends Engine>(argv: string[], command: StackCommand<E>): Promise<number> {
   const options = readStartOptions(argv, process.env)
   if (options.help) {
@@ -41,7 +41,7 @@ export async function runStack<E extends Engine>(argv: string[], command: StackC
   }
 }
 
-/** Servers are killed before; what else may still wait for an answer ends with this process. */
+/** The servers are killed before this time. Anything that still waits for an answer ends with this process. */
 const ENDED_WITHIN_MS = 4_700
 
 function endSoon(): void {
@@ -80,11 +80,11 @@ async function runOnce<E extends Engine>(
 type Stack<E extends Engine> = {
   engine: E
   monitor: StatusMonitor
-  /** Begins to measure what the apply function does; what it returns tells what it did since. */
+  /** Begins to measure the apply function. The returned function gives its activity since then. */
   measure: () => () => ApplyActivity
 }
 
-/** Starts everything, works with it, and stops everything whatever came of the work. */
+/** Starts the stack, does the work, and stops the stack even if the work fails. */
 async function withStack<E extends Engine, T>(
   command: StackCommand<E>,
   options: StartOptions,
@@ -114,7 +114,7 @@ async function withStack<E extends Engine, T>(
   }
 }
 
-/** Standard output is for the result: while starting, all else goes to standard error. */
+/** Standard output is for the result, so everything else at the start goes to standard error. */
 async function start<E extends Engine>(
   command: StackCommand<E>,
   { json, once, cluster }: StartOptions,
@@ -141,7 +141,7 @@ async function stop(engine: Engine, monitor: StatusMonitor): Promise<void> {
   console.error(`Stopped in ${formatDuration(performance.now() - startMs)}.`)
 }
 
-/** What is still under way when `signal` aborts is left to the end of the process. */
+/** If `signal` aborts, this does not wait for the work, which ends with the process. */
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>()
   const abort = () => aborted.reject(signal.reason)

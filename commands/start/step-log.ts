@@ -3,10 +3,10 @@ import type { ProgressLine } from '#terminal/progress-line.ts'
 import type { Style } from '#terminal/style.ts'
 import { shortName } from '../status/components.ts'
 
-/** Shows the steps of starting: a line for each that is done, and one for all that are under way. */
+/** Shows the steps of a start: a line for each that is done, and one line for all that are under way. */
 export type StepLog = {
   take(progress: Progress): void
-  /** Nothing is under way any more. */
+  /** Clears the line of steps that are under way. */
   end(): void
 }
 

@@ -3,34 +3,40 @@ import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 import { createTaxiTables, feedTrips, fillTaxiZones, loadTrips } from '#feed/taxi-feed.ts'
 
-/** Trips flowing into the source. */
+/** A feed of trips into the source. */
 export type TripFeeding = {
   fed(): number
-  /** Why it does not go on at the moment; it tries again. */
+  /** The reason why it does not progress at the moment. It keeps retrying. */
   lastError(): string | undefined
-  /** Settles with the greatest trip_id of earlier runs when the tables are captured and the first trip follows. */
+  /** Resolves with the greatest trip_id of earlier runs when the tables are captured and the first trip follows. */
   begun: Promise<number>
-  /** Settles when all trips are in the source; rejects when `signal` aborted or it gave up. */
+  /** Resolves when all trips are in the source. Rejects if `signal` aborted or the feed gave up. */
   done: Promise<void>
 }
 
 export type TripFeedingOptions = {
   source: string
-  /** Trips to insert in all. */
+  /** The total number of trips to insert. */
   rows: number
   perSecond: number
   signal: AbortSignal
-  /** A source that refuses for so long is given up. */
+  /** How long a source may refuse trips before the feed gives up. */
   giveUpMs: number
 }
 
-/** Rows that are there before their table is captured are read later, in bulk, instead of flowing: so long they wait. */
+/**
+ * How long to wait for the capture of the tables. Rows that are inserted before are read later by a snapshot, instead
+ * of being streamed.
+ */
 const captureMs = 30_000
-/** Beacons, 100 a second, after which Connect and the functions have compiled what they run all the time. */
+/**
+ * The number of beacons, 100 a second, after which Connect and the functions have compiled the code that they run all
+ * the time.
+ */
 const warmUpBeacons = 150
 const retryMs = 1_000
 
-/** Feeds the taxi trips, through restarts of the source. */
+/** Feeds the taxi trips, and continues after restarts of the source. */
 export function startTripFeeding({ source, rows, perSecond, signal, giveUpMs }: TripFeedingOptions): TripFeeding {
   const begun = Promise.withResolvers<number>()
   const loading = loadTrips()
@@ -62,16 +68,16 @@ export function startTripFeeding({ source, rows, perSecond, signal, giveUpMs }: 
     signal.throwIfAborted()
   }
   const done = feedAll()
-  // What fails before the first trip fails both; who awaits neither shows lastError.
+  // A failure before the first trip rejects both promises. A caller that awaits neither shows lastError.
   done.catch(begun.reject)
   begun.promise.catch(() => undefined)
   return { fed: () => fed, lastError: () => lastError, begun: begun.promise, done }
 }
 
-/** Returns what went wrong, if anything. */
+/** Runs work with a client. Returns the error message, or undefined if it succeeded. */
 async function withClient(source: string, work: (client: pg.Client) => Promise<void>): Promise<string | undefined> {
   const client = clientOfUrl(source, 'tidemark-feed')
-  // The query under way fails as well; without a listener the loss of the connection would end the process.
+  // If the connection is lost, the query under way fails as well. Without a listener, the event would end the process.
   client.on('error', () => undefined)
   try {
     await client.connect()
@@ -85,8 +91,8 @@ async function withClient(source: string, work: (client: pg.Client) => Promise<v
 }
 
 /**
- * Waits until the tables are captured, or refused. Beacons go through the whole pipeline meanwhile: without them the
- * first trips would tell how long its compilers take.
+ * Waits until the tables are captured or refused. Beacons go through the whole pipeline meanwhile. Without them, the
+ * latency of the first trips would include the time of the compilers.
  */
 async function awaitCapture(client: pg.Client, signal: AbortSignal): Promise<void> {
   const deadline = performance.now() + captureMs

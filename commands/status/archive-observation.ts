@@ -4,18 +4,18 @@ import { currentSnapshot } from '#adapters/iceberg/table/table-metadata.ts'
 import type { Engine } from '#localstack/engine.ts'
 import { localCatalog } from '#verify/archive/archive-access.ts'
 
-/** How far the archive is. */
+/** The state of the archive. */
 export type ArchiveObservation = {
-  /** In the Iceberg table, as its newest table snapshot says; up to ten seconds ago. */
+  /** The content of the newest table snapshot of the Iceberg table. It may be ten seconds old. */
   rows: number
   files: number
   bytes: number
   tableSnapshots: number
-  /** Written to data files and not committed. */
+  /** The number of records that are in data files and not committed. */
   waitingRecords: number
-  /** How long the oldest record has waited to be committed, or could not even be written; null when none has. */
+  /** How long the oldest record has waited to be committed, or has failed to be written; null if none waits. */
   oldestWaitingMs: number | null
-  /** Since the newest commit; null before the first. */
+  /** The time since the newest commit; null before the first. */
   committedMsAgo: number | null
 }
 
@@ -23,9 +23,12 @@ type Ledger = Pick<ArchiveObservation, 'waitingRecords' | 'oldestWaitingMs' | 'c
   readonly committedAt: string | null
 }
 
-/** Metadata of a table that is committed to every second is long: who only shows it does not read each one. */
+/** The metadata of a table with a commit every second is long, so a status does not read it after each of them. */
 const LEAST_MS = 10_000
-/** Others than our commits change the table, too, and a catalog may be gone. */
+/**
+ * The metadata is read again after this time even without a new commit, because other engines also change the table,
+ * and the catalog may be gone.
+ */
 const MOST_MS = 30_000
 
 const readLedger = `
@@ -36,8 +39,8 @@ select coalesce(sum(waiting_records), 0)::float8 as "waitingRecords",
 from tidemark.archive_status`
 
 /**
- * What `load` gives, loaded again where `version` is another one and the last time is ten seconds ago, or it is half a minute
- * ago. What fails is not kept.
+ * Caches the result of `load`. It is loaded again when `version` has changed and the result is ten seconds old, or when
+ * it is half a minute old. A failure is not cached.
  */
 export function loadRarely<T>(load: () => Promise<T>, now: () => number): (version: unknown) => Promise<T> {
   let last: { readonly loaded: T; readonly version: unknown; readonly atMs: number } | undefined
@@ -52,7 +55,7 @@ export function loadRarely<T>(load: () => Promise<T>, now: () => number): (versi
   }
 }
 
-/** Asks the ledger, as a role that may read, and the catalog. */
+/** Observes the ledger, as a role that may read, and the catalog. */
 export function makeObserveArchive(
   target: pg.Pool,
   { endpoints, outputs }: Pick<Engine, 'endpoints' | 'outputs'>,

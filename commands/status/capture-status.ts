@@ -6,36 +6,36 @@ import { failureOf } from '#core/recovery/java-trace.ts'
 import type { Latest } from './repeated-observation.ts'
 import type { TargetObservation } from './target-observation.ts'
 
-/** Whether changes of the source are captured, why not, and what resolves it. */
+/** Whether changes of the source are captured, the reason if not, and the command that resolves it. */
 export type CaptureStatus = {
   state: CaptureState
   cause: string | null
-  /** What that does to the copy. */
+  /** The consequence for the target. */
   follows: string | null
-  /** Null where it goes on by itself. */
+  /** Null if capture continues by itself. */
   command: string | null
-  /** ISO 8601; null before the function recover-capture has seen it. */
+  /** ISO 8601; null until the function recover-capture has seen it. */
   since: string | null
 }
 
 const running: CaptureStatus = { state: 'running', cause: null, follows: null, command: null, since: null }
 
-/** What capture is judged by. */
+/** The signs by which capture is judged. */
 export type CaptureSigns = {
   connector: Latest<ConnectorStatus | undefined>
-  /** What the last look of recover-capture found; it may be a minute old. */
+  /** The result of the last look of recover-capture, which may be a minute old. */
   health: TargetObservation['captureHealth']
-  /** Whether a topic partition of changes is not applied further. */
+  /** Whether a topic partition of `changes` is stopped. */
   isStopped: boolean
-  /** Whether somebody reads the replication slot. */
+  /** Whether a process reads the replication slot. */
   isSlotRead: boolean
-  /** Age of the newest beacon, where only capture can be why there is none newer; null otherwise. */
+  /** The age of the newest beacon if only capture can be the reason why none is newer; otherwise null. */
   beaconAgeMs: number | null
 }
 
 /**
- * How capture is at this moment. The last look says why in more depth, and counts only where what is seen now agrees with
- * it: what was repaired since is not down.
+ * The present state of capture. The last look has the better explanation, but is used only if it agrees with what is
+ * seen now, because the problem may have been repaired since.
  */
 export function describeCapture({
   connector,

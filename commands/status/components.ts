@@ -2,30 +2,30 @@ import type { ConnectorStatus } from '#adapters/connect/connect-api.ts'
 import type { ComponentHealth, FunctionHealth, MappingHealth } from '#localstack/engine.ts'
 import type { Latest } from './repeated-observation.ts'
 
-/** One part of the running stack. `idle`: a function nobody has called for a while. */
+/** One part of the running stack. `idle` is a function that was not called for a while. */
 export type Component = {
   kind: 'server' | 'mapping' | 'function'
   name: string
   state: 'healthy' | 'idle' | 'starting' | 'restarting' | 'failing' | 'stopped'
   restarts: number
-  /** Failed invocations of a function. */
+  /** The number of failed invocations of a function. */
   errors: number
   lastError?: string
-  /** ISO 8601: of a function that fails at present, since when. */
+  /** For a function that fails at present: since when (ISO 8601). */
   failingSince?: string
 }
 
-/** What components are described from. */
+/** The facts from which components are described. */
 export type ComponentParts = {
   services: ComponentHealth[]
   functions: FunctionHealth[]
   mappings: MappingHealth[]
   connector: Latest<ConnectorStatus | undefined>
-  /** What the status looks at beside, by the name that it is told under where it does not answer. */
+  /** Other things that the status observes, under the name that is shown if they do not answer. */
   observed: Readonly<Record<string, Latest<unknown>>>
 }
 
-/** What a mapping is that nothing has failed for. */
+/** The state of a component for each state of a mapping without failures. */
 const mappingStates: Readonly<Record<MappingHealth['state'], Component['state']>> = {
   Creating: 'starting',
   Enabling: 'starting',
@@ -38,7 +38,7 @@ const mappingStates: Readonly<Record<MappingHealth['state'], Component['state']>
   Deleted: 'stopped',
 }
 
-/** Servers, mappings and functions, and what could not be looked at. */
+/** Servers, mappings and functions, and everything that could not be observed. */
 export function describeComponents({
   services,
   functions,
@@ -73,22 +73,22 @@ function describeFunction({ name, processes, errors, failing }: FunctionHealth):
   return { ...common, state: 'failing', lastError: failing.error, failingSince: failing.since.toISOString() }
 }
 
-/** Whether it does what it is there for. */
+/** Whether a component works. */
 export const isWell = ({ state }: Component): boolean => state === 'healthy' || state === 'idle'
 
-/** The last error of what fails now. */
+/** The last error of a component that fails now. */
 export function lastErrorOf(components: readonly Component[]): string | null {
   const failing = components.find((each) => !isWell(each) && each.lastError !== undefined)
   return failing === undefined ? null : `${failing.name}: ${failing.lastError}`
 }
 
-/** The last error of what runs again. */
+/** The last error of a component that works again. */
 export function healedErrorOf(components: readonly Component[]): string | null {
   const healed = components.find((each) => isWell(each) && each.lastError !== undefined)
   return healed === undefined ? null : `${healed.name}, which runs again: ${healed.lastError}`
 }
 
-/** `tidemark-local-producer` and its ARN are `producer`. */
+/** `producer` for `tidemark-local-producer` and for its ARN. */
 export function shortName(functionName: string): string {
   return functionName.replace(/^.*:/, '').replace(/^tidemark-[a-z]+-/, '')
 }
@@ -99,7 +99,7 @@ function describeConnector({
 }: Latest<ConnectorStatus | undefined>): Pick<Component, 'state' | 'lastError'> {
   if (error !== undefined) return { state: 'failing', lastError: error }
   if (value === undefined) return { state: 'starting' }
-  // A failed task leaves its connector RUNNING.
+  // The tasks are checked as well, because a connector whose task has failed still says RUNNING.
   const parts = [value.connector, ...value.tasks]
   const failed = parts.find(({ state }) => state === 'FAILED')
   if (failed !== undefined) return { state: 'failing', ...withError(failed.trace?.split('\n')[0]) }

@@ -4,13 +4,16 @@ import { shortName } from './components.ts'
 import type { Progress } from './target-observation.ts'
 import type { TopicObservation } from './topic-observation.ts'
 
-/** What a consumer of a topic has still to do. */
+/** The lag of a consumer of a topic. */
 export type ConsumerLag = {
   topic: string
   work: 'apply' | 'archive'
-  /** Records between where the consumer is and the end of the topic, also where it is stopped. */
+  /** The number of records from the consumer's next offset to the end of the topic, even if it is stopped. */
   records: number
-  /** Age of what was applied last, the oldest of the topic partitions that lag; null where the target does not know. */
+  /**
+   * The age of the last applied change, the oldest of all lagging topic partitions; null if the target does not know
+   * it.
+   */
   behindMs: number | null
   topicPartitions: { topicPartition: number; nextOffset: number; endOffset: number; records: number }[]
 }
@@ -18,8 +21,8 @@ export type ConsumerLag = {
 const archiveConsumer = CONSUMERS.archive
 
 /**
- * The lag of each consumer of each topic by what it has committed to the target and by the end of the topic, which the
- * broker says: what the poller has in flight, or does not even fetch, counts too.
+ * The lag of each consumer of each topic, from the progress in the target to the end of the topic in the broker. This
+ * includes records that the poller has in flight or has not fetched yet.
  */
 export function describeLags(
   mappings: readonly MappingHealth[],
@@ -47,6 +50,6 @@ export function describeLags(
   })
 }
 
-/** Records that wait to be applied, or archived. */
+/** The number of records that wait to be applied, or archived. */
 export const lagOf = (lags: readonly ConsumerLag[], work: ConsumerLag['work']): number =>
   lags.reduce((sum, lag) => sum + (lag.work === work ? lag.records : 0), 0)

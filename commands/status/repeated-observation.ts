@@ -1,16 +1,16 @@
 import { setTimeout } from 'node:timers/promises'
 
-/** What the last observation saw, and why it failed where it did; a failed one leaves what was seen before. */
+/** The value of the last successful observation, and the error if the last one failed. */
 export type Latest<T> = { value?: T; error?: string }
 
-/** Something that is looked at again and again, one look after the other. */
+/** An observation that is repeated, one after the other. */
 export type RepeatedObservation<T> = {
   latest(): Latest<T>
-  /** Settles when no look is under way any more. */
+  /** Resolves when no observation is under way any more. */
   stop(): Promise<void>
 }
 
-/** Looks at once, and again `everyMs` after each look; `onSeen` is told what every successful look saw. */
+/** Observes at once, and then `everyMs` after each observation. `onSeen` is called with every value. */
 export function observeRepeatedly<T>(
   observe: () => Promise<T>,
   everyMs: number,

@@ -1,18 +1,18 @@
 import pg from 'pg'
 
-/** A table as the statistics know it; `writes` grows with every row written. */
+/** A table according to the statistics. `writes` grows with every row that is written. */
 export type TableStatistics = { schema: string; table: string; estimate: number; writes: number }
 
 export type RowCount = { name: string; rows: number; isEstimate: boolean; writes: number }
 
-/** A larger table is not counted: that would cost the server more than it tells. */
+/** The size up to which a table is counted. Counting a larger one would cost the server too much. */
 const mostCounted = 100_000
-/** Tables counted at one look. */
+/** The number of tables that are counted in one observation. */
 const countsPerLook = 8
 
 /**
- * Counts the rows of small tables, again after they were written to, a few at each look; of others it tells what the
- * statistics estimate.
+ * Counts the rows of small tables after they were written to, a few in each observation. For other tables it returns
+ * the estimate of the statistics.
  */
 export function makeCountRows(database: pg.Pool): (tables: TableStatistics[]) => Promise<RowCount[]> {
   const counted = new Map<string, { rows: number; writes: number }>()
@@ -37,7 +37,10 @@ export function makeCountRows(database: pg.Pool): (tables: TableStatistics[]) =>
 
 const nameOf = ({ schema, table }: { schema: string; table: string }) => `${schema}.${table}`
 
-/** SQL for `estimate` and `writes`, of pg_class as c and pg_stat_user_tables as s. The statistics begin at 0 after a crash. */
+/**
+ * SQL for `estimate` and `writes`, with pg_class as c and pg_stat_user_tables as s. After a crash the statistics begin
+ * at 0.
+ */
 export const statistics = `
   greatest(case when c.reltuples > 0 and s.n_tup_ins = 0 then c.reltuples else s.n_live_tup end, 0)::float8 as estimate,
   (s.n_tup_ins + s.n_tup_upd + s.n_tup_del)::float8 as writes`

@@ -7,7 +7,7 @@ import type { Status, TableStatus } from './status.ts'
 
 const kinds = { server: 'servers', mapping: 'mappings', function: 'functions' } as const
 
-/** What runs as it should, by name, side by side. */
+/** The components that work, by name, side by side. */
 export function renderComponents(components: Component[], width: number, style: Style): string[] {
   const rows = Object.entries(kinds).flatMap(([kind, label]) => {
     const cells = components.filter((each) => each.kind === kind && isWell(each)).map((each) => renderWell(each, style))
@@ -16,7 +16,7 @@ export function renderComponents(components: Component[], width: number, style: 
   return alignColumns(rows)
 }
 
-/** The same in one line: how many, and those there is something to say of. */
+/** The components that work in one line: their number, and those with restarts or errors. */
 export function summarizeComponents(components: Component[], style: Style): string[] {
   const well = components.filter(isWell)
   const counts = Object.entries(kinds).map(
@@ -35,7 +35,7 @@ function renderWell({ name, state, restarts, errors }: Component, style: Style):
   return `${style.good('●')} ${name}${notes.length > 0 ? style.label(` (${notes.join(', ')})`) : ''}`
 }
 
-/** Puts cells side by side, as many as the width takes. */
+/** Puts as many cells side by side as fit into the width. */
 function flow(cells: string[], width: number): string[] {
   const lines: string[] = []
   for (const cell of cells) {
@@ -49,7 +49,7 @@ function flow(cells: string[], width: number): string[] {
 /** How much of the flow is shown. */
 export type Detail = 'all' | 'short' | 'least'
 
-/** What moves, a row each, what matters most first. */
+/** The figures that change, one in each row, the most important first. */
 export function renderFlow(status: Status, feed: string | undefined, detail: Detail, style: Style): string[] {
   const rows: [string, string][] = [
     ['lag', renderLag(status)],
@@ -105,10 +105,10 @@ function renderRates(status: Status, detail: Detail): [string, string][] {
   ]
 }
 
-/** What waits shorter is on its way. */
+/** Records that have waited for less than this are on their way. */
 const LONG_WAIT_MS = 60_000
 
-/** `lagRecords` are not even written to data files. */
+/** `lagRecords` are records that are not in data files yet. */
 function renderArchive(
   { rows, files, bytes, tableSnapshots, ...state }: NonNullable<Status['archive']>,
   lagRecords: number,
@@ -122,7 +122,7 @@ function renderArchive(
   return `${age}; ${size}, ${formatQuantity(tableSnapshots, 'table snapshot')}`
 }
 
-/** At most `most` rows under the heading: tables that are not captured, then those that changed last. */
+/** At most `most` rows below the heading: first tables that are not captured, then those that changed last. */
 export function renderTables(tables: TableStatus[], most: number, width: number, style: Style): string[] {
   if (tables.length === 0) return [style.label('no captured tables yet: create one in the source')]
   const rank = (table: TableStatus) => (table.state === 'captured' ? (table.changedSecondsAgo ?? Infinity) : -1)
@@ -159,13 +159,13 @@ const describeAge = (seconds: number): string => (seconds < 3 ? 'now' : `${forma
 
 const firstLine = (text: string): string => text.split('\n')[0]!
 
-/** What runs since when, and in how much memory. */
+/** How long the stack has been running, and how much memory it uses. */
 export function describeRun({ uptimeSeconds, residentBytes }: Status): string {
   const memory = residentBytes === null ? '' : `, ${formatBytes(residentBytes)} of memory`
   return `running ${formatSeconds(uptimeSeconds)}${memory}`
 }
 
-/** The first line: what is wrong comes before everything else. */
+/** The first line, which begins with the problems if there are any. */
 export function renderHeader(text: string, problem: string | undefined, style: Style): string {
   const wrong = problem === undefined ? '' : `  ${style.bad(problem)}`
   return `${style.strong('Tidemark')}${wrong}  ${text}`

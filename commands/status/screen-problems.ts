@@ -6,10 +6,10 @@ import { isWell } from './components.ts'
 import type { Status } from './status.ts'
 import { nameOf } from './stopped-parts.ts'
 
-/** Something that is not as it should be, and what to run. */
+/** A problem and the commands for it. */
 export type Problem = { name: string; text: string; commands: string[] }
 
-/** What is wrong, the worst first. */
+/** The problems, the worst first. */
 export function problemsOf(status: Status): Problem[] {
   const { components, capture, stopped, archiveProblems, notCaptured, quarantined, uncaptured, emptyViews, missing } =
     status
@@ -22,14 +22,14 @@ export function problemsOf(status: Status): Problem[] {
       commands: [command],
     })),
     ...components
-      // Of a capture that is down the connector's state is the lesser half.
+      // If capture is down, that problem includes the state of the connector.
       .filter((component) => !isWell(component) && !(isDown && component.name === CONNECTOR))
       .map(({ name, state, lastError, failingSince }) => ({
         name,
         text: sentence(failingSince === undefined ? state : `${state} since ${minuteOf(failingSince)}`, lastError),
         commands: [],
       })),
-    // What the archive's own problem stops is told once.
+    // What is stopped by a problem of the archive is shown only once, as that problem.
     ...stopped
       .filter(({ reason }) => !archiveProblems.some((told) => reason.startsWith(told.reason)))
       .map((part) => ({
@@ -78,7 +78,7 @@ function captureProblem({ cause, follows, command, since }: Status['capture']): 
   }
 }
 
-/** The counts of what is wrong, in a few words; undefined when all is well. */
+/** The numbers of problems in a few words; undefined when all is well. */
 export function summarizeProblems({
   components,
   capture,
@@ -105,8 +105,8 @@ export function summarizeProblems({
 }
 
 /**
- * The problems in as much detail as `most` rows have room for; where not all fit, as many as do and how many more there
- * are. `isWhole` says that nothing is left out.
+ * The problems in as much detail as fits into `most` rows. If not all fit, as many as do, and the number of the others.
+ * `isWhole` says that nothing is left out.
  */
 export function renderProblems(
   problems: Problem[],
@@ -139,7 +139,7 @@ function renderUpTo(most: number, problems: Problem[], textRows: number, width: 
 
 function renderProblem({ name, text, commands }: Problem, textRows: number, width: number, style: Style): ScreenLine[] {
   const title = `● ${shortenName(visibleText(name), Math.floor(width * 0.6))}`
-  // A terminal's worth of text is wrapped at most: an error may be megabytes long.
+  // The text is limited before it is wrapped, because an error may be megabytes long.
   const wrapped = wrapText(`${title}  ${visibleText(text.slice(0, 4_000))}`, width - 2)
   const lines = wrapped.slice(0, textRows)
   if (lines.length < wrapped.length) lines.push(cutText(`${lines.pop()} ${wrapped[lines.length + 1]}`, width - 2))
@@ -149,12 +149,12 @@ function renderProblem({ name, text, commands }: Problem, textRows: number, widt
   ]
 }
 
-/** The title alone stands out, or as much of it as is on the line. */
+/** Only the title is emphasized, or the part of it on this line. */
 function accent(line: string, title: string, style: Style): string {
   return line.startsWith(title) ? style.bad(title) + line.slice(title.length) : style.bad(line)
 }
 
-/** Rows that the lines take. */
+/** The number of rows that the lines take. */
 export const countRows = (lines: readonly ScreenLine[], width: number): number =>
   lines.reduce((sum, line) => sum + rowsOf(line, width), 0)
 

@@ -2,17 +2,17 @@ import type pg from 'pg'
 import { EPOCH_PREFIX } from '#core/fixed-names.ts'
 import { makeCountRows, type RowCount, statistics } from './row-counts.ts'
 
-/** What the source tells of its capture. */
+/** The state of capture according to the source. */
 export type SourceObservation = {
-  /** Number of the newest beacon, and of topic partitions each one travels to. */
+  /** The number of the newest beacon, and the number of topic partitions to which each is sent. */
   beacon: number
   topicPartitions: number
-  /** Bytes of log the replication slot keeps from being removed; null while there is no slot. */
+  /** The bytes of log that the replication slot retains; null if there is no slot. */
   retainedWalBytes: number | null
-  /** Whether somebody reads the replication slot. */
+  /** Whether a process reads the replication slot. */
   isSlotRead: boolean
   tables: (RowCount & { state: string })[]
-  /** Tables that are not captured, why, and the SQL that changes it. */
+  /** The tables that are not captured, the reasons, and the SQL that changes it. */
   uncaptured: { name: string; why: string; fix: string | null }[]
 }
 
@@ -48,7 +48,7 @@ select schema_name || '.' || table_name as name, why, fix
 from tidemark.uncaptured
 order by name`
 
-/** Asks the source, as its administrator. */
+/** Observes the source as its administrator. */
 export function makeObserveSource(source: pg.Pool): () => Promise<SourceObservation> {
   const countRows = makeCountRows(source)
   return async () => {

@@ -12,18 +12,21 @@ import { describeStatus, type Status } from './status.ts'
 import { makeObserveTarget, type TargetObservation } from './target-observation.ts'
 import { makeTopicObserver } from './topic-observation.ts'
 
-/** Watches a running stack. */
+/** Observes a running stack. */
 export type StatusMonitor = {
   status(): Status
   stop(): Promise<void>
 }
 
-/** Rates and latencies are those of so long. */
+/** The period of rates and latencies. */
 export const activityMs = 10_000
 
 const everyMs = 1_000
 
-/** Starts to watch; `metrics` takes what the apply function prints, over `activityMs`. Times are of `performance.now()`. */
+/**
+ * Starts to observe. `metrics` collects the output of the apply function over `activityMs`. Times are those of
+ * `performance.now()`.
+ */
 export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): StatusMonitor {
   const { endpoints } = engine
   const startedMs = performance.now()
@@ -42,13 +45,14 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
     const ends = topics.latest().value?.get('changes')
     if (ends === undefined) return
     const records = ends.reduce((sum, { end }) => sum + end, 0)
-    // Each beacon is a record in every topic partition, and no change.
+    // Each beacon is a record in every topic partition, but not a change, and is subtracted.
     capturedPerSecond = Math.max(0, captured.perSecond(records - beacon * topicPartitions, performance.now()))
   })
   const observeTarget = makeObserveTarget(pools[1])
   const target = observeRepeatedly(
     async () => {
-      // The ends come first: what is applied meanwhile would otherwise look like a lag.
+      // The ends of topics are read first. If they were read later, records that are applied meanwhile would look like
+      // a lag.
       const ends = topics.latest().value
       return { ...(await observeTarget()), topics: ends }
     },
@@ -57,7 +61,8 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
   )
   const connector = observeRepeatedly(() => inTime(connect.status('tidemark')), everyMs)
   const archive = observeRepeatedly(makeObserveArchive(pools[1], engine), 2 * everyMs)
-  // To tell what processes share, the kernel goes through all their pages: a tenth of a second of a core for the whole stack.
+  // It is read rarely: to find shared memory, the kernel visits all pages of the processes, which takes a tenth of a
+  // second of a core for the whole stack.
   const memory = observeRepeatedly(() => engine.residentBytes(), 15 * everyMs)
   return {
     status: () => {
@@ -86,7 +91,7 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
   }
 }
 
-/** Connect's client is patient with a worker that rebalances; a status is not. */
+/** Connect's client waits for a worker that rebalances; a status must not wait that long. */
 async function inTime<T>(answer: Promise<T>): Promise<T> {
   answer.catch(() => undefined)
   const late = setTimeout(2 * everyMs, undefined, { ref: false }).then(() => {
@@ -116,7 +121,7 @@ function makePool(connectionString: string): pg.Pool {
     connectionTimeoutMillis: 2_000,
     query_timeout: 5_000,
   })
-  // A server that is restarted closes idle connections; the next look opens new ones.
+  // A server that restarts closes idle connections. The next observation opens new ones.
   pool.on('error', () => undefined)
   return pool
 }

@@ -13,18 +13,21 @@ import {
 import { countRows, problemsOf, renderProblems, summarizeProblems } from './screen-problems.ts'
 import type { Status } from './status.ts'
 
-/** What stands below the status. */
+/** The lines below the status. */
 export type ScreenFooter = { source: string; reader: string; feed?: string; hint?: string }
 
-/** The screen's size, and how it is coloured. A height of Infinity shows everything. */
+/** The size of the screen and its colours. With a height of Infinity everything is shown. */
 export type ScreenOptions = ScreenSize & { style: Style }
 
-/** The size of a usual terminal; everything that matters fits into it. */
+/** The size of a usual terminal, into which everything important fits. */
 export const leastSize: ScreenSize = { width: 80, height: 24 }
 
 const invokeExample = `npm run invoke -- producer '{"mode":"rows","seconds":10,"eventsPerSecond":50}'`
 
-/** What is left out as the screen gets smaller: `isTight` counts what runs. So many `tables` are shown at least. */
+/**
+ * The layouts from the largest to the smallest screen. With `isTight`, working components are only counted. `tables` is
+ * the smallest number of tables that are shown.
+ */
 const layouts: readonly { detail: Detail; isTight: boolean; isSpaced: boolean; tables: number }[] = [
   { detail: 'all', isTight: false, isSpaced: true, tables: 6 },
   { detail: 'all', isTight: true, isSpaced: true, tables: 4 },
@@ -34,8 +37,9 @@ const layouts: readonly { detail: Detail; isTight: boolean; isSpaced: boolean; t
 ]
 
 /**
- * The status as lines of a screen: what is wrong, then what moves, tables, and how the databases are reached. Takes no more
- * rows than the screen has; what there is no room for is counted. Below 80 × 24 it says so.
+ * The status as lines of a screen: problems, then figures, tables, and the URLs of the databases. It takes no more rows
+ * than the screen has, and says how many entries are left out. On a screen smaller than 80 × 24 it says that it is too
+ * small.
  */
 export function renderStatus(status: Status, footer: ScreenFooter, options: ScreenOptions): ScreenLine[] {
   if (options.width < leastSize.width || options.height < leastSize.height) return renderTooSmall(status, options)
@@ -43,7 +47,7 @@ export function renderStatus(status: Status, footer: ScreenFooter, options: Scre
   return (wanted.find((arranged) => arranged.fits) ?? wanted.at(-1)!).lines
 }
 
-/** Whether all problems are on the screen in full, and the lines; the last layout always fits. */
+/** The lines of a layout, and whether all problems are shown in full. The last layout always fits. */
 function arrange(
   status: Status,
   footer: ScreenFooter,
@@ -76,13 +80,13 @@ function join(parts: ScreenLine[][], isSpaced: boolean, width: number): ScreenLi
     .map((line) => (typeof line === 'string' ? cutText(line, width) : line))
 }
 
-/** A hint that has no line of its own comes before what is of less use. */
+/** A hint without a line of its own replaces less useful text. */
 function describeHead(status: Status, problem: string | undefined, hint: string | undefined): string {
   if (hint === undefined) return describeRun(status)
   return problem === undefined ? `${describeRun(status)}, ${hint}` : hint
 }
 
-/** The commands are never cut: where they do not fit beside their labels they have lines of their own. */
+/** The commands are never cut. If they do not fit beside their labels, each has a line of its own. */
 function renderFooter({ source, reader, hint }: ScreenFooter, isTight: boolean, width: number, style: Style) {
   const commands: [string, string][] = [
     ['source', `psql '${source}'`],
@@ -95,7 +99,7 @@ function renderFooter({ source, reader, hint }: ScreenFooter, isTight: boolean, 
   return hint === undefined || isTight ? lines : [...lines, style.label(hint)]
 }
 
-/** What is wrong is said on the smallest screen, too. */
+/** The problems are shown even on the smallest screen. */
 function renderTooSmall(status: Status, { width, height, style }: ScreenOptions): ScreenLine[] {
   const { width: columns, height: rows } = leastSize
   const advice = `The screen takes ${columns} × ${rows} characters, this terminal has ${width} × ${height}: make it larger, or run npm run status in another one.`

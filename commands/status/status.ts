@@ -24,80 +24,80 @@ import {
 import type { Progress, TargetObservation } from './target-observation.ts'
 import type { TopicObservation } from './topic-observation.ts'
 
-/** How far one table is. */
+/** The state of one table. */
 export type TableStatus = {
   name: string
-  /** `capture is down` where the table would be captured. */
+  /** `capture is down` replaces `captured` while capture is down. */
   state: 'captured' | 'pending' | 'awaiting writers' | 'reading' | 'stopped' | 'capture is down'
   source: { rows: number; isEstimate: boolean }
-  /** Null where the target does not have the table. An estimate counts delete markers, too. */
+  /** Null if the target does not have the table. An estimate includes delete markers. */
   target: { rows: number; isEstimate: boolean } | null
-  /** Since the target's rows were last seen to change; null where they did not since the start. */
+  /** The time since the target's rows were last seen to change; null if they have not changed since the start. */
   changedSecondsAgo: number | null
 }
 
-/** Everything the status screen shows, as one document. */
+/** Everything that the status screen shows, as one document. */
 export type Status = {
   uptimeSeconds: number
   residentBytes: number | null
   components: Component[]
   /** Whether changes of the source are captured at all. */
   capture: CaptureStatus
-  /** What is not applied or archived further. */
+  /** The topic partitions and tables that are not applied or archived any further. */
   stopped: StoppedPart[]
-  /** What the archive does not get over by itself, and what resolves it. */
+  /** The problems that the archive cannot resolve by itself, with the commands that resolve them. */
   archiveProblems: TargetObservation['archiveProblems']
-  /** Tables whose rows the target shows and whose changes do not come any more. */
+  /** Tables whose rows the target shows and whose changes no longer come. */
   notCaptured: NotCaptured[]
-  /** Records that nobody has retried or discarded yet. */
+  /** Records in quarantine that were not retried or discarded yet. */
   quarantined: QuarantinedRecords[]
   capturedPerSecond: number
   appliedPerSecond: number
   /**
-   * Records of every topic that are not applied, and not archived; null until the topics were first looked at. Null while
-   * nothing is captured, too: what the source has committed since is in no topic.
+   * The number of records of all topics that are not applied, and not archived. Null until the topics were observed,
+   * and also while capture is down, because changes that the source has committed since are in no topic.
    */
   lagRecords: number | null
   archiveLagRecords: number | null
-  /** Null where the number of records is. */
+  /** Null if the number of records is null. */
   lagMs: number | null
   lags: ConsumerLag[]
-  /** Everything committed in the source until so long ago is visible; null before the first beacon. */
+  /** Everything that the source had committed this long ago is visible; null before the first beacon. */
   visibleUntilMsAgo: number | null
   commitToVisibleMs: Percentiles | null
   retainedWalBytes: number | null
-  /** Null until it was first looked at. */
+  /** Null until it was observed. */
   archive: ArchiveObservation | null
-  /** While tables are read for the first time. */
+  /** Set while tables are read for the first time. */
   initialLoad: { rows: number; expectedRows: number; percent: number } | null
   tables: TableStatus[]
   /** Tables that are not captured yet, or cannot be. */
   uncaptured: { name: string; why: string; fix: string | null }[]
-  /** Of tables that the source does not have any more, and what drops the objects that depend on them. */
+  /** Views of tables that no longer exist in the source, and the SQL that drops the objects which depend on them. */
   emptyViews: TargetObservation['emptyViews']
-  /** Captured tables of which somebody dropped the rows or the view in the target. */
+  /** Captured tables whose rows or view were dropped by hand in the target. */
   missing: TargetObservation['missing']
-  /** Of what fails now; where nothing is wrong, of what failed before and runs again. */
+  /** The last error of something that fails now, or, if nothing is wrong, of something that failed and works again. */
   lastError: string | null
 }
 
-/** What a status is made of. Times are milliseconds of one clock. */
+/** The parts of a status. Times are in milliseconds of one clock. */
 export type StatusParts = Omit<ComponentParts, 'observed'> & {
   nowMs: number
   startedMs: number
   source: Latest<SourceObservation>
-  /** With the ends of the topics as they were before it was looked at. */
+  /** The target, with the ends of the topics as they were before it was observed. */
   target: Latest<TargetObservation & { topics: TopicObservation | undefined }>
   topics: Latest<TopicObservation>
   archive: Latest<ArchiveObservation>
   activity: ApplyActivity
   capturedPerSecond: number
-  /** By table, when its rows were last seen to change. */
+  /** When the rows of each table were last seen to change. */
   changedAtMs: ReadonlyMap<string, number>
   residentBytes: number | null
 }
 
-/** Puts the document together. */
+/** Makes the status from its parts. */
 export function describeStatus(parts: StatusParts): Status {
   const { nowMs, startedMs, source, target, topics, archive, activity } = parts
   const components = describeComponents({ ...parts, observed: { source, target, topics, archive } })
@@ -147,15 +147,15 @@ export function describeStatus(parts: StatusParts): Status {
   }
 }
 
-/** What decides whether all is well. */
+/** The parts of a status that decide whether all is well. */
 type Wrong = Pick<
   Status,
   'components' | 'capture' | 'stopped' | 'archiveProblems' | 'notCaptured' | 'quarantined' | 'missing'
 >
 
 /**
- * Whether everything runs, changes are captured, no table has left the capture or is missing, nothing is stopped, nothing waits in quarantine and nothing is
- * wrong with the archive.
+ * Whether everything runs, changes are captured, no table is missing or no longer captured, nothing is stopped or in
+ * quarantine, and the archive has no problem.
  */
 export const isAllWell = ({
   components,
@@ -181,15 +181,15 @@ const isChangesStopped = (target: TargetObservation | undefined): boolean =>
   (target?.stops ?? []).some(({ consumer, topic }) => consumer === latestState && topic === changes)
 
 /**
- * Age of the newest beacon where nothing but capture explains it: no record waits to be applied, nothing is stopped, and no
- * table is being read, during which Debezium sends no beacon.
+ * The age of the newest beacon if only capture can explain it: no record waits to be applied, nothing is stopped, and
+ * no table is being read, because Debezium sends no beacons meanwhile.
  */
 function beaconAge({ source, target }: StatusParts, lags: readonly ConsumerLag[]): number | null {
   const progress = (target.value?.progress ?? []).filter(
     ({ consumer, topic }) => consumer === latestState && topic === changes,
   )
   const isBehind = lags.some(({ topic, work, records }) => topic === changes && work === 'apply' && records > 0)
-  // Debezium keeps its connection while it reads a table.
+  // While Debezium reads a table, it keeps its connection to the slot.
   const isReading = source.value?.isSlotRead === true && source.value.tables.some(({ state }) => state === 'reading')
   const isKnown =
     source.value !== undefined && source.error === undefined && target.error === undefined && lags.length > 0
@@ -219,11 +219,11 @@ function describeTables({ source, target, changedAtMs, nowMs }: StatusParts, cap
   })
 }
 
-/** A table that nothing captures is not captured, whatever the source has noted of it. */
+/** While capture is down, a table is not captured, although the source has noted it as such. */
 const stateUnder = ({ state: capture }: CaptureStatus, state: TableStatus['state']): TableStatus['state'] =>
   capture === 'down' && state === 'captured' ? 'capture is down' : state
 
-/** The initial snapshot is over in a topic partition when a beacon has been applied in it. */
+/** The initial snapshot of a topic partition is complete when a beacon has been applied in it. */
 function isSnapshotOpen(progress: Progress[], source: SourceObservation | undefined): boolean {
   if (source === undefined) return false
   return progress.filter(({ beacon }) => beacon !== null).length < source.topicPartitions

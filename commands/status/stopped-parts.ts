@@ -2,12 +2,12 @@ import { commandFor } from '#core/recovery/stop-reasons.ts'
 import type { SourceObservation } from './source-observation.ts'
 import type { TargetObservation } from './target-observation.ts'
 
-/** Something that is not applied, or archived, any further, and what lets it flow again. */
+/** A topic partition or table that is not applied, or archived, any further, and the command that resolves it. */
 export type StoppedPart = {
   /** ISO 8601. */
   since: string
   reason: string
-  /** What resolves it; null where it goes on by itself, as `reason` says. */
+  /** The command that resolves it; null if it continues by itself, as `reason` says. */
   command: string | null
 } & (
   | {
@@ -16,16 +16,16 @@ export type StoppedPart = {
       topic: string
       topicPartition: number
       offset: number
-      /** How often it has been tried. */
+      /** The number of deliveries that were tried. */
       deliveries: number
     }
   | { kind: 'table'; table: string; keptRecords: number }
 )
 
-/** A table that was captured and is not any more, and the SQL that the source needs; none where it waits by itself. */
+/** A table that is no longer captured, and the SQL that the source needs; null if the table only has to wait. */
 export type NotCaptured = { name: string; reason: string; fix: string | null }
 
-/** The source knows more of them, where it answers. */
+/** The reason and the SQL come from the source if it answers. */
 export function describeNotCaptured(
   notCaptured: TargetObservation['notCaptured'],
   uncaptured: SourceObservation['uncaptured'],
@@ -36,10 +36,10 @@ export function describeNotCaptured(
   })
 }
 
-/** Records in quarantine of one topic and table, and the command that shows them. */
+/** The quarantined records of one topic and table, and the command that lists them. */
 export type QuarantinedRecords = TargetObservation['quarantined'][number] & { command: string }
 
-/** Topic partitions first: they hold every table. */
+/** Topic partitions come first, because each has records of every table. */
 export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'stops' | 'stopped'>): StoppedPart[] {
   const topicPartitions = stops.map(
     ({ consumer, topic, topicPartition, atOffset, reason, since, deliveries }): StoppedPart => {
@@ -62,13 +62,13 @@ export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'sto
   return [...topicPartitions, ...tables]
 }
 
-/** Each group with the command that lists them. */
+/** Each group with the command that lists its records. */
 export const describeQuarantined = (groups: TargetObservation['quarantined']): QuarantinedRecords[] =>
   groups.map((group) => ({ ...group, command: 'npm run quarantine -- list' }))
 
-/** What the stopped part is called. */
+/** The name of the stopped part. */
 export const nameOf = (part: StoppedPart): string =>
   part.kind === 'table' ? part.table : `${part.topic}-${part.topicPartition} at offset ${part.offset}`
 
-/** A name as a shell takes it. */
+/** A name, quoted for a shell if necessary. */
 const shellWord = (name: string): string => (/^[\w.]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`)

@@ -2,24 +2,27 @@ import type pg from 'pg'
 import type { CaptureState } from '#core/recovery/diagnosis.ts'
 import { makeCountRows, type RowCount, statistics } from './row-counts.ts'
 
-/** How far a consumer is in a topic partition. */
+/** The progress of a consumer in a topic partition. */
 export type Progress = {
   consumer: string
   topic: string
   topicPartition: number
-  /** Offset of the first record that is not applied, or archived. */
+  /** The offset of the first record that is not applied, or archived. */
   nextOffset: number
   beacon: number | null
-  /** Age of the newest beacon or change applied, whichever is younger; null where none was. */
+  /** The age of the newest applied beacon or change, whichever is younger; null if there was none. */
   behindMs: number | null
-  /** Age of the newest beacon applied; null where none was. */
+  /** The age of the newest applied beacon; null if there was none. */
   beaconAgeMs: number | null
 }
 
-/** What the target tells of what it has applied. */
+/** The state of the target. */
 export type TargetObservation = {
   progress: Progress[]
-  /** Topic partitions that are not applied or archived further, why, and how often that has been tried. */
+  /**
+   * Topic partitions that are not applied or archived any further, with the reason and the number of deliveries that
+   * were tried.
+   */
   stops: {
     consumer: string
     topic: string
@@ -29,7 +32,7 @@ export type TargetObservation = {
     since: string
     deliveries: number
   }[]
-  /** Tables whose changes are not applied, why, what lets them flow again, and the changes that are kept meanwhile. */
+  /** Tables whose changes are not applied, with the reason, the repair, and the number of quarantined changes. */
   stopped: {
     name: string
     reason: string
@@ -38,22 +41,25 @@ export type TargetObservation = {
     since: string
     keptRecords: number
   }[]
-  /** Tables that were captured and are not any more, and why, but for those that are stopped. */
+  /** Tables that are no longer captured and the reason, except for stopped ones. */
   notCaptured: { name: string; reason: string }[]
-  /** Records in quarantine for their own sake: those kept of a stopped table are counted there. */
+  /** Records that are in quarantine because of their own content. Those of a stopped table are counted in `stopped`. */
   quarantined: { topic: string; table: string | null; records: number; newestReason: string; newestAt: string }[]
-  /** What the archive does not get over by itself, since when (ISO 8601), and what resolves it. */
+  /**
+   * The problems that the archive cannot resolve by itself, when each began (ISO 8601), and the command that resolves
+   * it.
+   */
   archiveProblems: {
     kind: 'table' | 'waiting files' | 'data files' | 'renewal'
     reason: string
     command: string
     since: string
   }[]
-  /** Views without rows: the source has no table of the name any more, and objects of users depend on the view. */
+  /** Views without rows: the source no longer has a table of this name, and objects of users depend on the view. */
   emptyViews: { name: string; dependents: string; droppedBy: string }[]
-  /** Captured tables of which somebody dropped the rows or the view in the target. */
+  /** Captured tables whose rows or view were dropped by hand in the target. */
   missing: { name: string; part: 'rows' | 'view' }[]
-  /** What the last look of recover-capture found; null before the first. */
+  /** The result of the last look of recover-capture; null before the first. */
   captureHealth: {
     state: CaptureState
     cause: string | null
@@ -95,7 +101,7 @@ from tidemark.not_captured
 where not stopped
 order by name`
 
-// An aggregate of arrays finds the newest reason in one pass; to order every record by its time would take long.
+// An aggregate of arrays finds the newest reason in one pass. Sorting all records by time would take long.
 const readQuarantined = `
 select q.topic, q.table_name as table, count(*)::float8 as records,
   (max(array[to_char(q.quarantined_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), q.reason]))[2]
@@ -116,7 +122,7 @@ select schema_name || '.' || table_name as name, dependents, dropped_by as "drop
 from tidemark.empty_view
 order by name, view`
 
-// A table whose rows were dropped and that is stopped for it is told there.
+// A table whose rows were dropped may be stopped for that reason. It is then shown only as stopped.
 const readMissing = `
 select l.schema_name || '.' || l.table_name as name, 'rows' as part
 from tidemark.missing_rows() l
@@ -141,7 +147,7 @@ join pg_class c on c.oid = s.relid
 where m.dropped_at is null
 order by 1, 2`
 
-/** Asks the target, as a role that may read. */
+/** Observes the target as a role that may read. */
 export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservation> {
   const countRows = makeCountRows(target)
   return async () => {

@@ -1,13 +1,13 @@
 import { Admin, ListOffsetTimestamps } from '@platformatic/kafka'
 import type { EngineEndpoints } from '#localstack/engine.ts'
 
-/** Where the records of each topic partition begin and end: offset of the first one, and behind the last one. */
+/** The offsets at which each topic partition begins and ends: that of its first record, and the one after its last. */
 export type TopicObservation = ReadonlyMap<string, readonly { begin: number; end: number }[]>
 
-/** Asks the brokers where topics begin and end; topics that do not exist are left out. */
+/** Reads the begin and end offsets of topics. Topics that do not exist are left out. */
 export type TopicObserver = { observe(topics: readonly string[]): Promise<TopicObservation>; close(): Promise<void> }
 
-/** Keeps one connection. */
+/** Makes an observer that keeps one connection open. */
 export function makeTopicObserver({
   kafka,
   kafkaAccess,
