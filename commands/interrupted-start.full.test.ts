@@ -36,7 +36,7 @@ function start(): ChildProcess {
   })
 }
 
-/** What a line of the command says: a step of the start, or the status of the stack that is up. */
+/** A line of the command: a step of the start, or the status of the running stack. */
 type Line = { step?: { step: string; state: string }; status?: unknown }
 
 async function follow(command: ChildProcess, isReached: (line: Line) => boolean): Promise<void> {
@@ -65,7 +65,7 @@ const portsOf = ({
   ...brokerNodes(rest).flatMap(({ port, controllerPort }) => [port, controllerPort]),
 ]
 
-/** In the order of a start: each goes on with what the one before has left. */
+/** The interruptions are in the order of a start. Each start continues with what the one before has left. */
 test.each([
   ['while the jars are looked at', begins('jars')],
   ['while the assembly is synthesized', begins('assembly')],

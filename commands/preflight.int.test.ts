@@ -82,17 +82,18 @@ test('each statement that is printed is taken by the server, and what it is abou
   for (const statement of printed) await database.pool.query(statement)
 
   expect(printed.length).toBeGreaterThanOrEqual(7)
-  // Which way a prepared transaction is to end is not decided by pasting.
+  // How to end a prepared transaction is for its owner to decide, so that line is only a comment.
   const waiting = `-- in ${database.name}, either commit prepared '${database.name}'''; or rollback prepared '${database.name}''';`
   expect(printed).toContain(waiting)
   expect((await todo()).filter((fix) => fix === waiting)).toHaveLength(1)
   await database.pool.query(`commit prepared '${database.name}'''`)
-  // Only a superuser may create event triggers, and a grant to the user may bring further tables in sight.
+  // Only a superuser may create event triggers, so that advice stays. A grant to the user may make further tables
+  // visible.
   expect((await todo()).filter((fix) => !/^-- end each migration/.test(fix))).toEqual([])
   await database.pool.query(`drop owned by ${role}; drop role ${role}`)
 })
 
-/** What concerns the whole server, which other tests use. */
+/** Findings about the whole server, which other tests use at the same time. */
 const isOfServer = (subject: string) =>
   ['max_slot_wal_keep_size', 'idle_replication_slot_timeout', 'open transactions', 'version'].includes(subject)
 
@@ -165,7 +166,7 @@ test('a database without an encoding is ready while its bytes are UTF-8, and nam
   })
 })
 
-// Before version 16 only a superuser may hand the right to replicate on.
+// Before version 16 only a superuser may grant the right to replicate.
 test.runIf(postgresMajor() >= 16)('the user that follows the advice can install: no superuser is needed', async () => {
   const role = `r_${database.name}`
   await database.pool.query(`
@@ -190,7 +191,7 @@ test('only the schemas asked for are looked at', async () => {
 })
 
 test('the URL, which has a password, need not be an argument', async () => {
-  // Others use slots of the same server meanwhile.
+  // Other tests use slots of the same server at the same time.
   const withoutFree = ({ out, ...rest }: Awaited<ReturnType<typeof run>>) => ({
     ...rest,
     out: out.replace(/\d+(?= of \d+ free)/g, 'N'),

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-/** A Node older than 24 on this machine, where the command has to run in another process. */
+/** A Node older than 24 on this machine, on which the command has to run in another process. */
 const oldNode = findOldNode()
 
 let checkout: string
@@ -41,7 +41,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(checkout, { recursive: true }))
 
-/** Counts the signals it gets, and ends half a second after the first. */
+/** A command that counts the signals it gets, and ends half a second after the first. */
 const WAITS = `
 import { appendFileSync } from 'node:fs'
 export function main([file]: string[]): Promise<number> {
@@ -152,7 +152,7 @@ describe('under npm', () => {
     const file = join(checkout, `npm-${signal}`)
     const script = (await readScripts())['start']!.replace(/ start$/, ` waits '${file}'`)
     await writeFile(join(checkout, 'package.json'), JSON.stringify({ type: 'module', scripts: { start: script } }))
-    // A group of its own: the signal reaches npm and nobody else.
+    // npm has a process group of its own, so that the signal reaches only npm.
     const npm = spawn('npm', ['start'], { cwd: checkout, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     npm.stderr.resume()
     for await (const text of npm.stdout) if (String(text).includes('ready')) break
@@ -229,7 +229,7 @@ function findOldNode(): string | undefined {
       const version = execFileSync(join(directory, 'node'), ['-p', 'process.versions.node'], { encoding: 'utf8' })
       if (Number.parseInt(version, 10) < 24) return join(directory, 'node')
     } catch {
-      // No node there.
+      // This directory has no node.
     }
   }
   return undefined

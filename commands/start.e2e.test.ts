@@ -100,7 +100,7 @@ async function firstStatus(stack: ChildProcess, isWanted: (status: Status) => bo
   for await (const line of createInterface({ input: stack.stdout! })) {
     const { status } = JSON.parse(line)
     if (status !== undefined && isWanted(status)) {
-      // What it prints from here on has to go somewhere.
+      // Later output has to be read, because a full pipe would block the stack.
       stack.stdout!.resume()
       return status
     }
@@ -112,7 +112,7 @@ const rowsOf = (tables: Status['tables']) => tables.find(({ name }) => name === 
 
 const changeTarget = () => inTarget(`update public.taxi_zones set zone = 'Elsewhere' where location_id = 7`)
 
-/** The status as soon as it tells of a stopped topic partition. */
+/** The status as soon as it shows a stopped topic partition. */
 async function statusOnceStopped() {
   await inTarget(`insert into tidemark.stop (consumer, topic, topic_partition, at_offset, reason)
     values ('tidemark-made', 'changes', 0, 7, 'records 7 to 8 are missing')`)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { readAhead } from './read-ahead.ts'
 
-/** A store that notes what it is asked for. */
+/** A store that notes which objects it is asked for. */
 function makeStore(failing?: string) {
   const asked: string[] = []
   const get = async (url: string) => {

@@ -73,7 +73,7 @@ const createArtist = (artist_id: number, name: string) =>
   ({ table: 'artist', op: 'c', key: { artist_id }, after: { artist_id, name } }) as const
 const writeLine = (line: string) => ({ table: 'log', op: 'c', after: { line, at: null } }) as const
 
-/** Gives a trip another key, in another topic partition, and leaves its note as it is. */
+/** Changes the key of a trip, which moves it to another topic partition, and does not touch its note. */
 const moveTrip = (from: number, to: number): MadeChange[] => [
   {
     ...{ table: 'green_trips', op: 'd', key: { id: from }, before: { id: from } },
@@ -85,7 +85,7 @@ const moveTrip = (from: number, to: number): MadeChange[] => [
   },
 ]
 
-/** Trips, artists and lines, in three topic partitions. */
+/** Creates trips, artists and lines in three topic partitions. */
 function begin(): void {
   for (const contract of [tripsContract(), artistsContract, logContract]) source.contract(contract)
   source.beacon()
@@ -95,7 +95,7 @@ function begin(): void {
   source.delta({ id: 7, op: 'insert', event_order: 1, name: 'Ann' })
 }
 
-/** Everything that a source does to its tables after it. */
+/** All kinds of later changes to these tables. */
 function goOn(): void {
   source.commit([updateTrip(3, '99.99', UNAVAILABLE_PLACEHOLDER), updateTrip(4, '1.00', 'new')])
   source.commit([{ table: 'green_trips', op: 'd', key: { id: 5 }, before: { id: 5 } }])
@@ -116,7 +116,7 @@ test('the state that is rebuilt from the archive is the live one, whatever was d
   await source.archive()
   goOn()
   await source.apply()
-  // The topic partition that the row comes to has a lower number than the one it leaves.
+  // The topic partition to which the row moves has a lower number than the one that it leaves.
   source.commit(
     moveTrip(6, 600).map((change) => ({ ...change, ...(change.after && { after: { ...change.after, tip: '0' } }) })),
   )
@@ -144,7 +144,7 @@ test('rows that were read anew, as another generation, are rebuilt', async () =>
   )
   source.commit([updateTrip(3, '0.01')])
   source.contract(tripsContract({ version: 3, generation: 2 }))
-  // One topic partition's truncate must not come before the reads of another, live or rebuilt.
+  // The truncate in one topic partition must not be applied before the reads in another one, live or rebuilt.
   await source.apply()
   source.commit([{ table: 'green_trips', op: 't' }])
   source.commit([createTrip(1, '5.00')])

@@ -3,7 +3,9 @@ import { expect, test } from 'vitest'
 import { cutText } from './display-width.ts'
 import { openLiveScreen, type Terminal } from './live-screen.ts'
 
-/** As much of a terminal as the screen uses: it wraps unless that is turned off, and it erases to the end of the row. */
+/**
+ * A terminal with the behaviour that the screen uses: it wraps unless that is off, and it erases to the end of the row.
+ */
 function makeTerminal(size: { columns: number; rows: number }) {
   let cells: string[][] = []
   let writes = 0

@@ -116,7 +116,7 @@ test('rows that change meanwhile are not taken for rows that differ', async () =
 test('a row that never rests is told apart from one that differs', async () => {
   const item = 'held."public.item"'
   pipeline.tamper = `update ${item} set price = 0 where id = 5`
-  // The source changes it between any two looks, since there is a beacon between them.
+  // There is a beacon between any two looks, and the trigger changes the row with each.
   await pipeline.source.pool.query(`
     create function public.change_item() returns trigger
     language plpgsql

@@ -6,7 +6,7 @@ let pipeline: FabricatedPipeline | undefined
 
 afterEach(() => pipeline?.stop())
 
-/** What comparing finds after `tamper` has changed the target. */
+/** The comparison after `tamper` has changed the target. */
 async function compareAfter(ddl: string, tables: string[], tamper = ''): Promise<Comparison> {
   pipeline = await startFabricatedPipeline(ddl)
   await pipeline.capture(tables)

@@ -32,7 +32,7 @@ const listing = (...columns: ColumnContract[]): RowListing =>
 
 const byNumber = listing(column(1, 'integer', 1), column(2, 'text', null))
 
-/** The text as COPY would send it, cut into chunks of the given sizes, over and over. */
+/** The text in the form in which COPY sends it, cut into chunks whose sizes repeat the given ones. */
 async function* chunks(text: string, sizes: number[]): AsyncGenerator<Buffer> {
   const bytes = Buffer.from(text)
   for (let at = 0, turn = 0; at < bytes.length; turn++) {
@@ -93,7 +93,7 @@ test('integers are in the order of their values beyond what a double holds', asy
 
 test('text is in the order of its bytes, what COPY escapes included', async () => {
   const table = listing(column(1, 'text', 1))
-  // A tab is less than a digit, though its escape is not; U+1F600 comes after U+FFFD in UTF-8, though not in UTF-16.
+  // A tab is less than a digit, but its escape sequence is not. U+1F600 comes after U+FFFD in UTF-8, but not in UTF-16.
   const source = reader('a\\tb\na1\na\\\\n\n\ufffd\n')
   const target = reader('a1\na\\\\n\n\ufffd\n\u{1f600}\n')
 

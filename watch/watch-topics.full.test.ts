@@ -12,7 +12,7 @@ test('a watch outlives its broker, and misses nothing', async () => {
   watched.broker.kill()
   await eventually(() => watched.broker.produce('user-events', insertsOfUsers(10, 20)))
 
-  // What was sent twice, because its acknowledgement was lost, is shown twice.
+  // A record that was sent twice, because its acknowledgement was lost, is shown twice.
   const all = insertsOfUsers(0, 20).map((_, id) => id)
   await eventually(() => expect([...new Set(watch.ids())].sort((a, b) => a - b)).toEqual(all))
 })

@@ -51,7 +51,7 @@ test('a watch that is ended while it begins ends', async () => {
   const interrupt = new AbortController()
   const brokers = { bootstrapServers: watched.broker.bootstrapServers, access: {} }
   const positions = new Map([['user-events', [0, 0]]])
-  // The topics are asked for while the consumer is made.
+  // The consumer asks for the topics while it is made, so the interruption falls into that time.
   positions.keys = () => {
     interrupt.abort()
     return new Map(positions).keys()

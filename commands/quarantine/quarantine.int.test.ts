@@ -35,7 +35,7 @@ const run = async (text: string, what: string) =>
   (await client.query(`select tidemark.${text}($1)::int as n`, [what])).rows[0].n
 const places = async () => (await listKept(client, 'all', 100)).map(({ place }) => place)
 
-/** A record that is no change, and one of a table that it stops. */
+/** The log of a record that is not a change, and of a record of a table, which it stops. */
 const stopping = () =>
   new ChangeLog()
     .contract(ordersContract())
@@ -123,7 +123,7 @@ test('a table that no contract names flows again when what is kept of it is disc
 test('user events are applied again by a delivery without records; those that still cannot be stay', async () => {
   const event = { id: 7, name: 'Ann', age: 40, op: 'insert', event_order: 1, ts: null }
   await applyEvents(new ChangeLog().append('nonsense').append('more nonsense').records)
-  // As an older release would have kept it.
+  // An older release would have kept such a value.
   await client.query(`update tidemark.quarantine set record_value = $1 where record_offset = 0`, [
     JSON.stringify(event),
   ])

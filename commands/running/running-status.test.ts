@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { RunningEngine } from '#localstack/engine.ts'
 import { whyCaptureIsDown } from './running-status.ts'
 
-/** An engine whose page says that. */
+/** An engine whose page returns this status. */
 async function whileServing<T>(status: object, work: (engine: RunningEngine) => Promise<T>): Promise<T> {
   const server = createServer((_, response) => response.end(JSON.stringify(status)))
   await new Promise<void>((resume) => server.listen(0, '127.0.0.1', resume))

@@ -44,7 +44,7 @@ test('trips follow when their table is captured, and go on when the connection i
 
   expect(feeding.fed()).toBe(200)
   expect(feeding.lastError()).toBeUndefined()
-  // What was committed as the connection went may be fed again.
+  // Trips that were committed when the connection was lost may be fed again.
   expect(await trips()).toBeGreaterThanOrEqual(200)
 })
 

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
 import { loadRarely } from './archive-observation.ts'
 
-/** What is loaded is how often it was. */
+/** The loaded value is the number of loads. */
 function loader() {
   let [times, nowMs] = [0, 0]
   const load = vi.fn(async () => ++times)

@@ -365,7 +365,7 @@ test('while nothing is captured the lag is unknown, no table is captured, and no
   expect(isAllWell(status)).toBe(false)
 })
 
-/** Everything is applied, and the newest beacon is so old. */
+/** The status parts of a stack that has applied everything, with a newest beacon of this age. */
 function idle(beaconAgeMs: number): StatusParts {
   const silent = parts()
   silent.target.value!.progress = [0, 1].map((topicPartition) => ({
@@ -394,7 +394,7 @@ test('a beacon is not overdue while records wait, a table is read, or a topic pa
   })
 
   for (const each of [waiting, reading, stopped]) expect(describeStatus(each).capture.state).toBe('running')
-  // A table cannot be read while nobody reads the slot.
+  // A table cannot be read while no process reads the slot.
   reading.source.value!.isSlotRead = false
   expect(describeStatus(reading).capture.state).toBe('down')
 })
