@@ -1,7 +1,7 @@
 import { parseContract, type TableContract } from '#core/contract.ts'
 import type { DatabaseSession } from './database-session.ts'
 
-/** The newest contract of each table whose capture is complete, by name. */
+/** The newest contract of each table whose capture is complete, in the order of the names. */
 export async function readCapturedTables(source: DatabaseSession): Promise<TableContract[]> {
   const rows = await source.query<{ contract: unknown }>(`
     select newest.contract

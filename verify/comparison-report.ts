@@ -56,7 +56,7 @@ function describeStop({ name, reason }: Comparison['stopped'][number]): string[]
   return [`  ${name}  ${reason}`, ...commands.map((line) => `    ${line}`)]
 }
 
-/** If nothing else explains why these tables are missing, somebody has dropped them. */
+/** These tables are missing for no other reason than that somebody dropped them in the target. */
 function describeMissing({ tables, stopped, uncaptured }: Comparison): string[] {
   const told = new Set([...stopped, ...uncaptured].map(({ name }) => name))
   return tables

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { CaptureState } from '#core/recovery/diagnosis.ts'
 import type { Restarts } from '#core/recovery/restart-backoff.ts'
 
-/** The result of the last check of capture. */
+/** The result of the last look at capture. */
 export type CaptureHealth = {
   readonly state: CaptureState
   readonly cause: string | null
@@ -11,7 +11,7 @@ export type CaptureHealth = {
   readonly command: string | null
 }
 
-/** How often the failed task was restarted, as of the last check. */
+/** How often the failed task was restarted, as of the last look at capture. */
 export async function readRestarts(target: pg.Pool): Promise<Restarts> {
   const { rows } = await target.query<{ count: number; lastMs: number | null }>(
     `select restarts as count, (extract(epoch from restarted_at) * 1000)::float8 as "lastMs"
@@ -20,7 +20,7 @@ export async function readRestarts(target: pg.Pool): Promise<Restarts> {
   return rows[0] ?? { count: 0, lastMs: null }
 }
 
-/** Replaces the result of the last check. `since` stays unchanged while the state does. */
+/** Replaces the result of the last look at capture. `since` stays unchanged while the state does. */
 export async function writeHealth(target: pg.Pool, health: CaptureHealth, restarts: Restarts): Promise<void> {
   await target.query(
     `insert into tidemark.capture_health as h
@@ -42,7 +42,7 @@ export async function writeHealth(target: pg.Pool, health: CaptureHealth, restar
 /** The lock belongs to the session. It ends with the connection, also if the function is killed. */
 const LOCK = `hashtextextended('tidemark.recover-capture', 0)`
 
-/** Does the work unless another session is checking or repairing capture; then returns undefined. */
+/** Does the work. If another session is looking at capture or repairing it, does nothing and returns undefined. */
 export async function withCaptureLock<T>(target: pg.Pool, work: () => Promise<T>): Promise<T | undefined> {
   const client = await target.connect()
   try {
