@@ -1,4 +1,4 @@
-/** A record as it came from Kafka, its texts decoded. */
+/** A Kafka record with its texts decoded. */
 export type ArchivedRecord = {
   readonly topic: string
   readonly topicPartition: number
@@ -7,15 +7,15 @@ export type ArchivedRecord = {
   readonly key: string | null
   /** Null for a tombstone. */
   readonly value: string | null
-  /** JSON of `[[name, value], …]` in their order; null when there are none. */
+  /** JSON of `[[name, value], …]` in the order of the headers; null when there are none. */
   readonly headers: string | null
-  /** `base64` when key and value are not text and stand in base64. */
+  /** `base64` when key and value are not text and are written in base64. */
   readonly encoding: 'base64' | null
 }
 
 /**
- * A record as the archive keeps it: its bytes, and what queries prune by. The value of a row's change stands in pieces,
- * each as it came; `recordValue` puts them together again.
+ * A record as the archive keeps it: its content, and the columns by which queries skip data files. The value of a row's
+ * change is split into pieces, each as it came; `recordValue` joins them again.
  */
 export type ArchiveRow = Omit<ArchivedRecord, 'value'> & {
   /** `schema.table`. */
@@ -24,27 +24,27 @@ export type ArchiveRow = Omit<ArchivedRecord, 'value'> & {
   readonly before: string | null
   readonly after: string | null
   readonly source: string | null
-  /** What follows `source` in the envelope, its closing brace included. */
+  /** The rest of the envelope after `source`, with its closing brace. */
   readonly envelopeTail: string | null
-  /** The whole value of any other record. */
+  /** The whole value of a record that is not split. */
   readonly value: string | null
   readonly lsn: number | null
   readonly txId: number | null
   /** When the source committed, in µs since 1970. */
   readonly sourceTsUs: number | null
   readonly epoch: number | null
-  /** When the row was made, in ms since 1970. */
+  /** When this archive row was built, in ms since 1970. */
   readonly ingestedAtMs: number
 }
 
-/** Takes a record apart. `recordValue(archiveRow(record, …))` is the record's value, whatever it is. */
+/** Splits a record. `recordValue(archiveRow(record, …))` is the record's value, for any value. */
 export function archiveRow(record: ArchivedRecord, ingestedAtMs: number): ArchiveRow {
   const { topic, topicPartition, offset, timestampMs, key, value, headers, encoding } = record
   const pieces = value === null || encoding !== null ? undefined : piecesOf(value)
   const { before, after, source, envelopeTail } = pieces ?? NO_PIECES
   const facts = pieces === undefined ? factsOfOther(record) : factsOfChange(pieces)
   const { tableName, op, lsn, txId, sourceTsUs, epoch } = facts
-  // Named one by one: an object that others are copied into is slow to make and to read.
+  // The members are listed one by one, because an object that others are spread into is slow to build and to read.
   return {
     topic,
     topicPartition,
@@ -76,7 +76,7 @@ export function recordValue(
   return `${BEFORE}${row.before ?? 'null'}${AFTER}${row.after ?? 'null'}${SOURCE}${row.source}${row.envelopeTail}`
 }
 
-/** The order of the archive's files: rows of one table and key lie together, oldest first. */
+/** The order of rows in the archive's files: by table and key, then oldest first. */
 export function compareArchiveRows(a: ArchiveRow, b: ArchiveRow): number {
   return (
     compareTexts(a.tableName, b.tableName) ||
@@ -96,8 +96,8 @@ const NO_PIECES = { before: null, after: null, source: null, envelopeTail: null 
 const NO_FACTS = { tableName: null, op: null, lsn: null, txId: null, sourceTsUs: null, epoch: null }
 
 /**
- * Where Debezium's envelope `{"before":…,"after":…,"source":{…},…}` is cut; undefined for any other text. Quotes inside
- * JSON strings are escaped, so `,"source":{` is no part of one.
+ * Splits Debezium's envelope `{"before":…,"after":…,"source":{…},…}`; undefined for any other text. Quotes inside JSON
+ * strings are escaped, so `,"source":{` cannot be inside a string.
  */
 function piecesOf(value: string): Pieces | undefined {
   if (!value.startsWith(BEFORE)) return undefined
@@ -121,10 +121,13 @@ function piecesOf(value: string): Pieces | undefined {
   )
 }
 
-/** What follows the source as Debezium sends it. */
+/** What follows `source`, as Debezium writes it. */
 const SENT_TAIL = /^,"transaction":(?:null|\{[^{}]*\}),"op":"([a-z]+)",(?:"ts_[mun]s":\d+,?)+\}$/
 
-/** Undefined when the tail has a member of the pieces' names: of two members of one name JSON readers take the last. */
+/**
+ * Undefined when the tail has a member named before, after or source: of two members with one name, JSON readers take
+ * the last.
+ */
 function readTail(envelopeTail: string): Pick<Pieces, 'envelopeTail' | 'op'> | undefined {
   const sent = SENT_TAIL.exec(envelopeTail)
   if (sent !== null) return { envelopeTail, op: sent[1]! }
@@ -139,7 +142,9 @@ const BACKSLASH = 0x5c
 const OPEN = 0x7b
 const CLOSE = 0x7d
 
-/** The place behind the object that begins at `start`; undefined when none does, or it does not end. */
+/**
+ * The index after the object that begins at `start`; undefined when no object begins there, or when it does not end.
+ */
 function endOfObject(text: string, start: number): number | undefined {
   if (text.charCodeAt(start) !== OPEN) return undefined
   let depth = 0
@@ -152,7 +157,7 @@ function endOfObject(text: string, start: number): number | undefined {
   return undefined
 }
 
-/** The place of the quote that ends the string begun at `start`; the text's end when none does. */
+/** The index of the quote that ends the string begun at `start`; the length of the text when no quote does. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let backslashes = 0
@@ -169,9 +174,9 @@ function factsOfChange({ source, op }: Pieces) {
 }
 
 /**
- * The whole source that Debezium's Postgres connector sends, whose members have their order. From end to end: a pattern
- * that may begin anywhere takes hours on a text that was made for it, and picks the first of two members of one name,
- * where readers of JSON take the last.
+ * The whole `source` that Debezium's Postgres connector sends; its members have a fixed order. The pattern is anchored
+ * at both ends: a pattern that may begin anywhere can take hours on a text that was made for it, and it would find the
+ * first of two members with one name, where JSON readers take the last.
  */
 const SENT = new RegExp(
   '^\\{"version":"[^"\\\\]*","connector":"[^"\\\\]*","name":"([^"\\\\]*)","ts_ms":\\d+,"snapshot":"[^"\\\\]*","db":"[^"\\\\]*",' +
@@ -179,7 +184,9 @@ const SENT = new RegExp(
     '"txId":(\\d{1,15}),"lsn":(\\d{1,15}),"xmin":(?:null|\\d+)(?:,"origin":null,"origin_lsn":null)?\\}$',
 )
 
-/** What JSON.parse would give of it, at a fifth of the time; undefined where it is written in another way. */
+/**
+ * The members that JSON.parse would give, in a fifth of the time; undefined when the text is written in another way.
+ */
 function sourceAsSent(text: string): Source | undefined {
   const found = SENT.exec(text)
   if (found === null) return undefined
@@ -200,7 +207,9 @@ function factsOf(source: Source, op: string | null) {
   }
 }
 
-/** Messages and notifications of Debezium have no row, plain deltas no source; other text says nothing of itself. */
+/**
+ * Debezium's messages and notifications have no row, plain deltas have no source, and any other text gives no facts.
+ */
 function factsOfOther({ value, encoding }: ArchivedRecord) {
   const parsed = encoding === null && value !== null ? parseLeniently(value) : undefined
   if (typeof parsed !== 'object' || parsed === null) return NO_FACTS
@@ -209,7 +218,7 @@ function factsOfOther({ value, encoding }: ArchivedRecord) {
   return typeof source === 'object' && source !== null ? factsOf(source as Source, named) : { ...NO_FACTS, op: named }
 }
 
-/** Text that is not JSON is archived like any other. */
+/** Text that is not JSON is archived as well, so it gives undefined instead of an error. */
 function parseLeniently(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -218,7 +227,7 @@ function parseLeniently(text: string): unknown {
   }
 }
 
-/** Half of a surrogate pair is no character: as UTF-8 it would become another text. */
+/** Half of a surrogate pair has no UTF-8 and would be stored as another text, so a text with one gives null. */
 const textOrNull = (value: unknown): string | null => (typeof value === 'string' && value.isWellFormed() ? value : null)
 
 const whole = (value: unknown): number | null => (Number.isSafeInteger(value) ? (value as number) : null)

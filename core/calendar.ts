@@ -1,4 +1,4 @@
-/** A day of the Gregorian calendar, months and days from 1. */
+/** A day of the Gregorian calendar; months and days count from 1. */
 export type CalendarDay = { readonly year: number; readonly month: number; readonly day: number }
 
 /** Days from 0001-01-01 to 1970-01-01. */
@@ -9,13 +9,13 @@ const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 ||
 const lengthOf = (year: number, month: number): number =>
   month === 2 ? (isLeap(year) ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
 
-/** Days of the years from 1 to before a year. */
+/** Number of days in all years from 1 to the year before the given one. */
 function daysOfYearsBefore(year: number): number {
   const years = year - 1
   return years * 365 + Math.floor(years / 4) - Math.floor(years / 100) + Math.floor(years / 400)
 }
 
-/** Days since 1970-01-01 of a day of the years 1 to 9999, or undefined where the calendar does not have it. */
+/** Days since 1970-01-01 of a day in the years 1 to 9999; undefined when the calendar does not have the day. */
 export function daysSince1970({ year, month, day }: CalendarDay): number | undefined {
   if (year < 1 || month < 1 || month > 12 || day < 1 || day > lengthOf(year, month)) return undefined
   let days = daysOfYearsBefore(year) + day - 1
@@ -23,7 +23,7 @@ export function daysSince1970({ year, month, day }: CalendarDay): number | undef
   return days - daysBefore1970
 }
 
-/** The day that is that many days after 1970-01-01, of the years 1 to 9999. */
+/** The day that is `sinceThen` days after 1970-01-01, in the years 1 to 9999. */
 export function dayOf(sinceThen: number): CalendarDay {
   const days = sinceThen + daysBefore1970
   let year = Math.floor(days / 365.2425) + 1

@@ -63,7 +63,7 @@ const codecs: Readonly<Record<string, ColumnCodec>> = {
   circle: geometry.circle,
 }
 
-/** Types that Debezium does not know; `text` stands for those the target stores as text. */
+/** Types that Debezium does not know. `text` is for those that the target stores as text. */
 const encodedTypes: Readonly<Record<string, ColumnCodec>> = {
   ...Object.fromEntries(
     [
@@ -87,7 +87,7 @@ const intervals =
   /^interval(\(\d\))?( (year|month|day|hour|minute|second(\(\d\))?))?( to (month|hour|minute|second(\(\d\))?))?$/
 
 /**
- * The codec of a column, or undefined where values of its type are not carried exactly. `carried` is the type as
+ * The codec of a column; undefined when values of its type are not carried exactly. `carried` is the type as
  * `format_type` writes it (`numeric(12,2)`, `timestamp(3) without time zone`, `text[]`).
  */
 export function columnCodec({ carried, wire }: Pick<ColumnContract, 'carried' | 'wire'>): ColumnCodec | undefined {

@@ -5,29 +5,34 @@ const name = v.pipe(v.string(), v.check(isPostgresName, 'is no name that Postgre
 const whole = (from: number, to: number) => v.pipe(v.number(), v.integer(), v.minValue(from), v.maxValue(to))
 const text = v.pipe(v.string(), v.excludes('\0', 'holds a NUL'))
 
-/** Columns that a table of Postgres can have. */
+/** The most columns that a Postgres table can have. */
 const mostColumns = 1_600
 
 const columnSchema = v.object({
-  /** pg_attribute.attnum: the column's identity through renames. */
+  /** pg_attribute.attnum, which stays the same when the column is renamed. */
   number: whole(1, mostColumns),
   name,
   /** format_type(atttypid, atttypmod) in the source, e.g. `numeric(12,2)`, `timestamp without time zone`, `mood[]`. */
   type: text,
-  /** The type the target stores: of a domain its base type, of an enum or a composite `text`, else the type itself. */
+  /**
+   * The type that the target stores: a domain's base type, `text` for an enum or a composite, otherwise the type
+   * itself.
+   */
   carried: text,
-  /** `text`: Debezium does not know the type and sends Postgres's text in base64. */
+  /** `text`: Debezium does not know the type, and sends Postgres's text in base64. */
   wire: v.picklist(['value', 'text']),
   nullable: v.boolean(),
-  /** Streamed changes lack generated columns, but for stored ones since Postgres 18; their values are computed again. */
+  /**
+   * Streamed changes lack generated columns, except stored ones since Postgres 18. The target computes their values.
+   */
   generated: v.boolean(),
-  /** What a generated column is computed from, in the source's column names; else null. */
+  /** The expression of a generated column, with the source's column names; null for other columns. */
   expression: v.nullable(text),
-  /** Place in the key from 1, or null. */
+  /** Place in the key, from 1; null outside of the key. */
   key: v.nullable(whole(1, 32)),
-  /** What rows have that were there when the column was added, as text; null where that is null. */
+  /** The value, as text, of rows that existed when the column was added; null when that value is null. */
   missing: v.nullable(text),
-  /** Changes with the make-up of a user-defined type: the labels of an enum, the attributes of a composite. */
+  /** Changes when a user-defined type changes: the labels of an enum, or the attributes of a composite. */
   definition: v.nullable(text),
 })
 
@@ -36,24 +41,24 @@ const nameSchema = v.object({ schema: name, table: name })
 const contractObject = v.object({
   /** pg_class.oid. */
   relation: whole(1, 2 ** 32 - 1),
-  /** 1, 2, 3 … per relation. */
+  /** Counts 1, 2, 3 … per relation. */
   version: whole(1, 2 ** 31 - 1),
   schema: name,
   table: name,
-  /** The relation no longer exists from here on. */
+  /** Whether the relation was dropped and does not exist from here on. */
   dropped: v.boolean(),
-  /** Whether the publication already held the table when the contract was written; if not, capture is pending. */
+  /** Whether the table was in the publication when the contract was written. If not, it still waits for capture. */
   published: v.boolean(),
   /** Why the table cannot be captured, or null. */
   refusal: v.nullable(text),
-  /** From 1; the rows are read anew in each, and rows of another generation are another table in the target. */
+  /** Counts from 1. The rows are read again in each generation, and each generation has its own table in the target. */
   generation: whole(1, 2 ** 31 - 1),
   /** Whether every row of the generation precedes the contract in its topic partition. */
   complete: v.boolean(),
   /** How many topic partitions the contract is written to. */
   topicPartitions: whole(1, 10_000),
   replicaIdentity: v.picklist(['default', 'full', 'index', 'nothing']),
-  /** The tables whose rows include this one's, by partitioning or inheritance, at any distance. */
+  /** All tables that this one is a partition of or inherits from, also indirectly: their rows include its rows. */
   parents: v.array(nameSchema),
   /** Captured columns in attribute order; excluded ones are absent. */
   columns: v.pipe(
@@ -63,7 +68,7 @@ const contractObject = v.object({
   ),
 })
 
-/** A table is refused, too, because a column of its key is excluded: then a place is missing. */
+/** A table can be refused because a column of its key is excluded. Then a place of the key is missing. */
 const contractSchema = v.pipe(
   contractObject,
   v.check(({ refusal, columns }) => {
@@ -82,10 +87,13 @@ const areDistinct = (values: readonly unknown[]): boolean => new Set(values).siz
 /** A column as the contract describes it. */
 export type ColumnContract = v.InferOutput<typeof columnSchema>
 
-/** What a captured relation looks like from its place in a topic partition on; the source writes it as JSON. */
+/**
+ * A version of the schema of a captured relation, in force from its place in a topic partition on. The source writes it
+ * as JSON.
+ */
 export type TableContract = v.InferOutput<typeof contractSchema>
 
-/** Reads a contract; throws an Error that names the first field that is not as it must be. */
+/** Reads a contract. Throws an Error that names the first field which is not valid. */
 export function parseContract(json: unknown): TableContract {
   const parsed = v.safeParse(contractSchema, json)
   if (parsed.success) return parsed.output
@@ -93,14 +101,15 @@ export function parseContract(json: unknown): TableContract {
   throw new Error(`table contract: ${v.getDotPath(issue) ?? 'value'}: ${issue.message}`)
 }
 
-/** The columns of the key, in key order; empty for a table without one, whose rows are counted. */
+/** The columns of the key, in key order; empty for a keyless table, whose rows are counted. */
 export function keyColumns(contract: TableContract): ColumnContract[] {
   return contract.columns.filter((column) => column.key !== null).sort((a, b) => a.key! - b.key!)
 }
 
 /**
- * Whether rows before and after are written differently, so that a change from before cannot be read by the contract
- * after. DDL that does this holds an exclusive lock on the table: such a change has a lower Lsn than the contract.
+ * Whether the two contracts describe rows that are written differently, so that the contract `after` cannot be used to
+ * read a change from before it. DDL that does this holds an exclusive lock on the table, so such a change has a lower
+ * Lsn than the contract.
  */
 export function changesShape(before: TableContract, after: TableContract): boolean {
   return shapeOf(before) !== shapeOf(after)

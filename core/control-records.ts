@@ -8,7 +8,7 @@ import { parseReadSnapshot } from './read-snapshot.ts'
 import { EnvelopeError, imageOf, isObject, kindOf, type Members, namedEpoch, placeOf } from './wire-envelope.ts'
 import { parse } from './wire-json.ts'
 
-/** Everything the source committed before it precedes it in every topic partition. */
+/** A streamed beacon. Everything that the source committed before it precedes it in every topic partition. */
 export type Beacon = {
   readonly epoch: number
   readonly number: number
@@ -18,23 +18,23 @@ export type Beacon = {
   /** How many topic partitions have a beacon. */
   readonly topicPartitions: number
   readonly emittedAt: string
-  /** `lsn` of the beacon before it, null for the first one; undefined where the source does not say. */
+  /** `lsn` of the beacon before it: null for the first beacon, undefined when the source does not send it. */
   readonly previousLsn?: string | null | undefined
   /** When it was emitted, in ms since 1970. */
   readonly emittedMs?: number | undefined
-  /** How far the slot was confirmed: nothing committed before it will be delivered again. */
+  /** The confirmed Lsn of the replication slot: nothing that was committed before it will be delivered again. */
   readonly confirmedLsn: string | null
-  /** DDL went through whose contract could not be written: the next capture writes it. */
+  /** Whether DDL was committed whose contract could not be written. The next run of capture-tables writes it. */
   readonly contractsMissing: boolean
 }
 
-/** A beacon row as a reading reads it, before the rows that it reads. */
+/** A beacon row that a snapshot of the source reads, before the rows of its tables. */
 export type ReadBeacon = {
   readonly epoch: number
   readonly slot: number
-  /** The snapshot of the reading, as pg_snapshot writes it; null where the reading does not say. */
+  /** The database snapshot in which rows are read, as pg_snapshot writes it; null when it is not sent. */
   readonly readSnapshot: string | null
-  /** The generation that the reading is of; null for the initial one, which reads every table. */
+  /** The generation that is read; null for the initial snapshot, which reads every table. */
   readonly reading: { readonly relation: number; readonly generation: number } | null
 }
 
@@ -46,7 +46,7 @@ export type ControlRecord =
   | ImpossibleRecord
   | { readonly kind: 'ignored' }
 
-/** A record that the source cannot have written; with the relation and the epoch that it names, where it names any. */
+/** A record that the source cannot have written, with the relation and the epoch that it names, if it names any. */
 export type ImpossibleRecord = {
   readonly kind: 'impossible'
   readonly table: string
@@ -56,8 +56,8 @@ export type ImpossibleRecord = {
 }
 
 /**
- * Reads a record of the schema `tidemark`. Capture's own marks in `tidemark.signal`, and rows that are deleted, say
- * nothing. Never throws: a record that the source cannot have written is `impossible`.
+ * Reads a record of the schema `tidemark`. Marks that capture itself writes to `tidemark.signal`, and deleted rows, are
+ * ignored. Never throws: a record that the source cannot have written is `impossible`.
  */
 export function readControl(envelope: Members, source: Members, table: string): ControlRecord {
   try {
@@ -145,7 +145,7 @@ function readBeacon(row: Members, { epoch, lsn: at }: Position): Beacon {
   const { body, emitted_at: emittedAt, ...place } = check(beaconRow, row)
   const beacon = { epoch, emittedAt, ...place, ...check(beaconBody, parse(body)) }
   if (beacon.slot >= beacon.topicPartitions) throw new EnvelopeError(`there is no slot ${beacon.slot}`)
-  // It says how far the log was when it was written: its own record follows that place.
+  // A beacon has the Lsn at the moment when it was written, and its own record comes after that Lsn.
   if (parseLsn(beacon.lsn) > at) throw new EnvelopeError(`its lsn ${beacon.lsn} is behind its own record`)
   return beacon
 }

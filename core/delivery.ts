@@ -8,22 +8,28 @@ export type Progress = {
   readonly newestTimestampMs: number | null
 }
 
-/** A record's place and what tells it from another record at the same place. */
+/** The place of a record, and what distinguishes it from another record at the same place. */
 export type RecordIdentity = { readonly offset: number; readonly timestampMs: number; readonly digest: () => string }
 
-/** What to do with a delivery: apply the records from an index on, nothing, or stop with a reason. */
+/** What to do with a delivery: apply the records from an index on, skip all of them, or stop with a reason. */
 export type DeliveryDecision =
   | { readonly kind: 'apply'; readonly from: number }
   | { readonly kind: 'duplicate' }
-  /** The first `applicable` records precede what it stops at, and some of them are new; 0 where none is. */
+  /**
+   * The first `applicable` records precede the one that causes the stop, and some of them are new. It is 0 when none is
+   * new.
+   */
   | { readonly kind: 'stop'; readonly atOffset: number; readonly reason: string; readonly applicable: number }
 
-/** Whether the topic's offsets are contiguous (no transactions, no compaction), so that a gap means loss. */
+/**
+ * `contiguous`: the topic has no transactions and no compaction, so a gap in its offsets means that records were lost.
+ */
 export type OffsetRule = 'contiguous' | 'sparse'
 
 /**
- * Decides what a delivery of records in offset order means after `progress`. Duplicates are skipped. A gap,
- * history that is gone from the topic, and a topic that is not the one applied so far are stops: to go on would lose records.
+ * Decides what to do with the records of a delivery, which are in the order of offsets, after `progress`. Records that
+ * were applied before are skipped. A gap, records that are gone from the topic, and a topic other than the one applied
+ * so far are stops: going on would lose records.
  */
 export function decideDelivery(
   progress: Progress,
@@ -61,7 +67,7 @@ function isForeign(progress: Progress, record: RecordIdentity): boolean {
   return progress.newestTimestampMs !== null && notedTimestamp(record.timestampMs) > progress.newestTimestampMs
 }
 
-/** The end of the year 9999: a producer may send any 64 bits, of which a database has no time, or another one. */
+/** The end of the year 9999. A producer may send any 64 bits, and some of them are no time that Postgres can store. */
 const LATEST_MS = 253_402_300_799_999
 
 /** A record's timestamp as progress notes and compares it. */
@@ -73,10 +79,10 @@ function gapReason(expected: number, offset: number): string {
     : `records ${expected} to ${offset - 1} are missing: they were lost, or are delivered out of order`
 }
 
-/** Offsets of a topic partition, from `from` to before `to`. */
+/** Offsets of a topic partition, from `from` up to but not including `to`. */
 export type Gap = { readonly from: number; readonly to: number }
 
-/** The offsets that are missing before the record that a stop refuses; undefined where its reason is another one. */
+/** The offsets that are missing before the record that a stop refuses; undefined when the stop has another reason. */
 export function gapOf(reason: string): Gap | undefined {
   const atStart = /^the first record is at offset (\d+), not 0: /.exec(reason)
   if (atStart !== null) return { from: 0, to: Number(atStart[1]) }

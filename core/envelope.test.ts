@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { EnvelopeError, readRecord } from './envelope.ts'
 
 const captured = new URL('../fixtures/envelopes/', import.meta.url)
-/** A record as Debezium 3.7.0.Final sent it; only its topic.prefix is another. */
+/** A record as Debezium 3.7.0.Final sent it, except for its topic.prefix. */
 const capturedValue = (name: string): string => {
   const { value } = JSON.parse(readFileSync(new URL(`${name}.json`, captured), 'utf8'))
   return JSON.stringify(value).replace('"name":"shop_e3"', '"name":"tidemark_e3"')

@@ -26,23 +26,23 @@ export type Incoming =
   | { readonly kind: 'truncate'; readonly truncate: Truncate }
   | ControlRecord
   | { readonly kind: 'audit'; readonly message: AuditMessage }
-  /** Capture has begun to send anew, so that what follows may have been sent before, or has begun to read rows. */
+  /** Capture has started, so that records which follow may have been sent before. `reads`: it begins to read rows. */
   | { readonly kind: 'start'; readonly epoch: number; readonly reads: boolean }
   | Unreadable
 
-/** A change of a table that cannot be placed or understood: the table must not go on without it. */
+/** A change that has no position or cannot be understood. Its table must not go on without it. */
 export type Unreadable = {
   readonly kind: 'unreadable'
   readonly schema: string
   readonly table: string
   readonly reason: string
-  /** Where the record says it. */
+  /** Undefined when the record does not name it. */
   readonly epoch?: number | undefined
-  /** Reading the table's rows again helps. */
+  /** Whether reading the rows of the table again resolves it. */
   readonly automatic?: boolean
 }
 
-/** One version of one row: created, updated, deleted, or read: by the initial snapshot, or later, between changes. */
+/** One version of one row: created, updated or deleted, or read by the initial snapshot or later, between changes. */
 export type RowChange = {
   readonly op: 'create' | 'update' | 'delete' | 'initial read' | 'later read'
   readonly schema: string
@@ -50,25 +50,28 @@ export type RowChange = {
   readonly position: Position
   /** The low 32 bits of the source's transaction id; null for reads. */
   readonly txId: number | null
-  /** Under default replica identity only the key columns of `before` are true: Postgres logs no others of the old row. */
+  /**
+   * With the default replica identity only the key columns of `before` are valid: Postgres logs no others of the old
+   * row.
+   */
   readonly before: WireRow | null
   readonly after: WireRow | null
-  /** The key that the row had before, or has after, when the change is half of a key change. */
+  /** For half of a key change: the key that the row has after it (delete), or had before it (create). */
   readonly otherKey: WireRow | undefined
-  /** When the source committed, or the read was made, in ms since 1970 with microseconds as fraction. */
+  /** When the source committed it, or when it was read, in ms since 1970 with microseconds as a fraction. */
   readonly committedAtMs: number
 }
 
-/** Every row of the table from before it is gone. */
+/** Removes every row of the table with an earlier position. */
 export type Truncate = Pick<RowChange, 'schema' | 'table' | 'position' | 'txId' | 'committedAtMs'>
 
-/** What a transaction says about itself with `pg_logical_emit_message(true, 'audit', …)`. */
+/** A message that a transaction emits with `pg_logical_emit_message(true, 'audit', …)`. */
 export type AuditMessage = Pick<RowChange, 'position' | 'txId' | 'committedAtMs'> & { readonly text: string }
 
-/** Half of a key change names the other half's key in this header, as JSON. */
+/** Each half of a key change has the key of the other half in one of these headers, as JSON. */
 export type KeyHeaders = { readonly newKey?: string | undefined; readonly oldKey?: string | undefined }
 
-/** The epoch that a record is of, where it says so. */
+/** The epoch that a record belongs to; undefined when the record does not name it. */
 export function epochOfRecord(incoming: Incoming): number | undefined {
   switch (incoming.kind) {
     case 'row':
@@ -92,7 +95,7 @@ export function epochOfRecord(incoming: Incoming): number | undefined {
 }
 
 /**
- * Reads a record's value. Throws an EnvelopeError or a WireError where it is nothing that capture sends and names no
+ * Reads a record's value. Throws an EnvelopeError or a WireError when it is nothing that capture sends and names no
  * table that could be stopped.
  */
 export function readRecord(value: string, headers: KeyHeaders = {}): Incoming {
@@ -135,7 +138,7 @@ function tableOf(envelope: Members): Pick<RowChange, 'schema' | 'table'> {
   return { schema: nameOf(source, 'schema'), table: nameOf(source, 'table') }
 }
 
-/** What stands for the record of a message, or of nothing that is captured, stops no table. */
+/** A record that replaces a message, or that belongs to nothing captured, stops no table: this throws instead. */
 function readReplacement(envelope: Members, replacement: Replacement): Unreadable {
   try {
     return { kind: 'unreadable', ...tableOf(envelope), epoch: namedEpoch(envelope), ...replacement }
@@ -145,7 +148,7 @@ function readReplacement(envelope: Members, replacement: Replacement): Unreadabl
   }
 }
 
-/** The table that a record says it is about; undefined where it names none. Never throws. */
+/** The table that a record names; undefined when it names none. Never throws. */
 export function tableOfRecord(value: string | undefined): Pick<RowChange, 'schema' | 'table'> | undefined {
   try {
     const envelope = value === undefined ? undefined : parse(value)
@@ -157,8 +160,8 @@ export function tableOfRecord(value: string | undefined): Pick<RowChange, 'schem
 }
 
 /**
- * Each of Debezium's starts begins with the notification that the initial snapshot has started or is left out. A
- * blocking snapshot has started, too, but nothing is sent again then.
+ * Each start of Debezium begins with the notification that the initial snapshot was started or skipped. A blocking
+ * snapshot sends that it was started as well, though nothing is sent again then.
  */
 function readNotification(notification: Members): Incoming {
   const { aggregate_type: about, type } = notification
@@ -210,7 +213,7 @@ function readMessage(envelope: Members): Incoming {
   return { kind: 'audit', message: { ...placeOf('streamed', objectOf(envelope, 'source')), text } }
 }
 
-/** Applications may send any bytes as a message. */
+/** Applications may send any bytes as a message, also bytes that are not UTF-8. */
 function messageText(content: unknown): string {
   try {
     return utf8Text(base64ToBytes(String(content)))

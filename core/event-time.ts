@@ -2,7 +2,10 @@ import { dayOf, daysSince1970 } from './calendar.ts'
 import { describe, Malformed, type Reader } from './event-values.ts'
 import { isWrittenNumber, readDecimal, wholePart } from './exact-json.ts'
 
-/** From here on a number is milliseconds since 1970, below it seconds: the year 5138 in seconds, March 1973 in milliseconds. */
+/**
+ * Numbers from here on are milliseconds since 1970, and smaller ones are seconds. It is the year 5138 in seconds, and
+ * March 1973 in milliseconds.
+ */
 export const firstMilliseconds = 100_000_000_000n
 
 const firstMicros = -62_135_596_800_000_000n // 0001-01-01
@@ -13,12 +16,13 @@ const time = String.raw`(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?`
 const zone = String.raw`(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)`
 const calendar = new RegExp(`^${date}(?:[T ]${time}(?: ?${zone})?)?$`, 'i')
 
-/** Digits of 8 or 14 places may be a date or a time without separators: neither is taken for an epoch. */
+/** Text of 8 or 14 digits may be a date or a time without separators, so neither is read as a number since 1970. */
 const epochText = /^-?\d{9,13}(\.\d{1,20})?$/
 
 /**
- * Reads a time as producers write it, as ISO 8601 in UTC with six digits of fraction: ISO 8601 with T or a space, with a
- * zone or without (UTC), or seconds or milliseconds since 1970, as a number or as text.
+ * Reads a time that a producer wrote, and returns it as ISO 8601 in UTC with six digits of fraction. The time may be
+ * ISO 8601 with T or a space, with a zone or without one (UTC), or seconds or milliseconds since 1970, as a number or
+ * as text.
  */
 export const readTime: Reader<string> = (value) => {
   const micros = isWrittenNumber(value)
@@ -33,7 +37,10 @@ export const readTime: Reader<string> = (value) => {
     : writeTime(micros)
 }
 
-/** Reads milliseconds since 1970, a number or text, with their instant; a fraction of a millisecond is left out of both. */
+/**
+ * Reads milliseconds since 1970, as a number or text, and returns them with their instant. A fraction of a millisecond
+ * is left out of both.
+ */
 export const readMilliseconds: Reader<{ readonly milliseconds: string; readonly instant: string }> = (value) => {
   const written = isWrittenNumber(value) ? value.rawJSON : typeof value === 'string' ? value : ''
   const decimal = readDecimal(written)
@@ -70,7 +77,7 @@ function microsOfCalendar(text: string): bigint | undefined {
 
 type Parts = [year: number, month: number, day: number, hour: number, minute: number, second: number]
 
-/** Minutes that a zone is ahead of UTC; Postgres knows none of 16 hours or more. */
+/** Minutes that a zone is ahead of UTC; undefined for 16 hours or more, which Postgres does not accept. */
 function minutesAhead(zone: string): number | undefined {
   const parts = /^([+-])(\d\d):?(\d\d)?$/.exec(zone)
   if (parts === null) return 0

@@ -1,6 +1,6 @@
 import { isWrittenNumber, readDecimal, wholePart } from './exact-json.ts'
 
-/** Why a value is none of what was looked for. */
+/** Why a value cannot be read. */
 export class Malformed {
   readonly malformed: string
 
@@ -9,17 +9,17 @@ export class Malformed {
   }
 }
 
-/** Reads a value of parseAsWritten, or says why it cannot be. */
+/** Reads a value that parseAsWritten returned, or says why it cannot be read. */
 export type Reader<T> = (value: unknown) => T | Malformed
 
-/** A JSON object of parseAsWritten. */
+/** A JSON object that parseAsWritten returned. */
 export type JsonObject = { readonly [name: string]: unknown }
 
-/** Whether it is an object, not an array and not a number as it was written. */
+/** Whether the value is an object, and neither an array nor a number as it was written. */
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !isWrittenNumber(value)
 
-/** Reads fields by name; the first that cannot be read says so with its name. */
+/** Reads fields by name. If a field cannot be read, the result is the reason of the first such field, with its name. */
 export function readFields<R extends { [name: string]: Reader<unknown> }>(
   from: JsonObject,
   readers: R,
@@ -39,21 +39,21 @@ export const nullable =
   (value) =>
     value === undefined || value === null ? null : reader(value)
 
-/** Reads a whole number of 64 bits, by value, as its digits. */
+/** Reads an integer of 64 bits, by its value, and returns its digits. */
 export const readBigint: Reader<string> = (value) => {
   const whole = readWhole(value, 64)
   return whole instanceof Malformed ? whole : `${whole}`
 }
 
-/** Reads a whole number of 32 bits, by value. */
+/** Reads an integer of 32 bits, by its value. */
 export const readInteger: Reader<number> = (value) => {
   const whole = readWhole(value, 32)
   return whole instanceof Malformed ? whole : Number(whole)
 }
 
 /**
- * A JSON number counts by its value: 7, 7.0 and 7e0 are one. Text must be as Postgres writes the number: "007" may be a
- * code that is another one than "7", so neither is taken for the other.
+ * A JSON number counts by its value: 7, 7.0 and 7e0 are the same. Text must be as Postgres writes the number: "007" may
+ * be a code that differs from "7", so "007" is refused.
  */
 function readWhole(value: unknown, bits: 32 | 64): bigint | Malformed {
   const whole = isWrittenNumber(value) ? wholeOf(value.rawJSON) : digitsOf(value)
@@ -72,13 +72,15 @@ function wholeOf(written: string): bigint | undefined {
 const digitsOf = (value: unknown): bigint | undefined =>
   typeof value === 'string' && /^(0|-?[1-9]\d{0,18})$/.test(value) ? BigInt(value) : undefined
 
-/** Reads text that Postgres stores as it is: without NUL, and without half a surrogate pair. */
+/** Reads text that Postgres can store: it has no NUL and no half of a surrogate pair. */
 export const readText: Reader<string> = (value) =>
   typeof value !== 'string'
     ? new Malformed(`must be text, and is ${describe(value)}`)
     : (whyNotStorable(value) ?? value)
 
-/** What an object holds besides some names, as JSON text that jsonb stores exactly; null where that is nothing. */
+/**
+ * The members of an object that are not in `besides`, as JSON text that jsonb stores exactly; null when there are none.
+ */
 export function readRest(from: JsonObject, besides: ReadonlySet<string>): string | null | Malformed {
   const rest = Object.entries(from).filter(([name]) => !besides.has(name))
   for (const [name, value] of rest) {
@@ -107,7 +109,7 @@ function whyNotStorable(text: string): Malformed | undefined {
   return undefined
 }
 
-/** A value in a reason, cut where it is long. */
+/** A value as text for a message, shortened when it is long. */
 export function describe(value: unknown): string {
   if (value === undefined) return 'absent'
   const text = JSON.stringify(value)

@@ -1,4 +1,4 @@
-/** A JSON number as it was written; JSON.stringify writes it so again. */
+/** A JSON number as it was written; JSON.stringify writes it in the same way. */
 export type WrittenNumber = { readonly rawJSON: string }
 
 const engine = JSON as unknown as {
@@ -7,10 +7,16 @@ const engine = JSON as unknown as {
   isRawJSON(value: unknown): value is WrittenNumber
 }
 
-/** Levels of arrays and objects that are read; Postgres and JavaScript both end at some thousands. */
+/**
+ * The deepest nesting of arrays and objects that is read. Postgres and JavaScript both fail at some thousands of
+ * levels.
+ */
 const levels = 100
 
-/** Parses JSON, its numbers as they were written. Throws a SyntaxError; one too deeply nested to be handled is undefined. */
+/**
+ * Parses JSON and keeps its numbers as they were written. Throws a SyntaxError on other text; returns undefined when it
+ * is nested too deeply.
+ */
 export function parseAsWritten(text: string): unknown {
   if (isDeeper(JSON.parse(text), levels)) return undefined
   return engine.parse(text, (_key, value, { source }) =>
@@ -21,10 +27,13 @@ export function parseAsWritten(text: string): unknown {
 /** Whether a value that parseAsWritten returned is a number. */
 export const isWrittenNumber = (value: unknown): value is WrittenNumber => engine.isRawJSON(value)
 
-/** A decimal number, exactly: digits × 10^exponent. */
+/** A decimal number, which is exactly digits × 10^exponent. */
 export type Decimal = { readonly digits: bigint; readonly exponent: number }
 
-/** Reads a number as JSON writes it; undefined where it is none, or too long or large for a numeric of Postgres. */
+/**
+ * Reads a number as JSON writes it; undefined when it is not a number, or too long or too large for a numeric of
+ * Postgres.
+ */
 export function readDecimal(text: string): Decimal | undefined {
   const parts = text.length > 1_000 ? null : /^(-?\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,4}))?$/.exec(text)
   if (parts === null) return undefined
@@ -33,7 +42,7 @@ export function readDecimal(text: string): Decimal | undefined {
   return { digits: BigInt(whole + fraction), exponent: Number(exponent) - fraction.length }
 }
 
-/** The whole part of a decimal × 10^shift, rounded down, and whether that is all of it. */
+/** The whole part of a decimal × 10^shift, rounded down. `exact`: there was no fraction. */
 export function wholePart(
   { digits, exponent }: Decimal,
   shift = 0,

@@ -1,6 +1,6 @@
 /**
- * The consumers of the topics, as rows of `tidemark.progress` and `tidemark.stop` name them. SQL and the stack have them too:
- * sql/shared-names.test.ts and cdk/pipeline.test.ts compare.
+ * The consumers of the topics, as rows of `tidemark.progress` and `tidemark.stop` name them. SQL and the stack repeat
+ * the names; sql/shared-names.test.ts and cdk/pipeline.test.ts check that they are equal.
  */
 export const CONSUMERS = {
   /** Applies changes to the latest state; its consumer group has the same name. */
@@ -11,8 +11,10 @@ export const CONSUMERS = {
   archive: 'tidemark-archive',
 } as const
 
-/** With its number behind it, the name of an epoch. */
+/** The name of an epoch is this prefix, followed by its number. */
 export const EPOCH_PREFIX = 'tidemark_e'
 
-/** The name of an epoch: of its replication slot, and `source.name` of its records. SQL makes the same name. */
+/**
+ * The name of an epoch, which its replication slot and the `source.name` of its records have. SQL builds the same name.
+ */
 export const epochName = (epoch: number): string => `${EPOCH_PREFIX}${epoch}`

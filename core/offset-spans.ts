@@ -1,7 +1,7 @@
-/** Offsets from `from` to before `to`. */
+/** Offsets from `from` up to but not including `to`. */
 export type OffsetSpan = { readonly from: number; readonly to: number }
 
-/** Offsets as spans, each offset once. */
+/** A set of offsets as spans, in which each offset occurs once. */
 export type OffsetSet = {
   /** Ascending, with at least one offset between two of them. */
   readonly spans: readonly OffsetSpan[]
@@ -9,7 +9,7 @@ export type OffsetSet = {
   readonly repeated: readonly OffsetSpan[]
 }
 
-/** Sorted offsets as spans; an offset that comes twice is in two of them. */
+/** Sorted offsets as spans. An offset that occurs twice is in two of them. */
 export function spansOf(sorted: readonly number[]): OffsetSpan[] {
   const spans: { from: number; to: number }[] = []
   for (const offset of sorted) {
@@ -20,7 +20,7 @@ export function spansOf(sorted: readonly number[]): OffsetSpan[] {
   return spans
 }
 
-/** Puts spans in any order together. */
+/** Joins spans, which may be in any order. */
 export function unite(spans: readonly OffsetSpan[]): OffsetSet {
   const united: { from: number; to: number }[] = []
   const repeated: { from: number; to: number }[] = []
@@ -36,7 +36,7 @@ export function unite(spans: readonly OffsetSpan[]): OffsetSet {
   return { spans: united, repeated: repeated.length < 2 ? repeated : unite(repeated).spans }
 }
 
-/** What of a span is in none of `spans`, which ascend. */
+/** The parts of a span that are in none of `spans`, which are in ascending order. */
 export function missingOf({ from, to }: OffsetSpan, spans: readonly OffsetSpan[]): OffsetSpan[] {
   const missing: OffsetSpan[] = []
   let next = from
@@ -52,7 +52,7 @@ export function missingOf({ from, to }: OffsetSpan, spans: readonly OffsetSpan[]
 
 export const countOf = (spans: readonly OffsetSpan[]): number => spans.reduce((sum, { from, to }) => sum + to - from, 0)
 
-/** `3 to 5, 9`; of many the first ten and how many more there are. */
+/** `3 to 5, 9`. Only the first ten of many spans are shown, with the number of the others. */
 export function describeSpans(spans: readonly OffsetSpan[]): string {
   const shown = spans.slice(0, 10).map(({ from, to }) => (to - from === 1 ? `${from}` : `${from} to ${to - 1}`))
   return spans.length > shown.length ? `${shown.join(', ')} and ${spans.length - shown.length} more` : shown.join(', ')

@@ -1,4 +1,7 @@
-/** Which transactions a reading saw: `xmin:xmax:xip,…` as pg_snapshot writes it, in 64-bit transaction ids. */
+/**
+ * Which transactions are visible to the snapshot in which rows were read: `xmin:xmax:xip,…` as pg_snapshot writes it,
+ * in 64-bit transaction ids.
+ */
 export type ReadSnapshot = { readonly xmin: number; readonly xmax: number; readonly running: ReadonlySet<number> }
 
 /** Parses pg_snapshot's text; throws a RangeError on anything else. */
@@ -12,8 +15,8 @@ export function parseReadSnapshot(text: string): ReadSnapshot {
 const cycle = 2 ** 32
 
 /**
- * Whether what a transaction committed is part of what the reading saw. A change carries the low 32 bits of its
- * transaction's id: the id meant is the one nearest to the snapshot, as for Postgres itself.
+ * Whether the changes of a transaction are part of the rows that were read. A change carries the low 32 bits of its
+ * transaction id; as in Postgres, the full id is the one nearest to the snapshot.
  */
 export function wasRead({ xmin, xmax, running }: ReadSnapshot, txId: number): boolean {
   let id = xmax - (xmax % cycle) + txId

@@ -50,7 +50,9 @@ function cutAt<T>(records: readonly T[], places: readonly number[]): T[][] {
   return ends.map((end, i) => records.slice(ends[i - 1] ?? 0, end)).filter((batch) => batch.length > 0)
 }
 
-/** A change and how it is cut; of one that is sent again after a crash first some parts came. */
+/**
+ * A change and how it is cut into parts. For each of `crashes`, some first parts are sent before all are sent again.
+ */
 const change = fc.record({
   key: fc.option(fc.constantFrom('a', 'b', 'c'), { nil: undefined }),
   texts: fc.array(fc.string({ minLength: 1, unit: 'grapheme' }), { minLength: 1, maxLength: 5 }),

@@ -26,7 +26,7 @@ export type StoredPart = {
   readonly text: string
 }
 
-/** The record of a last part, whose value is the texts of the stored parts and then these. */
+/** A record whose last part has come. Its value is the texts of its stored parts, followed by `texts`. */
 export type JoinedRecord<R> = {
   readonly last: R
   readonly id: string
@@ -34,22 +34,23 @@ export type JoinedRecord<R> = {
   readonly texts: string[]
 }
 
-/** What records with parts among them come to. */
+/** What to do with records, some of which are parts. */
 export type PartsPlan<R> = {
-  /** In the order of offsets: whole records, and one in the place of each last part. */
+  /** In the order of offsets: whole records, and a joined record in the place of each last part. */
   readonly records: ({ readonly whole: R } | JoinedRecord<R>)[]
   readonly keep: StoredPart[]
-  /** Records whose stored parts are of no more use. */
+  /** Ids of records whose stored parts are not needed any more. */
   readonly forget: string[]
 }
 
 /**
- * Records of a topic partition that may be open at once. Capture sends one after the other and leaves one open where it
- * is killed, until it sends that again: more are not its doing, and the oldest gives way.
+ * The most records of a topic partition that may be open at once. Capture sends one record after the other. When it is
+ * killed, it leaves one open until it sends that record again. More open records do not come from capture, so the
+ * oldest is forgotten.
  */
 const MOST_OPEN = 8
 
-/** Room for any row within the limit: what says to have more parts is not capture's. */
+/** Enough parts for any row within the limit. A record that claims more parts does not come from capture. */
 const MOST_PARTS = 1000
 
 const PREFIX = '{"tidemark_part":{'
@@ -57,7 +58,7 @@ const PREFIX = '{"tidemark_part":{'
 /** Whether a value is a part. */
 export const isPart = (value: string | undefined): boolean => value?.startsWith(PREFIX) === true
 
-/** Whether a value is the last part of a record, which becomes whole by it. */
+/** Whether a value is the last part of a record, which completes it. */
 export function isLastPart(value: string | undefined): boolean {
   if (!isPart(value)) return false
   const [, index, count] = /"index":(\d+),"count":(\d+)/.exec(value!.slice(0, 200)) ?? []
@@ -65,9 +66,9 @@ export function isLastPart(value: string | undefined): boolean {
 }
 
 /**
- * Joins parts in the order of offsets with those that are stored. A record that is sent again after a restart begins
- * anew, with another id, and replaces what there is of one with its key. A part that does not follow the one before it
- * is passed on as it is: as a change it is unreadable, and stops its table.
+ * Joins parts, in the order of offsets, with those that are stored. A record that is sent again after a restart begins
+ * again with another id, and replaces the open record with its key. A part that does not follow the one before it is
+ * passed on as it is. Read as a change it is unreadable, so it stops its table.
  */
 export function joinRecordParts<R extends PossiblePart>(
   records: readonly R[],
@@ -131,7 +132,7 @@ class Joiner<R extends PossiblePart> {
 const follows = (open: Open, part: Part, key: string | undefined): boolean =>
   open.key === key && open.count === part.count && open.stored + open.parts.length === part.index
 
-/** Undefined for what capture does not send. */
+/** Undefined for a value that capture does not send. */
 function readPart(value: string): Part | undefined {
   const part = partOf(value)
   if (part === undefined) return undefined
@@ -142,7 +143,7 @@ function readPart(value: string): Part | undefined {
     Number.isSafeInteger(index) &&
     Number.isSafeInteger(count) &&
     typeof text === 'string' &&
-    // Neither JSON nor what stores it holds it.
+    // Postgres cannot store NUL in a text.
     !text.includes('\0') &&
     index! >= 0 &&
     index! < count! &&

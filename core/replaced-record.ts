@@ -1,9 +1,10 @@
-/** Why a record that stands for a change cannot be applied, and whether reading the table's rows again helps. */
+/** Why a record that replaces a change cannot be applied, and whether reading the table again resolves it. */
 export type Replacement = { readonly reason: string; readonly automatic: boolean }
 
 /**
- * What capture sends in the place of a large row's record, where it cannot be joined (core/record-parts.ts): a part that
- * does not follow the one before it, or the word that the row is too large for parts. Undefined for any other value.
+ * Recognizes what capture sends in place of a large row's record when it cannot be joined (core/record-parts.ts): a
+ * part that does not follow the one before it, or the notice that the row is too large for parts. Undefined for any
+ * other value.
  */
 export function replacementOf(envelope: object): Replacement | undefined {
   if ('tidemark_part' in envelope) {

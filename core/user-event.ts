@@ -13,12 +13,12 @@ import {
 } from './event-values.ts'
 import { parseAsWritten } from './exact-json.ts'
 
-/** What an event of the topic of user events says: numbers as digits, ts as ISO 8601 in UTC or null. */
+/** The content of an event of the topic of user events: 64-bit numbers as digits, ts as ISO 8601 in UTC or null. */
 export type UserEvent = {
   readonly id: string
   readonly name: string | null
   readonly age: number | null
-  /** Everything else the event says of the user, as JSON text, or null. */
+  /** Everything else that the event says of the user, as JSON text, or null. */
   readonly more: string | null
   readonly op: 'insert' | 'update' | 'delete'
   readonly eventOrder: string
@@ -26,7 +26,7 @@ export type UserEvent = {
   readonly ts: string | null
 }
 
-/** Why a record is no event. */
+/** Why a record is not an event. */
 export type MalformedEvent = { readonly malformed: string }
 
 const rowFields = { id: readBigint, name: nullable(readText), age: nullable(readInteger) }
@@ -43,9 +43,9 @@ const rowChangeOps: ReadonlyMap<unknown, UserEvent['op']> = new Map([
 ])
 
 /**
- * Reads an event of either format, which its `op` tells apart: a plain delta (insert, update, delete) or a row change
- * (c, u, d with the row before and after). Whatever the value is, the answer is an event that Postgres stores as it is,
- * or the reason why there is none.
+ * Reads an event in either format, which its `op` distinguishes: a plain delta (insert, update, delete) or a row change
+ * (c, u, d with the row before and after). For any value, the result is an event that Postgres stores as it is, or the
+ * reason why there is none.
  */
 export function readUserEvent(value: string | undefined): UserEvent | MalformedEvent {
   if (value === undefined) return { malformed: 'the record has no value' }
@@ -87,7 +87,7 @@ function readDelta(op: UserEvent['op'], delta: JsonObject): UserEvent | Malforme
 
 const rowNames = new Set(Object.keys(rowFields))
 
-/** The order of row changes is their ts_ms, since they have no event_order. */
+/** Row changes have no event_order, so ts_ms is their order. */
 function readRowChange(op: UserEvent['op'], change: JsonObject): UserEvent | MalformedEvent {
   const row = rowOf(op, change)
   if (row instanceof Malformed) return row
@@ -102,7 +102,7 @@ function readRowChange(op: UserEvent['op'], change: JsonObject): UserEvent | Mal
   return { ...fields, more, op, eventOrder: milliseconds, run: '0', ts: instant }
 }
 
-/** The row that a change is about, as it left it; of a delete, as it was. */
+/** The row that a change left, or that a delete removed. */
 function rowOf(op: UserEvent['op'], { before, after }: JsonObject): JsonObject | Malformed {
   const row = op === 'delete' ? before : after
   if (!isJsonObject(row)) {
@@ -122,10 +122,10 @@ function rowOf(op: UserEvent['op'], { before, after }: JsonObject): JsonObject |
   return row
 }
 
-/** An event and its place: the order of two events of one id is (run, event_order, topic partition, offset). */
+/** An event and its offset. The order of two events of one id is (run, event_order, topic partition, offset). */
 export type PlacedUserEvent = { readonly offset: number; readonly event: UserEvent }
 
-/** Whether b comes after a, both from one topic partition. */
+/** Whether b is later than a, when both are from one topic partition. */
 function isLaterUserEvent(a: PlacedUserEvent, b: PlacedUserEvent): boolean {
   const byRun = BigInt(b.event.run) - BigInt(a.event.run)
   if (byRun !== 0n) return byRun > 0n

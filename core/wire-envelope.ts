@@ -9,10 +9,10 @@ export class EnvelopeError extends Error {
 /** A row's columns as Debezium sends them, by name. */
 export type WireRow = Readonly<Record<string, unknown>>
 
-/** A member of a JSON object is whatever the sender made it: each is checked where it is read. */
+/** The members of a JSON object. A sender may write anything, so each member is checked where it is read. */
 export type Members = Readonly<Record<string, unknown>>
 
-/** Where a change stands, and when it was committed, in ms since 1970 with microseconds as fraction. */
+/** The position of a change, and when it was committed, in ms since 1970 with microseconds as a fraction. */
 export type Place = { readonly position: Position; readonly txId: number | null; readonly committedAtMs: number }
 
 /** How a change came: read by the initial snapshot, read later between changes, or streamed. */
@@ -21,47 +21,47 @@ export type Way = 'initial read' | 'later read' | 'streamed'
 export const isObject = (value: unknown): value is Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The object of a member; throws an EnvelopeError where it is none. */
+/** A member that must be an object. Throws an EnvelopeError when it is not. */
 export function objectOf(members: Members, name: string): Members {
   const value = members[name]
   if (isObject(value)) return value
   throw new EnvelopeError(`its ${name} is ${kindOf(value)}, not an object`)
 }
 
-/** An image of a row; null or absent where the change has none. */
+/** An image of a row; null when the change has none. */
 export function imageOf(envelope: Members, name: 'before' | 'after'): WireRow | null {
   return (envelope[name] ?? null) === null ? null : objectOf(envelope, name)
 }
 
-/** What a JSON value is, as a message calls it. */
+/** The kind of a JSON value, as a message names it. */
 export function kindOf(value: unknown): string {
   if (value === undefined) return 'missing'
   if (value === null) return 'null'
   return Array.isArray(value) ? 'a list' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
-/** A name as Postgres could have given it. */
+/** A name that Postgres can have given. Throws an EnvelopeError on any other value. */
 export function nameOf(members: Members, name: string): string {
   const value = members[name]
   if (typeof value === 'string' && isPostgresName(value)) return value
   throw new EnvelopeError(`it names no table: its ${name} is ${JSON.stringify(value)?.slice(0, 80) ?? 'missing'}`)
 }
 
-/** Whether Postgres could hold the text as a name: not empty, without NUL, whole characters. */
+/** Whether Postgres can use the text as a name: it has 1 to 63 characters, no NUL and no half of a surrogate pair. */
 export const isPostgresName = (text: string): boolean =>
   text !== '' && text.length <= 63 && !text.includes('\0') && text.isWellFormed()
 
-/** The place of a change. Throws an EnvelopeError where its source does not tell one that a change can have. */
+/** The place of a change. Throws an EnvelopeError when its source does not give a place that a change can have. */
 export function placeOf(way: Way, source: Members): Place {
   return { position: positionOf(way, source), txId: txIdOf(source), committedAtMs: committedAtMs(source) }
 }
 
-/** A later read has no Lsn of its own: whatever is streamed after it is newer. */
+/** A later read has no Lsn of its own, so everything that is streamed after it is newer. */
 function positionOf(way: Way, source: Members): Position {
   const epoch = epochOf(source['name'])
   if (way === 'later read') return { epoch, phase: 0, lsn: 0 }
   const lsn = source['lsn']
-  // A failed read leaves the connector sending changes without a place; it says RUNNING all the while.
+  // After a failed read, the connector sends changes without an Lsn, though it still reports RUNNING.
   if (typeof lsn !== 'number') throw new EnvelopeError('the change has no lsn: restart the connector')
   return { epoch, phase: way === 'initial read' ? 0 : 1, lsn: checked('lsn', lsn, exactLsn) }
 }
@@ -74,7 +74,10 @@ function checked<T>(name: string, value: number, check: (value: number) => T): T
   }
 }
 
-/** Streamed changes have the low 32 bits of the transaction's id, reads of a snapshot all 64: the low ones are compared. */
+/**
+ * Streamed changes have the low 32 bits of the transaction id, and reads of a snapshot all 64, so only the low bits are
+ * compared.
+ */
 function txIdOf({ txId }: Members): number | null {
   if (txId === undefined || txId === null) return null
   if (typeof txId === 'number' && Number.isSafeInteger(txId) && txId >= 0) return txId % 2 ** 32

@@ -27,7 +27,7 @@ test('digits inside a text value are left alone', () => {
   expect(parseExactly(JSON.stringify({ value }))).toEqual({ value })
 })
 
-/** Numbers as JSON may write them, brackets and strings around them. */
+/** Numbers as JSON may write them, inside brackets and strings. */
 const json = fc.letrec((tie) => ({
   number: fc.oneof(
     fc.bigInt().map(String),

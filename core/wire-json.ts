@@ -1,31 +1,34 @@
-/** JSON that is no JSON, or that is nested deeper than any record of capture is. */
+/** Text that is not JSON, or that is nested deeper than any record of capture. */
 export class WireError extends Error {
   override readonly name = 'WireError'
 }
 
-/** Deeper than any envelope: arrays have six dimensions at most, and documents travel as texts. */
+/** Deeper than any envelope: arrays have at most six dimensions, and JSON documents are sent as text. */
 const deepest = 100
 
-/** A text of this length is looked through before it is parsed: of brackets alone it would fill the function's memory. */
+/**
+ * The nesting of a longer text is checked before it is parsed: a text of only brackets would fill the function's
+ * memory.
+ */
 const longText = 65_536
 
 /**
- * Parses a Debezium value without rounding. A whole number of the row that a JavaScript number cannot hold exactly comes
- * back as the string of its digits; `source.ts_ns` is one by nature and is not looked at, so that most records are parsed
- * once. Throws a WireError on malformed JSON.
+ * Parses a Debezium value without rounding. An integer of the row that a JavaScript number cannot hold exactly is
+ * returned as the string of its digits. `source.ts_ns` is always such an integer, so it is not checked, and most
+ * records are parsed once. Throws a WireError on malformed JSON.
  */
 export function parseEnvelope(text: string): unknown {
   const envelope = parse(text) as { before?: unknown; after?: unknown } | null
   return mayBeRounded(envelope?.after, 0) || mayBeRounded(envelope?.before, 0) ? parseExactly(text) : envelope
 }
 
-/** Parses JSON of any shape; integers beyond 2^53 come back as strings of their digits. Throws a WireError. */
+/** Parses JSON of any shape; integers beyond 2^53 are returned as strings of their digits. Throws a WireError. */
 export function parseExactly(text: string): unknown {
   if (isNestedDeeper(text, deepest)) throw tooDeep()
   return parse(quoteLongIntegers(text))
 }
 
-/** Parses JSON that is nested no deeper than a function that walks through it can go. Throws a WireError. */
+/** Parses JSON. It is nested so little that a recursive function can walk through it. Throws a WireError. */
 export function parseShallow(text: string): unknown {
   if (isNestedDeeper(text, deepest)) throw tooDeep()
   return parse(text)
@@ -43,7 +46,9 @@ export function parse(text: string): unknown {
 
 const tooDeep = () => new WireError('its JSON is nested too deep')
 
-/** Whether there is a number from 2^53 on: what is rounded when it is parsed stays as large. */
+/**
+ * Whether the value has a number of at least 2^53: a number that was rounded when it was parsed is still that large.
+ */
 function mayBeRounded(value: unknown, depth: number): boolean {
   if (typeof value === 'number') return value >= 2 ** 53 || value <= -(2 ** 53)
   if (typeof value !== 'object' || value === null) return false
@@ -60,8 +65,8 @@ const [quote, minus, point, backslash, openBracket, openBrace, closeBracket, clo
 const digitsOfLong = 16
 
 /**
- * The same JSON, with integers in quotes that a JavaScript number does not hold exactly. A reviver that is given the source
- * of each value takes three times as long.
+ * The same JSON, with quotes around integers that a JavaScript number does not hold exactly. A reviver that gets the
+ * source of each value takes three times as long.
  */
 function quoteLongIntegers(text: string): string {
   let quoted = ''
@@ -86,17 +91,17 @@ const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
 const isUnsafeInteger = (number: string): boolean =>
   /^-?[1-9]\d*$/.test(number) && !Number.isSafeInteger(Number(number))
 
-/** JSON has no numbers as keys, which quotes would make texts of. */
+/** A number cannot be a key in JSON. Quotes around one would turn invalid JSON into valid JSON. */
 function isKey(text: string, end: number): boolean {
   let at = end
   while (' \t\n\r'.includes(text.charAt(at)) && at < text.length) at++
   return text.charAt(at) === ':'
 }
 
-/** Place behind the number that begins at `from`. */
+/** The index after the number that begins at `from`. */
 function endOfNumber(text: string, from: number): number {
   let at = from + 1
-  // In one pass, what JSON allows in a number: digits, a point, e or E, and signs.
+  // One pass takes all characters that JSON allows in a number: digits, a point, e or E, and signs.
   for (let code = text.charCodeAt(at); isDigit(code) || code === point || isExponent(code); code = text.charCodeAt(at))
     at++
   return at
@@ -105,7 +110,7 @@ function endOfNumber(text: string, from: number): number {
 /** e, E, + or - */
 const isExponent = (code: number): boolean => code === 0x65 || code === 0x45 || code === 0x2b || code === minus
 
-/** Whether brackets and braces outside of strings are open at more than `limit` levels. */
+/** Whether brackets and braces outside of strings are nested deeper than `limit`. */
 function isNestedDeeper(text: string, limit: number): boolean {
   let depth = 0
   for (let i = 0; i < text.length; i++) {
@@ -118,7 +123,7 @@ function isNestedDeeper(text: string, limit: number): boolean {
   return false
 }
 
-/** Place of the quote that ends the string which begins at `from`, or the end of the text. */
+/** The index of the quote that ends the string which begins at `from`, or the length of the text. */
 function endOfString(text: string, from: number): number {
   for (let at = text.indexOf('"', from + 1); at !== -1; at = text.indexOf('"', at + 1)) {
     let escapes = 0

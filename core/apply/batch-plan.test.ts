@@ -39,7 +39,7 @@ function logOf(steps: readonly Step[]): ChangeLog {
   return log
 }
 
-/** What the rows are when the steps are taken one by one: a Map, nothing else. */
+/** The rows after the steps are executed one by one, computed with a plain Map. */
 function modelOf(steps: readonly Step[]): Map<number, string> {
   const rows = new Map<number, string>()
   const streamed = new Set<number>()
@@ -52,7 +52,7 @@ function modelOf(steps: readonly Step[]): Map<number, string> {
   return rows
 }
 
-/** Takes the writes of a plan one after the other, as the target does. */
+/** Executes the writes of a plan one after the other, as the target does. */
 function rowsOf(log: ChangeLog): Map<number, string> {
   const rows = new Map<number, string>()
   const stored = new Map<string, { phase: number; lsn: number }>()

@@ -29,27 +29,27 @@ export type ChangeRecord = {
 
 /** What the records of one topic partition do to the target. */
 export type BatchPlan = {
-  /** To be taken in this order, unless the batch is refused. */
+  /** The steps in the order in which they are executed. None is executed when the batch is refused. */
   readonly steps: readonly Step[]
-  /** What is known behind the records. */
+  /** What is known after the records. */
   readonly next: PartitionState
-  /** Why nothing of the batch may be applied, and the record that says so. */
+  /** Why no record of the batch may be applied, and the offset of the record that shows it. */
   readonly refused: { readonly offset: number; readonly reason: string } | undefined
   /** The newest streamed beacon. */
   readonly beacon: Beacon | undefined
   /** Commit times of the streamed changes that are applied, in ms since 1970. */
   readonly committedAtMs: readonly number[]
-  /** Changes of rows, reads included. */
+  /** Number of changes of rows; rows that a snapshot read count as well. */
   readonly changes: number
-  /** Records that are kept instead of applied. */
+  /** Number of records that are quarantined instead of applied. */
   readonly quarantined: number
-  /** A table waits to be added to the publication, or for a contract that could not be written. */
+  /** Whether a table waits to be added to the publication, or a contract is missing because it could not be written. */
   readonly awaitsCapture: boolean
 }
 
 /**
- * Reduces records in offset order to one write per row, and puts what they do in order. Anything that cannot be applied exactly
- * stops its table, never the others, and never passes in silence.
+ * Plans a batch: reduces its records, in the order of offsets, to one write per row, and puts all steps in order. A
+ * change that cannot be applied exactly stops its table, and no other table, so that no change is lost silently.
  */
 export function planBatch(records: readonly (ChangeRecord | KeptContract)[], known: Known): BatchPlan {
   const planner = new BatchPlanner(known)
@@ -141,9 +141,10 @@ class BatchPlanner {
   }
 
   /**
-   * Whether a record is of an epoch that was given up: its successor reads every table again. One that comes behind records
-   * of the successor is sent by a worker that is held for dead. Applied, it would make the topic partition forget which
-   * beacons and transactions of the present epoch it has had.
+   * Whether the record is of an epoch that a later epoch has replaced; the later epoch reads every table again. Such a
+   * record can come after records of the later epoch, from a zombie worker: one which Connect has given up but which
+   * still runs. If it were applied, the topic partition would forget which beacons and transactions of the present
+   * epoch it has applied.
    */
   #isSkipped(incoming: Incoming): boolean {
     const { skipsBeforeEpoch = 0 } = this.#batch.known
@@ -153,7 +154,7 @@ class BatchPlanner {
   }
 
   #takeRow(offset: number, incoming: RowChange): void {
-    // Its table is stopped, and will be read again.
+    // The initial snapshot runs again, so every table is stopped, and will be read again later.
     if (incoming.op === 'initial read' && this.#batch.keyless.ledger.readsAgain) return
     if (incoming.position.phase === 1) this.#batch.keyless.ledger.noteStreamed(incoming.position.epoch)
     const certain = this.#batch.fence?.pass(incoming) ?? incoming.position.phase === 0
@@ -177,14 +178,17 @@ class BatchPlanner {
     if (change.position.phase === 1) this.#committedAtMs.push(change.committedAtMs)
   }
 
-  /** Rows that are read once changes are streamed stand between them, however they are read: they have no other place. */
+  /**
+   * Makes an initial read a later read once changes of its epoch are streamed. Its position does not order it among
+   * these changes, so it takes effect in the order of the records.
+   */
   #inStream(change: RowChange): RowChange {
     const { epoch } = change.position
     if (change.op !== 'initial read' || !this.#batch.keyless.ledger.streams(epoch)) return change
     return { ...change, op: 'later read', position: { epoch, phase: 0, lsn: 0 } }
   }
 
-  /** The table a change is about; undefined when there is nothing left to do about the change. */
+  /** The table of a change; undefined when nothing is left to do for the change. */
   #tableOf(
     offset: number,
     named: { schema: string; table: string; txId?: number | null },
@@ -205,8 +209,9 @@ class BatchPlanner {
   }
 
   /**
-   * Whether what has no key, a change of a stopped table without one or a truncate, was delivered, and kept, before. Applied
-   * twice a change counts twice, and a truncate would be met while rows are read that follow it.
+   * Whether a truncate, or a change of a stopped keyless table, was delivered and quarantined before. Neither has
+   * a key, so the ledger decides this. A change that is applied twice would count twice, and a repeated truncate would
+   * come among rows that were read after it.
    */
   #wasKept(
     { keyPlaces }: AppliedTable,
@@ -228,12 +233,12 @@ class BatchPlanner {
     if (table === undefined) return
     const { position, txId } = truncate
     const isNew = this.#batch.keyless.ledger.take(position.epoch, txId ?? 0, position.lsn) !== undefined
-    // Of a table that is being read, the one that comes again is from before its reading began.
+    // A repeated truncate of a table that is being read is from before its snapshot began, so it is skipped.
     if (!isNew && (table.keyPlaces.length === 0 || !table.contract.complete)) return
     if (table.keyPlaces.length === 0) {
       this.#batch.openWrites(table, true)
     } else if (!table.contract.complete) {
-      // Its reads carry no place: which of them the truncate follows cannot be told.
+      // Rows that a snapshot reads have no position, so nothing shows which of them the truncate removed.
       const reason = 'it was truncated while its rows were read'
       this.#batch.stop(offset, { ...stopOf(table), reason, automatic: true })
       return

@@ -6,20 +6,23 @@ import type { Position } from '../position.ts'
 import type { AppliedTable } from '../tables/table-register.ts'
 import type { Segment, TableWrites } from './row-changes.ts'
 
-/** A table whose changes are quarantined from here on; relation 0 where no contract names it. */
+/** A table whose changes are quarantined from here on; relation is 0 when no contract names it. */
 export type TableStop = {
   readonly relation: number
   readonly generation: number
   readonly schema: string
   readonly table: string
   readonly reason: string
-  /** Whether its rows have to be read again, or its changes can be applied once a cause in the target is gone. */
+  /**
+   * `resync`: its rows have to be read again. `accept`: its changes can be applied once the cause in the target is
+   * gone.
+   */
   readonly repair: 'resync' | 'accept'
-  /** Reading its rows again helps and is asked for at once. */
+  /** Whether the table is read again at once, without a user asking for it, because that resolves the cause. */
   readonly automatic: boolean
 }
 
-/** A record that is kept instead of applied. */
+/** A record that is quarantined instead of applied. */
 export type QuarantinedRecord = {
   readonly offset: number
   readonly relation: number
@@ -28,7 +31,7 @@ export type QuarantinedRecord = {
   readonly reason: string
 }
 
-/** A contract and the place from which it is in force. */
+/** A contract and the position from which it is in force. */
 export type KeptContract = {
   readonly offset: number
   readonly position: Position
@@ -43,34 +46,39 @@ export type AppliedTruncate = {
   readonly logged: boolean
 }
 
-/** A generation that rows are written of, and whether changes of it are written that history does not keep. */
+/** A generation whose rows are written. `unlogged`: some of the writes are of changes that history does not keep. */
 export type HeldGeneration = { readonly contract: TableContract; readonly unlogged: boolean }
 
 /** One thing that a batch does to the target. */
 export type Step =
-  /** Has history's table partitions for these UTC days, as days since 1970. */
+  /**
+   * Creates history's table partitions for these UTC days where they do not exist. Days are counted from 1970-01-01.
+   */
   | { readonly kind: 'ensure days'; readonly days: readonly number[] }
-  /** Makes table, columns and view as a contract says. */
+  /** Creates or alters the table, its columns and its view as the contract says. */
   | { readonly kind: 'shape'; readonly kept: KeptContract }
-  /** Has truncates by other topic partitions wait, and asks what they have truncated already: that is not written. */
+  /**
+   * Makes truncates by other topic partitions wait, and reads which ones they have applied, so that rows from before a
+   * truncate are not written again.
+   */
   | { readonly kind: 'hold generations'; readonly generations: readonly HeldGeneration[] }
-  /** Writes rows of tables with a key, and the history of their changes; in one step each row occurs once. */
+  /** Writes rows of tables with a key, and the history of their changes. In one step each row occurs once. */
   | { readonly kind: 'write rows'; readonly tables: readonly TableWrites[] }
   | { readonly kind: 'truncate'; readonly truncated: AppliedTruncate }
-  /** Counts rows of a table without a key, and keeps the history of their changes. */
+  /** Counts rows of a keyless table, and writes the history of their changes. */
   | { readonly kind: 'count rows'; readonly writes: KeylessWrites }
   | { readonly kind: 'keep audits'; readonly messages: readonly AuditMessage[] }
-  /** The relation is gone in the source. */
+  /** The relation was dropped in the source. */
   | { readonly kind: 'drop'; readonly relation: number }
-  /** Stops the table while its name is still that of another one. */
+  /** Stops the table while another table still has its name. */
   | { readonly kind: 'await name'; readonly relation: number }
   | { readonly kind: 'keep contracts'; readonly contracts: readonly KeptContract[] }
-  /** Shows the generation, or takes away what is gone, once the contract has come in every topic partition. */
+  /** Shows the generation, or removes what was dropped, once the contract has come in every topic partition. */
   | { readonly kind: 'settle'; readonly contract: TableContract }
   | { readonly kind: 'stop table'; readonly stop: TableStop }
   /** An attempt of the initial snapshot has begun. */
   | { readonly kind: 'begin initial read'; readonly position: Position }
-  /** The first streamed beacon says that it has ended; others change nothing. */
+  /** The first streamed beacon shows that the initial snapshot has ended; later beacons change nothing. */
   | { readonly kind: 'finish initial read'; readonly beacon: Beacon }
   | { readonly kind: 'keep ledger'; readonly ledger: LedgerChanges }
   | { readonly kind: 'quarantine'; readonly records: readonly QuarantinedRecord[] }
@@ -79,27 +87,27 @@ export type Step =
 export const stepsOf = <K extends Step['kind']>(steps: readonly Step[], kind: K): Extract<Step, { kind: K }>[] =>
   steps.filter((step): step is Extract<Step, { kind: K }> => step.kind === kind)
 
-/** What the records of a batch come to, before it is put in order. */
+/** What the records of a batch add up to, before the steps are put in order. */
 export type Collected = {
   readonly contracts: KeptContract[]
-  /** Contracts whose tables and views have to be as they say. */
+  /** Contracts whose tables and views have to be created or altered. */
   readonly shapes: KeptContract[]
-  /** Truncates, each with the writes of its table from before it that history keeps. */
+  /** Truncates, each with the earlier writes of its table that history keeps. */
   readonly truncates: { readonly truncated: AppliedTruncate; readonly preceding: readonly Segment[] }[]
   readonly segments: readonly Segment[]
-  /** To be run in this order. */
+  /** They are executed in this order. */
   readonly keyless: KeylessWrites[]
   readonly drops: TableContract[]
-  /** Contracts that say that rows are complete, or gone. */
+  /** Contracts which say that the rows are complete, or that the relation was dropped. */
   readonly settles: TableContract[]
   readonly audits: AuditMessage[]
   readonly stops: TableStop[]
   readonly quarantined: QuarantinedRecord[]
-  /** Attempts of the initial snapshot whose reads are in the batch. */
+  /** Positions of the attempts of the initial snapshot that records of the batch belong to. */
   readonly initialReads: Position[]
 }
 
-/** Puts what a batch does in the one order in which it is done. */
+/** Puts the steps of a batch in the order in which they are executed. */
 export function inOrder(
   collected: Collected,
   beacon: Beacon | undefined,
@@ -110,22 +118,23 @@ export function inOrder(
   const days = daysOf(collected, writes)
   const held = heldGenerations(writes)
   const steps: Step[] = []
-  // Days before tables, as everywhere: two topic partitions would wait for each other's otherwise.
+  // Table partitions of days are locked before tables, here as everywhere, so that two topic partitions cannot
+  // deadlock.
   if (days.length > 0) steps.push({ kind: 'ensure days', days })
   for (const kept of shapes) steps.push({ kind: 'shape', kept })
   if (held.length > 0) steps.push({ kind: 'hold generations', generations: held })
-  // What is written of a table behind its truncate is among the segments, and nothing else of it is.
+  // Of a truncated table, `segments` has only the writes that come after the truncate.
   for (const { preceding, truncated } of truncates) {
-    // History may have to find values in rows that the truncate takes.
+    // History may need values of rows that the truncate removes, so these writes come before it.
     steps.push(...writeSteps(preceding), { kind: 'truncate', truncated })
   }
   steps.push(...writeSteps(segments))
   for (const one of keyless) steps.push({ kind: 'count rows', writes: one })
   if (audits.length > 0) steps.push({ kind: 'keep audits', messages: audits })
-  // A name is free once the table that had it is gone.
+  // A name is free only after the table that had it is dropped.
   for (const { relation } of drops) steps.push({ kind: 'drop', relation })
   for (const { contract } of shapes) steps.push({ kind: 'await name', relation: contract.relation })
-  // Whether a generation is shown is found in the contracts that are kept.
+  // Whether a generation is shown is decided from the stored contracts, so they are stored first.
   if (contracts.length > 0) steps.push({ kind: 'keep contracts', contracts })
   for (const contract of lastOfEach(settles)) steps.push({ kind: 'settle', contract })
   for (const stop of stops) steps.push({ kind: 'stop table', stop })
@@ -146,7 +155,10 @@ const doneWhenDelivered: ReadonlySet<Step['kind']> = new Set([
   'quarantine',
 ] as const)
 
-/** The steps to take for records that were kept and are applied later: the others were taken when they were delivered. */
+/**
+ * The steps to execute for quarantined records that are applied later. The other steps were executed when the records
+ * were delivered.
+ */
 export const stepsForKept = (steps: readonly Step[]): readonly Step[] =>
   steps.filter(({ kind }) => !doneWhenDelivered.has(kind))
 
@@ -156,7 +168,9 @@ const writeSteps = (segments: readonly Segment[]): Step[] =>
 const lastOfEach = (contracts: readonly TableContract[]): Iterable<TableContract> =>
   new Map(contracts.map((contract) => [contract.relation, contract])).values()
 
-/** The UTC days of the changes that history keeps: their table partitions have to be there. */
+/**
+ * The UTC days of the changes that history keeps. Their table partitions have to exist before the changes are written.
+ */
 function daysOf({ keyless, truncates }: Collected, writes: readonly Segment[]): number[] {
   const days = new Set<number>()
   for (const segment of writes) {

@@ -7,21 +7,21 @@ import type { Collected, TableStop } from './batch-steps.ts'
 import { ChangeFence, type FenceState } from './change-fence.ts'
 import type { KnownSource } from './known-source.ts'
 
-/** What is known of a topic partition at one place of it. Planning changes none of it. */
+/** What is known of a topic partition at one of its offsets. Planning does not change it. */
 export type PartitionState = {
   readonly register: TableRegister
   readonly keyless: KeylessProgress
-  /** Without one, no streamed change is new for certain: history looks each up. */
+  /** Undefined: no streamed change is known to be new, so history looks up each of them. */
   readonly fence: FenceState | undefined
 }
 
-/** What is known before the records. */
+/** What is known before the first record of the batch. */
 export type Known = PartitionState & {
-  /** Number of the topic partition, which is the slot of its contracts and beacons. */
+  /** Number of the topic partition, which is also the slot of its contracts and beacons. */
   readonly topicPartition: number
-  /** Records of earlier epochs are skipped. */
+  /** Records of epochs before this one are skipped. */
   readonly skipsBeforeEpoch?: number | undefined
-  /** Where records came from so far; without it any source will do. */
+  /** The source that records came from so far. Without it, records of any source are accepted. */
   readonly source?: KnownSource | undefined
   /** Whether a table's changes are quarantined. */
   readonly isStopped: StopRule
@@ -33,12 +33,15 @@ export type Known = PartitionState & {
 export class BatchUnderway {
   readonly collected: Collected
   readonly known: Known
-  /** A copy of the one that is known once a contract has come: most batches have none. */
+  /**
+   * It is copied when a contract comes, so that `known` does not change. Most batches have no contract and need no
+   * copy.
+   */
   register: TableRegister
-  /** Its ledger is a copy of the one that is known. */
+  /** Its ledger is a copy, so that `known` does not change. */
   keyless: KeylessProgress
   readonly fence: ChangeFence | undefined
-  /** Why, by table. */
+  /** By table, the reason why this batch stopped it. */
   readonly stopped = new Map<string, string>()
   beacon: Beacon | undefined
   refused: { readonly offset: number; readonly reason: string } | undefined
@@ -65,7 +68,7 @@ export class BatchUnderway {
     }
   }
 
-  /** Keeps a record that is about no table. */
+  /** Quarantines a record that belongs to no table. */
   keep(offset: number, reason: string, tableName: string | null = null): void {
     this.collected.quarantined.push({ offset, relation: 0, generation: 0, tableName, reason })
   }
@@ -86,7 +89,7 @@ export class BatchUnderway {
     this.collected.stops.push(stop)
   }
 
-  /** What the batch does to a table without a key, from here on or since it was opened. */
+  /** What the batch does to a keyless table from here on, or since its writes were opened. */
   keylessWrites(table: AppliedTable): KeylessWrites {
     return this.#openKeyless.get(table) ?? this.openWrites(table)
   }

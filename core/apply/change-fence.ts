@@ -1,30 +1,37 @@
 import type { RowChange } from '../envelope.ts'
 
-/** What is the same of a streamed change at each delivery, in the order in which the source's transactions commit. */
+/**
+ * The place of a streamed change in the order in which the source's transactions commit. It is the same at each
+ * delivery.
+ */
 export type ChangePlace = {
   readonly epoch: number
   readonly committedAtMs: number
   readonly lsn: number
-  /** False of a delete, which at one Lsn precedes the change that makes the row anew. */
+  /** False for a delete. At the same Lsn, a delete precedes the change that creates the row again. */
   readonly live: boolean
 }
 
-/** How far a topic partition has come, and how much its times can be relied on. */
+/** How far a topic partition has come, and how far its commit times may be out of order. */
 export type FenceState = {
-  /** The furthest place of a streamed change. */
+  /** The newest place of a streamed change; null before the first. */
   readonly newest: ChangePlace | null
-  /** The latest time of all, and how far one was before the latest, at most: clocks are set back. */
+  /**
+   * `latestMs` is the latest commit time. `backMs` is the most that a commit time was before the latest one: clocks can
+   * be set back.
+   */
   readonly latestMs: number
   readonly backMs: number
 }
 
-/** Before the first change. */
+/** The state before the first change. */
 export const nothingPassed: FenceState = { newest: null, latestMs: 0, backMs: 0 }
 
 /**
- * Tells which streamed changes of a topic partition are new for certain: those behind every one that came before them. One
- * that capture sends again never is. One that is not may be new all the same, since commit times of transactions that end
- * together, and a clock that is set back, are not in the order of the log: such a change has to be looked up.
+ * Decides which streamed changes of a topic partition are certainly new: those with a later place than every change
+ * before them. A change that capture sends again is never certain. A new change may be uncertain as well, because
+ * commit times are not always in the order of the log: transactions may end at the same time, and a clock may be set
+ * back. History has to look up an uncertain change.
  */
 export class ChangeFence {
   #newest: ChangePlace | null
@@ -32,7 +39,7 @@ export class ChangeFence {
   #backMs: number
   #wasNew = false
 
-  /** `state`: that behind all that was applied before. */
+  /** `state` is the state after everything that was applied before. */
   constructor({ newest, latestMs, backMs }: FenceState = nothingPassed) {
     this.#newest = newest
     this.#latestMs = latestMs
@@ -44,8 +51,8 @@ export class ChangeFence {
   }
 
   /**
-   * Takes a change, in the order of the topic partition, and says whether it is new for certain. A read is: one that is sent
-   * again comes from another reading.
+   * Takes a change, in the order of the topic partition, and returns whether it is certainly new. A read always is: if
+   * it is sent again, it comes from another snapshot.
    */
   pass({ position: { epoch, phase, lsn }, committedAtMs, op }: RowChange): boolean {
     this.#latestMs = Math.max(this.#latestMs, committedAtMs)
@@ -53,13 +60,13 @@ export class ChangeFence {
     if (phase === 0) return true
     const place = { epoch, committedAtMs, lsn, live: op !== 'delete' }
     const order = this.#newest === null ? 1 : comparePlaces(place, this.#newest)
-    // Rows of one COPY have one place, and follow each other.
+    // Rows of one COPY have the same place, and follow each other directly.
     this.#wasNew = order > 0 || (order === 0 && this.#wasNew)
     if (order > 0) this.#newest = place
     return this.#wasNew
   }
 
-  /** Capture has started anew: what it sends from here on may have been sent before. */
+  /** Capture has started again, so changes that it sends from here on may have been sent before. */
   restart(): void {
     this.#wasNew = false
   }

@@ -5,7 +5,9 @@ import type { Position } from '../position.ts'
 import { TableRegister, tableName } from '../tables/table-register.ts'
 import { type BatchUnderway, stopKey, stopOf, stopOfContract } from './batch-underway.ts'
 
-/** Only a streamed beacon is a watermark: rows read by the initial snapshot follow the beacon that it reads. */
+/**
+ * Only a streamed beacon is a watermark. A beacon that the initial snapshot reads comes before the rows that it reads.
+ */
 export function takeBeacon(batch: BatchUnderway, offset: number, beacon: Beacon): void {
   const { ledger } = batch.keyless
   const reason = wrongSlot(batch, beacon.slot) ?? ledger.impossibleBeacon(beacon)
@@ -47,7 +49,8 @@ export function takeReadBeacon(batch: BatchUnderway, offset: number, position: P
   for (const table of tablesRead(batch.register, beacon)) {
     const { relation, generation } = table.contract
     if (batch.isStopped(relation, generation, tableName(table.contract))) {
-      // What was kept of it is part of what is read from here on: applied as well it would count twice.
+      // Its quarantined changes are part of the snapshot that begins here, so applying them as well would count them
+      // twice.
       batch.collected.stops.push({ ...stopOf(table), reason: 'it was stopped when its rows were read' })
       continue
     }
@@ -57,8 +60,9 @@ export function takeReadBeacon(batch: BatchUnderway, offset: number, position: P
 }
 
 /**
- * Capture does not know any more how far it came. It streams on from where its initial reading begins again, which
- * reads what was captured when the epoch began: what changed between is missing, and every table has to be read again.
+ * Stops every table, because capture has lost its stored offsets. Capture begins again with an initial snapshot, and
+ * then streams from the place of that snapshot. The snapshot reads only what was captured when the epoch began, and the
+ * changes in between are missing, so every table has to be read again.
  */
 function beginAgain(batch: BatchUnderway): void {
   batch.keyless.ledger.beginAgain()
@@ -66,7 +70,7 @@ function beginAgain(batch: BatchUnderway): void {
   for (const table of batch.register.applied()) {
     const { relation, generation } = table.contract
     batch.stopped.set(stopKey(relation, generation, tableName(table.contract)), reason)
-    // One that is stopped for something else could be accepted otherwise.
+    // A table that was stopped for another reason is stopped for this one as well. Otherwise it could be accepted.
     batch.collected.stops.push({ ...stopOf(table), reason, automatic: true })
   }
 }
@@ -76,7 +80,10 @@ function noteInitialRead(batch: BatchUnderway, position: Position): void {
   if (position.lsn > (batch.collected.initialReads.at(-1)?.lsn ?? 0)) batch.collected.initialReads.push(position)
 }
 
-/** A record of Tidemark's own tables that the source cannot have written says nothing, but its table may lack one. */
+/**
+ * Quarantines a record of Tidemark's own tables that the source cannot have written. If it names a known relation, the
+ * table of that relation is stopped, because it may lack a contract.
+ */
 export function takeImpossible(
   batch: BatchUnderway,
   offset: number,
@@ -99,7 +106,8 @@ export function takeSentContract(
     takeImpossible(batch, offset, { kind: 'impossible', table: 'table_contract', reason, relation: contract.relation })
     return
   }
-  // What is read is noted in tidemark.epoch: an epoch that the source does not have is then found by a diagnosis.
+  // The epoch of a snapshot is noted in tidemark.epoch, so that a diagnosis finds an epoch which the source does not
+  // have.
   if (position.phase === 0) batch.keyless.ledger.meetEpoch(position.epoch)
   takeContract(batch, offset, position, contract)
 }

@@ -17,7 +17,7 @@ const written = new ChangeLog()
   .start()
   .records.map(({ value }) => JSON.parse(value!))
 
-/** Values that are unlikely where a record has another one. */
+/** Values that a record seldom has in any place. */
 const odd = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
   fc.constantFrom(
@@ -112,7 +112,7 @@ test('whatever bytes a record holds, it is kept or read', () => {
   fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (value) => void planOf([value])))
 })
 
-/** The first beacon of all may have any number, so one that is too great is not told yet. */
+/** The first beacon of a topic partition may have any number, so a number that is too great is not noticed yet. */
 const ofAnotherNumber = ({ name }: HostileRecord) => !name.includes('after.number')
 
 test.each(hostileChanges().filter((record) => record.name.startsWith('a beacon that') && ofAnotherNumber(record)))(

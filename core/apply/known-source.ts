@@ -1,18 +1,21 @@
 import type { Beacon } from '../envelope.ts'
 import { ANOTHER_CLUSTER } from '../recovery/stop-reasons.ts'
 
-/** The source that a topic partition belongs to, as its newest beacon said; nulls before the first. */
+/**
+ * The source that a topic partition belongs to, as its newest beacon says. The values from a beacon are null before the
+ * first beacon.
+ */
 export type KnownSource = {
   readonly systemIdentifier: string | null
   /** The epoch of the newest beacon. */
   readonly beaconEpoch: number | null
-  /** The place of the first record that is not applied. */
+  /** Offset of the first record that is not applied. */
   readonly nextOffset: number
 }
 
 /**
- * Why what came with the beacon is not of the source that is known, or undefined. A beacon of another cluster in the same
- * epoch means that the source was exchanged, or that the pipeline was miswired.
+ * Why the beacon, and the records with it, are not from the known source; undefined when they are. A beacon of another
+ * cluster in the same epoch means that the source was replaced, or that the pipeline is connected to a wrong source.
  */
 export function anotherSource(
   beacon: Beacon | undefined,

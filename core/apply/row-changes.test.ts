@@ -36,7 +36,7 @@ function reduced(changes: readonly RowChange[], arrival: Partial<Arrival> = {}, 
   return rows
 }
 const writesOf = (segment: Segment): TableWrites => [...segment.values()][0]!
-/** By segment and row: what it holds, or that it is gone. */
+/** By segment and row: the second column of the row, or 'gone' for a delete. */
 const stated = ({ segments }: RowChanges) =>
   segments.map((segment) =>
     Object.fromEntries([...writesOf(segment).rows].map(([key, { live, values }]) => [key, live ? values[1] : 'gone'])),

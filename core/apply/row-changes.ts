@@ -6,23 +6,30 @@ import type { AppliedTable } from '../tables/table-register.ts'
 /** A change as history keeps it. */
 export type LoggedChange = {
   readonly change: RowChange
-  /** After the change; of a delete only the key is filled. Values left as they were are filled where the batch knows them. */
+  /**
+   * The row after the change; for a delete, only its key. Values that the change left as they were are filled where the
+   * batch knows them.
+   */
   readonly values: readonly RowValue[]
   readonly lacking: readonly number[]
-  /** Place in the log of the row's last change before it; undefined: the row as stored precedes it. */
+  /**
+   * Index in `log` of the row's last change before this one. Undefined: the stored row is the one before this change.
+   */
   readonly prior: number | undefined
-  /** Grows with each change of a row: twice the offset of the record, and one more for the second half of a key change. */
+  /** Grows with each change of a row: twice the offset of the record, plus one for the second half of a key change. */
   readonly ordinal: number
-  /** No delivery brought it before; otherwise that has to be looked up. */
+  /** Whether no delivery can have brought the change before. If false, history has to look it up. */
   readonly certain: boolean
-  /** Writes the row, with values of the one under its former key, before history is written. */
+  /**
+   * A write of the row that takes values from the row under its former key. It is executed before history is written.
+   */
   readonly move: RowWrite | undefined
 }
 
-/** What is known of a change besides itself. */
+/** What is known of a change in addition to its content. */
 export type Arrival = Pick<LoggedChange, 'certain'> & {
   readonly offset: number
-  /** History keeps it. */
+  /** Whether history keeps the change. */
   readonly logged: boolean
 }
 
@@ -31,20 +38,21 @@ export type TableWrites = {
   readonly table: AppliedTable
   readonly rows: Map<string, RowWrite>
   readonly log: LoggedChange[]
-  /** By row, the place of its last change in the log. */
+  /** By row, the index of its last change in `log`. */
   readonly lastLogged: Map<string, number>
-  /** Rows whose write may be one that was applied before. */
+  /** Rows whose write may have been applied before. */
   readonly uncertain: Set<string>
-  /** Another topic partition's truncate has taken rows that are in the log, but not written any more. */
+  /** Whether another topic partition's truncate has removed rows from `rows` whose changes are still in `log`. */
   readonly lacksTruncated?: boolean
 }
 
-/** Sets of writes to run one after the other; inside one, each row occurs once. */
+/** Writes by table. Segments are executed one after the other; inside a segment each row occurs once. */
 export type Segment = Map<string, TableWrites>
 
 /**
- * The writes of a table without those from before it was truncated, which another topic partition has done already. A table
- * that is truncated while it is read is read anew: what is read of it here was read before the truncate.
+ * The writes of a table without those from before a truncate that another topic partition has already applied. A table
+ * that is truncated while it is read is read again, so rows that were read here before the truncate are left out as
+ * well.
  */
 export function withoutTruncated(writes: TableWrites, at: Position): TableWrites {
   const { complete } = writes.table.contract
@@ -52,7 +60,7 @@ export function withoutTruncated(writes: TableWrites, at: Position): TableWrites
     mode === 'ordered' ? comparePositions(position, at) < 0 : !complete
   const before: string[] = []
   for (const [key, write] of writes.rows) if (isBefore(write)) before.push(key)
-  // Once a table was truncated its truncate is always known, and mostly long past.
+  // Once a table was truncated, its truncate is always known, but mostly it is older than all these writes.
   if (before.length === 0) return writes
   const rows = new Map(writes.rows)
   for (const key of before) rows.delete(key)
@@ -89,9 +97,10 @@ export class RowChanges {
   }
 
   /**
-   * Takes back what was added of a generation from before the position: it was truncated. What history keeps of the table is
-   * given back, to be written before the truncate: it may have to find values in rows that the truncate takes. That is of its
-   * former generations, too: a change of theirs may have come again since, as one of this generation.
+   * Removes the writes of a generation from before the position, because the table was truncated there. Returns the
+   * writes of the table that history keeps; they have to be executed before the truncate, because history may need
+   * values of rows that the truncate removes. They include writes of former generations, since a change of one may have
+   * come again as a change of this generation.
    */
   truncate({ contract }: AppliedTable, at: Position): Segment[] {
     const preceding: Segment[] = []
@@ -110,10 +119,10 @@ export class RowChanges {
   }
 
   /**
-   * Whether the change needs the effect of those before it: which of an ordered write and an override wins depends on
-   * the stored row, and the second half of a key change takes values from the row that the first half left. One that may
-   * have been applied before says nothing about values that a later one left as they were; and history has to find the row
-   * that moved in turn.
+   * Whether the change needs the stored effect of the changes before it, and so begins a new segment. (1) Whether an
+   * ordered write or an override wins depends on the stored row. (2) An earlier write that may have been applied before
+   * cannot supply values that this one left as they were. (3) History has to find a row that has moved before the row
+   * changes again. (4) The second half of a key change takes values from the row that the first half left.
    */
   #needsNewSegment(table: AppliedTable, key: string, write: RowWrite, change: RowChange, logged: boolean): boolean {
     const writes = this.segments.at(-1)!.get(segmentKey(table.contract))
@@ -130,7 +139,7 @@ export class RowChanges {
     const segment = this.segments.at(-1)!
     const key = segmentKey(table.contract)
     const known = segment.get(key)
-    // Writes of two versions of a contract have different columns: the later version's begin anew.
+    // Writes by two versions of a contract have different columns, so those of the later version begin a new segment.
     if (known !== undefined && known.table === table) return known
     if (known !== undefined) {
       this.segments.push(new Map())
@@ -143,8 +152,8 @@ export class RowChanges {
 }
 
 /**
- * An update that gives the row another key comes as a delete and a create, unless capture did not know the table's key
- * then: taken for an update of the new row it would leave the old one behind.
+ * Splits an update that changes the key into a delete and a create. Capture sends these two itself, unless it did not
+ * know the key of the table then. As one update, the change would leave the row under its old key in the target.
  */
 function halvesOf(table: AppliedTable, change: RowChange): RowChange[] {
   const { op, before, after } = change
@@ -156,7 +165,7 @@ function halvesOf(table: AppliedTable, change: RowChange): RowChange[] {
   ]
 }
 
-/** By another replica identity than the key, the image before has other columns alone. */
+/** If the replica identity is not the key, the image before may lack the key columns. */
 const hasKey = ({ keyPlaces, columns }: AppliedTable, row: WireRow): boolean =>
   keyPlaces.every((place) => (row[columns[place]!.name] ?? null) !== null)
 

@@ -9,8 +9,8 @@ import {
 import { refuse, ValueError } from './value-error.ts'
 
 /**
- * Arrays of one dimension that begin at 1. Others arrive as such, so sql/source carries only columns whose check
- * constraints keep others out.
+ * Arrays of one dimension that begin at index 1. Debezium sends other arrays in the same form, so sql/source captures
+ * an array column only when a check constraint excludes other arrays.
  */
 export function arrayOf(element: ColumnCodec): ColumnCodec {
   return codec((wire) => {
@@ -19,7 +19,7 @@ export function arrayOf(element: ColumnCodec): ColumnCodec {
   })
 }
 
-/** An unchanged TOASTed array arrives as an array of the placeholder, as its element type can hold it. */
+/** An unchanged TOASTed array arrives as an array of the placeholder, in the form that its element type can hold. */
 function isUnavailable(wire: readonly unknown[]): boolean {
   if (wire.length === 1) {
     return wire[0] === UNAVAILABLE_PLACEHOLDER || wire[0] === UNAVAILABLE_BASE64 || wire[0] === UNAVAILABLE_UUID
@@ -27,7 +27,7 @@ function isUnavailable(wire: readonly unknown[]): boolean {
   return wire.length === UNAVAILABLE_NUMBERS.length && wire.every((number, i) => number === UNAVAILABLE_NUMBERS[i])
 }
 
-/** Postgres's array input text. */
+/** The text that Postgres's array input reads. */
 function arrayLiteral(wire: readonly unknown[], { decode }: ColumnCodec): string {
   let literal = '{'
   for (let i = 0; i < wire.length; i++) {
@@ -42,8 +42,8 @@ function arrayLiteral(wire: readonly unknown[], { decode }: ColumnCodec): string
   return `${literal}}`
 }
 
-/** An element between double quotes, as array input wants it. */
+/** An element in double quotes, as Postgres's array input reads it. */
 export function quoteElement(text: string): string {
-  // A regular expression takes half as long again.
+  // A regular expression takes 1.5 times as long.
   return `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 }

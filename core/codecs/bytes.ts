@@ -7,7 +7,7 @@ for (const [value, digit] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst
   digits[digit.charCodeAt(0)] = value
 }
 
-/** The bytes of base64 text with padding. Throws a ValueError on other text. */
+/** The bytes of base64 text with padding. Throws a ValueError on any other text. */
 export function base64ToBytes(text: string): Uint8Array {
   const length = text.endsWith('==') ? text.length - 2 : text.endsWith('=') ? text.length - 1 : text.length
   const bytes = new Uint8Array(Math.floor((length * 3) / 4))
@@ -27,7 +27,7 @@ export function base64ToBytes(text: string): Uint8Array {
   return bytes
 }
 
-/** The text of UTF-8. Throws a ValueError where the bytes are none. */
+/** The text of UTF-8 bytes. Throws a ValueError when the bytes are not UTF-8. */
 export function utf8Text(bytes: Uint8Array): string {
   let text = ''
   for (let i = 0; i < bytes.length; ) {
@@ -46,7 +46,10 @@ export function utf8Text(bytes: Uint8Array): string {
   return text
 }
 
-/** By the number of bytes that follow the first one: a smaller character is written shorter. */
+/**
+ * The smallest code point, by the number of bytes that follow the first: UTF-8 must write a smaller one with fewer
+ * bytes.
+ */
 const smallest = [0, 0x80, 0x800, 0x10000]
 
 const notUtf8 = () => new ValueError('the bytes are no text in UTF-8')
@@ -59,7 +62,10 @@ const decodeBytea: Decode = (wire) => {
   return `\\x${hexOf(base64ToBytes(wire))}`
 }
 
-/** Made of codes: a text that grows by two characters is a chain for V8, of which a large value has millions. */
+/**
+ * It is built from character codes. A text that grows by two characters at a time is a chain of pieces for V8, and a
+ * large value would have millions of them.
+ */
 function hexOf(bytes: Uint8Array): string {
   const pieces: string[] = []
   for (let from = 0; from < bytes.length; from += 2048) {
@@ -76,7 +82,10 @@ function hexOf(bytes: Uint8Array): string {
 
 export const bytea = codec(decodeBytea)
 
-/** Bits of a fixed number: a boolean where it is one, else the bytes that are not zero, the lowest first. */
+/**
+ * Bit strings of a fixed length. One bit arrives as a boolean, and others as bytes, the lowest first, without zero
+ * bytes at the end.
+ */
 export function bits(length: number): ColumnCodec {
   if (length === 1) return codec((wire) => (wire === true ? '1' : wire === false ? '0' : refuse('bit(1)', wire)), true)
   return codec((wire) => {

@@ -1,17 +1,21 @@
 import type { Decoded } from './unavailable.ts'
 
-/** Turns a value as Debezium sends it into Postgres's input text. Throws a ValueError where it may have been damaged. */
+/**
+ * Converts a value that Debezium sends to Postgres's input text. Throws a ValueError when the value may have been
+ * damaged.
+ */
 export type Decode = (wire: unknown) => Decoded
 
-/** How the values of one column type travel. */
+/** How values of one column type are read from the wire. */
 export type ColumnCodec = {
   readonly decode: Decode
   /**
-   * Texts of values that Postgres holds equal become one, those of others never (numeric 1.0 and 1.00). Throws a
-   * ValueError where that cannot be known. The rule is history's, too: adapters/postgres/apply/key-text.ts.
+   * Gives one text for values that Postgres considers equal, and different texts for others (numeric 1.0 and 1.00 give
+   * one). Throws a ValueError when equality cannot be decided. History uses the same rule:
+   * adapters/postgres/apply/key-text.ts.
    */
   readonly canonical: (text: string) => string
-  /** Input texts hold none of the characters that mean something inside an array literal. */
+  /** Whether no input text has a character with a meaning inside an array literal. */
   readonly plain: boolean
 }
 
@@ -20,7 +24,7 @@ const asIs = (text: string): string => text
 /** A codec whose texts are the same for equal values. */
 export const codec = (decode: Decode, plain = false): ColumnCodec => ({ decode, canonical: asIs, plain })
 
-/** A codec whose texts may differ for equal values. */
+/** A codec whose texts may differ for equal values; `canonical` makes them the same. */
 export const codecWithKey = (decode: Decode, canonical: (text: string) => string, plain = false): ColumnCodec => ({
   decode,
   canonical,

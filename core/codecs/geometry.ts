@@ -3,7 +3,7 @@ import { codec, type Decode } from './codec.ts'
 import { floatText } from './numbers.ts'
 import { refuse } from './value-error.ts'
 
-/** Geometric types arrive as objects with their numbers, or with well-known binary of them. */
+/** Geometric types arrive as objects that hold their numbers, or hold them in well-known binary (WKB). */
 type Wire = {
   x?: unknown
   y?: unknown
@@ -23,7 +23,7 @@ const shape =
 
 const pointText = ({ x, y }: Wire): string => `(${floatText(x)},${floatText(y)})`
 
-/** The points of a LineString, or of a Polygon of one ring, as `(x,y)`. Throws a ValueError on anything else. */
+/** The points of a LineString, or of a Polygon with one ring, as `(x,y)`. Throws a ValueError on anything else. */
 function pointsOf({ wkb }: Wire, form: 'line' | 'ring'): string[] {
   const bytes = typeof wkb === 'string' ? base64ToBytes(wkb) : refuse('geometry', wkb)
   const view = new DataView(bytes.buffer)
@@ -56,7 +56,7 @@ export const line = codec(shape('line', ({ a, b, c }) => `{${floatText(a)},${flo
 export const lseg = codec(shape('lseg', (wire) => `[${pointsOf(wire, 'line').join(',')}]`))
 export const box = codec(shape('box', boxText))
 export const path = codec(shape('path', pathText))
-/** The ring ends with its first point again. */
+/** The last point of the ring repeats the first, so it is left out. */
 export const polygon = codec(shape('polygon', (wire) => `(${pointsOf(wire, 'ring').slice(0, -1).join(',')})`))
 export const circle = codec(
   shape('circle', ({ center, radius }) =>

@@ -4,7 +4,7 @@ import { refuse } from './value-error.ts'
 
 const decodeInteger: Decode = (wire) => {
   if (typeof wire === 'number' && Number.isSafeInteger(wire)) return `${wire}`
-  // Digits that a number of JavaScript cannot hold; a key is grouped by them, so that equal ones have to be one text.
+  // These digits do not fit a JavaScript number. BigInt removes leading zeros, because equal keys must give one text.
   return typeof wire === 'string' && /^-?\d{1,19}$/.test(wire) ? `${BigInt(wire)}` : refuse('integer', wire)
 }
 
@@ -24,14 +24,15 @@ const decodeDecimal: Decode = (wire) => {
 
 /** Postgres's text of a floating point number in Debezium's JSON; NaN and the infinities arrive as strings. */
 export function floatText(wire: unknown): string {
-  // A number of more digits than a double has becomes an infinity when it is parsed; Debezium sends infinities as strings.
+  // A number beyond the range of a double becomes an infinity when it is parsed, so an infinite number is refused:
+  // Debezium sends real infinities as strings.
   if (typeof wire === 'number' && Number.isFinite(wire)) return Object.is(wire, -0) ? '-0' : `${wire}`
   return typeof wire === 'string' && /^(NaN|-?Infinity|-?\d+)$/.test(wire)
     ? wire
     : refuse('floating point number', wire)
 }
 
-/** `1.500` and `1.5`, `0` and `-0.00` are one numeric. */
+/** `1.500` and `1.5` are one numeric, and so are `0` and `-0.00`. */
 export function canonicalDecimal(text: string): string {
   const short = text.includes('.') ? text.replace(/\.?0+$/, '') : text
   const trimmed = short.replace(/^(-?)0+(?=\d)/, '$1')
@@ -41,7 +42,7 @@ export function canonicalDecimal(text: string): string {
 export const integer = codec(decodeInteger, true)
 export const numeric = codecWithKey(decodeDecimal, canonicalDecimal, true)
 export const float = codecWithKey(floatText, (text) => (text === '-0' ? '0' : text), true)
-/** Its digits, whatever the source's language: Debezium reads it in the language C. */
+/** Debezium reads money in the locale C, so its digits do not depend on the source's locale. */
 export const money = codec(
   (wire) => (typeof wire === 'string' && /^-?\d+\.\d\d$/.test(wire) ? wire : refuse('money', wire)),
   true,

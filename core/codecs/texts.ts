@@ -6,11 +6,11 @@ import { refuse, ValueError } from './value-error.ts'
 
 const decodeString: Decode = (wire) => {
   if (wire === UNAVAILABLE_PLACEHOLDER) return unavailable
-  // Half a character would be stored as another one.
+  // Half of a surrogate pair would be stored as another character.
   return typeof wire === 'string' && wire.isWellFormed() ? wire : refuse('string', wire)
 }
 
-/** Values of types that Debezium does not know arrive as the bytes of Postgres's text. */
+/** Values of types that Debezium does not know arrive as the bytes of Postgres's text, in base64. */
 const decodeEncoded: Decode = (wire) => {
   if (wire === UNAVAILABLE_BASE64) return unavailable
   return typeof wire === 'string' ? utf8Text(base64ToBytes(wire)) : refuse('text in base64', wire)
@@ -40,7 +40,7 @@ function hstorePairs(wire: string): Record<string, string | null> {
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`
 
 /**
- * citext compares what lower() gives, which depends on the database's language, but for letters without accents and
+ * citext compares the results of lower(). These depend on the database's locale, except for ASCII letters and
  * characters that have no case.
  */
 function canonicalCitext(text: string): string {
@@ -51,7 +51,7 @@ function canonicalCitext(text: string): string {
   return text.replace(/[A-Z]+/g, (capitals) => capitals.toLowerCase())
 }
 
-/** jsonb keeps the digits of its numbers, and holds 1.0 and 1.00 equal. */
+/** jsonb keeps the digits of its numbers, but considers 1.0 and 1.00 equal. */
 const canonicalJsonb = (text: string): string =>
   text.replace(/"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?/g, (token) => (token[0] === '"' ? token : canonicalDecimal(token)))
 
@@ -61,7 +61,7 @@ export const text = codec(decodeString)
 export const character = codecWithKey(decodeString, (value) => value.replace(/ +$/, ''))
 export const citext = codecWithKey(decodeString, canonicalCitext)
 export const jsonb = codecWithKey(decodeString, canonicalJsonb)
-/** Keys in order, so that equal values have one text. */
+/** The keys are sorted, so that equal values have one text. */
 export const hstore = codec(decodeHstore)
 export const numrange = codecWithKey(decodeString, canonicalNumbers)
 export const encoded = codec(decodeEncoded)

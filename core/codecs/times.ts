@@ -1,16 +1,19 @@
 import { codec, codecWithKey, type Decode } from './codec.ts'
 import { refuse } from './value-error.ts'
 
-// Debezium sends dates as days and times and timestamps as microseconds, from 1970 on: of its modes the one that tells
-// 24:00 from 00:00. timestamptz and timetz are text in each of them.
+// Debezium sends dates as days, and times and timestamps as microseconds, since 1970. Of its modes, only this one
+// distinguishes 24:00 from 00:00. It sends timestamptz and timetz as text in every mode.
 
 const DAY = 86_400_000_000
 
-/** The days that Postgres has, 4713 BC to 5874897. What lies outside is how Debezium writes infinity. */
+/** The days that Postgres has, from 4713 BC to 5874897. Debezium writes infinity as a day outside this range. */
 const FIRST_DAY = -2_440_588
 const LAST_DAY = 2_145_042_905
 
-/** `read` by a snapshot, within a day of the worker's time zone, or streamed. */
+/**
+ * Each infinity has two entries: the day that a snapshot sends, which the worker's time zone may shift by a day, and
+ * the day that streaming sends.
+ */
 const infiniteDays: readonly (readonly [days: number, text: string])[] = [
   [-622_191_234, 'infinity'],
   [2_146_033_979, 'infinity'],
@@ -34,7 +37,7 @@ function dateText(days: number): string {
 type CalendarDay = { readonly year: number; readonly text: string }
 const knownDays = new Map<number, CalendarDay>()
 
-/** The day without its era. Most values of a batch lie within few days. */
+/** The day without its era. Most values of a batch are on few different days, so computed days are cached. */
 function calendarDay(days: number): CalendarDay {
   let day = knownDays.get(days)
   if (day === undefined) {
@@ -45,7 +48,10 @@ function calendarDay(days: number): CalendarDay {
   return day
 }
 
-/** Gregorian at all times, as Postgres counts; the year begins in March, its leap day is the last. */
+/**
+ * Uses the Gregorian calendar for all days, as Postgres does. The year begins in March, so that the leap day is its
+ * last.
+ */
 function computeDay(days: number): CalendarDay {
   const shifted = days + 719_468
   const era = Math.floor(shifted / 146_097)
@@ -80,7 +86,7 @@ const decodeTimestamp: Decode = (wire) => {
     const ofDay = wire % DAY
     return ofDay < 0 ? timestampText((wire - ofDay) / DAY - 1, ofDay + DAY) : timestampText((wire - ofDay) / DAY, ofDay)
   }
-  // Whole numbers that a number cannot hold exactly arrive as their digits.
+  // Integers that a JavaScript number cannot hold exactly arrive as their digits, so a number this large was rounded.
   if (typeof wire === 'number' && Number.isInteger(wire)) return refuse('timestamp', wire)
   if (typeof wire !== 'string' || !/^-?\d+$/.test(wire)) return refuse('timestamp', wire)
   if (wire === '9223372036854775807') return 'infinity'
@@ -92,7 +98,7 @@ function distantTimestamp(micros: bigint, wire: string): string {
   const day = BigInt(DAY)
   const ofDay = ((micros % day) + day) % day
   const days = Number((micros - ofDay) / day)
-  // Those after the year 294246 leave the range of the number that Debezium uses.
+  // Timestamps after the year 294246 overflow the number that Debezium uses, and arrive as days before the first one.
   return days < FIRST_DAY ? refuse('timestamp', wire) : timestampText(days, Number(ofDay))
 }
 
@@ -101,7 +107,7 @@ function timestampText(days: number, micros: number): string {
   return year > 0 ? `${text} ${timeText(micros)}` : `${text} ${timeText(micros)} BC`
 }
 
-/** The years 0001 to 9999 are Postgres's input text as they stand. */
+/** For the years 0001 to 9999, the wire text is Postgres's input text. */
 const usual = /^(?!0000)\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/
 const unusual = /^([+-]?)(\d{4,6})(-\d\d-\d\d)T(\d\d:\d\d:\d\d(?:\.\d{1,6})?)Z$/
 
@@ -116,7 +122,7 @@ const decodeTimestampWithZone: Decode = (wire) => {
   return `${`${Number(digits) + 1}`.padStart(4, '0')}${day} ${time}+00 BC`
 }
 
-/** In UTC, and of a column whose values are. */
+/** Debezium sends these times in UTC, so only a column whose values are all in UTC is carried exactly. */
 const decodeTimeWithZone: Decode = (wire) =>
   typeof wire === 'string' && /^\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(wire)
     ? `${wire.slice(0, -1)}+00`
@@ -126,7 +132,9 @@ const iso = /^P(-?\d+)Y(-?\d+)M(-?\d+)DT(-?\d+)H(-?\d+)M(-?)(\d+)(?:\.(\d{1,6}))
 
 const decodeInterval: Decode = (wire) => (typeof wire === 'string' && iso.test(wire) ? wire : refuse('interval', wire))
 
-/** A day has 24 hours and a month 30 days when Postgres compares intervals: the microseconds of all of it. */
+/**
+ * When Postgres compares intervals, a day has 24 hours and a month 30 days. The result is the total in microseconds.
+ */
 function canonicalInterval(text: string): string {
   const [, years, months, days, hours, minutes, sign, seconds, fraction = ''] =
     iso.exec(text) ?? refuse('interval', text)

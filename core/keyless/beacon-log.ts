@@ -1,24 +1,24 @@
 import type { Beacon } from '../envelope.ts'
 import { formatLsn, type Lsn, parseLsn } from '../lsn.ts'
 
-/** How the reason begins for which a topic partition stops where a beacon is of another log of the source. */
+/** How the reason of a stop begins when a beacon is from another log of the source. */
 export const SOURCE_WENT_BACK = 'the source went back'
 
-/** How the reason begins for which a topic partition stops where beacons are missing. */
+/** How the reason of a stop begins when beacons are missing. */
 export const CHANGES_ARE_MISSING = 'changes of the source are missing'
 
-/** Whether a stop's reason is that what comes is not of the log that was applied before. */
+/** Whether the reason of a stop is that records are not from the log that was applied before. */
 export const isOfBrokenLog = (reason: string): boolean =>
   reason.startsWith(SOURCE_WENT_BACK) || reason.startsWith(CHANGES_ARE_MISSING)
 
-/** Each beacon comes in each topic partition; a number that is further away was never emitted. */
+/** Each beacon comes in each topic partition, so a number that is more than this ahead was never emitted. */
 const mostBeaconsMissed = 1_000_000
 
 export type KnownBeacon = { readonly number: number; readonly lsn: Lsn; readonly emittedMs?: number | undefined }
 
 /**
- * The beacons of one epoch that were delivered, as far back as records may come again. Each beacon names the one before it, and
- * each comes in each topic partition: so they tell whether what is delivered is still the same log.
+ * The beacons of one epoch that were delivered, as far back as records may come again. Each beacon names the one before
+ * it, and each comes in every topic partition, so they show whether the delivered records are still from the same log.
  */
 export class BeaconLog {
   #beacons: KnownBeacon[]
@@ -27,7 +27,7 @@ export class BeaconLog {
     this.#beacons = [...beacons]
   }
 
-  /** Oldest first. */
+  /** The known beacons, oldest first. */
   known(): KnownBeacon[] {
     return [...this.#beacons]
   }
@@ -36,7 +36,7 @@ export class BeaconLog {
     return this.#beacons.at(-1)
   }
 
-  /** False for one that is not newer than those before it. */
+  /** Adds a beacon. Returns false when it is not newer than those before it. */
   add({ number, lsn, emittedMs }: Beacon): boolean {
     if (number <= (this.newest?.number ?? 0)) return false
     this.#beacons.push({ number, lsn: parseLsn(lsn), emittedMs })
@@ -44,20 +44,21 @@ export class BeaconLog {
   }
 
   /**
-   * Forgets the beacons behind which nothing can come again, once the slot is confirmed up to here. Gives the number of the
-   * oldest that is left: what came before it is over. Undefined where nothing is known to be.
+   * Forgets beacons that are not needed any more, because the slot is confirmed up to `confirmedLsn`. Returns the
+   * number of the oldest one that is left: records from before it cannot come again. Returns undefined when this is
+   * known of no beacon.
    */
   close(confirmedLsn: string | null): number | undefined {
     if (confirmedLsn === null) return undefined
     const confirmed = parseLsn(confirmedLsn)
     const reached = this.#beacons.filter((beacon) => beacon.lsn <= confirmed).length
-    // The commit of a beacon is before the next one, which must be confirmed itself.
+    // A beacon commits before the next one is written, so it is confirmed only when the next one is.
     if (reached < 2) return undefined
     this.#beacons = this.#beacons.slice(reached - 2)
     return this.#beacons[0]!.number
   }
 
-  /** Why no source can have emitted the beacon after those before it, or undefined. */
+  /** Why no source can have emitted the beacon after those before it; undefined when a source can. */
   impossible({ number }: Beacon): string | undefined {
     const { newest } = this
     if (newest === undefined || number <= newest.number + mostBeaconsMissed) return undefined
@@ -65,9 +66,10 @@ export class BeaconLog {
   }
 
   /**
-   * Why the beacon is not of the same log as those before it, or undefined. One that does not follow the newest proves that
-   * changes are missing, or that the source was put back and has written another log since. Capture sends beacons again, also
-   * ones that were confirmed where a worker lives on that is held for dead; these were emitted no later than the newest.
+   * Why the beacon is not from the same log as those before it; undefined when it is. A beacon that does not follow the
+   * newest one proves that changes are missing, or that the source was put back and has written another log since.
+   * Capture may send beacons again, even confirmed ones, when a zombie worker that Connect has given up still runs.
+   * Such beacons were emitted no later than the newest one.
    */
   brokenLog({ number, lsn, previousLsn, emittedMs }: Beacon): string | undefined {
     const { newest } = this

@@ -4,13 +4,13 @@ import type { Beacon } from '../envelope.ts'
 import { formatLsn } from '../lsn.ts'
 import { KeylessLedger } from './keyless-ledger.ts'
 
-/** A transaction's records: how many rows share each of its Lsns. */
+/** The records of a transaction: for each of its Lsns, how many rows share it. */
 const transaction = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 4 })
 const source = fc.array(transaction, { minLength: 1, maxLength: 8 })
 
 type Sent = { readonly txId: number; readonly lsn: number; readonly row: number }
 
-/** The log in commit order: each transaction's records after its beacon. */
+/** The log in commit order. Each transaction's records come after its beacon. */
 function logOf(transactions: readonly (readonly number[])[]): Sent[] {
   let row = 0
   return transactions.flatMap((groups, i) =>

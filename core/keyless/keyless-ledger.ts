@@ -2,35 +2,43 @@ import type { Beacon } from '../envelope.ts'
 import type { Lsn } from '../lsn.ts'
 import { BeaconLog, type KnownBeacon } from './beacon-log.ts'
 
-/** Place of a record without a key among those of its transaction: rows of one COPY share an Lsn. */
+/**
+ * Place of a keyless record in its transaction. `ordinal` counts the records with the same Lsn: rows of one COPY share
+ * it.
+ */
 export type KeylessPlace = { readonly txId: number; readonly lsn: Lsn; readonly ordinal: number }
 
-/** What a ledger is kept as between invocations. */
+/** The state of a ledger between invocations. */
 export type LedgerState = {
-  /** The epochs, from the newest on, whose records without a key come in this topic partition, lowest first. */
+  /**
+   * The epochs whose keyless records come in this topic partition, lowest first, without those before the newest epoch.
+   */
   readonly epochsHere: readonly number[]
   readonly epoch: number
   /** The newest place that was applied. */
   readonly frontier: KeylessPlace | undefined
-  /** The last place that was delivered; undefined after a start. */
+  /** The last place that was delivered; undefined after a start of capture. */
   readonly last: KeylessPlace | undefined
-  /** Beacons since the oldest transaction below, oldest first. */
+  /** Beacons since the oldest transaction in `passed`, oldest first. */
   readonly beacons: readonly KnownBeacon[]
-  /** The newest epoch of which a contract or a beacon came. */
+  /** The newest epoch from which a contract or a beacon came. */
   readonly newestEpoch?: number
-  /** The newest epoch of which changes were streamed, where any were. */
+  /** The newest epoch of which changes were streamed, if any were. */
   readonly streamedEpoch?: number
-  /** Whether an initial reading goes on though changes were streamed before it. */
+  /** Whether an initial snapshot runs although changes were streamed before it. */
   readonly readsAgain?: boolean
-  /** The epoch in which a signal last had a table read, where one did. */
+  /** The last epoch in which a signal made capture read a table, if there is one. */
   readonly signalledEpoch?: number
-  /** Transactions before the frontier's that may come again, with the beacon that preceded them. */
+  /** Transactions before the frontier's that may come again, each with the number of the beacon that preceded it. */
   readonly passed: readonly (readonly [txId: number, beacon: number])[]
 }
 
-/** What has to be kept of a ledger that has moved. */
+/** What has to be stored when a ledger has changed. */
 export type LedgerChanges = {
-  /** Transactions that were passed, with the beacon that preceded them, and those that were forgotten. */
+  /**
+   * `added`: transactions that were passed, with the beacon that preceded them. `pruned`: transactions that were
+   * forgotten.
+   */
   readonly added: readonly (readonly [txId: number, beacon: number])[]
   readonly pruned: readonly number[]
   readonly state: Omit<LedgerState, 'passed'>
@@ -45,15 +53,17 @@ const nothingYet: LedgerState = {
   passed: [],
 }
 
-/** A record may name any epoch: those that are far from the newest are no epochs of the source. */
+/**
+ * A record may name any epoch. Only the lowest ones are kept, since epochs far above them are not epochs of the source.
+ */
 const MOST_EPOCHS_HERE = 8
 
 /**
- * Tells which records without a key are new. A row without a key has no identity, and capture delivers again after a
- * restart; so what tells two deliveries of one record is its place in the log. All such records come in one topic
- * partition, after each start in the order of the log, from the first row of a group that shares an Lsn on. So those
- * applied are always the log up to a frontier: a transaction that was passed, or a place not behind the frontier in the
- * frontier's own transaction, was applied before.
+ * Decides which keyless records are new. A row without a key has no identity, and capture delivers records again after
+ * a restart, so a record is recognized by its place in the log. All keyless records come in one topic partition. After
+ * each start they come in the order of the log, from the first row of a group that shares an Lsn on. So the applied
+ * records are always the log up to a frontier. A record was applied before if its transaction was passed, or if it is
+ * in the frontier's transaction and not after the frontier.
  */
 export class KeylessLedger {
   #epoch: number
@@ -61,7 +71,9 @@ export class KeylessLedger {
   #last: KeylessPlace | undefined
   #beacons: BeaconLog
   #passed: Map<number, number>
-  /** Whether another ledger may have the same map of passed transactions: it is copied before it is changed. */
+  /**
+   * Whether another ledger may have the same map of passed transactions. Then the map is copied before it is changed.
+   */
   #sharesPassed = false
   #epochsHere: readonly number[]
   #newestEpoch: number
@@ -97,7 +109,7 @@ export class KeylessLedger {
     this.#passed = new Map(passed)
   }
 
-  /** A ledger that knows the same and has not moved; neither changes the other. */
+  /** A ledger that knows the same and has no changes yet. Neither of the two changes the other. */
   copy(): KeylessLedger {
     const copy = new KeylessLedger({ ...this.state(), passed: [] })
     copy.#passed = this.#passed
@@ -106,12 +118,15 @@ export class KeylessLedger {
     return copy
   }
 
-  /** The newest epoch that was met: a record of an earlier one that comes behind it is of a worker that is held for dead. */
+  /**
+   * The newest epoch that has come. A record of an earlier epoch after it is from a zombie worker, which Connect has
+   * given up but which still runs.
+   */
   get newestEpoch(): number {
     return this.#newestEpoch
   }
 
-  /** A contract or a beacon of the epoch came: each epoch begins with those that its initial snapshot reads. */
+  /** A contract or a beacon of the epoch came. Each epoch begins with those that its initial snapshot reads. */
   meetEpoch(epoch: number): void {
     if (epoch <= this.#newestEpoch) return
     this.#newestEpoch = epoch
@@ -120,21 +135,24 @@ export class KeylessLedger {
   }
 
   /**
-   * Whether the records without a key of the epoch come in this topic partition. Those of another epoch may come in another
-   * one, since the topic may have been given more topic partitions between them.
+   * Whether keyless records of the epoch come in this topic partition. Those of another epoch may come in another one,
+   * since topic partitions may have been added to the topic in between.
    */
   isHere(epoch: number): boolean {
     return this.#epochsHere.includes(epoch)
   }
 
-  /** Capture has started, so that records may come again from here on; or, once it streams, only reads rows. */
+  /**
+   * Capture has started, so that records may come again from here on. If it already streams and starts only to read
+   * rows, none come again.
+   */
   start({ epoch, reads }: { readonly epoch: number; readonly reads: boolean }): void {
     this.#noteHere(epoch)
     this.#moved = true
     if (!reads || !this.streams(epoch)) this.#last = undefined
   }
 
-  /** A change was streamed. */
+  /** A change of the epoch was streamed. */
   noteStreamed(epoch: number): void {
     if (epoch <= this.#streamedEpoch) return
     this.#streamedEpoch = epoch
@@ -142,8 +160,8 @@ export class KeylessLedger {
   }
 
   /**
-   * A table is read because a signal says so. Capture meets signals in the log, so it streams: an initial reading that there
-   * was is over, also where no change and no beacon has come since.
+   * A table is read because of a signal. Capture finds signals in the log, so it streams, and an initial snapshot is
+   * over, even if no change and no beacon has come since.
    */
   noteReadBySignal(epoch: number): void {
     this.#signalledEpoch = epoch
@@ -151,29 +169,34 @@ export class KeylessLedger {
     this.#moved = true
   }
 
-  /** Whether an initial reading of the epoch can only be one that begins again: changes have been streamed. */
+  /**
+   * Whether changes of the epoch have been streamed, so that an initial snapshot of it can only be one that runs again.
+   */
   hasStreamed(epoch: number): boolean {
     return epoch === this.#streamedEpoch || this.streams(epoch)
   }
 
-  /** Capture has lost its place and begins again with an initial reading, which lasts until a beacon or a signal comes. */
+  /**
+   * Capture has lost its offsets and begins again with an initial snapshot, which lasts until a beacon or a signal
+   * comes.
+   */
   beginAgain(): void {
     this.#readsAgain = true
     this.#moved = true
     this.#last = undefined
   }
 
-  /** Whether what is read now is read by an initial reading that begins again. */
+  /** Whether rows that are read now come from an initial snapshot that runs again. */
   get readsAgain(): boolean {
     return this.#readsAgain
   }
 
-  /** Whether streamed records of the epoch have come: its initial reading is over. */
+  /** Whether streamed records of the epoch have come, so that its initial snapshot is over. */
   streams(epoch: number): boolean {
     return epoch === this.#signalledEpoch || (epoch === this.#epoch && this.#beacons.newest !== undefined)
   }
 
-  /** The place of a record if it is new; undefined if it was applied before. */
+  /** Takes a record. Returns its place if it is new, and undefined if it was applied before. */
   take(epoch: number, txId: number, lsn: Lsn): KeylessPlace | undefined {
     this.#noteHere(epoch)
     this.#moved = true
@@ -193,7 +216,8 @@ export class KeylessLedger {
   }
 
   /**
-   * Forgets transactions that cannot come again: those before a beacon, once the slot is confirmed behind the next one.
+   * Adds a beacon. Forgets transactions that cannot come again: those before a beacon, once the slot is confirmed up to
+   * the next one.
    */
   beacon(beacon: Beacon): void {
     if (beacon.epoch !== this.#epoch) this.#begin(beacon.epoch)
@@ -209,22 +233,25 @@ export class KeylessLedger {
     }
   }
 
-  /** Why no source can have emitted the beacon after those before it, or undefined. */
+  /** Why no source can have emitted the beacon after those before it; undefined when a source can. */
   impossibleBeacon(beacon: Beacon): string | undefined {
     return this.#follows(beacon) ? this.#beacons.impossible(beacon) : undefined
   }
 
-  /** Why the beacon is not of the same log as those before it, or undefined. */
+  /** Why the beacon is not from the same log as those before it; undefined when it is. */
   brokenLog(beacon: Beacon): string | undefined {
     return this.#follows(beacon) ? this.#beacons.brokenLog(beacon) : undefined
   }
 
-  /** Capture that has lost its place may have been away for any time, and an epoch begins with beacons of its own. */
+  /**
+   * Whether the beacon has to follow those before it. It does not after capture has lost its offsets, since any time
+   * may have passed, nor in a new epoch, which has its own beacons.
+   */
   #follows({ epoch }: Beacon): boolean {
     return epoch === this.#epoch && !this.#readsAgain
   }
 
-  /** What has changed since the ledger was made or copied, or undefined. */
+  /** What has changed since the ledger was made or copied; undefined when nothing has. */
   changes(): LedgerChanges | undefined {
     if (!this.#moved) return undefined
     return {
@@ -234,7 +261,7 @@ export class KeylessLedger {
     }
   }
 
-  /** What to keep besides the passed transactions. */
+  /** What to store in addition to the passed transactions. */
   state(): Omit<LedgerState, 'passed'> {
     return {
       epochsHere: this.#epochsHere,

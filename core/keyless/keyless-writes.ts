@@ -5,7 +5,7 @@ import { decodeRow, imageOf, type RowValue } from '../tables/row-write.ts'
 import type { AppliedTable, TableRegister } from '../tables/table-register.ts'
 import type { KeylessLedger, KeylessPlace } from './keyless-ledger.ts'
 
-/** A change of a table without a key: one row less, one row more, or both. */
+/** A change of a keyless table: one row less, one row more, or both. */
 export type KeylessChange = {
   readonly change: RowChange
   readonly offset: number
@@ -15,29 +15,29 @@ export type KeylessChange = {
   readonly after: readonly RowValue[] | undefined
 }
 
-/** What a batch does to a table without a key. */
+/** What a batch does to a keyless table. */
 export type KeylessWrites = {
   readonly table: AppliedTable
-  /** Its rows go first: it was truncated, or is read anew. */
+  /** Whether all its rows are deleted first, because it was truncated or is read again. */
   readonly cleared: boolean
-  /** The snapshot it is read in. */
+  /** The database snapshot in which it is read; undefined when no snapshot begins here. */
   readonly readSnapshot: string | undefined
   readonly changes: KeylessChange[]
   /** Whether history keeps them. */
   readonly logged: boolean
 }
 
-/** What a topic partition knows about tables without a key; only one topic partition has their records. */
+/** What a topic partition knows about keyless tables. Only one topic partition has their records. */
 export type KeylessProgress = {
   readonly ledger: KeylessLedger
-  /** By generation: the snapshot that the rows were read in. */
+  /** By generation, the database snapshot in which the rows were read. */
   readonly readSnapshots: ReadonlyMap<string, ReadSnapshot>
 }
 
 /** Identifies a generation of a relation. */
 export const generationOf = ({ contract }: AppliedTable): string => `${contract.relation} ${contract.generation}`
 
-/** The tables without a key that the reading which begins with this beacon reads. */
+/** The keyless tables that are read by the snapshot which begins with this beacon. */
 export function tablesRead(register: TableRegister, { reading }: ReadBeacon): AppliedTable[] {
   return [...register.applied()].filter(
     ({ keyPlaces, contract: { relation, generation } }) =>
@@ -46,15 +46,15 @@ export function tablesRead(register: TableRegister, { reading }: ReadBeacon): Ap
   )
 }
 
-/** What is known once the table is read in a snapshot; throws a RangeError where it is none. */
+/** What is known once the table is read in a database snapshot. Throws a RangeError when the text is not one. */
 export function withReading(progress: KeylessProgress, table: AppliedTable, readSnapshot: string): KeylessProgress {
   const readSnapshots = new Map(progress.readSnapshots)
   return { ...progress, readSnapshots: readSnapshots.set(generationOf(table), parseReadSnapshot(readSnapshot)) }
 }
 
 /**
- * The change as it counts, or undefined where it was applied before or is part of what was read. Moves the ledger. Throws a
- * ValueError where it does not fit the contract.
+ * The change to count; undefined when it was applied before or is part of the rows that were read. Changes the ledger.
+ * Throws a ValueError when the change does not fit the contract.
  */
 export function keylessChange(
   progress: KeylessProgress,

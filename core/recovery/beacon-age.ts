@@ -1,11 +1,14 @@
 import type { CaptureFacts } from './capture-facts.ts'
 
-/** A beacon comes each second; after so long without one nothing is captured, whatever the connector says. */
+/**
+ * A beacon comes each second. After this time without one nothing is captured, whatever state the connector reports.
+ */
 export const BEACON_OVERDUE_MS = 30_000
 
 /**
- * Age of the newest beacon, by the source's clock, where its absence can only be capture's fault: every record of the
- * topic is applied, nothing is stopped and no table is being read; a slot that nobody reads is no sign of a reading. Null otherwise, and before the first beacon.
+ * Age of the newest beacon in ms, by the source's clock, when only capture can be the cause of it: every record of the
+ * topic is applied, nothing is stopped and no table is being read. A table does not count as being read while the slot
+ * is not active. Null in other cases, and before the first beacon.
  */
 export function newestBeaconAgeMs(facts: CaptureFacts): number | null {
   const { source, target, brokers, changesTopic, applyConsumer } = facts

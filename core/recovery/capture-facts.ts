@@ -1,14 +1,14 @@
 import type { Lsn } from '../lsn.ts'
 
-/** What was seen of something, or why it could not be looked at. */
+/** What was read, or why it could not be read. */
 export type Seen<T> = { readonly value: T } | { readonly error: string }
 
 /** State of a connector or of its task, in Connect's words. */
 export type RunState = 'UNASSIGNED' | 'RUNNING' | 'PAUSED' | 'STOPPED' | 'FAILED' | 'RESTARTING'
 
-/** The connector as Connect has it. */
+/** The connector as Connect describes it. */
 export type ConnectorFacts = {
-  /** By its slot's name; null where that is not one of ours. */
+  /** The epoch in its slot's name; null when the name is not one that Tidemark gives. */
   readonly epoch: number | null
   readonly state: RunState
   readonly tasks: readonly { readonly state: RunState; readonly trace?: string }[]
@@ -24,11 +24,11 @@ export type SlotFacts = {
   readonly restartLsn: Lsn | null
   /** `reserved`, `extended`, `unreserved` or `lost`; null where the slot has never been used. */
   readonly walStatus: string | null
-  /** Why it was invalidated: since Postgres 17, null before and where it is valid. */
+  /** Why it was invalidated, since Postgres 17; null before Postgres 17 and when it is valid. */
   readonly invalidationReason: string | null
 }
 
-/** The source as its administrator sees it. Times are of its clock, in ms since 1970. */
+/** The source as its administrator sees it. Times are in ms since 1970, by its clock. */
 export type SourceFacts = {
   readonly nowMs: number
   readonly systemIdentifier: string
@@ -40,9 +40,9 @@ export type SourceFacts = {
   /** The newest beacon; lsn is null before the first. */
   readonly beacon: { readonly number: number; readonly lsn: Lsn | null } | null
   readonly hasPublication: boolean
-  /** Where the log was when the publication was made, the last time; null where that is not known. */
+  /** The Lsn at which the publication was last created; null when it is not known. */
   readonly publicationLsn: Lsn | null
-  /** Tables that are being read at the moment: Debezium may send no beacon meanwhile. */
+  /** Number of tables that are being read. Debezium may send no beacon during that time. */
   readonly tablesBeingRead: number
 }
 
@@ -54,7 +54,7 @@ export type PlaceFacts = {
   readonly nextOffset: number
   readonly beacon: { readonly number: number; readonly lsn: Lsn; readonly atMs: number; readonly epoch: number } | null
   readonly systemIdentifier: string | null
-  /** What is delivered next is taken, whatever its offset: stops and gaps of before do not count any more. */
+  /** Whether the next record is taken whatever its offset is. Then earlier stops and gaps do not count any more. */
   readonly isRebased: boolean
 }
 
@@ -64,7 +64,7 @@ export type StopFacts = {
   readonly topic: string
   readonly topicPartition: number
   readonly reason: string
-  /** How often it was delivered since and refused. */
+  /** How often it was delivered and refused since the stop. */
   readonly deliveries: number
 }
 
@@ -74,32 +74,35 @@ export type TableName = { readonly schema: string; readonly table: string }
 export type TargetFacts = {
   readonly progress: readonly PlaceFacts[]
   readonly stops: readonly StopFacts[]
-  /** Epochs that were ordered, in any order; one that has begun has records that were applied. */
+  /** Epochs that were ordered, in any order. An epoch has begun when records of it were applied. */
   readonly epochs: readonly { readonly epoch: number; readonly hasBegun: boolean }[]
-  /** Captured tables whose rows, or whose view alone, somebody dropped in the target. */
+  /**
+   * Captured tables that have lost their rows in the target, and those that have lost only their view: they were
+   * dropped.
+   */
   readonly missingRows: readonly TableName[]
   readonly missingViews: readonly TableName[]
   /**
-   * The archive begins again with a new table: `table` while that is under way, `offsets` when its consumer groups are to be
-   * set to the first records of their topics, null otherwise.
+   * `table` while a new table of the archive is being prepared, `offsets` when its consumer groups have to be set to
+   * the first records of their topics, null when the archive does not begin again.
    */
   readonly archiveRenewal: 'table' | 'offsets' | null
 }
 
-/** A consumer group, and whose progress in the target its offsets follow. */
+/** A consumer group, and the consumer whose progress in the target its offsets follow. */
 export type GroupFacts = {
   readonly group: string
   readonly consumer: string
   readonly topic: string
-  /** Whether its event source mapping is enabled, or on the way there. */
+  /** Whether its event source mapping is enabled or is being enabled. */
   readonly isEnabled: boolean
-  /** Whether a gap in the offsets means loss, as core/delivery.ts has it. */
+  /** Whether a gap in the offsets means that records were lost, as in core/delivery.ts. */
   readonly isContiguous: boolean
-  /** Offset at which the group goes on, by topic partition; null where it has committed none. */
+  /** Offset at which the group goes on, by topic partition; null when it has committed none. */
   readonly committed: readonly (number | null)[]
 }
 
-/** Where the records of a topic partition begin and end: offset of the first one, and behind the last one. */
+/** The first offset of a topic partition, and the offset after its last record. */
 export type TopicPartitionFacts = { readonly first: number; readonly end: number }
 
 export type BrokerFacts = {
@@ -109,16 +112,16 @@ export type BrokerFacts = {
 }
 
 /**
- * All that a diagnosis is made of. To compare them, they are read in this order: the slot before Connect's stored offsets,
- * group offsets before the target's progress, progress before the ends of topics and before the source's beacon. What
- * follows the other in a healthy stack is then never behind it.
+ * All facts that a diagnosis uses. They are read in this order, so that they can be compared: the slot before Connect's
+ * stored offsets, group offsets before the target's progress, and progress before the ends of topics and the source's
+ * beacon. In a healthy stack the second of such a pair is then never behind the first.
  */
 export type CaptureFacts = {
   /** Topic of captured changes. */
   readonly changesTopic: string
-  /** The consumer that applies them. */
+  /** The consumer that applies these changes. */
   readonly applyConsumer: string
-  /** Undefined where no connector is registered. */
+  /** Undefined when no connector is registered. */
   readonly connector: Seen<ConnectorFacts | undefined>
   readonly source: Seen<SourceFacts>
   readonly target: TargetFacts

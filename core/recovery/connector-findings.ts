@@ -3,12 +3,12 @@ import type { CaptureFacts, ConnectorFacts } from './capture-facts.ts'
 import { type Finding, NOTHING_IS_CAPTURED, READERS_SEE_THE_LAST_STATE } from './finding.ts'
 import { failureOf } from './java-trace.ts'
 
-/** A finding, and whether what was found of the source or the topics explains it. */
+/** A finding about the connector, and whether a finding about the source or the topics explains it. */
 export type ConnectorFinding = Finding & { readonly isExplainedByOthers: boolean }
 
 const waiting = { follows: NOTHING_IS_CAPTURED, readers: READERS_SEE_THE_LAST_STATE, stopsCapture: true } as const
 
-/** What Connect says of the connector and its task, and whether beacons come while it says that both run. */
+/** Findings from the state of the connector and its task, and from missing beacons while both are said to run. */
 export function connectorFindings(facts: CaptureFacts): ConnectorFinding[] {
   const { connector } = facts
   if ('error' in connector) {
@@ -75,7 +75,7 @@ function stateFindings(connector: ConnectorFacts): ConnectorFinding[] {
   ]
 }
 
-/** A connector that runs and sends nothing is the one stop that nothing else says. */
+/** A connector that runs and sends nothing shows no error, so only missing beacons reveal it. */
 function overdue(facts: CaptureFacts, connector: ConnectorFacts): ConnectorFinding[] {
   if (connector.state !== 'RUNNING' || connector.tasks.some(({ state }) => state !== 'RUNNING')) return []
   const ageMs = newestBeaconAgeMs(facts)

@@ -12,7 +12,7 @@ import {
 } from './finding.ts'
 import { RECOVER_ARCHIVE } from './stop-reasons.ts'
 
-/** What topics, group offsets and the target's progress say of each other. */
+/** Findings from comparing topics, group offsets and the target's progress. */
 export function deliveryFindings(facts: CaptureFacts): Finding[] {
   const { brokers } = facts
   if ('error' in brokers) {
@@ -36,7 +36,7 @@ export function deliveryFindings(facts: CaptureFacts): Finding[] {
   ]
 }
 
-/** What the archive's progress and groups say counts again once it has begun. */
+/** Findings while the archive begins again. Until it has begun, its progress and its groups are not compared. */
 function renewalFindings({ target }: CaptureFacts, { groups, topics }: BrokerFacts): Finding[] {
   if (target.archiveRenewal === null) return []
   const starts = groups.filter(({ consumer }) => consumer === CONSUMERS.archive).map((group) => startOf(group, topics))
@@ -72,7 +72,10 @@ const startOf = ({ consumer, group, topic }: GroupFacts, topics: BrokerFacts['to
   offsets: (topics.get(topic) ?? []).map(({ first }, topicPartition) => ({ topicPartition, offset: first })),
 })
 
-/** The topic of changes has another number of topic partitions than contracts and beacons are written for. */
+/**
+ * Finding for a topic of changes that is gone, or that has another number of topic partitions than contracts and
+ * beacons are written for.
+ */
 function topicFindings({ source, changesTopic }: CaptureFacts, { topics }: BrokerFacts): Finding[] {
   if ('error' in source || source.value.setting === null) return []
   const { topicPartitions } = source.value.setting
@@ -107,9 +110,12 @@ type Place = {
   nextOffset: number
   committed: number | null
   range: TopicPartitionFacts
-  /** Another log has taken the topic's place: what was applied says nothing of its offsets. */
+  /**
+   * Whether another log has replaced the one that was applied, so that its offsets cannot be compared with the
+   * progress.
+   */
   isAnotherLog: boolean
-  /** What is missing before the record that is delivered again and again. */
+  /** The offsets that are missing before the record that is delivered again and again. */
   gap: Gap | undefined
 }
 
@@ -148,7 +154,7 @@ function placesOf({ target }: CaptureFacts, ranges: readonly TopicPartitionFacts
     const nextOffset = place?.nextOffset ?? 0
     const stop = stops.find(at)
     const isAnotherLog = nextOffset > range.end || isForeignTopic(stop?.reason ?? '')
-    // Once refused, a record may still have been delivered out of its turn.
+    // A record that was refused once may have been delivered out of order, so a gap counts from the second refusal on.
     const gap = stop === undefined || stop.deliveries < 2 ? undefined : gapOf(stop.reason)
     const committed = group.committed[topicPartition] ?? null
     return [{ topicPartition, nextOffset, committed, range, isAnotherLog, gap }]
@@ -156,8 +162,9 @@ function placesOf({ target }: CaptureFacts, ranges: readonly TopicPartitionFacts
 }
 
 /**
- * A consumer that has never had a record of the topic partition has lost what is gone from it only where the topic's
- * records are numbered without gaps; elsewhere it begins with the first that there is.
+ * Whether the consumer may have lost the records that are gone. A consumer that never had a record of the topic
+ * partition has lost them only when the topic's offsets have no gaps. Otherwise it begins with the first record that
+ * exists.
  */
 const mayHaveHad = ({ nextOffset }: Place, { isContiguous }: GroupFacts): boolean => isContiguous || nextOffset > 0
 
@@ -185,7 +192,10 @@ function replacedTopic(facts: CaptureFacts, group: GroupFacts, places: readonly 
   }
 }
 
-/** The archive table and its ledger know a record by topic, topic partition and offset, which another record has there. */
+/**
+ * The archive table and its ledger identify a record by topic, topic partition and offset. In the new topic, another
+ * record has that place.
+ */
 const archiveOfReplacedTopic = (cause: string, group: GroupFacts): Finding => ({
   cause,
   follows: `Nothing of ${group.topic} is archived: the archive table has other records under these offsets.`,
@@ -207,7 +217,10 @@ function goneRecords(facts: CaptureFacts, group: GroupFacts, places: readonly Pl
   return afterLoss(cause, group, losses)
 }
 
-/** The topic has records before and after them, and the consumer group is not behind them: nobody can deliver them. */
+/**
+ * The topic has records before and after the missing ones, and the consumer group is not behind them, so they cannot be
+ * delivered any more.
+ */
 function missingRecords(facts: CaptureFacts, group: GroupFacts, places: readonly Place[]): Finding {
   const losses = places.map(({ topicPartition, gap }): LossBetween => ({ topicPartition, ...gap! }))
   const cause = `records are missing in the middle of ${group.topic}: offsets ${offsetsOf(losses)} were lost by the brokers, or deleted, before ${group.consumer} had them`
@@ -258,7 +271,7 @@ function disabledMapping(facts: GroupFacts): Finding {
   }
 }
 
-/** What the archive lacks, the target has. */
+/** Records that are missing in the archive are in the target, so its readers are not affected. */
 const readersOf = ({ consumer }: GroupFacts): string =>
   consumer === CONSUMERS.archive ? ARCHIVE_LACKS_RECORDS : READERS_SEE_THE_LAST_STATE
 

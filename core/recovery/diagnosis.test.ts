@@ -63,7 +63,7 @@ type Changes = {
   groups?: ReturnType<typeof group>[]
 }
 
-/** Facts of a healthy stack, but for what is changed. */
+/** Facts of a healthy stack, except for what is changed. */
 const facts = (changed: Changes = {}): CaptureFacts => ({
   ...{ changesTopic: 'changes', applyConsumer: 'tidemark-latest-state' },
   connector: { value: changed.connector === null ? undefined : { ...connector, ...changed.connector } },
@@ -279,7 +279,7 @@ test.each(onlyEpoch)('%s: a new epoch, and nothing else is done to the connector
   expect(diagnosis.state).toBe('down')
   expect(diagnosis.findings[0]).toMatchObject({ cause: expect.stringMatching(cause), repair: { kind: 'new epoch' } })
   expect(needsRestartOnly(diagnosis)).toBe(false)
-  // Of a task that failed for it nothing more is said.
+  // There is no second finding for a task that failed because of it.
   expect(diagnosis.findings.filter(({ repair }) => repair?.kind === 'restart task')).toEqual([])
   const kinds = planRecovery(diagnosis, seen).map(({ kind }) => kind)
   expect(kinds.filter((kind) => kind !== 'rewind')).toEqual(['new epoch'])
@@ -500,7 +500,7 @@ test('records that are missing for a group that was set forward are there: it go
   ])
 })
 
-/** The plan by which the archive passes over what topic partition 0 has lost. */
+/** The plan by which the archive goes on after records that topic partition 0 has lost. */
 const archiveGoesOnAt = (offset: number) => {
   const offsets = [{ topicPartition: 0, offset }]
   return [

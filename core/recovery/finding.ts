@@ -1,25 +1,25 @@
 import type { TableName } from './capture-facts.ts'
 
-/** What lets capture go on. */
+/** A repair that lets capture go on. */
 export type Repair =
-  /** Of a task that failed; done without being asked, too. */
+  /** Starts a task that failed again; recover-capture also does this without being asked. */
   | { readonly kind: 'restart task' }
-  /** Of one that runs and sends nothing. */
+  /** Starts a connector again that runs and sends nothing. */
   | { readonly kind: 'restart connector' }
-  /** Somebody must act outside of Tidemark first, as `action` says. */
+  /** A user must act outside of Tidemark first, as `action` says. */
   | { readonly kind: 'by hand' }
-  /** The event source mapping that feeds a consumer is enabled. */
+  /** Enables the event source mapping that feeds a consumer. */
   | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
-  /** The connector is registered with its present epoch and started. */
+  /** Registers the connector with its present epoch and starts it. */
   | { readonly kind: 'register connector' }
-  /** A consumer group goes back to what the target has. */
+  /** Sets a consumer group back to the progress that the target has. */
   | {
       readonly kind: 'rewind'
       readonly group: string
       readonly topic: string
       readonly offsets: readonly PlaceOffset[]
     }
-  /** A consumer goes on after records that are gone. */
+  /** Lets a consumer go on after records that are gone. */
   | {
       readonly kind: 'go on after a loss'
       readonly consumer: string
@@ -27,26 +27,26 @@ export type Repair =
       readonly topic: string
       readonly losses: readonly Loss[]
     }
-  /** The archive has a new, empty table: its consumers go on at the first records that there are. */
+  /** The archive has a new, empty table: its consumers begin at the first records that exist. */
   | { readonly kind: 'begin archive again'; readonly groups: readonly GroupStart[] }
   | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
   | { readonly kind: 'read again'; readonly tables: readonly TableName[] }
   | NewEpoch
 
-/** Everything is read again. */
+/** Begins a new epoch, in which every table is read again. */
 export type NewEpoch = {
   readonly kind: 'new epoch'
-  /** Offsets of before say nothing of the topic any more. */
+  /** Whether offsets from before do not apply to the topic any more. */
   readonly topicIsNew: boolean
-  /** Null: as many as before. */
+  /** The new number of topic partitions; null keeps the present one. */
   readonly topicPartitions: number | null
-  /** Records that are missing between what was applied and what is delivered: topic partitions go on after them. */
+  /** Records that are missing between those applied and those delivered. The topic partitions go on after them. */
   readonly losses: readonly LossBetween[]
 }
 
 export type PlaceOffset = { readonly topicPartition: number; readonly offset: number }
 
-/** Where a consumer, and its group, begins. */
+/** The offsets at which a consumer, and its group, begins. */
 export type GroupStart = {
   readonly consumer: string
   readonly group: string
@@ -54,22 +54,22 @@ export type GroupStart = {
   readonly offsets: readonly PlaceOffset[]
 }
 
-/** Offsets from `from` to before `to` cannot be had any more; null where the topic is another one. */
+/** Offsets from `from` up to but not including `to` are lost. `to` is null when the topic is another one. */
 export type Loss = { readonly topicPartition: number; readonly from: number; readonly to: number | null }
 
-/** A loss before and after which the topic partition has records. */
+/** A loss for which the topic partition has records before and after it. */
 export type LossBetween = Loss & { readonly to: number }
 
 /** Something that is wrong, in sentences for the user. */
 export type Finding = {
   readonly cause: string
-  /** What that does to the copy. */
+  /** What it does to the copy. */
   readonly follows: string
   /** What a repair does, or what will happen by itself. */
   readonly action: string
   /** What readers of the target see until then. */
   readonly readers: string
-  /** Null where waiting is all that there is to do. */
+  /** Null when waiting is enough. */
   readonly repair: Repair | null
   /** Whether changes of captured tables do not arrive because of it. */
   readonly stopsCapture: boolean

@@ -2,7 +2,7 @@ import type { CaptureFacts, TableName } from './capture-facts.ts'
 import type { Diagnosis } from './diagnosis.ts'
 import type { Finding, GroupStart, Loss, NewEpoch, PlaceOffset } from './finding.ts'
 
-/** A step of a recovery; each may be repeated. They are taken in the order of the plan. */
+/** A step of a recovery. Each may be repeated. They are executed in the order of the plan. */
 export type RecoveryStep =
   | {
       readonly kind: 'rewind'
@@ -26,7 +26,7 @@ export type RecoveryStep =
   | { readonly kind: 'register connector' }
   | (NewEpoch & { readonly epoch: number; readonly reason: string })
 
-/** What is to be done about the findings. Nothing for those that pass by themselves. */
+/** The steps that resolve the findings. Findings that resolve by themselves need none. */
 export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): RecoveryStep[] {
   const repairs = findings.flatMap(({ repair }) => (repair === null ? [] : [repair]))
   const delivery = repairs.flatMap((repair): RecoveryStep[] => {
@@ -41,7 +41,7 @@ export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): Reco
   })
   const views = repairs.flatMap((repair): RecoveryStep[] => (repair.kind === 'restore views' ? [repair] : []))
   const epochs = findings.filter((finding) => finding.repair?.kind === 'new epoch')
-  // It reads every table again, those whose rows were dropped too.
+  // A new epoch reads every table again, also those whose rows were dropped.
   if (epochs.length > 0) return [...delivery, ...views, newEpoch(epochs, facts)]
   const readings = repairs.flatMap((repair): RecoveryStep[] => (repair.kind === 'read again' ? [repair] : []))
   const connector = repairs.flatMap(({ kind }): RecoveryStep[] =>
@@ -50,7 +50,7 @@ export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): Reco
   return [...delivery, ...connector.slice(0, 1), ...views, ...readings]
 }
 
-/** Released last: what is delivered before that is refused, and delivered again. */
+/** The archive is released last. Records that are delivered before that are refused, and delivered again later. */
 const planArchiveStart = (groups: readonly GroupStart[]): RecoveryStep[] => [
   ...groups.flatMap(({ consumer, group, topic, offsets }): RecoveryStep[] => [
     { kind: 'rebase', consumer, topic, offsets },
@@ -59,7 +59,7 @@ const planArchiveStart = (groups: readonly GroupStart[]): RecoveryStep[] => [
   { kind: 'release archive' },
 ]
 
-/** Of a topic that is another one, `from` is where its records begin. */
+/** When the topic is another one, `from` is the offset at which its records begin. */
 const firstAfter = ({ topicPartition, from, to }: Loss): PlaceOffset => ({ topicPartition, offset: to ?? from })
 
 function newEpoch(findings: readonly Finding[], facts: CaptureFacts): RecoveryStep {
@@ -75,8 +75,8 @@ function newEpoch(findings: readonly Finding[], facts: CaptureFacts): RecoverySt
 }
 
 /**
- * The number of the next epoch: above every one that the source, the target or the connector knows. One that was ordered
- * or begun by a recovery that did not finish, and that no connector has had, is taken up again.
+ * The number of the next epoch. It is greater than every epoch that the source, the target or the connector knows. An
+ * epoch that an unfinished recovery ordered or began, and that no connector has had, is used again.
  */
 export function epochToBegin({ source, target, connector }: CaptureFacts): number {
   const registered = 'value' in connector ? (connector.value?.epoch ?? 0) : 0
@@ -91,7 +91,7 @@ export function epochToBegin({ source, target, connector }: CaptureFacts): numbe
   return ordered > begun && !hasSlot ? ordered : Math.max(ordered, begun) + 1
 }
 
-/** A step in words. */
+/** Describes a step in words. */
 export function describeStep(step: RecoveryStep): string {
   switch (step.kind) {
     case 'rewind':
@@ -117,7 +117,7 @@ export function describeStep(step: RecoveryStep): string {
   }
 }
 
-/** A plan that begins a new epoch whatever the diagnosis is, besides what the diagnosis asks for. */
+/** A plan that begins a new epoch whatever the diagnosis is, in addition to what the diagnosis asks for. */
 export function planNewEpoch(diagnosis: Diagnosis, facts: CaptureFacts): RecoveryStep[] {
   const planned = planRecovery(diagnosis, facts)
   if (planned.some(({ kind }) => kind === 'new epoch')) return planned
@@ -134,7 +134,7 @@ export function planNewEpoch(diagnosis: Diagnosis, facts: CaptureFacts): Recover
   ]
 }
 
-/** Steps that a new epoch does as well. */
+/** Steps that a new epoch includes. */
 const IN_EPOCH: readonly RecoveryStep['kind'][] = [
   'read again',
   'restart task',

@@ -4,7 +4,10 @@ import { formatLsn, type Lsn } from '../lsn.ts'
 import type { CaptureFacts, ConnectorFacts, PlaceFacts, SlotFacts, SourceFacts, TargetFacts } from './capture-facts.ts'
 import { epochFinding, type Finding, NOTHING_IS_CAPTURED, READERS_SEE_THE_LAST_STATE } from './finding.ts'
 
-/** What the source's cluster, log, publication and slot say. One cause at most: the ones that follow from it are not told. */
+/**
+ * Findings from the source's cluster, log, publication and slot. There is at most one: those that follow from it are
+ * left out.
+ */
 export function sourceFindings({ source, connector, target, ...facts }: CaptureFacts): Finding[] {
   if ('error' in source) return [unreachable(source.error)]
   const applied = target.progress.filter(
@@ -55,13 +58,16 @@ function anotherCluster({ systemIdentifier }: SourceFacts, applied: readonly Pla
   })
 }
 
-/** The reason of a stop that counts: a topic partition that was rebased goes on with whatever comes next. */
+/**
+ * The reason of a stop that counts. A rebased topic partition goes on with whatever record comes next, so its stop does
+ * not count.
+ */
 function stopReason({ stops }: TargetFacts, applied: readonly PlaceFacts[]): string | undefined {
   const rebased = applied.filter(({ isRebased }) => isRebased).map(({ topicPartition }) => topicPartition)
   return stops.find(({ topicPartition, reason }) => isOfBrokenLog(reason) && !rebased.includes(topicPartition))?.reason
 }
 
-/** The log position and the beacons of a database only grow, unless an older state of it takes its place. */
+/** The log position and the beacons of a database only grow, unless the database is put back to an earlier state. */
 function wentBack(
   { currentLsn, timeline, beacon, setting }: SourceFacts,
   { applied, epochs }: { applied: readonly PlaceFacts[]; epochs: TargetFacts['epochs'] },
@@ -98,7 +104,7 @@ function signOfReturn(
   return undefined
 }
 
-/** Of an epoch before the newest that came nothing is applied. */
+/** Nothing of an epoch is applied once a later one has come. */
 function laterEpoch(
   setting: SourceFacts['setting'],
   applied: readonly PlaceFacts[],
@@ -117,7 +123,10 @@ function withoutPublication({ hasPublication }: SourceFacts): Finding | undefine
   })
 }
 
-/** The next capture makes a publication again that somebody dropped. The connector then runs, and its decoder fails for ever. */
+/**
+ * If the publication is dropped, the next run of capture-tables creates it again. Then the connector runs, but its
+ * decoder fails for ever.
+ */
 function withoutPublicationBefore({ publicationLsn, slot }: SourceFacts): Finding | undefined {
   if (publicationLsn === null || slot === null || slot.active || slot.confirmedLsn === null) return undefined
   if (slot.confirmedLsn >= publicationLsn) return undefined
@@ -126,7 +135,7 @@ function withoutPublicationBefore({ publicationLsn, slot }: SourceFacts): Findin
   })
 }
 
-/** An epoch that was begun in the source or ordered in the target, and that the connector does not have. */
+/** Finding for an epoch that was begun in the source or ordered in the target, but that the connector does not have. */
 function unfinishedEpoch(
   epoch: number,
   connector: ConnectorFacts | undefined,
@@ -143,7 +152,7 @@ function unfinishedEpoch(
 
 function lostSlot(epoch: number, slot: SlotFacts | null, connector: ConnectorFacts | undefined): Finding | undefined {
   const name = epochName(epoch)
-  // Without stored offsets Debezium makes a slot and begins by itself.
+  // Without stored offsets Debezium creates a slot and begins by itself.
   const storedLsn = connector?.storedLsn ?? null
   if (slot === null) {
     if (storedLsn === null) return undefined
@@ -154,7 +163,7 @@ function lostSlot(epoch: number, slot: SlotFacts | null, connector: ConnectorFac
   if (slot.walStatus === 'lost' || slot.invalidationReason !== null) {
     return epochFinding({ cause: `the replication slot ${name} was invalidated: ${whyInvalid(slot)}` })
   }
-  // What a task confirms while it runs is newer than what was read of its stored offsets.
+  // A running task may have confirmed more than the stored offsets that were read, so the two are not compared.
   if (connector === undefined || isRunning(connector)) return undefined
   if (storedLsn === null || slot.confirmedLsn === null || slot.confirmedLsn <= storedLsn) return undefined
   return epochFinding({ cause: describeAhead(name, slot.confirmedLsn, storedLsn) })

@@ -1,7 +1,7 @@
 import type { CaptureFacts, TableName } from './capture-facts.ts'
 import type { Finding } from './finding.ts'
 
-/** What somebody dropped in the target. */
+/** Findings for rows and views that were dropped in the target. */
 export function targetFindings({ target: { missingRows, missingViews } }: CaptureFacts): Finding[] {
   return [
     ...(missingRows.length > 0 ? [droppedRows(missingRows)] : []),
@@ -31,7 +31,7 @@ function droppedViews(views: readonly TableName[]): Finding {
   }
 }
 
-/** `schema.table`, the first of them. */
+/** `schema.table` of the first five tables, and the number of the others. */
 function namesOf(tables: readonly TableName[]): string {
   const names = tables.map(({ schema, table }) => `${schema}.${table}`)
   const shown = names.slice(0, 5).join(', ')

@@ -4,29 +4,29 @@ import type { Lsn } from '../lsn.ts'
 import { comparePositions, type Position } from '../position.ts'
 import type { AppliedTable } from './table-register.ts'
 
-/** A column's value, or `unavailable` where the change left a TOASTed value as it was and does not say it. */
+/** A column's value, or `unavailable` when an update did not touch a TOASTed value and so does not send it. */
 export type RowValue = Decoded | null
 
 /**
- * What one row becomes. `ordered` writes take effect where their position is newer than the stored row's, an
- * `override` (later read) always does and keeps the newer of the two positions.
+ * What one row becomes. An `ordered` write takes effect when its position is newer than the stored row's. An `override`
+ * (a later read) always takes effect, and keeps the newer of the two positions.
  */
 export type RowWrite = {
   readonly mode: 'ordered' | 'override'
   readonly position: Position
-  /** False leaves a delete marker; only the key places of `values` are filled then. */
+  /** False writes a delete marker; then only the key places of `values` are filled. */
   readonly live: boolean
   /** Input texts in the order of the table's columns. */
   readonly values: readonly RowValue[]
-  /** Places whose value is that of the row as stored. */
+  /** Places whose value is taken from the stored row. */
   readonly lacking: readonly number[]
-  /** Where the row is stored that lacking values are taken from, when a change gave it another key. */
+  /** When a change gave the row another key: the key under which the row with the lacking values is stored. */
   readonly movedFrom: { readonly key: readonly InputText[]; readonly lsn: Lsn } | undefined
 }
 
 const nothing: readonly number[] = []
 
-/** A change as a write, with the row it is about. Throws a ValueError where it does not fit the contract. */
+/** A change as a write, with the key of its row. Throws a ValueError when the change does not fit the contract. */
 export function writeOf(table: AppliedTable, change: RowChange): { key: string; write: RowWrite } {
   const live = change.op !== 'delete'
   const values = live ? decodeRow(table, imageOf(change, 'after')) : decodeKey(table, imageOf(change, 'before'))
@@ -47,8 +47,9 @@ export function writeOf(table: AppliedTable, change: RowChange): { key: string; 
 }
 
 /**
- * Whether a write replaces an earlier one of the same row and mode: a newer position does, at the same position a
- * create beats a delete (a key change between keys that Postgres holds equal), and an override always does.
+ * Whether a write replaces an earlier one of the same row and mode. An override always does, and so does a newer
+ * position. At the same position a create replaces a delete: this is a key change between keys that Postgres considers
+ * equal.
  */
 export function replaces(earlier: RowWrite, later: RowWrite): boolean {
   if (later.mode === 'override') return true
@@ -56,21 +57,21 @@ export function replaces(earlier: RowWrite, later: RowWrite): boolean {
   return order > 0 || (order === 0 && later.live && !earlier.live)
 }
 
-/** The later write, completed with what the earlier one of the same row says about the values it left as they were. */
+/** The later write, with the values that it left as they were taken from the earlier write of the same row. */
 export function mergedWith(earlier: RowWrite, later: RowWrite): RowWrite {
   if (later.lacking.length === 0 || !earlier.live || later.movedFrom !== undefined) return later
   const values = later.values.map((value, place) => (value === unavailable ? earlier.values[place]! : value))
   return { ...later, values, lacking: lackingPlaces(values), movedFrom: earlier.movedFrom }
 }
 
-/** The image a change must have; throws a ValueError where it has none. */
+/** An image that the change must have; throws a ValueError when it is missing. */
 export function imageOf(change: RowChange, which: 'before' | 'after'): WireRow {
   const row = change[which]
   if (row === null) throw new ValueError(`the ${change.op} has no ${which} image`)
   return row
 }
 
-/** Decodes a whole row; throws a ValueError where its columns are not those of the contract. */
+/** Decodes a whole row. Throws a ValueError when its columns are not those of the contract. */
 export function decodeRow(table: AppliedTable, row: WireRow): RowValue[] {
   const { columns, generated } = table
   const values = new Array<RowValue>(columns.length)
@@ -113,13 +114,13 @@ function canonicalKey(table: AppliedTable, place: number, value: RowValue): stri
   return codec.canonical(value)
 }
 
-/** The row, inside one batch, that a key of the wire names. */
+/** The identity, inside one batch, of the row that a key on the wire names. */
 export const keyOf = (table: AppliedTable, row: WireRow): string =>
   rowKey(keyTexts(table, row).map((text, i) => canonicalKey(table, table.keyPlaces[i]!, text)))
 
 /**
- * The identity of a row inside one batch, from its canonical key texts. Two keys that Postgres holds equal give one
- * string; two it holds different give two, whatever the texts contain.
+ * The identity of a row inside one batch, from its canonical key texts. Keys that Postgres considers equal give one
+ * string, and other keys give different strings, whatever the texts contain.
  */
 const rowKey = (canonicalTexts: readonly string[]): string =>
   canonicalTexts.length === 1 ? canonicalTexts[0]! : JSON.stringify(canonicalTexts)

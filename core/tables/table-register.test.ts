@@ -7,7 +7,7 @@ import { TableRegister } from './table-register.ts'
 const at = (lsn: number, epoch = 1): Position => ({ epoch, phase: 1, lsn })
 const read: Position = { epoch: 1, phase: 0, lsn: 0 }
 
-/** A register into which contracts have come, each at its position. */
+/** A register after contracts have come, each at its position. */
 function registerOf(...contracts: readonly (readonly [Partial<TableContract>, Position])[]): TableRegister {
   const register = new TableRegister()
   for (const [changes, position] of contracts) register.enter(ordersContract(changes), position)

@@ -2,20 +2,20 @@ import { type ColumnCodec, columnCodec } from '../column-codec.ts'
 import { type ColumnContract, changesShape, keyColumns, type TableContract } from '../contract.ts'
 import { comparePositions, type Position } from '../position.ts'
 
-/** A column together with the way its values travel. */
+/** A column with the codec of its values. */
 export type CodedColumn = ColumnContract & { readonly codec: ColumnCodec }
 
 /** A relation whose changes are applied: its stored columns in attribute order and the places of its key among them. */
 export type AppliedTable = {
   readonly contract: TableContract
   readonly columns: readonly CodedColumn[]
-  /** Columns that reads have; streamed changes have them or not. */
+  /** Generated columns. Reads have them; streamed changes may have them or not. */
   readonly generated: ReadonlySet<string>
-  /** Empty for a table without a key. */
+  /** Empty for a keyless table. */
   readonly keyPlaces: readonly number[]
 }
 
-/** What a contract does to the target. */
+/** What a contract changes in the target. */
 export type ContractEffect =
   | { readonly kind: 'shape' }
   | { readonly kind: 'drop' }
@@ -26,47 +26,47 @@ export type ContractEffect =
 export const tableName = (table: { readonly schema: string; readonly table: string }): string =>
   `${table.schema}.${table.table}`
 
-/** Which table a change is about. */
+/** Which table a change belongs to. */
 export type Lookup =
   | { readonly kind: 'applied'; readonly table: AppliedTable }
   | { readonly kind: 'refused'; readonly relation: number; readonly generation: number; readonly reason: string }
-  /** The change is from before the table had its shape, so it was delivered and applied before. */
+  /** The change is from before the table had its present shape, so it was delivered and applied before. */
   | { readonly kind: 'former' }
 
 type Relation = {
   readonly epoch: number
-  /** Place of the contract's own record. */
+  /** Position of the contract's own record. */
   readonly position: Position
   readonly contract: TableContract
-  /** Reads that were made for the generation before may still come. */
+  /** Whether rows may still come that were read for the generation before. */
   readonly meetsFormerReads: boolean
-  /** Why it is not applied, or how. */
+  /** The table, or the reason why it is not applied. */
   readonly table: AppliedTable | string
-  /** Changes from before it are of an earlier shape. */
+  /** Changes before this position have an earlier shape. */
   readonly shapedAt: Position
 }
 
 type Holder = { readonly since: Position; readonly relation: number }
 
 /**
- * The contracts in force at one place of one topic partition: a change is decoded by the contract that precedes it
- * in its own topic partition, never by another one: the source writes each contract to every topic partition, in the transaction
- * of the DDL.
+ * The contracts in force at one offset of one topic partition. A change is decoded only by the contract that precedes
+ * it in its own topic partition. There always is one, since the source writes each contract to every topic partition,
+ * in the transaction of the DDL.
  */
 export class TableRegister {
   readonly #relations: Map<number, Relation>
-  /** Who has had a name, in the order of time. */
+  /** The relations that have had a name, in the order of time. */
   readonly #holders: Map<string, readonly Holder[]>
 
-  /** One that is empty, or knows what another one does; neither changes the other. */
+  /** An empty register, or a copy of another one. Neither of the two changes the other. */
   constructor(other?: TableRegister) {
     this.#relations = new Map(other === undefined ? [] : other.#relations)
     this.#holders = new Map(other === undefined ? [] : other.#holders)
   }
 
   /**
-   * Puts a contract in force from here on and says what follows for the target. `position` is that of the contract's
-   * own record.
+   * Puts a contract in force from here on, and returns what it changes in the target. `position` is that of the
+   * contract's own record.
    */
   enter(contract: TableContract, position: Position): ContractEffect {
     const before = this.#relations.get(contract.relation)
@@ -74,7 +74,7 @@ export class TableRegister {
     if (before !== undefined && before.epoch === position.epoch && before.contract.version >= contract.version) {
       return { kind: 'none' }
     }
-    // A worker that is held for dead may still send of an epoch that was given up.
+    // A zombie worker, which Connect has given up but which still runs, may send records of an epoch that was replaced.
     if (before !== undefined && before.epoch > position.epoch) return { kind: 'none' }
     const table = contract.refusal ?? codeColumns(contract)
     const reshaped = before === undefined || before.epoch < position.epoch || changesShape(before.contract, contract)
@@ -87,9 +87,9 @@ export class TableRegister {
   }
 
   /**
-   * Why the source cannot have written the contract after those before it, or undefined. Versions of a relation are
-   * written one after the other, and every one comes in every topic partition; one that begins a later generation needs none
-   * before it.
+   * Why the source cannot have written the contract after those before it; undefined when it can. Versions of a
+   * relation are written one after the other, and each comes in every topic partition. Only a version that begins a
+   * later generation may come without the ones before it.
    */
   impossibleContract(contract: TableContract, position: Position): string | undefined {
     const before = this.#relations.get(contract.relation)
@@ -107,7 +107,7 @@ export class TableRegister {
     return undefined
   }
 
-  /** The table that the change of a row at a position names. */
+  /** The table that a change names at its position. */
   find(name: string, position: Position): Lookup {
     const holders = this.#holders.get(name)
     if (holders === undefined) {
@@ -128,23 +128,23 @@ export class TableRegister {
     if (known.contract.dropped)
       return { kind: 'refused', relation, generation, reason: 'a change follows the drop of the table' }
     if (typeof known.table === 'string') return { kind: 'refused', relation, generation, reason: known.table }
-    // Changes of what is not published were on their way when it left the publication: its rows will be read.
+    // The table had left the publication while these changes were on their way. Its rows will be read again.
     if (!known.contract.published) return { kind: 'former' }
     return { kind: 'applied', table: known.table }
   }
 
-  /** The contract of the relation that has the name, as `public.orders`, now. */
+  /** The contract in force of the relation that now has the name, such as `public.orders`. */
   named(name: string): TableContract | undefined {
     const holder = this.#holders.get(name)?.at(-1)
     return holder && this.#relations.get(holder.relation)?.contract
   }
 
-  /** Whether reads may come that were made for the generation before, whose reading did not end. */
+  /** Whether rows may come that were read for the generation before, whose snapshot did not end. */
   meetsFormerReads(relation: number): boolean {
     return this.#relations.get(relation)?.meetsFormerReads ?? false
   }
 
-  /** The contract of a relation that is in force, with the epoch it is of. */
+  /** The contract of a relation that is in force, with its epoch. */
   contractOf(relation: number): { readonly epoch: number; readonly contract: TableContract } | undefined {
     return this.#relations.get(relation)
   }
@@ -160,7 +160,7 @@ export class TableRegister {
     const name = tableName(contract)
     if (before !== undefined && !before.contract.dropped && tableName(before.contract) === name) return
     const holders = this.#holders.get(name) ?? []
-    // A contract of a drop names what was dropped: who took the name before that keeps it.
+    // The contract of a drop names what was dropped. If another relation took the name before that, it keeps the name.
     if (contract.dropped && holders.length > 0) return
     this.#holders.set(name, [...holders, { since, relation: contract.relation }])
   }
@@ -176,7 +176,7 @@ function abandonsReading(before: Relation | undefined, { generation, complete }:
 function effectOf(contract: TableContract, table: Relation['table'], before: Relation | undefined): ContractEffect {
   const applied = before !== undefined && typeof before.table !== 'string' && !before.contract.dropped
   if (contract.dropped) return { kind: applied || before !== undefined ? 'drop' : 'none' }
-  // Until it is published, nothing comes for it, and it may change in any way.
+  // Until a table is published no changes come for it, so its contract may change in any way.
   if (typeof table !== 'string') return { kind: contract.published ? 'shape' : 'none' }
   const unexpected = applied || contract.refusal === null
   return unexpected ? { kind: 'stop', reason: `it cannot be captured any more: ${table}` } : { kind: 'none' }

@@ -3,8 +3,8 @@ import { type Incoming, readRecord, tableOfRecord } from '../envelope.ts'
 import { type TableRegister, tableName } from './table-register.ts'
 
 /**
- * The tables that must not go on without a record: that of the change or contract, and tables without a key whose reading
- * it begins. Never throws; empty where the record is about none that is known.
+ * The tables that must not go on without a record: the table of its change or contract, or the keyless tables whose
+ * snapshot it begins. Never throws; empty when the record belongs to no known table.
  */
 export function tablesWithout(value: string | undefined, register: TableRegister): TableContract[] {
   const incoming = value === undefined ? undefined : readOrNothing(value)
