@@ -1,6 +1,6 @@
 import type { MSKEvent } from 'aws-lambda'
 
-/** What a function answers to a Kafka event whose mapping has `ReportBatchItemFailures`. */
+/** The answer of a function to a Kafka event whose mapping has `ReportBatchItemFailures`. */
 export type KafkaBatchResponse = {
   readonly batchItemFailures: readonly {
     readonly itemIdentifier: { readonly partition: string; readonly offset: number }
@@ -10,12 +10,12 @@ export type KafkaBatchResponse = {
 /** A topic partition of an event. */
 export type TopicPartition = { readonly topic: string; readonly topicPartition: number }
 
-/** A topic partition of an event, as `<topic>-<number>`, whose records were not processed, and why. */
+/** A topic partition of an event, as `<topic>-<number>`, whose records were not processed, and the reason. */
 export type FailedTopicPartition = { readonly name: string; readonly reason: Error }
 
 /**
- * Runs the work for each topic partition of the event, or for those that are named, all at once, and waits for all of them.
- * A failure of one does not end the others.
+ * Does the work for each topic partition of the event, or for those in `names`, all at the same time, and waits for all
+ * of them. A failure of one does not end the others.
  */
 export async function eachTopicPartition(
   event: MSKEvent,
@@ -34,8 +34,8 @@ function topicPartitionOf(name: string): TopicPartition {
 }
 
 /**
- * Has every record of the failed topic partitions delivered again, and no other record. All of a topic partition's records
- * are named because AWS does not say whether records behind a reported one are delivered again.
+ * Makes the mapping deliver every record of the failed topic partitions again, and no other record. All records of a
+ * topic partition are named, because AWS does not say whether records after a reported one are delivered again.
  */
 export function reportFailures(event: MSKEvent, failed: readonly FailedTopicPartition[]): KafkaBatchResponse {
   return {

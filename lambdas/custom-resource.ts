@@ -1,19 +1,19 @@
 import type { CloudFormationCustomResourceEvent, CloudFormationCustomResourceResponse, Context } from 'aws-lambda'
 
-/** What the work behind a custom resource hands back; `data` is what `Fn::GetAtt` reads. */
+/** Result of the work behind a custom resource; `Fn::GetAtt` reads `data`. */
 export type CustomResourceResult = { data?: Record<string, string | number | boolean> }
 
-/** CloudFormation refuses an answer of more than 4096 bytes. */
+/** CloudFormation refuses an answer of more than 4096 bytes, so the reason is cut at this length. */
 const LONGEST_REASON = 2_000
 
-/** Time kept for the answer itself before Lambda ends the function. */
+/** Time that is reserved for the answer before Lambda ends the function. */
 const ANSWER_MS = 5_000
 
 /**
- * Does the work of a CloudFormation custom resource and PUTs the answer to the event's ResponseURL.
- * A failure is answered FAILED with its message, work that would outlive the function too, so no stack waits for an hour.
- * The physical id is the logical one for the resource's whole life: an update never replaces it.
- * Throws only when the answer itself could not be delivered.
+ * Does the work of a CloudFormation custom resource, and PUTs the answer to the event's ResponseURL. If the work fails,
+ * or does not end in the function's time, the answer is FAILED with a message, so that no stack waits for an hour. The
+ * physical id is the logical one for the whole life of the resource, so an update never replaces it. Throws only when
+ * the answer could not be delivered.
  */
 export async function answerCustomResource<Event extends CloudFormationCustomResourceEvent>(
   event: Event,
@@ -52,7 +52,7 @@ async function outcome<Event extends CloudFormationCustomResourceEvent>(
   }
 }
 
-/** The messages of the error and of its causes, without the stack: it is shown to who deploys. */
+/** The messages of the error and of its causes, without the stack: a user who deploys sees them. */
 function reason(error: unknown): string {
   const messages: string[] = []
   for (let current = error; current !== undefined; current = current instanceof Error ? current.cause : undefined) {

@@ -5,7 +5,7 @@ export const databaseTls = v.picklist(['verify-full', 'disable'])
 
 const nonEmpty = v.pipe(v.string(), v.minLength(1))
 
-/** Non-empty string variable. */
+/** A variable that must not be empty. */
 export const text = nonEmpty
 
 /**

@@ -1,11 +1,11 @@
-/** A metric of a run; undefined values are left out. */
+/** A metric of a run. It is left out when its value is undefined. */
 export type Metric = {
   readonly name: string
   readonly unit: 'Count' | 'Bytes' | 'Seconds' | 'Milliseconds'
   readonly value: number | object | undefined
 }
 
-/** CloudWatch's embedded metric format: a log line that becomes metrics of a capability. */
+/** A log line in CloudWatch's embedded metric format, which CloudWatch turns into metrics of a capability. */
 export function metricsLine(capability: string, nowMs: number, metrics: readonly Metric[]): string {
   const known = metrics.filter(({ value }) => value !== undefined)
   return JSON.stringify({

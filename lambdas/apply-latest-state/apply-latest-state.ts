@@ -13,7 +13,7 @@ import { type Metric, metricsLine } from '../metrics-line.ts'
 import { type DeliveredRecord, decodeDelivered } from './delivered-record.ts'
 import { histogramOf } from './latency-histogram.ts'
 
-/** What applying came to, of any kind of topic. */
+/** The result of applying records, for any kind of topic. */
 export type Effect = {
   readonly changes: number
   readonly quarantined: number
@@ -22,7 +22,7 @@ export type Effect = {
   readonly resyncs?: readonly string[]
 }
 
-/** Who applies the records of a topic. */
+/** The consumer of a topic, which applies its records. */
 export type TopicConsumer = {
   readonly consumer: string
   apply(key: ProgressKey, records: readonly DeliveredRecord[], wait: LockWait): Promise<ApplyOutcome<Effect>>
@@ -32,13 +32,19 @@ export type TopicConsumer = {
 export type ApplyLatestStateOptions = {
   /** By topic: a record of any other topic is refused. */
   readonly consumers: ReadonlyMap<string, TopicConsumer>
-  /** Topic partitions, as `changes-2`, of which something was kept and is to be applied again. */
+  /** Topic partitions, such as `changes-2`, whose quarantined records are to be applied now. */
   readonly waiting: () => Promise<readonly string[]>
-  /** How many tables that are shown are not captured any more. */
+  /** Number of tables that are shown but are not captured any more. */
   readonly countNotCaptured: () => Promise<number>
-  /** Asked which session has a lock that a topic partition waits for: not the pool that applies, all of which may wait. */
+  /**
+   * The pool with which the holder of a lock is found, when a topic partition waits for that lock. It is not the pool
+   * that applies, because all connections of that pool may be waiting.
+   */
   readonly asking?: pg.Pool
-  /** Has pending tables captured at once instead of at the next schedule, and the rows of tables read again. */
+  /**
+   * Invokes capture-tables, so that pending tables are captured at once instead of at the next schedule, and the tables
+   * of `resync` are read again.
+   */
   readonly requestCapture: (payload: { readonly resync: readonly string[] }) => Promise<void>
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -56,11 +62,11 @@ type Summary = {
 }
 
 /**
- * Applies an event's records, each topic partition in a transaction of its own and all at once. A topic partition that is
- * stopped or fails is reported as failed: the mapping delivers it again, and the others go on. What is applied already is
- * skipped when it is delivered again. One that waits for a lock is tried once more after the others. An event without topic
- * partitions, as the schedule sends it, is for those in which something was kept and is to be applied again, and for what is
- * counted once a minute.
+ * Applies the records of an event, all topic partitions at the same time and each in its own transaction. A topic
+ * partition that is stopped or fails is reported as failed, so that the mapping delivers it again; the others go on.
+ * Records that were applied before are skipped. A topic partition that waits for a lock is tried once more after the
+ * others. An event without topic partitions comes from the schedule, once a minute: it is for topic partitions whose
+ * quarantined records are to be applied now, and for counting tables that are not captured.
  */
 export function makeApplyLatestState(
   options: ApplyLatestStateOptions,
@@ -90,11 +96,16 @@ async function eventOfWaiting({ waiting }: ApplyLatestStateOptions, event: MSKEv
   return { ...event, records: Object.fromEntries((await waiting()).map((name) => [name, []])) }
 }
 
-/** How long a topic partition waits for a lock while others may need its connection, and once they are applied. */
+/**
+ * How long a topic partition waits for a lock: first while others may need its connection, last after they are applied.
+ */
 const firstWait: LockWait = { milliseconds: 1_000 }
 const lastWait: LockWait = { milliseconds: 5_000 }
 
-/** Connections are fewer than topic partitions: who waits for a lock is tried last, so that it keeps none from the others. */
+/**
+ * There are fewer connections than topic partitions. A topic partition that waits for a lock is tried again last, so
+ * that it does not keep a connection from the others.
+ */
 async function applyAll(options: ApplyLatestStateOptions, event: MSKEvent, summary: Summary) {
   const [first, last] = [firstWait, { ...lastWait, asking: options.asking }]
   const failed = await eachTopicPartition(event, (records, of) => applyOne(options, of, records, summary, first))

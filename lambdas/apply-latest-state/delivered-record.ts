@@ -9,7 +9,7 @@ export type DeliveredRecord = {
   readonly key: string | undefined
   readonly value: string | undefined
   readonly headers: KeyHeaders | undefined
-  /** Tells this record from another one at the same offset. */
+  /** Distinguishes this record from another one at the same offset. */
   readonly digest: () => string
   /** Key and value as they came. */
   readonly bytes: () => { readonly key: Uint8Array | undefined; readonly value: Uint8Array | undefined }
@@ -33,7 +33,7 @@ export function decodeDelivered(record: MSKRecord): DeliveredRecord {
 const bytesOf = (base64: string | undefined | null): Buffer | undefined =>
   base64 == null ? undefined : Buffer.from(base64, 'base64')
 
-/** Bytes of one value after the other: a buffer for each costs as much as decoding it. */
+/** The bytes of one value at a time are decoded in this buffer: a new buffer for each costs as much as decoding it. */
 const decoded = Buffer.allocUnsafe(64 << 10)
 
 function decode(base64: string | undefined | null): string | undefined {
@@ -48,5 +48,5 @@ function decodeHeaders(headers: readonly MSKRecordHeader[]): KeyHeaders | undefi
   return { newKey: decoded.get('__debezium.newkey'), oldKey: decoded.get('__debezium.oldkey') }
 }
 
-/** Lambda gives a header's bytes as signed numbers. */
+/** Lambda gives the bytes of a header as signed numbers. */
 const textOf = (bytes: readonly number[]): string => Buffer.from(Int8Array.from(bytes)).toString('utf8')

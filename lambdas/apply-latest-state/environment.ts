@@ -9,13 +9,13 @@ const entries = {
   CHANGES_TOPIC: text,
   /** Topic of plain deltas. */
   USER_EVENTS_TOPIC: text,
-  /** Invoked asynchronously when the contract of a table that awaits capture arrives. */
+  /** Function that is invoked asynchronously when a contract arrives whose table waits to be captured. */
   CAPTURE_TABLES_FUNCTION: text,
 }
 
 /** Variables of apply-latest-state. */
 export type ApplyLatestStateEnvironment = InferOutput<ObjectSchema<typeof entries, undefined>>
 
-/** Reads and checks them; throws with the name of what is missing. */
+/** Reads and checks the variables. Throws an Error that names those that are missing or malformed. */
 export const readEnvironment = (variables: NodeJS.ProcessEnv): ApplyLatestStateEnvironment =>
   parseEnvironment(entries, variables)

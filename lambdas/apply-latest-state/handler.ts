@@ -14,7 +14,7 @@ const credentials = databaseSecret(environment.TARGET_SECRET_ARN)
 const connect = (options: Pick<PoolOptions, 'applicationName' | 'max' | 'plans'>) =>
   makePool({ credentials, tls: environment.DATABASE_TLS, ...options })
 const pool = connect({ applicationName: 'tidemark apply', max: 4, plans: 'kept' })
-/** Not of the pool, all of whose connections may wait. */
+/** A pool of its own, because all connections of the other pool may be waiting for locks. */
 const asking = connect({ applicationName: 'tidemark apply locks', max: 1 })
 
 export const handler = makeApplyLatestState({

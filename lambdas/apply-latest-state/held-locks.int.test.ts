@@ -18,7 +18,7 @@ beforeEach(async () => {
   const { hostname, port, username, password } = new URL(target.url)
   const credentials = async () => ({ host: hostname, port: Number(port), dbname: target.name, username, password })
   const connect = (max: number) => makePool({ credentials, tls: 'disable', applicationName: 'tidemark-test', max })
-  // As the function has them.
+  // The pools have the sizes that the function gives them.
   pools = [connect(4), connect(1)]
   holder = new pg.Client({ connectionString: target.url })
   await holder.connect()
@@ -48,7 +48,7 @@ const contracts = [
   ordersContract({ topicPartitions, relation: 4712, table: 'customers' }),
 ]
 
-/** All of the topic partitions' records from an offset on, as one event. */
+/** One event with the records of all topic partitions from an offset on. */
 function eventOf(logs: readonly ChangeLog[], from = 0, topic = 'changes'): MSKEvent {
   const records = logs.map(({ records }, partition) => [
     `${topic}-${partition}`,
@@ -100,7 +100,7 @@ test('a lock that is given up meanwhile fails no topic partition', async () => {
   await apply(eventOf(logs))
   logs[0]!.create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
   await holder.query('begin; lock table tidemark_rows.t4711_1 in exclusive mode')
-  // Given up when the topic partition is tried for the second time.
+  // The lock is released when the topic partition is tried for the second time.
   let waits = 0
   pools[0]!.on('acquire', () => {
     waits += 1

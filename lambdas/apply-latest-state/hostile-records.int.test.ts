@@ -18,7 +18,7 @@ const deliver = (topic: Topic, ...records: Sent[]) => apply(eventOf(records.map(
 const keptAt = (offset: number) =>
   query('select table_name, reason from tidemark.quarantine where record_offset = $1', [offset])
 
-/** A table that nothing hostile is about: what is behind a hostile record goes on. */
+/** No hostile record names this table, so its records have to be applied after any of them. */
 const customers = ordersContract({
   relation: 4712,
   table: 'customers',

@@ -1,7 +1,7 @@
-/** Latencies in the form CloudWatch's embedded metric format takes: distinct values and how often each occurred. */
+/** Latencies as CloudWatch's embedded metric format takes them: distinct values, and how often each occurred. */
 export type Histogram = { readonly Values: readonly number[]; readonly Counts: readonly number[] }
 
-/** Counts latencies in steps that keep a metric below CloudWatch's 100 values, rounding up, never down. */
+/** Counts latencies in steps, which keep a metric below CloudWatch's limit of 100 values. Latencies are rounded up. */
 export function histogramOf(latenciesMs: Iterable<number>): Histogram {
   const counts = new Map<number, number>()
   for (const latency of latenciesMs) {
@@ -12,7 +12,7 @@ export function histogramOf(latenciesMs: Iterable<number>): Histogram {
   return { Values: [...counts.keys()], Counts: [...counts.values()] }
 }
 
-/** Half a millisecond below 10 ms, then steps that grow with the value. */
+/** The step is half a millisecond below 10 ms, and grows with the value above. */
 function stepOf(latencyMs: number): number {
   if (latencyMs < 10) return 0.5
   if (latencyMs < 50) return 2

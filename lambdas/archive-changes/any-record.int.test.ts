@@ -35,7 +35,7 @@ afterAll(async () => {
   await database?.drop()
 })
 
-/** Both functions with a ledger in Postgres, and a catalog and a store in memory. */
+/** Both functions of the archive, with a ledger in Postgres, and a catalog and a store in memory. */
 function makeArchive() {
   const { pool } = database
   const [store, catalog] = [makeMemoryStore(), makeMemoryCatalog()]
@@ -59,7 +59,7 @@ function makeArchive() {
   })
   return {
     take,
-    /** Commits what was taken, and returns what is in the table. */
+    /** Commits the records that wait, and returns all records of the table. */
     async commit(): Promise<ScannedRecord[]> {
       await commitArchive({}, Date.now() + 60_000)
       const found: ScannedRecord[] = []
@@ -120,7 +120,7 @@ test('records that are missing in a topic are passed once that is said, and each
 
   await expect(archive.take(records)).rejects.toThrow('records 3 to 4 are missing')
   await database.pool.query(`select tidemark.rebase('tidemark-archive', 'changes', 0, 5)`)
-  // A delivery that is under way may begin before it.
+  // A delivery that is on its way may begin before the offset at which the archive goes on.
   await archive.take(records)
 
   expect((await archive.commit()).map(({ offset }) => offset)).toEqual([0, 1, 2, 5, 6])
@@ -144,7 +144,8 @@ test(`any records are archived as they came (TIDEMARK_SEED=${seed})`, { timeout:
       expect(rows.slice(-120).map(asDelivered)).toEqual(sent.slice(-120))
       expect(rows).toHaveLength(sent.length)
     }),
-    // A smaller batch would be delivered on top of those before it: what failed is printed as it was.
+    // Batches are not shrunk, because a smaller one would be delivered after those before it. The failing one is
+    // printed.
     { seed, numRuns: runs, endOnFailure: true },
   )
 })

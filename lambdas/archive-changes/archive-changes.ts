@@ -13,17 +13,20 @@ import { makeDataFiles } from './data-files.ts'
 
 /** What the function works with. */
 export type ArchiveChangesOptions = {
-  /** Whether the offsets of a topic may have holes. A record of any other topic is refused. */
+  /** By topic, whether its offsets may have gaps. A record of any other topic is refused. */
   readonly topics: ReadonlyMap<string, OffsetRule>
   readonly progress: ArchiveProgress & {
-    /** Notes why those records of a delivery that are not archived are not, until they are. */
+    /** Stores why records of a delivery are not archived; the reason stays until they are. */
     noteFailure(key: ProgressKey, offsets: OffsetSpan, reason: string): Promise<void>
     waiting(): Promise<Waiting>
   }
   readonly store: Pick<ObjectStore, 'put'>
-  /** URL of the archive table's place; asked at each event, so that an archive out of reach is an error of that event. */
+  /**
+   * URL of the archive table's location. It is read at each event, so that an archive that is out of reach is an error
+   * of that event only.
+   */
   readonly location: () => Promise<string>
-  /** Has what waits committed. */
+  /** Invokes commit-archive, which commits the files that wait. */
   readonly requestCommit: () => Promise<void>
   readonly commit: CommitRule
   /** Milliseconds since 1970. */
@@ -33,17 +36,17 @@ export type ArchiveChangesOptions = {
   readonly makeFiles?: typeof makeDataFiles
 }
 
-/** When to have what waits committed, beside the schedule that does so each minute. */
+/** When to request a commit, in addition to the schedule of commit-archive, which runs each minute. */
 export type CommitRule = { readonly afterMs: number; readonly afterBytes: number }
 
 const CONSUMER = CONSUMERS.archive
-/** The schedule of the committer comes as often. */
+/** The interval of the schedule of commit-archive. */
 const SCHEDULE_MS = 60_000
 
 /**
- * Writes an event's records to data files, each topic partition's by itself, and notes them in the ledger with its
- * progress. A topic partition that is stopped or fails is reported as failed and its reason is stored: the mapping delivers
- * it again, and the others go on. What is archived already is skipped when it is delivered again.
+ * Writes the records of an event to data files, each topic partition separately, and notes the files in the ledger
+ * together with the progress. A topic partition that is stopped or fails is reported as failed, and its reason is
+ * stored: the mapping delivers it again, and the others go on. Records that were archived before are skipped.
  */
 export function makeArchiveChanges(options: ArchiveChangesOptions): (event: MSKEvent) => Promise<KafkaBatchResponse> {
   return async (event) => {
@@ -70,12 +73,13 @@ async function archiveOne(
   const key = { consumer: CONSUMER, topic, topicPartition }
   try {
     const [location, known] = await Promise.all([options.location(), progress.read(key)])
-    // Only now: what all topic partitions hold, decoded at once, is more to look after than to do.
+    // Records are decoded only now: with those of all topic partitions in memory, garbage collection would cost more
+    // than the work itself.
     const records = delivered.map(readDelivered)
     const decision = decideDelivery(known, records, rule)
     const delivery = { ...options, key, rule, location, makeFiles, archived }
     if (decision.kind === 'stop' && decision.applicable > 0) {
-      // What precedes a gap is archived: to go on after the gap then loses nothing that is there.
+      // Records before a gap are archived, so that going on after the gap later loses none of them.
       const whole = records.slice(0, decision.applicable)
       const before = decideDelivery(known, whole, rule)
       if (before.kind === 'apply') await archiveDelivery(delivery, whole, before.from)
@@ -89,7 +93,7 @@ async function archiveOne(
   }
 }
 
-/** The failure itself is what the caller has to hear of, also where the database cannot take note of it. */
+/** Does not throw when the database cannot store the failure, because the caller has to report the failure itself. */
 async function noteFailure(
   { progress, print }: ArchiveChangesOptions,
   key: ProgressKey,
@@ -101,8 +105,9 @@ async function noteFailure(
 }
 
 /**
- * Whoever writes the first file that waits calls the committer, who waits for its time; those who come after it find it
- * at work. Should it have failed, what waits is overdue for the next one. Where the schedule is soon enough, it calls.
+ * Whether to invoke commit-archive. The invocation that writes the first waiting file does so, and commit-archive waits
+ * until a commit is due; later invocations find it running. If it has failed, the waiting files become overdue, and the
+ * next invocation calls it again. It is not called when its schedule comes soon enough.
  */
 async function isCommitDue({ progress, commit }: ArchiveChangesOptions, { files }: Archived): Promise<boolean> {
   const waiting = await progress.waiting()

@@ -8,10 +8,13 @@ import type { OffsetRule, Progress } from '#core/delivery.ts'
 import type { DeliveredRecord } from './archived-record.ts'
 import type { DataFile, makeDataFiles, RowForm } from './data-files.ts'
 
-/** How far a topic partition is archived, and how it gets further. */
+/** Reads and advances how far a topic partition is archived. */
 export type ArchiveProgress = {
   read(key: ProgressKey): Promise<Progress>
-  /** Notes the files of the records from the first one of `fresh` on, and advances; nothing when someone else was faster. */
+  /**
+   * Notes the files of the records from the first one of `fresh` on, and advances the progress. Changes nothing when
+   * another invocation was faster.
+   */
   advance(
     key: ProgressKey,
     rule: OffsetRule,
@@ -21,27 +24,27 @@ export type ArchiveProgress = {
   ): Promise<ApplyOutcome<{ records: number }>>
 }
 
-/** What was archived of a delivery so far. */
+/** How much has been archived so far. */
 export type Archived = { records: number; duplicates: number; files: number; bytes: number; raw: number }
 
-/** A delivery of one topic partition, and where its records go. */
+/** A delivery of one topic partition, and what is needed to archive it. */
 export type ArchiveDelivery = {
   readonly key: ProgressKey
   readonly rule: OffsetRule
-  /** URL of the archive table's place. */
+  /** URL of the archive table's location. */
   readonly location: string
   readonly store: Pick<ObjectStore, 'put'>
   readonly progress: Pick<ArchiveProgress, 'advance'>
   readonly now: () => number
   readonly makeFiles: typeof makeDataFiles
-  /** Added to as records are archived, also when the rest of them fails. */
+  /** It grows as records are archived, also when the rest of them fails. */
   readonly archived: Archived
 }
 
 /**
- * Archives the records from `from` on; those before it are archived already. Records that cannot be written, for a reason
- * that does not pass, are tried by halves; the one that fails alone is archived as its bytes. Throws when the topic
- * partition is stopped, or for any other reason: what is archived by then stays.
+ * Archives the records from index `from` on; those before it are archived already. If records cannot be written for a
+ * lasting reason, each half of them is tried by itself. A single record that still fails is archived as its bytes.
+ * Throws when the topic partition is stopped, and on any other failure; what was archived before that stays.
  */
 export async function archiveDelivery(
   delivery: ArchiveDelivery,
@@ -68,7 +71,8 @@ async function archiveAtOnce(
 ): Promise<void> {
   const fresh = records.slice(from)
   const files = filesOf(() => makeFiles(location, fresh, now(), form))
-  // Before the transaction: it then waits for nothing. A crash in between leaves an object that nobody names.
+  // Files are stored before the transaction, so that it does not wait for the store. A crash in between leaves an
+  // object that nothing refers to.
   await Promise.all(files.map(({ path, content }) => store.put(path, content)))
   const outcome = await progress.advance(key, rule, records, fresh, files.map(withoutContent))
   if (outcome.kind === 'stopped') throw new StoppedTopicPartitionError(key, outcome)
@@ -85,7 +89,7 @@ async function archiveAtOnce(
 
 const withoutContent = ({ content: _, ...file }: DataFile): LedgerFile<DataFileMetrics> => file
 
-/** The topic partition is refused, and the reason stored. */
+/** The topic partition is stopped, and the reason is stored. */
 export class StoppedTopicPartitionError extends Error {
   override readonly name = 'StoppedTopicPartitionError'
 
@@ -94,7 +98,7 @@ export class StoppedTopicPartitionError extends Error {
   }
 }
 
-/** Records that cannot be made a data file of. */
+/** No data file can be made of the records. */
 class UnwritableRecordsError extends Error {
   override readonly name = 'UnwritableRecordsError'
 }
@@ -107,9 +111,11 @@ function filesOf(make: () => DataFile[]): DataFile[] {
   }
 }
 
-/** SQLSTATE classes of what a statement was given: data exceptions, and limits of the server that it exceeds. */
+/**
+ * SQLSTATE classes of errors in the data of a statement: data exceptions (22), and exceeded limits of the server (54).
+ */
 const aboutData = /^(22|54)/
 
-/** Whether the records are what failed. It does not pass: delivered again, they fail again. */
+/** Whether the records are the cause. Then the failure is lasting: when they are delivered again, they fail again. */
 const isAboutRecords = (error: unknown): boolean =>
   error instanceof UnwritableRecordsError || aboutData.test(sqlState(error) ?? '')

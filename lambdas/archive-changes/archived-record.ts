@@ -4,10 +4,10 @@ import type { MSKRecord, MSKRecordHeader } from 'aws-lambda'
 import type { ArchivedRecord } from '#core/archive-row.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 
-/** A record of the event as the archive takes it. */
+/** A record of the event in the form in which it is archived. */
 export type DeliveredRecord = ArchivedRecord & RecordIdentity
 
-/** Takes a record of a Kafka event without loss: bytes that are not text stay in base64. */
+/** Reads a record of a Kafka event without loss: bytes that are not text stay in base64. */
 export function readDelivered(record: MSKRecord): DeliveredRecord {
   const { topic, partition: topicPartition, offset, timestamp: timestampMs, headers } = record
   const keyBytes = bytesOf(record.key)
@@ -28,17 +28,17 @@ export function readDelivered(record: MSKRecord): DeliveredRecord {
   }
 }
 
-/** Tells a record from another one at the same place. */
+/** Distinguishes a record from another one at the same place. */
 export const digestOf = ({ timestampMs, key, value }: Pick<ArchivedRecord, 'timestampMs' | 'key' | 'value'>): string =>
   hash('sha256', `${timestampMs} ${key ?? ''} ${value ?? ''}`, 'base64url')
 
-/** A value that is absent is a tombstone's. */
+/** The value of a tombstone is absent. */
 const bytesOf = (base64: string | null | undefined): Buffer | null =>
   base64 == null ? null : Buffer.from(base64, 'base64')
 
 const isText = (bytes: Buffer | null): boolean => bytes === null || isUtf8(bytes)
 
-/** Lambda gives a header's bytes as signed numbers. Kafka has headers without a value, too. */
+/** Lambda gives the bytes of a header as signed numbers. In Kafka, a header may also have no value. */
 function headerOf([name, numbers]: [string, MSKRecordHeader[string] | null]): [string, string | object | null] {
   if (numbers == null) return [name, null]
   const bytes = Buffer.from(Int8Array.from(numbers))

@@ -7,13 +7,13 @@ import type { LedgerFile } from '#adapters/postgres/archive/archive-ledger.ts'
 import { archiveRow } from '#core/archive-row.ts'
 import type { DeliveredRecord } from './archived-record.ts'
 
-/** A data file with what the ledger keeps of it. */
+/** A data file with what the ledger stores of it. */
 export type DataFile = LedgerFile<DataFileMetrics> & { readonly content: Uint8Array }
 
-/** Whether rows say what their records say of themselves, or hold their bytes alone. */
+/** `parsed`: rows have the facts that their records state. `raw`: rows have only the bytes of their records. */
 export type RowForm = 'parsed' | 'raw'
 
-/** The data files of a topic partition's records: one for each day that they are of. */
+/** The data files for records of a topic partition: one for each day of their timestamps. */
 export function makeDataFiles(
   location: string,
   records: readonly DeliveredRecord[],
@@ -38,7 +38,7 @@ export function makeDataFiles(
   })
 }
 
-/** The record with its key and value in base64, of which nothing is read. */
+/** The record with its key and value in base64, so that nothing of them is parsed. */
 function asBytes(record: DeliveredRecord): DeliveredRecord {
   const base64 = (text: string | null) => text && Buffer.from(text).toString('base64')
   return record.encoding === 'base64'

@@ -11,7 +11,7 @@ const entries = {
   /** Topic of plain deltas. */
   USER_EVENTS_TOPIC: text,
   ...archiveEntries,
-  /** Invoked asynchronously when what waits is to be committed. */
+  /** Function that is invoked asynchronously to commit the files that wait. */
   COMMIT_ARCHIVE_FUNCTION: text,
   ...commitEntries,
 }
@@ -19,6 +19,6 @@ const entries = {
 /** Variables of archive-changes. */
 export type ArchiveChangesEnvironment = InferOutput<ObjectSchema<typeof entries, undefined>>
 
-/** Reads and checks them; throws with the name of what is missing. */
+/** Reads and checks the variables. Throws an Error that names those that are missing or malformed. */
 export const readEnvironment = (variables: NodeJS.ProcessEnv): ArchiveChangesEnvironment =>
   parseEnvironment(entries, variables)

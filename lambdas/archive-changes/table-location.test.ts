@@ -12,7 +12,7 @@ const known = (changes: Partial<KnownTable> = {}): KnownTable => ({
   ...changes,
 })
 
-/** How often the catalog is asked by two events, between which the ledger becomes another. */
+/** How often two events ask the catalog when the ledger changes between them. */
 async function asks(changes: Partial<KnownTable>): Promise<number> {
   let asked = 0
   let ledger = known()

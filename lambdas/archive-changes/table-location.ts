@@ -2,9 +2,10 @@ import { checkRenewal, type KnownTable, newestNumber, type TableLedger } from '#
 import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
 
 /**
- * URL of the archive table's place. The catalog is asked by the first event of a process, and again when the ledger says
- * that something is wrong with the table, belongs to another one, or has fewer commits than before, and when the target was
- * restarted, which may have restored an older backup. Throws while the archive begins again with a new table.
+ * Returns a function that gives the URL of the archive table's location. It asks the catalog at the first event of a
+ * process. It asks again when the ledger notes a problem of the table, belongs to another table or has fewer commits
+ * than before, and when the target was restarted, which may have restored an older backup. Throws while the archive
+ * begins again with a new table.
  */
 export function makeTableLocation(
   ledger: Pick<TableLedger, 'readKnownTable'>,

@@ -252,7 +252,7 @@ test('a writer that prepares its transaction is waited for, too', async () => {
 
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'awaiting writers' } })
   const { rows } = await run(`select fix from tidemark.uncaptured where table_name = 'ride'`)
-  // Pasted, it decides nothing.
+  // The fix is an SQL comment, so executing it without a choice decides nothing.
   await application.query(rows[0].fix)
   await application.query(`commit prepared '${source.name}'`)
   expect(rows).toEqual([{ fix: `-- either commit prepared '${source.name}'; or rollback prepared '${source.name}';` }])

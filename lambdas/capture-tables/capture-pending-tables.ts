@@ -13,8 +13,8 @@ import {
 import { ADVISORY_LOCKS } from '#adapters/postgres/session/advisory-locks.ts'
 
 /**
- * What a run came to; `tables` says how far each table is that was not captured when it began, `resync` what came of
- * each table that was asked for: `begun`, or why not.
+ * Result of a run. `tables` has the state of each table that was not captured when the run began. `resync` has the
+ * result for each table that was asked for: `begun`, or the reason why not.
  */
 export type CaptureSummary = { resync?: Record<string, string> } & (
   | { outcome: 'another run will see to it' }
@@ -25,16 +25,19 @@ export type CaptureSummary = { resync?: Record<string, string> } & (
 /** `now` in milliseconds. */
 export type CaptureOptions = { source: Pool; now: () => number; pause: (ms: number) => Promise<void> }
 
-/** One run works and one waits for it; a further one would only repeat the look that the waiting one is about to take. */
+/**
+ * One run works, and one more waits for it. A third would only look at the same tables as the waiting one, so it ends.
+ */
 const { captureWorking: WORKING, captureWaiting: WAITING } = ADVISORY_LOCKS
 
-/** A run that sees nothing move for so long leaves the rest to the next. */
+/** A run that sees no progress for this long leaves the rest to the next run. */
 const PATIENCE_MS = 5_000
 
 /**
- * Has the tables of `resync` read again. Takes pending tables into the publication, waits for their writers, and has Debezium read those that hold rows.
- * A run ends when nothing is left, when nothing has moved for five seconds, or at `deadline`; runs may overlap.
- * Throws an AggregateError when steps failed for another reason than a lock, after the other tables went on.
+ * Makes the tables of `resync` be read again. Adds pending tables to the publication, waits for transactions that write
+ * to them, and makes Debezium read those that hold rows. A run ends when nothing is left, when nothing has moved for
+ * five seconds, or at `deadline`; runs may overlap. Throws an AggregateError when steps failed for another reason than
+ * a lock, after the other tables went on.
  */
 export function makeCapturePendingTables({ source, now, pause }: CaptureOptions) {
   return async (deadline: number, resync: readonly string[] = []): Promise<CaptureSummary> => {
@@ -47,7 +50,7 @@ export function makeCapturePendingTables({ source, now, pause }: CaptureOptions)
       await catchUp(client)
       return { ...begun, outcome: 'done', tables: await captureAll(client, clock) }
     } finally {
-      // The turn is a lock of the session: it ends with it, whatever happened.
+      // The lock of the turn belongs to the session, so closing the session releases it in every case.
       client.release(true)
     }
   }
@@ -69,7 +72,7 @@ async function captureAll(client: ClientBase, { now, pause, deadline }: Clock): 
   const met = new Map<string, PendingTable>()
   const errors = new Map<string, Error>()
   for (let movedAt = now(); now() < Math.min(deadline, movedAt + PATIENCE_MS); await pause(50)) {
-    // What failed is tried again by the next run, not over and over by this one.
+    // A step that failed is tried again by the next run, and not repeatedly by this one.
     const failed = ({ relation, name, state }: PendingTable) =>
       errors.has(name) || (state === 'pending' && met.get(relation)?.state === 'reading')
     const tables = (await uncaptured(client)).filter((table) => !failed(table))

@@ -2,10 +2,13 @@ import * as v from 'valibot'
 
 const request = v.object({ resync: v.optional(v.array(v.pipe(v.string(), v.nonEmpty())), []) })
 
-/** What an invocation asks for: the tables, `schema.table`, that are to be read again before pending ones are captured. */
+/** What an invocation asks for: the tables (`schema.table`) to read again before pending ones are captured. */
 export type CaptureRequest = v.InferOutput<typeof request>
 
-/** Reads the event of an invocation; a schedule's has none of our fields. Throws an Error that says what is wrong. */
+/**
+ * Reads the event of an invocation. The event of a schedule has none of these fields. Throws an Error that says what is
+ * wrong.
+ */
 export function readRequest(event: unknown): CaptureRequest {
   const parsed = v.safeParse(request, event ?? {})
   if (parsed.success) return parsed.output

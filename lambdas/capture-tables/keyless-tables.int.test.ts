@@ -9,7 +9,7 @@ const run = (sql: string) => source.pool.query(sql)
 
 const capture = (ms = 400) => captureFor(source.pool, ms)
 
-/** A table without a key that has been left alone for long enough. */
+/** Sets times back, as if keyless tables had not changed for long enough to be read. */
 async function settle(): Promise<void> {
   await run(`
     update tidemark.table_contract set created_at = now() - interval '1 minute';
@@ -25,7 +25,7 @@ const why = async (table: string) =>
 
 const newest = async (table: string) => (await source.contracts(table)).at(-1)!
 
-/** Debezium confirms what it has sent, and runs follow, until no table is being read any more. */
+/** Confirms the log as Debezium does, and runs capture-tables, until no table is being read. */
 async function finishReading(): Promise<void> {
   const states = async () => (await run(`select from tidemark.captured_table where state = 'reading'`)).rowCount
   for (const deadline = Date.now() + 10_000; (await states())! > 0; ) {

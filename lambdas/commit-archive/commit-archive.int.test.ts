@@ -333,7 +333,7 @@ test('records that are applied and were never archived count, however long the a
   expect(run.metrics()['OldestUncommittedSeconds']).toBeGreaterThanOrEqual(1200)
 })
 
-/** A table snapshot with the same files, as a compaction makes it. */
+/** Commits a table snapshot with the same files, as a compaction does. */
 async function commitNothing(): Promise<void> {
   const table = archiveTableName(run.place)
   const { metadata } = (await run.catalog.loadTable(table))!

@@ -15,36 +15,39 @@ type Ledger = ArchiveLedger<DataFileMetrics>
 /** What the function works with. */
 export type CommitArchiveOptions = Omit<CommitTools, 'store'> & {
   readonly store: Pick<ObjectStore, 'get' | 'put' | 'has'>
-  /** Removes files whose rows a joined file has. */
+  /** Removes files whose rows are now in a joined file. */
   readonly removeSpent: (urls: readonly string[]) => Promise<void>
-  /** Runs work as the only committer. */
+  /** Runs the work while it holds the committer's lock; gives `busy` when another run holds it. */
   readonly asCommitter: <T>(work: (ledger: Ledger) => Promise<T>) => Promise<T | 'busy'>
-  /** The archive table, made if there never was one; throws where it is not as the ledger says. */
+  /** Opens the archive table, and creates it if there never was one. Throws when it is not as the ledger says. */
   readonly openTable: (ledger: TableLedger) => Promise<LoadedTable>
   readonly commit: { readonly afterMs: number; readonly afterBytes: number }
   /** Writes a line of the log. */
   readonly print: (line: string) => void
 }
 
-/** What commits need. */
+/** What a commit needs. */
 type Committing = Omit<CommitArchiveOptions, 'asCommitter' | 'print'>
 
-/** Who calls: `wait` is for what waits to reach its time or size; otherwise all is committed at once. */
+/** With `wait`, the run waits until the waiting files are old or large enough; otherwise they are committed at once. */
 export type CommitRequest = { readonly wait?: boolean }
 
-/** What a run came to. */
+/** Result of a run. */
 export type CommitSummary = { commits: number; attempts: number; records: number; files: number; busy: boolean }
 
-/** As much as fits the memory of the function: parts and the joined file are held at once. */
+/** A commit has to fit the memory of the function, which holds its parts and the joined file at the same time. */
 const LIMITS = { files: 500, bytes: 64 << 20 }
 
-/** Then others get their turn, maintenance among them; what waits is due, so that the next batch or minute calls again. */
+/**
+ * A run ends after this time, so that others such as maintain-archive get the lock. The rest is due, so the next batch
+ * or schedule invokes the function again.
+ */
 const LONGEST_TURN_MS = 60_000
 
 /**
- * Commits what the ledger has waiting to the archive table, until nothing waits, a minute is over or `latest` (ms since
- * 1970) has come. A commit that an earlier run left in doubt is settled first. One run at a time: a second one returns at
- * once, busy.
+ * Commits the files that wait in the ledger to the archive table, until nothing waits, a minute is over or `latest` (ms
+ * since 1970) has come. A commit that an earlier run left in doubt is resolved first. Only one run works at a time: a
+ * second one returns at once with `busy`.
  */
 export function makeCommitArchive(options: CommitArchiveOptions) {
   return async ({ wait = false }: CommitRequest, latest: number): Promise<CommitSummary> => {
@@ -64,7 +67,7 @@ export function makeCommitArchive(options: CommitArchiveOptions) {
   }
 }
 
-/** Commits until nothing waits or `deadline` has come, as the one who holds the committer's lock. */
+/** Commits until nothing waits or `deadline` has come. The caller holds the committer's lock. */
 export async function commitAll(
   options: Committing,
   ledger: Ledger,
@@ -86,7 +89,10 @@ export async function commitAll(
   }
 }
 
-/** Also where nothing waits: a table that is missing stops archiving, and nothing would wait then to find it again. */
+/**
+ * Opens the table even when nothing waits. A missing table stops archiving, so nothing would wait, and nothing would
+ * notice that the table is there again.
+ */
 async function lookAtTable({ openTable }: Committing, ledger: Ledger): Promise<void> {
   const { table, commits } = await ledger.readKnownTable()
   if (table !== undefined || commits.length > 0) await openTable(ledger)
@@ -104,7 +110,7 @@ async function prepareNext({ store }: Committing, ledger: Ledger, location: stri
   }
 }
 
-/** Whether anything waits; with `wait`, once it has waited its time or is large enough. */
+/** Whether files wait to be committed. With `wait`, it waits until they are old or large enough. */
 async function isThereAny(
   { commit, pause, now }: Committing,
   ledger: Ledger,
@@ -121,7 +127,7 @@ async function isThereAny(
   }
 }
 
-/** What waits may become large enough before its time. */
+/** Waiting files may become large enough before they are old enough, so they are looked at this often. */
 const LONGEST_LOOK_MS = 1_000
 
 function describeMetrics({ commits, records, attempts }: CommitSummary, uncommittedMs: number | undefined): Metric[] {

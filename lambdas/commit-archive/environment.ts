@@ -13,6 +13,6 @@ const entries = {
 /** Variables of commit-archive. */
 export type CommitArchiveEnvironment = InferOutput<ObjectSchema<typeof entries, undefined>>
 
-/** Reads and checks them; throws with the name of what is missing. */
+/** Reads and checks the variables. Throws an Error that names those that are missing or malformed. */
 export const readEnvironment = (variables: NodeJS.ProcessEnv): CommitArchiveEnvironment =>
   parseEnvironment(entries, variables)

@@ -20,20 +20,20 @@ const store = makeObjectStore()
 const commitArchive = makeCommitArchive({
   ...{ catalog, table: archiveTableName(place), store, now: Date.now, pause: setTimeout },
   asCommitter: (work) => asCommitter(pool, work),
-  // S3 Tables removes what is not referenced, and refuses everybody else who would.
+  // S3 Tables removes unreferenced files itself, and refuses removals by others.
   removeSpent: environment.ARCHIVE_MAINTAINED_BY === 'function' ? store.remove : async () => undefined,
   openTable: (ledger) => openArchiveTable(catalog, place, ledger, { isOnlyCommitter: true }),
   commit: commitRule(environment),
   print: (line) => process.stdout.write(`${line}\n`),
 })
 
-/** Time that is kept to end a commit that has begun. */
+/** Time that is reserved to finish a commit that has begun. */
 const LAST_COMMIT_MS = 60_000
 
-/** What the function is asked for: to commit, or to recover the archive; see docs/recovery.md. */
+/** What the function is asked to do: to commit, or to recover the archive; see docs/recovery.md. */
 type Request = CommitRequest | { readonly recover: RecoverRequest }
 
-/** Without `yes` it says what it would do, and does nothing. */
+/** Without `yes`, the answer says what would be done, and nothing is done. */
 type RecoverRequest = { readonly yes?: boolean }
 
 export const handler = (request: Request, context: Pick<Context, 'getRemainingTimeInMillis'>) =>
@@ -52,7 +52,7 @@ async function recover({ yes = false }: RecoverRequest, withinMs: number): Promi
   const report = await asRecoverer<DataFileMetrics, RecoveryReport>(
     pool,
     (ledger) => recoverArchive({ ...work, ledger }, async () => yes),
-    // Less than a turn of maintenance may take: called again, it goes on.
+    // A turn of maintenance may take longer than this wait. Then the call fails, and can be repeated.
     withinMs / 2,
   ).finally(() => clearTimeout(timer))
   if (report === 'busy') throw new Error('the archive is being maintained: call it again in a few minutes')

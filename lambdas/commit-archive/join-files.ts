@@ -9,8 +9,8 @@ import type { LedgerFile } from '#adapters/postgres/archive/archive-ledger.ts'
 type File = LedgerFile<DataFileMetrics>
 
 /**
- * Joins the files of each day into one, so that readers do not open thousands; a file that is alone stays as it is.
- * Throws when a file is gone from the store, or holds other records than the ledger says.
+ * Joins the files of each day into one, so that readers do not have to open thousands. A file that is the only one of
+ * its day stays as it is. Throws when a file is missing in the store, or has other records than the ledger says.
  */
 export async function joinFiles(
   store: Pick<ObjectStore, 'get' | 'put' | 'has'>,
@@ -24,13 +24,13 @@ export async function joinFiles(
   return joined
 }
 
-/** Nothing else would notice before a reader of the table does. */
+/** The file is not read here, so without this check only a reader of the table would notice that it is missing. */
 async function alone(store: Pick<ObjectStore, 'has'>, file: File): Promise<File> {
   if (!(await store.has(file.path))) throw goneError(file.path)
   return file
 }
 
-/** Its name says which offsets of which topic partition it held. */
+/** The name of the file shows which offsets of which topic partition it had. */
 const goneError = (path: string): ArchiveProblemError =>
   new ArchiveProblemError({
     kind: 'waiting files',

@@ -12,8 +12,9 @@ import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import type { PreparedCommit } from '#adapters/postgres/archive/archive-ledger.ts'
 
 /**
- * Makes a commit that the ledger has prepared, once, and returns how often it was tried. Throws when the table and the
- * ledger do not belong together, or when no attempt is known to have succeeded: it stays prepared, and the next run goes on.
+ * Makes a commit that the ledger has prepared, once, and returns the number of attempts. Throws when the table and the
+ * ledger do not belong together, or when no attempt is known to have succeeded: the commit then stays prepared, and the
+ * next run goes on with it.
  */
 export async function makeCommit(
   tools: CommitTools,
@@ -36,7 +37,7 @@ export async function makeCommit(
         properties: {
           [archiveMarks.number]: String(number),
           [archiveMarks.snapshot]: String(snapshotId),
-          // A table snapshot expires; what a restored ledger has to learn from the table does not.
+          // A restored ledger takes the offsets from these properties, because a table snapshot expires.
           [archiveMarks.offsets]: JSON.stringify(offsets),
         },
         timestampMs: tools.now(),
@@ -46,8 +47,8 @@ export async function makeCommit(
 }
 
 /**
- * Whether the table has the commit. Its table snapshot may have expired; what the same commit set in the table's
- * properties has not. Throws when the table has more commits than the ledger, or fewer: one of them is not the other's.
+ * Whether the table has the commit. Its table snapshot may have expired, so this compares the table properties that the
+ * commit sets. Throws when the table has more commits than the ledger, or fewer: then they do not belong together.
  */
 function hasCommit({ properties }: TableMetadata, { number, snapshotId }: PreparedCommit<unknown>): boolean {
   const made = Number(properties[archiveMarks.number] ?? 0)
@@ -60,7 +61,7 @@ function hasCommit({ properties }: TableMetadata, { number, snapshotId }: Prepar
   })
 }
 
-/** The same for every attempt and every committer, so that finding it there is as good as having written it. */
+/** The manifest is the same for every attempt and every committer, so one that is already there can be used. */
 async function stageManifest(
   { store }: CommitTools,
   metadata: TableMetadata,

@@ -4,12 +4,12 @@ import { readManifestList } from '#adapters/iceberg/table/manifest-list.ts'
 import { snapshotOf, type TableMetadata, type TableSnapshot } from '#adapters/iceberg/table/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 
-/** Which table snapshots stay: those of the last `ms`, `most` at most, and the last `least` however old they are. */
+/** Which table snapshots stay: those of the last `ms`, but at most `most` of them, and always the last `least`. */
 export type Retention = { readonly ms: number; readonly least: number; readonly most: number }
 
 /**
- * Forgets table snapshots past their retention and removes their manifest lists, and the manifests that only they have.
- * Data files stay: the archive never takes one out. Returns how many were forgotten.
+ * Expires table snapshots past their retention, and removes their manifest lists and the manifests that only they have.
+ * Data files stay, because the archive never takes one out of the table. Returns how many table snapshots were expired.
  */
 export async function expireSnapshots(
   tools: CommitTools & { readonly store: ObjectStore },
@@ -29,10 +29,10 @@ export async function expireSnapshots(
   const loaded = { metadata, metadataLocation: '' }
   const settled = await settleCommit(tools, loaded, {
     isMade,
-    // Once others have committed it is for the next run: which manifests are useless may have changed.
+    // After another commit, the expiry is left to the next run: the manifests that can be removed may have changed.
     prepare: async (present) => (present === metadata ? expiry : undefined),
   })
-  // A catalog may answer that it did what it did not.
+  // A catalog may report success without having done anything.
   if (!isMade(settled.metadata)) return 0
   await tools.store.remove(useless)
   return expired.length
@@ -59,7 +59,7 @@ async function uselessFiles(
   const useless = new Set<string>()
   await eachSnapshot(expired, async (snapshot) => {
     const bytes = await store.get(snapshot['manifest-list'])
-    // An earlier run got as far as this, and no further.
+    // An earlier run has already removed this manifest list.
     if (bytes === undefined) return
     useless.add(snapshot['manifest-list'])
     for (const { manifest_path } of readManifestList(bytes)) if (!kept.has(manifest_path)) useless.add(manifest_path)
@@ -67,7 +67,7 @@ async function uselessFiles(
   return [...useless]
 }
 
-/** The committer waits meanwhile: one after the other would take as long as there are table snapshots. */
+/** The committer waits during this work, so table snapshots are read at the same time and not one after the other. */
 const AT_ONCE = 16
 
 async function eachSnapshot(

@@ -17,7 +17,7 @@ const place = archivePlace(environment)
 const catalog = archiveCatalog(place, process.env)
 const table = archiveTableName(place)
 
-/** A turn of the committer is a minute at most. */
+/** The committer holds its lock for a minute at most. */
 const PATIENCE_MS = 120_000
 const HOUR_MS = 3_600_000
 

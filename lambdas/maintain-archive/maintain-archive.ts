@@ -10,38 +10,39 @@ import { removeOrphans } from './remove-orphans.ts'
 /** What the function works with. */
 export type MaintainArchiveOptions = Omit<CommitTools, 'store'> & {
   readonly store: ObjectStore
-  /** Runs work in turn with the committer; `busy` when its turn does not come. */
+  /** Runs the work while it holds the committer's lock; gives `busy` when it does not get the lock. */
   readonly inTurn: <T>(work: (ledger: MaintainedLedger) => Promise<T>) => Promise<T | 'busy'>
   /**
-   * Undefined while nothing was archived. Throws where the table is not the one that the ledger belongs to: to maintain
-   * another one, perhaps at the same place, would remove the files of the archive. Without `ledger` it is out of turn.
+   * Undefined while nothing was archived. Throws when the table is not the one that the ledger belongs to: maintaining
+   * another table, perhaps at the same place, would remove the files of the archive. Without `ledger`, the table is
+   * read without the committer's lock.
    */
   readonly loadTable: (ledger?: TableLedger) => Promise<LoadedTable | undefined>
-  /** Keeps which data files are gone where people see it; called with none when all are there. */
+  /** Stores which data files are gone, for users to see. The list is empty when all files are there. */
   readonly noteGone: (gone: readonly ScannedFile[]) => Promise<void>
   readonly retention: Retention
-  /** Younger files without a name in the table may be those of a commit under way. */
+  /** Younger files that the table does not name may belong to a commit that is under way. */
   readonly orphanAgeMs: number
 }
 
 /** The ledger, as maintenance uses it. */
 export type MaintainedLedger = TableLedger & { pathsInUse(): Promise<Set<string>> }
 
-/** What is to be done: `orphans` looks through all files, which takes long. */
+/** With `orphans`, all files are searched as well, which takes long. */
 export type MaintenanceRequest = { readonly orphans?: boolean }
 
-/** What a run came to. */
+/** Result of a run. */
 export type MaintenanceSummary = {
   mergedManifests: number
   expiredSnapshots: number
   removedOrphans: number
-  /** Data files that the table names and the store does not have; the ledger keeps which. */
+  /** Number of data files that the table names and the store does not have; the ledger lists them. */
   goneFiles: number
-  /** The committer was at it all the time: the next run does what this one did not. */
+  /** The committer held its lock all the time, so the next run does the work. */
   busy: boolean
 }
 
-/** Keeps the metadata of the archive table small and its place free of files that nobody names. */
+/** Keeps the metadata of the archive table small, and removes files at its place that nothing refers to. */
 export function makeMaintainArchive(options: MaintainArchiveOptions) {
   return async ({ orphans = false }: MaintenanceRequest): Promise<MaintenanceSummary> => {
     const summary = { mergedManifests: 0, expiredSnapshots: 0, removedOrphans: 0, goneFiles: 0, busy: false }
@@ -60,8 +61,8 @@ export function makeMaintainArchive(options: MaintainArchiveOptions) {
 }
 
 /**
- * Out of turn, since it takes long: what is committed meanwhile is too young to be looked at. What the ledger no longer
- * names, the table that is loaded after it does.
+ * Works without the committer's lock, because it takes long. Files that are committed in the meantime are too young to
+ * be removed. A file that the ledger no longer names is named by the table, which is loaded after the ledger was read.
  */
 async function sweep(
   { store, loadTable, noteGone, orphanAgeMs, now }: MaintainArchiveOptions,

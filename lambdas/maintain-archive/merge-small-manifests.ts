@@ -9,14 +9,14 @@ import { describeManifest, mergeManifests } from '#adapters/iceberg/commit/stage
 import type { ManifestFile } from '#adapters/iceberg/table/manifest-list.ts'
 import { currentSnapshot, snapshotOf, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 
-/** Iceberg's own target of a manifest. */
+/** The size of a manifest that Iceberg itself aims at. */
 const TARGET_BYTES = 8 << 20
-/** Fewer small ones cost readers less than the commit does. */
+/** Fewer small manifests cost readers less than the commit of a merge would. */
 const FEWEST = 20
 
 /**
- * Merges small manifests into one, so that lists stay short and each commit as fast as the first. Returns how many there
- * were, and the table as it is then.
+ * Merges small manifests into one, so that manifest lists stay short, and each commit stays as fast as the first.
+ * Returns how many were merged, and the metadata of the table after that.
  */
 export async function mergeSmallManifests(
   tools: CommitTools,
@@ -48,7 +48,7 @@ export async function mergeSmallManifests(
   return { manifests: small.length, metadata: settled.metadata }
 }
 
-/** As many as make a manifest of the target's size. */
+/** As many small manifests as fit a manifest of the target size. */
 function smallOf(manifests: readonly ManifestFile[], metadata: TableMetadata): ManifestFile[] {
   let bytes = 0
   return manifests.filter(({ content, partition_spec_id, manifest_length }) => {
@@ -60,7 +60,7 @@ function smallOf(manifests: readonly ManifestFile[], metadata: TableMetadata): M
   })
 }
 
-/** The newest table snapshot always says how far the archive is. */
+/** The newest table snapshot always has to say how far the archive is, so the merge repeats these marks. */
 function marksOf(metadata: TableMetadata): Record<string, string> {
   const summary = currentSnapshot(metadata)?.summary ?? {}
   return Object.fromEntries(

@@ -6,12 +6,13 @@ import { readManifest } from '#adapters/iceberg/table/manifest.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 
-/** How many files were removed, and which data files the table names in vain. */
+/** How many files were removed, and which data files the table names and the store does not have. */
 export type Sweep = { readonly removed: number; readonly gone: readonly ScannedFile[] }
 
 /**
- * Removes files under the table's place that are older than a time and that neither the table nor the ledger names: what
- * crashes between two steps, and commits that lost, leave behind. Finds data files that somebody has deleted.
+ * Removes files under the table's place that are older than a time and that neither the table nor the ledger names:
+ * they are left by crashes between two steps, and by commits that were refused. Also finds data files that were
+ * deleted.
  */
 export async function removeOrphans(
   store: ObjectStore,
@@ -32,7 +33,7 @@ export async function removeOrphans(
     removed += orphans.length
   }
   const { files } = await scanArchive(store, metadata)
-  // Asked one by one where the list lacks them: a file may lie at another place, or have been written since.
+  // Files that are not in the list are looked up one by one: they may be at another place, or newer than the list.
   const gone = await findGone(
     store,
     files.filter(({ path }) => !present.has(path)),
@@ -40,7 +41,7 @@ export async function removeOrphans(
   return { removed, gone }
 }
 
-/** Everything that any table snapshot leads to. */
+/** All files that any table snapshot refers to. */
 async function namedFiles(store: ObjectStore, metadata: TableMetadata): Promise<Set<string>> {
   const named = new Set(otherFiles(metadata))
   for (const snapshot of metadata.snapshots) {
@@ -62,7 +63,7 @@ type OtherFiles = {
   'partition-statistics'?: readonly { 'statistics-path': string }[]
 }
 
-/** Earlier metadata, and statistics that engines wrote. */
+/** Earlier metadata files, and statistics that engines wrote. */
 function otherFiles(metadata: TableMetadata): string[] {
   const { 'metadata-log': log = [], statistics = [], 'partition-statistics': more = [] } = metadata as OtherFiles
   return [

@@ -10,6 +10,6 @@ const entries = {
 /** Variables of maintain-target. */
 export type MaintainTargetEnvironment = InferOutput<ObjectSchema<typeof entries, undefined>>
 
-/** Reads and checks them; throws with the name of what is missing. */
+/** Reads and checks the variables. Throws an Error that names those that are missing or malformed. */
 export const readEnvironment = (variables: NodeJS.ProcessEnv): MaintainTargetEnvironment =>
   parseEnvironment(entries, variables)

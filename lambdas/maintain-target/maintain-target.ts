@@ -3,20 +3,21 @@ import { maintainOneRound } from '#adapters/postgres/maintenance/maintenance-rou
 
 /** What a run has removed. */
 export type MaintenanceSummary = {
-  /** Table partitions of history. */
+  /** Names of the dropped table partitions of history. */
   dropped: string[]
-  /** Changes whose table's retention is shorter than that of the day they are in. */
+  /** Number of changes whose table has a shorter retention than the table partition they were in. */
   changes: number
   auditMessages: number
-  /** Delete markers that no late change can need any more. */
+  /** Number of delete markers that no late change can need any more. */
   markers: number
-  /** The deadline came first: the next run goes on. */
+  /** Whether the deadline came before the end; the next run goes on. */
   unfinished: boolean
 }
 
 /**
- * Makes the table partitions of the coming days and removes what is past its time, in rounds of a short transaction
- * each, until nothing is left or `deadline` (ms since 1970) has come. Runs may overlap. Throws the database's errors.
+ * Creates the table partitions of the coming days and removes what is past its retention. It works in rounds, each in a
+ * short transaction, until nothing is left or `deadline` (ms since 1970) has come. Runs may overlap. Throws the
+ * database's errors.
  */
 export function makeMaintainTarget({ target, now }: { target: Pick<Pool, 'query'>; now: () => number }) {
   return async (deadline: number): Promise<MaintenanceSummary> => {

@@ -5,7 +5,10 @@ const entries = {
   /** Secrets of the databases' administrators: {host, port, dbname, username, password}. */
   SOURCE_SECRET_ARN: text,
   TARGET_SECRET_ARN: text,
-  /** Secrets whose password the roles are given: source tidemark_capture and tidemark_producer, target tidemark_apply, tidemark_archive and tidemark_read. */
+  /**
+   * Secrets with the passwords that the roles get. Source: tidemark_capture and tidemark_producer. Target:
+   * tidemark_apply, tidemark_archive and tidemark_read.
+   */
   CAPTURE_SECRET_ARN: text,
   PRODUCER_SECRET_ARN: text,
   APPLY_SECRET_ARN: text,
@@ -17,6 +20,6 @@ const entries = {
 /** Variables of migrate-schema. */
 export type MigrateSchemaEnvironment = InferOutput<ObjectSchema<typeof entries, undefined>>
 
-/** Reads and checks them; throws with the name of what is missing. */
+/** Reads and checks the variables. Throws an Error that names those that are missing or malformed. */
 export const readEnvironment = (variables: NodeJS.ProcessEnv): MigrateSchemaEnvironment =>
   parseEnvironment(entries, variables)

@@ -27,7 +27,7 @@ const work = (logins = { ...login('tidemark_capture'), ...login('tidemark_produc
     },
   })
 
-/** As CloudFormation sends it: every number and boolean is text. */
+/** An event as CloudFormation sends it: every number and boolean is text. */
 const event = (RequestType: 'Create' | 'Update' | 'Delete', properties: object = {}) =>
   ({
     RequestType,
@@ -53,7 +53,8 @@ async function logIn(database: TestDatabase, role: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  // The roles belong to the whole server: the templates make them before two tests can at once.
+  // The roles belong to the whole server. They are created here with the templates, so that two tests cannot create
+  // them at the same time.
   for (const side of ['source', 'target'] as const) await (await createDatabase(side)).drop()
 })
 

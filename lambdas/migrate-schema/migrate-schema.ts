@@ -9,7 +9,7 @@ import type { DatabaseCredentials } from '#adapters/postgres/session/connect.ts'
 import type { CustomResourceResult } from '../custom-resource.ts'
 import { readProperties, type SchemaProperties } from './properties.ts'
 
-/** One side: its administrator, its migrations, and the roles whose passwords the secrets hold. */
+/** One side: its administrator, its SQL files, and the roles whose passwords are in the secrets. */
 export type Side = {
   database: Pool
   directory: string
@@ -18,7 +18,8 @@ export type Side = {
 
 /**
  * The work of the resource Custom::Schema. Create and update bring both sides up to date, set the roles' passwords, put
- * the setting in force and publish what can be captured; delete removes the source's part if it is to be.
+ * the setting in force and publish what can be captured. Delete removes Tidemark from the source when `DropOnDelete` is
+ * set.
  */
 export function makeMigrateSchema({ source, target }: { source: Side; target: Side }) {
   return async (event: CloudFormationCustomResourceEvent): Promise<CustomResourceResult> => {

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 
-/** CloudFormation hands every number and boolean over as text. */
+/** CloudFormation passes every number and boolean as text. */
 const count = v.pipe(v.union([v.number(), v.string()]), v.transform(Number), v.integer(), v.minValue(1))
 const flag = v.pipe(
   v.union([v.boolean(), v.picklist(['true', 'false'])]),
@@ -9,9 +9,9 @@ const flag = v.pipe(
 const names = v.array(v.string())
 
 const propertiesSchema = v.object({
-  /** Topic partitions of the topic of changes; fixed once set. */
+  /** Number of topic partitions of the topic of changes; it is fixed once set. */
   TopicPartitions: count,
-  /** What is captured. */
+  /** Which tables and columns are captured. */
   Captured: v.object({ schemas: names, includeTables: names, excludeTables: names, excludeColumns: names }),
   Epoch: count,
   /** Whether deleting the resource removes what was installed in the source. */
@@ -21,7 +21,7 @@ const propertiesSchema = v.object({
 /** Properties of the custom resource Custom::Schema. */
 export type SchemaProperties = v.InferOutput<typeof propertiesSchema>
 
-/** Reads them; throws an Error that names the first one that is wrong. */
+/** Reads the properties. Throws an Error that names the first one which is not valid. */
 export function readProperties(properties: unknown): SchemaProperties {
   const parsed = v.safeParse(propertiesSchema, properties)
   if (parsed.success) return parsed.output

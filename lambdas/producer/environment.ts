@@ -3,11 +3,11 @@ import * as v from 'valibot'
 import { databaseTls, parseEnvironment, text } from '../environment.ts'
 
 const entries = {
-  /** MSK cluster whose brokers are asked of the Kafka API. */
+  /** MSK cluster whose brokers' addresses are read from the MSK API. */
   CLUSTER_ARN: text,
   /** `iam` or `scram` over TLS, `none` on loopback. */
   KAFKA_AUTHENTICATION: v.picklist(['iam', 'scram', 'none']),
-  /** Secret of the Kafka user, as MSK takes it; empty unless it logs in by name and password. */
+  /** Secret of the Kafka user in MSK's format; empty unless the function logs in with name and password. */
   KAFKA_SECRET_ARN: v.string(),
   /** Topic of plain deltas; created if absent. */
   USER_EVENTS_TOPIC: text,
@@ -19,6 +19,6 @@ const entries = {
 /** Variables of producer. */
 export type ProducerEnvironment = InferOutput<ObjectSchema<typeof entries, undefined>>
 
-/** Reads and checks them; throws with the name of what is missing. */
+/** Reads and checks the variables. Throws an Error that names those that are missing or malformed. */
 export const readEnvironment = (variables: NodeJS.ProcessEnv): ProducerEnvironment =>
   parseEnvironment(entries, variables)

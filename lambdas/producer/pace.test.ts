@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type Clock, paced } from './pace.ts'
 
-/** A clock that only moves when somebody sleeps or works. */
+/** A clock that only advances by sleep and work. */
 function makeClock(): Clock & { work(ms: number): void } {
   let now = 5_000
   return {

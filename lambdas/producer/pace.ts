@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 
-/** The clock work is paced by; times are milliseconds. */
+/** The clock by which work is paced. Times are in milliseconds. */
 export type Clock = {
   now(): number
   /** Resolves after `ms`, or as soon as `signal` aborts. */
@@ -15,22 +15,22 @@ export const processClock: Clock = {
 
 /** How much to do and how fast. */
 export type Pace = {
-  /** Units in all; Infinity to go on until aborted. */
+  /** Number of units in total; Infinity goes on until aborted. */
   total: number
-  /** Units per second; Infinity for as fast as possible. */
+  /** Units per second; Infinity is as fast as possible. */
   perSecond: number
-  /** Most units handed out at once. */
+  /** The most units that are given out at once. */
   largest: number
   signal?: AbortSignal
 }
 
-// Timers finer than this cost more than the work they pace; units due within one tick are handed out together.
+// Timers finer than this cost more than the work that they pace, so units due within one tick are given out together.
 const tickMs = 10
 
 /**
- * Hands out how many units to do now, until `total` is reached or `signal` aborts.
- * Unit k (from 0) is due k/perSecond after the start and never handed out earlier. Deadlines count from the start, not
- * from the previous unit, so slow work is caught up and the rate does not drift.
+ * Gives out how many units to do now, until `total` is reached or `signal` aborts. Unit k (from 0) is due k/perSecond
+ * after the start, and is never given out earlier. Times are counted from the start and not from the previous unit, so
+ * slow work is caught up and the rate does not drift.
  */
 export async function* paced({ total, perSecond, largest, signal }: Pace, clock: Clock): AsyncGenerator<number> {
   const start = clock.now()
@@ -50,7 +50,7 @@ export async function* paced({ total, perSecond, largest, signal }: Pace, clock:
 function unitsDue(elapsedMs: number, perSecond: number): number {
   if (perSecond === Infinity) return Infinity
   const untilMs = finerThanTicks(perSecond) ? Math.floor(elapsedMs / tickMs) * tickMs : elapsedMs
-  // The sum absorbs binary fractions: unit 3 of 100 per second is due at 30 ms, not at 30.000000000000004.
+  // The added 1e-9 absorbs binary fractions: unit 3 of 100 per second is due at 30 ms, not at 30.000000000000004.
   return Math.floor((untilMs * perSecond) / 1000 + 1e-9) + 1
 }
 

@@ -13,11 +13,11 @@ const whole = (smallest: number, largest: number) =>
   )
 
 const howMuch = {
-  /** Kept against the clock: never faster, and slower only where Kafka or the source does not keep up. */
+  /** The rate is kept by the clock: it is never higher, and lower only when Kafka or the source does not keep up. */
   eventsPerSecond: v.optional(v.pipe(positive, v.maxValue(50_000, 'must be at most 50000')), 10),
-  /** Events in all; or */
+  /** Number of events in total. Exactly one of `count` and `seconds` is given. */
   count: v.optional(whole(1, 100_000_000)),
-  /** how long to go on. One of the two. */
+  /** How long to go on, in seconds. */
   seconds: v.optional(v.pipe(positive, v.maxValue(840, 'must be at most 840'))),
 }
 
@@ -27,7 +27,7 @@ const balance = whole(-1_000_000_000, 1_000_000_000)
 const deltasSchema = v.strictObject({
   mode: v.literal('deltas'),
   ...howMuch,
-  /** How often each happens, relative to the others. */
+  /** How often each occurs, relative to the others. */
   weights: v.optional(v.strictObject({ insert: weight, update: weight, delete: weight }), {
     insert: 3,
     update: 6,
@@ -57,12 +57,14 @@ export type DeltasPayload = v.InferOutput<typeof deltasSchema>
 /** `{mode: 'rows', …}`: how many rows of the source to create, update and delete, how fast and of what kind. */
 export type RowsPayload = v.InferOutput<typeof rowsSchema>
 
-/** The payload is not as docs/producer.md says; the message names the field. */
+/** The payload is not as docs/producer.md says. The message names the field. */
 export class InvalidPayloadError extends Error {
   override name = 'InvalidPayloadError'
 }
 
-/** Reads the function's payload, defaults filled in. Throws an InvalidPayloadError that names the first wrong field. */
+/**
+ * Reads the function's payload, and fills in defaults. Throws an InvalidPayloadError that names the first wrong field.
+ */
 export function parsePayload(payload: unknown): DeltasPayload | RowsPayload {
   const parsed = v.safeParse(payloadSchema, payload)
   if (!parsed.success) throw refusal(...describe(parsed.issues[0]))
@@ -86,7 +88,7 @@ function refusal(field: string, problem: string): InvalidPayloadError {
   return new InvalidPayloadError(`${field}: ${problem}; docs/producer.md lists every field`)
 }
 
-/** How many events a payload asks for; `seconds` means as many as its rate gives in that time. */
+/** How many events a payload asks for. With `seconds`, it is as many as its rate gives in that time. */
 export function eventCount({ count, seconds = 0, eventsPerSecond }: DeltasPayload | RowsPayload): number {
   return count ?? Math.max(1, Math.round(seconds * eventsPerSecond))
 }

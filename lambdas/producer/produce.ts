@@ -1,7 +1,7 @@
 import { type DeltasPayload, parsePayload, type RowsPayload } from './payload.ts'
 import type { ProducerAnswer } from './tally.ts'
 
-/** Time kept for the last commit and for the answer before Lambda ends the function. */
+/** Time that is reserved for the last commit and for the answer before Lambda ends the function. */
 const answerMs = 3_000
 
 export type ProduceOptions = {
@@ -9,7 +9,7 @@ export type ProduceOptions = {
   simulateRows: (payload: RowsPayload, signal: AbortSignal) => Promise<ProducerAnswer>
 }
 
-/** The producer: does what its payload says within the function's time, and answers what was done. */
+/** The producer: does what its payload says within the function's time, and answers what it has done. */
 export function makeProduce({ publishDeltas, simulateRows }: ProduceOptions) {
   return async (event: unknown, context: { getRemainingTimeInMillis(): number }): Promise<ProducerAnswer> => {
     const payload = parsePayload(event)

@@ -14,7 +14,9 @@ export type PublishDeltasOptions = {
   print: (line: string) => void
 }
 
-/** Publishes user deltas until the payload's count is reached or `signal` aborts; all are acknowledged when it answers. */
+/**
+ * Publishes user deltas until the payload's count is reached or `signal` aborts. All are acknowledged when it answers.
+ */
 export function makePublishDeltas({ openPublisher, clock, now, random, print }: PublishDeltasOptions) {
   return async (payload: DeltasPayload, signal: AbortSignal): Promise<ProducerAnswer> => {
     const publisher = await openPublisher()

@@ -64,7 +64,7 @@ test('an account that somebody else deletes meanwhile is passed over', async () 
   await simulate({ count: 50, eventsPerSecond: 5_000, weights: { create: 1 } })
   let deleted = false
   const random = () => {
-    // The first number is drawn after the accounts were read.
+    // The first random number is drawn after the accounts were read.
     if (!deleted) void database.pool.query('delete from public.simulated_accounts where account_id <> 50')
     deleted = true
     return Math.random()

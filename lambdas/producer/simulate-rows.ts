@@ -13,7 +13,7 @@ import { makeTally, type ProducerAnswer } from './tally.ts'
 export type RowChange = { op: 'c' | 'u' | 'd'; before: unknown; after: unknown; ts_ms: number }
 
 export type SimulateRowsOptions = {
-  /** The source, as a role that may write `public.simulated_accounts` and, where it is absent, create it. */
+  /** The source, with a role that may write `public.simulated_accounts`, and may create it when it does not exist. */
   source: pg.Pool
   clock: Clock
   /** Milliseconds since 1970. */
@@ -23,15 +23,15 @@ export type SimulateRowsOptions = {
 
 const holders = ['Aisha', 'Bruno', 'Chiara', 'Dmitri', 'Emeka', 'Freya', 'Goran', 'Hana', 'Ines', 'Jonas']
 
-/** Accounts that updates and deletes choose from, at most. */
+/** The most accounts that updates and deletes choose from. */
 const mostKnown = 100_000
 
 const ops = { create: 'c', update: 'u', delete: 'd' } as const
 
 /**
- * Creates, updates and deletes rows of `public.simulated_accounts`, each change in a transaction of its own, until the
- * payload's count is reached or `signal` aborts. What the table holds is the state: updates and deletes hit rows that
- * exist, whoever made them.
+ * Creates, updates and deletes rows of `public.simulated_accounts`, each in its own transaction, until the payload's
+ * count is reached or `signal` aborts. The table is the only state: updates and deletes change any rows that exist in
+ * it, also those of other runs.
  */
 export function makeSimulateRows({ source, clock, now, random }: SimulateRowsOptions) {
   return async (payload: RowsPayload, signal: AbortSignal): Promise<ProducerAnswer> => {
@@ -63,7 +63,7 @@ function makeChangeOne(known: string[], { source, weights, balance, random }: Ch
       const changed = await changeAccount(source, operation, parameters[operation](known[index]!))
       if (operation === 'create') known[known.length < mostKnown ? known.length : index] = changed!.account_id
       else if (operation === 'delete' || changed === undefined) forget(known, index)
-      // Without a changed row somebody else deleted the account: another change takes its place.
+      // When no row was changed, another session has deleted the account, so another change takes its place.
       if (changed !== undefined) return { op: ops[operation], before: changed.before, after: changed.after }
     }
   }

@@ -1,11 +1,11 @@
-/** What a run of the producer answers. */
+/** The answer of a run of the producer. */
 export type ProducerAnswer = {
   events: number
   byOp: Record<string, number>
   seconds: number
-  /** What was reached. */
+  /** The rate that was reached. */
   eventsPerSecond: number
-  /** `time limit`: the function's own time ended before the events that were asked for were done. */
+  /** `time limit`: the function's time ended before all events that were asked for were done. */
   endedBy: 'count' | 'time limit'
   first: unknown
   last: unknown
@@ -18,7 +18,7 @@ export type Tally = {
   answer(wanted: number): ProducerAnswer
 }
 
-/** Starts counting now; `now` is in milliseconds. */
+/** Starts a count; `now` is in milliseconds. */
 export function makeTally(now: () => number): Tally {
   const start = now()
   const byOp: Record<string, number> = {}

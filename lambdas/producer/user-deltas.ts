@@ -1,17 +1,17 @@
 import type { DeltasPayload } from './payload.ts'
 import { pickInt, pickOne, pickWeighted, type Random } from './pick.ts'
 
-/** One delta as it is published: what happened to one user. */
+/** One delta as it is published: a change of one user. */
 export type UserDelta = {
   id: number
   name: string
   age: number
   op: 'insert' | 'update' | 'delete'
-  /** 1, 2, 3 … within a run. */
+  /** Counts 1, 2, 3 … within a run. */
   event_order: number
   /** ISO 8601. */
   ts: string
-  /** Grows from one run of the producer to the next, so that a later run's deltas are later than all of an earlier one. */
+  /** Grows from run to run of the producer, so that a later run's deltas are later than all of an earlier one. */
   run: number
 }
 
@@ -26,12 +26,15 @@ export type UserDeltasOptions = Pick<DeltasPayload, 'weights' | 'age'> & {
 
 const names = ['Ada', 'Barbara', 'Edgar', 'Grace', 'Jim', 'Leslie', 'Margaret', 'Michael', 'Pat', 'Radia']
 
-/** Users that updates and deletes choose from; more are forgotten, so that memory stays bounded in a long run. */
+/**
+ * The most users that updates and deletes choose from. Others are forgotten, so that memory stays bounded in a long
+ * run.
+ */
 const mostKnown = 100_000
 
 /**
- * Makes deltas that tell a consistent story: updates and deletes hit users that exist, and a delete carries what they
- * were last. Where nobody exists yet, an insert comes instead.
+ * Makes deltas that fit together: updates and deletes change users that exist, and a delete has the last values of its
+ * user. When there is no user yet, an insert comes instead.
  */
 export function makeUserDeltas({ run, weights, age, random, now }: UserDeltasOptions): () => UserDelta {
   const known: User[] = []

@@ -7,7 +7,7 @@ import { readEnvironment } from './environment.ts'
 const { CLUSTER_ARN, KAFKA_AUTHENTICATION } = readEnvironment(process.env)
 const aws = new KafkaClient()
 
-/** `Brokers` is the cluster's `host:port,…`. Nothing is created, so nothing is deleted. */
+/** Gives the cluster's brokers (`host:port,…`) as `Brokers`. Nothing is created, so nothing has to be deleted. */
 export const handler = (event: CloudFormationCustomResourceEvent, context: Context): Promise<void> =>
   answerCustomResource(event, context, async ({ RequestType }) => {
     if (RequestType === 'Delete') return {}

@@ -20,15 +20,15 @@ import { CONSUMERS } from '#core/fixed-names.ts'
 import type { RecoveryStep } from '#core/recovery/recovery-plan.ts'
 import type { CaptureWorld } from './read-facts.ts'
 
-/** What steps need besides. */
+/** What steps need in addition. */
 export type Recovering = CaptureWorld & {
-  /** Where the connector finds the source. */
+  /** The address at which the connector reaches the source. */
   sourceAddress: () => Promise<Pick<DatabaseCredentials, 'host' | 'port' | 'dbname'>>
   databaseTls: DatabaseTls
   within: Within
 }
 
-/** Does a step; done twice it is done. Throws an Error that says what did not happen. */
+/** Executes a step; executing it twice has the same effect as once. Throws an Error that says what did not happen. */
 export async function carryOutStep(step: RecoveryStep, world: Recovering): Promise<void> {
   switch (step.kind) {
     case 'rewind':
@@ -58,7 +58,10 @@ export async function carryOutStep(step: RecoveryStep, world: Recovering): Promi
 
 type Step<Kind extends RecoveryStep['kind']> = Extract<RecoveryStep, { kind: Kind }>
 
-/** A group's offsets can be set while nobody is in it: the mapping is disabled meanwhile, and enabled whatever comes of it. */
+/**
+ * Offsets of a group can only be set while the group has no member. So its mapping is disabled first, and is enabled
+ * again in every case.
+ */
 async function rewind(step: Step<'rewind'>, world: Recovering): Promise<void> {
   const { mappings, within, openOffsets } = world
   const uuid = await findMapping(step, world)
@@ -71,7 +74,7 @@ async function rewind(step: Step<'rewind'>, world: Recovering): Promise<void> {
     const offsets = await openOffsets()
     try {
       await within(`the offsets of ${step.group} are set`, async () => {
-        // A poller that has just left is a member of the group for a while.
+        // A poller that has just left is still a member of the group for a while.
         try {
           return { done: await offsets.set(step.group, step.topic, step.offsets) }
         } catch (error) {
@@ -104,7 +107,7 @@ async function findMapping({ group }: { group: string }, world: CaptureWorld): P
 
 async function restart(parts: 'all' | 'failed', { connect, within }: Recovering): Promise<void> {
   await connect.restart(CONNECTOR, parts)
-  // For a moment the status is still that of before, so a failure counts only when the time is over.
+  // At first Connect still reports the former status, so a failure counts only when the time is over.
   await within(`connector ${CONNECTOR} and its task run`, async () => {
     const progress = progressOf(await connect.status(CONNECTOR))
     if (progress.kind === 'running') return { done: undefined }
@@ -112,7 +115,7 @@ async function restart(parts: 'all' | 'failed', { connect, within }: Recovering)
   })
 }
 
-/** With the epoch that the source has. */
+/** Registers the connector with the epoch of the source. */
 async function register({
   source,
   connect,
@@ -129,15 +132,15 @@ async function register({
     ...{ epoch, topicPartitions, topic: changesTopic },
     captured: v.parse(captured, setting.captured),
     database: { host, port, name, tls: databaseTls },
-    // Where tables are read by signals the initial snapshot reads none of them.
+    // When tables are read by signals, the initial snapshot reads none of them.
     published: readsBySignal ? [] : await publishedTables(source, PUBLICATION),
   })
   await runConnector(configuration, connect, within)
 }
 
 /**
- * The target is told first: it then takes nothing of earlier epochs any more. Interrupted anywhere, the same epoch is begun
- * again until a connector has it.
+ * The target gets the new epoch first, so that it applies nothing of earlier epochs any more. If this is interrupted at
+ * any place, the same epoch is begun again, until a connector has it.
  */
 async function beginEpoch(step: Step<'new epoch'>, world: Recovering): Promise<void> {
   const { source, target, connect, within } = world

@@ -18,7 +18,7 @@ const kafka = new KafkaClient()
 
 const recoverCapture = makeRecoverCapture({
   source: makePool({ credentials: sourceAddress, ...database, max: 1, timeouts: 'none' }),
-  // One connection has the lock.
+  // One of the two connections holds the lock.
   target: makePool({ credentials: databaseSecret(environment.TARGET_SECRET_ARN), ...database, max: 2 }),
   connect: connectApi(environment.CONNECT_URL, CONNECT_SECRET_ARN === '' ? undefined : loginSecret(CONNECT_SECRET_ARN)),
   mappings: eventSourceMappings(),
@@ -41,7 +41,7 @@ const recoverCapture = makeRecoverCapture({
   print: (line) => process.stdout.write(`${line}\n`),
 })
 
-/** Time kept to answer, and to enable what was disabled, before the function is ended. */
+/** Time that is reserved for the answer, and for enabling mappings again, before Lambda ends the function. */
 const REPORT_MS = 20_000
 
 export const handler = (event: unknown, context: Context) =>

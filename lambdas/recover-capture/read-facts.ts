@@ -16,11 +16,11 @@ import type {
   TargetFacts,
 } from '#core/recovery/capture-facts.ts'
 
-/** What is looked at, and changed. */
+/** The systems that a recovery reads and changes. */
 export type CaptureWorld = {
-  /** As its administrator. */
+  /** A pool of the source's administrator. */
   source: Pool
-  /** As tidemark_apply. */
+  /** A pool of the role tidemark_apply. */
   target: Pool
   connect: ConnectApi
   mappings: EventSourceMappings
@@ -31,7 +31,7 @@ export type CaptureWorld = {
   archiveFunction: string
 }
 
-/** Looks at everything, in the order that CaptureFacts asks for. Throws only where the target does not answer. */
+/** Reads all facts, in the order that CaptureFacts requires. Throws only when the target does not answer. */
 export async function readFacts(world: CaptureWorld): Promise<CaptureFacts> {
   const { source, target, changesTopic } = world
   const before = await seen(async () => {
@@ -84,7 +84,10 @@ function epochOf(slot = ''): number | null {
   return Number.isSafeInteger(epoch) && slotName(epoch) === slot ? epoch : null
 }
 
-/** Debezium stores the place of what it sent last, of the last commit and of what it has processed whole. */
+/**
+ * Debezium stores the Lsn of the last record that it sent, of the last commit, and of the last change that it has fully
+ * processed. The greatest one counts.
+ */
 function storedLsn(offsets: readonly StoredOffset[], prefix: string): number | null {
   const own = offsets.filter(({ partition }) => partition.server === prefix)
   const lsns = own.flatMap(({ offset }) => ['lsn', 'lsn_proc', 'lsn_commit'].map((name) => Number(offset[name])))
@@ -111,7 +114,7 @@ async function readGroups(world: CaptureWorld, offsets: GroupOffsets): Promise<G
   return groups
 }
 
-/** What came of a look; an error is what it says, with its causes. */
+/** What was read, or the message of the error. */
 async function seen<T>(look: () => Promise<T>): Promise<Seen<T>> {
   try {
     return { value: await look() }

@@ -54,7 +54,7 @@ afterEach(async () => {
 
 const range = (first: number, end: number) => ({ first, end })
 
-/** Mappings that change their state at once; each has its group's name for an id. */
+/** Mappings that change their state at once. The id of each is the name of its group. */
 const mappings: EventSourceMappings = {
   list: async (name) =>
     Object.keys(mappingStates)
@@ -142,7 +142,7 @@ test('a task that failed is started again at once, then a minute later, then les
     nowMs += minutes * minute
     await look()
   }
-  // At 0, 1 and 3 minutes; the next one is due at 7.
+  // The restarts are at 0, 1 and 3 minutes; the next one is due at 7.
   expect(restarts()).toHaveLength(3)
   expect(JSON.parse(printed.at(-1)!)).toMatchObject({ CaptureNotRunning: 1 })
 
@@ -211,7 +211,7 @@ test('a new epoch is ordered in the target, begun in the source and given to the
   await source.pool.query(probe, [slotName(source.epoch - 1), 'pgoutput'])
   await dropSlot()
   const next = source.epoch + 1
-  // Once it has the new configuration it runs.
+  // The task runs once it has the new configuration.
   worker.starting = [failed, running]
 
   const answer = await recover()
@@ -233,7 +233,7 @@ test('a recovery that is interrupted goes on with the same epoch', async () => {
   worker.starting = [failed]
   await dropSlot()
   const next = source.epoch + 1
-  // The stop is obeyed, the new configuration is not.
+  // Connect accepts the stop, but not the new configuration.
   worker.refusals = [undefined as never, { status: 400, message: 'the worker ends' }]
 
   expect(await recover()).toMatchObject({ steps: [{ done: false, error: expect.stringContaining('the worker ends') }] })
@@ -313,7 +313,7 @@ test('the archive goes on after records that are gone, with their offsets said',
   expect(await recover({ dryRun: true })).toMatchObject({ steps: [] })
 })
 
-/** As the archive's recovery leaves it. */
+/** Makes the state in which the archive's recovery ends. */
 async function beginArchiveAgain(): Promise<void> {
   groups['tidemark-archive-changes'] = [9, 8]
   ranges.set('changes', [range(4, 10), range(0, 10)])
@@ -462,7 +462,7 @@ test('a view and rows that somebody dropped in the target come back: the one at 
     { there: true },
   ])
   expect((await generation()).generation).toBe(before.generation + 1)
-  // Asked for again while it is on its way it is not begun again.
+  // A table that is about to be read is not begun again when it is asked for once more.
   expect((await recover()).steps).toEqual([{ what: 'read public.item again', done: true }])
   expect((await generation()).generation).toBe(before.generation + 1)
 })

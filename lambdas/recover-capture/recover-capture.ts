@@ -22,12 +22,14 @@ export type RecoverCapture = Omit<Recovering, 'within'> & {
   print: (line: string) => void
 }
 
-/** What a look or a recovery answers. */
+/** The answer of a look or a recovery. */
 export type RecoveryAnswer = {
   diagnosis: { state: CaptureState; findings: Omit<Finding, 'repair' | 'stopsCapture'>[] }
-  /** In their order; `error` says why one was not done, after which none was tried. */
+  /** Steps in the order of the plan. `error` says why a step was not done; the steps after it were not tried. */
   steps: { what: string; done: boolean; error?: string }[]
-  /** The epoch that was begun, or would be; else that of the source, null where it does not answer. */
+  /**
+   * The epoch that was begun or would be; otherwise the epoch of the source, or null when the source does not answer.
+   */
   epoch: number | null
 }
 
@@ -36,17 +38,18 @@ export type RecoverRequest = { recover?: { dryRun: boolean; newEpoch: boolean } 
 /** The command that users run. */
 const COMMAND = 'npm run recover'
 
-/** Longest wait for something that a step has asked for: a worker that died keeps its slot for two minutes. */
+/** Longest wait for the effect of a step: a worker that died keeps its slot for two minutes. */
 const STEP_MS = 240_000
 
-/** A look is over in a second. */
+/** How long a recovery waits for a look, which ends within about a second, or for another recovery. */
 const LOCK_WAIT_MS = 90_000
 
 /**
- * Looks at capture, starts a failed task again where that is all there is to do, less and less often, sets the groups of an
- * archive that begins again to the first records of their topics, and notes what it found in `tidemark.capture_health`; with
- * `recover` it says what it will do and, unless it is a dry run, does it. One at a time: a look while another one is under way
- * does nothing, a recovery waits for it. Throws where the target does not answer.
+ * Without `recover` this is a look. It diagnoses capture, and notes the result in `tidemark.capture_health`. It starts
+ * a failed task again when nothing else is needed, at growing intervals. It sets the consumer groups of an archive that
+ * begins again to the first records of their topics. With `recover` it says what it will do and, unless it is a dry
+ * run, does it. Only one runs at a time: a look does nothing while another run works, and a recovery waits for it.
+ * Throws when the target does not answer.
  */
 export function makeRecoverCapture(world: RecoverCapture) {
   return async ({ recover }: RecoverRequest, deadline: number): Promise<RecoveryAnswer | { busy: true }> => {
@@ -72,7 +75,7 @@ async function look(world: RecoverCapture, deadline: number): Promise<RecoveryAn
   return describe(diagnosis, [...steps, ...ofGroups], epochOf(facts))
 }
 
-/** Somebody agreed to it when the archive got its new table, and nothing is archived before it. */
+/** A user agreed to this when the archive got its new table, and nothing is archived before it is done. */
 const isOfArchiveStart = ({ repair }: Finding): boolean => repair?.kind === 'begin archive again'
 
 async function lookAtCapture(
@@ -122,7 +125,9 @@ async function repair(
   return describe(diagnosis, steps, begun)
 }
 
-/** One after the other; what comes after one that failed would rely on it. */
+/**
+ * Executes the steps one after the other. After a step that failed none is tried, because it would rely on that step.
+ */
 async function carryOut(
   plan: readonly RecoveryStep[],
   world: RecoverCapture,
@@ -160,7 +165,7 @@ function describe(
   }
 }
 
-/** Keeps what was found for status and compare, and counts it. */
+/** Stores the result for status and compare, and writes it as metrics. */
 async function note(
   { target, now, print }: RecoverCapture,
   facts: CaptureFacts,

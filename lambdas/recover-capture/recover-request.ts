@@ -10,7 +10,10 @@ const request = v.object({
   ),
 })
 
-/** What is asked for: a look where `recover` is absent, as in the events of a schedule. Throws an Error on anything malformed. */
+/**
+ * Reads what is asked for: a look when `recover` is absent, as in the events of a schedule. Throws an Error on a
+ * malformed event.
+ */
 export function readRequest(event: unknown): v.InferOutput<typeof request> {
   const parsed = v.safeParse(request, event ?? {})
   if (parsed.success) return parsed.output

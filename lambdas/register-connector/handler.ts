@@ -12,7 +12,7 @@ const credentials = databaseSecret(SOURCE_SECRET_ARN)
 const openSource = () =>
   makePool({ credentials, tls: DATABASE_TLS, applicationName: 'tidemark-register-connector', max: 1 })
 
-/** Time kept to say what went wrong, before the answer's own limit. */
+/** Time that is reserved for reporting an error before the answer's own limit. */
 const REPORT_MS = 10_000
 
 export const handler = (event: CloudFormationCustomResourceEvent, context: Context): Promise<void> =>

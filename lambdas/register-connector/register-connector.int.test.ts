@@ -11,7 +11,7 @@ import { registerConnector } from './register-connector.ts'
 let source: TestDatabase
 let worker: FakeConnect
 const printed: string[] = []
-/** Slots belong to the server: each test has an epoch of its own. */
+/** Replication slots belong to the server, so each test has its own epoch. */
 let epoch = Date.now() % 1_000_000
 
 beforeEach(async () => {
@@ -121,7 +121,7 @@ test('a connector that does not come up in time is reported with what it last wa
 })
 
 test('a configuration that Connect refuses is reported in its words', async () => {
-  // The first change is the stop, which finds no connector.
+  // The first request is the stop, which finds no connector.
   worker.refusals = [
     { status: 404, message: 'not found' },
     { status: 400, message: 'password authentication failed' },
@@ -251,7 +251,7 @@ test('removal without Connect says who still reads the slot', async () => {
 async function readSlot(name: string): Promise<{ pid: number; stop(): Promise<void> }> {
   const client = new pg.Client({ connectionString: `${source.url}?replication=database` })
   await client.connect()
-  // The server ends the connection that is closed in the middle of a stream.
+  // The server ends a connection that is closed in the middle of a stream, which is an error event here.
   client.on('error', () => undefined)
   const options = `proto_version '1', publication_names 'tidemark'`
   const ended = client.query(`START_REPLICATION SLOT ${name} LOGICAL 0/0 (${options})`).catch(() => undefined)

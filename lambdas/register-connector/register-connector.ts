@@ -16,7 +16,7 @@ import { readConnectorProperties } from './environment.ts'
 
 export type RegisterConnector = {
   connect: ConnectApi
-  /** The source, as its administrator; ended after each event. */
+  /** The source, as its administrator. The pool is ended after each event. */
   openSource: () => Pool
   /** Milliseconds left for the work. */
   remainingMs: () => number
@@ -24,9 +24,10 @@ export type RegisterConnector = {
 }
 
 /**
- * Create and Update: the connector runs with its present configuration, tasks included, when this resolves; a slot of an
- * earlier epoch is gone. The epoch is the source's. Delete: connector, its stored offsets, slot and publication are gone.
- * Throws an Error that says what did not happen in time, or why the connector failed, unless a recovery alone helps.
+ * Create and Update: when this resolves, the connector and its tasks run with the present configuration, and slots of
+ * earlier epochs are dropped. The epoch is that of the source. Delete: the connector, its stored offsets, the slots and
+ * the publication are removed. Throws an Error that says what did not happen in time, or why the connector failed,
+ * unless only a recovery resolves it.
  */
 export async function registerConnector(
   event: CloudFormationCustomResourceEvent,
@@ -37,14 +38,14 @@ export async function registerConnector(
   try {
     const properties = readConnectorProperties(event.ResourceProperties)
     if (event.RequestType === 'Delete') return await remove(connect, source, within)
-    // A recovery may have begun a later one than the deployment names.
+    // A recovery may have begun a later epoch than the one that the deployment names.
     const current = await currentEpoch(source)
     const published = current.readsBySignal ? [] : await publishedTables(source, PUBLICATION)
     const configuration = connectorConfiguration({ ...settingsOf(properties), epoch: current.epoch, published })
     try {
       await runConnector(configuration, connect, within)
     } catch (error) {
-      // The stack is deployed all the same: what recovers capture is part of it, and tells that it is down.
+      // The deployment goes on, because recover-capture is part of the stack and reports that capture is down.
       if (!(error instanceof PlaceLostError)) throw error
       print(`${error.message}. Nothing is captured until then.`)
     }
@@ -69,11 +70,11 @@ const settingsOf = (properties: ReturnType<typeof readConnectorProperties>) => (
 async function remove(connect: ConnectApi, source: Pool, within: Within): Promise<void> {
   try {
     await stopConnector(connect, within)
-    // Offsets outlive a connector; the next one of this epoch would go on from them, with a slot that begins later.
+    // Offsets outlive a connector. The next one of this epoch would go on from them, with a slot that begins later.
     await connect.deleteOffsets(CONNECTOR)
     await connect.delete(CONNECTOR)
   } catch (error) {
-    // Without Connect there is no connector; whether something still reads the slot, the source tells.
+    // Without Connect there is no connector. The source shows whether something still reads the slot.
     if (!(error instanceof ConnectUnreachableError)) throw error
   }
   for (const slot of await slotsBefore(source, Number.POSITIVE_INFINITY)) await removeSlot(slot, source, within)

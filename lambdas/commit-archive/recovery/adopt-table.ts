@@ -13,8 +13,8 @@ import { makeDataFiles } from '../../archive-changes/data-files.ts'
 import type { RecoveryTools } from './recovery-plan.ts'
 
 /**
- * Takes what the table holds into a ledger that knows less: which offsets, how many records, and behind which the archive
- * goes on. Of ranges that wait only what lies behind that is kept.
+ * Enters what the table has into a ledger that knows less: the offsets, the number of records, and the offset after
+ * which the archive goes on. Of waiting ranges, only the records after that offset are kept.
  */
 export async function adoptTable(tools: RecoveryTools, metadata: TableMetadata): Promise<void> {
   const { store, ledger, place, onProgress, signal } = tools
@@ -53,7 +53,7 @@ export async function adoptTable(tools: RecoveryTools, metadata: TableMetadata):
   })
 }
 
-/** As it was when the record was delivered; null where it was erased since. */
+/** The digest of the record as it was delivered; null when the record was erased since. */
 async function lastDigestOf(
   store: RecoveryTools['store'],
   { topic, topicPartition, lastFile }: SurveyedStream,
@@ -66,7 +66,7 @@ async function lastDigestOf(
   return null
 }
 
-/** A record that could not be written otherwise stands in base64, though its bytes are text. */
+/** A record that could only be archived as its bytes is in base64, even when its bytes are text. */
 function asDelivered({ timestampMs, key, value, encoding }: ScannedRecord) {
   if (encoding !== 'base64') return { timestampMs, key, value }
   const bytes = [key, value].map((text) => (text === null ? null : Buffer.from(text, 'base64')))
@@ -75,7 +75,7 @@ function asDelivered({ timestampMs, key, value, encoding }: ScannedRecord) {
   return { timestampMs, key: plainKey, value: plainValue }
 }
 
-/** What of a range that waits lies behind the table's end, in data files of its own. */
+/** The part of a waiting range that lies after the table's end, in data files of its own. */
 async function trim(
   { store, now }: RecoveryTools,
   location: string,

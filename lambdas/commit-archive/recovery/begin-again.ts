@@ -8,14 +8,14 @@ import type { RecoveryStep, RecoveryTools } from './recovery-plan.ts'
 import { moveAside, rename } from './rename-table.ts'
 import { isIn, placeBeside } from './table-place.ts'
 
-/** Property of a table that the archive began again with: uuid of the one before it. */
+/** Property of a table with which the archive began again: the uuid of the table before it. */
 const FOLLOWS = 'tidemark.follows'
 
 type BeginAgain = RecoveryStep & { readonly kind: 'begin again' }
 
 /**
- * What waits is committed, the table is renamed, a new one is begun, and the ledger begins again with it. From the first
- * call on nothing is archived, until the consumer groups are at the beginning of their topics. Each part is done once,
+ * Commits what waits, renames the table, begins a new one, and begins the ledger again with it. From the first call on
+ * nothing is archived, until the consumer groups are set to the beginning of their topics. Each part takes effect once,
  * however often it is interrupted.
  */
 export async function beginAgain(tools: RecoveryTools, step: BeginAgain): Promise<void> {
@@ -42,7 +42,7 @@ async function commitWaiting(tools: RecoveryTools): Promise<void> {
   const options = {
     ...commitTools(tools),
     store,
-    // The files stay where they are, also those whose rows a joined one has.
+    // The files stay where they are, also those whose rows are in a joined file.
     removeSpent: async () => undefined,
     openTable: (known: TableLedger) => {
       signal?.throwIfAborted()

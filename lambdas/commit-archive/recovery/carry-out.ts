@@ -14,7 +14,7 @@ import { type FormerFiles, RECOVERED_FROM, type RecoveryStep, type RecoveryTools
 import { moveAside, nameOf, rename } from './rename-table.ts'
 import { placeOf } from './table-place.ts'
 
-/** Does a step. Interrupted at any place, the next plan goes on from there. */
+/** Executes a step. If it is interrupted at any place, the next plan goes on from there. */
 export async function carryOut(tools: RecoveryTools, step: RecoveryStep): Promise<void> {
   switch (step.kind) {
     case 'rename':
@@ -43,7 +43,10 @@ async function register(tools: RecoveryTools, step: RecoveryStep & { kind: 'regi
   if (outcome === 'unsupported') return begin(tools, { ...step, kind: 'begin', aside: undefined, begun: undefined })
 }
 
-/** Everything that the table held and that is there, in one commit that has the number of the last one of the ledger. */
+/**
+ * Adds every file that the former table had and that still exists, in one commit with the number of the ledger's last
+ * one.
+ */
 async function begin(tools: RecoveryTools, step: RecoveryStep & { kind: 'begin' }): Promise<void> {
   const { place, catalog, ledger, store } = tools
   const known = await ledger.readKnownTable()
@@ -51,7 +54,7 @@ async function begin(tools: RecoveryTools, step: RecoveryStep & { kind: 'begin' 
   refuseDeletes(entries)
   await moveAside(tools, step.aside)
   const properties = { [RECOVERED_FROM]: known.table?.uuid ?? 'unknown' }
-  // The place where a first table is made may be that of one that was put aside since.
+  // The place where a first table is created may be that of a table that was put aside since.
   const at = known.table?.location == null ? place.location : placeOf(known.table.location)
   const begun = step.begun ?? (await beginArchiveTable(catalog, { ...place, location: at }, properties))
   await appendFormer(tools, begun, entries, step.former)
@@ -65,7 +68,7 @@ async function putBack(tools: RecoveryTools, loaded: LoadedTable, former: Former
   const entries = former === undefined ? [] : await entriesOf(store, former.metadata)
   const missing = entries.filter(({ data_file }) => !present.has(data_file.file_path))
   refuseDeletes(missing)
-  // Files that an engine joined hold rows that the table has already, under other names.
+  // Files that an engine has joined have rows that the table already has in other files.
   const rewritten = [...present].filter((path) => !entries.some(({ data_file }) => data_file.file_path === path))
   if (former !== undefined && rewritten.length > 0) {
     throw new Error(

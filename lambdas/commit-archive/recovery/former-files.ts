@@ -13,7 +13,7 @@ import { addedEntry, type ManifestEntry, writeManifest } from '#adapters/iceberg
 import { currentSchema, partitionSpecOf, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import type { FormerFiles, RecoveryTools } from './recovery-plan.ts'
 
-/** A file whose rows an engine has deleted would show them again. */
+/** Throws when another engine has deleted rows: adding their file again would show these rows again. */
 export function refuseDeletes(entries: readonly ManifestEntry[]): void {
   if (entries.every(({ data_file }) => data_file.content === 0)) return
   throw new Error(
@@ -28,10 +28,13 @@ export async function entriesOf(store: RecoveryTools['store'], metadata: TableMe
   return entries
 }
 
-/** As many entries as keep a manifest at Iceberg's own target of 8 MiB. */
+/** So many entries keep a manifest at 8 MiB, which is Iceberg's own target. */
 const ENTRIES_OF_A_MANIFEST = 5_000
 
-/** Adds files of a former state and gives the table its number of commits: once, however often it is tried. */
+/**
+ * Adds files of a former state, and gives the table its number of commits. It takes effect once, however often it is
+ * tried.
+ */
 export async function appendFormer(
   tools: RecoveryTools,
   loaded: LoadedTable,
@@ -61,17 +64,20 @@ export async function appendFormer(
   })
 }
 
-/** What its commits are made with. */
+/** The tools with which a recovery commits. */
 export const commitTools = ({ catalog, place, store, now, pause }: RecoveryTools): CommitTools => ({
   ...{ catalog, store, now, pause },
   table: archiveTableName(place),
 })
 
-/** The entries of these names, as far as they are there. */
+/** The entries with these names, if they exist. */
 export const pick = (from: Readonly<Record<string, string>>, names: readonly string[]): Record<string, string> =>
   Object.fromEntries(names.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]])))
 
-/** Number, table snapshot and offsets of the last commit: of the former state, or of the ledger where that is behind. */
+/**
+ * Number, table snapshot and offsets of the last commit: of the former state, or of the ledger when the former state
+ * has fewer commits.
+ */
 async function marksOf({ ledger }: RecoveryTools, former: FormerFiles | undefined): Promise<Record<string, string>> {
   const { commits } = await ledger.readKnownTable()
   const made = commits.find((commit) => commit.made)

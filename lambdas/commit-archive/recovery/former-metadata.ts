@@ -2,15 +2,15 @@ import { gunzipSync } from 'node:zlib'
 import { parseTableMetadata, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import { type ObjectStore, ObjectStoreError } from '#adapters/object-store/object-store.ts'
 
-/** Metadata of a table that the catalog does not have, or has in an earlier state, and the file that it is in. */
+/** Metadata of a table that the catalog does not have, or has only in an earlier state, and the URL of its file. */
 export type FormerMetadata = { readonly metadata: TableMetadata; readonly metadataLocation: string }
 
-/** Enough to pass over files of other tables that lie at the same place. */
+/** This is enough to find a file of the table among files of other tables at the same place. */
 const MOST_FILES = 200
 
 /**
- * The newest metadata file of a table at a place. Undefined where there is none, as where the catalog removed the files
- * with the table.
+ * Finds the newest metadata file of a table at a place. Undefined when there is none, for example because the catalog
+ * removed the files with the table.
  */
 export async function findFormerMetadata(
   store: Pick<ObjectStore, 'get' | 'list'>,
@@ -38,7 +38,8 @@ async function listMetadataFiles(store: Pick<ObjectStore, 'list'>, prefix: strin
       files.push(...page.filter(({ url }) => /\.metadata\.json(\.gz)?$|\.gz\.metadata\.json$/.test(url)))
     }
   } catch (error) {
-    // S3 Tables removes the bucket of a table with it. Any other failure is no proof that the files are gone.
+    // S3 Tables removes the bucket of a table together with the table. Any other failure does not prove that the files
+    // are gone.
     if (error instanceof ObjectStoreError && /NoSuchBucket/.test(error.message)) return []
     throw error
   }
@@ -51,7 +52,7 @@ async function readMetadata(store: Pick<ObjectStore, 'get'>, url: string): Promi
   try {
     return parseTableMetadata((/gz/.test(url) ? gunzipSync(bytes) : Buffer.from(bytes)).toString('utf8'))
   } catch {
-    // Cut short, or of another format: an older file may do.
+    // The file is incomplete or has another format, and an older file may be usable.
     return undefined
   }
 }

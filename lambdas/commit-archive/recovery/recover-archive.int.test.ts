@@ -22,7 +22,7 @@ import { isIn } from './table-place.ts'
 
 let servers: ArchiveServers
 let database: TestDatabase
-/** As commit-archive has it. */
+/** A pool with the role of commit-archive. */
 let asArchive: pg.Pool
 let run: ArchiveRun
 let number = 0
@@ -114,7 +114,7 @@ const list = async (prefix: string) => {
 }
 const problems = async () => (await database.pool.query('select kind from tidemark.archive_problem')).rows
 
-/** Archiving goes on, and each record is in the table once. */
+/** Archives and commits, and expects each record in the table once. */
 async function expectToGoOn(from: number, to: number, expected = upTo(to)): Promise<void> {
   await archiveAndCommit(from, to)
   expect(await archivedOffsets()).toEqual(expected)
@@ -257,7 +257,7 @@ test('a recovery that is interrupted at any step goes on when it is run again', 
   }
   await expect(recover({ ...unsupported, createTable: lost })).rejects.toThrow('interrupted')
   await expect(recover({ ...unsupported, commit: lost })).rejects.toThrow('interrupted')
-  // The commit is made, and its answer and whoever asked are lost.
+  // The commit is made, but its answer is lost and the run ends.
   const afterCommit: Partial<RestCatalog> = {
     commit: async (...commit) => {
       await run.catalog.commit(...commit)
@@ -365,7 +365,7 @@ test('a target that was restored from an older backup takes over what the table 
   const { kinds } = await recover()
 
   expect(kinds).toEqual(['adopt'])
-  // Delivered again from before the backup, as after a reset of the consumer group.
+  // These records are delivered again from before the backup, as after a reset of the consumer group.
   await run.archive(records(4, 6))
   await expectToGoOn(0, 9)
 })
@@ -375,7 +375,7 @@ test('what a restored target archived again before anybody noticed is dropped, a
   const restore = await backUpLedger(database.pool)
   await archiveAndCommit(3, 5)
   await restore()
-  // This process has the table's place from before, and does not ask the catalog again.
+  // This process knows the table's location from before, and does not ask the catalog again.
   await run.archive(records(3, 4))
   await run.archive(records(4, 8))
 
@@ -404,7 +404,7 @@ test('where another pipeline has made a commit of the same number, the ledger ta
   const fork = await backUpLedger(database.pool)
   await archiveAndCommit(3, 5)
   await fork()
-  // The other pipeline has prepared its own commit 2 by now.
+  // The other pipeline has already prepared its own commit 2.
   await run.archive(records(3, 6))
   await database.pool.query(
     `with other as (
@@ -446,7 +446,7 @@ test('another table under the name of an archive that never began is not touched
 })
 
 const event = (offset: number): MSKRecord => ({ ...record(offset), topic: 'user-events' })
-/** Records of `changes` after it was made again: later, and with other values. */
+/** Records of `changes` after the topic was made again: they are later, and have other values. */
 const remade = (from: number, to: number): MSKRecord[] =>
   records(from, to).map((each) => ({
     ...each,
@@ -463,7 +463,7 @@ const FORMER_ROWS = ['changes 0 {"n":0}', 'changes 1 {"n":1}', 'changes 2 {"n":2
   ...['user-events 2 {"n":2}', 'user-events 3 {"n":3}'],
 )
 
-/** The archive has records of both topics, one of which waits, when `changes` becomes another topic. */
+/** Archives records of both topics, one of which still waits, and then replaces `changes` by another topic. */
 async function replaceTopic(): Promise<void> {
   await run.archive([...records(0, 3), event(0), event(2)])
   await run.commit()
@@ -471,7 +471,7 @@ async function replaceTopic(): Promise<void> {
   await expect(run.archive(remade(0, 2))).rejects.toThrow('the topic was re-created')
 }
 
-/** What recover-capture does once the ledger is new. */
+/** Does what recover-capture does once the ledger is new. */
 async function setGroupsBack(): Promise<void> {
   await expect(run.archive(remade(0, 2))).rejects.toThrow('are not at the beginning of their topics yet')
   expect(await problems()).toEqual([{ kind: 'renewal' }])
@@ -481,7 +481,7 @@ async function setGroupsBack(): Promise<void> {
 const formerNames = async () =>
   (await run.catalog.listTables(table().namespace)).map(({ name }) => name).filter((name) => name !== 'changes')
 
-/** The former table holds what it held, and the new one each record that the topics have, once. */
+/** Expects the records of before in the former table, and each record of the topics once in the new one. */
 async function expectToHaveBegunAgain(): Promise<void> {
   await setGroupsBack()
   await run.archive([...remade(0, 4), event(0), event(2)])
@@ -515,7 +515,7 @@ test('a topic that was made again: its archive begins again with a new table, an
 const interrupted = async () => {
   throw new Error('interrupted')
 }
-/** Done, and whoever asked never hears of it. */
+/** The work is done, but its answer is lost. */
 const lost =
   <Args extends unknown[]>(work: (...args: Args) => Promise<unknown>) =>
   async (...args: Args): Promise<never> => {
@@ -537,7 +537,7 @@ test.each<[string, Partial<RestCatalog> | (() => Partial<RestCatalog>), ((ledger
 ])('to begin again, interrupted %s, goes on when it is run again', async (_, catalog, ledger) => {
   await replaceTopic()
   await expect(recover(typeof catalog === 'function' ? catalog() : catalog, ledger)).rejects.toThrow('interrupted')
-  // The functions go on meanwhile, and archive nothing.
+  // The functions run in the meantime, and archive nothing.
   await expect(run.archive(remade(0, 2))).rejects.toThrow()
   await run.commit().catch(() => undefined)
 

@@ -7,7 +7,7 @@ import { countOf, describeSpans, missingOf, type OffsetSpan } from '#core/offset
 import { carryOut } from './carry-out.ts'
 import { planRecovery, type RecoveryStep, type RecoveryTools } from './recovery-plan.ts'
 
-/** Offsets of a topic partition that are missing, or there more than once. */
+/** Offsets of a topic partition that are missing, or that occur more than once. */
 export type FaultyOffsets = {
   readonly topic: string
   readonly topicPartition: number
@@ -22,29 +22,29 @@ export type ArchiveCheck = {
   readonly gone: readonly { readonly path: string; readonly holds: string }[]
   /** Offsets whose records are in the table more than once. */
   readonly twice: readonly FaultyOffsets[]
-  /** Offsets that the ledger has committed and the table does not hold, and that are not known to be lost. */
+  /** Offsets that the ledger has committed, that the table does not have, and that are not known to be lost. */
   readonly missing: readonly FaultyOffsets[]
-  /** Offsets that an earlier recovery gave up. */
+  /** Offsets that an earlier recovery noted as lost. */
   readonly lost: readonly FaultyOffsets[]
 }
 
-/** What a recovery came to. `done` is false where it was not agreed to: `steps` then ends with what it would do next. */
+/** Result of a recovery. `done` is false when a step was not agreed to: `steps` then ends with that step. */
 export type RecoveryReport = {
   readonly done: boolean
   readonly steps: readonly { readonly happened: string; readonly does: string }[]
-  /** Null where there is no table, or nothing was done. */
+  /** Null when there is no table, or when the recovery is not done. */
   readonly check: ArchiveCheck | null
-  /** What is left to do before anything is archived again, as a sentence; absent where nothing is. */
+  /** What is left to do before anything is archived again, as a sentence; absent when nothing is. */
   readonly next?: string
 }
 
-/** As many as anything can need: each step leaves one fault less. */
+/** No recovery needs more steps, since each step removes one fault. */
 const MOST_STEPS = 10
 
 /**
- * Brings the archive table, its ledger and its data files together again, a step at a time, each of which `agree` is asked
- * for; it can be interrupted and run again. Ends with the check, after which what is missing is noted as lost. Run it under
- * the committer's lock.
+ * Makes the archive table, its ledger and its data files consistent again, one step at a time. `agree` is asked before
+ * each step. It can be interrupted and run again. It ends with the check, after which missing records are noted as
+ * lost. The caller holds the committer's lock.
  */
 export async function recoverArchive(
   tools: RecoveryTools,
@@ -73,7 +73,10 @@ export async function recoverArchive(
 const CONSUMERS_GO_BACK =
   'The consumer groups of the archive are set to the first records of their topics within a minute, by the function recover-capture (npm run recover does it at once): nothing is archived before that.'
 
-/** Reads every record of the table: each that was committed is to be there once. Null where there is no table yet. */
+/**
+ * Reads every record of the table, and checks that each committed record is there once. Null when there is no table
+ * yet.
+ */
 export async function checkArchive(tools: RecoveryTools): Promise<ArchiveCheck | null> {
   const loaded = await findArchiveTable(tools.catalog, tools.place, tools.ledger)
   if (loaded === undefined) return null
@@ -84,7 +87,7 @@ export async function checkArchive(tools: RecoveryTools): Promise<ArchiveCheck |
 
 async function checkLoaded(tools: RecoveryTools, { metadata }: LoadedTable): Promise<ArchiveCheck> {
   const { store, ledger, onProgress, signal } = tools
-  // Before the files: what is committed meanwhile is then not missed.
+  // The ledger is read before the files, so that a commit in between does not make records appear to be missing.
   const committed = await ledger.committed()
   const lost = await ledger.lost()
   const scan = await scanArchive(store, metadata)
@@ -111,7 +114,10 @@ async function checkLoaded(tools: RecoveryTools, { metadata }: LoadedTable): Pro
   }
 }
 
-/** A topic that is written by transactions has holes: as many records as were committed are then all there are. */
+/**
+ * A topic that is written with transactions has gaps in its offsets. When the table has as many records as were
+ * committed, none of them is missing.
+ */
 function missingIn(
   committed: CommittedStream,
   found: SurveyedStream | undefined,
@@ -125,7 +131,7 @@ function missingIn(
   return (found?.records ?? 0) - countOf(found?.repeated ?? []) >= expected ? [] : missing
 }
 
-/** The check as lines for a person. */
+/** Describes the check in lines for a user. */
 export function describeCheck(check: ArchiveCheck): string[] {
   const each = (what: string, all: readonly FaultyOffsets[]) =>
     all.map(({ topic, topicPartition, spans }) => `${topic}-${topicPartition}: ${what} ${describeSpans(spans)}`)
@@ -145,6 +151,6 @@ export function describeCheck(check: ArchiveCheck): string[] {
   ]
 }
 
-/** Whether every record that was committed, and is not known to be lost, is there once. */
+/** Whether every committed record that is not known to be lost is there once. */
 export const isWhole = ({ gone, twice, missing }: ArchiveCheck): boolean =>
   [gone, twice, missing].every(({ length }) => length === 0)

@@ -16,7 +16,7 @@ import type { RecovererLedger } from '#adapters/postgres/archive/archive-ledger.
 import { type FormerMetadata, findFormerMetadata } from './former-metadata.ts'
 import { nameOf } from './rename-table.ts'
 
-/** What recovery works with; the ledger is the one of whoever holds the committer's lock. */
+/** What a recovery works with. The ledger is for the holder of the committer's lock. */
 export type RecoveryTools = {
   readonly catalog: RestCatalog
   readonly place: ArchivePlace
@@ -24,15 +24,15 @@ export type RecoveryTools = {
   readonly ledger: RecovererLedger<DataFileMetrics>
   readonly now: () => number
   readonly pause: (ms: number) => Promise<void>
-  /** Told what is looked at or done at the moment. */
+  /** It is called with what is being looked at or done. */
   readonly onProgress: (what: string) => void
   readonly signal?: AbortSignal | undefined
 }
 
-/** What of a former table is to be in the table, and what its manifests name in vain. */
+/** Metadata of a former table, its data files, and those that its manifests name but the store does not have. */
 export type FormerFiles = FormerMetadata & { readonly scan: ArchiveScan; readonly gone: readonly ScannedFile[] }
 
-/** What recovery does next. `happened` and `does` are sentences for the person who is asked. */
+/** The next step of a recovery. `happened` and `does` are sentences for the user who is asked. */
 export type RecoveryStep = { readonly happened: string; readonly does: string } & (
   | { readonly kind: 'rename'; readonly from: TableName; readonly aside: TableName | undefined }
   | { readonly kind: 'register'; readonly former: FormerFiles; readonly aside: TableName | undefined }
@@ -50,17 +50,17 @@ export type RecoveryStep = { readonly happened: string; readonly does: string } 
   | {
       readonly kind: 'begin again'
       readonly former: TableIdentity & { readonly location: string }
-      /** What it is to be called. */
+      /** The new name of the former table. */
       readonly formerName: TableName
-      /** Where a table that is nobody's here has the archive's name, what that one is to be called. */
+      /** The new name of a table that has the archive's name but does not belong to this ledger. */
       readonly aside: TableName
     }
 )
 
-/** Property of a table that recovery began: uuid of the table in whose place it is. */
+/** Property of a table that a recovery began: the uuid of the table that it replaces. */
 export const RECOVERED_FROM = 'tidemark.recovered-from'
 
-/** The next step; undefined where table, ledger and data files are as they should be. Throws where only a person can decide. */
+/** The next step; undefined when table, ledger and data files are consistent. Throws when only a user can decide. */
 export async function planRecovery(tools: RecoveryTools): Promise<RecoveryStep | undefined> {
   const { catalog, place, ledger } = tools
   const table = archiveTableName(place)
@@ -82,7 +82,7 @@ export async function planRecovery(tools: RecoveryTools): Promise<RecoveryStep |
   return (await planForFiles(tools, found)) ?? planBeginningAgain(tools, table, found, known)
 }
 
-/** A topic that was made again has other records under the offsets that the table knows. */
+/** The step for a topic that was made again: it has other records under the offsets that the table has. */
 async function planBeginningAgain(
   tools: RecoveryTools,
   table: TableName,
@@ -97,7 +97,7 @@ async function planBeginningAgain(
   return beginningAgain(tools, table, former, renewal?.formerName, renewal === undefined ? happened : INTERRUPTED)
 }
 
-/** The table has got its other name, and what comes after that was interrupted. */
+/** The step when the table has its other name already, and the rest of an earlier run was interrupted. */
 async function planGoingOn(
   tools: RecoveryTools,
   table: TableName,
@@ -127,7 +127,10 @@ function beginningAgain(
   }
 }
 
-/** A ledger that never had a commit: of a new pipeline, or restored from before the archive began. */
+/**
+ * The step for a ledger that never had a commit: it is of a new pipeline, or was restored from before the archive
+ * began.
+ */
 async function planForNewLedger(
   tools: RecoveryTools,
   found: LoadedTable | undefined,
@@ -135,7 +138,7 @@ async function planForNewLedger(
   if (found !== undefined && isArchive(found.metadata) && commitsOf(found.metadata) > 0) {
     return planAdopting(found, `the table has ${commitsOf(found.metadata)} commits, the ledger in the target has none`)
   }
-  // Throws where the table of the name is somebody else's.
+  // This throws when the table of this name belongs to something else.
   await findArchiveTable(tools.catalog, tools.place, tools.ledger, { isOnlyCommitter: true })
   return undefined
 }
@@ -147,11 +150,14 @@ const planAdopting = (loaded: LoadedTable, happened: string): RecoveryStep => ({
 
 const isArchive = ({ properties }: TableMetadata): boolean => properties['tidemark.archive'] !== undefined
 
-/** Where a ledger of before tables were noted names none, the table of the name is its own, unless it never had a commit. */
+/**
+ * An older ledger names no table. Then the table with the archive's name is its own, unless the table never had a
+ * commit.
+ */
 const isUnderItsName = (metadata: TableMetadata, { table }: KnownTable): boolean =>
   table === undefined ? isArchive(metadata) && commitsOf(metadata) > 0 : table.uuid === metadata['table-uuid']
 
-/** Under another name it has to have the last commit of such a ledger. */
+/** For an older ledger, a table with another name must have the ledger's last commit. */
 function isOfLedger(name: string, metadata: TableMetadata, known: KnownTable): boolean {
   if (known.table !== undefined) return known.table.uuid === metadata['table-uuid']
   return isArchive(metadata) && findDisagreement(name, metadata, known, true) === undefined
@@ -198,7 +204,7 @@ const describeFiles = ({ scan, gone }: FormerFiles): string =>
     ? `${scan.files.length} data files with ${scan.records} records, all of which are there`
     : `${scan.files.length - gone.length} of ${scan.files.length} data files are there. These are gone: ${describeGone(gone)}`
 
-/** Nothing is ever dropped: whose it is, recovery does not know. */
+/** The name of a table that is put aside. Recovery drops no table, because it does not know what the table is for. */
 const asideName = ({ now }: RecoveryTools, { namespace, name }: TableName): TableName => ({
   namespace,
   name: `${name}_aside_${timeOf({ now })}`,
@@ -208,7 +214,7 @@ const asideName = ({ now }: RecoveryTools, { namespace, name }: TableName): Tabl
 const timeOf = ({ now }: Pick<RecoveryTools, 'now'>): string =>
   new Date(now()).toISOString().replace(/\D/g, '').slice(0, 14)
 
-/** The table of the ledger under another name, in its namespace first. */
+/** Finds the table of the ledger under another name; its own namespace is searched first. */
 async function findElsewhere(
   { catalog, onProgress }: RecoveryTools,
   table: TableName,
@@ -221,7 +227,7 @@ async function findElsewhere(
     onProgress(`looking for the table in namespace ${namespace}`)
     for (const other of await catalog.listTables(namespace)) {
       if (nameOf(other) === nameOf(table)) continue
-      // Tables of other formats are listed by some catalogs, and cannot be loaded.
+      // Some catalogs list tables of other formats, which cannot be loaded.
       const loaded = await catalog.loadTable(other).catch(() => undefined)
       if (loaded !== undefined && isOfLedger(nameOf(table), loaded.metadata, known)) return other
     }
@@ -229,10 +235,10 @@ async function findElsewhere(
   return undefined
 }
 
-/** None where the role may see its own alone. */
+/** Empty when the role may only see its own namespaces. */
 const namespacesOf = (catalog: RestCatalog): Promise<string[]> => catalog.listNamespaces().catch(() => [])
 
-/** Undefined where no metadata is left, or what it leads to cannot be read any more. */
+/** Undefined when no metadata is left, or when files that it refers to cannot be read any more. */
 async function findFormerFiles(
   { store, onProgress }: RecoveryTools,
   location: string,

@@ -2,14 +2,14 @@ import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
 import type { LoadedTable, TableName } from '#adapters/iceberg/catalog/rest-catalog.ts'
 import type { RecoveryTools } from './recovery-plan.ts'
 
-/** `namespace.table`, as messages have it. */
+/** `namespace.table`, as messages write it. */
 export const nameOf = ({ namespace, name }: TableName): string => `${namespace}.${name}`
 
-/** Gives the table that has the archive's name another one; nothing where none is given. */
+/** Gives the table that has the archive's name another name; does nothing when `aside` is undefined. */
 export const moveAside = async (tools: RecoveryTools, aside: TableName | undefined): Promise<void> =>
   aside === undefined ? undefined : rename(tools, archiveTableName(tools.place), aside)
 
-/** Renames a table. Throws with the calls that do it where the catalog cannot. */
+/** Renames a table. When the catalog cannot, it throws an Error with the commands that do it. */
 export async function rename({ catalog }: RecoveryTools, from: TableName, to: TableName): Promise<void> {
   const outcome = await catalog.renameTable(from, to)
   if (outcome === 'renamed') return
@@ -19,7 +19,9 @@ export async function rename({ catalog }: RecoveryTools, from: TableName, to: Ta
   )
 }
 
-/** Glue has no renaming: a second entry for the same metadata, and the first one away. Its files stay. */
+/**
+ * Glue cannot rename. The commands create a second entry for the same metadata and delete the first; the files stay.
+ */
 function callsThatRename(from: TableName, to: TableName, loaded: LoadedTable | undefined): string {
   const input = {
     ...{ Name: to.name, TableType: 'EXTERNAL_TABLE' },

@@ -5,7 +5,7 @@ test.each([
   ['s3://bucket/changes', 's3://bucket/changes', 's3://bucket/changes_from_20261129140500'],
   ['s3://b/changes_from_20261127000000/', 's3://b/changes_from_20261127000000', 's3://b/changes_from_20261129140500'],
   ['s3://b/w/tidemark/changes', 's3://b/w/tidemark/changes', 's3://b/w/tidemark/changes_from_20261129140500'],
-  // Each table of S3 Tables has a bucket of its own, which the catalog chooses.
+  // Each table of S3 Tables has its own bucket, which the catalog chooses.
   ['s3://63a8e430-6e0b--table-s3', '', ''],
 ])('in place of a table at %s one is made at %j, beside it at %j', (location, place, beside) => {
   expect(placeOf(location)).toBe(place)
