@@ -12,7 +12,7 @@ const app = new App({
   analyticsReporting: false,
   treeMetadata: false,
   context: {
-    // What CloudFormation would refuse is refused here already, not warned of.
+    // What CloudFormation would refuse is an error of the synthesis already, and not a warning.
     '@aws-cdk/core:validateAgainstDefaultRules': true,
     '@aws-cdk/aws-iam:minimizePolicies': true,
     '@aws-cdk/aws-ecs:removeDefaultDeploymentAlarm': true,
@@ -35,7 +35,7 @@ function withEpoch(stage: Stage, text: unknown): Stage {
   return { ...stage, capture: { ...stage.capture, epoch } }
 }
 
-/** On one machine the databases may be given by URL, to be used instead of new ones, and the brokers may be three, or secure. */
+/** For the stage of one machine, existing databases can be given by URL, and the brokers can be three, or secure. */
 function chosenStage(name: unknown): Stage {
   const stage = stages[String(name)]
   if (stage === undefined) throw new Error(`name a stage: -c stage=${Object.keys(stages).join('|')}`)

@@ -1,11 +1,11 @@
 import type { Stage } from './stages.ts'
 
-/** What a machine decides of the brokers, as `TIDEMARK_…` variables. */
+/** What the user of one machine chooses about the brokers, as `TIDEMARK_…` variables. */
 export type BrokerChoice = { TIDEMARK_BROKERS?: string | undefined; TIDEMARK_SECURE?: string | undefined }
 
 /**
- * The stage on so many brokers: three keep a copy of everything each, and two of them must have a record. Secure brokers let
- * in who has a name and a password, over TLS.
+ * The stage with this number of brokers. With three, each keeps a copy of everything, and two of them must have a
+ * record. Secure brokers only admit clients with a name and a password, over TLS.
  */
 export function withBrokers(stage: Stage, { TIDEMARK_BROKERS: count, TIDEMARK_SECURE: secure }: BrokerChoice): Stage {
   if (count !== undefined && count !== '1' && count !== '3') {
@@ -18,6 +18,6 @@ export function withBrokers(stage: Stage, { TIDEMARK_BROKERS: count, TIDEMARK_SE
 const onThreeBrokers = (stage: Stage): Stage => ({
   ...stage,
   stream: { ...stage.stream, brokers: { ...stage.stream.brokers, count: 3 }, replicas: { count: 3, inSync: 2 } },
-  // MSK puts as many brokers into each zone.
+  // MSK puts the same number of brokers into each zone, so three brokers need three zones.
   network: { ...stage.network, availabilityZones: ['us-east-1a', 'us-east-1b', 'us-east-1c'] },
 })

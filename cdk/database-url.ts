@@ -1,7 +1,7 @@
 import type { ExistingDatabase } from './postgres-database.ts'
 import type { Stage } from './stages.ts'
 
-/** The stage with existing databases in place of new ones, where a URL names them. */
+/** The stage with existing databases instead of new ones, for each URL that is given. */
 export function withDatabaseUrls(stage: Stage, sourceUrl: string | undefined, targetUrl: string | undefined): Stage {
   return {
     ...stage,
@@ -10,7 +10,10 @@ export function withDatabaseUrls(stage: Stage, sourceUrl: string | undefined, ta
   }
 }
 
-/** The URL's user and password stay out of the template: whoever runs the stack serves them as the named secret. */
+/**
+ * The template does not contain the URL's user and password: the program that runs the stack serves them as this
+ * secret.
+ */
 function databaseAt(url: string, secretName: string): ExistingDatabase {
   const { hostname, port, pathname } = new URL(url)
   return {

@@ -42,7 +42,7 @@ function write(path: string, content: string): void {
   writeFileSync(join(repository, path), content)
 }
 
-/** The directory CloudFormation would be given for the function. */
+/** The directory that CloudFormation would get for the function. */
 const assetOf = (bundles: FunctionBundles, folder: string): string =>
   (bundles.code(folder) as unknown as { path: string }).path
 

@@ -8,16 +8,16 @@ import { buildSync } from 'esbuild'
 /** The functions' code, by folder under `lambdas/`. */
 export type FunctionBundles = {
   code: (folder: string) => lambda.Code
-  /** Changes with the code. */
+  /** A digest, which changes with the code. */
   digest: (folder: string) => string
 }
 
-/** Folders of SQL that a function reads beside its code, by its folder: their files are copied into its bundle. */
+/** Folders of SQL that a function reads, by the function's folder. Their files are copied into its bundle. */
 const SQL: Readonly<Record<string, string>> = { 'migrate-schema': 'sql' }
 
 /**
- * Bundles every function of `lambdas/` in one run of esbuild, with source maps, into a temporary directory; `remove` it
- * once the stack is synthesized. Throws an Error that names the folders without a `handler.ts`.
+ * Bundles every function of `lambdas/` in one run of esbuild, with source maps, into a temporary directory. Call
+ * `remove` once the stack is synthesized. Throws an Error that names the folders without a `handler.ts`.
  */
 export function bundleFunctions(repository: string): FunctionBundles & { remove(): void } {
   const folders = functionFolders(repository)
@@ -26,7 +26,7 @@ export function bundleFunctions(repository: string): FunctionBundles & { remove(
   for (const [folder, sql] of Object.entries(SQL)) {
     const bundle = join(directory, folder)
     if (!existsSync(bundle)) continue
-    // Tests stand beside the SQL, and a dump that no function reads.
+    // The tests and the dump beside the SQL are left out, because no function reads them.
     const files = globSync('*/{finish.sql,{tables,functions}/**/*.sql}', { cwd: join(repository, sql) })
     for (const file of files) cpSync(join(repository, sql, file), join(bundle, sql, file))
   }
@@ -44,7 +44,7 @@ function writeBundles(repository: string, folders: string[], directory: string):
       out: `${folder}/handler`,
     })),
     absWorkingDir: repository,
-    // Nothing is written there: source maps then hold the same relative paths in every clone.
+    // Nothing is written to this folder. With it, source maps hold the same relative paths in every clone.
     outdir: 'bundles',
     write: false,
     bundle: true,
@@ -54,8 +54,8 @@ function writeBundles(repository: string, folders: string[], directory: string):
     outExtension: { '.js': '.mjs' },
     // pg and kafkajs are CommonJS and call require; an ES module has none.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
-    // Names stay as they are written. Minified ones need keepNames, which gives each function its name back whenever one is
-    // made: a handler that makes some for each record takes 15 % longer.
+    // Names are not minified. Minified names need keepNames, which gives each function its name whenever one is
+    // created: a handler that creates some for each record takes 15 % longer.
     minifySyntax: true,
     minifyWhitespace: true,
     sourcemap: 'linked',

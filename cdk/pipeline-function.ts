@@ -10,7 +10,7 @@ export type DatabaseTls = 'verify-full' | 'disable'
 
 /** What all functions of a stage share. */
 export type FunctionPlatform = {
-  /** Name of the stage; it ends the names of what is made. */
+  /** Name of the stage, with which the names of resources end. */
   stage: string
   /** The network that everything is in. */
   network: Network
@@ -25,7 +25,7 @@ export type FunctionPlatform = {
 export type PipelineFunctionProps = {
   /** What all functions of the stage share. */
   platform: FunctionPlatform
-  /** Folder under `lambdas/`, and the end of the function's name. */
+  /** Folder under `lambdas/`, with which the function's name ends. */
   folder: string
   /** What the function does, as the console shows it. */
   description: string
@@ -36,7 +36,7 @@ export type PipelineFunctionProps = {
   /** Seconds after which an invocation is ended. */
   timeoutSeconds: number
   /**
-   * Executions at once, taken from the account's quota and kept for this function.
+   * The most executions at once, which are reserved for this function from the account's quota.
    *
    * @default - what the account has left
    */
@@ -49,7 +49,7 @@ export type PipelineFunctionProps = {
   place?: 'inside' | 'outside'
 }
 
-/** Longer, and an event source mapping no longer keeps its hold on a batch. */
+/** With a longer timeout, an event source mapping does not keep its hold on a batch. */
 const LONGEST_TIMEOUT_SECONDS = 14 * 60
 
 /** A function of `lambdas/`, named `tidemark-<stage>-<folder>`, on Node 24 and arm64. */
@@ -79,7 +79,7 @@ export class PipelineFunction extends lambda.Function {
   }
 }
 
-/** Lambda no longer trusts RDS's certificate authorities unasked since Node 20; the runtime carries them in this file. */
+/** Since Node 20, Lambda does not trust RDS's certificate authorities by default. The runtime has them in this file. */
 const trust = (tls: DatabaseTls): Record<string, string> =>
   tls === 'verify-full' ? { NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem' } : {}
 

@@ -137,7 +137,7 @@ describe.each(every)('$name', ({ stage, template }) => {
     expect(connector.DependsOn).toEqual(expect.arrayContaining([...id('AWS::ECS::Service'), ...id('Custom::Schema')]))
     const mappings = Object.entries(template.ofType('AWS::Lambda::EventSourceMapping'))
     for (const [name, { DependsOn }] of mappings) {
-      // The archive needs no row of the target, and takes whatever the topics have.
+      // The archive needs no row of the target, and archives every record of the topics.
       if (!name.startsWith('Archive')) expect(DependsOn).toContain(connectorId)
       expect(DependsOn).toEqual(expect.arrayContaining(id('AWS::MSK::Topic')))
     }

@@ -104,7 +104,7 @@ export class Pipeline extends Stack {
     })
   }
 
-  /** Named by the stage: asking the account would need credentials at synth. */
+  /** The stage names the zones, because asking the account would need credentials at synthesis. */
   override get availabilityZones(): string[] {
     return this.#zones
   }

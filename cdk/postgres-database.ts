@@ -8,7 +8,7 @@ import { Construct } from 'constructs'
 import type { Network } from './network/network.ts'
 
 export type NewDatabase = {
-  /** Made by the stack. */
+  /** The stack creates the database. */
   kind: 'new'
   /** Major version of Postgres. */
   postgresMajor: 17 | 18
@@ -23,9 +23,9 @@ export type NewDatabase = {
 }
 
 export type ExistingDatabase = {
-  /** There already. */
+  /** The database exists already. */
   kind: 'existing'
-  /** Where it listens. */
+  /** The host on which it listens. */
   host: string
   /** Its port. */
   port: number
@@ -34,9 +34,9 @@ export type ExistingDatabase = {
   /** Secret of an administrator: {host, port, dbname, username, password}. */
   adminSecretArn: string
   /**
-   * Group that guards the database; the pipeline's functions and Connect are let in.
+   * Security group of the database. It gets rules that admit the pipeline's functions and Connect.
    *
-   * @default - the rules of the database let them in already
+   * @default - the rules of the database admit them already
    */
   securityGroupId?: string
 }
@@ -52,7 +52,7 @@ export type PostgresDatabaseProps = {
   database: string
   /** Server parameters of a new database. */
   parameters: Record<string, string>
-  /** Whether what holds data stays when the stack is deleted. */
+  /** Whether resources that hold data stay when the stack is deleted. */
   keepsData: boolean
   /**
    * Key that encrypts rows at rest.
@@ -71,7 +71,7 @@ export type PostgresDatabaseProps = {
 /** Address of a database. */
 export type DatabaseEndpoint = { host: string; port: number; database: string }
 
-/** A Postgres of its own, or one that exists; who uses it sees no difference. */
+/** A new Postgres database, or one that exists; the constructs that use it see no difference. */
 export class PostgresDatabase extends Construct implements ec2.IConnectable {
   readonly endpoint: DatabaseEndpoint
   readonly adminSecret: secretsmanager.ISecret
@@ -98,13 +98,13 @@ export class PostgresDatabase extends Construct implements ec2.IConnectable {
     this.connections = instance.connections
   }
 
-  /** Lets it connect as the administrator. */
+  /** Lets the client connect as the administrator. */
   grantAdministration(client: iam.IGrantable & ec2.IConnectable): void {
     this.adminSecret.grantRead(client)
     this.connections.allowDefaultPortFrom(client)
   }
 
-  /** Lets it connect as the role of these credentials. */
+  /** Lets the client connect as the role of these credentials. */
   grantUse(client: iam.IGrantable & ec2.IConnectable, credentials: secretsmanager.ISecret): void {
     credentials.grantRead(client)
     this.connections.allowDefaultPortFrom(client)
@@ -132,7 +132,7 @@ export class PostgresDatabase extends Construct implements ec2.IConnectable {
   }
 }
 
-/** A right to read names the secret as it is; where its random suffix is not known, any. */
+/** A right to read names the secret with its random suffix; if the suffix is not known, the right is for any suffix. */
 function existingSecret(scope: Construct, { adminSecretArn: arn }: ExistingDatabase): secretsmanager.ISecret {
   const complete = /-[A-Za-z0-9]{6}$/.test(arn)
   return secretsmanager.Secret.fromSecretAttributes(
@@ -174,7 +174,7 @@ function makeInstance(scope: Construct, settings: NewDatabase, props: PostgresDa
     multiAz: settings.multiAz,
     backupRetention: Duration.days(settings.backupDays),
     copyTagsToSnapshot: true,
-    // A major upgrade refuses to run while a replication slot exists: it is never a surprise.
+    // A major upgrade refuses to run while a replication slot exists, so it is only made deliberately.
     allowMajorVersionUpgrade: false,
     autoMinorVersionUpgrade: true,
     deletionProtection: keepsData,

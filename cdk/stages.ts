@@ -7,9 +7,9 @@ import type { DatabaseSettings } from './postgres-database.ts'
 import type { SourceSettings } from './source/source.ts'
 import type { StreamSettings } from './stream/stream.ts'
 
-/** Everything one stage decides. The constructs know no stage by name. */
+/** Everything that a stage decides. No construct knows a stage by its name. */
 export type Stage = {
-  /** Ends the names of what is made. */
+  /** Name of the stage, with which the names of resources end. */
   name: string
   /** The AWS region. */
   region: string
@@ -29,15 +29,18 @@ export type Stage = {
   latestState: LatestStateSettings
   /** How records are archived. */
   archive: ArchiveSettings
-  /** Customer managed keys for topics, databases and secrets; otherwise AWS's own. */
+  /** Whether topics, databases and secrets are encrypted with customer managed keys; otherwise AWS's own are used. */
   customerManagedKeys: boolean
-  /** The stack and its databases refuse deletion; what is deleted all the same leaves its keys and last state behind. */
+  /**
+   * Whether the stack and its databases refuse deletion. If they are deleted all the same, keys and the last state
+   * stay.
+   */
   keepsData: boolean
   /** Days for which logs are kept. */
   logRetentionDays: number
 }
 
-/** Executed on one machine: one broker without IAM, nothing that costs or needs the internet. */
+/** The stage of one machine: one broker without IAM, and nothing that costs money or needs the internet. */
 const local: Stage = {
   name: 'local',
   region: 'us-east-1',
@@ -74,14 +77,14 @@ const local: Stage = {
     image: 'public',
     cpu: 1024,
     memoryMiB: 2048,
-    // A row of the largest size takes most of it; changes of ordinary ones half.
+    // A row of the largest size takes most of the heap, and ordinary changes take half.
     heapMiB: 768,
   },
-  // The time of a row of the largest size on a busy machine.
+  // A row of the largest size takes this long on a busy machine.
   latestState: { memoryMiB: 1024, timeoutSeconds: 300, concurrency: 4, pollers: { minimum: 1, maximum: 4 } },
   archive: {
     catalog: 's3tables',
-    // What stands here for S3 Tables keeps nothing tidy.
+    // The replacement of S3 Tables on one machine does no maintenance.
     maintainedBy: 'function',
     memoryMiB: 512,
     timeoutSeconds: 60,
@@ -95,7 +98,7 @@ const local: Stage = {
   logRetentionDays: 1,
 }
 
-/** The smallest that shows how production behaves. */
+/** The smallest stage that shows how production behaves. */
 const dev: Stage = {
   name: 'dev',
   region: 'us-east-1',
@@ -151,7 +154,7 @@ const dev: Stage = {
   logRetentionDays: 7,
 }
 
-/** Three zones, no path to the internet, data that survives the stack. */
+/** The stage for production: three zones, no path to the internet, and data that survives the stack. */
 const prod: Stage = {
   name: 'prod',
   region: 'us-east-1',
@@ -207,5 +210,5 @@ const prod: Stage = {
   logRetentionDays: 90,
 }
 
-/** The stages that can be synthesized, by the name given to `-c stage=…`. */
+/** The stages that can be synthesized, by the name that `-c stage=…` gives. */
 export const stages: Readonly<Record<string, Stage>> = { local, dev, prod }

@@ -10,24 +10,24 @@ import type { Network } from '../network/network.ts'
 import type { PipelineFunction } from '../pipeline-function.ts'
 
 /**
- * Who keeps the archive table: `s3tables`, a table bucket that AWS compacts and tidies; `glue`, a bucket of one's own and
- * the Glue catalog, tidied by maintain-archive.
+ * The catalog of the archive table. `s3tables`: a table bucket, which AWS compacts and cleans up. `glue`: a bucket of
+ * the stack and the Glue catalog, which maintain-archive cleans up.
  */
 export type ArchiveCatalog = 's3tables' | 'glue'
 
-/** Who keeps the metadata small and removes orphans: S3 Tables does by itself, and lets nobody else delete. */
+/** What keeps the metadata small and removes orphans. S3 Tables does this itself, and refuses deletions by others. */
 export type Maintainer = 'function' | 'catalog'
 
 export type ArchiveStoreProps = {
-  /** Name of the stage; it ends the names of what is made. */
+  /** Name of the stage, with which the names of resources end. */
   stage: string
   /** Where the table is registered: S3 Tables, or Glue over a bucket. */
   catalog: ArchiveCatalog
-  /** Who keeps the metadata small: the function maintain-archive, or the catalog. */
+  /** What keeps the metadata small: the function maintain-archive, or the catalog. */
   maintainedBy: Maintainer
   /** The network that everything is in. */
   network: Network
-  /** Whether what holds data stays when the stack is deleted. */
+  /** Whether resources that hold data stay when the stack is deleted. */
   keepsData: boolean
   /**
    * Key that encrypts rows at rest.
@@ -37,17 +37,17 @@ export type ArchiveStoreProps = {
   rowsKey: kms.IKey | undefined
 }
 
-/** How functions find the archive table; the variables of every function that opens it. */
+/** Variables of every function that opens the archive table, with which it finds the table. */
 export type ArchiveVariables = {
   ARCHIVE_CATALOG: ArchiveCatalog
   ARCHIVE_WAREHOUSE: string
   ARCHIVE_NAMESPACE: string
   ARCHIVE_MAINTAINED_BY: Maintainer
-  /** Where the table is made; empty where the catalog decides. */
+  /** Where the table is created; empty when the catalog chooses the place. */
   ARCHIVE_LOCATION: string
 }
 
-/** The Iceberg table's files and its catalog. The table itself is made by the first function that needs it. */
+/** The files of the Iceberg table, and its catalog. The first function that needs the table creates it. */
 export class ArchiveStore extends Construct {
   readonly variables: ArchiveVariables
   readonly #grant: (reader: iam.IGrantable) => void
@@ -63,12 +63,12 @@ export class ArchiveStore extends Construct {
     this.#grantRecovery = grantRecovery
   }
 
-  /** Lets it make the table, write files and commit them. */
+  /** Lets the function create the table, write files and commit them. */
   grantWrite(writer: PipelineFunction): void {
     this.#grant(writer)
   }
 
-  /** Lets it find the table under another name and rename it back. */
+  /** Lets the function find the table under another name, and rename it back. */
   grantRecover(recoverer: PipelineFunction): void {
     this.#grantRecovery(recoverer)
   }
@@ -76,7 +76,8 @@ export class ArchiveStore extends Construct {
   #tableBucket(namespace: string, { stage, network, keepsData, rowsKey, maintainedBy }: ArchiveStoreProps) {
     const bucket = new s3tables.CfnTableBucket(this, 'TableBucket', {
       tableBucketName: `tidemark-${stage}`,
-      // A data file is in no table until it is committed: as long as Kafka keeps its records the committer may be away.
+      // A data file is in no table until it is committed. It stays for as long as Kafka keeps its records, so that
+      // commits may fail for that long.
       unreferencedFileRemoval: { status: 'Enabled', unreferencedDays: 7, noncurrentDays: 10 },
       ...(rowsKey === undefined
         ? {}
@@ -143,7 +144,7 @@ export class ArchiveStore extends Construct {
         ),
       })
     }
-    // Glue has no renaming: recovery says which calls do it.
+    // Glue cannot rename a table: recovery prints the commands that do it.
     const grantRecovery = (grantee: iam.IGrantable) => {
       iam.Grant.addToPrincipal({
         grantee,
@@ -164,7 +165,7 @@ export class ArchiveStore extends Construct {
   }
 }
 
-/** Compaction by S3 Tables reads and writes the files with the key. */
+/** Lets S3 Tables read and write the files with the key when it compacts them. */
 function letMaintain(key: kms.IKey, stack: Stack): void {
   key.addToResourcePolicy(
     new iam.PolicyStatement({

@@ -17,19 +17,19 @@ import { type ArchiveCatalog, ArchiveStore, type Maintainer } from './archive-st
 export type ArchiveSettings = {
   /** Where the table is registered: S3 Tables, or Glue over a bucket. */
   catalog: ArchiveCatalog
-  /** Who keeps the metadata small: the function maintain-archive, or the catalog. */
+  /** What keeps the metadata small: the function maintain-archive, or the catalog. */
   maintainedBy: Maintainer
   /** Memory of the function; its processors grow with it. */
   memoryMiB: number
   /** Seconds after which an invocation is ended. */
   timeoutSeconds: number
-  /** Batches in flight at once, taken from the account's quota and kept for this function. */
+  /** The most batches in flight at once. This concurrency is reserved for the function, from the account's quota. */
   concurrency: number
-  /** How long records may be gathered for a batch: the longer, the larger the files that are joined later. */
+  /** How long records may be gathered for a batch. With a longer time, the files that are joined later are larger. */
   windowSeconds: number
-  /** Pollers of each topic: so many at least and at most. */
+  /** The fewest and the most pollers of each topic. */
   pollers: PollerSettings
-  /** What waits is committed after this time or at this size, and by the schedule each minute. */
+  /** Waiting files are committed after this time or at this size, and by the schedule each minute. */
   commit: { afterSeconds: number; afterMiB: number }
 }
 
@@ -42,9 +42,9 @@ export type ArchiveProps = {
   stream: Stream
   /** The database that is kept equal. */
   target: Target
-  /** What is installed in both databases; what needs it starts after it. */
+  /** What is installed in both databases. Resources that need it are created after it. */
   schema: Schema
-  /** Whether what holds data stays when the stack is deleted. */
+  /** Whether resources that hold data stay when the stack is deleted. */
   keepsData: boolean
   /**
    * Key that encrypts rows at rest.
@@ -54,7 +54,7 @@ export type ArchiveProps = {
   rowsKey: kms.IKey | undefined
 }
 
-/** Keeps every record of the topics in an Iceberg table, each once. */
+/** Archives every record of the topics in an Iceberg table, each once. */
 export class Archive extends Construct {
   readonly store: ArchiveStore
   readonly archive: PipelineFunction
@@ -123,7 +123,7 @@ export class Archive extends Construct {
       description: 'Commits what is archived to the Iceberg table',
       memoryMiB: 512,
       timeoutSeconds: 300,
-      // The ledger's lock lets one at it; a second one would only wait its turn.
+      // The ledger's lock allows one committer at a time, so a second one would only wait.
       concurrency: 1,
       environment: {
         TARGET_SECRET_ARN: target.archiveCredentials.secretArn,
@@ -139,7 +139,7 @@ export class Archive extends Construct {
     const everyMinute = new events.Rule(this, 'EveryMinute', {
       description: 'Commits what is archived',
       schedule: events.Schedule.rate(Duration.minutes(1)),
-      // The next minute is the retry.
+      // A failed invocation is not repeated, because the next one comes a minute later.
       targets: [new targets.LambdaFunction(commitArchive, { retryAttempts: 0 })],
     })
     everyMinute.node.addDependency(schema, this.store)
@@ -166,7 +166,7 @@ export class Archive extends Construct {
       const rule = new events.Rule(this, id, {
         description: orphans ? 'Removes files that nobody names' : 'Merges manifests, expires table snapshots',
         schedule: events.Schedule.rate(rate),
-        // The next time is the retry.
+        // A failed invocation is not repeated, because the next one comes by the schedule.
         targets: [new targets.LambdaFunction(maintain, { retryAttempts: 0, event })],
       })
       rule.node.addDependency(schema, this.store)
@@ -175,7 +175,7 @@ export class Archive extends Construct {
     every('EveryDay', Duration.days(1), true)
   }
 
-  /** Docs/archive.md says what to do. */
+  /** docs/archive.md says what to do about these alarms. */
   #watch(): void {
     this.#watchStandstill()
     new cloudwatch.Alarm(this, 'CommitAge', {
@@ -190,15 +190,15 @@ export class Archive extends Construct {
       threshold: 180,
       evaluationPeriods: 3,
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-      // The committer reports each minute: silence means that it fails.
+      // The committer reports each minute, so missing data means that it fails.
       treatMissingData: cloudwatch.TreatMissingData.BREACHING,
     })
   }
 
   /**
-   * The committer knows of what failed to be archived, and of what others have applied. Where nobody has, only the mapping
-   * sees that there are records. It counts them, and a busy archive is never without some: they stand still when there are
-   * some and none is archived.
+   * commit-archive reports the age of records that failed to be archived, and of those that another consumer has
+   * applied. When no consumer has them, only the mapping sees that there are records. It counts those that wait, and a
+   * busy archive always has some. So the archive stands still when some wait and none is archived.
    */
   #watchStandstill(): void {
     const period = Duration.minutes(5)

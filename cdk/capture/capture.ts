@@ -9,7 +9,7 @@ import type { Stream } from '../stream/stream.ts'
 import { ConnectService, type ConnectServiceSettings } from './connect-service.ts'
 
 export type CaptureSettings = ConnectServiceSettings & {
-  /** Counts up when the source is another database or everything is to be read anew. */
+  /** It is increased when the source is another database, or when everything has to be read again. */
   epoch: number
   /** What is captured: schemas, and tables and columns that are included or left out. */
   captured: ConnectorProperties['Captured']
@@ -24,13 +24,15 @@ export type CaptureProps = {
   stream: Stream
   /** The database that is captured. */
   source: Source
-  /** What is installed in both databases; what needs it starts after it. */
+  /** What is installed in both databases. Resources that need it are created after it. */
   schema: Schema
 }
 
 /** Kafka Connect with the Debezium connector: reads the source's log into the topic `changes`. */
 export class Capture extends Construct {
-  /** The registered connector: what depends on it starts after the first change can flow, and is removed before it. */
+  /**
+   * The registered connector. Resources that depend on it are created after changes can flow, and removed before it.
+   */
   readonly connector: CustomResource
   /** Kafka Connect, with its REST API inside the network. */
   readonly connect: ConnectService
@@ -40,7 +42,7 @@ export class Capture extends Construct {
     const { settings, platform, stream, source, schema } = props
     const service = new ConnectService(this, 'Connect', { settings, platform, stream, source })
     this.connect = service
-    // A worker reads its topics as it starts; the connector logs in with a role that the schema creates.
+    // A worker reads its topics when it starts, and the connector logs in with a role that the schema creates.
     service.startsAfter(stream)
     this.connector = this.#registerConnector(service, props)
     this.connector.node.addDependency(service, schema, source)
@@ -57,7 +59,7 @@ export class Capture extends Construct {
       timeoutSeconds: 600,
       environment: {
         CONNECT_URL: service.url,
-        // The worker's security group lets in the function alone.
+        // The API asks for no password, because the worker's security group admits only the functions that call it.
         CONNECT_SECRET_ARN: '',
         SOURCE_SECRET_ARN: source.database.adminSecret.secretArn,
         DATABASE_TLS: platform.databaseTls,
@@ -75,7 +77,7 @@ export class Capture extends Construct {
         TopicPartitions: stream.topicPartitions.changes,
         Captured: captured,
         Database: { Host: host, Port: port, Name: database, Tls: platform.databaseTls },
-        // The connector's settings are code of the function: new code, registered again.
+        // The connector's settings are part of the function's code, so new code registers the connector again.
         Code: platform.bundles.digest('register-connector'),
       } satisfies ConnectorProperties,
     })

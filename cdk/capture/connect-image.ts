@@ -4,17 +4,18 @@ import { Platform } from 'aws-cdk-lib/aws-ecr-assets'
 import * as ecs from 'aws-cdk-lib/aws-ecs'
 
 /**
- * Debezium's public image, only ever executed locally, where the worker is given the connector and the agent as well; or one
- * built from it that holds them (image/connector, agent), logs in to MSK with IAM and verifies RDS's certificate.
+ * `public`: Debezium's public image. It is executed on one machine only, where the worker gets the connector and the
+ * agent as well. `iam`: an image that is built from it and contains them (image/connector, agent). It logs in to MSK
+ * with IAM and verifies RDS's certificate.
  */
 export type ConnectImage = 'public' | 'iam'
 
-/** Loses rows when a task is restarted: not to be deployed without the agent. */
+/** This image loses rows when a task is restarted, so it must not be deployed without the agent. */
 const PUBLIC = 'quay.io/debezium/connect:3.7.0.Final'
 
 const folder = join(import.meta.dirname, 'image')
 
-/** The image of the Connect task; throws where the folder lacks RDS's certificate authorities of the region. */
+/** The image of the Connect task. Throws an Error when the folder lacks RDS's certificate authorities of the region. */
 export function connectImage(image: ConnectImage, region: string): ecs.ContainerImage {
   if (image === 'public') return ecs.ContainerImage.fromRegistry(PUBLIC)
   const authorities = join('rds-ca', `${region}.pem`)

@@ -18,7 +18,7 @@ export type ConnectServiceSettings = {
   cpu: number
   /** Memory of the task. */
   memoryMiB: number
-  /** Memory of the worker's JVM heap; a changed row has to fit in it several times. */
+  /** Memory of the worker's JVM heap. A changed row has to fit in it several times. */
   heapMiB: number
   /**
    * Days after which the replication role gets a new password.
@@ -41,7 +41,7 @@ export type ConnectServiceProps = {
 
 const GROUP = 'tidemark-connect'
 
-/** Kafka Connect as one Fargate task, found by name inside the network. */
+/** Kafka Connect as one Fargate task, which is found by name inside the network. */
 export class ConnectService extends Construct implements ec2.IConnectable {
   static readonly port = 8083
   readonly connections: ec2.Connections
@@ -65,7 +65,7 @@ export class ConnectService extends Construct implements ec2.IConnectable {
       vpcSubnets: subnets,
       securityGroups: [securityGroup],
       assignPublicIp: false,
-      // A replication slot has one reader: the old task is gone before the new one starts.
+      // A replication slot has one reader, so the old task ends before the new one starts.
       desiredCount: 1,
       minHealthyPercent: 0,
       maxHealthyPercent: 100,
@@ -85,7 +85,7 @@ export class ConnectService extends Construct implements ec2.IConnectable {
     }
   }
 
-  /** Its task starts once these exist. */
+  /** Makes its task start after these exist. */
   startsAfter(...others: IDependable[]): void {
     this.#service.node.addDependency(...others)
   }

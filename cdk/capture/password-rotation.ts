@@ -21,7 +21,7 @@ export type PasswordRotationProps = {
   service: ecs.FargateService
 }
 
-/** Gives the replication role a new password and Connect a new task that knows it: a container reads secrets once. */
+/** Gives the replication role a new password, and Connect a new task that uses it: a container reads secrets once. */
 export function rotatePassword(scope: Construct, props: PasswordRotationProps): void {
   const { source, service, cluster, platform } = props
   const { vpc, subnets } = platform.network
@@ -30,7 +30,7 @@ export function rotatePassword(scope: Construct, props: PasswordRotationProps): 
     secret: source.captureCredentials,
     hostedRotation: rotation,
     automaticallyAfter: Duration.days(props.days),
-    // The role exists only once the schema is migrated.
+    // The role exists only after the schema is migrated.
     rotateImmediatelyOnUpdate: false,
   })
   source.database.connections.allowDefaultPortFrom(rotation)

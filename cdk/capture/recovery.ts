@@ -23,7 +23,7 @@ export type RecoveryProps = {
   source: Source
   /** The database that is kept equal. */
   target: Target
-  /** What is installed in both databases; what needs it starts after it. */
+  /** What is installed in both databases. Resources that need it are created after it. */
   schema: Schema
   /** Kafka Connect with the registered connector. */
   capture: Capture
@@ -31,7 +31,7 @@ export type RecoveryProps = {
   consumers: { apply: PipelineFunction; archive: PipelineFunction }
 }
 
-/** Looks at capture each minute, starts a failed task again, and brings capture back when it is asked to. */
+/** Diagnoses capture each minute, starts a failed task again, and recovers capture when it is asked to. */
 export class Recovery extends Construct {
   readonly recover: PipelineFunction
 
@@ -46,7 +46,7 @@ export class Recovery extends Construct {
       timeoutSeconds: 840,
       environment: {
         CONNECT_URL: capture.connect.url,
-        // The worker's security group lets in this function and the one that registers the connector.
+        // The API asks for no password: the worker's security group admits only this function and register-connector.
         CONNECT_SECRET_ARN: '',
         SOURCE_SECRET_ARN: source.database.adminSecret.secretArn,
         TARGET_SECRET_ARN: target.applyCredentials.secretArn,
@@ -79,11 +79,11 @@ export class Recovery extends Construct {
     for (const [topic, group] of groups) stream.grantOffsets(this.recover, topic, group, 'recovery')
   }
 
-  /** A group's offsets are set while nobody is in it, so its mapping is disabled meanwhile. */
+  /** A group's offsets can only be set while it has no member, so its mapping is disabled meanwhile. */
   #grantMappings({ consumers }: RecoveryProps): void {
     const functions = [consumers.apply.functionArn, consumers.archive.functionArn]
     this.recover.addToRolePolicy(
-      // Lambda lists mappings to who may list all of them, or none.
+      // Lambda gives the right to list mappings for all of them or for none.
       new iam.PolicyStatement({ actions: ['lambda:ListEventSourceMappings'], resources: ['*'] }),
     )
     this.recover.addToRolePolicy(
@@ -102,7 +102,7 @@ export class Recovery extends Construct {
       targets: [
         new targets.LambdaFunction(this.recover, {
           event: events.RuleTargetInput.fromObject({}),
-          // The next minute is the retry.
+          // A failed invocation is not repeated, because the next one comes a minute later.
           retryAttempts: 0,
         }),
       ],
@@ -110,7 +110,7 @@ export class Recovery extends Construct {
     everyMinute.node.addDependency(schema, capture.connector)
   }
 
-  /** Docs/recovery.md says what to do. */
+  /** docs/recovery.md says what to do about these alarms. */
   #watch(): void {
     const alarm = (
       id: string,
@@ -131,9 +131,9 @@ export class Recovery extends Construct {
         treatMissingData:
           silence === 'alarm' ? cloudwatch.TreatMissingData.BREACHING : cloudwatch.TreatMissingData.NOT_BREACHING,
       })
-    // The function reports each minute: silence means that it fails.
+    // The function reports each minute, so missing data means that it fails.
     alarm('CaptureDown', 'CaptureNotRunning', 'Nothing of the source has been captured for three minutes', 0, 'alarm')
-    // While tables are read or records wait there is no age to report.
+    // While tables are read or records wait, there is no age to report.
     alarm(
       'BeaconOverdue',
       'BeaconAgeSeconds',

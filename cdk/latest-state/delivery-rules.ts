@@ -1,7 +1,7 @@
 import * as lambda from 'aws-cdk-lib/aws-lambda'
 import type { Construct } from 'constructs'
 
-/** Properties by which Lambda would end the retries of a batch. */
+/** Properties with which Lambda ends the retries of a batch. */
 const ERROR_CONTROLS = [
   'bisectBatchOnFunctionError',
   'destinationConfig',
@@ -10,7 +10,10 @@ const ERROR_CONTROLS = [
   'maximumRetryAttempts',
 ] as const
 
-/** Refuses at synth what CDK and CloudFormation accept and Lambda then does otherwise, in every mapping below `scope`. */
+/**
+ * Refuses, at synthesis and in every mapping below `scope`, settings which CDK and CloudFormation accept but Lambda
+ * treats in another way.
+ */
 export function refuseSilentDrops(scope: Construct): void {
   scope.node.addValidation({
     validate: () =>

@@ -16,9 +16,9 @@ export type LatestStateSettings = {
   memoryMiB: number
   /** Seconds after which an invocation is ended. */
   timeoutSeconds: number
-  /** Batches in flight at once, taken from the account's quota and kept for this function. */
+  /** The most batches in flight at once. This concurrency is reserved for the function, from the account's quota. */
   concurrency: number
-  /** Pollers of each topic: so many at least and at most. */
+  /** The fewest and the most pollers of each topic. */
   pollers: PollerSettings
 }
 
@@ -31,13 +31,13 @@ export type LatestStateProps = {
   stream: Stream
   /** The database that is kept equal. */
   target: Target
-  /** What is installed in both databases; what needs it starts after it. */
+  /** What is installed in both databases. Resources that need it are created after it. */
   schema: Schema
   /** Kafka Connect with the registered connector. */
   capture: Capture
 }
 
-/** Applies what the topics bring to the target. */
+/** Applies the records of the topics to the target. */
 export class LatestState extends Construct {
   readonly apply: PipelineFunction
 
@@ -67,7 +67,9 @@ export class LatestState extends Construct {
     this.#watch()
   }
 
-  /** What somebody said to apply again is, also where no record comes. */
+  /**
+   * Invokes the function each minute, so that what a user asked to apply again is applied even when no record comes.
+   */
   #applyAgain(schema: Schema): void {
     const everyMinute = new events.Rule(this, 'EveryMinute', {
       description: 'Applies what was said to be applied again, and counts tables that are not captured any more',
@@ -75,7 +77,7 @@ export class LatestState extends Construct {
       targets: [
         new targets.LambdaFunction(this.apply, {
           event: events.RuleTargetInput.fromObject({ records: {} }),
-          // The next minute is the retry.
+          // A failed invocation is not repeated, because the next one comes a minute later.
           retryAttempts: 0,
         }),
       ],
@@ -83,7 +85,7 @@ export class LatestState extends Construct {
     everyMinute.node.addDependency(schema)
   }
 
-  /** Docs/architecture.md, "When something is wrong", says what to do. */
+  /** docs/architecture.md, "When something is wrong", says what to do about these alarms. */
   #watch(): void {
     const alarm = (id: string, metricName: string, alarmDescription: string, evaluationPeriods: number, minutes = 1) =>
       new cloudwatch.Alarm(this, id, {
@@ -101,12 +103,12 @@ export class LatestState extends Construct {
         treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
       })
     alarm('NotApplied', 'FailedTopicPartitions', 'A topic partition has not been applied for three minutes', 3)
-    // Counted once a minute; what is captured again by itself is within a few.
+    // Tables are counted once a minute. One that will be captured again by itself is captured within a few minutes.
     alarm('NotCaptured', 'NotCapturedTables', 'A table that was captured has not been for ten minutes', 2, 5)
     alarm('Quarantined', 'QuarantinedRecords', 'Records were kept in quarantine instead of applied', 1)
   }
 
-  /** What cannot be applied is quarantined by the function, in its own transaction. */
+  /** Delivers a topic to the function, which quarantines what cannot be applied, in its own transaction. */
   #deliver(
     id: string,
     topic: string,

@@ -12,11 +12,11 @@ export type MaintenanceProps = {
   platform: FunctionPlatform
   /** The database that is kept equal. */
   target: Target
-  /** What is installed in both databases; what needs it starts after it. */
+  /** What is installed in both databases. Resources that need it are created after it. */
   schema: Schema
 }
 
-/** Keeps the target small: what is past its retention goes, once an hour. */
+/** Keeps the target small: removes what is past its retention, once an hour. */
 export class Maintenance extends Construct {
   readonly maintainTarget: PipelineFunction
 
@@ -37,7 +37,7 @@ export class Maintenance extends Construct {
     const hourly = new events.Rule(this, 'EveryHour', {
       description: 'Removes what is past its retention',
       schedule: events.Schedule.rate(Duration.hours(1)),
-      // The next hour is the retry.
+      // A failed invocation is not repeated, because the next one comes an hour later.
       targets: [new targets.LambdaFunction(this.maintainTarget, { retryAttempts: 0 })],
     })
     hourly.node.addDependency(schema)

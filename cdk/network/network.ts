@@ -10,7 +10,10 @@ export type Egress = 'none' | 'nat' | 'endpoints'
 
 export type NetworkSettings =
   | { kind: 'new'; availabilityZones: string[]; egress: Egress }
-  /** A network that exists, with private subnets that reach AWS's services: one per zone, in the zones' order. */
+  /**
+   * A network that exists, with private subnets that reach AWS's services: one for each zone, in the order of the
+   * zones.
+   */
   | { kind: 'existing'; availabilityZones: string[]; vpcId: string; subnetIds: string[] }
 
 /** The services the pipeline calls: secrets, brokers' addresses, invocations, and what Fargate needs to start a task. */
@@ -51,13 +54,13 @@ export class Network extends Construct {
       subnetConfiguration:
         egress === 'nat' ? [inside, { name: 'egress', subnetType: ec2.SubnetType.PUBLIC, cidrMask: 28 }] : [inside],
     })
-    // CDK's classes miss its own interfaces by an optional property.
+    // CDK's classes do not fit its own interfaces, because of an optional property.
     this.vpc = vpc as ec2.IVpc
     this.subnets = { subnetType }
     if (egress === 'endpoints') addEndpoints(vpc, this.subnets)
   }
 
-  /** Makes a further service of AWS reachable, where nothing else leads to it. */
+  /** Makes one more service of AWS reachable, if nothing else leads to it. */
   reach(id: string, service: ec2.IInterfaceVpcEndpointService): void {
     if (this.#egress === 'endpoints') this.vpc.addInterfaceEndpoint(id, { service, subnets: this.subnets })
   }

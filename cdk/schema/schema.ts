@@ -18,9 +18,9 @@ export type SchemaProps = {
   target: Target
   /** What is captured: schemas, and tables and columns that are included or left out. */
   captured: ConnectorProperties['Captured']
-  /** Counts up when the source is another database or everything is to be read anew. */
+  /** It is increased when the source is another database, or when everything has to be read again. */
   epoch: number
-  /** Topic partitions of `changes`: contracts and beacons are written once for each. */
+  /** Number of topic partitions of `changes`; contracts and beacons are written once for each. */
   topicPartitions: number
 }
 
@@ -35,7 +35,7 @@ export class Schema extends Construct {
     const everyMinute = new events.Rule(this, 'EveryMinute', {
       description: 'Captures tables created since',
       schedule: events.Schedule.rate(Duration.minutes(1)),
-      // The next minute is the retry.
+      // A failed invocation is not repeated, because the next one comes a minute later.
       targets: [new targets.LambdaFunction(this.captureTables, { retryAttempts: 0 })],
     })
     everyMinute.node.addDependency(migrated)
@@ -74,9 +74,10 @@ export class Schema extends Construct {
         TopicPartitions: props.topicPartitions,
         Captured: props.captured,
         Epoch: props.epoch,
-        // What the stack installed in the source goes with it: event triggers of a pipeline that is gone help nobody.
+        // What the stack installed in the source is removed with the stack, because event triggers without a pipeline
+        // are useless.
         DropOnDelete: true,
-        // It runs again when its code or the SQL has changed.
+        // The migration runs again when its code or the SQL has changed.
         Code: platform.bundles.digest('migrate-schema'),
       },
     })

@@ -7,7 +7,10 @@ import { type ExistingDatabase, type NewDatabase, PostgresDatabase } from '../po
 export type SourceSettings =
   | ExistingDatabase
   | (NewDatabase & {
-      /** Log a stalled connector may hold back before its slot is given up and the disk is saved. */
+      /**
+       * The most log that a stalled connector may hold back. Beyond it the slot is given up, so that the disk is not
+       * filled.
+       */
       slotWalKeepMiB: number
     })
 
@@ -16,7 +19,7 @@ export type SourceProps = {
   network: Network
   /** A new source, or the database that exists. */
   settings: SourceSettings
-  /** Whether what holds data stays when the stack is deleted. */
+  /** Whether resources that hold data stay when the stack is deleted. */
   keepsData: boolean
   /**
    * Key that encrypts rows at rest.
@@ -55,6 +58,6 @@ export class Source extends Construct {
 
 const replicationParameters = (slotWalKeepMiB: number): Record<string, string> => ({
   'rds.logical_replication': '1',
-  // Without it a stalled slot fills the disk and stops the application.
+  // Without this limit, a stalled slot fills the disk and stops the application.
   max_slot_wal_keep_size: String(slotWalKeepMiB),
 })

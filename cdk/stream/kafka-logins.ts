@@ -5,7 +5,7 @@ import * as msk from 'aws-cdk-lib/aws-msk'
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 
-/** Who logs in to the brokers by name and password: Connect, the event source mappings, two functions. */
+/** The users that log in to the brokers by name and password: Connect, the event source mappings, and two functions. */
 export type KafkaUser = 'connect' | 'delivery' | 'producer' | 'recovery'
 
 /** What a user may do with something of the cluster, in Kafka's own words. */
@@ -18,7 +18,10 @@ export type KafkaRight = {
 
 export type KafkaOperation = 'READ' | 'WRITE' | 'CREATE' | 'DESCRIBE' | 'DESCRIBE_CONFIGS'
 
-/** Where the resource that associates the users tells what they may do: whoever runs the template makes rules of it. */
+/**
+ * Metadata of the resource that associates the users: it lists their rights. The program that runs the template makes
+ * rules of it.
+ */
 export const RIGHTS = 'tidemark:rights'
 
 /** Users of the brokers, each with a generated password and the least rights. */
@@ -35,7 +38,7 @@ export class KafkaLogins extends Construct {
   ) {
     super(scope, id)
     this.#clusterName = props.clusterName
-    // MSK takes no secret that is encrypted with the account's own key.
+    // MSK refuses secrets that are encrypted with the account's default key.
     this.#key =
       props.key ??
       new kms.Key(this, 'Key', {
@@ -56,7 +59,7 @@ export class KafkaLogins extends Construct {
     const known = this.#secrets.get(user)
     if (known !== undefined) return known as secretsmanager.ISecret
     const secret = new secretsmanager.Secret(this, user, {
-      // MSK takes secrets of this prefix only.
+      // MSK only accepts secrets with this prefix.
       secretName: `AmazonMSK_${this.#clusterName}-${user}`,
       description: `Kafka user ${user}`,
       encryptionKey: this.#key,
@@ -71,7 +74,7 @@ export class KafkaLogins extends Construct {
     return secret as secretsmanager.ISecret
   }
 
-  /** Lets it log in as the user. */
+  /** Lets the client log in as the user. */
   grantLogin(user: KafkaUser, client: iam.IGrantable): void {
     this.secretOf(user).grantRead(client)
   }

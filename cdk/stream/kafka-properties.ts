@@ -1,26 +1,26 @@
-/** Largest record, in bytes: a row of several megabytes must not stop the connector. */
+/** Size of the largest record, in bytes: a row of several megabytes must not stop the connector. */
 export const MAX_RECORD_BYTES = 16 * 1024 * 1024
 
 export type Replicas = { count: number; inSync: number }
 
-/** server.properties of the brokers. */
+/** The server.properties of the brokers. */
 export function serverProperties(replicas: Replicas): string {
   return lines({
-    // A topic nobody declared would have the wrong number of topic partitions, and nobody would read it.
+    // A topic that is created automatically would have the wrong number of topic partitions, and no consumer.
     'auto.create.topics.enable': false,
-    // MSK's default is true: a replica that is behind may become leader, and acknowledged records are gone.
+    // MSK's default is true: a replica that is behind may become leader, and acknowledged records are then lost.
     'unclean.leader.election.enable': false,
     'default.replication.factor': replicas.count,
     'min.insync.replicas': replicas.inSync,
     'message.max.bytes': MAX_RECORD_BYTES,
-    // Below message.max.bytes a large record could be written and never replicated.
+    // If this were smaller than message.max.bytes, a large record could be written but never replicated.
     'replica.fetch.max.bytes': MAX_RECORD_BYTES,
   })
 }
 
 export type TopicKind =
   | { cleanup: 'delete'; retentionHours: number }
-  /** Connect keeps its configuration, offsets and states by key and would lose them to retention. */
+  /** Connect stores its configuration, offsets and states by key, and would lose them if records expired. */
   | { cleanup: 'compact' }
 
 /** Configuration of a topic as `AWS::MSK::Topic` takes it: `key=value` lines in base64. */

@@ -11,21 +11,24 @@ import { KafkaLogins, type KafkaUser } from './kafka-logins.ts'
 import { serverProperties, type TopicKind, topicProperties } from './kafka-properties.ts'
 
 /**
- * How clients prove who they are: `iam` over TLS; `scram`, by name and password over TLS; or not at all over plain text, on
- * one machine only. The rules of `scram` are made of the template's metadata on one machine, on AWS by nobody yet.
+ * How clients log in: `iam` over TLS; `scram`, by name and password over TLS; or `none` over plain text, on one machine
+ * only. On one machine, the rules of `scram` are made from the template's metadata. On AWS, nothing makes them yet.
  */
 export type KafkaAuthentication = 'iam' | 'scram' | 'none'
 
 export type StreamSettings = {
-  /** A version of MSK's list with its metadata mode, e.g. `4.1.x.kraft`. */
+  /** A version from MSK's list with its metadata mode, e.g. `4.1.x.kraft`. */
   kafkaVersion: string
-  /** How many brokers there are, of which MSK class, each with how much storage. */
+  /** Number of brokers, their MSK class, and the storage of each. */
   brokers: { count: number; instanceType: string; volumeGiB: number }
   /** How clients log in. */
   authentication: KafkaAuthentication
-  /** Copies of each topic partition, and how many must have a record before it counts as written. */
+  /** Number of copies of each topic partition, and how many must have a record before it counts as written. */
   replicas: { count: number; inSync: number }
-  /** Fixed when a topic is created: a key would move to another topic partition and lose its order. */
+  /**
+   * They are fixed when a topic is created: with another number, a key would move to another topic partition and lose
+   * its order.
+   */
   topicPartitions: { changes: number; userEvents: number }
   /** Hours for which the topics of changes and events keep a record. */
   retentionHours: number
@@ -36,7 +39,7 @@ export type StreamProps = {
   settings: StreamSettings
   /** What all functions of the stage share. */
   platform: FunctionPlatform
-  /** Whether what holds data stays when the stack is deleted. */
+  /** Whether resources that hold data stay when the stack is deleted. */
   keepsData: boolean
   /**
    * Key that encrypts rows at rest.
@@ -54,7 +57,7 @@ export type StreamProps = {
 
 const PORTS: Record<KafkaAuthentication, number> = { iam: 9098, scram: 9096, none: 9092 }
 
-/** The brokers, the topics, and who may read and write which. */
+/** The brokers, the topics, and the rights to read and write them. */
 export class Stream extends Construct implements ec2.IConnectable {
   readonly topics = { changes: 'changes', userEvents: 'user-events' }
   /** Connect's own topics. */
@@ -62,10 +65,10 @@ export class Stream extends Construct implements ec2.IConnectable {
   readonly topicPartitions: StreamSettings['topicPartitions']
   readonly authentication: KafkaAuthentication
   readonly clusterArn: string
-  /** `host:port,…` as clients take it. */
+  /** The brokers' addresses (`host:port,…`), as clients take them. */
   readonly bootstrapBrokers: string
   readonly connections: ec2.Connections
-  /** Users of the brokers; none unless they log in by name and password. */
+  /** Users of the brokers; undefined unless clients log in by name and password. */
   readonly logins: KafkaLogins | undefined
   readonly #clusterName: string
 
@@ -88,7 +91,7 @@ export class Stream extends Construct implements ec2.IConnectable {
     this.bootstrapBrokers = this.#readBootstrapBrokers(props)
   }
 
-  /** Lets it find the brokers and open connections to them. */
+  /** Lets the client find the brokers and open connections to them. */
   grantConnect(client: iam.IGrantable & ec2.IConnectable): void {
     this.connections.allowDefaultPortFrom(client)
     this.#grantCluster(client, 'Connect', 'DescribeCluster')
@@ -99,7 +102,7 @@ export class Stream extends Construct implements ec2.IConnectable {
     })
   }
 
-  /** Lets it write a topic, with the idempotence of Kafka's producers. */
+  /** Lets the client write a topic with an idempotent producer. */
   grantWrite(client: iam.IGrantable & ec2.IConnectable, topic: string, user: KafkaUser): void {
     this.grantConnect(client)
     this.logins?.grantLogin(user, client)
@@ -108,13 +111,13 @@ export class Stream extends Construct implements ec2.IConnectable {
     this.#grantTopic(client, topic, 'DescribeTopic', 'WriteData')
   }
 
-  /** Lets it create a topic. */
+  /** Lets the client create a topic. */
   grantCreate(client: iam.IGrantable, topic: string, user: KafkaUser): void {
     this.logins?.allow(user, 'topic', topic, 'CREATE', 'DESCRIBE', 'DESCRIBE_CONFIGS')
     this.#grantTopic(client, topic, 'CreateTopic', 'DescribeTopic', 'DescribeTopicDynamicConfiguration')
   }
 
-  /** Lets a function be fed with a topic by an event source mapping. */
+  /** Lets an event source mapping deliver a topic to a function. */
   grantDelivery(role: iam.IRole, topic: string, consumerGroup: string): void {
     // The managed policy describes the cluster and manages network interfaces; it has no right to read a topic.
     role.addManagedPolicy(iam.ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSLambdaMSKExecutionRole'))
@@ -126,7 +129,9 @@ export class Stream extends Construct implements ec2.IConnectable {
     this.logins?.allow('delivery', 'group', consumerGroup, 'DESCRIBE', 'READ')
   }
 
-  /** Lets it read where a topic and a consumer group of it are, and set the group's offsets while nobody is in it. */
+  /**
+   * Lets the client read the offsets of a topic and of a consumer group, and set the group's while it has no member.
+   */
   grantOffsets(client: iam.IGrantable & ec2.IConnectable, topic: string, consumerGroup: string, user: KafkaUser): void {
     this.grantConnect(client)
     this.#grantTopic(client, topic, 'DescribeTopic', 'ReadData')
@@ -145,7 +150,7 @@ export class Stream extends Construct implements ec2.IConnectable {
     }
     this.#grantGroup(worker, group, 'AlterGroup', 'DescribeGroup')
     this.logins?.allow('connect', 'group', group, 'DESCRIBE', 'READ')
-    // Without these two the worker crash-loops and does not say why.
+    // Without these two rights the worker crashes again and again, and does not say why.
     iam.Grant.addToPrincipal({
       grantee: worker,
       actions: ['kafka-cluster:AlterTransactionalId', 'kafka-cluster:DescribeTransactionalId'],
@@ -165,7 +170,7 @@ export class Stream extends Construct implements ec2.IConnectable {
     iam.Grant.addToPrincipal({ grantee, actions: actions.map(kafkaAction), resourceArns: [this.#arn('group', group)] })
   }
 
-  /** ARN of something inside the cluster; the star stands for the cluster's generated id. */
+  /** ARN of something inside the cluster. The star stands for the cluster's generated id. */
   #arn(kind: 'topic' | 'group' | 'transactional-id', name: string): string {
     return Stack.of(this).formatArn({
       service: 'kafka',
@@ -182,7 +187,8 @@ export class Stream extends Construct implements ec2.IConnectable {
   #makeTopics({ settings }: StreamProps): void {
     const { topicPartitions, replicas, retentionHours } = settings
     const make = (id: string, topicName: string, partitionCount: number, kind: TopicKind) =>
-      // The number is part of the id: changing it then fails, because the name exists, before any key has moved.
+      // The number is part of the id: changing it makes the deployment fail, because the name exists, before any key
+      // has moved.
       new msk.CfnTopic(this, `${id}Of${partitionCount}`, {
         clusterArn: this.clusterArn,
         topicName,
@@ -199,7 +205,7 @@ export class Stream extends Construct implements ec2.IConnectable {
     make('ConnectStatus', this.connectTopics.status, 1, { cleanup: 'compact' })
   }
 
-  /** MSK's resource does not tell its brokers' addresses; a function asks for them. */
+  /** MSK's resource does not give its brokers' addresses, so a function reads them. */
   #readBootstrapBrokers({ platform, settings }: StreamProps): string {
     const { authentication, brokers } = settings
     const read = new PipelineFunction(this, 'ReadBootstrapBrokers', {
@@ -221,7 +227,7 @@ export class Stream extends Construct implements ec2.IConnectable {
       resourceType: 'Custom::BootstrapBrokers',
       serviceToken: read.functionArn,
       serviceTimeout: Duration.minutes(1),
-      // Asked again when the cluster is another one or has grown.
+      // They are read again when the cluster is another one or has more brokers.
       properties: { ClusterArn: this.clusterArn, Brokers: brokers.count },
     })
     return answer.getAttString('Brokers')

@@ -5,7 +5,10 @@ import type { FunctionPlatform, PipelineFunction } from '../pipeline-function.ts
 import type { KafkaLogins } from './kafka-logins.ts'
 import type { Stream } from './stream.ts'
 
-/** Pollers that are always there: no cold start, no network path of their own. */
+/**
+ * The fewest and the most provisioned pollers. They always run, so there is no cold start, and they need no network
+ * path of their own.
+ */
 export type PollerSettings = { minimum: number; maximum: number }
 
 export type TopicDelivery = {
@@ -21,15 +24,15 @@ export type TopicDelivery = {
   consumerGroup: string
   /** How long records may be gathered for a batch. */
   windowSeconds: number
-  /** Pollers of each topic: so many at least and at most. */
+  /** The fewest and the most pollers of each topic. */
   pollers: PollerSettings
 }
 
 /**
- * Feeds a function with a topic. The function reports the topic partitions that failed, so that they do not hold the
- * others of the same event; a batch that ends the function itself is split, so that the record that does it is alone in
- * the end. Both need provisioned pollers. No on-failure destination: with one, infinite retries silently become ten and
- * the batch is discarded.
+ * Delivers a topic to a function. The function reports the topic partitions that failed, so that they do not hold up
+ * the others of the same event. A batch that ends the function itself is split, again and again, until the record that
+ * causes it is alone. Both need provisioned pollers. There is no on-failure destination: with one, infinite retries
+ * silently become ten, and the batch is discarded.
  */
 export function deliverTopic(scope: Construct, id: string, delivery: TopicDelivery): lambda.EventSourceMapping {
   const { platform, stream, target, topic, consumerGroup, windowSeconds, pollers } = delivery
@@ -39,7 +42,7 @@ export function deliverTopic(scope: Construct, id: string, delivery: TopicDelive
     eventSourceArn: stream.clusterArn,
     kafkaTopic: topic,
     kafkaConsumerGroupId: consumerGroup,
-    // LATEST can miss records while a mapping is created or updated.
+    // With LATEST, records can be missed while a mapping is created or updated.
     startingPosition: lambda.StartingPosition.TRIM_HORIZON,
     batchSize: 10_000,
     maxBatchingWindow: Duration.seconds(windowSeconds),

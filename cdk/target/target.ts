@@ -9,7 +9,7 @@ export type TargetProps = {
   network: Network
   /** A new target, or the database that exists. */
   settings: DatabaseSettings
-  /** Whether what holds data stays when the stack is deleted. */
+  /** Whether resources that hold data stay when the stack is deleted. */
   keepsData: boolean
   /**
    * Key that encrypts rows at rest.

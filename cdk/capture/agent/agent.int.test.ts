@@ -19,7 +19,7 @@ const tables = `
   create table public.days (id int, day date);
   insert into public.days values (1, '0044-03-15 BC'), (2, '1582-10-10'), (3, '2024-02-29'), (4, null)`
 
-/** What Debezium does with its corrections, by what ObserveDebezium looks at. */
+/** What ObserveDebezium prints when Debezium has its corrections. */
 const corrected = {
   'after one of two rows of an LSN': 'event 2 resumes at 20',
   'after a commit whose end a row of the next transaction has': 'event 1 resumes at 15',
@@ -71,7 +71,7 @@ afterAll(async () => {
 const compile = (sources: string[], target: string) =>
   compileJava(java, { name: 'the test', sources, jars: [jars.captureAgent, ...classPath], target, env: process.env })
 
-/** What it prints with the agent, or without one; `first` goes before Debezium on the class path. */
+/** The output with the agent, or without it. `first` comes before Debezium on the class path. */
 async function observe(agent: string | undefined, argument: readonly string[], first: readonly string[] = []) {
   const loaded = agent === undefined ? [] : [`-javaagent:${jars.captureAgent}${agent}`]
   const path = [...first, directory, ...classPath].join(delimiter)
@@ -111,7 +111,7 @@ test('Debezium is corrected where Connect loads it, in a class loader of the plu
   expect(output).toContain('corrected in PluginClassLoader')
 })
 
-// What Debezium does as released: once it no longer does, the correction can go.
+// These are results of Debezium as released. Once Debezium gives others, the correction can be removed.
 test.each<[string, Partial<Record<keyof typeof corrected, string>>]>([
   [
     'ROWS_THAT_SHARE_AN_LSN_COME_AGAIN_WHOLE',

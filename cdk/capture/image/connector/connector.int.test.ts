@@ -47,7 +47,7 @@ afterAll(() => rm(directory, { recursive: true, force: true }))
 
 type Sent = { topic: string; lsn: number; header: string; key: string; value: string; offset: number }
 
-/** The records of rows with these texts, as they come to the topic. */
+/** The records of rows with these texts, as they arrive in the topic. */
 async function send(bodies: readonly string[]): Promise<Sent[]> {
   const settings = transforms.map(([name, value]) => `${name}=${value}`)
   const program = [
@@ -121,6 +121,6 @@ test('a row that is too large even for parts is one record that says so', async 
     table: 'document',
     reason: expect.stringMatching(/1\.0 MB of JSON \(key .*"id":1.*column body 1\.0 MB\)/),
   })
-  // Quotes double what the text alone does not show.
+  // In JSON each quote takes two characters, which the text alone does not show.
   expect(readRecord((await send(['"'.repeat(600_000)]))[0]!.value)).toMatchObject({ kind: 'unreadable' })
 })

@@ -23,14 +23,14 @@ import net.bytebuddy.pool.TypePool;
 import tidemark.agent.Correction.Advised;
 
 /**
- * Gives methods of Debezium their advice when their classes are loaded. It never ends the load of a class: what went
- * wrong is kept, and the task asks for it before it starts (tidemark.correction.Corrections).
+ * Adds advice to methods of Debezium when their classes are loaded. A failure never ends the load of a class: it is
+ * kept, and the task asks for it before it starts (tidemark.correction.Corrections).
  */
 public final class CaptureAgent implements ClassFileTransformer {
     private static final String WITHOUT = "without=";
     private static final Set<String> TYPES = types();
 
-    /** By class loader and class: nothing for a class that has all its advice, or why not. */
+    /** By class loader and class: empty for a class that has all its advice, otherwise the reason why it has not. */
     private static final Map<ClassLoader, Map<String, Optional<String>>> OUTCOMES =
             Collections.synchronizedMap(new WeakHashMap<>());
 
@@ -38,7 +38,10 @@ public final class CaptureAgent implements ClassFileTransformer {
 
     private CaptureAgent() {}
 
-    /** @param arguments null, or {@code without=} and names of corrections with commas between: for tests that show what each is for */
+    /**
+     * @param arguments null, or {@code without=} and names of corrections, separated by commas, with which tests
+     *     show what each correction is for
+     */
     public static void premain(String arguments, Instrumentation instrumentation) {
         Set<Correction> on = EnumSet.allOf(Correction.class);
         if (arguments != null && !arguments.isEmpty()) {
@@ -49,12 +52,12 @@ public final class CaptureAgent implements ClassFileTransformer {
         instrumentation.addTransformer(new CaptureAgent());
     }
 
-    /** None where the agent only lies on the class path. */
+    /** The corrections that are switched on. It is empty when the agent is only on the class path. */
     public static Set<Correction> switchedOn() {
         return Collections.unmodifiableSet(switchedOn);
     }
 
-    /** Why a class that the loader has loaded is without its advice; empty if it has it. */
+    /** Why a class that the loader has loaded lacks its advice; empty if it has it. */
     public static Optional<String> whyUncorrected(ClassLoader loader, String type) {
         return OUTCOMES.getOrDefault(loader, Map.of()).getOrDefault(type, Optional.of(type + " was loaded before the agent"));
     }

@@ -3,8 +3,9 @@ package tidemark.agent;
 import java.util.List;
 
 /**
- * What Debezium as released does not guarantee and capture needs, and the methods whose advice sees to it. They are those
- * of one release: another one may have other methods, and advice that hits none would let everything stream uncorrected.
+ * What capture needs and Debezium as released does not guarantee, with the methods whose advice corrects it. The
+ * methods are those of one release. Another release may have other methods, and advice that matches none would let
+ * everything stream uncorrected.
  */
 public enum Correction {
     /** docs/decisions/007-a-corrected-debezium-class.md */
@@ -46,7 +47,10 @@ public enum Correction {
             new Advised(Advised.INCREMENTAL_SNAPSHOT, "readChunk", Advised.OF_A_CHUNK, "ReadRowsKeepTheTableOfTheirReading$Read"),
             new Advised(
                     Advised.INCREMENTAL_SNAPSHOT, "sendWindowEvents", Advised.OF_A_CHUNK, "ReadRowsKeepTheTableOfTheirReading$Sent")),
-    /** docs/decisions/011-the-key-of-a-relation.md; before the next one, which it has to be asked before. */
+    /**
+     * docs/decisions/011-the-key-of-a-relation.md. It comes before the next correction, because it has to be asked
+     * first.
+     */
     KEY_IS_THE_ONE_OF_THE_RELATION(
             new Advised(
                     "io.debezium.connector.postgresql.connection.pgoutput.PgOutputMessageDecoder",
@@ -59,7 +63,7 @@ public enum Correction {
             new Advised(Advised.CONNECTION, "readPrimaryKeyNames", Advised.COLUMNS_OF_A_TABLE, "UniqueIndexIsNoKey$PrimaryKey"),
             new Advised(Advised.CONNECTION, "readTableUniqueIndices", Advised.COLUMNS_OF_A_TABLE, "UniqueIndexIsNoKey$UniqueIndices"));
 
-    /** The release of Debezium whose methods these are. */
+    /** The release of Debezium that has these methods. */
     public static final String RELEASE = "3.7.0.Final";
 
     private final List<Advised> advised;
@@ -73,9 +77,10 @@ public enum Correction {
     }
 
     /**
-     * A method, as the class file names it, and the class whose advice it is given.
+     * A method, as the class file names it, and the class with the advice that the method gets.
      *
-     * @param advice in the package tidemark.correction, which lies in the plugin's folder, where Debezium's classes are seen
+     * @param advice a class of the package tidemark.correction. It is in the plugin's folder, where Debezium's classes
+     *     are visible
      */
     public record Advised(String type, String method, String descriptor, String advice) {
         static final String CONNECTION = "io.debezium.jdbc.JdbcConnection";

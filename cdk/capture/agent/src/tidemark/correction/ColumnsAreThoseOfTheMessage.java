@@ -3,9 +3,10 @@ package tidemark.correction;
 import net.bytebuddy.asm.Advice;
 
 /**
- * A streamed column has the type that its RELATION message says, and may be null unless it is of the key: the database,
- * which Debezium asks for both, may be ahead of the stream (docs/decisions/010-columns-of-streamed-and-read-rows.md). Columns
- * of the key are as in rows that are read: a window of them is searched by the keys of streamed rows, schema and all.
+ * A streamed column has the type of its RELATION message, and may be null unless it is in the key. Debezium asks the
+ * database for both, which may be ahead of the stream (docs/decisions/010-columns-of-streamed-and-read-rows.md).
+ * Columns of the key are described as in rows that are read, because a window of such rows is searched by the keys of
+ * streamed rows, including the schema of the key.
  */
 public final class ColumnsAreThoseOfTheMessage {
     private ColumnsAreThoseOfTheMessage() {}

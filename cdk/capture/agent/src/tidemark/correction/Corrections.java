@@ -11,13 +11,15 @@ import tidemark.agent.CaptureAgent;
 import tidemark.agent.Correction;
 import tidemark.agent.Correction.Advised;
 
-/** Asks the agent, before anything streams, whether each method it is to correct is the one it expects. */
+/** Asks the agent, before anything streams, whether each method that it corrects is the expected one. */
 public final class Corrections {
     private static final Logger LOGGER = LoggerFactory.getLogger(Corrections.class);
 
     private Corrections() {}
 
-    /** Throws a ConnectException of one line where Debezium runs as released, in whole or in part. */
+    /**
+     * Throws a ConnectException with a message of one line when Debezium runs without some or all of its corrections.
+     */
     public static void require() {
         Set<Correction> on = switchedOn();
         if (on.isEmpty()) {

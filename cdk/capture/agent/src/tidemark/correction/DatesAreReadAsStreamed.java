@@ -8,8 +8,8 @@ import java.sql.SQLException;
 import net.bytebuddy.asm.Advice;
 
 /**
- * Dates are read in the proleptic Gregorian calendar and with their era, as streamed ones are: java.sql.Date has the
- * Julian calendar before 1582 and no era (docs/decisions/009-how-types-travel.md).
+ * Dates are read in the proleptic Gregorian calendar and with their era, as streamed dates are. java.sql.Date has the
+ * Julian calendar before 1582, and no era (docs/decisions/009-how-types-travel.md).
  */
 public final class DatesAreReadAsStreamed {
     private DatesAreReadAsStreamed() {}
@@ -24,7 +24,10 @@ public final class DatesAreReadAsStreamed {
         if (date != null) returned = date;
     }
 
-    /** Null where the value is left to Debezium: null itself, and infinity, which as a LocalDate is no boundary of a chunk. */
+    /**
+     * Null for values that are left to Debezium: null itself, and infinity, which cannot be a boundary of a chunk as a
+     * LocalDate.
+     */
     public static Object date(ResultSet row, int place) {
         try {
             String text = row.getString(place);

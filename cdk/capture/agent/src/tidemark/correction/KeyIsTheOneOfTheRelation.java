@@ -10,13 +10,13 @@ import java.util.List;
 import net.bytebuddy.asm.Advice;
 
 /**
- * A streamed table has the key that its RELATION message says, or that the relation has: Debezium looks up by the table's
- * name, as it is by now (docs/decisions/011-the-key-of-a-relation.md).
+ * A streamed table has the key that its RELATION message gives, or that its relation has. Debezium looks the key up by
+ * the table's name in the database, which may be ahead of the stream (docs/decisions/011-the-key-of-a-relation.md).
  */
 public final class KeyIsTheOneOfTheRelation {
     private KeyIsTheOneOfTheRelation() {}
 
-    /** Of PgOutputMessageDecoder.handleRelationMessage. */
+    /** Advice for PgOutputMessageDecoder.handleRelationMessage. */
     static final class Message {
         @Advice.OnMethodEnter
         static void enter(
@@ -34,7 +34,7 @@ public final class KeyIsTheOneOfTheRelation {
         }
     }
 
-    /** Of JdbcConnection.readPrimaryKeyNames. */
+    /** Advice for JdbcConnection.readPrimaryKeyNames. */
     static final class Answer {
         @Advice.OnMethodEnter(skipOn = Advice.OnNonDefaultValue.class)
         static List<String> enter(@Advice.This JdbcConnection connection, @Advice.Argument(1) TableId table) {
@@ -47,7 +47,7 @@ public final class KeyIsTheOneOfTheRelation {
         }
     }
 
-    /** Null where no message about the table is in hand. */
+    /** Null when no message about the table is being handled. */
     public static List<String> key(JdbcConnection connection, TableId table) {
         return connection instanceof PostgresConnection ? StreamedRelation.keyInHand(table) : null;
     }

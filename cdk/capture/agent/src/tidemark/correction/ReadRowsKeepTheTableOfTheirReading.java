@@ -11,16 +11,16 @@ import java.util.WeakHashMap;
 import net.bytebuddy.asm.Advice;
 
 /**
- * The rows of a chunk have the columns that the database said when they were read, by their places: events that came since
- * may have brought other ones (docs/decisions/010-columns-of-streamed-and-read-rows.md).
+ * The rows of a chunk have the columns that the database reported when they were read, by their places. Events that
+ * came since may have brought other columns (docs/decisions/010-columns-of-streamed-and-read-rows.md).
  */
 public final class ReadRowsKeepTheTableOfTheirReading {
-    /** By the source of the reading, the table of the rows in its window. */
+    /** By the source of the snapshot, the table definition of the rows in its window. */
     private static final Map<Object, Table> READ = Collections.synchronizedMap(new WeakHashMap<>());
 
     private ReadRowsKeepTheTableOfTheirReading() {}
 
-    /** Of AbstractIncrementalSnapshotChangeEventSource.readChunk. */
+    /** Advice for AbstractIncrementalSnapshotChangeEventSource.readChunk. */
     static final class Read {
         @Advice.OnMethodExit
         static void exit(
@@ -32,7 +32,7 @@ public final class ReadRowsKeepTheTableOfTheirReading {
         }
     }
 
-    /** Of AbstractIncrementalSnapshotChangeEventSource.sendWindowEvents. */
+    /** Advice for AbstractIncrementalSnapshotChangeEventSource.sendWindowEvents. */
     static final class Sent {
         @Advice.OnMethodEnter
         static void enter(

@@ -8,8 +8,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * After a restart the task goes on with the first event of the stored LSN, whatever was sent of it: rows of a COPY share
- * one, and a count of them is not relied on (docs/decisions/007-a-corrected-debezium-class.md).
+ * After a restart the task goes on with the first event of the stored LSN, even when events of it were already sent.
+ * Rows of a COPY share an LSN, and a count of the sent ones cannot be relied on
+ * (docs/decisions/007-a-corrected-debezium-class.md).
  */
 public final class RowsThatShareAnLsnComeAgainWhole {
     private static final Logger LOGGER = LoggerFactory.getLogger(RowsThatShareAnLsnComeAgainWhole.class);
@@ -37,17 +38,18 @@ public final class RowsThatShareAnLsnComeAgainWhole {
         if (found != null) returned = Optional.of(found);
     }
 
-    /** Where to go on; null leaves it to Debezium's own search. */
+    /** The LSN at which the task goes on; null leaves it to Debezium's own search. */
     public static Lsn startAt(Lsn current, Lsn first, Lsn stored, Lsn storedCommit, long sentOfStored) {
         if (stored == null) return null;
-        // All before a stored commit was sent, and Postgres sends only what commits after it. An event at this LSN is the
-        // next one of the log, in whatever transaction: a search for it would pass over those before it.
+        // Everything before a stored commit was sent, and Postgres sends only what commits after it. So an event at
+        // this LSN is the next one of the log, in whichever transaction. A search for it would skip the events before
+        // it.
         if (sentOfStored == 0 && stored.equals(storedCommit)) {
             LOGGER.info("Will restart from the first LSN '{}', as all before the stored LSN '{}' was sent", first, stored);
             return first;
         }
-        // The message itself, the BEGIN before the rows, their first one, or an event of a transaction that committed
-        // earlier: never one behind a row that was not sent.
+        // This is the message itself, the BEGIN before the rows, the first of the rows, or an event of a transaction
+        // that committed earlier. It is never an event after a row that was not sent.
         if (current.equals(stored)) {
             LOGGER.info("Will restart from the first event of LSN '{}'", stored);
             return stored;

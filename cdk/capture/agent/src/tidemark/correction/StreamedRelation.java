@@ -15,17 +15,20 @@ import java.util.concurrent.locks.LockSupport;
 import org.postgresql.core.BaseConnection;
 import org.postgresql.core.TransactionState;
 
-/** What a RELATION message says of its table's key, while the thread handles it (docs/decisions/011-the-key-of-a-relation.md). */
+/**
+ * The key of a table by its RELATION message, while this thread handles it
+ * (docs/decisions/011-the-key-of-a-relation.md).
+ */
 public final class StreamedRelation {
     private static final ThreadLocal<StreamedRelation> IN_HAND = new ThreadLocal<>();
 
-    /** How long a commit may take to be seen by others once it is in the log: as long as it waits for standby servers. */
+    /** How long to wait until others see a commit that is in the log. A commit may wait for standby servers first. */
     private static final Duration VISIBLE_WITHIN = Duration.ofSeconds(5);
     private static final Duration BETWEEN_LOOKS = Duration.ofMillis(1);
 
     private final int oid;
     private final TableId table;
-    /** REPLICA IDENTITY DEFAULT: the columns that the message marks are those of the primary key. */
+    /** With REPLICA IDENTITY DEFAULT, the columns that the message marks are those of the primary key. */
     private final boolean marksKey;
     private final List<String> marked = new ArrayList<>();
     private List<String> key;
@@ -43,7 +46,7 @@ public final class StreamedRelation {
         }
     }
 
-    /** Takes a message in hand once the database shows what its transaction has done. Leaves the buffer where it is. */
+    /** Begins to handle a message, once the database shows what its transaction has done. Does not move the buffer. */
     public static void take(ByteBuffer buffer, PostgresConnection connection, PostgresSchema schema, Long transactionId)
             throws SQLException {
         StreamedRelation relation = new StreamedRelation(buffer.duplicate());
@@ -55,32 +58,35 @@ public final class StreamedRelation {
         IN_HAND.set(relation);
     }
 
-    /** To be called whether the message could be handled or not. */
+    /** This must be called whether the message could be handled or not. */
     public static void letGo() {
         IN_HAND.remove();
     }
 
-    /** A list that its caller may change; null if no message about the table is in hand. */
+    /** A list that the caller may change; null if no message about the table is being handled. */
     static List<String> keyInHand(TableId asked) {
         StreamedRelation relation = IN_HAND.get();
         return relation == null || !relation.table.equals(asked) ? null : new ArrayList<>(relation.key);
     }
 
-    /** Whether the column is of the key: what Debezium found is without a message in hand the only answer. */
+    /** Whether the column is in the key. If no message is being handled, the only answer is what Debezium found. */
     public static boolean isKey(String column, boolean found) {
         StreamedRelation relation = IN_HAND.get();
         return relation == null ? found : relation.key.contains(column);
     }
 
-    /** Whether a column of the key may be null: a primary key's may not, whatever the database says by now. */
+    /**
+     * Whether a column of the key may be null. A column of a primary key may not, whatever the database says at
+     * present.
+     */
     public static boolean isKeyOptional(boolean found) {
         StreamedRelation relation = IN_HAND.get();
         return found && (relation == null || !relation.marksKey);
     }
 
-    /** Postgres sends a commit before others see it, and a look-up would find the tables and keys before it. */
+    /** Postgres sends a commit before others see it, and a look-up would find the tables and keys from before it. */
     private static void awaitVisibility(PostgresConnection connection, Long transactionId) throws SQLException {
-        // Who has begun a transaction on this connection goes on to read by it.
+        // A caller that has begun a transaction on this connection goes on reading in it, so it must not be ended here.
         if (transactionId == null
                 || connection.connection().unwrap(BaseConnection.class).getTransactionState() != TransactionState.IDLE) return;
         long deadline = System.nanoTime() + VISIBLE_WITHIN.toNanos();
@@ -89,13 +95,15 @@ public final class StreamedRelation {
         }
     }
 
-    /** Whether others do not see the transaction yet: it gives up the lock on its own id after it is seen. */
+    /**
+     * Whether others do not see the transaction yet: it releases the lock on its own id after it has become visible.
+     */
     private static boolean isCommitting(PostgresConnection connection, long transactionId) throws SQLException {
         boolean committing = connection.prepareQueryAndMap(
                 "select exists (select from pg_catalog.pg_locks where locktype = 'transactionid' and transactionid = ?::xid)",
                 statement -> statement.setString(1, Long.toString(transactionId)),
                 result -> result.next() && result.getBoolean(1));
-        // What is looked up next has to see more than this query did, also where transactions are repeatable read.
+        // The next look-up has to see more than this query did, also when transactions are repeatable read.
         connection.commit();
         return committing;
     }
@@ -107,8 +115,8 @@ public final class StreamedRelation {
     }
 
     /**
-     * The columns that are marked, in the order of their index, which the bytes of a record's key follow. The message does
-     * not say it: it is taken from the first key that has the same columns, which may be another key's by now.
+     * The marked columns in the order of their index, which the bytes of a record's key follow. The message does not
+     * give this order. It is taken from the first known key that has the same columns, which may be a later key.
      */
     private List<String> markedInOrder(PostgresConnection connection, PostgresSchema schema, List<String> found)
             throws SQLException {
@@ -120,9 +128,9 @@ public final class StreamedRelation {
     }
 
     /**
-     * The key that the relation has by now, whatever it is called by now.
+     * The key that the relation has at present, under the name that it has at present.
      *
-     * @param found the key of the table that has the message's name by now, which may be another one
+     * @param found the key of the table that has the message's name at present, which may be another table
      */
     private List<String> keyByNow(PostgresConnection connection, PostgresSchema schema, List<String> found) throws SQLException {
         TableId now = connection.prepareQueryAndMap(
@@ -137,7 +145,7 @@ public final class StreamedRelation {
         return now.equals(table) ? found : keyByDatabase(connection, now);
     }
 
-    /** The key by the RELATION message before. */
+    /** The key by the RELATION message before this one. */
     private List<String> keyBefore(PostgresSchema schema) {
         Table before = schema.tableFor(oid);
         return before == null ? List.of() : before.primaryKeyColumnNames();

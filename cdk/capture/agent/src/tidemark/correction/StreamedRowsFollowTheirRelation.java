@@ -10,16 +10,17 @@ import java.util.WeakHashMap;
 import net.bytebuddy.asm.Advice;
 
 /**
- * A streamed row has the columns that the last message about its relation said, by their places: the first chunk of a
- * reading would put those that the database has by now in their place (docs/decisions/010-columns-of-streamed-and-read-rows.md).
+ * A streamed row has the columns of the last message about its relation, by their places. Without this correction, the
+ * first chunk of a snapshot would replace them by those that the database has at that moment
+ * (docs/decisions/010-columns-of-streamed-and-read-rows.md).
  */
 public final class StreamedRowsFollowTheirRelation {
-    /** By schema and relation, what its last RELATION message said. */
+    /** By schema and relation, the table of its last RELATION message. */
     private static final Map<PostgresSchema, Map<Integer, Table>> STREAMED = Collections.synchronizedMap(new WeakHashMap<>());
 
     private StreamedRowsFollowTheirRelation() {}
 
-    /** Of PostgresSchema.applySchemaChangesForTable. */
+    /** Advice for PostgresSchema.applySchemaChangesForTable. */
     static final class Told {
         @Advice.OnMethodExit
         static void exit(@Advice.This PostgresSchema schema, @Advice.Argument(0) int relation, @Advice.Argument(1) Table table) {
@@ -27,7 +28,7 @@ public final class StreamedRowsFollowTheirRelation {
         }
     }
 
-    /** Of PostgresSchema.tableFor(int). */
+    /** Advice for PostgresSchema.tableFor(int). */
     static final class Asked {
         @Advice.OnMethodEnter
         static void enter(@Advice.This PostgresSchema schema, @Advice.Argument(0) int relation) {
@@ -37,7 +38,7 @@ public final class StreamedRowsFollowTheirRelation {
 
     public static void keep(PostgresSchema schema, int relation, Table table) {
         Table known = schema.tableFor(table.id());
-        // A table that is not captured is none that Debezium knows.
+        // Debezium does not know a table that is not captured.
         if (known != null) STREAMED.computeIfAbsent(schema, unused -> new HashMap<>()).put(relation, known);
     }
 
@@ -47,7 +48,7 @@ public final class StreamedRowsFollowTheirRelation {
         if (table != null) describeBy(schema, table);
     }
 
-    /** Makes a table that the schema has given the one again by which rows are described. */
+    /** Makes the table the one by which the schema describes rows again. */
     static void describeBy(RelationalDatabaseSchema schema, Table table) {
         if (schema.tableFor(table.id()) != table) schema.refresh(table);
     }

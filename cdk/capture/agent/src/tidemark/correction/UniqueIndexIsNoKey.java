@@ -9,13 +9,13 @@ import java.util.List;
 import net.bytebuddy.asm.Advice;
 
 /**
- * Only a primary key that is not deferrable is a key. The columns of a unique index may be null, and an update may give two
- * rows one deferrable key for a moment (docs/decisions/013-a-unique-index-is-no-key.md).
+ * Only a primary key that is not deferrable is a key. The columns of a unique index may be null, and an update may give
+ * two rows the same deferrable key for a moment (docs/decisions/013-a-unique-index-is-no-key.md).
  */
 public final class UniqueIndexIsNoKey {
     private UniqueIndexIsNoKey() {}
 
-    /** Of JdbcConnection.readPrimaryKeyNames. */
+    /** Advice for JdbcConnection.readPrimaryKeyNames. */
     static final class PrimaryKey {
         @Advice.OnMethodEnter(skipOn = Advice.OnNonDefaultValue.class)
         static List<String> enter(@Advice.This JdbcConnection connection, @Advice.Argument(1) TableId table) throws SQLException {
@@ -28,7 +28,7 @@ public final class UniqueIndexIsNoKey {
         }
     }
 
-    /** Of JdbcConnection.readTableUniqueIndices. */
+    /** Advice for JdbcConnection.readTableUniqueIndices. */
     static final class UniqueIndices {
         @Advice.OnMethodEnter(skipOn = Advice.OnNonDefaultValue.class)
         static List<String> enter(@Advice.This JdbcConnection connection) {
@@ -41,7 +41,10 @@ public final class UniqueIndexIsNoKey {
         }
     }
 
-    /** Its columns in the order of the index, without those that it only includes; null for a database that is not Postgres. */
+    /**
+     * The columns of the key in the order of its index, without those that it only includes; null if this is not
+     * Postgres.
+     */
     public static List<String> primaryKey(JdbcConnection connection, TableId table) throws SQLException {
         if (!(connection instanceof PostgresConnection)) return null;
         return connection.prepareQueryAndMap(
@@ -63,7 +66,7 @@ public final class UniqueIndexIsNoKey {
                 });
     }
 
-    /** None, in a list that Debezium may change; null for a database that is not Postgres. */
+    /** An empty list that Debezium may change; null for a database that is not Postgres. */
     public static List<String> uniqueIndices(JdbcConnection connection) {
         return connection instanceof PostgresConnection ? new ArrayList<>() : null;
     }

@@ -40,7 +40,7 @@ import org.apache.kafka.connect.data.SchemaBuilder;
 import org.apache.kafka.connect.data.Struct;
 
 /**
- * Has Debezium's own classes do what the corrections are about, and prints what comes of it as lines "name: outcome". Its
+ * Makes Debezium's own classes do what the corrections are about, and prints the results as lines "name: outcome". The
  * argument is the address of a database that has the tables of agent.int.test.ts.
  */
 final class ObserveDebezium {
@@ -109,7 +109,7 @@ final class ObserveDebezium {
         System.out.println(name + ": " + outcome);
     }
 
-    /** How far the events with these LSNs are searched, and what is found. */
+    /** Searches events with these LSNs for the one at which to resume, and returns what is found. */
     private static String locate(long event, long commit, Operation last, long sent, long... lsns) {
         WalPositionLocator locator = new WalPositionLocator(Lsn.valueOf(commit), Lsn.valueOf(event), last, sent);
         ReplicationMessage message = stub(ReplicationMessage.class, Map.of("getOperation", Operation.INSERT));
@@ -129,7 +129,7 @@ final class ObserveDebezium {
         });
     }
 
-    /** As Debezium looks for it. */
+    /** The key, looked up in the way that Debezium does. */
     private List<String> keyRead(String table) throws SQLException {
         TableId id = new TableId(null, "public", table);
         List<String> key = connection.readPrimaryKeyNames(connection.connection().getMetaData(), id);
@@ -153,7 +153,7 @@ final class ObserveDebezium {
         return new Sent(name, type, false);
     }
 
-    /** Has the decoder read a RELATION message, as Postgres writes it. */
+    /** Makes the decoder read a RELATION message, as Postgres writes it. */
     private void relation(int oid, String table, char identity, List<Sent> columns) throws Exception {
         ByteBuffer message = ByteBuffer.allocate(1_000);
         message.put((byte) 'R').putInt(oid).put(text("public")).put(text(table)).put((byte) identity);
@@ -169,7 +169,7 @@ final class ObserveDebezium {
         return (value + '\0').getBytes(StandardCharsets.UTF_8);
     }
 
-    /** What a look-up finds once a message that the decoder refuses has been in hand: not that message's key. */
+    /** The key that is found after the decoder has refused a message. It must not be the key of that message. */
     private List<String> afterFailure(int oid) throws Exception {
         try {
             relation(oid, "keyed", 'd', List.of(marked("note", INT4), column("NOTE", INT4)));
@@ -179,14 +179,14 @@ final class ObserveDebezium {
         throw new IllegalStateException("the decoder takes columns that differ by case only");
     }
 
-    /** The columns by which rows are sent that were read before a message told of other columns. */
+    /** The columns with which rows are sent that were read before a message with other columns came. */
     private String readThenStreamed(int oid, TableId id) throws Exception {
         var source = new PostgresSignalBasedIncrementalSnapshotChangeEventSource(config, connection, null, schema, null, null, null, null);
         Class<?> declaring = AbstractIncrementalSnapshotChangeEventSource.class;
         call(PostgresSchema.class, schema, "refreshFromIncrementalSnapshot", connection, id);
         Schema key = SchemaBuilder.struct().build();
         window(declaring, source).put(new Struct(key), new Object[0]);
-        // Paused: it reads nothing, and the window stays as it is.
+        // The snapshot is paused, so it reads nothing, and the window stays as it is.
         IncrementalSnapshotContext<?> paused = stub(IncrementalSnapshotContext.class, Map.of(
                 "snapshotRunning", true,
                 "isSnapshotPaused", true,
@@ -214,7 +214,7 @@ final class ObserveDebezium {
         return String.join(", ", table.retrieveColumnNames());
     }
 
-    /** An object of an interface, which answers these methods, and others with false or nothing. */
+    /** An object that implements an interface. It gives these answers, and false or null for other methods. */
     private static <T> T stub(Class<T> type, Map<String, Object> answers) {
         Object stub = Proxy.newProxyInstance(
                 ObserveDebezium.class.getClassLoader(),

@@ -16,8 +16,8 @@ import org.apache.kafka.connect.source.SourceRecord;
 import tidemark.correction.Corrections;
 
 /**
- * Debezium's task; what it polled is handed on with each large record in parts, and the slot confirms nothing that Connect has
- * not stored.
+ * Debezium's task. Of the records that it polled, each large one is passed on in parts, and the slot confirms nothing
+ * that Connect has not stored.
  */
 public class PartedPostgresTask extends PostgresConnectorTask {
     /** The longest value of a record, in bytes of JSON. */
@@ -26,21 +26,21 @@ public class PartedPostgresTask extends PostgresConnectorTask {
     static final String ROW_BYTES = "tidemark.row.bytes";
 
     private final ArrayDeque<SourceRecord> polled = new ArrayDeque<>();
-    /** What is left of a large record. */
+    /** The parts of a large record that were not passed on yet. */
     private Iterator<SourceRecord> rest = Collections.emptyIterator();
     private RecordParts parts;
-    /** The offset of the record that was handed on last; null before the first since the start. */
+    /** The offset of the record that was passed on last; null before the first one since the start. */
     private Map<String, ?> handedOn;
-    /** What Connect stores offsets by. */
+    /** The key by which Connect stores offsets. */
     private Map<String, String> partition;
-    /** The stored offset that the slot has been told last. */
+    /** The stored offset that was last confirmed to the slot. */
     private volatile Map<String, ?> confirmed;
 
     @Override
     public ChangeEventSourceCoordinator<PostgresPartition, PostgresOffsetContext> start(Configuration config) {
         Corrections.require();
         parts = new RecordParts(config.getInteger(RECORD_BYTES), config.getInteger(ROW_BYTES));
-        // After an error that is retried, Debezium begins at the stored offset: what was polled before comes again.
+        // After an error that is retried, Debezium begins at the stored offset, so what was polled before comes again.
         polled.clear();
         rest = Collections.emptyIterator();
         handedOn = null;
@@ -50,11 +50,17 @@ public class PartedPostgresTask extends PostgresConnectorTask {
         return super.start(config);
     }
 
-    /** What Debezium would confirm to the slot is the record that was acknowledged last, also before others of earlier places. */
+    /**
+     * Does nothing: Debezium would confirm the record that was acknowledged last, even before others with earlier
+     * places.
+     */
     @Override
     public void commitRecord(SourceRecord record, RecordMetadata metadata) {}
 
-    /** After a crash Connect begins at the stored offset, and Postgres at what is confirmed: that must not be behind it. */
+    /**
+     * Confirms the stored offset only. After a crash Connect begins at the stored offset and Postgres at the confirmed
+     * place, which must therefore not be later.
+     */
     @Override
     public void commit() throws InterruptedException {
         Map<String, ?> stored = stored();
@@ -69,7 +75,9 @@ public class PartedPostgresTask extends PostgresConnectorTask {
         return context.offsetStorageReader().offset(partition);
     }
 
-    /** Hands on the records before a large one, then that part by part: the memory of one is enough. */
+    /**
+     * Passes on the records before a large one, and then the large one part by part, so that memory for one is enough.
+     */
     @Override
     public List<SourceRecord> doPoll() throws InterruptedException {
         if (rest.hasNext()) return List.of(rest.next());
@@ -95,8 +103,8 @@ public class PartedPostgresTask extends PostgresConnectorTask {
     }
 
     /**
-     * The offset that parts before the last one carry: stored after a crash between two parts, it has Debezium send the
-     * whole record again. Null where nothing was stored, which stores nothing.
+     * The offset of the parts before the last one. If it is stored when a crash comes between two parts, Debezium sends
+     * the whole record again. Null if nothing was stored; then nothing is stored for these parts.
      */
     private Map<String, ?> offsetBefore(SourceRecord record) {
         return handedOn != null ? handedOn : context.offsetStorageReader().offset(record.sourcePartition());

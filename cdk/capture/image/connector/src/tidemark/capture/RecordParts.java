@@ -18,17 +18,18 @@ import org.apache.kafka.connect.json.JsonConverter;
 import org.apache.kafka.connect.source.SourceRecord;
 
 /**
- * Cuts the value of a large record, as the JSON that the worker would write of it, into parts that are records of their
- * own: same topic, key and headers, {"tidemark_part":{id, index, count, text},"op":…,"source":{…}}. Texts joined in the
- * order of index are the JSON. What is too large even for that becomes one record that says so,
- * {"tidemark_oversize":{bytes, limit, key, columns},"op":…,"source":{…}}. core/record-parts.ts reads both.
+ * Cuts the value of a large record, which is the JSON that the worker would write, into parts. Each part is a record of
+ * its own with the same topic, key and headers: {"tidemark_part":{id, index, count, text},"op":…,"source":{…}}. The
+ * texts, joined in the order of index, are the JSON. A value that is too large even for parts becomes one record that
+ * says so: {"tidemark_oversize":{bytes, limit, key, columns},"op":…,"source":{…}}. core/record-parts.ts reads the
+ * former, core/replaced-record.ts the latter.
  */
 final class RecordParts {
-    /** A character is at most six bytes of JSON: below this many of them no record is large. */
+    /** A character is at most six bytes of JSON, so a record with fewer characters than this is not large. */
     private static final int SMALL_LENGTH = 256 * 1024;
-    /** A number, a boolean or a null is no longer in JSON than so many such characters. */
+    /** A number, a boolean or a null is not longer in JSON than this number of such characters. */
     private static final int NUMBER_LENGTH = 5;
-    /** Room for what stands around a part's text. */
+    /** Room for everything in a part that is not its text. */
     private static final int FRAME_BYTES = 64 * 1024;
     /** Table contracts and beacons go to the topic partition that their value names, and are never large. */
     private static final String CONTROL_SCHEMA = "tidemark";
@@ -53,20 +54,23 @@ final class RecordParts {
     RecordParts(int recordBytes, int rowBytes) {
         this.recordBytes = recordBytes;
         this.rowBytes = rowBytes;
-        // As adapters/connect/connector-configuration.ts tells the worker.
+        // The worker uses the same settings (adapters/connect/connector-configuration.ts).
         json.configure(Map.of("schemas.enable", "false", "replace.null.with.default", "false"), false);
     }
 
-    /** Whether a record cannot be large; most of them are told by this alone. */
+    /** Whether a record cannot be large. This check alone decides about most records. */
     static boolean isSmall(SourceRecord record) {
         return !(record.value() instanceof Struct value) || length(value, NUMBER_LENGTH) < SMALL_LENGTH;
     }
 
-    /** The records to send instead: itself where it fits. Parts before the last one carry the offset before it. */
+    /**
+     * The records to send instead, which is the record itself if it fits. Parts before the last have the offset before
+     * it.
+     */
     Iterator<SourceRecord> of(SourceRecord record, Map<String, ?> offsetBefore) {
         Struct value = (Struct) record.value();
         if (CONTROL_SCHEMA.equals(schemaName(value))) return List.of(record).iterator();
-        // JSON is never shorter than the texts in it: what exceeds the limit by far is not even written.
+        // JSON is never shorter than the texts in it, so a value that far exceeds the limit is not written as JSON.
         long length = length(value, 0);
         if (length > rowBytes) return List.of(oversize(record, value, length)).iterator();
         byte[] text = json.fromConnectData(record.topic(), record.valueSchema(), value);
@@ -75,7 +79,7 @@ final class RecordParts {
         return new Cut(record, text, ends(text, recordBytes - FRAME_BYTES), offsetBefore);
     }
 
-    /** The parts of a record, each made when it is asked for. The row itself is let go. */
+    /** The parts of a record. Each is made when it is asked for, and the row itself is not kept. */
     private static final class Cut implements Iterator<SourceRecord> {
         private static final String NAME = "tidemark_part";
 
@@ -112,7 +116,7 @@ final class RecordParts {
         }
     }
 
-    /** Where the parts of a text end: all about equally long as JSON strings, and between two characters. */
+    /** Where the parts of a text end: all are about equally long as JSON strings, and end between two characters. */
     static List<Integer> ends(byte[] text, int most) {
         long whole = 0;
         for (byte each : text) whole += weight(each);
@@ -132,7 +136,7 @@ final class RecordParts {
         return ends;
     }
 
-    /** Quotes and backslashes of JSON stand behind a backslash in a string. */
+    /** In a JSON string, a quote or a backslash has a backslash before it. */
     private static int weight(byte each) {
         return each == '"' || each == '\\' ? 2 : 1;
     }
@@ -147,7 +151,7 @@ final class RecordParts {
         return instead(record, value, "tidemark_oversize", oversize, record.sourceOffset());
     }
 
-    /** The row's largest columns with their length, which are what can be made smaller. */
+    /** The row's largest columns with their lengths: a user can make these smaller. */
     private static Map<String, Long> largest(Struct value) {
         Struct row = row(value, "after") != null ? row(value, "after") : row(value, "before");
         if (row == null) return Map.of();
@@ -168,7 +172,7 @@ final class RecordParts {
         return source == null || source.schema().field("schema") == null ? null : source.get("schema");
     }
 
-    /** A record in the place of another one, with what its envelope says besides the row. */
+    /** A record that replaces another one. It has what the envelope says in addition to the row. */
     private static SourceRecord instead(
             SourceRecord record, Struct value, String name, Struct content, Map<String, ?> offset) {
         SchemaBuilder schema = SchemaBuilder.struct().name("tidemark.Part").field(name, content.schema());
@@ -181,7 +185,10 @@ final class RecordParts {
                 record.key(), replaced.schema(), replaced, record.timestamp(), record.headers().duplicate());
     }
 
-    /** The characters and base64 digits in a value, and `number` for each value of another kind. With 0 its JSON is never shorter. */
+    /**
+     * The number of characters and base64 digits in a value, plus `number` for each value of another kind. If `number`
+     * is 0, the JSON is never shorter than the result.
+     */
     private static long length(Object value, int number) {
         if (value instanceof String text) return text.length();
         if (value instanceof byte[] bytes) return bytes.length / 3L * 4;

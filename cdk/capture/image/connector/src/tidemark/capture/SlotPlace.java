@@ -12,16 +12,17 @@ import org.apache.kafka.connect.errors.ConnectException;
 import org.apache.kafka.connect.errors.RetriableException;
 
 /**
- * Where the replication slot begins. Postgres sends nothing from before what the slot has confirmed, whatever it is asked for.
- * Debezium compares the stored offset with what the slot keeps of the log, which may begin long before that (decision 021).
+ * Where the replication slot begins. Postgres sends nothing from before the place that the slot has confirmed, whatever
+ * place is asked for. Debezium compares the stored offset with the log that the slot keeps, which may begin long before
+ * that place (decision 021).
  */
 final class SlotPlace {
     private SlotPlace() {}
 
     /**
-     * Ends the start of a task whose slot is gone or has confirmed more than what was stored: somebody dropped it, made it again
-     * or advanced it, and what lies between would be left out. Stored is null before the first record; an initial snapshot
-     * that did not end begins again.
+     * Ends the start of a task if the slot is gone, or has confirmed more than was stored: then it was dropped, made
+     * again or advanced, and the changes in between would be left out. `stored` is null before the first record. An
+     * initial snapshot that did not end begins again.
      */
     static void requireStored(Map<String, ?> stored, Configuration configuration) {
         if (stored == null || stored.containsKey("snapshot")) return;

@@ -16,9 +16,9 @@ import org.apache.kafka.connect.transforms.HoistField;
 import org.apache.kafka.connect.transforms.Transformation;
 
 /**
- * Sends rows as the task and the worker would: for each line of standard input, a text in base64, its records as lines
- * "offset key value", key and value in base64. Arguments: the longest record and the longest row, and the transformations'
- * settings as name=value.
+ * Sends rows as the task and the worker would. For each line of standard input, which is a text in base64, it prints
+ * the records of the row as lines "offset key value", with key and value in base64. Arguments: the longest record, the
+ * longest row, and the settings of the transformations as name=value.
  */
 final class SendRows {
     private static final Schema ROW = SchemaBuilder.struct()
