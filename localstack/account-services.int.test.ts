@@ -250,7 +250,7 @@ test('the cluster is listed and described', async () => {
   kafka.destroy()
 })
 
-/** The SDK's client of CloudWatch Logs is no dependency. */
+/** CloudWatch Logs is called by hand here, because the SDK's client for it is not a dependency of the project. */
 async function askLogs(action: string, question: object, credentials = key): Promise<Record<string, unknown>> {
   const url = new URL(endpoint.url)
   const headers = { 'x-amz-target': `Logs_20140328.${action}`, 'content-type': 'application/x-amz-json-1.1' }

@@ -9,7 +9,10 @@ import { makeMappingsApi } from './endpoint/mappings-api.ts'
 import { makeSecretListApi } from './endpoint/secret-list-api.ts'
 import { makeStsApi } from './endpoint/sts-api.ts'
 
-/** What a person asks of an account with AWS's clients, answered from what runs once `open` has said what that is. */
+/**
+ * The service that answers the calls which a user makes to the account with AWS's clients. Until `open` is called it
+ * answers no request.
+ */
 export function makeAccountService(): { service: Service; open(account: LocalAccount, lines: FunctionLines): void } {
   let services: readonly Service[] = []
   return {

@@ -4,10 +4,10 @@ import { writePrivately } from './private-file.ts'
 import type { Settings } from './settings.ts'
 import type { SigningKey } from './stack-key.ts'
 
-/** Where a stack kept in `directory` leaves what AWS's clients have to know of it. */
+/** The file in `directory` from which AWS's clients read the stack's region, endpoints and key. */
 export const awsConfigurationFile = (directory: string): string => join(directory, 'aws.ini')
 
-/** Writes region, endpoints and key as AWS's clients read them, when AWS_CONFIG_FILE names the file. */
+/** Writes region, endpoints and key in the format of AWS's clients, which read the file that AWS_CONFIG_FILE names. */
 export async function writeAwsConfiguration(settings: Settings, url: string, key: SigningKey): Promise<void> {
   const lines = [
     '[default]',

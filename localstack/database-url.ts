@@ -1,7 +1,7 @@
-/** JSON of a database secret. */
+/** The JSON of a database secret. */
 export type DatabaseSecret = { host: string; port: number; dbname: string; username: string; password: string }
 
-/** `postgres://user:password@host:port/database` as a secret holds it. */
+/** Converts `postgres://user:password@host:port/database` to the form of a secret. */
 export function parseDatabaseUrl(text: string): DatabaseSecret & { engine: 'postgres' } {
   const url = new URL(text)
   return {
@@ -14,7 +14,7 @@ export function parseDatabaseUrl(text: string): DatabaseSecret & { engine: 'post
   }
 }
 
-/** The URL of a secret's database. */
+/** The URL of the database in a secret. */
 export function formatDatabaseUrl({ host, port, dbname, username, password }: DatabaseSecret): string {
   const user = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`
   return `postgres://${user}@${host.includes(':') ? `[${host}]` : host}:${port}/${encodeURIComponent(dbname)}`

@@ -1,28 +1,28 @@
 import type { BrokerAccess } from './broker-access.ts'
 import type { StackKey } from './stack-key.ts'
 
-/** Where the running stack is reached, all on loopback. */
+/** Addresses of the running stack, all on loopback. */
 export type EngineEndpoints = {
-  /** Invoke API, AWS calls of functions, custom resource answers, pages. */
+  /** Serves the Invoke API, the AWS calls of functions, answers of custom resources, and pages. */
   endpoint: string
-  /** Administrator's URL of each database, with password. */
+  /** The administrator's URL of each database, with the password. */
   source: string
   target: string
   /** URL of the role tidemark_read in the target. */
   reader: string
   /** `host:port,…` of the brokers. */
   kafka: string
-  /** How who may do everything logs in to the brokers; absent where everybody may. */
+  /** The administrator's login to the brokers; absent when the brokers require no login. */
   kafkaAccess?: BrokerAccess
   /** Connect's REST API. */
   connect: string
   /** S3's API. */
   objectStore: string
-  /** The Iceberg REST catalog, what comes before `/v1`. */
+  /** URL of the Iceberg REST catalog without `/v1`. */
   catalog: string
-  /** What Connect, object store, catalog and the secrets of the endpoint are asked with. */
+  /** The credentials for Connect, the object store, the catalog and the endpoint's secrets. */
   key: StackKey
 }
 
-/** What another process learns of a running engine. */
+/** What a running engine publishes to other processes. */
 export type RunningEngine = { pid: number; endpoints: EngineEndpoints; outputs: Record<string, string> }

@@ -59,7 +59,7 @@ test('an engine is found once it has come up, not while it starts and not after 
   await lock.publish(endpoints, { A: 'b' })
 
   expect(await findRunningEngine(directory)).toEqual({ pid: process.pid, endpoints, outputs: { A: 'b' } })
-  // It holds passwords.
+  // The file contains passwords.
   expect((await stat(join(directory, 'engine.json'))).mode & 0o777).toBe(0o600)
 
   await lock.release()

@@ -7,21 +7,24 @@ import { makeDirectoryOnTheWay, requirePrivateDirectory, writePrivately } from '
 import { MissingProgramError, runToEnd } from './processes/finished-process.ts'
 import { ownDirectory } from './settings.ts'
 
-/** This process is the one engine of a directory. */
+/** Held by the process that is the only engine of a directory. */
 export type EngineLock = {
-  /** Tells other processes where the engine is reached. */
+  /** Publishes the engine's addresses to other processes. */
   publish: (endpoints: EngineEndpoints, outputs: Record<string, string>) => Promise<void>
   release: () => Promise<void>
 }
 
-/** Removing a lock takes a moment. */
+/** A process needs less time than this to remove a lock. */
 const REMOVAL_MS = 5_000
 
 type Content = { pid: number; startedAt: string; endpoints?: EngineEndpoints; outputs?: Record<string, string> }
 
-/** Takes the directory; throws an Error that names the process that has it, or says how to keep others out. The lock of a process that is gone is void. */
+/**
+ * Locks the directory for this process. Throws an Error that names the process which has it, or that says how to keep
+ * other users out. The lock of a process that no longer exists is void.
+ */
 export async function lockDirectory(directory: string): Promise<EngineLock> {
-  // Node's compile cache may have made ours.
+  // Node's compile cache may have created our own directory already.
   if (directory === ownDirectory) await makeDirectoryOnTheWay(directory)
   else await requirePrivateDirectory(directory)
   const file = lockFile(directory)
@@ -42,7 +45,7 @@ export async function lockDirectory(directory: string): Promise<EngineLock> {
   }
 }
 
-/** The engine that runs on the directory and has come up; undefined when there is none. */
+/** The engine that runs on the directory, when it has come up; otherwise undefined. */
 export async function findRunningEngine(directory: string): Promise<RunningEngine | undefined> {
   const holder = await read(lockFile(directory))
   if (holder?.endpoints === undefined || !(await isRunning(holder))) return undefined
@@ -51,7 +54,10 @@ export async function findRunningEngine(directory: string): Promise<RunningEngin
 
 const lockFile = (directory: string): string => join(directory, 'engine.json')
 
-/** Linked in place with its content: nobody reads half of it. */
+/**
+ * Writes the content to another file and links it in place, so that no process reads half of it. Returns false when
+ * there is a lock already.
+ */
 async function create(file: string, content: Content): Promise<boolean> {
   const fresh = `${file}.${randomUUID()}`
   await writeFile(fresh, JSON.stringify(content), { mode: 0o600 })
@@ -67,18 +73,21 @@ async function read(file: string): Promise<Content | undefined> {
     return JSON.parse(await readFile(file, 'utf8'))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    // Cut short when the machine went down: nobody's.
+    // The file is cut short, because the machine crashed while it was written. Pid 0 makes the lock void.
     if (error instanceof SyntaxError) return { pid: 0, startedAt: '' }
     throw error
   }
 }
 
-/** One process at a time removes a lock, and only a void one: two that find it never remove each other's new one. */
+/**
+ * Removes the lock if it is void. Only one process at a time may do that. Otherwise, of two processes that find a void
+ * lock, the slower one could remove the new lock of the faster one.
+ */
 async function removeVoid(file: string): Promise<void> {
   const removing = `${file}.removing`
   if (!(await succeedsUnless('EEXIST', mkdir(removing)))) {
     const since = (await stat(removing).catch(() => undefined))?.mtimeMs ?? Date.now()
-    // Left behind by a process that died at this point.
+    // A process died at this point and left its marker behind.
     if (Date.now() - since > REMOVAL_MS) await succeedsUnless('ENOENT', rmdir(removing))
     await pause(10)
     return
@@ -101,16 +110,19 @@ async function succeedsUnless(code: string, work: Promise<unknown>): Promise<boo
   }
 }
 
-/** The process exists and is the same one: its number was not given to another program since. */
+/** Whether the process exists and is the same one. Its pid may have been given to another program since. */
 async function isRunning({ pid, startedAt }: Content): Promise<boolean> {
   return pid > 0 && (await startOf(pid)) === startedAt
 }
 
-/** When a process was started, as text that differs between processes of one number; empty when there is none. */
+/**
+ * When a process was started, as text that differs between processes with the same pid; empty when there is no such
+ * process.
+ */
 async function startOf(pid: number): Promise<string> {
   if (process.platform === 'linux') {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-    // The name in parentheses may hold spaces; the start is the 20th field after it.
+    // The name in parentheses may contain spaces. The start time is the 20th field after it.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
   }
   try {

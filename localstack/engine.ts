@@ -19,12 +19,12 @@ export type { EngineOptions } from './open-stack.ts'
 export type { ServiceHealth as ComponentHealth } from './processes/supervise.ts'
 export type { Progress } from './progress.ts'
 
-/** An answer as the Invoke API gives it. */
+/** An answer of the Invoke API. */
 export type Invocation = {
   statusCode: number
   functionError?: 'Unhandled' | 'Handled'
   payload: string
-  /** Last 4 KiB of the function's log. */
+  /** The last 4 KiB of the function's log. */
   logTail: string
 }
 
@@ -40,7 +40,7 @@ export type FunctionHealth = {
 
 /** What an event source mapping has done since the stack was started. */
 export type MappingHealth = MappingMetrics & {
-  /** Logical id in the template. */
+  /** The logical id in the template. */
   id: string
   functionName: string
   topic: string
@@ -50,27 +50,30 @@ export type MappingHealth = MappingMetrics & {
 /** A running stack. */
 export type Engine = {
   endpoints: EngineEndpoints
-  /** Outputs of the stack by logical id, resolved. */
+  /** The resolved outputs of the stack, by logical id. */
   outputs: Record<string, string>
   functions(): FunctionHealth[]
   mappings(): MappingHealth[]
-  /** Servers; functions and mappings tell of themselves above. */
+  /** Health of the servers. `functions` and `mappings` above report the rest. */
   health(): ServiceHealth[]
-  /** By name, ARN, or the folder's name such as `producer`. Throws when there is no such function, naming those there are. */
+  /**
+   * Invokes a function by its name, its ARN, or the name of its folder such as `producer`. Throws an Error that lists
+   * the functions when there is no such one.
+   */
   invoke(name: string, payload: unknown): Promise<Invocation>
-  /** Value of a secret, parsed when it is JSON. By ARN or name. */
+  /** The value of a secret, by ARN or name. It is parsed when it is JSON. */
   secret(id: string): Record<string, string | number>
-  /** Serves what `content` gives, as JSON, at `GET /_tidemark/<name>` of the endpoint. */
+  /** Serves the result of `content`, as JSON, at `GET /_tidemark/<name>` of the endpoint. */
   page(name: string, content: () => unknown): void
-  /** Resident memory of every process of the stack, in bytes; memory they share counts once. */
+  /** Resident memory of all processes of the stack, in bytes. Shared memory counts once. */
   residentBytes(): Promise<number>
   /** Stops everything, within 5 s. Idempotent. */
   stop(): Promise<void>
 }
 
 /**
- * Synthesizes the app, starts the servers, executes the assembly and polls. Data of an earlier run is taken up again.
- * Throws an Error that says what is wrong and what to do; then nothing is left running.
+ * Synthesizes the app, starts the servers, executes the assembly and starts polling. Data of an earlier run is used
+ * again. When something fails, everything is stopped, and an Error is thrown that says what is wrong and what to do.
  */
 export async function startEngine(options: EngineOptions, deployer: Deployer = embeddedDeployer): Promise<Engine> {
   const running = await openStack(options, 'run', deployer)
@@ -99,8 +102,9 @@ export async function startEngine(options: EngineOptions, deployer: Deployer = e
 }
 
 /**
- * Takes the stack of an earlier run down as CloudFormation would where it used existing databases: custom resources are
- * deleted, last made first, so that no replication slot and no publication stays. Data of embedded servers stays.
+ * Takes down a stack of an earlier run that used existing databases, as CloudFormation would. Its custom resources are
+ * deleted in the reverse order of their creation, so that no replication slot and no publication stays. Data of
+ * embedded servers stays.
  */
 export async function removeStack(options: EngineOptions): Promise<void> {
   const databases = await recallDatabases(options.settings)

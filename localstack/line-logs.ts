@@ -3,7 +3,10 @@ import { join } from 'node:path'
 
 const LARGEST_LOG = 10 << 20
 
-/** Appends each line to `<directory>/<name>.log`; a log of more than 10 MiB is set aside at its first line. */
+/**
+ * Appends each line to `<directory>/<name>.log`. Before its first line in this process, a log of more than 10 MiB is
+ * renamed.
+ */
 export function openLineLogs(directory: string): (name: string, line: string) => void {
   mkdirSync(directory, { recursive: true })
   const streams = new Map<string, WriteStream>()

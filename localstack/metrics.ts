@@ -6,7 +6,7 @@ export type ApplyActivity = {
   changes: number
   changesPerSecond: number
   quarantined: number
-  /** From the commit in the source until the row was visible; null where nothing was measured. */
+  /** From the commit in the source until the row was visible; null when nothing was measured. */
   commitToVisibleMs: Percentiles | null
 }
 
@@ -18,7 +18,7 @@ type Sample = {
 }
 
 /**
- * Collects the metrics apply-latest-state prints, in CloudWatch's embedded metric format, and sums them up over the
+ * Collects the metrics that apply-latest-state prints in CloudWatch's embedded metric format, and sums those of the
  * last `keptMs`. Times are milliseconds of one clock.
  */
 export class ApplyMetrics {
@@ -31,13 +31,13 @@ export class ApplyMetrics {
     this.#startedMs = nowMs
   }
 
-  /** Takes a line of the function's log; any other line than one of metrics is passed over. */
+  /** Takes a line of the function's log. A line that has no metrics is ignored. */
   take(line: string, nowMs: number): void {
     const sample = readSample(line, nowMs)
     if (sample !== undefined) this.#samples.push(sample)
   }
 
-  /** The last `keptMs`, or the time since the start where that is shorter. */
+  /** The activity in the last `keptMs`, or since the start if that is shorter. */
   activity(nowMs: number): ApplyActivity {
     this.#samples = this.#samples.filter(({ atMs }) => atMs > nowMs - this.#keptMs)
     const sum = (count: (sample: Sample) => number) => this.#samples.reduce((total, each) => total + count(each), 0)
@@ -53,7 +53,7 @@ export class ApplyMetrics {
 }
 
 function readSample(line: string, atMs: number): Sample | undefined {
-  // Most lines are not metrics: only what looks like them is parsed.
+  // Most lines have no metrics, so only lines that look like them are parsed.
   if (!line.startsWith('{"_aws":')) return undefined
   const metrics = JSON.parse(line)
   if (metrics.Capability !== 'latest-state') return undefined
@@ -82,7 +82,7 @@ function percentiles(histograms: Sample['latencies'][]): Percentiles | null {
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99) }
 }
 
-/** How fast a counter that only grows does so, over the last `keptMs`. */
+/** The growth of a counter per second, over the last `keptMs`. */
 export class Rate {
   readonly #keptMs: number
   #readings: { atMs: number; total: number }[] = []
@@ -91,11 +91,14 @@ export class Rate {
     this.#keptMs = keptMs
   }
 
-  /** Takes a reading of the counter and gives its growth per second; one that fell has begun anew. */
+  /**
+   * Takes a reading of the counter, and returns its growth per second. When the counter has fallen, it was reset, and
+   * the earlier readings are dropped.
+   */
   perSecond(total: number, nowMs: number): number {
     if (total < (this.#readings.at(-1)?.total ?? 0)) this.#readings = []
     this.#readings.push({ atMs: nowMs, total })
-    // The oldest reading kept is the last one that is older than the stretch.
+    // The oldest reading that is kept is the last one from before the measured time.
     while (this.#readings.length > 2 && this.#readings[1]!.atMs <= nowMs - this.#keptMs) this.#readings.shift()
     const first = this.#readings[0]!
     return nowMs === first.atMs ? 0 : ((total - first.total) * 1_000) / (nowMs - first.atMs)

@@ -36,29 +36,38 @@ import { openStackKey } from './stack-key.ts'
 import { portsOf } from './stack-ports.ts'
 import { assemblyDirectory, synthesize } from './synthesis.ts'
 
-/** Functions that were needed once, to bring the stack up, give their memory back; the others are called more often. */
+/**
+ * Functions that are needed only while the stack starts give their memory back after this time. All others are called
+ * more often.
+ */
 const FUNCTION_IDLE_MS = 20_000
 
 export type EngineOptions = {
   settings: Settings
   onProgress: (progress: Progress) => void
-  /** Told each line that goes into a log of the stack, with the log's name: a function's is the function's. */
+  /**
+   * Gets each line that goes into a log of the stack, with the name of the log. A function's log has the function's
+   * name.
+   */
   onLog?: (name: string, line: string) => void
   /** Aborting it stops a stack that is still starting; `startEngine` then rejects with the reason. */
   signal?: AbortSignal
 }
 
-/** Who brings the template's resources up, and runs its functions. */
+/** Brings the template's resources up, and runs its functions. */
 export type Deployer = {
   ports: Port[]
-  /** Where a person's own AWS clients find the stack. */
+  /** The URL of the stack for the user's own AWS clients. */
   awsUrl: (settings: Settings) => string
   functions: (options: FunctionHostOptions) => FunctionHost
-  /** Whether the resources are this process's own to describe and to change; LocalStack has its own API. */
+  /** Whether this process describes and changes the resources. LocalStack has its own API for that. */
   hasAccount: boolean
-  /** What the endpoint serves beside. */
+  /** Further services that the endpoint serves. */
   services: readonly Service[]
-  /** Rejects with the first failure, after everything under way has ended; `abort` is called at once. */
+  /**
+   * Rejects with the first failure, after all work under way has ended. `abort` is called at the failure, so that this
+   * happens soon.
+   */
   deploy: (account: LocalAccount, abort: (reason: unknown) => void) => Promise<Outputs>
 }
 
@@ -72,18 +81,21 @@ export const embeddedDeployer: Deployer = {
   deploy: (account, abort) => deploy(account, standInFor, abort),
 }
 
-/** The stack's resources, up. */
+/** A stack whose resources are up. */
 export type OpenStack = {
   account: LocalAccount
   outputs: Outputs
   lock: EngineLock
-  /** What the endpoint serves under `/_tidemark/<name>`. */
+  /** The pages that the endpoint serves under `/_tidemark/<name>`. */
   pages: Record<string, () => Promise<unknown>>
-  /** Ends all of it within 5 s. Idempotent. */
+  /** Stops everything within 5 s. Idempotent. */
   stop: () => Promise<void>
 }
 
-/** Synthesizes, checks and brings up. Throws an Error that says what is wrong, after stopping what had started. */
+/**
+ * Synthesizes the app, checks it and brings its stack up. When something fails, it stops what has started and throws an
+ * Error that says what is wrong.
+ */
 export async function openStack(
   options: EngineOptions,
   purpose: LocalAccount['purpose'],
@@ -122,10 +134,13 @@ export async function openStack(
   }
 }
 
-/** Longer than any server has to stop in order: one that hangs, or a machine that is loaded, does not make Ctrl-C wait. */
+/**
+ * When the stack has not stopped after this time, everything is killed. It is longer than any server needs to stop, so
+ * that Ctrl-C does not wait for a server that hangs or for a busy machine.
+ */
 const KILLED_AFTER_MS = 4_000
 
-/** Has `kill` called a while after `signal` is aborted, unless it is cleared before. */
+/** Calls `kill` some time after `signal` is aborted, unless `clear` is called before. */
 function killLater(signal: AbortSignal, kill: () => void): { clear: () => void } {
   let timer: NodeJS.Timeout | undefined
   const begin = (): void => {
@@ -140,7 +155,7 @@ function killLater(signal: AbortSignal, kill: () => void): { clear: () => void }
   }
 }
 
-/** A full disk shows in a hundred ways, each of another server. */
+/** Each server reports a full disk in another way, so they all become one Error that says what to do. */
 function explain(error: unknown, { directory }: Settings): unknown {
   for (let each = error; each instanceof Error; each = each.cause) {
     const line = /^.*(ENOSPC|No space left on device).*$/im.exec(each.message)
@@ -222,7 +237,9 @@ async function openAccount(
   return account
 }
 
-/** Begun before it is needed: on a first start the downloads run beside the synthesis. */
+/**
+ * Looks for Java and the jars before they are needed, so that the downloads of a first start run during the synthesis.
+ */
 function findJvm(step: Step, signal: AbortSignal): LocalAccount['java'] {
   const java = step('jars', async (tell) => {
     const program = await findJava(process.env, signal)
@@ -231,7 +248,8 @@ function findJvm(step: Step, signal: AbortSignal): LocalAccount['java'] {
       jars: await prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: tell, signal }),
     }
   })
-  // Who needs it sees the failure; until then nobody listens.
+  // The code that needs Java gets the failure. Without this handler, a failure before that would be an unhandled
+  // rejection.
   java.catch(() => undefined)
   return java
 }
@@ -244,7 +262,10 @@ function synthesizeAs(step: Step, settings: Settings, signal: AbortSignal): Prom
   })
 }
 
-/** Who uses others ends before them: a worker or poller whose broker is gone cannot leave its group, and the next start waits for it. */
+/**
+ * Ends each server after those that use it. A worker or poller whose broker is gone cannot leave its group, and the
+ * next start would have to wait for it.
+ */
 async function closeAccount(account: LocalAccount): Promise<void> {
   for (const schedule of account.schedules) schedule.stop()
   const failures = [
@@ -259,7 +280,7 @@ async function closeAccount(account: LocalAccount): Promise<void> {
   if (failures.length > 0) throw new AggregateError(failures, `the stack did not stop in order: ${failures[0]}`)
 }
 
-/** What one cannot do does not keep the others from ending. */
+/** Waits for all and returns their errors, so that a failure does not keep the others from ending. */
 async function failuresOf(endings: readonly Promise<void>[]): Promise<unknown[]> {
   const outcomes = await Promise.allSettled(endings)
   return outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))

@@ -1,14 +1,14 @@
-/** One step of starting or stopping, e.g. `{ step: 'kafka', state: 'healthy', detail: '1.3 s' }`. */
+/** One step of starting or stopping, such as `{ step: 'kafka', state: 'healthy', detail: '1.3 s' }`. */
 export type Progress = {
   step: string
   state: 'starting' | 'healthy' | 'failed'
   detail?: string
 }
 
-/** Adds what is known meanwhile; what is `passing` is not said any more when the step is done. */
+/** Adds a detail to a step that is under way. A detail that is `passing` is not shown when the step is done. */
 export type Tell = (detail: string, passing?: 'passing') => void
 
-/** Tells what holds only while the step is under way. */
+/** Makes each detail one that is shown only while the step is under way. */
 export const whileUnderWay =
   (tell: Tell) =>
   (detail: string): void =>
@@ -17,7 +17,7 @@ export const whileUnderWay =
 /** Runs `work` as a named step. */
 export type Step = <T>(name: string, work: (tell: Tell) => Promise<T>) => Promise<T>
 
-/** Steps that report when they start, when they are done and how long that took. */
+/** Makes steps that report when they start, when they are done and how long that took. */
 export function makeSteps(onProgress: (progress: Progress) => void): Step {
   return async (step, work) => {
     const startedAt = performance.now()

@@ -1,47 +1,50 @@
 import { join } from 'node:path'
 
-/** One that keeps the only copy, or three that keep a copy each. */
+/** One broker, which has the only copy, or three, which have a copy each. */
 export type BrokerCount = 1 | 3
 
 /** Ports, directories and existing databases of the local stack. */
 export type Settings = {
-  /** Where data, logs and secrets are kept. */
+  /** Directory of data, logs and secrets. */
   directory: string
-  /** The first embedded database server; further ones count up. */
+  /** Port of the first embedded database server; the next ones count up. */
   postgresPort: number
-  /** The first broker; its controller listens on the next port, and further brokers take the two that follow. */
+  /**
+   * Port of the first broker. Its controller listens on the next port, and each further broker takes the two that
+   * follow.
+   */
   kafkaPort: number
   brokers: BrokerCount
   /** Whether clients of the brokers log in by name and password, over TLS. */
   secure: boolean
   connectPort: number
   objectStorePort: number
-  /** The Iceberg REST catalog. */
+  /** Port of the Iceberg REST catalog. */
   catalogPort: number
   endpointPort: number
-  /** LocalStack, where it is the engine. */
+  /** Port of LocalStack, when that is the engine. */
   localStackPort: number
-  /** The least epoch of the source; a greater one than before has every table read again. */
+  /** The lowest epoch of the source. When it is greater than before, every table is read again. */
   epoch?: number
-  /** Existing brokers used instead of embedded ones, `host:port,…`, in plain text. */
+  /** Existing brokers, as `host:port,…`, which are used instead of embedded ones, in plain text. */
   kafkaBootstrap?: string
-  /** Existing databases used instead of embedded ones. */
+  /** Existing databases, which are used instead of embedded ones. */
   sourceUrl?: string
   targetUrl?: string
   /**
-   * How long the process of a function without work stays as it is, in milliseconds: AWS keeps one for some minutes. Without,
-   * it soon gives memory back and ends.
+   * How long an idle function process stays as it is, in milliseconds. AWS keeps one for some minutes. When absent, the
+   * process soon gives memory back and ends.
    */
   functionsWarmMs?: number
 }
 
-/** The checkout this file is in. */
+/** The checkout that contains this file. */
 export const repository = join(import.meta.dirname, '..')
 
-/** Where everything is kept unless TIDEMARK_DIRECTORY names another directory. */
+/** The directory of everything, unless TIDEMARK_DIRECTORY names another one. */
 export const ownDirectory = join(repository, '.tidemark')
 
-/** Jars of the servers that run on the JVM; the same for every directory a stack is kept in. */
+/** Jars of the servers that run on the JVM. All stacks share them, whatever their directory is. */
 export const jarsDirectory = join(ownDirectory, 'jars')
 
 /** Reads the `TIDEMARK_…` variables. Throws an Error that names the one that is malformed. */
@@ -66,7 +69,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   }
 }
 
-/** Throws an Error that names the setting. */
+/** Reads the number of brokers. Throws an Error that names the setting. */
 export function readBrokerCount(name: string, text: string): BrokerCount {
   if (text === '1') return 1
   if (text === '3') return 3

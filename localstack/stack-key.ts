@@ -1,16 +1,19 @@
-/** What AWS's clients sign with. */
+/** The key with which AWS's clients sign. */
 export type SigningKey = { accessKeyId: string; secretAccessKey: string }
 
-/** What the servers of one stack ask their clients for: generated at its first start, and another one for every stack. */
+/**
+ * The credentials that the servers of one stack require. They are generated at its first start, and differ for every
+ * stack.
+ */
 export type StackKey = SigningKey & {
-  /** What is sent as it is: the Iceberg catalog's bearer token, and the password of Connect's user. */
+  /** It is sent as it is: as the bearer token of the Iceberg catalog, and as the password of Connect's user. */
   token: string
 }
 
-/** The user that Connect's REST API knows. */
+/** The user of Connect's REST API. */
 export const CONNECT_USER = 'tidemark'
 
-/** Gives the generated text of a secret; makes and stores it the first time. */
+/** Returns the generated text of a secret. The first call generates and stores it. */
 type Generated = (
   id: string,
   generation: { ExcludePunctuation: true; ExcludeLowercase?: true; PasswordLength: number },
@@ -18,11 +21,11 @@ type Generated = (
 
 const letters = { ExcludePunctuation: true } as const
 
-/** The key of the stack whose secrets these are; made and stored the first time. */
+/** The key of the stack that has these secrets. The first call generates and stores it. */
 export async function openStackKey({ generated }: { generated: Generated }): Promise<StackKey> {
   const upperCase = { ...letters, ExcludeLowercase: true } as const
   return {
-    // As long as AWS's own, and none of the beginnings that say what kind of key it is.
+    // It is as long as AWS's own, and has none of the prefixes that AWS uses for a kind of key.
     accessKeyId: `TIDEMARK${await generated('stack-access-key-id', { ...upperCase, PasswordLength: 12 })}`,
     secretAccessKey: await generated('stack-secret-access-key', { ...letters, PasswordLength: 40 }),
     token: await generated('stack-token', { ...letters, PasswordLength: 40 }),

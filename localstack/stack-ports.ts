@@ -2,7 +2,7 @@ import type { Port } from './processes/ports.ts'
 import { brokerNodes } from './servers/kafka/broker-nodes.ts'
 import type { Settings } from './settings.ts'
 
-/** The ports that the servers of a stack listen on, who uses each, and the variable that chooses another. */
+/** The ports on which the servers of a stack listen, what uses each, and the variable that chooses another. */
 export function portsOf(settings: Settings): Port[] {
   const { postgresPort, connectPort, objectStorePort, catalogPort, endpointPort } = settings
   const embedded = [settings.sourceUrl, settings.targetUrl].filter((url) => url === undefined)

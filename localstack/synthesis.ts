@@ -5,15 +5,15 @@ import { join } from 'node:path'
 import { runToEnd } from './processes/finished-process.ts'
 import { repository, type Settings } from './settings.ts'
 
-/** What the assembly is made of. */
+/** The files from which the assembly is made. */
 const INPUTS = ['{cdk,lambdas,core,adapters,sql}/**/*', 'package-lock.json', 'cdk.json']
 
-/** Where the assembly that was last synthesized lies. */
+/** The directory of the assembly that was last synthesized. */
 export const assemblyDirectory = ({ directory }: Settings): string => join(directory, 'cdk.out')
 
 /**
- * The cloud assembly of the stage `local`, synthesized as `cdk synth` would; when nothing it is made of has changed, the
- * one of last time. Throws an Error with what the app printed.
+ * The cloud assembly of the stage `local`, as `cdk synth` would make it. When none of its inputs has changed, it is the
+ * last one. Throws an Error with the app's output.
  */
 export async function synthesize(
   settings: Settings,
@@ -46,7 +46,7 @@ export async function synthesize(
   return { directory, unchanged: false }
 }
 
-/** What the app is told beside the stage. */
+/** Variables that the app gets in addition to the stage. */
 const choices = ({ brokers, secure, sourceUrl, targetUrl }: Settings): Record<string, string> => ({
   TIDEMARK_BROKERS: String(brokers),
   TIDEMARK_SECURE: secure ? '1' : '0',

@@ -3,17 +3,17 @@ import { join } from 'node:path'
 import type { StackKey } from '#localstack/stack-key.ts'
 import { type InstallOptions, installChdb } from './install-chdb.ts'
 
-/** ClickHouse inside this process. */
+/** ClickHouse, which runs inside this process. */
 export type Chdb = {
   /**
-   * The answer as ClickHouse's format writes it; JSONEachRow, a line of JSON for each row, unless told otherwise. Rejects
-   * with ClickHouse's own message.
+   * The answer is text in the given ClickHouse format; the default is JSONEachRow, one line of JSON for each row.
+   * Rejects with ClickHouse's own message.
    */
   query(sql: string, format?: string): Promise<string>
   close(): void
 }
 
-/** Where the archive table is: the catalog's URL is what comes before `/v1`. */
+/** Where the archive table is. `catalogEndpoint` is the catalog's URL without `/v1`. */
 export type ArchiveAddress = {
   readonly catalogEndpoint: string
   readonly s3Endpoint: string
@@ -30,7 +30,7 @@ type ChdbPackage = {
   }
 }
 
-/** Opens ClickHouse, installed before if it is not. Throws an Error that says what to do. */
+/** Opens ClickHouse, and installs it first if it is missing. Throws an Error that says what to do. */
 export async function openChdb(options: InstallOptions = {}): Promise<Chdb> {
   const home = await installChdb(options)
   const { Session } = createRequire(join(home, 'package.json'))('chdb') as ChdbPackage
@@ -42,13 +42,13 @@ export async function openChdb(options: InstallOptions = {}): Promise<Chdb> {
 }
 
 /**
- * Makes the view `changes` of the archive table of a local stack. Each query asks the catalog anew, so it sees what is
- * committed by then; only the table partitions, files and row groups that its conditions leave are read.
+ * Makes the view `changes` of the archive table of a local stack. Each query asks the catalog again, so it sees all
+ * commits so far. Only the table partitions, files and row groups that can match its conditions are read.
  */
 export async function attachArchive(chdb: Chdb, address: ArchiveAddress): Promise<void> {
   const { catalogEndpoint, s3Endpoint, warehouse, namespace, key } = address
   const account = [catalogEndpoint, key.accessKeyId, key.secretAccessKey].map(quoted).join(', ')
-  // ClickHouse calls the engine beta, and refuses it without this.
+  // ClickHouse calls the engine beta, and refuses it without this setting.
   await chdb.query('set allow_database_iceberg = 1')
   await chdb.query('drop database if exists archive')
   await chdb.query(`create database archive engine = DataLakeCatalog(${account})

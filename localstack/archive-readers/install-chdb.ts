@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { type FinishedProcess, MissingProgramError, runToEnd } from '#localstack/processes/finished-process.ts'
 import { repository } from '#localstack/settings.ts'
 
-/** Where engines that read the archive are installed, the same for every directory a stack is kept in. */
+/** The folder of engines that read the archive. All stacks share it, whatever their directory is. */
 export const readersDirectory = join(repository, '.tidemark', 'readers')
 
-/** Who hears what is installed, and what ends it. */
+/** Options of an installation: its folder, its progress messages, and the signal that aborts it. */
 export type InstallOptions = {
   readonly directory?: string
-  /** A line of text, for a person; called only when there is something to install. */
+  /** Gets a line of text for the user. It is called only when there is something to install. */
   readonly onProgress?: (detail: string) => void
   readonly signal?: AbortSignal
 }
@@ -19,9 +19,10 @@ const manifest = join(import.meta.dirname, 'chdb')
 const SAY_EVERY_MS = 5_000
 
 /**
- * ClickHouse as the npm package chdb, of the committed lock file's version and checksums; npm is asked only when it is not
- * there. It is no dependency of the project: 550 MB would be in every install. Returns the folder whose node_modules has
- * it. Safe against another process doing the same. Throws an Error that says what to do.
+ * Installs ClickHouse as the npm package chdb, in the version and with the checksums of the committed lock file. npm
+ * runs only when the package is missing. It is not a dependency of the project, because it would add 550 MB to every
+ * install. Returns the folder whose node_modules contains it. Two processes may call this at the same time. Throws an
+ * Error that says what to do.
  */
 export async function installChdb(options: InstallOptions = {}): Promise<string> {
   const { directory = readersDirectory, onProgress = () => undefined, signal } = options
@@ -35,7 +36,8 @@ export async function installChdb(options: InstallOptions = {}): Promise<string>
   const fresh = await mkdtemp(join(directory, 'new-'))
   try {
     await copyFile(join(manifest, 'package.json'), join(fresh, 'package.json'))
-    // A lock file that does not know a platform's library keeps npm from installing it: there, the version alone decides.
+    // npm does not install a platform's library that the lock file does not list. On such a platform only the version
+    // is fixed, not the checksums.
     if (lock.includes(`@chdb/lib-${platform}"`))
       await copyFile(join(manifest, 'package-lock.json'), join(fresh, 'package-lock.json'))
     await telling('ClickHouse (550 MB on the disk)', onProgress, () => npmInstall('ClickHouse', fresh, signal))
@@ -47,7 +49,7 @@ export async function installChdb(options: InstallOptions = {}): Promise<string>
   return home
 }
 
-/** Says what is installed, and every few seconds that it still is. */
+/** Reports what is being installed, at once and then every few seconds until `work` has ended. */
 export async function telling(
   what: string,
   onProgress: (detail: string) => void,
@@ -65,9 +67,11 @@ export async function telling(
   onProgress(`Installed in ${seconds()} s.`)
 }
 
-/** Has npm install what the package.json of a directory asks for. Throws an Error of the likely reason. */
+/**
+ * Runs npm install in a directory, for the dependencies of its package.json. Throws an Error with the likely reason.
+ */
 export async function npmInstall(what: string, directory: string, signal: AbortSignal | undefined): Promise<void> {
-  // Under `npm run` it is the npm the user started, otherwise the one on the PATH.
+  // `npm run` sets npm_execpath to the npm that the user started. Without it the npm on the PATH is used.
   const npm = process.env['npm_execpath']
   const [file, before] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []]
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error']
@@ -79,7 +83,7 @@ export async function npmInstall(what: string, directory: string, signal: AbortS
   requireSuccess(what, 'npm', finished)
 }
 
-/** Throws an Error of the likely reason, with the last of what the installer printed. */
+/** Throws an Error with the likely reason and the last lines of the installer's output, when it did not succeed. */
 export function requireSuccess(what: string, installer: string, { code, output }: FinishedProcess): void {
   if (code === 0) return
   const last = output.trim().split('\n').slice(-8).join('\n')
@@ -93,7 +97,10 @@ export function requireSuccess(what: string, installer: string, { code, output }
   throw new Error(`${what} was not installed: ${reason}. The last of what ${installer} said:\n${last}`)
 }
 
-/** Another process may have been faster: what it made is the same. */
+/**
+ * Renames `fresh` to `home`. When another process has made `home` meanwhile, that one is kept, because its content is
+ * the same.
+ */
 export async function replace(home: string, fresh: string): Promise<void> {
   try {
     await rename(fresh, home)
@@ -102,7 +109,7 @@ export async function replace(home: string, fresh: string): Promise<void> {
   }
 }
 
-/** Whether there is a file or folder of that name. */
+/** Whether a file or folder of that name exists. */
 export const exists = (path: string): Promise<boolean> =>
   stat(path).then(
     () => true,

@@ -14,10 +14,13 @@ import {
   objectStoreUrl,
 } from './local-account.ts'
 
-/** What AWS allows a function that reserves no concurrency, in a new account. */
+/** The concurrency of a function that reserves none: AWS allows 10 in a new account. */
 const UNRESERVED_CONCURRENCY = 10
 
-/** Begins to poll. `id` is the mapping's in the account: its logical id, or the UUID of one that the API made. */
+/**
+ * Starts a mapping, which begins to poll. `id` is its key in the account: its logical id, or its UUID when the API made
+ * it.
+ */
 export function startMapping(account: LocalAccount, id: string, uuid: string, properties: Properties): void {
   const definition = readMapping(properties)
   const mapping = startEventSourceMapping(definition, {
@@ -34,7 +37,10 @@ export function startMapping(account: LocalAccount, id: string, uuid: string, pr
   account.mappings.set(id, { definition, mapping, uuid, properties, changedAt: new Date() })
 }
 
-/** The mappings of the account as the API has them. What it makes or changes lasts until the stack stops. */
+/**
+ * The mappings of the account, as the API reads and changes them. What the API creates or changes lasts until the stack
+ * stops.
+ */
 export function accountMappings(account: LocalAccount): Mappings {
   const all = () => [...account.mappings].map(([id, entry]) => ({ id, ...entry }))
   const find = (uuid: string) => all().find((each) => each.uuid === uuid)!
@@ -70,7 +76,8 @@ export function accountMappings(account: LocalAccount): Mappings {
     },
     remove(uuid) {
       const entry = find(uuid)
-      // It leaves the group in the background; the account has it until it is gone, so that a stop waits for it.
+      // The mapping leaves its consumer group in the background. The account keeps it until then, so that a stop waits
+      // for it.
       void entry.mapping.delete().finally(() => account.mappings.delete(entry.id))
       return describe(account, entry)
     },

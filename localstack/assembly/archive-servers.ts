@@ -5,10 +5,12 @@ import { startIcebergCatalog } from '#localstack/servers/archive/iceberg-catalog
 import { ensureBucket, type ObjectStoreOptions, startObjectStore } from '#localstack/servers/archive/object-store.ts'
 import { type LocalAccount, objectStoreUrl } from './local-account.ts'
 
-/** Where the catalog puts tables that are created without a location: S3 Tables names its own buckets so, too. */
+/** The bucket of tables that are created without a location. S3 Tables names its own buckets in this form. */
 const TABLES_BUCKET = 'local--table-s3'
 
-/** The object store of all buckets; the first call starts it. */
+/**
+ * Starts the object store, which has all buckets. Only the first call starts it; later calls wait for the same start.
+ */
 export function objectStore(account: LocalAccount): Promise<void> {
   return shared('object-store', account, async (place) => {
     const { settings, key, guard, signal, servers } = account
@@ -23,7 +25,10 @@ export function objectStore(account: LocalAccount): Promise<void> {
   })
 }
 
-/** The Iceberg REST catalog of all table buckets and Glue databases, with the object store; the first call starts them. */
+/**
+ * Starts the Iceberg REST catalog, which serves all table buckets and Glue databases, and the object store. Only the
+ * first call starts them; later calls wait for the same start.
+ */
 export async function icebergCatalog(account: LocalAccount): Promise<void> {
   const { settings, stack, key, guard, signal, servers } = account
   const store = objectStore(account)
@@ -38,7 +43,7 @@ export async function icebergCatalog(account: LocalAccount): Promise<void> {
       key,
       ...{ ...place, guard, signal },
     })
-    // No worker: those end while functions still commit.
+    // The catalog is not among `workers`, because these stop first, while functions still commit to the catalog.
     servers.push(service)
   })
   await Promise.all([store, catalog])

@@ -5,7 +5,10 @@ import type { LocalAccount } from './local-account.ts'
 import type { StandIn } from './stand-in.ts'
 import type { Template } from './template.ts'
 
-/** A stand-in that notes what happens to it; `Fails` and `Slow` are properties it obeys. */
+/**
+ * A stand-in that records when each resource begins and is up. The property `Fails` makes it fail; `Slow` makes it wait
+ * for the abort.
+ */
 function recorder(): { standIn: StandIn; log: string[] } {
   const log: string[] = []
   const standIn: StandIn = {

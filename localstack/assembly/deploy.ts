@@ -11,9 +11,9 @@ import type { TemplateParameter, TemplateResource } from './template.ts'
 export type Outputs = Record<string, string>
 
 /**
- * Brings up every resource of the template that has a stand-in, each as soon as all it depends on is up, and gives the
- * outputs. `checkTemplate` has accepted the template. Rejects with the first failure, after everything under way has
- * ended; `abort` is called at once, so that it ends soon.
+ * Brings up every resource of the template that has a stand-in, each as soon as all that it depends on is up. Returns
+ * the stack's outputs. The template must have passed `checkTemplate`. When a resource fails, `abort` is called at once,
+ * so that the work under way ends soon. After that work has ended, the promise rejects with the first failure.
  */
 export async function deploy(
   account: LocalAccount,
@@ -85,7 +85,10 @@ function makeScope({ stack, secrets }: LocalAccount, physical: Map<string, Physi
   }
 }
 
-/** A parameter of an SSM type holds the name of a value that is not here. */
+/**
+ * Returns the parameter's default. The default of a parameter of an SSM type is the name of a value which is not
+ * available here.
+ */
 function parameterValue(id: string, { Type, Default }: TemplateParameter): string | number {
   if (Default !== undefined && !Type.startsWith('AWS::SSM::')) return Default
   throw new Error(`parameter ${id} of type ${Type} has no value here`)

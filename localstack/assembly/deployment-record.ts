@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { writePrivately } from '#localstack/private-file.ts'
 
-/** What CloudFormation would remember of a custom resource. */
+/** What CloudFormation remembers of a custom resource between deployments. */
 export type CustomResourceRecord = {
   type: string
   serviceToken: string
@@ -10,7 +10,7 @@ export type CustomResourceRecord = {
   data: Record<string, unknown>
 }
 
-/** What was deployed before, kept between runs. */
+/** The custom resources of earlier deployments. The record is kept between runs. */
 export type DeploymentRecord = {
   get: (id: string) => CustomResourceRecord | undefined
   ids: () => string[]
@@ -18,7 +18,10 @@ export type DeploymentRecord = {
   delete: (id: string) => Promise<void>
 }
 
-/** Keeps the record in `file`, readable by its owner alone: properties may name what others need not know. */
+/**
+ * Opens the record that is kept in `file`. Only the file's owner can read it, because properties of resources may be
+ * confidential.
+ */
 export async function openDeploymentRecord(file: string): Promise<DeploymentRecord> {
   const records = new Map<string, CustomResourceRecord>(Object.entries(await read(file)))
   let saved = Promise.resolve()

@@ -1,6 +1,9 @@
 import type { SecretStore } from './secret-store.ts'
 
-/** Resolves `{{resolve:secretsmanager:<id>:SecretString:<key>:<stage>:<version>}}`; throws an Error on any other service. */
+/**
+ * Resolves `{{resolve:secretsmanager:<id>:SecretString:<key>:<stage>:<version>}}`; throws an Error on any other
+ * service.
+ */
 export function resolveDynamicReference(service: string, reference: string, secrets: SecretStore): string {
   const match = /^(.+?):SecretString(?::([^:]*))?(?::[^:]*)?(?::[^:]*)?$/.exec(reference)
   if (service !== 'secretsmanager' || match === null) {
@@ -9,7 +12,9 @@ export function resolveDynamicReference(service: string, reference: string, secr
   return read(match[1]!, match[2] ?? '', secrets)
 }
 
-/** Resolves `<secret ARN>` or `<secret ARN>:<key>:<stage>:<version>`, as a container's `ValueFrom` names it. */
+/**
+ * Resolves `<secret ARN>` or `<secret ARN>:<key>:<stage>:<version>`, which are the forms of a container's `ValueFrom`.
+ */
 export function secretValue(valueFrom: string, secrets: SecretStore): string {
   const match = /^(arn:[^:]*:secretsmanager:[^:]*:[^:]*:secret:[^:]+)(?::([^:]*):[^:]*:[^:]*)?$/.exec(valueFrom)
   if (match === null) throw new Error(`${valueFrom} is not the ARN of a secret`)

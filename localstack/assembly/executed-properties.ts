@@ -1,7 +1,7 @@
 import type { StandIn } from './stand-in.ts'
 import type { TemplateValue } from './template.ts'
 
-/** The properties a stand-in acts on, without what it ignores within them. */
+/** The properties that a stand-in reads, without the nested ones that it ignores. */
 export function executedProperties(
   properties: Record<string, TemplateValue>,
   { reads, ignores }: Pick<StandIn, 'reads' | 'ignores'>,
@@ -10,7 +10,7 @@ export function executedProperties(
   return without(Object.fromEntries(read), ignores, '') as Record<string, TemplateValue>
 }
 
-/** Items of a list have the list's own path. */
+/** Returns the value without the properties that are ignored. The items of a list have the path of the list. */
 function without(value: TemplateValue, ignores: ReadonlySet<string>, path: string): TemplateValue {
   if (Array.isArray(value)) return value.map((item) => without(item, ignores, path))
   if (typeof value !== 'object' || value === null) return value

@@ -6,17 +6,17 @@ import { writePrivately } from '#localstack/private-file.ts'
 import type { Settings } from '#localstack/settings.ts'
 import type { SecretStore } from './secret-store.ts'
 
-/** Databases that exist already, by URL. */
+/** URLs of existing databases, which are used instead of embedded ones. */
 export type ExistingDatabases = Pick<Settings, 'sourceUrl' | 'targetUrl'>
 
 const PREFIX = 'arn:aws:secretsmanager:us-east-1:000000000000:secret:'
 
-/** Puts the administrators' credentials where the template names them. */
+/** Stores the administrators' credentials as secrets under the names that the template uses. */
 export function addExistingDatabases(databases: ExistingDatabases, secrets: SecretStore): void {
   for (const [name, value] of secretsOf(databases)) secrets.put(`${PREFIX}${name}`, value)
 }
 
-/** The administrators' credentials as secrets: name, and value as RDS writes it. */
+/** The administrators' credentials as secrets: from the secret's name to its value in RDS's JSON format. */
 export function secretsOf({ sourceUrl, targetUrl }: ExistingDatabases): Map<string, string> {
   const urls = { 'tidemark-source-url': sourceUrl, 'tidemark-target-url': targetUrl }
   return new Map(
@@ -26,7 +26,10 @@ export function secretsOf({ sourceUrl, targetUrl }: ExistingDatabases): Map<stri
   )
 }
 
-/** Throws an Error of one line that names the variable when a database given by URL does not let us in. */
+/**
+ * Connects to each database that is given by URL. Throws an Error of one line, which names the variable, when a
+ * connection fails.
+ */
 export async function refuseUnreachable({ sourceUrl, targetUrl }: ExistingDatabases): Promise<void> {
   for (const [variable, url] of Object.entries({ TIDEMARK_SOURCE_URL: sourceUrl, TIDEMARK_TARGET_URL: targetUrl })) {
     if (url === undefined) continue
@@ -42,7 +45,7 @@ export async function refuseUnreachable({ sourceUrl, targetUrl }: ExistingDataba
   }
 }
 
-/** The databases the stack in this directory was started with; undefined before its first start. */
+/** The databases with which the stack of this directory was started; undefined before its first start. */
 export async function recallDatabases({ directory }: Settings): Promise<ExistingDatabases | undefined> {
   try {
     return JSON.parse(await readFile(fileIn(directory), 'utf8'))
@@ -52,7 +55,10 @@ export async function recallDatabases({ directory }: Settings): Promise<Existing
   }
 }
 
-/** Remembers the databases for `reset`. Throws an Error when the stack was started with others: its data is theirs. */
+/**
+ * Stores the databases, so that `reset` finds them. Throws an Error when the stack was started with other databases
+ * before, because its data belongs to those.
+ */
 export async function rememberDatabases(settings: Settings): Promise<void> {
   const { directory, sourceUrl, targetUrl } = settings
   const before = await recallDatabases(settings)

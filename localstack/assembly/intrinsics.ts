@@ -1,24 +1,24 @@
 import { attributeOf, callOf, variablePattern, variableReference } from './references.ts'
 import type { Template, TemplateValue } from './template.ts'
 
-/** Where references are looked up; each throws an Error that says why it has no value. */
+/** Looks up references. Each function throws an Error with the reason when there is no value. */
 export type Scope = {
   template: Pick<Template, 'Mappings' | 'Conditions'>
-  /** A resource's physical id, a parameter's value, or a pseudo parameter. */
+  /** The value of `Ref`: a resource's physical id, a parameter's value, or a pseudo parameter. */
   ref: (id: string) => unknown
   attribute: (id: string, attribute: string) => unknown
-  /** What another stack exports. */
+  /** The value that another stack exports under this name. */
   exported: (name: string) => unknown
-  /** Value of `{{resolve:<service>:<reference>}}`. */
+  /** The value of `{{resolve:<service>:<reference>}}`. */
   dynamic: (service: string, reference: string) => string
 }
 
-/** An intrinsic function has no value here; the message begins with its place in the template. */
+/** An intrinsic function cannot be evaluated here. The message begins with its place in the template. */
 export class UnresolvedIntrinsicError extends Error {
   override name = 'UnresolvedIntrinsicError'
 }
 
-/** `AWS::NoValue`: the property is left out. */
+/** `AWS::NoValue`, which removes the property. */
 const noValue = Symbol('AWS::NoValue')
 
 /** The value with every intrinsic function evaluated, by CloudFormation's rules. Throws an UnresolvedIntrinsicError. */

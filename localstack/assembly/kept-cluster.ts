@@ -4,12 +4,12 @@ import { writePrivately } from '#localstack/private-file.ts'
 import { makeClusterId } from '#localstack/servers/kafka/kafka.ts'
 import type { Settings } from '#localstack/settings.ts'
 
-/** What brokers' data was made with, and what it can be used with alone. */
+/** The settings with which the brokers' data was made. The data can be used only with the same settings. */
 export type KeptCluster = Pick<Settings, 'brokers' | 'secure' | 'kafkaBootstrap'>
 
 type Content = KeptCluster & { clusterId: string }
 
-/** The cluster the data in this directory is of; undefined where there is none. */
+/** The settings of the brokers whose data is in this directory; undefined when there is no data. */
 export async function recallCluster(settings: Pick<Settings, 'directory'>): Promise<KeptCluster | undefined> {
   const content = await read(settings)
   if (content === undefined) return undefined
@@ -17,7 +17,10 @@ export async function recallCluster(settings: Pick<Settings, 'directory'>): Prom
   return kept
 }
 
-/** Throws an Error when the data is of another number of brokers, or of brokers that let in others. */
+/**
+ * Throws an Error when the data belongs to another number of brokers, or to brokers with another way to log in, and
+ * when `secure` is combined with existing brokers.
+ */
 export async function rememberCluster(settings: Settings): Promise<void> {
   const kept = await read(settings)
   const { brokers, secure, kafkaBootstrap } = settings
@@ -34,7 +37,7 @@ export async function rememberCluster(settings: Settings): Promise<void> {
   await writePrivately(fileIn(settings), JSON.stringify(content))
 }
 
-/** Kafka's id of the cluster, of which every node is formatted. */
+/** Kafka's cluster id, with which the storage of every node is formatted. */
 export async function clusterIdIn(settings: Pick<Settings, 'directory'>): Promise<string> {
   return (await read(settings))?.clusterId ?? makeClusterId()
 }
@@ -56,7 +59,8 @@ async function read(settings: Pick<Settings, 'directory'>): Promise<Content | un
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
-  // Data from before the file was kept is of one broker, which is formatted already.
+  // Data without this file comes from an earlier version, which had one broker. Its storage is formatted, so it keeps
+  // its own id.
   const data = await stat(join(settings.directory, 'kafka', 'data')).catch(() => undefined)
   return data && { brokers: 1, secure: false, clusterId: makeClusterId() }
 }

@@ -16,7 +16,7 @@ import type { DeploymentRecord } from './deployment-record.ts'
 import type { SecretStore } from './secret-store.ts'
 import type { Stack } from './template.ts'
 
-/** A mapping that polls, and the properties that it was made of. */
+/** A mapping that polls, with the properties from which it was made. */
 export type AccountMapping = {
   definition: MappingDefinition
   mapping: RunningEventSourceMapping
@@ -25,37 +25,40 @@ export type AccountMapping = {
   changedAt: Date
 }
 
-/** What stand-ins find and leave behind: the place of an AWS account on one machine. */
+/**
+ * The state of a local stack, which takes the place of an AWS account. Stand-ins find here what others have brought up,
+ * and add what they bring up.
+ */
 export type LocalAccount = {
   stack: Stack
   settings: Settings
-  /** `run` brings the stack up; `remove` brings up what is needed to take it down as CloudFormation would. */
+  /** `run` starts the stack. `remove` starts only what is needed to delete it as CloudFormation would. */
   purpose: 'run' | 'remove'
-  /** Aborted when the stack stops, also while it starts. */
+  /** Aborted when the stack stops, also when it stops while it is starting. */
   signal: AbortSignal
   guard: Guard
   java: Promise<{ program: string; jars: Jars }>
   functions: FunctionHost
   endpoint: Endpoint
   secrets: SecretStore
-  /** What the servers ask their clients for. */
+  /** The credentials that the servers require of their clients. */
   key: StackKey
   record: DeploymentRecord
-  /** Runs work under a name such as `kafka`. */
+  /** Runs work as a step with a name such as `kafka`. */
   step: Step
   /** Writes a line to the log of that name. */
   log: (name: string, line: string) => void
 
-  /** Servers that need no other, in the order they came up. */
+  /** Servers that need no other server, in the order in which they came up. */
   servers: RunningService[]
-  /** Servers that live on those: they end first. */
+  /** Servers that need those in `servers`. They are stopped first. */
   workers: RunningService[]
-  /** Servers that several resources use, by name: begun by the first that needs one. */
+  /** Servers that several resources use, by name. The first resource that needs one starts it. */
   shared: Map<string, Promise<void>>
-  /** Event source mappings, by logical id. */
+  /** Event source mappings, by logical id; one that the API made is listed by its UUID. */
   mappings: Map<string, AccountMapping>
   schedules: { stop: () => void }[]
-  /** What takes custom resources down, in the order they came up. */
+  /** Functions that delete the custom resources, in the order in which the resources came up. */
   removals: (() => Promise<void>)[]
 
   /** Parameters of a DBParameterGroup, by its name. */
@@ -66,13 +69,13 @@ export type LocalAccount = {
   brokerConfigurations: Map<string, Record<string, string>>
   /** Clusters, by their ARN. */
   clusters: Map<string, Cluster>
-  /** How who may do everything logs in to a cluster, by its ARN; none where everybody may. */
+  /** The administrator's login to a cluster, by the cluster's ARN. A cluster without logins has no entry. */
   administrators: Map<string, BrokerAccess>
   /** Variables of the Connect container, by the task definition's ARN. */
   containers: Map<string, Record<string, string>>
   /** Names of Cloud Map namespaces, by id. */
   namespaces: Map<string, string>
-  /** `host:port` inside the network, and where it is here. */
+  /** From `host:port` in AWS's network to the address on this machine. */
   addresses: Map<string, string>
 }
 
@@ -81,14 +84,17 @@ export function arn({ region, account }: Pick<Stack, 'region' | 'account'>, serv
   return `arn:aws:${service}:${region}:${account}:${resource}`
 }
 
-/** Where the brokers are, as clients take it: `host:port,…`. */
+/** Addresses of the brokers, in the form that clients take: `host:port,…`. */
 export const bootstrapServers = (settings: Pick<Settings, 'kafkaPort' | 'brokers' | 'kafkaBootstrap'>): string =>
   settings.kafkaBootstrap ??
   brokerNodes(settings)
     .map(({ port }) => `127.0.0.1:${port}`)
     .join(',')
 
-/** MSK's certificates are of an authority that everybody trusts; pollers are told who is trusted for a cluster of ours. */
+/**
+ * How to trust a cluster's certificates. Clients trust MSK's public authority by default. A local cluster has an
+ * authority of its own, so pollers get its certificate.
+ */
 export function clusterTrust(
   { administrators }: Pick<LocalAccount, 'administrators'>,
   clusterArn: string | undefined,
@@ -97,23 +103,31 @@ export function clusterTrust(
   return tls === undefined ? {} : { brokerAccess: { tls } }
 }
 
-/** Name of the secret with who is let in by Connect's REST API. The template has none: on AWS it is in a private network. */
+/**
+ * Name of the secret with the login of Connect's REST API. The template has no such secret, because on AWS the API can
+ * be reached in a private network only.
+ */
 export const CONNECT_SECRET = 'tidemark-local-connect'
 
-/** Who that is. */
+/** The user name and password in that secret. */
 export const connectLogin = ({ token }: StackKey) => ({ username: CONNECT_USER, password: token })
 
-/** The same as MSK's GetBootstrapBrokers gives it. */
+/** Addresses of the brokers in the form of MSK's GetBootstrapBrokers. */
 export const brokerStrings = (settings: Settings): Record<string, string> => ({
   [settings.secure ? 'bootstrapBrokerStringSaslScram' : 'bootstrapBrokerString']: bootstrapServers(settings),
 })
 
-/** The object store, and the Iceberg REST catalog without its `/iceberg`, as AWS's endpoints are given. */
+/**
+ * URLs of the object store and of the Iceberg REST catalog (without its `/iceberg`), in the form of AWS's endpoints.
+ */
 export const objectStoreUrl = ({ objectStorePort }: Pick<Settings, 'objectStorePort'>): string =>
   `http://127.0.0.1:${objectStorePort}`
 export const catalogUrl = ({ catalogPort }: Pick<Settings, 'catalogPort'>): string => `http://127.0.0.1:${catalogPort}`
 
-/** Services of AWS that servers of their own stand for, as AWS's clients name them in `AWS_ENDPOINT_URL_<service>`. */
+/**
+ * URLs of the AWS services that have a local server of their own, by the names of AWS's clients in
+ * `AWS_ENDPOINT_URL_<service>`.
+ */
 export const serviceUrls = (settings: Settings): Record<string, string> => ({
   S3: objectStoreUrl(settings),
   S3TABLES: catalogUrl(settings),

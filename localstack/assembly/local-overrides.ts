@@ -6,11 +6,14 @@ type Values = Record<string, string>
 type ConnectPlace = Pick<Settings, 'connectPort' | 'secure' | 'directory'>
 
 /**
- * All that differs on one machine from what a resource's template says, by resource type; these values win.
- * The rest of the difference between stages is literals of `cdk/stages.ts`.
+ * All values that differ on one machine from a resource's template, by resource type. They replace those of the
+ * template. Any other difference between stages is a literal in `cdk/stages.ts`.
  */
 export const localOverrides = {
-  /** Server settings of Postgres: loopback, logical decoding, small in memory, durable as in production. */
+  /**
+   * Server settings of Postgres: it listens on loopback, has logical decoding and uses little memory. It is as durable
+   * as in production.
+   */
   'AWS::RDS::DBInstance': (): Values => ({
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
@@ -29,7 +32,10 @@ export const localOverrides = {
     log_line_prefix: '%m [%p] %u@%d ',
   }),
 
-  /** server.properties: as many copies as there are brokers, small in memory, soon back. */
+  /**
+   * server.properties: the number of replicas follows that of the brokers, memory use is small, and a broker is back
+   * soon after it ends.
+   */
   'AWS::MSK::Cluster': ({ brokers }: Pick<Settings, 'brokers'>): Values => ({
     'default.replication.factor': String(replicasOf(brokers).count),
     'min.insync.replicas': String(replicasOf(brokers).inSync),
@@ -40,9 +46,9 @@ export const localOverrides = {
     'transaction.state.log.num.partitions': '1',
     'share.coordinator.state.topic.replication.factor': String(replicasOf(brokers).count),
     'share.coordinator.state.topic.min.isr': String(replicasOf(brokers).inSync),
-    // Nobody else joins the group of one poller: waiting for others only delays the first change.
+    // The group of a local poller has one member. Waiting for further members would only delay the first change.
     'group.initial.rebalance.delay.ms': '0',
-    // A broker that was killed comes back when its controller has missed it: after 9 s by default.
+    // A killed broker can return only after its controller has seen its session expire, which takes 9 s by default.
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
     'num.network.threads': '2',
@@ -50,30 +56,33 @@ export const localOverrides = {
     'log.cleaner.dedupe.buffer.size': String(16 << 20),
   }),
 
-  /** Properties of the Connect worker: its REST API on loopback. */
+  /** Properties of the Connect worker. Its REST API listens on loopback. */
   'AWS::ECS::Service': ({ connectPort, secure, directory }: ConnectPlace): Values => ({
     ...(secure ? trustOfClients(authorityFile(directory)) : {}),
     listeners: `http://127.0.0.1:${connectPort}`,
     'rest.advertised.host.name': '127.0.0.1',
     'rest.advertised.port': String(connectPort),
-    // A worker that is killed before it has left its group keeps the next one waiting for ten seconds.
+    // A worker stops its tasks within this time and then leaves its group. If it is killed before it has left, the next
+    // worker waits for ten seconds.
     'task.shutdown.graceful.timeout.ms': '500',
-    // After a kill -9 the group waits for the dead worker as long as this; the broker allows no less.
+    // After a kill -9 the group waits this long for the dead worker. The broker allows no shorter time.
     'session.timeout.ms': '6000',
     'heartbeat.interval.ms': '2000',
   }),
 
-  /** Variables of every function: whom it trusts beside the authorities that everybody does. */
+  /**
+   * Variables of every function. With `secure`, functions trust the certificate authority of the local brokers, too.
+   */
   'AWS::Lambda::Function': ({ secure, directory }: Pick<Settings, 'secure' | 'directory'>): Values =>
     secure ? { NODE_EXTRA_CA_CERTS: authorityFile(directory) } : {},
 
-  /** Ports of containers that are reached by a name of the network, and where they are found here. */
+  /** Container ports that clients reach by a network name, with their addresses on this machine. */
   'AWS::ServiceDiscovery::Service': ({ connectPort }: Pick<Settings, 'connectPort'>): Record<number, string> => ({
     8083: `127.0.0.1:${connectPort}`,
   }),
 }
 
-/** For the worker's own clients, and those it makes. */
+/** Truststore settings for the worker's own clients and for the clients that it makes. */
 function trustOfClients(file: string): Values {
   const trust = { 'ssl.truststore.type': 'PEM', 'ssl.truststore.location': file }
   const prefixes = ['', 'producer.', 'consumer.', 'admin.']

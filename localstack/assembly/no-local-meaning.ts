@@ -1,6 +1,6 @@
 /**
- * Resource types that are nothing on one machine: who may do what, networks, logs, capacity. They are passed over, and
- * nothing that is executed may depend on a value of theirs.
+ * Resource types that have no meaning on one machine: permissions, networks, logs, capacity. They are skipped, and no
+ * property that is executed may depend on a value of theirs.
  */
 export const noLocalMeaning: ReadonlySet<string> = new Set([
   'AWS::CDK::Metadata',

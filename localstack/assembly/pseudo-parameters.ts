@@ -12,7 +12,7 @@ const values: Readonly<Record<string, (stack: Stack) => unknown>> = {
   'AWS::URLSuffix': () => 'amazonaws.com',
 }
 
-/** Names CloudFormation gives a value to without a declaration. */
+/** Names to which CloudFormation gives a value without a declaration. */
 export const pseudoParameters: ReadonlySet<string> = new Set(Object.keys(values))
 
 /** The value of a pseudo parameter; undefined for any other name. */

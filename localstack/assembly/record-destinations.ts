@@ -3,7 +3,10 @@ import { type AwsEndpoints, makeDestinations } from '#localstack/event-source-ma
 import type { ServiceMessage } from '#localstack/lambda-host/invocation/invocation-record.ts'
 import type { RecordDestinations } from '#localstack/lambda-host/invocation/record-delivery.ts'
 
-/** Brings invocation records to queues, topics and buckets at `endpoints`, as the event source mappings do theirs. */
+/**
+ * Sends invocation records to queues, topics and buckets at `endpoints`, in the same way as the event source mappings
+ * do.
+ */
 export function makeRecordDestinations(endpoints: AwsEndpoints): RecordDestinations {
   const destinations = makeDestinations(endpoints, { bootstrapServers: '', access: {} })
 

@@ -1,12 +1,15 @@
 import type { Template, TemplateResource, TemplateValue } from './template.ts'
 
-/** A value asks for another resource, parameter or pseudo parameter (`Ref`, `Fn::GetAtt`, `${…}` in `Fn::Sub`). */
+/**
+ * A place where a value refers to a resource, parameter or pseudo parameter, by `Ref`, `Fn::GetAtt` or `${…}` in
+ * `Fn::Sub`.
+ */
 export type Reference = { path: string; id: string; attribute?: string }
 
 /** An intrinsic function that is not evaluated here. */
 export type UnknownFunction = { path: string; name: string }
 
-/** Intrinsic functions that are evaluated (intrinsics.ts). */
+/** The intrinsic functions that intrinsics.ts evaluates. */
 export const intrinsicFunctions: ReadonlySet<string> = new Set([
   'Ref',
   'Condition',
@@ -16,7 +19,7 @@ export const intrinsicFunctions: ReadonlySet<string> = new Set([
   ...['If', 'Equals', 'And', 'Or', 'Not'].map((f) => `Fn::${f}`),
 ])
 
-/** The one function an object calls, or undefined where it is plain data. */
+/** The intrinsic function that an object calls; undefined when the object is plain data. */
 export function callOf(value: object): { name: string; argument: TemplateValue } | undefined {
   const [entry, ...others] = Object.entries(value)
   if (entry === undefined || others.length > 0) return undefined
@@ -25,7 +28,7 @@ export function callOf(value: object): { name: string; argument: TemplateValue }
   return isCall ? { name, argument } : undefined
 }
 
-/** Every reference within a value, and every function that is not known. */
+/** Finds every reference within a value, and every function that is not known. */
 export function findReferences(
   value: TemplateValue,
   path: string,
@@ -63,7 +66,7 @@ function ownReferences(name: string, argument: TemplateValue, path: string): Ref
   return []
 }
 
-/** `['Id', 'Attribute']` and `'Id.Attribute'` are the same. */
+/** Reads the argument of Fn::GetAtt. `['Id', 'Attribute']` and `'Id.Attribute'` mean the same. */
 export function attributeOf(argument: TemplateValue): { id: string; attribute: string } | undefined {
   if (typeof argument === 'string') return argument.includes('.') ? splitAtDot(argument) : undefined
   if (!Array.isArray(argument)) return undefined
@@ -71,10 +74,10 @@ export function attributeOf(argument: TemplateValue): { id: string; attribute: s
   return typeof id === 'string' && typeof attribute === 'string' ? { id, attribute } : undefined
 }
 
-/** `${Name}` or `${Name.Attribute}` in Fn::Sub; group 1 is the `!` of literal text `${!…}`. */
+/** Matches `${Name}` and `${Name.Attribute}` in Fn::Sub. Group 1 is the `!` of `${!…}`, which is literal text. */
 export const variablePattern = /\$\{(!?)\s*([^}]*?)\s*\}/g
 
-/** What `${Name}` or `${Name.Attribute}` asks for. */
+/** The reference that `${Name}` or `${Name.Attribute}` makes. */
 export function variableReference(variable: string): { id: string; attribute?: string } {
   return variable.includes('.') ? splitAtDot(variable) : { id: variable }
 }
@@ -84,14 +87,17 @@ function splitAtDot(text: string): { id: string; attribute: string } {
   return { id: text.slice(0, at), attribute: text.slice(at + 1) }
 }
 
-/** Logical ids a resource waits for: those it refers to anywhere, and those it names in DependsOn. */
+/**
+ * Logical ids of the resources that have to be up before this one: those to which it refers, and those in its
+ * DependsOn.
+ */
 export function dependenciesOf(resource: TemplateResource, template: Template): Set<string> {
   const { references } = findReferences(resource.Properties ?? {}, 'Properties')
   const named = [resource.DependsOn ?? []].flat()
   return new Set([...references.map(({ id }) => id), ...named].filter((id) => Object.hasOwn(template.Resources, id)))
 }
 
-/** Throws an Error that names a circle of resources that wait for each other. */
+/** Throws an Error that names the cycle, when resources depend on each other in a cycle. */
 export function refuseCycles(template: Template): void {
   const finished = new Set<string>()
   const visit = (id: string, trail: readonly string[]): void => {

@@ -13,18 +13,18 @@ export type Generation = {
   IncludeSpace?: boolean | undefined
 }
 
-/** The secrets of the account. What was generated once stays the same between runs. */
+/** The secrets of the account. A generated value stays the same in later runs. */
 export type SecretStore = {
-  /** The generated text of a secret, by logical id; made and stored the first time. */
+  /** The generated value of a secret, by logical id. The first call generates and stores it. */
   generated: (id: string, generation: Generation) => Promise<string>
   put: (arn: string, value: string) => void
-  /** Of every secret, in the order they were made. */
+  /** ARNs of all secrets, in the order in which they were made. */
   arns: () => string[]
-  /** By ARN or name; undefined when there is none. */
+  /** The value of a secret, by ARN or name; undefined when there is none. */
   get: (id: string) => string | undefined
 }
 
-/** Keeps generated texts in `file`, readable by its owner alone. */
+/** Opens the store, which keeps generated values in `file`. Only the file's owner can read it. */
 export async function openSecretStore(file: string): Promise<SecretStore> {
   const generated = await readGenerated(file)
   const values = new Map<string, string>()
@@ -45,7 +45,9 @@ export async function openSecretStore(file: string): Promise<SecretStore> {
   }
 }
 
-/** The six characters that end a secret's ARN; they follow from its name, so the ARN is the same in every run. */
+/**
+ * The six characters that end a secret's ARN. They are derived from its name, so that the ARN is the same in every run.
+ */
 export function secretSuffix(name: string): string {
   const digest = createHash('sha256').update(name).digest('base64')
   return digest.replace(/[^A-Za-z0-9]/g, '').slice(0, 6)
@@ -62,7 +64,10 @@ async function readGenerated(file: string): Promise<Record<string, string>> {
   }
 }
 
-/** By Secrets Manager's rules: 32 characters unless told otherwise, at least one of each kind that is not excluded. */
+/**
+ * Generates a password by Secrets Manager's rules: 32 characters by default, with at least one of each kind that is not
+ * excluded.
+ */
 export function generatePassword(generation: Generation): string {
   const excluded = new Set(generation.ExcludeCharacters)
   const kinds = [

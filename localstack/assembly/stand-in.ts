@@ -1,22 +1,25 @@
 import * as v from 'valibot'
 import type { LocalAccount } from './local-account.ts'
 
-/** What a resource has become: what `Ref` gives, and what `Fn::GetAtt` gives by name. */
+/** The identifiers of a resource that is up: the value of `Ref`, and the values of `Fn::GetAtt` by name. */
 export type Physical = { ref: string; attributes?: Record<string, unknown> }
 
-/** What stands on one machine for resources of a type. */
+/** What runs on one machine in place of the resources of one type. */
 export type StandIn = {
-  /** Properties it acts on; they are resolved, and an intrinsic without a value in them is an error. */
+  /** Properties that it uses. They are resolved; an intrinsic function without a value in one of them is an error. */
   reads: ReadonlySet<string> | 'all'
-  /** Properties that mean nothing here, `A` or `A.B`. Any further one is an error: it would be a silent difference. */
+  /**
+   * Properties without effect here, as `A` or `A.B`. Any other property is an error, because the local stack would
+   * silently differ from AWS.
+   */
   ignores: ReadonlySet<string>
-  /** What `Fn::GetAtt` may ask for. */
+  /** The attributes that `Fn::GetAtt` may ask for. */
   attributes: ReadonlySet<string> | 'any'
-  /** Brings it up, or back to what the properties say. `id` is the logical id. */
+  /** Starts the resource, or changes it to match the properties. `id` is the logical id. */
   bringUp: (id: string, properties: unknown, account: LocalAccount) => Physical | Promise<Physical>
 }
 
-/** A stand-in whose properties are checked against `properties` before it is brought up. */
+/** Makes a stand-in. Its properties are checked against `properties` before it is brought up. */
 export function makeStandIn<const Entries extends v.ObjectEntries>(definition: {
   properties: Entries
   ignores?: readonly string[]
@@ -41,7 +44,7 @@ export function makeStandIn<const Entries extends v.ObjectEntries>(definition: {
   }
 }
 
-/** CloudFormation takes numbers and booleans as text too. */
+/** CloudFormation also accepts numbers and booleans as text. */
 export const number = v.pipe(v.union([v.number(), v.string()]), v.transform(Number), v.finite())
 export const boolean = v.pipe(
   v.union([v.boolean(), v.picklist(['true', 'false'])]),

@@ -34,10 +34,10 @@ const standIns: Readonly<Record<string, StandIn>> = {
   'AWS::ServiceDiscovery::Service': discoveredService,
 }
 
-/** Types that have one, without custom resources. */
+/** Resource types that have a stand-in, without custom resources. */
 export const standInTypes: readonly string[] = Object.keys(standIns)
 
-/** What stands here for resources of the type; undefined when nothing does. */
+/** The stand-in for resources of the type; undefined when there is none. */
 export function standInFor(type: string): StandIn | undefined {
   if (type.startsWith('Custom::') || type === 'AWS::CloudFormation::CustomResource') return customResource(type)
   return Object.hasOwn(standIns, type) ? standIns[type] : undefined

@@ -5,7 +5,7 @@ import { findReferences, type Reference, refuseCycles } from './references.ts'
 import type { StandIn } from './stand-in.ts'
 import type { Template, TemplateResource, TemplateValue } from './template.ts'
 
-/** The template cannot be executed here; the message names every resource and place that is the reason. */
+/** The template cannot be executed here. The message names every resource and place that is a reason. */
 export class UnsupportedTemplateError extends Error {
   override name = 'UnsupportedTemplateError'
 }
@@ -13,8 +13,8 @@ export class UnsupportedTemplateError extends Error {
 type FindStandIn = (type: string) => StandIn | undefined
 
 /**
- * Refuses, before anything starts, a template with a resource type or property that has no stand-in, a reference that
- * can have no value, or resources that wait for each other.
+ * Refuses a template before anything starts, when it has a resource type or property without a stand-in, a reference
+ * that cannot have a value, or resources that depend on each other.
  */
 export function checkTemplate(template: Template, standInFor: FindStandIn): void {
   const findings = [

@@ -14,7 +14,7 @@ export type TemplateResource = {
 
 export type TemplateParameter = { Type: string; Default?: string | number }
 
-/** What is executed of a CloudFormation template. */
+/** The parts of a CloudFormation template that are executed. */
 export type Template = {
   Resources: Record<string, TemplateResource>
   Parameters?: Record<string, TemplateParameter>
@@ -29,11 +29,11 @@ export type Stack = {
   region: string
   account: string
   template: Template
-  /** Directory of a file asset by its object key, as `Code.S3Key` names it. */
+  /** Directory of a file asset, by its object key, which is in `Code.S3Key`. */
   assetDirectory: (objectKey: string) => string
 }
 
-/** Account of everything that is not on AWS. */
+/** The account id of everything that is not on AWS. */
 const NO_ACCOUNT = '000000000000'
 
 /** The one stack of a synthesized app. Throws an Error when there is none or more than one. */
@@ -72,7 +72,7 @@ function assetDirectories(assembly: CloudAssembly): Stack['assetDirectory'] {
   }
 }
 
-/** The part of `*.assets.json` that tells where an object's content lies. */
+/** The part of `*.assets.json` that says where an object's content is. */
 type AssetManifest = {
   files?: Record<
     string,

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Service } from './exchange.ts'
 
-/** What a custom resource's function answered CloudFormation. */
+/** The answer of a custom resource's function to CloudFormation. */
 export type CustomResourceAnswer = {
   status: 'SUCCESS' | 'FAILED'
   /** Why it failed. */
@@ -13,13 +13,13 @@ export type CustomResourceAnswer = {
 
 const path = /^\/cloudformation\/response\/([\w-]+)$/
 
-/** CloudFormation refuses a longer one. */
+/** CloudFormation refuses a longer answer. */
 const answerLimitBytes = 4096
 
-/** The ResponseURLs of custom resources: takes what is PUT to them and hands it to whoever waits. */
+/** The ResponseURLs of custom resources. Functions PUT their answers there, and `await` returns them. */
 export function makeCustomResourceAnswers(): {
   service: Service
-  /** Settles with the answer, also one that came before; rejects after `timeoutMs`. */
+  /** Resolves with the answer, also when it came before the call. Rejects after `timeoutMs`. */
   await(token: string, timeoutMs: number): Promise<CustomResourceAnswer>
 } {
   const answers = new Map<string, PromiseWithResolvers<CustomResourceAnswer>>()

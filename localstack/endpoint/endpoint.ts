@@ -12,37 +12,37 @@ import { makeSecretsManagerApi } from './secrets-manager-api.ts'
 import { refuseUnknownCall } from './unknown-call.ts'
 
 export type EndpointOptions = {
-  /** 0 takes a free one. */
+  /** 0 chooses a free port. */
   port: number
   functions: Pick<FunctionHost, 'invoke' | 'list'>
   /** A secret's value by name or ARN. */
   secrets: (id: string) => string | undefined
-  /** What a request for a secret has to be signed with; without it nobody is given one. */
+  /** The key with which requests for a secret must be signed. Without a key all of these requests are refused. */
   key?: SigningKey
-  /** `host:port,…` of a cluster's brokers. */
+  /** `host:port,…` of a cluster's brokers, by the name of the bootstrap string. */
   bootstrapBrokers: (clusterArn: string) => Record<string, string> | undefined
-  /** What `GET /_tidemark/<name>` answers, as JSON. Looked up at each request. */
+  /** Makes the content of `GET /_tidemark/<name>`, which is sent as JSON. The page is looked up at each request. */
   pages: Record<string, () => Promise<unknown>>
-  /** What it serves beside. */
+  /** Further services that it serves. */
   services?: readonly Service[]
 }
 
-/** The server AWS_ENDPOINT_URL names. */
+/** The server that AWS_ENDPOINT_URL names. */
 export type Endpoint = {
   /** `http://127.0.0.1:<port>` */
   url: string
   port: number
-  /** Where the custom resource with this token answers. */
+  /** The URL to which the custom resource with this token answers. */
   responseUrl(token: string): string
-  /** Settles with what is PUT there, also when it came before; rejects after `timeoutMs`. */
+  /** Resolves with the answer that is PUT there, also when it came before the call. Rejects after `timeoutMs`. */
   awaitResponse(token: string, timeoutMs: number): Promise<CustomResourceAnswer>
   stop(): Promise<void>
 }
 
 /**
- * Serves, on loopback, the AWS calls functions and tools make here: Lambda Invoke, GetFunction and ListFunctions,
- * Secrets Manager GetSecretValue, MSK GetBootstrapBrokers, custom resource answers. Any other call gets status 501 and
- * its name. Rejects when the port is taken, naming it.
+ * Serves, on loopback, the AWS calls that functions and tools make here: Lambda Invoke, GetFunction and ListFunctions,
+ * Secrets Manager GetSecretValue, MSK GetBootstrapBrokers, and answers of custom resources. Any other call gets status
+ * 501 and its name. Rejects when the port is taken, and names it.
  */
 export async function startEndpoint(options: EndpointOptions): Promise<Endpoint> {
   const customResources = makeCustomResourceAnswers()
@@ -55,7 +55,7 @@ export async function startEndpoint(options: EndpointOptions): Promise<Endpoint>
     ...(options.services ?? []),
   ]
   const server = createServer((incoming, outgoing) => {
-    // A client that goes away while it sends has nobody to tell; whatever else fails is answered.
+    // A client that disconnects while it sends its request cannot be answered. Any other failure gets an answer.
     void answer(incoming, services).then(
       (response) => send(outgoing, response),
       (error) =>
@@ -66,7 +66,7 @@ export async function startEndpoint(options: EndpointOptions): Promise<Endpoint>
         }),
     )
   })
-  // A synchronous invocation may take the function's whole timeout.
+  // A synchronous invocation may take as long as the function's timeout, so requests have no time limit.
   server.requestTimeout = 0
   await listen(server, options.port)
   const { port } = server.address() as AddressInfo

@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url'
 import { runtimeOf } from '#localstack/lambda-host/environment/function-variables.ts'
 import type { FunctionActivity } from '#localstack/lambda-host/function-host.ts'
 
-/** What GetFunction answers. The code is where the bundle lies on this machine. */
+/** The answer of GetFunction. The location of the code is the bundle's path on this machine. */
 export function describeFunction(activity: FunctionActivity) {
   const { reservedConcurrency, codeDirectory } = activity.definition
   return {
@@ -14,7 +14,10 @@ export function describeFunction(activity: FunctionActivity) {
   }
 }
 
-/** What GetFunctionConfiguration and ListFunctions answer, without what has no meaning here: role, hash, size. */
+/**
+ * The answer of GetFunctionConfiguration, and an entry of ListFunctions. Fields without a meaning here are left out:
+ * role, hash, size.
+ */
 export function functionConfiguration({ definition, since }: FunctionActivity) {
   return {
     FunctionName: definition.name,
@@ -35,7 +38,7 @@ export function functionConfiguration({ definition, since }: FunctionActivity) {
 }
 
 /**
- * A page of ListFunctions. `Marker` is what the page before said in `NextMarker`.
+ * A page of ListFunctions. `Marker` is the `NextMarker` of the page before.
  * Source: Lambda API reference, "ListFunctions": 50 functions at most.
  */
 export function listFunctions(functions: FunctionActivity[], query: URLSearchParams) {

@@ -8,11 +8,13 @@ import { refuseUnsigned, restError } from './signed-calls.ts'
 const path = /^\/2015-03-31\/functions\/([^/]+)\/configuration\/?$/
 const served = ['MemorySize', 'Timeout', 'Environment', 'RevisionId', 'FunctionName']
 
-/** Source: Lambda developer guide, "Defined runtime environment variables": reserved ones cannot be set. */
+/** Source: Lambda developer guide, "Defined runtime environment variables": reserved variables cannot be set. */
 const reserved =
   /^(_HANDLER|_X_AMZN_TRACE_ID|AWS_(REGION|DEFAULT_REGION|EXECUTION_ENV|ACCESS_KEY(_ID)?|SECRET_ACCESS_KEY|SESSION_TOKEN)|AWS_LAMBDA_.*|LAMBDA_TASK_ROOT|LAMBDA_RUNTIME_DIR)$/
 
-/** Lambda's UpdateFunctionConfiguration of memory, timeout and environment: the next process of the function has them. */
+/**
+ * Lambda's UpdateFunctionConfiguration of memory, timeout and environment. The function's next process has the changes.
+ */
 export function makeFunctionUpdateApi(
   functions: Pick<FunctionHost, 'list' | 'configure'>,
   key: SigningKey | undefined,
@@ -32,7 +34,7 @@ export function makeFunctionUpdateApi(
   }
 }
 
-/** The changes, or the refusal of the first that AWS or this machine does not take. */
+/** The changes of a request, or the error response for the first one that AWS or this machine does not accept. */
 function readChanges(asked: Readonly<Record<string, unknown>>): FunctionChanges | Response {
   const other = Object.keys(asked).find((each) => !served.includes(each))
   if (other !== undefined) {

@@ -2,7 +2,10 @@ import type { Service } from './exchange.ts'
 
 const brokersPath = /^\/v1\/clusters\/(arn:.+)\/bootstrap-brokers$/
 
-/** MSK's GetBootstrapBrokers: `host:port,…` by the name of the string, such as `bootstrapBrokerString` for plain text. */
+/**
+ * MSK's GetBootstrapBrokers. The answer has `host:port,…` by the name of the bootstrap string, such as
+ * `bootstrapBrokerString` for plain text.
+ */
 export function makeKafkaApi(bootstrapBrokers: (clusterArn: string) => Record<string, string> | undefined): Service {
   return ({ method, path }) => {
     const arn = brokersPath.exec(path)?.[1]

@@ -10,7 +10,7 @@ import { type FunctionHost, makeFunctionHost } from '#localstack/lambda-host/fun
 import { type FunctionBundles, makeFunctionBundles } from '#test-support/function-bundle.ts'
 import { type Endpoint, startEndpoint } from './endpoint.ts'
 
-// Source where no other is named: AWS Lambda API reference, "Invoke".
+// Source, unless a test names another: AWS Lambda API reference, "Invoke".
 
 const arn = 'arn:aws:lambda:eu-central-1:000000000000:function:echo'
 

@@ -9,7 +9,9 @@ type Functions = Pick<FunctionHost, 'invoke' | 'list'>
 
 const functionsPath = /^\/2015-03-31\/functions(?:\/(?<name>[^/]+)(?:\/(?<what>invocations|configuration))?)?\/?$/
 
-/** Names, partial ARNs and ARNs, with a version or alias or without. Source: Lambda API reference, "Invoke". */
+/**
+ * Function names, partial ARNs and ARNs, with or without a version or alias. Source: Lambda API reference, "Invoke".
+ */
 const functionNamePattern =
   '(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?'
 const functionName = new RegExp(`^${functionNamePattern}$`)
@@ -30,7 +32,7 @@ export function makeLambdaApi(functions: Functions): Service {
   }
 }
 
-/** The name with its qualifier behind it, or AWS's refusal of the two. */
+/** The name followed by its qualifier, or AWS's error response when one of the two is invalid. */
 function qualify(name: string, qualifier: string | null): string | Response {
   if (!functionName.test(name)) {
     const reason = `Member must satisfy regular expression pattern: ${functionNamePattern}`
@@ -68,7 +70,7 @@ async function invoke(functions: Functions, name: string, request: Request): Pro
 
 function headersOf(answer: InvocationAnswer, requestId: string, log: boolean): Record<string, string> {
   return {
-    // The id in the function's log, not one of the HTTP request.
+    // This is the id in the function's log, not the id of the HTTP request.
     'x-amzn-RequestId': requestId,
     ...(answer.errorType && { 'x-amzn-ErrorType': answer.errorType }),
     ...(answer.statusCode === 200 && { 'X-Amz-Executed-Version': '$LATEST' }),
@@ -77,7 +79,7 @@ function headersOf(answer: InvocationAnswer, requestId: string, log: boolean): R
   }
 }
 
-/** A dry run finds the function as an invocation would. */
+/** Describes a function, which a dry run finds by the same rules as an invocation would. */
 async function describe(
   functions: Functions,
   name: string,

@@ -18,8 +18,9 @@ export type LogsApiOptions = {
 type Question = Readonly<Record<string, unknown>>
 
 /**
- * CloudWatch Logs' DescribeLogGroups, DescribeLogStreams, FilterLogEvents and GetLogEvents, of the functions' logs since the
- * start; `aws logs tail` asks them. A log group has one stream. Filter patterns are words that are all in the line.
+ * CloudWatch Logs' DescribeLogGroups, DescribeLogStreams, FilterLogEvents and GetLogEvents. They read the functions'
+ * logs since the start of the stack; `aws logs tail` uses them. A log group has one stream. A filter pattern is a list
+ * of words, all of which have to be in the line.
  */
 export function makeLogsApi(options: LogsApiOptions): Service {
   const calls: Readonly<Record<string, (question: Question) => Response>> = {
@@ -95,7 +96,7 @@ function filterLogEvents({ lines }: LogsApiOptions, name: string, question: Ques
   })
 }
 
-/** `nextToken` is `f/<id>` for what comes after a line, `b/<id>` for what came before it. */
+/** `nextToken` is `f/<id>` for the lines after a line, and `b/<id>` for the lines before it. */
 function getLogEvents({ lines }: LogsApiOptions, name: string, question: Question): Response {
   const [direction, place] = String(question['nextToken'] ?? '').split('/')
   const limit = Number(question['limit'] ?? 10_000)

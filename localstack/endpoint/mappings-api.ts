@@ -5,7 +5,7 @@ import type { SigningKey } from '#localstack/stack-key.ts'
 import type { Request, Response, Service } from './exchange.ts'
 import { refuseUnsigned, restError } from './signed-calls.ts'
 
-/** A mapping that runs, with the properties it was made of. */
+/** A mapping that runs, with the properties from which it was made. */
 export type ListedMapping = {
   uuid: string
   arn: string
@@ -17,7 +17,10 @@ export type ListedMapping = {
   changedAt: Date
 }
 
-/** Who has the mappings. Throws a MappingRefusedError for what AWS would refuse. */
+/**
+ * The mappings that the API reads and changes. The methods throw a MappingRefusedError for a request that AWS would
+ * refuse.
+ */
 export type Mappings = {
   list(): ListedMapping[]
   create(properties: Properties): ListedMapping
@@ -118,13 +121,13 @@ function describe({ uuid, properties, state, lastError, ...mapping }: ListedMapp
     FunctionArn: mapping.functionArn,
     LastModified: mapping.changedAt.getTime() / 1000,
     LastProcessingResult: lastError === undefined ? 'OK' : `PROBLEM: ${lastError}`,
-    // A broker that does not answer leaves a mapping enabled on AWS.
+    // On AWS a mapping stays enabled while its broker does not answer.
     State: state === 'Reconnecting' ? 'Enabled' : state === 'Deleted' ? 'Deleting' : state,
     StateTransitionReason: 'USER_INITIATED',
   }
 }
 
-/** CloudFormation takes numbers and truths as text; the API answers with what they are. */
+/** CloudFormation accepts numbers and booleans as text; the API returns them as numbers and booleans. */
 function numbered(properties: Properties): Properties {
   return Object.fromEntries(
     Object.entries(properties).map(([name, value]) => [

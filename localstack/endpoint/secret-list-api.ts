@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { headerOf, type Service } from './exchange.ts'
 import { jsonAnswer, jsonError } from './signed-calls.ts'
 
-/** What is known of the secrets of the account: their ARNs. */
+/** The secrets of the account by their ARNs, and when they were made. */
 export type SecretList = { arns: () => string[]; get: (id: string) => string | undefined; since: Date }
 
-/** Secrets Manager's ListSecrets and DescribeSecret: names, never values. */
+/** Secrets Manager's ListSecrets and DescribeSecret. They return names, never values. */
 export function makeSecretListApi(secrets: SecretList): Service {
   return (request) => {
     const target = headerOf(request, 'x-amz-target')
@@ -37,7 +37,7 @@ function describe(arn: string, { since }: SecretList) {
   return { ARN: arn, Name: nameOf(arn), CreatedDate: seconds, LastChangedDate: seconds, RotationEnabled: false }
 }
 
-/** The same value is the same version, as GetSecretValue says it. */
+/** The version id is derived from the value, as in GetSecretValue. */
 function versions(arn: string, secrets: SecretList, isListed: boolean) {
   const version = createHash('sha256')
     .update(secrets.get(arn) ?? '')

@@ -4,8 +4,8 @@ import { headerOf, type Response, type Service } from './exchange.ts'
 import { jsonAnswer as answer, refuseUnsigned } from './signed-calls.ts'
 
 /**
- * Secrets Manager's GetSecretValue. `secrets` finds a value by name or ARN. Whoever does not sign with the stack's key is
- * refused: other users of the machine reach the port, too.
+ * Secrets Manager's GetSecretValue. `secrets` finds a value by name or ARN. A request that is not signed with the
+ * stack's key is refused, because other users of the machine can reach the port, too.
  */
 export function makeSecretsManagerApi(secrets: (id: string) => string | undefined, key?: SigningKey): Service {
   return async (request) => {
@@ -19,7 +19,8 @@ export function makeSecretsManagerApi(secrets: (id: string) => string | undefine
       ARN: id,
       Name: id.split(':')[6] ?? id,
       SecretString: value,
-      // The same value is the same version: clients keep it in a cache.
+      // The version id is derived from the value, so that an unchanged value has the same version in the caches of
+      // clients.
       VersionId: createHash('sha256').update(value).digest('hex').slice(0, 32),
       VersionStages: ['AWSCURRENT'],
     })

@@ -4,12 +4,12 @@ import { Sha256 } from '#adapters/aws/sha256.ts'
 import type { SigningKey } from '#localstack/stack-key.ts'
 import { headerOf, type Request } from './exchange.ts'
 
-/** Source: AWS General Reference, "Signature Version 4": clocks may differ by so much. */
+/** Source: AWS General Reference, "Signature Version 4": the largest allowed difference between two clocks. */
 const CLOCK_SKEW_MS = 15 * 60_000
 
 /**
- * Whether a request is signed with the key, by Signature Version 4 in its headers: the same request is signed again, and the
- * two signatures are compared. Not for S3, whose paths are signed in another way.
+ * Whether a request is signed with the key, by Signature Version 4 in its headers. The request is signed again, and the
+ * two signatures are compared. This does not work for S3, whose paths are signed in another way.
  */
 export async function isSignedWith(key: SigningKey, request: Request, now = Date.now()): Promise<boolean> {
   const parts = /^AWS4-HMAC-SHA256 (.*)$/.exec(headerOf(request, 'authorization') ?? '')?.[1]
@@ -18,7 +18,7 @@ export async function isSignedWith(key: SigningKey, request: Request, now = Date
   const signedHeaders = (fields.get('SignedHeaders') ?? '').split(';')
   const signingDate = dateOf(headerOf(request, 'x-amz-date'))
   if (accessKeyId !== key.accessKeyId || !region || !service || signingDate === undefined) return false
-  // Without the host a request for another server could be sent here.
+  // The host has to be signed. Otherwise a request that was signed for another server could be sent here.
   if (!signedHeaders.includes('host') || Math.abs(signingDate.getTime() - now) > CLOCK_SKEW_MS) return false
 
   const signer = new SignatureV4({ service, region, credentials: key, sha256: Sha256, applyChecksum: false })
@@ -45,7 +45,7 @@ function queryOf({ query }: Request): Record<string, string | string[]> {
   )
 }
 
-/** `20261129T104205Z`. */
+/** Parses a time such as `20261129T104205Z`; undefined when the text is none. */
 function dateOf(text = ''): Date | undefined {
   const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text) ?? []
   const date = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)

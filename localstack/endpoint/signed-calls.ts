@@ -3,8 +3,8 @@ import { headerOf, type Request, type Response } from './exchange.ts'
 import { isSignedWith } from './signature.ts'
 
 /**
- * The refusal of a request that is not signed with the stack's key, undefined for one that is. Other users of the machine
- * reach the port, too: what changes the stack, or tells what is in it, is for who can read the key.
+ * The error response for a request that is not signed with the stack's key; undefined for a signed one. Other users of
+ * the machine can reach the port, too, so calls that change the stack or show its content require the key.
  */
 export async function refuseUnsigned(key: SigningKey | undefined, request: Request): Promise<Response | undefined> {
   if (key !== undefined && (await isSignedWith(key, request))) return undefined
@@ -21,18 +21,18 @@ export async function refuseUnsigned(key: SigningKey | undefined, request: Reque
 
 const jsonHeaders = { 'Content-Type': 'application/x-amz-json-1.1' }
 
-/** An answer in the JSON protocol of services that are called by `X-Amz-Target`. */
+/** A response in the JSON protocol of the services that are called by `X-Amz-Target`. */
 export const jsonAnswer = (body: object, status = 200): Response => ({
   status,
   headers: jsonHeaders,
   body: JSON.stringify(body),
 })
 
-/** An error in that protocol. */
+/** An error response in that protocol. */
 export const jsonError = (errorType: string, message: string): Response =>
   jsonAnswer({ __type: errorType, message }, 400)
 
-/** An error in the protocol of services that are called by path. */
+/** An error response in the protocol of the services that are called by path. */
 export const restError = (status: number, errorType: string, message: string): Response => ({
   status,
   headers: { 'x-amzn-ErrorType': errorType },

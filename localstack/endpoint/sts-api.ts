@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Service } from './exchange.ts'
 
-/** STS's GetCallerIdentity: whoever asks is the account itself. */
+/** STS's GetCallerIdentity. Every caller is the account itself. */
 export function makeStsApi(account: string): Service {
   return ({ method, headers, body }) => {
     const isForm = headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false

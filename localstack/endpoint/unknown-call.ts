@@ -1,6 +1,6 @@
 import { headerOf, type Request, type Response } from './exchange.ts'
 
-/** What the endpoint of the embedded stack serves. */
+/** The calls that the endpoint of the embedded stack serves. */
 const servedCalls = [
   'of Lambda Invoke, ListFunctions, GetFunction, GetFunctionConfiguration, UpdateFunctionConfiguration and',
   'ListEventSourceMappings, GetEventSourceMapping, CreateEventSourceMapping, UpdateEventSourceMapping,',
@@ -9,7 +9,10 @@ const servedCalls = [
   'DescribeLogStreams, FilterLogEvents, GetLogEvents; of STS GetCallerIdentity',
 ].join(' ')
 
-/** The answer to an AWS call that has no local meaning: it names service and action, so that nobody searches for them. */
+/**
+ * The response to an AWS call without a local meaning. It names service and action, so that the cause of the failure is
+ * clear.
+ */
 export function refuseUnknownCall(request: Request): Response {
   const message = `${describeCall(request)} is not served locally. Served are ${servedCalls}.`
   const headers = { 'x-amzn-ErrorType': 'NotImplemented' }
@@ -27,7 +30,7 @@ function describeCall(request: Request): string {
   return service === undefined ? action : `AWS service ${service}, action ${action},`
 }
 
-/** The service a request is signed for. */
+/** The service for which a request is signed. */
 function serviceOf(request: Request): string | undefined {
   return /Credential=[^/]*\/\d*\/[^/]*\/([^/]+)\/aws4_request/.exec(headerOf(request, 'authorization') ?? '')?.[1]
 }

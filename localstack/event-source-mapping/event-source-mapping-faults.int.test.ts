@@ -58,7 +58,7 @@ test('kill -9 of the broker loses nothing: the mapping goes on when it is back, 
   for (const partition of [0, 1]) expect(firstSeen(offsets(partition))).toEqual(upTo(100))
 })
 
-/** Redelivered records left out. */
+/** The offsets without those that were delivered again. */
 const firstSeen = (offsets: number[]) => [...new Set(offsets)]
 
 test('kill -9 of the function, its timeout and its errors lose nothing and change no order', async () => {

@@ -14,21 +14,24 @@ import { type ReadSecret, readBrokerAccess } from './polling/access-secrets.ts'
 import { makeEventFrame } from './polling/event.ts'
 
 export type EventSourceMappingOptions = Partial<DeliveryReading> & {
-  /** The same after a restart. AWS: its UUID, which is also the consumer group when the mapping names none. */
+  /**
+   * It is the same after a restart. On AWS it is the mapping's UUID, which is also the consumer group when the mapping
+   * names none.
+   */
   id: string
-  /** Where the brokers of an MSK cluster are; self-managed Kafka's are in the definition. */
+  /** Addresses of an MSK cluster's brokers. Those of self-managed Kafka are in the definition. */
   bootstrapServers?: string
-  /** How an MSK cluster is logged in to as the function's role, and whose certificates are trusted. Absent: plain text. */
+  /** The login to an MSK cluster in place of the function's role, and the certificates to trust. Absent: plain text. */
   brokerAccess?: BrokerAccess
-  /** Needed where the definition names secrets. */
+  /** Needed when the definition names secrets. */
   readSecret?: ReadSecret
   /** Runs the function on an event. */
   invoke: (payload: Buffer, functionName: string) => Promise<InvocationAnswer>
-  /** Most invocations at once: the function's concurrency. */
+  /** The largest number of invocations at once, which is the function's concurrency. */
   concurrency: number
-  /** Where on-failure destinations other than topics of the cluster are found. */
+  /** Endpoints of on-failure destinations other than topics of the cluster. */
   awsEndpoints?: AwsEndpoints
-  /** Takes discarded batches itself, instead of to the destination they are for. */
+  /** Gets discarded batches instead of their destination. */
   deliver?: Deliver
   onEvent?: (event: MappingEvent) => void
 }
@@ -38,17 +41,27 @@ export type RunningEventSourceMapping = {
   state(): MappingState
   metrics(): MappingMetrics
   /**
-   * AWS: UpdateEventSourceMapping, which also enables and disables. Finishes what is in flight and goes on where it is, as
-   * the definition says. Throws an Error where the definition is of another source, or the mapping is gone.
+   * AWS: UpdateEventSourceMapping, which also enables and disables. It finishes what is in flight, and continues at the
+   * same place with the new definition. Throws an Error when the definition has another source, or when the mapping is
+   * deleted.
    */
   update(definition: MappingDefinition): void
-  /** AWS: DeleteEventSourceMapping. The offsets of the group stay, as on AWS. Settles when it has left the group. */
+  /**
+   * AWS: DeleteEventSourceMapping. The offsets of the group stay, as on AWS. Settles when the mapping has left the
+   * group.
+   */
   delete(): Promise<void>
-  /** Commits what is processed and leaves the group; an invocation gets `graceMs` to end. Settles when that is done. */
+  /**
+   * Waits up to `graceMs` for invocations, commits what has been processed, and leaves the group. Settles when that is
+   * done.
+   */
   stop(graceMs?: number): Promise<void>
 }
 
-/** As AWS names them; `Reconnecting` and `Deleted` are ours: the broker is gone and will be asked again; it has left. */
+/**
+ * AWS's names, and two of our own. `Reconnecting`: the broker does not answer and will be tried again. `Deleted`: the
+ * mapping has left its group.
+ */
 export type MappingState =
   | 'Creating'
   | 'Enabling'
@@ -61,8 +74,8 @@ export type MappingState =
   | 'Deleted'
 
 /**
- * Polls a topic and invokes a function with its records, as Lambda does for a Kafka event source. Never gives up: it
- * connects again when the broker is gone, and invokes again when the function fails, as far as the error controls let it.
+ * Polls a topic and invokes a function with its records, as Lambda does for a Kafka event source. It never gives up: it
+ * connects again when the broker is gone, and invokes again when the function fails, within the error controls.
  */
 export function startEventSourceMapping(
   definition: MappingDefinition,
@@ -154,7 +167,7 @@ class Poller {
     this.#interruption.abort()
   }
 
-  /** What could not work later is refused now. */
+  /** Refuses a definition that could not work later. */
   #check({ destination, bootstrapServers }: MappingDefinition): void {
     const { awsEndpoints = {}, deliver } = this.#options
     if (destination !== undefined && deliver === undefined) checkEndpoint(destination, awsEndpoints)
@@ -192,7 +205,7 @@ class Poller {
     if (!signal.aborted) this.state = 'Enabled'
   }
 
-  /** AWS: what the destination does not take counts as dropped. */
+  /** AWS: records that the destination refuses count as dropped. */
   async #discard(
     { destination, eventSourceArn, functionName }: MappingDefinition,
     bootstrapServers: string,
@@ -220,7 +233,7 @@ class Poller {
   }
 }
 
-/** A name is of the account and region of its event source. */
+/** A function's ARN. A plain name belongs to the account and region of its event source. */
 function functionArn(nameOrArn: string, eventSourceArn: string | undefined): string {
   if (nameOrArn.startsWith('arn:')) return nameOrArn
   const [, partition, , region, account] = (eventSourceArn ?? 'arn:aws:kafka:us-east-1:000000000000').split(':')

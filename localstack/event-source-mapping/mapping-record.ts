@@ -4,30 +4,30 @@ import type { Batch } from './polling/batch.ts'
 import type { GroupOffset } from './polling/offset-commits.ts'
 import type { Polled } from './polling/poll-loop.ts'
 
-/** What became of one topic partition since the mapping was started. */
+/** Counters of one topic partition since the mapping was started. */
 export type TopicPartitionMetrics = {
   /** `<topic>-<partition>` */
   topicPartition: string
   /** Records read from the broker. */
   polled: number
-  /** Of these, records no filter let through. */
+  /** Of these, the records that no filter let through. */
   filteredOut: number
-  /** Records handed to the function; one that is tried twice counts twice. */
+  /** Records that were sent to the function. A record that is tried twice counts twice. */
   invoked: number
-  /** Invocations with records of it that failed. */
+  /** Failed invocations with records of this topic partition. */
   failedInvocations: number
-  /** Records that were given up: those the destination got, and those that are gone. */
+  /** Records that were given up: those that the destination got, and those that are lost. */
   deliveredToDestination: number
   dropped: number
   /** How far the committed offset has moved. */
   committed: number
-  /** The offset the consumer group continues at. */
+  /** The offset at which the consumer group continues. */
   committedOffset: number
   /** The offset the next record will have, as of the last poll. */
   logEndOffset: number
-  /** Records between the two. */
+  /** Records between `committedOffset` and `logEndOffset`. */
   lagRecords: number
-  /** Why it does not go on, while it does not. */
+  /** Why the topic partition does not continue; absent while it does. */
   lastError?: string
 }
 
@@ -35,17 +35,17 @@ export type MappingMetrics = {
   /** Invocations, retries included, and their records. */
   batches: number
   records: number
-  /** Invocations that failed, and those that were not run for want of concurrency. */
+  /** Invocations that failed, and those that were not run because the function's concurrency was used up. */
   failedBatches: number
   throttledBatches: number
   /** Records of the invocations that failed. */
   failedRecords: number
-  /** Why the mapping does not go on, while it does not. */
+  /** Why the mapping does not continue; absent while it does. */
   lastError?: string
   topicPartitions: TopicPartitionMetrics[]
 }
 
-/** What a mapping's log tells. */
+/** An entry of a mapping's log. */
 export type MappingEvent =
   | { kind: 'assigned'; topicPartitions: string[] }
   | { kind: 'disconnected'; reason: string; retryInMs: number }
@@ -54,12 +54,12 @@ export type MappingEvent =
   | { kind: 'offset-lost'; topicPartition: string; offset: number; continuesAt: number }
   | { kind: 'record-too-large'; topicPartition: string; offset: number; bytes: number }
 
-/** The sixth throttle in a row: a sixth of a second without a place. */
+/** From the sixth throttle in a row on, which comes after a sixth of a second, throttling is shown as an error. */
 const lastingThrottle = 6
 
 type Place = { name: string; position: bigint }
 
-/** Counts what a mapping does and remembers what keeps it from going on. */
+/** Counts what a mapping does, and keeps the error that stops it from continuing. */
 export class MappingRecord {
   readonly #onEvent: (event: MappingEvent) => void
   readonly #topicPartitions = new Map<string, TopicPartitionMetrics>()
@@ -130,7 +130,7 @@ export class MappingRecord {
     this.#onEvent({ kind: 'failed', ...failure })
   }
 
-  /** The batch is given up; without `error` the destination has it, where there is one. */
+  /** Counts a batch that is given up. Without `error` the destination has it, if there is one. */
   discarded({ condition, batch }: Discarded, hasDestination: boolean, error?: Error): void {
     const isDelivered = hasDestination && error === undefined
     for (const [name, { count }] of batch.parts) {
@@ -146,7 +146,7 @@ export class MappingRecord {
     this.#onEvent({ kind: 'discarded', topicPartitions, records: batch.records, condition, outcome })
   }
 
-  /** A function others call as well is busy now and then; only if that lasts something is wrong. */
+  /** A function that has other callers is busy now and then. Only throttling that lasts is shown as an error. */
   throttled(names: string[], timesInARow: number): void {
     this.#throttledBatches++
     if (timesInARow < lastingThrottle) return
@@ -166,7 +166,7 @@ export class MappingRecord {
     this.#onEvent({ kind: 'offset-lost', topicPartition, offset, continuesAt })
   }
 
-  /** It blocks its topic partition where there is no destination for it. */
+  /** Without a destination the record blocks its topic partition. */
   tooLarge(topicPartition: string, offset: number, bytes: number, isBlocking: boolean): void {
     const size = `${(bytes / 2 ** 20).toFixed(1)} MB`
     if (isBlocking) {
@@ -194,7 +194,7 @@ export class MappingRecord {
   }
 }
 
-/** The client's errors hold what happened in the errors they are made of. */
+/** The text of an error and of its causes, because the client puts what happened into these. */
 function describe(error: Error): string {
   const parts = error instanceof AggregateError ? error.errors : error.cause instanceof Error ? [error.cause] : []
   return [error.message, ...new Set(parts.map((part: Error) => describe(part)))].join(' ')

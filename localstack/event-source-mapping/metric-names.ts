@@ -1,13 +1,13 @@
 import type { MappingMetrics } from './mapping-record.ts'
 
-/** Metrics of a mapping by the names CloudWatch has for them. AWS: "Types of metrics for Lambda functions". */
+/** Metrics of a mapping, by their names in CloudWatch. Source: AWS, "Types of metrics for Lambda functions". */
 export type AwsMetrics = {
   PolledEventCount: number
   FilteredOutEventCount: number
-  /** Once more for each attempt. */
+  /** A record counts once for each attempt. */
   InvokedEventCount: number
   FailedInvokeEventCount: number
-  /** Given up without destination, or not taken by it. */
+  /** Records that were given up without a destination, or that it refused. */
   DroppedEventCount: number
   OnFailureDestinationDeliveredEventCount: number
   /** Sum of how far the committed offset of each topic partition has moved. */

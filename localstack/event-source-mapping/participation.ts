@@ -9,25 +9,29 @@ import { makeOffsetCommits, type OffsetCommits } from './polling/offset-commits.
 import { makePolledPartition, type PolledPartition, type PollObserver, pollBroker } from './polling/poll-loop.ts'
 import { makePollPace, type PollPace } from './polling/poll-pace.ts'
 
-/** A rebalance waits so long for invocations; then what they are working on is delivered again by its new owner. */
+/**
+ * How long a rebalance waits for invocations. Records that are in flight after that are delivered again by their new
+ * owner.
+ */
 export const rebalanceGraceMs = 30_000
 
 export type ParticipationOptions = Pick<
   DispatcherOptions,
   'batchesInFlight' | 'concurrency' | 'discard' | 'invoke' | 'redelivery'
 > & {
-  /** Of the mapping: names the member, and the group where the definition names none. */
+  /** The mapping's id. It names the member, and also the group when the definition names none. */
   id: string
   bootstrapServers: string
   access: BrokerAccess
   record: MappingRecord
-  /** Topic partitions were assigned: records are on their way. */
+  /** Called when topic partitions were assigned, so that records will come. */
   onAssigned: () => void
 }
 
 /**
- * One membership in the consumer group: polls what it is assigned and dispatches it, under one definition, until `signal`
- * is aborted or it fails; then finishes what is in flight for at most `graceMs()`, commits and leaves. Returns why it failed.
+ * One membership in the consumer group, under one definition. It polls its topic partitions and dispatches their
+ * records until `signal` is aborted or it fails. Then it waits for what is in flight, for at most `graceMs()`, commits,
+ * and leaves the group. Returns the error with which it failed.
  */
 export async function takePart(
   definition: MappingDefinition,
@@ -53,7 +57,7 @@ class Participation {
   readonly #frame: EventFrame
   readonly #dispatcher: Dispatcher
   readonly #member: GroupMember
-  /** Aborted when the topic partitions are taken away. */
+  /** Aborted when the topic partitions are revoked. */
   #assignment = new AbortController()
   #partitions = new Map<string, PolledPartition>()
   #commits: OffsetCommits | undefined
@@ -90,7 +94,7 @@ class Participation {
       startingPosition,
       onRevoke: async () => {
         await this.#revoke(rebalanceGraceMs)
-        // Two polls at once would spoil the fetch session they share.
+        // Two polls at once would break the fetch session that they share.
         await this.#polls
       },
       onAssigned: (assignment) => this.#assign(assignment),
@@ -123,7 +127,7 @@ class Participation {
     this.#polls = Promise.all(this.#poll(partitions))
   }
 
-  /** One poll per broker; settled when the assignment has ended. */
+  /** Starts one poll for each broker. The polls settle when the assignment has ended. */
   #poll(partitions: PolledPartition[]): Promise<void>[] {
     const { signal } = this.#assignment
     const { filter } = this.#definition
@@ -141,7 +145,7 @@ class Participation {
     )
   }
 
-  /** Polls no more, and waits for what is in flight and for its commit, but not for ever. */
+  /** Stops polling, and waits up to `graceMs` for what is in flight and for its commit. */
   async #revoke(graceMs: number): Promise<void> {
     this.#assignment.abort()
     this.#makeRoom()
@@ -172,7 +176,7 @@ class Participation {
     this.#commit(partition)
   }
 
-  /** What no function gets is committed when nothing before it is left to be processed. */
+  /** Records that no function gets are committed when everything before them has been processed. */
   #passOver(partition: PolledPartition): void {
     if (partition.processed === partition.end && partition.position > partition.end) this.#commit(partition)
   }

@@ -17,45 +17,53 @@ import {
 import { makeRecordDelivery, type RecordDestinations } from './invocation/record-delivery.ts'
 
 export type FunctionHostOptions = FunctionEndpoints & {
-  /** Every line a function writes, and every line AWS would write about it. */
+  /** Gets every line that a function writes, and every line that AWS would write about it. */
   onLog: (functionName: string, line: string) => void
-  /** Concurrency of a function that reserves none; AWS gives a new account 10. */
+  /** The concurrency of a function that reserves none. AWS gives a new account 10. */
   unreservedConcurrency?: number
-  /** How long a process without work is kept; five minutes. */
+  /** How long an idle process is kept; five minutes if absent. */
   idleMs?: number
-  /** How long a new process may take to initialize before that is repeated within the invocation; AWS's ten seconds. */
+  /**
+   * How long a new process may take to initialize, before that is repeated within the invocation; AWS's ten seconds if
+   * absent.
+   */
   initMs?: number
-  /** Waits before the first and the second retry of an Event invocation; AWS's one and two minutes. */
+  /** Waits before the first and the second retry of an Event invocation; AWS's one and two minutes if absent. */
   retryDelaysMs?: readonly number[]
-  /** Queues, topics, buckets and event buses that take invocation records. Without them only functions do. */
+  /**
+   * Queues, topics, buckets and event buses that take invocation records. Without them only functions can take records.
+   */
   destinations?: RecordDestinations
 }
 
 /** A function and what it has done since the host started. */
 export type FunctionActivity = {
   definition: FunctionDefinition
-  /** When it was made known. */
+  /** When the function was added. */
   since: Date
   invocations: number
   errors: number
   /** Process ids of its execution environments. */
   processes: number[]
-  /** While its newest invocation is one that failed. */
+  /** Set while its newest invocation is one that failed. */
   failing?: FunctionFailure
 }
 
-/** What of a function can be changed while it is known. */
+/** What can be changed of a function that was added. */
 export type FunctionChanges = Partial<Pick<FunctionDefinition, 'memoryMb' | 'timeoutSeconds' | 'environment'>>
 
 /** Runs Lambda functions as child processes, answering as the Invoke API does. */
 export type FunctionHost = {
-  /** Makes the function known; no process is started before the first event. Throws on a name used twice. */
+  /** Adds a function. No process is started before its first event. Throws an Error when the name is used already. */
   add(definition: FunctionDefinition): void
-  /** Sets how its asynchronous invocations are handled. Throws on an unknown function and on what AWS would refuse. */
+  /**
+   * Sets how its asynchronous invocations are handled. Throws an Error for an unknown function, and for settings that
+   * AWS would refuse.
+   */
   configureEvents(functionName: string, settings: Partial<EventSettings>): void
   /**
-   * Changes memory, timeout or environment: invocations under way end as they began, later ones run in new processes.
-   * Throws on an unknown function.
+   * Changes memory, timeout or environment. Invocations under way end unchanged, later ones run in new processes.
+   * Throws an Error for an unknown function.
    */
   configure(functionName: string, changes: FunctionChanges): void
   invoke: InvokeFunction
@@ -64,7 +72,7 @@ export type FunctionHost = {
   stop(): Promise<void>
 }
 
-/** A host without functions yet. Its processes end with it, also when it is killed. */
+/** Makes a host without functions. Its processes end with it, also when it is killed. */
 export function makeFunctionHost(options: FunctionHostOptions): FunctionHost {
   const functions = new Map<string, HostedFunction>()
   const guard = startOrphanGuard()
@@ -168,7 +176,7 @@ function hostFunction(
   }
 }
 
-/** The ARN of a function that may not exist, in the account of those that do. */
+/** The ARN of a function that may not exist, in the account of the functions that do. */
 function arnOf(nameOrArn: string, functions: Map<string, HostedFunction>): string {
   if (nameOrArn.startsWith('arn:')) return nameOrArn
   const [known] = functions.values()

@@ -6,7 +6,7 @@ import { records, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
 const topic = useMappedTopic()
 const hosted = useHostedFunctions()
 
-/** As tutorials write it: CommonJS, a callback, one log line per record. */
+/** A function in the style of tutorials: CommonJS, a callback, one log line per record. */
 const theirs = `
 exports.handler = (event, context, callback) => {
   for (const key in event.records) {

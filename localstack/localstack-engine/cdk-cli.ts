@@ -8,9 +8,9 @@ import { localCredentials } from './localstack-functions.ts'
 
 const program = createRequire(import.meta.url).resolve('aws-cdk/bin/cdk')
 
-/** The CDK's own command, with AWS at `url`. */
+/** The CDK's own command, with AWS's endpoint at `url`. */
 export type CdkCli = {
-  /** Makes the bucket of assets and the roles in the account. */
+  /** Creates the bucket of assets and the roles in the account. */
   bootstrap(): Promise<void>
   /** Creates or changes the stack of the assembly by change set. */
   deploy(): Promise<void>
@@ -18,7 +18,7 @@ export type CdkCli = {
 
 type Account = Pick<LocalAccount, 'stack' | 'settings' | 'signal' | 'guard'>
 
-/** Throws, with the last lines of what the command printed, when it fails. All of it is in `logFile`. */
+/** The methods throw an Error with the command's last lines when it fails. `logFile` has its whole output. */
 export function makeCdkCli(url: string, { stack, settings, signal, guard }: Account, logFile: string): CdkCli {
   const home = join(settings.directory, 'localstack')
 
@@ -41,7 +41,7 @@ export function makeCdkCli(url: string, { stack, settings, signal, guard }: Acco
   }
 }
 
-/** Not one of the person's own: their credentials and endpoints lead to AWS. */
+/** The command gets none of the user's own variables, because their credentials and endpoints lead to AWS. */
 function variables(url: string, region: string, home: string): NodeJS.ProcessEnv {
   return {
     PATH: process.env['PATH'],

@@ -8,7 +8,7 @@ import { makeLambdaClient } from './localstack-functions.ts'
 
 const functionArn = 'arn:aws:lambda:us-east-1:000000000000:function:apply'
 
-/** As LocalStack lists it. Disabled, it needs no broker. */
+/** A mapping as LocalStack lists it. It is disabled, so that it needs no broker. */
 const listed = (overrides: object = {}) => ({
   UUID: 'ca4fb58d-bf6f-436e-a13d-33beb322e616',
   EventSourceMappingArn: 'arn:aws:lambda:us-east-1:000000000000:event-source-mapping:ca4fb58d',
@@ -25,7 +25,7 @@ const listed = (overrides: object = {}) => ({
   ...overrides,
 })
 
-/** A Lambda that lists what it is given. */
+/** Starts a Lambda API that lists these mappings, and discovers them. */
 async function discover(mappings: object[]) {
   const server = createServer((request, response) => {
     const answer = request.url!.includes('/concurrency') ? {} : { EventSourceMappings: mappings }

@@ -14,23 +14,23 @@ import {
 import { readMapping } from '#localstack/event-source-mapping/definition/mapping-definition.ts'
 import { startEventSourceMapping } from '#localstack/event-source-mapping/event-source-mapping.ts'
 
-/** What AWS allows a function that reserves no concurrency, in a new account. */
+/** The concurrency of a function that reserves none: AWS allows 10 in a new account. */
 const UNRESERVED_CONCURRENCY = 10
 
 /** How often LocalStack is asked. */
 const EVERY_MS = 1_000
 
-/** Polls what LocalStack lists. */
+/** Polls the mappings that LocalStack lists. */
 export type Discovery = {
   /** Asks once. Throws an Error that names the first mapping that cannot be polled. */
   look(): Promise<void>
-  /** Asks no more. The mappings poll on until they are stopped. */
+  /** Stops asking. The mappings go on polling until they are stopped. */
   stop(): Promise<void>
 }
 
 /**
- * Starts, changes and ends pollers as ListEventSourceMappings tells, so that whoever creates, updates or deletes a Kafka
- * mapping in LocalStack finds it acted upon. They are the account's mappings, by UUID.
+ * Starts, changes and ends pollers to match ListEventSourceMappings, so that creating, updating or deleting a Kafka
+ * mapping in LocalStack takes effect. They are the account's mappings, by UUID.
  */
 export function startDiscovery(lambda: LambdaClient, account: LocalAccount): Discovery {
   const seen = new Map<string, string>()
@@ -131,7 +131,7 @@ async function list(lambda: LambdaClient): Promise<EventSourceMappingConfigurati
 const isKafka = ({ EventSourceArn, SelfManagedEventSource }: EventSourceMappingConfiguration): boolean =>
   SelfManagedEventSource !== undefined || EventSourceArn?.split(':')[2] === 'kafka'
 
-/** What was asked for, of what is told: as CreateEventSourceMapping takes it. */
+/** The properties with which a listed mapping was created, in the form of CreateEventSourceMapping. */
 export function propertiesOf(configuration: EventSourceMappingConfiguration): Record<string, unknown> {
   const { FunctionArn, State, StartingPositionTimestamp } = configuration
   const asked = Object.entries(configuration).filter(([name, value]) => !told.has(name) && value !== undefined)
@@ -143,7 +143,7 @@ export function propertiesOf(configuration: EventSourceMappingConfiguration): Re
   }
 }
 
-/** What only answers have. */
+/** Fields that only answers have. */
 const told = new Set([
   'EventSourceMappingArn',
   'FilterCriteriaError',

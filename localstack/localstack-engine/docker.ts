@@ -5,12 +5,12 @@ import { MissingProgramError, runToEnd } from '#localstack/processes/finished-pr
 import type { LocalStackOptions } from './localstack-server.ts'
 import { extensionDirectory } from './python.ts'
 
-/** Servers as containers. Its service `localstack` is the one that is run here. */
+/** Servers as containers. This engine runs its service `localstack`. */
 export const composeFile = join(import.meta.dirname, '..', 'compose.yaml')
 
 /**
- * Whether LocalStack is run as a container: a Docker engine answers, there is a compose file, and TIDEMARK_LOCALSTACK does
- * not choose Python.
+ * Whether LocalStack runs as a container: a Docker engine answers, there is a compose file, and TIDEMARK_LOCALSTACK
+ * does not choose Python.
  */
 export async function choosesDocker(environment: NodeJS.ProcessEnv, file = composeFile): Promise<boolean> {
   const chosen = environment['TIDEMARK_LOCALSTACK'] || 'docker'
@@ -30,9 +30,10 @@ async function engineAnswers(env: NodeJS.ProcessEnv): Promise<boolean> {
 }
 
 /**
- * LocalStack as the compose file's service `localstack`. The service has to take its variables from the file that
- * TIDEMARK_LOCALSTACK_VARIABLES names, to mount TIDEMARK_LOCALSTACK_DIRECTORY and TIDEMARK_LOCALSTACK_EXTENSION where
- * they are on the host, and to share the host's network: it asks the engine, which runs the functions.
+ * Runs LocalStack as the compose file's service `localstack`. The service has to take its variables from the file that
+ * TIDEMARK_LOCALSTACK_VARIABLES names, and to mount TIDEMARK_LOCALSTACK_DIRECTORY and TIDEMARK_LOCALSTACK_EXTENSION at
+ * the same paths as on the host. It has to share the host's network, because it calls the engine, which runs the
+ * functions.
  */
 export function composeCommand(directory: string, file = composeFile): LocalStackOptions['command'] {
   return async (variables) => {

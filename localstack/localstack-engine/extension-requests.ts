@@ -1,12 +1,12 @@
 import { timingSafeEqual } from 'node:crypto'
 import { headerOf, type Service } from '#localstack/endpoint/exchange.ts'
 
-/** What our extension within LocalStack asks begins so. */
+/** The paths of all requests from our extension within LocalStack begin with this. */
 const PREFIX = '/_tidemark/localstack/'
 
 /**
- * The service, for our extension alone: the answers hold passwords, and what is asked has functions run. It shows the token
- * that this process gave to LocalStack as a variable.
+ * Lets only our extension use the service, because the answers contain passwords and the requests run functions. The
+ * extension sends the token that this process gave to LocalStack as a variable.
  */
 export const forExtension =
   (token: string, service: Service): Service =>

@@ -8,7 +8,7 @@ const invocationPath = /^\/_tidemark\/localstack\/invocations\/([\w-]+)\/([\w-]+
 
 const question = v.object({
   version: v.string(),
-  /** Absent: the version is to be forgotten. */
+  /** Absent: the version is to be removed. */
   definition: v.optional(
     v.object({
       name: v.string(),
@@ -23,7 +23,7 @@ const question = v.object({
   ),
 })
 
-/** What the executor within LocalStack asks: makes versions of functions known, and runs them. */
+/** Serves the executor within LocalStack: it adds versions of functions, and runs them. */
 export function makeFunctionService(versions: FunctionVersions): Service {
   return async (request) => {
     if (request.method !== 'POST') return undefined

@@ -4,22 +4,25 @@ import type { FunctionActivity, FunctionHostOptions } from '#localstack/lambda-h
 import type { InvocationEvent, Outcome } from '#localstack/lambda-host/invocation/invocation.ts'
 import { startOrphanGuard } from '#localstack/processes/orphan-guard.ts'
 
-/** LocalStack counts invocations and refuses those above a function's concurrency itself. */
+/** LocalStack itself counts invocations, and refuses those above a function's concurrency. */
 const UNLIMITED = Number.POSITIVE_INFINITY
 
-/** Processes for the functions that LocalStack has: one pool for each state of a function's code and configuration. */
+/**
+ * Processes for the functions that LocalStack has. There is one pool for each state of a function's code and
+ * configuration.
+ */
 export type FunctionVersions = {
-  /** Makes a version known; no process is started before the first event. A version that is known is replaced. */
+  /** Adds a version, or replaces one that is known. No process is started before its first event. */
   add(version: string, definition: FunctionDefinition): Promise<void>
-  /** Ends its processes and forgets it. */
+  /** Ends the version's processes and removes it. */
   remove(version: string): Promise<void>
-  /** Ends every process and forgets every version. */
+  /** Ends every process and removes every version. */
   clear(): Promise<void>
-  /** Runs it on one event. Rejects when there is no such version, or no process can be started. */
+  /** Runs a version on one event. Rejects when there is no such version, or no process can be started. */
   invoke(version: string, event: InvocationEvent): Promise<Outcome>
   /** One entry for each function: its latest version. */
   list(): FunctionActivity[]
-  /** Clears it for good. */
+  /** Ends everything for good. */
   stop(): Promise<void>
 }
 
@@ -27,13 +30,16 @@ export type FunctionVersionsOptions = Pick<
   FunctionHostOptions,
   'endpointUrl' | 'serviceUrls' | 'key' | 'onLog' | 'idleMs'
 > & {
-  /** Variables as they are to be on this machine. Asked at the first event, when all they name is up. */
+  /**
+   * Returns a function's variables as they have to be on this machine. It is called at the first event, when all
+   * servers that they name are up.
+   */
   localVariables: (variables: Record<string, string>) => Record<string, string>
 }
 
 type Version = { definition: FunctionDefinition; since: Date; pool?: FunctionPool }
 
-/** Without versions yet. The processes end with this one, also when it is killed. */
+/** Makes a collection without versions. The processes end with this one, also when it is killed. */
 export function makeFunctionVersions(options: FunctionVersionsOptions): FunctionVersions {
   const { endpointUrl, serviceUrls = {}, key, onLog, idleMs = 300_000 } = options
   const versions = new Map<string, Version>()

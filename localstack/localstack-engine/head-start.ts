@@ -2,7 +2,10 @@ import { deploy } from '#localstack/assembly/deploy.ts'
 import type { LocalAccount } from '#localstack/assembly/local-account.ts'
 import type { StandIn } from '#localstack/assembly/stand-in.ts'
 
-/** Servers and what their properties refer to: nothing that LocalStack has to have made, no function. */
+/**
+ * Types of servers, and of the resources to which their properties refer. None of them needs a function or a resource
+ * that LocalStack makes.
+ */
 const types: ReadonlySet<string> = new Set([
   'AWS::MSK::Cluster',
   'AWS::MSK::Configuration',
@@ -13,8 +16,8 @@ const types: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Brings databases, brokers, object store and catalog up from the assembly, as the embedded engine does, while LocalStack is
- * still being prepared: CloudFormation then finds them. Rejects as `deploy` does.
+ * Starts databases, brokers, object store and catalog from the assembly, as the embedded engine does, while LocalStack
+ * is still starting. CloudFormation then finds them running. Rejects as `deploy` does.
  */
 export async function giveHeadStart(
   account: LocalAccount,

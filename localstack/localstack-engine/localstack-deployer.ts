@@ -23,16 +23,16 @@ import { redeployAfterRestarts } from './redeployment.ts'
 import { readOutputs } from './stack-outputs.ts'
 import { makeStandInService } from './stand-in-service.ts'
 
-/** What a deployment leaves to tell. */
+/** What a deployment reports. */
 export type LocalStackRecord = {
-  /** From LocalStack's start until it answered, of `cdk bootstrap` and of `cdk deploy`, the first time. */
+  /** How long the first start of each took: LocalStack until it answered, `cdk bootstrap` and `cdk deploy`. */
   took: { readySeconds: number; bootstrapSeconds: number; deploySeconds: number }
   server?: RunningService
 }
 
 /**
- * LocalStack has the resources and is asked for the functions; our processes are what it has them run on. It runs on
- * `python`, or without one as a container.
+ * Makes a deployer that uses LocalStack. LocalStack has the resources and receives the invocations, and runs the
+ * functions in processes of this engine. It runs on `python`, or as a container when that is undefined.
  */
 export function makeLocalStackDeployer(
   settings: Settings,
@@ -54,7 +54,8 @@ export function makeLocalStackDeployer(
       versions = makeFunctionVersions({
         ...host,
         endpointUrl: url,
-        // LocalStack's open core has no MSK, and what is in its buckets is gone after a stop.
+        // LocalStack's open core has no MSK, and loses the content of its buckets when it stops, so these are our own
+        // servers.
         serviceUrls: { ...serviceUrls(settings), KAFKA: host.endpointUrl },
         localVariables: (variables) => localVariables(variables, deployed!),
       })
@@ -69,8 +70,8 @@ export function makeLocalStackDeployer(
       deployed = account
       const { step, signal, log } = account
       const cdk = makeCdkCli(url, account, join(settings.directory, 'logs', 'cdk.log'))
-      // One after the other: LocalStack loads a service at its first call, and two that are loaded at once can lock each other
-      // out. The template takes the secrets of existing databases for granted.
+      // These calls are not made at once: LocalStack loads a service at its first call, and two services that load at
+      // once can deadlock. The secrets of existing databases have to exist before the template is deployed.
       const prepare = async () => {
         await cdk.bootstrap()
         await createSecrets(url, account)
@@ -108,7 +109,10 @@ export function makeLocalStackDeployer(
   }
 }
 
-/** Rejects with the first failure, after the other has ended, too; `abort` has it end soon. */
+/**
+ * Rejects with the first failure, after both have ended. `abort` is called at the first failure, so that the other ends
+ * soon.
+ */
 async function allOrAbort<A, B>(
   abort: (reason: unknown) => void,
   work: readonly [Promise<A>, Promise<B>],
@@ -124,7 +128,7 @@ async function createSecrets(url: string, { settings, stack, key }: LocalAccount
     const values = [...secretsOf(settings), [CONNECT_SECRET, JSON.stringify(connectLogin(key))] as const]
     for (const [Name, SecretString] of values) {
       await secrets.send(new CreateSecretCommand({ Name, SecretString })).catch((error: Error) => {
-        // An attempt before this one has come so far.
+        // An earlier attempt has created the secret.
         if (error.name !== 'ResourceExistsException') throw error
       })
     }

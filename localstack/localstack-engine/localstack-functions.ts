@@ -9,17 +9,17 @@ import type { FunctionHost } from '#localstack/lambda-host/function-host.ts'
 import type { InvocationAnswer, InvocationOptions } from '#localstack/lambda-host/invocation/invocation.ts'
 import type { FunctionVersions } from './function-versions.ts'
 
-/** LocalStack takes any credentials; these are of its account 000000000000. */
+/** LocalStack accepts any credentials. These belong to its account 000000000000. */
 export const localCredentials = { accessKeyId: 'local', secretAccessKey: 'local' }
 
 const refusals = new Set(['RequestEntityTooLargeException', 'ResourceNotFoundException', 'TooManyRequestsException'])
 
-/** Lambda of LocalStack. Nothing is tried twice: who invokes decides that. */
+/** A client of LocalStack's Lambda. It does not retry, because its callers decide that. */
 export function makeLambdaClient(url: string, region: string): LambdaClient {
   return new LambdaClient({ endpoint: url, region, credentials: localCredentials, maxAttempts: 1 })
 }
 
-/** Invokes through LocalStack, which has the functions; their processes are those of `versions`. */
+/** Invokes through LocalStack, which has the functions. Their processes are those of `versions`. */
 export function makeLocalStackFunctions(lambda: LambdaClient, versions: FunctionVersions): FunctionHost {
   return {
     add: ({ name }) => {

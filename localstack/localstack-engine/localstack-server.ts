@@ -4,21 +4,21 @@ import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type Command, type RunningService, type Service, supervise } from '#localstack/processes/supervise.ts'
 import { extensionDirectory } from './python.ts'
 
-/** Services that are loaded when they are first called; all others answer that they are not enabled. */
+/** Services that LocalStack loads at their first call. Calls of all others are answered as not enabled. */
 const SERVICES = [
   ...['cloudformation', 'cloudwatch', 'ec2', 'ecr', 'events', 'iam', 'kms', 'lambda', 'logs', 's3', 'scheduler'],
   ...['secretsmanager', 'sns', 'sqs', 'ssm', 'sts'],
 ]
 
 export type LocalStackOptions = Pick<Service, 'guard' | 'signal' | 'logFile' | 'onWaiting'> & {
-  /** What runs it with these variables. */
+  /** Makes the command that runs LocalStack with these variables. */
   command: (variables: Record<string, string>) => Command | Promise<Command>
-  /** Emptied at the start: LocalStack keeps nothing between runs. */
+  /** It is emptied at the start, because LocalStack keeps nothing between runs. */
   directory: string
   port: number
-  /** Where our extension asks. */
+  /** The address at which our extension calls the engine. */
   engineUrl: string
-  /** What it shows there. */
+  /** The token that the extension sends with its calls. */
   engineToken: string
 }
 
@@ -33,7 +33,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Runni
     ready: () => answers(localStackUrl(port)),
     ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGTERM',
-    // Some versions take no notice of SIGTERM.
+    // Some versions of LocalStack ignore SIGTERM.
     stopWithinMs: 2_000,
     logFile,
     guard,
@@ -41,7 +41,7 @@ export async function startLocalStack(options: LocalStackOptions): Promise<Runni
   })
 }
 
-/** LocalStack in an environment of Python that has it. */
+/** The command that runs LocalStack in a Python environment that contains it. */
 export function pythonCommand(python: string, directory: string): LocalStackOptions['command'] {
   return (variables) => ({
     file: python,
@@ -51,9 +51,9 @@ export function pythonCommand(python: string, directory: string): LocalStackOpti
       PATH: process.env['PATH'],
       HOME: directory,
       FILESYSTEM_ROOT: join(directory, 'filesystem'),
-      // In a container it would write to /var/lib/localstack.
+      // Without this, LocalStack in a container would write to /var/lib/localstack.
       OVERRIDE_IN_DOCKER: '0',
-      // The checkout is no place for compiled files; those of the environment are made by pip.
+      // Python must not write compiled files into the checkout. Those of the environment are made by pip.
       PYTHONDONTWRITEBYTECODE: '1',
       ...variables,
     },
@@ -62,24 +62,24 @@ export function pythonCommand(python: string, directory: string): LocalStackOpti
 
 export const localStackUrl = (port: number): string => `http://127.0.0.1:${port}`
 
-/** A person's own settings of LocalStack must not decide what runs here. */
+/** Variables that replace the user's own settings of LocalStack, so that those cannot change what runs here. */
 function variables({ directory, port, engineUrl, engineToken }: LocalStackOptions): Record<string, string> {
   return {
     LANG: 'C.UTF-8',
-    // Where it unpacks functions: the engine runs them from there.
+    // LocalStack unpacks functions here, and the engine runs them from here.
     TMPDIR: join(directory, 'tmp'),
     PYTHONPATH: extensionDirectory,
-    // What keeps memory small where many threads allocate.
+    // This keeps memory small, because many threads allocate.
     MALLOC_ARENA_MAX: '2',
     GATEWAY_LISTEN: `127.0.0.1:${port}`,
     LOCALSTACK_HOST: `127.0.0.1:${port}`,
-    // The other server listens on every interface.
+    // LocalStack's other server listens on every interface.
     GATEWAY_SERVER: 'hypercorn',
     SERVICES: SERVICES.join(','),
     STRICT_SERVICE_LOADING: '1',
     DNS_ADDRESS: '0',
     DISABLE_EVENTS: '1',
-    // Every request is a line otherwise.
+    // Otherwise LocalStack logs a line for every request.
     LS_LOG: 'warning',
     SKIP_SSL_CERT_DOWNLOAD: '1',
     LAMBDA_RUNTIME_EXECUTOR: 'tidemark',

@@ -1,7 +1,10 @@
 import { arn } from '#localstack/assembly/local-account.ts'
 import type { StandIn } from '#localstack/assembly/stand-in.ts'
 
-/** Types without a local meaning that others refer to, and LocalStack does not have: by type, what their ARNs are of. */
+/**
+ * Types without a local meaning to which other resources refer, and which LocalStack does not have. The values are the
+ * service and kind in their ARNs.
+ */
 const places: Readonly<Record<string, { service: string; kind: string }>> = {
   'AWS::CloudWatch::Dashboard': { service: 'cloudwatch', kind: 'dashboard' },
   'AWS::EC2::SecurityGroupEgress': { service: 'ec2', kind: 'security-group-rule' },
@@ -11,7 +14,7 @@ const places: Readonly<Record<string, { service: string; kind: string }>> = {
   'AWS::S3Tables::TableBucketPolicy': { service: 's3tables', kind: 'bucket-policy' },
 }
 
-/** A name and an ARN for CloudFormation to hand on; undefined for any type that means something here. */
+/** A stand-in that only gives CloudFormation a name and an ARN; undefined for a type that has a meaning here. */
 export function placeholderFor(type: string): StandIn | undefined {
   const place = Object.hasOwn(places, type) ? places[type] : undefined
   if (place === undefined) return undefined

@@ -5,7 +5,7 @@ import { exists, replace, requireSuccess } from '#localstack/archive-readers/ins
 import { MissingProgramError, type RunOptions, runToEnd } from '#localstack/processes/finished-process.ts'
 import { repository } from '#localstack/settings.ts'
 
-/** Pythons LocalStack runs on, the first found is taken, and the list of packages for each. */
+/** The list of packages for each Python version on which LocalStack runs. The first version that is found is used. */
 const locks = {
   '3.13': 'requirements-3.13.lock',
   '3.12': 'requirements-3.11.lock',
@@ -14,16 +14,16 @@ const locks = {
 
 type PythonVersion = keyof typeof locks
 
-/** A Python that is there. */
+/** An installed Python. */
 export type Python = { program: string; version: PythonVersion }
 
 /** Directory of the extension that runs within LocalStack, and of the lists of packages. */
 export const extensionDirectory = join(import.meta.dirname, '..', 'python')
 
-/** Where LocalStack is installed; the same for every directory a stack is kept in. */
+/** Where LocalStack is installed. All stacks share it, whatever their directory is. */
 export const installationDirectory = join(repository, '.tidemark', 'localstack-python')
 
-/** Python 3.13, 3.12 or 3.11 on the PATH. Throws an Error of one line that says what to install. */
+/** Finds Python 3.13, 3.12 or 3.11 on the PATH. Throws an Error of one line that says what to install. */
 export async function findPython(environment: NodeJS.ProcessEnv): Promise<Python> {
   const found: string[] = []
   for (const program of [...Object.keys(locks).map((version) => `python${version}`), 'python3']) {
@@ -37,7 +37,10 @@ export async function findPython(environment: NodeJS.ProcessEnv): Promise<Python
   )
 }
 
-/** A launcher of pyenv is on the PATH also for a version that is not chosen: it answers with an exit code. */
+/**
+ * pyenv puts launchers on the PATH also for versions that are not chosen. Such a launcher ends with another exit code
+ * than 0.
+ */
 async function versionOf(program: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   try {
     const { code, output } = await runToEnd(program, ['--version'], { env })
@@ -51,8 +54,9 @@ async function versionOf(program: string, env: NodeJS.ProcessEnv): Promise<strin
 export type InstallOptions = Pick<RunOptions, 'signal' | 'guard'> & { tell: (detail: string) => void }
 
 /**
- * Path of the Python of an environment with LocalStack, of the committed versions and checksums; it is made when it is not
- * there, with pip's own settings. Throws an Error that says what to do. Safe against another process doing the same.
+ * Path of the Python in an environment that contains LocalStack, in the committed versions and with their checksums.
+ * The environment is made if it is missing, with pip's own settings. Two processes may call this at the same time.
+ * Throws an Error that says what to do.
  */
 export async function installLocalStack({ program, version }: Python, options: InstallOptions): Promise<string> {
   const lock = join(extensionDirectory, locks[version])

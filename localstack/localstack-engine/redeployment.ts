@@ -5,15 +5,15 @@ const EVERY_MS = 500
 
 export type RedeploymentOptions = {
   server: Pick<RunningService, 'health'>
-  /** Creates everything in a LocalStack that has nothing. */
+  /** Creates everything in an empty LocalStack. */
   deploy: () => Promise<void>
   onFailure: (error: Error) => void
   signal: AbortSignal
 }
 
 /**
- * Deploys anew whenever LocalStack was started again, until that succeeds: what it had was in its memory alone. Returns
- * what ends that; it settles when nothing is under way any more.
+ * Deploys again whenever LocalStack was restarted, until that succeeds, because LocalStack keeps its resources in
+ * memory alone. Returns a function that ends this; it settles when no deployment is under way any more.
  */
 export function redeployAfterRestarts({ server, deploy, onFailure, signal }: RedeploymentOptions): () => Promise<void> {
   const stopped = new AbortController()

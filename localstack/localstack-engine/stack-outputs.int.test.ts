@@ -16,7 +16,7 @@ const stack = {
   template: { Resources: {}, Outputs: { SourceEndpoint: { Value: '' }, Words: { Value: '' } } },
 } as unknown as Stack
 
-/** CloudFormation that answers one after the other, and the last one from then on. */
+/** A CloudFormation that sends these answers one after the other, and then repeats the last one. */
 async function cloudFormation(...answers: [number, string][]) {
   const asked: string[] = []
   const server = createServer(async (request, response) => {

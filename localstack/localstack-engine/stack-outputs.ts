@@ -5,8 +5,8 @@ import { becomesTrue } from '#localstack/processes/readiness.ts'
 const PATIENCE_MS = 30_000
 
 /**
- * The outputs of the stack as CloudFormation at `url` tells them. LocalStack calls a stack complete a moment before it has
- * them, so they are waited for; throws an Error that names one that does not come.
+ * Reads the outputs of the stack from CloudFormation at `url`. LocalStack reports a stack as complete a moment before
+ * it has the outputs, so they are waited for. Throws an Error that names an output which does not come.
  */
 export async function readOutputs(url: string, stack: Stack, signal: AbortSignal): Promise<Outputs> {
   const wanted = Object.entries(stack.template.Outputs ?? {}).filter(([, { Condition }]) => Condition === undefined)
@@ -21,7 +21,7 @@ export async function readOutputs(url: string, stack: Stack, signal: AbortSignal
   throw new Error(`the stack ${stack.name} in LocalStack has no output ${missing()}`)
 }
 
-/** The answer of DescribeStacks, in XML. LocalStack reads of a signature only whose service it is for. */
+/** The answer of DescribeStacks, in XML. LocalStack reads only the service's name from a signature. */
 async function describeStack(url: string, { name, region }: Stack): Promise<string> {
   const response = await fetch(url, {
     method: 'POST',
@@ -35,7 +35,7 @@ async function describeStack(url: string, { name, region }: Stack): Promise<stri
   return answer
 }
 
-/** Keys and values in the answer of DescribeStacks. */
+/** Keys and values of the outputs in the answer of DescribeStacks. */
 export function parseOutputs(xml: string): Outputs {
   const member = /<OutputKey>([^<]*)<\/OutputKey>\s*<OutputValue>([^<]*)<\/OutputValue>/g
   return Object.fromEntries([...xml.matchAll(member)].map(([, key, value]) => [unescapeXml(key!), unescapeXml(value!)]))

@@ -121,7 +121,7 @@ test('what has no local meaning gets a name and an ARN for others to refer to', 
   expect(body).toEqual({ ref: 'tidemark-local-Thing', attributes: { Arn: arn } })
 })
 
-/** Those that LocalStack's open core has; of secrets we change what it does with them. */
+/** Types that LocalStack's open core has. Of these, the extension changes how secrets are handled. */
 const ofLocalStack = /^AWS::(Events|Lambda|S3|SecretsManager)::/
 
 test('the extension registers the types that LocalStack lacks and that something stands for', async () => {

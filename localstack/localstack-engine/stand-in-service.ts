@@ -19,22 +19,31 @@ const question = v.object({
 
 type Question = v.InferOutput<typeof question>
 
-/** What a resource was brought up with, and what it has become. */
+/** The properties with which a resource was brought up, and the identifiers that it got. */
 type Known = { properties: unknown; physical: Physical }
 
-/** Their stand-ins start a server; a running one is not changed. */
+/** Types whose stand-in starts a server. A server that runs is not changed. */
 const servers: ReadonlySet<string> = new Set(['AWS::ECS::Service', 'AWS::MSK::Cluster', 'AWS::RDS::DBInstance'])
 
-/** What CloudFormation within LocalStack asks about resources it does not have itself. */
+/** Serves the requests of CloudFormation within LocalStack about resources that LocalStack does not have itself. */
 export type StandInService = {
   service: Service
-  /** The stand-ins that are asked; what they bring up otherwise is known when CloudFormation asks. */
+  /**
+   * The stand-ins of this service. A resource that is brought up with one of them in another way is known when
+   * CloudFormation asks for it.
+   */
   standInFor: (type: string) => StandIn | undefined
-  /** The first resource that could not be brought up, or undefined: CloudFormation only tells its message. */
+  /**
+   * The error of the first resource that could not be brought up, or undefined. CloudFormation reports only its
+   * message.
+   */
   failure(): unknown
 }
 
-/** Brings resources up by the embedded engine's stand-ins, so that `Ref` and `Fn::GetAtt` give the same in both. */
+/**
+ * Brings resources up with the embedded engine's stand-ins, so that `Ref` and `Fn::GetAtt` return the same in both
+ * engines.
+ */
 export function makeStandInService(account: () => LocalAccount): StandInService {
   const up = new Map<string, Known>()
   let failure: unknown
@@ -66,7 +75,7 @@ export function makeStandInService(account: () => LocalAccount): StandInService 
 
   async function takeDown({ id }: Question): Promise<void> {
     up.delete(id)
-    // Servers and topics end with the stack, their data stays: as after "npm start".
+    // Servers and topics end with the stack and their data stays, as with "npm start".
     await removeCustomResource(id, account())
   }
 
@@ -96,7 +105,7 @@ export function makeStandInService(account: () => LocalAccount): StandInService 
   }
 }
 
-/** CloudFormation gives numbers and booleans as text where an attribute was one. */
+/** CloudFormation expects the numbers and booleans in attributes as text. */
 function asText(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(asText)
   if (typeof value !== 'object' || value === null) return String(value)

@@ -1,13 +1,13 @@
 import { type SpawnOptions, spawn } from 'node:child_process'
 import type { Guard } from './guard.ts'
 
-/** What a process that ran to its end left. `output` is stdout and stderr as they came. */
+/** The result of a process that ran to its end. `output` is stdout and stderr in the order in which they came. */
 export type FinishedProcess = { code: number | null; output: string }
 
 export type RunOptions = Pick<SpawnOptions, 'cwd' | 'env' | 'uid' | 'gid'> & {
-  /** Sees each line as it comes. */
+  /** Gets each line as it comes. */
   onLine?: (line: string) => void
-  /** Ends the process, and all it has started. */
+  /** Aborting it ends the process and all that it has started. */
   signal?: AbortSignal
   /** Ends them when this process is gone. */
   guard?: Pick<Guard, 'watch' | 'forget'>
@@ -19,8 +19,8 @@ export class MissingProgramError extends Error {
 }
 
 /**
- * Runs a program to its end. Its exit code is a value; a program that is not there is a MissingProgramError.
- * Rejects with the signal's reason once the process has ended, when that was aborted.
+ * Runs a program to its end. Its exit code is a value; a program that does not exist is a MissingProgramError. After an
+ * abort, the promise rejects with the signal's reason when the process has ended.
  */
 export async function runToEnd(
   file: string,
@@ -28,7 +28,7 @@ export async function runToEnd(
   { onLine, signal, guard, ...spawning }: RunOptions = {},
 ): Promise<FinishedProcess> {
   signal?.throwIfAborted()
-  // In a session of its own: a Ctrl-C in the terminal reaches it through the signal, not beside it.
+  // The process has a session of its own, so that a Ctrl-C in the terminal reaches it only through the signal.
   const child = spawn(file, args, { ...spawning, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const kill = (): void => {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')

@@ -1,17 +1,17 @@
 import { startOrphanGuard } from './orphan-guard.ts'
 
-/** Ends the servers when this process is gone, a kill -9 included. */
+/** Ends the servers when this process is gone, also after a kill -9. */
 export type Guard = {
-  /** `pid` leads a process group that must not outlive this process. */
+  /** Adds the process group that `pid` leads. It must not outlive this process. */
   watch: (pid: number) => void
-  /** `pid` has ended: the number may come to belong to another program. */
+  /** Removes a group whose leader has ended, because its pid may be given to another program. */
   forget: (pid: number) => void
-  /** Kills all that is watched, with all that it has started. */
+  /** Kills all process groups that are watched. */
   kill: () => void
   stop: () => void
 }
 
-/** One guard for all servers of an engine. */
+/** Starts one guard for all servers of an engine. */
 export function startGuard(): Guard {
   const orphans = startOrphanGuard()
   const watched = new Set<number>()
@@ -27,7 +27,7 @@ export function startGuard(): Guard {
   }
 }
 
-/** False when there is no process of the group. */
+/** Returns false when the group has no process. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(-pid, signal)

@@ -6,7 +6,7 @@ const MB = 1 << 20
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** A process that holds 200 MB and keeps 120 MB after a collection. */
+/** A process that uses 200 MB, and 120 MB after a collection. */
 function heldProcess() {
   const state = { cpuMs: 0, held: 200 * MB, collections: 0 }
   const returning = returnMemoryAtRest({

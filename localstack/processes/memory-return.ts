@@ -1,27 +1,27 @@
 import { getHeapStatistics } from 'node:v8'
 
-/** What is measured of this process, and what is done about it. */
+/** Measurements of this process, and its garbage collection. */
 export type OwnMemory = {
-  /** Time of the processor since the process began, in ms. */
+  /** Processor time since the process began, in ms. */
   cpuMs(): number
-  /** Bytes of the heap and of what hangs on it, used or not. */
+  /** Bytes of the heap and of the external memory that it refers to, used or not. */
   heldBytes(): number
-  /** Collects all garbage and gives its memory back; takes some tenths of a second. */
+  /** Collects all garbage and returns its memory to the system, which takes some tenths of a second. */
   collect(): void
 }
 
 const EVERY_MS = 10_000
-/** Of one core: the pollers of a stack at rest take less. */
+/** The share of one core below which a process is at rest. The pollers of a stack at rest use less. */
 const REST_SHARE = 0.1
-/** Less is not worth a collection. */
+/** A collection that returns less is not worthwhile. */
 const RETURNED_BYTES = 64 << 20
 
 /**
- * Has a process that works no more give back what a load took: Node keeps its heap for the next one, and the rest of the stack
- * wants it.
+ * Makes a process that is at rest return the memory that a load has used. Node would keep its heap for the next load,
+ * but the rest of the stack needs the memory.
  */
 export function returnMemoryAtRest({ cpuMs, heldBytes, collect }: OwnMemory): { stop(): void } {
-  // What the start took is given back, too.
+  // At the first rest the memory that the start has used is returned, too.
   let kept = 0
   let cpuBefore = cpuMs()
   const timer = setInterval(() => {
@@ -34,7 +34,7 @@ export function returnMemoryAtRest({ cpuMs, heldBytes, collect }: OwnMemory): { 
   return { stop: () => clearInterval(timer) }
 }
 
-/** This process; undefined where Node was not started with --expose-gc. */
+/** The memory of this process; undefined when Node was not started with --expose-gc. */
 export function ownMemory(): OwnMemory | undefined {
   const { gc } = globalThis
   if (gc === undefined) return undefined

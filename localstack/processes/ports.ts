@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 
-/** A port on loopback, and the variable that chooses another. */
+/** A port on loopback, what uses it, and the variable that chooses another. */
 export type Port = { number: number; usedBy: string; variable: string }
 
-/** Throws an Error that names the first port another program listens on, and how to choose another. */
+/** Throws an Error that names the first port on which another program listens, and says how to choose another. */
 export async function refuseBusyPorts(ports: readonly Port[]): Promise<void> {
   for (const { number, usedBy, variable } of ports) {
     if (await isFree(number)) continue

@@ -3,13 +3,16 @@ import { residentBytes } from './resident-memory.ts'
 
 /** Memory of a process and its descendants, in bytes. */
 export type MemoryUse = {
-  /** The most that was resident at once, as far as the system remembers it. */
+  /** The most that was resident at once, as far as the system keeps it. */
   peak: number
-  /** What is resident now and is not a file's content, which the kernel can take back at any time. */
+  /** What is resident now, without the content of files, which the kernel can reclaim at any time. */
   held: number
 }
 
-/** Undefined when the process is gone. Where there is no /proc, `held` counts files too and `peak` is now. */
+/**
+ * Undefined when the process is gone. Where there is no /proc, `held` counts files too, and `peak` is the present
+ * memory.
+ */
 export async function memoryUse(pid: number): Promise<MemoryUse | undefined> {
   if (process.platform === 'linux') return memoryOfFamily(pid)
   const resident = await residentBytes(pid)
@@ -20,7 +23,7 @@ function memoryOfFamily(pid: number): MemoryUse | undefined {
   const status = read(`/proc/${pid}/status`)
   const bytes = (field: string): number =>
     Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024
-  // A process that has ended and is not yet waited for has a status without sizes.
+  // A process that has ended but was not waited for has a status without sizes.
   if (bytes('VmRSS') === 0) return undefined
   const children = read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean)
   const family = children.map((child) => memoryOfFamily(Number(child)) ?? { peak: 0, held: 0 })

@@ -3,21 +3,21 @@ import { runToEnd } from './finished-process.ts'
 
 /** What a server that is starting has done so far. */
 export type ProcessProgress = {
-  /** Of its log, since it was started. */
+  /** Length of its log since it was started. */
   logBytes: number
-  /** Of all processes of its group. */
+  /** Processor time of all processes of its group. */
   cpuSeconds: number
-  /** The end of its log; empty where there is none. */
+  /** The end of its log; empty when there is none. */
   lastLine: string
 }
 
-/** Looks at the process group that `leader` leads, and at what it has logged from byte `logStart` on. */
+/** Measures the process group that `leader` leads, and what it has logged from byte `logStart` on. */
 export async function progressOf(leader: number, logFile: string, logStart: number): Promise<ProcessProgress> {
   const [cpuSeconds, log] = await Promise.all([cpuSecondsOf(leader), lastOf(logFile, logStart)])
   return { cpuSeconds, ...log }
 }
 
-/** Time as ps has it: `[[days-]hours:]minutes:seconds`, of which macOS shows fractions. */
+/** Adds up times in the format of ps: `[[days-]hours:]minutes:seconds`, with fractions on macOS. */
 async function cpuSecondsOf(group: number): Promise<number> {
   const { output } = await runToEnd('ps', ['-A', '-o', 'pgid=,time='])
   return output.split('\n').reduce((sum, line) => {
@@ -38,7 +38,7 @@ async function lastOf(file: string, from: number): Promise<Pick<ProcessProgress,
   return { logBytes: text.bytes, lastLine: text.end.trimEnd().split('\n').at(-1) ?? '' }
 }
 
-/** At most the last 4,000 bytes of what was logged from byte `from` on, and how much there is. */
+/** At most the last 4,000 bytes of what was logged from byte `from` on, and how many bytes were logged. */
 export async function endOf(file: string, from: number): Promise<{ bytes: number; end: string }> {
   const handle = await open(file)
   try {

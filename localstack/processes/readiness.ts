@@ -1,11 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** How long a server may take over one answer before it is asked again: on a loaded machine every answer is late. */
+/**
+ * How long a server may take for one answer before it is asked again. It is long, because on a busy machine every
+ * answer is late.
+ */
 export const ANSWER_MS = 10_000
 
 /**
- * Asks `condition` until it holds; false when `withinMs` have passed or `signal` is aborted. It is not asked while an answer
- * is due; an abort does not wait for the answer.
+ * Calls `condition` until it holds. Resolves with false when `withinMs` have passed or `signal` is aborted. There is
+ * one call at a time; an abort does not wait for it.
  */
 export async function becomesTrue(
   condition: () => Promise<boolean>,

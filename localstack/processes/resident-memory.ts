@@ -1,12 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { runToEnd } from './finished-process.ts'
 
-/** Memory in KiB. */
+/** Memory is in KiB. */
 type Process = { pid: number; parent: number; resident: number }
 
 /**
- * Bytes of memory of a process and all its descendants. On Linux memory they share (Postgres's buffers, the programs
- * themselves) counts once; elsewhere once for each.
+ * Bytes of memory of a process and all its descendants. On Linux shared memory (Postgres's buffers, the programs
+ * themselves) counts once; elsewhere it counts once for each process.
  */
 export async function residentBytes(root: number): Promise<number> {
   const processes = await (process.platform === 'linux' ? processesOfProc() : processesOfPs())
@@ -19,7 +19,10 @@ export async function residentBytes(root: number): Promise<number> {
   return (await Promise.all(kibibytes)).reduce((sum, each) => sum + each, 0) * 1024
 }
 
-/** Without another process: starting one stops the pollers of a large engine for tens of milliseconds. */
+/**
+ * Reads /proc itself, because starting another process would stop the pollers of a large engine for tens of
+ * milliseconds.
+ */
 async function processesOfProc(): Promise<Process[]> {
   const pids = (await readdir('/proc')).map(Number).filter(Number.isInteger)
   return Promise.all(
@@ -42,11 +45,14 @@ async function processesOfPs(): Promise<Process[]> {
     })
 }
 
-/** A process's share of what it shares with others; `resident` where the kernel does not tell, or it has just ended. */
+/**
+ * A process's memory with its share of what it shares with others. It is `resident` when the kernel does not report
+ * that, or when the process has just ended.
+ */
 async function proportional({ pid, resident }: Process): Promise<number> {
   const pss = /^Pss:\s+(\d+) kB/m.exec(await contentOf(`/proc/${pid}/smaps_rollup`))
   return pss ? Number(pss[1]) : resident
 }
 
-/** Empty where the process has ended, or where there is no such file. */
+/** The content of a file; empty when the process has ended, or when there is no such file. */
 const contentOf = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '')

@@ -8,12 +8,14 @@ type Starting = {
 
 const LOOK_MS = 2_000
 const STUCK_AFTER_MS = 120_000
-/** A start that is over in this time needs no look. */
+/** A start that takes less than this is not watched. */
 const QUIET_MS = 5_000
-/** A server that waits for something that never comes still wakes up now and then: less of the processor is not work. */
+/**
+ * A server that waits without end still wakes up now and then. Processor time below this share does not count as work.
+ */
 const IDLE_SHARE = 0.02
 
-/** Whether a server that is starting is getting on, judged by what it has done at each look. */
+/** Decides whether a starting server makes progress, from what it has done at each look. */
 export class StartProgress {
   #last: Omit<ProcessProgress, 'lastLine'> = { logBytes: 0, cpuSeconds: 0 }
   #atMs: number
@@ -24,7 +26,7 @@ export class StartProgress {
     this.#stuckAfterMs = stuckAfterMs
   }
 
-  /** True when it has done nothing for too long. */
+  /** True when the server has done nothing for too long. */
   isStuck(progress: ProcessProgress, nowMs: number): boolean {
     const idleMs = nowMs - this.#atMs
     const worked = progress.cpuSeconds - this.#last.cpuSeconds
@@ -38,7 +40,9 @@ export class StartProgress {
   }
 }
 
-/** Looks every two seconds at a server that is starting, tells what it is doing, and aborts `stuck` with the reason in words. */
+/**
+ * Looks at a starting server every two seconds, reports what it is doing, and aborts `stuck` with the reason as text.
+ */
 export function watchProgress(
   { logFile, stuckAfterMs = STUCK_AFTER_MS, onWaiting }: Starting,
   { pid, logStart }: { pid: number; logStart: number },
@@ -50,7 +54,7 @@ export function watchProgress(
   let isOver = false
 
   async function look(): Promise<void> {
-    // A look that fails, on a machine that is out of processes or memory, is made again.
+    // A look fails on a machine without free processes or memory. It is repeated.
     const progress = await progressOf(pid, logFile, logStart).catch(() => undefined)
     if (isOver) return
     const nowMs = performance.now()

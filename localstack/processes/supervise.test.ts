@@ -20,7 +20,7 @@ afterAll(async () => {
 })
 
 let count = 0
-/** A server that is a shell script; it is ready once it has made `$READY`. */
+/** A server that is a shell script. It is ready when it has made `$READY`. */
 function shell(script: string, rest: Partial<Service> = {}): Service & { readyFile: string } {
   const name = `server-${++count}`
   const readyFile = join(directory, `${name}.ready`)

@@ -18,30 +18,30 @@ export type Command = {
   gid?: number
 }
 
-/** A server to keep running. */
+/** A server that is to be kept running. */
 export type Service = {
-  /** e.g. `kafka`. */
+  /** Such as `kafka`. */
   name: string
   command: Command
-  /** Whether it answers; asked until it does. */
+  /** Whether the server answers. It is called until it returns true. */
   ready: () => Promise<boolean>
   /**
-   * It is waited for as long as it lives and does something: a line in its log, or time of the processor. Without either for
-   * so long it is given up; two minutes if not set.
+   * A starting server is waited for as long as it lives and works, which is a line in its log or processor time.
+   * Without either for this long it is given up; two minutes if absent.
    */
   stuckAfterMs?: number
-  /** Hears every two seconds what a server that takes long to start the first time is doing, in words. */
+  /** Gets a text every two seconds that says what the server is doing, when its first start takes long. */
   onWaiting?: (what: string) => void
   stopSignal: NodeJS.Signals
-  /** SIGKILL follows when it has not ended by then. */
+  /** SIGKILL follows when the server has not ended after this time. */
   stopWithinMs: number
   logFile: string
   guard: Guard
-  /** Aborted when the whole stack is stopping, also while this one starts. */
+  /** Aborted when the whole stack stops, also while this server starts. */
   signal: AbortSignal
 }
 
-/** `restarting`: it died and is being brought back. */
+/** `restarting`: the server has died and is being started again. */
 export type ServiceState = 'starting' | 'healthy' | 'restarting' | 'stopped'
 
 export type ServiceHealth = { name: string; state: ServiceState; restarts: number; pid?: number; lastError?: string }
@@ -49,21 +49,21 @@ export type ServiceHealth = { name: string; state: ServiceState; restarts: numbe
 /** A server that is kept running until `stop`. */
 export type RunningService = {
   health: () => ServiceHealth
-  /** Idempotent; settles when the process is gone, and all that it has started. */
+  /** Settles when the process and all that it has started are gone. Idempotent. */
   stop: () => Promise<void>
 }
 
 const FIRST_BACKOFF_MS = 100
 const LONGEST_BACKOFF_MS = 5_000
-/** A server that ran this long starts afresh with the shortest backoff. */
+/** When a server has run this long, its next restart begins with the shortest backoff. */
 const SETTLED_MS = 30_000
-/** What is killed is gone at once, unless the disk holds it up. */
+/** A killed process is gone at once, unless the disk delays it. */
 const GROUP_ENDS_WITHIN_MS = 5_000
 const LARGEST_LOG = 10 << 20
 
 /**
- * Starts a server, waits until it answers, and brings it back with growing backoff whenever it ends.
- * Throws when it does not come up the first time, with the last lines of its log; then it is not running.
+ * Starts a server, waits until it answers, and restarts it with growing backoff whenever it ends. When the first start
+ * fails, it throws an Error with the last lines of the log, and the server is not running.
  */
 export async function supervise(service: Service): Promise<RunningService> {
   const health: ServiceHealth = { name: service.name, state: 'starting', restarts: 0 }
@@ -71,7 +71,7 @@ export async function supervise(service: Service): Promise<RunningService> {
   const signal = AbortSignal.any([stopped.signal, service.signal])
   await keepLogSmall(service.logFile)
   let child = await bringUp(service, health, signal)
-  // Who waits for the first start does not hear of later ones.
+  // `onWaiting` is for the first start only.
   const { onWaiting: _onWaiting, ...again } = service
   const kept = keep()
 
@@ -140,7 +140,7 @@ async function bringUp(service: Service, health: ServiceHealth, signal: AbortSig
   )
 }
 
-/** In a session of its own, so that Ctrl-C in the terminal reaches the engine alone. */
+/** Starts the process in a session of its own, so that Ctrl-C in the terminal reaches the engine alone. */
 function launch({ command, logFile, guard }: Service): ChildProcess {
   const { file, args, ...options } = command
   const log = openSync(logFile, 'a', 0o600)
@@ -157,7 +157,9 @@ function launch({ command, logFile, guard }: Service): ChildProcess {
   }
 }
 
-/** What a server writes is its user's alone: a process takes its mask of rights from the one that starts it. */
+/**
+ * Only the server's user may access the files that it writes. A process inherits its umask from the one that starts it.
+ */
 function privately<T>(start: () => T): T {
   const usual = process.umask(0o077)
   try {
@@ -168,7 +170,7 @@ function privately<T>(start: () => T): T {
 }
 
 async function end(child: ChildProcess, { stopSignal, stopWithinMs }: Service): Promise<void> {
-  // The number of one that ended long ago may be another program's by now.
+  // The pid of a process that ended long ago may belong to another program now.
   if (hasEnded(child)) return
   child.kill(stopSignal)
   const timer = setTimeout(() => child.kill('SIGKILL'), stopWithinMs)
@@ -177,7 +179,7 @@ async function end(child: ChildProcess, { stopSignal, stopWithinMs }: Service): 
   await endGroup(child)
 }
 
-/** Processes of a server that was killed may still write to its directory. */
+/** Kills the other processes of a server, which could still write to its directory. */
 async function endGroup({ pid }: ChildProcess): Promise<void> {
   if (pid === undefined) return
   await becomesTrue(async () => !signalGroup(pid, 'SIGKILL'), { withinMs: GROUP_ENDS_WITHIN_MS, everyMs: 10 })

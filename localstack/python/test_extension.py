@@ -1,4 +1,4 @@
-"""The extension against an engine that answers what a test says. Run by localstack-engine.full.test.ts."""
+"""Tests the extension against an engine that sends the answers of a test. localstack-engine.full.test.ts runs it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tidemark_localstack.functions import FunctionExecutor
 
 
 class Engine:
-    """Answers every request alike, and keeps what it was asked."""
+    """Sends the same answer to every request, and keeps the requests."""
 
     def __init__(self, status: int, body: bytes, headers: dict[str, str]) -> None:
         asked = self.asked = []

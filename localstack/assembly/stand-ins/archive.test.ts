@@ -25,7 +25,7 @@ beforeEach(async () => {
 })
 afterEach(() => server.close())
 
-/** Both servers have been started by other resources. */
+/** An account in which other resources have started both servers already. */
 const account = (purpose: LocalAccount['purpose'] = 'run') =>
   ({
     purpose,

@@ -21,7 +21,10 @@ const rights = v.array(
   }),
 )
 
-/** Users by the secrets it lists, and what the template says that they may do; whoever else logs in may do nothing. */
+/**
+ * Creates a user for each listed secret, with the rights that the template gives it. Any other user that logs in has no
+ * rights.
+ */
 export const batchScramSecret = makeStandIn({
   properties: { ClusterArn: v.string(), SecretArnList: v.array(v.string()) },
   bringUp: async (id, { ClusterArn, SecretArnList }, { settings, stack, secrets, administrators }) => {
@@ -38,7 +41,10 @@ export const batchScramSecret = makeStandIn({
   },
 })
 
-/** Who everybody on this machine trusts for the brokers, and those who may do everything with them. */
+/**
+ * The certificate authority that all clients on this machine trust for the brokers, and the users that may do
+ * everything.
+ */
 export async function openSecurity({ settings, secrets }: LocalAccount): Promise<ClusterSecurity> {
   const userOf = async (name: string) => ({
     name,
@@ -51,7 +57,10 @@ export async function openSecurity({ settings, secrets }: LocalAccount): Promise
   }
 }
 
-/** The authority of the first run; its certificate is written where clients find it. */
+/**
+ * Opens the certificate authority, which the first run makes. Its certificate is written to the file where clients find
+ * it.
+ */
 async function openAuthority(directory: string): Promise<CertificateAuthority> {
   const file = join(directory, 'authority.json')
   const known = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {

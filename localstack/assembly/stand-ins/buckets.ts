@@ -6,7 +6,7 @@ import { makeStandIn } from '../stand-in.ts'
 /** A bucket of the local object store. */
 export const bucket = makeStandIn({
   properties: { BucketName: v.optional(v.string()) },
-  // Not versions and not notifications: who relies on them would miss them.
+  // Versions and notifications are not ignored: users that rely on them would find them missing.
   ignores: [
     'BucketEncryption',
     'IntelligentTieringConfigurations',

@@ -15,7 +15,7 @@ const container = v.strictObject({
   Secrets: v.optional(v.array(v.object({ Name: v.string(), ValueFrom: v.string() })), []),
 })
 
-/** Its container's variables, secrets filled in, remembered for the service that runs it. */
+/** Stores the container's variables, with the secrets filled in, for the service that runs the container. */
 export const taskDefinition = makeStandIn({
   properties: { Family: v.string(), ContainerDefinitions: v.tuple([container]) },
   ignores: [
@@ -86,7 +86,7 @@ export const service = makeStandIn({
   },
 })
 
-/** Remembered for the names in it. */
+/** Stores the namespace's name, which its services need. */
 export const privateDnsNamespace = makeStandIn({
   properties: { Name: v.string() },
   ignores: ['Description', 'Properties', 'Tags', 'Vpc'],
@@ -98,7 +98,9 @@ export const privateDnsNamespace = makeStandIn({
   },
 })
 
-/** A name of the network: where a variable of a function holds it with its port, the function gets the port on loopback. */
+/**
+ * A network name. When a function's variable contains it with its port, the function gets the port on loopback instead.
+ */
 export const discoveredService = makeStandIn({
   properties: { Name: v.string(), NamespaceId: v.string() },
   ignores: ['Description', 'DnsConfig', 'HealthCheckConfig', 'HealthCheckCustomConfig', 'Tags', 'Type'],

@@ -73,7 +73,7 @@ describe('a custom resource', () => {
         ServiceToken: serviceToken,
         LogicalResourceId: 'Kept',
         ResourceType: 'Custom::Schema',
-        // CloudFormation hands on text only.
+        // CloudFormation passes only text on.
         ResourceProperties: { ServiceToken: serviceToken, Epoch: '1', Drop: 'true', Tables: [{ Rows: '5' }] },
       },
     ])

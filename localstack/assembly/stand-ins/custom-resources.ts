@@ -6,14 +6,17 @@ import type { Physical, StandIn } from '../stand-in.ts'
 
 const properties = v.looseObject({ ServiceToken: v.string() })
 
-/** The answer is PUT before the function ends. */
+/**
+ * How long to wait for the answer after the function has ended. It can be short, because the function PUTs its answer
+ * before it ends.
+ */
 const ANSWER_MS = 1_000
 
 type Request = 'Create' | 'Update' | 'Delete'
 
 /**
- * The function behind it gets CloudFormation's event and answers the ResponseURL: Create the first time, Update with the
- * properties of the time before from then on, Delete when the stack is removed.
+ * A custom resource. Its function gets CloudFormation's event and answers to the ResponseURL: Create the first time,
+ * later Update with the properties of the previous deployment, and Delete when the stack is removed.
  */
 export const customResource = (type: string): StandIn => ({
   reads: 'all',
@@ -25,7 +28,8 @@ export const customResource = (type: string): StandIn => ({
     if (account.purpose === 'remove') return takeDownLater(id, before, account)
 
     const now = { type, serviceToken: parsed.ServiceToken, properties: parsed }
-    // Recorded before it is asked: what a failed Create has begun is removed by `reset`.
+    // The resource is recorded before its function is called, so that `reset` also removes what a failed Create has
+    // begun.
     if (before === undefined) await account.record.set(id, { ...now, physicalId: id, data: {} })
     const answer = await account.step(`${functionOf(parsed.ServiceToken)} ${before ? 'Update' : 'Create'}`, () =>
       send(before ? 'Update' : 'Create', id, { ...now, physicalId: before?.physicalId ?? id }, before, account),
@@ -35,7 +39,7 @@ export const customResource = (type: string): StandIn => ({
   },
 })
 
-/** Deletes what an earlier deployment made and the template no longer has. */
+/** Deletes the resources of earlier deployments that the template no longer has. */
 export async function removeForgotten(account: LocalAccount): Promise<void> {
   for (const id of account.record.ids()) {
     if (Object.hasOwn(account.stack.template.Resources, id)) continue
@@ -43,13 +47,16 @@ export async function removeForgotten(account: LocalAccount): Promise<void> {
   }
 }
 
-/** Sends Delete to the function behind it; does nothing where the record has no such resource. */
+/** Sends Delete to the resource's function. Does nothing when the record has no such resource. */
 export async function removeCustomResource(id: string, account: LocalAccount): Promise<void> {
   const record = account.record.get(id)
   if (record !== undefined) await remove(id, record, account)
 }
 
-/** It answers with what it answered last; nothing is asked until all it depends on is up. */
+/**
+ * Used when the stack is removed. The resource keeps its last answer, and its function is called only when all that it
+ * depends on is up.
+ */
 function takeDownLater(id: string, record: CustomResourceRecord | undefined, account: LocalAccount): Physical {
   if (record === undefined) return { ref: id }
   account.removals.push(() => remove(id, record, account))
@@ -104,7 +111,7 @@ async function send(
   return { physicalId: physicalResourceId, data }
 }
 
-/** A function that stops with the stack answers nobody. */
+/** Rejects when the stack stops, because a function that is stopped does not answer. */
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const onAbort = (): void => reject(signal.reason)
@@ -117,7 +124,7 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
   }
 }
 
-/** CloudFormation hands every number and boolean on as text. */
+/** CloudFormation passes every number and boolean on as text. */
 function asText(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(asText)
   if (typeof value !== 'object' || value === null) return value === null ? null : String(value)

@@ -7,7 +7,7 @@ import type { LocalAccount } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
 import { makeStandIn } from '../stand-in.ts'
 
-/** Remembered for the instance that names it. */
+/** Stores the parameters for the instance that names the group. */
 export const dbParameterGroup = makeStandIn({
   properties: { Parameters: v.optional(v.record(v.string(), v.string())) },
   ignores: ['DBParameterGroupName', 'Description', 'Family', 'Tags'],
@@ -77,13 +77,13 @@ export const dbInstance = makeStandIn({
   },
 })
 
-/** Instances take ports in the order of the template. */
+/** The port of an instance. Instances get ports in the order of the template. */
 export function databasePort(id: string, { stack, settings }: Pick<LocalAccount, 'stack' | 'settings'>): number {
   const ids = Object.entries(stack.template.Resources).filter(([, { Type }]) => Type === 'AWS::RDS::DBInstance')
   return settings.postgresPort + ids.findIndex(([each]) => each === id)
 }
 
-/** `rds.…` are switches of RDS itself; Postgres does not know them. */
+/** Leaves out the parameters `rds.…`, which configure RDS itself and which Postgres does not know. */
 function serverSettings(parameters: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(parameters).filter(([name]) => !name.startsWith('rds.')))
 }

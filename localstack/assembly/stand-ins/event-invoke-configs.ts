@@ -4,7 +4,7 @@ import { makeStandIn, number } from '../stand-in.ts'
 
 const destination = v.optional(v.object({ Destination: v.string() }))
 
-/** How the function host handles asynchronous invocations of a function. */
+/** Sets how the function host handles asynchronous invocations of a function. */
 export const eventInvokeConfig = makeStandIn({
   properties: {
     FunctionName: v.string(),

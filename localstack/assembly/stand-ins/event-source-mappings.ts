@@ -1,7 +1,7 @@
 import { startMapping } from '../account-mappings.ts'
 import type { StandIn } from '../stand-in.ts'
 
-/** Our poller. It checks the properties itself. */
+/** Starts our own event source mapping, which checks the properties itself. */
 export const eventSourceMapping: StandIn = {
   reads: 'all',
   ignores: new Set(),

@@ -4,7 +4,10 @@ import { arn, CONNECT_SECRET, type LocalAccount } from '../local-account.ts'
 import { localOverrides } from '../local-overrides.ts'
 import { makeStandIn, number } from '../stand-in.ts'
 
-/** The bundle of the assembly under AWS's runtime client, with the same variables, timeout, memory and concurrency. */
+/**
+ * The function's bundle from the assembly. AWS's runtime client runs it, with the template's variables, timeout, memory
+ * and concurrency.
+ */
 export const lambdaFunction = makeStandIn({
   properties: {
     FunctionName: v.string(),
@@ -46,20 +49,20 @@ export const lambdaFunction = makeStandIn({
   },
 })
 
-/** A function's variables as they are on this machine. */
+/** The variables that a function gets on this machine. */
 export function localVariables(
   variables: Record<string, string>,
   { settings, addresses }: Pick<LocalAccount, 'settings' | 'addresses'>,
 ): Record<string, string> {
   return {
     ...onLoopback(variables, addresses),
-    // By name, so that who looks at the function's variables does not see the password.
+    // The function gets the secret's name, so that its variables do not show the password.
     ...(variables['CONNECT_URL'] && { CONNECT_SECRET_ARN: CONNECT_SECRET }),
     ...localOverrides['AWS::Lambda::Function'](settings),
   }
 }
 
-/** Variables in which names of the network have become what they stand for here. */
+/** The variables, with each network name replaced by its address on this machine. */
 export function onLoopback(variables: Record<string, string>, addresses: Map<string, string>): Record<string, string> {
   const replace = (value: string): string =>
     [...addresses].reduce((text, [name, address]) => text.replaceAll(name, address), value)

@@ -28,7 +28,10 @@ export const rule = makeStandIn({
   },
 })
 
-/** Milliseconds of `rate(5 minutes)`. Throws an Error on anything else, cron expressions included. */
+/**
+ * The milliseconds of an expression such as `rate(5 minutes)`. Throws an Error for any other, also for a cron
+ * expression.
+ */
 export function parseRate(expression: string): number {
   const match = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression)
   const everyMs = match ? Number(match[1]) * UNIT_MS[match[2]!]! : 0
@@ -36,7 +39,10 @@ export function parseRate(expression: string): number {
   return everyMs
 }
 
-/** A failed or refused invocation is the function's to log; the next one comes with the next tick. */
+/**
+ * Invokes the function and does not wait. A failed or refused invocation is in the function's log, and the next tick
+ * invokes it again.
+ */
 function invoke(functionArn: string, input: string, { functions }: LocalAccount): void {
   void functions.invoke(functionArn, Buffer.from(input), { type: 'Event' })
 }

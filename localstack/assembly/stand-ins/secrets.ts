@@ -15,7 +15,7 @@ const generation = v.object({
   IncludeSpace: v.optional(boolean),
 })
 
-/** Its password is generated in the first run and kept; the rest of its JSON follows the template. */
+/** A secret. Its password is generated in the first run and kept; the rest of its JSON follows the template. */
 export const secret = makeStandIn({
   properties: {
     Name: v.optional(v.string()),
@@ -40,7 +40,7 @@ async function generatedValue(id: string, generate: v.InferOutput<typeof generat
   return JSON.stringify({ ...JSON.parse(template), [key]: password })
 }
 
-/** Adds where the database is to its secret, as RDS does. */
+/** Adds the database's address to its secret, as RDS does. */
 export const secretTargetAttachment = makeStandIn({
   properties: { SecretId: v.string(), TargetId: v.string() },
   ignores: ['TargetType'],

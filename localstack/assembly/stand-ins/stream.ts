@@ -12,7 +12,7 @@ import { localOverrides } from '../local-overrides.ts'
 import { boolean, makeStandIn, number } from '../stand-in.ts'
 import { openSecurity } from './broker-logins.ts'
 
-/** Remembered for the cluster that names it. */
+/** Stores the configuration for the cluster that names it. */
 export const brokerConfiguration = makeStandIn({
   properties: { Name: v.string(), ServerProperties: v.string() },
   ignores: ['Description', 'KafkaVersionsList'],
@@ -27,7 +27,7 @@ export const brokerConfiguration = makeStandIn({
 const unsupported = 'brokers on one machine know no IAM: synthesize the stage local'
 const enabled = v.object({ Enabled: v.pipe(boolean, v.literal(true)) })
 
-/** Brokers that are their own controllers, as many as the stack was started with. */
+/** Brokers that are also the controllers. Their number is that with which the stack was started. */
 export const cluster = makeStandIn({
   properties: {
     ClusterName: v.string(),
@@ -92,7 +92,7 @@ export const cluster = makeStandIn({
   },
 })
 
-/** Created with its topic partitions and configuration. */
+/** Creates the topic with its topic partitions and configuration. */
 export const topic = makeStandIn({
   properties: {
     TopicName: v.string(),

@@ -3,7 +3,10 @@ import { icebergCatalog } from '../archive-servers.ts'
 import { arn } from '../local-account.ts'
 import { makeStandIn } from '../stand-in.ts'
 
-/** The local Iceberg catalog under its ARN. It tidies nothing: S3 Tables compacts, and removes old table snapshots. */
+/**
+ * The local Iceberg catalog, under the bucket's ARN. Unlike S3 Tables it does not compact files or remove old table
+ * snapshots.
+ */
 export const tableBucket = makeStandIn({
   properties: { TableBucketName: v.string() },
   ignores: [
@@ -21,7 +24,7 @@ export const tableBucket = makeStandIn({
   },
 })
 
-/** The local Iceberg catalog. Its namespace is made by who uses it first. */
+/** The local Iceberg catalog. The namespace is created by its first user. */
 export const glueDatabase = makeStandIn({
   properties: { DatabaseInput: v.object({ Name: v.string() }) },
   ignores: ['CatalogId', 'DatabaseInput.Description', 'DatabaseInput.LocationUri', 'DatabaseInput.Parameters'],

@@ -8,7 +8,8 @@ import type { RunningEventSourceMapping } from '../event-source-mapping.ts'
 
 const topic = useMappedTopic()
 
-// "Using Lambda with Amazon MSK": "After Lambda processes each batch, it commits the offsets of the messages in that batch".
+// "Using Lambda with Amazon MSK": "After Lambda processes each batch, it commits the offsets of the messages in that
+// batch".
 test('offsets are committed after the function has succeeded, not before', async () => {
   await topic.create(1)
   await topic.produce(records(0, 3))
@@ -63,7 +64,7 @@ test('a failing batch is repeated as it is, and nothing of its topic partition o
   ])
 })
 
-// The same: "Lambda reads the messages sequentially for each partition"; two batches of one in flight are not documented.
+// The same: "Lambda reads the messages sequentially for each partition"; two batches of one at once are not documented.
 test('topic partitions are in flight at once, never two batches of one', async () => {
   await topic.create(4)
   const active = new Map<string, number>()
@@ -155,7 +156,7 @@ test('two mappings of a group share the topic partitions; when one leaves, the o
   }
 })
 
-// The same page: without ConsumerGroupId the group is the mapping's own. Created unique: here its id.
+// The same page: without ConsumerGroupId the group's name is unique. Here it is the mapping's id.
 test('without a group of its own name a mapping is a group under its id', async () => {
   await topic.create(1)
   await topic.produce(records(0, 2))
@@ -165,7 +166,7 @@ test('without a group of its own name a mapping is a group under its id', async 
   await eventually(async () => expect(await topic.broker.groupOffsets(`id-${topic.name}`, topic.name)).toEqual([2]))
 })
 
-// Not documented: the switch for two batches of a topic partition at once.
+// AWS has no such documented setting: two batches of a topic partition at once.
 test('with two batches in flight nothing is lost, and nothing is committed that is not processed', async () => {
   await topic.create(1)
   const { offsets, invoke } = collector()

@@ -21,7 +21,7 @@ const discarding = (destination: string) => ({
 
 type Request = { path: string; headers: IncomingMessage['headers']; body: string }
 
-/** A server that AWS's SDK is pointed at; answers as `answer` says and remembers what it was asked. */
+/** A server to which AWS's SDK is directed. It sends the answers of `answer`, and keeps the requests. */
 async function startAwsStandIn(contentType: string, answer: (body: string) => string) {
   const requests: Request[] = []
   const server = createServer(async (request, response) => {
@@ -48,7 +48,7 @@ const metadataOf = (body: string) => {
 }
 
 test('a queue gets the metadata of a discarded batch by SendMessage, and the group goes on', async () => {
-  // The client checks that what arrived is what it sent.
+  // The client compares this hash with that of the message which it sent.
   const { url, requests } = await startAwsStandIn('application/x-amz-json-1.0', (body) => {
     const MD5OfMessageBody = createHash('md5').update(JSON.parse(body).MessageBody).digest('hex')
     return JSON.stringify({ MessageId: '1', MD5OfMessageBody })
@@ -178,7 +178,7 @@ test('a destination whose endpoint is not known is refused when the mapping is s
   expect(start).toThrow('arn:aws:sqs:eu-central-1:123456789012:failed needs the endpoint of sqs')
 })
 
-/** The first `count` messages of a topic, and those that came with them. */
+/** Reads the first `count` messages of a topic. */
 async function readAll(name: string, count: number) {
   const consumer = new Consumer({
     clientId: 'test',

@@ -18,12 +18,13 @@ afterEach(() => void vi.useRealTimers())
 const failing = () => failure
 const failingWith = (poison: number) => (offsets: number[]) => (offsets.includes(poison) ? failure : success)
 
-/** What was discarded: why, and its first offset in each topic partition. */
+/** What was discarded: the reason, and the first offset in each topic partition. */
 const offsetsOf = ({ discarded }: AnsweredDispatcher) =>
   discarded.map(({ condition, batch }) => [condition, ...[...batch.parts.values()].map((run) => run.firstOffset)])
 
 describe('retries', () => {
-  // "Amazon MSK … batching behavior": "Lambda retries the whole batch of messages until processing succeeds or the messages expire".
+  // "Amazon MSK … batching behavior": "Lambda retries the whole batch of messages until processing succeeds or the
+  // messages expire".
   test('an error repeats the whole batch until it succeeds; the next one waits', async () => {
     const set = deliverAtOnce([2])
     set.arrive(0, 1)
@@ -52,7 +53,8 @@ describe('retries', () => {
     },
   )
 
-  // "Configuring error handling controls for Kafka event sources": "Lambda automatically applies a maximum of 10 retry attempts".
+  // "Configuring error handling controls for Kafka event sources": "Lambda automatically applies a maximum of 10 retry
+  // attempts".
   test('infinite retries with an on-failure destination are ten', () => {
     const mapping = (more: object) =>
       readMapping({
@@ -141,7 +143,7 @@ describe('bisect', () => {
     expect(set.log.filter((line) => line.includes('processed')).at(-1)).toBe('t-0 processed below 8')
   })
 
-  // The same, over topic partitions: an event may hold several.
+  // The same for an event that holds several topic partitions.
   test('halves of a batch may be topic partitions', async () => {
     const set = deliverAtOnce([2, 2], { bisectBatch: true })
     let failures = 1
@@ -156,7 +158,7 @@ describe('bisect', () => {
     expect(batches).toHaveLength(3)
   })
 
-  // AWS does not say in which order the halves are sent: our reading.
+  // AWS does not say in which order the halves are sent; this order is our choice.
   test('a topic partition whose record fails again and again does not hold the others', async () => {
     const set = deliverAtOnce([2, 2, 2], { bisectBatch: true })
     let answered = 0
@@ -196,7 +198,7 @@ describe('too large', () => {
     expect(set.log.at(-1)).toBe('t-0 processed below 3')
   })
 
-  // The same page says nothing of a mapping without destination: our reading.
+  // The same page does not describe a mapping without a destination; this is our choice.
   test('without destination it blocks its topic partition', async () => {
     const set = answeredDispatcher(2)
     set.arrive(0, 3, large)

@@ -3,7 +3,7 @@ import { readFilters } from '../definition/filter-criteria.ts'
 
 // Source of each test: a page of the AWS Lambda developer guide.
 
-/** Whether a record with this value goes to the function under patterns for `value`. */
+/** Whether the function gets a record with this value, under patterns for `value`. */
 function passes(value: unknown, ...patterns: unknown[]): boolean {
   const filters = { Filters: patterns.map((pattern) => ({ Pattern: JSON.stringify({ value: pattern }) })) }
   return readFilters(filters, 10)!(value === null ? null : toBytes(value))
@@ -162,7 +162,8 @@ test('there are five filters at most, or what the quota was raised to', () => {
   expect(readFilters(filters(10), 10)).toBeDefined()
 })
 
-// "Filtering events from Amazon MSK …": "only support filtering on the value key"; API, Filter: a pattern of up to 4,096 characters.
+// "Filtering events from Amazon MSK …": "only support filtering on the value key"; API, Filter: a pattern of up to
+// 4,096 characters.
 test.each([
   [undefined, 'Filters[0].Pattern must be JSON as text'],
   ['{', 'Filters[0].Pattern is no JSON'],

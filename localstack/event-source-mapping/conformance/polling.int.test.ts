@@ -38,7 +38,7 @@ test('records arrive as AWS sends them: keys, tombstones, headers and several to
   )
 })
 
-// Not documented: what Kafka's own clients do.
+// AWS does not document this. It is what Kafka's own clients do.
 test('topic partitions that a topic is given later are read', async () => {
   await topic.create(1)
   const { delivered, invoke } = collector()
@@ -49,7 +49,7 @@ test('topic partitions that a topic is given later are read', async () => {
   await admin.createPartitions({ topics: [{ name: topic.name, count: 3 }] })
   await admin.close()
 
-  // One that has been producing takes the partitions that it knows.
+  // A producer that runs already knows only the former topic partitions, so this is a new one.
   const producer = new Producer({ clientId: 'test', bootstrapBrokers: [topic.broker.bootstrapServers] })
   await producer.send({ messages: [{ topic: topic.name, partition: 2, value: Buffer.from('after') }] })
   await producer.close()
@@ -57,7 +57,7 @@ test('topic partitions that a topic is given later are read', async () => {
   await eventually(() => expect(delivered.map(({ partition }) => partition)).toEqual([0, 2]))
 })
 
-// Not documented: what Kafka's own clients do.
+// AWS does not document this. It is what Kafka's own clients do.
 test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)('compression %s is read', async (compression) => {
   await topic.create(1)
   const producer = new Producer({ clientId: 'test', bootstrapBrokers: [topic.broker.bootstrapServers], compression })
@@ -71,7 +71,7 @@ test.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const)('compression %s is
   await eventually(() => expect(delivered.map((each) => each.value)).toEqual(Array(3).fill(value.toString('base64'))))
 })
 
-// Not documented: what a consumer with read_committed gets.
+// AWS does not document this. It is what a consumer with read_committed gets.
 test('an aborted transaction is not delivered', async () => {
   await topic.create(1)
   const producer = new Producer({
@@ -136,7 +136,7 @@ test('no event is longer than 6 MB, however long its records are', async () => {
   expect(Math.max(...lengths)).toBeLessThanOrEqual(6 * 1024 * 1024)
 })
 
-// "Capturing discarded batches …" sends it to the destination; without one: our reading.
+// "Capturing discarded batches …" sends the record to the destination. Without a destination this is our choice.
 test('a record that fits into no event blocks its topic partition and says so; others go on', async () => {
   await topic.create(2, { 'max.message.bytes': String(8 << 20) })
   await topic.produce([{ partition: 0, value: 'x'.repeat(5_000_000) }])
@@ -167,7 +167,8 @@ test('the offsets of the group win over the starting position', async () => {
   expect(second.offsets(0)).toEqual([3, 4])
 })
 
-// "Polling and stream starting positions": LATEST can miss events while a mapping is created; ours keeps its place.
+// "Polling and stream starting positions": LATEST can miss events while a mapping is created; our mapping keeps its
+// place.
 test('LATEST begins behind what is there, and keeps that place over a restart before the first record', async () => {
   await topic.create(1)
   await topic.produce(records(0, 3))
@@ -201,7 +202,7 @@ test('AT_TIMESTAMP begins at the first record of that time', async () => {
   await eventually(() => expect(offsets(0)).toEqual([1, 2]))
 })
 
-// Not documented: what Kafka's clients call auto.offset.reset.
+// AWS does not document this. Kafka's clients call it auto.offset.reset.
 test('offsets the topic no longer has are given up loudly, and the starting position decides', async () => {
   await topic.create(1)
   await topic.produce(records(0, 5))

@@ -14,7 +14,8 @@ const reporting = (...failed: number[]): InvocationAnswer => {
 
 const reportsItemFailures = true
 
-// "Configuring error handling controls for Kafka event sources", PartialBatchResponse; what follows a failure is not said.
+// "Configuring error handling controls for Kafka event sources", PartialBatchResponse. It does not say what happens to
+// the records that follow a failure.
 test.each([
   [
     'from-first-failed',

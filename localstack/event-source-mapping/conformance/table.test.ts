@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 const read = (file: string) => readFileSync(join(import.meta.dirname, '..', file), 'utf8')
 
-/** Of the README's table: a test file, and how the name of a test or of a group in it begins. */
+/** References in the README's table: a test file, and the beginning of the name of a test or group in it. */
 const references = [
   ...read('README.md').matchAll(/`(conformance\/[\w.-]+\.test\.ts)`(?: › ([^|`,]+?)(?= \||,|\n))?/g),
 ].map(([, file, name]) => ({ file: file!, name: name?.trim() ?? '' }))

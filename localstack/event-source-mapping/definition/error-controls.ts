@@ -1,26 +1,27 @@
 import { type FailureDestination, readDestination } from './failure-destination.ts'
 import { type Properties, refuse, truth, whole } from './properties.ts'
 
-/** What becomes of a batch that the function does not accept. */
+/** What happens to a batch that the function does not accept. */
 export type ErrorControls = {
-  /** The first attempt excluded. Absent: until the batch succeeds. */
+  /** Attempts after the first one. Absent: the batch is repeated until it succeeds. */
   maximumRetryAttempts?: number
-  /** A record that is older is not sent any more. Absent: of any age. */
+  /** A record that is older is not sent any more. Absent: the age is not limited. */
   maximumRecordAgeMs?: number
-  /** A batch that fails is split in two. */
+  /** Whether a batch that fails is split in two. */
   bisectBatch: boolean
-  /** The function may answer with `batchItemFailures`. */
+  /** Whether the function may answer with `batchItemFailures`. */
   reportsItemFailures: boolean
   /** Where the metadata of discarded batches goes. */
   destination?: FailureDestination
 }
 
-/** Infinite retries and a destination: AWS applies ten. */
+/** AWS applies ten retries when retries are infinite and there is a destination. */
 const retriesWithDestination = 10
 
 /**
- * Reads the error handling controls of a Kafka mapping. AWS: "Configuring error handling controls for Kafka event
- * sources": they belong to provisioned mode. Throws an Error that names the property.
+ * Reads the error handling controls of a Kafka mapping, which require provisioned mode. Throws an Error that names the
+ * property.
+ * Source: AWS, "Configuring error handling controls for Kafka event sources".
  */
 export function readErrorControls(properties: Properties, provisioned: boolean, topic: string): ErrorControls {
   const retries = whole(properties, 'MaximumRetryAttempts', -1, 10_000) ?? -1

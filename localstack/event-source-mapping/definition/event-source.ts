@@ -2,13 +2,13 @@ import { constrain, members, type Properties, refuse, text } from './properties.
 
 /** Where the records come from. */
 export type EventSource = {
-  /** MSK's; absent for self-managed Kafka. */
+  /** ARN of the MSK cluster; absent for self-managed Kafka. */
   eventSourceArn?: string
-  /** Self-managed Kafka's `host:port,…`; absent for MSK, where AWS finds the brokers. */
+  /** `host:port,…` of self-managed Kafka; absent for MSK, whose brokers AWS finds. */
   bootstrapServers?: string
-  /** Absent: the mapping's own id, as on AWS. */
+  /** Absent: the group has the mapping's own id, as on AWS. */
   consumerGroupId?: string
-  /** How to log in; empty: as the function's role (MSK), or not at all. */
+  /** How to log in. Empty: with the function's role (MSK), or without a login. */
   access: SourceAccess[]
 }
 
@@ -24,7 +24,7 @@ export type AccessType =
 
 const authentications = ['BASIC_AUTH', 'CLIENT_CERTIFICATE_TLS_AUTH', 'SASL_SCRAM_256_AUTH', 'SASL_SCRAM_512_AUTH']
 const forMsk = ['CLIENT_CERTIFICATE_TLS_AUTH', 'SASL_SCRAM_512_AUTH']
-/** Reached in any network from here; the role has no local meaning. */
+/** Types without an effect here: every network can be reached, and the role has no local meaning. */
 const withoutEffect = ['IAM_AUTH', 'VPC_SECURITY_GROUP', 'VPC_SUBNET']
 
 /** Reads EventSourceArn or SelfManagedEventSource, and how to log in. Throws an Error that names the property. */
@@ -56,7 +56,7 @@ function readGroup(config: string, group: unknown): string {
 function readEndpoints(properties: Properties): string {
   const source = members(properties, 'SelfManagedEventSource', ['Endpoints'])
   const servers = source?.['Endpoints'] as Properties | undefined
-  // CloudFormation names it otherwise than the API.
+  // CloudFormation and the API have different names for it.
   const list = servers?.['KAFKA_BOOTSTRAP_SERVERS'] ?? servers?.['KafkaBootstrapServers']
   const isServer = (each: unknown) => typeof each === 'string' && /^[^,:\s]+:\d{1,5}$/.test(each)
   if (Array.isArray(list) && list.length > 0 && list.every(isServer)) return list.join(',')

@@ -7,21 +7,21 @@ export type FailureDestination =
   | { kind: 's3'; arn: string; bucket: string }
   | { kind: 'kafka'; topic: string }
 
-/** What is written to a destination. */
+/** One message to a destination. */
 export type DestinationMessage = {
-  /** JSON. */
+  /** JSON text. */
   body: string
-  /** Kafka: the key of the record; absent where it has none. */
+  /** For Kafka: the key of the record; absent when it has none. */
   key?: Buffer
-  /** S3: the object's key. */
+  /** For S3: the object's key. */
   objectKey?: string
 }
 
-/** Writes all messages to the destination, in order. Rejects when it did not take one of them. */
+/** Writes all messages to the destination, in order. Rejects when the destination refuses one of them. */
 export type Deliver = (destination: FailureDestination, messages: DestinationMessage[]) => Promise<void>
 
 /**
- * Reads DestinationConfig; undefined where it names no destination. `topic` is the source: a destination must be another.
+ * Reads DestinationConfig; undefined when it names no destination. `topic` is the source and cannot be the destination.
  * Throws an Error with the reason.
  */
 export function readDestination(config: unknown, topic: string): FailureDestination | undefined {

@@ -2,10 +2,10 @@ import { readPattern } from './filter-pattern.ts'
 import { isObject, type JsonValue, parseJson } from './json-value.ts'
 import { members, refuse } from './properties.ts'
 
-/** Whether the function gets the record with this value; null is a tombstone's. */
+/** Whether the function gets the record with this value. A tombstone's value is null. */
 export type ValueFilter = (value: Buffer | null) => boolean
 
-/** What a value is to a filter: a message that is neither object nor array is plain text. */
+/** A value in the form that filters need. A message that is neither an object nor an array is plain text. */
 type Message = { format: 'text' | 'json'; value: JsonValue }
 
 type MessageFilter = (message: Message) => boolean
@@ -14,9 +14,10 @@ const longestPattern = 4096
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Reads FilterCriteria: a record passes when one of the filters matches its `value`, the only field Kafka mappings filter
- * on. What is no UTF-8, or has not the format of the pattern, passes. AWS: "Filtering events from Amazon MSK and
- * self-managed Apache Kafka event sources". Throws an Error with the reason.
+ * Reads FilterCriteria. A record passes when one of the filters matches its `value`, the only field on which Kafka
+ * mappings filter. A value that is not UTF-8, or that is not in the pattern's format, passes. Throws an Error with the
+ * reason.
+ * Source: AWS, "Filtering events from Amazon MSK and self-managed Apache Kafka event sources".
  */
 export function readFilters(criteria: unknown, most: number): ValueFilter | undefined {
   const filters = members({ FilterCriteria: criteria }, 'FilterCriteria', ['Filters'])?.['Filters']
@@ -48,7 +49,7 @@ function readFilter(pattern: unknown, place: string): MessageFilter {
   }
 }
 
-/** Patterns of the record; `value` is all that there is to filter on. */
+/** Reads the pattern for a record, in which `value` is the only field that can be filtered. */
 function readRecordRule(rule: JsonValue): MessageFilter {
   if (!isObject(rule)) throw new Error('it must be an object')
   const filters = Object.entries(rule).map(([name, nested]) => {
@@ -79,7 +80,7 @@ function readMessage(value: Buffer | null): Message | undefined {
     try {
       return { format: 'json', value: parseJson(text) }
     } catch {
-      // Plain text may begin with a bracket, too.
+      // Plain text may also begin with a bracket.
     }
   }
   return { format: 'text', value: text }

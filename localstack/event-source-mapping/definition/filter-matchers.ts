@@ -9,7 +9,7 @@ import {
   numberOf,
 } from './json-value.ts'
 
-/** Looks at the values of a field; there are none where it is absent, and several where it is an array. */
+/** Whether the values of a field match. An absent field has no values; an array has several. */
 export type Matcher = (values: JsonLeaf[]) => boolean
 
 type Test = (value: JsonLeaf) => boolean
@@ -23,8 +23,9 @@ const comparisons: Record<string, (one: number, other: number) => boolean> = {
 }
 
 /**
- * What a field is compared with: one of the values and operators of the list. AWS: "Control which events Lambda sends to
- * your function", filter rule syntax. Throws an Error with the reason where the list is malformed.
+ * Reads the list with which a field is compared. One of its values and operators has to match. Throws an Error with the
+ * reason when the list is malformed.
+ * Source: AWS, "Control which events Lambda sends to your function", filter rule syntax.
  */
 export function readMatchers(list: JsonValue[], path: string): Matcher {
   if (list.length === 0) throw new Error(`${path}: an empty list matches nothing`)

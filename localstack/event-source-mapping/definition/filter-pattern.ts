@@ -1,12 +1,12 @@
 import { type Matcher, readMatchers } from './filter-matchers.ts'
 import { isLeaf, isObject, type JsonLeaf, type JsonValue } from './json-value.ts'
 
-/** Whether the value of a field matches; undefined where the field is absent. */
+/** Whether the value of a field matches. The value is undefined when the field is absent. */
 export type Pattern = (value: JsonValue | undefined) => boolean
 
 /**
- * Reads a pattern for a field: a list of values and operators for a leaf, an object for what is nested in it; `$or` holds
- * alternatives. Throws an Error with the place and the reason where it is malformed.
+ * Reads the pattern for a field: a list of values and operators for a leaf, or an object for nested fields. `$or` holds
+ * alternatives. Throws an Error with the place and the reason when the pattern is malformed.
  */
 export function readPattern(rule: JsonValue, path: string): Pattern {
   if (Array.isArray(rule)) return matchLeaves(readMatchers(rule, path))
@@ -35,13 +35,16 @@ const matchLeaves =
   (value) =>
     matches(leavesOf(value))
 
-/** Of an array its elements; an object is no leaf: as if it were absent. */
+/** The leaves of a value. An array has those of its elements. An object has none, as if it were absent. */
 function leavesOf(value: JsonValue | undefined): JsonLeaf[] {
   if (Array.isArray(value)) return value.flatMap(leavesOf)
   return isLeaf(value) ? [value] : []
 }
 
-/** Of an array those in it, one at a time: what is nested must match in one of them. An absent one has no fields. */
+/**
+ * The objects in a value. Those of an array are matched one at a time, because all nested fields have to match in the
+ * same object. An absent value is an object without fields.
+ */
 function objectsOf(value: JsonValue | undefined): Fields[] {
   if (isObject(value)) return [value]
   const nested = Array.isArray(value) ? value.flatMap((each) => (isLeaf(each) ? [] : objectsOf(each))) : []

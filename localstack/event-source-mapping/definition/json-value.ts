@@ -1,11 +1,11 @@
-/** A JSON value whose numbers keep the text they are written with: 300, 300.0 and 3e2 are three values to a filter. */
+/** A JSON value whose numbers keep their text, because 300, 300.0 and 3e2 are three values to a filter. */
 export type JsonValue = JsonLeaf | JsonValue[] | { [name: string]: JsonValue }
 export type JsonLeaf = null | boolean | string | JsonNumber
 
 const source = Symbol('as written')
 export type JsonNumber = { readonly [source]: string }
 
-/** Throws a SyntaxError where the text is no JSON. */
+/** Throws a SyntaxError when the text is not JSON. */
 export function parseJson(text: string): JsonValue {
   const keepNumbers = (_name: string, value: unknown, context: { source?: string }) =>
     typeof value === 'number' ? { [source]: context.source! } : value
@@ -16,7 +16,7 @@ export function isNumber(value: JsonValue | undefined): value is JsonNumber {
   return typeof value === 'object' && value !== null && source in value
 }
 
-/** A value that is neither object nor array. */
+/** Whether a value is neither an object nor an array. */
 export function isLeaf(value: JsonValue | undefined): value is JsonLeaf {
   return value === null || (value !== undefined && typeof value !== 'object') || isNumber(value)
 }
@@ -27,12 +27,12 @@ export function isObject(value: JsonValue | undefined): value is { [name: string
 
 export const numberOf = (number: JsonNumber): number => Number(number[source])
 
-/** The same type and the same text. */
+/** Whether both have the same type and the same text. */
 export function isSame(one: JsonLeaf, other: JsonLeaf): boolean {
   return isNumber(one) && isNumber(other) ? one[source] === other[source] : one === other
 }
 
-/** As it is written in JSON. */
+/** The value as JSON text. */
 export function formatJson(value: JsonValue): string {
   return JSON.stringify(value, (_name, each) => (isNumber(each) ? numberOf(each) : each))
 }

@@ -6,7 +6,7 @@ import { constrain, members, type Properties, refuse, text, truth, whole } from 
 /** Where a consumer group without offsets begins. */
 export type StartingPosition = 'TRIM_HORIZON' | 'LATEST' | { timestampMs: number }
 
-/** A Kafka event source mapping, checked and with AWS's defaults filled in. */
+/** A Kafka event source mapping that has been checked, with AWS's defaults filled in. */
 export type MappingDefinition = EventSource &
   ErrorControls & {
     functionName: string
@@ -15,15 +15,15 @@ export type MappingDefinition = EventSource &
     windowMs: number
     startingPosition: StartingPosition
     enabled: boolean
-    /** Most invocations at once in provisioned mode. */
+    /** The largest number of invocations at once, in provisioned mode. */
     maximumPollers?: number
     /** Whether the function gets a record with this value. Absent: it gets all. */
     filter?: ValueFilter
   }
 
-/** What AWS raises on request. */
+/** Quotas that AWS raises on request. */
 export type Quotas = {
-  /** 5, or up to 10. */
+  /** Filters of one mapping: 5, or up to 10. */
   filters: number
 }
 
@@ -82,7 +82,7 @@ export function readMapping(
   }
 }
 
-/** An empty object is what an update says to leave provisioned mode. */
+/** Reads the maximum of pollers. With an empty object an update leaves provisioned mode. */
 function readPollers(properties: Properties): number | undefined {
   const config = members(properties, 'ProvisionedPollerConfig', ['MinimumPollers', 'MaximumPollers', 'PollerGroupName'])
   if (config === undefined || Object.keys(config).length === 0) return undefined
@@ -92,7 +92,7 @@ function readPollers(properties: Properties): number | undefined {
   return maximum
 }
 
-/** Source: Lambda API reference, "CreateEventSourceMapping", Topics: a name of one character is none there. */
+/** Source: Lambda API reference, "CreateEventSourceMapping", Topics: AWS refuses a name of one character. */
 function readTopic(topics: unknown): string {
   const [topic, another] = Array.isArray(topics) ? topics : []
   if (typeof topic !== 'string' || another !== undefined) {
@@ -111,7 +111,7 @@ function readStartingPosition(properties: Properties, nowMs: number): StartingPo
   return { timestampMs }
 }
 
-/** Seconds since 1970, or a time as the CLI takes it. */
+/** Reads seconds since 1970, or a time in the format of the CLI. Returns milliseconds. */
 function timestampOf(value: unknown): number {
   if (typeof value === 'string' && !/^[\d.]+$/.test(value)) return Date.parse(value)
   return Number(value ?? Number.NaN) * 1000

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Properties } from './properties.ts'
 import { refuse } from './properties.ts'
 
-/** What UpdateEventSourceMapping does not take: another source is another mapping. */
+/** Properties that UpdateEventSourceMapping does not change, because another source needs another mapping. */
 const fixed = [
   'EventSourceArn',
   'SelfManagedEventSource',
@@ -13,7 +13,7 @@ const fixed = [
 
 const groupConfigs = ['AmazonManagedKafkaEventSourceConfig', 'SelfManagedKafkaEventSourceConfig']
 
-/** A mapping's properties after an UpdateEventSourceMapping: what the request does not name stays. */
+/** A mapping's properties after an UpdateEventSourceMapping. Those that the request does not name stay. */
 export function updateProperties(properties: Properties, request: Properties): Properties {
   const groups = groupConfigs.map((config) => [config, 'ConsumerGroupId'] as const)
   for (const name of fixed) {

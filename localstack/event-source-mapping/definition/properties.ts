@@ -1,7 +1,7 @@
-/** Properties of an AWS::Lambda::EventSourceMapping, resolved, or those of a call that creates or updates one. */
+/** Resolved properties of an AWS::Lambda::EventSourceMapping, or those of a call that creates or updates one. */
 export type Properties = Record<string, unknown>
 
-/** A mapping that AWS would refuse, too, with the name of its error. */
+/** AWS would refuse the mapping, too. `errorType` is the name of AWS's error. */
 export class MappingRefusedError extends Error {
   override readonly name = 'MappingRefusedError'
   readonly errorType: 'InvalidParameterValueException' | 'ValidationException'
@@ -12,18 +12,18 @@ export class MappingRefusedError extends Error {
   }
 }
 
-/** What is wrong with a mapping, for whoever wrote it. */
+/** Throws an Error that says what is wrong with a mapping. */
 export function refuse(problem: string): never {
   throw new MappingRefusedError(`event source mapping: ${problem}`, 'InvalidParameterValueException')
 }
 
-/** Refuses a value that breaks a constraint of the API, in AWS's words. `member` is the API's name of it. */
+/** Refuses a value that breaks a constraint of the API, with AWS's text. `member` is the API's name of the value. */
 export function refuseValue(value: unknown, member: string, constraint: string): never {
   const failed = `Value '${value}' at '${member}' failed to satisfy constraint: Member must ${constraint}`
   throw new MappingRefusedError(`event source mapping: 1 validation error detected: ${failed}`, 'ValidationException')
 }
 
-/** Refuses a text that is not as long as the API allows, or does not match its pattern. */
+/** Returns the text, or refuses it when its length or pattern is not what the API allows. */
 export function constrain(
   value: string,
   member: string,
@@ -43,7 +43,7 @@ export function text(properties: Properties, name: string): string {
   return refuse(`${name} is missing`)
 }
 
-/** CloudFormation takes numbers as text, too. */
+/** Reads a whole number, which CloudFormation also accepts as text. */
 export function whole(properties: Properties, name: string, least: number, most: number): number | undefined {
   const value = properties[name]
   if (value === undefined) return undefined
@@ -53,14 +53,17 @@ export function whole(properties: Properties, name: string, least: number, most:
   throw new MappingRefusedError(problem, 'ValidationException')
 }
 
-/** CloudFormation takes `true` and `"true"`. */
+/** Reads a boolean. CloudFormation accepts `true` and `"true"`. */
 export function truth(properties: Properties, name: string, otherwise: boolean): boolean {
   const value = String(properties[name] ?? otherwise)
   if (value === 'true' || value === 'false') return value === 'true'
   return refuse(`${name} must be true or false, not ${value}`)
 }
 
-/** The object of a property; refuses what is neither in `names` nor asks for what happens anyway. */
+/**
+ * Returns the object of a property. Refuses a member that is not in `names`, unless its value is the one in
+ * `withoutEffect`, which asks for what happens anyway.
+ */
 export function members(properties: Properties, name: string, names: string[], withoutEffect: Properties = {}) {
   const value = properties[name]
   if (value === undefined) return undefined

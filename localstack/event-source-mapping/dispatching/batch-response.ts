@@ -1,14 +1,14 @@
 import type { Batch } from '../polling/batch.ts'
 
-/** What a function said about its batch; `failed` are the offsets it reports, by `<topic>-<partition>`. */
+/** What a function answered for its batch. `failed` are the offsets that it reports, by `<topic>-<partition>`. */
 export type BatchVerdict =
   | { result: 'done' }
   | { result: 'partly'; failed: Map<string, Set<number>> }
   | { result: 'failed'; reason: string }
 
 /**
- * Reads a response under ReportBatchItemFailures. Nothing, `{}`, null and an empty list mean success. An identifier that
- * is not in the batch fails all of it.
+ * Reads a response under ReportBatchItemFailures. An empty response, `{}`, null and an empty list mean success. An
+ * identifier that is not in the batch makes the whole batch fail.
  */
 export function readBatchResponse(payload: Buffer, batch: Batch): BatchVerdict {
   const failures = parseFailures(payload)
@@ -30,7 +30,7 @@ export function readBatchResponse(payload: Buffer, batch: Batch): BatchVerdict {
   return failed.size === 0 ? { result: 'done' } : { result: 'partly', failed }
 }
 
-/** The list, null where there is none, undefined where the response is no JSON. */
+/** The list of failures; null when there is none, undefined when the response is not JSON. */
 function parseFailures(payload: Buffer): unknown {
   if (payload.length === 0) return null
   try {

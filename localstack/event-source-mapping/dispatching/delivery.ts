@@ -3,30 +3,33 @@ import type { EventFrame } from '../polling/event.ts'
 import type { Invoked } from './invocation.ts'
 import type { LaneUser } from './lanes.ts'
 
-/** What AWS leaves open; the first of each is what the poller does by itself. */
+/** Choices that AWS's documentation leaves open. The first value of each is the poller's default. */
 export type DeliveryReading = {
-  /** After a partial batch response: the first failed record of a topic partition and all later ones, or those reported. */
+  /**
+   * What is sent again after a partial batch response: the first failed record of a topic partition and all later ones,
+   * or only the reported ones.
+   */
   redelivery: 'from-first-failed' | 'failed-only'
-  /** Batches of one topic partition at once. */
+  /** How many batches of one topic partition may be in flight at once. */
   batchesInFlight: 1 | 2
 }
 
-/** A batch that is sent until it is accepted, split or given up. */
+/** A batch that is sent until it is accepted, split or discarded. */
 export type Attempt = {
   batch: Batch
   /** Attempts after the first one that ended in an error. */
   retries: number
-  /** In a row. */
+  /** Failures and throttles in a row. */
   failures: number
   throttles: number
-  /** With these records, also as part of a larger batch. */
+  /** Invocations with these records, also those in which they were part of a larger batch. */
   invocations: number
 }
 
-/** A batch as it was formed, or what is left of it: attempts that follow each other. */
+/** A batch as it was formed, or the rest of it, as attempts that are sent one after the other. */
 export type Delivery = LaneUser & {
   attempts: Attempt[]
-  /** Its topic partitions. */
+  /** The names of its topic partitions. */
   names: string[]
   assignment: Source[]
   /** Its last invocation. */
@@ -41,7 +44,7 @@ export const beginAttempt = (batch: Batch, invocations: number): Attempt => {
   return { batch, retries: 0, failures: 0, throttles: 0, invocations }
 }
 
-/** Puts what its first attempt is made of in its place; parts without records are left out. */
+/** Replaces the first attempt by one attempt for each part. Parts without records are left out. */
 export function splitFirst(delivery: Delivery, parts: BatchParts[], frame: EventFrame): void {
   const { invocations } = delivery.attempts.shift()!
   const batches = parts.filter(({ size }) => size > 0).map((each) => makeBatch(each, frame))
@@ -49,8 +52,8 @@ export function splitFirst(delivery: Delivery, parts: BatchParts[], frame: Event
 }
 
 /**
- * Leaves the first half of its topic partitions to the delivery and gives the others as a delivery of their own, so that
- * they do not wait for each other. It has to be one attempt.
+ * Divides the topic partitions of a delivery. The delivery keeps the first half; the others are returned as a delivery
+ * of their own, so that the halves do not wait for each other. The delivery has to consist of one attempt.
  */
 export function partTopicPartitions(delivery: Delivery, frame: EventFrame): Delivery {
   const [{ batch, invocations }] = delivery.attempts as [Attempt]
@@ -69,14 +72,14 @@ export function partTopicPartitions(delivery: Delivery, frame: EventFrame): Deli
   return other
 }
 
-/** Records that became too old, and the others; undefined where none did. `oldest`: ms since 1970. */
+/** Separates the records that are too old from the others; undefined when none is. `oldest`: ms since 1970. */
 export function splitByAge({ parts }: Batch, oldest: number): [aged: BatchParts, young: BatchParts] | undefined {
   const aged = selectParts(parts, (_name, _offset, timestamp) => timestamp < oldest)
   if (aged.size === 0) return undefined
   return [aged, selectParts(parts, (_name, _offset, timestamp) => timestamp >= oldest)]
 }
 
-/** What is delivered again after the function reported these offsets as failed. */
+/** The records that are delivered again after the function has reported these offsets as failed. */
 export function leftAfter(
   { parts }: Batch,
   failed: Map<string, Set<number>>,
@@ -87,7 +90,7 @@ export function leftAfter(
   return selectParts(parts, (name, offset) => offset >= (first.get(name) ?? Number.POSITIVE_INFINITY))
 }
 
-/** The first offset of the topic partition that is still to be processed; undefined when there is none. */
+/** The first offset of the topic partition that has not been processed yet; undefined when there is none. */
 export function firstLeft({ attempts }: Delivery, name: string): number | undefined {
   const offsets = attempts.flatMap(({ batch }) => batch.parts.get(name)?.firstOffset ?? [])
   return offsets.length === 0 ? undefined : Math.min(...offsets)

@@ -5,16 +5,16 @@ import { Producer } from '@platformatic/kafka'
 import type { BrokerAccess } from '#localstack/broker-access.ts'
 import type { Deliver, DestinationMessage, FailureDestination } from '../definition/failure-destination.ts'
 
-/** Where AWS's services are found here, as URLs; each is needed by destinations of its kind only. */
+/** URLs of AWS's services on this machine. Only the service of a destination's kind is needed. */
 export type AwsEndpoints = {
   sqs?: string
   sns?: string
   s3?: string
-  /** What requests are signed with; any where nobody looks at it. */
+  /** The key with which requests are signed. Any key will do where signatures are not checked. */
   key?: { accessKeyId: string; secretAccessKey: string }
 }
 
-/** Destinations that are open until they are closed. */
+/** Destinations whose clients stay open until they are closed. */
 export type Destinations = { deliver: Deliver; close(): Promise<void> }
 
 type Queue = Extract<FailureDestination, { kind: 'sqs' }>
@@ -23,10 +23,10 @@ type Bucket = Extract<FailureDestination, { kind: 's3' }>
 
 const kafkaRetries = 20
 
-/** For stand-ins of AWS that take any. */
+/** A key for servers that accept any. */
 const ANY_KEY = { accessKeyId: 'test', secretAccessKey: 'test' }
 
-/** Throws an Error where a destination could not be reached for want of its endpoint. */
+/** Throws an Error when the endpoint of the destination's service is missing. */
 export function checkEndpoint(destination: FailureDestination, endpoints: AwsEndpoints): void {
   if (destination.kind === 'kafka' || endpoints[destination.kind] !== undefined) return
   throw new Error(`the on-failure destination ${destination.arn} needs the endpoint of ${destination.kind}`)
@@ -64,7 +64,7 @@ export function makeDestinations(
     }
   }
 
-  /** The client hashes keys as Kafka's own does, and takes topic partitions in turn for records without one. */
+  /** The client hashes keys as Kafka's own client does. Records without a key go to the topic partitions in turn. */
   async function toKafka(topic: string, messages: DestinationMessage[]): Promise<void> {
     producer ??= new Producer({
       clientId: 'event-source-mapping-on-failure',
@@ -72,7 +72,7 @@ export function makeDestinations(
       idempotent: true,
       connectTimeout: 2_000,
       requestTimeout: 30_000,
-      // Idempotent clients retry for ever unless they are told how often: a broker that restarts is waited for.
+      // Idempotent clients retry for ever by default. This many retries last longer than a broker's restart.
       retries: kafkaRetries,
       retryDelay: 250,
       ...cluster.access,

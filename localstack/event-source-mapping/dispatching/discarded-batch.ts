@@ -5,7 +5,10 @@ import type { EventFrame } from '../polling/event.ts'
 import { recordTexts } from '../polling/record-queue.ts'
 import type { Invoked } from './invocation.ts'
 
-/** Why records are not sent to the function any more. The age's is that of Lambda's other streams: Kafka's pages name none. */
+/**
+ * Why records are not sent to the function any more. AWS's pages about Kafka have no condition for the age; this one
+ * comes from Lambda's other streams.
+ */
 export type DiscardCondition = 'RetryAttemptsExhausted' | 'MaximumPayloadSizeExceeded' | 'RecordAgeExceeded'
 
 export type Discarded = {
@@ -13,11 +16,11 @@ export type Discarded = {
   batch: Batch
   /** Invocations with these records. */
   invocations: number
-  /** The last of them; absent where there was none. */
+  /** The last one of these; absent when there was none. */
   invoked?: Invoked
 }
 
-/** What the messages say of the mapping. */
+/** What the messages say about the mapping. */
 export type DiscardedFrom = {
   mappingId: string
   functionArn: string
@@ -26,13 +29,14 @@ export type DiscardedFrom = {
   frame: EventFrame
 }
 
-/** A topic says it otherwise than queues and buckets do. */
+/** A topic gets another name for this condition than queues and buckets do. */
 const kafkaCondition: Partial<Record<DiscardCondition, string>> = { RetryAttemptsExhausted: 'RetriesExhausted' }
 
 /**
- * The messages a destination gets for a discarded batch. AWS: "Capturing discarded batches for Amazon MSK and self-managed
- * Apache Kafka event sources" and "Using a Kafka topic as an on-failure destination". SQS and SNS get the metadata, S3 also
- * the event as escaped text, a topic one message for each record, with its key and its event. `now`: ms since 1970.
+ * The messages that a destination gets for a discarded batch. SQS and SNS get the metadata. S3 also gets the event as
+ * escaped text. A topic gets one message for each record, with its key and its event. `now`: ms since 1970.
+ * Source: AWS, "Capturing discarded batches for Amazon MSK and self-managed Apache Kafka event sources" and "Using a
+ * Kafka topic as an on-failure destination".
  */
 export function destinationMessages(
   { kind }: FailureDestination,
@@ -104,7 +108,7 @@ const sourceOf = ({ eventSourceArn, bootstrapServers }: DiscardedFrom) => {
 
 const isoTime = (ms: number): string => new Date(ms).toISOString()
 
-/** As Lambda names the objects of its other streams: Kafka's pages do not say. */
+/** The name has the form of Lambda's other streams, because AWS's pages about Kafka do not give one. */
 function objectKey(mappingId: string, topicPartition: string, { invoked }: Discarded, now: number): string {
   const [date, time] = isoTime(now).slice(0, 19).split('T') as [string, string]
   const id = invoked?.requestId ?? randomUUID()

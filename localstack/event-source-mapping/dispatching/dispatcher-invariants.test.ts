@@ -8,7 +8,7 @@ afterEach(() => void vi.useRealTimers())
 
 type Records = Record<string, number[]>
 
-/** What the function does with a batch; `seed` chooses what it reports. */
+/** What the function does with a batch. `seed` chooses the offsets that it reports. */
 type Act = { kind: 'accept' | 'fail' | 'throttle' | 'report' | 'report nonsense'; seed: number }
 
 const acts = fc.array(

@@ -61,7 +61,9 @@ test('no more invocations run at once than the concurrency allows; what waits me
   expect(calls[1]!.records).toEqual({ 't-1': [0], 't-2': [0] })
 })
 
-/** Answers the first batch `delays.length` times with `answer` and checks that it is repeated after each delay. */
+/**
+ * Answers the first batch with `answer` as often as there are delays, and checks that it is repeated after each delay.
+ */
 async function repeat({ calls }: ReturnType<typeof answeredDispatcher>, answer: InvocationAnswer, delays: number[]) {
   for (const [attempt, retryInMs] of delays.entries()) {
     calls[attempt]!.answer(answer)

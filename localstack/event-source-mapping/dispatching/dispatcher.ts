@@ -27,13 +27,13 @@ import { type Invoke, invokeWith, type Verdict } from './invocation.ts'
 import { type Lanes, makeLanes } from './lanes.ts'
 import { afterError, afterReportedFailures, afterThrottle, type NextStep } from './retry-policy.ts'
 
-/** A batch the function did not accept, or only in part. */
+/** A batch that the function did not accept, or accepted only in part. */
 export type Failure = {
   names: string[]
   records: number
   reason: string
   failures: number
-  /** Absent: it is given up. */
+  /** Absent: the batch is given up. */
   retryInMs?: number
 }
 
@@ -42,26 +42,26 @@ export type DispatcherOptions = ErrorControls &
     frame: EventFrame
     batchSize: number
     windowMs: number
-    /** Most invocations at once. */
+    /** The largest number of invocations at once. */
     concurrency: number
     invoke: Invoke
-    /** Takes what is discarded to the destination, if there is one. Never rejects. */
+    /** Sends discarded records to the destination, if there is one. Never rejects. */
     discard: (discarded: Discarded) => Promise<void>
-    /** Records left the queues. */
+    /** Called when records have left the queues. */
     onTaken: () => void
     onInvoked: (batch: Batch) => void
-    /** An invocation has ended, however. */
+    /** Called when an invocation has ended, with success or not. */
     onEnded: () => void
-    /** Everything of the topic partition below `nextOffset` is processed. */
+    /** Called when everything of the topic partition below `nextOffset` has been processed. */
     onProcessed: (name: string, nextOffset: number) => void
     onFailure: (failure: Failure) => void
-    /** The function was not run for want of concurrency, so many times in a row. */
+    /** Called when the function was not run because its concurrency was used up, with the number of times in a row. */
     onThrottled: (names: string[], timesInARow: number) => void
   }
 
 /**
- * Brings records that wait in queues to the function: batches by size, length and window, several at once. A failed batch
- * is invoked again, split or discarded as the error controls say, and holds its topic partitions meanwhile.
+ * Sends the records that wait in queues to the function, in batches by size, length and window, several at once. A
+ * failed batch is sent again, split or discarded, as the error controls say. Until then it holds its topic partitions.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
@@ -82,19 +82,19 @@ export class Dispatcher {
     this.#lanes = makeLanes(options.batchesInFlight, options.onProcessed)
   }
 
-  /** From now on these topic partitions are delivered. The answer to a batch of an earlier assignment is ignored. */
+  /** Starts to deliver these topic partitions. The answer to a batch of an earlier assignment is ignored. */
   assign(assignment: Source[]): void {
     this.#assignment = assignment
     this.#revoked = false
     this.pump()
   }
 
-  /** Whether records wait in the queues or are being worked on. */
+  /** Whether records wait in the queues or are in flight. */
   get isBusy(): boolean {
     return this.#running > 0 || this.#assignment.some(({ queue }) => queue.count > 0)
   }
 
-  /** Begins no more batches, gives failed ones up, and settles when no invocation runs any more. */
+  /** Starts no further batches, gives failed ones up, and settles when no invocation is running. */
   async revoke(): Promise<void> {
     this.#revoked = true
     clearTimeout(this.#windowTimer)
@@ -107,7 +107,7 @@ export class Dispatcher {
     await this.#idle.promise
   }
 
-  /** Starts what can be started; to be called whenever records have arrived. */
+  /** Starts every batch that can be started. It has to be called whenever records have arrived. */
   pump(): void {
     while (!this.#revoked && this.#running < this.#options.concurrency) {
       const delivery = this.#due.shift() ?? this.#nextDelivery()
@@ -139,7 +139,10 @@ export class Dispatcher {
     return delivery
   }
 
-  /** AWS: "MaximumPayloadSizeExceeded". Without a destination such a record stays where it is and blocks. */
+  /**
+   * Discards records that no event can carry; AWS: "MaximumPayloadSizeExceeded". Without a destination such a record
+   * stays and blocks its topic partition.
+   */
   #discardTooLarge(free: Source[]): void {
     const { destination, frame } = this.#options
     if (destination === undefined) return
@@ -150,7 +153,7 @@ export class Dispatcher {
     }
   }
 
-  /** Sends the first attempt's batch; records that have become too old meanwhile are discarded instead. */
+  /** Sends the batch of the first attempt. Records that have become too old since are discarded instead. */
   #attempt(delivery: Delivery): void {
     const attempt = delivery.attempts[0]!
     const { maximumRecordAgeMs = Number.POSITIVE_INFINITY, frame } = this.#options
@@ -193,7 +196,7 @@ export class Dispatcher {
     }
   }
 
-  /** Goes on behind what was processed; what is delivered again is a batch of its own from then on. */
+  /** Continues after the processed records. The records that are delivered again become a batch of their own. */
   #keepFailed(delivery: Delivery, attempt: Attempt, failed: Map<string, Set<number>>): void {
     const { frame, redelivery } = this.#options
     const batch = makeBatch(leftAfter(attempt.batch, failed, redelivery), frame)
@@ -218,8 +221,8 @@ export class Dispatcher {
   }
 
   /**
-   * Splits the first attempt in two. Halves of one topic partition follow each other; different topic partitions do not
-   * wait for each other: the second half is a delivery of its own then.
+   * Splits the first attempt in two. Halves of one topic partition are sent one after the other. Halves with different
+   * topic partitions do not wait for each other: the second one becomes a delivery of its own, which is returned.
    */
   #bisect(delivery: Delivery, batch: Batch): Delivery | undefined {
     const { frame } = this.#options
@@ -249,7 +252,7 @@ export class Dispatcher {
     this.#rest()
   }
 
-  /** Its first attempt is done: the next one is due, if there is one. */
+  /** Called when the first attempt is done. The next one is due, if there is one. */
   #advance(delivery: Delivery): void {
     this.#settle(delivery)
     if (delivery.attempts.length === 0) return
@@ -257,12 +260,12 @@ export class Dispatcher {
     else this.#due.push(delivery)
   }
 
-  /** Tells how far each of its topic partitions is processed. */
+  /** Reports how far each topic partition of the delivery has been processed. */
   #settle(delivery: Delivery): void {
     for (const name of delivery.names) this.#lanes.advance(delivery, name, firstLeft(delivery, name))
   }
 
-  /** Keeps the topic partitions for the next attempt, unless they have been taken away. */
+  /** Keeps the topic partitions for the next attempt, unless they have been revoked. */
   #repeat(delivery: Delivery, retryInMs: number): void {
     delivery.isInTrouble = true
     if (this.#revoked) {

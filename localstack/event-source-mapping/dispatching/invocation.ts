@@ -6,12 +6,12 @@ import { type BatchVerdict, readBatchResponse } from './batch-response.ts'
 /** Runs the function on an event. */
 export type Invoke = (payload: Buffer) => Promise<InvocationAnswer>
 
-/** What came of the last invocation of a batch. */
+/** The result of the last invocation of a batch. */
 export type Invoked = { requestId: string; statusCode: number; functionError?: string }
 
 export type Verdict = (BatchVerdict | { result: 'throttled' }) & { invoked: Invoked }
 
-/** Invokes the function with the batch. Never rejects: a function that cannot be run has failed, too. */
+/** Invokes the function with the batch. Never rejects: a function that cannot be run counts as failed. */
 export async function invokeWith(batch: Batch, invoke: Invoke, reportsItemFailures: boolean): Promise<Verdict> {
   try {
     const answer = await invoke(batch.payload)
@@ -26,13 +26,13 @@ export async function invokeWith(batch: Batch, invoke: Invoke, reportsItemFailur
   }
 }
 
-/** The request's id stands in the platform's lines of the log, where the answer has them. */
+/** The request's id is in the log lines of the platform, when the answer contains them. */
 function describe({ statusCode, functionError, logTail }: InvocationAnswer): Invoked {
   const requestId = /RequestId: ([\da-f-]{36})/.exec(logTail)?.[1] ?? randomUUID()
   return { requestId, statusCode, ...(functionError !== undefined && { functionError }) }
 }
 
-/** Why an invocation was no success, in words; undefined when it was one. */
+/** Why an invocation was not a success, as text; undefined when it was one. */
 function failureOf({ statusCode, functionError, payload }: InvocationAnswer): string | undefined {
   if (statusCode === 200 && functionError === undefined) return undefined
   const text = payload.toString()

@@ -1,27 +1,34 @@
-/** Something that works on records of topic partitions. */
+/** Something that works on records of topic partitions, such as a delivery. */
 export type LaneUser = {
-  /** It has failed: nothing of its topic partitions may overtake it any more. */
+  /** Whether it has failed. If so, no later batch may overtake it in its topic partitions. */
   isInTrouble: boolean
 }
 
 type Place = { user: LaneUser; from: number }
 type Lane = { places: Place[]; end: number; reported: number }
 
-/** Which batches of each topic partition are in flight, and how far it is processed without a gap. */
+/**
+ * The batches of each topic partition that are in flight, and the offset below which all records have been processed.
+ */
 export type Lanes = {
-  /** Whether another batch of the topic partition may begin. */
+  /** Whether another batch of the topic partition may start. */
   isFree(name: string): boolean
-  /** Records from `from` on, below `next`, are being worked on. */
+  /** Notes that the user works on the offsets from `from` on, below `next`. */
   hold(user: LaneUser, name: string, from: number, next: number): void
-  /** The user has processed all its records of the topic partition below `from`; undefined: all of them. */
+  /**
+   * Notes that the user has processed its part of the topic partition below `from`; undefined means all of its part.
+   */
   advance(user: LaneUser, name: string, from: number | undefined): void
-  /** Another user takes over what the user has not processed of the topic partition. */
+  /** Gives what the user has not processed of the topic partition to another user. */
   hand(user: LaneUser, to: LaneUser, name: string): void
-  /** The user gives up what it has not processed. */
+  /** Gives up what the user has not processed. */
   release(user: LaneUser): void
 }
 
-/** At most `perLane` batches of a topic partition at once. `onProcessed`: everything below `next` is processed. */
+/**
+ * Allows at most `perLane` batches of a topic partition at once. `onProcessed` is called when everything below `next`
+ * has been processed.
+ */
 export function makeLanes(perLane: number, onProcessed: (name: string, next: number) => void): Lanes {
   const lanes = new Map<string, Lane>()
 

@@ -1,6 +1,6 @@
 import type { ErrorControls } from '../definition/error-controls.ts'
 
-/** Where a batch stands that has just failed. */
+/** The state of a batch that has just failed. */
 export type FailedBatch = {
   records: number
   /** Attempts after the first one. */
@@ -14,21 +14,25 @@ export type NextStep = { step: 'retry'; inMs: number } | { step: 'bisect'; inMs:
 type Backoff = { firstMs: number; longestMs: number }
 
 const failureBackoff: Backoff = { firstMs: 100, longestMs: 10_000 }
-/** Shorter: the function is busy, not broken, and a place may be free in a moment. */
+/** It is shorter than for failures: the function is busy, not broken, and may be free in a moment. */
 const throttleBackoff: Backoff = { firstMs: 5, longestMs: 1_000 }
 
 type RetryControls = Pick<ErrorControls, 'bisectBatch' | 'maximumRetryAttempts'>
 
 /**
- * What becomes of a batch the function did not accept. Splitting it does not count as a retry; only what can be split no
- * more uses retries up, as with Lambda's other streams ("Splitting batches doesn't consume the retry quota").
+ * What to do with a batch that the function did not accept. Splitting does not count as a retry; only a batch that
+ * cannot be split uses retries up, as with Lambda's other streams ("Splitting batches doesn't consume the retry
+ * quota").
  */
 export function afterError(controls: RetryControls, batch: FailedBatch): NextStep {
   if (controls.bisectBatch && batch.records > 1) return { step: 'bisect', inMs: failureBackoff.firstMs }
   return afterReportedFailures(controls, batch)
 }
 
-/** What becomes of the records a function reported as failed: it has split its batch itself. */
+/**
+ * What to do with the records that a function has reported as failed. They are not split, because the function has
+ * already separated them.
+ */
 export function afterReportedFailures(
   { maximumRetryAttempts = Number.POSITIVE_INFINITY }: Pick<RetryControls, 'maximumRetryAttempts'>,
   { retries, failures }: FailedBatch,
@@ -38,7 +42,7 @@ export function afterReportedFailures(
     : { step: 'retry', inMs: backoffMs(failures, failureBackoff) }
 }
 
-/** When a batch is tried again that could not be invoked for want of concurrency; that does not count as a retry. */
+/** How many ms to wait after a throttle, when all concurrency was used. A throttle does not count as a retry. */
 export const afterThrottle = (throttles: number): number => backoffMs(throttles, throttleBackoff)
 
 const backoffMs = (times: number, { firstMs, longestMs }: Backoff): number =>

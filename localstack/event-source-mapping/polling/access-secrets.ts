@@ -1,7 +1,7 @@
 import type { BrokerAccess, SaslMechanism } from '#localstack/broker-access.ts'
 import type { AccessType, SourceAccess } from '../definition/event-source.ts'
 
-/** Gives a secret's text. */
+/** Returns a secret's text. */
 export type ReadSecret = (arn: string) => Promise<string>
 
 const mechanisms: Partial<Record<AccessType, SaslMechanism>> = {
@@ -11,9 +11,9 @@ const mechanisms: Partial<Record<AccessType, SaslMechanism>> = {
 }
 
 /**
- * Reads the secrets of SourceAccessConfigurations, of the shapes AWS describes in "Configuring cluster authentication
- * methods in Lambda"; what they say goes before `otherwise`. Throws an Error that names the secret and what it lacks, never
- * a value.
+ * Reads the secrets of SourceAccessConfigurations. Their values replace those of `otherwise`. Throws an Error that
+ * names the secret and what it lacks, but never a value.
+ * Source: AWS, "Configuring cluster authentication methods in Lambda", has the shapes of the secrets.
  */
 export async function readBrokerAccess(
   access: SourceAccess[],
@@ -25,7 +25,7 @@ export async function readBrokerAccess(
     if (readSecret === undefined) throw new Error(`${type} needs secret ${secretArn}, but no secrets can be read here`)
     const secret = parseSecret(await readSecret(secretArn), secretArn)
     const given = describe(type, (name) => field(secret, name, secretArn), secret['privateKeyPassword'])
-    // Lambda sends credentials over TLS only.
+    // `tls` is always set, because Lambda sends credentials over TLS only.
     read = { ...read, ...given, tls: { ...read.tls, ...given.tls } }
   }
   return read
@@ -41,10 +41,10 @@ function describe(type: AccessType, get: (name: string) => string, passphrase: u
 
 function parseSecret(text: string, arn: string): Record<string, unknown> {
   try {
-    // A certificate that is pasted into a secret, as in AWS's examples, brings its line ends along.
+    // A certificate that was pasted into a secret, as in AWS's examples, contains line ends, which JSON does not allow.
     return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"/gs, (string) => string.replace(/\r?\n/g, '\\n')))
   } catch {
-    // The parser's message would quote the secret.
+    // The parser's error is not the cause, because its message would quote the secret.
     throw new Error(`secret ${arn} is no JSON`)
   }
 }

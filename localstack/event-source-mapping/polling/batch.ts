@@ -1,10 +1,10 @@
 import type { EventFrame } from './event.ts'
 import { type RecordQueue, type RecordRun, runBytes, selectRecords } from './record-queue.ts'
 
-/** The largest event Lambda takes, base64 and JSON counted. */
+/** The size of the largest event that Lambda accepts, measured as JSON with base64. */
 export const payloadLimitBytes = 6 * 1024 * 1024
 
-/** A topic partition whose records may be sent: nothing of it is in flight. */
+/** A topic partition, and the queue of its records that wait to be sent. */
 export type Source = { name: string; queue: RecordQueue }
 
 export type BatchLimits = { records: number; bytes: number }
@@ -12,17 +12,17 @@ export type BatchLimits = { records: number; bytes: number }
 /** Records by `<topic>-<partition>`. */
 export type BatchParts = Map<string, RecordRun>
 
-/** Records for one invocation, and the event that carries them. */
+/** The records of one invocation, and the event that contains them. */
 export type Batch = { parts: BatchParts; records: number; payload: Buffer }
 
-/** The longest record, as JSON, that an event of the topic partition can carry. */
+/** The length of the longest record, as JSON, that an event of the topic partition can carry. */
 export function recordLimitBytes(name: string, limitBytes: number, frame: EventFrame): number {
   return limitBytes - frame.head.length - opening(name, 0).length - ']'.length - frame.tail.length
 }
 
 /**
- * When the waiting records are to be sent, on the clock of their arrival: at once if they fill a batch, else when the
- * oldest has waited for the window. Undefined when there are none.
+ * When the waiting records have to be sent, on the clock of their arrival: at once if they fill a batch, otherwise when
+ * the oldest has waited for the window. Undefined when there are none.
  */
 export function batchDueAt(sources: Source[], windowMs: number, limits: BatchLimits): number | undefined {
   let oldest: number | undefined
@@ -40,8 +40,8 @@ export function batchDueAt(sources: Source[], windowMs: number, limits: BatchLim
 }
 
 /**
- * Takes the oldest records of the sources, those that waited longest first, until the batch is full. A record that alone
- * exceeds the limit stays where it is and holds its topic partition; undefined when nothing could be taken.
+ * Takes the oldest records of the sources until the batch is full, beginning with those that have waited longest. A
+ * record that alone exceeds the limit stays and blocks its topic partition. Undefined when nothing could be taken.
  */
 export function formBatch(sources: Source[], limits: BatchLimits, frame: EventFrame): Batch | undefined {
   const parts: BatchParts = new Map()
@@ -54,13 +54,14 @@ export function formBatch(sources: Source[], limits: BatchLimits, frame: EventFr
     parts.set(name, run)
     records += run.count
     bytes += framing + run.bytes
-    // Full: the others are better off in an invocation of their own than held by the rest of this one.
+    // The batch is full. The records of the other topic partitions get an invocation of their own, so that this one
+    // does not hold them back.
     if (queue.count > 0) break
   }
   return parts.size === 0 ? undefined : makeBatch(parts, frame)
 }
 
-/** The batch of these records. */
+/** Makes the batch of these records. */
 export function makeBatch(parts: BatchParts, frame: EventFrame): Batch {
   const chunks: Buffer[] = [Buffer.from(frame.head)]
   let records = 0
@@ -72,7 +73,7 @@ export function makeBatch(parts: BatchParts, frame: EventFrame): Batch {
   return { parts, records, payload: Buffer.concat(chunks) }
 }
 
-/** The records `keep` is true for. */
+/** The records for which `keep` returns true. */
 export function selectParts(parts: BatchParts, keep: (name: string, offset: number, timestamp: number) => boolean) {
   const selected: BatchParts = new Map()
   for (const [name, run] of parts) {
@@ -82,7 +83,7 @@ export function selectParts(parts: BatchParts, keep: (name: string, offset: numb
   return selected
 }
 
-/** Its first half and its second half. AWS: "Split batch on error". */
+/** The first half and the second half of a batch. AWS: "Split batch on error". */
 export function bisect({ parts, records }: Batch): [BatchParts, BatchParts] {
   let place = 0
   const isFirst = () => place++ < Math.ceil(records / 2)

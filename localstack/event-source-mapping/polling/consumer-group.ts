@@ -10,35 +10,42 @@ export type GroupMemberOptions = {
   bootstrapServers: string
   access: BrokerAccess
   groupId: string
-  /** The same after a restart: the group then takes this member back at once instead of waiting for the old one. */
+  /**
+   * It is the same after a restart. The group then takes this member back at once instead of waiting for the old one.
+   */
   instanceId: string
   topic: string
   startingPosition: StartingPosition
-  /** The group is about to be shared out anew: settles when this member is done with what it has. */
+  /** Called before the group rebalances. Settles when this member has finished its topic partitions. */
   onRevoke: () => Promise<void>
   onAssigned: (assignment: AssignedPartition[]) => void
-  /** The membership is lost or cannot go on; `leave` and join again. */
+  /** Called when the membership is lost or cannot continue. The caller has to call `leave` and join again. */
   onFailure: (error: Error) => void
 }
 
 /** A topic partition of this member, and where it continues. */
 export type AssignedPartition = { partition: number; leader: number; offset: bigint }
 
-/** What a fetch brought for one topic partition; `outOfRange` when the broker no longer has, or never had, its offset. */
+/** The result of a fetch for one topic partition. `outOfRange`: the broker no longer has, or never had, the offset. */
 export type Fetched = FetchedPartition | { partitionIndex: number; outOfRange: true }
 
 const sessionTimeoutMs = 45_000
-/** How soon topic partitions that a topic is given are read; Kafka's own consumers look every five minutes. */
+/**
+ * How often to look for topic partitions that were added to the topic. Kafka's own consumers look every five minutes.
+ */
 const partitionsCheckMs = 15_000
 const fetchBytes = 2 << 20
 const fetchBytesPerPartition = 512 << 10
 const offsetOutOfRange = 1
 
-/** One member of a consumer group that reads one topic, with the classic protocol every broker speaks. */
+/** One member of a consumer group that reads one topic, with the classic protocol, which every broker supports. */
 export class GroupMember {
   readonly #options: GroupMemberOptions
   readonly #consumer: Consumer
-  /** A broker works on one request of a connection at a time: a long poll must not hold commits and heartbeats up. */
+  /**
+   * A broker handles one request of a connection at a time. Fetches have their own connections, so that a long poll
+   * does not delay commits and heartbeats.
+   */
   readonly #fetchConnections: ConnectionPool
   #topicId = ''
   #partitions = 0
@@ -61,7 +68,8 @@ export class GroupMember {
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: sessionTimeoutMs,
       heartbeatInterval: 1_000,
-      // Called before each JoinGroup, and waited for: the place to finish what may be somebody else's afterwards.
+      // The client calls this before each JoinGroup and waits for it. Work has to be finished here, because another
+      // member may get its topic partitions afterwards.
       protocolsMetadata: async () => {
         if (joined && !this.#left) await options.onRevoke()
         joined = true
@@ -91,7 +99,7 @@ export class GroupMember {
     ).unref()
   }
 
-  /** A member that sees more topic partitions than before has the group shared out anew. */
+  /** Makes the group rebalance when the topic has more topic partitions than before. */
   async #seePartitions(): Promise<void> {
     const { topic } = this.#options
     const metadata = await this.#consumer.metadata({ topics: [topic], forceUpdate: true })
@@ -102,7 +110,10 @@ export class GroupMember {
     await this.#joining
   }
 
-  /** Reads from the broker `node`; waits up to `waitMs` while there is nothing new. Rejects when the broker fails. */
+  /**
+   * Fetches from the broker `node`, which waits up to `waitMs` while there is nothing new. Rejects when the broker
+   * fails.
+   */
   async fetch(node: number, positions: Map<number, bigint>, waitMs: number): Promise<Fetched[]> {
     const partitions = [...positions].map(([partition, fetchOffset]) => ({
       partition,
@@ -135,7 +146,7 @@ export class GroupMember {
     })
   }
 
-  /** Where the mapping's starting position is now, in each of the topic partitions. */
+  /** The offsets of the mapping's starting position, in each of the topic partitions. */
   async startingOffsets(partitions: number[]): Promise<Map<number, bigint>> {
     const { topic, startingPosition: position } = this.#options
     const list = async (timestamp: bigint) => {
@@ -152,13 +163,13 @@ export class GroupMember {
       position === 'LATEST'
         ? latest
         : await list(position === 'TRIM_HORIZON' ? ListOffsetTimestamps.EARLIEST : BigInt(position.timestampMs))
-    // No record is as young as the timestamp: those to come are.
+    // When no record is as young as the timestamp, reading begins at the end, with the records to come.
     return new Map(
       partitions.map((partition) => [partition, found[partition]! < 0n ? latest[partition]! : found[partition]!]),
     )
   }
 
-  /** Leaves the group, or gives up when the broker does not answer soon. No callback is called any more. */
+  /** Leaves the group, or gives up when the broker does not answer soon. Afterwards no callback is called. */
   async leave(): Promise<void> {
     this.#left = true
     clearInterval(this.#watch)
@@ -166,14 +177,15 @@ export class GroupMember {
   }
 
   async #close(): Promise<void> {
-    // Who goes while it joins is a member all the same, and keeps its share until its session times out.
+    // A member that leaves while it joins would still be in the group, and would keep its share until its session times
+    // out.
     await this.#joining.catch(() => undefined)
     await new Promise((resolve) => this.#fetchConnections.close(resolve))
-    // Nothing depends on it: what is not said to the group now, its session timeout says.
+    // A failure here has no effect, because the session timeout also removes the member.
     await this.#consumer.close(true).catch(() => undefined)
   }
 
-  /** The group's offsets win; a topic partition without one begins at the starting position. */
+  /** The group's offsets come first; a topic partition without one begins at the starting position. */
   async #positions(partitions: number[]): Promise<AssignedPartition[]> {
     const { topic, startingPosition } = this.#options
     const metadata = (await this.#consumer.metadata({ topics: [topic] })).topics.get(topic)!
@@ -183,7 +195,8 @@ export class GroupMember {
     const committed = (await this.#consumer.listCommittedOffsets({ topics: [{ topic, partitions }] })).get(topic)!
     const fresh = partitions.filter((partition) => (committed[partition] ?? -1n) < 0n)
     const starts = await this.startingOffsets(fresh)
-    // Without it a member that is replaced before its first batch would begin at another "latest" and miss records.
+    // Without this commit, a member that is replaced before its first batch would begin at a later "latest" and miss
+    // records.
     if (startingPosition !== 'TRIM_HORIZON' && starts.size > 0) {
       await this.commit([...starts].map(([partition, offset]) => ({ topic, partition, offset: Number(offset) })))
     }
@@ -195,7 +208,7 @@ export class GroupMember {
   }
 }
 
-/** The topic partitions of a failed fetch, if all that failed in it is their offset. */
+/** The topic partitions of a failed fetch, when an offset out of range is its only failure; otherwise none. */
 function outOfRange(error: Error): number[] {
   const response = findErrorBy(error, 'code', 'PLT_KFK_RESPONSE')?.['response']
   const failed: FetchedPartition[] = (response?.responses ?? []).flatMap((topic: { partitions: FetchedPartition[] }) =>

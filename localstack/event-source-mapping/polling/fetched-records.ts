@@ -3,15 +3,17 @@ import type { EventRecord } from './event.ts'
 
 type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>
 
-/** What a broker sent of one topic partition. */
+/** What a broker sent for one topic partition. */
 export type FetchedPartition = FetchResponse['responses'][number]['partitions'][number]
 
-/** Bit of a record batch's attributes: its records carry the time the broker appended them. */
+/**
+ * The bit of a record batch's attributes that is set when its records have the time at which the broker appended them.
+ */
 const logAppendTime = 0b1000
 
 /**
- * Calls `take` with every committed record from offset `from` on, in order; returns the offset to fetch next. Control
- * records and records of aborted transactions are passed over.
+ * Calls `take` with every committed record from offset `from` on, in order. Returns the offset to fetch next. Control
+ * records and records of aborted transactions are skipped.
  */
 export function readFetched(
   { records: batches, abortedTransactions }: Pick<FetchedPartition, 'records' | 'abortedTransactions'>,
@@ -35,7 +37,7 @@ function readBatch(batch: RecordsBatch, from: number, take: (record: EventRecord
   const firstTimestamp = Number(batch.firstTimestamp)
   for (const { offsetDelta, timestampDelta, key, value, headers } of batch.records) {
     const offset = firstOffset + offsetDelta
-    // The broker sends whole batches, also when they begin before the offset asked for.
+    // The broker sends whole record batches, also when they begin before the requested offset.
     if (offset < from) continue
     const timestamp =
       timestampType === 'CREATE_TIME' ? firstTimestamp + Number(timestampDelta) : Number(batch.maxTimestamp)
@@ -44,8 +46,9 @@ function readBatch(batch: RecordsBatch, from: number, take: (record: EventRecord
 }
 
 /**
- * The client drops aborted records only if the end of their transaction is in the same response. As Kafka's own consumer
- * does: a producer's records are aborted from the listed offset until its abort marker.
+ * Recognizes aborted records, which the client drops only when the end of their transaction is in the same response.
+ * The rule is that of Kafka's own consumer: a producer's records are aborted from the listed offset until its abort
+ * marker.
  */
 function makeAbortFilter(
   transactions: { producerId: bigint; firstOffset: bigint }[],
@@ -62,7 +65,7 @@ function makeAbortFilter(
   }
 }
 
-/** A control record's key is its version and its type, two bytes each; type 0 is abort. */
+/** The key of a control record is its version and its type, two bytes each. Type 0 means abort. */
 function isAbortMarker({ records }: RecordsBatch): boolean {
   return records[0]?.key?.readInt16BE(2) === 0
 }

@@ -1,20 +1,23 @@
-/** The offset a consumer group continues at. */
+/** The offset at which a consumer group continues. */
 export type GroupOffset = { topic: string; partition: number; offset: number }
 
 /**
- * Commits what was processed, in the background: at once, and after that ten times a second at most, with the newest offset of
- * each topic partition. Each commit is a record that the broker writes.
+ * Commits what has been processed, in the background: at once, and after that at most ten times a second, with the
+ * newest offset of each topic partition. It is not more often, because each commit is a record that the broker writes.
  */
 export type OffsetCommits = {
-  /** Everything below `offset` is processed. */
+  /** Notes that everything below `offset` has been processed. */
   processed(offset: GroupOffset): void
-  /** Settles when everything processed so far is committed; rejects when that failed. */
+  /** Settles when everything that was processed so far is committed. Rejects when that failed. */
   flush(): Promise<void>
 }
 
 const COMMIT_EVERY_MS = 100
 
-/** `onCommitted` hears what the broker has confirmed, `onError` of the first request that failed; then it stops. */
+/**
+ * `onCommitted` gets the offsets that the broker has confirmed. `onError` gets the error of the first request that
+ * failed; after it no request is sent.
+ */
 export function makeOffsetCommits({
   commit,
   onCommitted,

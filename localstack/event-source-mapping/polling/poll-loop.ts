@@ -5,29 +5,29 @@ import { type EventFrame, makeRecordEncoder } from './event.ts'
 import { readFetched } from './fetched-records.ts'
 import { ChunkWriter, RecordQueue } from './record-queue.ts'
 
-/** A topic partition that is polled: its records wait in `queue` until they are delivered. */
+/** A topic partition that is polled. Its records wait in `queue` until they are delivered. */
 export type PolledPartition = {
   /** `<topic>-<partition>` */
   name: string
   topic: string
   partition: number
-  /** The broker that has it. */
+  /** The id of the broker that leads it. */
   leader: number
   /** The offset to fetch next. */
   position: bigint
-  /** The offset behind the last record that was queued: what lies between it and `position` is for no function. */
+  /** The offset after the last queued record. Records between it and `position` go to no function. */
   end: number
-  /** Everything below it is processed. */
+  /** Everything below this offset has been processed. */
   processed: number
   queue: RecordQueue
-  /** As long as the last chunk was. */
+  /** The length of the last chunk, which the next one is expected to have, too. */
   expectedBytes: number
-  /** The longest record, as JSON, an event can carry. */
+  /** The length of the longest record, as JSON, that an event can carry. */
   recordLimitBytes: number
   encode: ReturnType<typeof makeRecordEncoder>
 }
 
-/** Polled from the offset it is assigned with. */
+/** Makes a topic partition that is polled from its assigned offset on. */
 export function makePolledPartition(
   topic: string,
   frame: EventFrame,
@@ -49,31 +49,31 @@ export function makePolledPartition(
   }
 }
 
-/** What a poll brought of a topic partition; `filteredOut` of its records go to no function. */
+/** The result of a poll for a topic partition. `filteredOut` of its records go to no function. */
 export type Polled = { records: number; filteredOut: number; logEndOffset: number }
 
 export type PollObserver = {
-  /** New records wait in the queues. */
+  /** Called when new records wait in the queues. */
   onRecords: () => void
   onPolled: (partition: PolledPartition, polled: Polled) => void
-  /** The record fits into no event: its topic partition ends there. */
+  /** Called when a record fits into no event. */
   onTooLarge: (partition: PolledPartition, offset: number, bytes: number) => void
   onOffsetLost: (partition: PolledPartition, offset: bigint) => void
 }
 
-/** How long the broker holds a poll while there is nothing new; it answers at once when there is. */
+/** How long the broker delays its answer to a poll while there is nothing new. */
 const longPollMs = 500
-/** While some queues are full: soon enough to poll them again when they are not. */
+/** The same while some queues are full. It is short, so that these are polled soon after they have room. */
 const shortPollMs = 10
-/** Encoded records that may wait, over all topic partitions; one gets from 1 to 4 MB of it. */
+/** Length of the encoded records that may wait, over all topic partitions. Each one gets from 1 to 4 MB of it. */
 const bufferBytes = 32 << 20
-/** A poll that brought less found the end of its topic partitions. */
+/** A poll that brought less than this has reached the end of its topic partitions. */
 const littleBytes = 64 << 10
 
 export type PollOptions = {
   /** Settles when records have left the queues. */
   room: () => Promise<void>
-  /** Settles when it is worth while to poll again after a poll that brought little. */
+  /** Settles when another poll is worthwhile after one that brought little. */
   more: () => Promise<void>
   signal: AbortSignal
   observer: PollObserver
@@ -81,8 +81,8 @@ export type PollOptions = {
 }
 
 /**
- * Polls one broker for its topic partitions until `signal` is aborted. A topic partition whose queue is full is left out
- * until `room` settles, so memory stays flat however slow the function is. Rejects when the broker fails.
+ * Polls one broker for its topic partitions until `signal` is aborted. A topic partition with a full queue is left out
+ * until `room` settles, so that memory stays constant however slow the function is. Rejects when the broker fails.
  */
 export async function pollBroker(
   member: Pick<GroupMember, 'fetch' | 'startingOffsets'>,
@@ -111,7 +111,7 @@ export async function pollBroker(
   }
 }
 
-/** Queues what was fetched; returns its length. */
+/** Queues the fetched records. Returns their length. */
 function keep(
   fetched: Exclude<Fetched, { outOfRange: true }>,
   target: PolledPartition,
@@ -142,7 +142,10 @@ function keep(
   return chunk?.bytes.length ?? 0
 }
 
-/** The broker has removed what the group had not read, or the topic was made anew: the starting position decides. */
+/**
+ * Continues at the starting position, because the broker has removed records that the group had not read, or because
+ * the topic was created again.
+ */
 async function beginAgain(
   member: Pick<GroupMember, 'startingOffsets'>,
   target: PolledPartition,

@@ -8,7 +8,7 @@ import { makePollPace } from './poll-pace.ts'
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** What a broker sends of topic partition 0: one record of so many bytes. */
+/** What a broker sends for topic partition 0: one record with a value of this many bytes. */
 function fetched(offset: number, bytes: number): Fetched {
   const value = Buffer.alloc(bytes)
   const record = { length: 0, attributes: 0, timestampDelta: 0n, offsetDelta: 0, key: null, value, headers: [] }
@@ -22,7 +22,7 @@ function fetched(offset: number, bytes: number): Fetched {
   } as unknown as Fetched
 }
 
-/** Polls a broker that has another record of `bytes` for each poll, at most ten. */
+/** Polls a broker that has one more record of `bytes` for each poll, and ten at most. */
 async function poll(bytes: number, windowMs: number, isBusy: () => boolean) {
   const stop = new AbortController()
   const pace = makePollPace(windowMs, isBusy)

@@ -1,18 +1,20 @@
-/** When to poll again after a poll that brought little. */
+/** Decides when to poll again after a poll that brought little. */
 export type PollPace = {
-  /** Settles at once where nothing waits and nothing is being worked on: a record is then delivered as soon as it is there. */
+  /**
+   * Settles at once when no record waits and no invocation runs, so that a record is delivered as soon as it arrives.
+   */
   more(): Promise<void>
-  /** An invocation has ended, or the polling: whoever waits polls now. */
+  /** Called when an invocation or the polling has ended. All waiting calls of `more` settle. */
   again(): void
 }
 
-/** How long little may gather without a window: shorter than an invocation takes. */
+/** The pause between polls when there is no window. It is shorter than an invocation takes. */
 const WITHOUT_WINDOW_MS = 10
 const WITH_WINDOW_MS = 100
 
 /**
- * While the function works or records wait for their window, what arrives is not delivered sooner for being polled for record
- * by record, and each poll takes time of the broker and of this process: it is polled for together, ten times in a window.
+ * While the function works, or records wait for their window, polling for each record would not deliver it sooner, and
+ * each poll costs the broker and this process time. So records are polled for together, ten times in a window.
  */
 export function makePollPace(windowMs: number, isBusy: () => boolean): PollPace {
   const pauseMs = windowMs === 0 ? WITHOUT_WINDOW_MS : Math.min(WITH_WINDOW_MS, windowMs / 10)

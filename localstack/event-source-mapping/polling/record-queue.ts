@@ -4,7 +4,9 @@ const comma = 0x2c
 /** Encoded records of one fetch, in offset order, with a comma between them. */
 export type RecordChunk = {
   bytes: Buffer
-  /** Of each record: its offset in the topic partition, its time in milliseconds since 1970, and where its bytes end. */
+  /**
+   * For each record: its offset in the topic partition, its time in milliseconds since 1970, and where its bytes end.
+   */
   offsets: number[]
   timestamps: number[]
   ends: number[]
@@ -12,14 +14,14 @@ export type RecordChunk = {
   arrivedAt: number
 }
 
-/** Neighbouring records of a chunk. */
+/** Consecutive records of a chunk. */
 type Run = { chunk: RecordChunk; from: number; to: number }
 
-/** Records of one topic partition taken from its queue, oldest first. */
+/** Records of one topic partition that were taken from its queue, oldest first. */
 export type RecordRun = {
   runs: Run[]
   count: number
-  /** Length of its JSON, the commas between its records included. */
+  /** Length of their JSON, with the commas between the records. */
   bytes: number
   firstOffset: number
   lastOffset: number
@@ -28,8 +30,8 @@ export type RecordRun = {
 }
 
 /**
- * Puts encoded records one after the other into one buffer. Each is copied as soon as it is added, so that its text is
- * garbage at once: texts that wait for the end of a fetch are moved by the garbage collector instead.
+ * Writes encoded records one after the other into one buffer. Each text is copied when it is added, so that it becomes
+ * garbage at once. If the texts lived until the end of a fetch, the garbage collector would have to move them.
  */
 export class ChunkWriter {
   #bytes: Buffer
@@ -38,12 +40,12 @@ export class ChunkWriter {
   readonly #timestamps: number[] = []
   readonly #ends: number[] = []
 
-  /** `expectedBytes`: of all records together; a wrong guess costs a copy. */
+  /** `expectedBytes`: the length of all records together. A wrong guess costs a copy. */
   constructor(expectedBytes: number) {
     this.#bytes = Buffer.allocUnsafe(expectedBytes)
   }
 
-  /** `record` is ASCII and not empty; `timestamp` in milliseconds since 1970. */
+  /** `record` is ASCII and not empty; `timestamp` is in milliseconds since 1970. */
   add(record: string, offset: number, timestamp: number): void {
     const needed = this.#end + 1 + record.length
     if (needed > this.#bytes.length) this.#grow(needed)
@@ -54,7 +56,9 @@ export class ChunkWriter {
     this.#ends.push(this.#end)
   }
 
-  /** What was added; undefined where nothing was. `arrivedAt` in milliseconds of the monotonic clock. */
+  /**
+   * The records that were added; undefined when there are none. `arrivedAt` is in milliseconds of the monotonic clock.
+   */
   finish(arrivedAt: number): RecordChunk | undefined {
     if (this.#ends.length === 0) return undefined
     const bytes = this.#bytes.subarray(0, this.#end)
@@ -85,7 +89,7 @@ export function recordTexts(run: RecordRun): string[] {
   )
 }
 
-/** The records `keep` is true for; undefined when there are none. */
+/** The records for which `keep` returns true; undefined when there are none. */
 export function selectRecords(
   run: RecordRun,
   keep: (offset: number, timestamp: number) => boolean,
@@ -117,12 +121,12 @@ export class RecordQueue {
     return this.#count
   }
 
-  /** Length of their JSON, a comma after each. */
+  /** Length of their JSON, with a comma after each record. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** When the oldest one arrived; undefined when the queue is empty. */
+  /** When the oldest record arrived; undefined when the queue is empty. */
   get oldestArrival(): number | undefined {
     return this.#chunks[0]?.chunk.arrivedAt
   }
@@ -139,7 +143,7 @@ export class RecordQueue {
     this.#bytes += chunk.bytes.length + 1
   }
 
-  /** Takes the oldest records, at most so many and so long; undefined when not even the first one fits. */
+  /** Takes the oldest records within both limits; undefined when not even the first one fits. */
   take(maximumCount: number, maximumBytes: number): RecordRun | undefined {
     const runs: Run[] = []
     let count = 0

@@ -5,7 +5,7 @@ import { repository } from '#localstack/settings.ts'
 import { useHostedFunctions } from '#test-support/hosted-functions.ts'
 import type { FunctionDefinition } from './function-definition.ts'
 
-// Source where no other is named: AWS Lambda developer guide, "Define Lambda function handler in Node.js".
+// Source, unless a test names another: AWS Lambda developer guide, "Define Lambda function handler in Node.js".
 
 const hosted = useHostedFunctions()
 const { invoke } = hosted
@@ -67,7 +67,7 @@ test('a bundle that is not there is refused by its name', async () => {
   )
 })
 
-// Source: the same page, "Callback-based function handlers": Node.js 24 has none.
+// Source: the same page, "Callback-based function handlers": Node.js 24 does not have them.
 test('on nodejs24.x a handler with a callback is refused as on AWS', async () => {
   await addFiles({ 'index.js': 'exports.handler = (event, context, callback) => callback(null, 1)' })
 

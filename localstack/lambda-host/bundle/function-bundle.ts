@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import type { FunctionDefinition } from './function-definition.ts'
 import { unpackZip } from './zip-archive.ts'
 
-/** A function whose bundle is a directory, and what removes the directory if it was made for it. */
+/** A function whose bundle is a directory. `remove` deletes the directory if it was made for the bundle. */
 export type OpenBundle = { definition: FunctionDefinition; remove(): void }
 
 /**
- * Unpacks a .zip under the system's temporary directory; takes a directory as it is. Throws an Error that names the
- * function when there is neither, or the .zip is damaged.
+ * Unpacks a .zip under the system's temporary directory; a directory is used as it is. Throws an Error that names the
+ * function when there is neither, or when the .zip is damaged.
  */
 export function openBundle(definition: FunctionDefinition): OpenBundle {
   const { name, codeDirectory } = definition

@@ -1,4 +1,4 @@
-/** Runtimes with AWS's own client. Handlers with a callback are for those before `nodejs24.x`. */
+/** Runtimes for which AWS has its own client. Only those before `nodejs24.x` have handlers with a callback. */
 export const nodeRuntimes = ['nodejs18.x', 'nodejs20.x', 'nodejs22.x', 'nodejs24.x'] as const
 export type NodeRuntime = (typeof nodeRuntimes)[number]
 
@@ -9,9 +9,11 @@ export type FunctionDefinition = {
   arn: string
   /** `<file>.<export>`, as in the template. */
   handler: string
-  /** The runtime it was written for; `nodejs24.x` when it is not said. All run on the Node of their host. */
+  /** The runtime for which it was written; `nodejs24.x` if absent. All functions run on the Node of their host. */
   runtime?: NodeRuntime
-  /** Directory of the unpacked bundle: the function's working directory and LAMBDA_TASK_ROOT. Or a .zip of it. */
+  /**
+   * The directory of the unpacked bundle, or a .zip of it. It is the function's working directory and LAMBDA_TASK_ROOT.
+   */
   codeDirectory: string
   environment: Record<string, string>
   timeoutSeconds: number
@@ -20,7 +22,9 @@ export type FunctionDefinition = {
   reservedConcurrency?: number
 }
 
-/** The function's name in `name`, `name:$LATEST`, `account:function:name` or a full ARN; undefined for another version. */
+/**
+ * The function's name in `name`, `name:$LATEST`, `account:function:name` or a full ARN; undefined for another version.
+ */
 export function functionNameOf(nameOrArn: string): string | undefined {
   const match = /^(?:(?:arn:[^:]+:lambda:[^:]*:)?\d*:?function:)?([\w-]+)(?::([\w$-]+))?$/.exec(nameOrArn)
   if (match === null) return undefined

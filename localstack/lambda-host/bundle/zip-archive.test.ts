@@ -33,7 +33,7 @@ test.each(['deflated', 'stored'])('a %s archive is unpacked with its folders, mo
   expect(lstatSync(join(directory, 'linked.js')).isSymbolicLink()).toBe(true)
 })
 
-/** The stored fixture with one text in place of another of the same length, everywhere. */
+/** The stored fixture in which one text is replaced everywhere by another of the same length. */
 function altered(from: string, to: string): string {
   const file = join(directory, 'altered.zip')
   writeFileSync(file, readFileSync(fixture('stored')).toString('latin1').replaceAll(from, to), 'latin1')
@@ -47,14 +47,14 @@ test('a name that leaves the directory is refused', () => {
 })
 
 test('a link that leaves the directory is refused', () => {
-  // Uncompressed, its target is behind its name.
+  // The link is not compressed, so its target follows its name.
   const file = altered('linked.jslib/greeting.js', 'linked.js../../greet.js!')
 
   expect(() => unpackZip(file, join(directory, 'code'))).toThrow('linked.js links to outside of it')
 })
 
 test.each([
-  // Flags of an entry of the directory, and how many entries the end record says there are.
+  // The first case sets the flags of an entry of the directory, the second the number of entries in the end record.
   ['it is encrypted', 'PK\x01\x02', 8, 0x01],
   ['it has the 64-bit form', 'PK\x05\x06', 10, 0xffff],
 ])('an archive is refused where %s', (reason, record, at, value) => {

@@ -6,7 +6,7 @@ const endOfDirectory = 0x06054b50
 const directoryEntry = 0x02014b50
 const localEntry = 0x04034b50
 
-/** The end record without a comment, and with the longest. */
+/** Length of the end record without a comment, and with the longest comment. */
 const endBytes = 22
 const longestEndBytes = endBytes + 0xffff
 
@@ -16,9 +16,10 @@ const deflated = 8
 type Entry = { name: string; method: number; compressedBytes: number; bytes: number; offset: number; mode: number }
 
 /**
- * Unpacks a .zip into a directory, with the modes and symbolic links it tells of. Throws an Error that names the file
- * when it is none, when a name or link would leave the directory, and on what Lambda bundles never are: encrypted, in
- * parts, or of the 64-bit form. Source: PKWARE, APPNOTE.TXT 6.3.10.
+ * Unpacks a .zip into a directory, with its modes and symbolic links. Throws an Error that names the file when it is
+ * not a .zip, when a name or link would leave the directory, and for forms that Lambda bundles never have: encrypted,
+ * in parts, or 64-bit.
+ * Source: PKWARE, APPNOTE.TXT 6.3.10.
  */
 export function unpackZip(file: string, directory: string): void {
   const zip = readFileSync(file)

@@ -3,19 +3,19 @@ import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 
 /**
- * Stands in front of the handler of a function for nodejs22.x or earlier: AWS's client for Node.js 24 no longer knows
- * callbacks, `context.callbackWaitsForEmptyEventLoop` and `context.done`, and leaves unhandled rejections to Node.
- * Plain JavaScript: stripping types would double a cold start.
+ * Runs in front of the handler of a function for nodejs22.x or earlier. AWS's client for Node.js 24 no longer supports
+ * callbacks, `context.callbackWaitsForEmptyEventLoop` and `context.done`, and leaves unhandled rejections to Node. This
+ * is plain JavaScript, because stripping types would double a cold start.
  */
 const require = createRequire(import.meta.url)
 const nativeClient = require('./native-client.cjs')
 const streaming = Symbol.for('aws.lambda.runtime.handler.streaming')
 
-// What the function finds is its own.
+// The function has to find its own handler in _HANDLER.
 const handlerName = process.argv[2]
 process.env._HANDLER = handlerName
 
-/** Fails the invocation under way; without one the process fails as it would without this module. */
+/** Fails the invocation that is running. Without one, the process fails as it would without this module. */
 let fail
 
 process.on('uncaughtException', (error) => endWith(error, 129))
@@ -38,7 +38,9 @@ const theirs = await loadHandler()
 
 export const handler = theirs[streaming] ? theirs : (event, context) => callHandler(event, context)
 
-/** Settles as AWS's client for Node.js 22 answers: with null when nothing is left to do and nobody has answered. */
+/**
+ * Settles as AWS's client for Node.js 22 does: with null when the event loop is empty and the handler has not answered.
+ */
 function callHandler(event, context) {
   let answer
   let onEmpty
@@ -63,7 +65,10 @@ function callHandler(event, context) {
   })
 }
 
-/** Finds the module where AWS's client would. What goes wrong while it is loaded is that client's to name. */
+/**
+ * Finds the module in the places where AWS's client looks. That client reports the errors that occur while it is
+ * loaded.
+ */
 async function loadHandler() {
   const parts = /^(?:(.*)\/)?([^/.]*)\.([^/]*)$/.exec(handlerName)
   if (parts === null) throw named('Runtime.MalformedHandlerName', 'Bad handler')

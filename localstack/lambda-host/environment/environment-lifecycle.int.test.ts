@@ -4,7 +4,8 @@ import { memoryUse } from '#localstack/processes/process-memory.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { processAlive, useHostedFunctions } from '#test-support/hosted-functions.ts'
 
-// Source where no other is named: AWS Lambda developer guide, "Understanding the Lambda execution environment lifecycle".
+// Source, unless a test names another: AWS Lambda developer guide, "Understanding the Lambda execution environment
+// lifecycle".
 
 const hosted = useHostedFunctions()
 const { add, invoke } = hosted
@@ -48,7 +49,7 @@ test('a cold start reports how long it took, a warm one does not', async () => {
 
 const resting = useHostedFunctions({ restMs: 50 })
 
-// Not AWS's: there what rests takes nobody's memory.
+// This is not AWS's behaviour: on AWS an idle process does not take memory from others.
 test('a process that has no work gives the memory back that its last event took', async () => {
   await resting.add(
     'large',

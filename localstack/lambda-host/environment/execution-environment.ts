@@ -29,12 +29,12 @@ type Running = {
   event: InvocationEvent
   deadline: number
   timer: NodeJS.Timeout
-  /** What the function answered. It counts when the process asks for the next event, or is gone. */
+  /** The function's answer. It becomes valid when the process asks for the next event or is gone. */
   answer?: Verdict
   settle: (verdict: Verdict) => void
 }
 
-/** One process of a function. It takes one event at a time and is used again until it dies. */
+/** One process of a function. It handles one event at a time, and is used again until it dies. */
 export class ExecutionEnvironment {
   readonly pid: number
   /** Settles when the process is gone. */
@@ -46,7 +46,7 @@ export class ExecutionEnvironment {
   readonly #startedAt = performance.now()
   readonly #init = Promise.withResolvers<boolean>()
   #initialized = false
-  /** How long it took, until an invocation reports it. */
+  /** How long the initialization took, until an invocation has reported it. */
   #initMs: number | undefined
   #initError: Verdict | undefined
   #running: Running | undefined
@@ -54,7 +54,7 @@ export class ExecutionEnvironment {
   #death: Verdict | undefined
   #status: PlatformStatus | undefined
 
-  /** Starts a process of the function; it initializes on its own. Rejects when none can be started. */
+  /** Starts a process of the function, which then initializes. Rejects when no process can be started. */
   static async start(
     definition: FunctionDefinition,
     { onLog, ...endpoints }: FunctionEndpoints & { onLog: (line: string) => void },
@@ -72,7 +72,8 @@ export class ExecutionEnvironment {
       cwd: definition.codeDirectory,
       env: functionVariables(definition, runtimeApi, endpoints),
       stdio: ['ignore', 'pipe', 'pipe'],
-      // Its own group: it ends with all it started, and Ctrl-C at the terminal does not reach it before its host.
+      // The process has a group of its own, so that all it started can be ended with it, and so that Ctrl-C at the
+      // terminal does not reach it before its host.
       detached: true,
     })
     try {
@@ -103,8 +104,8 @@ export class ExecutionEnvironment {
   }
 
   /**
-   * Settles with true when the process is ready for events. With false, and an INIT_REPORT line, when it has failed, or
-   * was ended because it was not ready within `limitMs`.
+   * Resolves with true when the process is ready for events. Resolves with false, after an INIT_REPORT line, when it
+   * has failed, or was ended because it was not ready within `limitMs`.
    */
   async initialize(limitMs: number): Promise<boolean> {
     const timer = setTimeout(() => {
@@ -117,8 +118,8 @@ export class ExecutionEnvironment {
   }
 
   /**
-   * Settles with the function's answer, or with the error AWS reports when it times out, fails to start or dies. The
-   * timeout counts from now on, so also for what is left of the initialization.
+   * Settles with the function's answer, or with AWS's error when it times out, fails to start or dies. The timeout
+   * begins now, so that it includes the rest of the initialization.
    */
   async run(event: InvocationEvent, wantsLog: boolean): Promise<Outcome> {
     const started = performance.now()
@@ -134,13 +135,13 @@ export class ExecutionEnvironment {
     return { ...verdict, logTail: wantsLog ? await this.#logTail(event.requestId, durationMs, initMs) : '' }
   }
 
-  /** Ends the process and all it started; an event it is working on fails. */
+  /** Ends the process and all that it started. The event that it is handling fails. */
   end(): void {
     const stopped = platformError('Runtime.ExitError', `function ${this.#definition.name} was stopped`)
     this.#die(stopped, { errorType: 'Runtime.ExitError' })
   }
 
-  /** What it dies of first is what it died of. */
+  /** Only the first cause of its death is kept. */
   #die(death: Verdict, status: PlatformStatus): void {
     if (this.#death === undefined) {
       this.#death = death
@@ -209,7 +210,7 @@ export class ExecutionEnvironment {
   }
 
   async #logTail(requestId: string, durationMs: number, initMs: number | undefined): Promise<string> {
-    // What the function wrote before it answered is in its pipes, which the next turns of the loop read.
+    // Output from before the function's answer may still be in its pipes. The next turns of the event loop read it.
     await setImmediate()
     await setImmediate()
     const peakBytes = await this.#memory.peakBytes()

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { makeFunctionLog } from './function-log.ts'
 
-/** A log, the lines it has given on, and a way to write to one of its streams. */
+/** A log, the lines that it has passed on, and a way to write to one of its streams. */
 function setUp() {
   const lines: string[] = []
   const log = makeFunctionLog((line) => lines.push(line))

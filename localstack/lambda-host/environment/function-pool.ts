@@ -6,22 +6,25 @@ import type { FunctionEndpoints } from './function-variables.ts'
 
 export type PoolOptions = FunctionEndpoints & {
   onLog: (line: string) => void
-  /** An invocation ended: another may begin. */
+  /** Called when an invocation has ended, so that another may begin. */
   onFree: () => void
-  /** A process was started or is gone. */
+  /** Called when a process was started or is gone. */
   onProcesses: () => void
-  /** Concurrency of a function that reserves none. */
+  /** The concurrency of a function that reserves none. */
   unreservedConcurrency: number
   /** How long a process without work is kept. */
   idleMs: number
-  /** How long a new process may take to initialize before it is begun anew, as part of the invocation. */
+  /** How long a new process may take to initialize. After that it is started again, as part of the invocation. */
   initMs: number
 }
 
-/** Why the newest invocation of a function failed, and since when none has succeeded. */
+/** The error of the newest invocation of a function, and the time since which none has succeeded. */
 export type FunctionFailure = { readonly error: string; readonly since: Date }
 
-/** What comes by itself comes every ten minutes at least; a call that somebody made once is not the state of a function. */
+/**
+ * How long a failure is shown. Functions that run by themselves run every ten minutes at least, so a lasting failure is
+ * always newer. A single failed call of a user is not the state of a function.
+ */
 const FAILURE_IS_PRESENT_MS = 15 * 60_000
 
 function errorOf(payload: Buffer): string {
@@ -29,18 +32,18 @@ function errorOf(payload: Buffer): string {
     const { errorType, errorMessage } = JSON.parse(payload.toString())
     return errorMessage === undefined ? String(errorType) : String(errorMessage)
   } catch {
-    // A function that streams may fail in the middle of anything.
+    // A function that streams its answer may fail in the middle of any text, so this need not be JSON.
     return payload.toString().slice(0, 500)
   }
 }
 
-/** The processes of one function: as many as run at once, used again, replaced when they die. */
+/** The processes of one function. There are as many as run at once; they are used again, and replaced when they die. */
 export class FunctionPool {
   #definition: FunctionDefinition
   readonly #options: PoolOptions
   readonly #environments = new Set<ExecutionEnvironment>()
   readonly #idle: { environment: ExecutionEnvironment; expiry: NodeJS.Timeout }[] = []
-  /** Began with what the function was before a change. */
+  /** Processes that started before the last change of the function. */
   readonly #outdated = new WeakSet<ExecutionEnvironment>()
   readonly #stopped = new AbortController()
   #running = 0
@@ -58,7 +61,10 @@ export class FunctionPool {
     return this.#definition
   }
 
-  /** Processes that are busy end after their event, idle ones at once: the next event runs in one that has the changes. */
+  /**
+   * Changes the function. Idle processes end at once and busy ones after their event, so that the next event runs in a
+   * process that has the changes.
+   */
   configure(changes: Partial<FunctionDefinition>): void {
     this.#definition = { ...this.#definition, ...changes }
     for (const environment of this.#environments) this.#outdated.add(environment)
@@ -77,8 +83,8 @@ export class FunctionPool {
   }
 
   /**
-   * Runs the function on the event, in an idle process or a new one. Undefined when its concurrency is used up.
-   * Rejects when no process can be started.
+   * Runs the function on the event, in an idle process or a new one. Undefined when the function's concurrency is used
+   * up. Rejects when no process can be started.
    */
   tryInvoke(event: InvocationEvent, wantsLog: boolean): Promise<Outcome> | undefined {
     const { reservedConcurrency = this.#options.unreservedConcurrency } = this.definition
@@ -116,7 +122,7 @@ export class FunctionPool {
     this.#failure = functionError === undefined ? undefined : { error: errorOf(payload), since, newestMs }
   }
 
-  /** The one used last: those beyond what is needed grow old and end. */
+  /** Takes the process that was used last, so that those which are not needed stay idle and end. */
   #takeIdle(): ExecutionEnvironment | undefined {
     for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
       clearTimeout(last.expiry)
@@ -151,7 +157,7 @@ export class FunctionPool {
       this.#environments.delete(environment)
       this.#options.onProcesses()
     })
-    // Stopped while it started: nobody else would end it.
+    // The pool was stopped while this process started, and nothing else would end it.
     if (signal.aborted) environment.end()
     return environment
   }

@@ -23,7 +23,8 @@ test('a function finds AWS at one endpoint, and services with a server of their 
   expect(variables['OWN']).toBe('value')
 })
 
-// Source: the bootstrap of AWS's runtime: a tenth of the memory is not the heap's, half of that is the young one's.
+// Source: the bootstrap of AWS's runtime. A tenth of the memory is not for the heap; the young generation gets half as
+// much.
 test('Node gets the shares of the memory size that it gets on AWS', () => {
   expect(functionArguments({ ...definition, memoryMb: 512 })).toEqual(
     expect.arrayContaining(['--max-old-space-size=460', '--max-semi-space-size=25']),

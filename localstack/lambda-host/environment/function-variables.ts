@@ -8,26 +8,26 @@ const runtimeClient = createRequire(import.meta.url).resolve('aws-lambda-ric')
 const nativeClient = join(import.meta.dirname, 'native-client.cjs')
 const callbackHandler = join(import.meta.dirname, 'callback-handler.handler')
 
-/** Where a function finds AWS. */
+/** The endpoints and the key with which a function calls AWS's services. */
 export type FunctionEndpoints = {
   /** AWS_ENDPOINT_URL of the functions. */
   endpointUrl: string
-  /** Services found elsewhere, as AWS's clients name them in `AWS_ENDPOINT_URL_<service>`. */
+  /** URLs of services with a server of their own, by the names of AWS's clients in `AWS_ENDPOINT_URL_<service>`. */
   serviceUrls?: Readonly<Record<string, string>>
-  /** What AWS's clients sign with; any where nobody looks at it. */
+  /** The key with which AWS's clients sign. Any key will do where signatures are not checked. */
   key?: SigningKey
-  /** A process gives memory back when it has had next to no work for so long; ten seconds. */
+  /** How long, in ms, a process has to be nearly idle before it gives memory back; ten seconds if absent. */
   restMs?: number
 }
 
 const REST_MS = 10_000
 
-/** Where what stands for AWS takes any. */
+/** A key for servers that accept any. */
 const ANY_KEY: SigningKey = { accessKeyId: 'local', secretAccessKey: 'local' }
 
 /**
- * The variables AWS sets for a function on its runtime, and where our endpoints are. Nothing of this process's own
- * environment but PATH reaches the function.
+ * The variables that AWS sets for a function on its runtime, with our endpoints. Of this process's own environment only
+ * PATH reaches the function.
  */
 export function functionVariables(
   definition: FunctionDefinition,
@@ -61,17 +61,17 @@ export function functionVariables(
   }
 }
 
-/** The runtime the function was written for. */
+/** The runtime for which the function was written. */
 export function runtimeOf({ runtime = 'nodejs24.x' }: FunctionDefinition): NodeRuntime {
   return runtime
 }
 
-/** AWS took handlers with a callback out of its client with Node.js 24. */
+/** AWS's client for Node.js 24 does not support handlers with a callback. */
 function takesCallbacks(definition: FunctionDefinition): boolean {
   return runtimeOf(definition) !== 'nodejs24.x'
 }
 
-/** What Node is started with: AWS's own shares of the memory size, and AWS's runtime client. */
+/** Arguments for Node: AWS's own shares of the memory size, and AWS's runtime client. */
 export function functionArguments(definition: FunctionDefinition): string[] {
   return [
     '--expose-gc',

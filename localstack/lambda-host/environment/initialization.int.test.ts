@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { useHostedFunctions } from '#test-support/hosted-functions.ts'
 
-// Source where no other is named: AWS Lambda developer guide, "Understanding the Lambda execution environment
+// Source, unless a test names another: AWS Lambda developer guide, "Understanding the Lambda execution environment
 // lifecycle", Init phase. AWS gives it ten seconds.
 
 const hosted = useHostedFunctions({ initMs: 1_500 })

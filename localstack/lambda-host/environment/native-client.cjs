@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * Preloaded into every function process. Answers aws-lambda-ric's `./rapid-client.node`, an addon npm does not build
- * here, with the same four functions over node:http; the rest of AWS's runtime client runs unchanged.
- * Plain JavaScript: stripping types would double a cold start.
+ * Preloaded into every function process. It replaces aws-lambda-ric's addon `./rapid-client.node`, which npm does not
+ * build here, by the same four functions over node:http. The rest of AWS's runtime client runs unchanged. This is plain
+ * JavaScript, because stripping types would double a cold start.
  */
 const { Agent, request } = require('node:http')
 const { registerHooks } = require('node:module')
@@ -11,7 +11,8 @@ const { pathToFileURL } = require('node:url')
 const { getHeapStatistics } = require('node:v8')
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':')
-// Of the host alone: a function sees the variables that it has on AWS.
+// These variables are for this file alone. They are deleted, so that a function sees only the variables that it has on
+// AWS.
 const token = process.env.TIDEMARK_RUNTIME_TOKEN
 delete process.env.TIDEMARK_RUNTIME_TOKEN
 const restMs = Number(process.env.TIDEMARK_REST_MS)
@@ -19,23 +20,27 @@ delete process.env.TIDEMARK_REST_MS
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 const invocations = '/2018-06-01/runtime/invocation/'
 
-/** Settles when the Runtime API has taken the previous answer: the next invocation is asked for after it. */
+/** Settles when the Runtime API has taken the previous answer. The next invocation is requested only then. */
 let delivered = Promise.resolve()
 
-/** Of memory that is not given back without being asked for, so much is worth a collection. */
+/** A collection is worthwhile when it can return this much memory, which Node does not return by itself. */
 const RETURNED_BYTES = 32 << 20
 const LITTLE_BYTES = 1 << 20
-/** What a function that has done little holds, and then what the last collection left. */
+/**
+ * Memory that a collection cannot return: at first that of a function which has done little, later what the last
+ * collection left.
+ */
 let heldBytes = 48 << 20
 
-/** What came since the last look. */
+/** Counters since the last check. */
 let events = 0
 let eventBytes = 0
 let isWaiting = false
 
 /**
- * On AWS a process that rests takes no memory of anybody; here it shares the machine with the whole stack. One that beacons
- * call each second rests, too: it is never without work for long.
+ * Gives memory back when the process is idle. On AWS an idle process does not take memory from others; here it shares
+ * the machine with the whole stack. A process that only beacons call, once a second, counts as idle, because it is
+ * never without work for long.
  */
 function giveMemoryBack() {
   const hasLittle = isWaiting && events <= restMs / 500 && eventBytes < LITTLE_BYTES
@@ -52,10 +57,10 @@ function bytesHeld() {
   return total_heap_size + external_memory
 }
 
-// Its own: what a function does to its globals is the function's.
+// This reference is kept, because the function may change its globals.
 const collect = globalThis.gc
 
-/** What the process exits with instead of asking for another invocation. */
+/** The code with which the process exits instead of asking for another invocation. */
 let exitCode
 
 function call(method, path, headers, body) {
@@ -93,7 +98,7 @@ module.exports = {
   error(id, body) {
     delivered = post(`${invocations}${id}/error`, body)
   },
-  /** Not of the addon: ends the process when its last answer is delivered. */
+  /** The addon does not have this function. It ends the process when its last answer has been delivered. */
   exitAfterAnswer(code) {
     exitCode = code
   },

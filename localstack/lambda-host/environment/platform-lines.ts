@@ -1,23 +1,23 @@
 /** How an invocation or an initialization ended when the platform ended it, not the handler. */
 export type PlatformStatus = 'timeout' | { errorType: string }
 
-/** What a REPORT line tells. */
+/** The content of a REPORT line. */
 export type InvocationReport = {
   requestId: string
   durationMs: number
-  /** Of an invocation that had to wait for a new process. */
+  /** Set when the invocation had to wait for a new process. */
   initMs?: number
   memoryMb: number
   peakBytes: number
   status?: PlatformStatus
 }
 
-/** The lines AWS writes around an invocation, as they are in its log. */
+/** The line that AWS writes at the start of an invocation. */
 export function startLine(requestId: string): string {
   return `START RequestId: ${requestId} Version: $LATEST`
 }
 
-/** END and REPORT. The initialization is billed too, since August 2025. */
+/** The lines END and REPORT. Since August 2025 the initialization is billed, too. */
 export function endLines({ requestId, durationMs, initMs, memoryMb, peakBytes, status }: InvocationReport): string {
   const fields = [
     `REPORT RequestId: ${requestId}`,
@@ -31,12 +31,12 @@ export function endLines({ requestId, durationMs, initMs, memoryMb, peakBytes, s
   return `END RequestId: ${requestId}\n${fields.join('\t')}`
 }
 
-/** Written when a process does not initialize. */
+/** The line for a process that does not initialize. */
 export function initReportLine(durationMs: number, status: PlatformStatus): string {
   return [`INIT_REPORT Init Duration: ${durationMs.toFixed(2)} ms`, 'Phase: init', ...statusFields(status)].join('\t')
 }
 
-/** As Lambda's log has it; in its answer the same begins with `RequestId: … Error:`. */
+/** The line in Lambda's log. In Lambda's answer the same text begins with `RequestId: … Error:`. */
 export function timedOutLine(requestId: string, timeoutSeconds: number): string {
   return `${new Date().toISOString()} ${requestId} ${timedOut(timeoutSeconds)}`
 }
@@ -46,7 +46,7 @@ export function timedOut(timeoutSeconds: number): string {
   return `Task timed out after ${timeoutSeconds.toFixed(2)} seconds`
 }
 
-/** How a process ended, as Go names signals: Lambda's own init process is written in it. */
+/** How a process ended. Signals have Go's names, because Lambda's own init process is written in Go. */
 export function exitReason(code: number | null, signal: NodeJS.Signals | null): string {
   if (signal !== null) return `Runtime exited with error: signal: ${signalNames[signal] ?? signal}`
   return code === 0 ? 'Runtime exited without providing a reason' : `Runtime exited with error: exit status ${code}`

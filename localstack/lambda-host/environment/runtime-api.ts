@@ -4,15 +4,15 @@ import type { AddressInfo } from 'node:net'
 import { comesFromBrowserElsewhere } from '#localstack/browser-request.ts'
 import type { InvocationEvent } from '../invocation/invocation.ts'
 
-/** As `native-client.cjs` sends it. */
+/** The header in which `native-client.cjs` sends the token. */
 const TOKEN_HEADER = 'tidemark-runtime-token'
 
 /** One event for the process. `deadline` is in milliseconds since 1970. */
 export type Delivery = InvocationEvent & { functionArn: string; deadline: number }
 
-/** What one function process tells its Runtime API. */
+/** What one function process sends to its Runtime API. */
 export type RuntimeEvents = {
-  /** It asks for an event: it is initialized, and done with the last one. */
+  /** It asks for an event, so it has initialized and is done with the last one. */
   onIdle(): void
   onResponse(requestId: string, payload: Buffer): void
   onError(requestId: string, error: Buffer): void
@@ -23,14 +23,14 @@ export type RuntimeEvents = {
 export type RuntimeApi = {
   /** `host:port` */
   address: string
-  /** What the process shows when it asks for an event: others on the machine reach the port, too. */
+  /** The process sends it when it asks for an event, because other users of the machine can reach the port, too. */
   token: string
-  /** Answers the process's request for an event; only after `onIdle`. */
+  /** Answers the process's request for an event. It may be called only after `onIdle`. */
   deliver(delivery: Delivery): void
   close(): void
 }
 
-/** Starts it on a free port. Rejects when none can be opened. */
+/** Starts the Runtime API on a free port. Rejects when none can be opened. */
 export async function startRuntimeApi(events: RuntimeEvents): Promise<RuntimeApi> {
   const token = randomUUID()
   let waiting: ServerResponse | undefined
@@ -60,7 +60,7 @@ export async function startRuntimeApi(events: RuntimeEvents): Promise<RuntimeApi
       else report(id, body, request.trailers['lambda-runtime-function-error-body'])
     })
   })
-  // A handler may be silent for its whole timeout: the server must not take that for an idle connection.
+  // A handler may send nothing for its whole timeout, and the server must not close that connection as idle.
   Object.assign(server, { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(0, '127.0.0.1', resolve)

@@ -4,7 +4,8 @@ import { eventually } from '#test-support/eventually.ts'
 import { useHostedFunctions } from '#test-support/hosted-functions.ts'
 import type { ServiceMessage } from './invocation-record.ts'
 
-// Source where no other is named: AWS Lambda developer guide, "Invoking a Lambda function asynchronously" and its pages.
+// Source, unless a test names another: AWS Lambda developer guide, "Invoking a Lambda function asynchronously" and its
+// pages.
 
 const delivered: ServiceMessage[] = []
 const hosted = useHostedFunctions({
@@ -21,7 +22,7 @@ const arnOf = (name: string) => `arn:aws:lambda:eu-central-1:000000000000:functi
 const send = (name: string, event: unknown, requestId?: string) =>
   hosted.host.invoke(name, Buffer.from(JSON.stringify(event)), { type: 'Event', ...(requestId && { requestId }) })
 
-/** Writes down what it gets; throws when it is told to. */
+/** A function that writes down its events. It throws when the event says so. */
 const recorder = `import { appendFileSync } from 'node:fs'
   export const handler = async (event, { awsRequestId }) => {
     appendFileSync('calls', JSON.stringify({ event, awsRequestId }) + '\\n')
@@ -147,7 +148,7 @@ test('records for services are handed to what delivers there; a service that not
   )
 })
 
-// AWS counts it in the metric DestinationDeliveryFailures; here it is in the function's log.
+// AWS counts such a record in the metric DestinationDeliveryFailures; here it is in the function's log.
 test('a record that cannot be delivered is in the log', async () => {
   await add('worker', recorder)
   hosted.host.configureEvents('worker', { onSuccess: arnOf('nobody') })

@@ -1,23 +1,26 @@
 import type { EventSettings } from './event-settings.ts'
 import { type InvocationEvent, type Outcome, platformError } from './invocation.ts'
 
-/** Why the queue has done with an event, in AWS's words. */
+/** Why the queue is done with an event, in AWS's words. */
 export type EventCondition = 'Success' | 'RetriesExhausted' | 'EventAgeExceeded' | 'ZeroReservedConcurrency'
 
-/** An event the queue has done with. */
+/** An event with which the queue is done. */
 export type FinishedEvent = {
   event: InvocationEvent
   condition: EventCondition
-  /** How often the function was run on it. */
+  /** How often the function ran on it. */
   invocations: number
-  /** What the function made of it last; undefined when it never ran. */
+  /** The result of the last run; undefined when it never ran. */
   outcome?: Outcome
 }
 
-/** Events of asynchronous invocations, kept until the function has worked on them. In memory: they end with the host. */
+/**
+ * Events of asynchronous invocations, which are kept until the function has handled them. They are in memory, so they
+ * are lost when the host ends.
+ */
 export type EventQueue = {
   push(event: InvocationEvent): void
-  /** Hands out as many events as the function's concurrency allows. */
+  /** Starts as many events as the function's concurrency allows. */
   drain(): void
   stop(): void
 }
@@ -31,8 +34,9 @@ type Queued = {
 }
 
 /**
- * A failed event is tried again after `retryDelaysMs`, as often as the settings say. It is discarded when no retry is
- * left, when it would be too old by the next one, or has become too old while the function was busy.
+ * Makes a queue. A failed event is tried again after `retryDelaysMs`, as often as the settings say. It is discarded
+ * when no retry is left, when it would be too old at the next retry, or when it has become too old while the function
+ * was busy.
  */
 export function makeEventQueue({
   tryInvoke,
@@ -41,11 +45,11 @@ export function makeEventQueue({
   refusesAll,
   onFinished,
 }: {
-  /** Undefined while the function's concurrency is used up. */
+  /** Returns undefined while the function's concurrency is used up. */
   tryInvoke: (event: InvocationEvent) => Promise<Outcome> | undefined
   settings: () => EventSettings
   retryDelaysMs: readonly number[]
-  /** The function reserves a concurrency of 0. */
+  /** Whether the function reserves a concurrency of 0. */
   refusesAll: boolean
   onFinished: (finished: FinishedEvent) => void
 }): EventQueue {

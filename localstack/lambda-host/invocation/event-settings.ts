@@ -6,21 +6,23 @@ export type EventSettings = {
   maximumRetryAttempts: number
   /** How old an event may become before it is discarded, 60 to 21,600. */
   maximumEventAgeSeconds: number
-  /** ARN of where a record of each success goes. */
+  /** ARN of the destination for a record of each success. */
   onSuccess?: string
-  /** ARN of where a record of each discarded event goes. */
+  /** ARN of the destination for a record of each discarded event. */
   onFailure?: string
 }
 
-/** What AWS does when nothing is set. */
+/** AWS's defaults. */
 export const usualEventSettings: EventSettings = { maximumRetryAttempts: 2, maximumEventAgeSeconds: 6 * 3600 }
 
-/** A destination's service and what it is called there. */
+/** A destination: its service, and its ARN. */
 export type Destination =
   | { service: 'lambda'; arn: string; functionName: string }
   | { service: 'sqs' | 'sns' | 's3' | 'events'; arn: string }
 
-/** Throws an Error when `arn` is nothing AWS delivers invocation records to. S3 takes failures only. */
+/**
+ * Reads a destination. Throws an Error when AWS does not deliver invocation records to `arn`. S3 takes only failures.
+ */
 export function readDestination(arn: string, condition: 'OnSuccess' | 'OnFailure'): Destination {
   const [, , service = '', , , ...resource] = arn.split(':')
   const functionName = functionNameOf(arn)
@@ -36,7 +38,7 @@ const takes = {
   OnFailure: 'a function, a standard queue, a standard topic, an event bus or a bucket',
 }
 
-/** Throws an Error that names the function, what is wrong with its settings and what would be right. */
+/** Throws an Error that names the function, its wrong setting and the allowed values. */
 export function checkEventSettings(functionName: string, settings: EventSettings): void {
   const { maximumRetryAttempts: retries, maximumEventAgeSeconds: age, onSuccess, onFailure } = settings
   const wrong = (reason: string) => new Error(`asynchronous invocation of function ${functionName}: ${reason}`)

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { FinishedEvent } from './event-queue.ts'
 import type { Destination } from './event-settings.ts'
 
-/** What a service gets that is a destination, as Lambda sends it there; `arn` names the queue, topic, bucket or bus. */
+/** What Lambda sends to a service that is a destination. `arn` names the queue, topic, bucket or bus. */
 export type ServiceMessage =
   | { service: 'sqs'; arn: string; body: string }
   | { service: 'sns'; arn: string; message: string }
@@ -17,7 +17,7 @@ export type ServiceMessage =
       detail: string
     }
 
-/** The same, or what a function gets that is one. */
+/** What Lambda sends to a service or a function that is a destination. */
 export type DestinationMessage = ServiceMessage | { service: 'lambda'; arn: string; payload: string }
 
 /**
@@ -47,7 +47,7 @@ export function invocationRecord(functionArn: string, finished: FinishedEvent, n
   })
 }
 
-/** The record in the form the destination's service gets it. Source: the same page, "Adding a destination". */
+/** The record in the form that the destination's service gets. Source: the same page, "Adding a destination". */
 export function destinationMessage(
   destination: Destination,
   record: string,
@@ -87,7 +87,7 @@ function objectKey(functionName: string, now: Date): string {
   return `aws/lambda/async/${functionName}/${date.replaceAll('-', '/')}/${stamp}-${randomUUID()}`
 }
 
-/** A function may answer with text that is no JSON, if it streams. */
+/** A function that streams its answer may answer with text that is not JSON. */
 function parseOrText(text: string): unknown {
   try {
     return JSON.parse(text)

@@ -1,24 +1,24 @@
 /** RequestResponse waits for the answer, Event is queued and retried, DryRun only looks the function up. */
 export type InvocationType = 'RequestResponse' | 'Event' | 'DryRun'
 
-/** One event on its way to a function, under the id its log and every retry has. */
+/** One event for a function. Its id is in the log, and is the same in every retry. */
 export type InvocationEvent = {
   requestId: string
-  /** JSON. */
+  /** JSON text. */
   payload: Buffer
-  /** JSON, what the handler finds in `context.clientContext`. */
+  /** JSON text, which the handler finds in `context.clientContext`. */
   clientContext?: string
 }
 
-/** What a function made of one event: its response, or the error AWS would report. */
+/** The result of one event: the function's response, or the error that AWS would report. */
 export type Outcome = {
   payload: Buffer
   functionError?: 'Unhandled'
-  /** Last 4 KiB of what it logged meanwhile, with the platform's START, END and REPORT lines. */
+  /** The last 4 KiB of the log of the invocation, with the platform's lines START, END and REPORT. */
   logTail: string
 }
 
-/** An answer as the Invoke API gives it. `errorType` is set where the invocation was refused (404, 413, 429). */
+/** An answer of the Invoke API. `errorType` is set when the invocation was refused (404, 413, 429). */
 export type InvocationAnswer = Outcome & {
   statusCode: 200 | 202 | 204 | 404 | 413 | 429
   errorType?: 'ResourceNotFoundException' | 'RequestEntityTooLargeException' | 'TooManyRequestsException'
@@ -26,17 +26,17 @@ export type InvocationAnswer = Outcome & {
 
 export type InvocationOptions = {
   type?: InvocationType
-  /** Fills `logTail`. */
+  /** Whether to fill `logTail`. */
   log?: boolean
-  /** UUID; one is made where it is not given. */
+  /** A UUID; a new one if absent. */
   requestId?: string
-  /** JSON, what the handler finds in `context.clientContext`; an Event comes without. */
+  /** JSON text, which the handler finds in `context.clientContext`. An Event does not have it. */
   clientContext?: string
 }
 
 /**
- * Runs a function, by name or ARN. Every outcome AWS has a status for is an answer; rejects when no process can be started.
- * The payload is handed on unread, so it must be JSON.
+ * Runs a function, by name or ARN. Every outcome for which AWS has a status is an answer; the promise rejects only when
+ * no process can be started. The payload is passed on unread, so it has to be JSON.
  */
 export type InvokeFunction = (
   nameOrArn: string,
@@ -44,19 +44,21 @@ export type InvokeFunction = (
   options?: InvocationOptions,
 ) => Promise<InvocationAnswer>
 
-/** Largest request and response of a synchronous invocation; AWS allows a response 100 bytes of frame on top. */
+/**
+ * The largest request and response of a synchronous invocation. AWS allows 100 more bytes for the frame of a response.
+ */
 export const payloadLimitBytes = 6 * 1024 * 1024
 export const responseLimitBytes = payloadLimitBytes + 100
 
-/** Largest event of an asynchronous invocation, since October 2025. */
+/** The largest event of an asynchronous invocation, since October 2025. */
 export const eventLimitBytes = 1024 * 1024
 
-/** A function error as AWS words it: what the platform found, not what the handler threw. */
+/** A function error in AWS's words, for what the platform found and not for what the handler threw. */
 export function platformError(errorType: string, errorMessage: string): Pick<Outcome, 'payload' | 'functionError'> {
   return { payload: Buffer.from(JSON.stringify({ errorType, errorMessage })), functionError: 'Unhandled' }
 }
 
-/** The `errorType` of an error's JSON; `Runtime.Unknown` where there is none. */
+/** The `errorType` of an error's JSON; `Runtime.Unknown` when there is none. */
 export function errorTypeOf(payload: Buffer): string {
   try {
     return JSON.parse(payload.toString()).errorType ?? 'Runtime.Unknown'
@@ -65,19 +67,19 @@ export function errorTypeOf(payload: Buffer): string {
   }
 }
 
-/** The response, or the error that stands for one that is too large. */
+/** The response, or AWS's error when it is too large. */
 export function withinResponseLimit(payload: Buffer): Pick<Outcome, 'payload' | 'functionError'> {
   if (payload.length <= responseLimitBytes) return { payload }
   const message = `Response payload size exceeded maximum allowed payload size (${responseLimitBytes} bytes).`
   return platformError('Function.ResponseSizeTooLarge', message)
 }
 
-/** No such function, version or alias. */
+/** The answer when there is no such function, version or alias. */
 export function functionNotFound(arn: string): InvocationAnswer {
   return refusal(404, 'ResourceNotFoundException', { Message: `Function not found: ${arn}`, Type: 'User' })
 }
 
-/** The event is larger than the Invoke API takes; undefined when it is not. */
+/** The answer when the event is larger than the Invoke API accepts; undefined when it is not. */
 export function tooLarge(type: InvocationType, payload: Buffer): InvocationAnswer | undefined {
   const { length } = payload
   const message =
@@ -88,7 +90,10 @@ export function tooLarge(type: InvocationType, payload: Buffer): InvocationAnswe
   return refusal(413, 'RequestEntityTooLargeException', { message, Type: 'User' })
 }
 
-/** As many invocations run as the function reserves, or as the account allows one that reserves none. */
+/**
+ * The answer when as many invocations run as the function reserves or, for one that reserves none, as the account
+ * allows.
+ */
 export function throttled(reservesConcurrency: boolean): InvocationAnswer {
   const Reason = reservesConcurrency
     ? 'ReservedFunctionConcurrentInvocationLimitExceeded'

@@ -9,19 +9,21 @@ import {
   type ServiceMessage,
 } from './invocation-record.ts'
 
-/** Where records can be brought to besides functions. */
+/** Destinations of records other than functions. */
 export type RecordDestinations = {
   reaches(service: ServiceMessage['service']): boolean
-  /** Rejects when the record was not taken. */
+  /** Rejects when the destination did not take the record. */
   deliver(message: ServiceMessage): Promise<void>
   close(): Promise<void>
 }
 
-/** Tells destinations what became of the asynchronous invocations of one function. */
+/** Sends the results of one function's asynchronous invocations to its destinations. */
 export type RecordDelivery = {
-  /** Logs what was discarded, and sends the record where the settings say. A delivery that fails is logged. */
+  /**
+   * Logs a discarded event, and sends the record to the destination in the settings. A delivery that fails is logged.
+   */
   onFinished(finished: FinishedEvent): void
-  /** Throws an Error when nothing here brings records to one of the destinations. */
+  /** Throws an Error when records cannot be sent to one of the destinations here. */
   check(settings: EventSettings): void
 }
 

@@ -1,1 +1,2 @@
-"""What LocalStack's open core lacks of this project's template, filled in by the engine that started it."""
+"""Parts of this project's template that LocalStack's open core lacks. The engine that started LocalStack provides them.
+"""

@@ -1,4 +1,6 @@
-"""LocalStack takes any Host, which a web page can make resolve to this machine, and pages of some origins: ours takes neither."""
+"""Refuses requests that web pages make. LocalStack accepts any Host, which a page can make resolve to this machine, and
+pages of some origins; this project accepts neither.
+"""
 
 import re
 
@@ -8,13 +10,14 @@ from localstack.aws.chain import HandlerChain
 from localstack.http import Response
 from localstack.runtime import hooks
 
-# Names that nobody can make resolve to another machine and then to this one, and what is below them, such as a bucket.
+# Names that cannot be made to resolve first to another machine and then to this one, and names below them, such as a
+# bucket's.
 LOCAL = re.compile(r"(.+\.)?(127\.0\.0\.1|localhost|\[::1\]|localhost\.localstack\.cloud)(:\d+)?", re.IGNORECASE)
 
 
 @hooks.on_infra_start()
 def refuse_pages_elsewhere() -> None:
-    # The part of the chain that is open to extensions, before anything is done.
+    # This part of the chain is open to extensions, and runs before anything is done.
     handlers.preprocess_request.append(refuse_page_elsewhere)
 
 

@@ -1,4 +1,6 @@
-"""Asks the engine that started LocalStack. TIDEMARK_ENGINE_URL says where, TIDEMARK_ENGINE_TOKEN is shown there."""
+"""Calls the engine that started LocalStack. TIDEMARK_ENGINE_URL is its address, and TIDEMARK_ENGINE_TOKEN is sent to
+it.
+"""
 
 import json
 import os
@@ -10,12 +12,12 @@ from urllib.parse import urlsplit
 
 
 class EngineError(Exception):
-    """The engine refused, for the reason that is the message."""
+    """The engine refused the request. The message is its reason."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a function made of an event."""
+    """The result of an event: what the function answered."""
 
     payload: bytes
     failed: bool
@@ -23,13 +25,13 @@ class Outcome:
 
 
 def ask(path: str, question: Mapping[str, object]) -> dict:
-    """The answer of `/_tidemark/localstack/<path>`, which may take as long as a server needs to start."""
+    """Returns the answer of `/_tidemark/localstack/<path>`, which may take as long as a server needs to start."""
     body, _ = _post(path, json.dumps(question).encode())
     return json.loads(body)
 
 
 def invoke(version: str, request_id: str, payload: bytes) -> Outcome:
-    """Runs a version of a function that was made known."""
+    """Runs a version of a function that was added to the engine."""
     body, headers = _post(f"invocations/{version}/{request_id}", payload)
     return Outcome(body, headers["X-Amz-Function-Error"] is not None, _logs(headers))
 

@@ -1,4 +1,4 @@
-"""Functions run in the engine's Lambda host; LocalStack keeps their configuration, concurrency and queues."""
+"""Functions run in the engine's Lambda host. LocalStack keeps their configuration, concurrency and queues."""
 
 from localstack.services.lambda_.invocation.lambda_models import FunctionVersion, InvocationResult
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
@@ -8,7 +8,9 @@ from tidemark_localstack import engine
 
 
 class FunctionExecutor(RuntimeExecutor):
-    """One of LocalStack's execution environments. It is a place in the concurrency; the process is the engine's."""
+    """One of LocalStack's execution environments. It only counts for the concurrency; the process belongs to the
+    engine.
+    """
 
     def start(self, env_vars: dict[str, str]) -> None:
         pass
@@ -35,7 +37,7 @@ class FunctionExecutor(RuntimeExecutor):
 
     @classmethod
     def prepare_version(cls, function_version: FunctionVersion) -> None:
-        """Unpacks the code and makes the version known to the engine."""
+        """Unpacks the code and adds the version to the engine."""
         config = function_version.config
         if config.code is None:
             raise ValueError("functions of container images cannot be run: there is no bundle")
@@ -65,5 +67,5 @@ class FunctionExecutorPlugin(RuntimeExecutorPlugin):
 
 
 def _key(function_version: FunctionVersion) -> str:
-    """Another one after each update of code or configuration."""
+    """The id of a version. It differs after each update of code or configuration."""
     return function_version.config.internal_revision

@@ -1,4 +1,5 @@
-"""Kafka event source mappings are kept and listed as AWS does; the engine's poller finds them there and polls."""
+"""LocalStack keeps and lists Kafka event source mappings as AWS does. The engine's poller finds them there and polls.
+"""
 
 from typing import Any, NoReturn
 
@@ -7,7 +8,7 @@ from localstack.services.lambda_.hooks import create_event_source_poller, set_ev
 
 
 class IdlePoller(Poller):
-    """LocalStack's worker keeps the state of the mapping, and finds nothing to do."""
+    """A poller that finds nothing. LocalStack's worker only keeps the state of the mapping."""
 
     def event_source(self) -> str:
         return "aws:kafka"
@@ -24,7 +25,7 @@ def leave_polling_to_engine(holder: Any, service: str, mapping: dict[str, Any]) 
 
 @set_event_source_config_defaults()
 def set_kafka_defaults(defaults: dict[str, Any], request: dict[str, Any], service: str) -> None:
-    """Those of the Lambda API reference, "CreateEventSourceMapping"."""
+    """Sets the defaults of the Lambda API reference, "CreateEventSourceMapping"."""
     if not is_kafka(service, request):
         return
     managed = service == "kafka"
@@ -35,7 +36,7 @@ def set_kafka_defaults(defaults: dict[str, Any], request: dict[str, Any], servic
 
 
 def is_kafka(service: str, mapping: dict[str, Any]) -> bool:
-    """Self-managed Kafka has no ARN that would name its service."""
+    """Self-managed Kafka has no ARN that names its service."""
     return service == "kafka" or "SelfManagedEventSource" in mapping
 
 

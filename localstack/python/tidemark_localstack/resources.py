@@ -1,4 +1,6 @@
-"""Resources that LocalStack's open core does not have: the engine's stand-ins bring them up and say what they are."""
+"""Resources that LocalStack's open core does not have. The engine's stand-ins bring them up and return their
+identifiers.
+"""
 
 from typing import Any
 
@@ -16,7 +18,7 @@ PHYSICAL_ID = "TidemarkPhysicalId"
 
 
 class StandIn(ResourceProvider):
-    """Resources of any type. What `Ref` and `Fn::GetAtt` give is what the engine answers."""
+    """Resources of any type. `Ref` and `Fn::GetAtt` return what the engine answers."""
 
     SCHEMA = {"primaryIdentifier": [f"/properties/{PHYSICAL_ID}"], "properties": {}}
 
@@ -32,7 +34,7 @@ class StandIn(ResourceProvider):
 
 
 def bring_up(request: ResourceRequest) -> dict[str, Any]:
-    """The resource's properties with its physical id, its attributes, and `Secret` where it has a secret value."""
+    """The resource's properties with its physical id, its attributes, and `Secret` when it has a secret value."""
     answer = engine.ask("resources", {**_resource(request), "action": "bring up"})
     model = {**request.desired_state, PHYSICAL_ID: answer["ref"]}
     for name, value in answer["attributes"].items():
@@ -48,7 +50,9 @@ def _resource(request: ResourceRequest) -> dict[str, Any]:
 
 
 def _put(model: dict[str, Any], path: list[str], value: Any) -> None:
-    """`Endpoint.Port` is `Port` of `Endpoint`. CloudFormation gives every number and boolean as text."""
+    """Puts a value at a path: `Endpoint.Port` is `Port` of `Endpoint`. CloudFormation expects every number and boolean
+    as text.
+    """
     *outer, last = path
     for name in outer:
         model = model.setdefault(name, {})

@@ -1,4 +1,4 @@
-"""Secrets keep their ARN and what was generated for them between runs, which LocalStack does not remember."""
+"""Secrets keep their ARN and their generated value between runs. LocalStack alone would lose both."""
 
 from localstack.runtime import hooks
 from localstack.services.cloudformation.resource_provider import (
@@ -28,7 +28,7 @@ def generate_secrets_in_engine() -> None:
 
 
 def create_secret(provider: ResourceProvider, request: ResourceRequest, create) -> ProgressEvent:
-    """Creates it with the ARN and the value the engine has for it."""
+    """Creates the secret with the ARN and the value that the engine has for it."""
     model = bring_up(request)
     name, suffix = model[PHYSICAL_ID].rsplit(":", 1)[1].rsplit("-", 1)
     request.desired_state = {
@@ -42,7 +42,7 @@ def create_secret(provider: ResourceProvider, request: ResourceRequest, create) 
 
 
 def attach(provider: ResourceProvider, request: ResourceRequest) -> ProgressEvent:
-    """Adds where the database is to its secret, as RDS does. `Ref` gives the secret's ARN."""
+    """Adds the database's address to its secret, as RDS does. `Ref` returns the secret's ARN."""
     model = bring_up(request)
     value = model.pop("Secret")
     request.aws_client_factory.secretsmanager.put_secret_value(SecretId=model["SecretId"], SecretString=value)

@@ -5,7 +5,7 @@ import type { SigningKey } from '#localstack/stack-key.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
 import { eventually } from '#test-support/eventually.ts'
 
-/** What is read of an answer. */
+/** The parts of an answer that the tests read. */
 type Answer = {
   error?: { type: string }
   overrides?: { prefix?: string }
@@ -48,7 +48,7 @@ async function createTable(): Promise<{ path: string; uuid: string; location: st
 
 type Base = { uuid: string; parent: number | null }
 
-/** An append of nothing on `base`; the catalog does not read the manifest list. */
+/** An append without files to `base`. The catalog does not read the manifest list. */
 function appendOn({ uuid, parent }: Base, id = randomInt(1, 2 ** 47)) {
   const snapshot = {
     ...{ 'snapshot-id': id, 'sequence-number': id, 'timestamp-ms': Date.now() },

@@ -9,37 +9,40 @@ import type { Jars } from '../java/jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from '../java/java-options.ts'
 import { formatProperties } from '../java/properties-file.ts'
 
-/** An Iceberg REST catalog: which metadata file is a table's current one in SQLite, the files in the object store. */
+/** An Iceberg REST catalog. SQLite has the current metadata file of each table; the files are in the object store. */
 export type IcebergCatalogOptions = {
-  /** The `java` to run it with. */
+  /** The `java` that runs it. */
   program: string
   jars: Pick<Jars, 'catalogClassPath'>
-  /** Data, kept between runs. */
+  /** Directory of the data, which is kept between runs. */
   directory: string
   port: number
-  /** URL of S3's API. It is asked for first when a table is created. */
+  /** URL of S3's API. It is first used when a table is created. */
   objectStore: string
   /** Bucket of tables that are created without a location. */
   bucket: string
   region: string
-  /** What every request is signed with, or shows as its bearer token; and what the object store is asked with. */
+  /** Every request has to be signed with it or show its bearer token. The catalog uses it for the object store, too. */
   key: StackKey
   logFile: string
   guard: Guard
   signal: AbortSignal
-  /** Hears what it is doing where it takes long to start. */
+  /** Gets a text that says what it is doing, when it takes long to start. */
   onWaiting?: (what: string) => void
 }
 
-/** The servlet would log each conflict with its stack; the main class logs what it cannot do. S3FileIO misses Hadoop. */
+/**
+ * Prefix of the log levels of Iceberg's classes. The servlet would log each conflict with its stack, and S3FileIO that
+ * Hadoop is missing. The main class logs the requests that fail.
+ */
 const LOG_OF_ICEBERG = 'org.slf4j.simpleLogger.log.org.apache.iceberg'
 
-/** The metadata of a table is read whole, and has hundreds of kilobytes after a thousand commits. */
+/** The catalog reads a table's metadata as a whole, which is hundreds of kilobytes after a thousand commits. */
 const SIZING: JavaSizing = { heapMb: 96, youngMb: 32, compiler: 'quick' }
 
 /**
- * Starts it on 127.0.0.1 under `/iceberg`; resolves once it answers. It takes any warehouse and prefix. A commit whose
- * requirements do not hold is answered with 409. Throws an Error with the last lines of its log.
+ * Starts the catalog on 127.0.0.1 under `/iceberg`; resolves when it answers. It accepts any warehouse and prefix. A
+ * commit whose requirements do not hold is answered with 409. Throws an Error with the last lines of its log.
  */
 export async function startIcebergCatalog(options: IcebergCatalogOptions): Promise<RunningService> {
   const { program, jars, directory, port, key, logFile, guard, signal, onWaiting } = options
@@ -69,7 +72,7 @@ export async function startIcebergCatalog(options: IcebergCatalogOptions): Promi
   })
 }
 
-/** The main class takes them out before JdbcCatalog sees the rest. */
+/** The main class removes these properties before JdbcCatalog reads the others. */
 const keyProperties = ({ accessKeyId, secretAccessKey, token }: StackKey): Record<string, string> => ({
   'access-key-id': accessKeyId,
   'secret-access-key': secretAccessKey,
@@ -84,30 +87,31 @@ function catalogProperties({
   key,
 }: IcebergCatalogOptions): Record<string, string> {
   return {
-    // A commit that was answered is on the disk, also when the machine stops.
+    // A commit that was answered is on the disk, so that a crash of the machine does not lose it.
     uri: `jdbc:sqlite:${join(directory, 'catalog.sqlite')}?journal_mode=WAL&synchronous=FULL`,
-    // One connection: with more, those that meet in SQLite fail as busy, which would be neither 200 nor 409.
+    // There is one connection. With more, requests that meet in SQLite would fail as busy, which is neither 200 nor
+    // 409.
     clients: '1',
     'jdbc.schema-version': 'V1',
     warehouse: `s3://${bucket}`,
     'io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
-    // The default knows every service and needs the client of each.
+    // The default factory knows every service, and needs the client of each.
     's3.client-factory-impl': 'org.apache.iceberg.aws.s3.DefaultS3FileIOAwsClientFactory',
     's3.endpoint': objectStore,
     's3.path-style-access': 'true',
     's3.access-key-id': key.accessKeyId,
     's3.secret-access-key': key.secretAccessKey,
     'client.region': region,
-    // Otherwise a commit that finds the store away goes on for minutes after its caller has given up.
+    // Otherwise a commit that cannot reach the store would go on for minutes after its caller has given up.
     's3.retry.num-retries': '1',
     's3.retry.min-wait-ms': '200',
     'http-client.type': 'urlconnection',
-    // S3Proxy closes the connection behind a body in chunks with a trailer: of a hundred writes some would fail.
+    // S3Proxy closes the connection after a body in chunks with a trailer, so that some of a hundred writes would fail.
     's3.chunked-encoding-enabled': 'false',
   }
 }
 
-/** That it refuses who shows no key is an answer. */
+/** Whether the catalog answers. A refusal counts, because the request shows no key. */
 async function answers(port: number): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/iceberg/v1/config`, {

@@ -17,7 +17,7 @@ let s3: S3Client
 
 beforeAll(async () => {
   servers = await startArchiveServers()
-  // As a function has it: nothing but variables of AWS's own.
+  // The client has only AWS's own variables, as in a function.
   vi.stubEnv('AWS_ENDPOINT_URL_S3', servers.s3Endpoint)
   vi.stubEnv('AWS_REGION', 'us-east-1')
   vi.stubEnv('AWS_ACCESS_KEY_ID', servers.key.accessKeyId)
@@ -30,7 +30,7 @@ afterAll(async () => {
   await servers?.stop()
 })
 
-/** Sends requests as they are. */
+/** Sends requests without a signature. */
 const unsigned = { sign: async (request: HttpRequest) => request }
 
 const put = (key: string, body: Uint8Array | string) =>

@@ -9,34 +9,38 @@ import type { Jars } from '../java/jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from '../java/java-options.ts'
 import { formatProperties } from '../java/properties-file.ts'
 
-/** S3's API over files. */
+/** A server that has S3's API and stores objects in files. */
 export type ObjectStoreOptions = {
-  /** The `java` to run it with. */
+  /** The `java` that runs it. */
   program: string
   jars: Pick<Jars, 'objectStoreClassPath'>
-  /** Data, kept between runs. */
+  /** Directory of the data, which is kept between runs. */
   directory: string
   port: number
-  /** What every request is signed with. */
+  /** The key with which every request has to be signed. */
   key: SigningKey
   logFile: string
   guard: Guard
   signal: AbortSignal
-  /** Hears what it is doing where it takes long to start. */
+  /** Gets a text that says what it is doing, when it takes long to start. */
   onWaiting?: (what: string) => void
 }
 
-/** Bytes pass through it, but for those of a write whose signature says what they hash to: those are held. */
+/**
+ * The store streams bytes, except for the body of a write whose signature includes its hash, which is held in memory.
+ */
 const SIZING: JavaSizing = { heapMb: 128, youngMb: 24, compiler: 'quick' }
 
-/** Larger ones are refused: several at once would not fit into the heap. A body that is not signed may have any size. */
+/**
+ * Larger signed bodies are refused, because several at once would not fit into the heap. A body that is not signed may
+ * have any size.
+ */
 const LARGEST_SIGNED_BODY = 16 << 20
 
 /**
- * Starts it on 127.0.0.1; resolves once it answers. It takes what is signed with the key, and has no buckets at
- * first. `If-None-Match: *`
- * is atomic, `If-Match` is not. What a kill -9 interrupts stays as `<key>-<uuid>`; under its own key an object is whole.
- * Throws an Error with the last lines of its log.
+ * Starts the store on 127.0.0.1; resolves when it answers. It accepts requests that are signed with the key, and has no
+ * buckets at first. `If-None-Match: *` is atomic, `If-Match` is not. A write that a kill -9 interrupts stays as
+ * `<key>-<uuid>`; the object under the key itself is always whole. Throws an Error with the last lines of its log.
  */
 export async function startObjectStore(options: ObjectStoreOptions): Promise<RunningService> {
   const { program, jars, directory, port, key, logFile, guard, signal, onWaiting } = options
@@ -66,7 +70,7 @@ export async function startObjectStore(options: ObjectStoreOptions): Promise<Run
       file: program,
       args: [...run, 'org.gaul.s3proxy.Main', '--properties', file],
       cwd: directory,
-      // Keys are names of files, and without a locale Java has only ASCII for those.
+      // Keys are file names, and Java without a locale allows only ASCII in these.
       env: { ...javaEnvironment(), LC_ALL: 'C.UTF-8' },
     },
     ready: () => answers(port),
@@ -79,7 +83,7 @@ export async function startObjectStore(options: ObjectStoreOptions): Promise<Run
   })
 }
 
-/** Creates the bucket unless it is there. Throws an Error with the store's answer when it cannot. */
+/** Creates the bucket unless it exists. Throws an Error with the store's answer when that fails. */
 export async function ensureBucket(port: number, bucket: string, key: SigningKey): Promise<void> {
   const client = new S3Client({
     ...{ endpoint: url(port), region: 'us-east-1', forcePathStyle: true, credentials: { ...key } },
@@ -95,7 +99,7 @@ export async function ensureBucket(port: number, bucket: string, key: SigningKey
   }
 }
 
-/** That it refuses who does not sign is an answer. */
+/** Whether the store answers. A refusal counts, because the request is not signed. */
 async function answers(port: number): Promise<boolean> {
   try {
     const response = await fetch(url(port), { signal: AbortSignal.timeout(ANSWER_MS) })

@@ -8,29 +8,29 @@ import type { Jars } from '../java/jars.ts'
 import { javaEnvironment, javaOptions, log4jFile, temporaryFiles } from '../java/java-options.ts'
 import { formatProperties } from '../java/properties-file.ts'
 
-/** A Kafka Connect worker, as a container of Debezium's image describes it. */
+/** A Kafka Connect worker, with the configuration of a container of Debezium's image. */
 export type ConnectOptions = {
-  /** The `java` to run it with. */
+  /** The `java` that runs it. */
   program: string
   jars: Jars
-  /** For tests that show what a correction is for: names of those that Debezium is to run without. */
+  /** For tests that show why a correction is needed: the names of corrections without which Debezium runs. */
   withoutCorrections?: string
   directory: string
   port: number
-  /** The container's variables, secrets included. */
+  /** The container's variables, with their secrets. */
   environment: Record<string, string>
-  /** Worker properties that win over the container's. */
+  /** Worker properties that replace the container's. */
   overrides: Record<string, string>
-  /** Name and password that its REST API asks for. */
+  /** Name and password that its REST API requires. */
   login: ConnectLogin
   logFile: string
   guard: Guard
   signal: AbortSignal
-  /** Hears what it is doing where it takes long to start. */
+  /** Gets a text that says what it is doing, when it takes long to start. */
   onWaiting?: (what: string) => void
 }
 
-/** Variables the image's entrypoint gives to the worker under another name, with its defaults. */
+/** Variables that the image's entrypoint passes to the worker under another name, with the entrypoint's defaults. */
 const OWN_VARIABLES: Readonly<Record<string, { property: string; usual?: string }>> = {
   BOOTSTRAP_SERVERS: { property: 'bootstrap.servers' },
   GROUP_ID: { property: 'group.id', usual: '1' },
@@ -45,14 +45,15 @@ const OWN_VARIABLES: Readonly<Record<string, { property: string; usual?: string 
 }
 
 /**
- * The worker's properties by the rule of Debezium's image (its docker-entrypoint.sh): `CONNECT_A_B` is `a.b`; variables
- * of its own win over their `CONNECT_` twins. Throws an Error that names a variable the image could not take.
+ * The worker's properties by the rule of Debezium's image (its docker-entrypoint.sh): `CONNECT_A_B` becomes `a.b`, and
+ * the image's own variables replace their `CONNECT_` forms. Throws an Error that names a variable which the image would
+ * change.
  */
 export function workerProperties(environment: Readonly<Record<string, string>>): Record<string, string> {
   const properties: Record<string, string> = {}
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith('CONNECT_') || name.startsWith('CONNECT_LOG4J')) continue
-    // The entrypoint edits a file with sed and reads `env` by lines: these would deploy as something else.
+    // The entrypoint edits a file with sed and reads `env` line by line, so it would change such a value.
     if (/[@\n]/.test(value))
       throw new Error(`container variable ${name} holds '@' or a line break, which the image cannot take`)
     properties[name.slice('CONNECT_'.length).toLowerCase().replaceAll('_', '.')] = value
@@ -65,7 +66,9 @@ export function workerProperties(environment: Readonly<Record<string, string>>):
   return properties
 }
 
-/** Starts the worker on 127.0.0.1; resolves once its REST API answers. Throws an Error with the last lines of its log. */
+/**
+ * Starts the worker on 127.0.0.1; resolves when its REST API answers. Throws an Error with the last lines of its log.
+ */
 export async function startConnect(options: ConnectOptions): Promise<RunningService> {
   const {
     program,
@@ -85,7 +88,8 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
   const file = join(directory, 'connect.properties')
   const properties = {
     ...{ ...workerProperties(environment), ...overrides, 'plugin.path': jars.pluginPath },
-    // Connect runs any connector, which can name the worker's secrets: whoever reaches the port must not register one.
+    // Connect runs any connector, and a connector can read the worker's secrets. So registering one requires the login,
+    // because other users of the machine can reach the port.
     'rest.extension.classes': 'org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension',
   }
   await writePrivately(file, formatProperties(properties))
@@ -110,7 +114,7 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
     ready: () => answers(port, login),
     ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGTERM',
-    // A worker that leaves its group in order takes longer; being killed is what it is built for.
+    // A worker takes longer to leave its group in order. It is killed instead, for which Connect is designed.
     stopWithinMs: 2_500,
     logFile,
     guard,
@@ -118,7 +122,7 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
   })
 }
 
-/** Writes down whom the REST API lets in; gives the file that tells Java's login module. */
+/** Writes the users that the REST API lets in. Returns the file that configures Java's login module. */
 async function writeLogin(directory: string, { username, password }: ConnectLogin): Promise<string> {
   const users = join(directory, 'rest-users.properties')
   await writePrivately(users, formatProperties({ [username]: password }))
@@ -128,7 +132,7 @@ async function writeLogin(directory: string, { username, password }: ConnectLogi
   return file
 }
 
-/** Its REST API listens before the worker has joined its group: only then it takes connectors. */
+/** Whether the worker has joined its group. Its REST API listens before that, but does not take connectors yet. */
 async function answers(port: number, login: ConnectLogin): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/connectors`, {

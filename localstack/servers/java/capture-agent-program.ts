@@ -2,27 +2,27 @@ import { copyFile, mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compileJava, packJar } from './java-compiler.ts'
 
-/** What corrects Debezium while Connect loads it; Maven builds it for the image. */
+/** The agent that corrects Debezium while Connect loads it. Maven builds it for the image. */
 const folder = join(import.meta.dirname, '../../../cdk/capture/agent')
 const manifest = join(folder, 'MANIFEST.MF')
-/** Of the agent, and of what it calls in the plugin's folder. */
+/** The packages of the agent, and of the code in the plugin's folder that it calls. */
 const packages = ['agent', 'correction'].map((name) => join(folder, 'src/tidemark', name))
 
-/** The names that the image has them by; the manifest names Byte Buddy. */
+/** The files have the same names as in the image. The agent's manifest names Byte Buddy. */
 const [AGENT, BYTE_BUDDY, CORRECTIONS] = ['tidemark-agent.jar', 'byte-buddy.jar', 'tidemark-agent-corrections.jar']
 
 /** The agent in the folder where it was built. */
 export const agentJar = (directory: string): string => join(directory, AGENT)
 
-/** The files it is made of. */
+/** The source files of the agent. */
 export async function agentFiles(): Promise<string[]> {
   const names = await Promise.all(packages.map(async (at) => (await readdir(at)).map((name) => join(at, name))))
   return [manifest, ...names.flat().sort()]
 }
 
 /**
- * Compiles it: the agent into `target`, with Byte Buddy beside it, and into the plugin's folder what it calls there.
- * Throws an Error with the compiler's words.
+ * Compiles the agent into `target`, with Byte Buddy beside it, and into the plugin's folder the code that it calls
+ * there. Throws an Error with the compiler's output.
  */
 export async function addCaptureAgent(
   java: string,
@@ -48,5 +48,5 @@ export async function addCaptureAgent(
   }
 }
 
-/** Kafka's jars and Byte Buddy's, the folder of the plugin that is corrected, and one to make for the agent. */
+/** Kafka's jars and Byte Buddy's, the folder of the plugin that is corrected, and the folder to make for the agent. */
 export type CaptureAgentParts = { kafka: readonly string[]; byteBuddy: string; plugin: string; target: string }

@@ -2,22 +2,22 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compileJava, packJar } from './java-compiler.ts'
 
-/** The connector's own classes, which Connect is given beside Debezium's; Maven builds them for the image. */
+/** The connector's own classes, which Connect loads beside Debezium's. Maven builds them for the image. */
 const folder = join(import.meta.dirname, '../../../cdk/capture/image/connector')
 const sources = join(folder, 'src/tidemark/capture')
 const resources = join(folder, 'resources')
 
-/** Where Connect finds the connector in a plugin's folder. */
+/** The file in a plugin's folder in which Connect finds the connector. */
 const JAR = 'tidemark-connector.jar'
 
-/** The files it is made of. */
+/** The source files of the connector. */
 export async function connectorFiles(): Promise<string[]> {
   const services = join(resources, 'META-INF/services')
   const names = await Promise.all([sources, services].map(async (at) => (await readdir(at)).map((n) => join(at, n))))
   return names.flat().sort()
 }
 
-/** Compiles it against Kafka's jars and the plugin's, and puts it into the plugin's folder. */
+/** Compiles the connector against Kafka's jars and the plugin's, and puts it into the plugin's folder. */
 export async function addConnector(
   java: string,
   { jars, plugin, env }: { jars: readonly string[]; plugin: string; env: NodeJS.ProcessEnv },

@@ -32,7 +32,7 @@ test('two starts at once end with one good folder, which the next start uses wit
   ])
   expect(await readdir(dirname(first.captureAgent))).toEqual(['byte-buddy.jar', 'tidemark-agent.jar'])
 
-  // Damaged since: fetched again, not used.
+  // A damaged jar must be fetched again, not used.
   const [jar] = first.classPath.split(':')
   await writeFile(jar!, 'damaged')
   await expect(prepare({ PATH: '/nowhere' })).rejects.toThrow('Maven')

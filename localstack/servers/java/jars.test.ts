@@ -11,7 +11,7 @@ beforeEach(async () => {
   onTestFinished(() => rm(directory, { recursive: true }))
 })
 
-/** An environment in which the program is this shell script. */
+/** An environment in which the program `name` is this shell script. */
 async function withProgram(name: string, script: string): Promise<NodeJS.ProcessEnv> {
   const bin = join(directory, 'bin')
   await mkdir(bin, { recursive: true })

@@ -10,25 +10,27 @@ import { catalogSources, compileCatalog } from './iceberg-catalog-program.ts'
 import { findJava, findMaven } from './java.ts'
 import { briefly, requireCompiler } from './java-compiler.ts'
 
-/** The committed list, as `sha256sum` writes it; each server's jars in a folder of their own. */
+/** The committed list in the format of `sha256sum`. Each server's jars are in a folder of their own. */
 export const checksumFile = join(import.meta.dirname, '../../jars/SHA256SUMS')
 const pom = join(import.meta.dirname, '../../jars/pom.xml')
 
-/** What the JVMs run from: class paths in a fixed order. */
+/** The files from which the JVMs run, as class paths in a fixed order. */
 export type Jars = {
-  /** Kafka's and Connect's own. */
+  /** The jars of Kafka and Connect. */
   classPath: string
-  /** For Connect's `plugin.path`: one folder per connector. */
+  /** The value of Connect's `plugin.path`, which has one folder for each connector. */
   pluginPath: string
-  /** What Connect's JVM loads with -javaagent. */
+  /** The agent that Connect's JVM loads with -javaagent. */
   captureAgent: string
   objectStoreClassPath: string
-  /** The Iceberg catalog's, its main class first. */
+  /** The Iceberg catalog's jars, with its main class first. */
   catalogClassPath: string
 }
 
 export type JarOptions = {
-  /** Kept between runs; a folder per list of checksums and what is built beside them. */
+  /**
+   * It is kept between runs. There is one folder for each list of checksums and state of the sources that are built.
+   */
   directory: string
   environment: NodeJS.ProcessEnv
   onProgress: (detail: string) => void
@@ -36,8 +38,8 @@ export type JarOptions = {
 }
 
 /**
- * The jars of the committed list, each verified at every start; Maven is asked only when one is missing or differs.
- * Safe against another process doing the same: a finished folder appears by one rename.
+ * The jars of the committed list. Each is verified at every start; Maven runs only when one is missing or differs. Two
+ * processes may call this at the same time, because a finished folder appears by one rename.
  * Throws an Error of one line: Maven missing or too old, no JDK, no network, disk full, a checksum that differs.
  */
 export async function prepareJars(options: JarOptions): Promise<Jars> {
@@ -89,7 +91,7 @@ function jarsOf(server: string, directory: string, checksums: Map<string, string
   return names.map((name) => join(directory, name))
 }
 
-/** Says in a sentence which file is missing or differs; undefined when all are right. */
+/** Names the first file that is missing or differs, in a sentence; undefined when all are right. */
 async function firstDifference(
   directory: string,
   checksums: Map<string, string>,
@@ -154,7 +156,7 @@ async function resolve(maven: string, target: string, { environment, onProgress,
   if (code !== 0) throw new Error(explainMaven(output))
 }
 
-/** Maven's failure in one line that says what to do. */
+/** Explains Maven's failure in one line that says what to do. */
 export function explainMaven(output: string): string {
   const errors = output.split('\n').filter((line) => line.includes('[ERROR]'))
   const first = (errors[0] ?? output.trim().split('\n').at(-1) ?? '').replace(/^.*?\[ERROR\]\s*/, '').slice(0, 600)
@@ -178,7 +180,7 @@ async function unpack(from: string, to: string, checksums: Map<string, string>):
   }
 }
 
-/** Puts the finished folder in place, unless another process did so meanwhile. */
+/** Renames the finished folder to its place, unless another process has done so meanwhile. */
 async function replace(home: string, fresh: string, checksums: Map<string, string>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -1,15 +1,18 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
-/** How a JVM writes its log, for the option `-Dlog4j2.configurationFile`. */
+/** The configuration of a JVM's log, for the option `-Dlog4j2.configurationFile`. */
 export const log4jFile = join(import.meta.dirname, 'log4j2.yaml')
 
-/** What a JVM of the stack is started with. */
+/** Sizes and compiler of a JVM of the stack. */
 export type JavaSizing = {
-  /** Largest heap, and the part of it for what is soon garbage, in MiB: without that part Connect spends its time collecting. */
+  /**
+   * The largest heap, and the part of it for short-lived objects, in MiB. Without that part Connect spends its time in
+   * garbage collection.
+   */
   heapMb: number
   youngMb: number
-  /** `quick` starts faster and is smaller, `thorough` runs hot code twice as fast. */
+  /** `quick` starts faster and needs less memory, `thorough` runs hot code twice as fast. */
   compiler: 'quick' | 'thorough'
 }
 
@@ -20,11 +23,13 @@ export function javaOptions({ heapMb, youngMb, compiler }: JavaSizing): string[]
     `-Xmn${youngMb}m`,
     '-XX:+UseSerialGC',
     ...(compiler === 'quick' ? ['-XX:TieredStopAtLevel=1'] : []),
-    // A worker that is out of memory would otherwise linger, alive but deaf; the supervisor restarts one that ends.
+    // A worker that is out of memory would otherwise stay alive without answering. The supervisor restarts one that
+    // ends.
     '-XX:+ExitOnOutOfMemoryError',
-    // Java 17 takes it from the locale, and a shell without one would write question marks.
+    // Java 17 takes the encoding from the locale. In a shell without a locale it would write question marks.
     '-Dfile.encoding=UTF-8',
-    // As in a container. Debezium passes the times of an array through the machine's time zone, and its changes of hour.
+    // The same as in a container. Debezium converts the times in an array through the machine's time zone, whose
+    // changes of hour would alter them.
     '-Duser.timezone=UTC',
     '-Djava.awt.headless=true',
     '-Djava.net.preferIPv4Stack=true',
@@ -32,8 +37,8 @@ export function javaOptions({ heapMb, youngMb, compiler }: JavaSizing): string[]
 }
 
 /**
- * Has a JVM keep its temporary files, native libraries among them, in its server's directory; what a killed one left there
- * goes.
+ * Makes a JVM keep its temporary files, among them native libraries, in its server's directory. Files that a killed JVM
+ * has left there are removed.
  */
 export async function temporaryFiles(directory: string): Promise<string[]> {
   const temporary = join(directory, 'temporary')
@@ -42,14 +47,18 @@ export async function temporaryFiles(directory: string): Promise<string[]> {
   return [`-Djava.io.tmpdir=${temporary}`, '-XX:-UsePerfData']
 }
 
-/** What a JVM that logs with SLF4J's simplest logger writes: from warnings on, with the time. */
+/** Log options of a JVM with SLF4J's simple logger: warnings and errors, with the time. */
 export const quietLog: readonly string[] = [
   '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-  // S3Proxy logs what is written to System.err: a logger that writes to it at that time would call itself for ever.
+  // S3Proxy logs what is written to System.err. A logger that looks System.err up at each line would then call itself
+  // without end.
   '-Dorg.slf4j.simpleLogger.cacheOutputStream=true',
   '-Dorg.slf4j.simpleLogger.showDateTime=true',
   "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
 ]
 
-/** The environment of a JVM: glibc would otherwise keep freed memory in an arena per thread, as much as half the heap. */
+/**
+ * The environment of a JVM. Without MALLOC_ARENA_MAX glibc keeps freed memory in an arena per thread, as much as half
+ * the heap.
+ */
 export const javaEnvironment = (): NodeJS.ProcessEnv => ({ PATH: process.env['PATH'], MALLOC_ARENA_MAX: '2' })

@@ -4,7 +4,9 @@ import { MissingProgramError, runToEnd } from '#localstack/processes/finished-pr
 const OLDEST_JAVA = 17
 const OLDEST_MAVEN = [3, 8] as const
 
-/** Path of a `java` of version 17 or later: JAVA_HOME's, else the PATH's. Throws an Error that says what to install. */
+/**
+ * Path of a `java` of version 17 or later, from JAVA_HOME or else the PATH. Throws an Error that says what to install.
+ */
 export async function findJava(environment: NodeJS.ProcessEnv, signal?: AbortSignal): Promise<string> {
   const home = environment['JAVA_HOME']
   const java = home ? join(home, 'bin', 'java') : 'java'
@@ -30,7 +32,7 @@ export async function findMaven(environment: NodeJS.ProcessEnv): Promise<string>
   )
 }
 
-/** `openjdk version "17.0.15"` is 17; `java version "1.8.0_392"` is 8. */
+/** The major version: 17 for `openjdk version "17.0.15"`, 8 for `java version "1.8.0_392"`. */
 export function javaMajor(output: string): number | undefined {
   const version = /version "(\d+)(?:\.(\d+))?/.exec(output)
   if (version === null) return undefined

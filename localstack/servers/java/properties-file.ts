@@ -1,11 +1,13 @@
-/** Properties as Java reads them from a file: `key=value` lines, escaped. */
+/** Properties in the format that Java reads from a file: escaped lines `key=value`. */
 export function formatProperties(properties: Readonly<Record<string, string | number | boolean>>): string {
   return Object.entries(properties)
     .map(([key, value]) => `${escaped(key).replace(/[ :=]/g, '\\$&')}=${escaped(String(value)).replace(/^ /, '\\ ')}\n`)
     .join('')
 }
 
-/** Reads `key=value` lines as MSK takes them; empty lines and `#` comments are skipped. Throws on anything else. */
+/**
+ * Reads `key=value` lines in MSK's format; empty lines and `#` comments are skipped. Throws an Error for anything else.
+ */
 export function parseProperties(text: string): Record<string, string> {
   const lines = text.split('\n').map((line) => line.trim())
   return Object.fromEntries(

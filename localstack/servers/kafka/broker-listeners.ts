@@ -3,26 +3,31 @@ import type { BrokerAccess, SaslMechanism } from '#localstack/broker-access.ts'
 import { writePrivately } from '#localstack/private-file.ts'
 import type { CertificateAuthority } from './certificate-authority.ts'
 
-/** Who logs in to the broker by name and password. */
+/** A user that logs in to the broker by name and password. */
 export type BrokerUser = { name: string; password: string }
 
-/** Where a broker listens on 127.0.0.1, and how who connects there proves who it is: not at all in plain text. */
+/** Where a broker listens on 127.0.0.1, and how clients prove there who they are. In plain text they do not. */
 export type BrokerListener = { name: string; port: number } & (
   | { protocol: 'PLAINTEXT' }
-  /** By a certificate of the authority. */
+  /** Clients show a certificate of the authority. */
   | { protocol: 'SSL' }
-  /** By name and password over TLS. SCRAM users are in the broker's metadata; those of PLAIN are listed here. */
+  /**
+   * Clients log in by name and password over TLS. SCRAM users are in the broker's metadata; PLAIN users are listed
+   * here.
+   */
   | { protocol: 'SASL_SSL'; mechanisms: readonly SaslMechanism[]; plainUsers?: readonly BrokerUser[] }
 )
 
-/** What a broker shows who it is with, and whom it trusts. */
+/** The authority that issues a broker's certificate and that the broker trusts, and the place of its key. */
 export type BrokerIdentity = {
   authority: CertificateAuthority
-  /** For the broker's key; of the user alone. */
+  /** Directory of the broker's key. Only the user may read it. */
   directory: string
 }
 
-/** server.properties of the listeners; controllers' listeners are not told to clients. Needs an identity where there is TLS. */
+/**
+ * server.properties of the listeners. Listeners of controllers are not advertised to clients. TLS needs an identity.
+ */
 export async function listenerProperties(
   listeners: readonly BrokerListener[],
   identity?: BrokerIdentity,
@@ -40,7 +45,7 @@ export async function listenerProperties(
   }
 }
 
-/** How a broker logs in to another one's listener. */
+/** How a broker logs in to the listener of another one. */
 export function loginToOthers({ name }: Pick<BrokerListener, 'name'>, user: BrokerUser): Record<string, string> {
   return {
     'sasl.mechanism.inter.broker.protocol': 'SCRAM-SHA-512',
@@ -48,7 +53,7 @@ export function loginToOthers({ name }: Pick<BrokerListener, 'name'>, user: Brok
   }
 }
 
-/** A line of JAAS by which a client of Java logs in. */
+/** The JAAS line with which a Java client logs in. */
 export const scramLogin = ({ name, password }: BrokerUser): string =>
   `${SCRAM_MODULE} required username="${name}" password="${password}";`
 
@@ -62,16 +67,16 @@ export function scramOptions(users: readonly BrokerUser[]): string[] {
   )
 }
 
-/** How a client of ours logs in. */
+/** How our own clients log in. */
 export const scramAccess = ({ name: username, password }: BrokerUser, ca: string): BrokerAccess => ({
   sasl: { mechanism: 'SCRAM-SHA-512', username, password },
   tls: { ca },
 })
 
-/** What Kafka calls who shows a broker's certificate. */
+/** Kafka's name for a client that shows a broker's certificate. */
 export const BROKER_SUBJECT = 'CN=broker'
 
-/** Where what clients of Java trust is found. */
+/** The file with the certificate authority that Java clients trust. */
 export const authorityFile = (directory: string): string => join(directory, 'authority.pem')
 
 const SCRAM_MODULE = 'org.apache.kafka.common.security.scram.ScramLoginModule'

@@ -1,15 +1,15 @@
 import type { BrokerCount } from '#localstack/settings.ts'
 
-/** A broker that is a controller of its cluster as well, on 127.0.0.1. */
+/** A broker on 127.0.0.1 that is also a controller of its cluster. */
 export type BrokerNode = {
-  /** From 1. */
+  /** Counted from 1. */
   id: number
-  /** Where clients and other brokers are listened to. */
+  /** The port for clients and other brokers. */
   port: number
   controllerPort: number
 }
 
-/** The nodes of a cluster: each takes two ports, counted up from the first. */
+/** The nodes of a cluster. Each takes two ports, counted up from the first. */
 export function brokerNodes({ kafkaPort, brokers }: { kafkaPort: number; brokers: BrokerCount }): BrokerNode[] {
   return Array.from({ length: brokers }, (_, index) => {
     const port = kafkaPort + 2 * index
@@ -17,17 +17,18 @@ export function brokerNodes({ kafkaPort, brokers }: { kafkaPort: number; brokers
   })
 }
 
-/** `kafka`, or `kafka-<id>` where there are several. */
+/** `kafka`, or `kafka-<id>` when there are several. */
 export const brokerName = ({ id }: BrokerNode, nodes: readonly BrokerNode[]): string =>
   nodes.length === 1 ? 'kafka' : `kafka-${id}`
 
-/** Copies of a topic partition, and how many must have a record before it counts as written. */
+/** Replicas of a topic partition, and how many of them have to have a record before it counts as written. */
 export const replicasOf = (brokers: BrokerCount): { count: number; inSync: number } =>
   brokers === 1 ? { count: 1, inSync: 1 } : { count: 3, inSync: 2 }
 
 /**
- * What makes the nodes one cluster. Three are listed: who listens where is then in the configuration alone, and may change
- * between runs. One finds itself, by the controller that its storage names.
+ * The properties that make the nodes one cluster. Three nodes are listed, so that their addresses are in the
+ * configuration alone and may change between runs. A single node finds itself, by the controller that its storage
+ * names.
  */
 export function quorumProperties(node: BrokerNode, nodes: readonly BrokerNode[]): Record<string, string> {
   const own = {

@@ -20,13 +20,15 @@ export type Right = {
   operations: readonly (keyof typeof AclOperations)[]
 }
 
-/** Brokers, and the login of one who may do everything. */
+/** Brokers, and the login of a user that may do everything. */
 export type Administration = { bootstrapBrokers: string[]; access: BrokerAccess }
 
 const SCRAM_SHA_512 = 2
 const SCRAM_ITERATIONS = 4096
 
-/** Gives each user its password, new or not. What is sent is salted and hashed, as Kafka keeps it. */
+/**
+ * Sets the password of each user, which may be a new one. Passwords are sent salted and hashed, as Kafka keeps them.
+ */
 export async function setPasswords(to: Administration, users: readonly BrokerUser[]): Promise<void> {
   const credentials = users.map(({ name, password }) => {
     const salt = randomBytes(32)
@@ -43,7 +45,7 @@ export async function setPasswords(to: Administration, users: readonly BrokerUse
   }
 }
 
-/** Makes these the rights there are: others are taken away. */
+/** Makes these the only rights: all others are removed. */
 export async function setRights({ bootstrapBrokers, access }: Administration, rights: readonly Right[]): Promise<void> {
   const admin = new Admin({ clientId: 'tidemark-engine', bootstrapBrokers, ...access })
   const wanted = rights.flatMap(rulesOf)

@@ -1,15 +1,18 @@
 import { createSign, generateKeyPairSync, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
 
-/** An identity as PEM texts: what it shows, and its private key in PKCS#8. */
+/** An identity as PEM texts: its certificate, and its private key in PKCS#8. */
 export type Identity = { certificate: string; privateKey: string }
 
 /** Issues certificates for servers and clients of one machine. */
 export type CertificateAuthority = {
-  /** What those who trust it are given, as PEM text. */
+  /** The certificate that clients have to trust, as PEM text. */
   certificate: string
-  /** Its private key, in PKCS#8, to open it again with. */
+  /** Its private key in PKCS#8, with which it can be opened again. */
   privateKey: string
-  /** For a server at one of `addresses`, which are names or IPv4 addresses; or, without any, for a client. */
+  /**
+   * Issues a certificate for a server at one of `addresses`, which are names or IPv4 addresses. Without addresses it is
+   * for a client.
+   */
   issue(commonName: string, addresses?: string[]): Identity
 }
 
@@ -38,10 +41,10 @@ const tag = {
 }
 
 const validForMs = 10 * 365 * 86_400_000
-/** Clocks of two processes may differ. */
+/** Certificates are valid from an hour ago, because the clocks of two processes may differ. */
 const validSinceMs = 3_600_000
 
-/** A new one, or the one of an earlier run. Keys are ECDSA P-256, certificates as RFC 5280 writes them. */
+/** Makes a new authority, or opens the one of an earlier run. Keys are ECDSA P-256; certificates follow RFC 5280. */
 export function makeCertificateAuthority(commonName: string, known?: Identity): CertificateAuthority {
   const self = known ?? signItself(commonName)
   return {
@@ -96,7 +99,9 @@ const name = (commonName: string): Buffer =>
 const extension = (id: string, value: Buffer): Buffer =>
   sequence(identifier(id), der(tag.boolean, Buffer.of(0xff)), der(tag.octetString, value))
 
-/** The first bits of a byte: 0x80 to sign, 0x06 to issue certificates and revocations. */
+/**
+ * The extension keyUsage, from the first bits of its byte: 0x80 to sign, 0x06 to issue certificates and revocations.
+ */
 const keyUsage = (bits: number): Buffer => der(tag.bitString, Buffer.of(bits === 0x80 ? 7 : 1, bits))
 
 function address(hostOrIp: string): Buffer {
@@ -113,7 +118,7 @@ const sequence = (...parts: Buffer[]): Buffer => der(tag.sequence, ...parts)
 
 const integer = (bytes: Buffer): Buffer => der(tag.integer, bytes)
 
-/** Arcs in base 128, the first two in one. */
+/** An object identifier in DER: its numbers in base 128, the first two in one. */
 function identifier(dotted: string): Buffer {
   const [first, second, ...rest] = dotted.split('.').map(Number) as [number, number, ...number[]]
   const bytes = rest.flatMap((arc) => {
@@ -124,7 +129,7 @@ function identifier(dotted: string): Buffer {
   return der(tag.oid, Buffer.of(40 * first + second, ...bytes))
 }
 
-/** Tag, length and content. */
+/** A value in DER: tag, length and content. */
 function der(tagByte: number, ...parts: Buffer[]): Buffer {
   const content = Buffer.concat(parts)
   const { length } = content

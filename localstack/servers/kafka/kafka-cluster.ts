@@ -13,10 +13,13 @@ import { type BrokerNode, brokerName, quorumProperties } from './broker-nodes.ts
 import type { CertificateAuthority } from './certificate-authority.ts'
 import { type KafkaOptions, startKafka } from './kafka.ts'
 
-/** Who is let in where not everybody is. */
+/** The authority and the users of a cluster that requires a login. */
 export type ClusterSecurity = {
   authority: CertificateAuthority
-  /** As whom brokers log in to each other. Created with the data, as the administrator is; both may do everything. */
+  /**
+   * The user as which brokers log in to each other. It and the administrator are created with the data, and may do
+   * everything.
+   */
   brokers: BrokerUser
   administrator: BrokerUser
 }
@@ -26,22 +29,25 @@ export type KafkaClusterOptions = Pick<
   'program' | 'jars' | 'clusterId' | 'guard' | 'signal' | 'onWaiting'
 > & {
   nodes: readonly BrokerNode[]
-  /** Data of a node, kept between runs, by the node's name. */
+  /** Directory of a node's data, by the node's name. It is kept between runs. */
   directory: (name: string) => string
   logFile: (name: string) => string
-  /** server.properties of every node, but for who listens where. */
+  /** server.properties of every node, without the listeners. */
   properties: Record<string, string>
-  /** Absent: plain text, and everybody may do everything. */
+  /** Absent: the brokers use plain text, and every client may do everything. */
   security?: ClusterSecurity
 }
 
-/** Starts the nodes at once: none answers before most of them do. Rejects with the first failure, once all have ended. */
+/**
+ * Starts all nodes at once, because none answers before most of them run. Rejects with the first failure, after all
+ * have ended.
+ */
 export async function startKafkaCluster(options: KafkaClusterOptions): Promise<RunningService[]> {
   const { nodes } = options
   const failed = new AbortController()
   const signal = AbortSignal.any([options.signal, failed.signal])
   const starting = nodes.map((node) => startNode(node, { ...options, signal }))
-  // Without it the others would wait for a majority that never comes.
+  // Without this the other nodes would wait for a majority that never comes.
   for (const each of starting) each.catch((reason) => failed.abort(reason))
   const outcomes = await Promise.allSettled(starting)
   const started = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
@@ -74,7 +80,7 @@ async function startNode(node: BrokerNode, options: KafkaClusterOptions): Promis
   })
 }
 
-/** Clients and other brokers first, controllers second. */
+/** The listener for clients and other brokers is first, that for controllers second. */
 const listenersOf = (
   { port, controllerPort }: BrokerNode,
   security: ClusterSecurity | undefined,
@@ -86,11 +92,12 @@ const listenersOf = (
       ]
     : [
         { name: 'SECURE', port, protocol: 'SASL_SSL', mechanisms: ['SCRAM-SHA-512'] },
-        // Passwords are in the metadata that controllers agree on: they know each other by certificates.
+        // Passwords are in the metadata that controllers agree on, so controllers have to identify each other by
+        // certificates.
         { name: 'CONTROLLER', port: controllerPort, protocol: 'SSL' },
       ]
 
-/** Whoever no rule lets in is kept out. */
+/** A user to which no rule gives rights has none. */
 function authorization({ brokers, administrator }: ClusterSecurity, listener: BrokerListener) {
   const superUsers = [BROKER_SUBJECT, brokers.name, administrator.name]
   return {
@@ -101,6 +108,6 @@ function authorization({ brokers, administrator }: ClusterSecurity, listener: Br
   }
 }
 
-/** How the administrator reaches the brokers. */
+/** How the administrator logs in to the brokers. */
 export const administratorAccess = ({ authority, administrator }: ClusterSecurity): BrokerAccess =>
   scramAccess(administrator, authority.certificate)

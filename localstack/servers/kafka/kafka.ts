@@ -13,38 +13,38 @@ import { type JavaSizing, javaEnvironment, javaOptions, log4jFile, temporaryFile
 import { formatProperties } from '../java/properties-file.ts'
 import { type BrokerUser, scramOptions } from './broker-listeners.ts'
 
-/** A broker that is a controller of its cluster as well. */
+/** A broker that is also a controller of its cluster. */
 export type KafkaOptions = {
-  /** e.g. `kafka`. */
+  /** Such as `kafka`. */
   name: string
-  /** Of all nodes of the cluster. */
+  /** The same for all nodes of the cluster. */
   clusterId: string
-  /** The `java` to run it with. */
+  /** The `java` that runs it. */
   program: string
   jars: Jars
-  /** Data, kept between runs. */
+  /** Directory of the data, which is kept between runs. */
   directory: string
-  /** The broker's, as `properties` say. */
+  /** The broker's port, which `properties` contain, too. */
   port: number
-  /** server.properties, but for where the data lies. */
+  /** server.properties, without the directory of the data. */
   properties: Record<string, string>
-  /** Whether the properties list the controllers; otherwise the storage names this one. */
+  /** Whether the properties list the controllers. Otherwise the storage names this one. */
   isQuorumListed: boolean
-  /** SCRAM users, created with the data. */
+  /** SCRAM users, which are created with the data. */
   users?: readonly BrokerUser[]
-  /** How to ask whether it answers; plain text if absent. */
+  /** How to log in when it is asked whether it answers; plain text if absent. */
   access?: BrokerAccess
   logFile: string
   guard: Guard
   signal: AbortSignal
-  /** Hears what it is doing where it takes long to start. */
+  /** Gets a text that says what it is doing, when it takes long to start. */
   onWaiting?: (what: string) => void
 }
 
-/** The broker moves bytes; compiling it thoroughly would cost more than it gains. */
+/** The broker mostly moves bytes, so that compiling it thoroughly would cost more than it gains. */
 const SIZING: JavaSizing = { heapMb: 160, youngMb: 48, compiler: 'quick' }
 
-/** Starts the broker on 127.0.0.1; resolves once it answers. Throws an Error with the last lines of its log. */
+/** Starts the broker on 127.0.0.1; resolves when it answers. Throws an Error with the last lines of its log. */
 export async function startKafka(options: KafkaOptions): Promise<RunningService> {
   const { name, program, jars, directory, port, properties, logFile, guard, signal, onWaiting, access = {} } = options
   await makePrivateDirectory(directory)
@@ -67,7 +67,10 @@ export async function startKafka(options: KafkaOptions): Promise<RunningService>
   })
 }
 
-/** Beside its final place and then renamed: a run that was interrupted leaves no half-formatted storage. */
+/**
+ * Formats the storage beside its final place and then renames it, so that an interrupted run leaves no half-formatted
+ * storage.
+ */
 async function format(
   run: string[],
   { data, directory, program, properties, users = [], ...options }: KafkaOptions & { data: string },
@@ -77,7 +80,8 @@ async function format(
   const file = join(directory, 'format.properties')
   await rm(fresh, { recursive: true, force: true })
   await writeFile(file, formatProperties({ ...properties, 'log.dirs': fresh }), { mode: 0o600 })
-  // By a file: what is among the arguments of a process, everybody on the machine reads.
+  // The arguments contain passwords. They are passed in a file, because every user of the machine can read the
+  // arguments of a process.
   const argumentsFile = join(directory, 'format.arguments')
   const tool = [
     ...run,
@@ -101,14 +105,14 @@ async function format(
   await rename(fresh, data)
 }
 
-/** Arguments as `java @file` reads them. */
+/** Arguments in the format of `java @file`. */
 const formatArguments = (values: readonly string[]): string =>
   values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"\n`).join('')
 
-/** A UUID in base64url, as Kafka takes it; one that begins with a dash would read as an option. */
+/** A UUID in base64url, as Kafka requires. Its first character is a letter, because a dash would read as an option. */
 export const makeClusterId = (): string => `T${randomBytes(16).toString('base64url').slice(1)}`
 
-/** A node that answers and is not among the brokers has not caught up yet. */
+/** Whether the node is among the brokers. A node that answers but is not among them has not caught up yet. */
 async function answers(port: number, access: BrokerAccess, node: number): Promise<boolean> {
   const admin = new Admin({
     clientId: 'tidemark-engine',

@@ -6,7 +6,7 @@ import { redpandaVersions } from '#test-support/older-protocol.ts'
 import { readTopicEnds, readTopics } from '#watch/topic-records.ts'
 import { ensureTopic } from './topics.ts'
 
-/** A broker of Kafka that tells its clients it speaks what Redpanda does. */
+/** A Kafka broker that offers its clients the protocol versions of Redpanda. */
 const topic = useMappedTopic({ speaks: redpandaVersions })
 
 test('the mapping delivers from the beginning, in order, and commits', async () => {

@@ -6,8 +6,8 @@ import type { Administration } from './broker-rights.ts'
 export type Topic = { name: string; partitions: number; replicas: number; configuration: Record<string, string> }
 
 /**
- * Creates the topic, or gives an existing one its configuration.
- * Throws when it exists with another number of topic partitions: keys would move and lose their order.
+ * Creates the topic, or sets the configuration of an existing one. Throws an Error when it exists with another number
+ * of topic partitions, because keys would move between these and lose their order.
  */
 export async function ensureTopic({ bootstrapBrokers, access }: Administration, topic: Topic): Promise<void> {
   const admin = new Admin({ clientId: 'tidemark-engine', bootstrapBrokers, ...access })

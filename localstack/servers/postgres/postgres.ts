@@ -11,24 +11,24 @@ import { findPostgres, type PostgresPrograms } from './postgres-programs.ts'
 
 /** An embedded Postgres 17 with one database. */
 export type PostgresOptions = {
-  /** e.g. `postgres source`. */
+  /** Such as `postgres source`. */
   name: string
-  /** Data, kept between runs. */
+  /** Directory of the data, which is kept between runs. */
   directory: string
   port: number
   database: string
-  /** Superuser; the name and password hold from the first start on. */
+  /** The superuser. Name and password stay those of the first start. */
   administrator: { username: string; password: string }
-  /** Server settings, but for the port. */
+  /** Server settings, without the port. */
   settings: Record<string, string>
   logFile: string
   guard: Guard
   signal: AbortSignal
-  /** Hears what it is doing where it takes long to start. */
+  /** Gets a text that says what it is doing, when it takes long to start. */
   onWaiting?: (what: string) => void
 }
 
-/** Starts the server on 127.0.0.1 and makes its database. Throws an Error that says what to do. */
+/** Starts the server on 127.0.0.1 and creates its database. Throws an Error that says what to do. */
 export async function startPostgres(options: PostgresOptions): Promise<RunningService> {
   const { name, directory, port, administrator, logFile, guard, signal, onWaiting } = options
   await makeDirectoryOnTheWay(directory)
@@ -59,7 +59,10 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
   return service
 }
 
-/** Beside its final place and then renamed: a run that was interrupted leaves no half-made cluster. */
+/**
+ * Initializes the data beside its final place and then renames it, so that an interrupted run leaves no half-made
+ * cluster.
+ */
 async function initialize(data: string, { administrator, name, signal }: PostgresOptions, programs: PostgresPrograms) {
   const fresh = `${data}.new`
   const passwordFile = `${data}.password`
@@ -103,7 +106,10 @@ async function createDatabase(url: string, { name, database, administrator }: Po
   }
 }
 
-/** Refused credentials are an answer too: that error is shown where the database is made. */
+/**
+ * Whether the server answers. Refused credentials count as an answer; their error is shown when the database is
+ * created.
+ */
 async function answers(url: string): Promise<boolean> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: ANSWER_MS })
   client.on('error', () => undefined)
