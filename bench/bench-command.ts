@@ -1,24 +1,24 @@
 import type { Machine } from './machine/machine.ts'
 
-/** What a command measured, as its file in `bench/results` has it. */
+/** The result of a command, in the form of its file in `bench/results`. */
 export type BenchResult<Measures = unknown> = {
   readonly command: string
-  /** The arguments, but for those that say where the result goes. */
+  /** The arguments, without those that say where the result goes. */
   readonly arguments: readonly string[]
-  /** When it began, in ISO 8601. */
+  /** When the measurement began, in ISO 8601. */
   readonly measuredAt: string
   readonly machine: Machine
-  /** What has an influence on the figures and can be chosen, by name. */
+  /** Choices that influence the figures, by name. */
   readonly configuration: Readonly<Record<string, string>>
   readonly measures: Measures
 }
 
-/** Tables of a result: for a terminal, and for the report. */
+/** A table of a result, for a terminal and for the report. */
 export type ResultTable = {
   readonly title: string
   readonly header: readonly string[]
   readonly rows: readonly (readonly string[])[]
-  /** Sentences under it. */
+  /** Sentences below the table. */
   readonly notes?: readonly string[]
 }
 
@@ -26,7 +26,7 @@ export type ResultTable = {
 export type BenchCommand = {
   readonly name: string
   readonly help: string
-  /** Measures; `file` is the name of the result in `bench/results`. Throws a UsageError for a wrong argument. */
+  /** Measures. `file` is the name of the result in `bench/results`. Throws a UsageError for a wrong argument. */
   run(
     argv: string[],
     onProgress: (what: string) => void,

@@ -7,5 +7,5 @@ import { limit } from './limit/command.ts'
 import { live } from './live/command.ts'
 import { start } from './start/command.ts'
 
-/** What can be measured, in the order of the report. */
+/** All measurements, in the order of the report. */
 export const commands: readonly BenchCommand[] = [drain, live, growth, archive, start, cold, limit]

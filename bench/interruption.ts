@@ -1,7 +1,9 @@
 const running = new Set<() => Promise<void>>()
 let isInterrupted = false
 
-/** Has an interruption call `stop` as well. What it returns calls it once, however often and by whom it is called. */
+/**
+ * Makes an interruption call `stop`, too. The returned function calls it only once, however often it is called itself.
+ */
 export function stopWhenInterrupted(stop: () => Promise<void>): () => Promise<void> {
   let stopped: Promise<void> | undefined
   const stopOnce = (): Promise<void> => {
@@ -12,20 +14,20 @@ export function stopWhenInterrupted(stop: () => Promise<void>): () => Promise<vo
   return stopOnce
 }
 
-/** Stops everything that runs, and with it removes its data: a large target would otherwise stay on the disk. */
+/** Stops everything that runs and removes its data. A large target would otherwise stay on the disk. */
 export async function interrupt(): Promise<void> {
   isInterrupted = true
   await Promise.allSettled(Array.from(running, (stop) => stop()))
 }
 
 /**
- * Gives the exit code of the work, or 130 once Ctrl-C has interrupted it: its servers are stopped while it waits for them, so
- * that it fails then.
+ * Returns the exit code of the work, or 130 after Ctrl-C. In that case its servers are stopped while the work waits for
+ * them, so that it fails.
  */
 export async function untilInterrupted(work: () => Promise<number>): Promise<number> {
   const interrupted = Promise.withResolvers<number>()
   const onSignal = (): void => {
-    // An idle connection reports that its server has stopped, and no one listens any more: that must not end the process
+    // An idle connection reports as an error that its server has stopped. Without a listener that would end the process
     // before everything else has stopped.
     for (const event of ['uncaughtException', 'unhandledRejection'] as const) process.on(event, () => undefined)
     void interrupt().then(() => interrupted.resolve(130))

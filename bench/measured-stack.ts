@@ -13,41 +13,44 @@ import { stopWhenInterrupted } from './interruption.ts'
 import type { Grouping } from './machine/processes.ts'
 import { createTables, type WorkloadTable } from './workloads/workload.ts'
 
-/** A stack of the benchmark's own, each part of which can be held while another is measured. */
+/** A stack for the benchmark alone. Each part of it can be held while another is measured. */
 export type MeasuredStack = {
   readonly pipeline: TestPipeline
-  /** Administrator's connections. */
+  /** The administrator's connections. */
   readonly source: pg.Client
   readonly target: pg.Client
   readonly capture: {
-    /** Everything committed so far is on the topic when it resolves. */
+    /** Resolves when everything that was committed so far is on the topic. */
     caughtUp(): Promise<void>
-    /** Connect has no task then. */
+    /** Resolves when Connect has no task. */
     stop(): Promise<void>
     start(): Promise<void>
     configuration(): Promise<Record<string, string>>
   }
   readonly apply: Held
   readonly archive: Held
-  /** Everything committed so far is visible when it resolves. */
+  /** Resolves when everything that was committed so far is visible. */
   visible(): Promise<void>
-  /** Creates tables in the source; they are in the target when it resolves. */
+  /** Creates tables in the source. Resolves when they are in the target. */
   createTables(tables: readonly WorkloadTable[]): Promise<void>
-  /** Processes of the stack by what they do. */
+  /** The groups of the stack's processes, by what they do. */
   readonly grouping: Grouping
-  /** Adds a process to the groups until the result is called. */
+  /** Adds a process to a group. The returned function removes it. */
   count(group: string, pid: () => number | undefined): () => void
   stop(): Promise<void>
 }
 
-/** A consumer's mappings. */
+/** The mappings of a consumer, which can be held and released. */
 type Held = { hold(): Promise<void>; release(): Promise<void> }
 
 const WAIT_MS = 300_000
-/** Longer than anything between two measurements takes. */
+/** It is longer than anything that happens between two measurements. */
 const WARM_MS = 3_600_000
 
-/** `keepsFunctionsWarm`: their processes stay as they are between what is measured, as peers' processes do. */
+/**
+ * `keepsFunctionsWarm`: the functions' processes stay as they are between the measurements, as the processes of peers
+ * do.
+ */
 export async function startMeasuredStack(
   onProgress: (what: string) => void,
   { keepsFunctionsWarm = false } = {},
@@ -111,7 +114,7 @@ async function startConnector(connect: ConnectApi): Promise<void> {
   await untilConnectorRuns(connect, CONNECTOR)
 }
 
-/** Resolves once connector and tasks run. Throws an Error that says why it failed, or what it was doing. */
+/** Resolves when the connector and its tasks run. Throws an Error that says why it failed, or what it was doing. */
 export async function untilConnectorRuns(connect: ConnectApi, name: string): Promise<void> {
   await within()(`connector ${name} runs`, async () => {
     const progress = progressOf(await connect.status(name))
@@ -120,9 +123,12 @@ export async function untilConnectorRuns(connect: ConnectApi, name: string): Pro
   })
 }
 
-/** Debezium confirms a place of the log once everything before it is on the topic. */
+/**
+ * Waits until the slot has confirmed everything that was committed so far. Debezium confirms a place of the log when
+ * everything before it is on the topic.
+ */
 export async function slotCaughtUp(source: pg.Client, slot: string): Promise<void> {
-  // Not pg_current_wal_lsn: a commit that did not wait for the disk may be behind that.
+  // pg_current_wal_lsn is not used, because a commit that did not wait for the disk may come after it.
   const { rows } = await source.query<{ lsn: string }>('select pg_current_wal_insert_lsn() as lsn')
   const statement = 'select from pg_replication_slots where slot_name = $1 and confirmed_flush_lsn >= $2'
   await within()(`slot ${slot} catches up`, async () => {
@@ -159,7 +165,7 @@ async function everythingVisible({ engine: { endpoints } }: TestPipeline): Promi
   }
 }
 
-/** The engine with its pollers is this process itself. */
+/** The processes at the root of each group. The engine with its pollers is this process itself. */
 function rootsOf(
   { engine }: TestPipeline,
   counted: ReadonlyMap<string, () => number | undefined>,
@@ -174,7 +180,10 @@ function rootsOf(
   return roots
 }
 
-/** Backends of consumers apart from what a server does by itself, and from what measures. */
+/**
+ * Separates the backends of consumers from the processes that a server runs by itself, and from the backends that
+ * measure.
+ */
 function refineGroup(group: string, _pid: number, titleOf: () => string): string {
   if (!group.startsWith('postgres ')) return group
   const side = group.slice('postgres '.length)
@@ -184,7 +193,10 @@ function refineGroup(group: string, _pid: number, titleOf: () => string): string
   return title.startsWith('postgres: postgres ') ? 'measurement' : `${side} backends`
 }
 
-/** Waits until as many sessions as there will be wait for a lock, so that consumers are up before a drain begins. */
+/**
+ * Waits until the number of sessions that wait for a lock stays the same, so that all consumers are up before a drain
+ * begins.
+ */
 export async function untilConsumersWait(
   target: pg.Client,
   failure?: () => Promise<string | undefined>,

@@ -13,13 +13,13 @@ shares: both databases, broker, Connect, functions, and the pollers that stand i
 time per change say more than changes a second do. Tables are sorted by speed: where a peer is faster, it is above.
 `
 
-/** Writes `bench/README.md` from the results that are kept. Returns its path. */
+/** Writes `bench/README.md` from the saved results. Returns its path. */
 export async function writeReport(commands: readonly BenchCommand[]): Promise<string> {
   await writeFile(file, describeResults(commands, [...(await readResults()).values()]))
   return file
 }
 
-/** The report as Markdown: results in the order of the commands, then what is not measured yet. */
+/** The report as Markdown: the results in the order of the commands, then what is not measured yet. */
 export function describeResults(commands: readonly BenchCommand[], results: readonly BenchResult[]): string {
   const ordered = commands.flatMap((command) =>
     results.filter((result) => result.command === command.name).map((result) => describeResult(command, result)),

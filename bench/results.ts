@@ -4,20 +4,20 @@ import type { BenchResult } from './bench-command.ts'
 
 const directory = join(import.meta.dirname, 'results')
 
-/** Arguments that say where a result goes, apart from those of the measurement, which are kept with it. */
+/** Separates the arguments that say where a result goes from those of the measurement, which are saved with it. */
 export const splitArguments = (argv: readonly string[]) => ({
   isSaved: argv.includes('--save'),
   isJson: argv.includes('--json'),
   given: argv.filter((argument) => argument !== '--save' && argument !== '--json'),
 })
 
-/** Keeps a result; one of the same name is replaced. */
+/** Saves a result. One with the same name is replaced. */
 export async function saveResult(file: string, result: BenchResult): Promise<void> {
   await mkdir(directory, { recursive: true })
   await writeFile(join(directory, `${file}.json`), `${JSON.stringify(result, null, 2)}\n`)
 }
 
-/** Results that are kept, by name of the file without its ending, in the order of the names. */
+/** The saved results by their file's name without its ending, in the order of the names. */
 export async function readResults(): Promise<Map<string, BenchResult>> {
   const names = (await readdir(directory).catch(() => [])).filter((name) => name.endsWith('.json')).toSorted()
   const found = await Promise.all(

@@ -13,16 +13,16 @@ import { freePortPairs } from '#test-support/free-ports.ts'
 import { lastingPool } from '#test-support/lasting-pool.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
 
-/** The archive's servers and its target, which syncs to the disk; empty when they start. */
+/** The servers and the target of the archive. The target syncs to the disk. All are empty when they start. */
 export type ArchiveStack = {
   readonly services: ArchiveServices
   readonly servers: ArchiveServers
-  /** Of the administrator. */
+  /** The administrator's URL of the target. */
   readonly databaseUrl: string
   readonly pool: pg.Pool
-  /** Another migrated database of the same server, whose archive begins from nothing. Gives its URL. */
+  /** Adds another migrated database of the same server, with an archive of its own that is empty. Returns its URL. */
   addTarget(name: string): Promise<string>
-  /** Of the server of the targets. */
+  /** The server of the targets. */
   readonly postgresPid: () => number | undefined
   stop(): Promise<void>
 }

@@ -11,29 +11,32 @@ import type { ArchiveStack } from './archive-stack.ts'
 import type { FunctionLoad, FunctionRun } from './function-process.ts'
 
 /**
- * Records of some 632 bytes of JSON, in events of 6 MB of base64, one at a time for each process of the function, once it
- * is warm.
+ * Rates of archiving records of about 632 bytes of JSON. They come in events of 6 MB of base64, one at a time for each
+ * process of the function, after the process is warm.
  */
 export type ArchiveResult = {
-  /** Archived in a second by one process, then by two that share the topic partitions. */
+  /** Records archived per second by one process, and by two that share the topic partitions. */
   readonly perSecond: { readonly one: number; readonly two: number }
-  /** In a second of a core by the function, servers aside; and of that, from records to data files with nothing around it. */
+  /**
+   * Records archived per second of a core that the function used, without the servers. `filesPerCoreSecond` is the same
+   * for the conversion of records to data files alone.
+   */
   readonly perCoreSecond: number
   readonly filesPerCoreSecond: number
-  /** The most memory that a process has held resident, under Node's limits in a function of 512 MB. Linux only. */
+  /** The largest resident memory of a process, under Node's limits in a function of 512 MB. Linux only. */
   readonly memoryBytes: number
-  /** Of all that was archived: joined, and put into the table. */
+  /** The commits that put all archived records into the table. */
   readonly committed: { readonly records: number; readonly commits: number; readonly seconds: number }
 }
 
 /** Node's limits in a function of 512 MB, as AWS sets them. */
 const NODE_FLAGS = ['--max-semi-space-size=25', '--max-old-space-size=460']
-/** Of the first of them, some 100,000 records, nothing is counted. */
+/** The first events, some 100,000 records, are not counted, because the process is not warm yet. */
 const NOT_COUNTED = 18
 const RECORDS_OF_EVENT = 5_760
 const program = join(import.meta.dirname, 'function-process.ts')
 
-/** Archives as many records with one process, then with two, on real servers, and commits them. */
+/** Archives `records` records with one process, then as many with two, on real servers, and commits them. */
 export async function measureArchiving(stack: ArchiveStack, records: number): Promise<ArchiveResult> {
   const filesPerCoreSecond = measureFiles()
   const directory = await mkdtemp(join(tmpdir(), 'archive-events-'))
@@ -66,11 +69,14 @@ export async function measureArchiving(stack: ArchiveStack, records: number): Pr
 
 const isOfChanges = ({ records }: MSKEvent): boolean => Object.keys(records)[0]!.startsWith('changes')
 
-/** Writes events for two processes: each gets two of four topic partitions. Returns the files of each, in their order. */
+/**
+ * Writes events for two processes. Each process gets two of four topic partitions. Returns the files of each, in their
+ * order.
+ */
 async function writeEvents(directory: string, records: number): Promise<string[][]> {
   const deliveries = Array.from(madeEvents(Math.ceil(records / 0.9)), ({ event }) => event).filter(isOfChanges)
   const files: string[][] = [[], []]
-  // Two deliveries of two topic partitions are as large as one of four.
+  // Two deliveries of two topic partitions together are as large as one of four.
   for (let next = 0; next + 1 < deliveries.length; next += 2) {
     const [first, second] = [deliveries[next]!.records, deliveries[next + 1]!.records]
     for (const process of [0, 1]) {
@@ -84,7 +90,7 @@ async function writeEvents(directory: string, records: number): Promise<string[]
   return files
 }
 
-/** Runs as many processes at once as there are lists of files. */
+/** Runs one process for each list of files, all at once. */
 async function run({ services, databaseUrl }: ArchiveStack, lists: readonly (readonly string[])[]) {
   const runs = await Promise.all(
     lists.map(async (files): Promise<FunctionRun> => {
@@ -106,7 +112,7 @@ async function run({ services, databaseUrl }: ArchiveStack, lists: readonly (rea
 
 const RUNS = 8
 
-/** The best of a few runs, in time of the core: others may use the machine meanwhile. */
+/** The best of a few runs, measured in processor time, because other programs may use the machine meanwhile. */
 function measureFiles(): number {
   const streams = Array.from(madeEvents(20_000), ({ event }) => event)
     .filter(isOfChanges)

@@ -5,7 +5,7 @@ import { type BesideSink, sinkNames, type TableDrain } from './beside-sink.ts'
 
 type System = BesideSink['systems'][number]
 
-/** Columns of the processor's time, each the sum of groups of processes. */
+/** Columns of processor time. Each is the sum of groups of processes. */
 const columns = [
   ['function or JVM', ['functions', SINK_WORKER]],
   ['pollers', ['pollers']],
@@ -59,7 +59,10 @@ const ratesOf = ({ runs }: System): number[] => runs.map(({ recordsPerSecond }) 
 
 const rateOf = (system: System) => spreadOf(ratesOf(system))
 
-/** The median of its runs; of processes that are no part of the system nothing is counted, as they only wait or measure. */
+/**
+ * The median of its runs. Processes that do not belong to the system are not counted, because they only wait or
+ * measure.
+ */
 function describeMicros({ name, runs }: System, groups: readonly string[]): string {
   const foreign: readonly string[] = name === sinkNames.tidemark ? [SINK_WORKER] : ['functions', 'pollers', 'postgres']
   const own = groups.filter((group) => !foreign.includes(group))

@@ -33,17 +33,20 @@ import type { ArchiveStack } from './archive-stack.ts'
 import { DRAIN_SERVICES, type DrainServices, sourceOfDrain } from './drain-function.ts'
 import { createTopic, fillTopic, fillUnseen, TOPIC_PARTITIONS } from './filled-topic.ts'
 
-/** One topic that was filled beforehand, from the first record read until the table has all of its records. */
+/**
+ * The drain of one topic that was filled beforehand: from the first record that is read until the table has all of its
+ * records.
+ */
 export type TableDrain = {
   readonly seconds: number
   readonly recordsPerSecond: number
-  /** Microseconds of the processor per record, by group of processes. */
+  /** Microseconds of processor time per record, by group of processes. */
   readonly microsPerRecord: Readonly<Record<string, number>>
-  /** Table snapshots and data files of the table in the end. */
+  /** Table snapshots and data files of the table at the end. */
   readonly snapshots: number
   readonly files: number
   readonly bytes: number
-  /** Load average of the last minute before it. */
+  /** Load average of the last minute before the drain. */
   readonly load: number
 }
 
@@ -61,8 +64,9 @@ export const sinkNames = {
 type SystemName = (typeof sinkNames)[keyof typeof sinkNames]
 
 /**
- * Has the same records put into an Iceberg table by archive-changes and by Apache Iceberg's own sink for Kafka Connect, in
- * turns, after one drain of each that is not counted. Throws where a table does not have each of the records once.
+ * Compares archive-changes with Apache Iceberg's own sink for Kafka Connect. They put the same records into an Iceberg
+ * table in turns, after one drain of each that is not counted. Throws an Error when a table does not have each of the
+ * records exactly once.
  */
 export async function measureBesideSink(
   stack: ArchiveStack,
@@ -94,9 +98,9 @@ type Drains = {
   stop(): Promise<void>
 }
 
-/** The topic that archive-changes reads; the sink's are its own, since it is held on an empty one. */
+/** The topic that archive-changes reads. The sink has topics of its own, because it is held on an empty one. */
 const TOPIC = 'changes'
-/** As the stack's archive functions are deployed. */
+/** The sizes with which the stack's archive functions are deployed. */
 const FUNCTION = { memoryMb: 512, timeoutSeconds: 60 }
 const CONCURRENCY = 2
 
@@ -123,7 +127,7 @@ async function openDrains(stack: ArchiveStack, plugins: string, onProgress: (wha
   }
 }
 
-/** The archive's functions as the local stack runs them, and what polls for them in this process. */
+/** The archive's functions as the local stack runs them, and their pollers, which run in this process. */
 async function startFunctions({ services, databaseUrl }: ArchiveStack) {
   const codeDirectory = await mkdtemp(join(tmpdir(), 'archive-drain-'))
   const module = join(import.meta.dirname, 'drain-function.ts')
@@ -183,7 +187,7 @@ class TableDrains {
     return this.ofSink(drain, records, name === sinkNames.one ? 1 : 4)
   }
 
-  /** What polls joins its group once it is released, which the time includes. */
+  /** The pollers join their group after they are released, so the measured time includes that. */
   private async ofTidemark(drain: string, records: number): Promise<TableDrain> {
     const { broker, functions } = this.tools
     await this.stack.addTarget(drain)
@@ -226,8 +230,9 @@ class TableDrains {
   }
 
   /**
-   * The topic is filled in a transaction, whose commit begins the drain. One record of each topic partition is in the table
-   * by then: a task has no writer before its first record, and a commit waits for the answers of all.
+   * The topic is filled in a transaction, and its commit begins the drain. Before that, one record of each topic
+   * partition is put into the table, because a task has no writer before its first record, and a commit waits for the
+   * answers of all tasks.
    */
   private async ofSink(drain: string, records: number, tasks: number): Promise<TableDrain> {
     const { broker, admin, worker } = this.tools
@@ -276,7 +281,7 @@ class TableDrains {
     })
   }
 
-  /** The clock stops with the table snapshot that has all: it is the catalog that says when that was made. */
+  /** The measured time ends with the table snapshot that has all records. Its time comes from the catalog. */
   private async measure(
     table: TableName,
     { records, before }: { records: number; before: number },
@@ -312,7 +317,7 @@ class TableDrains {
       const found = Number(snapshot?.summary['total-records'] ?? 0)
       if (found > records) throw new Error(`the table has ${found} records of a topic of ${records}`)
       if (metadata && snapshot && found === records) return { metadata, snapshot }
-      // The sink's JVM answers it, whose time is counted.
+      // The sink's JVM answers this call, which costs processor time that is counted, so it is made rarely.
       if (look % FAILURE_EVERY_LOOKS === 0) await check()
       if (Date.now() > deadline) throw new Error(`the table has ${found} of ${records} records after ten minutes`)
       await pause(LOOK_EVERY_MS)
@@ -336,10 +341,10 @@ class TableDrains {
   }
 }
 
-/** What a topic is drained by, ready to begin. */
+/** The consumer that drains a topic, held until `release`. */
 type HeldConsumer = {
   release(): Promise<void>
-  /** Throws an Error that says why it cannot go on. */
+  /** Throws an Error that says why it cannot continue. */
   check(): Promise<void>
   stop(): Promise<void>
 }
@@ -357,7 +362,7 @@ async function everyInterval(commit: () => Promise<unknown>, signal: AbortSignal
   }
 }
 
-/** A drain's figures. */
+/** The figures of a drain. */
 export function ratesOf({ ms, used, records }: { ms: number; used: ProcessorSeconds; records: number }) {
   return {
     seconds: Math.round(ms) / 1000,

@@ -79,7 +79,7 @@ async function measureAlone({ rows, commits }: { rows: number; commits: number }
   }
 }
 
-/** On servers of their own: nothing of the other measurements is in the catalog. */
+/** Measures on servers of its own, so that nothing of the other measurements is in the catalog. */
 async function measurePeers(options: Parameters<typeof measureBesideSink>[1]): Promise<BesideSink> {
   options.onProgress('starting the object store, the catalog and Postgres')
   const stack = await startArchiveStack()

@@ -6,7 +6,7 @@ import type { ArchiveStack } from './archive-stack.ts'
 /** Commits of one small file each, with maintenance in between. */
 export type CommitsResult = {
   readonly commits: number
-  /** Half of the commits of the first quarter, and of the last one, took no longer. */
+  /** The median duration of the first quarter of the commits, and of the last one. */
   readonly medianMs: { readonly firstQuarter: number; readonly lastQuarter: number }
   readonly p99Ms: number
   /** The largest metadata file that was seen. */
@@ -14,10 +14,12 @@ export type CommitsResult = {
   readonly maintenance: { readonly runs: number; readonly longestMs: number }
 }
 
-/** The function runs every ten minutes: so often comes a commit each six seconds. */
+/**
+ * The maintenance function runs every ten minutes, which is once in this many commits when one comes every six seconds.
+ */
 const MAINTAINED_EVERY = 100
 const LOOKED_AT_EVERY = 10
-/** The function's own. */
+/** The retention of the function itself. */
 const RETENTION = { ms: 3_600_000, least: 100, most: 500 }
 
 /** Commits again and again to a table of the stack. */
@@ -55,7 +57,7 @@ async function msOf(work: () => Promise<unknown>): Promise<number> {
 
 const tenths = (ms: number): number => Math.round(ms * 10) / 10
 
-/** Of a topic partition that nothing else is archived of. */
+/** An event of a topic partition of which nothing else is archived. */
 function eventOf(offset: number): MSKEvent {
   const base64 = (text: string) => Buffer.from(text).toString('base64')
   const record: MSKRecord = {

@@ -10,14 +10,14 @@ import { openSession } from '#verify/database-session.ts'
 import { waitUntilVisible } from '#verify/watermark.ts'
 import { spreadOf } from '../machine/statistics.ts'
 
-/** From commit in the source until it is in the archive table, while trips are inserted at a rate. */
+/** The time from a commit in the source until the archive table has the change, while trips are inserted at a rate. */
 export type ArchiveDelay = { readonly samples: number; readonly medianMs: number; readonly mostMs: number }
 
 const POLL_MS = 20
-/** A stack that has not got a change visible by then does not run. */
+/** When a change is not visible after this time, the stack is not running. */
 const WAIT_MS = 120_000
 
-/** Takes one sample after the other during the load: a commit, and the first table snapshot that has it. */
+/** Takes one sample after the other during the load. A sample is a commit and the first table snapshot that has it. */
 export async function measureArchiveDelay(
   pipeline: TestPipeline,
   source: pg.Client,
@@ -30,7 +30,8 @@ export async function measureArchiveDelay(
   const fed = feedTrips(source, load).finally(() => {
     feeding = false
   })
-  // Where a sample fails, the load ends with its connection, and the sample's error is the one to report.
+  // When a sample fails, the connection of the load is closed and the load fails, too. The error of the sample is the
+  // one to report.
   fed.catch(() => undefined)
   while (feeding) {
     const startedAt = performance.now()
@@ -45,7 +46,10 @@ export async function measureArchiveDelay(
 
 type Ends = ReadonlyMap<number, number>
 
-/** Offsets of the topic behind what is committed now: where the latest state stands once that is visible. */
+/**
+ * The offsets after everything that is committed now. They are the latest-state function's progress at the moment when
+ * that is visible.
+ */
 async function endsOfCommitted({ engine: { endpoints }, target: pool }: TestPipeline): Promise<Ends> {
   const source = await openSession('source', endpoints.source)
   const target = await openSession('target', endpoints.target)

@@ -6,19 +6,21 @@ import {
 } from '#test-support/archive-readers/archive-functions.ts'
 import { lastingPool } from '#test-support/lasting-pool.ts'
 
-/** Variable of the functions: what they reach, as JSON. */
+/** The variable of the functions with the services that they use, as JSON. */
 export const DRAIN_SERVICES = 'DRAIN_SERVICES'
 
-/** The services without what differs from drain to drain. `databaseUrl` is that of any database of the targets' server. */
+/** The services, without what differs between drains. `databaseUrl` is that of any database of the targets' server. */
 export type DrainServices = { readonly services: ArchiveServices; readonly databaseUrl: string }
 
-/** The event source of a drain: its name is that of a database and of a namespace, which are empty when it begins. */
+/**
+ * The event source of a drain. Its name is also that of a database and of a namespace, which are empty at the start.
+ */
 export const sourceOfDrain = (drain: string): string => `arn:aws:kafka:us-east-1:000000000000:cluster/${drain}/1`
 
-/** Archives an event. Warm processes go from drain to drain, as a function that has run before does. */
+/** Archives an event. A process stays warm from one drain to the next, like a function that has run before. */
 export const archive = (event: MSKEvent): Promise<void> => functionsOf(event.eventSourceArn).archive(event)
 
-/** Commits all that waits. */
+/** Commits all archived files that wait. */
 export async function commit({ eventSourceArn }: Pick<MSKEvent, 'eventSourceArn'>): Promise<void> {
   await functionsOf(eventSourceArn).commit()
 }

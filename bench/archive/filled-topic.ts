@@ -2,10 +2,12 @@ import { Producer } from '@platformatic/kafka'
 import { madeEvents } from '#test-support/archive-readers/made-topics.ts'
 import type { TestBroker } from '#test-support/kafka-broker.ts'
 
-/** As many as the stack's topic has. */
+/** The same number as the stack's topic has. */
 export const TOPIC_PARTITIONS = 4
 
-/** Kafka would remove records of the past, and refuse such of the future. */
+/**
+ * The records have times of the past and the future. By default Kafka would remove the former and refuse the latter.
+ */
 const configuration = { 'retention.ms': '-1', 'message.timestamp.after.max.ms': String(2 ** 53 - 1) }
 
 export const createTopic = (broker: TestBroker, topic: string): Promise<void> =>
@@ -13,7 +15,10 @@ export const createTopic = (broker: TestBroker, topic: string): Promise<void> =>
 
 type Broker = Pick<TestBroker, 'bootstrapServers'>
 
-/** Puts records of some 632 bytes of JSON on the topic, compressed as those of the stack's connector are: the same each time. */
+/**
+ * Sends records of about 632 bytes of JSON to the topic, compressed like those of the stack's connector. The records
+ * are the same each time.
+ */
 export async function fillTopic(broker: Broker, topic: string, records: number): Promise<void> {
   const filled = await fillUnseen(broker, topic, records)
   await filled.show()
@@ -21,8 +26,8 @@ export async function fillTopic(broker: Broker, topic: string, records: number):
 }
 
 /**
- * The same, in a transaction that `show` commits: until then a consumer that reads what is committed finds the topic empty.
- * `close` without it aborts the transaction.
+ * The same, in a transaction that `show` commits. Until then a consumer of committed records finds the topic empty.
+ * `close` without `show` aborts the transaction.
  */
 export async function fillUnseen(
   { bootstrapServers }: Broker,
@@ -31,7 +36,8 @@ export async function fillUnseen(
 ): Promise<{ show(): Promise<void>; close(): Promise<void> }> {
   const producer = new Producer<Buffer, Buffer | undefined, Buffer, Buffer>({
     ...{ clientId: 'fill', bootstrapBrokers: [bootstrapServers], compression: 'lz4' },
-    // The timeout is also the transaction's, which the broker would abort while a large topic is filled.
+    // The timeout is also that of the transaction, which the broker would otherwise abort while a large topic is
+    // filled.
     ...{ idempotent: true, transactionalId: `fill-${topic}`, timeout: 600_000 },
   })
   const transaction = await producer.beginTransaction()
@@ -48,9 +54,9 @@ type Message = {
   headers: Map<Buffer, Buffer>
 }
 
-/** Messages of one topic partition each. */
+/** Batches of messages. Each batch has messages of one topic partition. */
 export function* batchesOf(topic: string, records: number): Generator<Message[]> {
-  // A tenth of what is made are deltas of another topic.
+  // A tenth of the made records are deltas of another topic.
   let left = records
   for (const { event } of madeEvents(Math.ceil(records / 0.9))) {
     for (const stream of Object.values(event.records)) {
@@ -72,5 +78,5 @@ export function* batchesOf(topic: string, records: number): Generator<Message[]>
   }
 }
 
-/** Some of the made records have a time that a broker does not take, or that no column of the sink holds. */
+/** Some of the made records have a time that a broker does not accept, or that no column of the sink can hold. */
 const isTime = (ms: number): boolean => ms > 0 && ms < Date.UTC(2100, 0)

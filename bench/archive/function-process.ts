@@ -4,26 +4,28 @@ import type { MSKEvent } from 'aws-lambda'
 import { type ArchiveServices, makeArchiveFunctions } from '#test-support/archive-readers/archive-functions.ts'
 import { lastingPool } from '#test-support/lasting-pool.ts'
 
-/** What a process archives: events in files, in their order. */
+/** What a process archives: events in files, in this order. */
 export type FunctionLoad = {
   readonly services: ArchiveServices
   readonly databaseUrl: string
   readonly files: readonly string[]
-  /** Of the first of them nothing is counted: the process starts, and V8 compiles what it sees often. */
+  /**
+   * How many of the first events are not counted, because the process starts and V8 compiles the hot code during them.
+   */
   readonly notCounted: number
 }
 
-/** When it archived, in ms since 1970, and what it needed for it. */
+/** When the process archived, in ms since 1970, and the resources that it needed. */
 export type FunctionRun = {
   readonly records: number
   readonly startedAtMs: number
   readonly endedAtMs: number
-  /** Of a core that it used for them; the servers' not among it. */
+  /** Processor seconds of this process alone, without the servers. */
   readonly coreSeconds: number
   readonly memoryBytes: number
 }
 
-/** Archives one event after the other, each read and parsed as Lambda's runtime does. */
+/** Archives one event after the other. Each is read and parsed as Lambda's runtime does it. */
 async function archiveAll({ services, databaseUrl, files, notCounted }: FunctionLoad): Promise<FunctionRun> {
   const pool = lastingPool({ connectionString: databaseUrl, max: 4 })
   const { archive } = makeArchiveFunctions(services, pool)
@@ -48,7 +50,7 @@ async function mostResident(): Promise<number> {
   return Number(kilobytes) * 1024
 }
 
-// A process of its own: what else is measured must not be in its memory.
+// This runs in a process of its own, so that its memory is not mixed with that of other measurements.
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   console.log(JSON.stringify(await archiveAll(JSON.parse(process.argv[2]!) as FunctionLoad)))
 }

@@ -82,7 +82,7 @@ async function measureFirst(
   }
   for (let run = 1; run <= runs; run++) {
     onProgress(`run ${run} of ${runs}`)
-    // The process before it has been killed: this one is compiled and connected after a few rows.
+    // The process before this one was killed. After a few rows this one is compiled and connected.
     for (let row = 0; row < ROWS_TO_WARM_UP; row++) await commitToVisible()
     warmMs.push(await commitToVisible())
     killApply(pipeline)

@@ -3,19 +3,19 @@ import type pg from 'pg'
 import type { TestPipeline } from '#test-support/pipeline.ts'
 import { countMismatches } from '#verify/compare-databases.ts'
 
-/** The most memory that a process of apply-latest-state has held resident, in bytes, after loads of one kind each. */
+/** The largest resident memory of a process of apply-latest-state, in bytes, after loads of one kind each. */
 export type FunctionMemory = {
   readonly rows: MemoryLoad
   readonly ofLargeRows: number
   readonly ofSmallRows: number
 }
 
-/** Rows of 1 MB, and small ones. */
+/** The number of rows of 1 MB, and of small rows. */
 export type MemoryLoad = { readonly large: number; readonly small: number }
 
 /**
- * What apply-latest-state needs for rows of 1 MB, of which an event of 6 MB holds few, and for events of 10,000 small
- * records. Linux only: it reads what the kernel keeps of each process.
+ * Measures the memory of apply-latest-state for rows of 1 MB, of which an event of 6 MB holds few, and for events of
+ * 10,000 small records. Linux only, because it reads the kernel's figures of each process.
  */
 export async function measureFunctionMemory(
   pipeline: TestPipeline,
@@ -40,13 +40,18 @@ export async function measureFunctionMemory(
   return { rows, ofLargeRows, ofSmallRows: await mostResident(pipeline) }
 }
 
-/** Throws where the target is not as the source: a load that was not applied as it is says nothing of memory. */
+/**
+ * Throws an Error when the target is not equal to the source, because the memory figures of a load that was not applied
+ * mean nothing.
+ */
 async function compare(pipeline: TestPipeline): Promise<void> {
   const mismatches = countMismatches(await pipeline.compare())
   if (mismatches > 0) throw new Error(`${mismatches} rows of the target are not those of the source`)
 }
 
-/** Of the processes that are there, each since it was started. Throws where there is none. */
+/**
+ * The largest resident memory of the processes that exist, each since its start. Throws an Error when there is none.
+ */
 async function mostResident({ engine }: TestPipeline): Promise<number> {
   const { processes } = engine.functions().find(({ name }) => name.endsWith('apply-latest-state'))!
   if (processes.length === 0) throw new Error('apply-latest-state has no process whose memory could be read')

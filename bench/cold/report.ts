@@ -3,7 +3,7 @@ import { spreadOf } from '../machine/statistics.ts'
 import type { FunctionMemory } from './function-memory.ts'
 
 export type ColdMeasures = {
-  /** From commit to visible where a process is there, and where all have just been killed; of each run. */
+  /** Milliseconds from commit to visible for each run: with a running process, and after all processes were killed. */
   readonly warmMs: readonly number[]
   readonly coldMs: readonly number[]
   readonly memory: FunctionMemory

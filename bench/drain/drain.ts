@@ -22,7 +22,7 @@ import { checksums, fill } from '../workloads/fill.ts'
 import { allChanges, hasArrived, type Workload, type WorkloadTable } from '../workloads/workload.ts'
 import { type DrainRun, drainHeld, type HeldDrain, holdOfApply } from './held-drain.ts'
 
-/** What was drained by one of those that are compared, run by run. */
+/** The runs of one of the systems that are compared. */
 export type DrainedBy = { readonly name: string; readonly runs: DrainRun[] }
 
 export type DrainResult = {
@@ -30,14 +30,17 @@ export type DrainResult = {
   readonly summary: string
   readonly rows: number
   readonly changes: number
-  /** Rows a second that the stack's own capture put on the topic, both cores its own, one for each fill. */
+  /**
+   * Rows per second that the stack's own capture put on the topic while nothing else used the two cores, one value for
+   * each fill.
+   */
   readonly capturedPerSecond: number[]
   readonly systems: DrainedBy[]
 }
 
 export type DrainOptions = ComparisonOptions & { readonly workload: Workload; readonly rows: number }
 
-/** Names of what is compared, as tables show them. */
+/** Names of the systems that are compared, as tables show them. */
 export const systemNames = {
   historyOn: 'Tidemark, history on',
   historyOff: 'Tidemark, history off',
@@ -57,9 +60,10 @@ type SinkName = (typeof sinkNames)[number]
 export const isSink = (name: string): name is SinkName => sinkNames.some((sink) => sink === name)
 
 /**
- * Drains the same changes by each of those that are compared, in turns. Nothing else runs meanwhile: Connect and the archive
- * are stopped, and the topic's other consumers are held. Every second turn goes backwards. Before the first turn each drains
- * once without being counted. Throws where Tidemark's final state is not that of the source.
+ * Drains the same changes with each of the systems that are compared, in turns. Nothing else runs meanwhile: Connect
+ * and the archive are stopped, and other consumers of the topic are held. Every second turn has the reverse order.
+ * Before the first turn each system drains once without being counted. Throws an Error when Tidemark's final state is
+ * not that of the source.
  */
 export async function measureDrains(options: DrainOptions): Promise<DrainResult> {
   const { workload, rows, runs, peers, onProgress } = options
@@ -92,7 +96,10 @@ export async function measureDrains(options: DrainOptions): Promise<DrainResult>
   }
 }
 
-/** What drains the changes of one prefix, one after the other: the two of Tidemark need a topic each. */
+/**
+ * The systems that drain the changes of one prefix, one after the other. Both variants of Tidemark need a topic of
+ * their own.
+ */
 type Block = { readonly prefix: string; readonly hasNative: boolean; readonly systems: readonly SystemName[] }
 
 function blocksOf(turn: string, hasPeers: boolean): Block[] {
@@ -103,7 +110,7 @@ function blocksOf(turn: string, hasPeers: boolean): Block[] {
   ]
 }
 
-/** Folders with the peers' files. */
+/** Folders that contain the peers' files. */
 type PeersFiles = { readonly plugins: readonly string[]; readonly registry: string }
 
 async function preparePeers(onProgress: (what: string) => void): Promise<PeersFiles> {
@@ -126,7 +133,7 @@ class DrainBench {
   private readonly options: Pick<DrainOptions, 'workload' | 'rows' | 'onProgress'>
   private readonly capturedPerSecond: number[] = []
   private sinks = 0
-  /** Of the state that every drain must end in. */
+  /** Checksums of the state in which every drain must end. */
   private expected: string[] | undefined
 
   constructor(stack: MeasuredStack, options: Pick<DrainOptions, 'workload' | 'rows' | 'onProgress'>) {
@@ -165,8 +172,9 @@ class DrainBench {
   }
 
   /**
-   * Fills tables of the prefix while apply is held: their changes are on the topic then, and Connect has no task. Also fills
-   * the peers' topics, or keeps the log for native replication, where one is given.
+   * Fills the tables of the prefix while apply is held. Afterwards their changes are on the topic, and Connect has no
+   * task. When competitors or native replication are given, it also fills the competitors' topics, or makes the source
+   * keep the log for native replication.
    */
   async prepare(prefix: string, competitors?: Competitors, native?: NativeReplication): Promise<void> {
     const { capture, apply, source } = this.stack
@@ -189,7 +197,7 @@ class DrainBench {
     this.expected ??= await checksums(source, tables)
   }
 
-  /** Of each format that a sink reads. */
+  /** Starts a capture for each format that a sink reads. */
   private async startCaptures({ worker, sinks, tables }: Competitors): Promise<PeerCapture[]> {
     const formats = new Set(Object.values(sinks).map(({ format }) => format))
     const captures: PeerCapture[] = []

@@ -5,40 +5,46 @@ import { currentLoad } from '../machine/machine.ts'
 import { type ProcessorSeconds, type ProcessorWatch, watchProcessors } from '../machine/processes.ts'
 import { connectTo, type MeasuredStack, untilConsumersWait } from '../measured-stack.ts'
 
-/** One drain: a log or topic that was filled while its consumers were held, from their release until all is visible. */
+/**
+ * One drain: a log or topic that was filled while its consumers were held, from their release until everything is
+ * visible.
+ */
 export type DrainRun = {
   readonly seconds: number
   readonly changesPerSecond: number
-  /** Microseconds of the processor per change, by group of processes. */
+  /** Microseconds of processor time per change, by group of processes. */
   readonly microsPerChange: ProcessorSeconds
-  /** Load average of the last minute before it. */
+  /** Load average of the last minute before the drain. */
   readonly load: number
-  /** Whether the final state was that of the source; a peer's that never was is measured until half a minute later. */
+  /**
+   * Whether the final state was that of the source. A peer whose state never was is measured for half a minute longer.
+   */
   readonly isEqual: boolean
 }
 
-/** What is drained, and how its consumers are held until it begins. */
+/** What is drained, and how its consumers are held until the drain begins. */
 export type HeldDrain = {
-  /** Of an administrator of the database that is written to. */
+  /** An administrator's URL of the database that is written to. */
   readonly url: string
   /** A statement whose value `arrived` says whether the last change is there. */
   readonly arrived: string
-  /** Checksums of the state in the database that is written to, and what they are when everything is there. */
+  /** Computes checksums of the state in the database that is written to. `expected` has those of the complete state. */
   readonly state: (client: pg.Client) => Promise<readonly string[]>
   readonly expected: readonly string[]
   readonly changes: number
-  /** Takes a lock that every consumer needs before its first write. */
+  /** The statement that takes a lock which every consumer needs before its first write. */
   readonly hold: string
   readonly begin: () => Promise<void>
-  /** Says why it cannot go on. */
+  /** Returns the reason why the drain cannot continue, or undefined. */
   readonly failure?: () => Promise<string | undefined>
   /** Called when the consumers are up and the drain begins. */
   readonly onHeld: () => void
 }
 
 /**
- * Drains what is there. The consumers begin behind a lock, so that no start is measured; the clock runs from its release until
- * the state is the expected one. What each of them fetches and reads before its first write is done by then.
+ * Drains what is there. The consumers start while a lock holds them, so that their start is not measured. The measured
+ * time runs from the release of the lock until the state is the expected one. What each consumer fetches and reads
+ * before its first write is done before the release.
  */
 export async function drainHeld({ target, grouping }: MeasuredStack, drain: HeldDrain): Promise<DrainRun> {
   const { url, arrived, changes, hold, begin, failure, onHeld } = drain
@@ -66,15 +72,15 @@ export async function drainHeld({ target, grouping }: MeasuredStack, drain: Held
   }
 }
 
-/** The lock that holds apply, and nothing else: the archive has rows of its own in this table, which stay free. */
+/** The lock that holds apply and nothing else. The archive has other rows in this table, which stay free. */
 export const holdOfApply = `select from tidemark.progress where consumer = 'tidemark-latest-state' and topic = 'changes' for update`
 
 const EQUAL_WITHIN_MS = 30_000
 
-/** When a drain ended, and what of the processor was used until then. */
+/** When a drain ended, and the processor time that was used until then. */
 export type DrainEnd = { readonly at: number; readonly used: ProcessorSeconds; readonly isEqual: boolean }
 
-/** A drain's figures, of times in milliseconds. */
+/** A drain's figures, from times in milliseconds. */
 export function rates(
   { at, used }: DrainEnd,
   { startedAt, changes }: { startedAt: number; changes: number },
@@ -90,8 +96,9 @@ export function rates(
 }
 
 /**
- * The last rows may be there before what was written beside them: the end is when the state is that of the source. Clock and
- * processor are read before the comparison that finds it so, which in a large table takes longer than the drain itself.
+ * The last rows may be visible before what was written beside them, so the drain ends when the state is that of the
+ * source. Clock and processor time are read before the comparison that finds it equal, because in a large table the
+ * comparison takes longer than the drain itself.
  */
 async function untilEqual(
   reader: pg.Client,

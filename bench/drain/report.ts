@@ -3,7 +3,7 @@ import { pairedRatios, spreadOf } from '../machine/statistics.ts'
 import { type DrainedBy, type DrainResult, isSink, systemNames } from './drain.ts'
 import type { DrainRun } from './held-drain.ts'
 
-/** Columns of the processor's time, each the sum of groups of processes. */
+/** Columns of processor time. Each is the sum of groups of processes. */
 const columns = [
   ['function or JVM', ['apply function', 'sink worker', 'schema registry']],
   ['engine', ['engine', 'other functions']],
@@ -65,7 +65,10 @@ const ratesOf = ({ runs }: DrainedBy): number[] => runs.map(({ changesPerSecond 
 
 const rateOf = (system: DrainedBy) => spreadOf(ratesOf(system))
 
-/** The median of its runs. What is no part of it is not counted: the engine only measures a peer, the registry idles. */
+/**
+ * The median of its runs. Processes that do not belong to the system are not counted: the engine only measures a peer,
+ * and the registry idles.
+ */
 function describeMicros({ name, runs }: DrainedBy, groups: readonly string[]): string {
   const own = groups.filter((group) => isPartOf(name, group))
   if (own.length === 0) return '–'

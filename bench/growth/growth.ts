@@ -7,20 +7,20 @@ import { checksums } from '../workloads/fill.ts'
 import { hasArrived, lastTransaction, type WorkloadTable } from '../workloads/workload.ts'
 import { spreadIds, type TargetSize, targetSizes } from './target-sizes.ts'
 
-/** What the same number of updates cost in a target of one size. */
+/** The cost of the same number of updates in a target of one size. */
 export type GrowthPoint = TargetSize & { readonly runs: DrainRun[] }
 
 export type GrowthResult = {
   readonly changes: number
-  /** Rows of the history before the first run, and after the last one: the same history for every point. */
+  /** Rows of the history before the first run and after the last one. All points share one history. */
   readonly historyRows: { readonly before: number; readonly after: number }
   readonly points: GrowthPoint[]
 }
 
 export type GrowthOptions = {
-  /** Of one table. */
+  /** Row counts of a single table. */
   readonly sizes: readonly number[]
-  /** Numbers of tables that ten rows for each change are spread over. */
+  /** Numbers of tables over which ten rows for each change are spread. */
   readonly tableCounts: readonly number[]
   readonly changes: number
   readonly runs: number
@@ -30,9 +30,10 @@ export type GrowthOptions = {
 type MeasuredPoint = GrowthPoint & { readonly of: readonly WorkloadTable[] }
 
 /**
- * Fills the tables without history, and updates them with it, so that every point has the same history, and only the tables
- * differ. The archive and Connect are stopped; points take turns, every second turn backwards. Each point drains once before
- * the first turn without being counted. Throws where a state is not that of the source.
+ * Fills the tables without history and updates them with it, so that every point has the same history and only the
+ * tables differ. The archive and Connect are stopped. The points take turns; every second turn has the reverse order.
+ * Each point drains once before the first turn without being counted. Throws an Error when a state is not that of the
+ * source.
  */
 export async function measureGrowth(options: GrowthOptions): Promise<GrowthResult> {
   const { changes, runs, onProgress } = options
@@ -42,7 +43,7 @@ export async function measureGrowth(options: GrowthOptions): Promise<GrowthResul
     const points = pointsOf(options)
     await setHistory(stack, false)
     for (const point of points) await prefill(stack, point, onProgress)
-    // Otherwise autovacuum does it during the first runs, in processes of the server that are counted.
+    // Otherwise autovacuum would run during the first runs, in processes of the server that are counted.
     onProgress('vacuuming the target')
     await stack.target.query('vacuum (analyze)')
     await setHistory(stack, true)
@@ -89,9 +90,12 @@ async function countHistory({ target }: MeasuredStack): Promise<number> {
   return rows[0]!.count
 }
 
-/** More rows in one transaction would have the source keep them in files while it is read. */
+/** With more rows in one transaction, the source would write them to files while it decodes the log. */
 const ROWS_OF_A_COMMIT = 50_000
-/** So many are on their way at most: a loaded machine has them visible before the wait for it ends. */
+/**
+ * How many rows may be under way. It is small enough for a busy machine to have them visible before the wait for them
+ * ends.
+ */
 const ROWS_UNDER_WAY = 250_000
 
 async function prefill(stack: MeasuredStack, point: MeasuredPoint, onProgress: (what: string) => void): Promise<void> {
@@ -117,7 +121,7 @@ async function prefill(stack: MeasuredStack, point: MeasuredPoint, onProgress: (
   await stack.visible()
 }
 
-/** As many updates, of rows that are spread over the whole of the tables. */
+/** Drains `changes` updates, whose rows are spread over the whole of the tables. */
 async function drainUpdates(
   stack: MeasuredStack,
   point: MeasuredPoint,
@@ -125,7 +129,7 @@ async function drainUpdates(
 ): Promise<DrainRun> {
   const { capture, apply, source, pipeline } = stack
   const { of } = point
-  // The last rows are those of a table of their own: all tables share one topic, whose order they end.
+  // The last rows are in a table of their own. All tables share one topic, so these rows come after all others.
   const last: WorkloadTable = { name: end, key: 'id', columns: [['id', 'bigint']] }
   await capture.start()
   await apply.release()
@@ -134,12 +138,13 @@ async function drainUpdates(
   const { each, ids } = spreadIds(point, changes)
   const update = (name: string) =>
     `update public.${name} set a = a + 1, n = n + 1, s = md5(s) || md5(a::text) where id in (${ids})`
-  // One transaction, however many tables there are.
+  // The updates are one transaction, however many tables there are.
   await source.query(of.map(({ name }) => update(name)).join(';\n'))
   await source.query(lastTransaction([last]))
   await capture.caughtUp()
   await capture.stop()
-  // Of the updated rows alone: reading ten million would take longer than the drain, and empty every cache for the next one.
+  // Only the updated rows are compared. Reading ten million rows would take longer than the drain, and would empty
+  // every cache before the next one.
   const updated = `id in (${ids})`
   const run = await drainHeld(stack, {
     url: pipeline.engine.endpoints.target,

@@ -12,7 +12,7 @@ const parts = [
 
 const allGroups = parts.flatMap(([, groups]) => groups)
 
-/** One table of the sizes, one of the numbers of tables, each beside its first. */
+/** One table for the sizes and one for the numbers of tables. Each figure is beside that of the first point. */
 export function describeGrowth({ changes, historyRows, points }: GrowthResult): ResultTable[] {
   const [bySize, byTables] = (['size', 'tables'] as const).map((kind) => points.filter((each) => each.kind === kind))
   const runs = points[0]!.runs.length
@@ -55,7 +55,7 @@ function describePoints(points: readonly GrowthPoint[]): Pick<ResultTable, 'head
   }
 }
 
-/** Of each run, in the order of the turns. */
+/** Microseconds of each run, in the order of the turns. */
 const micros = ({ runs }: GrowthPoint, groups: readonly string[]): number[] =>
   runs.map(({ microsPerChange }) => groups.reduce((sum, group) => sum + (microsPerChange[group] ?? 0), 0))
 

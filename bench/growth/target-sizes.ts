@@ -1,14 +1,14 @@
 import { UsageError } from '#terminal/usage-error.ts'
 
-/** Of a target: so many tables, each with so many rows; `kind` says which of the two is compared. */
+/** The size of a target: the number of tables, and the rows of each. `kind` says which of the two is compared. */
 export type TargetSize = { readonly kind: 'size' | 'tables'; readonly rows: number; readonly tables: number }
 
 const ROWS_OF_A_CHANGE = 10
 
 /**
- * What is compared: one table of each size, then the same rows, ten for each change, in each number of tables. Throws a
- * UsageError where a table has fewer rows than there are changes: each change must be that of another row, since changes of
- * one row in one batch are one write, and cost less.
+ * The points that are compared: one table of each size, then the same rows, ten for each change, in each number of
+ * tables. Throws a UsageError when a table has fewer rows than there are changes. Each change must be of another row,
+ * because several changes of one row in one batch become one write and cost less.
  */
 export function targetSizes({
   sizes,
@@ -33,8 +33,8 @@ export function targetSizes({
 }
 
 /**
- * Which rows are updated: the same number in each table, every row once at most, with the same distance between them from the
- * first row to the last. `ids` is a query of keys, which begin at 1.
+ * Which rows are updated: the same number in each table, every row once at most, evenly spread from the first row to
+ * the last. `ids` is a query of keys, which begin at 1.
  */
 export function spreadIds({ rows, tables }: Omit<TargetSize, 'kind'>, changes: number): { each: number; ids: string } {
   const each = Math.min(rows, Math.ceil(changes / tables))

@@ -4,18 +4,18 @@ import type { KeylessProgress } from '#core/keyless/keyless-writes.ts'
 import { TableRegister } from '#core/tables/table-register.ts'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
 
-/** How many changes were read, decoded and reduced to one write per row, and how many that is in a second of one core. */
+/** How many changes were read, decoded and reduced to one write per row, and the rate per second of one core. */
 export type DecodeResult = { readonly changes: number; readonly perCoreSecond: number }
 
 /** Records of one delivery. */
 const BATCH = 10_000
-/** As many as it takes to be compiled. */
+/** After this many runs the code is compiled. */
 const WARM_UP = 5
 const RUNS = 20
 
 /**
- * Measures what happens between a delivery and the first statement: JSON, values, keys, one write per row. The table has
- * eight columns; three quarters of its changes are updates, spread over a quarter as many rows.
+ * Measures what happens between a delivery and the first statement: JSON, values, keys, one write per row. The table
+ * has eight columns. Three quarters of its changes are updates, and there are a quarter as many rows as changes.
  */
 export function measureDecoding(): DecodeResult {
   const contract = ordersContract({
@@ -35,7 +35,7 @@ export function measureDecoding(): DecodeResult {
   const known = { ...settings, ...planBatch(new ChangeLog().contract(contract).records, before).next }
   const records = changes()
   for (let run = 0; run < WARM_UP; run++) planBatch(records, known)
-  // Time of the core, not of the clock: others may use the machine meanwhile.
+  // Processor time is measured, because other programs may use the machine meanwhile.
   const usedBefore = process.cpuUsage()
   for (let run = 0; run < RUNS; run++) {
     const plan = planBatch(records, known)
@@ -46,7 +46,7 @@ export function measureDecoding(): DecodeResult {
   return { changes: BATCH * RUNS, perCoreSecond: Math.round((BATCH * RUNS) / seconds) }
 }
 
-/** As Debezium writes them, some 750 characters each. */
+/** Changes in Debezium's format, some 750 characters each. */
 function changes(): ChangeRecord[] {
   return Array.from({ length: BATCH }, (_, i) => {
     const id = 1_000_000_000 + (i % (BATCH / 4))
@@ -72,7 +72,7 @@ function envelope(op: 'c' | 'u', after: object, lsn: number): string {
   }
   const times = { ts_ms: 1_700_000_000_001, ts_us: 1_700_000_000_001_234, ts_ns: 'nanoseconds' }
   const text = JSON.stringify({ before: null, after, source, transaction: null, op, ...times })
-  // More digits than a number of JavaScript has.
+  // The value has more digits than a number of JavaScript can hold.
   return text.replaceAll('"nanoseconds"', '1700000000000000000')
 }
 

@@ -12,20 +12,22 @@ import { bench } from '../workloads/bench.ts'
 import { fill } from '../workloads/fill.ts'
 import { allChanges, createTables, type WorkloadTable } from '../workloads/workload.ts'
 
-/** Rows a second that statements reach on one connection, each as often as it was run. */
+/** Rows per second that statements reach on one connection, one value for each run. */
 export type StatementRates = {
-  /** The workload's own transactions, as they are committed in the source. */
+  /** The workload's own transactions, as the source commits them. */
   readonly workload: number[]
-  /** `insert … on conflict … do update` of 5,000 rows given as arrays, where none is there, and where each is. */
+  /**
+   * `insert … on conflict … do update` of 5,000 rows that are given as arrays: with new rows, and with existing ones.
+   */
   readonly upsertNew: number[]
   readonly upsertExisting: number[]
-  /** COPY from one table through the client into another, in binary. */
+  /** COPY in binary from one table through the client into another. */
   readonly copy: number[]
 }
 
 const BATCH = 5_000
 
-/** What the statements reach by themselves, on a Postgres that syncs to the disk and does nothing else. */
+/** Measures the statements alone, on a Postgres that syncs to the disk and does nothing else. */
 export async function measureStatements(
   { rows, runs }: { rows: number; runs: number },
   onProgress: (what: string) => void,

@@ -25,9 +25,9 @@ export type LiveRun = {
   readonly committedPerSecond: number
   readonly visiblePerSecond: number
   readonly latencyMs: { readonly p50: number; readonly p95: number; readonly p99: number; readonly most: number }
-  /** Cores in use, by group of processes; what measures is a group of its own. */
+  /** Cores in use, by group of processes. The probe that measures is a group of its own. */
   readonly cores: Readonly<Record<string, number>>
-  /** Where the time goes, of a system whose records are those of the topic of captured changes. */
+  /** The time of each stage, for a system whose records are on the topic of captured changes. */
   readonly stagesMs?: StageTimes
   readonly load: number
 }
@@ -46,7 +46,7 @@ type SystemName = (typeof liveNames)[keyof typeof liveNames]
 
 const WARM_UP_SECONDS = 10
 
-/** Measures each system at each rate in turns, the others stopped meanwhile. History is on. */
+/** Measures each system at each rate in turns, while the others are stopped. History is on. */
 export async function measureLive(options: LiveOptions): Promise<LiveResult> {
   const { rates, runs, peers, onProgress } = options
   const plugins = peers ? await preparePeerFiles('jdbc-sink', onProgress) : undefined
@@ -112,7 +112,7 @@ class LiveBench {
     return { ...run, stagesMs: stagesOf(rows, await readRecordTimes(this.stack, table.name)) }
   }
 
-  /** With its own Debezium, while the stack's does nothing. */
+  /** The sink has a Debezium of its own, and the stack's Debezium is idle. */
   async ofSink({ worker, sink }: Competitors, perSecond: number): Promise<LiveRun> {
     const { capture, apply, archive, source } = this.stack
     const table = this.nextTable()
@@ -162,7 +162,7 @@ class LiveBench {
     return { run, rows }
   }
 
-  /** A first row has gone all the way: no start is measured. */
+  /** Waits until a first row has arrived, so that no start is measured. */
   private async untilFlowing(
     { sourceTable, targetTable }: { sourceTable: string; targetTable: string },
     targetUrl: string,

@@ -2,15 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 
-/** What the probe does: single-row commits in the source at a rate, and a look at the target every few milliseconds. */
+/** The probe's load: single-row commits in the source at a rate, and a look at the target every few milliseconds. */
 export type ProbeLoad = {
   readonly sourceUrl: string
   readonly targetUrl: string
-  /** Both are tables of the workload `bench`. */
+  /** Both tables are those of the workload `bench`. */
   readonly sourceTable: string
   readonly targetTable: string
   readonly perSecond: number
-  /** Nothing is counted of the first of them. */
+  /** The first seconds, which are not counted. */
   readonly warmUpSeconds: number
   readonly seconds: number
 }
@@ -18,23 +18,23 @@ export type ProbeLoad = {
 /** A row that was committed and seen, in milliseconds since 1970. */
 export type SeenRow = { readonly id: number; readonly committedMs: number; readonly seenMs: number }
 
-/** What it found, as its last line. */
+/** The probe's findings, which it prints as its last line. */
 export type ProbeFindings = {
-  /** From the answer to the commit until a reader of the target got the row, of each counted commit. */
+  /** The time from the answer to the commit until a reader of the target got the row, for each counted commit. */
   readonly latenciesMs: number[]
   /** The rows of the counted commits. */
   readonly rows: readonly SeenRow[]
-  /** Commits that the source took in a second, and that became visible in a second, while they were counted. */
+  /** Commits per second that the source took, and that became visible, during the counted time. */
   readonly committedPerSecond: number
   readonly visiblePerSecond: number
 }
 
-/** Lines that it writes when it begins and ends to count. */
+/** Lines that the probe writes when it begins and when it ends counting. */
 export const COUNTING = 'counting'
 export const COUNTED = 'counted'
 
 const WRITERS = 8
-/** More often would take a noticeable part of a core. */
+/** Looking more often would use a noticeable part of a core. */
 const LOOK_EVERY_MS = 5
 const LONGEST_WAIT_MS = 60_000
 
@@ -81,7 +81,7 @@ async function probe(load: ProbeLoad): Promise<ProbeFindings> {
   const sinceEpoch = (at: number | undefined) => performance.timeOrigin + (at ?? Number.POSITIVE_INFINITY)
   return {
     rows: counted.map((id) => ({ id, committedMs: sinceEpoch(committedAt[id]), seenMs: sinceEpoch(seenAt[id]) })),
-    // A row may be seen before its writer has the answer.
+    // A row may be seen before its writer has the answer to its commit.
     latenciesMs: counted.map((id) => Math.max(0, (seenAt[id] ?? Number.POSITIVE_INFINITY) - committedAt[id]!)),
     committedPerSecond: committedAt.filter(isCounted).length / seconds,
     visiblePerSecond: seenAt.filter(isCounted).length / seconds,
@@ -98,7 +98,9 @@ const insertInto = (table: string): string =>
   `insert into public.${table} (id, a, s, n, ts, j, b, u)
    select $1::bigint, 1, md5($1::text) || md5($1::text), 12.25, now(), '{"k": 1, "v": "value"}', true, 'user ' || $1`
 
-/** Rows come in order but for those of other topic partitions: what is behind the first unseen one is little. */
+/**
+ * Rows arrive in order, except those of other topic partitions, so few rows after the first unseen one have been seen.
+ */
 let unseenFrom = 0
 function firstUnseen(seenAt: readonly number[]): number {
   while (seenAt[unseenFrom] !== undefined) unseenFrom++
@@ -112,7 +114,7 @@ async function look(once: () => Promise<boolean>, until: number): Promise<void> 
   }
 }
 
-// A process of its own: what it needs of the processor is not that of what it measures.
+// This runs in a process of its own, so that its processor time is not mixed with that of what it measures.
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   console.log(JSON.stringify(await probe(JSON.parse(process.argv[2]!) as ProbeLoad)))
 }

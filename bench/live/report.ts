@@ -25,7 +25,7 @@ const ofSink = [
   'kafka',
 ]
 
-/** A table for each rate, and one of where the time goes. */
+/** One table for each rate, and one of the stages. */
 export function describeLive({ systems }: LiveResult): ResultTable[] {
   const rates = [...new Set(systems.flatMap(({ runs }) => runs.map(({ perSecond }) => perSecond)))]
   return rates.flatMap((rate) => {

@@ -6,7 +6,7 @@ import { type ProcessorSeconds, type ProcessorWatch, watchProcessors } from '../
 import type { MeasuredStack } from '../measured-stack.ts'
 import { COUNTED, COUNTING, type ProbeFindings, type ProbeLoad } from './probe.ts'
 
-/** Runs the probe in a process of its own; also counts the time of the processor while it counts. */
+/** Runs the probe in a process of its own, and counts processor time while the probe counts. */
 export async function runProbe(
   { grouping, count }: MeasuredStack,
   load: ProbeLoad,

@@ -3,7 +3,7 @@ import { percentile } from '../machine/statistics.ts'
 import type { MeasuredStack } from '../measured-stack.ts'
 import type { SeenRow } from './probe.ts'
 
-/** The way of a change in pieces that its record shows, in their order. */
+/** The stages of a change that can be seen in its record, in their order. */
 export const stageNames = {
   log: 'commit until Debezium has it from the log',
   sent: 'until Connect sends it to the broker',
@@ -12,14 +12,14 @@ export const stageNames = {
 
 export type Stage = keyof typeof stageNames
 
-/** Of each stage, in milliseconds. */
+/** Percentiles of each stage, in milliseconds. */
 export type StageTimes = Readonly<Record<Stage, { readonly p50: number; readonly p95: number; readonly p99: number }>>
 
-/** When a record of the topic was made, in milliseconds since 1970. */
+/** When a record of the topic was read from the log and sent, in milliseconds since 1970. */
 export type RecordTimes = { readonly id: number; readonly readMs: number; readonly sentMs: number }
 
 /**
- * Where the time of rows went, by the clocks of the processes, which are those of one machine: whole milliseconds. Rows
+ * The time of rows in each stage, in whole milliseconds, by the clocks of the processes, which run on one machine. Rows
  * without a record are left out.
  */
 export function stagesOf(rows: readonly SeenRow[], records: Iterable<RecordTimes>): StageTimes {
@@ -38,14 +38,14 @@ export function stagesOf(rows: readonly SeenRow[], records: Iterable<RecordTimes
   return { log: of('log'), sent: of('sent'), applied: of('applied') }
 }
 
-/** The inserts into a table that are on the topic of captured changes by now. */
+/** The inserts into a table that are on the topic of captured changes now. */
 export async function readRecordTimes({ pipeline }: MeasuredStack, table: string): Promise<RecordTimes[]> {
   const { kafka, kafkaAccess } = pipeline.engine.endpoints
   const brokers = { bootstrapServers: kafka, access: kafkaAccess ?? {} }
   const found: RecordTimes[] = []
   for await (const { value, timestampMs } of readTopics(brokers, await readTopicEnds(brokers, ['changes']))) {
     const text = value?.toString()
-    // Most records are of other tables: they are not parsed.
+    // Most records are of other tables, so they are not parsed.
     if (text === undefined || !text.includes(`"${table}"`)) continue
     const { op, after, source, ts_ms: readMs } = JSON.parse(text)
     if (source?.table === table && op === 'c') found.push({ id: after.id, readMs, sentMs: timestampMs })

@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { repository } from '#localstack/settings.ts'
 
-/** What a measurement ran on, and how busy that was before it. */
+/** The machine of a measurement, and how busy it was before. */
 export type Machine = {
   readonly cores: number
   readonly processor: string
   readonly memoryGb: number
   readonly platform: string
   readonly node: string
-  /** Of the checkout, `+` behind it where files differed from it. */
+  /** The commit of the checkout, followed by `+` when files differed from it. */
   readonly commit: string
   /** Load average of the last minute before the measurement began. */
   readonly loadBefore: number
@@ -30,7 +30,7 @@ export function describeMachine(): Machine {
 /** Load average of the last minute. */
 export const currentLoad = (): number => Math.round(loadavg()[0]! * 100) / 100
 
-/** A copy without git has none. */
+/** The commit of the checkout; a copy without git has none. */
 function commitOfCheckout(): string {
   const git = (...args: string[]) =>
     execFileSync('git', args, { cwd: repository, encoding: 'utf8', stdio: 'pipe' }).trim()

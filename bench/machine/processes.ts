@@ -1,28 +1,31 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** A process of the machine; `ticks` of the processor are those that it has used since it began. */
+/** A process of the machine. `ticks` are the processor time that it has used since it began. */
 export type Process = { readonly pid: number; readonly parent: number; readonly ticks: number }
 
 /** Linux counts the time of processes in hundredths of a second, whatever the kernel's own clock is. */
 const TICKS_PER_SECOND = 100
 const LOOK_EVERY_MS = 500
 
-/** Seconds of the processor by group of processes. */
+/** Seconds of processor time, by group of processes. */
 export type ProcessorSeconds = Readonly<Record<string, number>>
 
-/** A group for a process: of the nearest ancestor, itself included, that has one. `titleOf` is its command line. */
+/**
+ * Decides the group of a process: that of its nearest ancestor that has one, itself included. `titleOf` returns its
+ * command line.
+ */
 export type Grouping = {
   readonly roots: () => ReadonlyMap<number, string>
   /** A finer group for a process of a root's group. */
   readonly refine: (group: string, pid: number, titleOf: () => string) => string
 }
 
-/** Both give what was used so far; after `stop` nothing is counted any more. */
+/** Both return the processor time that was used so far. After `stop` nothing more is counted. */
 export type ProcessorWatch = { readonly read: () => ProcessorSeconds; readonly stop: () => ProcessorSeconds }
 
 /**
- * Counts the time of the processor by group from now on. Processes that begin or end meanwhile are counted, but for what one
- * used in its last half second. Linux only.
+ * Counts processor time by group from now on. Processes that begin or end meanwhile are counted, except for what a
+ * process used in its last half second. Linux only.
  */
 export function watchProcessors(grouping: Grouping): ProcessorWatch {
   const before = new Map<number, number>()
@@ -69,7 +72,7 @@ function readProcesses(): Map<number, Process> {
     const pid = Number(name)
     if (!Number.isInteger(pid)) continue
     const text = contentOf(`/proc/${pid}/stat`)
-    // The program's name is in parentheses, and may have spaces in it.
+    // The program's name is in parentheses, and may contain spaces.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
     if (fields.length > 12)
       found.set(pid, { pid, parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) })
@@ -79,7 +82,7 @@ function readProcesses(): Map<number, Process> {
 
 const titleOf = (pid: number): string => contentOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim()
 
-/** Empty where the process has ended. */
+/** The content of a file; empty when the process has ended. */
 function contentOf(path: string): string {
   try {
     return readFileSync(path, 'utf8')

@@ -1,4 +1,4 @@
-/** The middle of several runs, and how far apart they were. */
+/** The median of several runs, and their least and greatest value. */
 export type Spread = { readonly median: number; readonly least: number; readonly most: number }
 
 export function spreadOf(values: readonly number[]): Spread {
@@ -8,13 +8,13 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median, least: sorted[0]!, most: sorted.at(-1)! }
 }
 
-/** The value that a share of the others does not exceed. */
+/** The value which the given share of all values does not exceed. */
 export const percentile = (values: readonly number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))]!
 
 /**
- * Ratios of values to those that were measured beside them, turn by turn. The load of the machine is nearly the same for both
- * sides of a pair, so that it influences a ratio less than a ratio of two medians.
+ * Ratios of values to those that were measured beside them, turn by turn. The load of the machine is nearly the same
+ * for both values of a pair, so it influences these ratios less than the ratio of two medians.
  */
 export const pairedRatios = (values: readonly number[], references: readonly number[]): number[] =>
   values.slice(0, references.length).map((value, turn) => value / references[turn]!)

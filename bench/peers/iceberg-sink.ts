@@ -4,17 +4,17 @@ import type { ArchiveServices } from '#test-support/archive-readers/archive-func
 
 /** Apache Iceberg's sink for one topic, which writes to one table. */
 export type IcebergSink = {
-  /** Of the connector. */
+  /** The name of the connector. */
   readonly name: string
   readonly tasks: number
   readonly topic: string
-  /** Of its own, in which tasks and coordinator agree on commits. */
+  /** The sink's own topic, in which its tasks and its coordinator agree on commits. */
   readonly controlTopic: string
   readonly table: { readonly namespace: string; readonly name: string }
   readonly services: Omit<ArchiveServices, 'warehouse' | 'namespace'>
 }
 
-/** The consumer group of a sink's connector, as Connect names it. */
+/** The consumer group of a sink's connector, by Connect's rule for its name. */
 export const consumerGroup = (name: string): string => `connect-${name}`
 
 /** How often the sink commits. */
@@ -28,8 +28,8 @@ export const fastest = {
 }
 
 /**
- * The value as a string, beside the record's place. Kafka's own transforms do not reach key and headers; and what the sink
- * makes of JSON without a schema is a column for each field, which is no longer the value.
+ * The row of a record is its value as a string, with the record's place. Kafka's own transforms cannot read key and
+ * headers. From JSON without a schema the sink would make a column for each field, so the value would not be kept.
  */
 const rowOfRecord = {
   'key.converter': 'org.apache.kafka.connect.converters.ByteArrayConverter',
@@ -44,7 +44,7 @@ const rowOfRecord = {
   'transforms.place.timestamp.field': 'kafka_ts',
 }
 
-/** Configuration of Apache Iceberg's sink, which creates its table and reads the topic from its beginning. */
+/** The configuration of Apache Iceberg's sink, which creates its table and reads the topic from its beginning. */
 export const icebergSinkConfiguration = (sink: IcebergSink): Record<string, string> => {
   const { tasks, topic, controlTopic, table, services } = sink
   const { catalogEndpoint, s3Endpoint, token = '', credentials } = services
@@ -56,19 +56,19 @@ export const icebergSinkConfiguration = (sink: IcebergSink): Record<string, stri
     'iceberg.tables.auto-create-enabled': 'true',
     'iceberg.control.topic': controlTopic,
     'iceberg.control.commit.interval-ms': String(COMMIT_EVERY_MS),
-    // A commit that began before a task had its first record waits for it as long as this.
+    // A commit that began before a task had its first record waits this long for the task.
     'iceberg.control.commit.timeout-ms': '5000',
     'iceberg.catalog.type': 'rest',
     'iceberg.catalog.uri': catalogEndpoint,
     'iceberg.catalog.token': token,
     'iceberg.catalog.io-impl': 'org.apache.iceberg.aws.s3.S3FileIO',
-    // The default knows every service of AWS, and needs the client of each.
+    // The default factory knows every service of AWS, and needs the client of each.
     'iceberg.catalog.s3.client-factory-impl': 'org.apache.iceberg.aws.s3.DefaultS3FileIOAwsClientFactory',
     'iceberg.catalog.s3.endpoint': s3Endpoint,
     'iceberg.catalog.s3.path-style-access': 'true',
     'iceberg.catalog.s3.access-key-id': credentials.accessKeyId,
     'iceberg.catalog.s3.secret-access-key': credentials.secretAccessKey,
-    // The local object store closes the connection behind a body in chunks with a trailer.
+    // The local object store closes the connection after a body in chunks with a trailer.
     'iceberg.catalog.s3.chunked-encoding-enabled': 'false',
     'iceberg.catalog.client.region': 'us-east-1',
     'iceberg.catalog.http-client.type': 'urlconnection',
@@ -81,7 +81,7 @@ export const icebergSinkConfiguration = (sink: IcebergSink): Record<string, stri
   }
 }
 
-/** Throws an Error that says why the sink has failed, where it has. */
+/** Throws an Error that says why the sink has failed, if it has. */
 export async function checkSink(connect: ConnectApi, name: string): Promise<void> {
   const progress = progressOf(await connect.status(name))
   if (progress.kind === 'failed') throw new Error(`connector ${name}: ${progress.reason}`)

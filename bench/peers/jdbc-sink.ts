@@ -7,24 +7,27 @@ import type { PeerWorker } from './peer-worker.ts'
 
 const DATABASE = 'bench_sink'
 
-/** How changes travel to the sink. Each format has a capture of its own, with topics, slot and publication. */
+/**
+ * The format of the changes for the sink. Each format has a capture of its own, with its own topics, slot and
+ * publication.
+ */
 export type SinkFormat = {
-  /** Of the topics. */
+  /** Prefix of the topics. */
   readonly prefix: string
   /** Name of the slot and of the publication. */
   readonly slot: string
-  /** The settings of the connectors on both sides of the topics. */
+  /** Settings of the connectors on both sides of the topics. */
   readonly converters: Readonly<Record<string, string>>
 }
 
-/** Debezium's usual format: every record has the schemas of its key and of its value in it. */
+/** Debezium's default format: every record contains the schemas of its key and of its value. */
 export const jsonFormat: SinkFormat = {
   prefix: 'peer',
   slot: 'bench_peer',
   converters: forKeyAndValue('org.apache.kafka.connect.json.JsonConverter', { 'schemas.enable': 'true' }),
 }
 
-/** Avro by Apicurio's converter: a record has the number of its schema in it, which is in the registry. */
+/** Avro by Apicurio's converter: a record contains the number of its schema, and the registry has the schema. */
 export const avroFormat = (registryUrl: string): SinkFormat => ({
   prefix: 'peer_avro',
   slot: 'bench_peer_avro',
@@ -43,19 +46,20 @@ function forKeyAndValue(converter: string, settings: Record<string, string>): Re
 }
 
 export type PeerCapture = {
-  /** Everything committed so far is on the topics when it resolves. */
+  /** Resolves when everything that was committed so far is on the topics. */
   caughtUp(): Promise<void>
   stop(): Promise<void>
 }
 
-/** Debezium's capture in a format, a topic for each table, beside that of the stack. */
+/** Starts Debezium's capture in a format, with a topic for each table, beside the capture of the stack. */
 export async function startPeerCapture(
   stack: MeasuredStack,
   { connect }: PeerWorker,
   { format, tables }: { format: SinkFormat; tables: readonly WorkloadTable[] },
 ): Promise<PeerCapture> {
   const { prefix, slot, converters } = format
-  // Connect keeps offsets by this name: those of a capture before are in a slot that is gone.
+  // Connect keeps offsets by this name. It differs for each capture, because the offsets of an earlier one belong to a
+  // slot that is gone.
   const name = `capture-${prefix}-${tables[0]!.name}`
   const source = new URL(stack.pipeline.engine.endpoints.source)
   const names = tables.map(({ name }) => `public.${name}`)
@@ -76,16 +80,17 @@ export async function startPeerCapture(
     'publication.autocreate.mode': 'disabled',
     'table.include.list': names.join(','),
     'snapshot.mode': 'no_data',
-    // A delete is followed by a record without a value otherwise, which the sink has no use for.
+    // Otherwise a record without a value would follow each delete, which the sink does not need.
     'tombstones.on.delete': 'false',
     'status.update.interval.ms': '1000',
     'heartbeat.interval.ms': '1000',
-    // What it has read is confirmed with its own records alone: without these it would stay behind the log's end.
+    // Debezium confirms the log only with records of its own tables. These messages make it confirm up to the end of
+    // the log.
     'heartbeat.action.query': `select pg_logical_emit_message(true, '${slot}', '')`,
     ...converters,
     'topic.creation.default.partitions': String(TOPIC_PARTITIONS),
     'topic.creation.default.replication.factor': '1',
-    // How the stack's own connector reads and sends, so that the two differ in what they send alone.
+    // These settings are those of the stack's own connector, so that the two captures differ only in what they send.
     ...Object.fromEntries(Object.entries(ours).filter(([name]) => isOfCapture(name))),
   })
   await untilConnectorRuns(connect, name)
@@ -107,22 +112,22 @@ export async function startPeerCapture(
   }
 }
 
-/** As many as the stack's topic has. */
+/** The same number as the stack's topic has. */
 const TOPIC_PARTITIONS = 4
 
 const isOfCapture = (name: string): boolean =>
   ['poll.interval.ms', 'max.batch.size', 'max.queue.size', 'max.queue.size.in.bytes'].includes(name) ||
   name.startsWith('producer.override.')
 
-/** The sink's tables for those of the source: named after the topics. */
+/** The sink's tables for those of the source. They are named after the topics. */
 export const sinkTables = ({ prefix }: SinkFormat, tables: readonly WorkloadTable[]): WorkloadTable[] =>
   tables.map((table) => ({ ...table, name: `${prefix}_public_${table.name}` }))
 
-/** A database of the target's server, which the sink enters as a user of its own. */
+/** A database of the target's server, to which the sink connects as a user of its own. */
 export type SinkDatabase = {
   readonly client: pg.Client
   readonly url: URL
-  /** Creates tables that the sink may write to. */
+  /** Creates tables to which the sink may write. */
   addTables(tables: readonly WorkloadTable[]): Promise<void>
   stop(): Promise<void>
 }
@@ -143,12 +148,13 @@ export async function createSinkDatabase({ target, pipeline }: MeasuredStack): P
   }
 }
 
-/** What the sink is run with. */
+/** The settings of one run of the sink. */
 export type SinkSettings = { readonly tasks: number; readonly format: SinkFormat }
 
 /**
- * Debezium's JDBC sink as fast as its settings make it: batches of 5,000, one statement for each by unnest, one change for
- * each row of a batch. It reads the topics from their beginning. Resolves when it has been asked for.
+ * Starts Debezium's JDBC sink, as fast as its settings make it: batches of 5,000, one statement with unnest for each,
+ * one change for each row of a batch. It reads the topics from their beginning. Resolves when Connect has the
+ * configuration.
  */
 export async function startSink(
   { connect }: PeerWorker,

@@ -7,16 +7,18 @@ const NAME = 'bench_native'
 /** Postgres's own logical replication into a database of the target's server. */
 export type NativeReplication = {
   readonly url: URL
-  /** From now on the source keeps the log for it; nothing is read yet. */
+  /** From this call on the source keeps the log for the subscription; nothing is read yet. */
   subscribe(tables: readonly WorkloadTable[]): Promise<void>
-  /** Resolves at once; the server's worker starts a moment later. */
+  /** Resolves at once. The server's worker starts a moment later. */
   enable(): Promise<void>
-  /** Ends it and removes its tables. */
+  /** Ends the replication and removes its tables. */
   unsubscribe(tables: readonly WorkloadTable[]): Promise<void>
   stop(): Promise<void>
 }
 
-/** The settings with which it is fastest: binary values, and large transactions applied while they are read. */
+/**
+ * The settings with which it is fastest: binary values, and large transactions that are applied while they are read.
+ */
 export const nativeSettings = 'binary = true, streaming = parallel'
 
 export async function createNativeReplication({ source, target, pipeline }: MeasuredStack): Promise<NativeReplication> {
@@ -54,7 +56,7 @@ export async function createNativeReplication({ source, target, pipeline }: Meas
   }
 }
 
-/** Its relations are known to be in order before the load: finding that out is no part of a drain. */
+/** Waits until the subscription's tables are ready, because preparing them is not part of a drain. */
 async function untilTablesAreReady(client: pg.Client): Promise<void> {
   await within()('the subscription has its tables', async () => {
     const { rowCount } = await client.query(`select from pg_subscription_rel where srsubstate <> 'r'`)

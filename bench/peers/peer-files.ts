@@ -6,12 +6,16 @@ import { explainMaven, parseChecksums } from '#localstack/servers/java/jars.ts'
 import { findMaven } from '#localstack/servers/java/java.ts'
 import { ownDirectory } from '#localstack/settings.ts'
 
-/** A folder beside this file: what Maven is asked for, and the checksums of the files it gives, as `sha256sum` writes them. */
+/**
+ * A folder beside this file. It contains what Maven is asked for, and the checksums of the files, in the format of
+ * `sha256sum`.
+ */
 export type Peer = 'jdbc-sink' | 'avro-converter' | 'schema-registry' | 'iceberg-sink'
 
 /**
- * The folder with a peer's files: a plugin of Connect has a folder of its own in it. Maven is asked for them the first time, and
- * they are verified; they stay in `.tidemark/bench-peers`. Throws an Error of one line that says what to do.
+ * The folder with a peer's files, in which each plugin of Connect has a folder of its own. At the first call Maven
+ * fetches the files, and they are verified; they stay in `.tidemark/bench-peers`. Throws an Error of one line that says
+ * what to do.
  */
 export async function preparePeerFiles(peer: Peer, onProgress: (what: string) => void): Promise<string> {
   const list = await readFile(join(import.meta.dirname, peer, 'SHA256SUMS'), 'utf8')
@@ -36,7 +40,7 @@ export async function preparePeerFiles(peer: Peer, onProgress: (what: string) =>
           `${name} is not the file that was measured before: its sha256 is ${found}, expected is ${expected}. Remove it from Maven's cache and run this again; if it stays so, do not trust the repository it came from.`,
         )
       }
-      // The archive of a plugin holds its folder; jars without an archive are one plugin.
+      // A plugin's archive contains its folder. Jars without an archive are one plugin.
       await (name.endsWith('.tar.gz') ? unpack(file, prepared) : addJar(file, join(prepared, peer)))
     }
     await rename(prepared, home)

@@ -10,19 +10,19 @@ import { jarsDirectory } from '#localstack/settings.ts'
 import { freePortPairs } from '#test-support/free-ports.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
 
-/** A Connect worker of the peers, with a heap that is no limit. */
+/** A Connect worker for the peers, with a heap that does not limit them. */
 export type PeerWorker = {
   readonly connect: ConnectApi
   readonly pid: () => number | undefined
   stop(): Promise<void>
 }
 
-/** The group of processes that it counts as. */
+/** The group as which the worker's processes count. */
 export const SINK_WORKER = 'sink worker'
 export const HEAP_MB = 1_536
 const TOKEN = 'peers'
 
-/** Starts it on the brokers, with folders that hold plugins. */
+/** Starts the worker on the brokers, with folders that contain plugins. */
 export async function startPeerWorker(bootstrapServers: string, plugins: readonly string[]): Promise<PeerWorker> {
   const [program, jars] = await Promise.all([
     findJava(process.env),

@@ -9,18 +9,21 @@ import { javaEnvironment, javaOptions, temporaryFiles } from '#localstack/server
 import { freePortPairs } from '#test-support/free-ports.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
 
-/** Apicurio's registry, which keeps schemas in memory. Converters ask it once for each schema, and again every 30 seconds. */
+/**
+ * Apicurio's registry, which keeps schemas in memory. Converters ask it once for each schema, and again every 30
+ * seconds.
+ */
 export type SchemaRegistry = {
-  /** Of the API that the converters speak. */
+  /** URL of the API that the converters use. */
   readonly url: string
   readonly pid: () => number | undefined
   stop(): Promise<void>
 }
 
-/** The group of processes that it counts as. */
+/** The group as which its processes count. */
 export const SCHEMA_REGISTRY = 'schema registry'
 
-/** Starts it on 127.0.0.1 from the folder with its files; resolves once it answers. */
+/** Starts the registry on 127.0.0.1 from the folder with its files; resolves when it answers. */
 export async function startSchemaRegistry(files: string): Promise<SchemaRegistry> {
   const program = await findJava(process.env)
   const jar = (await readdir(files)).find((name) => name.endsWith('-runner.jar'))

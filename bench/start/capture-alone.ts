@@ -20,14 +20,14 @@ import { type Brokers, readTopicEnds, readTopics, type TopicEnds } from '#watch/
 import { stopWhenInterrupted } from '../interruption.ts'
 import { connectTo } from '../measured-stack.ts'
 
-/** Kafka and Connect with nothing of the stack around them, on data and a source of their own. */
+/** Kafka and Connect without the rest of the stack, with data and a source of their own. */
 export type CaptureAlone = {
-  /** Starts Kafka, then Connect, and stops both. Gives the seconds until a change is on its topic. */
+  /** Starts Kafka, then Connect, and stops both. Returns the seconds until a change is on its topic. */
   start(): Promise<number>
   stop(): Promise<void>
 }
 
-/** The source runs all the time. The first start is that of an empty cluster, which gets the connector then. */
+/** The source runs all the time. The first start has an empty cluster, which gets the connector then. */
 export async function openCaptureAlone(): Promise<CaptureAlone> {
   const directory = await mkdtemp(join(tmpdir(), 'bench-capture-'))
   const guard = startGuard()
@@ -78,7 +78,7 @@ export async function openCaptureAlone(): Promise<CaptureAlone> {
         })
         servers.add(worker)
         try {
-          // Later Connect has it already, and starts it by itself.
+          // At later starts Connect has the connector already, and starts it by itself.
           if (run === 1) {
             await connectApi(`http://127.0.0.1:${connectPort}`, async () => login).put('capture', connector(database))
           }
@@ -106,7 +106,10 @@ const TOPIC = 'alone.public.started'
 
 const ON_TOPIC_WITHIN_MS = 300_000
 
-/** When the topic had the row. The time is taken before the topic is read, which is done to see that nothing came twice. */
+/**
+ * Returns when the topic had the row. The time is taken before the topic is read, because reading only checks that
+ * nothing came twice.
+ */
 async function untilOnTopic(bootstrapServers: string, run: number): Promise<number> {
   const brokers = { bootstrapServers, access: {} }
   const deadline = performance.now() + ON_TOPIC_WITHIN_MS

@@ -1,13 +1,13 @@
 import type { ResultTable } from '../bench-command.ts'
 import { pairedRatios, spreadOf } from '../machine/statistics.ts'
 
-/** Of each turn, in their order. */
+/** The measures of each turn, in their order. */
 export type StartMeasures = {
   /** Kafka, Connect and a connector alone, until a change is on its topic. */
   readonly aloneSeconds: readonly number[]
   /** `npm start`, until a change is visible. */
   readonly wholeSeconds: readonly number[]
-  /** Of the whole stack then. */
+  /** Resident memory of the whole stack at that time. */
   readonly residentMb: readonly number[]
 }
 

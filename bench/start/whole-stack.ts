@@ -12,16 +12,19 @@ import { freePorts } from '#test-support/pipeline.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
 import { connectTo } from '../measured-stack.ts'
 
-/** `npm start -- --no-feed` on a directory of its own. */
+/** `npm start -- --no-feed` in a directory of its own. */
 export type WholeStack = {
-  /** Starts it and stops it. Gives the seconds until a change is visible in the target, and the memory then. */
+  /**
+   * Starts the stack and stops it. Returns the seconds until a change is visible in the target, and the memory at that
+   * time.
+   */
   start(): Promise<{ seconds: number; residentMb: number }>
   stop(): Promise<void>
 }
 
 const STARTS_WITHIN_MS = 600_000
 
-/** The first start is that of an empty directory, whose databases the others know. */
+/** The first start is in an empty directory. Later starts use the databases that it has made. */
 export async function openWholeStack(): Promise<WholeStack> {
   const directory = await mkdtemp(join(tmpdir(), 'bench-start-'))
   const environment = { ...process.env, ...(await portVariables()), TIDEMARK_DIRECTORY: directory }
@@ -71,7 +74,7 @@ type StartedStack = { readonly child: ChildProcess; until<T>(attempt: () => Prom
 
 const LAST_CHARACTERS = 2_000
 
-/** In a session of its own, as a server is: it ends by a signal to it alone. */
+/** The stack runs in a session of its own, as a server does, so that only a signal to it alone ends it. */
 function startStack(env: NodeJS.ProcessEnv): StartedStack {
   const child = spawn(process.execPath, [join(repository, 'commands', 'run.mjs'), 'start', '--no-feed', '--json'], {
     ...{ env, stdio: ['ignore', 'ignore', 'pipe'], detached: true },
@@ -113,10 +116,13 @@ async function prepareDatabases(environment: NodeJS.ProcessEnv): Promise<Databas
   return { source, target }
 }
 
-/** Commits a row as soon as the source takes it, which is long before it is captured, and gives the time when it is visible. */
+/**
+ * Commits a row as soon as the source accepts it, which is long before changes are captured. Returns the time when the
+ * row is visible.
+ */
 async function untilVisible({ source, target }: Databases, run: number, { until }: StartedStack): Promise<number> {
   const succeeds = (url: string, statement: string) => async () => {
-    // The server does not run yet, or does not have the table yet.
+    // A failure means that the server does not run yet, or does not have the table yet.
     const result = await queryOnce(url, statement).catch(() => undefined)
     return result?.rowCount === 1 ? performance.now() : undefined
   }

@@ -17,7 +17,7 @@ const insertInto = (table: string, rows: number, a: string): string =>
      jsonb_build_object('k', g, 'v', 'value ' || g), g % 2 = 0, 'user ' || g
    from generate_series(1, ${rows}) g`
 
-/** Five transactions of one table: inserts, two updates of six and seven tenths, one of a third, deletes of a fifth. */
+/** Five transactions of one table: inserts, updates of 60 % and 70 %, an update of a third, and deletes of a fifth. */
 function* fiveTransactions(table: string, rows: number, a: string): Generator<string> {
   yield insertInto(table, rows, a)
   yield `update public.${table} set a = a + 1, s = md5(a::text) || md5(s), n = n + 1 where id <= ${Math.floor(rows * 0.6)}`
@@ -39,7 +39,7 @@ export const bench: Workload = {
   changes: changesOfFive,
 }
 
-/** The same, with an integer in each row that a double cannot hold. */
+/** The same, with an integer in each row that a double cannot represent. */
 export const largeIntegers: Workload = {
   ...bench,
   name: 'large-integers',

@@ -3,7 +3,7 @@ import type { Workload } from './workload.ts'
 const ACCOUNTS = 100_000
 const TELLERS = 10
 
-/** The same numbers in every run: Lehmer's generator. */
+/** Lehmer's generator, which makes the same numbers in every run. */
 function* numbers(): Generator<number, never> {
   for (let state = 20_260_101; ; ) {
     state = (state * 48_271) % 2_147_483_647
@@ -11,7 +11,9 @@ function* numbers(): Generator<number, never> {
   }
 }
 
-/** pgbench's TPC-B-like transactions. Its history has no key; here it has one, since the peers need one. */
+/**
+ * pgbench's TPC-B-like transactions. pgbench's history table has no key; here it has one, because the peers need one.
+ */
 export const tpcb: Workload = {
   name: 'tpcb',
   summary:

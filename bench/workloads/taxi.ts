@@ -18,7 +18,7 @@ const types: Readonly<Record<string, string>> = {
   trip_distance: 'double precision',
 }
 
-/** The green taxi trips of New York, as `npm start` feeds them; a trip's place in the file is its key. */
+/** The green taxi trips of New York, which `npm start` feeds, too. A trip's place in the file is its key. */
 export const taxi: Workload = {
   name: 'taxi',
   summary: `taxi trips of ${tripColumns.length + 1} columns, inserted by COPY in transactions of ${TRIPS_OF_A_COMMIT}`,

@@ -8,7 +8,7 @@ import { checksums, fill } from './fill.ts'
 import { allChanges, createTables, hasArrived, type Workload } from './workload.ts'
 import { workloads } from './workloads.ts'
 
-// Small, and no multiple of anything that a workload divides by.
+// The number is small, and no multiple of anything by which a workload divides.
 const ROWS = 250
 
 test.for(workloads.map((workload) => [workload.name, workload] as const))(

@@ -4,10 +4,10 @@ import { tpcb } from './pgbench.ts'
 import { taxi } from './taxi.ts'
 import type { Workload } from './workload.ts'
 
-/** Every workload that there is, the usual one first. */
+/** All workloads, the default one first. */
 export const workloads: readonly Workload[] = [bench, tpcb, wide, hot, manyTables, bulk, taxi, largeIntegers]
 
-/** Throws a UsageError that lists those there are. */
+/** Returns the workload. Throws a UsageError that lists all workloads when there is none of that name. */
 export function workloadNamed(name: string): Workload {
   const found = workloads.find((workload) => workload.name === name)
   if (found !== undefined) return found
