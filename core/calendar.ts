@@ -1,7 +1,7 @@
 /** A day of the Gregorian calendar; months and days count from 1. */
 export type CalendarDay = { readonly year: number; readonly month: number; readonly day: number }
 
-/** Days from 0001-01-01 to 1970-01-01. */
+/** Number of days from 0001-01-01 to 1970-01-01. */
 const daysBefore1970 = 719_162
 
 const isLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)

@@ -28,7 +28,7 @@ export function parseExactly(text: string): unknown {
   return parse(quoteLongIntegers(text))
 }
 
-/** Parses JSON. It is nested so little that a recursive function can walk through it. Throws a WireError. */
+/** Parses JSON, and refuses nesting that is too deep for a recursive function. Throws a WireError. */
 export function parseShallow(text: string): unknown {
   if (isNestedDeeper(text, deepest)) throw tooDeep()
   return parse(text)

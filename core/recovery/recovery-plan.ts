@@ -16,7 +16,7 @@ export type RecoveryStep =
       readonly topic: string
       readonly offsets: readonly PlaceOffset[]
     }
-  /** The archive takes records again. */
+  /** Lets the archive take records again. */
   | { readonly kind: 'release archive' }
   | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
   | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
