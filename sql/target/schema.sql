@@ -1850,7 +1850,15 @@ CREATE OR REPLACE FUNCTION tidemark.key_text(value interval)
  STABLE STRICT
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select justify_interval(value)::text
+  select case
+    when length.seconds is null then value::text
+    when abs(length.seconds) < 1e15 then justify_interval(value)::text
+    else length.seconds || ' seconds'
+  end
+  from (
+    select ((extract(year from value) * 12 + extract(month from value)) * 30 + extract(day from value)) * 86400
+      + extract(hour from value) * 3600 + extract(minute from value) * 60 + extract(second from value) as seconds
+  ) length
 $function$
 -- owned by tidemark_owner
 -- everyone may execute

@@ -76,6 +76,24 @@ test.each(types)('keys of $type that Postgres holds equal have one text, the sam
   }
 })
 
+test('an interval that is too long to be written in months, days and hours has one text as well', async () => {
+  const longest = [
+    '178956970 years 7 mons 2147483647 days',
+    '178956970 years 6 mons 2147483647 days 720:00:00',
+    'infinity',
+    '-infinity',
+  ]
+
+  const { rows } = await target.pool.query<{ kept: string }>(
+    `select ${keyText('interval', 't', 't::interval')} as kept from unnest($1::text[]) as u (t)`,
+    [longest],
+  )
+
+  const [first, second, ...infinite] = rows.map(({ kept }) => kept)
+  expect(second).toBe(first)
+  expect(infinite).toEqual(['infinity', '-infinity'])
+})
+
 test('the types of keys that can be written in several ways are among those that are compared', () => {
   expect(types.map(({ type }) => type)).toEqual(expect.arrayContaining(Object.keys(more)))
 })

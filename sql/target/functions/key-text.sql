@@ -1,11 +1,20 @@
 -- The text of a key's value that is the same for all values which Postgres holds equal, of the types whose usual text is not.
 -- Of the others it is the usual text; tidemark.key_texts and adapters/postgres/apply/key-text.ts say which are which.
 
--- When intervals are compared, a month has 30 days and a day 24 hours.
+-- When intervals are compared, a month has 30 days and a day 24 hours. An interval of more than some 30 million years cannot
+-- be written in other units without an overflow: its text is its length in seconds.
 create or replace function tidemark.key_text(value interval) returns text
 language sql stable strict
 as $$
-  select justify_interval(value)::text
+  select case
+    when length.seconds is null then value::text
+    when abs(length.seconds) < 1e15 then justify_interval(value)::text
+    else length.seconds || ' seconds'
+  end
+  from (
+    select ((extract(year from value) * 12 + extract(month from value)) * 30 + extract(day from value)) * 86400
+      + extract(hour from value) * 3600 + extract(minute from value) * 60 + extract(second from value) as seconds
+  ) length
 $$;
 
 -- The digits behind the point of a number are kept, and make no difference; in a string they do.
