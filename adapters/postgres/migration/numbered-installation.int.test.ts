@@ -69,6 +69,9 @@ const DATA: Record<SideName, string> = {
     (select retention::text from tidemark.history_setting where table_name = 'orders') as retention`,
 }
 
+/** The files of tables that came after the numbered migrations. */
+const LATER_TABLES: Record<SideName, readonly string[]> = { source: [], target: ['tables/007-quarantine-limit.sql'] }
+
 const owners = async ({ pool }: TestDatabase) =>
   (
     await pool.query(`select c.oid::regclass::text as name, c.relowner::regrole::text as owner from pg_class c
@@ -87,7 +90,7 @@ test.each(['source', 'target'] as const)(
 
     const after = await upgraded.pool.query(DATA[side])
     expect(after.rows).toEqual(before.rows)
-    expect(applied.filter((name) => name.startsWith('tables/'))).toEqual([])
+    expect(applied.filter((name) => name.startsWith('tables/'))).toEqual(LATER_TABLES[side])
     expect(again).toEqual([])
     expect(await dumpSchema(upgraded.pool)).toBe(await dumpSchema(fresh.pool))
     expect(await owners(upgraded)).toEqual(await owners(fresh))
