@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { gunzipSync } from 'node:zlib'
 import type pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
@@ -25,8 +24,8 @@ const directoryOf = (side: SideName) => fileURLToPath(new URL(`../../../sql/${si
 /** A database in the state after the last numbered migrations. */
 async function installByNumbers(side: SideName): Promise<TestDatabase> {
   const database = await create('empty')
-  const fixture = new URL(`../../../fixtures/numbered-installation/${side}.sql.gz`, import.meta.url)
-  await database.pool.query(gunzipSync(await readFile(fixture)).toString())
+  const fixture = new URL(`../../../fixtures/numbered-installation/${side}.sql`, import.meta.url)
+  await database.pool.query(await readFile(fixture, 'utf8'))
   return database
 }
 
