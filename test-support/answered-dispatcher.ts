@@ -7,7 +7,7 @@ import { RecordQueue } from '#localstack/event-source-mapping/polling/record-que
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { makeChunk } from './record-chunk.ts'
 
-/** What a function may answer. */
+/** Answers of a function. */
 export const success: InvocationAnswer = { statusCode: 200, payload: Buffer.from('null'), logTail: '' }
 export const failure: InvocationAnswer = {
   statusCode: 200,
@@ -19,7 +19,10 @@ export const throttle: InvocationAnswer = { ...success, statusCode: 429, errorTy
 
 export type Call = { records: Record<string, number[]>; answer: (answer: InvocationAnswer) => void }
 
-/** A dispatcher whose invocations the test answers, and sources `t-0` … it fills. Timers are to be faked. */
+/**
+ * Makes a dispatcher whose invocations the test answers, with sources `t-0`, `t-1` … that the test fills. Timers have
+ * to be faked.
+ */
 export function answeredDispatcher(topicPartitions: number, options: Partial<DispatcherOptions> = {}) {
   const calls: Call[] = []
   const log: string[] = []
@@ -61,14 +64,14 @@ export function answeredDispatcher(topicPartitions: number, options: Partial<Dis
     )
     dispatcher.pump()
   }
-  /** Lets what was promised happen. */
+  /** Lets promises that are due settle. */
   const settle = () => vi.advanceTimersByTimeAsync(0)
   return { dispatcher, sources, calls, discarded, log, arrive, settle }
 }
 
 export type AnsweredDispatcher = ReturnType<typeof answeredDispatcher>
 
-/** Starts with `counts` records in each topic partition, in one batch. */
+/** Makes a dispatcher and starts it with `counts` records in each topic partition, in one batch. */
 export function deliverAtOnce(counts: number[], options: Partial<DispatcherOptions> = {}): AnsweredDispatcher {
   const set = answeredDispatcher(counts.length, options)
   counts.forEach((count, partition) => {
@@ -78,7 +81,10 @@ export function deliverAtOnce(counts: number[], options: Partial<DispatcherOptio
   return set
 }
 
-/** Answers each invocation, as it comes, with what `answer` says, until none comes for a day; gives the offsets of each. */
+/**
+ * Answers each invocation with the result of `answer`, until none comes for a day. Returns the offsets of each
+ * invocation.
+ */
 export async function answerAll(
   { calls }: AnsweredDispatcher,
   answer: (offsets: number[]) => InvocationAnswer,

@@ -12,33 +12,33 @@ import { jarsDirectory } from '#localstack/settings.ts'
 import type { StackKey } from '#localstack/stack-key.ts'
 import { freePortPairs } from './free-ports.ts'
 
-/** An object store and an Iceberg REST catalog of a test file's own, empty when they start. */
+/** An object store and an Iceberg REST catalog for one test file, which are empty when they start. */
 export type ArchiveServers = {
-  /** What both are asked with. */
+  /** The credentials of both. */
   key: StackKey
-  /** S3's API; any region. */
+  /** URL of S3's API; any region may be used. */
   s3Endpoint: string
-  /** What comes before `/v1`. */
+  /** The catalog's URL without `/v1`. */
   catalogEndpoint: string
-  /** A bucket, in which tables lie that are created without a location. */
+  /** The bucket of tables that are created without a location. */
   bucket: string
-  /** Of the servers: `object-store`, `iceberg-catalog`. */
+  /** The process id of a server. */
   pid(server: ArchiveServer): number
-  /** kill -9; settles when the server answers again, on the same port and with its data. */
+  /** Kills the server with -9. Settles when it answers again, on the same port and with its data. */
   killAndRestart(server: ArchiveServer): Promise<void>
   stop(): Promise<void>
 }
 
 export type ArchiveServer = 'object-store' | 'iceberg-catalog'
 
-/** What the servers of tests ask for. */
+/** The credentials that the servers of tests require. */
 export const testKey: StackKey = {
   accessKeyId: 'TIDEMARKTEST',
   secretAccessKey: 'a secret of tests',
   token: 'a-token-of-tests',
 }
 
-/** Starts them with the jars of the local engine, which Maven fetches if they are not there. */
+/** Starts both with the jars of the local engine, which Maven fetches if they are missing. */
 export async function startArchiveServers(): Promise<ArchiveServers> {
   const directory = await mkdtemp(join(tmpdir(), 'archive-servers-'))
   const guard = startGuard()

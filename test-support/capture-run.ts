@@ -2,7 +2,10 @@ import { setTimeout } from 'node:timers/promises'
 import type { Pool } from 'pg'
 import { makeCapturePendingTables } from '#lambdas/capture-tables/capture-pending-tables.ts'
 
-/** A run of capture-tables that has `ms` to spend: its own pauses, so that it looks as often on a machine that is slow. */
+/**
+ * Runs capture-tables with `ms` to spend. Only its own pauses count as time, so that it looks as often on a slow
+ * machine.
+ */
 export function captureFor(source: Pool, ms: number) {
   let spentMs = 0
   const pause = async (each: number) => {

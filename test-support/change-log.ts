@@ -3,7 +3,7 @@ import type { ColumnContract, TableContract } from '#core/contract.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
 import { parseLsn } from '#core/lsn.ts'
 
-/** A record of a topic partition as a consumer gets it. */
+/** A record of a topic partition, as a consumer gets it. */
 export type LoggedRecord = {
   readonly offset: number
   readonly timestampMs: number
@@ -13,7 +13,7 @@ export type LoggedRecord = {
   readonly digest: () => string
 }
 
-/** A column of a contract: of a type that is carried as it is, unless a test changes that. */
+/** A column of a contract. Its type is transferred unchanged, unless `changes` says otherwise. */
 export const columnContract = (
   number: number,
   name: string,
@@ -34,7 +34,9 @@ export const columnContract = (
   ...changes,
 })
 
-/** The contract of `public.orders (id bigint primary key, name text, amount numeric(12,2))`, with what a test changes. */
+/**
+ * The contract of `public.orders (id bigint primary key, name text, amount numeric(12,2))`, with the changes of a test.
+ */
 export function ordersContract(changes: Partial<TableContract> = {}): TableContract {
   return {
     relation: 4711,
@@ -58,7 +60,7 @@ export function ordersContract(changes: Partial<TableContract> = {}): TableContr
   }
 }
 
-/** Where a record came from in the source. */
+/** The place of a record in the source. */
 export type Origin = {
   readonly lsn?: number | null
   readonly epoch?: number
@@ -76,23 +78,23 @@ type BeaconOptions = {
   topicPartitions?: number
   contractsMissing?: boolean
   epoch?: number
-  /** What ties it to the beacon before it; without, nothing is concluded from it. */
+  /** The lsn of the beacon before it, which links the two. Without it nothing is concluded from the beacon. */
   previousLsn?: string | null
   emittedMs?: number
   confirmedLsn?: string
 }
 
-/** A topic partition being written as Debezium writes it, offsets from 0. */
+/** A topic partition that is written in Debezium's format, with offsets from 0. */
 export class ChangeLog {
   readonly records: LoggedRecord[] = []
   readonly #slot: number
 
-  /** `slot`: number of the topic partition. */
+  /** `slot`: the number of the topic partition. */
   constructor(slot = 0) {
     this.#slot = slot
   }
 
-  /** Appends any value, even one that no source sends. */
+  /** Appends any value, also one that no source sends. */
   append(value: string | undefined, key?: string, headers?: KeyHeaders): this {
     const offset = this.records.length
     const timestampMs = 1_700_000_000_000 + offset
@@ -122,20 +124,20 @@ export class ChangeLog {
     return this.#envelope('c', null, row, { ...origin, schema: 'tidemark', table: 'table_contract' })
   }
 
-  /** The notification with which each start of capture begins. */
+  /** Appends the notification with which each start of capture begins. */
   start(epoch = 1): this {
     const notification = { aggregate_type: 'Initial Snapshot', type: 'SKIPPED' }
     return this.append(JSON.stringify({ ...notification, additional_data: { connector_name: `tidemark_e${epoch}` } }))
   }
 
-  /** What a transaction says with `pg_logical_emit_message(true, 'audit', …)`. */
+  /** Appends the message of a transaction that called `pg_logical_emit_message(true, 'audit', …)`. */
   audit(message: object, { lsn, txId }: { lsn: number; txId: number }): this {
     const source = { name: 'tidemark_e1', schema: '', table: '', lsn, txId, ts_us: 1_700_000_000_000_000 }
     const content = Buffer.from(JSON.stringify(message)).toString('base64')
     return this.append(JSON.stringify({ op: 'm', source, message: { prefix: 'audit', content } }))
   }
 
-  /** A beacon as a reading reads it, which says what transactions the reading sees. */
+  /** Appends a beacon as a snapshot reads it. `reading` says which transactions the snapshot sees. */
   readBeacon(
     snapshot: string,
     { slot = this.#slot, lsn = 1, epoch = 1, reading = undefined as object | undefined } = {},
@@ -144,7 +146,7 @@ export class ChangeLog {
     return this.#envelope('r', null, row, { lsn, epoch, snapshot: 'true', schema: 'tidemark', table: 'beacon' })
   }
 
-  /** A contract as the initial snapshot reads it. */
+  /** Appends a contract as the initial snapshot reads it. */
   readContract(contract: TableContract, lsn: number, epoch = 1): this {
     const row = {
       relation: contract.relation,

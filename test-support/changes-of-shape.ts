@@ -1,13 +1,13 @@
 /** Columns of a table with a key. */
 const keyed = `id int primary key generated always as identity, fare int default 1, note text default 'n'`
-/** Columns of one without. */
+/** Columns of a keyless table. */
 export const keyless = `fare int default 1, note text default 'n'`
-/** Columns of one whose updates leave large values out unless the replica identity is full. */
+/** Columns of a table whose updates leave large values out unless the replica identity is full. */
 export const full = `${keyed}, way path`
 
 type Change = [what: string, columns: string, ddl: string]
 
-/** Captured tables `ride`, by their columns, and DDL that changes what Postgres lets their owner do. */
+/** Captured tables `ride`, by their columns, with DDL that changes what Postgres allows their owner to do. */
 export const changesOfShape = (major: number): Change[] => [
   ['without a key', keyless, ''],
   ['of a key', keyed, ''],

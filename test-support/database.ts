@@ -5,15 +5,15 @@ import { inject } from 'vitest'
 import { migrate } from '#adapters/postgres/migration/migrate.ts'
 import { lastingPool } from './lasting-pool.ts'
 
-/** A database of a test's own. `pool` and `url` are the administrator's. */
+/** A database for one test. `pool` and `url` are the administrator's. */
 export type TestDatabase = { name: string; url: string; pool: pg.Pool; drop(): Promise<void> }
 
-/** What a database starts from: nothing, or the migrations of one side. */
+/** The initial content of a database: nothing, or the migrations of one side. */
 export type DatabaseTemplate = 'empty' | 'source' | 'target'
 
 /**
- * Creates a database on the run's Postgres, a copy of one that is migrated once per run.
- * One of another encoding cannot be a copy. `drop` ends its sessions, drops its replication slots and removes it.
+ * Creates a database on the run's Postgres, as a copy of one that is migrated once per run. A database with another
+ * encoding cannot be a copy. `drop` ends its sessions, drops its replication slots and removes it.
  */
 export async function createDatabase(from: DatabaseTemplate, encoding?: string): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`
@@ -25,12 +25,12 @@ export async function createDatabase(from: DatabaseTemplate, encoding?: string):
   })
   const url = databaseUrl(name)
   if (from !== 'empty' && encoding !== undefined) await migrateDatabase(name, from)
-  // As the functions' own pools of the target are.
+  // The functions' own pools of the target use the pipeline mode, too.
   const pool = lastingPool({ connectionString: url, max: 10, pipeline: from === 'target' })
   return { name, url, pool, drop: () => dropDatabase(name, pool) }
 }
 
-/** The run's Postgres, as the administrator or as a role with a password, in the named database. */
+/** The URL of the named database on the run's Postgres, as the administrator or as a role with a password. */
 export function databaseUrl(database: string, role?: { username: string; password: string }): string {
   const url = new URL(inject('postgresUrl'))
   url.pathname = `/${database}`
@@ -38,12 +38,12 @@ export function databaseUrl(database: string, role?: { username: string; passwor
   return url.href
 }
 
-/** The major of the run's Postgres: what a test may ask of it. */
+/** The major of the run's Postgres, which decides what a test can ask of it. */
 export const postgresMajor = (): number => inject('postgresMajor') ?? 17
 
 async function makeTemplate(client: pg.Client, side: 'source' | 'target'): Promise<string> {
   const name = `tidemark_${side}`
-  // Test files run in processes of their own: the first one makes the template, the others wait for it.
+  // Test files run in processes of their own. The first one makes the template, and the others wait for it.
   await client.query(`select pg_advisory_lock(hashtext('template'))`)
   try {
     const made = await client.query('select from pg_database where datname = $1 and datistemplate', [name])

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SourceDatabase } from './source-database.ts'
 
-/** A signal as the source wrote it. */
+/** A signal in the form that the source wrote. */
 export type Signal = {
   id: string
   type: string
@@ -12,7 +12,7 @@ export type Signal = {
   }
 }
 
-/** The orders to read a table, oldest first. */
+/** The signals that ask for a snapshot of a table, oldest first. */
 export async function readSignals({ pool }: SourceDatabase): Promise<Signal[]> {
   const { rows } = await pool.query(
     `select id, type, data::jsonb as data from tidemark.signal where type like '%-snapshot' order by ctid`,
@@ -20,7 +20,10 @@ export async function readSignals({ pool }: SourceDatabase): Promise<Signal[]> {
   return rows
 }
 
-/** What Debezium does when it reads a table in chunks: marks each chunk's begin and end, with the signal it works for. */
+/**
+ * Does what Debezium does when it reads a table in chunks: it marks the start and end of each chunk with the id of its
+ * signal.
+ */
 export async function markChunk(
   source: SourceDatabase,
   table: string,
@@ -38,14 +41,14 @@ export async function markChunk(
   await pause(2)
 }
 
-/** Debezium has sent and confirmed everything that is in the log. */
+/** Confirms everything that is in the log, as Debezium does after it has sent it. */
 export async function confirmLog({ pool, epoch }: SourceDatabase): Promise<void> {
   await pool.query(`select pg_replication_slot_advance($1, pg_current_wal_lsn())`, [`tidemark_e${epoch}`])
 }
 
 /**
- * What Debezium does when it reads a table all at once: its session gets the last row and stays. Returns how the session
- * ends, as it does when the task stops.
+ * Does what Debezium does when it reads a whole table at once: its session gets the last row and stays open. Returns a
+ * function that ends the session, as it ends when the task stops.
  */
 export async function readAtOnce(source: SourceDatabase): Promise<() => Promise<void>> {
   const signal = (await readSignals(source)).findLast(({ data }) => data.type === 'blocking')!

@@ -3,22 +3,26 @@ import pg from 'pg'
 import { type ColumnContract, parseContract, type TableContract } from '#core/contract.ts'
 import { createDatabase, type TestDatabase } from './database.ts'
 
-/** Two databases of which the second shows what the first holds: the pipeline in small, without capture and Kafka. */
+/**
+ * Two databases, of which the second shows the content of the first. It is a small pipeline without capture and Kafka.
+ */
 export type FabricatedPipeline = {
   source: TestDatabase
   target: TestDatabase
-  /** As a role that may only read. */
+  /** The URL of a role that may only read. */
   targetUrl: string
-  /** Once it says that a beacon is applied, the target shows all that was committed before; then it runs this SQL. */
+  /**
+   * SQL that runs in the target after it has confirmed a beacon, when it shows everything that was committed before.
+   */
   tamper: string
   /** Describes the tables as captured, and shows them in the target as views over `held."<schema>.<table>"`. */
   capture(tables: string[], changes?: Partial<TableContract>): Promise<void>
-  /** Ends the copying. */
+  /** Stops the copying. */
   halt(): Promise<void>
   stop(): Promise<void>
 }
 
-/** Starts it; `ddl` runs in the source. */
+/** Starts the pipeline; `ddl` runs in the source. */
 export async function startFabricatedPipeline(ddl: string): Promise<FabricatedPipeline> {
   const [source, target] = await Promise.all([createDatabase('source'), createDatabase('target')])
   await source.pool.query(
@@ -79,7 +83,7 @@ async function captureTable(
 const heldName = ({ schema, table }: TableContract) => `held.${pg.escapeIdentifier(`${schema}.${table}`)}`
 
 async function describe(source: pg.Pool, table: string): Promise<object> {
-  // Types are written with their schemas where the search path does not find them.
+  // With this search path, the types that it does not find are written with their schemas.
   const client = await source.connect()
   await client.query('set search_path = pg_catalog')
   const { rows } = await client.query(

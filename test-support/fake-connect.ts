@@ -2,26 +2,29 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ConnectorState, ConnectorStatus, StoredOffset } from '#adapters/connect/connect-api.ts'
 
-/** A Connect worker as its REST API shows it, on loopback, with one connector and no Kafka. */
+/** A stand-in for a Connect worker with its REST API, on loopback, with one connector and no Kafka. */
 export type FakeConnect = {
   url: string
-  /** `PUT /connectors/tidemark/config` and so on, without the questions for status and configuration. */
+  /**
+   * Requests that change something, such as `PUT /connectors/tidemark/config`. Requests for status and configuration
+   * are left out.
+   */
   changes: string[]
-  /** Configuration and offsets that the worker keeps; undefined before the connector exists. */
+  /** The stored configuration, and whether offsets are stored; undefined before the connector exists. */
   configuration: Record<string, string> | undefined
   offsets: boolean
-  /** What it says that it stores: offsets of Debezium by `topic.prefix`. */
+  /** The offsets of Debezium that it reports as stored, by `topic.prefix`. */
   stored: StoredOffset[]
-  /** The next states of a connector that starts, one per question; the last one stays. */
+  /** The next states of a starting connector, one for each request. The last one stays. */
   starting: ConnectorStatus[]
-  /** Answers to the next changes, before they are obeyed. */
+  /** Errors with which the next changes are answered instead of being made. */
   refusals: { status: number; message: string }[]
   stop(): Promise<void>
 }
 
 export const running: ConnectorStatus = state('RUNNING', 'RUNNING')
 
-/** Status of a connector and of its task, if it has one. */
+/** The status of a connector, and of its task if it has one. */
 export function state(connector: ConnectorState, task?: ConnectorState, trace?: string): ConnectorStatus {
   return {
     connector: { state: connector },
@@ -29,7 +32,7 @@ export function state(connector: ConnectorState, task?: ConnectorState, trace?: 
   }
 }
 
-/** Starts it; a connector without a script is running at once. */
+/** Starts it. A connector without a list of states is running at once. */
 export async function startFakeConnect(): Promise<FakeConnect> {
   const server = createServer(async (request, response) => {
     const { status, body } = answer(fake, request, (await request.toArray()).join(''))
@@ -85,7 +88,7 @@ function obey(fake: State, change: string): { status: number; body?: unknown } {
       return { status: 202, body: {} }
     case 'PUT /connectors/tidemark/stop':
       fake.stopped = true
-      // The task ends some time after the request is answered.
+      // The task ends some time after the response.
       fake.stopping = [state('RUNNING', 'RUNNING'), state('STOPPED', 'RUNNING'), state('STOPPED')]
       return { status: 204 }
     case 'PUT /connectors/tidemark/resume':

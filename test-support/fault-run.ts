@@ -5,13 +5,13 @@ import type { ApplyOutcome } from '#adapters/postgres/delivery/apply-transaction
 import { ChangeLog, ordersContract } from './change-log.ts'
 import { lastingPool } from './lasting-pool.ts'
 
-/** Topic partitions of a fault run; each has its own log, as keys are spread over them. */
+/** Topic partitions of a fault run. Each has its own log, because keys are spread over them. */
 const topicPartitions = 3
 
 type Change = { id: number; op: 'create' | 'update' | 'delete'; name: string; lsn: number; before: string | null }
 type Fault = 'none' | 'repeat' | 'zombie' | 'terminate'
 
-/** What a seed makes of a source and of the way its changes are delivered. */
+/** The source that a seed makes, and the way in which its changes are delivered. */
 const history = fc.record({
   steps: fc.array(
     fc.record({ id: fc.integer({ min: 1, max: 12 }), remove: fc.boolean(), name: fc.string({ maxLength: 4 }) }),
@@ -20,9 +20,12 @@ const history = fc.record({
       maxLength: 120,
     },
   ),
-  /** Earlier transactions committing later: changes move behind others of other rows. */
+  /** How far changes move behind those of other rows, as when an earlier transaction commits later. */
   delays: fc.array(fc.nat(6), { minLength: 120, maxLength: 120 }),
-  /** Where changes come once more, from how far back, and how many: a restart of capture, or a worker that should be gone. */
+  /**
+   * Where changes come again, from how far back, and how many. That happens after a restart of capture, and when a
+   * worker sends that should have ended.
+   */
   again: fc.array(fc.tuple(fc.nat(60), fc.nat(40), fc.nat(40)), { maxLength: 4 }),
   batches: fc.array(
     fc.tuple(fc.integer({ min: 1, max: 25 }), fc.constantFrom<Fault>('none', 'repeat', 'zombie', 'terminate')),
@@ -34,29 +37,33 @@ const history = fc.record({
 })
 type History = typeof history extends fc.Arbitrary<infer T> ? T : never
 
-/** How a fault run ended. */
+/** The result of a fault run. */
 export type FaultRunResult = {
   readonly source: unknown[]
   readonly target: unknown[]
-  /** What history should tell, and what it tells. */
+  /** What history must show, and what it shows. */
   readonly changesOfSource: unknown[]
   readonly history: unknown[]
   readonly quarantined: number
-  /** Changes on the logs, and how many the deliveries said they applied: more would be one applied twice. */
+  /**
+   * The number of changes on the logs, and how many the deliveries reported as applied. If that is more, one was
+   * applied twice.
+   */
   readonly changes: number
   readonly applied: number
 }
 
 /**
- * Delivers a random history to latest-state tables under faults: capture delivering again after restarts, the mapping
- * delivering again after lost answers, zombie invocations with old batches, sessions ended by the server.
- * The seed decides everything but the timing; the same seed replays the same history.
+ * Delivers a random history to latest-state tables under faults: capture delivers again after restarts, the mapping
+ * delivers again after lost answers, zombie invocations bring old batches, and the server ends sessions. The seed
+ * decides everything but the timing, so the same seed repeats the same history.
  */
 export async function runUnderFaults(seed: number, target: pg.Pool): Promise<FaultRunResult> {
   const [made] = fc.sample(history, { seed, numRuns: 1 }) as [History]
   const { changes, rows } = sourceOf(made)
   const logs = Array.from({ length: topicPartitions }, (_, slot) => logOf(changes, slot, made))
-  // Sessions of their own: a signal may arrive when its session does something else already, such as reading the result.
+  // The victims have sessions of their own. A signal may arrive late, when its session is doing something else, such as
+  // reading the result.
   const victims = lastingPool({ ...target.options, application_name: 'victim' })
   const delivered = await Promise.allSettled(
     logs.map((log, topicPartition) => deliver(victims, target, topicPartition, log, made.batches)),
@@ -99,7 +106,10 @@ function sourceOf({ steps }: History): { changes: Change[]; rows: { id: number; 
   return { changes, rows: [...rows].map(([id, name]) => ({ id, name })).sort((a, b) => a.id - b.id) }
 }
 
-/** One topic partition's log: its rows' changes in commit order, and what capture sends again after a restart. */
+/**
+ * The log of one topic partition: the changes of its rows in commit order, and what capture sends again after a
+ * restart.
+ */
 function logOf(changes: readonly Change[], slot: number, { delays, again }: History): ChangeLog {
   const own = inCommitOrder(
     changes.filter(({ id }) => id % topicPartitions === slot),
@@ -116,7 +126,7 @@ function logOf(changes: readonly Change[], slot: number, { delays, again }: Hist
   return log
 }
 
-/** Moves changes back behind changes of other rows; those of one row keep their order. */
+/** Moves changes behind changes of other rows. Those of one row keep their order. */
 function inCommitOrder(changes: readonly Change[], delays: readonly number[]): Change[] {
   const moved = [...changes]
   delays.slice(0, changes.length).forEach((delay, i) => {

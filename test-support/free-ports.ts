@@ -1,8 +1,8 @@
 import { createServer } from 'node:net'
 
 /**
- * Ports to listen on, the next one after each free as well. They lie below the range from which systems choose ports of
- * outgoing connections, or one of those might take them meanwhile.
+ * Ports to listen on, of which the next port is free, too. They are below the range from which systems choose ports for
+ * outgoing connections, because one of those could otherwise take them first.
  */
 export async function freePortPairs(count: number): Promise<number[]> {
   const first: number[] = []

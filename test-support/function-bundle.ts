@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { FunctionDefinition } from '#localstack/lambda-host/bundle/function-definition.ts'
 
-/** Bundles of test functions, each a directory of its own; `remove` deletes all of them. */
+/** Bundles of test functions, each in a directory of its own. `remove` deletes all of them. */
 export type FunctionBundles = {
-  /** The definition of a function whose module is `source`; it must export `handler`. */
+  /** The definition of a function whose module is `source`, which must export `handler`. */
   write(name: string, source: string, overrides?: Partial<FunctionDefinition>): Promise<FunctionDefinition>
-  /** The definition of a function whose bundle is these files, text by path. */
+  /** The definition of a function whose bundle is these files, from path to text. */
   writeFiles(
     name: string,
     files: Record<string, string>,
@@ -16,7 +16,7 @@ export type FunctionBundles = {
   remove(): Promise<void>
 }
 
-/** No bundles yet. Functions get 128 MB and 10 s unless told otherwise. */
+/** Starts without bundles. Functions get 128 MB and 10 s by default. */
 export function makeFunctionBundles(): FunctionBundles {
   const directories: string[] = []
 

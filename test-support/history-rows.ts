@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 
 type Column = { number: number; name: string; carried: string; key?: number; generated?: boolean }
 
-/** Number, name, type, and place in the key of the columns of a test's table. */
+/** The columns of a test's table: number, name, type and place in the key. */
 export const orders: Column[] = [
   { number: 1, name: 'id', carried: 'bigint', key: 1 },
   { number: 2, name: 'status', carried: 'text' },
@@ -10,7 +10,7 @@ export const orders: Column[] = [
   { number: 4, name: 'twice', carried: 'numeric', generated: true },
 ]
 
-/** A contract as the target keeps it; public.orders, relation 1, version 1 unless said otherwise. */
+/** Stores a contract in the target; by default it is that of public.orders, relation 1, version 1. */
 export async function keepContract(
   pool: Pool,
   changes: {
@@ -38,7 +38,7 @@ export async function keepContract(
   )
 }
 
-/** A change as history keeps it: texts in the order of the stored columns. */
+/** A change in history's form: texts in the order of the stored columns. */
 export type KeptChange = {
   op: 'c' | 'u' | 'd' | 'r' | 't'
   key?: (string | null)[] | null
@@ -53,7 +53,7 @@ export type KeptChange = {
   epoch?: number
 }
 
-/** Keeps changes of 21 November 2026, a second apart, unless said otherwise; makes the days they need. */
+/** Stores changes, by default of 21 November 2026 and a second apart. Creates the table partitions of their days. */
 export async function keepChanges(pool: Pool, ...changes: KeptChange[]): Promise<void> {
   for (const [i, change] of changes.entries()) {
     const { key = null, before = null, after = null, lsn = 100 + i, txid = 700 + i, relation = 1, version = 1 } = change

@@ -4,15 +4,15 @@ import type { FunctionDefinition } from '#localstack/lambda-host/bundle/function
 import { type FunctionHost, type FunctionHostOptions, makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
 import { type FunctionBundles, makeFunctionBundles } from './function-bundle.ts'
 
-/** A function host of each test, and what its functions wrote. */
+/** The function host of a test, and the output of its functions. */
 export type HostedFunctions = {
   host: FunctionHost
   bundles: FunctionBundles
-  /** `<function> <line>`, in the order they came. */
+  /** The lines `<function> <line>`, in the order in which they came. */
   lines: string[]
-  /** A function whose module is `source`; gives its code directory. */
+  /** Adds a function whose module is `source`. Returns its code directory. */
   add(name: string, source: string, overrides?: Partial<FunctionDefinition>): Promise<string>
-  /** Waits for the answer, its payload parsed. */
+  /** Waits for the answer, and parses its payload. */
   invoke(name: string, event?: unknown): Promise<InvokedFunction>
 }
 
@@ -25,7 +25,7 @@ export type InvokedFunction = {
   logTail: string
 }
 
-/** One host for each test, which ends with it. Retries come after 10 ms. */
+/** Makes one host for each test, which ends with the test. Retries come after 10 ms. */
 export function useHostedFunctions(options: Partial<FunctionHostOptions> = {}): HostedFunctions {
   const hosted = {
     async add(name, source, overrides) {
@@ -55,6 +55,6 @@ export function useHostedFunctions(options: Partial<FunctionHostOptions> = {}): 
   return hosted
 }
 
-/** A zombie that nobody waits for has ended, too. */
+/** Whether the process is alive. A zombie has ended, too, although no process has waited for it. */
 export const processAlive = (pid: number): boolean =>
   /^[^Z]/.test(spawnSync('ps', ['-o', 'stat=', '-p', String(pid)]).stdout.toString())

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** JSON text of one of these. */
+/** One of these JSON texts. */
 const written = (...values: string[]) => fc.constantFrom(...values)
 
 const anything = fc.oneof(
@@ -91,5 +91,5 @@ const rowChange = fc
     ),
   )
 
-/** Values of records of the topic of user events: many that are events, many that nearly are, some of anything. */
+/** Values for records of the topic of user events: many are events, many are nearly events, some are anything. */
 export const hostileEvents = fc.oneof({ weight: 5, arbitrary: delta }, { weight: 4, arbitrary: rowChange }, anything)

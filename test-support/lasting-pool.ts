@@ -1,6 +1,9 @@
 import pg from 'pg'
 
-/** A pool that outlives its sessions: one that the server ends is reported to the query under way, not to the process. */
+/**
+ * A pool that survives the end of its sessions. When the server ends one, the query under way gets the error, and the
+ * process does not end.
+ */
 export function lastingPool(options: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool(options)
   pool.on('error', () => undefined)

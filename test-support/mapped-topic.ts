@@ -17,30 +17,30 @@ export const failure: InvocationAnswer = { ...success, functionError: 'Unhandled
 
 export type Delivered = { topic: string; partition: number; offset: number; value?: string }
 
-/** Stands for the function: gets the event, read and as it was sent. */
+/** Stands for the function. It gets the event parsed, and as it was sent. */
 export type Invoke = (event: { records: Record<string, Delivered[]> }, payload: Buffer) => Promise<InvocationAnswer>
 
-/** A topic of a test's own, whose name is also its consumer group's, and what polls it. */
+/** A topic for one test, whose name is also that of its consumer group, and the mappings that poll it. */
 export type MappedTopic = {
   broker: TestBroker
   name: string
   create(partitions: number, configuration?: Record<string, string>): Promise<void>
   produce(records: TestRecord[]): Promise<void>
-  /** Starts a mapping that is stopped after the test; without a window unless told otherwise. */
+  /** Starts a mapping, which is stopped after the test. By default it has no window. */
   start(
     invoke: Invoke,
     properties?: object,
     options?: Partial<EventSourceMappingOptions>,
   ): { mapping: RunningEventSourceMapping; events: MappingEvent[] }
-  /** The definition of these properties, with those of `start` where they say nothing. */
+  /** The definition from these properties, with the defaults of `start`. */
   define(properties?: object): MappingDefinition
-  /** The group's offsets by topic partition, -1 where there are none. */
+  /** The group's offsets by topic partition; -1 when there is none. */
   groupOffsets(): Promise<number[]>
   /** Settles when these are the group's offsets. */
   committed(offsets: number[]): Promise<void>
 }
 
-/** One broker for the test file, a new topic for each test. */
+/** Uses one broker for the test file and a new topic for each test. */
 export function useMappedTopic(brokerOptions: TestBrokerOptions = {}): MappedTopic {
   const running: RunningEventSourceMapping[] = []
   const topic: MappedTopic = {
@@ -96,7 +96,7 @@ function define(topic: string, properties: object): MappingDefinition {
   })
 }
 
-/** An `invoke` that accepts everything and remembers it in the order it came. */
+/** An `invoke` that accepts everything, and keeps the records in the order in which they came. */
 export function collector() {
   const delivered: Delivered[] = []
   const invoke: Invoke = async ({ records }) => {
@@ -112,5 +112,5 @@ export function collector() {
 export const records = (partition: number, count: number): TestRecord[] =>
   Array.from({ length: count }, (_, index) => ({ partition, key: 'k', value: String(index) }))
 
-/** 0, 1, 2 … below `count`. */
+/** The numbers 0, 1, 2 … below `count`. */
 export const upTo = (count: number): number[] => Array.from({ length: count }, (_, offset) => offset)

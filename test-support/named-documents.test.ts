@@ -8,10 +8,16 @@ const files = globSync('*/**/*.{ts,mjs,sql,java,py}', {
   exclude: ['node_modules/**', 'bench/peers/**'],
 })
 
-/** A document as comments and messages name it, such as docs/types.md; not the end of a URL, nor an extension alone. */
+/**
+ * Matches a document in comments and messages, such as docs/types.md, but not the end of a URL and not an extension
+ * alone.
+ */
 const document = /(?<![\w./:-])(?:[\w.-]+\/)*[\w-]+\.md(?!\w)/gi
 
-/** From the root, from the file itself or, where it writes a document, from docs; `Docs/…` begins a sentence. */
+/**
+ * Whether the document exists: from the root, from the file itself or, for a file that writes a document, from docs.
+ * `Docs/…` begins a sentence.
+ */
 const isThere = (name: string, file: string): boolean =>
   [name, name.replace(/^Docs\//, 'docs/'), join(dirname(file), name), join('docs', name)].some((path) =>
     existsSync(join(repository, path)),

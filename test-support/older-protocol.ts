@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-/** Kafka's APIs by their key, and the newest version of each that is spoken. */
+/** The newest supported version of each of Kafka's APIs, by the API's key. */
 export type SpokenVersions = ReadonlyMap<number, number>
 
 /**
- * What Redpanda speaks, by its source of December 2024 (src/v/kafka/server/handlers): later releases add to it. Of these
- * APIs and versions clients may use no other.
+ * The versions that Redpanda supports, by its source of December 2024 (src/v/kafka/server/handlers). Later releases add
+ * to them. Clients may use no other APIs and versions.
  */
 export const redpandaVersions: SpokenVersions = new Map([
   ...[
@@ -41,10 +41,10 @@ export const redpandaVersions: SpokenVersions = new Map([
   ],
 ] as [number, number][])
 
-/** A door to a broker at which it speaks no newer versions than these. */
+/** A proxy in front of a broker that offers no newer versions than these. */
 export type OlderProtocol = {
   port: number
-  /** API keys that were used, with the versions of each. */
+  /** API keys that clients used, with the versions of each. */
   used: ReadonlyMap<number, ReadonlySet<number>>
   stop(): Promise<void>
 }
@@ -52,7 +52,7 @@ export type OlderProtocol = {
 const API_VERSIONS = 18
 const UNSUPPORTED_VERSION = 35
 
-/** Opens it on 127.0.0.1 to the broker at `brokerPort`, which must advertise `port` to its clients. */
+/** Starts the proxy on 127.0.0.1 for the broker at `brokerPort`, which must advertise `port` to its clients. */
 export async function openOlderProtocol(
   { port, brokerPort }: { port: number; brokerPort: number },
   versions: SpokenVersions,
@@ -99,7 +99,10 @@ export async function openOlderProtocol(
   }
 }
 
-/** As brokers answer a question for versions that is too new for them: in the oldest form, with what they do speak. */
+/**
+ * The answer of a broker to an ApiVersions request that is too new for it: it is in the oldest form, with the versions
+ * that the broker supports.
+ */
 function refusal(correlation: number, versions: SpokenVersions): Buffer {
   const answer = Buffer.alloc(16)
   answer.writeInt32BE(correlation, 0)
@@ -111,10 +114,13 @@ function refusal(correlation: number, versions: SpokenVersions): Buffer {
   return answer
 }
 
-/** An answer to that question, with entries (key, oldest, newest) that are in the versions alone, and no newer ones. */
+/**
+ * An answer to that request, limited to the APIs in `versions` and to no newer versions. An entry is (key, oldest,
+ * newest).
+ */
 function limited(frame: Buffer, isCompact: boolean, versions: SpokenVersions): Buffer {
   const head = frame.subarray(0, 6)
-  // Brokers have fewer APIs than 127: a compact length is one byte.
+  // Brokers have fewer APIs than 127, so a compact length is one byte.
   const count = isCompact ? frame.readUInt8(6) - 1 : frame.readInt32BE(6)
   const start = isCompact ? 7 : 10
   const size = isCompact ? 7 : 6

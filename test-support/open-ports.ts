@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { readdir, readFile, readlink } from 'node:fs/promises'
 
-/** Where a process listens: `address` is an IPv4 or IPv6 address as the kernel writes it in hexadecimal. */
+/** A port on which a process listens. `address` is an IPv4 or IPv6 address in the kernel's hexadecimal form. */
 export type OpenPort = { port: number; address: string; pid: number; command: string }
 
-/** 127.0.0.1, as /proc/net/tcp has it. */
+/** 127.0.0.1 in the form of /proc/net/tcp. */
 export const LOOPBACK = '0100007F'
 
-/** Every port on which a process or one of its descendants listens. Linux alone says which socket is whose. */
+/** Every port on which a process or one of its descendants listens. Only Linux reports the process of a socket. */
 export async function openPortsOf(root: number): Promise<OpenPort[]> {
   const listening = [...(await listeners('/proc/net/tcp')), ...(await listeners('/proc/net/tcp6'))]
   const owners = await Promise.all(

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
 
-// The statements of PostgreSQL 17's pgbench, whose program the embedded Postgres does not bring.
+// The statements of PostgreSQL 17's pgbench. The embedded Postgres does not include that program.
 
 /** Rows of pgbench's tables at a scale. */
 const rowsAt = (scale: number) => ({ branches: scale, tellers: 10 * scale, accounts: 100_000 * scale })
@@ -33,7 +33,9 @@ export async function initialisePgbench(url: string, scale: number): Promise<voi
   })
 }
 
-/** The TPC-B-like script of `pgbench -c clients` until the signal; returns how many transactions were committed. */
+/**
+ * Runs the TPC-B-like script of `pgbench -c clients` until the signal. Returns how many transactions were committed.
+ */
 export async function runPgbench(url: string, clients: number, scale: number, signal: AbortSignal): Promise<number> {
   const counts = await Promise.all(
     Array.from({ length: clients }, () => withClient(url, (client) => runClient(client, scale, signal))),

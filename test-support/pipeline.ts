@@ -15,27 +15,27 @@ export type PipelineComponent =
   | ('connect' | 'kafka' | `kafka-${number}` | 'iceberg-catalog' | 'object-store')
   | ('apply-latest-state' | 'archive-changes' | 'commit-archive')
 
-/** The whole stack on free ports and a directory of its own. */
+/** The whole stack on free ports, in a directory of its own. */
 export type TestPipeline = {
-  /** The present one: `restart` starts another. */
+  /** The engine that runs now; `restart` starts another one. */
   readonly engine: Engine
   readonly settings: Settings
-  /** As administrator. */
+  /** The administrator's pool of the source. */
   readonly source: pg.Pool
-  /** As administrator. */
+  /** The administrator's pool of the target. */
   readonly target: pg.Pool
-  /** Compares every row of every captured table, once what is committed so far is visible. */
+  /** Compares every row of every captured table, when everything that was committed so far is visible. */
   compare(): Promise<Comparison>
-  /** Stops the stack, and starts it again on its data, with other settings; `meanwhile` runs while it is stopped. */
+  /** Stops the stack and starts it again with its data and other settings. `meanwhile` runs while it is stopped. */
   restart(changes: Partial<Settings>, meanwhile?: () => Promise<void>): Promise<void>
-  /** The process of a component, while there is one. */
+  /** The process id of a component, while it has a process. */
   pid(component: PipelineComponent): number | undefined
   stop(): Promise<void>
 }
 
 /**
- * Starts the stack; `existing` are databases to use instead of embedded ones, `onLog` hears every line it logs, `startWith` is
- * what starts it.
+ * Starts the stack. `existing` are databases to use instead of embedded ones, `onLog` gets every line that is logged,
+ * and `startWith` starts the engine.
  */
 export async function startPipeline(
   existing: Partial<Settings> = {},
@@ -76,7 +76,7 @@ export async function startPipeline(
   }
 }
 
-/** Processes whose command line names the directory: what a stopped stack must not leave behind. */
+/** Processes whose command line contains the directory. A stopped stack must leave none. */
 export function processesOf(directory: string): string[] {
   const lines = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).split('\n')
   return lines.filter((line) => line.includes(directory))
@@ -87,7 +87,7 @@ function pidOf(engine: Engine, component: PipelineComponent): number | undefined
   return server?.pid ?? engine.functions().find(({ name }) => name.endsWith(component))?.processes[0]
 }
 
-/** Ports for a stack: the broker's controller and the second database listen on the port after the first. */
+/** Ports for a stack. The broker's controller and the second database listen on the port after the first. */
 export async function freePorts(): Promise<Omit<Settings, 'directory'>> {
   const ports = (await freePortPairs(7)) as [number, number, number, number, number, number, number]
   const [postgresPort, kafkaPort, connectPort, objectStorePort, catalogPort, endpointPort, localStackPort] = ports

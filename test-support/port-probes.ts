@@ -4,12 +4,14 @@ import { brokerNodes } from '#localstack/servers/kafka/broker-nodes.ts'
 import type { Settings } from '#localstack/settings.ts'
 import type { OpenPort } from './open-ports.ts'
 
-/** What listens on a port of a stack. */
+/** The kinds of listeners on the ports of a stack. */
 export type PortKind =
   | ('postgres' | 'kafka' | 'connect' | 'object store' | 'catalog' | 'endpoint' | 'runtime API' | 'LocalStack')
   | 'unknown'
 
-/** The kind of a port that this process or a child of it opened; `unknown` where nobody has said who may ask there. */
+/**
+ * The kind of a port that this process or a child of it opened; `unknown` when the tests have no rule for its callers.
+ */
 export function kindOf({ port, pid }: OpenPort, settings: Settings): PortKind {
   const { postgresPort, connectPort, objectStorePort, catalogPort, endpointPort, localStackPort } = settings
   if (port === postgresPort || port === postgresPort + 1) return 'postgres'
@@ -21,7 +23,7 @@ export function kindOf({ port, pid }: OpenPort, settings: Settings): PortKind {
     [endpointPort, 'endpoint'],
     [localStackPort, 'LocalStack'],
   ])
-  // Those of function processes are random, and this process listens there.
+  // The ports of function processes are random, and this process listens on them.
   return ports.get(port) ?? (pid === process.pid ? 'runtime API' : 'unknown')
 }
 
@@ -34,7 +36,7 @@ const secretsTarget = { 'x-amz-target': 'secretsmanager.GetSecretValue' }
 const secret = '{"SecretId":"tidemark-local-connect"}'
 const forged = 'AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/secretsmanager/aws4_request, SignedHeaders=host'
 
-/** What must be refused, with the status that says so; `closed` where HTTP is not spoken. */
+/** Requests that must be refused, with the status of the refusal; `closed` when the port does not use HTTP. */
 const probes: Record<Exclude<PortKind, 'postgres' | 'unknown'>, [Probe, number | 'closed'][]> = {
   kafka: [[{ path: '/', headers: page }, 'closed']],
   connect: [
@@ -42,7 +44,7 @@ const probes: Record<Exclude<PortKind, 'postgres' | 'unknown'>, [Probe, number |
     [{ path: '/connectors/tidemark/config', headers: rebound }, 401],
     [{ method: 'PUT', path: '/connectors/tidemark/pause', headers: { ...page, ...json } }, 401],
     [{ method: 'POST', path: '/connectors', headers: { ...page, ...json }, body: '{}' }, 401],
-    // Workers among each other log in by a signature of their group instead.
+    // Connect's workers log in to each other by a signature of their group instead.
     [
       {
         method: 'POST',
@@ -77,7 +79,10 @@ const probes: Record<Exclude<PortKind, 'postgres' | 'unknown'>, [Probe, number |
   LocalStack: [],
 }
 
-/** Asks as a web page, or another user of the machine, could; gives what was not refused, none if all is well. */
+/**
+ * Sends requests that a web page, or another user of the machine, could send. Returns those that were not refused; none
+ * if all is well.
+ */
 export async function trespass(port: number, kind: Exclude<PortKind, 'unknown'>): Promise<string[]> {
   if (kind === 'postgres') return (await refusesPassword(port)) ? [] : [`port ${port} took a wrong password`]
   const outcomes = await Promise.all(

@@ -14,9 +14,9 @@ import { installPostgres, type OtherMajor } from './install-postgres.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Administrator's URL of the run's Postgres, database `postgres`. */
+    /** The administrator's URL of the run's Postgres, database `postgres`. */
     postgresUrl: string
-    /** Its major, where the project asks for another one than 17. */
+    /** Its major, when the project asks for another one than 17. */
     postgresMajor: OtherMajor
   }
 }
@@ -30,7 +30,7 @@ const CLUSTER = [
   '--locale=C',
 ]
 
-/** The language whose rules need no library, which Postgres has since 17. */
+/** A locale whose rules need no library. Postgres has it since 17. */
 const BUILTIN_LOCALE = ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
 
 const SETTINGS = {
@@ -44,36 +44,36 @@ const SETTINGS = {
   max_replication_slots: '20',
   max_prepared_transactions: '10',
   shared_buffers: '128MB',
-  // Shared memory is among the data, and goes with it.
+  // Shared memory is in files of the data directory, and is removed with it.
   dynamic_shared_memory_type: 'mmap',
   timezone: 'UTC',
 }
 
-/** The administrator needs no password; every other role its own, as in production. */
+/** The administrator needs no password. Every other role needs its own, as in production. */
 const ACCESS = `
 host all         postgres 127.0.0.1/32 trust
 host all         all      127.0.0.1/32 scram-sha-256
 host replication all      127.0.0.1/32 scram-sha-256
 `
 
-/** Vitest's global setup: one Postgres for the run, of the major that the project provides. */
+/** Vitest's global setup: one Postgres for the run, of the project's major. */
 export default async function provideServer(project: TestProject): Promise<() => Promise<void>> {
   const { url, stop } = await startServer(project.config.provide?.postgresMajor)
   project.provide('postgresUrl', url)
   return stop
 }
 
-/** A Postgres of its own on loopback and a free port. */
+/** A Postgres for one test, on loopback and a free port. */
 export type TestServer = {
-  /** The administrator's, database `postgres`. */
+  /** The administrator's URL, database `postgres`. */
   readonly url: string
-  /** Stops it, has work done on its data directory, as somebody who restores a volume, and starts it again. */
+  /** Stops the server, runs `work` on its data directory, as when a volume is restored, and starts the server again. */
   whileStopped(work: (directory: string) => Promise<void>): Promise<void>
-  /** Removes it with its data. */
+  /** Removes the server with its data. */
   stop(): Promise<void>
 }
 
-/** Starts one; `settings` come in addition to, or instead of, those of all test servers. */
+/** Starts a server. `settings` are added to those of all test servers, or replace them. */
 export async function startServer(major?: OtherMajor, settings: Record<string, string> = {}): Promise<TestServer> {
   const place = await placeOfData()
   const directory = await mkdtemp(join(place, 'tidemark-test-postgres-'))
@@ -122,12 +122,12 @@ export async function startServer(major?: OtherMajor, settings: Record<string, s
   }
 }
 
-/** What the data takes at most: the log, two templates, and the databases of the tests that run. */
+/** The largest size of the data: the log, two templates, and the databases of the tests that run. */
 const DATA_BYTES = 2 * 2 ** 30
 
 /**
- * In memory where the system has a folder for that and room in it: a database of a test is a thousand files that are made and
- * removed a second later.
+ * The data is in memory when the system has a folder for that with enough room. A test's database consists of a
+ * thousand files, which are made and removed a second later.
  */
 async function placeOfData(): Promise<string> {
   const memory = '/dev/shm'
@@ -136,7 +136,7 @@ async function placeOfData(): Promise<string> {
 }
 
 function stopper(server: ChildProcess, directory: string): (signal: 'SIGINT' | 'SIGQUIT') => Promise<void> {
-  // A run that dies on an exception must not leave a server behind, nor its data in memory.
+  // A run that ends with an exception must not leave a server running, or its data in memory.
   const kill = () => {
     server.kill('SIGQUIT')
     rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
@@ -150,7 +150,7 @@ function stopper(server: ChildProcess, directory: string): (signal: 'SIGINT' | '
   }
 }
 
-/** On a machine that runs other suites, too, a start takes long; a server that has ended is seen at once. */
+/** A start takes long on a machine that runs other suites, too. A server that has ended is noticed at once. */
 const PATIENCE_MS = 300_000
 
 async function answers(url: string, server: ChildProcess): Promise<void> {

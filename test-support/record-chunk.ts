@@ -1,6 +1,6 @@
 import { ChunkWriter, type RecordChunk } from '#localstack/event-source-mapping/polling/record-queue.ts'
 
-/** Records as a fetch brings them: at least one, each as the JSON that it is delivered as. */
+/** The chunk of a fetch, from at least one record. Each record is the JSON with which it is delivered. */
 export function makeChunk(
   records: readonly string[],
   offsets: readonly number[],

@@ -24,7 +24,7 @@ test.each(['source', 'target'] as const)('each function of the %s has the settin
 test.each(['source', 'target'] as const)('the body of each function of the %s is valid', async (side) => {
   const database = await createDatabase(side)
 
-  // They are made unchecked, since one may call another that is made later.
+  // Functions are created without a check of their bodies, because one may call another that is created later.
   const invalid = await findInvalidFunctions(database.pool)
 
   await database.drop()

@@ -1,7 +1,7 @@
 import type { ClientBase, Pool } from 'pg'
 import { FUNCTION_SETTINGS } from './installed-functions.ts'
 
-/** Schemas of ours and of the user. */
+/** The schemas of Tidemark and of the user. */
 const OURS = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`
 
 const PRIVILEGES = (object: string, acl: string) => `
@@ -17,9 +17,9 @@ const FIXED_SETTINGS = `^ SET (${FUNCTION_SETTINGS.filter((setting) => !setting.
   .map((setting) => `"?${setting.replace('=', `"? TO '?`)}'?`)
   .join('|')})\n`
 
-/** Each query gives the objects of one kind as text, in a fixed order. */
+/** Each query returns the objects of one kind as text, in a fixed order. */
 const KINDS = [
-  // Roles this database knows of, and what they are set to.
+  // The roles to which this database refers, and their settings.
   `select format('role %s%s%s%s', r.rolname, case when r.rolcanlogin then ' login' else ' nologin' end,
       case when r.rolreplication then ' replication' else '' end,
       (select string_agg(E'\\n  set ' || setting, '' order by setting)
@@ -51,7 +51,7 @@ const KINDS = [
       || coalesce(${PRIVILEGES('c.relowner', 'c.relacl')}, '')
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind = 'v' and ${OURS} order by n.nspname, c.relname`,
-  // Without the settings that finish.sql gives every function, which have a test of their own.
+  // The settings that finish.sql gives to every function are left out; they have a test of their own.
   `select regexp_replace(rtrim(pg_get_functiondef(p.oid), E'\\n'), $1, '', 'gn') || format(E'\\n-- owned by %s', p.proowner::regrole)
       || coalesce(${PRIVILEGES('p.proowner', "coalesce(p.proacl, acldefault('f', p.proowner))")}, '')
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
@@ -67,7 +67,10 @@ const KINDS = [
     from pg_publication p order by p.pubname`,
 ]
 
-/** What the files of `sql/` made of a database, as text that is the same for the same result: for reading and for comparing. */
+/**
+ * The objects that the files of `sql/` made in a database, as text for reading and comparing. The same objects give the
+ * same text.
+ */
 export async function dumpSchema(database: ClientBase | Pool): Promise<string> {
   const sections: string[] = [
     '-- What the files of this side make, written by the test of schema-dump. It is for reading and never runs.',

@@ -17,14 +17,14 @@ import { administratorAccess, startKafkaCluster } from '#localstack/servers/kafk
 import { jarsDirectory } from '#localstack/settings.ts'
 import { freePortPairs } from './free-ports.ts'
 
-/** A broker of a test file's own that lets in whom it knows. */
+/** A broker for one test file that requires a login. */
 export type SecureBroker = {
   administration: Administration
-  /** What clients trust, as PEM. */
+  /** The certificate that clients trust, as PEM text. */
   ca: string
   port: number
   controllerPort: number
-  /** kill -9; it comes back by itself. */
+  /** Kills the broker with -9. It starts again by itself. */
   kill(): void
   stop(): Promise<void>
 }
@@ -62,7 +62,7 @@ export async function startSecureBroker(): Promise<SecureBroker> {
   }
 }
 
-/** Settles when a client that connects like this may ask who the brokers are. */
+/** Settles when a client with this access may ask for the cluster's brokers. */
 export async function logIn(bootstrapBrokers: string[], access: BrokerAccess): Promise<void> {
   const admin = new Admin({
     clientId: 'test',
@@ -79,7 +79,7 @@ export async function logIn(bootstrapBrokers: string[], access: BrokerAccess): P
   }
 }
 
-/** Settles when the broker has the record. */
+/** Settles when the broker has stored the record. */
 export async function write(
   bootstrapBrokers: string[],
   access: BrokerAccess,
@@ -94,7 +94,7 @@ export async function write(
   }
 }
 
-/** The first `count` values of the topic, read by a member of the group. */
+/** The first `count` values of the topic, which a member of the group reads. */
 export async function read(
   bootstrapBrokers: string[],
   access: BrokerAccess,
@@ -121,12 +121,12 @@ export async function read(
   }
 }
 
-/** What a TLS client of these options is told at the port: an error's code, or `connected` when it is let in. */
+/** The result of a TLS connection with these options: the code of the error, or `connected` when it is accepted. */
 export function greetingAt(port: number, options: { ca?: string; servername?: string }): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port, ...options })
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
-    // A server that asks for a certificate refuses after the handshake, as TLS 1.3 has it.
+    // With TLS 1.3, a server that requires a certificate refuses the client only after the handshake.
     socket.once('secureConnect', async () => {
       await pause(500)
       socket.destroy()
@@ -135,7 +135,7 @@ export function greetingAt(port: number, options: { ca?: string; servername?: st
   })
 }
 
-/** The messages of an error, of its causes and of the errors it holds. */
+/** The messages of an error, of its causes and of the errors that it contains. */
 export function reasonsOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
   const inner = error instanceof AggregateError ? error.errors : []

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { parseContract, type TableContract } from '#core/contract.ts'
 import { createDatabase, type TestDatabase } from './database.ts'
 
-/** What `tidemark.configure` takes. */
+/** The argument of `tidemark.configure`. */
 export type Captured = {
   schemas: string[]
   includeTables: string[]
@@ -10,29 +10,29 @@ export type Captured = {
   excludeColumns: string[]
 }
 
-/** The schema public, whole. */
+/** Captures the whole schema public. */
 export const EVERYTHING: Captured = { schemas: ['public'], includeTables: [], excludeTables: [], excludeColumns: [] }
 
 /** A migrated and configured source with two topic partitions. */
 export type SourceDatabase = TestDatabase & {
   epoch: number
   configure(captured: Partial<Captured>): Promise<void>
-  /** Makes the slot of the epoch, as the connector does when it starts. */
+  /** Creates the replication slot of the epoch, as the connector does when it starts. */
   listen(): Promise<void>
-  /** The contracts of slot 0 in the order of their versions, as core reads them. */
+  /** The contracts of slot 0 in the order of their versions, read by core. */
   contracts(table: string): Promise<TableContract[]>
-  /** State and reason of a table's capture; undefined when it is not to be captured. */
+  /** The state of a table's capture with its reason; undefined when the table is not to be captured. */
   state(table: string): Promise<{ state: string; reason: string | null; fix: string | null } | undefined>
   published(): Promise<string[]>
 }
 
 type SourceOptions = {
   knownGeneration?: number
-  /** Of the database; UTF8 where none is given. */
+  /** The encoding of the database; UTF8 if absent. */
   encoding?: string
 }
 
-/** Creates one; slots belong to the whole server, so each database has an epoch of its own. */
+/** Creates a source. Each database has an epoch of its own, because replication slots belong to the whole server. */
 export async function createSource(
   captured: Partial<Captured> = {},
   { knownGeneration = 0, encoding }: SourceOptions = {},

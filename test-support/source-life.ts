@@ -4,7 +4,7 @@ import { type Choice, makeChoice } from './histories/choice.ts'
 
 type Row = { id: number; name: string | null; amount: number | null; note?: string | null }
 
-/** A change as history has to tell it. */
+/** A change as history must show it. */
 export type ToldChange = {
   readonly op: 'insert' | 'update' | 'delete' | 'truncate'
   readonly id: number | null
@@ -14,7 +14,7 @@ export type ToldChange = {
   readonly after: Row | null
 }
 
-/** What a seed makes of a source: its topic partition, with what capture sends again, and what is true of it. */
+/** A source that a seed makes: its topic partition with what capture sends again, and the true changes and rows. */
 export type SourceLife = {
   readonly log: ChangeLog
   readonly told: readonly ToldChange[]
@@ -29,9 +29,9 @@ type Change = {
 }
 
 /**
- * Transactions that overlap, whose changes come in the order of their commits: with keys that change, rows of one COPY,
- * values that an update leaves out, truncates, a column that is added, and a clock that is set back. `days` is the time that
- * all of it takes, up to `endMs`.
+ * Makes transactions that overlap, whose changes come in the order of their commits. Keys change, rows of one COPY
+ * share an lsn, updates leave values out, tables are truncated, a column is added, and the clock is set back. All of it
+ * takes `days` of time, up to `endMs`.
  */
 export function liveThrough(seed: number, { endMs, days }: { endMs: number; days: number }): SourceLife {
   const choice = makeChoice(seed)
@@ -186,7 +186,7 @@ class Source {
     }
   }
 
-  /** The time of a commit: now and then the same again, or from before. */
+  /** The time of a commit. Sometimes it is the same as before, or earlier. */
   #tick(): number {
     const { below, chance } = this.#choice
     if (chance(2)) this.#clock -= below(3 * 86_400_000)
@@ -202,7 +202,10 @@ const onWire = ({ amount, name, ...row }: Row, leavesOut = false): object => ({
   amount: amount === null ? null : amount.toFixed(2),
 })
 
-/** What was sent, and what capture sends again: from an earlier place on after a restart, or a piece by a worker that is held for dead. */
+/**
+ * The changes that were sent, and those that capture sends again: all from an earlier place on after a restart, or some
+ * from a worker that is thought to be dead.
+ */
 function delivered({ below, chance }: Choice, sent: readonly Sent[]): ChangeLog {
   const log = new ChangeLog().start().contract(ordersContract())
   let restarts = 5

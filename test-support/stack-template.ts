@@ -6,7 +6,7 @@ import type { FunctionBundles } from '#cdk/function-bundle.ts'
 import { Pipeline } from '#cdk/pipeline.ts'
 import type { Stage } from '#cdk/stages.ts'
 
-/** A resource as the template has it. */
+/** A resource in the template's form. */
 export type TemplateResource = {
   Type: string
   // biome-ignore lint/suspicious/noExplicitAny: a template is as deep as CloudFormation's properties are
@@ -16,13 +16,13 @@ export type TemplateResource = {
   Metadata?: Record<string, any>
 }
 
-/** The template of a stage, without bundling the functions. */
+/** The template of a stage, without the bundles of the functions. */
 export type StackTemplate = {
-  /** All of it, as text. */
+  /** The whole template as text. */
   text: string
-  /** Resources of a type by logical id. */
+  /** Resources of a type, by logical id. */
   ofType(type: string): Record<string, TemplateResource>
-  /** The one resource of a type; throws when there is none, or another one. */
+  /** The only resource of a type. Throws an Error when there is none or more than one. */
   only(type: string): TemplateResource
   types: string[]
   outputs: Record<string, unknown>

@@ -3,12 +3,14 @@ import { connectLogin } from '#localstack/assembly/local-account.ts'
 import { until } from './eventually.ts'
 import type { TestPipeline } from './pipeline.ts'
 
-/** How the REST API of the pipeline's Connect is asked. */
+/** Headers for requests to the REST API of the pipeline's Connect. */
 export const connectHeaders = ({ engine }: TestPipeline): Record<string, string> => ({
   authorization: basicAuthorization(connectLogin(engine.endpoints.key)),
 })
 
-/** Changes the source while nothing is captured, so that Debezium meets all of it behind the source. */
+/**
+ * Changes the source while capture is stopped, so that Debezium reads all of the changes after the source has moved on.
+ */
 export async function whileStopped(pipeline: TestPipeline, change: () => Promise<void>): Promise<void> {
   const connector = connectorOf(pipeline)
   const headers = connectHeaders(pipeline)
@@ -21,7 +23,7 @@ export async function whileStopped(pipeline: TestPipeline, change: () => Promise
   await ask('PUT', `${connector}/resume`, headers)
 }
 
-/** Has stopped capture forget how far it came, as when the topic that says so is lost. */
+/** Makes stopped capture lose its offsets, as when the topic that stores them is lost. */
 export async function forgetPlace(pipeline: TestPipeline): Promise<void> {
   await ask('DELETE', `${connectorOf(pipeline)}/offsets`, connectHeaders(pipeline))
 }

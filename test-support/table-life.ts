@@ -6,10 +6,10 @@ import { type Choice, makeChoice } from './histories/choice.ts'
 /** Values by the number of their column. */
 type Row = ReadonlyMap<number, string | number | null>
 
-/** A row as history tells it. */
+/** A row as history shows it. */
 export type ToldRow = Readonly<Record<string, string | number | null>> | null
 
-/** A change as history has to tell it. */
+/** A change as history must show it. */
 export type LivedChange = {
   readonly op: 'insert' | 'update' | 'delete' | 'truncate' | 'read'
   readonly id: number | null
@@ -19,11 +19,13 @@ export type LivedChange = {
   readonly committedAtMs: number
   readonly before: ToldRow
   readonly after: ToldRow
-  /** The generation had the row before the change: it was read, or streamed, since the generation began. */
+  /**
+   * Whether the generation had the row before the change, because it was read or streamed since the generation began.
+   */
   readonly isKnown: boolean
 }
 
-/** A record in its topic partition, and the change that it is, if it is one. */
+/** A record in its topic partition, with its change if it has one. */
 type Sent = {
   readonly topicPartition: number
   readonly epoch: number
@@ -33,17 +35,17 @@ type Sent = {
   readonly append: (log: ChangeLog) => void
 }
 
-/** What a seed makes of a table with its topic partitions, and what is true of it. */
+/** A table that a seed makes, with its topic partitions and the true changes and rows. */
 export type TableLife = {
   readonly logs: readonly ChangeLog[]
-  /** By topic partition and offset. */
+  /** The true changes by topic partition and offset. */
   readonly told: readonly ReadonlyMap<number, LivedChange>[]
   readonly rows: readonly ToldRow[]
 }
 
 const keys = {
   bigint: { wire: (id: number) => id },
-  // One value is written in several ways: equal, but not one text.
+  // One value has several texts that are equal.
   'numeric(12,2)': { wire: (id: number) => id.toFixed(2) },
   numeric: { wire: (id: number, way: number) => id.toFixed(way) },
   citext: { wire: (id: number, way: number) => (way % 2 === 0 ? `k${id}` : `K${id}`) },
@@ -62,10 +64,10 @@ type LifeOptions = {
 }
 
 /**
- * A table's life: transactions that overlap, keys of which one is written in several ways and keys that change, rows that are
- * made anew in the transaction that deleted them, values that an update leaves out, truncates, columns that come, go, get
- * another name or a wider type, readings of all rows, epochs, a clock that is set back, and what capture sends again.
- * `days` is the time that all of it takes, up to `endMs`.
+ * Makes the history of a table. Transactions overlap, a key has several texts, keys change, and a row is inserted again
+ * in the transaction that deleted it. Updates leave values out, the table is truncated, and columns are added, dropped,
+ * renamed or widened. All rows are read again, epochs begin, the clock is set back, and capture sends changes again.
+ * All of it takes `days` of time, up to `endMs`.
  */
 export function liveOf(seed: number, options: LifeOptions): TableLife {
   const choice = makeChoice(seed)
@@ -89,7 +91,7 @@ class Source {
   readonly #choice: Choice
   readonly #options: LifeOptions
   readonly #rows = new Map<number, Row>()
-  /** How the key of a row is written. */
+  /** Which text of its key a row has. */
   readonly #ways = new Map<number, number>()
   readonly #known = new Set<number>()
   #open: Open[] = []
@@ -163,7 +165,10 @@ class Source {
     return { [this.#columns[0]!.name]: keys[this.#options.key].wire(id, way) }
   }
 
-  /** However its key is written: Kafka may put one that is written in another way in another topic partition. */
+  /**
+   * A row stays in one topic partition here, whichever text its key has, although Kafka may choose another one for
+   * another text.
+   */
   #partitionOf = (id: number): number => id % this.#options.topicPartitions
 
   #change(open: Open): void {
@@ -241,7 +246,7 @@ class Source {
     this.#push(open, id, told, (log, origin) => log.delete(wire, origin))
   }
 
-  /** A row that is deleted and made again in one transaction. */
+  /** Deletes a row and inserts it again in one transaction. */
   #replace(open: Open, id: number, before: Row): void {
     this.#delete(open, id, before)
     this.#insert(open, id)
@@ -290,7 +295,7 @@ class Source {
     })
   }
 
-  /** A column is added, dropped, renamed or widened. */
+  /** Adds, drops, renames or widens a column. */
   #alter(): void {
     const { below } = this.#choice
     const what = below(4)
@@ -340,7 +345,7 @@ class Source {
     }
   }
 
-  /** A new generation: from here on its rows are read, between changes. */
+  /** Begins a generation. Its rows are read later, between changes. */
   #readAgain(): void {
     this.#generation++
     this.#version++
@@ -349,7 +354,7 @@ class Source {
     this.#contract({})
   }
 
-  /** The source is captured anew: its log may have begun again. */
+  /** Begins an epoch. The log of the source may have begun again. */
   #beginEpoch(): void {
     const { topicPartitions } = this.#options
     this.#epoch++
@@ -376,7 +381,7 @@ class Source {
     }
   }
 
-  /** One row is read, between the changes that are committed. */
+  /** Reads one row, between the changes that are committed. */
   #read(only?: number): void {
     const id = only ?? 1 + this.#choice.below(8)
     const row = this.#rows.get(id)
@@ -405,7 +410,7 @@ class Source {
     for (const change of open?.changes ?? []) this.#send(change(committedAtMs))
   }
 
-  /** The time of a commit: now and then the same again, or from before. */
+  /** The time of a commit. Sometimes it is the same as before, or earlier. */
   #tick(): number {
     const { below, chance } = this.#choice
     if (chance(2)) this.#clock -= below(3 * 86_400_000)
@@ -416,7 +421,10 @@ class Source {
   }
 }
 
-/** What was sent, and what capture sends again: from an earlier place on after a restart, or a piece by a worker that is held for dead. */
+/**
+ * The changes that were sent, and those that capture sends again: all from an earlier place on after a restart, or some
+ * from a worker that is thought to be dead.
+ */
 function delivered({ below, chance }: Choice, sent: readonly Sent[], topicPartitions: number) {
   const logs = Array.from({ length: topicPartitions }, (_, slot) => new ChangeLog(slot).start())
   const told = logs.map(() => new Map<number, LivedChange>())
@@ -443,8 +451,10 @@ function delivered({ below, chance }: Choice, sent: readonly Sent[], topicPartit
 }
 
 /**
- * A worker that is held for dead has nothing of a generation before, and no worker of an epoch before. What an update left out
- * is not in a reading that began later: its table would be read once more.
+ * Whether the changes from `from` on may not come again at `at`. A worker that is thought to be dead sends nothing of
+ * an earlier generation, and no worker sends anything of an earlier epoch. An update of an earlier generation that
+ * leaves a value out may not come again either, because a snapshot that began later does not have the value, so its
+ * table would be read once more.
  */
 function mayNotComeAgain(sent: readonly Sent[], from: number, at: number, isDead: boolean): boolean {
   const { epoch, generation } = sent[at]!

@@ -3,15 +3,18 @@ import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
 import { until } from './eventually.ts'
 import type { TestPipeline } from './pipeline.ts'
 
-/** Taxi trips on their way into the source. */
+/** Taxi trips that are being loaded into the source. */
 export type TripLoad = {
-  /** How many trips the target has. */
+  /** Returns how many trips the target has. */
   arrived(): Promise<number>
-  /** Settles when all are in the source. */
+  /** Settles when all trips are in the source. */
   done: Promise<number>
 }
 
-/** Begins to feed `rows` trips, `perSecond` of them, once their tables are captured: a load streams. */
+/**
+ * Waits until the trips' tables are captured, so that the load is streamed, and then starts to insert `rows` trips,
+ * `perSecond` of them.
+ */
 export async function tripLoad(
   pipeline: TestPipeline,
   { rows, perSecond }: { rows: number; perSecond: number },

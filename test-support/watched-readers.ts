@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { TestPipeline } from './pipeline.ts'
 
 /**
- * Reads tables of the target over and over, as an application would, until it is stopped; then it gives what was wrong: fewer
- * rows than a table has had all the time, or an error.
+ * Reads tables of the target again and again, as an application would, until it is stopped. `stop` returns what was
+ * wrong: fewer rows than a table has had all the time, or an error.
  */
 export function watchReaders(
   { target }: Pick<TestPipeline, 'target'>,

@@ -9,7 +9,7 @@ import { watchTopics } from '#watch/watch-topics.ts'
 import type { WatchedChange } from '#watch/watched-change.ts'
 import { startTestBroker, type TestBroker, type TestRecord } from './kafka-broker.ts'
 
-/** A watch under way, with what it showed. */
+/** A running watch, with its output. */
 export type TestWatch = Omit<Beginning, 'positions'> & {
   changes: WatchedChange[]
   told: string[]
@@ -17,7 +17,7 @@ export type TestWatch = Omit<Beginning, 'positions'> & {
   stop(): Promise<void>
 }
 
-/** A broker with the topic user-events of two topic partitions, new for each test, and watches that end with it. */
+/** Makes a broker with the topic user-events of two topic partitions for each test, and watches that end with it. */
 export function useWatchedTopics() {
   const watched = { broker: undefined as unknown as TestBroker, start }
   const stops: (() => Promise<void>)[] = []
@@ -65,7 +65,7 @@ export function useWatchedTopics() {
   return watched
 }
 
-/** Inserts of users from one id to before another, spread over two topic partitions. */
+/** Inserts of users from the id `from` to before `to`, spread over two topic partitions. */
 export const insertsOfUsers = (from: number, to: number): TestRecord[] =>
   Array.from({ length: to - from }, (_, index) => ({
     partition: (from + index) % 2,

@@ -20,39 +20,39 @@ import type { Retention } from '#lambdas/maintain-archive/expire-snapshots.ts'
 import { type MaintenanceSummary, makeMaintainArchive } from '#lambdas/maintain-archive/maintain-archive.ts'
 import { makeEventDelivery } from '#test-support/archive/archive-run.ts'
 
-/** Servers that stand for S3 and for S3 Tables, and what they are asked with. */
+/** Servers in place of S3 and S3 Tables, and the credentials for them. */
 export type ArchiveServices = {
   readonly s3Endpoint: string
-  /** What comes before `/v1`. */
+  /** The catalog's URL without `/v1`. */
   readonly catalogEndpoint: string
-  /** ARN of a table bucket. */
+  /** ARN of the table bucket. */
   readonly warehouse: string
-  /** Of the archive table, if not `archiveNamespace`. */
+  /** Namespace of the archive table; `archiveNamespace` if absent. */
   readonly namespace?: string
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
-  /** What the catalog takes as a bearer token, where it does. */
+  /** The catalog's bearer token, if it accepts one. */
   readonly token?: string
 }
 
-/** The archive's functions with everything real but their handlers, which read variables. */
+/** The archive's functions. Everything in them is real except their handlers, which read variables. */
 export type ArchiveFunctions = {
   readonly store: ObjectStore
   archive(event: MSKEvent): Promise<void>
-  /** Commits all that waits. */
+  /** Commits all archived files that wait. */
   commit(): Promise<CommitSummary>
-  /** Merges and expires, and removes orphans of an age where one is given. */
+  /** Merges and expires. With `orphanAgeMs` it also removes orphans that are older. */
   maintain(retention: Retention, orphanAgeMs?: number): Promise<MaintenanceSummary>
-  /** The table as the catalog has it, made if it is not there. */
+  /** The table from the catalog, which is created if it does not exist. */
   openTable(): Promise<LoadedTable>
 }
 
-/** Namespace of the archive table that the functions write to. */
+/** Namespace of the archive table to which the functions write. */
 export const archiveNamespace = 'tidemark_local'
 
 const REGION = 'us-east-1'
 const HOUR_MS = 3_600_000
 
-/** The functions over HTTP, signed requests to the catalog, and the ledger in a migrated target. */
+/** Makes the functions with HTTP, signed requests to the catalog, and the ledger in a migrated target. */
 export function makeArchiveFunctions(services: ArchiveServices, pool: pg.Pool): ArchiveFunctions {
   const { s3Endpoint, catalogEndpoint, warehouse, namespace = archiveNamespace, credentials } = services
   const place: ArchivePlace = { catalog: 's3tables', warehouse, namespace, location: '' }

@@ -1,24 +1,24 @@
 import type { MSKEvent, MSKRecord } from 'aws-lambda'
 import type { ExpectedRecord } from './tally.ts'
 
-/** A delivery, and what of it has to be in the archive. */
+/** A delivery, and its records that must be in the archive. */
 export type MadeEvent = { readonly event: MSKEvent; readonly expected: readonly ExpectedRecord[] }
 
-/** Records of one topic partition in one event: with four of them, 6 MB. */
+/** Records of one topic partition in one event. An event of four topic partitions then has 6 MB. */
 const PER_STREAM = 1_440
-/** The first and the last are on two days in UTC. */
+/** Time of the first record. The span makes the records fall on two days in UTC. */
 const FIRST_MS = Date.UTC(2026, 10, 26, 9)
 const SPAN_MS = 36 * 3_600_000
-/** Beyond 32 bits, as in a source that has run for long. */
+/** It has more than 32 bits, as in a source that has run for long. */
 const FIRST_LSN = 26_000_000_000
 
-/** Names that need quoting and have letters beyond ASCII are among them. */
+/** Some of the names need quoting and have letters beyond ASCII. */
 export const tableNames = ['public.orders', 'public.customers', 'sales.Straße', 'public.注文'] as const
 
 /**
- * Two topics as event source mappings deliver them: `changes` with envelopes of some 632 bytes as Debezium writes them,
- * tombstones, messages, headers and values that are no text, in four topic partitions; `user-events` with plain deltas
- * and offsets with holes. A tenth are deltas. The same records each time.
+ * Two topics as event source mappings deliver them, with the same records each time. `changes` has four topic
+ * partitions, with envelopes of about 632 bytes in Debezium's format, tombstones, messages, headers and values that are
+ * not text. `user-events` has plain deltas and offsets with holes. A tenth of the records are deltas.
  */
 export function* madeEvents(total: number): Generator<MadeEvent> {
   const deltas = Math.floor(total / 10)
@@ -26,7 +26,7 @@ export function* madeEvents(total: number): Generator<MadeEvent> {
   for (let from = 0; from < perStream; from += PER_STREAM) {
     const to = Math.min(from + PER_STREAM, perStream)
     const records = [0, 1, 2, 3].map((slot) => {
-      // The first topic partitions have one record less each where it does not come out even.
+      // When the total cannot be divided evenly, the first topic partitions have one record less.
       const end = Math.min(to, perStream - (slot < perStream * 4 - (total - deltas) ? 1 : 0))
       return range(from, end, (index) => changeOf(slot, index, index / perStream))
     })
@@ -54,7 +54,7 @@ function delivered({ topic, topicPartition, offset, timestampMs, ...record }: Ex
     ...{ topic, partition: topicPartition, offset, timestamp: timestampMs, timestampType: 'CREATE_TIME' },
     key: base64(record.key) as string,
     value: base64(record.value) as string,
-    // Lambda gives bytes as signed numbers.
+    // Lambda delivers bytes as signed numbers.
     headers: headers.map(([name, value]) => ({ [name]: [...new Int8Array(Buffer.from(value))] })),
   }
 }
@@ -93,10 +93,10 @@ function deltaOf(index: number, progress: number): ExpectedRecord {
 
 const timeOf = (progress: number): number => FIRST_MS + Math.floor(progress * SPAN_MS)
 
-/** No time, and microseconds for milliseconds. */
+/** A time that means no time, and a time in microseconds instead of milliseconds. */
 const oddTimes = [-1, FIRST_MS * 1000]
 
-/** Bytes that are no UTF-8, in key and value. */
+/** Bytes that are not UTF-8, in key and value. */
 const noText = (index: number) => ({
   key: Buffer.from([0xff, index % 256, 0]).toString('base64'),
   value: Buffer.from([0xc3, 0x28, index % 256, 0xfe]).toString('base64'),
@@ -108,7 +108,7 @@ function envelopeOf(op: string, table: string, id: number, lsn: number, timeMs: 
   return `{"before":${before},"after":${op === 'd' ? 'null' : row},"source":${sourceOf(table, lsn, timeMs)},"transaction":null,"op":"${op}","ts_ms":${timeMs},"ts_us":${timeMs}123,"ts_ns":${timeMs}123456}`
 }
 
-/** Quotes, backslashes, letters beyond ASCII and beyond 16 bits, and what looks like a part of the envelope. */
+/** Quotes, backslashes, letters beyond ASCII and beyond 16 bits, and text that looks like a part of the envelope. */
 const noteOf = (index: number): string =>
   index % 20 === 1
     ? `line ${index} \\"on time\\" \\\\ größe 寿司 😀 },\\"source\\":{ \\u0001`

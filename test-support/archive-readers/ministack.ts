@@ -8,14 +8,17 @@ import { freePortPairs } from '#test-support/free-ports.ts'
 import type { ArchiveServices } from './archive-functions.ts'
 import type { PythonReaders } from './python-readers.ts'
 
-/** MiniStack with a table bucket: S3 and the Iceberg endpoint of S3 Tables by another hand. It checks signatures. */
+/**
+ * MiniStack with a table bucket: an independent implementation of S3 and of the Iceberg endpoint of S3 Tables. It
+ * checks signatures.
+ */
 export type MiniStack = { readonly services: ArchiveServices; stop(): Promise<void> }
 
 const REGION = 'us-east-1'
 
 type Made = Pick<ArchiveServices, 'warehouse' | 'credentials'>
 
-/** Starts it on 127.0.0.1, empty; resolves once the table bucket is there. */
+/** Starts MiniStack on 127.0.0.1, empty; resolves when the table bucket exists. */
 export async function startMiniStack(readers: PythonReaders): Promise<MiniStack> {
   const directory = await mkdtemp(join(tmpdir(), 'ministack-'))
   const guard = startGuard()
@@ -30,7 +33,7 @@ export async function startMiniStack(readers: PythonReaders): Promise<MiniStack>
       cwd: directory,
       env: {
         ...{ PATH: process.env['PATH'], HOME: directory, TMPDIR: directory },
-        // It listens on every interface otherwise.
+        // Otherwise it would listen on every interface.
         ...{ BIND_HOST: '127.0.0.1', GATEWAY_PORT: String(port), AUTH: 'true', AWS_DEFAULT_REGION: REGION },
         AWS_ACCESS_KEY_ID: administrator,
       },

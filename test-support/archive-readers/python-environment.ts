@@ -11,19 +11,19 @@ import {
 } from '#localstack/archive-readers/install-chdb.ts'
 import { MissingProgramError, runToEnd } from '#localstack/processes/finished-process.ts'
 
-/** What a Python environment is made of. */
+/** The contents of a Python environment. */
 export type PythonEnvironmentOptions = InstallOptions & {
-  /** For a person: what is installed, and how large it is. */
+  /** What is installed and how large it is, as text for the user. */
   readonly what: string
-  /** Path of a requirements.txt that names every package with version and checksum. */
+  /** Path of a requirements.txt that has the version and checksum of every package. */
   readonly requirements: string
-  /** Work on a fresh environment after its packages are in. */
+  /** Called with a fresh environment after its packages were installed. */
   readonly finish?: (home: string) => Promise<void>
 }
 
 const OLDEST = [3, 11] as const
 
-/** Whether `python3` on the PATH is recent enough; what it said otherwise. */
+/** Whether `python3` on the PATH is recent enough; if not, with the reason. */
 export async function findPython(): Promise<{ found: true } | { found: false; reason: string }> {
   const needed = `Python ${OLDEST.join('.')} or later is needed`
   try {
@@ -38,8 +38,8 @@ export async function findPython(): Promise<{ found: true } | { found: false; re
 }
 
 /**
- * The directory of an environment with packages of the committed versions and checksums; made when it is not there. Throws
- * an Error that says what to do. Safe against another process doing the same.
+ * The directory of an environment with packages of the committed versions and checksums, which is made if it is
+ * missing. Two processes may call this at the same time. Throws an Error that says what to do.
  */
 export async function openPythonEnvironment(options: PythonEnvironmentOptions): Promise<string> {
   const { what, requirements, finish, directory = readersDirectory, onProgress = () => undefined, signal } = options
@@ -60,7 +60,10 @@ export async function openPythonEnvironment(options: PythonEnvironmentOptions): 
   return home
 }
 
-/** Once it is moved its `python` alone works: the other programs name the place where they were made. */
+/**
+ * After the environment is moved, only its `python` works, because the other programs contain the path where they were
+ * made.
+ */
 async function fill(home: string, what: string, requirements: string, signal: AbortSignal | undefined): Promise<void> {
   const run = async (installer: string, file: string, args: readonly string[]) =>
     requireSuccess(what, installer, await runToEnd(file, args, signal && { signal }))

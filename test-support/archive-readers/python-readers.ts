@@ -17,8 +17,8 @@ const scripts = join(import.meta.dirname, 'python')
 const requirements = join(scripts, 'requirements.txt')
 
 /**
- * The environment, with packages of the committed versions and checksums; made when it is not there. Throws an Error that
- * says what to do. Safe against another process doing the same.
+ * The environment, with packages of the committed versions and checksums, which is made if it is missing. Two processes
+ * may call this at the same time. Throws an Error that says what to do.
  */
 export async function openPythonReaders(options: InstallOptions = {}): Promise<PythonReaders> {
   const what = 'pyiceberg, DuckDB and MiniStack (450 MB on the disk)'
@@ -27,7 +27,7 @@ export async function openPythonReaders(options: InstallOptions = {}): Promise<P
   return {
     python,
     async ask(script, request) {
-      // An account of the person's own must not decide what is read.
+      // The user's own account must not decide what is read.
       const env = { PATH: process.env['PATH'], HOME: home, PYTHONDONTWRITEBYTECODE: '1' }
       const args = [join(scripts, script), JSON.stringify(request)]
       const { code, output } = await runToEnd(python, args, { env })
@@ -37,7 +37,7 @@ export async function openPythonReaders(options: InstallOptions = {}): Promise<P
   }
 }
 
-/** DuckDB looks for extensions by its version and platform, which the packages do not name alike. */
+/** DuckDB looks for extensions by its version and platform, which the names of the packages do not match. */
 async function gatherExtensions(home: string): Promise<void> {
   const gather = `
 import pathlib, shutil, sys, duckdb

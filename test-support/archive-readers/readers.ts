@@ -6,7 +6,7 @@ import { type Question, rowText, type Tallies, type Tally } from './tally.ts'
 /** Reads the archive table once for each question. */
 export type Reader = (questions: readonly Question[]) => Promise<Tallies[]>
 
-/** ClickHouse, by way of the catalog. */
+/** A reader that uses ClickHouse with the catalog. */
 export function clickHouseReader(chdb: Chdb, services: ArchiveServices): Reader {
   const text = rowText({
     text: (column) => `toString(${column})`,
@@ -28,7 +28,7 @@ export function clickHouseReader(chdb: Chdb, services: ArchiveServices): Reader 
   }
 }
 
-/** Compared with a DateTime64 of UTC, text has no zone. */
+/** A time as text without a zone, for a comparison with a DateTime64 of UTC. */
 const withoutZone = (iso: string): string => `'${iso.slice(0, 19).replace('T', ' ')}'`
 
 function talliesOf(lines: string): Tallies {
@@ -40,7 +40,7 @@ function talliesOf(lines: string): Tallies {
 
 const withZone = (iso: string): string => `'${iso.slice(0, 19)}+00:00'`
 
-/** DuckDB, by way of the catalog. */
+/** A reader that uses DuckDB with the catalog. */
 export function duckDbReader(python: PythonReaders, services: ArchiveServices): Reader {
   const text = rowText({ text: (column) => `${column}::varchar`, millis: (column) => `epoch_ms(${column})` })
   return (questions) =>
@@ -52,7 +52,7 @@ export function duckDbReader(python: PythonReaders, services: ArchiveServices): 
     })
 }
 
-/** How pyiceberg signs its requests to the catalog, as it names its properties. */
+/** How pyiceberg signs its requests to the catalog, by its names of the properties. */
 export const signedFor = ({ credentials }: ArchiveServices) => ({
   'rest.sigv4-enabled': 'true',
   'rest.signing-name': 's3tables',
@@ -61,10 +61,13 @@ export const signedFor = ({ credentials }: ArchiveServices) => ({
   'client.secret-access-key': credentials.secretAccessKey,
 })
 
-/** What pyiceberg's inspections say: their rows, and the entries of the manifests by status, their rows and snapshots. */
+/**
+ * The results of pyiceberg's inspections: the rows of each, and of the manifests' entries their status, rows and
+ * snapshots.
+ */
 export type Inspections = {
   readonly rows: Readonly<Record<string, number>>
-  /** 0 existing, 1 added, 2 deleted. */
+  /** The number of entries by status: 0 existing, 1 added, 2 deleted. */
   readonly statuses: Readonly<Record<string, number>>
   readonly records: number
   readonly snapshots: number
@@ -74,7 +77,7 @@ export type Inspections = {
 export const inspectWithPyIceberg = (python: PythonReaders, services: ArchiveServices): Promise<Inspections> =>
   python.ask('inspect-with-pyiceberg.py', { ...services, signing: signedFor(services), namespace: archiveNamespace })
 
-/** pyiceberg, by way of the catalog; it also tells how many data files it found that it had to read. */
+/** Reads with pyiceberg and the catalog. Also returns how many data files pyiceberg had to read. */
 export async function readWithPyIceberg(
   python: PythonReaders,
   services: ArchiveServices,

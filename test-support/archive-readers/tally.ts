@@ -1,21 +1,24 @@
 import { hash } from 'node:crypto'
 import { archivedTimestamp } from '#adapters/iceberg/archive/archive-table.ts'
 
-/** What is known of the records of a topic partition, or of those of them that a question is about. */
+/** The tally of the records of a topic partition, or of those that a question selects. */
 export type Tally = {
   readonly records: number
-  /** Different offsets: as many as records, or one of them is there twice. */
+  /** The number of different offsets. It is less than `records` when a record is there twice. */
   readonly offsets: number
   readonly first: number
   readonly last: number
-  /** Sum of the first 32 bits of the MD5 of each record's text. It has no order and fits 53 bits. */
+  /**
+   * The sum of the first 32 bits of the MD5 of each record's text. It does not depend on the order, and fits into 53
+   * bits.
+   */
   readonly checksum: number
 }
 
-/** By `topic-partition`. */
+/** Tallies by `topic-partition`. */
 export type Tallies = Readonly<Record<string, Tally>>
 
-/** A record as it has to come back from the archive; absent is null. */
+/** A record as the archive must return it. An absent part is null. */
 export type ExpectedRecord = {
   readonly topic: string
   readonly topicPartition: number
@@ -30,13 +33,19 @@ export type ExpectedRecord = {
   readonly value: string | null
 }
 
-/** What rows are asked for: a condition in SQL, in which each reader writes a time its own way, and the same in JavaScript. */
+/**
+ * A question selects rows: by a condition in SQL, in which each reader writes a time in its own way, and by the same
+ * condition in JavaScript.
+ */
 export type Question = {
   readonly where: (time: (iso: string) => string) => string
   readonly holds: (record: ExpectedRecord) => boolean
 }
 
-/** The text of a row that its checksum is of, as SQL; `text` of a number and `millis` of a timestamp are the engine's. */
+/**
+ * The SQL text of a row from which its checksum is computed. The engine provides `text` of a number and `millis` of a
+ * timestamp.
+ */
 export const rowText = ({ text, millis }: { text: (column: string) => string; millis: (column: string) => string }) => {
   const value = `case when envelope_tail is null then value else concat('{"before":', coalesce(before, 'null'), ',"after":',
     coalesce(after, 'null'), ',"source":', source, envelope_tail) end`
@@ -52,7 +61,7 @@ const textOf = (record: ExpectedRecord): string => {
   return `${topic}|${topicPartition}|${offset}|${archivedTimestamp(timestampMs)}|${tableName}|${op}|${lsn}|${key}|${headers}|${encoding}|${value}`
 }
 
-/** Tallies records, of which none has the offset of another, question by question. */
+/** Tallies records for each question. No two records may have the same offset. */
 export function makeTallying(questions: readonly Question[]) {
   const byQuestion = questions.map((question) => ({ question, tallies: new Map<string, Tally>() }))
   return {

@@ -15,12 +15,12 @@ import { type ReadRow, readArchivedRows } from './archived-rows.ts'
 import { type MemoryCatalog, makeMemoryCatalog } from './memory-catalog.ts'
 import { makeMemoryStore } from './memory-store.ts'
 
-/** How a fault run ended. */
+/** The result of a fault run. */
 export type ArchiveFaultRun = {
   /** `topic-partition@offset` of every record that was delivered, and of every row of the table, sorted. */
   readonly delivered: string[]
   readonly archived: string[]
-  /** Values of records and rows, by place. */
+  /** The number of faults, and of commits. */
   readonly faults: number
   readonly commits: number
 }
@@ -34,9 +34,9 @@ const DAY_MS = 86_400_000
 const START_MS = Date.UTC(2026, 10, 27, 23, 59)
 
 /**
- * Archives random records with two writers and two committers at once, all of which crash before and after each of their
- * steps, lose answers, meet conflicts and other committers, and have their sessions ended. The seed decides what happens;
- * not when.
+ * Archives random records with two writers and two committers at once. All of them crash before and after each of their
+ * steps, lose answers, meet conflicts and other committers, and have their sessions ended. The seed decides what
+ * happens, but not when.
  */
 export async function runArchiveUnderFaults(seed: number, database: pg.Pool): Promise<ArchiveFaultRun> {
   const random = randomOf(seed)
@@ -78,7 +78,10 @@ type World = {
   database: pg.Pool
 }
 
-/** Delivers records in batches, each until it succeeds; now and then an earlier one again, or the same twice at once. */
+/**
+ * Delivers records in batches, each until it succeeds. Sometimes an earlier batch is delivered again, or a batch twice
+ * at once.
+ */
 async function deliver(world: World, records: MSKRecord[]): Promise<void> {
   const { random } = world
   const archive = writer(world)
@@ -111,7 +114,7 @@ function writer({ faults, store, catalog, victims }: World) {
 async function commitUntil(world: World, done: () => boolean): Promise<void> {
   const { catalog, random } = world
   while (!done()) {
-    // What a crash leaves behind is what the run is about; the next one goes on.
+    // The run tests the state that a crash leaves. The next committer continues from it.
     await committer(world)({}, Date.now() + 5_000).catch((error: Error) => {
       if (!isExpected(error)) throw error
     })
@@ -120,7 +123,7 @@ async function commitUntil(world: World, done: () => boolean): Promise<void> {
   }
 }
 
-/** What faults come to: an invented crash, a lost session, a turn that another one took. */
+/** Whether a fault causes this error: an invented crash, a lost session, or a turn that another committer took. */
 const isExpected = (error: Error): boolean =>
   /^crash|terminat|ECONNRESET|Connection|archive_commit_prepared|archive_commit_pkey|hold \d+ records, their ranges|is gone before|not made in/i.test(
     error.message,
@@ -167,7 +170,7 @@ function makeFaults(random: Random, database: pg.Pool, application: string) {
     count++
     return true
   }
-  /** Every method may crash before it does anything, after it did it, or lose its session. */
+  /** Makes each method crash before it does anything, crash after it did it, or lose its session. */
   const around = <P extends object>(port: P): P => {
     const methods = Object.entries(port as Port).map(([name, method]) => [
       name,
@@ -195,7 +198,7 @@ function makeFaults(random: Random, database: pg.Pool, application: string) {
         if (strikes(0.1)) return { kind: 'conflict', message: 'an invented conflict' }
         if (strikes(0.05)) return { kind: 'unknown', cause: new Error('an invented loss of the request') }
         if (strikes(0.05)) {
-          // The request arrives when nobody waits for it any more.
+          // The request arrives after its caller has stopped waiting.
           void pause(random() * 30).then(() => catalog.commit(...commit))
           return { kind: 'unknown', cause: new Error('an invented timeout') }
         }
@@ -214,7 +217,7 @@ async function endSessions(database: pg.Pool, application: string): Promise<void
   ])
 }
 
-/** The mulberry32 generator: the same numbers for the same seed. */
+/** The mulberry32 generator, which makes the same numbers for the same seed. */
 function randomOf(seed: number): Random {
   let state = seed >>> 0
   return () => {
@@ -237,7 +240,7 @@ function recordsOf(random: Random, { topic, topicPartition }: { topic: string; t
       key: Buffer.from(JSON.stringify({ id })).toString('base64'),
       value: random() < 0.05 ? (null as never) : Buffer.from(JSON.stringify(value)).toString('base64'),
     })
-    // Offsets of a topic that is written by transactions have holes.
+    // Offsets of a topic that is written in transactions have holes.
     offset += topic === 'changes' ? 1 : 1 + Math.floor(random() * 3)
   }
   return records

@@ -14,20 +14,20 @@ import { makeTableLocation } from '#lambdas/archive-changes/table-location.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import type { ArchiveServers } from '../archive-servers.ts'
 
-/** The functions of the archive as they are wired, on servers of a test. */
+/** The functions of the archive, wired as in production, on servers of a test. */
 export type ArchiveRun = {
   readonly place: ArchivePlace
   readonly catalog: RestCatalog
   readonly store: ObjectStore
   /** Delivers records, of one or more topic partitions. */
   archive(records: readonly MSKRecord[]): Promise<void>
-  /** Commits all that waits. */
+  /** Commits all archived files that wait. */
   commit(): ReturnType<ReturnType<typeof makeCommitArchive>>
   /** The metrics that the committer printed last. */
   metrics(): Record<string, unknown>
 }
 
-/** Wires them; `place` and `database` are the test's own. */
+/** Wires the functions. `place` and `database` belong to the test. */
 export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place: ArchivePlace): ArchiveRun {
   const credentials = { ...servers.key }
   const client = new S3Client({ endpoint: servers.s3Endpoint, region: 'us-east-1', credentials, maxAttempts: 2 })
@@ -66,7 +66,7 @@ export function makeArchiveRun(servers: ArchiveServers, database: pg.Pool, place
   }
 }
 
-/** Delivers an event to archive-changes. Throws when it reports any record as failed, with what it printed. */
+/** Delivers an event to archive-changes. Throws an Error with its output when it reports any record as failed. */
 export function makeEventDelivery(options: Omit<ArchiveChangesOptions, 'print'>): (event: MSKEvent) => Promise<void> {
   return async (event) => {
     const lines: string[] = []
@@ -81,7 +81,7 @@ export function makeDelivery(options: Omit<ArchiveChangesOptions, 'print'>) {
   return (records: readonly MSKRecord[]): Promise<void> => deliver(eventOf(records))
 }
 
-/** An event as Lambda makes it of records. */
+/** An event of records, in Lambda's form. */
 export function eventOf(records: readonly MSKRecord[]): MSKEvent {
   const byPlace = Map.groupBy(records, ({ topic, partition }) => `${topic}-${partition}`)
   return { eventSource: 'aws:kafka', records: Object.fromEntries(byPlace) } as unknown as MSKEvent

@@ -5,10 +5,13 @@ import { readManifestList } from '#adapters/iceberg/table/manifest-list.ts'
 import { currentSnapshot, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 
-/** A row of the archive table by column name; what is null is absent. */
+/** A row of the archive table by column name. A null value is absent. */
 export type ReadRow = Record<string, unknown>
 
-/** Reads every row of the table, from its metadata down. Throws when a file is missing, or is not as its manifest says. */
+/**
+ * Reads every row of the table, beginning with its metadata. Throws an Error when a file is missing or differs from its
+ * manifest.
+ */
 export async function readArchivedRows(store: Pick<ObjectStore, 'get'>, metadata: TableMetadata): Promise<ReadRow[]> {
   const snapshot = currentSnapshot(metadata)
   if (snapshot === undefined) return []

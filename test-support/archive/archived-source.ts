@@ -15,7 +15,7 @@ import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import { CHANGES, USER_EVENTS } from '#rebuild/replay.ts'
 import { makeEventDelivery } from '#test-support/archive/archive-run.ts'
 
-/** A change of a row as a transaction of the made source makes it. */
+/** A change of a row in a transaction of the made source. */
 export type MadeChange = {
   readonly table: string
   readonly op: 'c' | 'u' | 'd' | 'r' | 't'
@@ -45,7 +45,10 @@ export type MadeArchive = {
   readonly namespace: string
 }
 
-/** For tests: a source whose records are made by hand, applied to a target and archived by the functions' own code. */
+/**
+ * A source for tests. Its records are made by hand, and the functions' own code applies them to a target and archives
+ * them.
+ */
 export class ArchivedSource {
   /** When the last transaction was committed, in ms since 1970. */
   nowMs = FIRST_MS
@@ -71,7 +74,7 @@ export class ArchivedSource {
     this.#append(CHANGES.topic, 0, undefined, start)
   }
 
-  /** Commits a transaction a second after the last one; `at` gives it another time. Returns its time. */
+  /** Commits a transaction a second after the last one, or at the time `at`. Returns its time. */
   commit(changes: readonly MadeChange[], at = this.nowMs + STEP_MS): number {
     this.nowMs = at
     const txId = this.#lsn
@@ -105,14 +108,14 @@ export class ArchivedSource {
     return this.#beacon
   }
 
-  /** Emits a beacon that capture never sends, with what else was committed. */
+  /** Emits a beacon that capture never sends, as if it were lost with everything else of its time. */
   loseBeacon(): void {
     this.#lsn++
     this.#beacon++
     this.#beaconLsn = `0/${this.#lsn.toString(16)}`
   }
 
-  /** What is captured from here on is of the next epoch; with `reads` its initial snapshot reads the beacons. */
+  /** Begins the next epoch for all later changes. With `reads` its initial snapshot reads the beacons. */
   beginEpoch(reads = false): void {
     this.#epoch++
     if (!reads) return
@@ -129,7 +132,7 @@ export class ArchivedSource {
     this.#append(USER_EVENTS.topic, delta.id % 2, JSON.stringify({ id: delta.id }), JSON.stringify(delta))
   }
 
-  /** Takes a record of captured changes away after it was applied and before it is archived. */
+  /** Removes a record of captured changes after it was applied and before it is archived. */
   lose(topicPartition: number, offset: number): void {
     const log = this.#logs.get(`${CHANGES.topic}-${topicPartition}`)!
     log.splice(
@@ -138,7 +141,7 @@ export class ArchivedSource {
     )
   }
 
-  /** Applies what was not applied to the target, all topic partitions or one. */
+  /** Applies the records that were not applied yet to the target, of all topic partitions or of one. */
   async apply(only?: number): Promise<void> {
     for (const [name, records] of this.#fresh(this.#applied)) {
       const { topic, topicPartition } = placeOf(name)
@@ -159,7 +162,7 @@ export class ArchivedSource {
     }
   }
 
-  /** Archives what was not archived, in one event, and commits it. */
+  /** Archives the records that were not archived yet, in one event, and commits them. */
   async archive(): Promise<void> {
     const { catalog, store, namespace } = this.#archive
     const place = { catalog: 's3tables', warehouse: '', namespace, location: '' } as const
@@ -167,7 +170,7 @@ export class ArchivedSource {
     const ledger = makeTableLedger(this.#target)
     const archiveChanges = makeEventDelivery({
       topics: new Map([
-        // A record that is lost is to reach the archive as a hole.
+        // A lost record has to appear as a hole in the archive.
         [CHANGES.topic, 'sparse'],
         [USER_EVENTS.topic, 'sparse'],
       ]),
@@ -202,7 +205,7 @@ export class ArchivedSource {
   }
 
   #change({ table, op, key, before, after, headers, snapshot = undefined }: MadeChange, txId: number): void {
-    // The halves of a key change are one entry of the log.
+    // The two halves of a key change have one lsn.
     if (headers?.['__debezium.oldkey'] === undefined) this.#lsn++
     const source = this.#source('public', table, txId, snapshot)
     const value = JSON.stringify({ before: before ?? null, after: after ?? null, source, transaction: null, op })
@@ -239,7 +242,7 @@ export class ArchivedSource {
     const name = `${topic}-${slot}`
     const log = this.#logs.get(name) ?? []
     this.#logs.set(name, log)
-    // Capture sends what was committed a little later.
+    // Capture sends a change a little later than it was committed.
     log.push({ offset: log.length, timestampMs: this.nowMs + 20, key, value, headers })
   }
 }

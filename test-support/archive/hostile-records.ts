@@ -1,7 +1,7 @@
 import type { MSKRecord } from 'aws-lambda'
 import fc from 'fast-check'
 
-/** What a producer can put into a record, whatever its topic is for. */
+/** The parts of a record that any producer can set, whatever its topic is for. */
 export type MadeRecord = {
   readonly key: Buffer | null
   readonly value: Buffer | null
@@ -9,12 +9,12 @@ export type MadeRecord = {
   readonly timestampMs: number
 }
 
-/** A record that has once stopped the archive, or looks as if it could, by what is odd about it. */
+/** A record that has once stopped the archive, or might do so. The name says what is unusual about it. */
 export type HostileRecord = Partial<MadeRecord> & { readonly name: string }
 
 const NOW_MS = Date.UTC(2026, 10, 27, 12)
 
-/** The record with what it leaves out, as Lambda delivers it. */
+/** The record with defaults for the missing parts, as Lambda delivers it. */
 export function delivered(made: Partial<MadeRecord>, topic: string, offset: number): MSKRecord {
   const { key = Buffer.from('{"id":1}'), value = null, headers = [], timestampMs = NOW_MS } = made
   return {
@@ -27,7 +27,7 @@ export function delivered(made: Partial<MadeRecord>, topic: string, offset: numb
 
 const text = (value: string) => Buffer.from(value)
 
-/** An envelope as Debezium writes it, with members of its source replaced by JSON texts. */
+/** An envelope in Debezium's format, with members of its source replaced by JSON texts. */
 export function envelope(source: Readonly<Record<string, string>> = {}, tail = ''): Buffer {
   const members = {
     ...{ version: '"3.7.0.Final"', connector: '"postgresql"', name: '"tidemark_e1"', ts_ms: '1', snapshot: '"false"' },
@@ -41,7 +41,7 @@ export function envelope(source: Readonly<Record<string, string>> = {}, tail = '
 
 const nested = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
 
-/** One for each way in which a record was found to stop a consumer. */
+/** One record for each way in which a record was found to stop a consumer. */
 export const hostileRecords: readonly HostileRecord[] = [
   {
     name: 'a key of eight bytes, most of them NUL, as LongSerializer writes it',
@@ -151,7 +151,7 @@ const envelopes = fc
     return cut < 200 ? whole.subarray(0, whole.length - cut) : whole
   })
 
-/** Any record: of random bytes and texts, of envelopes with odd members, cut anywhere, of any time. */
+/** Any record: random bytes and texts, and envelopes with unusual members, cut at any place, with any time. */
 export const anyRecord: fc.Arbitrary<MadeRecord> = fc.record({
   key: fc.option(bytes),
   value: fc.option(fc.oneof(bytes, envelopes)),

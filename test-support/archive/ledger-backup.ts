@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-/** In the order in which rows can be inserted. */
+/** The tables in the order in which their rows can be inserted. */
 const tables = [
   'progress',
   'stop',
@@ -11,7 +11,7 @@ const tables = [
   'archive_file',
 ]
 
-/** Keeps progress and ledger as they are now; the result brings them back, as restoring an older backup of the target does. */
+/** Stores progress and ledger. The returned function writes them back, like restoring an older backup of the target. */
 export async function backUpLedger(database: pg.Pool): Promise<() => Promise<void>> {
   const kept = new Map<string, object[]>()
   for (const table of tables) {

@@ -10,11 +10,11 @@ import type { TableRequirement, TableUpdate } from '#adapters/iceberg/commit/com
 import { parseExactJson, stringifyExactJson } from '#adapters/iceberg/table/exact-json.ts'
 import { readTableMetadata, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 
-/** A REST catalog in memory that holds requirements, numbers and parents to the specification. */
+/** A REST catalog in memory. It checks requirements, numbers and parents by the specification. */
 export type MemoryCatalog = RestCatalog & {
-  /** The table as it is; undefined before it is made. */
+  /** The table as it is now; undefined before it is created. */
   table(): TableMetadata | undefined
-  /** Commits another's table snapshot that changes no row, as a compaction does. */
+  /** Commits a table snapshot of another writer that changes no row, as a compaction does. */
   interfere(): void
 }
 
@@ -27,7 +27,7 @@ export function makeMemoryCatalog(now: () => number = Date.now): MemoryCatalog {
     const { metadata } = loaded()
     const unmet = requirements.find((requirement) => !holds(metadata, requirement))
     if (unmet !== undefined) return { kind: 'conflict', message: `requirement failed: ${unmet.type}` }
-    // What was sent is JSON: nothing of the caller's is shared.
+    // The updates are copied as JSON, so that the catalog and its caller share no object.
     const sent = parseExactJson(stringifyExactJson(updates)) as unknown as TableUpdate[]
     current = sent.reduce(updated, { ...current, 'last-updated-ms': now() })
     return { kind: 'committed', ...loaded() }

@@ -1,6 +1,8 @@
 import type { ObjectStore, StoredObject } from '#adapters/object-store/object-store.ts'
 
-/** An object store in memory, with the promises of S3: an object is there whole or not at all, and none is overwritten. */
+/**
+ * An object store in memory, with the guarantees of S3: an object exists whole or not at all, and none is overwritten.
+ */
 export type MemoryStore = ObjectStore & { readonly objects: ReadonlyMap<string, Uint8Array> }
 
 export function makeMemoryStore(now: () => number = Date.now): MemoryStore {

@@ -4,7 +4,10 @@ import { describe, expect, test } from 'vitest'
 
 const repository = join(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(join(repository, file), 'utf8')
-/** What is read to understand the repository; decisions are a record of their time and are not kept up to date. */
+/**
+ * The documents that explain the repository. Decisions are not among them, because they record their time and are not
+ * kept up to date.
+ */
 const documents = globSync(['*.md', 'docs/*.md'], { cwd: repository })
 
 const folders = readdirSync(repository, { withFileTypes: true })
@@ -27,7 +30,7 @@ const anchorsOf = (document: string): { file: string; anchor: string }[] =>
     anchor: anchor!,
   }))
 
-/** The anchor that GitHub gives a heading. */
+/** The anchor that GitHub gives to a heading. */
 const anchorOf = (heading: string): string =>
   heading
     .toLowerCase()

@@ -1,12 +1,12 @@
-/** Decides from a number given beforehand, so that a history is the same whenever its seed is. */
+/** Makes decisions from a given number, so that a history is the same whenever its seed is. */
 export type Choice = {
-  /** 0 ≤ n < below. */
+  /** A number n with 0 ≤ n < limit. */
   below(limit: number): number
   of<T>(items: readonly T[]): T | undefined
   chance(percent: number): boolean
 }
 
-/** The choices that follow from one number (mulberry32). */
+/** The decisions that follow from one number (mulberry32). */
 export function makeChoice(seed: number): Choice {
   let state = seed | 0
   const next = () => {

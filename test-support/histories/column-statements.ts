@@ -39,7 +39,7 @@ const addGenerated: MakeStatements = (context) => {
   ]
 }
 
-/** A column goes and another comes under its name. */
+/** Drops a column and adds another one with its name. */
 const dropAndAdd: MakeStatements = (context) => {
   const found = anyColumn(context, (column, table) => !column.inherited && !isKey(column, table) && !table.isPartition)
   if (found === undefined) return []
@@ -116,7 +116,7 @@ const addKey: MakeStatements = (context) => {
   if (found === undefined) return []
   const { table, column } = found
   const [name, key] = [quote(table.name), quote(column.name)]
-  // Duplicates go first, so that the key can be.
+  // Duplicates are deleted first, so that the key can be added.
   return [
     `delete from ${name} where ${key} is null or (tableoid, ctid) not in (select distinct on (${key}) tableoid, ctid from ${name} order by ${key})`,
     `alter table ${name} add primary key (${key})`,
@@ -146,7 +146,7 @@ const changeKey: MakeStatements = (context) => {
   ]
 }
 
-/** A unique index is no key: its columns may be null. */
+/** Adds a unique index, which is not a key, because its columns may be null. */
 const addUnique: MakeStatements = (context) => {
   const found = anyColumn(
     context,

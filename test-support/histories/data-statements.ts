@@ -4,7 +4,7 @@ import { keyValueOf, valueFor } from './values.ts'
 
 const insert: MakeStatements = (context) => insertRows(context, 1 + context.choice.below(20))
 
-/** As many rows in one statement as a COPY brings. */
+/** Inserts as many rows in one statement as a COPY does. */
 const insertMany: MakeStatements = (context) => insertRows(context, 200 + context.choice.below(400))
 
 const update: MakeStatements = (context) => {
@@ -33,7 +33,7 @@ const changeKeys: MakeStatements = (context) => {
   ]
 }
 
-/** Two rows exchange their keys in one transaction. */
+/** Exchanges the keys of two rows in one transaction. */
 const swapKeys: MakeStatements = (context) => {
   const found = keyedBy(context, /^(integer|bigint|numeric)/)
   if (found === undefined || found.table.key.length > 1) return []
@@ -46,7 +46,7 @@ const swapKeys: MakeStatements = (context) => {
   return context.inTransaction ? swap : ['begin', ...swap, 'commit']
 }
 
-/** A row is deleted and inserted again under its key, in one transaction. */
+/** Deletes a row and inserts it again with the same key, in one transaction. */
 const replaceRow: MakeStatements = (context) => {
   const table = anyTable(context, ({ isPartitioned }) => !isPartitioned)
   if (table === undefined) return []
@@ -102,7 +102,7 @@ function keyOrValue({ choice, enums }: StatementContext, table: Table, column: C
 
 const isWritable = (column: Column) => !column.generated
 
-/** A condition that some rows meet, or all. */
+/** A condition that some or all rows satisfy. */
 function someRows({ choice }: StatementContext, table: Table): string {
   if (choice.chance(8)) return 'true'
   const place = choice.below(12)

@@ -1,18 +1,21 @@
 import { type Comparison, compareDatabases, countMismatches } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
 
-/** Reasons for which a table may end up stopped; each names what the application did that cannot be followed. */
+/**
+ * Reasons for which a table may be stopped at the end. Each names an action of the application that Tidemark cannot
+ * follow.
+ */
 const allowedStops: RegExp[] = []
 
-/** Reasons for which a table may not be captured. */
+/** Reasons for which a table may be refused. */
 const allowedRefusals: RegExp[] = []
 
-/** Two databases, as URLs. */
+/** The URLs of both databases. */
 export type BothDatabases = { source: string; target: string }
 
 /**
- * Undefined when all tables whose names start with the prefix are equal, or stand still for a reason that is allowed;
- * else the comparison in words. Waits for what is under way; a stop that ends by itself gets the same time.
+ * Undefined when all tables whose names start with the prefix are equal, or are stopped for an allowed reason;
+ * otherwise the comparison as text. Waits for what is under way. A stop that ends by itself gets the same time.
  */
 export async function judgeHistory(
   databases: BothDatabases,

@@ -5,7 +5,7 @@ import type { MakeStatements } from './statement.ts'
 import { tableStatements } from './table-statements.ts'
 import { transactionStatements } from './transaction-statements.ts'
 
-/** How often a step occurs among others. */
+/** The relative frequency of each step. */
 export const stepWeights = {
   createKeyed: 6,
   createKeyless: 3,
@@ -52,7 +52,7 @@ export const stepWeights = {
   rollbackToSavepoint: 2,
 } satisfies Record<StepKind, number>
 
-/** What a step may do. */
+/** The statements that a step may run. */
 export const stepStatements = {
   ...tableStatements,
   ...columnStatements,
@@ -62,13 +62,13 @@ export const stepStatements = {
 
 export type StepKind = keyof typeof stepStatements
 
-/** A step of one session; `choice` decides what it is done to, in the schema as it then is. */
+/** A step of one session. `choice` decides its objects, from the schema at that time. */
 export type Step = { session: number; kind: StepKind; choice: number }
 
-/** Steps of a few sessions, interleaved. */
+/** Interleaved steps of a few sessions. */
 export type History = { sessions: number; steps: Step[] }
 
-/** Random histories of so many steps; each begins with two tables. */
+/** Random histories of this many steps. Each begins with two tables. */
 export function histories(steps: number): fc.Arbitrary<History> {
   const kinds = Object.entries(stepWeights).map(([kind, weight]) => ({
     arbitrary: fc.constant(kind as StepKind),

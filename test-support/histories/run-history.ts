@@ -3,14 +3,14 @@ import { makeChoice } from './choice.ts'
 import { type History, type Step, stepStatements } from './history.ts'
 import { readSchemaFacts } from './schema-facts.ts'
 
-/** What was executed, in order, as SQL that can be pasted; and how many statements succeeded. */
+/** The executed statements in order, as SQL that can be pasted, and how many of them succeeded. */
 export type Played = { script: string[]; succeeded: number; failed: number }
 
 type Session = { client: pg.Client; number: number; inTransaction: boolean; hasSavepoint: boolean }
 
 /**
- * Plays a history in tables whose names start with `prefix`, one statement after another, each in its session. A
- * statement that Postgres refuses is part of the history. Every transaction is ended at the end.
+ * Plays a history in tables whose names start with `prefix`, one statement after another, each in its session.
+ * Statements that Postgres refuses are part of the history. At the end every transaction is ended.
  */
 export async function playHistory(url: string, prefix: string, { sessions: count, steps }: History): Promise<Played> {
   const played: Played = { script: [], succeeded: 0, failed: 0 }
@@ -38,7 +38,7 @@ export async function playHistory(url: string, prefix: string, { sessions: count
 async function openSession(url: string, number: number): Promise<Session> {
   const client = new pg.Client({ connectionString: url, application_name: `history ${number}` })
   await client.connect()
-  // A session that waits for another one of its history waits for ever: they take turns.
+  // A session that waits for another one of its history would wait for ever, because they take turns.
   await client.query(`set lock_timeout = '400ms'; set search_path = public`)
   return { client, number, inTransaction: false, hasSavepoint: false }
 }
@@ -53,7 +53,7 @@ async function statementsOf(
   return stepStatements[step.kind]({ ...facts, choice: makeChoice(step.choice), newName, inTransaction })
 }
 
-/** Whether it succeeded; after a failure the transaction goes on from its savepoint, or is over. */
+/** Whether the statement succeeded. After a failure the transaction continues from its savepoint, or has ended. */
 async function execute(session: Session, sql: string, played: Played): Promise<boolean> {
   try {
     await session.client.query(sql)

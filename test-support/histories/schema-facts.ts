@@ -1,15 +1,15 @@
 import type pg from 'pg'
 
-/** A column as the catalog has it. */
+/** A column in the catalog's form. */
 export type Column = {
   name: string
-  /** As format_type writes it. */
+  /** The type as format_type writes it. */
   type: string
   notNull: boolean
-  /** Computed, so never given a value. */
+  /** Whether it is computed, so that it cannot be given a value. */
   generated: boolean
   identity: boolean
-  /** It cannot be dropped or renamed here. */
+  /** Whether it is inherited, so that it cannot be dropped or renamed here. */
   inherited: boolean
 }
 
@@ -18,21 +18,21 @@ export type Table = {
   name: string
   isPartitioned: boolean
   isPartition: boolean
-  /** What it is a table partition of, or inherits from. */
+  /** The table of which it is a table partition, or from which it inherits. */
   parent: string | null
   isParent: boolean
   columns: Column[]
   /** Columns of the primary key, in its order. */
   key: string[]
   keyName: string | null
-  /** Those that are no key. */
+  /** Unique indexes that are not the key. */
   uniqueIndexes: string[]
 }
 
 /** An enum of a history. */
 export type Enum = { name: string; labels: string[] }
 
-/** What a session sees at the moment, its own uncommitted DDL included. */
+/** The schema that a session sees at the moment, with its own uncommitted DDL. */
 export type SchemaFacts = { tables: Table[]; enums: Enum[] }
 
 const tablesSql = `
@@ -75,7 +75,7 @@ const enumsSql = `
     and starts_with(t.typname, $1)
   order by t.oid`
 
-/** The tables and enums of schema public whose names start with the prefix, in the order they were created. */
+/** The tables and enums of schema public whose names start with the prefix, in the order of their creation. */
 export async function readSchemaFacts(session: pg.Client, prefix: string): Promise<SchemaFacts> {
   const tables = await session.query<Table>(tablesSql, [prefix])
   const enums = await session.query<Enum>(enumsSql, [prefix])

@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { Choice } from './choice.ts'
 import type { Column, SchemaFacts, Table } from './schema-facts.ts'
 
-/** What a statement is made from. */
+/** The input for making a statement. */
 export type StatementContext = SchemaFacts & {
   choice: Choice
   /** A name that the history has not used. */
@@ -11,7 +11,7 @@ export type StatementContext = SchemaFacts & {
   inTransaction: boolean
 }
 
-/** The statements of one step; none where the schema offers nothing to do it with. */
+/** The statements of one step; none when the schema has no suitable object. */
 export type MakeStatements = (context: StatementContext) => string[]
 
 export const quote = (name: string): string => pg.escapeIdentifier(name)
@@ -29,7 +29,7 @@ export function anyColumn(context: StatementContext, fits: (column: Column, tabl
   return context.choice.of(found)
 }
 
-/** Whether an index of the column may be unique: it holds values of its own, and such as Postgres compares. */
+/** Whether the column can have an index: it is not computed, and Postgres can compare its values. */
 export const isIndexable = ({ generated, type }: Column): boolean => !generated && !/\[\]|json/.test(type)
 
 /** Whether the column is in the primary key. */

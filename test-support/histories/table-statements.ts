@@ -31,7 +31,7 @@ const createKeyless: MakeStatements = (context) => [
   `create table ${context.newName('t')} (${plainColumns(context).join(', ')})`,
 ]
 
-/** A table that is there with its rows. */
+/** Creates a table that has rows at once. */
 const createAs: MakeStatements = (context) => {
   const from = anyTable(context)
   const query =
@@ -67,7 +67,7 @@ const detach: MakeStatements = (context) => {
   return leaf === undefined ? [] : [`alter table ${quote(leaf.parent!)} detach partition ${quote(leaf.name)}`]
 }
 
-/** A table made beforehand, with rows, becomes a table partition. */
+/** Attaches an existing table with rows as a table partition. */
 const attach: MakeStatements = (context) => {
   const root = anyTable(context, ({ isPartitioned }) => isPartitioned)
   if (root === undefined) return []
@@ -89,7 +89,7 @@ const dropTable: MakeStatements = (context) => {
   return table === undefined ? [] : [`drop table ${quote(table.name)} cascade`]
 }
 
-/** Another table takes the name at once, in one transaction. */
+/** Drops a table and creates another one with its name, in one transaction. */
 const recreate: MakeStatements = (context) => {
   const table = anyTable(
     context,
@@ -114,7 +114,7 @@ const createEnum: MakeStatements = (context) => [
   `create type ${context.newName('e')} as enum ('sad', 'ok', 'it''s fine')`,
 ]
 
-/** The steps that make, move and drop tables. */
+/** The steps that create, move and drop tables. */
 export const tableStatements = {
   createKeyed,
   createKeyless,

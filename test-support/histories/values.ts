@@ -7,7 +7,7 @@ const numerics = ['0', '1.5', '-2.25', '99999.99', 'null', "'NaN'"]
 const times = ["'2020-02-29 12:00+00'", "'1999-12-31 23:59:59.999999+00'", "'-infinity'", 'now()']
 const documents = [`'{}'`, `'{"a": [1, null, "x"]}'`, `'"text"'`, `'1e400'`]
 
-/** A type that new columns get. `enums` are those of the history. */
+/** A type for a new column. `enums` are those of the history. */
 export function newType(choice: Choice, enums: Enum[]): string {
   const types = ['integer', 'bigint', 'numeric(12,2)', 'numeric', 'text', 'character varying(20)', 'boolean', 'jsonb']
   const others = ['bytea', 'uuid', 'timestamp with time zone', 'date', 'double precision']
@@ -15,7 +15,7 @@ export function newType(choice: Choice, enums: Enum[]): string {
   return own?.name ?? choice.of([...types, ...others])!
 }
 
-/** An SQL expression for a value of the type; g is a number that the statement gives to each row. */
+/** An SQL expression for a value of the type. g is a number that the statement gives to each row. */
 export function valueFor(type: string, choice: Choice, enums: Enum[]): string {
   if (choice.chance(12)) return 'null'
   const own = enums.find(({ name }) => name === type)
@@ -55,7 +55,7 @@ export function valueFor(type: string, choice: Choice, enums: Enum[]): string {
   }
 }
 
-/** A value for a key column: from few, so that rows meet again. */
+/** A value for a key column. It is one of few, so that rows meet the same key again. */
 export function keyValueOf(type: string, choice: Choice): string {
   const [base] = type.split('(') as [string]
   const number = `(g + ${choice.below(40)})`
@@ -68,7 +68,7 @@ export function keyValueOf(type: string, choice: Choice): string {
   return number
 }
 
-/** Text that Postgres cannot compress, long enough to be stored apart from its row. */
+/** Text that Postgres cannot compress and that is long enough to be stored apart from its row. */
 function largeText(choice: Choice): string {
   const from = choice.below(1_000)
   return `(select string_agg(md5((n + g)::text), '') from generate_series(${from}, ${from + 200 + choice.below(300)}) n)`

@@ -3,12 +3,12 @@ import { UNAVAILABLE_PLACEHOLDER } from '#core/column-codec.ts'
 import { columnContract, ordersContract } from '../change-log.ts'
 
 /**
- * What becomes of a hostile record: it is kept in quarantine and about no table; it stops its table, which keeps it; or it
- * is applied.
+ * The outcome of a hostile record: it is quarantined without a table, it stops its table and is quarantined for it, or
+ * it is applied.
  */
 export type HostileOutcome = 'quarantined' | 'stops' | 'applied'
 
-/** A record that no Debezium sends, or hardly. */
+/** A record that Debezium never or hardly ever sends. */
 export type HostileRecord = {
   readonly name: string
   readonly value: Buffer | undefined
@@ -16,10 +16,10 @@ export type HostileRecord = {
   readonly outcome: HostileOutcome
 }
 
-/** Brackets inside each other; without `in` they are the whole value. */
+/** Nested brackets. Without `in` they are the whole value. */
 type Nested = { in?: string; open: string; middle?: string; close: string; depth: number }
 
-/** A group of the fixture: each of its values makes a record. `set` puts each value at a path of the base. */
+/** A group of the fixture. Each of its values makes a record; `set` puts each value at a path of the base. */
 type Group = {
   about: string
   outcome: HostileOutcome
@@ -35,10 +35,13 @@ type Group = {
 const read = (file: string): Group[] =>
   JSON.parse(readFileSync(new URL(`../../fixtures/hostile/${file}`, import.meta.url), 'utf8'))
 
-/** Those of the topic `user-events`. */
+/** The records for the topic `user-events`. */
 export const hostileUserEvents = (): HostileRecord[] => read('user-events.json').flatMap(expand)
 
-/** Those of the topic `changes`; changes are of `public.orders` (relation 4711), contracts of relations of their own. */
+/**
+ * The records for the topic `changes`. Changes are of `public.orders` (relation 4711), contracts are of relations of
+ * their own.
+ */
 export const hostileChanges = (): HostileRecord[] =>
   ['changes.json', 'control-records.json'].flatMap(read).flatMap(expand)
 
@@ -89,12 +92,12 @@ const source = (table: string, schema = 'public') => ({
 
 const change = (after: object) => ({ before: null, after, source: source('orders'), transaction: null, op: 'c' })
 
-/** Half of a key change that leaves out a value of the row's former key. */
+/** Half of a key change, which leaves out a value of the row with its former key. */
 const moved = () => JSON.stringify(change({ id: 1, name: UNAVAILABLE_PLACEHOLDER, amount: null }))
 
 let relation = 5000
 
-/** Of another relation each time: what one record did must not decide what becomes of the next. */
+/** The relation is another one each time, so that one record does not influence the outcome of the next. */
 function contractRow() {
   relation++
   return { relation, version: 1, slot: 0, contract: ordersContract({ relation, table: `victim${relation}` }) }

@@ -2,24 +2,24 @@ import pg from 'pg'
 import { readRefusalRules } from '#preflight/table-facts.ts'
 import type { CorpusType } from './corpus.ts'
 
-/** What a column of a type needs to be carried. */
+/** The conditions under which a column of a type can be captured. */
 export type Conditions = {
-  /** Why it is not carried, whatever the table does. */
+  /** The reason why the type is refused, whatever the table does. */
   refusal: string | undefined
-  /** Why it is carried only with the check constraints. */
+  /** The reason why the type needs the check constraints. */
   reason: string | undefined
   /** Check constraints that were added. */
   checks: string[]
-  /** The table is captured with replica identity full. */
+  /** Whether the table is captured with replica identity full. */
   fullImages: boolean
 }
 
-/** Makes what decides about types usable in this session, before the source is migrated. */
+/** Makes the rules about types usable in this session, before the source is migrated. */
 export async function prepareTypeRules(client: pg.ClientBase): Promise<void> {
   await client.query(await readRefusalRules())
 }
 
-/** Does what the refusals of a column say, unless that is to give it another type. */
+/** Follows the fixes that the refusals of a column name, except those that give it another type. */
 export async function obeyRefusals(client: pg.ClientBase, table: string, column: string): Promise<Conditions> {
   const { rows } = await client.query<{ full: boolean; refusal: string | null; fix: string | null }>(
     `select c.full_images and a.attstorage <> 'p' as full, r.refusal, r.fix
@@ -41,7 +41,7 @@ export async function obeyRefusals(client: pg.ClientBase, table: string, column:
 
 const expressionOf = (check: string): string => check.replace(/^add check /, '').replace(/^\((.*)\)$/, '$1')
 
-/** Stores a value; false where Postgres does not take it. Throws on an error that is not about the value. */
+/** Stores a value. Returns false when Postgres refuses it. Throws an error that is not about the value. */
 export async function store(client: pg.ClientBase, sql: string): Promise<boolean> {
   await client.query('savepoint value')
   try {
@@ -50,16 +50,17 @@ export async function store(client: pg.ClientBase, sql: string): Promise<boolean
     return true
   } catch (error) {
     await client.query('rollback to savepoint value')
-    // A check constraint, a duplicate key, a value too long for an index or out of range, elements without an order.
+    // These codes are: a check constraint, a duplicate key, a value that is out of range or too long for an index, and
+    // elements without an order.
     if (/^(23|22|54|42883)/.test((error as pg.DatabaseError).code ?? '')) return false
     throw error
   }
 }
 
-/** Places of rows in a table of the corpus: what becomes of them. */
+/** Ids of the rows in a table of the corpus, by what happens to them. */
 export const ROWS = { read: 1_000, touched: 2_000, changed: 3_000, deleted: 4_000, inserted: 5_000 } as const
 
-/** The table of a type that exists before the stack: its rows are read by the initial snapshot. */
+/** Creates the table of a type before the stack starts, so that the initial snapshot reads its rows. */
 export async function createTypeTable(client: pg.ClientBase, of: CorpusType): Promise<Conditions> {
   const table = `type_${of.number}`
   await client.query(`create table ${table} (id integer primary key, n integer not null default 0, v ${of.type})`)
@@ -72,7 +73,7 @@ export async function createTypeTable(client: pg.ClientBase, of: CorpusType): Pr
   return conditions
 }
 
-/** Fills it with every value as the start of every further fate. */
+/** Inserts every value into the rows of each group in ROWS. */
 export async function fillTypeTable(client: pg.ClientBase, { number, values, large }: CorpusType): Promise<void> {
   const { read, touched, changed, deleted } = ROWS
   for (const [i, value] of values.entries()) {
@@ -84,7 +85,10 @@ export async function fillTypeTable(client: pg.ClientBase, { number, values, lar
   if (large !== undefined) await client.query(`insert into type_${number} (id, v) values (${touched + 998}, ${large})`)
 }
 
-/** Each row meets its fate: touched beside its value, given the next value, deleted, inserted anew. */
+/**
+ * Changes the rows of each group: another column of the row is updated, the value is replaced by the next one, the row
+ * is deleted, or a new row is inserted.
+ */
 export async function changeTypeTable(client: pg.ClientBase, of: CorpusType): Promise<void> {
   const { touched, changed, deleted, inserted } = ROWS
   const table = `type_${of.number}`
@@ -98,13 +102,13 @@ export async function changeTypeTable(client: pg.ClientBase, of: CorpusType): Pr
   await client.query(`delete from ${table} where id >= ${deleted} and id < ${inserted}`)
 }
 
-/** A table with the type as its key; false where Postgres has no order of its values. */
+/** Creates a table with the type as its key. Returns false when Postgres has no order for its values. */
 export async function createKeyTable(client: pg.ClientBase, { number, type }: CorpusType): Promise<boolean> {
   await client.query('savepoint key')
   try {
     await client.query(`create table key_${number} (k ${type} primary key, n integer not null default 0)`)
   } catch (error) {
-    // It has no default operator class.
+    // The type has no default operator class.
     if ((error as pg.DatabaseError).code !== '42704') throw error
     await client.query('rollback to savepoint key')
     return false
@@ -113,7 +117,10 @@ export async function createKeyTable(client: pg.ClientBase, { number, type }: Co
   return true
 }
 
-/** Fills it; values that are one key are stored once, those too long for an index not at all. False when it is empty. */
+/**
+ * Fills the table. Values with the same key are stored once, and those that are too long for an index not at all.
+ * Returns false when it stays empty.
+ */
 export async function fillKeyTable(client: pg.ClientBase, of: CorpusType): Promise<boolean> {
   let filled = false
   for (const value of keysOf(of)) {
@@ -125,7 +132,7 @@ export async function fillKeyTable(client: pg.ClientBase, of: CorpusType): Promi
 
 const keysOf = ({ values, keyStops }: CorpusType): string[] => values.filter((value) => !keyStops.includes(value))
 
-/** Rows are updated, and each key but the first is deleted and comes back in every way of writing it. */
+/** Updates the rows. Then each key but the first is deleted and inserted again in each of its texts. */
 export async function changeKeyTable(client: pg.ClientBase, of: CorpusType): Promise<void> {
   const table = `key_${of.number}`
   await client.query(`update ${table} set n = n + 1`)
@@ -137,7 +144,9 @@ export async function changeKeyTable(client: pg.ClientBase, of: CorpusType): Pro
   }
 }
 
-/** A table that comes with rows while everything runs: an incremental snapshot reads it. A column for each type. */
+/**
+ * Creates a table with rows and a column for each type while everything runs, so that an incremental snapshot reads it.
+ */
 export async function createLaterTable(
   client: pg.ClientBase,
   name: string,
@@ -156,10 +165,15 @@ export async function createLaterTable(
   }
 }
 
-/** Rows of each table of dates: in eight chunks. The driver reads the seventh in another format than the first. */
+/**
+ * The number of rows of each table of dates, which makes eight chunks. The driver reads the seventh chunk in another
+ * format than the first.
+ */
 export const DATE_ROWS = 8 * 8_192
 
-/** Two tables that come later: one is read in chunks, the other has a date as its key and is read all at once. */
+/**
+ * Creates two tables later than the stack. One is read in chunks; the other has a date as its key and is read at once.
+ */
 export async function createDateTables(client: pg.ClientBase): Promise<void> {
   await client.query('create table days_in_chunks (id integer generated always as identity primary key, day date)')
   await client.query(`insert into days_in_chunks (day)

@@ -3,15 +3,15 @@ import { join } from 'node:path'
 
 const directory = join(import.meta.dirname, '../../fixtures/types')
 
-/** A type with the values that are sent; fixtures/types/README.md says what each list means. */
+/** A type with the values that are sent. fixtures/types/README.md explains each list. */
 export type CorpusType = {
-  /** As `create table` takes it. */
+  /** The type in the form that `create table` takes. */
   readonly type: string
-  /** The file it stands in. */
+  /** The file that contains it. */
   readonly family: string
-  /** Names its tables and columns. */
+  /** The number in the names of its tables and columns. */
   readonly number: number
-  /** Postgres's input text. */
+  /** Texts that Postgres accepts as values. */
   readonly values: readonly string[]
   readonly stops: readonly string[]
   readonly keyStops: readonly string[]
@@ -40,7 +40,7 @@ export function readCorpus(): CorpusType[] {
   })
 }
 
-/** The SQL that makes its types and extensions. */
+/** The SQL that makes the types and extensions of the corpus. */
 export const readTypeDefinitions = (): string => readFileSync(join(directory, 'types.sql'), 'utf8')
 
 const textOf = (value: Value): string =>

@@ -1,11 +1,11 @@
 import type { CorpusType } from './corpus.ts'
 import type { Conditions } from './corpus-tables.ts'
 
-/** What a run found about a type. */
+/** The findings of a run about a type. */
 export type TypeFinding = {
   readonly of: CorpusType
   readonly conditions: Conditions
-  /** The type the target stores. */
+  /** The type in the target. */
   readonly stored: string
   readonly key: { readonly kind: 'carried' | 'none in Postgres' } | { readonly kind: 'refused'; readonly why: string }
 }
@@ -33,7 +33,7 @@ the way. A table is captured with replica identity full if it has a type whose u
 updates, unless the column's storage is plain.
 `
 
-/** docs/types.md. */
+/** The text of docs/types.md. */
 export function describeTypes(findings: readonly TypeFinding[]): string {
   const rows = findings.map((finding) => [
     code(finding.of.type),

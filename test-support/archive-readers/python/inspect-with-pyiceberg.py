@@ -1,4 +1,6 @@
-"""Prints, as JSON, how many rows each of pyiceberg's inspections of the archive table has, and what entries() says."""
+"""Prints, as JSON, the number of rows of each of pyiceberg's inspections of the archive table, and a summary of
+entries().
+"""
 
 import json
 import sys
@@ -23,7 +25,7 @@ catalog = load_catalog(
     **request["signing"],
 )
 inspect = catalog.load_table(f"{request['namespace']}.changes").inspect
-# Whatever a later version has more is tried, too.
+# Inspections that a later version adds are tried, too.
 names = [name for name in dir(inspect) if not name.startswith("_") and callable(getattr(inspect, name))]
 tables = {name: getattr(inspect, name)() for name in names}
 entries = tables["entries"].to_pylist()

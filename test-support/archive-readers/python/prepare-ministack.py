@@ -1,4 +1,6 @@
-"""Makes a table bucket and a user who may use it, whose signatures MiniStack checks; the administrator's it does not."""
+"""Makes a table bucket and a user with access to it. MiniStack checks this user's signatures, but not those of the
+administrator.
+"""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Prints, as JSON, what DuckDB tallies of the archive table for each question of the request, which is the argument."""
+"""Prints, as JSON, DuckDB's tallies of the archive table for each question of the request, which is the argument."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ connection.execute(
     f"endpoint '{store}', url_style 'path', use_ssl false)"
 )
 connection.execute(f"create secret catalog (type iceberg, token '{request['token']}')")
-# Read only: it writes manifests that ClickHouse misreads.
+# DuckDB is read-only, because it writes manifests that ClickHouse misreads.
 connection.execute(
     f"attach '{request['warehouse']}' as archive (type iceberg, endpoint '{request['catalogEndpoint']}', "
     "secret catalog, access_delegation_mode 'none', read_only)"

@@ -1,4 +1,4 @@
-"""Prints, as JSON, what pyiceberg reads of the archive table for each question of the request, which is the argument."""
+"""Prints, as JSON, pyiceberg's tallies of the archive table for each question of the request, which is the argument."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ pieces = ["value", "before", "after", "source", "envelope_tail"]
 
 
 def texts_of(batch):
-    """The text of each row that its checksum is of."""
+    """Returns the text of each row from which its checksum is computed."""
     columns = {name: batch.column(name) for name in (*facts, *pieces)}
     columns["kafka_ts"] = pc.divide(columns["kafka_ts"].cast(pa.int64()), 1000)
     texts = {name: column.cast(pa.large_string()) for name, column in columns.items()}
@@ -54,7 +54,7 @@ def answer(question):
     scan = table.scan(row_filter=question, selected_fields=(*facts, *pieces))
     stream = ["topic", "kafka_partition"]
     read = []
-    # A batch at a time: the texts of all rows would be gigabytes.
+    # One batch is read at a time, because the texts of all rows would be gigabytes.
     for batch in scan.to_arrow_batch_reader():
         sums = pa.array(map(checksum, texts_of(batch).to_pylist()), pa.int64())
         read.append(batch.select([*stream, "kafka_offset"]).append_column("checksum", sums))
