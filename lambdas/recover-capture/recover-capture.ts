@@ -13,7 +13,7 @@ import type { Finding } from '#core/recovery/finding.ts'
 import { describeStep, planNewEpoch, planRecovery, type RecoveryStep } from '#core/recovery/recovery-plan.ts'
 import { nextRestartMs, type Restarts, whileRunning } from '#core/recovery/restart-backoff.ts'
 import { metricsLine } from '../metrics-line.ts'
-import { carryOutStep, type Recovering } from './carry-out-step.ts'
+import { executeStep, type Recovering } from './execute-step.ts'
 import { readFacts } from './read-facts.ts'
 
 export type RecoverCapture = Omit<Recovering, 'within'> & {
@@ -71,7 +71,7 @@ async function look(world: RecoverCapture, deadline: number): Promise<RecoveryAn
   const ofArchive = diagnosis.findings.filter(isOfArchiveStart)
   const findings = diagnosis.findings.filter((finding) => !isOfArchiveStart(finding))
   const { steps } = await lookAtCapture(world, facts, { ...diagnosis, findings })
-  const ofGroups = await carryOut(planRecovery({ ...diagnosis, findings: ofArchive }, facts), world, deadline)
+  const ofGroups = await executePlan(planRecovery({ ...diagnosis, findings: ofArchive }, facts), world, deadline)
   return describe(diagnosis, [...steps, ...ofGroups], epochOf(facts))
 }
 
@@ -119,7 +119,7 @@ async function repair(
   const planned = plan.map((step) => ({ what: describeStep(step), done: false }))
   if (dryRun) return describe(diagnosis, planned, begun)
 
-  const steps = await carryOut(plan, world, deadline)
+  const steps = await executePlan(plan, world, deadline)
   const after = await readFacts(world)
   await note(world, after, diagnose(after), { count: 0, lastMs: null })
   return describe(diagnosis, steps, begun)
@@ -128,7 +128,7 @@ async function repair(
 /**
  * Executes the steps one after the other. After a step that failed none is tried, because it would rely on that step.
  */
-async function carryOut(
+async function executePlan(
   plan: readonly RecoveryStep[],
   world: RecoverCapture,
   deadline: number,
@@ -137,7 +137,7 @@ async function carryOut(
   for (const [index, step] of plan.entries()) {
     const until = Math.min(deadline, world.now() + STEP_MS)
     try {
-      await carryOutStep(step, { ...world, within: makeWithin(() => until - world.now()) })
+      await executeStep(step, { ...world, within: makeWithin(() => until - world.now()) })
       steps[index]!.done = true
     } catch (error) {
       steps[index]!.error = (error as Error).message

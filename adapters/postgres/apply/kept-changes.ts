@@ -8,9 +8,9 @@ import type { TableRegister } from '#core/tables/table-register.ts'
 import type { HistoryRule, StoppedTable } from '#core/tables/table-settings.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
-import { awaitName, carryOut, settle, shape } from './carry-out.ts'
 import { contractsBetween, loadRegister } from './contract-register.ts'
-import type { TableSettings } from './parking.ts'
+import { awaitName, executeSteps, settle, shape } from './execute-steps.ts'
+import type { TableSettings } from './stopped-tables.ts'
 import { TableFailure } from './table-failure.ts'
 
 /** The contracts in force before the delivery, and the snapshots in which keyless tables were read. */
@@ -70,7 +70,7 @@ async function applyKeptOf(
     const { steps } = planBatch(inOrder(records, later), known)
     const [stopped] = stepsOf(steps, 'stop table')
     if (stopped !== undefined) throw new TableFailure(stopped.stop, stopped.stop.reason, stopped.stop)
-    await carryOut(client, key, stepsForKept(steps))
+    await executeSteps(client, key, stepsForKept(steps))
   }
   await releaseKept(client, key, table, records)
   if (last) {

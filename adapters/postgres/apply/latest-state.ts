@@ -19,12 +19,12 @@ import {
 import type { ProgressKey, StoredProgress } from '../delivery/progress.ts'
 import { keepInQuarantine, type QuarantineSettings } from '../delivery/quarantine.ts'
 import type { LockWait } from '../session/lock-wait.ts'
-import { carryOut } from './carry-out.ts'
 import { loadRegister } from './contract-register.ts'
+import { executeSteps } from './execute-steps.ts'
 import { applyKept } from './kept-changes.ts'
 import { loadKeylessProgress } from './keyless-rows.ts'
-import { loadSettings, noteRequests, stopTable, type TableSettings } from './parking.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
+import { loadSettings, noteRequests, stopTable, type TableSettings } from './stopped-tables.ts'
 import { TableFailure } from './table-failure.ts'
 
 /** A record of the topic `changes` as it was delivered. */
@@ -84,7 +84,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
         isLogged: settings.isLogged,
       })
       if (refused !== undefined) throw new RefusedDelivery(refused.offset, refused.reason)
-      await carryOut(client, key, steps, { records, quarantineLimit })
+      await executeSteps(client, key, steps, { records, quarantineLimit })
       if (settings.resyncs.length > 0) await noteRequests(client)
       kept.set(nameOf(key), { ...next, nextOffset: (fresh.at(-1)?.offset ?? progress.nextOffset - 1) + 1 })
       return {

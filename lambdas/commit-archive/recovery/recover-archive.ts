@@ -4,7 +4,7 @@ import { noteGoneFiles, type SurveyedStream, surveyArchive } from '#adapters/ice
 import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
 import type { CommittedStream } from '#adapters/postgres/archive/archived-ranges.ts'
 import { countOf, describeSpans, missingOf, type OffsetSpan } from '#core/offset-spans.ts'
-import { carryOut } from './carry-out.ts'
+import { executeStep } from './execute-step.ts'
 import { planRecovery, type RecoveryStep, type RecoveryTools } from './recovery-plan.ts'
 
 /** Offsets of a topic partition that are missing, or that occur more than once. */
@@ -57,7 +57,7 @@ export async function recoverArchive(
     steps.push(next)
     if (!(await agree(next))) return { done: false, steps: told(), check: null }
     tools.onProgress(next.does)
-    await carryOut(tools, next)
+    await executeStep(tools, next)
   }
   const loaded = await findArchiveTable(tools.catalog, tools.place, tools.ledger, { isOnlyCommitter: true })
   const { renewal } = await tools.ledger.readKnownTable()

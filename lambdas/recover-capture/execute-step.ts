@@ -29,7 +29,7 @@ export type Recovering = CaptureWorld & {
 }
 
 /** Executes a step; executing it twice has the same effect as once. Throws an Error that says what did not happen. */
-export async function carryOutStep(step: RecoveryStep, world: Recovering): Promise<void> {
+export async function executeStep(step: RecoveryStep, world: Recovering): Promise<void> {
   switch (step.kind) {
     case 'rewind':
       return rewind(step, world)

@@ -21,7 +21,7 @@ import {
   rowsTable,
   writeStatements,
 } from './latest-state-statements.ts'
-import { type Delivered, keepUnapplied, stopTable } from './parking.ts'
+import { type Delivered, keepUnapplied, stopTable } from './stopped-tables.ts'
 import { blaming, readAgain, TableFailure } from './table-failure.ts'
 
 /** For each generation, what other transactions have noted about it. */
@@ -47,7 +47,7 @@ const nothingDelivered: Delivered = { records: [], quarantineLimit: undefined }
  * Executes the steps in order. Throws a TableFailure if one table cannot be written. `delivered` has the records of the
  * batch, because some of them may be kept in quarantine instead.
  */
-export async function carryOut(
+export async function executeSteps(
   client: pg.PoolClient,
   key: ProgressKey,
   steps: readonly Step[],
@@ -61,12 +61,12 @@ export async function carryOut(
       await together(client, sent)
       sent = []
     }
-    sent.push(() => take(client, key, step, held, delivered))
+    sent.push(() => executeStep(client, key, step, held, delivered))
   }
   await together(client, sent)
 }
 
-async function take(
+async function executeStep(
   client: pg.PoolClient,
   key: ProgressKey,
   step: Step,

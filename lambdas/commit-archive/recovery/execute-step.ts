@@ -15,7 +15,7 @@ import { moveAside, nameOf, rename } from './rename-table.ts'
 import { placeOf } from './table-place.ts'
 
 /** Executes a step. If it is interrupted at any place, the next plan goes on from there. */
-export async function carryOut(tools: RecoveryTools, step: RecoveryStep): Promise<void> {
+export async function executeStep(tools: RecoveryTools, step: RecoveryStep): Promise<void> {
   switch (step.kind) {
     case 'rename':
       await moveAside(tools, step.aside)
