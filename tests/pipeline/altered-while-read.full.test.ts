@@ -19,7 +19,7 @@ const run = (sql: string) => pipeline.source.query(sql)
 test.each([
   ['loose', 'text', 'large', true],
   ['typed', 'int', 22, true],
-  // The stream has said nothing of the new columns when the rows that were read are sent.
+  // The stream does not contain the new columns yet when the rows that were read are sent.
   ['quiet', 'int', 22, false],
 ])(
   'changes that DDL has overtaken, of a table that is read meanwhile, keep each value in its column: %s',
@@ -32,7 +32,7 @@ test.each([
       await run(`update public.${table} set note = 'before' where id = 1`)
       await beginReading(table)
       await run(`update public.${table} set size = '${changed}', note = 'between' where id = 2`)
-      // What was the third column is the second now, and another one has the name of the second.
+      // The former third column is the second now, and another column has the name of the former second one.
       await run(`alter table public.${table} drop column kind, add column kind int default 5`)
       if (changesLater) await run(`update public.${table} set note = 'after' where id = 1`)
     })
@@ -47,7 +47,7 @@ test.each([
   },
 )
 
-/** Rows that history has as read, with values that no row of the table ever had in these columns. */
+/** Rows that history shows as read, with values that no row of the table ever had in these columns. */
 async function misread(table: string): Promise<unknown[]> {
   const { rows } = await pipeline.target.query(
     `select after

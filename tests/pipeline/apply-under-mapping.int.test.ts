@@ -16,7 +16,7 @@ afterEach(() => target.drop())
 const topicPartitions = 2
 const ids = 40
 
-/** Changes of the rows of one topic partition, several of each. */
+/** Changes of the rows of one topic partition, with several of each row. */
 function changesOf(topicPartition: number): ChangeLog {
   const log = new ChangeLog(topicPartition).contract(ordersContract({ topicPartitions }))
   for (let lsn = 10; lsn < 10 + 5 * ids; lsn++) {
@@ -28,7 +28,10 @@ function changesOf(topicPartition: number): ChangeLog {
   return log
 }
 
-/** Of a batch's first invocation, by its offset. Drawn anew each time, one batch could fail until its retries are too far apart. */
+/**
+ * The outcome of a batch's first invocation, chosen by its offset. If it were random at each invocation, one batch
+ * could fail until its retries are too far apart.
+ */
 const fates = ['not invoked', 'accepted', 'answer lost', 'accepted', 'accepted'] as const
 
 const query = async (text: string) => (await target.pool.query(text)).rows
@@ -83,7 +86,7 @@ test.each([1, 2] as const)(
 test('a topic partition that is stopped holds no other, whose records go on', async () => {
   const logs = [changesOf(0), changesOf(1)]
   await topic.create(topicPartitions)
-  // Its first records are gone from the topic: progress has to be set back by somebody before it is applied further.
+  // The topic does not have the first records any more, so progress must be set back before anything is applied.
   await query(`insert into tidemark.progress (consumer, topic, topic_partition, next_offset, last_digest)
     values ('tidemark-latest-state', '${topic.name}', 0, 3, 'another record')`)
   const apply = makeApplyLatestState({

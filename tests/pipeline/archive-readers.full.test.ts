@@ -18,11 +18,11 @@ import { makeTallying, type Question, type Tallies } from '#test-support/archive
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
 import { createDatabase, type TestDatabase } from '#test-support/database.ts'
 
-/** A million takes minutes. */
+/** The default is smaller than a million, because a million records take minutes. */
 const total = Number(process.env['TIDEMARK_ARCHIVE_RECORDS'] ?? 200_000)
-/** More than maintenance leaves as they are. */
+/** There are more commits than maintenance leaves unmerged. */
 const COMMITS = 24
-/** Of the records, in UTC: two, that of records without a time, and the last one that there is. */
+/** The days of the records in UTC: two, that of records without a time, and the last possible one. */
 const DAYS = 4
 const python = await findPython()
 if (!python.found) console.warn(`NOT TESTED: pyiceberg and DuckDB do not read the archive. ${python.reason}.`)
@@ -73,7 +73,7 @@ afterAll(async () => {
   await servers?.stop()
 })
 
-/** Returns what readers have to find. */
+/** Archives all records. Returns the tallies that readers must find. */
 async function archiveAll(): Promise<Tallies[]> {
   const tallying = makeTallying(questions)
   let archived = 0

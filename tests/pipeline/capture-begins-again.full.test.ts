@@ -59,7 +59,7 @@ test('capture that has lost its place reads every table again, also those that i
   expect(await generations()).toEqual(once)
 })
 
-/** How often the rows of each table have been read. */
+/** The generation of each table, which grows when its rows are read again. */
 async function generations(): Promise<Record<string, number>> {
   const { rows } = await run('select table_name, generation from tidemark.captured_table')
   return Object.fromEntries(rows.map(({ table_name, generation }) => [table_name, generation]))

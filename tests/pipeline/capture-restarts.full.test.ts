@@ -20,7 +20,8 @@ let pipeline: TestPipeline
 
 beforeAll(async () => {
   source = await createDatabase('empty')
-  // Rows that are neither compressed nor moved out of the page, so that two share one; and rows of which hundreds do.
+  // Rows of the first table are neither compressed nor moved out of the page, and two share a page. Of the second
+  // table, hundreds share one.
   await source.pool.query(`
     create table public.wide (id int primary key, filler text);
     alter table public.wide alter column filler set storage plain;
@@ -46,7 +47,7 @@ test.each([
     await grows()
     if (killed.has(restart)) process.kill(pipeline.pid('connect')!, 'SIGKILL')
     else await restartTask()
-    // On a busy machine a worker takes more than a minute to come back.
+    // On a busy machine a worker needs more than a minute to start again.
     await vi.waitFor(async () => expect(await taskState()).toBe('RUNNING'), { timeout: 180_000, interval: 50 })
   }
 
@@ -69,7 +70,7 @@ async function copy(table: string, width: number): Promise<void> {
   }
 }
 
-/** Waits until records have come since: the task has passed the place where it started. */
+/** Waits until new records have come, so that the task has passed the place where it started. */
 async function grows(): Promise<void> {
   const start = await records()
   await until('more records', async () => (await records()) > start + 50)
@@ -98,7 +99,7 @@ async function restartTask(): Promise<void> {
   if (!response.ok) throw new Error(`the task could not be restarted: ${response.status} ${await response.text()}`)
 }
 
-/** The task's state with the trace of its failure, or why the worker does not answer. */
+/** The task's state with the trace of its failure, or the reason why the worker does not answer. */
 async function taskState(): Promise<string> {
   try {
     const response = await fetch(`${connectUrl()}/connectors/tidemark/status`, {
@@ -115,7 +116,7 @@ async function taskState(): Promise<string> {
 
 const connectUrl = (): string => `http://127.0.0.1:${pipeline.settings.connectPort}`
 
-/** How often the worker has logged the text. */
+/** The number of times that the worker has logged the text. */
 async function logged(text: string): Promise<number> {
   const log = await readFile(join(pipeline.settings.directory, 'logs', 'connect.log'), 'utf8')
   return log.split(text).length - 1

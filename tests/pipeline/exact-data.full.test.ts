@@ -24,7 +24,7 @@ function expectEqual(comparison: Comparison): void {
 const rowsOf = (comparison: Comparison, table: string) =>
   comparison.tables.find((one) => one.table === `public.${table}`)?.targetRows
 
-/** Runs pgbench while `meanwhile` works, and until it has. */
+/** Runs pgbench until `meanwhile` has ended. */
 async function duringPgbench(meanwhile: () => Promise<void>): Promise<number> {
   const stop = new AbortController()
   const running = runPgbench(pipeline.engine.endpoints.source, 4, scale, stop.signal)
@@ -94,7 +94,7 @@ test('tables that are altered while pgbench runs are equal', async () => {
 })
 
 test('Connect killed three times: a table without a key holds each row as often as the source, history each change once', async () => {
-  // A unique index whose columns may be null is no key, nor is one that is looked at when the statement has ended.
+  // A unique index is not a key when its columns may be null, or when it is checked only after the statement.
   await pipeline.source.query(`
     create table public.journal (line text, amount numeric);
     create table public.coupons (code int unique, line text);
@@ -111,7 +111,7 @@ test('Connect killed three times: a table without a key holds each row as often 
     for (let killed = 0; killed < 3; killed++) {
       const worker = await until('Connect', async () => pipeline.pid('connect'))
       const arrived = await targetRows('journal')
-      // Many rows of one transaction share their lsn; equal rows are told apart by nothing but their number.
+      // Many rows of one transaction share their lsn, so that equal rows differ only in their number.
       for (let turn = 0; turn < 4; turn++, written += 5_000) {
         await pipeline.source.query(`
           insert into public.journal select 'line ' || g % 7, 1.50 from generate_series(1, 5000) g;

@@ -11,7 +11,7 @@ const count = Number(process.env['TIDEMARK_HISTORIES'] ?? 20)
 const seed = Number(process.env['TIDEMARK_SEED'] ?? 77)
 const steps = 60
 const atOnce = 4
-/** Until everything of a history is visible, readings of whole tables included. */
+/** The time until everything of a history is visible, snapshots of whole tables included. */
 const waitMs = 600_000
 
 let pipeline: TestPipeline
@@ -39,7 +39,7 @@ test(`${count} random histories of schema and data end equal in the target (TIDE
 
   expect(failures.join('\n\n')).toBe('')
   expect(played).toHaveLength(count)
-  // A history whose statements fail tests nothing.
+  // A history whose statements mostly fail would test nothing.
   const total = (of: (one: Played) => number) => played.reduce((sum, one) => sum + of(one), 0)
   expect(total(({ failed }) => failed)).toBeLessThan(total(({ succeeded }) => succeeded) / 4)
   await until('the target to be left without tables', async () => (await tablesOf(pipeline.target)).length === 0)

@@ -21,7 +21,7 @@ afterAll(async () => {
 
 const topicPartitions = 4
 
-/** Keys that other clients send: none, a long of Java, Confluent's wire format, bytes that are no text. */
+/** Keys that other clients send: none, a long of Java, Confluent's wire format, and bytes that are not text. */
 const keys = [undefined, '0000000000000007', '0000000005067b7d', 'ff00fe']
 
 async function send(topic: string, records: readonly HostileRecord[]): Promise<void> {

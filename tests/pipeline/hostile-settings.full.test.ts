@@ -9,7 +9,7 @@ import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
 
-// Every setting that could change a value is set to something else on both sides, for the database and for the roles in it.
+// Every setting that could change a value has another value on both sides, for the database and for the roles in it.
 let databases: TestDatabase[]
 let pipeline: TestPipeline
 let application: pg.Client
@@ -45,7 +45,7 @@ const EXACT = `exact (
   check (array_ndims(shares) = 1 and array_lower(shares, 1) = 1),
   check (array_ndims(words) = 1 and array_lower(words, 1) = 1))`
 
-/** The row 1 as history shows it before its update, after the table was altered. */
+/** Row 1 as history shows it before its update, after the table was altered. */
 const EXACT_ROW = {
   id: 1,
   share: 0.1,
@@ -55,7 +55,7 @@ const EXACT_ROW = {
   day: '2020-03-02',
   price: '$1,234.50',
   shares: [0.1, -0.30000000000000004],
-  // With array_nulls off and literals of backslashes, the application means by it what it stored.
+  // With array_nulls off and literals with backslashes, these are the values that the application stored.
   words: ['null', null, expect.any(String)],
   way: '\\n',
   added: '2020-12-11',
@@ -78,7 +78,7 @@ async function expectEqual(): Promise<Record<string, number | null>> {
 }
 
 test('rows that were read, and those that were streamed after the table was altered, are equal and so is their history', async () => {
-  // The initial snapshot has read them before they are changed.
+  // The initial snapshot must read the rows before they are changed.
   await expectEqual()
   await application.query('insert into exact (id) values (3)')
   await application.query(

@@ -92,7 +92,10 @@ async function equal(): Promise<void> {
   expect(isEqual(comparison) || describeComparison(comparison)).toBe(true)
 }
 
-/** A record of the topic, with its key as text, whose order decides the topic partition; of half a change, the other key. */
+/**
+ * A change on the topic. `key` is its key as text, whose order of members decides the topic partition. `other` is the
+ * other key, for half of a key change.
+ */
 type Change = { op: string; key: string; other?: string }
 
 const moved = (table: string, fields: (value: number) => string, from: number, to: number): Change[] => [
@@ -100,7 +103,7 @@ const moved = (table: string, fields: (value: number) => string, from: number, t
   { op: 'c', key: `{${fields(to)},"_table":"public.${table}"}`, other: `{${fields(from)}}` },
 ]
 
-/** What `swap` is when the key is known. */
+/** The changes of `swap` when the key is known. */
 const swapped = (table: string, fields: (value: number) => string): Change[] => [
   ...moved(table, fields, 1, -1),
   ...moved(table, fields, 2, 1),
@@ -111,7 +114,10 @@ const id = (value: number): string => `"id":${value}`
 const seat = (number: number): string => `"number":${number},"line":7`
 const code = (value: number): string => `"code":${value}`
 
-/** Streamed changes on the topic by the name that their table had, in the order of the log. */
+/**
+ * Streamed changes on the topic, in the order of the log. The returned function selects those of a table by its name at
+ * that time.
+ */
 async function changes(): Promise<(table: string) => Change[]> {
   const connection = { clientId: 'keys', bootstrapBrokers: [`127.0.0.1:${pipeline.settings.kafkaPort}`] }
   const admin = new Admin(connection)
@@ -140,7 +146,7 @@ async function changes(): Promise<(table: string) => Change[]> {
   return (name) => found.filter(({ table }) => table === name).map(({ table: _, lsn: __, ...change }) => change)
 }
 
-/** The change in a record, unless it is a notification or a read. */
+/** The change in a record; none for a notification or a read. */
 function streamed({
   key,
   value,
@@ -154,7 +160,10 @@ function streamed({
   return [{ op, key: JSON.stringify(fields), ...other, table: source.table, lsn: source.lsn }]
 }
 
-/** Commits, and lets others see it only after Debezium has looked for it: who waits for a standby is in the log unseen. */
+/**
+ * Commits, and makes the commit visible only after Debezium has looked for it. A commit that waits for a standby is in
+ * the log, but is not visible to other sessions yet.
+ */
 async function whileUnseen(sql: string): Promise<void> {
   const [client, probe] = [await pipeline.source.connect(), await pipeline.source.connect()]
   try {
@@ -163,7 +172,7 @@ async function whileUnseen(sql: string): Promise<void> {
     await client.query(`begin; ${sql}`)
     await run(`alter system set synchronous_commit = 'local'`)
     await run(`alter system set synchronous_standby_names = 'nobody'`)
-    // Debezium's own sessions would wait as well: its next heartbeat is a second away.
+    // Debezium's own sessions would wait, too. After a beacon, its next heartbeat is a second away.
     await nextBeacon()
     await run('select pg_reload_conf()')
     await until('commits to wait', () => waits(probe))
@@ -188,7 +197,7 @@ async function nextBeacon(): Promise<void> {
   await until('a beacon', async () => (await newest()) !== before)
 }
 
-/** Whether it looks for the transaction, or has gone on without. */
+/** Whether Debezium looks for the transaction, or has continued without it. */
 async function hasLooked(since: string): Promise<boolean> {
   const looks = await run(`
     select
@@ -199,7 +208,7 @@ async function hasLooked(since: string): Promise<boolean> {
   return looks.rowCount !== 0
 }
 
-/** Whether a commit of this session waits for a standby; it waits no longer then. */
+/** Whether a commit of this session waits for a standby. A commit that waits is cancelled. */
 async function waits(client: pg.PoolClient): Promise<boolean> {
   const { rows } = await client.query('select pg_backend_pid() as pid')
   let done = false

@@ -46,7 +46,8 @@ test('rows of many megabytes are created, updated, moved and deleted, and histor
   await query(`insert into public.document (id, body) values (3, big(20, 'e')), (4, big(4.9, 'f'))`)
   await query(`insert into public.page (id, body) values (2, big(12, 'g')), (3, big(3, 'h'))`)
   await query(`insert into public.note select big(4, 'i'), 'twice' from generate_series(1, 2)`)
-  // Under the full identity both images hold every value; under the key's, one that is left as it was is in neither.
+  // With the replica identity full, both images have every value. With that of the key, neither image has a value that
+  // was not changed.
   await query(`update public.document set state = 'read' where id in (1, 2, 3)`)
   await query(`update public.page set state = 'read' where id in (1, 2)`)
   await query(`update public.note set state = 'read' where state = 'new'`)
@@ -85,7 +86,7 @@ test('a row that is being sent when Connect is killed arrives once, and rows of 
       if (id === undefined) continue
       const known = parts.get(id) ?? { count: Number(count), came: 0 }
       parts.set(id, { ...known, came: known.came + 1 })
-      // At the first part that is seen the others are still to be sent.
+      // When the first part is seen, the others have still to be sent.
       if (index !== '0' || killed.size === 3) continue
       killed.add(id)
       process.kill(pipeline.pid('connect')!, 'SIGKILL')
@@ -157,8 +158,9 @@ test('a row that is too large even for parts stops its table alone', async () =>
 })
 
 /**
- * Waits longer than other tests: what is compared here is hundreds of megabytes. A key change that leaves out a large value
- * may overtake the row that it takes it from, in another topic partition: then its table is read again by itself.
+ * Waits longer than other tests, because hundreds of megabytes are compared. A key change that leaves out a large value
+ * may overtake, in another topic partition, the row from which it takes the value. Tidemark then reads its table again
+ * by itself.
  */
 async function equal(): Promise<void> {
   const { source, reader } = pipeline.engine.endpoints

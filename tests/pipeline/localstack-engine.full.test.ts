@@ -27,9 +27,9 @@ import { freePorts, processesOf } from '#test-support/pipeline.ts'
 import { compareDatabases, isEqual } from '#verify/compare-databases.ts'
 
 const ROWS = 400
-/** LocalStack is started, bootstrapped and deployed to again. */
+/** The time in which LocalStack is started, bootstrapped and deployed to again. */
 const REDEPLOYED_MS = 180_000
-/** Where it would write if it were not told otherwise. */
+/** Directories to which LocalStack writes by default. */
 const OTHER_PLACES = ['/var/lib/localstack', '/usr/lib/localstack', join(tmpdir(), 'localstack')]
 
 let root: string
@@ -110,7 +110,7 @@ test('--once deploys, feeds, compares every row and the archive, and leaves noth
   })
   await expectNothingLeft()
   expect(await readdir(join(root, 'tmp'))).toEqual([])
-  // What the CDK's library remembers of files it has read.
+  // The CDK's library keeps a cache of files that it has read there.
   expect((await readdir(join(root, 'home'))).filter((name) => name !== '.cdk')).toEqual([])
 })
 

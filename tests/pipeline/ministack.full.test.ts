@@ -12,7 +12,7 @@ const python = await findPython()
 if (!python.found) console.warn(`NOT TESTED: MiniStack's S3 Tables as the archive's catalog. ${python.reason}.`)
 
 const TOTAL = 30_000
-/** More than maintenance leaves as they are. */
+/** There are more commits than maintenance leaves unmerged. */
 const COMMITS = 22
 const everything: Question[] = [{ where: () => 'true', holds: () => true }]
 let database: TestDatabase
@@ -49,7 +49,7 @@ test.skipIf(!python.found)(
     const after = await readWithPyIceberg(readers, services, everything, signedFor(services))
 
     expect(before.answers).toEqual(tallying.tallies())
-    // MiniStack answers that it has forgotten table snapshots and forgets none: then their files have to stay.
+    // MiniStack reports that it has removed table snapshots, but removes none. Their files have to stay then.
     expect(maintained).toMatchObject({ busy: false, expiredSnapshots: 0 })
     expect(maintained.mergedManifests).toBeGreaterThanOrEqual(COMMITS)
     expect(after.answers).toEqual(tallying.tallies())

@@ -9,7 +9,7 @@ let server: Awaited<ReturnType<typeof startServer>>
 let session: pg.Client
 let pipeline: TestPipeline
 
-/** Every character that the encoding has beyond ASCII. */
+/** Every character of the encoding beyond ASCII. */
 const characters = Array.from({ length: 96 }, (_, i) => String.fromCharCode(0xa0 + i)).join('')
 
 const connect = async (url: string) => {

@@ -98,7 +98,7 @@ function startApplying(): void {
   )
 }
 
-/** Runs a producer to its end; it is killed when it has sent a third, and again when it has sent two. */
+/** Runs a producer to its end. It is killed when it has sent a third of its events, and again after two thirds. */
 async function produceKilled(python: string, kind: (typeof kinds)[number]): Promise<void> {
   const position = join(directory, `${kind}.position`)
   const args = [

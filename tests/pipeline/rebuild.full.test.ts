@@ -11,7 +11,7 @@ import { describeComparison } from '#verify/comparison-report.ts'
 
 let pipeline: TestPipeline
 let archive: ArchiveAccess
-/** A beacon between two lots of changes, and the tables as they were then. */
+/** A beacon between two sets of changes, and the names of the tables that were copied at that time. */
 let beacon: number
 let tables: string[]
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
     target: endpoints.target,
   }
   await loadTables()
-  // Until then tables are being read, and a rebuild says that rows may be missing.
+  // Before that, tables are still being read, and a rebuild would report that rows may be missing.
   await equal()
   await change('before')
   beacon = await emitBeacon()
@@ -67,7 +67,7 @@ async function loadTables(): Promise<void> {
   }
 }
 
-/** Updates, deletes and key changes, the same ones each time but for what they write. */
+/** Makes updates, deletes and key changes. They are the same at each call, except for the values that they write. */
 async function change(when: string): Promise<void> {
   await pipeline.source.query(`
     update public.customer set company = '${when}', city = null where customer_id % 3 = 0;
@@ -92,7 +92,7 @@ async function equal(): Promise<void> {
   expect(isEqual(comparison), describeComparison(comparison)).toBe(true)
 }
 
-/** What the target shows, into a schema of its own. */
+/** Copies the content of the target into a schema of its own. Returns the names of the tables. */
 async function copyTables(): Promise<string[]> {
   await pipeline.target.query('create schema copied')
   const { rows } = await pipeline.target.query(`select viewname as name from pg_views where schemaname = 'public'`)
@@ -102,7 +102,7 @@ async function copyTables(): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-/** Rows that one of both has more often than the other. */
+/** The number of rows that one of the two tables has more often than the other. */
 async function differing(one: string, other: string): Promise<number> {
   const { rows } = await pipeline.target.query(`
     select count(*)::int as n from (

@@ -24,7 +24,7 @@ const GROUP = 'tidemark-latest-state'
 let source: TestServer
 let target: TestServer
 let pipeline: TestPipeline
-/** Unique values, so that a lost or doubled change is seen. */
+/** The values are unique, so that a lost or doubled change can be seen. */
 let next = ROWS
 
 const tables = `
@@ -33,7 +33,7 @@ const tables = `
   create table public.scans (parcel int, note text);
   insert into public.scans select g, 'at the start' from generate_series(1, ${ROWS}) g`
 
-/** A session for one query: servers are stopped between them. */
+/** Each query has a session of its own, because servers are stopped between queries. */
 async function ask(server: TestServer, sql: string): Promise<pg.QueryResult> {
   const client = new pg.Client({ connectionString: server.url })
   client.on('error', () => undefined)
@@ -69,7 +69,7 @@ async function expectEqual(): Promise<void> {
   expect(isEqual(comparison), describeComparison(comparison)).toBe(true)
 }
 
-/** Rows that come, change and go in both tables: some ten changes. */
+/** Inserts, updates and deletes rows in both tables: about ten changes. */
 const writeSome = () => {
   next += 10
   return ask(
@@ -98,19 +98,19 @@ const ARCHIVE_OF_ANOTHER_TOPIC = /tidemark-archive has had offsets that are othe
 
 type Finding = { cause: string; action: string }
 
-/** What the function finds, without doing anything. */
+/** Returns what the function finds, without a recovery. */
 async function findings(): Promise<Finding[]> {
   const { payload } = await pipeline.engine.invoke('recover-capture', { recover: { dryRun: true } })
   return (JSON.parse(payload).diagnosis?.findings ?? []) as Finding[]
 }
 
-/** Runs the command as a user does, once it knows the cause; gives what was wrong. */
+/** Runs the command as a user does, after the diagnosis contains the cause. */
 async function recover(cause: RegExp): Promise<void> {
   await until(`the diagnosis ${cause}`, async () => (await findings()).some((found) => cause.test(found.cause)))
   await runCommand('recover', '--yes', '--timeout', '120')
 }
 
-/** Runs a command of the stack as a user does; throws an Error with what it printed where it fails. */
+/** Runs a command of the stack as a user does. Throws an Error with its output when it fails. */
 async function runCommand(...words: string[]): Promise<void> {
   const from = Date.now()
   const { stdout } = await run(process.execPath, [join(repository, 'commands/run.mjs'), ...words], {
@@ -121,7 +121,10 @@ async function runCommand(...words: string[]): Promise<void> {
   console.log(`${words.join(' ')}: ${((Date.now() - from) / 1_000).toFixed(0)} s\n${stdout}`)
 }
 
-/** Readers of the target must never see fewer rows than the least of before and after. */
+/**
+ * The least number of rows that readers of the target may see in each table, which is the smaller one of before and
+ * after.
+ */
 async function leastRows(): Promise<Record<string, number>> {
   const counts: Record<string, number> = {}
   for (const table of ['public.parcels', 'public.scans']) {
@@ -144,7 +147,7 @@ async function recoverAndCompare(cause: RegExp): Promise<void> {
     seen = await readers.stop()
   }
   expect(seen).toEqual([])
-  // The archive of a topic that was made again has a recovery of its own: until somebody runs it, it says so.
+  // The archive of a topic that was made again has a recovery of its own. The finding stays until a user runs it.
   expect((await findings()).filter(({ cause }) => !ARCHIVE_OF_ANOTHER_TOPIC.test(cause))).toEqual([])
 }
 
@@ -161,7 +164,7 @@ async function withAdmin(work: (admin: ReturnType<typeof kafka>) => Promise<unkn
   }
 }
 
-/** Waits until what was written is in the topic and not applied. */
+/** Waits until the records that were written are on the topic but not applied. */
 const areWaiting = (admin: ReturnType<typeof kafka>) =>
   until('the records are in the topic', async () => {
     const { rows } = await pipeline.target.query(
@@ -171,7 +174,7 @@ const areWaiting = (admin: ReturnType<typeof kafka>) =>
     return offsets.reduce((sum, { high }) => sum + Number(high), 0) > rows[0].n + 20
   })
 
-/** Has nobody in the consumer group meanwhile. */
+/** Runs `work` while the consumer group has no member. */
 async function whileNotDelivered(work: () => Promise<void>): Promise<void> {
   const { endpoint, key } = pipeline.engine.endpoints
   const mappings = eventSourceMappings(
@@ -284,7 +287,8 @@ describe('the topic of changes', () => {
     await runCommand('archive', 'recover', '--yes')
     await writeSome()
 
-    // The function does it when it looks, every minute; asked for findings all the time it would not come to it.
+    // The function begins it at its own look, every minute. Repeated requests for findings would keep the function from
+    // doing that.
     await until('the archive begins', async () => {
       const { rows } = await pipeline.target.query('select from tidemark.archive_renewal')
       return rows.length === 0
@@ -404,7 +408,7 @@ describe('after the stack is deployed again', () => {
   })
 })
 
-// The last: the template has another number.
+// This test is the last one, because the template has another number of topic partitions.
 test('the topic of changes was given more topic partitions', async () => {
   await withAdmin((admin) =>
     admin.createPartitions({ topicPartitions: [{ topic: 'changes', count: 6 }], validateOnly: false }),

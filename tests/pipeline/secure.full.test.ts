@@ -123,7 +123,7 @@ async function leaderOf(topic: string): Promise<number> {
   }
 }
 
-/** As the functions read it. */
+/** The login of a user, read from its secret as the functions read it. */
 async function loginOf(user: string): Promise<{ username: string; password: string }> {
   const { username, password } = pipeline.engine.secret(`AmazonMSK_tidemark-local-${user}`)
   return { username: String(username), password: String(password) }

@@ -15,10 +15,10 @@ import { type Comparison, compareDatabases, isEqual } from '#verify/compare-data
 const seed = Number(process.env['TIDEMARK_SEED'] ?? 14_181)
 const HISTORIES = 2
 const STEPS = 40
-/** The major that brought a type of the corpus, where it is not the oldest one. */
+/** The major that added a type of the corpus, when it is not the oldest one. */
 const SINCE: Readonly<Record<string, number>> = { 'numeric(5,-2)': 15, 'numeric(3,5)': 15 }
 
-// Postgres 17 is the source of every other test.
+// Postgres 17 is the source in every other test.
 describe.each(OTHER_MAJORS)('a source of Postgres %i', (major) => {
   let server: { url: string; stop: () => Promise<void> }
   let session: pg.Client
@@ -56,7 +56,7 @@ describe.each(OTHER_MAJORS)('a source of Postgres %i', (major) => {
     await server?.stop()
   })
 
-  /** A table for each family of types, with their values, and tables of generated columns. */
+  /** Makes a table for each family of types with their values, and tables of generated columns. */
   async function makeSource() {
     await prepareTypeRules(session)
     await inTransaction(async () => {
@@ -136,7 +136,7 @@ describe.each(OTHER_MAJORS)('a source of Postgres %i', (major) => {
   })
 })
 
-/** Tables with generated columns, by name. Virtual ones are since 18; one without a key is refused. */
+/** Tables with generated columns, by name. Virtual columns exist since 18; a keyless table with one is refused. */
 const generatedTables = (major: number): [string, string][] => [
   ['stored_keyed', 'a int primary key, b int generated always as (a * 2) stored'],
   ['stored_keyless', 'a int, b int generated always as (a * 2) stored'],

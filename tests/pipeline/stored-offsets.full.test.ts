@@ -6,7 +6,7 @@ import { until } from '#test-support/eventually.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { connectHeaders } from '#test-support/stopped-capture.ts'
 
-/** A message of the replication stream: BEGIN, insert, logical message or COMMIT, with its place. */
+/** A message of the replication stream with its lsn: BEGIN, insert, logical message or COMMIT. */
 type Message = { kind: 'B' | 'I' | 'M' | 'C'; lsn: number }
 
 let source: TestDatabase
@@ -78,7 +78,7 @@ test.each(['BEGIN', 'COMMIT'])(
   },
 )
 
-/** Stops the connector, lets `write` commit, and gives what the stream will be. */
+/** Stops the connector, lets `write` commit, and returns the messages that the stream will have. */
 async function whileStopped(write: () => Promise<void>): Promise<Message[]> {
   await stopBehindBeacons()
   await source.pool.query(`select pg_replication_slot_advance('stored_offsets_probe', pg_current_wal_insert_lsn())`)
@@ -91,7 +91,10 @@ async function whileStopped(write: () => Promise<void>): Promise<Message[]> {
   return rows
 }
 
-/** A place that is stored behind a beacon which was not sent would leave it out: with it in the log it is stopped again. */
+/**
+ * Stops the connector when no unsent beacon is in the log. With a stored place after such a beacon, the beacon would
+ * never be sent, so the connector is started and stopped again.
+ */
 async function stopBehindBeacons(): Promise<void> {
   for (;;) {
     await connect('PUT', '/stop')
@@ -129,7 +132,7 @@ async function inTransaction(work: (client: pg.PoolClient) => Promise<void>): Pr
   }
 }
 
-/** Lets the connector go on as if it had been stopped with this place stored. */
+/** Starts the connector as if it had been stopped with this place stored. */
 async function resumeAt(place: { lsn_proc: number; [part: string]: number | string }): Promise<void> {
   const { offsets } = (await connect('GET', '/offsets')) as { offsets: { offset: Record<string, unknown> }[] }
   const [{ offset: stored, ...rest }] = offsets as [(typeof offsets)[0]]
@@ -138,7 +141,7 @@ async function resumeAt(place: { lsn_proc: number; [part: string]: number | stri
   await connect('PUT', '/resume')
 }
 
-/** The next row comes after them: once it is there, they are, or never will be. */
+/** Inserts a row that comes after all others. When it is visible, the others are visible, too, or were lost. */
 async function expectArrived(ids: number[]): Promise<void> {
   const last = ids.at(-1)! + 5
   await source.pool.query(`insert into public.item values (${last}, 'last')`)
@@ -158,7 +161,7 @@ async function connect(method: string, path: string, body?: unknown): Promise<un
       headers: { 'content-type': 'application/json', ...connectHeaders(pipeline) },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
-    // Until the task has ended its offsets cannot be changed.
+    // The offsets cannot be changed before the task has ended.
     if (!response.ok && (response.status === 400 || response.status === 409)) return false
     const text = await response.text()
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)

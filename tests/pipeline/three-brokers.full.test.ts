@@ -83,7 +83,7 @@ test('the archive has every record of the topics once', async () => {
   expect(archiveMismatches).toBe(0)
 })
 
-/** Those of Kafka's own, too. */
+/** The description of all topics, also of Kafka's own. */
 async function describeTopics() {
   const brokers = pipeline.engine.endpoints.kafka.split(',')
   const asking = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin()
@@ -95,7 +95,7 @@ async function describeTopics() {
   }
 }
 
-/** Kills -9 whatever process it is, until `signal` aborts; gives how often. */
+/** Kills the process of `pid` with -9 whenever there is a new one, until `signal` aborts. Returns how often. */
 async function keepDown(pid: () => number | undefined, signal: AbortSignal): Promise<number> {
   const killed = new Set<number>()
   while (!signal.aborted) {

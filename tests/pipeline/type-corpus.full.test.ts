@@ -45,7 +45,7 @@ beforeAll(async () => {
     for (const of of corpus) conditions.set(of, await createTypeTable(session, of))
     for (const of of corpus) if (await createKeyTable(session, of)) keyed.add(of)
   })
-  // Values that end the connector must not be read: a refused type has no rows.
+  // The values that end the connector must not be read, so a refused type has no rows.
   await inTransaction(async () => {
     for (const of of corpus.filter(isCarried)) await fillTypeTable(session, of)
     for (const of of corpus.filter((of) => isCarried(of) && keyed.has(of))) {
@@ -131,7 +131,7 @@ test.each(corpus.filter(({ keyStops }) => keyStops.length > 0))(
   },
 )
 
-/** Creates the table, and inserts the values once it is captured. */
+/** Creates the table, waits until it is captured, and inserts the values. Returns the reason of its stop. */
 async function reasonOfStop(table: string, columns: string, values: readonly string[]): Promise<string> {
   await session.query(`create table ${table} (${columns})`)
   await until('its capture', async () => {
@@ -175,7 +175,7 @@ async function findingOf(of: CorpusType): Promise<TypeFinding> {
   return { of, conditions: conditions.get(of)!, stored: rows[0].carried, key }
 }
 
-/** `public.type_7` with the type it is about. */
+/** A table's name such as `public.type_7`, followed by its type. */
 function nameOf(table: string): string {
   const number = /_(\d+)$/.exec(table)?.[1]
   return number === undefined ? table : `${table} ${corpus[Number(number)]!.type}`

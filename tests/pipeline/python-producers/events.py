@@ -1,4 +1,6 @@
-"""What the producers send: a list of (key, value) of one format, the same for the same seed, 5 % of it no events."""
+"""Makes the producers' events: a list of (key, value) of one format. The same seed makes the same events, and 5 % of
+the values are not events.
+"""
 
 import datetime
 import json
@@ -10,7 +12,7 @@ NAMES = ["Ada", "Grace", "Zoë", "李", "O'Neil", "😀"]
 
 
 def make_events(kind, seed, count):
-    """Good events come with what they mean, for the model; bad ones with None."""
+    """Good events come with their meaning, for the model; bad ones come with None."""
     rng = random.Random(f"{kind} {seed}")
     make = deltas(rng) if kind == "deltas" else row_changes(rng)
     bad = bad_deltas(rng) if kind == "deltas" else bad_row_changes(rng)
@@ -18,7 +20,7 @@ def make_events(kind, seed, count):
 
 
 def deltas(rng):
-    """Without a key. Some are sent late: the order is event_order, not that of sending."""
+    """Makes deltas, which have no key. Some are sent late, because event_order decides and not the order of sending."""
     orders = list(range(1, 100_000))
     while True:
         order = orders.pop(rng.randrange(5))
@@ -33,7 +35,7 @@ def deltas(rng):
 
 
 def written(rng, at):
-    """As people write times; all of them to the millisecond."""
+    """The time in one of the formats that people use, all of them with milliseconds."""
     zone = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
     return rng.choice([
         str(at.replace(tzinfo=None)),
@@ -49,7 +51,8 @@ def written(rng, at):
 
 
 def row_changes(rng):
-    """Keyed by id. The clock stands still now and then: then the order of sending counts."""
+    """Makes row changes, whose key is the id. The clock sometimes stands still, and then the order of sending decides.
+    """
     rows, clock, sent = {}, int(START.timestamp() * 1000), 0
     while True:
         clock += rng.choice([0, 0, 1, 7])
@@ -91,7 +94,7 @@ def bad_row_changes(rng):
         {"op": "c", "before": None, "after": {"name": "no id"}, "ts_ms": last}, {"op": "c", "before": None, "after": row, "ts_ms": "now"},
         {"op": "c", "before": None, "after": row | {"id": 1.5}, "ts_ms": last}, {"payload": {"op": "c", "after": row, "ts_ms": last}},
     ]]
-    # A record without a value has a key here: the client refuses one with neither.
+    # A record without a value has a key here, because the client refuses a record that has neither.
     values.append(None)
     while True:
         yield "1001", rng.choice(values), None

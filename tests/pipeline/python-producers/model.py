@@ -1,4 +1,4 @@
-"""What state, log and quarantine must hold once all events of both producers have come, as JSON."""
+"""Prints, as JSON, what state, log and quarantine must contain after all events of both producers have come."""
 
 import json
 import sys

@@ -1,4 +1,6 @@
-"""Sends events to a topic and remembers how many it sent; one that is killed sends what it is not sure of again."""
+"""Sends events to a topic and stores how many it has sent. After it was killed, it sends again those that may not have
+arrived.
+"""
 
 import pathlib
 import sys
