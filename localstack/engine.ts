@@ -28,7 +28,10 @@ export type Invocation = {
   logTail: string
 }
 
-/** What a function has done since the stack was started; `failing` while its newest invocation is one that failed. */
+/**
+ * What a function has done since the stack was started. `failing` is set while its newest invocation is one that
+ * failed.
+ */
 export type FunctionHealth = {
   name: string
   arn: string

@@ -1,7 +1,7 @@
 /** Latencies in milliseconds: half of all changes took no longer than p50, and so on. */
 export type Percentiles = { p50: number; p95: number; p99: number }
 
-/** What the apply function did in a stretch of time. */
+/** The work of the apply function in a period of time. */
 export type ApplyActivity = {
   changes: number
   changesPerSecond: number

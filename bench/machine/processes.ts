@@ -16,7 +16,7 @@ export type ProcessorSeconds = Readonly<Record<string, number>>
  */
 export type Grouping = {
   readonly roots: () => ReadonlyMap<number, string>
-  /** A finer group for a process of a root's group. */
+  /** Returns a finer group for a process in the group of a root. */
   readonly refine: (group: string, pid: number, titleOf: () => string) => string
 }
 

@@ -18,8 +18,8 @@ export async function recallCluster(settings: Pick<Settings, 'directory'>): Prom
 }
 
 /**
- * Throws an Error when the data belongs to another number of brokers, or to brokers with another way to log in, and
- * when `secure` is combined with existing brokers.
+ * Stores the settings of the brokers. Throws an Error when the data belongs to another number of brokers, or to brokers
+ * with another way to log in, and when `secure` is combined with existing brokers.
  */
 export async function rememberCluster(settings: Settings): Promise<void> {
   const kept = await read(settings)
@@ -37,7 +37,7 @@ export async function rememberCluster(settings: Settings): Promise<void> {
   await writePrivately(fileIn(settings), JSON.stringify(content))
 }
 
-/** Kafka's cluster id, with which the storage of every node is formatted. */
+/** Kafka's cluster id, with which the storage of every node is formatted; a new one when there is no data. */
 export async function clusterIdIn(settings: Pick<Settings, 'directory'>): Promise<string> {
   return (await read(settings))?.clusterId ?? makeClusterId()
 }
@@ -59,8 +59,8 @@ async function read(settings: Pick<Settings, 'directory'>): Promise<Content | un
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
-  // Data without this file comes from an earlier version, which had one broker. Its storage is formatted, so it keeps
-  // its own id.
+  // Data without this file comes from an earlier version, which had one broker. Its storage is formatted and keeps its
+  // own id, so the id that is made here is not used.
   const data = await stat(join(settings.directory, 'kafka', 'data')).catch(() => undefined)
   return data && { brokers: 1, secure: false, clusterId: makeClusterId() }
 }

@@ -29,8 +29,8 @@ const servers: ReadonlySet<string> = new Set(['AWS::ECS::Service', 'AWS::MSK::Cl
 export type StandInService = {
   service: Service
   /**
-   * The stand-ins of this service. A resource that is brought up with one of them in another way is known when
-   * CloudFormation asks for it.
+   * The stand-in of a type. The service keeps what it brings up, so that CloudFormation gets the same resource when it
+   * asks for one that the engine has brought up before.
    */
   standInFor: (type: string) => StandIn | undefined
   /**

@@ -53,7 +53,8 @@ test('disabling finishes and commits what is in flight; enabling goes on behind 
   expect(offsets(0)).toEqual([0, 1, 2, 3])
 })
 
-// UpdateEventSourceMapping: FunctionName, BatchSize, FilterCriteria, MaximumRetryAttempts, ProvisionedPollerConfig may change.
+// UpdateEventSourceMapping: FunctionName, BatchSize, FilterCriteria, MaximumRetryAttempts, ProvisionedPollerConfig may
+// change.
 test('function, batch size, filters, retries and pollers change while it runs, without loss', async () => {
   await topic.create(1)
   const { offsets, invoke } = collector()
@@ -93,7 +94,8 @@ test('function, batch size, filters, retries and pollers change while it runs, w
   await topic.committed([11])
 })
 
-// UpdateEventSourceMapping has no EventSourceArn, Topics, StartingPosition; "you cannot update" the consumer group id.
+// UpdateEventSourceMapping does not take EventSourceArn, Topics and StartingPosition; "you cannot update" the consumer
+// group id.
 test('another source is another mapping', async () => {
   await topic.create(1)
   const { mapping } = topic.start(async () => success)
@@ -108,7 +110,7 @@ test('another source is another mapping', async () => {
   expect(updateProperties(properties, { BatchSize: 6, Topics: ['orders'] })).toEqual({ ...properties, BatchSize: 6 })
 })
 
-// DeleteEventSourceMapping; "Customizable consumer group ID": a group that has offsets goes on where it was.
+// DeleteEventSourceMapping; "Customizable consumer group ID": a group that has offsets continues at these.
 test('deleting leaves the group and its offsets; another mapping of the group goes on there', async () => {
   await topic.create(1)
   await topic.produce(records(0, 2))

@@ -55,7 +55,8 @@ const supported = new Set([
 
 /**
  * Reads the resolved properties of an AWS::Lambda::EventSourceMapping, or the request of CreateEventSourceMapping.
- * Throws a MappingRefusedError that names the property which is missing, malformed, not supported yet, or refused by AWS.
+ * Throws a MappingRefusedError that names the property which is missing, malformed, not supported yet, or refused by
+ * AWS.
  */
 export function readMapping(
   properties: Properties,

@@ -17,7 +17,7 @@ export type DeliveryReading = {
 /** A batch that is sent until it is accepted, split or discarded. */
 export type Attempt = {
   batch: Batch
-  /** Attempts after the first one that ended in an error. */
+  /** How many attempts after the first one have ended in an error. */
   retries: number
   /** Failures and throttles in a row. */
   failures: number
@@ -32,7 +32,7 @@ export type Delivery = LaneUser & {
   /** The names of its topic partitions. */
   names: string[]
   assignment: Source[]
-  /** Its last invocation. */
+  /** The last invocation of the batch. */
   invoked?: Invoked
 }
 

@@ -1,4 +1,3 @@
-/** `,` */
 const comma = 0x2c
 
 /** Encoded records of one fetch, in offset order, with a comma between them. */

@@ -63,7 +63,7 @@ export async function prepareJars(options: JarOptions): Promise<Jars> {
   return jars
 }
 
-/** Name → sha256, from lines `<sha256>  <name>`. */
+/** The checksums by name, from lines `<sha256>  <name>`. */
 export function parseChecksums(list: string): Map<string, string> {
   const lines = list.split('\n').filter((line) => line !== '')
   return new Map(
