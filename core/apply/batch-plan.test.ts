@@ -160,7 +160,7 @@ test('planning changes nothing that it is given: planned once more, a batch come
     'count rows',
     'await name',
     'keep contracts',
-    'settle',
+    'finalize',
     'finish initial read',
     'keep ledger',
   ])

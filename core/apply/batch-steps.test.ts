@@ -31,7 +31,7 @@ describe('a contract', () => {
       'write rows',
       'await name',
       'keep contracts',
-      'settle',
+      'finalize',
       'keep ledger',
     ])
   })
@@ -57,7 +57,14 @@ describe('a contract', () => {
 
     const { steps } = plan(log, ordersKnown())
 
-    expect(kinds(steps)).toEqual(['hold generations', 'write rows', 'drop', 'keep contracts', 'settle', 'keep ledger'])
+    expect(kinds(steps)).toEqual([
+      'hold generations',
+      'write rows',
+      'drop',
+      'keep contracts',
+      'finalize',
+      'keep ledger',
+    ])
   })
 
   test('of a table that is not complete is kept, and shows nothing yet', () => {
@@ -65,11 +72,11 @@ describe('a contract', () => {
     expect(kinds(plan(log).steps)).toEqual(['shape', 'await name', 'keep contracts'])
   })
 
-  test('that comes twice in a batch settles its relation once', () => {
+  test('that comes twice in a batch finalizes its relation once', () => {
     const log = new ChangeLog()
       .contract(ordersContract())
       .contract(ordersContract({ version: 2, columns: wider }), { lsn: 5 })
-    expect(stepsOf(plan(log).steps, 'settle')).toMatchObject([{ contract: { version: 2 } }])
+    expect(stepsOf(plan(log).steps, 'finalize')).toMatchObject([{ contract: { version: 2 } }])
   })
 
   test('of a table that is stopped is kept, and changes nothing of it', () => {
@@ -146,7 +153,7 @@ describe('the order of steps', () => {
       'keep audits',
       'await name',
       'keep contracts',
-      'settle',
+      'finalize',
       'finish initial read',
       'keep ledger',
       'quarantine',

@@ -74,7 +74,7 @@ export type Step =
   | { readonly kind: 'await name'; readonly relation: number }
   | { readonly kind: 'keep contracts'; readonly contracts: readonly KeptContract[] }
   /** Shows the generation, or removes what was dropped, once the contract has come in every topic partition. */
-  | { readonly kind: 'settle'; readonly contract: TableContract }
+  | { readonly kind: 'finalize'; readonly contract: TableContract }
   | { readonly kind: 'stop table'; readonly stop: TableStop }
   /** An attempt of the initial snapshot has begun. */
   | { readonly kind: 'begin initial read'; readonly position: Position }
@@ -99,7 +99,7 @@ export type Collected = {
   readonly keyless: KeylessWrites[]
   readonly drops: TableContract[]
   /** Contracts which say that the rows are complete, or that the relation was dropped. */
-  readonly settles: TableContract[]
+  readonly finalizations: TableContract[]
   readonly audits: AuditMessage[]
   readonly stops: TableStop[]
   readonly quarantined: QuarantinedRecord[]
@@ -113,7 +113,8 @@ export function inOrder(
   beacon: Beacon | undefined,
   ledger: LedgerChanges | undefined,
 ): readonly Step[] {
-  const { contracts, shapes, truncates, segments, keyless, drops, settles, audits, stops, quarantined } = collected
+  const { contracts, shapes, truncates, segments, keyless, drops, finalizations, audits, stops, quarantined } =
+    collected
   const writes = [...truncates.flatMap(({ preceding }) => preceding), ...segments]
   const days = daysOf(collected, writes)
   const held = heldGenerations(writes)
@@ -136,7 +137,7 @@ export function inOrder(
   for (const { contract } of shapes) steps.push({ kind: 'await name', relation: contract.relation })
   // Whether a generation is shown is decided from the stored contracts, so they are stored first.
   if (contracts.length > 0) steps.push({ kind: 'keep contracts', contracts })
-  for (const contract of lastOfEach(settles)) steps.push({ kind: 'settle', contract })
+  for (const contract of lastOfEach(finalizations)) steps.push({ kind: 'finalize', contract })
   for (const stop of stops) steps.push({ kind: 'stop table', stop })
   for (const position of collected.initialReads) steps.push({ kind: 'begin initial read', position })
   if (beacon !== undefined) steps.push({ kind: 'finish initial read', beacon })
@@ -147,7 +148,7 @@ export function inOrder(
 
 const doneWhenDelivered: ReadonlySet<Step['kind']> = new Set([
   'keep contracts',
-  'settle',
+  'finalize',
   'stop table',
   'begin initial read',
   'finish initial read',

@@ -60,7 +60,7 @@ export class BatchUnderway {
       segments,
       keyless: [],
       drops: [],
-      settles: [],
+      finalizations: [],
       audits: [],
       stops: [],
       quarantined: [],

@@ -120,7 +120,7 @@ export function takeContract(batch: BatchUnderway, offset: number, position: Pos
   const effect = batch.register.enter(contract, position)
   const stopped = batch.isStopped(contract.relation, contract.generation, tableName(contract))
   if (effect.kind === 'shape' && !stopped) batch.collected.shapes.push(kept)
-  if (contract.dropped || (contract.complete && !stopped)) batch.collected.settles.push(contract)
+  if (contract.dropped || (contract.complete && !stopped)) batch.collected.finalizations.push(contract)
   if (effect.kind === 'drop') batch.collected.drops.push(contract)
   if (effect.kind === 'stop') batch.markStopped({ ...stopOfContract(contract), reason: effect.reason })
   if (!contract.published && contract.refusal === null && !contract.dropped) batch.awaitsCapture = true

@@ -100,8 +100,8 @@ async function executeStep(
       return awaitName(client, step.relation)
     case 'keep contracts':
       return keepContracts(client, key.topic, key.topicPartition, step.contracts)
-    case 'settle':
-      return settle(client, key.topic, step.contract)
+    case 'finalize':
+      return finalize(client, key.topic, step.contract)
     case 'stop table':
       return stopTable(client, step.stop)
     case 'begin initial read': {
@@ -149,7 +149,7 @@ export async function shape(
  * Finalizes a generation that is complete, so that its rows are shown. The contract which says that it is complete must
  * be stored before.
  */
-export async function settle(client: pg.PoolClient, topic: string, contract: TableContract): Promise<void> {
+export async function finalize(client: pg.PoolClient, topic: string, contract: TableContract): Promise<void> {
   const { rows } = await blaming(contract, () =>
     client.query<{ gap: string | null }>('select tidemark.settle_latest_state($1, $2) as gap', [
       topic,

@@ -9,7 +9,7 @@ import type { HistoryRule, StoppedTable } from '#core/tables/table-settings.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
 import { contractsBetween, loadRegister } from './contract-register.ts'
-import { awaitName, executeSteps, settle, shape } from './execute-steps.ts'
+import { awaitName, executeSteps, finalize, shape } from './execute-steps.ts'
 import type { TableSettings } from './stopped-tables.ts'
 import { TableFailure } from './table-failure.ts'
 
@@ -76,7 +76,7 @@ async function applyKeptOf(
   if (last) {
     const contract = await shapeAsOf(client, present, table)
     await awaitName(client, table.relation)
-    if (contract?.complete) await settle(client, key.topic, contract)
+    if (contract?.complete) await finalize(client, key.topic, contract)
   }
   return last
 }
