@@ -83,7 +83,7 @@ export async function compareTable({ table, watermark, examples, onProgress }: T
   try {
     const size = table.key.length > 0 ? batchSize.byKey : batchSize.byDigest
     for await (const keys of inBatches(differingKeys(listing, source, target), size)) {
-      await settle(result, { table, watermark, examples }, keys)
+      await addDifferences(result, { table, watermark, examples }, keys)
     }
   } finally {
     clearInterval(progress)
@@ -94,7 +94,11 @@ export async function compareTable({ table, watermark, examples, onProgress }: T
   return { ...result, sourceRows: source.lines, targetRows: target.lines }
 }
 
-async function settle(result: TableComparison, task: Omit<TableTask, 'onProgress'>, keys: Key[]): Promise<void> {
+async function addDifferences(
+  result: TableComparison,
+  task: Omit<TableTask, 'onProgress'>,
+  keys: Key[],
+): Promise<void> {
   if (result.differing >= certainlyUnequal) {
     result.differing += keys.length
     return

@@ -98,12 +98,12 @@ async function awaitCapture(client: pg.Client, signal: AbortSignal): Promise<voi
   const deadline = performance.now() + captureMs
   for (let beacons = 0; performance.now() < deadline && !signal.aborted; beacons++) {
     const { rows } = await client.query(`
-      select tidemark.emit_beacon(), count(*)::integer as settled
+      select tidemark.emit_beacon(), count(*)::integer as finished
       from tidemark.captured_table
       where schema_name = 'public'
         and table_name in ('green_trips', 'taxi_zones')
         and state in ('captured', 'refused')`)
-    if (rows[0].settled === 2 && beacons >= warmUpBeacons) return
+    if (rows[0].finished === 2 && beacons >= warmUpBeacons) return
     await setTimeout(10)
   }
 }

@@ -10,7 +10,7 @@ const run = (sql: string) => source.pool.query(sql)
 const capture = (ms = 400) => captureFor(source.pool, ms)
 
 /** Sets times back, as if keyless tables had not changed for long enough to be read. */
-async function settle(): Promise<void> {
+async function backdate(): Promise<void> {
   await run(`
     update tidemark.table_contract set created_at = now() - interval '1 minute';
     update tidemark.captured_table set since = now() - interval '1 minute', not_before = null`)
@@ -46,7 +46,7 @@ test.each(['create table log (line text)', 'create table log (line text); alter 
   '"%s" is captured with replica identity full and without a key',
   async (ddl) => {
     await run(ddl)
-    await settle()
+    await backdate()
 
     expect(await capture()).toMatchObject({ tables: { 'public.log': 'captured' } })
 
@@ -82,7 +82,7 @@ test('a new table waits a moment for its key: it is then read in chunks and keep
 
 test('rows are read all at once, and the table is captured when the session that got the last one is confirmed', async () => {
   await run(`create table log (line text); insert into log values ('a')`)
-  await settle()
+  await backdate()
   expect(await capture()).toMatchObject({ tables: { 'public.log': 'reading' } })
   expect(await readSignals(source)).toMatchObject([
     { data: { type: 'blocking', 'data-collections': ['tidemark\\.beacon', '(?-i)public\\.log'] } },
@@ -100,7 +100,7 @@ test('rows are read all at once, and the table is captured when the session that
 
 test('a reading that Debezium did not carry out is told, and begun again as another generation', async () => {
   await run(`create table log (line text); insert into log values ('a')`)
-  await settle()
+  await backdate()
   await capture()
   await finishReading()
 
@@ -114,7 +114,7 @@ test('a reading that Debezium did not carry out is told, and begun again as anot
 
 test('a reading whose rows may not all have been sent, since the task stopped, is begun again', async () => {
   await run(`create table log (line text); insert into log values ('a')`)
-  await settle()
+  await backdate()
   await capture()
   const end = await readAtOnce(source)
   await expect
@@ -133,7 +133,7 @@ test('a reading whose rows may not all have been sent, since the task stopped, i
 
 test('a table that is in use gets its replica identity later; who uses it waits a tenth of a second at most', async () => {
   await run('create table log (line text)')
-  await settle()
+  await backdate()
   const reader = await source.pool.connect()
   await reader.query('begin; select from log')
   let writing = true
@@ -148,7 +148,7 @@ test('a table that is in use gets its replica identity later; who uses it waits 
   expect(await why('log')).toContain('it is in use: replica identity full could not be set')
   await reader.query('rollback')
   reader.release()
-  await settle()
+  await backdate()
   expect(await capture()).toMatchObject({ tables: { 'public.log': 'reading' } })
 })
 
@@ -166,14 +166,14 @@ test('a table that loses its key leaves the publication at once, so that its upd
 
   expect(await source.published()).toEqual([])
   expect(await newest('public.ride')).toMatchObject({ generation: 2, complete: false, published: false })
-  await settle()
+  await backdate()
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'captured' } })
   expect(await newest('public.ride')).toMatchObject({ generation: 2, complete: true, replicaIdentity: 'full' })
 })
 
 test('a table whose replica identity is taken back leaves the publication at once', async () => {
   await run('create table log (line text)')
-  await settle()
+  await backdate()
   await capture()
 
   await run(`alter table log replica identity default; insert into log values ('a'); update log set line = 'b'`)

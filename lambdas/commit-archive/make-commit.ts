@@ -4,8 +4,8 @@ import { ArchiveProblemError, RECOVER_COMMAND } from '#adapters/iceberg/archive/
 import { archiveMarks } from '#adapters/iceberg/archive/archive-table.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
 import { isJoinedFile, metadataUrl } from '#adapters/iceberg/archive/file-locations.ts'
+import { type CommitTools, commitOnce, readManifests } from '#adapters/iceberg/catalog/commit-once.ts'
 import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
-import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/catalog/settled-commit.ts'
 import { prepareAppend } from '#adapters/iceberg/commit/append.ts'
 import { describeManifest, type StagedManifest } from '#adapters/iceberg/commit/staged-manifest.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
@@ -24,7 +24,7 @@ export async function makeCommit(
   if (hasCommit(loaded.metadata, prepared)) return 0
   const manifest = await stageManifest(tools, loaded.metadata, prepared)
   const { number, snapshotId, offsets } = prepared
-  const { attempts } = await settleCommit(tools, loaded, {
+  const { attempts } = await commitOnce(tools, loaded, {
     isMade: (metadata) => hasCommit(metadata, prepared),
     prepare: async (metadata) =>
       prepareAppend({

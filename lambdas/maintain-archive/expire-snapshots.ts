@@ -1,4 +1,4 @@
-import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/catalog/settled-commit.ts'
+import { type CommitTools, commitOnce, readManifests } from '#adapters/iceberg/catalog/commit-once.ts'
 import { prepareExpiry } from '#adapters/iceberg/commit/expiry.ts'
 import { readManifestList } from '#adapters/iceberg/table/manifest-list.ts'
 import { snapshotOf, type TableMetadata, type TableSnapshot } from '#adapters/iceberg/table/table-metadata.ts'
@@ -27,13 +27,13 @@ export async function expireSnapshots(
   const isMade = (present: TableMetadata) =>
     expired.every((each) => snapshotOf(present, each['snapshot-id']) === undefined)
   const loaded = { metadata, metadataLocation: '' }
-  const settled = await settleCommit(tools, loaded, {
+  const committed = await commitOnce(tools, loaded, {
     isMade,
     // After another commit, the expiry is left to the next run: the manifests that can be removed may have changed.
     prepare: async (present) => (present === metadata ? expiry : undefined),
   })
   // A catalog may report success without having done anything.
-  if (!isMade(settled.metadata)) return 0
+  if (!isMade(committed.metadata)) return 0
   await tools.store.remove(useless)
   return expired.length
 }

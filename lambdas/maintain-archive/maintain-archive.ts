@@ -1,7 +1,7 @@
 import type { ScannedFile } from '#adapters/iceberg/archive/archive-scan.ts'
 import type { TableLedger } from '#adapters/iceberg/archive/known-table.ts'
+import type { CommitTools } from '#adapters/iceberg/catalog/commit-once.ts'
 import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
-import type { CommitTools } from '#adapters/iceberg/catalog/settled-commit.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
 import { expireSnapshots, type Retention } from './expire-snapshots.ts'
 import { mergeSmallManifests } from './merge-small-manifests.ts'

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { archiveMarks } from '#adapters/iceberg/archive/archive-table.ts'
 import { metadataUrl } from '#adapters/iceberg/archive/file-locations.ts'
+import { type CommitTools, commitOnce, readManifests } from '#adapters/iceberg/catalog/commit-once.ts'
 import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
-import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/catalog/settled-commit.ts'
 import { newSnapshotId } from '#adapters/iceberg/commit/commit.ts'
 import { prepareRewriteManifests } from '#adapters/iceberg/commit/rewrite-manifests.ts'
 import { describeManifest, mergeManifests } from '#adapters/iceberg/commit/staged-manifest.ts'
@@ -31,7 +31,7 @@ export async function mergeSmallManifests(
   await tools.store.put(url, bytes)
   const merged = describeManifest(url, bytes)
   const snapshotId = newSnapshotId()
-  const settled = await settleCommit(tools, loaded, {
+  const committed = await commitOnce(tools, loaded, {
     isMade: (present) => snapshotOf(present, snapshotId) !== undefined,
     prepare: async (present) =>
       prepareRewriteManifests({
@@ -45,7 +45,7 @@ export async function mergeSmallManifests(
         timestampMs: tools.now(),
       }),
   })
-  return { manifests: small.length, metadata: settled.metadata }
+  return { manifests: small.length, metadata: committed.metadata }
 }
 
 /** As many small manifests as fit a manifest of the target size. */

@@ -1,7 +1,7 @@
 import { type ScannedFile, scanArchive } from '#adapters/iceberg/archive/archive-scan.ts'
 import { findGone } from '#adapters/iceberg/archive/archive-survey.ts'
+import { readManifests } from '#adapters/iceberg/catalog/commit-once.ts'
 import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
-import { readManifests } from '#adapters/iceberg/catalog/settled-commit.ts'
 import { readManifest } from '#adapters/iceberg/table/manifest.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'

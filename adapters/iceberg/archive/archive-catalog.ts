@@ -113,7 +113,7 @@ async function open<Absent>(
     const isStrict = isOnlyCommitter || known.table === undefined
     const problem = differenceOf(name, metadata) ?? findDisagreement(name, metadata, known, isStrict)
     if (problem !== undefined) throw new ArchiveProblemError(problem)
-    await settle(ledger, known, { name, uuid: metadata['table-uuid'], location: metadata.location })
+    await noteFound(ledger, known, { name, uuid: metadata['table-uuid'], location: metadata.location })
     return loaded
   } catch (error) {
     if (error instanceof ArchiveProblemError) await ledger.noteProblem(error.problem)
@@ -124,7 +124,7 @@ async function open<Absent>(
 const isLoaded = (value: unknown): value is LoadedTable =>
   typeof value === 'object' && value !== null && 'metadata' in value
 
-async function settle(
+async function noteFound(
   ledger: TableLedger,
   { table, problem }: KnownTable,
   found: NonNullable<KnownTable['table']>,

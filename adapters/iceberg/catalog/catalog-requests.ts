@@ -51,7 +51,7 @@ export function makeCatalogRequests(options: RequestOptions): CatalogRequests {
     sendAgain: async (method, path, body) => {
       let last = await send(method, path, body)
       for (const wait of options.retryAfterMs ?? RETRY_AFTER_MS) {
-        if (last.kind === 'answer' && !isUnsettled(last)) return last
+        if (last.kind === 'answer' && !leavesOutcomeUnknown(last)) return last
         await setTimeout(wait)
         last = await send(method, path, body)
       }
@@ -65,7 +65,7 @@ export function makeCatalogRequests(options: RequestOptions): CatalogRequests {
  * Whether it is open after this answer if the request was done: the catalog, or a proxy in front of it, failed or was
  * too busy.
  */
-export function isUnsettled({ status, type }: Answer): boolean {
+export function leavesOutcomeUnknown({ status, type }: Answer): boolean {
   return status >= 500 || status === 408 || status === 429 || /throttl|too ?many ?requests|slow ?down/i.test(type ?? '')
 }
 

@@ -9,7 +9,13 @@ import {
   type TableSchema,
 } from '../table/table-metadata.ts'
 import { CatalogError } from './catalog-error.ts'
-import { type Answer, isUnsettled, makeCatalogRequests, type RequestOptions, refusalOf } from './catalog-requests.ts'
+import {
+  type Answer,
+  leavesOutcomeUnknown,
+  makeCatalogRequests,
+  type RequestOptions,
+  refusalOf,
+} from './catalog-requests.ts'
 import type { RequestSigner } from './sign-requests.ts'
 
 /** The name of a table. Namespaces have a single level, because those of S3 Tables have one. */
@@ -136,7 +142,7 @@ export function makeRestCatalog(options: RestCatalogOptions): RestCatalog {
  */
 function commitOutcome(answer: Answer): CommitOutcome {
   if (answer.status === 409) return { kind: 'conflict', message: answer.message }
-  if (isUnsettled(answer)) return { kind: 'unknown', cause: refusalOf(answer) }
+  if (leavesOutcomeUnknown(answer)) return { kind: 'unknown', cause: refusalOf(answer) }
   if (!isSuccess(answer)) throw refusalOf(answer)
   try {
     return { kind: 'committed', ...loadedTable(answer) }

@@ -8,7 +8,7 @@ export const ADVISORY_LOCKS = {
   /** One invocation of capture-tables works, and at most one more waits. */
   captureWorking: 7_305_110_018,
   captureWaiting: 7_305_110_019,
-  /** At most one commit of the archive is unsettled at a time. */
+  /** At most one commit of the archive is under way at a time. */
   archiveCommit: 7_305_110_020,
 } as const
 

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { archiveTableName, beginArchiveTable } from '#adapters/iceberg/archive/archive-catalog.ts'
 import { archiveMarks } from '#adapters/iceberg/archive/archive-table.ts'
 import { metadataUrl } from '#adapters/iceberg/archive/file-locations.ts'
+import { commitOnce, readManifests } from '#adapters/iceberg/catalog/commit-once.ts'
 import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
-import { readManifests, settleCommit } from '#adapters/iceberg/catalog/settled-commit.ts'
 import { newSnapshotId } from '#adapters/iceberg/commit/commit.ts'
 import { prepareRemoveFiles, type ReducedManifest, reduceManifest } from '#adapters/iceberg/commit/remove-files.ts'
 import { snapshotOf } from '#adapters/iceberg/table/table-metadata.ts'
@@ -81,7 +81,7 @@ async function putBack(tools: RecoveryTools, loaded: LoadedTable, former: Former
 async function takeOut(tools: RecoveryTools, loaded: LoadedTable, gone: ReadonlySet<string>): Promise<void> {
   const { store, now } = tools
   const snapshotId = newSnapshotId()
-  await settleCommit(commitTools(tools), loaded, {
+  await commitOnce(commitTools(tools), loaded, {
     isMade: (metadata) => snapshotOf(metadata, snapshotId) !== undefined,
     prepare: async (metadata) => {
       const existingManifests = await readManifests(store, metadata)

@@ -4,8 +4,8 @@ import { readEntries } from '#adapters/iceberg/archive/archive-scan.ts'
 import { archiveMarks } from '#adapters/iceberg/archive/archive-table.ts'
 import { metadataUrl } from '#adapters/iceberg/archive/file-locations.ts'
 import { commitsOf } from '#adapters/iceberg/archive/known-table.ts'
+import { type CommitTools, commitOnce, readManifests } from '#adapters/iceberg/catalog/commit-once.ts'
 import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
-import { type CommitTools, readManifests, settleCommit } from '#adapters/iceberg/catalog/settled-commit.ts'
 import { prepareAppend } from '#adapters/iceberg/commit/append.ts'
 import { newSnapshotId, requirementsOf } from '#adapters/iceberg/commit/commit.ts'
 import { describeManifest, type StagedManifest } from '#adapters/iceberg/commit/staged-manifest.ts'
@@ -49,7 +49,7 @@ export async function appendFormer(
   const snapshotId = BigInt(marks[archiveMarks.snapshot] ?? newSnapshotId())
   const { metadata } = loaded
   const manifests = isMade(metadata) ? [] : await stage(tools, metadata, kept, snapshotId)
-  await settleCommit(commitTools(tools), loaded, {
+  await commitOnce(commitTools(tools), loaded, {
     isMade,
     prepare: async (present) =>
       manifests.length === 0

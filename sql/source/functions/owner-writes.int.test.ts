@@ -22,15 +22,15 @@ const write = async () => {
   await run('delete from ride where fare > 100')
 }
 
-/** Was made a moment ago, so that it does not wait for a key. */
-const settle = () =>
+/** Sets times back, as if the table had been made a minute ago, so that it does not wait for a key. */
+const backdate = () =>
   run(`
     update tidemark.captured_table set since = now() - interval '1 minute', not_before = null;
     update tidemark.table_contract set created_at = now() - interval '1 minute'`)
 
 async function makeCaptured(columns: string) {
   await run(`create table ride (${columns}); insert into ride select from generate_series(1, 3)`)
-  await settle()
+  await backdate()
   await capture('ride')
   expect(await source.published()).toEqual(['public.ride'])
 }
@@ -79,7 +79,7 @@ test.each(changes)('the owner of a captured table %s can still write to it', asy
   await write()
   const { fix } = (await source.state('public.ride'))!
   if (fix !== null) await follow(fix)
-  await settle()
+  await backdate()
   await capture('ride')
   await write()
   expect(await source.state('public.ride')).toMatchObject({ state: 'captured', reason: null })
@@ -129,7 +129,7 @@ test.runIf(postgresMajor() >= 18)(
     await run(fix!)
     expect((await source.state('public.ride'))!.state).toBe('refused')
     await run(fix!.slice(fix!.indexOf('alter table')))
-    await settle()
+    await backdate()
     await capture('ride')
     expect(await source.state('public.ride')).toMatchObject({ state: 'captured', reason: null })
   },
@@ -175,7 +175,7 @@ test('a key that is dropped while another transaction takes a table out of the p
 
   await other.end()
   await run('select tidemark.catch_up()')
-  await settle()
+  await backdate()
   await capture('ride')
   await write()
   expect(await source.state('public.ride')).toMatchObject({ state: 'captured' })
@@ -232,7 +232,7 @@ test('a key that is dropped while its contract cannot be written leaves a table 
   await session.query('commit')
   session.release()
   await run('select tidemark.catch_up()')
-  await settle()
+  await backdate()
   await capture('ride')
   await write()
   expect(await source.state('public.ride')).toMatchObject({ state: 'captured' })

@@ -23,11 +23,11 @@ export type CommitPlan = {
 }
 
 /** The result of a plan: the number of attempts, and the metadata of the table after them. */
-export type SettledCommit = { readonly attempts: number; readonly metadata: TableMetadata }
+export type MadeCommit = { readonly attempts: number; readonly metadata: TableMetadata }
 
 /** The commit is not known to be made: every attempt was refused or not answered. */
-export class CommitUnsettledError extends Error {
-  override readonly name = 'CommitUnsettledError'
+export class CommitNotMadeError extends Error {
+  override readonly name = 'CommitNotMadeError'
 }
 
 const ATTEMPTS = 12
@@ -35,9 +35,9 @@ const LONGEST_PAUSE_MS = 5_000
 
 /**
  * Makes a commit. Before each attempt the table is checked for it, because the answer of a former attempt may have been
- * lost, or another process may have made it. Throws a CommitUnsettledError if no attempt is known to have succeeded.
+ * lost, or another process may have made it. Throws a CommitNotMadeError if no attempt is known to have succeeded.
  */
-export async function settleCommit(tools: CommitTools, loaded: LoadedTable, plan: CommitPlan): Promise<SettledCommit> {
+export async function commitOnce(tools: CommitTools, loaded: LoadedTable, plan: CommitPlan): Promise<MadeCommit> {
   let { metadata } = loaded
   let last: unknown
   for (let attempts = 0; attempts < ATTEMPTS; attempts++) {
@@ -52,7 +52,7 @@ export async function settleCommit(tools: CommitTools, loaded: LoadedTable, plan
     metadata = (await reload(tools)).metadata
   }
   if (plan.isMade(metadata)) return { attempts: ATTEMPTS, metadata }
-  throw new CommitUnsettledError(`a commit to ${nameOf(tools.table)} was not made in ${ATTEMPTS} attempts`, {
+  throw new CommitNotMadeError(`a commit to ${nameOf(tools.table)} was not made in ${ATTEMPTS} attempts`, {
     cause: last,
   })
 }
