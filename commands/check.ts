@@ -6,7 +6,7 @@ import { checkProse } from './check/prose.ts'
 
 const help = `npm run check [-- --fix]
 
-Checks types, lint rules, formatting, which folder may import which, and the words of the documents.
+Checks types, lint rules, formatting, which folder may import which, and the words of documents and comments.
   --fix    repairs what can be repaired without thinking`
 
 const repository = join(import.meta.dirname, '..')

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { extname, join } from 'node:path'
 
-/** A word that documents do not use, its line, and what to write instead. */
+/** A word that documents and comments do not use, its line, and what to write instead. */
 export type ForbiddenWord = { readonly line: number; readonly word: string; readonly instead: string }
 
 /** The list stays short. CONTRIBUTING.md has the rules, and these are the words that broke them most often. */
@@ -30,17 +30,48 @@ export function findForbiddenWords(markdown: string): readonly ForbiddenWord[] {
     .map(({ index, word, instead }) => ({ line: prose.slice(0, index).split('\n').length, word, instead }))
 }
 
-/**
- * Checks the documents at the root and in docs, but not decisions, which stay as they were written. Returns one line
- * for each forbidden word.
- */
-export function checkProse(repository: string): readonly string[] {
-  return globSync(['*.md', 'docs/*.md'], { cwd: repository })
-    .sort()
-    .flatMap((file) =>
-      findForbiddenWords(readFileSync(join(repository, file), 'utf8')).map(
-        ({ line, word, instead }) =>
-          `${file}:${line}: '${word}' is not a word of the documents (CONTRIBUTING.md, Prose): write ${instead}`,
-      ),
-    )
+const inJavaScript = /\/\*.*?\*\/|(?<=^|\s)\/\/.*?$/gms
+const inSql = /(?<=^|\s)-- .*?$/gms
+
+/** How the comments of a file are written, by the ending of its name. */
+const comments: Readonly<Record<string, RegExp>> = {
+  '.ts': inJavaScript,
+  '.mjs': inJavaScript,
+  '.cjs': inJavaScript,
+  '.sql': inSql,
 }
+
+/** The text with spaces in the place of everything that is no comment. */
+export function commentsOf(text: string, ending: string): string {
+  const blank = (code: string) => code.replace(/[^\n]/g, ' ')
+  let from = 0
+  let kept = ''
+  for (const { index, 0: comment } of text.matchAll(comments[ending]!)) {
+    kept += blank(text.slice(from, index)) + comment
+    from = index + comment.length
+  }
+  return kept + blank(text.slice(from))
+}
+
+/** Documents, but not decisions, which stay as they were written. */
+const documents = ['*.md', 'docs/*.md']
+const rooms =
+  '{core,adapters,lambdas,cdk,sql,localstack,terminal,watch,verify,rebuild,feed,preflight,commands,bench,test-support,tests}'
+
+/** Checks documents, and the comments of code. Returns one line for each forbidden word. */
+export function checkProse(repository: string): readonly string[] {
+  const read = (file: string) => readFileSync(join(repository, file), 'utf8')
+  const files = (patterns: string[]) => globSync(patterns, { cwd: repository }).sort()
+  return [
+    ...files(documents).flatMap((file) => describe(file, read(file))),
+    ...files(Object.keys(comments).map((ending) => `${rooms}/**/*${ending}`)).flatMap((file) =>
+      describe(file, commentsOf(read(file), extname(file))),
+    ),
+  ]
+}
+
+const describe = (file: string, prose: string): string[] =>
+  findForbiddenWords(prose).map(
+    ({ line, word, instead }) =>
+      `${file}:${line}: '${word}' is not a word of documents and comments (CONTRIBUTING.md, Prose): write ${instead}`,
+  )
