@@ -77,7 +77,7 @@ async function check(values: Values): Promise<number> {
   const archive = await findArchive(values)
   const progress = makeProgressLine()
   const found = await untilInterrupted((signal) =>
-    checkFound(archive, { signal, onProgress: progress.tell }).finally(progress.clear),
+    checkFound(archive, { signal, onProgress: progress.show }).finally(progress.clear),
   )
   if (values.json) console.log(JSON.stringify(found, null, 2))
   else console.log(found === null ? 'nothing was archived yet' : describeCheck(found).join('\n'))
@@ -97,7 +97,7 @@ async function recover(values: Values): Promise<number> {
     return askYes('Do it? (yes/no) ')
   }
   const report = await untilInterrupted((signal) =>
-    recoverFound(archive, { signal, onProgress: progress.tell }, agree).finally(progress.clear),
+    recoverFound(archive, { signal, onProgress: progress.show }, agree).finally(progress.clear),
   )
   if (json) console.log(JSON.stringify(report, null, 2))
   else console.log(describeReport(report, isDry))
@@ -141,7 +141,7 @@ async function runQuery(sql: string, values: Values): Promise<void> {
   const { ArchiveNamespace: namespace, ArchiveWarehouse: warehouse } = outputs
   if (namespace === undefined || warehouse === undefined) throw new Error('the running stack has no archive')
   const progress = makeProgressLine()
-  const chdb = await openChdb({ onProgress: progress.tell }).finally(progress.clear)
+  const chdb = await openChdb({ onProgress: progress.show }).finally(progress.clear)
   try {
     const { catalog: catalogEndpoint, objectStore: s3Endpoint, key } = endpoints
     await attachArchive(chdb, { catalogEndpoint, s3Endpoint, warehouse, namespace, key })

@@ -65,20 +65,20 @@ async function measure(command: BenchCommand, given: string[]): Promise<{ file: 
   const measuredAt = new Date().toISOString()
   const machine = describeMachine()
   const progress = makeSteadyProgress()
-  const { file, configuration, measures } = await command.run(given, progress.tell).finally(progress.stop)
+  const { file, configuration, measures } = await command.run(given, progress.show).finally(progress.stop)
   return { file, result: { command: command.name, arguments: given, measuredAt, machine, configuration, measures } }
 }
 
 const SAID_EVERY_MS = 1_000
 
 /** Repeats what is being done with the time since it began, because a step may take minutes. */
-function makeSteadyProgress(): { tell: (what: string) => void; stop: () => void } {
+function makeSteadyProgress(): { show: (what: string) => void; stop: () => void } {
   const line = makeProgressLine()
   let [step, since] = ['', performance.now()]
-  const say = (): void => line.tell(`${step}, ${formatDuration(performance.now() - since)}`)
+  const say = (): void => line.show(`${step}, ${formatDuration(performance.now() - since)}`)
   const timer = setInterval(say, SAID_EVERY_MS)
   return {
-    tell: (what) => {
+    show: (what) => {
       if (what !== step) [step, since] = [what, performance.now()]
       say()
     },

@@ -55,7 +55,7 @@ async function compare(argv: string[]): Promise<number> {
     ...(values.table && { table: values.table }),
     examples,
     waitMs,
-    onProgress: progress.tell,
+    onProgress: progress.show,
   }).finally(progress.clear)
   console.log(
     values.json ? JSON.stringify(comparison, null, 2) : describeComparison(comparison, process.stdout.columns),

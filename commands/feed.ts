@@ -39,7 +39,7 @@ export async function main(argv: string[]): Promise<number> {
     await prepareTaxiTables(client)
     const trips = await loadTrips()
     const start = performance.now()
-    const onProgress = (fed: number) => progress.tell(`${formatCount(fed)} of ${formatQuantity(rows, 'trip')}`)
+    const onProgress = (fed: number) => progress.show(`${formatCount(fed)} of ${formatQuantity(rows, 'trip')}`)
     const fed = await feedTrips(client, { trips, rows, perSecond, signal: interrupt.signal, onProgress })
     progress.clear()
     const ms = performance.now() - start

@@ -70,7 +70,7 @@ async function rebuild(values: Values): Promise<number> {
   if (table.length > 0) requireTables(table, await withClient(archive.target, readKnownTables))
   return untilInterrupted(async (signal) => {
     const progress = makeProgressLine()
-    const common = { archive, tables: table, onProgress: progress.tell, signal }
+    const common = { archive, tables: table, onProgress: progress.show, signal }
     return cut === undefined
       ? compare({ ...common, examples, waitMs }, json).finally(progress.clear)
       : publish({ ...common, cut, schema: into ?? schemaOf(cut), replace }, json).finally(progress.clear)

@@ -105,7 +105,7 @@ async function finish(
   const progress = makeProgressLine()
   const source = await openSource(endpoints.source)
   try {
-    await waitUntilReadAgain(source, { deadline, onProgress: progress.tell })
+    await waitUntilReadAgain(source, { deadline, onProgress: progress.show })
   } finally {
     progress.clear()
     await source.end()
@@ -113,7 +113,7 @@ async function finish(
   const comparison = await compareDatabases({
     ...{ source: endpoints.source, target: endpoints.reader },
     waitMs: Math.max(1, deadline - Date.now()),
-    onProgress: progress.tell,
+    onProgress: progress.show,
   }).finally(progress.clear)
   console.log(
     json
@@ -125,6 +125,6 @@ async function finish(
 
 async function underWay<T>(isSilent: boolean, what: string, work: () => Promise<T>): Promise<T> {
   const progress = makeProgressLine()
-  if (!isSilent) progress.tell(what)
+  if (!isSilent) progress.show(what)
   return work().finally(progress.clear)
 }

@@ -58,7 +58,7 @@ async function resync(argv: string[]): Promise<number> {
     if (begun.length > 0) await startCapture()
     const progress = makeProgressLine()
     const tables = values.wait
-      ? await waitUntilCaptured(source, begun, { waitMs, whyInVain, onProgress: progress.tell }).finally(progress.clear)
+      ? await waitUntilCaptured(source, begun, { waitMs, whyInVain, onProgress: progress.show }).finally(progress.clear)
       : begun
     console.log(values.json ? JSON.stringify({ tables, refused }, null, 2) : tables.map(describe).join('\n'))
     const reached = ({ state }: ResyncedTable) => !values.wait || state === 'captured'

@@ -53,15 +53,15 @@ export async function main(argv: string[]): Promise<number> {
     ...{ brokers, states, target, positions: beginning.positions, directory: settings.directory },
     ...{ table: values.table, signal: interrupt.signal },
     print: (change) => console.log(line(change)),
-    tell: (what) => console.error(what),
+    report: (what) => console.error(what),
   }
-  watch.tell(whereFrom(beginning, [...states.keys()]))
+  watch.report(whereFrom(beginning, [...states.keys()]))
   try {
     await watchTopics(watch)
   } finally {
     await target.close()
   }
-  watch.tell(whereStopped(beginning.positions))
+  watch.report(whereStopped(beginning.positions))
   return 0
 }
 

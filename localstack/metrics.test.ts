@@ -59,14 +59,14 @@ test('percentiles are those of all latencies, up to the steps the function round
       }
 
       const all = batches.flat().sort((a, b) => a - b)
-      const told = metrics.activity(2).commitToVisibleMs!
+      const reported = metrics.activity(2).commitToVisibleMs!
       for (const [name, share] of [
         ['p50', 0.5],
         ['p95', 0.95],
         ['p99', 0.99],
       ] as const) {
         const exact = all[Math.ceil(all.length * share) - 1]!
-        expect(histogramOf([exact]).Values).toEqual([told[name]])
+        expect(histogramOf([exact]).Values).toEqual([reported[name]])
       }
     }),
   )

@@ -241,11 +241,11 @@ async function openAccount(
  * Looks for Java and the jars before they are needed, so that the downloads of a first start run during the synthesis.
  */
 function findJvm(step: Step, signal: AbortSignal): LocalAccount['java'] {
-  const java = step('jars', async (tell) => {
+  const java = step('jars', async (report) => {
     const program = await findJava(process.env, signal)
     return {
       program,
-      jars: await prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: tell, signal }),
+      jars: await prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: report, signal }),
     }
   })
   // The code that needs Java gets the failure. Without this handler, a failure before that would be an unhandled
@@ -255,9 +255,9 @@ function findJvm(step: Step, signal: AbortSignal): LocalAccount['java'] {
 }
 
 function synthesizeAs(step: Step, settings: Settings, signal: AbortSignal): Promise<string> {
-  return step('assembly', async (tell) => {
+  return step('assembly', async (report) => {
     const { directory, unchanged } = await synthesize(settings, signal)
-    if (unchanged) tell('unchanged')
+    if (unchanged) report('unchanged')
     return directory
   })
 }

@@ -6,30 +6,30 @@ export type Progress = {
 }
 
 /** Adds a detail to a step that is under way. A detail that is `passing` is not shown when the step is done. */
-export type Tell = (detail: string, passing?: 'passing') => void
+export type Report = (detail: string, passing?: 'passing') => void
 
 /** Makes each detail one that is shown only while the step is under way. */
 export const whileUnderWay =
-  (tell: Tell) =>
+  (report: Report) =>
   (detail: string): void =>
-    tell(detail, 'passing')
+    report(detail, 'passing')
 
 /** Runs `work` as a named step. */
-export type Step = <T>(name: string, work: (tell: Tell) => Promise<T>) => Promise<T>
+export type Step = <T>(name: string, work: (report: Report) => Promise<T>) => Promise<T>
 
 /** Makes steps that report when they start, when they are done and how long that took. */
 export function makeSteps(onProgress: (progress: Progress) => void): Step {
   return async (step, work) => {
     const startedAt = performance.now()
     onProgress({ step, state: 'starting' })
-    let told = ''
+    let lasting = ''
     try {
       const result = await work((detail, passing) => {
-        if (passing === undefined) told = detail
+        if (passing === undefined) lasting = detail
         onProgress({ step, state: 'starting', detail })
       })
       const took = `${((performance.now() - startedAt) / 1000).toFixed(1)} s`
-      onProgress({ step, state: 'healthy', detail: told ? `${told}, ${took}` : took })
+      onProgress({ step, state: 'healthy', detail: lasting ? `${lasting}, ${took}` : took })
       return result
     } catch (error) {
       onProgress({ step, state: 'failed' })

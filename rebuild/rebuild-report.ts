@@ -84,10 +84,10 @@ function describeVerdict(rebuilt: ComparedRebuild): string {
     [countUnlike(rebuilt), 'table is not comparable', 'tables are not comparable'],
     [stoppedLive.length, 'table is stopped', 'tables are stopped'],
   ] as const
-  const told = problems.flatMap(([count, one, many]) =>
+  const described = problems.flatMap(([count, one, many]) =>
     count === 0 ? [] : [`${formatCount(count)} ${count === 1 ? one : many}`],
   )
-  return `not equal: ${told.join(', ')}; compared ${size}; ${describeFigures(rebuilt)}`
+  return `not equal: ${described.join(', ')}; compared ${size}; ${describeFigures(rebuilt)}`
 }
 
 function describeFigures({ files, records, replayed, readSeconds, replaySeconds, seconds }: RebuildFigures): string {

@@ -130,8 +130,8 @@ async function listDiffering(table: ComparedTable, { rebuilt, live, examples, on
   const listing = listRows(table)
   const ours = new LineReader(rebuilt.copy(listing.select('target')))
   const theirs = new LineReader(live.copy(listing.select('target')))
-  const tell = () => onProgress(`comparing ${table.name}: ${formatQuantity(theirs.lines, 'row')}`)
-  const progress = setInterval(tell, PROGRESS_MS)
+  const report = () => onProgress(`comparing ${table.name}: ${formatQuantity(theirs.lines, 'row')}`)
+  const progress = setInterval(report, PROGRESS_MS)
   const keys: Key[] = []
   let differing = 0
   try {

@@ -4,7 +4,7 @@ import { cutText } from './display-width.ts'
  * Shows what is being done: on a terminal in one line that is overwritten, elsewhere in a new line every five seconds.
  */
 export type ProgressLine = {
-  tell(what: string): void
+  show(what: string): void
   /** Removes the line from a terminal. */
   clear(): void
 }
@@ -16,7 +16,7 @@ const intervalMs = 5_000
 export function makeProgressLine(stream: NodeJS.WriteStream = process.stderr): ProgressLine {
   let next = 0
   return {
-    tell: (what) => {
+    show: (what) => {
       if (stream.isTTY) stream.write(clearLine + cutText(what, Math.max(20, stream.columns - 1)))
       else if (performance.now() >= next) {
         stream.write(`${what}\n`)

@@ -76,7 +76,7 @@ export async function runUnderFaults(seed: number, target: pg.Pool): Promise<Fau
   }
   const stored = await target.query('select id::int, name from public.orders order by id')
   const quarantined = await target.query('select from tidemark.quarantine')
-  const told = await target.query(
+  const shown = await target.query(
     `select (lsn - '0/0')::int as lsn, op, (key -> 'id')::int as id, before ->> 'name' as before, after ->> 'name' as after
      from tidemark.change_log order by lsn`,
   )
@@ -87,7 +87,7 @@ export async function runUnderFaults(seed: number, target: pg.Pool): Promise<Fau
       const after = op === 'delete' ? null : name
       return { lsn, op: op === 'create' ? 'insert' : op, id, before, after }
     }),
-    history: told.rows,
+    history: shown.rows,
     quarantined: quarantined.rowCount ?? 0,
     changes: logs.reduce((sum, log) => sum + log.records.length - 1, 0),
     applied,

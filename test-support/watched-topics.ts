@@ -12,7 +12,7 @@ import { startTestBroker, type TestBroker, type TestRecord } from './kafka-broke
 /** A running watch, with its output. */
 export type TestWatch = Omit<Beginning, 'positions'> & {
   changes: WatchedChange[]
-  told: string[]
+  reported: string[]
   ids(): number[]
   stop(): Promise<void>
 }
@@ -49,18 +49,18 @@ export function useWatchedTopics() {
     const { positions, ...beginning } = await findBeginning(directory, states, fromStart, table)
     const interrupt = new AbortController()
     const changes: WatchedChange[] = []
-    const told: string[] = []
+    const reported: string[] = []
     const ended = watchTopics({
       ...{ brokers, states, target, positions, directory, table, signal: interrupt.signal },
       print: (change) => changes.push(change),
-      tell: (what) => told.push(what),
+      report: (what) => reported.push(what),
     })
     const stop = async () => {
       interrupt.abort()
       await ended
     }
     stops.push(stop)
-    return { ...beginning, changes, told, stop, ids: () => changes.map(({ key }) => Number(key?.['id'])) }
+    return { ...beginning, changes, reported, stop, ids: () => changes.map(({ key }) => Number(key?.['id'])) }
   }
   return watched
 }

@@ -128,8 +128,8 @@ async function compareAtRest(
 ): Promise<TableComparison | undefined> {
   let table = first
   for (let look = 1; ; look++) {
-    const tellRows = (rows: number) => onProgress?.(`comparing ${table.name}: ${formatQuantity(rows, 'row')}`)
-    const result = await compareTable({ table, watermark, examples, onProgress: tellRows }).catch(asBrokenOff)
+    const reportRows = (rows: number) => onProgress?.(`comparing ${table.name}: ${formatQuantity(rows, 'row')}`)
+    const result = await compareTable({ table, watermark, examples, onProgress: reportRows }).catch(asBrokenOff)
     if (!(result instanceof Error) && result.targetRows !== null && result.problem === undefined) return result
     await waitUntilVisible(watermark)
     const now = (await readComparedTables(watermark.source)).find(({ name }) => name === table.name)

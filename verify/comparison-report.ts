@@ -58,9 +58,9 @@ function describeStop({ name, reason }: Comparison['stopped'][number]): string[]
 
 /** These tables are missing for no other reason than that somebody dropped them in the target. */
 function describeMissing({ tables, stopped, uncaptured }: Comparison): string[] {
-  const told = new Set([...stopped, ...uncaptured].map(({ name }) => name))
+  const reported = new Set([...stopped, ...uncaptured].map(({ name }) => name))
   return tables
-    .filter(({ table, targetRows }) => targetRows === null && !told.has(table))
+    .filter(({ table, targetRows }) => targetRows === null && !reported.has(table))
     .map(({ table }) => `  ${table}  npm run recover brings it back where somebody dropped its rows or its view`)
 }
 

@@ -167,8 +167,10 @@ function describeColumns(wanted: string[], shown: string[]): string | undefined 
     ['has no column', wanted.filter((name) => !shown.includes(name))],
     ['shows a column that the source has not:', shown.filter((name) => !wanted.includes(name))],
   ] as const
-  const told = problems.filter(([, names]) => names.length > 0).map(([what, names]) => `${what} ${names.join(', ')}`)
-  return told.length === 0 ? undefined : `the target ${told.join(' and ')}`
+  const described = problems
+    .filter(([, names]) => names.length > 0)
+    .map(([what, names]) => `${what} ${names.join(', ')}`)
+  return described.length === 0 ? undefined : `the target ${described.join(' and ')}`
 }
 
 async function countRows(table: ComparedTable, source: DatabaseSession): Promise<number> {

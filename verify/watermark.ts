@@ -79,13 +79,13 @@ async function waitFor(
   { deadline, onWait, requireCapture }: Omit<Watermark, 'source' | 'target'>,
   describe: () => Promise<string | undefined>,
 ): Promise<void> {
-  let told: string | undefined
+  let reported: string | undefined
   let checkAt = Date.now() + captureCheckMs
   for (;;) {
     const missing = await describe()
     if (missing === undefined) return
-    if (missing !== told) onWait(missing)
-    told = missing
+    if (missing !== reported) onWait(missing)
+    reported = missing
     if (Date.now() > checkAt) {
       await requireCapture?.()
       checkAt = Date.now() + captureCheckMs

@@ -78,8 +78,10 @@ test('a table that is not captured is told with those near it', async () => {
 
   const watch = await watched.start({ target: { ...noTarget, contracts }, table: 'public.ordres' })
 
-  await eventually(() => expect(watch.told).toHaveLength(1))
-  expect(watch.told[0]).toMatch(/^No captured table is called public\.ordres now .*: did you mean public\.orders\?$/)
+  await eventually(() => expect(watch.reported).toHaveLength(1))
+  expect(watch.reported[0]).toMatch(
+    /^No captured table is called public\.ordres now .*: did you mean public\.orders\?$/,
+  )
 })
 
 test('a topic that was created again is watched from its end, not from where the former one was', async () => {

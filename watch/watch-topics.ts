@@ -19,21 +19,21 @@ export type Watch = {
   readonly table: string | undefined
   readonly signal: AbortSignal
   readonly print: (change: WatchedChange) => void
-  readonly tell: (what: string) => void
+  readonly report: (what: string) => void
 }
 
 const storeEveryMs = 1_000
 
 /** Prints changes until `signal` aborts. Positions are stored every second, and at the end. */
 export async function watchTopics(watch: Watch): Promise<void> {
-  const { brokers, states, target, positions, directory, table, signal, print, tell } = watch
+  const { brokers, states, target, positions, directory, table, signal, print, report } = watch
   const known = { contracts: target.contracts, rows: makeRecentRows(), met: new Set<string>() }
   let storedAt = performance.now()
   const store = () => storePositions(directory, states, positions, table)
   await store()
   if (table !== undefined && table !== userEventsTopic && target !== noTarget && !target.contracts.has(table)) {
     const hint = hintFor('table', table, [...target.contracts.keys()])
-    tell(`No captured table is called ${table} now (its changes are shown once there is one): ${hint}`)
+    report(`No captured table is called ${table} now (its changes are shown once there is one): ${hint}`)
   }
   await followTopics(brokers, positions, {
     signal,
@@ -44,7 +44,7 @@ export async function watchTopics(watch: Watch): Promise<void> {
       storedAt = performance.now()
       await store()
     },
-    onTrouble: (message) => tell(`The brokers cannot be read just now, trying again: ${message}`),
+    onTrouble: (message) => report(`The brokers cannot be read just now, trying again: ${message}`),
   })
   await store()
 }

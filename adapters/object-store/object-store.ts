@@ -46,7 +46,7 @@ const REMOVED_AT_ONCE = 1000
 export function makeObjectStore(client = new S3Client({})): ObjectStore {
   return {
     put: (url, bytes) =>
-      tell('write', url, async () => {
+      describeErrors('write', url, async () => {
         try {
           await client.send(putOf(url, bytes, { IfNoneMatch: '*' }))
         } catch (error) {
@@ -57,7 +57,7 @@ export function makeObjectStore(client = new S3Client({})): ObjectStore {
         return 'stored'
       }),
     get: (url) =>
-      tell('read', url, async () => {
+      describeErrors('read', url, async () => {
         try {
           const { Body } = await client.send(new GetObjectCommand(placeOf(url)))
           return await Body!.transformToByteArray()
@@ -67,7 +67,7 @@ export function makeObjectStore(client = new S3Client({})): ObjectStore {
         }
       }),
     has: (url) =>
-      tell('look for', url, async () => {
+      describeErrors('look for', url, async () => {
         try {
           await client.send(new HeadObjectCommand(placeOf(url)))
           return true
@@ -107,7 +107,7 @@ async function removeSome(client: S3Client, urls: readonly string[]): Promise<vo
   const byBucket = Map.groupBy(urls.map(placeOf), ({ Bucket }) => Bucket)
   for (const [Bucket, places] of byBucket) {
     const Objects = places.map(({ Key }) => ({ Key }))
-    await tell('remove', `s3://${Bucket}/${Objects[0]!.Key}`, async () => {
+    await describeErrors('remove', `s3://${Bucket}/${Objects[0]!.Key}`, async () => {
       const { Errors } = await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }))
       const [first] = Errors ?? []
       if (first !== undefined) throw new Error(`${first.Key}: ${first.Code} ${first.Message}`)
@@ -118,7 +118,7 @@ async function removeSome(client: S3Client, urls: readonly string[]): Promise<vo
 async function* listAll(client: S3Client, prefix: string): AsyncIterable<readonly StoredObject[]> {
   const { Bucket, Key: Prefix } = placeOf(prefix)
   for (let ContinuationToken: string | undefined; ; ) {
-    const page = await tell('list', prefix, () =>
+    const page = await describeErrors('list', prefix, () =>
       client.send(new ListObjectsV2Command({ Bucket, Prefix, ...(ContinuationToken && { ContinuationToken }) })),
     )
     yield (page.Contents ?? []).map(({ Key, Size, LastModified }) => ({
@@ -140,7 +140,7 @@ function placeOf(url: string): { Bucket: string; Key: string } {
 const statusOf = (error: unknown): number | undefined =>
   (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode
 
-async function tell<T>(what: string, url: string, work: () => Promise<T>): Promise<T> {
+async function describeErrors<T>(what: string, url: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {

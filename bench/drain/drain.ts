@@ -148,11 +148,11 @@ class DrainBench {
   }
 
   async openPeers({ plugins, registry: files }: PeersFiles, cleanUps: (() => Promise<void>)[]): Promise<Competitors> {
-    this.tell('starting the schema registry')
+    this.report('starting the schema registry')
     const registry = await startSchemaRegistry(files)
     this.stack.count(SCHEMA_REGISTRY, registry.pid)
     cleanUps.push(() => registry.stop())
-    this.tell("starting the peers' Connect")
+    this.report("starting the peers' Connect")
     const worker = await startPeerWorker(this.stack.pipeline.engine.endpoints.kafka, plugins)
     this.stack.count(SINK_WORKER, worker.pid)
     cleanUps.push(() => worker.stop())
@@ -179,7 +179,7 @@ class DrainBench {
   async prepare(prefix: string, competitors?: Competitors, native?: NativeReplication): Promise<void> {
     const { capture, apply, source } = this.stack
     const tables = this.tables(prefix)
-    this.tell('creating tables')
+    this.report('creating tables')
     await capture.start()
     await apply.release()
     await this.stack.createTables(tables)
@@ -187,8 +187,8 @@ class DrainBench {
     await native?.subscribe(tables)
     await apply.hold()
     const startedAt = performance.now()
-    await fill(source, { ...this.options, prefix }, (count) => this.tell(`${count} transactions are committed`))
-    this.tell('Debezium captures')
+    await fill(source, { ...this.options, prefix }, (count) => this.report(`${count} transactions are committed`))
+    this.report('Debezium captures')
     await capture.caughtUp()
     if (captures.length === 0) this.capturedPerSecond.push(this.rate(performance.now() - startedAt))
     for (const peer of captures) await peer.caughtUp()
@@ -261,14 +261,14 @@ class DrainBench {
     name: SystemName,
     drain: Pick<HeldDrain, 'url' | 'hold' | 'begin' | 'failure'> & { readonly tables: readonly WorkloadTable[] },
   ): Promise<DrainRun> {
-    this.tell(`${name}: waiting until its consumers are up`)
+    this.report(`${name}: waiting until its consumers are up`)
     const run = await drainHeld(this.stack, {
       ...drain,
       arrived: hasArrived(drain.tables),
       state: (client) => checksums(client, drain.tables),
       expected: this.expected!,
       changes: allChanges(this.options.workload, this.options.rows),
-      onHeld: () => this.tell(`${name}: draining`),
+      onHeld: () => this.report(`${name}: draining`),
     })
     if (run.isEqual || !name.startsWith('Tidemark')) return run
     throw new Error(`${name}: the final state is not that of the source`)
@@ -282,7 +282,7 @@ class DrainBench {
     return Math.round((allChanges(this.options.workload, this.options.rows) / ms) * 1000)
   }
 
-  private tell(what: string): void {
+  private report(what: string): void {
     this.options.onProgress(`${this.turn}${what}`)
   }
 }

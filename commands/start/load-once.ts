@@ -48,11 +48,14 @@ export async function loadOnce(
   const lastTrip = await feeding.begun
   const activity = measure()
   const startMs = performance.now()
-  const telling = setInterval(() => onProgress(`fed ${formatCount(feeding.fed())} of ${formatCount(rows)} trips`), 200)
+  const reporting = setInterval(
+    () => onProgress(`fed ${formatCount(feeding.fed())} of ${formatCount(rows)} trips`),
+    200,
+  )
   try {
     const [firstVisibleSeconds] = await Promise.all([secondsUntilVisible(reader, lastTrip, signal), feeding.done])
     const fedMs = performance.now() - startMs
-    clearInterval(telling)
+    clearInterval(reporting)
     const comparison = await compareDatabases({ source, target: reader, waitMs, onProgress })
     const result = {
       rows,
@@ -65,7 +68,7 @@ export async function loadOnce(
     }
     return { result, comparison }
   } finally {
-    clearInterval(telling)
+    clearInterval(reporting)
   }
 }
 

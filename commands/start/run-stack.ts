@@ -65,7 +65,7 @@ async function runOnce<E extends Engine>(
 ): Promise<number> {
   const progress = makeProgressLine()
   const { result, comparison } = await withStack(command, options, signal, async ({ engine, measure }) => {
-    const loading = loadOnce(engine, { ...options, measure, signal, onProgress: progress.tell })
+    const loading = loadOnce(engine, { ...options, measure, signal, onProgress: progress.show })
     const loaded = await unlessAborted(loading, signal).finally(progress.clear)
     await command.report?.(engine, options)
     return loaded

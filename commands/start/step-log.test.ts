@@ -4,24 +4,24 @@ import { makeStepLog } from './step-log.ts'
 
 function makeLog() {
   const printed: string[] = []
-  const told: string[] = []
+  const shown: string[] = []
   const log = makeStepLog({
     print: (line) => printed.push(line),
-    underWay: { tell: (what) => told.push(what), clear: () => told.push('') },
+    underWay: { show: (what) => shown.push(what), clear: () => shown.push('') },
     style: noColours,
   })
-  return { log, printed, told }
+  return { log, printed, shown }
 }
 
 test('a step that is done is a line with what is known of it, those under way are one line together', () => {
-  const { log, printed, told } = makeLog()
+  const { log, printed, shown } = makeLog()
 
   log.take({ step: 'jars', state: 'starting', detail: '12 of 92' })
   log.take({ step: 'kafka', state: 'starting' })
-  expect(told.at(-1)).toBe('  starting jars (12 of 92), kafka')
+  expect(shown.at(-1)).toBe('  starting jars (12 of 92), kafka')
 
   log.take({ step: 'kafka', state: 'healthy', detail: '1.3 s' })
   log.take({ step: 'jars', state: 'failed' })
   expect(printed).toEqual([`  ✓  ${'kafka'.padEnd(32)}1.3 s`, '  ✗  jars'])
-  expect(told.at(-1)).toBe('')
+  expect(shown.at(-1)).toBe('')
 })

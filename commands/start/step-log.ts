@@ -14,12 +14,12 @@ export type StepLogOptions = { print: (line: string) => void; underWay: Progress
 
 export function makeStepLog({ print, underWay, style }: StepLogOptions): StepLog {
   const running = new Map<string, string>()
-  const tellRunning = () => {
+  const showRunning = () => {
     if (running.size === 0) return underWay.clear()
     const steps = [...running].map(([step, detail]) =>
       detail === '' ? shortName(step) : `${shortName(step)} (${detail})`,
     )
-    underWay.tell(`  starting ${steps.join(', ')}`)
+    underWay.show(`  starting ${steps.join(', ')}`)
   }
   return {
     take: ({ step, state, detail }) => {
@@ -30,7 +30,7 @@ export function makeStepLog({ print, underWay, style }: StepLogOptions): StepLog
         const mark = state === 'healthy' ? style.good('✓') : style.bad('✗')
         print(`  ${mark}  ${shortName(step).padEnd(32)}${detail ?? ''}`.trimEnd())
       }
-      tellRunning()
+      showRunning()
     },
     end: () => {
       running.clear()

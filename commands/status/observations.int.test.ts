@@ -116,16 +116,18 @@ test('the target tells what left the publication, until it is published again, a
        values ('changes', 0, 1, coalesce($3::bigint, ($2::jsonb ->> 'relation')::bigint), $1::integer, 0, 1, 0, $2)`,
       [version, JSON.stringify({ ...rows[0].contract, version, ...changes }), relation ?? null],
     )
-  const told = async () => (await makeObserveTarget(reader)()).notCaptured
+  const notCaptured = async () => (await makeObserveTarget(reader)()).notCaptured
   await keep(1, {})
   await keep(1, { published: false, table: 'never' }, 99)
-  expect(await told()).toEqual([])
+  expect(await notCaptured()).toEqual([])
 
   await keep(2, { published: false })
-  expect(await told()).toEqual([{ name: 'public.item', reason: expect.stringMatching(/^it has left the publication/) }])
+  expect(await notCaptured()).toEqual([
+    { name: 'public.item', reason: expect.stringMatching(/^it has left the publication/) },
+  ])
   await keep(3, { published: false, refusal: 'its owner cannot write' })
-  expect(await told()).toEqual([{ name: 'public.item', reason: 'its owner cannot write' }])
+  expect(await notCaptured()).toEqual([{ name: 'public.item', reason: 'its owner cannot write' }])
 
   await keep(4, {})
-  expect(await told()).toEqual([])
+  expect(await notCaptured()).toEqual([])
 })

@@ -31,7 +31,7 @@ export function problemsOf(status: Status): Problem[] {
       })),
     // What is stopped by a problem of the archive is shown only once, as that problem.
     ...stopped
-      .filter(({ reason }) => !archiveProblems.some((told) => reason.startsWith(told.reason)))
+      .filter(({ reason }) => !archiveProblems.some((problem) => reason.startsWith(problem.reason)))
       .map((part) => ({
         name: nameOf(part),
         text: sentence(`stopped since ${minuteOf(part.since)}${describeExtent(part)}`, part.reason),

@@ -31,8 +31,8 @@ export function describeNotCaptured(
   uncaptured: SourceObservation['uncaptured'],
 ): NotCaptured[] {
   return notCaptured.map(({ name, reason }) => {
-    const told = uncaptured.find((table) => table.name === name)
-    return { name, reason: told?.why ?? reason, fix: told?.fix ?? null }
+    const found = uncaptured.find((table) => table.name === name)
+    return { name, reason: found?.why ?? reason, fix: found?.fix ?? null }
   })
 }
 

@@ -17,7 +17,7 @@ export function failureOf(trace: string | undefined): string {
     .replace(/\. Run npm run recover\.?/, '')
   const parts = said.split(' / ')
   // The message of an exception that wraps another one often contains the other's message.
-  const isTold = (part: string, index: number) =>
+  const isRepeated = (part: string, index: number) =>
     parts.slice(0, index).some((before) => before.includes(part.replace(/^Caused by: /, '')))
-  return parts.filter((part, index) => !isTold(part, index)).join(' / ')
+  return parts.filter((part, index) => !isRepeated(part, index)).join(' / ')
 }

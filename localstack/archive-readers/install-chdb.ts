@@ -40,7 +40,9 @@ export async function installChdb(options: InstallOptions = {}): Promise<string>
     // is fixed, not the checksums.
     if (lock.includes(`@chdb/lib-${platform}"`))
       await copyFile(join(manifest, 'package-lock.json'), join(fresh, 'package-lock.json'))
-    await telling('ClickHouse (550 MB on the disk)', onProgress, () => npmInstall('ClickHouse', fresh, signal))
+    await reportInstallation('ClickHouse (550 MB on the disk)', onProgress, () =>
+      npmInstall('ClickHouse', fresh, signal),
+    )
     if (!(await exists(join(fresh, library)))) throw new Error(`ClickHouse has no library for ${platform}`)
     await replace(home, fresh)
   } finally {
@@ -50,7 +52,7 @@ export async function installChdb(options: InstallOptions = {}): Promise<string>
 }
 
 /** Reports what is being installed, at once and then every few seconds until `work` has ended. */
-export async function telling(
+export async function reportInstallation(
   what: string,
   onProgress: (detail: string) => void,
   work: () => Promise<void>,

@@ -62,7 +62,7 @@ async function makeAccount(Resources: Record<string, unknown>): Promise<LocalAcc
       assetDirectory: () => '',
     },
     shared: new Map(),
-    step: (_name: string, work: (tell: () => void) => Promise<unknown>) => work(() => undefined),
+    step: (_name: string, work: (report: () => void) => Promise<unknown>) => work(() => undefined),
   } as unknown as LocalAccount
   onTestFinished(async () => {
     for (const server of account.servers) await server.stop()

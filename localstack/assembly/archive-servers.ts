@@ -56,10 +56,10 @@ function shared(name: string, account: LocalAccount, start: (place: Starting) =>
   const { shared, settings, step } = account
   const begun = shared.get(name)
   if (begun !== undefined) return begun
-  const starting = step(name, async (tell) => {
+  const starting = step(name, async (report) => {
     const logs = join(settings.directory, 'logs')
     await makePrivateDirectory(logs)
-    await start({ logFile: join(logs, `${name}.log`), onWaiting: whileUnderWay(tell) })
+    await start({ logFile: join(logs, `${name}.log`), onWaiting: whileUnderWay(report) })
   })
   shared.set(name, starting)
   return starting

@@ -134,7 +134,7 @@ const isKafka = ({ EventSourceArn, SelfManagedEventSource }: EventSourceMappingC
 /** The properties with which a listed mapping was created, in the form of CreateEventSourceMapping. */
 export function propertiesOf(configuration: EventSourceMappingConfiguration): Record<string, unknown> {
   const { FunctionArn, State, StartingPositionTimestamp } = configuration
-  const asked = Object.entries(configuration).filter(([name, value]) => !told.has(name) && value !== undefined)
+  const asked = Object.entries(configuration).filter(([name, value]) => !onlyInAnswers.has(name) && value !== undefined)
   return {
     ...Object.fromEntries(asked),
     FunctionName: FunctionArn,
@@ -144,7 +144,7 @@ export function propertiesOf(configuration: EventSourceMappingConfiguration): Re
 }
 
 /** Fields that only answers have. */
-const told = new Set([
+const onlyInAnswers = new Set([
   'EventSourceMappingArn',
   'FilterCriteriaError',
   'FunctionArn',

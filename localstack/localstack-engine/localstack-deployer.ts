@@ -147,8 +147,8 @@ async function startServer(
   await mkdir(logs, { recursive: true })
   const directory = join(settings.directory, 'localstack')
   const command = python ? await installOn(python, account, directory) : composeCommand(directory)
-  const server = await step('localstack', (tell) => {
-    tell(localStackUrl(settings.localStackPort))
+  const server = await step('localstack', (report) => {
+    report(localStackUrl(settings.localStackPort))
     const options = {
       ...{
         command,
@@ -159,7 +159,7 @@ async function startServer(
         engineUrl: endpoint.url,
         engineToken: token,
       },
-      onWaiting: whileUnderWay(tell),
+      onWaiting: whileUnderWay(report),
     }
     return timed('readySeconds', record, () => startLocalStack({ ...options, logFile: join(logs, 'localstack.log') }))
   })
@@ -173,7 +173,7 @@ async function installOn(
   { step, signal, guard }: LocalAccount,
   directory: string,
 ): Promise<LocalStackOptions['command']> {
-  const installed = await step('python', (tell) => installLocalStack(python, { signal, guard, tell }))
+  const installed = await step('python', (report) => installLocalStack(python, { signal, guard, report }))
   return pythonCommand(installed, directory)
 }
 

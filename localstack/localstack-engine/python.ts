@@ -51,7 +51,7 @@ async function versionOf(program: string, env: NodeJS.ProcessEnv): Promise<strin
   }
 }
 
-export type InstallOptions = Pick<RunOptions, 'signal' | 'guard'> & { tell: (detail: string) => void }
+export type InstallOptions = Pick<RunOptions, 'signal' | 'guard'> & { report: (detail: string) => void }
 
 /**
  * Path of the Python in an environment that contains LocalStack, in the committed versions and with their checksums.
@@ -72,14 +72,14 @@ export async function installLocalStack({ program, version }: Python, options: I
 async function install(
   home: string,
   { program, lock }: { program: string; lock: string },
-  { tell, ...running }: InstallOptions,
+  { report, ...running }: InstallOptions,
 ): Promise<void> {
   await mkdir(installationDirectory, { recursive: true })
   const fresh = await mkdtemp(join(installationDirectory, 'new-'))
   const run = async (installer: string, file: string, args: readonly string[]) =>
     requireSuccess('LocalStack', installer, await runToEnd(file, args, running))
   try {
-    tell('installing LocalStack, 500 MB on the disk')
+    report('installing LocalStack, 500 MB on the disk')
     await run('venv', program, ['-m', 'venv', fresh])
     const quiet = ['--quiet', '--disable-pip-version-check', '--no-input']
     await run('pip', join(fresh, 'bin', 'python'), [

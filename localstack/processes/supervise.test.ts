@@ -112,16 +112,16 @@ describe('a server that came up', () => {
 
 describe('a server that takes long', () => {
   test('is waited for while its log grows, and what it logged last is told', async () => {
-    const told: string[] = []
+    const reported: string[] = []
     const script =
       'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "loading segment $i"; sleep 0.2; done; touch "$READY"; exec sleep 600'
-    const definition = shell(script, { stuckAfterMs: 1_000, onWaiting: (what) => told.push(what) })
+    const definition = shell(script, { stuckAfterMs: 1_000, onWaiting: (what) => reported.push(what) })
 
     const service = await supervise(definition)
     onTestFinished(() => service.stop())
 
     expect(service.health().state).toBe('healthy')
-    expect(told[0]).toMatch(/^for \d+ s, \d+ s of processor, last logged: loading segment \d+$/)
+    expect(reported[0]).toMatch(/^for \d+ s, \d+ s of processor, last logged: loading segment \d+$/)
   })
 })
 

@@ -6,8 +6,8 @@ import {
   type InstallOptions,
   readersDirectory,
   replace,
+  reportInstallation,
   requireSuccess,
-  telling,
 } from '#localstack/archive-readers/install-chdb.ts'
 import { MissingProgramError, runToEnd } from '#localstack/processes/finished-process.ts'
 
@@ -51,7 +51,7 @@ export async function openPythonEnvironment(options: PythonEnvironmentOptions): 
   await mkdir(directory, { recursive: true })
   const fresh = await mkdtemp(join(directory, 'new-'))
   try {
-    await telling(what, onProgress, () => fill(fresh, what, requirements, signal))
+    await reportInstallation(what, onProgress, () => fill(fresh, what, requirements, signal))
     await finish?.(fresh)
     await replace(home, fresh)
   } finally {

@@ -42,7 +42,7 @@ beforeAll(async () => {
   settings = { directory: join(root, 'stack'), ...(await freePorts()) }
   for (const folder of ['stack', 'home', 'tmp']) await mkdir(join(root, folder), { mode: 0o700 })
   const signal = new AbortController().signal
-  python = await installLocalStack(await findPython(process.env), { signal, tell: console.log })
+  python = await installLocalStack(await findPython(process.env), { signal, report: console.log })
   await prepareJars({ directory: jarsDirectory, environment: process.env, onProgress: () => undefined, signal })
 }, 900_000)
 

@@ -66,22 +66,22 @@ export function findDisagreement(
 ): ArchiveProblem | undefined {
   const inTable = commitsOf(metadata)
   const newest = newestNumber({ commits })
-  const tell = (why: string): ArchiveProblem => ({
+  const disagreement = (why: string): ArchiveProblem => ({
     kind: 'table',
     reason: `the archive table ${name} has ${inTable} commits, the ledger in the target has ${newest}: ${why}`,
     command: RECOVER_COMMAND,
   })
   if (inTable > newest) {
-    return tell('the target was restored from an older backup, or another pipeline writes to the table')
+    return disagreement('the target was restored from an older backup, or another pipeline writes to the table')
   }
   const same = commits.find(({ number }) => number === inTable)
   if (same !== undefined && String(same.snapshotId) !== metadata.properties[archiveMarks.snapshot]) {
-    return tell(
+    return disagreement(
       `commit ${inTable} is not the same one in both: another pipeline writes to the table, or has written to it`,
     )
   }
   const made = commits.find((commit) => commit.made)?.number ?? 0
-  if (isOnlyCommitter && inTable < made) return tell('the table was restored to an earlier state')
+  if (isOnlyCommitter && inTable < made) return disagreement('the table was restored to an earlier state')
   return undefined
 }
 

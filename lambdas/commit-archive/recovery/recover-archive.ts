@@ -51,23 +51,23 @@ export async function recoverArchive(
   agree: (step: RecoveryStep) => Promise<boolean>,
 ): Promise<RecoveryReport> {
   const steps: RecoveryStep[] = []
-  const told = () => steps.map(({ happened, does }) => ({ happened, does }))
+  const described = () => steps.map(({ happened, does }) => ({ happened, does }))
   for (let next = await planRecovery(tools); next !== undefined; next = await planRecovery(tools)) {
     if (steps.length === MOST_STEPS) throw new Error(`recovery does not come to an end: ${next.happened}`)
     steps.push(next)
-    if (!(await agree(next))) return { done: false, steps: told(), check: null }
+    if (!(await agree(next))) return { done: false, steps: described(), check: null }
     tools.onProgress(next.does)
     await executeStep(tools, next)
   }
   const loaded = await findArchiveTable(tools.catalog, tools.place, tools.ledger, { isOnlyCommitter: true })
   const { renewal } = await tools.ledger.readKnownTable()
   const next = renewal === undefined ? {} : { next: CONSUMERS_GO_BACK }
-  if (loaded === undefined) return { done: true, steps: told(), check: null, ...next }
+  if (loaded === undefined) return { done: true, steps: described(), check: null, ...next }
   const check = await checkLoaded(tools, loaded)
   if (steps.length > 0) await tools.ledger.noteLost(check.missing)
   await tools.ledger.clearProblem('waiting files')
   await noteGoneFiles(tools.ledger, check.gone)
-  return { done: true, steps: told(), check, ...next }
+  return { done: true, steps: described(), check, ...next }
 }
 
 const CONSUMERS_GO_BACK =

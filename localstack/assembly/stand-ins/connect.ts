@@ -64,9 +64,9 @@ export const service = makeStandIn({
     const { settings, stack, containers, workers, step, guard, signal } = account
     const logs = join(settings.directory, 'logs')
     await makePrivateDirectory(logs)
-    const started = await step('connect', async (tell) =>
+    const started = await step('connect', async (report) =>
       startConnect({
-        onWaiting: whileUnderWay(tell),
+        onWaiting: whileUnderWay(report),
         guard,
         signal,
         ...(await account.java),

@@ -53,9 +53,9 @@ export const dbInstance = makeStandIn({
     const name = `postgres ${database}`
     const logs = join(settings.directory, 'logs')
     await makePrivateDirectory(logs)
-    const service = await step(name, (tell) =>
+    const service = await step(name, (report) =>
       startPostgres({
-        onWaiting: whileUnderWay(tell),
+        onWaiting: whileUnderWay(report),
         guard,
         signal,
         name,

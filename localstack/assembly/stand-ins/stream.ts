@@ -69,9 +69,9 @@ export const cluster = makeStandIn({
     const security = isSecure ? await openSecurity(account) : undefined
     const logs = join(settings.directory, 'logs')
     await makePrivateDirectory(logs)
-    const started = await step('kafka', async (tell) =>
+    const started = await step('kafka', async (report) =>
       startKafkaCluster({
-        onWaiting: whileUnderWay(tell),
+        onWaiting: whileUnderWay(report),
         guard,
         signal,
         ...(await account.java),

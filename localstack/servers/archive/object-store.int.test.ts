@@ -63,8 +63,10 @@ test('of twenty writers of one key, each with If-None-Match, one wins and the ot
     const outcomes = await Promise.allSettled(Array.from({ length: 20 }, (_, writer) => put(key, `writer ${writer}`)))
 
     const winner = outcomes.findIndex(({ status }) => status === 'fulfilled')
-    const told = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason.$metadata.httpStatusCode] : []))
-    expect(told).toEqual(Array.from({ length: 19 }, () => 412))
+    const statuses = outcomes.flatMap((each) =>
+      each.status === 'rejected' ? [each.reason.$metadata.httpStatusCode] : [],
+    )
+    expect(statuses).toEqual(Array.from({ length: 19 }, () => 412))
     expect(String(await get(key))).toBe(`writer ${winner}`)
   }
 })
@@ -128,8 +130,8 @@ test.each([
     other.send(new DeleteObjectsCommand({ Bucket: servers.bucket, Delete: { Objects: [{ Key: place.Key }] } })),
   ])
 
-  const told = outcomes.map((each) => (each.status === 'rejected' ? each.reason.$metadata.httpStatusCode : 200))
-  expect(told.every((status) => status === 403 || status === 400)).toBe(true)
+  const statuses = outcomes.map((each) => (each.status === 'rejected' ? each.reason.$metadata.httpStatusCode : 200))
+  expect(statuses.every((status) => status === 403 || status === 400)).toBe(true)
   expect(String(await get('private/object'))).toBe('content')
 })
 

@@ -244,10 +244,10 @@ describe('who and why', () => {
     await say(700, 90, { who: 'alice', application: 'shop' })
     await say(701, 95, { who: 'bob', application: 'shop', why: 'paid by card', details: { ticket: 5 } })
 
-    const told = await ask(
+    const rows = await ask(
       'select transaction_id, who, application, why, details from tidemark.change_log order by transaction_id',
     )
-    expect(told.slice(0, 3)).toEqual([
+    expect(rows.slice(0, 3)).toEqual([
       { transaction_id: '700', who: 'alice', application: 'shop', why: null, details: null },
       { transaction_id: '701', who: 'bob', application: 'shop', why: 'paid by card', details: { ticket: 5 } },
       { transaction_id: '702', who: null, application: null, why: null, details: null },
@@ -259,8 +259,8 @@ describe('who and why', () => {
     await say(700, 90, { who: 'pool', why: 'nightly run' })
     await say(700, 91, { who: 'alice' })
 
-    const told = await ask('select who, why from tidemark.change_log order by committed_at')
-    expect(told).toEqual([
+    const rows = await ask('select who, why from tidemark.change_log order by committed_at')
+    expect(rows).toEqual([
       { who: 'alice', why: 'nightly run' },
       { who: null, why: null },
     ])
