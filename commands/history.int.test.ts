@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { keepChanges, keepContract } from '#test-support/history-rows.ts'
+import { keepChanges, keepContract } from '#test-support/changes/history-rows.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { main } from './history.ts'
 
 let target: TestDatabase

@@ -3,7 +3,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { readSourceFacts } from '#preflight/source-facts.ts'
 import { inspectSource, judgeServer } from '#preflight/source-inspection.ts'
-import { createDatabase, databaseUrl, postgresMajor, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, databaseUrl, postgresMajor, type TestDatabase } from '#test-support/databases/database.ts'
 import { main } from './preflight.ts'
 
 let database: TestDatabase

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { captureFor } from '#test-support/capture-run.ts'
+import { captureFor } from '#test-support/capture/capture-run.ts'
+import { createSource, type SourceDatabase } from '#test-support/databases/source-database.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 import { beginResync, openSource, waitUntilCaptured } from './resync/table-reading.ts'
 import { main } from './resync.ts'
 

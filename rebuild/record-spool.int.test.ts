@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ScannedRecord } from '#adapters/iceberg/archive/archive-scan.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { findGap } from './contiguity.ts'
 import { RecordSpool, type SpooledRecord } from './record-spool.ts'
 

@@ -10,7 +10,7 @@ import { prepareJars } from '#localstack/servers/java/jars.ts'
 import { findJava } from '#localstack/servers/java/java.ts'
 import { jarsDirectory } from '#localstack/settings.ts'
 import type { StackKey } from '#localstack/stack-key.ts'
-import { freePortPairs } from './free-ports.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 
 /** An object store and an Iceberg REST catalog for one test file, which are empty when they start. */
 export type ArchiveServers = {

@@ -6,9 +6,9 @@ import type pg from 'pg'
 import { urlConfiguration } from '#adapters/postgres/session/client-of-url.ts'
 import { type Engine, type EngineOptions, startEngine } from '#localstack/engine.ts'
 import type { Settings } from '#localstack/settings.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 import { type Comparison, compareDatabases } from '#verify/compare-databases.ts'
-import { freePortPairs } from './free-ports.ts'
-import { lastingPool } from './lasting-pool.ts'
 
 /** Servers and functions that tests kill. */
 export type PipelineComponent =

@@ -9,7 +9,7 @@ import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { findPostgres } from '#localstack/servers/postgres/postgres-programs.ts'
-import { freePortPairs } from './free-ports.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 import { installPostgres, type OtherMajor } from './install-postgres.ts'
 
 declare module 'vitest' {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createDatabase } from './database.ts'
-import { findInvalidFunctions, findUnfixedFunctions } from './installed-functions.ts'
+import { createDatabase } from '#test-support/databases/database.ts'
+import { findInvalidFunctions, findUnfixedFunctions } from '#test-support/databases/installed-functions.ts'
 import { dumpSchema } from './schema-dump.ts'
 
 test.each(['source', 'target'] as const)('migrating the %s from zero gives the committed schema', async (side) => {

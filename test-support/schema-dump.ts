@@ -1,5 +1,5 @@
 import type { ClientBase, Pool } from 'pg'
-import { FUNCTION_SETTINGS } from './installed-functions.ts'
+import { FUNCTION_SETTINGS } from '#test-support/databases/installed-functions.ts'
 
 /** The schemas of Tidemark and of the user. */
 const OURS = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`

@@ -2,12 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest'
+import { startTestBroker, type TestBroker, type TestRecord } from '#test-support/kafka/kafka-broker.ts'
 import { requireTopics } from '#watch/follow-topics.ts'
 import { type Beginning, findBeginning } from '#watch/stored-positions.ts'
 import { noTarget, type TargetKnowledge } from '#watch/target-knowledge.ts'
 import { watchTopics } from '#watch/watch-topics.ts'
 import type { WatchedChange } from '#watch/watched-change.ts'
-import { startTestBroker, type TestBroker, type TestRecord } from './kafka-broker.ts'
 
 /** A running watch, with its output. */
 export type TestWatch = Omit<Beginning, 'positions'> & {

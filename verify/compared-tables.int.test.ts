@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
-import { type FabricatedPipeline, startFabricatedPipeline } from '#test-support/fabricated-pipeline.ts'
+import { type FabricatedPipeline, startFabricatedPipeline } from '#test-support/databases/fabricated-pipeline.ts'
 import { type Comparison, compareDatabases, isEqual } from './compare-databases.ts'
 
 let pipeline: FabricatedPipeline | undefined

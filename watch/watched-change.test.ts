@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { noColours } from '#terminal/style.ts'
-import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
+import { ChangeLog, columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import { makeChangeLines } from './change-line.ts'
 import { makeRecentRows } from './recent-rows.ts'
 import { describeRecord, type WatchedChange } from './watched-change.ts'

@@ -1,6 +1,6 @@
 import { Consumer } from '@platformatic/kafka'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { startTestBroker, type TestBroker } from '#test-support/kafka-broker.ts'
+import { startTestBroker, type TestBroker } from '#test-support/kafka/kafka-broker.ts'
 import { type GroupOffsets, openGroupOffsets } from './group-offsets.ts'
 
 let broker: TestBroker

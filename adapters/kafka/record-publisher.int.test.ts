@@ -1,6 +1,6 @@
 import { Admin } from '@platformatic/kafka'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { startTestBroker, type TestBroker } from '#test-support/kafka-broker.ts'
+import { startTestBroker, type TestBroker } from '#test-support/kafka/kafka-broker.ts'
 import { openRecordPublisher } from './record-publisher.ts'
 
 let broker: TestBroker

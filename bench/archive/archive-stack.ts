@@ -9,8 +9,8 @@ import { startPostgres } from '#localstack/servers/postgres/postgres.ts'
 import { repository } from '#localstack/settings.ts'
 import { type ArchiveServices, archiveNamespace } from '#test-support/archive-readers/archive-functions.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
-import { freePortPairs } from '#test-support/free-ports.ts'
-import { lastingPool } from '#test-support/lasting-pool.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
 
 /** The servers and the target of the archive. The target syncs to the disk. All are empty when they start. */

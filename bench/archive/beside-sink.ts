@@ -14,7 +14,7 @@ import {
 } from '#localstack/event-source-mapping/event-source-mapping.ts'
 import { type FunctionHost, makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
-import { startTestBroker, type TestBroker } from '#test-support/kafka-broker.ts'
+import { startTestBroker, type TestBroker } from '#test-support/kafka/kafka-broker.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
 import { currentLoad } from '../machine/machine.ts'
 import { type Grouping, type ProcessorSeconds, watchProcessors } from '../machine/processes.ts'

@@ -4,7 +4,7 @@ import {
   type ArchiveServices,
   makeArchiveFunctions,
 } from '#test-support/archive-readers/archive-functions.ts'
-import { lastingPool } from '#test-support/lasting-pool.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 
 /** The variable of the functions with the services that they use, as JSON. */
 export const DRAIN_SERVICES = 'DRAIN_SERVICES'

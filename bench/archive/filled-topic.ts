@@ -1,6 +1,6 @@
 import { Producer } from '@platformatic/kafka'
 import { madeEvents } from '#test-support/archive-readers/made-topics.ts'
-import type { TestBroker } from '#test-support/kafka-broker.ts'
+import type { TestBroker } from '#test-support/kafka/kafka-broker.ts'
 
 /** The same number as the stack's topic has. */
 export const TOPIC_PARTITIONS = 4

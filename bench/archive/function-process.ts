@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { MSKEvent } from 'aws-lambda'
 import { type ArchiveServices, makeArchiveFunctions } from '#test-support/archive-readers/archive-functions.ts'
-import { lastingPool } from '#test-support/lasting-pool.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 
 /** What a process archives: events in files, in this order. */
 export type FunctionLoad = {

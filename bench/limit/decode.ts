@@ -2,7 +2,7 @@ import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
 import { KeylessLedger } from '#core/keyless/keyless-ledger.ts'
 import type { KeylessProgress } from '#core/keyless/keyless-writes.ts'
 import { TableRegister } from '#core/tables/table-register.ts'
-import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
+import { ChangeLog, columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 
 /** How many changes were read, decoded and reduced to one write per row, and the rate per second of one core. */
 export type DecodeResult = { readonly changes: number; readonly perCoreSecond: number }

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { removeSlot } from '#adapters/connect/running-connector.ts'
-import { lastingPool } from '#test-support/lasting-pool.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { connectTo, type MeasuredStack, slotCaughtUp, untilConnectorRuns, within } from '../measured-stack.ts'
 import { createTables, type WorkloadTable } from '../workloads/workload.ts'
 import type { PeerWorker } from './peer-worker.ts'

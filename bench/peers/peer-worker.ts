@@ -7,7 +7,7 @@ import { startConnect } from '#localstack/servers/connect/connect.ts'
 import { prepareJars } from '#localstack/servers/java/jars.ts'
 import { findJava } from '#localstack/servers/java/java.ts'
 import { jarsDirectory } from '#localstack/settings.ts'
-import { freePortPairs } from '#test-support/free-ports.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
 
 /** A Connect worker for the peers, with a heap that does not limit them. */

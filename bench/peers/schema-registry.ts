@@ -6,7 +6,7 @@ import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { supervise } from '#localstack/processes/supervise.ts'
 import { findJava } from '#localstack/servers/java/java.ts'
 import { javaEnvironment, javaOptions, temporaryFiles } from '#localstack/servers/java/java-options.ts'
-import { freePortPairs } from '#test-support/free-ports.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
 
 /**

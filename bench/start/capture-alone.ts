@@ -15,7 +15,7 @@ import { type BrokerNode, brokerNodes, quorumProperties } from '#localstack/serv
 import { makeClusterId, startKafka } from '#localstack/servers/kafka/kafka.ts'
 import { startPostgres } from '#localstack/servers/postgres/postgres.ts'
 import { jarsDirectory } from '#localstack/settings.ts'
-import { freePortPairs } from '#test-support/free-ports.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 import { type Brokers, readTopicEnds, readTopics, type TopicEnds } from '#watch/topic-records.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
 import { connectTo } from '../measured-stack.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Endpoint, startEndpoint } from '#localstack/endpoint/endpoint.ts'
 import { type FunctionHost, makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
-import { type FunctionBundles, makeFunctionBundles } from '#test-support/function-bundle.ts'
+import { type FunctionBundles, makeFunctionBundles } from '#test-support/functions/function-bundle.ts'
 import { callFunction } from './function-call.ts'
 
 let bundles: FunctionBundles

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ChangeLog, columnContract, ordersContract } from '#test-support/change-log.ts'
+import { ChangeLog, columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import { KeylessLedger } from '../keyless/keyless-ledger.ts'
 import { TableRegister } from '../tables/table-register.ts'
 import { stopRule } from '../tables/table-settings.ts'

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
+import { ChangeLog, ordersContract } from '#test-support/changes/change-log.ts'
 import { type HostileRecord, hostileChanges } from '#test-support/hostile/hostile-records.ts'
 import { KeylessLedger } from '../keyless/keyless-ledger.ts'
 import { TableRegister } from '../tables/table-register.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { columnContract, ordersContract } from '#test-support/change-log.ts'
+import { columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import { UNAVAILABLE_PLACEHOLDER, unavailable } from '../codecs/unavailable.ts'
 import { ValueError } from '../column-codec.ts'
 import type { TableContract } from '../contract.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { columnContract, ordersContract } from '#test-support/change-log.ts'
+import { columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import { UNAVAILABLE_PLACEHOLDER } from '../codecs/unavailable.ts'
 import type { RowChange } from '../envelope.ts'
 import { TableRegister } from '../tables/table-register.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { columnContract, ordersContract } from '#test-support/change-log.ts'
+import { columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import type { TableContract } from '../contract.ts'
 import type { Position } from '../position.ts'
 import { TableRegister } from './table-register.ts'

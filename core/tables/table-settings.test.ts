@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ordersContract } from '#test-support/change-log.ts'
+import { ordersContract } from '#test-support/changes/change-log.ts'
 import { historyRule, stopRule } from './table-settings.ts'
 
 const setting = (table: string, enabled: boolean, relations: number[] = []) => ({

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import { makePool } from '#adapters/postgres/session/connect.ts'
 import { makeUserState } from '#adapters/postgres/user-state/user-state.ts'
-import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { ChangeLog, ordersContract } from '#test-support/changes/change-log.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { makeApplyLatestState } from './apply-latest-state.ts'
 
 let target: TestDatabase

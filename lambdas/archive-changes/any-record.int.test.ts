@@ -10,7 +10,7 @@ import { makeDelivery } from '#test-support/archive/archive-run.ts'
 import { anyRecord, delivered, hostileRecords } from '#test-support/archive/hostile-records.ts'
 import { makeMemoryCatalog } from '#test-support/archive/memory-catalog.ts'
 import { makeMemoryStore } from '#test-support/archive/memory-store.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { hostileChanges } from '#test-support/hostile/hostile-records.ts'
 import { makeCommitArchive } from '../commit-archive/commit-archive.ts'
 

@@ -1,9 +1,9 @@
 import type { PoolClient } from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { captureFor } from '#test-support/capture-run.ts'
-import { confirmLog, markChunk, readSignals } from '#test-support/debezium-stand-in.ts'
+import { captureFor } from '#test-support/capture/capture-run.ts'
+import { confirmLog, markChunk, readSignals } from '#test-support/capture/debezium-stand-in.ts'
+import { createSource, type SourceDatabase } from '#test-support/databases/source-database.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 import { makeCapturePendingTables } from './capture-pending-tables.ts'
 
 let source: SourceDatabase

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { captureFor } from '#test-support/capture-run.ts'
-import { confirmLog, readAtOnce, readSignals } from '#test-support/debezium-stand-in.ts'
-import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+import { captureFor } from '#test-support/capture/capture-run.ts'
+import { confirmLog, readAtOnce, readSignals } from '#test-support/capture/debezium-stand-in.ts'
+import { createSource, type SourceDatabase } from '#test-support/databases/source-database.ts'
 
 let source: SourceDatabase
 

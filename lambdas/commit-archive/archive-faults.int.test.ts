@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runArchiveUnderFaults } from '#test-support/archive/archive-fault-run.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 
 const first = Number(process.env['TIDEMARK_SEED'] ?? 1)
 const runs = Number(process.env['TIDEMARK_RUNS'] ?? 5)

@@ -11,7 +11,7 @@ import { type ArchiveRun, makeArchiveRun } from '#test-support/archive/archive-r
 import { readArchivedRows } from '#test-support/archive/archived-rows.ts'
 import { backUpLedger } from '#test-support/archive/ledger-backup.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 
 let servers: ArchiveServers
 let database: TestDatabase

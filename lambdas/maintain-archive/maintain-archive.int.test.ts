@@ -11,7 +11,7 @@ import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
 import { readArchivedRows } from '#test-support/archive/archived-rows.ts'
 import { makeMemoryCatalog } from '#test-support/archive/memory-catalog.ts'
 import { makeMemoryStore } from '#test-support/archive/memory-store.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { makeMaintainArchive } from './maintain-archive.ts'
 
 const HOUR_MS = 3_600_000

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createDatabase, databaseUrl, type TestDatabase } from '#test-support/database.ts'
-import { lastingPool } from '#test-support/lasting-pool.ts'
-import { EVERYTHING } from '#test-support/source-database.ts'
+import { createDatabase, databaseUrl, type TestDatabase } from '#test-support/databases/database.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
+import { EVERYTHING } from '#test-support/databases/source-database.ts'
 import { makeMigrateSchema } from './migrate-schema.ts'
 
 const sql = join(import.meta.dirname, '../../sql')

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { processClock } from './pace.ts'
 import { parsePayload, type RowsPayload } from './payload.ts'
 import { makeSimulateRows, type RowChange } from './simulate-rows.ts'

@@ -4,10 +4,10 @@ import type { EventSourceMappings } from '#adapters/aws/event-source-mappings.ts
 import { connectApi } from '#adapters/connect/connect-api.ts'
 import { slotName, topicPrefix } from '#adapters/connect/connector-configuration.ts'
 import { parseLsn } from '#core/lsn.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { type FakeConnect, running, startFakeConnect, state } from '#test-support/fake-connect.ts'
-import { lastingPool } from '#test-support/lasting-pool.ts'
-import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+import { type FakeConnect, running, startFakeConnect, state } from '#test-support/capture/fake-connect.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
+import { createSource, type SourceDatabase } from '#test-support/databases/source-database.ts'
 import { makeRecoverCapture, type RecoveryAnswer } from './recover-capture.ts'
 
 let source: SourceDatabase

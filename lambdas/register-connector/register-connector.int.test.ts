@@ -2,10 +2,10 @@ import type { CloudFormationCustomResourceEvent } from 'aws-lambda'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { connectApi } from '#adapters/connect/connect-api.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { type FakeConnect, running, startFakeConnect, state } from '#test-support/capture/fake-connect.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { type FakeConnect, running, startFakeConnect, state } from '#test-support/fake-connect.ts'
-import { lastingPool } from '#test-support/lasting-pool.ts'
 import { registerConnector } from './register-connector.ts'
 
 let source: TestDatabase

@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-lambda'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type FunctionHost, makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
-import { type FunctionBundles, makeFunctionBundles } from '#test-support/function-bundle.ts'
+import { type FunctionBundles, makeFunctionBundles } from '#test-support/functions/function-bundle.ts'
 import { type Endpoint, startEndpoint } from './endpoint.ts'
 
 // Source, unless a test names another: AWS Lambda API reference, "Invoke".

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { makeFunctionHost } from '#localstack/lambda-host/function-host.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { makeFunctionBundles } from '#test-support/function-bundle.ts'
+import { makeFunctionBundles } from '#test-support/functions/function-bundle.ts'
 import {
   collector,
   type Delivered,
@@ -11,7 +11,7 @@ import {
   success,
   upTo,
   useMappedTopic,
-} from '#test-support/mapped-topic.ts'
+} from '#test-support/kafka/mapped-topic.ts'
 
 const topic = useMappedTopic()
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, expect, test, vi } from 'vitest'
 import { eventually } from '#test-support/eventually.ts'
-import { processAlive, useHostedFunctions } from '#test-support/hosted-functions.ts'
+import { processAlive, useHostedFunctions } from '#test-support/functions/hosted-functions.ts'
 import { makeFunctionHost } from './function-host.ts'
 
 const hosted = useHostedFunctions()

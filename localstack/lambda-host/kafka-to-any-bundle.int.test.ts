@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { eventually } from '#test-support/eventually.ts'
-import { useHostedFunctions } from '#test-support/hosted-functions.ts'
-import { records, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { useHostedFunctions } from '#test-support/functions/hosted-functions.ts'
+import { records, upTo, useMappedTopic } from '#test-support/kafka/mapped-topic.ts'
 
 const topic = useMappedTopic()
 const hosted = useHostedFunctions()

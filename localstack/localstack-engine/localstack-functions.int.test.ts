@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Endpoint, startEndpoint } from '#localstack/endpoint/endpoint.ts'
-import { type FunctionBundles, makeFunctionBundles } from '#test-support/function-bundle.ts'
-import { processAlive, useHostedFunctions } from '#test-support/hosted-functions.ts'
+import { type FunctionBundles, makeFunctionBundles } from '#test-support/functions/function-bundle.ts'
+import { processAlive, useHostedFunctions } from '#test-support/functions/hosted-functions.ts'
 import { type FunctionVersions, makeFunctionVersions } from './function-versions.ts'
 import { makeLambdaClient, makeLocalStackFunctions } from './localstack-functions.ts'
 

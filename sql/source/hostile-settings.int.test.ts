@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { migrate } from '#adapters/postgres/migration/migrate.ts'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 import { type Inspection, inspectSource } from '#preflight/source-inspection.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { hostileUrl, makeHostile } from '#test-support/hostile-settings.ts'
-import { EVERYTHING } from '#test-support/source-database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { hostileUrl, makeHostile } from '#test-support/databases/hostile-settings.ts'
+import { EVERYTHING } from '#test-support/databases/source-database.ts'
 
 /** What an application does to its tables, in sessions that have the settings of the database. */
 const APPLICATION = [

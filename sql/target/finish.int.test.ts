@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { migrate } from '#adapters/postgres/migration/migrate.ts'
-import { createDatabase, databaseUrl, type TestDatabase } from '#test-support/database.ts'
-import { lastingPool } from '#test-support/lasting-pool.ts'
+import { createDatabase, databaseUrl, type TestDatabase } from '#test-support/databases/database.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 
 let target: TestDatabase
 beforeEach(async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { startGuard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { supervise } from '#localstack/processes/supervise.ts'
-import { freePortPairs } from '#test-support/free-ports.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 import type { ArchiveServices } from './archive-functions.ts'
 import type { PythonReaders } from './python-readers.ts'
 

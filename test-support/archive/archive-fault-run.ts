@@ -9,7 +9,7 @@ import { makeArchiveProgress } from '#adapters/postgres/archive/archive-progress
 import { makeTableLedger } from '#adapters/postgres/archive/archive-table-ledger.ts'
 import { readWaiting } from '#adapters/postgres/archive/archive-waiting.ts'
 import { makeCommitArchive } from '#lambdas/commit-archive/commit-archive.ts'
-import { lastingPool } from '../lasting-pool.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { makeDelivery } from './archive-run.ts'
 import { type ReadRow, readArchivedRows } from './archived-rows.ts'
 import { type MemoryCatalog, makeMemoryCatalog } from './memory-catalog.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { UNAVAILABLE_PLACEHOLDER } from '#core/column-codec.ts'
-import { columnContract, ordersContract } from '../change-log.ts'
+import { columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 
 /**
  * The outcome of a hostile record: it is quarantined without a table, it stops its table and is quarantined for it, or

@@ -1,7 +1,7 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { whileStopped } from '#test-support/capture/stopped-capture.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
-import { whileStopped } from '#test-support/stopped-capture.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
 

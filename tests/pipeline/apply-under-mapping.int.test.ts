@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import { makeApplyLatestState } from '#lambdas/apply-latest-state/apply-latest-state.ts'
-import { ChangeLog, ordersContract } from '#test-support/change-log.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { ChangeLog, ordersContract } from '#test-support/changes/change-log.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { failure, success, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { failure, success, useMappedTopic } from '#test-support/kafka/mapped-topic.ts'
 
 const topic = useMappedTopic()
 let target: TestDatabase

@@ -16,7 +16,7 @@ import {
 } from '#test-support/archive-readers/readers.ts'
 import { makeTallying, type Question, type Tallies } from '#test-support/archive-readers/tally.ts'
 import { type ArchiveServers, startArchiveServers } from '#test-support/archive-servers.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 
 /** The default is smaller than a million, because a million records take minutes. */
 const total = Number(process.env['TIDEMARK_ARCHIVE_RECORDS'] ?? 200_000)

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { forgetPlace, whileStopped } from '#test-support/capture/stopped-capture.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { until } from '#test-support/eventually.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
-import { forgetPlace, whileStopped } from '#test-support/stopped-capture.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
 

@@ -5,10 +5,10 @@ import { pipeline as pipe } from 'node:stream/promises'
 import { Admin } from '@platformatic/kafka'
 import { from as copyFrom } from 'pg-copy-streams'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { connectHeaders } from '#test-support/capture/stopped-capture.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { until } from '#test-support/eventually.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
-import { connectHeaders } from '#test-support/stopped-capture.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 
 const rows = 30_000

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type Engine, type EngineOptions, startEngine } from '#localstack/engine.ts'
 import { startLocalStackEngine } from '#localstack/localstack-engine/localstack-engine.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { watchReaders } from '#test-support/databases/watched-readers.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
-import { watchReaders } from '#test-support/watched-readers.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
 

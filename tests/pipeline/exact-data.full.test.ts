@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { initialisePgbench, runPgbench } from '#test-support/databases/pgbench.ts'
 import { until } from '#test-support/eventually.ts'
-import { initialisePgbench, runPgbench } from '#test-support/pgbench.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { type Comparison, isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { removeStack } from '#localstack/engine.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { until } from '#test-support/eventually.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { isEqual } from '#verify/compare-databases.ts'

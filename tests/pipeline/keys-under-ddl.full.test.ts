@@ -1,9 +1,9 @@
 import { Admin, Consumer, type Message, MessagesStreamModes } from '@platformatic/kafka'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { whileStopped } from '#test-support/capture/stopped-capture.ts'
 import { until } from '#test-support/eventually.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
-import { whileStopped } from '#test-support/stopped-capture.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
 

@@ -6,7 +6,7 @@ import { findPython } from '#test-support/archive-readers/python-environment.ts'
 import { openPythonReaders, type PythonReaders } from '#test-support/archive-readers/python-readers.ts'
 import { readWithPyIceberg, signedFor } from '#test-support/archive-readers/readers.ts'
 import { makeTallying, type Question } from '#test-support/archive-readers/tally.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 
 const python = await findPython()
 if (!python.found) console.warn(`NOT TESTED: MiniStack's S3 Tables as the archive's catalog. ${python.reason}.`)

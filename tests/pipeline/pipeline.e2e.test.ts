@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
 import { until } from '#test-support/eventually.ts'
 import { processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
-import { readableByOthers, tryEveryPort } from '#test-support/strangers.ts'
+import { readableByOthers, tryEveryPort } from '#test-support/ports/strangers.ts'
 import { checkArchive } from '#verify/archive/archive-check.ts'
 import { isEqual } from '#verify/compare-databases.ts'
 

@@ -8,9 +8,9 @@ import { makeUserState } from '#adapters/postgres/user-state/user-state.ts'
 import { makeApplyLatestState } from '#lambdas/apply-latest-state/apply-latest-state.ts'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { findPython, openPythonEnvironment } from '#test-support/archive-readers/python-environment.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { success, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { success, useMappedTopic } from '#test-support/kafka/mapped-topic.ts'
 import { readTopicEnds } from '#watch/topic-records.ts'
 
 const scripts = join(import.meta.dirname, 'python-producers')

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { connectHeaders } from '#test-support/capture/stopped-capture.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { until } from '#test-support/eventually.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
-import { connectHeaders } from '#test-support/stopped-capture.ts'
 
 /** A message of the replication stream with its lsn: BEGIN, insert, logical message or COMMIT. */
 type Message = { kind: 'B' | 'I' | 'M' | 'C'; lsn: number }

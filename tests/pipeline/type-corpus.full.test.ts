@@ -1,9 +1,9 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WITHOUT_TRANSACTION_TIMEOUT } from '#adapters/postgres/session/session-settings.ts'
-import type { TestDatabase } from '#test-support/database.ts'
+import type { TestDatabase } from '#test-support/databases/database.ts'
+import { createHostileDatabase, soundUrl } from '#test-support/databases/hostile-settings.ts'
 import { until } from '#test-support/eventually.ts'
-import { createHostileDatabase, soundUrl } from '#test-support/hostile-settings.ts'
 import { startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { type CorpusType, readCorpus, readTypeDefinitions } from '#test-support/type-corpus/corpus.ts'
 import {

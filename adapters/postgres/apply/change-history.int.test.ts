@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { UNAVAILABLE_PLACEHOLDER } from '#core/codecs/unavailable.ts'
-import { ChangeLog, columnContract, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { ChangeLog, columnContract, type LoggedRecord, ordersContract } from '#test-support/changes/change-log.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { makeLatestState } from './latest-state.ts'
 
 let target: TestDatabase

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/changes/change-log.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { type LatestState, makeLatestState } from './latest-state.ts'
 
 let target: TestDatabase

@@ -1,9 +1,9 @@
 import type pg from 'pg'
 import { expect, test } from 'vitest'
-import { createDatabase } from '#test-support/database.ts'
+import { keyTypes, type LivedChange, liveOf, type TableLife, type ToldRow } from '#test-support/changes/table-life.ts'
+import { createDatabase } from '#test-support/databases/database.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { type Choice, makeChoice } from '#test-support/histories/choice.ts'
-import { lastingPool } from '#test-support/lasting-pool.ts'
-import { keyTypes, type LivedChange, liveOf, type TableLife, type ToldRow } from '#test-support/table-life.ts'
 import { makeLatestState } from './latest-state.ts'
 
 const runs = Number(process.env['TIDEMARK_RUNS'] ?? 3)

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { columnCodec } from '#core/column-codec.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { readCorpus } from '#test-support/type-corpus/corpus.ts'
 import { isOneText, keyText } from './key-text.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createDatabase } from '#test-support/database.ts'
-import { runUnderFaults } from '#test-support/fault-run.ts'
+import { runUnderFaults } from '#test-support/changes/fault-run.ts'
+import { createDatabase } from '#test-support/databases/database.ts'
 
 const runs = Number(process.env['TIDEMARK_FAULT_RUNS'] ?? 500)
 const first = Number(process.env['TIDEMARK_FAULT_SEED'] ?? Date.now() % 1_000_000)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createDatabase } from '#test-support/database.ts'
-import { runUnderFaults } from '#test-support/fault-run.ts'
+import { runUnderFaults } from '#test-support/changes/fault-run.ts'
+import { createDatabase } from '#test-support/databases/database.ts'
 
 const seeds = Array.from({ length: 12 }, (_, i) => 1000 + i)
 

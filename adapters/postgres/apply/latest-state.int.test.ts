@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { ChangeLog, columnContract, type LoggedRecord, ordersContract } from '#test-support/change-log.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { ChangeLog, columnContract, type LoggedRecord, ordersContract } from '#test-support/changes/change-log.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { type LatestState, makeLatestState } from './latest-state.ts'
 
 const key = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0 }

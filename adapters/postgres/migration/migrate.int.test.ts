@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { migrate } from './migrate.ts'
 
 let database: TestDatabase

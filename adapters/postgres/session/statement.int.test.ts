@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { lastingPool } from '#test-support/lasting-pool.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { prepared, together } from './statement.ts'
 
 let database: TestDatabase

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { newestUserEvents, readUserEvent } from '#core/user-event.ts'
-import { ChangeLog } from '#test-support/change-log.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { hostileEvents } from '#test-support/hostile-events.ts'
+import { ChangeLog } from '#test-support/changes/change-log.ts'
+import { hostileEvents } from '#test-support/changes/hostile-events.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { makeUserState } from './user-state.ts'
 
 let target: TestDatabase

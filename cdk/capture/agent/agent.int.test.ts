@@ -6,7 +6,7 @@ import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { type Jars, prepareJars } from '#localstack/servers/java/jars.ts'
 import { findJava } from '#localstack/servers/java/java.ts'
 import { briefly, compileJava } from '#localstack/servers/java/java-compiler.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 
 const repository = join(import.meta.dirname, '../../..')
 

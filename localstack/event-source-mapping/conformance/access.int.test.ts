@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { eventually } from '#test-support/eventually.ts'
-import { collector, records, success, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { collector, records, success, useMappedTopic } from '#test-support/kafka/mapped-topic.ts'
 
 /** Source of each test: a page of the AWS Lambda developer guide. */
 const topic = useMappedTopic({ isSecure: true })

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { answeredDispatcher, success } from '#test-support/answered-dispatcher.ts'
+import { answeredDispatcher, success } from '#test-support/kafka/answered-dispatcher.ts'
 import { readMapping } from '../definition/mapping-definition.ts'
 
 // Source of each test: the text of CreateEventSourceMapping in the API, unless it names a page of the developer guide.

@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { collector, failure, type Invoke, records, success, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
+import {
+  collector,
+  failure,
+  type Invoke,
+  records,
+  success,
+  upTo,
+  useMappedTopic,
+} from '#test-support/kafka/mapped-topic.ts'
 import type { RunningEventSourceMapping } from '../event-source-mapping.ts'
 
 // Source of each test: a page of the AWS Lambda developer guide.

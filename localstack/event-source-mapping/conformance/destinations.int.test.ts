@@ -6,7 +6,7 @@ import { Consumer, MessagesStreamModes } from '@platformatic/kafka'
 import { expect, onTestFinished, test } from 'vitest'
 import { startArchiveServers } from '#test-support/archive-servers.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { collector, failure, records, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { collector, failure, records, useMappedTopic } from '#test-support/kafka/mapped-topic.ts'
 
 // Source of each test: "Capturing discarded batches for Amazon MSK and self-managed Apache Kafka event sources" and
 // "Using a Kafka topic as an on-failure destination".

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeChunk } from '#test-support/record-chunk.ts'
+import { makeChunk } from '#test-support/kafka/record-chunk.ts'
 import { readDestination } from '../definition/failure-destination.ts'
 import { type Discarded, type DiscardedFrom, destinationMessages } from '../dispatching/discarded-batch.ts'
 import { formBatch } from '../polling/batch.ts'

@@ -7,7 +7,7 @@ import {
   failure,
   success,
   throttle,
-} from '#test-support/answered-dispatcher.ts'
+} from '#test-support/kafka/answered-dispatcher.ts'
 import { readMapping } from '../definition/mapping-definition.ts'
 
 // Source of each test: a page of the AWS Lambda developer guide, or the text of its API.

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { answeredDispatcher, failure, success } from '#test-support/answered-dispatcher.ts'
+import { answeredDispatcher, failure, success } from '#test-support/kafka/answered-dispatcher.ts'
 
 // Source of each test: a page of the AWS Lambda developer guide, or the text of its API.
 

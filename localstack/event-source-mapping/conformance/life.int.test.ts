@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { collector, failure, records, success, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { collector, failure, records, success, useMappedTopic } from '#test-support/kafka/mapped-topic.ts'
 import { updateProperties } from '../definition/mapping-update.ts'
 import { awsMetrics } from '../metric-names.ts'
 

@@ -1,7 +1,7 @@
 import { Admin, Producer } from '@platformatic/kafka'
 import { expect, test, vi } from 'vitest'
 import { eventually } from '#test-support/eventually.ts'
-import { collector, eventSourceArn, records, success, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
+import { collector, eventSourceArn, records, success, upTo, useMappedTopic } from '#test-support/kafka/mapped-topic.ts'
 
 // Source of each test: a page of the AWS Lambda developer guide, or the text of its API.
 

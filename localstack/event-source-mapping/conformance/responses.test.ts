@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
-import { answerAll, deliverAtOnce, success } from '#test-support/answered-dispatcher.ts'
+import { answerAll, deliverAtOnce, success } from '#test-support/kafka/answered-dispatcher.ts'
 
 // Source of each test: a page of the AWS Lambda developer guide, or the text of its API.
 

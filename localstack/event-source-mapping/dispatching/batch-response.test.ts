@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeChunk } from '#test-support/record-chunk.ts'
+import { makeChunk } from '#test-support/kafka/record-chunk.ts'
 import { formBatch } from '../polling/batch.ts'
 import { RecordQueue } from '../polling/record-queue.ts'
 import { readBatchResponse } from './batch-response.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
-import { answeredDispatcher, failure, success, throttle } from '#test-support/answered-dispatcher.ts'
+import { answeredDispatcher, failure, success, throttle } from '#test-support/kafka/answered-dispatcher.ts'
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())

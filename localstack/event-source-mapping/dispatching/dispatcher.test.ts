@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
-import { answeredDispatcher, failure, success, throttle } from '#test-support/answered-dispatcher.ts'
-import { makeChunk } from '#test-support/record-chunk.ts'
+import { answeredDispatcher, failure, success, throttle } from '#test-support/kafka/answered-dispatcher.ts'
+import { makeChunk } from '#test-support/kafka/record-chunk.ts'
 import { RecordQueue } from '../polling/record-queue.ts'
 import type { DispatcherOptions } from './dispatcher.ts'
 

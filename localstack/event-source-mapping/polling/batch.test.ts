@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { makeChunk } from '#test-support/record-chunk.ts'
+import { makeChunk } from '#test-support/kafka/record-chunk.ts'
 import { batchDueAt, formBatch, recordLimitBytes, type Source } from './batch.ts'
 import { makeEventFrame, makeRecordEncoder } from './event.ts'
 import { RecordQueue, selectRecords } from './record-queue.ts'

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { repository } from '#localstack/settings.ts'
-import { useHostedFunctions } from '#test-support/hosted-functions.ts'
+import { useHostedFunctions } from '#test-support/functions/hosted-functions.ts'
 import type { FunctionDefinition } from './function-definition.ts'
 
 // Source, unless a test names another: AWS Lambda developer guide, "Define Lambda function handler in Node.js".

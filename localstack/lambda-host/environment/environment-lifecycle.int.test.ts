@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { memoryUse } from '#localstack/processes/process-memory.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { processAlive, useHostedFunctions } from '#test-support/hosted-functions.ts'
+import { processAlive, useHostedFunctions } from '#test-support/functions/hosted-functions.ts'
 
 // Source, unless a test names another: AWS Lambda developer guide, "Understanding the Lambda execution environment
 // lifecycle".

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
-import { useHostedFunctions } from '#test-support/hosted-functions.ts'
+import { useHostedFunctions } from '#test-support/functions/hosted-functions.ts'
 
 // Source, unless a test names another: AWS Lambda developer guide, "Understanding the Lambda execution environment
 // lifecycle", Init phase. AWS gives it ten seconds.

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { eventually } from '#test-support/eventually.ts'
-import { useHostedFunctions } from '#test-support/hosted-functions.ts'
+import { useHostedFunctions } from '#test-support/functions/hosted-functions.ts'
 import type { ServiceMessage } from './invocation-record.ts'
 
 // Source, unless a test names another: AWS Lambda developer guide, "Invoking a Lambda function asynchronously" and its

@@ -9,7 +9,7 @@ import {
   type SecureBroker,
   startSecureBroker,
   write,
-} from '#test-support/secure-broker.ts'
+} from '#test-support/kafka/secure-broker.ts'
 import { scramAccess } from './broker-listeners.ts'
 import { setPasswords, setRights } from './broker-rights.ts'
 import { ensureTopic } from './topics.ts'

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { openRecordPublisher } from '#adapters/kafka/record-publisher.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { collector, records, upTo, useMappedTopic } from '#test-support/mapped-topic.ts'
-import { redpandaVersions } from '#test-support/older-protocol.ts'
+import { collector, records, upTo, useMappedTopic } from '#test-support/kafka/mapped-topic.ts'
+import { redpandaVersions } from '#test-support/kafka/older-protocol.ts'
 import { readTopicEnds, readTopics } from '#watch/topic-records.ts'
 import { ensureTopic } from './topics.ts'
 

@@ -7,7 +7,7 @@ import { localOverrides } from '#localstack/assembly/local-overrides.ts'
 import { formatDatabaseUrl } from '#localstack/database-url.ts'
 import { type Guard, startGuard } from '#localstack/processes/guard.ts'
 import { becomesTrue } from '#localstack/processes/readiness.ts'
-import { freePortPairs } from '#test-support/free-ports.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 import { type PostgresOptions, startPostgres } from './postgres.ts'
 
 let directory: string

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createDatabase } from '#test-support/database.ts'
+import { createDatabase } from '#test-support/databases/database.ts'
+import { createSource, type SourceDatabase } from '#test-support/databases/source-database.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
 
 let source: SourceDatabase
 

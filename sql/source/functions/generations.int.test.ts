@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { postgresMajor } from '#test-support/database.ts'
-import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+import { postgresMajor } from '#test-support/databases/database.ts'
+import { createSource, type SourceDatabase } from '#test-support/databases/source-database.ts'
 
 let source: SourceDatabase
 

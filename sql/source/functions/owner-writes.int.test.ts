@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { changesOfShape, full, keyless } from '#test-support/changes-of-shape.ts'
-import { postgresMajor } from '#test-support/database.ts'
-import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+import { changesOfShape, full, keyless } from '#test-support/changes/changes-of-shape.ts'
+import { postgresMajor } from '#test-support/databases/database.ts'
+import { createSource, type SourceDatabase } from '#test-support/databases/source-database.ts'
 
 let source: SourceDatabase
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createSource, EVERYTHING, type SourceDatabase } from '#test-support/source-database.ts'
+import { createSource, EVERYTHING, type SourceDatabase } from '#test-support/databases/source-database.ts'
 
 let source: SourceDatabase
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeMaintainTarget } from '#lambdas/maintain-target/maintain-target.ts'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { type KeptChange, keepChanges, keepContract } from '#test-support/history-rows.ts'
+import { type KeptChange, keepChanges, keepContract } from '#test-support/changes/history-rows.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 
 let target: TestDatabase
 beforeEach(async () => {

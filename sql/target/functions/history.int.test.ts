@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createDatabase, type TestDatabase } from '#test-support/database.ts'
-import { type KeptChange, keepChanges, keepContract, orders } from '#test-support/history-rows.ts'
+import { type KeptChange, keepChanges, keepContract, orders } from '#test-support/changes/history-rows.ts'
+import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 
 let target: TestDatabase
 beforeEach(async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+import { createSource, type SourceDatabase } from '#test-support/databases/source-database.ts'
 
 let source: SourceDatabase
 beforeAll(async () => {

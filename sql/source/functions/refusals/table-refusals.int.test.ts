@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { postgresMajor } from '#test-support/database.ts'
-import { createSource, type SourceDatabase } from '#test-support/source-database.ts'
+import { postgresMajor } from '#test-support/databases/database.ts'
+import { createSource, type SourceDatabase } from '#test-support/databases/source-database.ts'
 
 let source: SourceDatabase
 

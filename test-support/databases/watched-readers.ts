@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { TestPipeline } from './pipeline.ts'
+import type { TestPipeline } from '../pipeline.ts'
 
 /**
  * Reads tables of the target again and again, as an application would, until it is stopped. `stop` returns what was

@@ -1,7 +1,7 @@
 import { UNAVAILABLE_PLACEHOLDER } from '#core/codecs/unavailable.ts'
 import type { ColumnContract } from '#core/contract.ts'
+import { type Choice, makeChoice } from '../histories/choice.ts'
 import { ChangeLog, columnContract, ordersContract } from './change-log.ts'
-import { type Choice, makeChoice } from './histories/choice.ts'
 
 /** Values by the number of their column. */
 type Row = ReadonlyMap<number, string | number | null>

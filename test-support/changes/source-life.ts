@@ -1,6 +1,6 @@
 import { UNAVAILABLE_PLACEHOLDER } from '#core/codecs/unavailable.ts'
+import { type Choice, makeChoice } from '../histories/choice.ts'
 import { ChangeLog, columnContract, ordersContract } from './change-log.ts'
-import { type Choice, makeChoice } from './histories/choice.ts'
 
 type Row = { id: number; name: string | null; amount: number | null; note?: string | null }
 

@@ -1,7 +1,7 @@
 import { basicAuthorization } from '#adapters/connect/connect-api.ts'
 import { connectLogin } from '#localstack/assembly/local-account.ts'
-import { until } from './eventually.ts'
-import type { TestPipeline } from './pipeline.ts'
+import { until } from '../eventually.ts'
+import type { TestPipeline } from '../pipeline.ts'
 
 /** Headers for requests to the REST API of the pipeline's Connect. */
 export const connectHeaders = ({ engine }: TestPipeline): Record<string, string> => ({

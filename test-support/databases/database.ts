@@ -62,7 +62,7 @@ async function migrateDatabase(name: string, side: 'source' | 'target'): Promise
   const database = new pg.Client({ connectionString: databaseUrl(name) })
   await database.connect()
   try {
-    await migrate(database, fileURLToPath(new URL(`../sql/${side}`, import.meta.url)))
+    await migrate(database, fileURLToPath(new URL(`../../sql/${side}`, import.meta.url)))
   } finally {
     await database.end()
   }

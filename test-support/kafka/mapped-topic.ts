@@ -8,7 +8,7 @@ import {
 } from '#localstack/event-source-mapping/event-source-mapping.ts'
 import type { MappingEvent } from '#localstack/event-source-mapping/mapping-record.ts'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
-import { eventually } from './eventually.ts'
+import { eventually } from '../eventually.ts'
 import { startTestBroker, type TestBroker, type TestBrokerOptions, type TestRecord } from './kafka-broker.ts'
 
 export const eventSourceArn = 'arn:aws:kafka:eu-central-1:000000000000:cluster/tidemark/1'

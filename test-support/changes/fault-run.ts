@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import type pg from 'pg'
 import { type LatestStateEffect, makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import type { ApplyOutcome } from '#adapters/postgres/delivery/apply-transaction.ts'
+import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { ChangeLog, ordersContract } from './change-log.ts'
-import { lastingPool } from './lasting-pool.ts'
 
 /** Topic partitions of a fault run. Each has its own log, because keys are spread over them. */
 const topicPartitions = 3

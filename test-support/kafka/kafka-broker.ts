@@ -12,7 +12,7 @@ import { type BrokerNode, brokerNodes, quorumProperties } from '#localstack/serv
 import { type CertificateAuthority, makeCertificateAuthority } from '#localstack/servers/kafka/certificate-authority.ts'
 import { makeClusterId, startKafka } from '#localstack/servers/kafka/kafka.ts'
 import { repository } from '#localstack/settings.ts'
-import { freePortPairs } from './free-ports.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 import { openOlderProtocol, type SpokenVersions } from './older-protocol.ts'
 
 /** A record to produce. `partition` is its topic partition. */

@@ -15,7 +15,7 @@ import { makeCertificateAuthority } from '#localstack/servers/kafka/certificate-
 import { makeClusterId } from '#localstack/servers/kafka/kafka.ts'
 import { administratorAccess, startKafkaCluster } from '#localstack/servers/kafka/kafka-cluster.ts'
 import { jarsDirectory } from '#localstack/settings.ts'
-import { freePortPairs } from './free-ports.ts'
+import { freePortPairs } from '#test-support/ports/free-ports.ts'
 
 /** A broker for one test file that requires a login. */
 export type SecureBroker = {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { SourceDatabase } from './source-database.ts'
+import type { SourceDatabase } from '#test-support/databases/source-database.ts'
 
 /** A signal in the form that the source wrote. */
 export type Signal = {
