@@ -5,7 +5,7 @@ import { ChangeLog, columnContract, ordersContract } from './change-log.ts'
 type Row = { id: number; name: string | null; amount: number | null; note?: string | null }
 
 /** A change as history must show it. */
-export type ToldChange = {
+export type ExpectedChange = {
   readonly op: 'insert' | 'update' | 'delete' | 'truncate'
   readonly id: number | null
   readonly lsn: number
@@ -17,14 +17,14 @@ export type ToldChange = {
 /** A source that a seed makes: its topic partition with what capture sends again, and the true changes and rows. */
 export type SourceLife = {
   readonly log: ChangeLog
-  readonly told: readonly ToldChange[]
+  readonly expected: readonly ExpectedChange[]
   readonly rows: readonly Row[]
 }
 
 type Sent = { readonly lsn: number; readonly append: (log: ChangeLog) => void }
 type Transaction = { readonly txId: number; readonly ids: Set<number>; readonly changes: Change[] }
 type Change = {
-  readonly told: Omit<ToldChange, 'committedAtMs'>
+  readonly expected: Omit<ExpectedChange, 'committedAtMs'>
   readonly append: (log: ChangeLog, at: number) => void
 }
 
@@ -38,11 +38,11 @@ export function liveThrough(seed: number, { endMs, days }: { endMs: number; days
   const source = new Source(choice, endMs - days * 86_400_000, days)
   for (let step = 0; step < 160; step++) source.step()
   source.end()
-  return { log: delivered(choice, source.sent), told: source.told, rows: source.current() }
+  return { log: delivered(choice, source.sent), expected: source.expected, rows: source.current() }
 }
 
 class Source {
-  readonly told: ToldChange[] = []
+  readonly expected: ExpectedChange[] = []
   readonly sent: Sent[] = []
   readonly #choice: Choice
   readonly #rows = new Map<number, Row>()
@@ -107,7 +107,7 @@ class Source {
       const row = this.#newRow(id)
       this.#rows.set(id, row)
       changes.push({
-        told: { op: 'insert', id, lsn, before: null, after: row },
+        expected: { op: 'insert', id, lsn, before: null, after: row },
         append: (log, committedAtMs) => log.create(onWire(row), { lsn, txId, committedAtMs }),
       })
     }
@@ -120,7 +120,7 @@ class Source {
     if (leavesOut) after.name = before.name
     this.#rows.set(after.id, after)
     changes.push({
-      told: { op: 'update', id: after.id, lsn, before, after },
+      expected: { op: 'update', id: after.id, lsn, before, after },
       append: (log, committedAtMs) =>
         log.update(onWire(after, leavesOut && before.name !== null), { lsn, txId, committedAtMs }),
     })
@@ -130,7 +130,7 @@ class Source {
     const lsn = this.#lsn++
     this.#rows.delete(before.id)
     changes.push({
-      told: { op: 'delete', id: before.id, lsn, before, after: null },
+      expected: { op: 'delete', id: before.id, lsn, before, after: null },
       append: (log, committedAtMs) => log.delete({ id: before.id }, { lsn, txId, committedAtMs }),
     })
   }
@@ -146,12 +146,12 @@ class Source {
     const leavesOut = this.#choice.chance(50) && before.name !== null
     const headers = (key: string, of: number) => ({ [key]: JSON.stringify({ id: of }) })
     changes.push({
-      told: { op: 'delete', id: before.id, lsn, before, after: null },
+      expected: { op: 'delete', id: before.id, lsn, before, after: null },
       append: (log, committedAtMs) =>
         log.delete({ id: before.id }, { lsn, txId, committedAtMs, headers: headers('newKey', id) }),
     })
     changes.push({
-      told: { op: 'insert', id, lsn, before: null, after },
+      expected: { op: 'insert', id, lsn, before: null, after },
       append: (log, committedAtMs) =>
         log.create(onWire(after, leavesOut), { lsn, txId, committedAtMs, headers: headers('oldKey', before.id) }),
     })
@@ -162,7 +162,7 @@ class Source {
     const txId = this.#txId++
     const committedAtMs = this.#tick()
     this.#rows.clear()
-    this.told.push({ op: 'truncate', id: null, lsn, committedAtMs, before: null, after: null })
+    this.expected.push({ op: 'truncate', id: null, lsn, committedAtMs, before: null, after: null })
     this.sent.push({ lsn, append: (log) => log.truncate({ lsn, txId, committedAtMs }) })
   }
 
@@ -180,9 +180,9 @@ class Source {
 
   #commit(transaction?: Transaction): void {
     const committedAtMs = this.#tick()
-    for (const { told, append } of transaction?.changes ?? []) {
-      this.told.push({ ...told, committedAtMs })
-      this.sent.push({ lsn: told.lsn, append: (log) => append(log, committedAtMs) })
+    for (const { expected, append } of transaction?.changes ?? []) {
+      this.expected.push({ ...expected, committedAtMs })
+      this.sent.push({ lsn: expected.lsn, append: (log) => append(log, committedAtMs) })
     }
   }
 

@@ -7,7 +7,7 @@ import { ChangeLog, columnContract, ordersContract } from './change-log.ts'
 type Row = ReadonlyMap<number, string | number | null>
 
 /** A row as history shows it. */
-export type ToldRow = Readonly<Record<string, string | number | null>> | null
+export type HistoryRow = Readonly<Record<string, string | number | null>> | null
 
 /** A change as history must show it. */
 export type LivedChange = {
@@ -17,8 +17,8 @@ export type LivedChange = {
   readonly generation: number
   readonly lsn: number
   readonly committedAtMs: number
-  readonly before: ToldRow
-  readonly after: ToldRow
+  readonly before: HistoryRow
+  readonly after: HistoryRow
   /**
    * Whether the generation had the row before the change, because it was read or streamed since the generation began.
    */
@@ -30,7 +30,7 @@ type Sent = {
   readonly topicPartition: number
   readonly epoch: number
   readonly generation: number
-  readonly told?: LivedChange
+  readonly expected?: LivedChange
   readonly leavesOut?: boolean
   readonly append: (log: ChangeLog) => void
 }
@@ -39,8 +39,8 @@ type Sent = {
 export type TableLife = {
   readonly logs: readonly ChangeLog[]
   /** The true changes by topic partition and offset. */
-  readonly told: readonly ReadonlyMap<number, LivedChange>[]
-  readonly rows: readonly ToldRow[]
+  readonly expected: readonly ReadonlyMap<number, LivedChange>[]
+  readonly rows: readonly HistoryRow[]
 }
 
 const keys = {
@@ -74,16 +74,18 @@ export function liveOf(seed: number, options: LifeOptions): TableLife {
   const source = new Source(choice, options)
   for (let step = 0; step < 160; step++) source.step()
   source.end()
-  const { logs, told } = delivered(choice, source.sent, options.topicPartitions)
-  return { logs, told, rows: source.current() }
+  const { logs, expected } = delivered(choice, source.sent, options.topicPartitions)
+  return { logs, expected, rows: source.current() }
 }
 
-type Told = Omit<LivedChange, 'epoch' | 'generation'>
+type ExpectedChange = Omit<LivedChange, 'epoch' | 'generation'>
 
 type Open = {
   readonly txId: number
   readonly ids: Set<number>
-  readonly changes: ((at: number) => Omit<Sent, 'epoch' | 'generation' | 'told'> & { readonly told: Told })[]
+  readonly changes: ((
+    at: number,
+  ) => Omit<Sent, 'epoch' | 'generation' | 'expected'> & { readonly expected: ExpectedChange })[]
 }
 
 class Source {
@@ -116,8 +118,8 @@ class Source {
     this.#contract({}, false)
   }
 
-  current(): ToldRow[] {
-    return [...this.#rows].sort(([a], [b]) => a - b).map(([, row]) => this.#told(row))
+  current(): HistoryRow[] {
+    return [...this.#rows].sort(([a], [b]) => a - b).map(([, row]) => this.#historyRow(row))
   }
 
   step(): void {
@@ -141,12 +143,15 @@ class Source {
     if (!this.#complete) this.#finishReading()
   }
 
-  #send({ told, ...one }: Omit<Sent, 'epoch' | 'generation' | 'told'> & { readonly told?: Told }): void {
+  #send({
+    expected,
+    ...one
+  }: Omit<Sent, 'epoch' | 'generation' | 'expected'> & { readonly expected?: ExpectedChange }): void {
     const at = { epoch: this.#epoch, generation: this.#generation }
-    this.sent.push({ ...one, ...at, ...(told && { told: { ...told, ...at } }) })
+    this.sent.push({ ...one, ...at, ...(expected && { expected: { ...expected, ...at } }) })
   }
 
-  #told(row: Row): ToldRow {
+  #historyRow(row: Row): HistoryRow {
     return Object.fromEntries(this.#columns.map(({ number, name }) => [name, row.get(number) ?? null]))
   }
 
@@ -211,7 +216,7 @@ class Source {
     this.#known.add(id)
     open.changes.push((committedAtMs) => ({
       topicPartition: this.#partitionOf(id),
-      told: { ...change, id, isKnown, committedAtMs },
+      expected: { ...change, id, isKnown, committedAtMs },
       leavesOut,
       append: (log) => append(log, { lsn, epoch, txId: open.txId, committedAtMs }),
     }))
@@ -224,8 +229,11 @@ class Source {
     this.#ways.set(id, way)
     this.#known.add(id)
     const wire = this.#wire(row, way)
-    this.#push(open, id, { op: 'insert', lsn: this.#lsn++, before: null, after: this.#told(row) }, (log, origin) =>
-      log.create(wire, origin),
+    this.#push(
+      open,
+      id,
+      { op: 'insert', lsn: this.#lsn++, before: null, after: this.#historyRow(row) },
+      (log, origin) => log.create(wire, origin),
     )
   }
 
@@ -235,15 +243,20 @@ class Source {
     if (leavesOut) after.set(2, before.get(2)!)
     this.#rows.set(id, after)
     const wire = this.#wire(after, this.#ways.get(id)!, leavesOut)
-    const told = { op: 'update', lsn: this.#lsn++, before: this.#told(before), after: this.#told(after) } as const
-    this.#push(open, id, told, (log, origin) => log.update(wire, origin), leavesOut)
+    const expected = {
+      op: 'update',
+      lsn: this.#lsn++,
+      before: this.#historyRow(before),
+      after: this.#historyRow(after),
+    } as const
+    this.#push(open, id, expected, (log, origin) => log.update(wire, origin), leavesOut)
   }
 
   #delete(open: Open, id: number, before: Row): void {
     this.#rows.delete(id)
     const wire = this.#wireKey(id, this.#ways.get(id)!)
-    const told = { op: 'delete', lsn: this.#lsn++, before: this.#told(before), after: null } as const
-    this.#push(open, id, told, (log, origin) => log.delete(wire, origin))
+    const expected = { op: 'delete', lsn: this.#lsn++, before: this.#historyRow(before), after: null } as const
+    this.#push(open, id, expected, (log, origin) => log.delete(wire, origin))
   }
 
   /** Deletes a row and inserts it again in one transaction. */
@@ -268,12 +281,12 @@ class Source {
     this.#ways.set(id, way)
     const key = this.#wireKey(id, way)
     const wire = this.#wire(after, way, leavesOut)
-    const deleted = { op: 'delete', lsn, before: this.#told(before), after: null } as const
+    const deleted = { op: 'delete', lsn, before: this.#historyRow(before), after: null } as const
     this.#push(open, from, deleted, (log, origin) =>
       log.delete(formerKey, { ...origin, headers: { newKey: JSON.stringify(key) } }),
     )
     this.#known.add(id)
-    const made = { op: 'insert', lsn, before: null, after: this.#told(after) } as const
+    const made = { op: 'insert', lsn, before: null, after: this.#historyRow(after) } as const
     this.#push(
       open,
       id,
@@ -290,7 +303,7 @@ class Source {
     this.#rows.clear()
     this.#send({
       topicPartition: 0,
-      told: { op: 'truncate', id: null, lsn, committedAtMs, before: null, after: null, isKnown: true },
+      expected: { op: 'truncate', id: null, lsn, committedAtMs, before: null, after: null, isKnown: true },
       append: (log) => log.truncate({ lsn, txId, committedAtMs, epoch }),
     })
   }
@@ -392,7 +405,7 @@ class Source {
     const epoch = this.#epoch
     this.#send({
       topicPartition: this.#partitionOf(id),
-      told: { op: 'read', id, lsn: 0, committedAtMs, before: null, after: this.#told(row), isKnown: true },
+      expected: { op: 'read', id, lsn: 0, committedAtMs, before: null, after: this.#historyRow(row), isKnown: true },
       append: (log) => log.incrementalRead(wire, { committedAtMs, epoch }),
     })
   }
@@ -427,10 +440,10 @@ class Source {
  */
 function delivered({ below, chance }: Choice, sent: readonly Sent[], topicPartitions: number) {
   const logs = Array.from({ length: topicPartitions }, (_, slot) => new ChangeLog(slot).start())
-  const told = logs.map(() => new Map<number, LivedChange>())
+  const expected = logs.map(() => new Map<number, LivedChange>())
   const append = (one: Sent) => {
     const log = logs[one.topicPartition]!
-    if (one.told !== undefined) told[one.topicPartition]!.set(log.records.length, one.told)
+    if (one.expected !== undefined) expected[one.topicPartition]!.set(log.records.length, one.expected)
     one.append(log)
   }
   let restarts = 5
@@ -442,12 +455,12 @@ function delivered({ below, chance }: Choice, sent: readonly Sent[], topicPartit
     const isDead = chance(30)
     let from = Math.max(0, at - below(isDead && chance(50) ? 200 : 40))
     while (mayNotComeAgain(sent, from, at, isDead)) from++
-    const again = sent.slice(from, at + 1).filter(({ told }) => told?.op !== 'read')
+    const again = sent.slice(from, at + 1).filter(({ expected }) => expected?.op !== 'read')
     if (isDead) again.splice(again.length - below(3))
     for (const log of logs) log.start(epoch)
     for (const one of again) append(one)
   }
-  return { logs, told }
+  return { logs, expected }
 }
 
 /**

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { expect, test } from 'vitest'
-import { liveThrough, type SourceLife, type ToldChange } from '#test-support/changes/source-life.ts'
+import { type ExpectedChange, liveThrough, type SourceLife } from '#test-support/changes/source-life.ts'
 import { createDatabase } from '#test-support/databases/database.ts'
 import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { type Choice, makeChoice } from '#test-support/histories/choice.ts'
@@ -18,11 +18,11 @@ test.each(seeds)(
   async (seed) => {
     const life = liveThrough(seed, { endMs: 1_700_000_000_000, days: 3 })
 
-    const { told, rows, stops } = await keepThrough(seed, life, async () => undefined)
+    const { shown, rows, stops } = await keepThrough(seed, life, async () => undefined)
 
     expect(stops).toEqual([])
     expect(rows).toEqual(life.rows)
-    expect(told).toEqual(comparable(life.told))
+    expect(shown).toEqual(comparable(life.expected))
   },
 )
 
@@ -34,12 +34,12 @@ test.each(seeds)(
       for (let more = true; more; ) more = (await pool.query('select tidemark.maintain() as m')).rows[0].m.more
     }
 
-    const { told, rows, stops } = await keepThrough(seed, life, maintain)
+    const { shown, rows, stops } = await keepThrough(seed, life, maintain)
 
     const firstDay = startOfDay(Date.now() - 30 * 86_400_000)
     expect(stops).toEqual([])
     expect(rows).toEqual(life.rows)
-    expect(told).toEqual(comparable(life.told.filter(({ committedAtMs }) => committedAtMs >= firstDay)))
+    expect(shown).toEqual(comparable(life.expected.filter(({ committedAtMs }) => committedAtMs >= firstDay)))
   },
 )
 
@@ -62,11 +62,11 @@ async function keepThrough(seed: number, { log: { records } }: SourceLife, maint
     }
     await maintain(target.pool)
     const query = async (text: string) => (await target.pool.query(text)).rows
-    const told = await query(`select op, key -> 'id' as id, (lsn - '0/0')::int as lsn, before, after,
+    const shown = await query(`select op, key -> 'id' as id, (lsn - '0/0')::int as lsn, before, after,
       (extract(epoch from committed_at) * 1000)::float8 as "committedAtMs" from tidemark.change_log`)
     const rows = await query('select * from public.orders order by id')
     return {
-      told: comparable(told),
+      shown: comparable(shown),
       rows: rows.map((row) => ({
         ...row,
         id: Number(row.id),
@@ -82,7 +82,7 @@ async function keepThrough(seed: number, { log: { records } }: SourceLife, maint
 
 const startOfDay = (ms: number): number => Math.floor(ms / 86_400_000) * 86_400_000
 
-const comparable = (changes: readonly ToldChange[]): string[] =>
+const comparable = (changes: readonly ExpectedChange[]): string[] =>
   changes
     .map(({ lsn, op, id, committedAtMs, before, after }) =>
       JSON.stringify([lsn, op, id, committedAtMs, before && sorted(before), after && sorted(after)]),

@@ -1,6 +1,12 @@
 import type pg from 'pg'
 import { expect, test } from 'vitest'
-import { keyTypes, type LivedChange, liveOf, type TableLife, type ToldRow } from '#test-support/changes/table-life.ts'
+import {
+  type HistoryRow,
+  keyTypes,
+  type LivedChange,
+  liveOf,
+  type TableLife,
+} from '#test-support/changes/table-life.ts'
 import { createDatabase } from '#test-support/databases/database.ts'
 import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { type Choice, makeChoice } from '#test-support/histories/choice.ts'
@@ -127,7 +133,7 @@ class Keeping {
   async verdict() {
     if (this.#isStopped) await this.#accept()
     if (this.#weather.isMaintained) await this.#maintain()
-    const rows = await this.#query<NonNullable<ToldRow>>('select * from public.orders')
+    const rows = await this.#query<NonNullable<HistoryRow>>('select * from public.orders')
     return {
       wrong: (await this.#judge()).slice(0, 5),
       failures: this.#failures,
@@ -175,7 +181,7 @@ class Keeping {
     const from = this.#reached[i]!
     const end = Math.min(records.length, from + below(30))
     if (from === end) return
-    for (let offset = from; offset < end; offset++) this.#note(this.#life.told[i]!.get(offset))
+    for (let offset = from; offset < end; offset++) this.#note(this.#life.expected[i]!.get(offset))
     const again = chance(15) ? Math.max(0, from - 10) : from
     const outcome = await this.#environments[chance(50) ? 0 : 1].apply(keyOf(i), records.slice(again, end))
     if (outcome.kind === 'stopped') this.#failures.push(outcome.reason)
@@ -220,26 +226,26 @@ class Keeping {
     const found =
       await this.#query<Found>(`select op, key ->> 'id' as id, (lsn - '0/0')::int as lsn, epoch, before, after,
       (extract(epoch from committed_at) * 1000)::float8 as "committedAtMs" from tidemark.change_log`)
-    const told = Map.groupBy(
+    const shown = Map.groupBy(
       found.map((one) => ({ ...one, id: one.id === null ? null : idOf(one.id) })),
       placeOf,
     )
     const lived = Map.groupBy(this.#may, placeOf)
     const wrong: string[] = []
-    for (const [place, changes] of told) {
+    for (const [place, changes] of shown) {
       const candidates = lived.get(place) ?? []
       if (changes.length > candidates.length) wrong.push(`${changes.length} of ${candidates.length}: ${place}`)
       for (const { before, after } of changes) {
         const isRight = candidates.some((one) => {
           const isBefore = this.#late.has(one) || ((!one.isKnown || forgets) && before === null)
-          return (isBefore || isTold(before, one.before, forgets)) && isTold(after, one.after, forgets)
+          return (isBefore || isShownAs(before, one.before, forgets)) && isShownAs(after, one.after, forgets)
         })
-        if (!isRight) wrong.push(`${place} told ${JSON.stringify({ before, after })} of ${JSON.stringify(candidates)}`)
+        if (!isRight) wrong.push(`${place} shows ${JSON.stringify({ before, after })} of ${JSON.stringify(candidates)}`)
       }
     }
     for (const [place, changes] of Map.groupBy(this.#must, placeOf)) {
       if (isMaintained && changes[0]!.committedAtMs < keptFrom) continue
-      const count = told.get(place)?.length ?? 0
+      const count = shown.get(place)?.length ?? 0
       if (count < changes.length) wrong.push(`${count} of ${changes.length}: ${place}`)
     }
     return wrong
@@ -261,13 +267,13 @@ const placeOf = ({
 }: Omit<LivedChange, 'before' | 'after' | 'generation' | 'isKnown'>) =>
   JSON.stringify([op, id, epoch, lsn, committedAtMs])
 
-const isTold = (told: ToldRow, lived: ToldRow, forgets: boolean): boolean =>
-  isSame(told, lived) || (forgets && told?.['name'] === null && isSame(told, lived && { ...lived, name: null }))
+const isShownAs = (shown: HistoryRow, lived: HistoryRow, forgets: boolean): boolean =>
+  isSame(shown, lived) || (forgets && shown?.['name'] === null && isSame(shown, lived && { ...lived, name: null }))
 
-const isSame = (a: ToldRow, b: ToldRow): boolean => JSON.stringify(plain(a)) === JSON.stringify(plain(b))
+const isSame = (a: HistoryRow, b: HistoryRow): boolean => JSON.stringify(plain(a)) === JSON.stringify(plain(b))
 
 /** The row without differences between several ways to write one value. */
-const plain = (row: ToldRow): ToldRow =>
+const plain = (row: HistoryRow): HistoryRow =>
   row &&
   Object.fromEntries(
     Object.entries(row)
