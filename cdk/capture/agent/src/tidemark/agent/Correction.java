@@ -36,7 +36,7 @@ public enum Correction {
                     "io.debezium.connector.postgresql.PostgresSchema",
                     "applySchemaChangesForTable",
                     "(ILio/debezium/relational/Table;)V",
-                    "StreamedRowsFollowTheirRelation$Told"),
+                    "StreamedRowsFollowTheirRelation$Applied"),
             new Advised(
                     "io.debezium.connector.postgresql.PostgresSchema",
                     "tableFor",

@@ -25,12 +25,12 @@ public final class KeyIsTheOneOfTheRelation {
                 @Advice.FieldValue("decoderContext") MessageDecoderContext context,
                 @Advice.FieldValue("transactionId") Long transactionId)
                 throws SQLException {
-            StreamedRelation.take(buffer, connection, context.getSchema(), transactionId);
+            StreamedRelation.begin(buffer, connection, context.getSchema(), transactionId);
         }
 
         @Advice.OnMethodExit(onThrowable = Throwable.class)
         static void exit() {
-            StreamedRelation.letGo();
+            StreamedRelation.end();
         }
     }
 
@@ -49,6 +49,6 @@ public final class KeyIsTheOneOfTheRelation {
 
     /** Null when no message about the table is being handled. */
     public static List<String> key(JdbcConnection connection, TableId table) {
-        return connection instanceof PostgresConnection ? StreamedRelation.keyInHand(table) : null;
+        return connection instanceof PostgresConnection ? StreamedRelation.keyOf(table) : null;
     }
 }

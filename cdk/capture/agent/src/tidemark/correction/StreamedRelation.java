@@ -20,7 +20,7 @@ import org.postgresql.core.TransactionState;
  * (docs/decisions/011-the-key-of-a-relation.md).
  */
 public final class StreamedRelation {
-    private static final ThreadLocal<StreamedRelation> IN_HAND = new ThreadLocal<>();
+    private static final ThreadLocal<StreamedRelation> CURRENT = new ThreadLocal<>();
 
     /** How long to wait until others see a commit that is in the log. A commit may wait for standby servers first. */
     private static final Duration VISIBLE_WITHIN = Duration.ofSeconds(5);
@@ -47,31 +47,31 @@ public final class StreamedRelation {
     }
 
     /** Begins to handle a message, once the database shows what its transaction has done. Does not move the buffer. */
-    public static void take(ByteBuffer buffer, PostgresConnection connection, PostgresSchema schema, Long transactionId)
+    public static void begin(ByteBuffer buffer, PostgresConnection connection, PostgresSchema schema, Long transactionId)
             throws SQLException {
         StreamedRelation relation = new StreamedRelation(buffer.duplicate());
         awaitVisibility(connection, transactionId);
         List<String> found = keyByDatabase(connection, relation.table);
         relation.key = relation.marksKey
                 ? relation.markedInOrder(connection, schema, found)
-                : relation.keyByNow(connection, schema, found);
-        IN_HAND.set(relation);
+                : relation.currentKey(connection, schema, found);
+        CURRENT.set(relation);
     }
 
     /** This must be called whether the message could be handled or not. */
-    public static void letGo() {
-        IN_HAND.remove();
+    public static void end() {
+        CURRENT.remove();
     }
 
     /** A list that the caller may change; null if no message about the table is being handled. */
-    static List<String> keyInHand(TableId asked) {
-        StreamedRelation relation = IN_HAND.get();
+    static List<String> keyOf(TableId asked) {
+        StreamedRelation relation = CURRENT.get();
         return relation == null || !relation.table.equals(asked) ? null : new ArrayList<>(relation.key);
     }
 
     /** Whether the column is in the key. If no message is being handled, the only answer is what Debezium found. */
     public static boolean isKey(String column, boolean found) {
-        StreamedRelation relation = IN_HAND.get();
+        StreamedRelation relation = CURRENT.get();
         return relation == null ? found : relation.key.contains(column);
     }
 
@@ -80,7 +80,7 @@ public final class StreamedRelation {
      * present.
      */
     public static boolean isKeyOptional(boolean found) {
-        StreamedRelation relation = IN_HAND.get();
+        StreamedRelation relation = CURRENT.get();
         return found && (relation == null || !relation.marksKey);
     }
 
@@ -121,7 +121,7 @@ public final class StreamedRelation {
     private List<String> markedInOrder(PostgresConnection connection, PostgresSchema schema, List<String> found)
             throws SQLException {
         if (marked.size() < 2) return marked;
-        for (List<String> ordered : List.of(keyByNow(connection, schema, found), keyBefore(schema))) {
+        for (List<String> ordered : List.of(currentKey(connection, schema, found), previousKey(schema))) {
             if (ordered.size() == marked.size() && ordered.containsAll(marked)) return ordered;
         }
         return marked;
@@ -132,21 +132,21 @@ public final class StreamedRelation {
      *
      * @param found the key of the table that has the message's name at present, which may be another table
      */
-    private List<String> keyByNow(PostgresConnection connection, PostgresSchema schema, List<String> found) throws SQLException {
+    private List<String> currentKey(PostgresConnection connection, PostgresSchema schema, List<String> found) throws SQLException {
         TableId now = connection.prepareQueryAndMap(
                 "select n.nspname, c.relname from pg_catalog.pg_class c "
                         + "join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ?",
                 statement -> statement.setLong(1, Integer.toUnsignedLong(oid)),
                 result -> result.next() ? new TableId(null, result.getString(1), result.getString(2)) : null);
         if (now == null) {
-            List<String> before = keyBefore(schema);
+            List<String> before = previousKey(schema);
             return before.isEmpty() ? found : before;
         }
         return now.equals(table) ? found : keyByDatabase(connection, now);
     }
 
     /** The key by the RELATION message before this one. */
-    private List<String> keyBefore(PostgresSchema schema) {
+    private List<String> previousKey(PostgresSchema schema) {
         Table before = schema.tableFor(oid);
         return before == null ? List.of() : before.primaryKeyColumnNames();
     }

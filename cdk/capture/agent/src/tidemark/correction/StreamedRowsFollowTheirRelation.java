@@ -21,7 +21,7 @@ public final class StreamedRowsFollowTheirRelation {
     private StreamedRowsFollowTheirRelation() {}
 
     /** Advice for PostgresSchema.applySchemaChangesForTable. */
-    static final class Told {
+    static final class Applied {
         @Advice.OnMethodExit
         static void exit(@Advice.This PostgresSchema schema, @Advice.Argument(0) int relation, @Advice.Argument(1) Table table) {
             keep(schema, relation, table);
