@@ -22,7 +22,7 @@ import {
   writeStatements,
 } from './latest-state-statements.ts'
 import { type Delivered, keepUnapplied, stopTable } from './stopped-tables.ts'
-import { blaming, readAgain, TableFailure } from './table-failure.ts'
+import { blaming, readAgain, TableFailureError } from './table-failure.ts'
 
 /** For each generation, what other transactions have noted about it. */
 type Held = Map<
@@ -44,8 +44,8 @@ const isSentAlong: ReadonlySet<Step['kind']> = new Set(['ensure days', 'shape', 
 const nothingDelivered: Delivered = { records: [], quarantineLimit: undefined }
 
 /**
- * Executes the steps in order. Throws a TableFailure if one table cannot be written. `delivered` has the records of the
- * batch, because some of them may be kept in quarantine instead.
+ * Executes the steps in order. Throws a TableFailureError if one table cannot be written. `delivered` has the records
+ * of the batch, because some of them may be kept in quarantine instead.
  */
 export async function executeSteps(
   client: pg.PoolClient,
@@ -156,7 +156,7 @@ export async function finalize(client: pg.PoolClient, topic: string, contract: T
       contract.relation,
     ]),
   )
-  if (rows[0]!.gap !== null) throw new TableFailure(contract, rows[0]!.gap, readAgain)
+  if (rows[0]!.gap !== null) throw new TableFailureError(contract, rows[0]!.gap, readAgain)
 }
 
 /**
@@ -258,7 +258,7 @@ async function complete<W extends CompletedWrite>(
   const missing = rows.find(({ unfinished }) => unfinished)
   if (missing === undefined) return rows
   if (contract.complete) {
-    throw new TableFailure(
+    throw new TableFailureError(
       contract,
       `row ${missing.key.join(', ')} ${what} leaves out a TOASTed value that the target does not have`,
       readAgain,

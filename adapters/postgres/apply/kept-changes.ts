@@ -11,7 +11,7 @@ import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts
 import { contractsBetween, loadRegister } from './contract-register.ts'
 import { awaitName, executeSteps, finalize, shape } from './execute-steps.ts'
 import type { TableSettings } from './stopped-tables.ts'
-import { TableFailure } from './table-failure.ts'
+import { TableFailureError } from './table-failure.ts'
 
 /** The contracts in force before the delivery, and the snapshots in which keyless tables were read. */
 type KnownContracts = Pick<PartitionState, 'register' | 'keyless'>
@@ -39,10 +39,10 @@ async function blamingKept<T>({ relation, generation, name }: StoppedTable, run:
   try {
     return await run()
   } catch (error) {
-    if (error instanceof TableFailure || isTransient(error) || isOfServer(sqlState(error) ?? '')) throw error
+    if (error instanceof TableFailureError || isTransient(error) || isOfServer(sqlState(error) ?? '')) throw error
     const [schema, table] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)]
     const reason = `what was kept of it cannot be applied: ${(error as Error).message}`
-    throw new TableFailure(
+    throw new TableFailureError(
       { relation, generation, schema, table },
       reason,
       { repair: 'resync', automatic: false },
@@ -69,7 +69,7 @@ async function applyKeptOf(
     const known = { register, keyless, fence: undefined, topicPartition, isStopped: () => false, isLogged }
     const { steps } = planBatch(inOrder(records, later), known)
     const [stopped] = stepsOf(steps, 'stop table')
-    if (stopped !== undefined) throw new TableFailure(stopped.stop, stopped.stop.reason, stopped.stop)
+    if (stopped !== undefined) throw new TableFailureError(stopped.stop, stopped.stop.reason, stopped.stop)
     await executeSteps(client, key, stepsForKept(steps))
   }
   await releaseKept(client, key, table, records)

@@ -7,7 +7,7 @@ import type { AppliedTable } from '#core/tables/table-register.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import { logKeylessStatement } from './keyless-history.ts'
 import { allPlaces, literal, rowsTable, storedName } from './latest-state-statements.ts'
-import { blaming, readAgain, TableFailure } from './table-failure.ts'
+import { blaming, readAgain, TableFailureError } from './table-failure.ts'
 
 const identity = (key: ProgressKey): [string, string, number] => [key.consumer, key.topic, key.topicPartition]
 
@@ -80,7 +80,7 @@ export async function countRows(client: pg.PoolClient, writes: KeylessWrites): P
   }
   const counted = await blaming(contract, () => countOf(client, writes))
   if (counted === 'fewer than none' && contract.complete) {
-    throw new TableFailure(contract, 'a row was deleted that it does not have', readAgain)
+    throw new TableFailureError(contract, 'a row was deleted that it does not have', readAgain)
   }
 }
 

@@ -12,7 +12,7 @@ import {
   type ApplyOutcome,
   applyInTransaction,
   applyNothing,
-  RefusedDelivery,
+  RefusedDeliveryError,
   type TransactionWork,
   withoutSettings,
 } from '../delivery/apply-transaction.ts'
@@ -25,7 +25,7 @@ import { applyKept } from './kept-changes.ts'
 import { loadKeylessProgress } from './keyless-rows.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { loadSettings, noteRequests, stopTable, type TableSettings } from './stopped-tables.ts'
-import { TableFailure } from './table-failure.ts'
+import { TableFailureError } from './table-failure.ts'
 
 /** A record of the topic `changes` as it was delivered. */
 export type DeliveredChange = ChangeRecord & RecordIdentity & { readonly key: string | undefined }
@@ -83,7 +83,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
         isStopped: stopRule(stopped),
         isLogged: settings.isLogged,
       })
-      if (refused !== undefined) throw new RefusedDelivery(refused.offset, refused.reason)
+      if (refused !== undefined) throw new RefusedDeliveryError(refused.offset, refused.reason)
       await executeSteps(client, key, steps, { records, quarantineLimit })
       if (settings.resyncs.length > 0) await noteRequests(client)
       kept.set(nameOf(key), { ...next, nextOffset: (fresh.at(-1)?.offset ?? progress.nextOffset - 1) + 1 })
@@ -104,7 +104,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
       } catch (error) {
         // The cached state may include a transaction that was rolled back.
         kept.delete(nameOf(key))
-        if (!(error instanceof TableFailure) || failed.has(error.stop.relation)) throw error
+        if (!(error instanceof TableFailureError) || failed.has(error.stop.relation)) throw error
         failed.add(error.stop.relation)
         // The table is stopped in a transaction of its own. Then the batch is applied again without this table.
         await stopTable(pool, error.stop)

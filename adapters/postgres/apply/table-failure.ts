@@ -3,8 +3,8 @@ import type { TableContract } from '#core/contract.ts'
 import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
 
 /** One table cannot be written according to its contract, while the other tables can. */
-export class TableFailure extends Error {
-  override readonly name = 'TableFailure'
+export class TableFailureError extends Error {
+  override readonly name = 'TableFailureError'
   readonly stop: TableStop
 
   constructor(
@@ -46,10 +46,10 @@ export async function blaming<T>(contract: TableContract, run: () => Promise<T>)
     // after the other.
     if (state === twiceInOneStatement) throw error
     if (state === undefinedTable && (error as Error).message.includes(`tidemark_rows.t${contract.relation}_`)) {
-      throw new TableFailure(contract, 'its rows were dropped in the target', readAgain, error)
+      throw new TableFailureError(contract, 'its rows were dropped in the target', readAgain, error)
     }
     const { message, hint } = error as Error & { hint?: string }
     const reason = `${message} (SQLSTATE ${state})${hint === undefined ? '' : `: ${hint}`}`
-    throw new TableFailure(contract, reason, ofValues.test(state) ? readLater : acceptLater, error)
+    throw new TableFailureError(contract, reason, ofValues.test(state) ? readLater : acceptLater, error)
   }
 }

@@ -48,8 +48,8 @@ export type TransactionWork<R, Effect, Settings = void> = {
 export const withoutSettings = async (): Promise<void> => undefined
 
 /** The delivery is refused: its offset and the reason are stored, and the mapping delivers it again. */
-export class RefusedDelivery extends Error {
-  override readonly name = 'RefusedDelivery'
+export class RefusedDeliveryError extends Error {
+  override readonly name = 'RefusedDeliveryError'
   readonly atOffset: number
   /** The number of records before the offset, which can be applied. */
   readonly applicable: number
@@ -83,7 +83,7 @@ export async function applyInTransaction<R extends RecordIdentity, Effect, Setti
     try {
       return await applyOnce(pool, key, rule, records, work, wait)
     } catch (error) {
-      if (error instanceof RefusedDelivery) {
+      if (error instanceof RefusedDeliveryError) {
         if (error.applicable > 0) {
           const before = await applyInTransaction(pool, key, rule, records.slice(0, error.applicable), work, wait)
           if (before.kind === 'stopped') return before
@@ -134,7 +134,8 @@ async function applyOnce<R extends RecordIdentity, Effect, Settings>(
   try {
     const { progress, settings } = await begin(client, key, work, wait)
     const decision = decideDelivery(basisOf(progress, records), records, rule)
-    if (decision.kind === 'stop') throw new RefusedDelivery(decision.atOffset, decision.reason, decision.applicable)
+    if (decision.kind === 'stop')
+      throw new RefusedDeliveryError(decision.atOffset, decision.reason, decision.applicable)
     if (decision.kind === 'duplicate') {
       // Another delivery has applied the records at which the topic partition had stopped.
       if (progress.stopped) await clearStopBefore(client, key, progress.nextOffset)

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { QuarantinedRecord } from '#core/apply/batch-steps.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
 import { storableJson, storableText } from '../session/storable-text.ts'
-import { RefusedDelivery } from './apply-transaction.ts'
+import { RefusedDeliveryError } from './apply-transaction.ts'
 import type { ProgressKey } from './progress.ts'
 
 /** A record that is quarantined instead of applied, and the reason. */
@@ -41,7 +41,7 @@ export async function keepInQuarantine(
 ): Promise<void> {
   const full = await fullRelations(client, key, records, limit)
   const refused = full.has(0) ? records.find(({ relation = 0 }) => relation === 0) : undefined
-  if (refused !== undefined) throw new RefusedDelivery(refused.offset, reasonOfRefusal(key, limit, refused.reason))
+  if (refused !== undefined) throw new RefusedDeliveryError(refused.offset, reasonOfRefusal(key, limit, refused.reason))
   await keepAgain(client, key, full.size === 0 ? records : records.filter(({ relation = 0 }) => !full.has(relation)))
 }
 

@@ -15,15 +15,15 @@ export type LockWait = {
  * Another session still held a lock when the wait was over. It is not retried at once, because the lock may be held for
  * hours.
  */
-export class LockHeld extends Error {
-  override readonly name = 'LockHeld'
+export class LockHeldError extends Error {
+  override readonly name = 'LockHeldError'
 }
 
 const lockNotAvailable = '55P03'
 
 /** Whether the error says that another session held a lock for longer than the wait. */
 export const isLockTimeout = (error: unknown): boolean =>
-  error instanceof LockHeld || sqlState(error) === lockNotAvailable
+  error instanceof LockHeldError || sqlState(error) === lockNotAvailable
 
 /** The statement that begins a transaction and sets its lock timeout. */
 export const beginStatement = (wait: LockWait | undefined): string =>
@@ -48,7 +48,7 @@ export function watchLocks(client: pg.PoolClient, wait: LockWait | undefined) {
     explain(error: unknown): unknown {
       if (wait?.asking === undefined || !isLockTimeout(error)) return error
       const who = seen ?? 'another session holds what it needs locked'
-      return new LockHeld(`${who}, for more than ${wait.milliseconds / 1000} s`, { cause: error })
+      return new LockHeldError(`${who}, for more than ${wait.milliseconds / 1000} s`, { cause: error })
     },
     end: () => clearInterval(timer),
   }
