@@ -93,7 +93,7 @@ class BatchPlanner {
       return
     }
     if (record.value === undefined) {
-      this.#batch.keep(record.offset, 'the record has no value, which capture never sends')
+      this.#batch.quarantine(record.offset, 'the record has no value, which capture never sends')
       return
     }
     const incoming = this.#read(record.offset, record.value, record.headers)
@@ -135,7 +135,7 @@ class BatchPlanner {
       return readRecord(value, headers)
     } catch (error) {
       if (!(error instanceof EnvelopeError || error instanceof WireError)) throw error
-      this.#batch.keep(offset, error.message)
+      this.#batch.quarantine(offset, error.message)
       return undefined
     }
   }
@@ -202,7 +202,7 @@ class BatchPlanner {
     }
     const { relation, generation } = found.table.contract
     if (!this.#batch.isStopped(relation, generation, tableName(named))) return found.table
-    if (this.#wasKept(found.table, named, position)) return undefined
+    if (this.#wasQuarantined(found.table, named, position)) return undefined
     const reason = this.#batch.stopped.get(stopKey(relation, generation, tableName(named))) ?? 'the table is stopped'
     this.#batch.collected.quarantined.push({ offset, relation, generation, tableName: tableName(named), reason })
     return undefined
@@ -213,7 +213,7 @@ class BatchPlanner {
    * a key, so the ledger decides this. A change that is applied twice would count twice, and a repeated truncate would
    * come among rows that were read after it.
    */
-  #wasKept(
+  #wasQuarantined(
     { keyPlaces }: AppliedTable,
     change: { readonly txId?: number | null },
     { epoch, phase, lsn }: Position,

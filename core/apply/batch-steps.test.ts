@@ -4,7 +4,7 @@ import { KeylessLedger } from '../keyless/keyless-ledger.ts'
 import { TableRegister } from '../tables/table-register.ts'
 import { stopRule } from '../tables/table-settings.ts'
 import { planBatch } from './batch-plan.ts'
-import { type Step, stepsForKept, stepsOf } from './batch-steps.ts'
+import { type Step, stepsForQuarantined, stepsOf } from './batch-steps.ts'
 import type { Known } from './batch-underway.ts'
 import { nothingPassed } from './change-fence.ts'
 
@@ -173,7 +173,7 @@ describe('the order of steps', () => {
   test('for records that were kept is the same, without what was done when they came', () => {
     const { steps } = plan(audited(), ordersKnown({ isLogged: () => true }))
 
-    expect(kinds(stepsForKept(steps))).toEqual([
+    expect(kinds(stepsForQuarantined(steps))).toEqual([
       'ensure days',
       'shape',
       'hold generations',

@@ -160,7 +160,7 @@ const doneWhenDelivered: ReadonlySet<Step['kind']> = new Set([
  * The steps to execute for quarantined records that are applied later. The other steps were executed when the records
  * were delivered.
  */
-export const stepsForKept = (steps: readonly Step[]): readonly Step[] =>
+export const stepsForQuarantined = (steps: readonly Step[]): readonly Step[] =>
   steps.filter(({ kind }) => !doneWhenDelivered.has(kind))
 
 const writeSteps = (segments: readonly Segment[]): Step[] =>

@@ -69,7 +69,7 @@ export class BatchUnderway {
   }
 
   /** Quarantines a record that belongs to no table. */
-  keep(offset: number, reason: string, tableName: string | null = null): void {
+  quarantine(offset: number, reason: string, tableName: string | null = null): void {
     this.collected.quarantined.push({ offset, relation: 0, generation: 0, tableName, reason })
   }
 

@@ -12,7 +12,7 @@ export function takeBeacon(batch: BatchUnderway, offset: number, beacon: Beacon)
   const { ledger } = batch.keyless
   const reason = wrongSlot(batch, beacon.slot) ?? ledger.impossibleBeacon(beacon)
   if (reason !== undefined) {
-    batch.keep(offset, reason, 'tidemark.beacon')
+    batch.quarantine(offset, reason, 'tidemark.beacon')
     return
   }
   ledger.meetEpoch(beacon.epoch)
@@ -35,7 +35,7 @@ export function takeReadBeacon(batch: BatchUnderway, offset: number, position: P
   const { ledger } = batch.keyless
   const reason = wrongSlot(batch, beacon.slot)
   if (reason !== undefined) {
-    batch.keep(offset, reason, 'tidemark.beacon')
+    batch.quarantine(offset, reason, 'tidemark.beacon')
     return
   }
   ledger.meetEpoch(beacon.epoch)
@@ -89,7 +89,7 @@ export function takeImpossible(
   offset: number,
   { table, reason, relation }: Extract<Incoming, { kind: 'impossible' }>,
 ): void {
-  batch.keep(offset, reason, `tidemark.${table}`)
+  batch.quarantine(offset, reason, `tidemark.${table}`)
   const known = relation === null ? undefined : batch.register.contractOf(relation)
   if (known === undefined || known.contract.dropped) return
   batch.markStopped({ ...stopOfContract(known.contract), reason: `a contract of it cannot be read: ${reason}` })

@@ -23,9 +23,9 @@ const second = { epoch: 2 }
 const row = (id: number) => ({ id, name: 'x', amount: null })
 
 /** A contract of the second epoch, whose rows are not read yet. */
-const anew = (changes: Partial<TableContract> = {}) =>
+const nextContract = (changes: Partial<TableContract> = {}) =>
   ordersContract({ version: 2, generation: 101, complete: false, ...changes })
-const complete = (changes: Partial<TableContract> = {}) => anew({ version: 3, complete: true, ...changes })
+const complete = (changes: Partial<TableContract> = {}) => nextContract({ version: 3, complete: true, ...changes })
 
 /** The first epoch with rows 1 to 3. */
 const firstEpoch = (changes: Partial<TableContract> = {}, slot = 0) => {
@@ -37,7 +37,7 @@ const firstEpoch = (changes: Partial<TableContract> = {}, slot = 0) => {
 describe('a new epoch', () => {
   test('shows the rows of the one before until a table is complete, then those that it read', async () => {
     const log = firstEpoch()
-      .readContract(anew(), 5, 2)
+      .readContract(nextContract(), 5, 2)
       .beacon(3, { lsn: '0/06', ...second })
     log.incrementalRead(row(2), second).create(row(4), { lsn: 7, ...second })
     await apply(log.records)
@@ -63,7 +63,9 @@ describe('a new epoch', () => {
     log
       .readContract(ordersContract(), 5, 2)
       .readContract(ordersContract({ version: 2, generation: 2, complete: false }), 5, 2)
-    log.readContract(ordersContract({ version: 3, generation: 2 }), 5, 2).readContract(anew({ version: 4 }), 5, 2)
+    log
+      .readContract(ordersContract({ version: 3, generation: 2 }), 5, 2)
+      .readContract(nextContract({ version: 4 }), 5, 2)
     log.beacon(3, { lsn: '0/06', ...second })
     await apply(log.records)
     expect(await ids()).toEqual([1, 2])
@@ -80,7 +82,7 @@ describe('a new epoch', () => {
     log
       .beacon(900, { lsn: '0/90' })
       .start(2)
-      .readContract(anew({ columns }), 5, 2)
+      .readContract(nextContract({ columns }), 5, 2)
       .beacon(3, { lsn: '0/06', ...second })
     log.readBeacon('10:10:', { epoch: 2, reading: { relation: 4711, generation: 101 } })
     log.initialRead({ id: 2 }, { lsn: 6, ...second }).create({ id: 4 }, { lsn: 7, txId: 12, ...second })
@@ -103,7 +105,7 @@ describe('a new epoch', () => {
     await apply(former.beacon(900, { lsn: '0/90' }).records)
     const present = new ChangeLog(1).start(2)
     for (const log of [former, present]) {
-      log.readContract(anew({ columns, ...two }), 5, 2).beacon(3, { lsn: '0/06', ...two, ...second })
+      log.readContract(nextContract({ columns, ...two }), 5, 2).beacon(3, { lsn: '0/06', ...two, ...second })
       log.readBeacon('10:10:', reading)
     }
     present.initialRead({ id: 2 }, { lsn: 6, ...second }).create({ id: 4 }, { lsn: 7, txId: 12, ...second })
@@ -136,7 +138,7 @@ describe('a new epoch', () => {
     const other = { relation: 5000, version: 1 }
     const log = firstEpoch()
     await apply(log.records)
-    log.readContract(anew(other), 5, 2)
+    log.readContract(nextContract(other), 5, 2)
     log.beacon(1, { lsn: '0/06', systemIdentifier: '7002', ...second }).incrementalRead(row(8), second)
     await apply(log.records)
     expect(await stops()).toEqual([])
@@ -153,7 +155,7 @@ describe('a new epoch', () => {
 
   test('whose relation of one number is another table takes the former one away', async () => {
     const log = firstEpoch()
-      .readContract(anew({ version: 1, table: 'riders' }), 5, 2)
+      .readContract(nextContract({ version: 1, table: 'riders' }), 5, 2)
       .incrementalRead(row(8), {
         table: 'riders',
         ...second,
@@ -182,7 +184,7 @@ test('a worker that was held for dead and still sends of a former epoch changes 
   const orders = { columns, replicaIdentity: 'full' } as const
   const log = new ChangeLog().start().contract(ordersContract(orders))
   log.create({ id: 1 }, { lsn: 0x11, txId: 7 }).beacon(900, { lsn: '0/90', previousLsn: null })
-  log.start(2).readContract(anew(orders), 5, 2)
+  log.start(2).readContract(nextContract(orders), 5, 2)
   log.readBeacon('10:10:', { epoch: 2, reading: { relation: 4711, generation: 101 } })
   log.contract(complete(orders), { lsn: 6, ...second }).beacon(3, { lsn: '0/07', previousLsn: null, ...second })
   log.create({ id: 4 }, { lsn: 8, txId: 12, ...second }).create({ id: 5 }, { lsn: 9, txId: 13, ...second })
@@ -270,7 +272,7 @@ describe('a beacon', () => {
     expect(await ids()).toEqual([1])
 
     await query(`select tidemark.order_epoch(2, 'it was put back', false)`)
-    log.readContract(anew(), 5, 2).beacon(1, { lsn: '0/06', previousLsn: null, ...second })
+    log.readContract(nextContract(), 5, 2).beacon(1, { lsn: '0/06', previousLsn: null, ...second })
     log.incrementalRead(row(7), second)
     await apply(log.records.slice(4))
     expect(await ids()).toEqual([1])
@@ -297,7 +299,7 @@ describe('a beacon', () => {
 
 test('what is left of a topic that was made anew is taken from its first record on, once its epoch is ordered', async () => {
   await apply(firstEpoch().records)
-  const topic = new ChangeLog().readContract(anew(), 5, 2).beacon(1, { lsn: '0/06', ...second })
+  const topic = new ChangeLog().readContract(nextContract(), 5, 2).beacon(1, { lsn: '0/06', ...second })
   topic.incrementalRead(row(7), second).contract(complete(), { lsn: 8, ...second })
   const records = topic.records.map((record) => ({ ...record, timestampMs: record.timestampMs + 1_000_000 }))
   expect(await apply(records)).toMatchObject({ kind: 'stopped' })

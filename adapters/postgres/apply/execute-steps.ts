@@ -21,7 +21,7 @@ import {
   rowsTable,
   writeStatements,
 } from './latest-state-statements.ts'
-import { type Delivered, keepUnapplied, stopTable } from './stopped-tables.ts'
+import { type Delivered, quarantineUnapplied, stopTable } from './stopped-tables.ts'
 import { blaming, readAgain, TableFailureError } from './table-failure.ts'
 
 /** For each generation, what other transactions have noted about it. */
@@ -123,7 +123,7 @@ async function executeStep(
     case 'keep ledger':
       return keepLedger(client, key, step.ledger)
     case 'quarantine':
-      return keepUnapplied(client, key, step.records, delivered)
+      return quarantineUnapplied(client, key, step.records, delivered)
   }
 }
 

@@ -199,13 +199,13 @@ describe('an initial snapshot after changes were streamed', () => {
   })
 
   test('is over where a signal has a table read, though no beacon came since', async () => {
-    const anew = { ...scans, version: 2, generation: 2 }
+    const next = { ...scans, version: 2, generation: 2 }
     const log = begunAgain()
-    log.contract({ ...anew, complete: false }, { lsn: 0x92 })
+    log.contract({ ...next, complete: false }, { lsn: 0x92 })
     log.readBeacon('20:20:', { lsn: 0x93, reading: { relation: 4712, generation: 2 } })
     log.initialRead(row(7), { ...scan, lsn: 0x93 }).initialRead(row(8), { ...scan, lsn: 0x93 })
 
-    await apply(log.contract({ ...anew, version: 3 }, { lsn: 0x94 }).records)
+    await apply(log.contract({ ...next, version: 3 }, { lsn: 0x94 }).records)
 
     expect(await query('select id from public.scans order by id')).toEqual([{ id: '7' }, { id: '8' }])
   })

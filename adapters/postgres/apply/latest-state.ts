@@ -17,12 +17,12 @@ import {
   withoutSettings,
 } from '../delivery/apply-transaction.ts'
 import type { ProgressKey, StoredProgress } from '../delivery/progress.ts'
-import { keepInQuarantine, type QuarantineSettings } from '../delivery/quarantine.ts'
+import { type QuarantineSettings, quarantine } from '../delivery/quarantine.ts'
 import type { LockWait } from '../session/lock-wait.ts'
 import { loadRegister } from './contract-register.ts'
 import { executeSteps } from './execute-steps.ts'
-import { applyKept } from './kept-changes.ts'
 import { loadKeylessProgress } from './keyless-rows.ts'
+import { applyQuarantined } from './quarantined-changes.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { loadSettings, noteRequests, stopTable, type TableSettings } from './stopped-tables.ts'
 import { TableFailureError } from './table-failure.ts'
@@ -71,7 +71,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
       // because somebody may have repaired the stored rows.
       kept.delete(nameOf(key))
       const known = cached?.nextOffset === progress.nextOffset ? cached : await load(client, key, progress)
-      const stopped = await applyKept(client, key, known, settings)
+      const stopped = await applyQuarantined(client, key, known, settings)
       const records = await joinParts(client, key, fresh)
       const { beacon, steps, next, refused, ...effect } = planBatch(records, {
         register: known.register,
@@ -150,7 +150,7 @@ const setAside = (
     }
     const { relation = 0, generation = 0 } = (isChange ? tables[0] : undefined) ?? {}
     const table = named === undefined ? null : tableName(named)
-    await keepInQuarantine(client, key, [{ ...record!, relation, generation, tableName: table, reason }], limit)
+    await quarantine(client, key, [{ ...record!, relation, generation, tableName: table, reason }], limit)
     const effect = { changes: 0, quarantined: 1, committedAtMs: [], awaitsCapture: false, resyncs: [] }
     return { effect, committedAtMs: null, beacon: undefined }
   },

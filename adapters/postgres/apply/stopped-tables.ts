@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { QuarantinedRecord, TableStop } from '#core/apply/batch-steps.ts'
 import { type HistoryRule, type HistorySetting, historyRule, type StoppedTable } from '#core/tables/table-settings.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
-import { keepInQuarantine, type RecordToKeep } from '../delivery/quarantine.ts'
+import { quarantine, type RecordToQuarantine } from '../delivery/quarantine.ts'
 import { prepared } from '../session/statement.ts'
 
 /** The settings of tables at the beginning of a batch. */
@@ -78,7 +78,7 @@ export async function stopTable(
 }
 
 /** A record as it was delivered, with the parts that quarantine needs. */
-type DeliveredBytes = Omit<RecordToKeep, 'tableName' | 'reason'>
+type DeliveredBytes = Omit<RecordToQuarantine, 'tableName' | 'reason'>
 
 /**
  * The records of a batch, some of which may be quarantined, and the greatest number of quarantined records of one
@@ -87,14 +87,14 @@ type DeliveredBytes = Omit<RecordToKeep, 'tableName' | 'reason'>
 export type Delivered = { readonly records: readonly DeliveredBytes[]; readonly quarantineLimit: number | undefined }
 
 /** Quarantines records of the batch that are not applied. */
-export async function keepUnapplied(
+export async function quarantineUnapplied(
   client: pg.PoolClient,
   key: ProgressKey,
   records: readonly QuarantinedRecord[],
   { records: delivered, quarantineLimit }: Delivered,
 ): Promise<void> {
   const byOffset = new Map(delivered.map((record) => [record.offset, record]))
-  await keepInQuarantine(
+  await quarantine(
     client,
     key,
     records.map((one) => ({ ...byOffset.get(one.offset)!, ...one })),

@@ -6,7 +6,7 @@ import { RefusedDeliveryError } from './apply-transaction.ts'
 import type { ProgressKey } from './progress.ts'
 
 /** A record that is quarantined instead of applied, and the reason. */
-export type RecordToKeep = Omit<QuarantinedRecord, 'relation' | 'generation'> & {
+export type RecordToQuarantine = Omit<QuarantinedRecord, 'relation' | 'generation'> & {
   /** The relation of the table that the record is about, if it is known. */
   readonly relation?: number
   readonly generation?: number
@@ -33,16 +33,20 @@ export type QuarantineSettings = { readonly quarantineLimit?: number }
  * are kept, later ones are not, and the table needs a resync. Once `limit` records without a table are kept, the
  * delivery is refused, because no resync would bring later ones back.
  */
-export async function keepInQuarantine(
+export async function quarantine(
   client: pg.PoolClient,
   key: ProgressKey,
-  records: readonly RecordToKeep[],
+  records: readonly RecordToQuarantine[],
   limit = quarantineLimit,
 ): Promise<void> {
   const full = await fullRelations(client, key, records, limit)
   const refused = full.has(0) ? records.find(({ relation = 0 }) => relation === 0) : undefined
   if (refused !== undefined) throw new RefusedDeliveryError(refused.offset, reasonOfRefusal(key, limit, refused.reason))
-  await keepAgain(client, key, full.size === 0 ? records : records.filter(({ relation = 0 }) => !full.has(relation)))
+  await quarantineAgain(
+    client,
+    key,
+    full.size === 0 ? records : records.filter(({ relation = 0 }) => !full.has(relation)),
+  )
 }
 
 const reasonOfRefusal = ({ topic, topicPartition }: ProgressKey, limit: number, reason: string): string =>
@@ -58,7 +62,7 @@ const reasonOfRefusal = ({ topic, topicPartition }: ProgressKey, limit: number, 
 async function fullRelations(
   client: pg.PoolClient,
   key: ProgressKey,
-  records: readonly RecordToKeep[],
+  records: readonly RecordToQuarantine[],
   limit: number,
 ): Promise<ReadonlySet<number>> {
   const relations = [...new Set(records.map(({ relation = 0 }) => relation))]
@@ -116,10 +120,10 @@ async function fullRelations(
 }
 
 /** Puts records back that were taken out of quarantine. The limit is not checked, because they were in it before. */
-export async function keepAgain(
+export async function quarantineAgain(
   client: pg.PoolClient,
   key: ProgressKey,
-  records: readonly RecordToKeep[],
+  records: readonly RecordToQuarantine[],
 ): Promise<void> {
   if (records.length === 0) return
   await client.query(
@@ -147,7 +151,7 @@ export async function keepAgain(
 }
 
 /** A record that was quarantined. Its bytes are there only if its texts are not exact. */
-export type RetriedRecord = Pick<RecordToKeep, 'offset' | 'key' | 'value' | 'headers' | 'bytes'>
+export type RetriedRecord = Pick<RecordToQuarantine, 'offset' | 'key' | 'value' | 'headers' | 'bytes'>
 
 /** The greatest number of records that are taken out of quarantine at once. */
 export const retriedAtOnce = 1_000
@@ -205,7 +209,7 @@ export async function topicPartitionsToRetry(client: pg.ClientBase | pg.Pool): P
 const storable = (text: string | undefined): string | null => (text === undefined ? null : storableText(text))
 
 /** The bytes of key or value as a bytea literal, if its text is not exact. */
-function bytesUnlessExact(record: RecordToKeep, which: 'key' | 'value'): string | null {
+function bytesUnlessExact(record: RecordToQuarantine, which: 'key' | 'value'): string | null {
   const text = record[which]
   // Bytes that are not UTF-8 were decoded to the replacement character.
   if (text === undefined || !/[\0\ufffd]/.test(text)) return null

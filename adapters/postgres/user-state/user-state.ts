@@ -12,10 +12,10 @@ import {
 } from '../delivery/apply-transaction.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import {
-  keepAgain,
-  keepInQuarantine,
   type QuarantineSettings,
-  type RecordToKeep,
+  quarantine,
+  quarantineAgain,
+  type RecordToQuarantine,
   type RetriedRecord,
   retriedAtOnce,
   takeRetried,
@@ -26,7 +26,7 @@ import type { LockWait } from '../session/lock-wait.ts'
 export type DeliveredUserEvent = RecordIdentity & {
   readonly key: string | undefined
   readonly value: string | undefined
-  readonly bytes?: RecordToKeep['bytes']
+  readonly bytes?: RecordToQuarantine['bytes']
 }
 
 /** What a delivery changed in state and log. */
@@ -67,7 +67,7 @@ export function makeUserState(pool: pg.Pool, { quarantineLimit }: QuarantineSett
 
 const noEffect: UserStateEffect = { changes: 0, quarantined: 0 }
 
-type Keep = (records: readonly RecordToKeep[]) => Promise<void>
+type Quarantine = (records: readonly RecordToQuarantine[]) => Promise<void>
 
 const applyEvents = (
   key: ProgressKey,
@@ -75,8 +75,9 @@ const applyEvents = (
 ): TransactionWork<DeliveredUserEvent, UserStateEffect> => ({
   readSettings: withoutSettings,
   apply: async (client, fresh) => {
-    const keep: Keep = (malformed) => keepInQuarantine(client, key, malformed, limit)
-    const effect = fresh.length > 0 ? await applyRecords(client, key, fresh, keep) : await applyRetried(client, key)
+    const quarantineAll: Quarantine = (malformed) => quarantine(client, key, malformed, limit)
+    const effect =
+      fresh.length > 0 ? await applyRecords(client, key, fresh, quarantineAll) : await applyRetried(client, key)
     return { effect, committedAtMs: null, beacon: undefined }
   },
 })
@@ -86,10 +87,10 @@ async function applyRecords(
   client: pg.PoolClient,
   key: ProgressKey,
   records: readonly (RetriedRecord | DeliveredUserEvent)[],
-  keep: Keep,
+  quarantineAll: Quarantine,
 ): Promise<UserStateEffect> {
   const placed: PlacedUserEvent[] = []
-  const malformed: RecordToKeep[] = []
+  const malformed: RecordToQuarantine[] = []
   for (const record of records) {
     const event = isText(record) ? readUserEvent(record.value) : { malformed: 'the value is not UTF-8' }
     if ('malformed' in event) malformed.push({ ...record, tableName: null, reason: event.malformed })
@@ -99,7 +100,7 @@ async function applyRecords(
     await client.query(insertLog, eventValues(key, placed))
     await client.query(upsertState, eventValues(key, newestUserEvents(placed)))
   }
-  if (malformed.length > 0) await keep(malformed)
+  if (malformed.length > 0) await quarantineAll(malformed)
   return { changes: placed.length, quarantined: malformed.length }
 }
 
@@ -109,13 +110,13 @@ async function applyRecords(
  */
 async function applyRetried(client: pg.PoolClient, key: ProgressKey): Promise<UserStateEffect> {
   const records = await takeRetried(client, key)
-  const keep: Keep = (again) => keepAgain(client, key, again)
-  const together = await undoing(client, () => applyRecords(client, key, records, keep))
+  const quarantineAll: Quarantine = (again) => quarantineAgain(client, key, again)
+  const together = await undoing(client, () => applyRecords(client, key, records, quarantineAll))
   if (!(together instanceof Error)) return together
   let effect = noEffect
   for (const record of records) {
-    const alone = await undoing(client, () => applyRecords(client, key, [record], keep))
-    effect = addEffects(effect, alone instanceof Error ? await keepFailed(keep, record, alone) : alone)
+    const alone = await undoing(client, () => applyRecords(client, key, [record], quarantineAll))
+    effect = addEffects(effect, alone instanceof Error ? await quarantineFailed(quarantineAll, record, alone) : alone)
   }
   return effect
 }
@@ -153,17 +154,17 @@ const setAside = (
 ): TransactionWork<DeliveredUserEvent, UserStateEffect> => ({
   readSettings: withoutSettings,
   apply: async (client, [record]) => {
-    const effect = await keepFailed((records) => keepInQuarantine(client, key, records, limit), record!, error)
+    const effect = await quarantineFailed((records) => quarantine(client, key, records, limit), record!, error)
     return { effect, committedAtMs: null, beacon: undefined }
   },
 })
 
-async function keepFailed(
-  keep: Keep,
-  record: Omit<RecordToKeep, 'tableName' | 'reason'>,
+async function quarantineFailed(
+  quarantineAll: Quarantine,
+  record: Omit<RecordToQuarantine, 'tableName' | 'reason'>,
   { message }: Error,
 ): Promise<UserStateEffect> {
-  await keep([{ ...record, tableName: null, reason: `it cannot be applied: ${message}` }])
+  await quarantineAll([{ ...record, tableName: null, reason: `it cannot be applied: ${message}` }])
   return { changes: 0, quarantined: 1 }
 }
 

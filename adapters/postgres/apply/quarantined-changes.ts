@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
-import { type KeptContract, stepsForKept, stepsOf } from '#core/apply/batch-steps.ts'
+import { type KeptContract, stepsForQuarantined, stepsOf } from '#core/apply/batch-steps.ts'
 import type { PartitionState } from '#core/apply/batch-underway.ts'
 import type { KeyHeaders } from '#core/envelope.ts'
 import { KeylessLedger } from '#core/keyless/keyless-ledger.ts'
@@ -20,7 +20,7 @@ type KnownContracts = Pick<PartitionState, 'register' | 'keyless'>
  * Applies the quarantined records of accepted tables, with the contracts that were in force when they came. Returns the
  * tables that are still stopped in this topic partition.
  */
-export async function applyKept(
+export async function applyQuarantined(
   client: pg.PoolClient,
   key: ProgressKey,
   known: KnownContracts,
@@ -29,13 +29,14 @@ export async function applyKept(
   const remaining: StoppedTable[] = []
   for (const table of stopped) {
     if (!table.accepted) remaining.push(table)
-    else if (!(await blamingKept(table, () => applyKeptOf(client, key, known, table, isLogged)))) remaining.push(table)
+    else if (!(await blamingQuarantined(table, () => applyQuarantinedOf(client, key, known, table, isLogged))))
+      remaining.push(table)
   }
   return remaining
 }
 
 /** If quarantined records fail, their table stops again, so that they do not hold up the records that are delivered. */
-async function blamingKept<T>({ relation, generation, name }: StoppedTable, run: () => Promise<T>): Promise<T> {
+async function blamingQuarantined<T>({ relation, generation, name }: StoppedTable, run: () => Promise<T>): Promise<T> {
   try {
     return await run()
   } catch (error) {
@@ -51,14 +52,14 @@ async function blamingKept<T>({ relation, generation, name }: StoppedTable, run:
   }
 }
 
-async function applyKeptOf(
+async function applyQuarantinedOf(
   client: pg.PoolClient,
   key: ProgressKey,
   { register: present, keyless: { readSnapshots } }: KnownContracts,
   table: StoppedTable,
   isLogged: HistoryRule,
 ): Promise<boolean> {
-  const { records, last } = await keptRecords(client, key, table)
+  const { records, last } = await quarantinedRecords(client, key, table)
   if (records.length > 0) {
     const register = await loadRegister(client, key.topic, key.topicPartition, records[0]!.offset)
     await shapeAsOf(client, register, table)
@@ -70,9 +71,9 @@ async function applyKeptOf(
     const { steps } = planBatch(inOrder(records, later), known)
     const [stopped] = stepsOf(steps, 'stop table')
     if (stopped !== undefined) throw new TableFailureError(stopped.stop, stopped.stop.reason, stopped.stop)
-    await executeSteps(client, key, stepsForKept(steps))
+    await executeSteps(client, key, stepsForQuarantined(steps))
   }
-  await releaseKept(client, key, table, records)
+  await releaseQuarantined(client, key, table, records)
   if (last) {
     const contract = await shapeAsOf(client, present, table)
     await awaitName(client, table.relation)
@@ -101,7 +102,7 @@ const replaySize = { records: 5_000, bytes: 16 << 20 }
 /**
  * The next quarantined records of an accepted table in a topic partition, in order, and whether they are the last ones.
  */
-async function keptRecords(
+async function quarantinedRecords(
   client: pg.PoolClient,
   key: ProgressKey,
   { relation }: StoppedTable,
@@ -143,7 +144,7 @@ async function keptRecords(
 }
 
 /** Deletes quarantined records that were applied, and the stop when no topic partition has any left. */
-async function releaseKept(
+async function releaseQuarantined(
   client: pg.PoolClient,
   key: ProgressKey,
   { relation }: StoppedTable,
