@@ -34,11 +34,11 @@ const bytesOf = (base64: string | undefined | null): Buffer | undefined =>
   base64 == null ? undefined : Buffer.from(base64, 'base64')
 
 /** The bytes of one value at a time are decoded in this buffer: a new buffer for each costs as much as decoding it. */
-const decoded = Buffer.allocUnsafe(64 << 10)
+const scratch = Buffer.allocUnsafe(64 << 10)
 
 function decode(base64: string | undefined | null): string | undefined {
-  if (base64 == null || base64.length > decoded.length) return bytesOf(base64)?.toString('utf8')
-  return decoded.toString('utf8', 0, decoded.write(base64, 'base64'))
+  if (base64 == null || base64.length > scratch.length) return bytesOf(base64)?.toString('utf8')
+  return scratch.toString('utf8', 0, scratch.write(base64, 'base64'))
 }
 
 /** Half of a key change has one header; other records have none. */

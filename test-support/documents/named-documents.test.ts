@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 
-const repository = join(import.meta.dirname, '..')
+const repository = join(import.meta.dirname, '../..')
 const files = globSync('*/**/*.{ts,mjs,sql,java,py}', {
   cwd: repository,
   exclude: ['node_modules/**', 'bench/peers/**'],
