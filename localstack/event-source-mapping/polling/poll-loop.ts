@@ -119,7 +119,6 @@ function keep(
   observer: PollObserver,
 ): number {
   const writer = new ChunkWriter(target.expectedBytes)
-  let taken = 0
   let filteredOut = 0
   target.position = readFetched(fetched, target.position, (record) => {
     if (!filter(record.value)) {
@@ -128,16 +127,15 @@ function keep(
     }
     const json = target.encode(record)
     writer.add(json, record.offset, record.timestamp)
-    target.end = record.offset + 1
-    taken++
     if (json.length > target.recordLimitBytes) observer.onTooLarge(target, record.offset, json.length)
   })
   const chunk = writer.finish(performance.now())
   if (chunk !== undefined) {
+    target.end = chunk.offsets.at(-1)! + 1
     target.expectedBytes = chunk.bytes.length
     target.queue.push(chunk)
   }
-  const records = taken + filteredOut
+  const records = (chunk?.offsets.length ?? 0) + filteredOut
   observer.onPolled(target, { records, filteredOut, logEndOffset: Number(fetched.highWatermark) })
   return chunk?.bytes.length ?? 0
 }
