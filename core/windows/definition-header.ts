@@ -1,31 +1,14 @@
 import { isShortName } from './column-names.ts'
+import type { WindowDefinition } from './definition.ts'
 import { quoted, type Report } from './definition-problem.ts'
 import { readDuration } from './duration.ts'
 import { readSqlTokens, SqlTextError, type SqlToken } from './sql-tokens.ts'
 
-/** What the lines `-- name: value` of a definition say. Lengths of time are in microseconds. */
-export type HeaderValues = {
-  readonly source: SourceTable
-  /** The column with the time at which what the row is about happened. */
-  readonly eventTime: string
-  /** A tumbling window slides by its size. */
-  readonly window: { readonly sizeMicros: bigint; readonly slideMicros: bigint }
-  /** The watermark of a topic partition is its newest event time less this. */
-  readonly boundMicros: bigint
-  /** How long after its end a window takes rows as revisions. */
-  readonly allowedLatenessMicros: bigint
-  readonly lateRows: 'count' | 'set aside'
-  /** A row whose event time is further ahead of its commit than this is set aside; undefined: none is. */
-  readonly futureAfterMicros: bigint | undefined
-  readonly emit: 'on update' | 'on close'
-  /** A topic partition without rows for this long does not hold the watermark back. */
-  readonly idleAfterMicros: bigint
-  /** The topic on which results are published. */
-  readonly publish: string | undefined
-}
+/** What the lines `-- name: value` of a definition say. */
+export type HeaderValues = Omit<WindowDefinition, 'name' | 'keys' | 'aggregates' | 'where' | 'having' | 'view'>
 
 /** The table that a definition reads. */
-export type SourceTable = { readonly schema: string; readonly table: string }
+export type SourceTable = WindowDefinition['source']
 
 type Line = { readonly name: string; readonly value: string; readonly at: number }
 

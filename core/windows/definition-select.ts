@@ -1,23 +1,15 @@
 import { FIXED_COLUMNS, isShortName } from './column-names.ts'
+import type { NamedExpression, WindowDefinition } from './definition.ts'
 import type { SourceTable } from './definition-header.ts'
 import { type Problem, quoted, type Report } from './definition-problem.ts'
 import { is, isBalanced, levelsOf, splitAtCommas, writeTokens } from './sql-phrases.ts'
 import type { SqlToken } from './sql-tokens.ts'
 
-/** The parts of a definition's SELECT, each an expression whose brackets and quotes are closed, without comments. */
-export type SelectParts = {
-  /** The items that `group by` names. */
-  readonly keys: readonly Item[]
-  /** The other items. */
-  readonly aggregates: readonly Item[]
-  /** Which rows count at all. */
-  readonly where: string | undefined
-  /** Which groups are shown. */
-  readonly having: string | undefined
-}
-
-/** An expression, and the column in which its value is shown. */
-export type Item = { readonly alias: string; readonly sql: string }
+/**
+ * The parts of a definition's SELECT, each an expression whose brackets and quotes are closed, without comments. Keys
+ * are the items that `group by` names, and aggregates the others.
+ */
+export type SelectParts = Pick<WindowDefinition, 'keys' | 'aggregates' | 'where' | 'having'>
 
 type Tokens = readonly SqlToken[]
 type Clause = 'select' | 'from' | 'where' | 'group by' | 'having'
@@ -164,7 +156,7 @@ function readItems(
   write: (part: Tokens) => string,
   end: number,
   report: Report,
-): readonly Item[] {
+): readonly NamedExpression[] {
   const first = tokens[0]
   if (first !== undefined && (is('word', 'distinct')(first) || is('word', 'all')(first))) {
     report({
@@ -173,7 +165,7 @@ function readItems(
     })
     return []
   }
-  const items: Item[] = []
+  const items: NamedExpression[] = []
   for (const part of splitAtCommas(tokens)) {
     const item = readItem(part, source, write)
     const at = part[0]?.from ?? first?.from ?? end
@@ -194,7 +186,7 @@ function readItem(
   part: Tokens,
   source: SourceTable | undefined,
   write: (part: Tokens) => string,
-): Item | { readonly reason: string } {
+): NamedExpression | { readonly reason: string } {
   const last = part.at(-1)
   if (last === undefined) return { reason: 'an item is empty' }
   const isName = last.kind === 'word' || last.kind === 'name'
@@ -238,7 +230,7 @@ const isSame = (some: readonly string[], others: readonly string[]): boolean =>
   some.length === others.length && some.every((each, index) => each === others[index])
 
 /** The names of the items that are keys. Without `group by`, each window is one group. */
-function readGroupBy(tokens: Tokens | undefined, items: readonly Item[], report: Report): readonly string[] {
+function readGroupBy(tokens: Tokens | undefined, items: readonly NamedExpression[], report: Report): readonly string[] {
   const names: string[] = []
   for (const part of tokens === undefined ? [] : splitAtCommas(tokens)) {
     const [token] = part

@@ -1,127 +1,76 @@
-import { type HeaderValues, readHeader } from './definition-header.ts'
-import type { DefinitionProblem, Problem } from './definition-problem.ts'
-import { readSelect, type SelectParts } from './definition-select.ts'
-import { readView } from './definition-view.ts'
-import { lineOf, readSqlTokens, SqlTextError, type SqlToken } from './sql-tokens.ts'
+/** The name of a definition, which is the name of its file and of its view. */
+export const DEFINITION_NAME = /^[a-z][a-z0-9_]{0,47}$/
 
-/** What `windows/<name>.sql` says: which rows are grouped into which windows, and what is computed of each group. */
-export type WindowDefinition = HeaderValues &
-  SelectParts & {
-    /** The name of the file, and of the view `tidemark_windows.<name>`. */
-    readonly name: string
-    /** The query over `windows` that users see; undefined is `select * from windows`. */
-    readonly view: string | undefined
-  }
-
-/** A definition, or everything that is wrong with the file. */
-export type ParsedDefinition =
-  | { readonly kind: 'parsed'; readonly definition: WindowDefinition }
-  | { readonly kind: 'refused'; readonly problems: readonly DefinitionProblem[] }
-
-/** A definition is sent in the properties of a resource. */
-const LONGEST_TEXT = 32_768
-
-/** One name for the file, the view, the producer and, with additions, tables. */
-const NAME = /^(?:.*[\\/])?([a-z][a-z0-9_]{0,47})\.sql$/s
+/** A column of the result: the user's SQL, and the name that it has there. */
+export type NamedExpression = { readonly alias: string; readonly sql: string }
 
 /**
- * Reads a definition. `file` is its path, the end of which is `<name>.sql`. A definition without problems may still be
- * refused by Postgres, which alone knows columns, types and functions. Never throws, whatever the text is.
+ * What a file of `windows/` says: groups of rows of one table by event time and keys, and what is computed of each
+ * group. Lengths of time are in microseconds. The SQL is that of the file, and Postgres has yet to check it.
  */
-export function parseDefinition(file: string, text: string): ParsedDefinition {
-  const refuse = (problems: readonly Problem[]): ParsedDefinition => ({
-    kind: 'refused',
-    problems: problems
-      .map(({ at, reason }) => ({ file, line: lineOf(text, at), reason }))
-      .sort((a, b) => a.line - b.line),
-  })
-  const name = NAME.exec(file)?.[1]
-  if (name === undefined) {
-    return refuse([
-      {
-        at: 0,
-        reason:
-          'the name of the file is the name of the view: at most 48 lower-case letters, digits and _, of which the first is a letter, and then .sql',
-      },
-    ])
-  }
-  if (text.length > LONGEST_TEXT) {
-    return refuse([{ at: 0, reason: `it has ${text.length} characters, and a definition has at most ${LONGEST_TEXT}` }])
-  }
-  try {
-    const read = readParts(text)
-    if (!('select' in read)) return refuse(read.problems)
-    return { kind: 'parsed', definition: { name, ...read.header, ...read.select, view: read.view } }
-  } catch (error) {
-    if (error instanceof SqlTextError) return refuse([{ at: error.at, reason: error.message }])
-    throw error
-  }
+export type WindowDefinition = {
+  /** Matches DEFINITION_NAME. */
+  readonly name: string
+  readonly source: { readonly schema: string; readonly table: string }
+  /** The column of the source that has the event time. */
+  readonly eventTime: string
+  /** Tumbling windows have a slide that equals their size. */
+  readonly window: { readonly sizeMicros: bigint; readonly slideMicros: bigint }
+  /** The watermark is the newest event time minus this. */
+  readonly boundMicros: bigint
+  /** How long after the end of its window a row still revises it. */
+  readonly allowedLatenessMicros: bigint
+  /** What is done with rows that are later than allowed. */
+  readonly lateRows: 'count' | 'set aside'
+  /** Rows are set aside whose event time is more than this ahead of their commit; undefined: they are counted. */
+  readonly futureAfterMicros: bigint | undefined
+  readonly emit: 'on update' | 'on close'
+  /** A topic partition without rows for this long does not hold the watermark back. */
+  readonly idleAfterMicros: bigint
+  /** The topic to which results are published. */
+  readonly publish: string | undefined
+  readonly keys: readonly NamedExpression[]
+  readonly aggregates: readonly NamedExpression[]
+  readonly where: string | undefined
+  readonly having: string | undefined
+  /** The query of the view, in which `windows` stands for the groups. */
+  readonly view: string | undefined
 }
 
-type Parts = { readonly header: HeaderValues; readonly select: SelectParts; readonly view: string | undefined }
-
-/** Header, SELECT and view are read one by one, so that a user sees what is wrong with each of them at once. */
-function readParts(text: string): Parts | { readonly problems: readonly Problem[] } {
-  const tokens = readSqlTokens(text)
-  const { head, select, view } = cutParts(tokens)
-  const problems: Problem[] = []
-  const report = (problem: Problem) => void problems.push(problem)
-  const header = readHeader(head, report)
-  const end = tokens.at(-1)?.to ?? 0
-  const parts = readSelect(text, withoutRemarks(select), header?.source, end, report)
-  const query = view === undefined ? undefined : readView(text, withoutRemarks(view.tokens), view.at, report)
-  if (problems.length > 0 || header === undefined || parts === undefined) return { problems }
-  return { header, select: parts, view: query }
+/** The definition as `tidemark.window_definition.definition` has it: numbers as text, and no member that is undefined. */
+export function definitionJson(definition: WindowDefinition): string {
+  return JSON.stringify(definition, (_, value) => (typeof value === 'bigint' ? String(value) : value))
 }
 
-/** The header ends where SQL begins, and the view begins behind the line `-- view`. */
-function cutParts(tokens: readonly SqlToken[]) {
-  const firstOfSql = tokens.findIndex(({ kind }) => kind !== 'remark')
-  const headEnd = firstOfSql === -1 ? tokens.length : firstOfSql
-  const marker = tokens.findIndex(({ kind, value }, index) => index >= headEnd && kind === 'remark' && isMarker(value))
+/** The definition of a text that `definitionJson` returned. */
+export function definitionOfJson(json: StoredDefinition): WindowDefinition {
+  const { window, boundMicros, allowedLatenessMicros, futureAfterMicros, idleAfterMicros, ...others } = json
   return {
-    head: tokens.slice(0, headEnd),
-    select: tokens.slice(headEnd, marker === -1 ? undefined : marker),
-    view: marker === -1 ? undefined : { tokens: tokens.slice(marker + 1), at: tokens[marker]!.from },
+    publish: undefined,
+    where: undefined,
+    having: undefined,
+    view: undefined,
+    ...others,
+    window: { sizeMicros: BigInt(window.sizeMicros), slideMicros: BigInt(window.slideMicros) },
+    boundMicros: BigInt(boundMicros),
+    allowedLatenessMicros: BigInt(allowedLatenessMicros),
+    futureAfterMicros: futureAfterMicros === undefined ? undefined : BigInt(futureAfterMicros),
+    idleAfterMicros: BigInt(idleAfterMicros),
   }
 }
 
-const isMarker = (remark: string): boolean => /^--\s*view\s*$/i.test(remark)
-
-const withoutRemarks = (tokens: readonly SqlToken[]): readonly SqlToken[] =>
-  tokens.filter(({ kind }) => kind !== 'remark')
-
-/**
- * All definitions of a project, or everything that is wrong with any of them. Two definitions do not publish to one
- * topic, because each would overwrite the other's groups.
- */
-export function parseDefinitions(
-  files: readonly { readonly file: string; readonly text: string }[],
-):
-  | { readonly kind: 'parsed'; readonly definitions: readonly WindowDefinition[] }
-  | { readonly kind: 'refused'; readonly problems: readonly DefinitionProblem[] } {
-  const definitions: WindowDefinition[] = []
-  const problems: DefinitionProblem[] = []
-  const first = new Map<string, string>()
-  const claim = (what: string, { file, text }: (typeof files)[number], header: string) => {
-    const other = first.get(what)
-    if (other === undefined) first.set(what, file)
-    else problems.push({ file, line: lineOfHeader(text, header), reason: `${what} is already that of ${other}` })
-  }
-  for (const each of files) {
-    const parsed = parseDefinition(each.file, each.text)
-    if (parsed.kind === 'refused') problems.push(...parsed.problems)
-    else {
-      const { definition } = parsed
-      definitions.push(definition)
-      claim(`the name ${definition.name}`, each, '')
-      if (definition.publish !== undefined) claim(`the topic ${definition.publish}`, each, 'publish')
-    }
-  }
-  return problems.length > 0 ? { kind: 'refused', problems } : { kind: 'parsed', definitions }
+/** A definition as JSON has it. */
+export type StoredDefinition = {
+  readonly [Member in Exclude<keyof WindowDefinition, Times | 'window' | Optional>]: WindowDefinition[Member]
+} & {
+  readonly [Member in Exclude<Optional, Times>]?: Exclude<WindowDefinition[Member], undefined>
+} & {
+  readonly window: { readonly sizeMicros: string; readonly slideMicros: string }
+  readonly boundMicros: string
+  readonly allowedLatenessMicros: string
+  readonly futureAfterMicros?: string
+  readonly idleAfterMicros: string
 }
 
-function lineOfHeader(text: string, name: string): number {
-  const at = name === '' ? -1 : text.search(new RegExp(`^--\\s*${name}\\s*:`, 'im'))
-  return at === -1 ? 1 : lineOf(text, at)
-}
+type Times = 'boundMicros' | 'allowedLatenessMicros' | 'futureAfterMicros' | 'idleAfterMicros'
+type Optional = 'futureAfterMicros' | 'publish' | 'where' | 'having' | 'view'

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { parseDefinition, parseDefinitions } from './definition.ts'
 import { describeProblem } from './definition-problem.ts'
+import { parseDefinition, parseDefinitions } from './parse-definition.ts'
 import { readSqlTokens } from './sql-tokens.ts'
 
 const head = `-- source: public.green_trips
