@@ -9,6 +9,8 @@ export const CONSUMERS = {
   userState: 'tidemark-user-state',
   /** Archives every topic; its consumer groups are called `tidemark-archive-<topic>`. */
   archive: 'tidemark-archive',
+  /** Keeps windows equal to the latest state; its consumer group has the same name. */
+  windows: 'tidemark-windows',
 } as const
 
 /** The name of an epoch is this prefix, followed by its number. */

@@ -19,6 +19,13 @@ role tidemark_read login
   set default_transaction_read_only=on
   set search_path=public, tidemark
 
+role tidemark_windows login
+  set idle_in_transaction_session_timeout=60s
+  set lock_timeout=10s
+  set statement_timeout=5min
+  set transaction_timeout=0
+  set work_mem=32MB
+
 schema public
 -- everyone may usage
 -- tidemark_owner may create, usage
@@ -29,10 +36,20 @@ schema tidemark
 -- tidemark_archive may usage
 -- tidemark_owner may create, usage
 -- tidemark_read may usage
+-- tidemark_windows may usage
 
 schema tidemark_rows
 -- tidemark_apply may usage
 -- tidemark_owner may create, usage
+-- tidemark_windows may usage
+
+schema tidemark_window_rows
+-- tidemark_owner may create, usage
+-- tidemark_windows may usage
+
+schema tidemark_windows
+-- tidemark_owner may create, usage
+-- tidemark_read may usage
 
 table tidemark.archive_commit (
   number bigint not null
@@ -409,6 +426,63 @@ table tidemark.user_event_log (
 )
 -- tidemark_apply may insert, select
 -- tidemark_read may select
+
+table tidemark.window_definition (
+  id bigint not null
+  name text not null
+  text text not null
+  definition jsonb not null
+  state text not null default 'awaiting table'::text
+  reason text -- why it is stopped, or what it waits for
+  relation bigint -- the relation and the generation whose rows the image has
+  generation integer
+  plan jsonb -- the columns and types that its tables were made with
+  phase text -- what is being reconciled: first the image of the rows, then, of a definition that is not shown yet, the groups; null: nothing
+  phase_after text[] -- the key after which the phase continues
+  rows_done bigint not null default 0
+  rows_total bigint
+  covers_mark bigint not null default 0 -- the marks that the reconciliation under way covers, or the last one covered
+  was_shown boolean not null default false -- whether the view of the name shows this version
+  emitted_until timestamp without time zone -- of a definition that emits on close: the watermark up to which windows were emitted
+  created_at timestamp with time zone not null default clock_timestamp()
+  shown_at timestamp with time zone
+  stopped_at timestamp with time zone
+  constraint window_definition_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,47}$'::text))
+  constraint window_definition_phase_check CHECK ((phase = ANY (ARRAY['rows'::text, 'groups'::text])))
+  constraint window_definition_pkey PRIMARY KEY (id)
+  constraint window_definition_state_check CHECK ((state = ANY (ARRAY['awaiting table'::text, 'backfilling'::text, 'shown'::text, 'stopped'::text])))
+  CREATE UNIQUE INDEX window_definition_name_idx ON tidemark.window_definition USING btree (name) WHERE was_shown
+)
+
+table tidemark.window_mark (
+  mark bigint not null
+  relation bigint not null
+  reason text not null
+  marked_at timestamp with time zone not null default clock_timestamp()
+  constraint window_mark_pkey PRIMARY KEY (mark)
+  CREATE INDEX window_mark_relation_mark_idx ON tidemark.window_mark USING btree (relation, mark)
+)
+
+table tidemark.window_outbox (
+  seq bigint not null
+  definition text not null -- the name: a tombstone of a definition that is gone is published, too
+  topic text not null
+  record_key text not null
+  record_value text -- null: a tombstone, since the group is not in the result any more
+  constraint window_outbox_pkey PRIMARY KEY (seq)
+  CREATE INDEX window_outbox_definition_seq_idx ON tidemark.window_outbox USING btree (definition, seq)
+)
+
+table tidemark.window_watermark with fillfactor=50 (
+  definition_id bigint not null
+  topic text not null
+  topic_partition integer not null
+  newest_event timestamp without time zone -- the newest event time of the topic partition
+  last_row_at timestamp with time zone -- when the source committed the last row: tidemark.progress.beacon_at shows how long there has been none
+  reached timestamp without time zone -- the greatest watermark of the definition that the topic partition has met, since a watermark never goes back
+  constraint window_watermark_definition_id_fkey FOREIGN KEY (definition_id) REFERENCES tidemark.window_definition(id) ON DELETE CASCADE
+  constraint window_watermark_pkey PRIMARY KEY (definition_id, topic, topic_partition)
+)
 
 table tidemark_rows.change (
   committed_at timestamp with time zone not null -- when the source committed: the same at each delivery
