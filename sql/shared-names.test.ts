@@ -18,7 +18,7 @@ function inSql(pattern: RegExp): string[] {
 }
 
 test('SQL names the consumers as they are called', () => {
-  expect(inSql(/'(tidemark-[^']*)'/g)).toEqual([CONSUMERS.archive, CONSUMERS.latestState].sort())
+  expect(inSql(/'(tidemark-[^']*)'/g)).toEqual([CONSUMERS.archive, CONSUMERS.latestState, CONSUMERS.windows].sort())
 })
 
 test('SQL calls the replication slot of an epoch as the connector does', () => {

@@ -66,8 +66,8 @@ end
 $$;
 
 -- These are all the rights that there are: those of an earlier version are taken away first.
-revoke all on all functions in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_read;
-revoke all on all tables in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_read;
+revoke all on all functions in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_windows, tidemark_read;
+revoke all on all tables in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_windows, tidemark_read;
 
 grant select, update on tidemark.progress to tidemark_owner;
 grant select, delete on tidemark.stop to tidemark_owner;
@@ -119,6 +119,22 @@ grant select, insert, update, delete on
 grant select on tidemark.archive_status to tidemark_archive;
 grant execute on function tidemark.finish_archive_commit(bigint), tidemark.prune_archive_commits(interval) to tidemark_archive;
 
+-- Windows.
+grant select, insert, update on tidemark.progress, tidemark.window_watermark to tidemark_windows;
+grant select, insert, update, delete on tidemark.stop, tidemark.window_outbox to tidemark_windows;
+grant select, insert, delete on tidemark.record_part to tidemark_windows;
+grant select, update on tidemark.window_definition to tidemark_windows;
+grant select on tidemark.contract, tidemark.window_mark, tidemark.table_marker, tidemark.generation to tidemark_windows;
+grant execute on function
+  tidemark.show_window(bigint),
+  tidemark.stop_window(bigint, text),
+  tidemark.settle_windows(),
+  tidemark.window_is_settled(tidemark.window_definition),
+  tidemark.mark_windows(bigint, text),
+  tidemark.forget_window_marks(),
+  tidemark.skip_window_gap(text, integer, bigint)
+  to tidemark_windows;
+
 -- Reading.
 grant select on
   tidemark.progress, tidemark.stop, tidemark.quarantine, tidemark.capture_health, tidemark.contract, tidemark.table_marker,
@@ -126,13 +142,17 @@ grant select on
   tidemark.epoch, tidemark.latest_user_state, tidemark.user_event_log, tidemark.audit_message, tidemark.history_setting,
   tidemark.change_log,
   tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost, tidemark.archive_renewal, tidemark.archive_stream,
-  tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file, tidemark.archive_status
+  tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file, tidemark.archive_status,
+  tidemark.window_definition, tidemark.window_watermark, tidemark.window_mark, tidemark.window_outbox, tidemark.window_status,
+  tidemark.late_event, tidemark.future_event
   to tidemark_read;
 grant execute on function
   tidemark.history(text, jsonb, integer),
   tidemark.kept(text),
   tidemark.missing_rows(),
-  tidemark.missing_views()
+  tidemark.missing_views(),
+  tidemark.window_rows_of(text),
+  tidemark.window_states()
   to tidemark_read;
 
 -- Everybody. A view checks the rights of its reader on the functions that it calls, and users read views made with these.
@@ -156,5 +176,7 @@ grant execute on function
   tidemark.key_texts(integer[], text[], jsonb),
   tidemark.wanted_changes(text, jsonb),
   tidemark.has_values(integer[], text[], integer[], text[]),
-  tidemark.last_changes_since(text, integer)
+  tidemark.last_changes_since(text, integer),
+  tidemark.window_state(timestamp, interval, boolean, timestamp, bigint),
+  tidemark.window_watermark(bigint)
   to public;

@@ -203,6 +203,7 @@ table tidemark.contract (
 )
 -- tidemark_apply may insert, select
 -- tidemark_read may select
+-- tidemark_windows may select
 
 table tidemark.ending_day (
   day date not null
@@ -236,6 +237,7 @@ table tidemark.generation (
 )
 -- tidemark_apply may select, update
 -- tidemark_read may select
+-- tidemark_windows may select
 
 table tidemark.history_setting (
   schema_name text not null
@@ -292,6 +294,7 @@ table tidemark.progress with fillfactor=50 (
 -- tidemark_archive may insert, select, update
 -- tidemark_owner may select, update
 -- tidemark_read may select
+-- tidemark_windows may insert, select, update
 
 table tidemark.pruned_history (
   relation bigint not null
@@ -333,6 +336,7 @@ table tidemark.record_part (
   constraint record_part_pkey PRIMARY KEY (topic, topic_partition, record_id, part_index)
 )
 -- tidemark_apply may delete, insert, select
+-- tidemark_windows may delete, insert, select
 
 table tidemark.shown_view (
   schema_name text not null
@@ -357,6 +361,7 @@ table tidemark.stop (
 -- tidemark_archive may delete, insert, select, update
 -- tidemark_owner may delete, select
 -- tidemark_read may select
+-- tidemark_windows may delete, insert, select, update
 
 table tidemark.stopped_table (
   relation bigint not null
@@ -388,6 +393,7 @@ table tidemark.table_marker (
 )
 -- tidemark_apply may select
 -- tidemark_read may select
+-- tidemark_windows may select
 
 table tidemark.unkeyed_progress with fillfactor=50 (
   consumer text not null
@@ -445,6 +451,7 @@ table tidemark.window_definition (
   was_shown boolean not null default false -- whether the view of the name shows this version
   emitted_until timestamp without time zone -- of a definition that emits on close: the watermark up to which windows were emitted
   created_at timestamp with time zone not null default clock_timestamp()
+  checked_at timestamp with time zone not null default clock_timestamp() -- when its table was last compared with the definition
   shown_at timestamp with time zone
   stopped_at timestamp with time zone
   constraint window_definition_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,47}$'::text))
@@ -453,6 +460,8 @@ table tidemark.window_definition (
   constraint window_definition_state_check CHECK ((state = ANY (ARRAY['awaiting table'::text, 'backfilling'::text, 'shown'::text, 'stopped'::text])))
   CREATE UNIQUE INDEX window_definition_name_idx ON tidemark.window_definition USING btree (name) WHERE was_shown
 )
+-- tidemark_read may select
+-- tidemark_windows may select, update
 
 table tidemark.window_mark (
   mark bigint not null
@@ -462,6 +471,8 @@ table tidemark.window_mark (
   constraint window_mark_pkey PRIMARY KEY (mark)
   CREATE INDEX window_mark_relation_mark_idx ON tidemark.window_mark USING btree (relation, mark)
 )
+-- tidemark_read may select
+-- tidemark_windows may select
 
 table tidemark.window_outbox (
   seq bigint not null
@@ -472,6 +483,8 @@ table tidemark.window_outbox (
   constraint window_outbox_pkey PRIMARY KEY (seq)
   CREATE INDEX window_outbox_definition_seq_idx ON tidemark.window_outbox USING btree (definition, seq)
 )
+-- tidemark_read may select
+-- tidemark_windows may delete, insert, select, update
 
 table tidemark.window_watermark with fillfactor=50 (
   definition_id bigint not null
@@ -483,6 +496,8 @@ table tidemark.window_watermark with fillfactor=50 (
   constraint window_watermark_definition_id_fkey FOREIGN KEY (definition_id) REFERENCES tidemark.window_definition(id) ON DELETE CASCADE
   constraint window_watermark_pkey PRIMARY KEY (definition_id, topic, topic_partition)
 )
+-- tidemark_read may select
+-- tidemark_windows may insert, select, update
 
 table tidemark_rows.change (
   committed_at timestamp with time zone not null -- when the source committed: the same at each delivery
@@ -657,6 +672,24 @@ view tidemark.empty_view as
   GROUP BY s.empty_of, s.view;
 -- tidemark_read may select
 
+view tidemark.future_event as
+ SELECT definition,
+    window_start,
+    event_time,
+    "row"
+   FROM tidemark.window_rows_of('future'::text) window_rows_of(definition, window_start, event_time, watermark, counted, "row");
+-- tidemark_read may select
+
+view tidemark.late_event as
+ SELECT definition,
+    window_start,
+    event_time,
+    watermark,
+    counted,
+    "row"
+   FROM tidemark.window_rows_of('late'::text) window_rows_of(definition, window_start, event_time, watermark, counted, "row");
+-- tidemark_read may select
+
 view tidemark.latest_user_state as
  SELECT id,
     name,
@@ -729,6 +762,32 @@ view tidemark.not_captured as
            FROM tidemark.generation g
           WHERE ((g.relation = m.relation) AND g.shown))));
 -- tidemark_apply may select
+-- tidemark_read may select
+
+view tidemark.window_status as
+ SELECT name,
+    id,
+    state,
+    reason,
+    source,
+    emit,
+    publish,
+    open,
+    final,
+    revised,
+    closed,
+    visible,
+    late,
+    future,
+    null_times,
+    watermark,
+    newest_event,
+    committed_at,
+    phase,
+    rows_done,
+    rows_total,
+    since
+   FROM tidemark.window_states() window_states(name, id, state, reason, source, emit, publish, open, final, revised, closed, visible, late, future, null_times, watermark, newest_event, committed_at, phase, rows_done, rows_total, since);
 -- tidemark_read may select
 
 CREATE OR REPLACE FUNCTION tidemark.accept(table_name text)
@@ -826,6 +885,46 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.begin_window(of_name text, of_text text, definition jsonb, is_waiting boolean DEFAULT false)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  source record;
+  plan jsonb;
+  new_id bigint;
+  former bigint;
+begin
+  select * into source
+  from tidemark.window_source(definition -> 'source' ->> 'schema', definition -> 'source' ->> 'table');
+  if source.problem is not null then
+    raise exception '%', source.problem using errcode = 'feature_not_supported';
+  end if;
+  if source.relation is not null then
+    plan := tidemark.check_window(definition, source.contract, source.keyless);
+    plan := plan || jsonb_build_object('version', source.version,
+      'recordKey', tidemark.window_record(definition, plan, false), 'recordValue', tidemark.window_record(definition, plan, true));
+  end if;
+  for former in select d.id from tidemark.window_definition d where d.name = of_name and not d.was_shown loop
+    perform tidemark.discard_window(former);
+  end loop;
+  insert into tidemark.window_definition (name, text, definition, state, reason, relation, generation, plan, phase, covers_mark)
+  select of_name, of_text, definition,
+    case when plan is null then 'awaiting table' else 'backfilling' end,
+    case when plan is null then format('the target has no table %s.%s yet', definition -> 'source' ->> 'schema', definition -> 'source' ->> 'table') end,
+    source.relation, source.generation, plan,
+    case when plan is not null then 'rows' end,
+    (select coalesce(max(m.mark), 0) from tidemark.window_mark m)
+  returning id into new_id;
+  if plan is not null then
+    perform tidemark.create_window_tables(new_id, definition, plan);
+  end if;
+  return new_id;
+end
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.canonical_type(type_name text)
  RETURNS text
@@ -939,6 +1038,116 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.check_window(definition jsonb, contract jsonb, keyless boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  source text := format('%I.%I', contract ->> 'schema', contract ->> 'table');
+  probe text := 'probe_' || pg_backend_pid();
+  result text := 'result_' || pg_backend_pid();
+  event jsonb;
+  rule oid;
+  action text;
+  problem text;
+  used integer[];
+  types text[];
+  plan jsonb;
+  keys integer := jsonb_array_length(definition -> 'keys');
+  one_type text;
+begin
+  select c into event
+  from jsonb_array_elements(contract -> 'columns') c
+  where c ->> 'name' = definition ->> 'eventTime';
+  if event is null then
+    raise exception '% has no column %, which has to be the event time', source, definition ->> 'eventTime'
+      using errcode = 'undefined_column';
+  elsif event ->> 'carried' !~ '^(date|timestamp(\(\d\))? with(out)? time zone)$' then
+    raise exception 'the event time % has type %: a timestamp, a timestamp with time zone or a date is needed',
+      definition ->> 'eventTime', event ->> 'type'
+      using errcode = 'datatype_mismatch';
+  end if;
+  begin
+    -- Types and functions of extensions are in public, as they are for the sessions that compute the windows.
+    perform set_config('search_path', 'pg_catalog, public, pg_temp', true);
+    execute format('create table tidemark_window_rows.%I (%s)', probe, (
+      select string_agg(format('%I %s', c ->> 'name', tidemark.canonical_type(c ->> 'carried')), ', ' order by n)
+      from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
+    ));
+    execute format('create view tidemark_window_rows.%I as select %s from tidemark_window_rows.%I as %I%s group by %s%s',
+      result,
+      concat_ws(', ', nullif(tidemark.window_items(definition -> 'keys', 'g'), ''), tidemark.window_items(definition -> 'aggregates', 'r')),
+      probe, contract ->> 'table',
+      coalesce(' where (' || (definition ->> 'where') || ')', ''),
+      coalesce((select string_agg(format('(%s)', k ->> 'sql'), ', ') from jsonb_array_elements(definition -> 'keys') k), '()'),
+      coalesce(' having (' || (definition ->> 'having') || ')', ''));
+    perform set_config('search_path', 'pg_catalog, pg_temp', true);
+    select r.oid, r.ev_action::text into rule, action
+    from pg_rewrite r
+    where r.ev_class = format('tidemark_window_rows.%I', result)::regclass;
+    problem := tidemark.window_problem(action, rule, format('tidemark_window_rows.%I', probe)::regclass);
+    if problem is not null then
+      raise exception '%', problem using errcode = 'feature_not_supported';
+    end if;
+    select array_agg(distinct c.number order by c.number) into used
+    from (
+      select (listed.c ->> 'number')::integer as number, (listed.c ->> 'generated')::boolean as generated, listed.c ->> 'name' as name
+      from pg_depend d
+      join jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n) on listed.n = d.refobjsubid
+      where (d.classid, d.objid, d.refclassid, d.refobjid)
+        = ('pg_rewrite'::regclass, rule, 'pg_class'::regclass, format('tidemark_window_rows.%I', probe)::regclass::oid)
+      union all
+      select (event ->> 'number')::integer, (event ->> 'generated')::boolean, event ->> 'name'
+    ) as c;
+    if exists (
+      select
+      from jsonb_array_elements(contract -> 'columns') c
+      where (c ->> 'number')::integer = any (used) and (c ->> 'generated')::boolean
+    ) then
+      raise exception 'a column of % that it uses is generated, and the target stores no generated columns: use its expression', source
+        using errcode = 'feature_not_supported';
+    end if;
+    select array_agg(format_type(a.atttypid, a.atttypmod) order by a.attnum) into types
+    from pg_attribute a
+    where a.attrelid = format('tidemark_window_rows.%I', result)::regclass
+      and a.attnum > 0;
+    for one_type in select t from unnest(types[1:keys]) t loop
+      -- Rows of a group are found by the hash of its keys.
+      execute format('select hash_record_extended(row(null::%s), 0)', one_type);
+    end loop;
+    plan := jsonb_build_object(
+      'event', jsonb_build_object('number', (event ->> 'number')::integer, 'type', event ->> 'carried'),
+      'columns', (
+        select jsonb_agg(jsonb_build_object('number', (c ->> 'number')::integer, 'name', c ->> 'name',
+          'type', tidemark.canonical_type(c ->> 'carried')) order by (c ->> 'number')::integer)
+        from jsonb_array_elements(contract -> 'columns') c
+        where (c ->> 'number')::integer = any (used)
+      ),
+      'key', (
+        select coalesce(jsonb_agg(jsonb_build_object('number', (c ->> 'number')::integer, 'name', c ->> 'name',
+          'type', tidemark.canonical_type(c ->> 'carried')) order by (c ->> 'key')::integer), '[]')
+        from jsonb_array_elements(contract -> 'columns') c
+        where not keyless and c ->> 'key' is not null
+      ),
+      'keyTypes', to_jsonb(coalesce(types[1:keys], '{}')),
+      'resultTypes', to_jsonb(types[keys + 1:])
+    );
+    perform set_config('search_path', 'pg_catalog, public, pg_temp', true);
+    execute format('create view tidemark_window_rows.%I as %s', 'shown_' || pg_backend_pid(),
+      tidemark.window_view(definition, (
+        select format('select %s', string_agg(format('null::%s as %I', c.type, c.name), ', ' order by c.place))
+        from tidemark.window_columns(definition, plan) c
+      )));
+    raise exception using errcode = 'TM001', message = plan::text;
+  exception
+    when sqlstate 'TM001' then
+      return sqlerrm::jsonb;
+  end;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.clocks_are_steady()
  RETURNS boolean
  LANGUAGE sql
@@ -1011,6 +1220,59 @@ begin
   execute format('comment on table tidemark_rows.%I is %L',
     rows_name, format('rows of %s.%s', contract ->> 'schema', contract ->> 'table'));
   execute format('grant select, insert, update, delete on tidemark_rows.%I to tidemark_apply', rows_name);
+  execute format('grant select on tidemark_rows.%I to tidemark_windows', rows_name);
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.create_window_tables(of_definition bigint, definition jsonb, plan jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  rows_table text := format('tidemark_window_rows.w%s_rows', of_definition);
+  groups_table text := format('tidemark_window_rows.w%s_groups', of_definition);
+  group_columns text := (
+    select string_agg(format(', g%s %s', n, t), '' order by n)
+    from jsonb_array_elements_text(plan -> 'keyTypes') with ordinality as listed (t, n)
+  );
+  results text := (
+    select string_agg(format(', r%s %s', n, t), '' order by n)
+    from jsonb_array_elements_text(plan -> 'resultTypes') with ordinality as listed (t, n)
+  );
+  group_names text := (
+    select string_agg(format(', g%s', n), '' order by n)
+    from jsonb_array_elements(plan -> 'keyTypes') with ordinality as listed (t, n)
+  );
+  keyless boolean := jsonb_array_length(plan -> 'key') = 0;
+begin
+  execute format(
+    'create table %s (event_time timestamp, late_from timestamp, excluded_until timestamp, standing text not null, '
+    'epoch integer, phase smallint, lsn bigint, g_hash bigint not null%s%s, primary key (%s)) with (fillfactor = 85)',
+    rows_table, group_columns,
+    (select string_agg(format(', %I %s', c.stored, c.type), '' order by c.number) from tidemark.window_image_columns(plan) c),
+    case
+      when keyless then 'image, n'
+      else (
+        select string_agg('k' || n, ', ' order by n)
+        from jsonb_array_elements(plan -> 'key') with ordinality as listed (k, n)
+      )
+    end);
+  -- The rows of a group are found by this index.
+  execute format('create index on %s (g_hash, event_time)', rows_table);
+  execute format('create index on %s (standing) where standing <> ''counted''', rows_table);
+  execute format(
+    'create table %s (window_start timestamp not null, g_hash bigint not null%s%s, rows bigint not null default 0, '
+    'late_rows bigint not null default 0, visible boolean not null default false, emitted_at timestamptz) with (fillfactor = 70)',
+    groups_table, group_columns, results);
+  execute format('create unique index on %s (window_start, g_hash%s) nulls not distinct', groups_table, group_names);
+  if definition ->> 'emit' = 'on close' then
+    execute format('create index on %s (window_start) where emitted_at is null', groups_table);
+  end if;
+  execute format('comment on table %s is %L', rows_table, format('image of the rows of the windows %s', definition ->> 'name'));
+  execute format('comment on table %s is %L', groups_table, format('groups of the windows %s', definition ->> 'name'));
+  execute format('grant select, insert, update, delete on %s, %s to tidemark_windows', rows_table, groups_table);
 end
 $function$
 -- owned by tidemark_owner
@@ -1097,6 +1359,19 @@ begin
   )
   select count(*) into forgotten from gone;
   return forgotten;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.discard_window(of_definition bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_advisory_xact_lock(730511004, of_definition::integer);
+  execute format('drop table if exists tidemark_window_rows.w%s_rows, tidemark_window_rows.w%1$s_groups', of_definition);
+  delete from tidemark.window_definition d where d.id = of_definition;
 end
 $function$
 -- owned by tidemark_owner
@@ -1510,6 +1785,24 @@ end
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.forget_window_marks()
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  delete from tidemark.window_mark m
+  where not exists (
+    select
+    from tidemark.window_definition d
+    where d.relation = m.relation
+      and d.state <> 'stopped'
+      and (d.covers_mark < m.mark or d.phase is not null)
+  )
+$function$
+-- owned by tidemark_owner
+-- tidemark_windows may execute
 
 CREATE OR REPLACE FUNCTION tidemark.free_name(of_schema text, of_table text)
  RETURNS void
@@ -2052,6 +2345,15 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.lock_windows()
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select pg_advisory_xact_lock(hashtextextended('tidemark.window_definition', 0))
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.longest_retention()
  RETURNS interval
  LANGUAGE sql
@@ -2094,6 +2396,46 @@ end
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.mark_released_windows()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform tidemark.mark_windows(old.relation, 'changes that were kept while the table was stopped have been applied');
+  return null;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.mark_windows(of_relation bigint, why text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  insert into tidemark.window_mark (relation, reason)
+  select of_relation, why
+  where exists (select from tidemark.window_definition d where d.relation = of_relation)
+$function$
+-- owned by tidemark_owner
+-- tidemark_windows may execute
+
+CREATE OR REPLACE FUNCTION tidemark.mark_windows_of_epoch()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform tidemark.mark_windows(d.relation, format('epoch %s is known in every topic partition', new.epoch))
+  from (select distinct w.relation from tidemark.window_definition w where w.relation is not null) as d;
+  return null;
+end
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.members(of_schema text, of_table text)
  RETURNS TABLE(relation bigint, own boolean, contract jsonb)
@@ -2178,7 +2520,7 @@ begin
   update tidemark.progress p
   set skips_before_epoch = new_epoch,
     rebased = true
-  where p.consumer = 'tidemark-latest-state'
+  where p.consumer in ('tidemark-latest-state', 'tidemark-windows')
     and p.topic = 'changes'
     and (
       topic_is_new
@@ -2401,6 +2743,40 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.put_window(of_name text, of_text text, definition jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  known tidemark.window_definition;
+  outcome text := 'new';
+  new_id bigint;
+begin
+  if of_name !~ '^[a-z][a-z0-9_]{0,47}$' or definition ->> 'name' is distinct from of_name then
+    raise exception '% is no name of windows: at most 48 lower-case letters, digits and _, of which the first is a letter', of_name
+      using errcode = 'invalid_name';
+  end if;
+  perform tidemark.lock_windows();
+  select * into known from tidemark.window_definition d where d.name = of_name order by d.id desc limit 1;
+  if found then
+    outcome := 'changed';
+    if known.definition = definition and known.state <> 'stopped' then
+      update tidemark.window_definition d set text = of_text where d.id = known.id;
+      return jsonb_build_object('outcome', 'unchanged', 'id', known.id, 'state', known.state, 'reason', known.reason);
+    end if;
+  end if;
+  new_id := tidemark.begin_window(of_name, of_text, definition);
+  return (
+    select jsonb_build_object('outcome', outcome, 'id', d.id, 'state', d.state, 'reason', d.reason)
+    from tidemark.window_definition d
+    where d.id = new_id
+  );
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.raise_gaps(places jsonb)
  RETURNS void
  LANGUAGE sql
@@ -2440,6 +2816,33 @@ $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
 
+CREATE OR REPLACE FUNCTION tidemark.rebuild_window(of_name text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  known tidemark.window_definition;
+  new_id bigint;
+begin
+  perform tidemark.lock_windows();
+  select * into known from tidemark.window_definition d where d.name = of_name order by d.id desc limit 1;
+  if not found then
+    raise exception 'there are no windows %', of_name
+      using errcode = 'undefined_object',
+        hint = coalesce('there are: ' || (select string_agg(distinct d.name, ', ') from tidemark.window_definition d), 'there are none');
+  end if;
+  new_id := tidemark.begin_window(of_name, known.text, known.definition);
+  return (
+    select jsonb_build_object('outcome', 'rebuilt', 'id', d.id, 'state', d.state, 'reason', d.reason)
+    from tidemark.window_definition d
+    where d.id = new_id
+  );
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.relations_named(wanted text)
  RETURNS TABLE(epoch integer, relation bigint)
  LANGUAGE sql
@@ -2470,6 +2873,29 @@ CREATE OR REPLACE FUNCTION tidemark.release_former(of_relation bigint, before_ge
 AS $function$
   delete from tidemark.stopped_table s where s.relation = of_relation and s.generation < before_generation;
   delete from tidemark.quarantine q where q.relation = of_relation and q.generation < before_generation;
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.remove_window(of_name text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  known tidemark.window_definition;
+begin
+  perform tidemark.lock_windows();
+  for known in select * from tidemark.window_definition d where d.name = of_name order by d.id loop
+    if known.was_shown then
+      perform pg_advisory_xact_lock(730511004, known.id::integer);
+      perform tidemark.retract_window(known);
+      execute format('drop view if exists tidemark_windows.%I', of_name);
+    end if;
+    perform tidemark.discard_window(known.id);
+  end loop;
+  return known.id is not null;
+end
 $function$
 -- owned by tidemark_owner
 
@@ -2559,6 +2985,21 @@ exception when dependent_objects_still_exist then
   set empty_of = array[of_schema, of_table]
   where (s.schema_name, s.table_name) = (of_schema, of_table)
     and s.empty_of is null;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.retract_window(known tidemark.window_definition)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if known.definition ->> 'publish' is not null and known.plan is not null then
+    execute format('insert into tidemark.window_outbox (definition, topic, record_key) select %L, %L, %s from tidemark_window_rows.w%s_groups g where g.visible%s',
+      known.name, known.definition ->> 'publish', known.plan ->> 'recordKey', known.id,
+      case when known.definition ->> 'emit' = 'on close' then ' and g.emitted_at is not null' else '' end);
+  end if;
 end
 $function$
 -- owned by tidemark_owner
@@ -2740,6 +3181,79 @@ $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
 
+CREATE OR REPLACE FUNCTION tidemark.settle_window(known tidemark.window_definition)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  schema_name text := known.definition -> 'source' ->> 'schema';
+  table_name text := known.definition -> 'source' ->> 'table';
+  source record;
+  now_called text;
+begin
+  update tidemark.window_definition d set checked_at = clock_timestamp() where d.id = known.id;
+  select * into source from tidemark.window_source(schema_name, table_name);
+  if not found then
+    if known.state = 'awaiting table' then
+      return;
+    end if;
+    select format('%s.%s', m.schema_name, m.table_name) into now_called
+    from tidemark.table_marker m
+    where m.relation = known.relation and m.dropped_at is null;
+    perform tidemark.stop_window(known.id, case
+      when now_called is null then format('%s.%s was dropped in the source: remove the definition', schema_name, table_name)
+      else format('%s.%s is called %s now: change the source of the definition', schema_name, table_name, now_called)
+    end);
+    return;
+  end if;
+  begin
+    -- A later version of the contract may be about columns that the definition does not use.
+    if (source.relation, source.generation) = (known.relation, known.generation) then
+      if tidemark.check_window(known.definition, source.contract, source.keyless)
+        = known.plan - 'version' - 'recordKey' - 'recordValue' then
+        update tidemark.window_definition d
+        set plan = d.plan || jsonb_build_object('version', source.version)
+        where d.id = known.id;
+        return;
+      end if;
+    end if;
+    perform tidemark.begin_window(known.name, known.text, known.definition);
+  exception
+    when lock_not_available or deadlock_detected or query_canceled then
+      raise;
+    when undefined_table then
+      -- A table that its view reads may come later than its own.
+      if known.state = 'awaiting table' then
+        update tidemark.window_definition d set reason = sqlerrm where d.id = known.id;
+      else
+        perform tidemark.stop_window(known.id, sqlerrm);
+      end if;
+    when others then
+      perform tidemark.stop_window(known.id, format('%s: change the definition, or npm run windows -- rebuild %s', sqlerrm, known.name));
+  end;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.settle_windows()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  known tidemark.window_definition;
+begin
+  perform tidemark.lock_windows();
+  for known in select * from tidemark.window_definition d where not tidemark.window_is_settled(d) order by d.id loop
+    perform tidemark.settle_window(known);
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_windows may execute
+
 CREATE OR REPLACE FUNCTION tidemark.shape_latest_state(of_epoch integer, contract jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -2893,6 +3407,82 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.show_window(of_definition bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  new tidemark.window_definition;
+  former tidemark.window_definition;
+begin
+  perform tidemark.lock_windows();
+  select * into new from tidemark.window_definition d where d.id = of_definition for update;
+  if not found or new.was_shown then
+    return;
+  end if;
+  perform pg_advisory_xact_lock(730511004, of_definition::integer);
+  select * into former from tidemark.window_definition d where d.name = new.name and d.was_shown;
+  if found then
+    perform pg_advisory_xact_lock(730511004, former.id::integer);
+    perform tidemark.retract_window(former);
+    update tidemark.window_definition d set was_shown = false where d.id = former.id;
+  end if;
+  perform tidemark.show_window_view(new.id, new.definition, new.plan);
+  update tidemark.window_definition d
+  set was_shown = true, state = 'shown', reason = null, phase = null, phase_after = null, shown_at = clock_timestamp()
+  where d.id = of_definition;
+  if new.definition ->> 'publish' is not null then
+    execute format('insert into tidemark.window_outbox (definition, topic, record_key, record_value) select %L, %L, %s, %s from tidemark_window_rows.w%s_groups g where g.visible%s',
+      new.name, new.definition ->> 'publish', new.plan ->> 'recordKey', new.plan ->> 'recordValue', new.id,
+      case when new.definition ->> 'emit' = 'on close' then ' and g.emitted_at is not null' else '' end);
+  end if;
+  if former.id is not null then
+    perform tidemark.discard_window(former.id);
+  end if;
+  perform pg_notify('tidemark_windows', new.name);
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_windows may execute
+
+CREATE OR REPLACE FUNCTION tidemark.show_window_view(of_definition bigint, definition jsonb, plan jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  name text := definition ->> 'name';
+  query text := tidemark.window_view(definition, tidemark.window_groups(of_definition, definition, plan));
+begin
+  perform set_config('search_path', 'pg_catalog, public, pg_temp', true);
+  begin
+    execute format('create or replace view tidemark_windows.%I as %s', name, query);
+  exception when invalid_table_definition then
+    execute format('drop view tidemark_windows.%I', name);
+    execute format('create view tidemark_windows.%I as %s', name, query);
+  end;
+  execute format('grant select on tidemark_windows.%I to tidemark_read', name);
+  execute format('comment on view tidemark_windows.%I is %L', name,
+    format('windows of %s.%s', definition -> 'source' ->> 'schema', definition -> 'source' ->> 'table'));
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.skip_window_gap(of_topic text, of_partition integer, at_offset bigint)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select tidemark.rebase('tidemark-windows', of_topic, of_partition, at_offset);
+  select tidemark.mark_windows(d.relation, format('records before offset %s of %s-%s are gone', at_offset, of_topic, of_partition))
+  from (select distinct w.relation from tidemark.window_definition w where w.relation is not null) as d
+$function$
+-- owned by tidemark_owner
+-- tidemark_windows may execute
+
 CREATE OR REPLACE FUNCTION tidemark.stop_table(of_relation bigint, of_generation integer, of_schema text, of_table text, why text, repaired_by text, by_itself boolean)
  RETURNS void
  LANGUAGE sql
@@ -2920,6 +3510,20 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.stop_window(of_definition bigint, why text)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  update tidemark.window_definition d
+  set state = 'stopped', reason = why, phase = null, phase_after = null, stopped_at = clock_timestamp()
+  where d.id = of_definition
+    and d.state <> 'stopped'
+$function$
+-- owned by tidemark_owner
+-- tidemark_windows may execute
 
 CREATE OR REPLACE FUNCTION tidemark.stored_columns(contract jsonb)
  RETURNS TABLE(name text, number integer, type text, key integer, missing text)
@@ -3108,6 +3712,328 @@ begin
 end
 $function$
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.window_columns(definition jsonb, plan jsonb)
+ RETURNS TABLE(place integer, name text, type text, stored text)
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with moment as (
+    select case when plan -> 'event' ->> 'type' like '%with time zone' then 'timestamp with time zone' else 'timestamp' end as type,
+      case when plan -> 'event' ->> 'type' like '%with time zone' then ' at time zone ''UTC''' else '' end as zone
+  )
+  select 1, 'window_start', m.type, format('g.window_start%s', m.zone) from moment m
+  union all
+  select 2, 'window_end', m.type,
+    format('(g.window_start + interval ''%s microseconds'')%s', definition -> 'window' ->> 'sizeMicros', m.zone)
+  from moment m
+  union all
+  select 2 + n::integer, k ->> 'alias', plan -> 'keyTypes' ->> (n::integer - 1), 'g.g' || n
+  from jsonb_array_elements(definition -> 'keys') with ordinality as listed (k, n)
+  union all
+  select 1002 + n::integer, a ->> 'alias', plan -> 'resultTypes' ->> (n::integer - 1), 'g.r' || n
+  from jsonb_array_elements(definition -> 'aggregates') with ordinality as listed (a, n)
+  union all
+  select 3002, 'state', 'text', format('tidemark.window_state(g.window_start + interval ''%s microseconds'', interval ''%s microseconds'', %L, m.watermark, g.late_rows)',
+    definition -> 'window' ->> 'sizeMicros', definition ->> 'allowedLatenessMicros',
+    definition ->> 'emit' = 'on close' or definition ->> 'lateRows' = 'set aside')
+  union all
+  select 3003, 'late_rows', 'bigint', 'g.late_rows'
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.window_groups(of_definition bigint, definition jsonb, plan jsonb)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select format('select %s from tidemark_window_rows.w%s_groups g cross join (select tidemark.window_watermark(%2$s) as watermark) m where g.visible%s',
+    string_agg(format('%s as %I', c.stored, c.name), ', ' order by c.place), of_definition,
+    case when definition ->> 'emit' = 'on close' then ' and g.emitted_at is not null' else '' end)
+  from tidemark.window_columns(definition, plan) c
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.window_image_columns(plan jsonb)
+ RETURNS TABLE(number integer, name text, stored text, type text)
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select n::integer - 1000, case when not exists (
+      select from jsonb_array_elements(plan -> 'columns') c where c -> 'number' = k -> 'number'
+    ) then k ->> 'name' end, 'k' || n, k ->> 'type'
+  from jsonb_array_elements(plan -> 'key') with ordinality as listed (k, n)
+  union all
+  select 0, null, v.stored, v.type
+  from (values ('image', 'uuid'), ('n', 'integer')) as v (stored, type)
+  where jsonb_array_length(plan -> 'key') = 0
+  union all
+  select (c ->> 'number')::integer, c ->> 'name', 'c' || (c ->> 'number'), c ->> 'type'
+  from jsonb_array_elements(plan -> 'columns') c
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.window_is_settled(d tidemark.window_definition)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select case
+    when d.state = 'stopped' then true
+    when d.state = 'awaiting table' then not exists (
+        select
+        from tidemark.table_marker m
+        join tidemark.generation g on g.relation = m.relation and g.shown
+        where (m.schema_name, m.table_name) = (d.definition -> 'source' ->> 'schema', d.definition -> 'source' ->> 'table')
+          and m.dropped_at is null
+          -- A table that its view reads may come later, so that it is tried again.
+          and (m.named_at > d.checked_at or clock_timestamp() > d.checked_at + interval '5 seconds')
+      )
+    else exists (
+        select
+        from tidemark.table_marker m
+        join tidemark.generation g on g.relation = m.relation and g.shown
+        where (m.relation, g.generation, m.version) = (d.relation, d.generation, (d.plan ->> 'version')::integer)
+          and m.dropped_at is null
+          and (m.schema_name, m.table_name) = (d.definition -> 'source' ->> 'schema', d.definition -> 'source' ->> 'table')
+      )
+      -- Another version of it is under way, which has the table as it is now.
+      or exists (select from tidemark.window_definition o where o.name = d.name and o.id > d.id)
+  end
+$function$
+-- owned by tidemark_owner
+-- tidemark_windows may execute
+
+CREATE OR REPLACE FUNCTION tidemark.window_items(items jsonb, prefix text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select coalesce(string_agg(format('(%s) as "tidemark$%s%s"', i ->> 'sql', prefix, n), ', ' order by n), '')
+  from jsonb_array_elements(items) with ordinality as listed (i, n)
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.window_problem(action text, of_rule oid, of_table regclass)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with called as (
+    select distinct p.oid::regprocedure::text as signature, p.proname as name, p.provolatile as volatility,
+      p.pronargs as arguments, p.pronamespace = 'pg_catalog'::regnamespace as own
+    from (
+      select f[1]::oid as oid from regexp_matches(action, ':(?:funcid|opfuncid|aggfnoid|winfnoid) (\d+)', 'g') as f
+      union
+      select r.oprcode::oid
+      from regexp_matches(action, ':opno (\d+)', 'g') as o
+      join pg_operator r on r.oid = o[1]::oid
+    ) as used
+    join pg_proc p on p.oid = used.oid
+  )
+  select case
+    when action ~ ':hasSubLinks true' then 'it has a subquery: windows have rows of one table'
+    when action ~ ':hasWindowFuncs true' then 'it has a window function: a group is computed from its own rows'
+    when action ~ ':hasTargetSRFs true' then 'it has a function that returns several rows'
+    when action ~ ':varattno 0 ' then 'it uses the whole row: name the columns'
+    when action ~ 'SQLVALUEFUNCTION' then 'it depends on the time or the role of the session, such as current_date'
+    else coalesce(
+      (
+        select format('%s is volatile: it gives another result each time', c.signature)
+        from called c
+        where c.volatility = 'v'
+        order by 1
+        limit 1
+      ),
+      (
+        select format('%s depends on more than its arguments: the time, the session or other tables', c.signature)
+        from called c
+        where c.volatility = 's'
+          and (
+            not c.own
+            or c.arguments = 0
+            or (c.name, c.arguments) = ('age', 1)
+            or c.name ~ '^(pg_|has_|txid_|current_|inet_|to_reg|obj_|col_|shobj_|query_to|table_to|schema_to|database_to|cursor_to)'
+          )
+        order by 1
+        limit 1
+      ),
+      (
+        select format('it reads %s: windows have rows of one table', d.refobjid::regclass)
+        from pg_depend d
+        where (d.classid, d.objid, d.refclassid) = ('pg_rewrite'::regclass, of_rule, 'pg_class'::regclass)
+          and d.deptype = 'n'
+          and d.refobjid <> of_table
+        order by 1
+        limit 1
+      )
+    )
+  end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.window_record(definition jsonb, plan jsonb, whole boolean)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select format('jsonb_build_object(%s)::text', string_agg(format('%L, %s', c.name, c.stored), ', ' order by c.place))
+  from tidemark.window_columns(definition, plan) c
+  where c.name <> 'state'
+    and (whole or c.name = 'window_start' or c.place between 3 and 1002)
+    and (c.place <> 2 or whole)
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.window_rows_of(of_standing text)
+ RETURNS TABLE(definition text, window_start timestamp without time zone, event_time timestamp without time zone, watermark timestamp without time zone, counted boolean, "row" jsonb)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  shown tidemark.window_definition;
+begin
+  for shown in select * from tidemark.window_definition d where d.was_shown order by d.name loop
+    return query execute format(
+      'select %L, date_bin(interval ''%s microseconds'', i.event_time, timestamp ''1970-01-01''), i.event_time, i.late_from,
+         i.standing = ''late'' and %L, jsonb_build_object(%s)
+       from tidemark_window_rows.w%s_rows i
+       where i.standing = $1 and i.standing <> ''counted''',
+      shown.name, shown.definition -> 'window' ->> 'slideMicros',
+      shown.definition ->> 'lateRows' = 'count' and shown.definition ->> 'emit' = 'on update',
+      (
+        select string_agg(format('%L, i.%I', c.name, c.stored), ', ' order by c.number)
+        from tidemark.window_image_columns(shown.plan) c
+        where c.name is not null
+      ),
+      shown.id) using of_standing;
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_read may execute
+
+CREATE OR REPLACE FUNCTION tidemark.window_source(of_schema text, of_table text)
+ RETURNS TABLE(relation bigint, generation integer, version integer, keyless boolean, contract jsonb, problem text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select g.relation, g.generation, m.version, g.keyless, g.contract,
+    case
+      when (select count(*) from tidemark.members(of_schema, of_table)) > 1
+        then format('%I.%I has rows of other captured tables, its partitions or tables that inherit from it: name one of these',
+          of_schema, of_table)
+    end
+  from tidemark.table_marker m
+  join tidemark.generation g on g.relation = m.relation and g.shown
+  where m.relation = tidemark.owner_of(of_schema, of_table)
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.window_state(window_end timestamp without time zone, allowed_lateness interval, closes boolean, watermark timestamp without time zone, late_rows bigint)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ((watermark IS NULL) OR (watermark < window_end)) THEN 'open'::text
+             WHEN (closes AND (watermark >= (window_end + allowed_lateness))) THEN 'closed'::text
+             WHEN (late_rows > 0) THEN 'revised'::text
+             ELSE 'final'::text
+         END AS "case";
+END
+-- owned by tidemark_owner
+-- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.window_states()
+ RETURNS TABLE(name text, id bigint, state text, reason text, source text, emit text, publish text, open bigint, final bigint, revised bigint, closed bigint, visible bigint, late bigint, future bigint, null_times bigint, watermark timestamp without time zone, newest_event timestamp without time zone, committed_at timestamp with time zone, phase text, rows_done bigint, rows_total bigint, since timestamp with time zone)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  d tidemark.window_definition;
+begin
+  for d in select * from tidemark.window_definition w order by w.name, w.id loop
+    name := d.name; id := d.id; state := d.state; reason := d.reason;
+    source := format('%s.%s', d.definition -> 'source' ->> 'schema', d.definition -> 'source' ->> 'table');
+    emit := d.definition ->> 'emit'; publish := d.definition ->> 'publish';
+    phase := d.phase; rows_done := d.rows_done; rows_total := d.rows_total;
+    since := coalesce(d.stopped_at, d.shown_at, d.created_at);
+    watermark := tidemark.window_watermark(d.id);
+    select max(w.newest_event), max(w.last_row_at) into newest_event, committed_at
+    from tidemark.window_watermark w
+    where w.definition_id = d.id;
+    open := null; final := null; revised := null; closed := null; visible := null; late := null; future := null; null_times := null;
+    if to_regclass(format('tidemark_window_rows.w%s_groups', d.id)) is not null then
+      execute format(
+        'select count(*) filter (where s = ''open''), count(*) filter (where s = ''final''),
+           count(*) filter (where s = ''revised''), count(*) filter (where s = ''closed''), count(*) filter (where visible)
+         from (
+           select g.visible, tidemark.window_state(g.window_start + interval ''%s microseconds'', interval ''%s microseconds'', %L, $1, g.late_rows) as s
+           from tidemark_window_rows.w%s_groups g
+           where g.rows > 0
+         ) as counted',
+        d.definition -> 'window' ->> 'sizeMicros', d.definition ->> 'allowedLatenessMicros',
+        d.definition ->> 'emit' = 'on close' or d.definition ->> 'lateRows' = 'set aside', d.id)
+        into open, final, revised, closed, visible using watermark;
+      execute format(
+        'select count(*) filter (where standing = ''late''), count(*) filter (where standing = ''future''),
+           count(*) filter (where standing = ''no time'')
+         from tidemark_window_rows.w%s_rows
+         where standing <> ''counted''', d.id) into late, future, null_times;
+    end if;
+    return next;
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_read may execute
+
+CREATE OR REPLACE FUNCTION tidemark.window_view(definition jsonb, windows text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select format(E'with windows as (%s)\nselect * from (\n%s\n) as shown', windows,
+    coalesce(definition ->> 'view', 'select * from windows'))
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.window_watermark(of_definition bigint)
+ RETURNS timestamp without time zone
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select greatest(max(w.reached), max(d.emitted_until),
+    coalesce(
+      min(w.newest_event) filter (where not coalesce(p.beacon_at - w.last_row_at >= t.idle_after, false)),
+      max(w.newest_event)
+    ) - max(t.bound))
+  from tidemark.window_definition d
+  cross join lateral (
+    select (d.definition ->> 'boundMicros')::double precision * interval '1 microsecond' as bound,
+      (d.definition ->> 'idleAfterMicros')::double precision * interval '1 microsecond' as idle_after
+  ) t
+  left join tidemark.window_watermark w on w.definition_id = d.id
+  left join tidemark.progress p
+    on (p.consumer, p.topic, p.topic_partition) = ('tidemark-windows', w.topic, w.topic_partition)
+  where d.id = of_definition
+$function$
+-- owned by tidemark_owner
+-- everyone may execute
 
 CREATE OR REPLACE FUNCTION tidemark.written_image(types text[], image text[])
  RETURNS text[]

@@ -18,4 +18,6 @@ export const LOCK_CLASSES = {
   changeDay: 730_511_002,
   /** Two transactions do not attach table partitions of changes at the same time. */
   attachedChangeDay: 730_511_003,
+  /** The second number is the id of a definition of windows. Records share it, and what replaces rows has it alone. */
+  windowDefinition: 730_511_004,
 } as const

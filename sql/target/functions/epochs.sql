@@ -15,7 +15,7 @@ begin
   update tidemark.progress p
   set skips_before_epoch = new_epoch,
     rebased = true
-  where p.consumer = 'tidemark-latest-state'
+  where p.consumer in ('tidemark-latest-state', 'tidemark-windows')
     and p.topic = 'changes'
     and (
       topic_is_new

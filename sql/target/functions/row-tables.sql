@@ -71,6 +71,7 @@ begin
   execute format('comment on table tidemark_rows.%I is %L',
     rows_name, format('rows of %s.%s', contract ->> 'schema', contract ->> 'table'));
   execute format('grant select, insert, update, delete on tidemark_rows.%I to tidemark_apply', rows_name);
+  execute format('grant select on tidemark_rows.%I to tidemark_windows', rows_name);
 end
 $$;
 

@@ -30,6 +30,20 @@ grant create, usage on schema tidemark_window_rows, tidemark_windows to tidemark
 grant usage on schema tidemark, tidemark_rows, tidemark_window_rows to tidemark_windows;
 grant usage on schema tidemark_windows to tidemark_read;
 
+do $$
+declare
+  rows_name text;
+begin
+  for rows_name in
+    select c.relname
+    from pg_class c
+    where c.relnamespace = 'tidemark_rows'::regnamespace and c.relkind = 'r' and c.relname ~ '^t\d+_\d+$'
+  loop
+    execute format('grant select on tidemark_rows.%I to tidemark_windows', rows_name);
+  end loop;
+end
+$$;
+
 -- One row per version of a definition. A changed definition is a new row, which is built beside the one that is shown.
 create table tidemark.window_definition (
   id bigint generated always as identity primary key,
@@ -49,6 +63,7 @@ create table tidemark.window_definition (
   was_shown boolean not null default false,
   emitted_until timestamp,
   created_at timestamptz not null default clock_timestamp(),
+  checked_at timestamptz not null default clock_timestamp(),
   shown_at timestamptz,
   stopped_at timestamptz
 );
@@ -60,6 +75,7 @@ comment on column tidemark.window_definition.phase is 'what is being reconciled:
 comment on column tidemark.window_definition.phase_after is 'the key after which the phase continues';
 comment on column tidemark.window_definition.covers_mark is 'the marks that the reconciliation under way covers, or the last one covered';
 comment on column tidemark.window_definition.was_shown is 'whether the view of the name shows this version';
+comment on column tidemark.window_definition.checked_at is 'when its table was last compared with the definition';
 comment on column tidemark.window_definition.emitted_until is 'of a definition that emits on close: the watermark up to which windows were emitted';
 
 -- Rows of a relation changed without a record of each: its definitions are reconciled. Marks are only inserted, so that the
