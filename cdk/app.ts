@@ -5,6 +5,7 @@ import { withDatabaseUrls } from './database-url.ts'
 import { bundleFunctions } from './function-bundle.ts'
 import { Pipeline } from './pipeline.ts'
 import { type Stage, stages } from './stages.ts'
+import { readDefinitionFiles } from './windows/definition-files.ts'
 
 const repository = join(import.meta.dirname, '..')
 
@@ -19,9 +20,10 @@ const app = new App({
   },
 })
 const stage = withEpoch(chosenStage(app.node.tryGetContext('stage')), app.node.tryGetContext('epoch'))
+const definitions = readDefinitionFiles(repository)
 const bundles = bundleFunctions(repository)
 try {
-  new Pipeline(app, { stage, bundles })
+  new Pipeline(app, { stage, bundles, definitions })
   app.synth()
 } finally {
   bundles.remove()

@@ -37,7 +37,7 @@ describe('secure brokers', () => {
     expect(EncryptionInfo.EncryptionInTransit).toEqual({ ClientBroker: 'TLS', InCluster: true })
   })
 
-  test('know Connect, the mappings, the producer and the recovery, each with what it needs', () => {
+  test('know Connect, the mappings, the producer, the recovery and the publisher of windows, each with what it needs', () => {
     const association = only('AWS::MSK::BatchScramSecret')
     const secrets = Object.values(ofType('AWS::SecretsManager::Secret')).map(({ Properties }) => Properties['Name'])
 
@@ -46,8 +46,9 @@ describe('secure brokers', () => {
       'AmazonMSK_tidemark-local-delivery',
       'AmazonMSK_tidemark-local-producer',
       'AmazonMSK_tidemark-local-recovery',
+      'AmazonMSK_tidemark-local-windows',
     ])
-    expect(association.Properties['SecretArnList']).toHaveLength(4)
+    expect(association.Properties['SecretArnList']).toHaveLength(5)
     const rights: KafkaRight[] = association.Metadata![RIGHTS]
     const writers = rights
       .filter(({ operations }) => operations.includes('WRITE'))
@@ -57,6 +58,8 @@ describe('secure brokers', () => {
       ['connect', 'connect-config'],
       ['connect', 'connect-offsets'],
       ['connect', 'connect-status'],
+      ['windows', 'rides'],
+      ['windows', 'tidemark-windows-rides'],
       ['producer', 'user-events'],
     ])
     const readers = rights.filter(({ operations }) => operations.includes('READ'))

@@ -70,7 +70,7 @@ describe.each(every)('$name', ({ stage, template }) => {
     ])
   })
 
-  test('brokers are open to Connect, the producer, the recovery and the pollers, which come from their own group', () => {
+  test('brokers are open to Connect, the publisher of windows, the recovery, the producer and the pollers, which come from their own group', () => {
     const doors = Object.values(template.ofType('AWS::EC2::SecurityGroupIngress')).map(({ Properties }) => Properties)
     const port = stage.stream.authentication === 'iam' ? 9098 : 9092
 
@@ -78,6 +78,7 @@ describe.each(every)('$name', ({ stage, template }) => {
     expect(guests.map((guest) => guest['Fn::GetAtt'][0].replace(/[0-9A-F]{8}$/, ''))).toEqual([
       'StreamBrokers',
       'CaptureConnectSecurityGroup',
+      'WindowsMaintainWindowsSecurityGroup',
       'RecoveryRecoverCaptureSecurityGroup',
       'ProducerProduceSecurityGroup',
     ])
@@ -97,9 +98,10 @@ describe.each(every)('$name', ({ stage, template }) => {
       [['user-events'], CONSUMERS.userState],
       [['changes'], `${CONSUMERS.archive}-changes`],
       [['user-events'], `${CONSUMERS.archive}-user-events`],
+      [['changes'], CONSUMERS.windows],
     ])
     const windows = mappings.map((mapping) => mapping['MaximumBatchingWindowInSeconds'])
-    expect(windows).toEqual([0, 0, stage.archive.windowSeconds, stage.archive.windowSeconds])
+    expect(windows).toEqual([0, 0, stage.archive.windowSeconds, stage.archive.windowSeconds, 0])
     for (const mapping of mappings) {
       expect(mapping).toMatchObject({ StartingPosition: 'TRIM_HORIZON', BatchSize: 10_000 })
       expect(mapping).not.toHaveProperty('DestinationConfig')

@@ -16,22 +16,27 @@ import { Source } from './source/source.ts'
 import type { Stage } from './stages.ts'
 import { Stream } from './stream/stream.ts'
 import { Target } from './target/target.ts'
+import type { DefinitionFile } from './windows/definition-files.ts'
+import { Windows } from './windows/windows.ts'
 
 export type PipelineProps = {
   /** What the stage decides. */
   stage: Stage
   /** The code of the functions. */
   bundles: FunctionBundles
+  /** The definitions of windows of the project. */
+  definitions: readonly DefinitionFile[]
 }
 
 /**
  * source Postgres ─▶ capture (Kafka Connect) ─▶ stream (Kafka) ─┬▶ latest state (function) ─▶ target Postgres
- *                                                                └▶ archive (functions) ─▶ Iceberg table
+ *                                                                ├▶ archive (functions) ─▶ Iceberg table
+ *                                                                └▶ windows (function) ─▶ target Postgres, topics
  */
 export class Pipeline extends Stack {
   readonly #zones: string[]
 
-  constructor(scope: Construct, { stage, bundles }: PipelineProps) {
+  constructor(scope: Construct, { stage, bundles, definitions }: PipelineProps) {
     super(scope, `tidemark-${stage.name}`, {
       description: 'Keeps a second Postgres database continuously equal to a first one',
       env: { region: stage.region },
@@ -73,6 +78,15 @@ export class Pipeline extends Stack {
       keepsData,
       rowsKey,
     })
+    const windows = new Windows(this, 'Windows', {
+      settings: stage.windows,
+      platform,
+      stream,
+      target,
+      schema,
+      capture,
+      definitions,
+    })
     const recovery = new Recovery(this, 'Recovery', {
       platform,
       stream,
@@ -80,7 +94,7 @@ export class Pipeline extends Stack {
       target,
       schema,
       capture,
-      consumers: { apply: latestState.apply, archive: archive.archive },
+      consumers: { apply: latestState.apply, archive: archive.archive, windows: windows.maintain },
     })
     new Maintenance(this, 'Maintenance', { platform, target, schema })
     const producer = new Producer(this, 'Producer', { platform, stream, source })
@@ -100,6 +114,7 @@ export class Pipeline extends Stack {
       ArchiveNamespace: archive.store.variables.ARCHIVE_NAMESPACE,
       CommitArchiveFunction: archive.commit.functionName,
       CaptureTablesFunction: schema.captureTables.functionName,
+      MaintainWindowsFunction: windows.maintain.functionName,
       RecoverCaptureFunction: recovery.recover.functionName,
     })
   }

@@ -43,6 +43,7 @@ test('the local stage needs neither the internet nor Docker nor anything that ha
     'Custom::BootstrapBrokers',
     'Custom::Connector',
     'Custom::Schema',
+    'Custom::Windows',
   ])
   expect(text).toContain('"Image":"quay.io/debezium/connect:3.7.0.Final"')
 })
@@ -105,7 +106,7 @@ test('production delivers with pollers that are always there', () => {
     { MinimumPollers: 2, ...group },
     { MinimumPollers: 1, ...group },
   ]
-  expect(pollers).toEqual([latestState, latestState, archive, archive])
+  expect(pollers).toEqual([latestState, latestState, archive, archive, latestState])
 })
 
 test.each(Object.entries(stages))(
@@ -113,7 +114,7 @@ test.each(Object.entries(stages))(
   (_name, stage) => {
     const mappings = Object.values(synthesize(stage).ofType('AWS::Lambda::EventSourceMapping'))
 
-    expect(mappings).toHaveLength(4)
+    expect(mappings).toHaveLength(5)
     for (const { Properties } of mappings) {
       expect(Properties).toMatchObject({
         FunctionResponseTypes: ['ReportBatchItemFailures'],

@@ -6,6 +6,7 @@ import type { DatabaseTls } from './pipeline-function.ts'
 import type { DatabaseSettings } from './postgres-database.ts'
 import type { SourceSettings } from './source/source.ts'
 import type { StreamSettings } from './stream/stream.ts'
+import type { WindowsSettings } from './windows/windows.ts'
 
 /** Everything that a stage decides. No construct knows a stage by its name. */
 export type Stage = {
@@ -29,6 +30,8 @@ export type Stage = {
   latestState: LatestStateSettings
   /** How records are archived. */
   archive: ArchiveSettings
+  /** How windows are maintained. */
+  windows: WindowsSettings
   /** Whether topics, databases and secrets are encrypted with customer managed keys; otherwise AWS's own are used. */
   customerManagedKeys: boolean
   /**
@@ -93,6 +96,7 @@ const local: Stage = {
     pollers: { minimum: 1, maximum: 2 },
     commit: { afterSeconds: 1, afterMiB: 64 },
   },
+  windows: { memoryMiB: 512, timeoutSeconds: 120, concurrency: 4, pollers: { minimum: 1, maximum: 4 } },
   customerManagedKeys: false,
   keepsData: false,
   logRetentionDays: 1,
@@ -149,6 +153,7 @@ const dev: Stage = {
     pollers: { minimum: 1, maximum: 4 },
     commit: { afterSeconds: 60, afterMiB: 64 },
   },
+  windows: { memoryMiB: 512, timeoutSeconds: 120, concurrency: 8, pollers: { minimum: 1, maximum: 4 } },
   customerManagedKeys: false,
   keepsData: false,
   logRetentionDays: 7,
@@ -205,6 +210,7 @@ const prod: Stage = {
     pollers: { minimum: 1, maximum: 12 },
     commit: { afterSeconds: 60, afterMiB: 64 },
   },
+  windows: { memoryMiB: 1769, timeoutSeconds: 300, concurrency: 36, pollers: { minimum: 2, maximum: 12 } },
   customerManagedKeys: true,
   keepsData: true,
   logRetentionDays: 90,

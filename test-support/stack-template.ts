@@ -5,6 +5,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda'
 import type { FunctionBundles } from '#cdk/function-bundle.ts'
 import { Pipeline } from '#cdk/pipeline.ts'
 import type { Stage } from '#cdk/stages.ts'
+import { checkDefinitions, type DefinitionFile } from '#cdk/windows/definition-files.ts'
 
 /** A resource in the template's form. */
 export type TemplateResource = {
@@ -33,15 +34,28 @@ const noBundles: FunctionBundles = {
   digest: () => 'digest',
 }
 
-/** Synthesizes a stage's stack in memory. */
-export function synthesize(stage: Stage): StackTemplate {
+/** A definition of windows, and the topic that it publishes to. */
+const definitions = checkDefinitions([
+  {
+    file: 'windows/rides.sql',
+    text: `-- source: public.ride
+-- event time: at
+-- window: tumbling 1 hour
+-- watermark: 1 hour
+-- publish: rides
+select count(*) as rides from ride`,
+  },
+])
+
+/** Synthesizes a stage's stack in memory, by default with one definition of windows. */
+export function synthesize(stage: Stage, windows: readonly DefinitionFile[] = definitions): StackTemplate {
   const app = new App({
     analyticsReporting: false,
     treeMetadata: false,
     builtinCloudFormationValidation: false,
     context: { '@aws-cdk/aws-iam:minimizePolicies': true },
   })
-  const template = templateOf(app, stage)
+  const template = templateOf(app, stage, windows)
   const ofType = (type: string) => template.findResources(type) as Record<string, TemplateResource>
   const json = template.toJSON()
   return {
@@ -57,9 +71,9 @@ export function synthesize(stage: Stage): StackTemplate {
   }
 }
 
-function templateOf(app: App, stage: Stage): Template {
+function templateOf(app: App, stage: Stage, definitions: readonly DefinitionFile[]): Template {
   try {
-    return Template.fromStack(new Pipeline(app, { stage, bundles: noBundles }))
+    return Template.fromStack(new Pipeline(app, { stage, bundles: noBundles, definitions }))
   } finally {
     rmSync(app.outdir, { recursive: true })
   }

@@ -20,7 +20,7 @@ test.each(every)('$name looks at capture each minute, once a connector is regist
   expect(rule.DependsOn).toEqual(expect.arrayContaining(Object.keys(template.ofType('Custom::Connector'))))
 })
 
-test.each(every)('$name may change the mappings of our two consumers and no others', ({ template }) => {
+test.each(every)('$name may change the mappings of our three consumers and no others', ({ template }) => {
   const statements = Object.values(template.ofType('AWS::IAM::Policy')).flatMap(
     ({ Properties }) => Properties['PolicyDocument'].Statement,
   )
@@ -31,6 +31,7 @@ test.each(every)('$name may change the mappings of our two consumers and no othe
   expect(functions.map((arn: { 'Fn::GetAtt': string[] }) => arn['Fn::GetAtt'][0])).toEqual([
     expect.stringMatching(/^LatestStateApplyLatestState/),
     expect.stringMatching(/^ArchiveArchiveChanges/),
+    expect.stringMatching(/^WindowsMaintainWindows/),
   ])
 })
 

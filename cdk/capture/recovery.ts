@@ -28,7 +28,7 @@ export type RecoveryProps = {
   /** Kafka Connect with the registered connector. */
   capture: Capture
   /** The functions that the topics are delivered to. */
-  consumers: { apply: PipelineFunction; archive: PipelineFunction }
+  consumers: { apply: PipelineFunction; archive: PipelineFunction; windows: PipelineFunction }
 }
 
 /** Diagnoses capture each minute, starts a failed task again, and recovers capture when it is asked to. */
@@ -57,6 +57,7 @@ export class Recovery extends Construct {
         CHANGES_TOPIC: stream.topics.changes,
         APPLY_FUNCTION: consumers.apply.functionName,
         ARCHIVE_FUNCTION: consumers.archive.functionName,
+        WINDOWS_FUNCTION: consumers.windows.functionName,
       } satisfies Record<keyof RecoverCaptureEnvironment, string>,
     })
     source.database.grantAdministration(this.recover)
@@ -75,13 +76,14 @@ export class Recovery extends Construct {
       [userEvents, 'tidemark-user-state'],
       [changes, `tidemark-archive-${changes}`],
       [userEvents, `tidemark-archive-${userEvents}`],
+      [changes, 'tidemark-windows'],
     ]
     for (const [topic, group] of groups) stream.grantOffsets(this.recover, topic, group, 'recovery')
   }
 
   /** A group's offsets can only be set while it has no member, so its mapping is disabled meanwhile. */
   #grantMappings({ consumers }: RecoveryProps): void {
-    const functions = [consumers.apply.functionArn, consumers.archive.functionArn]
+    const functions = [consumers.apply, consumers.archive, consumers.windows].map(({ functionArn }) => functionArn)
     this.recover.addToRolePolicy(
       // Lambda gives the right to list mappings for all of them or for none.
       new iam.PolicyStatement({ actions: ['lambda:ListEventSourceMappings'], resources: ['*'] }),

@@ -26,10 +26,13 @@ export type SchemaProps = {
 
 /** What `sql/` installs on both sides, and the function that adds tables to the publication. */
 export class Schema extends Construct {
+  /** Also deploys the definitions of windows. */
+  readonly migrateSchema: PipelineFunction
   readonly captureTables: PipelineFunction
 
   constructor(scope: Construct, id: string, props: SchemaProps) {
     super(scope, id)
+    this.migrateSchema = this.#migrateSchema(props)
     const migrated = this.#migrate(props)
     this.captureTables = this.#captureTables(props)
     const everyMinute = new events.Rule(this, 'EveryMinute', {
@@ -41,7 +44,7 @@ export class Schema extends Construct {
     everyMinute.node.addDependency(migrated)
   }
 
-  #migrate({ platform, source, target, ...props }: SchemaProps): CustomResource {
+  #migrateSchema({ platform, source, target }: SchemaProps): PipelineFunction {
     const migrate = new PipelineFunction(this, 'MigrateSchema', {
       platform,
       folder: 'migrate-schema',
@@ -55,6 +58,7 @@ export class Schema extends Construct {
         PRODUCER_SECRET_ARN: source.producerCredentials.secretArn,
         APPLY_SECRET_ARN: target.applyCredentials.secretArn,
         ARCHIVE_SECRET_ARN: target.archiveCredentials.secretArn,
+        WINDOWS_SECRET_ARN: target.windowsCredentials.secretArn,
         READ_SECRET_ARN: target.readCredentials.secretArn,
         DATABASE_TLS: platform.databaseTls,
       } satisfies Record<keyof MigrateSchemaEnvironment, string>,
@@ -62,13 +66,17 @@ export class Schema extends Construct {
     source.database.grantAdministration(migrate)
     target.database.grantAdministration(migrate)
     for (const credentials of [source.captureCredentials, source.producerCredentials]) credentials.grantRead(migrate)
-    for (const credentials of [target.applyCredentials, target.archiveCredentials, target.readCredentials]) {
+    const { applyCredentials, archiveCredentials, windowsCredentials, readCredentials } = target
+    for (const credentials of [applyCredentials, archiveCredentials, windowsCredentials, readCredentials]) {
       credentials.grantRead(migrate)
     }
+    return migrate
+  }
 
+  #migrate({ platform, source, target, ...props }: SchemaProps): CustomResource {
     const migrated = new CustomResource(this, 'Migrated', {
       resourceType: 'Custom::Schema',
-      serviceToken: migrate.functionArn,
+      serviceToken: this.migrateSchema.functionArn,
       serviceTimeout: Duration.minutes(11),
       properties: {
         TopicPartitions: props.topicPartitions,

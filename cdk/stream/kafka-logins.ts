@@ -5,13 +5,13 @@ import * as msk from 'aws-cdk-lib/aws-msk'
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 
-/** The users that log in to the brokers by name and password: Connect, the event source mappings, and two functions. */
-export type KafkaUser = 'connect' | 'delivery' | 'producer' | 'recovery'
+/** The users that log in to the brokers by name and password: Connect, the event source mappings, and three functions. */
+export type KafkaUser = 'connect' | 'delivery' | 'producer' | 'recovery' | 'windows'
 
 /** What a user may do with something of the cluster, in Kafka's own words. */
 export type KafkaRight = {
   user: KafkaUser
-  resource: 'topic' | 'group'
+  resource: 'topic' | 'group' | 'transactional-id'
   name: string
   operations: readonly KafkaOperation[]
 }

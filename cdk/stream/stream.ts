@@ -117,6 +117,16 @@ export class Stream extends Construct implements ec2.IConnectable {
     this.#grantTopic(client, topic, 'CreateTopic', 'DescribeTopic', 'DescribeTopicDynamicConfiguration')
   }
 
+  /** Lets the client write transactions under this id, which also ends those of an earlier client with the same id. */
+  grantTransactions(client: iam.IGrantable, transactionalId: string, user: KafkaUser): void {
+    this.logins?.allow(user, 'transactional-id', transactionalId, 'DESCRIBE', 'WRITE')
+    iam.Grant.addToPrincipal({
+      grantee: client,
+      actions: ['AlterTransactionalId', 'DescribeTransactionalId'].map(kafkaAction),
+      resourceArns: [this.#arn('transactional-id', transactionalId)],
+    })
+  }
+
   /** Lets an event source mapping deliver a topic to a function. */
   grantDelivery(role: iam.IRole, topic: string, consumerGroup: string): void {
     // The managed policy describes the cluster and manages network interfaces; it has no right to read a topic.

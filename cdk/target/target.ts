@@ -32,6 +32,8 @@ export class Target extends Construct {
   readonly applyCredentials: secretsmanager.ISecret
   /** Role tidemark_archive: writes the archive's ledger. */
   readonly archiveCredentials: secretsmanager.ISecret
+  /** Role tidemark_windows: maintains what definitions of windows compute. */
+  readonly windowsCredentials: secretsmanager.ISecret
   /** Role tidemark_read: reads the views, for people and their tools. */
   readonly readCredentials: secretsmanager.ISecret
 
@@ -40,6 +42,7 @@ export class Target extends Construct {
     this.database = new PostgresDatabase(this, 'Database', { ...props, database: 'target', parameters: {} })
     this.applyCredentials = this.database.credentialsOf('tidemark_apply')
     this.archiveCredentials = this.database.credentialsOf('tidemark_archive')
+    this.windowsCredentials = this.database.credentialsOf('tidemark_windows')
     this.readCredentials = this.database.credentialsOf('tidemark_read')
   }
 }

@@ -138,7 +138,7 @@ function groupFindings(facts: CaptureFacts, { topics }: BrokerFacts, group: Grou
     ...(replaced.length > 0 ? [replacedTopic(facts, group, replaced)] : []),
     ...(gone.length > 0 ? [goneRecords(facts, group, gone)] : []),
     ...(broken.length > 0 ? [missingRecords(facts, group, broken)] : []),
-    ...(skipped.length > 0 ? [skippedRecords(group, skipped)] : []),
+    ...(skipped.length > 0 ? [skippedRecords(facts, group, skipped)] : []),
   ]
 }
 
@@ -239,7 +239,7 @@ function afterLoss(cause: string, group: GroupFacts, losses: readonly Loss[]): F
   }
 }
 
-function skippedRecords(group: GroupFacts, places: readonly Place[]): Finding {
+function skippedRecords(facts: CaptureFacts, group: GroupFacts, places: readonly Place[]): Finding {
   const named = places.map(
     ({ topicPartition, nextOffset, committed }) =>
       `${committed} of topic partition ${topicPartition} instead of ${nextOffset}`,
@@ -255,7 +255,7 @@ function skippedRecords(group: GroupFacts, places: readonly Place[]): Finding {
       topic: group.topic,
       offsets: places.map(({ topicPartition, nextOffset }): PlaceOffset => ({ topicPartition, offset: nextOffset })),
     },
-    stopsCapture: group.isContiguous && group.consumer !== CONSUMERS.archive,
+    stopsCapture: isOfChanges(facts, group),
   }
 }
 
@@ -271,8 +271,11 @@ function disabledMapping(facts: GroupFacts): Finding {
   }
 }
 
-/** Records that are missing in the archive are in the target, so its readers are not affected. */
-const readersOf = ({ consumer }: GroupFacts): string =>
-  consumer === CONSUMERS.archive ? ARCHIVE_LACKS_RECORDS : READERS_SEE_THE_LAST_STATE
+/** Records that are missing in the archive, or in windows, are in the target, so readers of its tables notice nothing. */
+const readersOf = ({ consumer }: GroupFacts): string => {
+  if (consumer === CONSUMERS.archive) return ARCHIVE_LACKS_RECORDS
+  return consumer === CONSUMERS.windows ? WINDOWS_LACK_CHANGES : READERS_SEE_THE_LAST_STATE
+}
 
 const ARCHIVE_LACKS_RECORDS = 'Readers of the target notice nothing; the archive lacks records.'
+const WINDOWS_LACK_CHANGES = 'Readers of tables notice nothing; windows are as they were.'

@@ -1,4 +1,5 @@
 import type { InferOutput, ObjectSchema } from 'valibot'
+import * as v from 'valibot'
 import { databaseTls, parseEnvironment, text } from '../environment.ts'
 
 const entries = {
@@ -7,6 +8,12 @@ const entries = {
   DATABASE_TLS: databaseTls,
   /** Topic of captured changes. */
   CHANGES_TOPIC: text,
+  /** MSK cluster whose brokers' addresses are read from the MSK API. */
+  CLUSTER_ARN: text,
+  /** `iam` or `scram` over TLS, `none` on loopback. */
+  KAFKA_AUTHENTICATION: v.picklist(['iam', 'scram', 'none']),
+  /** Secret of the Kafka user in MSK's format; empty unless the function logs in with name and password. */
+  KAFKA_SECRET_ARN: v.string(),
 }
 
 /** Variables of maintain-windows. */

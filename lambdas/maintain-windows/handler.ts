@@ -1,5 +1,6 @@
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { makePool } from '#adapters/postgres/session/connect.ts'
+import { countStoppedDefinitions } from '#adapters/postgres/windows/stopped-definitions.ts'
 import { makeWindows } from '#adapters/postgres/windows/windows.ts'
 import { readEnvironment } from './environment.ts'
 import { makeMaintainWindows } from './maintain-windows.ts'
@@ -17,6 +18,7 @@ const pool = makePool({
 export const handler = makeMaintainWindows({
   topic: environment.CHANGES_TOPIC,
   windows: makeWindows(pool),
+  countStopped: () => countStoppedDefinitions(pool),
   now: Date.now,
   print: (line) => process.stdout.write(`${line}\n`),
 })

@@ -10,6 +10,8 @@ export type MaintainWindowsOptions = {
   /** The topic of captured changes: a record of any other topic is refused. */
   readonly topic: string
   readonly windows: Windows
+  /** Number of definitions that are stopped. */
+  readonly countStopped: () => Promise<number>
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Writes a line of the log. */
@@ -28,7 +30,7 @@ const budgetMs = { delivery: 500, schedule: 30_000 }
  * the mapping delivers it again; the others go on.
  */
 export function makeMaintainWindows(options: MaintainWindowsOptions): (event: MSKEvent) => Promise<KafkaBatchResponse> {
-  const { topic: changes, windows, now, print } = options
+  const { topic: changes, windows, countStopped, now, print } = options
   return async (given) => {
     const event = { ...given, records: given.records ?? {} }
     const isScheduled = Object.keys(event.records).length === 0
@@ -50,11 +52,13 @@ export function makeMaintainWindows(options: MaintainWindowsOptions): (event: MS
       if (!(reason instanceof NotYetAppliedError)) print(`${name} is not applied: ${reason.stack ?? reason.message}`)
     }
     await windows.maintain(isScheduled ? budgetMs.schedule : budgetMs.delivery)
+    const stopped = isScheduled ? await countStopped() : undefined
     print(
       metricsLine('windows', now(), [
         { name: 'WindowRows', unit: 'Count', value: total.rows },
         { name: 'WindowGroups', unit: 'Count', value: total.groups },
         { name: 'FailedTopicPartitions', unit: 'Count', value: failed.length },
+        { name: 'StoppedDefinitions', unit: 'Count', value: stopped },
         {
           name: 'CommitToWindowMs',
           unit: 'Milliseconds',

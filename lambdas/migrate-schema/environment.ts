@@ -7,12 +7,13 @@ const entries = {
   TARGET_SECRET_ARN: text,
   /**
    * Secrets with the passwords that the roles get. Source: tidemark_capture and tidemark_producer. Target:
-   * tidemark_apply, tidemark_archive and tidemark_read.
+   * tidemark_apply, tidemark_archive, tidemark_windows and tidemark_read.
    */
   CAPTURE_SECRET_ARN: text,
   PRODUCER_SECRET_ARN: text,
   APPLY_SECRET_ARN: text,
   ARCHIVE_SECRET_ARN: text,
+  WINDOWS_SECRET_ARN: text,
   READ_SECRET_ARN: text,
   DATABASE_TLS: databaseTls,
 }

@@ -3,6 +3,7 @@ import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { makePool } from '#adapters/postgres/session/connect.ts'
 import { answerCustomResource } from '../custom-resource.ts'
+import { makeDeployWindows } from './deploy-windows.ts'
 import { readEnvironment } from './environment.ts'
 import { makeMigrateSchema } from './migrate-schema.ts'
 
@@ -16,6 +17,7 @@ const administrator = (secretArn: string) =>
     timeouts: 'none',
   })
 const directory = join(import.meta.dirname, 'sql')
+const target = administrator(environment.TARGET_SECRET_ARN)
 
 const migrateSchema = makeMigrateSchema({
   source: {
@@ -27,15 +29,19 @@ const migrateSchema = makeMigrateSchema({
     },
   },
   target: {
-    database: administrator(environment.TARGET_SECRET_ARN),
+    database: target,
     directory: join(directory, 'target'),
     logins: {
       tidemark_apply: databaseSecret(environment.APPLY_SECRET_ARN),
       tidemark_archive: databaseSecret(environment.ARCHIVE_SECRET_ARN),
+      tidemark_windows: databaseSecret(environment.WINDOWS_SECRET_ARN),
       tidemark_read: databaseSecret(environment.READ_SECRET_ARN),
     },
   },
 })
 
+const deployWindows = makeDeployWindows(target)
+
+/** The definitions of windows are a resource of their own, so that they are deployed without a migration. */
 export const handler = (event: CloudFormationCustomResourceEvent, context: Context) =>
-  answerCustomResource(event, context, migrateSchema)
+  answerCustomResource(event, context, event.ResourceType === 'Custom::Windows' ? deployWindows : migrateSchema)

@@ -23,7 +23,12 @@ const work = (logins = { ...login('tidemark_capture'), ...login('tidemark_produc
     target: {
       database: target.pool,
       directory: join(sql, 'target'),
-      logins: { ...login('tidemark_apply'), ...login('tidemark_archive'), ...login('tidemark_read') },
+      logins: {
+        ...login('tidemark_apply'),
+        ...login('tidemark_archive'),
+        ...login('tidemark_windows'),
+        ...login('tidemark_read'),
+      },
     },
   })
 
@@ -64,6 +69,7 @@ beforeEach(async () => {
     tidemark_producer: 'p2',
     tidemark_apply: 'p3',
     tidemark_archive: 'p5',
+    tidemark_windows: 'p6',
     tidemark_read: 'p4',
   }
   source = await createDatabase('empty')
@@ -94,6 +100,7 @@ test('from nothing, both sides are migrated, the roles log in, and tables that a
     await logIn(source, 'tidemark_producer'),
     await logIn(target, 'tidemark_apply'),
     await logIn(target, 'tidemark_archive'),
+    await logIn(target, 'tidemark_windows'),
     await logIn(target, 'tidemark_read'),
   ]
   expect(logins).toEqual(Object.keys(passwords))

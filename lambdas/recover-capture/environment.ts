@@ -22,6 +22,7 @@ const entries = {
   /** Functions whose event source mappings are disabled while the offsets of their consumer groups are set. */
   APPLY_FUNCTION: text,
   ARCHIVE_FUNCTION: text,
+  WINDOWS_FUNCTION: text,
 }
 
 /** Variables of recover-capture. */

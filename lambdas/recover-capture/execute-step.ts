@@ -98,9 +98,9 @@ async function enableMapping(uuid: string, { mappings, within }: Recovering): Pr
 }
 
 async function findMapping({ group }: { group: string }, world: CaptureWorld): Promise<string> {
-  const { mappings, applyFunction, archiveFunction } = world
-  const all = [...(await mappings.list(applyFunction)), ...(await mappings.list(archiveFunction))]
-  const found = all.find((mapping) => mapping.group === group)
+  const { mappings, applyFunction, archiveFunction, windowsFunction } = world
+  const lists = await Promise.all([applyFunction, archiveFunction, windowsFunction].map((name) => mappings.list(name)))
+  const found = lists.flat().find((mapping) => mapping.group === group)
   if (found === undefined) throw new Error(`no event source mapping has the consumer group ${group}: deploy the stack`)
   return found.uuid
 }

@@ -35,6 +35,7 @@ const recoverCapture = makeRecoverCapture({
   changesTopic: environment.CHANGES_TOPIC,
   applyFunction: environment.APPLY_FUNCTION,
   archiveFunction: environment.ARCHIVE_FUNCTION,
+  windowsFunction: environment.WINDOWS_FUNCTION,
   sourceAddress,
   databaseTls: environment.DATABASE_TLS,
   now: Date.now,

@@ -29,6 +29,7 @@ export type CaptureWorld = {
   changesTopic: string
   applyFunction: string
   archiveFunction: string
+  windowsFunction: string
 }
 
 /** Reads all facts, in the order that CaptureFacts requires. Throws only when the target does not answer. */
@@ -96,16 +97,17 @@ function storedLsn(offsets: readonly StoredOffset[], prefix: string): number | n
 }
 
 async function readGroups(world: CaptureWorld, offsets: GroupOffsets): Promise<GroupFacts[]> {
-  const { mappings, changesTopic, applyFunction, archiveFunction } = world
+  const { mappings, changesTopic, applyFunction, archiveFunction, windowsFunction } = world
   const groups: GroupFacts[] = []
-  for (const name of [applyFunction, archiveFunction]) {
+  for (const name of [applyFunction, archiveFunction, windowsFunction]) {
     for (const { uuid, topic, group } of await mappings.list(name)) {
       const state = await mappings.state(uuid)
       groups.push({
         group,
         topic,
         consumer: name === archiveFunction ? CONSUMERS.archive : group,
-        isContiguous: topic === changesTopic,
+        // Windows begin with the first record that there is: what was before is in the rows.
+        isContiguous: topic === changesTopic && name !== windowsFunction,
         isEnabled: !['Disabled', 'Disabling'].includes(state),
         committed: await offsets.committed(group, topic),
       })

@@ -54,11 +54,15 @@ afterEach(async () => {
 
 const range = (first: number, end: number) => ({ first, end })
 
+/** The function that has the mapping of a group. */
+const consumingFunction = (group: string): string =>
+  group.includes('archive') ? 'archive-changes' : group.includes('windows') ? 'maintain-windows' : 'apply-latest-state'
+
 /** Mappings that change their state at once. The id of each is the name of its group. */
 const mappings: EventSourceMappings = {
   list: async (name) =>
     Object.keys(mappingStates)
-      .filter((group) => group.includes('archive') === name.includes('archive') && group in groups)
+      .filter((group) => consumingFunction(group) === name && group in groups)
       .map((group) => ({ uuid: group, group, topic: 'changes' })),
   state: async (uuid) => mappingStates[uuid]!,
   enable: async (uuid, isEnabled) => {
@@ -85,6 +89,7 @@ const recoverCapture = (request: Parameters<ReturnType<typeof makeRecoverCapture
       close: async () => undefined,
     }),
     ...{ changesTopic: 'changes', applyFunction: 'apply-latest-state', archiveFunction: 'archive-changes' },
+    windowsFunction: 'maintain-windows',
     sourceAddress: async () => ({ host: '127.0.0.1', port: 5432, dbname: source.name }),
     databaseTls: 'disable',
     now: () => nowMs,
@@ -310,6 +315,33 @@ test('the archive goes on after records that are gone, with their offsets said',
     { topic_partition: 0, next_offset: 4 },
     { topic_partition: 1, next_offset: 10 },
   ])
+  expect(await recover({ dryRun: true })).toMatchObject({ steps: [] })
+})
+
+test('windows go on after records that are gone, which is no reason for a new epoch', async () => {
+  groups['tidemark-windows'] = [5, 10]
+  mappingStates['tidemark-windows'] = 'Disabled'
+  ranges.set('changes', [range(8, 10), range(0, 10)])
+  await target.pool.query(
+    `insert into tidemark.progress (consumer, topic, topic_partition, next_offset)
+     select 'tidemark-windows', 'changes', n, 5 + 5 * n from generate_series(0, 1) n`,
+  )
+
+  const answer = await recover()
+
+  expect(answer.diagnosis).toMatchObject({
+    state: 'running',
+    findings: [
+      { cause: expect.stringContaining('the consumer group tidemark-windows is disabled') },
+      {
+        cause: expect.stringContaining('before tidemark-windows had them: offsets 5 to 7 of topic partition 0'),
+        readers: 'Readers of tables notice nothing; windows are as they were.',
+      },
+    ],
+  })
+  expect(answer.steps.map(({ done }) => done)).toEqual([true, true, true])
+  expect(groups['tidemark-windows']).toEqual([8, 10])
+  expect(mappingStates['tidemark-windows']).toBe('Enabled')
   expect(await recover({ dryRun: true })).toMatchObject({ steps: [] })
 })
 

@@ -125,6 +125,8 @@ grant select, insert, update, delete on tidemark.stop, tidemark.window_outbox to
 grant select, insert, delete on tidemark.record_part to tidemark_windows;
 grant select, update on tidemark.window_definition to tidemark_windows;
 grant select on tidemark.contract, tidemark.window_mark, tidemark.table_marker, tidemark.generation to tidemark_windows;
+-- A recovery of capture lets windows go on behind records that are gone.
+grant execute on function tidemark.skip_window_gap(text, integer, bigint) to tidemark_apply;
 grant execute on function
   tidemark.show_window(bigint),
   tidemark.stop_window(bigint, text),

@@ -3481,6 +3481,7 @@ AS $function$
   from (select distinct w.relation from tidemark.window_definition w where w.relation is not null) as d
 $function$
 -- owned by tidemark_owner
+-- tidemark_apply may execute
 -- tidemark_windows may execute
 
 CREATE OR REPLACE FUNCTION tidemark.stop_table(of_relation bigint, of_generation integer, of_schema text, of_table text, why text, repaired_by text, by_itself boolean)

@@ -75,7 +75,7 @@ export async function createHostileDatabase(side: 'source' | 'target'): Promise<
 
 const ROLES = {
   source: ['tidemark_capture', 'tidemark_producer'],
-  target: ['tidemark_apply', 'tidemark_archive', 'tidemark_read'],
+  target: ['tidemark_apply', 'tidemark_archive', 'tidemark_windows', 'tidemark_read'],
 }
 
 /** The URL for sessions of an application that has set everything it relies on itself. */

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg'
+import { CONSUMERS } from '#core/fixed-names.ts'
 import type { PlaceOffset } from '#core/recovery/finding.ts'
 
 type Table = { readonly schema: string; readonly table: string }
@@ -42,7 +43,10 @@ export async function orderEpoch(
   await target.query('select tidemark.order_epoch($1, $2, $3)', [epoch, reason, topicIsNew])
 }
 
-/** Sets progress so that each topic partition continues at its offset, regardless of what was applied before. */
+/**
+ * Sets progress so that each topic partition continues at its offset, regardless of what was applied before. What windows
+ * miss is found by comparing them with the rows.
+ */
 export async function rebaseProgress(
   target: Pool,
   consumer: string,
@@ -52,7 +56,11 @@ export async function rebaseProgress(
   const topicPartitions = offsets.map(({ topicPartition }) => topicPartition)
   await ensureProgress(target, consumer, topic, topicPartitions)
   for (const { topicPartition, offset } of offsets) {
-    await target.query('select tidemark.rebase($1, $2, $3, $4)', [consumer, topic, topicPartition, offset])
+    if (consumer === CONSUMERS.windows) {
+      await target.query('select tidemark.skip_window_gap($1, $2, $3)', [topic, topicPartition, offset])
+    } else {
+      await target.query('select tidemark.rebase($1, $2, $3, $4)', [consumer, topic, topicPartition, offset])
+    }
   }
 }
 

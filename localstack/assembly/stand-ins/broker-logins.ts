@@ -15,7 +15,7 @@ const login = v.object({ username: v.string(), password: v.string() })
 const rights = v.array(
   v.object({
     user: v.string(),
-    resource: v.picklist(['topic', 'group']),
+    resource: v.picklist(['topic', 'group', 'transactional-id']),
     name: v.string(),
     operations: v.array(v.picklist(['READ', 'WRITE', 'CREATE', 'DESCRIBE', 'DESCRIBE_CONFIGS'])),
   }),

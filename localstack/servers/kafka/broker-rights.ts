@@ -12,10 +12,10 @@ import {
 import type { BrokerAccess } from '#localstack/broker-access.ts'
 import type { BrokerUser } from './broker-listeners.ts'
 
-/** What a user may do with a topic or a group, in Kafka's own words. */
+/** What a user may do with something of the cluster, in Kafka's own words. */
 export type Right = {
   user: string
-  resource: 'topic' | 'group'
+  resource: keyof typeof RESOURCES
   name: string
   operations: readonly (keyof typeof AclOperations)[]
 }
@@ -72,9 +72,15 @@ const EVERY_RULE = {
   permissionType: AclPermissionTypes.ANY,
 }
 
+const RESOURCES = {
+  topic: ResourceTypes.TOPIC,
+  group: ResourceTypes.GROUP,
+  'transactional-id': ResourceTypes.TRANSACTIONAL_ID,
+} as const
+
 const rulesOf = ({ user, resource, name, operations }: Right): Acl[] =>
   [...new Set(operations)].map((operation) => ({
-    resourceType: resource === 'topic' ? ResourceTypes.TOPIC : ResourceTypes.GROUP,
+    resourceType: RESOURCES[resource],
     resourceName: name,
     resourcePatternType: ResourcePatternTypes.LITERAL,
     principal: `User:${user}`,
