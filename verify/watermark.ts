@@ -20,7 +20,6 @@ export class LaggingError extends Error {
   override name = 'LaggingError'
 }
 
-const consumer = CONSUMERS.latestState
 const pollMs = 25
 
 /** Waits until every wanted table is captured and not being read again, so that all its rows were sent. */
@@ -35,16 +34,19 @@ export async function waitForReading(
 }
 
 /**
- * Waits until everything that was committed in the source before the call is visible in the target. Returns the number
- * of the beacon.
+ * Waits until everything that was committed in the source before the call is visible in the target, or has been taken by
+ * another consumer. Returns the number of the beacon.
  */
-export async function waitUntilVisible({ source, target, ...wait }: Watermark): Promise<number> {
+export async function waitUntilVisible(
+  { source, target, ...wait }: Watermark,
+  consumer: string = CONSUMERS.latestState,
+): Promise<number> {
   const [emitted] = await source.query<{ beacon: string; topic_partitions: number; epoch: number }>(
     'select tidemark.emit_beacon() as beacon, topic_partitions, epoch from tidemark.setting',
   )
   if (emitted === undefined) throw new Error('the source has no tidemark.setting: it is not set up for capture')
   const beacon = Number(emitted.beacon)
-  await waitFor(wait, () => describeLag(target, { ...emitted, beacon }))
+  await waitFor(wait, () => describeLag(target, consumer, { ...emitted, beacon }))
   return beacon
 }
 
@@ -52,6 +54,7 @@ type Progress = { topic_partition: number; beacon_number: string | null; next_of
 
 async function describeLag(
   target: DatabaseSession,
+  consumer: string,
   { beacon, epoch, topic_partitions: topicPartitions }: { beacon: number; epoch: number; topic_partitions: number },
 ): Promise<string | undefined> {
   const rows = await target.query<Progress>(

@@ -1,0 +1,40 @@
+import type pg from 'pg'
+
+/** A version of a definition of windows, and what is in its windows. Counts are null until it has any. */
+export type WindowsOfDefinition = {
+  name: string
+  state: 'awaiting table' | 'backfilling' | 'shown' | 'stopped'
+  /** Why it is stopped, or what it waits for. */
+  reason: string | null
+  /** Windows with a group that has rows, by state. */
+  open: number | null
+  final: number | null
+  revised: number | null
+  closed: number | null
+  /** Rows that came too late, that are too far ahead, and that have no event time. */
+  late: number | null
+  future: number | null
+  nullTimes: number | null
+  /** The event time up to which windows are complete, such as `2025-12-01 10:00`. */
+  watermark: string | null
+  /** The part of the rows that are read, while it is backfilled or reconciled. */
+  percent: number | null
+  /** Since when it is in this state, in ISO 8601. */
+  since: string
+}
+
+const statement = `
+select name, state, reason, open::float8 as open, final::float8 as final, revised::float8 as revised,
+  closed::float8 as closed, late::float8 as late, future::float8 as future, null_times::float8 as "nullTimes",
+  to_char(watermark, 'YYYY-MM-DD HH24:MI') as watermark,
+  case
+    when phase is not null and rows_total > 0 then floor(least(rows_done, rows_total) * 100.0 / rows_total)::float8
+  end as percent,
+  to_json(since)#>>'{}' as since
+from tidemark.window_status
+order by name, id`
+
+/** Reads the definitions as a role that may read, the version that is shown before one that will replace it. */
+export async function readWindows(target: pg.Pool | pg.ClientBase): Promise<WindowsOfDefinition[]> {
+  return (await target.query<WindowsOfDefinition>(statement)).rows
+}
