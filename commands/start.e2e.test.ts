@@ -41,7 +41,7 @@ async function run(...args: string[]): Promise<{ code: number; output: string; e
   return { code: child.exitCode!, output, errors }
 }
 
-test('--once feeds, compares every row, prints the figures last and leaves nothing running', async () => {
+test('--once feeds, compares every row and every window, prints the figures last and leaves nothing running', async () => {
   const { code, output, errors } = await run('start', '--once', '--rows', '3000')
 
   expect(code, errors).toBe(0)
@@ -49,6 +49,8 @@ test('--once feeds, compares every row, prints the figures last and leaves nothi
     rows: 3_000,
     compared: 3_265,
     mismatches: 0,
+    windowGroups: expect.any(Number),
+    windowMismatches: 0,
     firstVisibleSeconds: expect.any(Number),
     appliedPerSecond: expect.any(Number),
     commitToVisibleMs: { p50: expect.any(Number), p95: expect.any(Number), p99: expect.any(Number) },
@@ -56,6 +58,7 @@ test('--once feeds, compares every row, prints the figures last and leaves nothi
     archiveMismatches: 0,
   })
   expect(JSON.parse(output.trimEnd().split('\n').at(-1)!).archivedRecords).toBeGreaterThan(3_265)
+  expect(JSON.parse(output.trimEnd().split('\n').at(-1)!).windowGroups).toBeGreaterThan(10)
   expect(processesOf(directory)).toEqual([])
 })
 

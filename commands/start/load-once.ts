@@ -5,6 +5,7 @@ import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
 import { formatCount } from '#terminal/quantities.ts'
 import { type ArchiveCheck, checkArchive } from '#verify/archive/archive-check.ts'
 import { type Comparison, compareDatabases, countMismatches } from '#verify/compare-databases.ts'
+import { compareWindows, countWindowMismatches, type WindowsComparison } from '#verify/windows/compare-windows.ts'
 import { startTripFeeding } from './trip-feeding.ts'
 
 /** The last line that `npm start -- --once` prints. */
@@ -15,6 +16,10 @@ export type LoadResult = {
   compared: number
   /** The number of rows that are not equal. A table that is stopped or missing counts as one. */
   mismatches: number
+  /** The number of groups of windows that were compared. */
+  windowGroups: number
+  /** The number of groups of windows that differ from batch SQL in the source, or in the target. */
+  windowMismatches: number
   /** The time from the start of the process until the first trip was visible in the target. */
   firstVisibleSeconds: number
   /** The rate of trips from the first one until all were visible. */
@@ -35,14 +40,14 @@ const waitMs = 3_600_000
 const giveUpMs = 60_000
 
 /**
- * Feeds trips, waits until source and target are equal, compares every row, and then compares the archive with the
- * topics record by record. Throws if `signal` aborts.
+ * Feeds trips, waits until source and target are equal, compares every row, and then compares the windows with batch SQL
+ * and the archive with the topics, record by record. Throws if `signal` aborts.
  */
 export async function loadOnce(
   engine: Pick<Engine, 'endpoints' | 'outputs'>,
   { rows, perSecond, measure, signal, onProgress }: LoadOptions,
-): Promise<{ result: LoadResult; comparison: Comparison }> {
-  const { source, reader } = engine.endpoints
+): Promise<{ result: LoadResult; comparison: Comparison; windows: WindowsComparison }> {
+  const { source, reader, target } = engine.endpoints
   onProgress('waiting for the tables to be captured')
   const feeding = startTripFeeding({ source, rows, perSecond, signal, giveUpMs })
   const lastTrip = await feeding.begun
@@ -57,16 +62,19 @@ export async function loadOnce(
     const fedMs = performance.now() - startMs
     clearInterval(reporting)
     const comparison = await compareDatabases({ source, target: reader, waitMs, onProgress })
+    const windows = await compareWindows({ source, target, waitMs, onProgress })
     const result = {
       rows,
       compared: comparison.tables.reduce((sum, { sourceRows }) => sum + sourceRows, 0),
       mismatches: countMismatches(comparison),
+      windowGroups: windows.definitions.reduce((sum, { groups }) => sum + (groups ?? 0), 0),
+      windowMismatches: countWindowMismatches(windows),
       firstVisibleSeconds,
       appliedPerSecond: Math.round(rows / (fedMs / 1_000 + comparison.waitSeconds)),
       commitToVisibleMs: activity().commitToVisibleMs,
       ...(await checkArchive(engine, { signal, onProgress })),
     }
-    return { result, comparison }
+    return { result, comparison, windows }
   } finally {
     clearInterval(reporting)
   }

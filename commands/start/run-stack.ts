@@ -5,6 +5,7 @@ import { makeProgressLine } from '#terminal/progress-line.ts'
 import { formatDuration } from '#terminal/quantities.ts'
 import { styleOf } from '#terminal/style.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
+import { describeWindowsComparison } from '#verify/windows/windows-report.ts'
 import { activityMs, type StatusMonitor, startStatusMonitor } from '../status/status-monitor.ts'
 import { runLive } from './live-run.ts'
 import { loadOnce } from './load-once.ts'
@@ -64,7 +65,7 @@ async function runOnce<E extends Engine>(
   signal: AbortSignal,
 ): Promise<number> {
   const progress = makeProgressLine()
-  const { result, comparison } = await withStack(command, options, signal, async ({ engine, measure }) => {
+  const { result, comparison, windows } = await withStack(command, options, signal, async ({ engine, measure }) => {
     const loading = loadOnce(engine, { ...options, measure, signal, onProgress: progress.show })
     const loaded = await unlessAborted(loading, signal).finally(progress.clear)
     await command.report?.(engine, options)
@@ -73,8 +74,9 @@ async function runOnce<E extends Engine>(
   if (result.archiveMismatches > 0)
     console.error(`${result.archiveMismatches} records are not in the archive as they are`)
   if (result.mismatches > 0) console.error(describeComparison(comparison))
+  if (result.windowMismatches > 0) console.error(describeWindowsComparison(windows).join('\n'))
   console.log(JSON.stringify(result))
-  return result.mismatches + result.archiveMismatches === 0 ? 0 : 1
+  return result.mismatches + result.windowMismatches + result.archiveMismatches === 0 ? 0 : 1
 }
 
 type Stack<E extends Engine> = {

@@ -7,7 +7,7 @@ import type { TopicObservation } from './topic-observation.ts'
 /** The lag of a consumer of a topic. */
 export type ConsumerLag = {
   topic: string
-  work: 'apply' | 'archive'
+  work: 'apply' | 'archive' | 'windows'
   /** The number of records from the consumer's next offset to the end of the topic, even if it is stopped. */
   records: number
   /**
@@ -18,7 +18,16 @@ export type ConsumerLag = {
   topicPartitions: { topicPartition: number; nextOffset: number; endOffset: number; records: number }[]
 }
 
-const archiveConsumer = CONSUMERS.archive
+const worksOf: readonly [consumer: string, work: ConsumerLag['work']][] = [
+  [CONSUMERS.archive, 'archive'],
+  [CONSUMERS.windows, 'windows'],
+]
+
+const workOf = (consumer: string): ConsumerLag['work'] => worksOf.find(([name]) => name === consumer)?.[1] ?? 'apply'
+
+/** The work of the function that a mapping delivers to. */
+const workOfFunction = (name: string): ConsumerLag['work'] =>
+  name.startsWith('archive') ? 'archive' : name.endsWith('windows') ? 'windows' : 'apply'
 
 /**
  * The lag of each consumer of each topic, from the progress in the target to the end of the topic in the broker. This
@@ -30,10 +39,8 @@ export function describeLags(
   progress: readonly Progress[],
 ): ConsumerLag[] {
   return mappings.map(({ topic, functionName }) => {
-    const work = shortName(functionName).startsWith('archive') ? 'archive' : 'apply'
-    const own = progress.filter(
-      (each) => each.topic === topic && (each.consumer === archiveConsumer) === (work === 'archive'),
-    )
+    const work = workOfFunction(shortName(functionName))
+    const own = progress.filter((each) => each.topic === topic && workOf(each.consumer) === work)
     const places = (topics.get(topic) ?? []).map(({ begin, end }, topicPartition) => {
       const known = own.find((each) => each.topicPartition === topicPartition)
       const nextOffset = Math.max(known?.nextOffset ?? 0, begin)
@@ -50,6 +57,6 @@ export function describeLags(
   })
 }
 
-/** The number of records that wait to be applied, or archived. */
+/** The number of records that wait for this work. */
 export const lagOf = (lags: readonly ConsumerLag[], work: ConsumerLag['work']): number =>
   lags.reduce((sum, lag) => sum + (lag.work === work ? lag.records : 0), 0)

@@ -59,6 +59,7 @@ export function renderFlow(status: Status, feed: string | undefined, detail: Det
       ? []
       : [['archive', renderArchive(status.archive, status.archiveLagRecords ?? 0)] as [string, string]]),
   ]
+  rows.push(...renderWindows(status, detail))
   if (status.initialLoad !== null) {
     const { rows: loaded, expectedRows, percent } = status.initialLoad
     rows.push(['initial load', `${formatCount(loaded)} of ${formatCount(expectedRows)} rows (${percent} %)`])
@@ -120,6 +121,46 @@ function renderArchive(
   const age = `committed ${formatDuration(state.committedMsAgo)} ago, ${waiting}`
   const size = `${formatQuantity(rows, 'row')} in ${formatQuantity(files, 'file')} of ${formatBytes(bytes)}`
   return `${age}; ${size}, ${formatQuantity(tableSnapshots, 'table snapshot')}`
+}
+
+/** The most definitions that are shown, by how much of the flow is. */
+const mostDefinitions: Readonly<Record<Detail, number>> = { all: 4, short: 1, least: 0 }
+
+function renderWindows({ windows, windowsLagRecords }: Status, detail: Detail): [string, string][] {
+  const most = mostDefinitions[detail]
+  const shown = windows.slice(0, windows.length > most ? most - 1 : most)
+  const lines = shown.map(
+    (definition) => `${visibleText(definition.name)}  ${describeWindows(definition, windowsLagRecords)}`,
+  )
+  if (most > 0 && shown.length < windows.length) {
+    lines.push(
+      `${formatQuantity(windows.length - shown.length, shown.length > 0 ? 'more definition' : 'definition')}: npm run windows -- list`,
+    )
+  }
+  return lines.map((line, index) => [index === 0 ? 'windows' : '', line])
+}
+
+function describeWindows(windows: Status['windows'][number], lagRecords: number | null): string {
+  const { state, reason, percent } = windows
+  if (state === 'awaiting table' || state === 'stopped')
+    return visibleText(`${state}${reason === null ? '' : `: ${firstLine(reason)}`}`)
+  if (state === 'backfilling')
+    return `is filled from the rows that are there${percent === null ? '' : `, ${percent} %`}`
+  const counts = [
+    ['open', windows.open, true],
+    ['final', windows.final, true],
+    ['revised', windows.revised, false],
+    ['closed', windows.closed, false],
+    ['late', windows.late, true],
+    ['ahead', windows.future, false],
+    ['without time', windows.nullTimes, false],
+  ] as const
+  const parts = counts.flatMap(([name, count, always]) =>
+    always || count ? [`${formatCount(count ?? 0)} ${name}`] : [],
+  )
+  const watermark = windows.watermark === null ? 'no watermark' : `watermark ${windows.watermark}`
+  const lag = lagRecords === null ? 'lag unknown' : `lag ${formatQuantity(lagRecords, 'record')}`
+  return [parts.join(', '), watermark, lag, ...(percent === null ? [] : [`reconciled to ${percent} %`])].join('; ')
 }
 
 /** At most `most` rows below the heading: first tables that are not captured, then those that changed last. */

@@ -13,6 +13,7 @@ export type Problem = { name: string; text: string; commands: string[] }
 export function problemsOf(status: Status): Problem[] {
   const { components, capture, stopped, archiveProblems, notCaptured, quarantined, uncaptured, emptyViews, missing } =
     status
+  const stoppedWindows = status.windows.filter(({ state }) => state === 'stopped')
   const isDown = capture.state === 'down'
   return [
     ...(isDown ? [captureProblem(capture)] : []),
@@ -46,6 +47,11 @@ export function problemsOf(status: Status): Problem[] {
       name,
       text: `somebody dropped its ${part} in the target, so that nobody can read it`,
       commands: ['npm run recover'],
+    })),
+    ...stoppedWindows.map(({ name, reason, since }) => ({
+      name: `windows ${name}`,
+      text: sentence(`stopped since ${minuteOf(since)}`, reason ?? undefined),
+      commands: [`npm run windows -- rebuild ${name}`],
     })),
     ...quarantined.map(({ topic, table, records, newestReason, command }) => ({
       name: table === null ? topic : `${table} of ${topic}`,
@@ -88,8 +94,10 @@ export function summarizeProblems({
   quarantined,
   uncaptured,
   missing,
+  windows,
 }: Status): string | undefined {
   const unwell = components.filter((component) => !isWell(component)).length
+  const definitions = windows.filter(({ state }) => state === 'stopped').length
   const records = quarantined.reduce((sum, group) => sum + group.records, 0)
   const parts = [
     ...(capture.state === 'down' ? ['capture is down'] : []),
@@ -98,6 +106,7 @@ export function summarizeProblems({
     ...(stopped.length > 0 ? [`${stopped.length} stopped`] : []),
     ...(notCaptured.length > 0 ? [`${formatQuantity(notCaptured.length, 'table')} not captured any more`] : []),
     ...(missing.length > 0 ? [`${formatQuantity(missing.length, 'table')} missing in the target`] : []),
+    ...(definitions > 0 ? [`${formatQuantity(definitions, 'definition')} of windows stopped`] : []),
     ...(records > 0 ? [`${formatQuantity(records, 'record')} in quarantine`] : []),
     ...(uncaptured.length > 0 ? [`${formatQuantity(uncaptured.length, 'table')} not captured`] : []),
   ]

@@ -11,6 +11,7 @@ import { makeObserveSource } from './source-observation.ts'
 import { describeStatus, type Status } from './status.ts'
 import { makeObserveTarget, type TargetObservation } from './target-observation.ts'
 import { makeTopicObserver } from './topic-observation.ts'
+import { readWindows } from './windows-observation.ts'
 
 /** Observes a running stack. */
 export type StatusMonitor = {
@@ -61,6 +62,8 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
   )
   const connector = observeRepeatedly(() => inTime(connect.status('tidemark')), everyMs)
   const archive = observeRepeatedly(makeObserveArchive(pools[1], engine), 2 * everyMs)
+  // It counts all groups of all definitions.
+  const windows = observeRepeatedly(() => readWindows(pools[1]), 5 * everyMs)
   // It is read rarely: to find shared memory, the kernel visits all pages of the processes, which takes a tenth of a
   // second of a core for the whole stack.
   const memory = observeRepeatedly(() => engine.residentBytes(), 15 * everyMs)
@@ -78,6 +81,7 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
         target: target.latest(),
         topics: topics.latest(),
         archive: archive.latest(),
+        windows: windows.latest(),
         activity: metrics.activity(nowMs),
         capturedPerSecond,
         changedAtMs: changes.changedAtMs,
@@ -85,7 +89,9 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
       })
     },
     stop: async () => {
-      await Promise.all([source, target, topics, archive, connector, memory].map((observation) => observation.stop()))
+      await Promise.all(
+        [source, target, topics, archive, windows, connector, memory].map((observation) => observation.stop()),
+      )
       await Promise.all([...pools.map((pool) => pool.end()), topicObserver.close()])
     },
   }

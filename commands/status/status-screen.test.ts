@@ -38,6 +38,7 @@ const status = (changes: Partial<Status> = {}): Status => ({
   appliedPerSecond: 99.6,
   lagRecords: 1,
   archiveLagRecords: 0,
+  windowsLagRecords: 0,
   lagMs: 12,
   lags: [lag('changes', 1), lag('user-events', 0)],
   visibleUntilMsAgo: 412,
@@ -47,6 +48,7 @@ const status = (changes: Partial<Status> = {}): Status => ({
     ...{ rows: 12_345, files: 4, bytes: 1_258_291, tableSnapshots: 9 },
     ...{ waitingRecords: 0, oldestWaitingMs: null, committedMsAgo: 2_000 },
   },
+  windows: [],
   initialLoad: null,
   tables: [table('public.green_trips'), table('public.taxi_zones', { changedSecondsAgo: null })],
   notCaptured: [],
@@ -108,6 +110,43 @@ target  psql 'postgres://b@h/target'
 try     npm run invoke -- producer '{"mode":"rows","seconds":10,"eventsPerSecond":50}'
 Ctrl-C stops everything
 `)
+})
+
+const trips: Status['windows'][number] = {
+  ...{ name: 'trips_by_zone', state: 'shown', reason: null, open: 24, final: 34_000, revised: 12, closed: 0 },
+  ...{ late: 17_099, future: 3, nullTimes: 0, watermark: '2025-12-31 22:59', percent: null },
+  since: '2026-11-29T08:11:59.1+00:00',
+}
+
+test('each definition of windows has a line with what is in its windows, and a query to try is ready', () => {
+  const windows: Status['windows'] = [
+    trips,
+    { ...trips, name: 'fares', state: 'awaiting table', reason: 'public.fares' },
+    { ...trips, name: 'tips', state: 'backfilling', percent: 34 },
+  ]
+
+  const lines = texts(renderStatus(status({ windows, windowsLagRecords: 5 }), footer, { ...page, width: 140 }))
+
+  expect(lines.filter((line) => /^(windows| {19}|query)/.test(line))).toEqual([
+    'windows            trips_by_zone  24 open, 34,000 final, 12 revised, 17,099 late, 3 ahead; watermark 2025-12-31 22:59; lag 5 records',
+    '                   fares  awaiting table: public.fares',
+    '                   tips  is filled from the rows that are there, 34 %',
+    'query   select * from tidemark_windows.trips_by_zone order by window_start desc limit 10;',
+  ])
+})
+
+test('a definition that is stopped is a problem with its reason, and what is too much for the screen is counted', () => {
+  const stopped = { ...trips, state: 'stopped' as const, reason: 'public.green_trips has no column fare any more' }
+
+  const lines = texts(renderStatus(status({ windows: [stopped, trips, trips, trips, trips] }), footer, page))
+
+  expect(lines[0]).toContain('1 definition of windows stopped')
+  expect(lines.slice(2, 5)).toEqual([
+    '● windows trips_by_zone  stopped since 2026-11-29 08:11: public.green_trips has no column fare any more',
+    '    npm run windows -- rebuild trips_by_zone',
+    '',
+  ])
+  expect(lines).toContain('                   2 more definitions: npm run windows -- list')
 })
 
 test('what is not well comes first, the worst at the top, each with its reason and what to run', () => {
@@ -222,6 +261,7 @@ const states: [string, Partial<Status>][] = [
       lastError: 'connect: \u001b[2Jkilled',
     },
   ],
+  ['has definitions of windows', { components: everything, windows: Array.from({ length: 9 }, () => trips) }],
 ]
 const sizes: [number, number][] = [
   [80, 24],

@@ -61,7 +61,7 @@ function arrange(
     renderFlow(status, footer.feed, detail, style),
     isTight ? summarizeComponents(components, style) : renderComponents(components, width, style),
   ]
-  const last = renderFooter(footer, isTight, width, style)
+  const last = renderFooter(footer, queryOf(status), isTight, width, style)
   const problems = problemsOf(status)
   const gaps = isSpaced ? (problems.length > 0 ? 5 : 4) : 0
   const tableRows = 1 + Math.min(leastTables, Math.max(1, tables.length))
@@ -86,11 +86,24 @@ function describeHead(status: Status, problem: string | undefined, hint: string 
   return problem === undefined ? `${describeRun(status)}, ${hint}` : hint
 }
 
+/** A query of the newest windows of a definition, for the target. */
+function queryOf({ windows }: Status): string | undefined {
+  const shown = windows.find(({ state }) => state === 'shown')
+  return shown && `select * from tidemark_windows.${shown.name} order by window_start desc limit 10;`
+}
+
 /** The commands are never cut. If they do not fit beside their labels, each has a line of its own. */
-function renderFooter({ source, reader, hint }: ScreenFooter, isTight: boolean, width: number, style: Style) {
+function renderFooter(
+  { source, reader, hint }: ScreenFooter,
+  query: string | undefined,
+  isTight: boolean,
+  width: number,
+  style: Style,
+) {
   const commands: [string, string][] = [
     ['source', `psql '${source}'`],
     ['target', `psql '${reader}'`],
+    ...(isTight || query === undefined ? [] : ([['query', query]] as [string, string][])),
     ...(isTight ? [] : ([['try', invokeExample]] as [string, string][])),
   ]
   const labelled = commands.map(([label, command]) => ({ whole: `${style.label(label.padEnd(6))}  ${command}` }))

@@ -83,6 +83,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
   },
   topics: {},
   archive: { value: archive },
+  windows: { value: [] },
   activity: { changes: 500, changesPerSecond: 50, quarantined: 0, commitToVisibleMs: { p50: 9, p95: 20, p99: 30 } },
   capturedPerSecond: 60,
   changedAtMs: new Map([['public.trip', 59_000]]),
@@ -117,6 +118,33 @@ test('the archive is told as it was last seen, with a lag of its own', () => {
 
   expect(status.archive).toEqual(archive)
   expect([status.lagRecords, status.archiveLagRecords]).toEqual([7, 16])
+})
+
+const trips: NonNullable<StatusParts['windows']['value']>[number] = {
+  ...{ name: 'trips_by_zone', state: 'shown', reason: null, open: 24, final: 34_000, revised: 12, closed: 0 },
+  ...{ late: 17_099, future: 0, nullTimes: 0, watermark: '2025-12-31 22:59', percent: null },
+  since: '2026-11-29T08:11:59.1+00:00',
+}
+
+test('windows are told as they were last seen, with a lag of their own', () => {
+  const maintaining = { ...mapping, functionName: 'tidemark-local-maintain-windows' }
+  const maintained = parts({ mappings: [mapping, maintaining], windows: { value: [trips] } })
+  maintained.target.value!.progress.push({
+    ...{ consumer: 'tidemark-windows', topic: 'changes', topicPartition: 1 },
+    ...{ nextOffset: 2, beacon: null, behindMs: null, beaconAgeMs: null },
+  })
+
+  const status = describeStatus(maintained)
+
+  expect(status.windows).toEqual([trips])
+  expect([status.lagRecords, status.windowsLagRecords]).toEqual([7, 18])
+  expect(isAllWell(status)).toBe(true)
+})
+
+test('a definition of windows that is stopped is not well', () => {
+  const stopped = { ...trips, state: 'stopped' as const, reason: 'column fare of public.trip was dropped' }
+
+  expect(isAllWell(describeStatus(parts({ windows: { value: [trips, stopped] } })))).toBe(false)
 })
 
 test('every topic counts in the lag, from where its consumer is, or from where the topic begins', () => {

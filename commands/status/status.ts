@@ -23,6 +23,7 @@ import {
 } from './stopped-parts.ts'
 import type { Progress, TargetObservation } from './target-observation.ts'
 import type { TopicObservation } from './topic-observation.ts'
+import type { WindowsOfDefinition } from './windows-observation.ts'
 
 /** The state of one table. */
 export type TableStatus = {
@@ -59,6 +60,8 @@ export type Status = {
    */
   lagRecords: number | null
   archiveLagRecords: number | null
+  /** The number of records whose rows are not in windows yet. */
+  windowsLagRecords: number | null
   /** Null if the number of records is null. */
   lagMs: number | null
   lags: ConsumerLag[]
@@ -68,6 +71,8 @@ export type Status = {
   retainedWalBytes: number | null
   /** Null until it was observed. */
   archive: ArchiveObservation | null
+  /** The definitions of windows. */
+  windows: WindowsOfDefinition[]
   /** Set while tables are read for the first time. */
   initialLoad: { rows: number; expectedRows: number; percent: number } | null
   tables: TableStatus[]
@@ -90,6 +95,7 @@ export type StatusParts = Omit<ComponentParts, 'observed'> & {
   target: Latest<TargetObservation & { topics: TopicObservation | undefined }>
   topics: Latest<TopicObservation>
   archive: Latest<ArchiveObservation>
+  windows: Latest<WindowsOfDefinition[]>
   activity: ApplyActivity
   capturedPerSecond: number
   /** When the rows of each table were last seen to change. */
@@ -99,7 +105,7 @@ export type StatusParts = Omit<ComponentParts, 'observed'> & {
 
 /** Makes the status from its parts. */
 export function describeStatus(parts: StatusParts): Status {
-  const { nowMs, startedMs, source, target, topics, archive, activity } = parts
+  const { nowMs, startedMs, source, target, topics, archive, windows, activity } = parts
   const components = describeComponents({ ...parts, observed: { source, target, topics, archive } })
   const progress = (target.value?.progress ?? []).filter(({ consumer }) => consumer === latestState)
   const ends = target.value?.topics
@@ -123,6 +129,7 @@ export function describeStatus(parts: StatusParts): Status {
     notCaptured,
     quarantined: describeQuarantined(target.value?.quarantined ?? []),
     missing: target.value?.missing ?? [],
+    windows: windows.value ?? [],
   }
   return {
     uptimeSeconds: Math.round((nowMs - startedMs) / 1_000),
@@ -132,6 +139,7 @@ export function describeStatus(parts: StatusParts): Status {
     appliedPerSecond: activity.changesPerSecond,
     lagRecords: isKnown ? lagOf(lags, 'apply') : null,
     archiveLagRecords: isKnown ? lagOf(lags, 'archive') : null,
+    windowsLagRecords: isKnown ? lagOf(lags, 'windows') : null,
     lagMs: isKnown ? Math.max(0, ...lags.map(({ work, behindMs }) => (work === 'apply' ? (behindMs ?? 0) : 0))) : null,
     lags,
     visibleUntilMsAgo: visibleUntil(progress, source.value),
@@ -150,12 +158,12 @@ export function describeStatus(parts: StatusParts): Status {
 /** The parts of a status that decide whether all is well. */
 type Wrong = Pick<
   Status,
-  'components' | 'capture' | 'stopped' | 'archiveProblems' | 'notCaptured' | 'quarantined' | 'missing'
+  'components' | 'capture' | 'stopped' | 'archiveProblems' | 'notCaptured' | 'quarantined' | 'missing' | 'windows'
 >
 
 /**
  * Whether everything runs, changes are captured, no table is missing or no longer captured, nothing is stopped or in
- * quarantine, and the archive has no problem.
+ * quarantine, the archive has no problem, and no definition of windows is stopped.
  */
 export const isAllWell = ({
   components,
@@ -165,9 +173,11 @@ export const isAllWell = ({
   notCaptured,
   quarantined,
   missing,
+  windows,
 }: Wrong): boolean =>
   components.every(isWell) &&
   capture.state !== 'down' &&
+  windows.every(({ state }) => state !== 'stopped') &&
   [stopped, archiveProblems, notCaptured, quarantined, missing].every(({ length }) => length === 0)
 
 const { latestState } = CONSUMERS
