@@ -149,14 +149,14 @@ describe('a stack that goes on with the data of the one before', () => {
         .map(({ name }) => name)
         .sort(),
     )
-    expect(Functions).toHaveLength(11)
+    expect(Functions).toHaveLength(12)
     expect(EventSourceMappings!.map(({ UUID }) => UUID).sort()).toEqual(
       engine
         .mappings()
         .map(({ id }) => id)
         .sort(),
     )
-    expect(EventSourceMappings).toHaveLength(4)
+    expect(EventSourceMappings).toHaveLength(5)
     for (const mapping of EventSourceMappings!) {
       expect(mapping).toMatchObject({
         State: 'Enabled',
@@ -199,7 +199,7 @@ describe('a stack that goes on with the data of the one before', () => {
     await source.query(`update public.green_trips set fare_amount = fare_amount + 1 where trip_id % 7 = 0`)
     await source.end()
     const mappings = async () => (await lambda.send(new ListEventSourceMappingsCommand())).EventSourceMappings!.length
-    const again = await becomesTrue(async () => (await mappings().catch(() => 0)) === 4, {
+    const again = await becomesTrue(async () => (await mappings().catch(() => 0)) === 5, {
       withinMs: REDEPLOYED_MS,
       everyMs: 500,
     })
