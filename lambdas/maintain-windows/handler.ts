@@ -12,7 +12,7 @@ const pool = makePool({
   tls: environment.DATABASE_TLS,
   applicationName: 'tidemark windows',
   max: 4,
-  plans: 'kept',
+  plans: 'kept by index',
 })
 
 export const handler = makeMaintainWindows({

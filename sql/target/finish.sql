@@ -124,14 +124,15 @@ grant select, insert, update on tidemark.progress, tidemark.window_watermark to 
 grant select, insert, update, delete on tidemark.stop, tidemark.window_outbox to tidemark_windows;
 grant select, insert, delete on tidemark.record_part to tidemark_windows;
 grant select, update on tidemark.window_definition to tidemark_windows;
-grant select on tidemark.contract, tidemark.window_mark, tidemark.table_marker, tidemark.generation to tidemark_windows;
+grant select on
+  tidemark.contract, tidemark.window_mark, tidemark.table_marker, tidemark.generation, tidemark.unsettled_window
+  to tidemark_windows;
 -- A recovery of capture lets windows go on behind records that are gone.
 grant execute on function tidemark.skip_window_gap(text, integer, bigint) to tidemark_apply;
 grant execute on function
   tidemark.show_window(bigint),
   tidemark.stop_window(bigint, text),
   tidemark.settle_windows(),
-  tidemark.window_is_settled(tidemark.window_definition),
   tidemark.mark_windows(bigint, text),
   tidemark.forget_window_marks(),
   tidemark.skip_window_gap(text, integer, bigint)

@@ -764,6 +764,22 @@ view tidemark.not_captured as
 -- tidemark_apply may select
 -- tidemark_read may select
 
+view tidemark.unsettled_window as
+ SELECT d.id
+   FROM ((tidemark.window_definition d
+     LEFT JOIN tidemark.table_marker m ON (((m.relation = d.relation) AND (m.dropped_at IS NULL) AND (m.version = ((d.plan ->> 'version'::text))::integer) AND ((m.schema_name = ((d.definition -> 'source'::text) ->> 'schema'::text)) AND (m.table_name = ((d.definition -> 'source'::text) ->> 'table'::text))))))
+     LEFT JOIN tidemark.generation g ON ((((g.relation = m.relation) AND (g.generation = d.generation)) AND g.shown)))
+  WHERE ((d.state = ANY (ARRAY['backfilling'::text, 'shown'::text])) AND (g.relation IS NULL) AND (NOT (EXISTS ( SELECT
+           FROM tidemark.window_definition o
+          WHERE ((o.name = d.name) AND (o.id > d.id))))))
+UNION ALL
+ SELECT d.id
+   FROM ((tidemark.window_definition d
+     JOIN tidemark.table_marker m ON ((((m.schema_name = ((d.definition -> 'source'::text) ->> 'schema'::text)) AND (m.table_name = ((d.definition -> 'source'::text) ->> 'table'::text))) AND (m.dropped_at IS NULL) AND ((m.named_at > d.checked_at) OR (clock_timestamp() > (d.checked_at + '00:00:05'::interval))))))
+     JOIN tidemark.generation g ON (((g.relation = m.relation) AND g.shown)))
+  WHERE (d.state = 'awaiting table'::text);
+-- tidemark_windows may select
+
 view tidemark.window_status as
  SELECT name,
     id,
@@ -3246,7 +3262,12 @@ declare
   known tidemark.window_definition;
 begin
   perform tidemark.lock_windows();
-  for known in select * from tidemark.window_definition d where not tidemark.window_is_settled(d) order by d.id loop
+  for known in
+    select *
+    from tidemark.window_definition d
+    where d.id in (select u.id from tidemark.unsettled_window u)
+    order by d.id
+  loop
     perform tidemark.settle_window(known);
   end loop;
 end
@@ -3776,38 +3797,6 @@ AS $function$
   from jsonb_array_elements(plan -> 'columns') c
 $function$
 -- owned by tidemark_owner
-
-CREATE OR REPLACE FUNCTION tidemark.window_is_settled(d tidemark.window_definition)
- RETURNS boolean
- LANGUAGE sql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-  select case
-    when d.state = 'stopped' then true
-    when d.state = 'awaiting table' then not exists (
-        select
-        from tidemark.table_marker m
-        join tidemark.generation g on g.relation = m.relation and g.shown
-        where (m.schema_name, m.table_name) = (d.definition -> 'source' ->> 'schema', d.definition -> 'source' ->> 'table')
-          and m.dropped_at is null
-          -- A table that its view reads may come later, so that it is tried again.
-          and (m.named_at > d.checked_at or clock_timestamp() > d.checked_at + interval '5 seconds')
-      )
-    else exists (
-        select
-        from tidemark.table_marker m
-        join tidemark.generation g on g.relation = m.relation and g.shown
-        where (m.relation, g.generation, m.version) = (d.relation, d.generation, (d.plan ->> 'version')::integer)
-          and m.dropped_at is null
-          and (m.schema_name, m.table_name) = (d.definition -> 'source' ->> 'schema', d.definition -> 'source' ->> 'table')
-      )
-      -- Another version of it is under way, which has the table as it is now.
-      or exists (select from tidemark.window_definition o where o.name = d.name and o.id > d.id)
-  end
-$function$
--- owned by tidemark_owner
--- tidemark_windows may execute
 
 CREATE OR REPLACE FUNCTION tidemark.window_items(items jsonb, prefix text)
  RETURNS text

@@ -7,13 +7,18 @@ import { type Choice, makeChoice } from '../histories/choice.ts'
 import { putWindow } from './definitions.ts'
 import { lifeOfRides, type Ride } from './ride-life.ts'
 
-/** The windows that a run has, and those that batch SQL computes from the rows of the source. */
-export type WindowsRunResult = { readonly windows: unknown[]; readonly batch: unknown[] }[]
+/** The windows of a definition, those that batch SQL computes from the rows of the source, and those of its topic. */
+export type WindowsRunResult = {
+  readonly windows: readonly unknown[]
+  readonly batch: readonly unknown[]
+  readonly topic: readonly unknown[]
+}[]
 
-const head = (table: string, window: string) => `-- source: public.${table}
+const head = (table: string, window: string, topic: string) => `-- source: public.${table}
 -- event time: at
 -- window: ${window}
 -- watermark: 1 hour
+-- publish: ${topic}
 `
 
 type RunDefinition = { readonly name: string; readonly text: string; readonly batch: string }
@@ -21,7 +26,7 @@ type RunDefinition = { readonly name: string; readonly text: string; readonly ba
 const definitions: readonly RunDefinition[] = [
   {
     name: 'by_zone',
-    text: `${head('rides', 'tumbling 1 hour')}
+    text: `${head('rides', 'tumbling 1 hour', 'by-zone')}
 select zone, count(*) as trips, sum(fare) as earnings, max(at) as last_ride, count(distinct fare) as fares
 from rides group by zone;`,
     batch: `select date_bin('1 hour', at, '1970-01-01') as window_start, zone, count(*) as trips, sum(fare) as earnings,
@@ -30,7 +35,7 @@ from rides group by zone;`,
   },
   {
     name: 'often',
-    text: `${head('rides', 'hopping 1 hour every 25 minutes')}
+    text: `${head('rides', 'hopping 1 hour every 25 minutes', 'often')}
 select coalesce(zone, -1) % 2 as parity, count(fare) as paid, min(fare) as least
 from rides where fare is not null group by parity having count(*) >= 2;`,
     batch: `select start as window_start, coalesce(zone, -1) % 2 as parity, count(fare) as paid, min(fare) as least
@@ -41,7 +46,7 @@ from rides where fare is not null group by parity having count(*) >= 2;`,
   },
   {
     name: 'calls_by_zone',
-    text: `${head('calls', 'tumbling 30 minutes')}
+    text: `${head('calls', 'tumbling 30 minutes', 'calls-by-zone')}
 select zone, count(*) as calls, sum(fare) as earnings
 from calls group by zone;`,
     batch: `select date_bin('30 minutes', at, '1970-01-01') as window_start, zone, count(*) as calls, sum(fare) as earnings
@@ -49,7 +54,7 @@ from calls group by zone;`,
   },
   {
     name: 'all_calls',
-    text: `${head('calls', 'tumbling 2 hours')}
+    text: `${head('calls', 'tumbling 2 hours', 'all-calls')}
 select count(*) as calls, max(fare) as most from calls;`,
     batch: `select date_bin('2 hours', at, '1970-01-01') as window_start, count(*) as calls, max(fare) as most
     from source_calls where isfinite(at) group by 1`,
@@ -183,7 +188,7 @@ export async function settle(windows: Windows, target: pg.Pool): Promise<void> {
          select
          from tidemark.window_definition d
          where d.state <> 'stopped'
-           and (d.state <> 'shown' or d.phase is not null or not tidemark.window_is_settled(d)
+           and (d.state <> 'shown' or d.phase is not null or exists (select from tidemark.unsettled_window)
              or exists (select from tidemark.window_mark m where m.relation = d.relation and m.mark > d.covers_mark))
        ) as waits`,
     )
@@ -235,5 +240,19 @@ async function compare(target: pg.Pool, { name, batch }: RunDefinition): Promise
   const { rows: found } = await target.query(
     `select to_jsonb(w) - '{window_end,state,late_rows}'::text[] as row from tidemark_windows.${name} w order by 1`,
   )
-  return { windows: found.map(({ row }) => row), batch: expected.map(({ row }) => row) }
+  // What a compacted topic has once it has had everything that waits to be published: the last value of each key.
+  const { rows: last } = await target.query(
+    `select record_value::jsonb - '{window_end,late_rows}'::text[] as row
+     from (
+       select distinct on (record_key) record_value
+       from tidemark.window_outbox
+       where definition = $1
+       order by record_key, seq desc
+     ) as o
+     where record_value is not null
+     order by 1`,
+    [name],
+  )
+  const rowsOf = (rows: readonly { row: unknown }[]) => rows.map(({ row }) => row)
+  return { windows: rowsOf(found), batch: rowsOf(expected), topic: rowsOf(last) }
 }

@@ -1,5 +1,11 @@
 import pg from 'pg'
-import { sessionOptions, WITHOUT_TIMEOUTS, WITHOUT_TRANSACTION_TIMEOUT } from './session-settings.ts'
+import {
+  KEPT_PLANS,
+  PLANS_BY_INDEX,
+  sessionOptions,
+  WITHOUT_TIMEOUTS,
+  WITHOUT_TRANSACTION_TIMEOUT,
+} from './session-settings.ts'
 
 /** The credentials in the JSON form of an RDS secret. */
 export type DatabaseCredentials = { host: string; port: number; dbname: string; username: string; password: string }
@@ -25,9 +31,10 @@ export type PoolOptions = {
   timeouts?: 'none'
   /**
    * `kept`: prepared statements are planned once for all values, because planning each execution would cost more time
-   * than a better plan saves.
+   * than a better plan saves. `kept by index`: such plans find each row by an index, also those that were made while a
+   * table was empty. Otherwise they would read a whole table that has grown since.
    */
-  plans?: 'kept'
+  plans?: 'kept' | 'kept by index'
 }
 
 /**
@@ -42,7 +49,8 @@ export function makePool({ credentials, tls, applicationName, max, timeouts, pla
     application_name: applicationName,
     options: sessionOptions({
       ...(timeouts === 'none' ? WITHOUT_TIMEOUTS : {}),
-      ...(plans === 'kept' ? { plan_cache_mode: 'force_generic_plan' } : {}),
+      ...(plans === undefined ? {} : KEPT_PLANS),
+      ...(plans === 'kept by index' ? PLANS_BY_INDEX : {}),
     }),
     keepAlive: true,
     // Queries that do not need each other's results are sent together.

@@ -46,6 +46,18 @@ export const WITHOUT_TIMEOUTS: Readonly<Record<string, string>> = {
   idle_in_transaction_session_timeout: '0',
 }
 
+/** Plans of prepared statements are made once for all values. */
+export const KEPT_PLANS: Readonly<Record<string, string>> = { plan_cache_mode: 'force_generic_plan' }
+
+/** Plans that stay good when a table grows from nothing to millions of rows. */
+export const PLANS_BY_INDEX: Readonly<Record<string, string>> = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  // A plan with a step that is switched off is considered so expensive that it would be compiled.
+  jit: 'off',
+}
+
 /**
  * Postgres 17 has one more timeout. Earlier versions refuse a session that names it at startup, so it is set by a
  * query.

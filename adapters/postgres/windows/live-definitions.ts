@@ -69,7 +69,7 @@ type Row = {
         reached: string | null,
       ][]
     | null
-  readonly settled: boolean
+  readonly unsettled: boolean
   readonly has_rows: boolean
 }
 
@@ -91,7 +91,7 @@ const text = `select d.id::text,
     left join tidemark.progress p on (p.consumer, p.topic, p.topic_partition) = ($2, w.topic, w.topic_partition)
     where w.definition_id = d.id
   ) as times,
-  tidemark.window_is_settled(d) as settled,
+  exists (select from tidemark.unsettled_window) as unsettled,
   exists (
     select from tidemark.generation g where (g.relation, g.generation) = (d.relation, d.generation)
   ) as has_rows
@@ -116,7 +116,7 @@ export class DefinitionReader {
         const built = this.#built.get(row.id)
         return built === undefined ? [] : [liveDefinition(built, row)]
       }),
-      areSettled: rows.every(({ settled }) => settled),
+      areSettled: !rows.some(({ unsettled }) => unsettled),
     }
   }
 }

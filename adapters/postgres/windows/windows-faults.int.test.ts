@@ -7,11 +7,14 @@ const first = Number(process.env['TIDEMARK_SEED'] ?? 5000)
 const seeds = Array.from({ length: runs }, (_, i) => first + i)
 
 test.each(seeds)(
-  'seed %i: windows equal batch SQL over the rows of the source after repeats, zombies and ended sessions',
+  'seed %i: windows and their topic equal batch SQL over the source after repeats, zombies and ended sessions',
   async (seed) => {
     const target = await createDatabase('target')
     try {
-      for (const { windows, batch } of await runWindowsUnderFaults(seed, target.pool)) expect(windows).toEqual(batch)
+      for (const { windows, batch, topic } of await runWindowsUnderFaults(seed, target.pool)) {
+        expect(windows).toEqual(batch)
+        expect(topic).toEqual(windows)
+      }
     } finally {
       await target.drop()
     }

@@ -184,35 +184,32 @@ as $$
     and d.state <> 'stopped'
 $$;
 
--- Whether the table of a definition is as it was when the definition was begun.
-create or replace function tidemark.window_is_settled(d tidemark.window_definition) returns boolean
-language sql stable
-as $$
-  select case
-    when d.state = 'stopped' then true
-    when d.state = 'awaiting table' then not exists (
-        select
-        from tidemark.table_marker m
-        join tidemark.generation g on g.relation = m.relation and g.shown
-        where (m.schema_name, m.table_name) = (d.definition -> 'source' ->> 'schema', d.definition -> 'source' ->> 'table')
-          and m.dropped_at is null
-          -- A table that its view reads may come later, so that it is tried again.
-          and (m.named_at > d.checked_at or clock_timestamp() > d.checked_at + interval '5 seconds')
-      )
-    else exists (
-        select
-        from tidemark.table_marker m
-        join tidemark.generation g on g.relation = m.relation and g.shown
-        where (m.relation, g.generation, m.version) = (d.relation, d.generation, (d.plan ->> 'version')::integer)
-          and m.dropped_at is null
-          and (m.schema_name, m.table_name) = (d.definition -> 'source' ->> 'schema', d.definition -> 'source' ->> 'table')
-      )
-      -- Another version of it is under way, which has the table as it is now.
-      or exists (select from tidemark.window_definition o where o.name = d.name and o.id > d.id)
-  end
-$$;
+-- Definitions whose table is not as it was when they were begun: it has come, has another generation, or has changed.
+create or replace view tidemark.unsettled_window as
+select d.id
+from tidemark.window_definition d
+left join tidemark.table_marker m
+  on m.relation = d.relation
+  and m.dropped_at is null
+  and m.version = (d.plan ->> 'version')::integer
+  and (m.schema_name, m.table_name) = (d.definition -> 'source' ->> 'schema', d.definition -> 'source' ->> 'table')
+left join tidemark.generation g on (g.relation, g.generation) = (m.relation, d.generation) and g.shown
+where d.state in ('backfilling', 'shown')
+  and g.relation is null
+  -- Another version of it is under way, which has the table as it is now.
+  and not exists (select from tidemark.window_definition o where o.name = d.name and o.id > d.id)
+union all
+select d.id
+from tidemark.window_definition d
+join tidemark.table_marker m
+  on (m.schema_name, m.table_name) = (d.definition -> 'source' ->> 'schema', d.definition -> 'source' ->> 'table')
+  and m.dropped_at is null
+  -- A table that its view reads may come later, so that it is tried again.
+  and (m.named_at > d.checked_at or clock_timestamp() > d.checked_at + interval '5 seconds')
+join tidemark.generation g on g.relation = m.relation and g.shown
+where d.state = 'awaiting table';
 
--- Looks at definitions whose table has come, has another generation or has changed: begins a version with the table as it is
+-- Looks at these definitions: begins a version with the table as it is
 -- now, or stops the definition with the reason.
 create or replace function tidemark.settle_windows() returns void
 language plpgsql security definer
@@ -221,7 +218,12 @@ declare
   known tidemark.window_definition;
 begin
   perform tidemark.lock_windows();
-  for known in select * from tidemark.window_definition d where not tidemark.window_is_settled(d) order by d.id loop
+  for known in
+    select *
+    from tidemark.window_definition d
+    where d.id in (select u.id from tidemark.unsettled_window u)
+    order by d.id
+  loop
     perform tidemark.settle_window(known);
   end loop;
 end
