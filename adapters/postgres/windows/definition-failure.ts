@@ -1,3 +1,4 @@
+import type pg from 'pg'
 import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
 import type { BuiltDefinition } from './live-definitions.ts'
 
@@ -23,6 +24,13 @@ export class ImageChangedError extends Error {
 
 const uniqueViolation = '23505'
 const undefinedTable = '42P01'
+const dependentObjects = '2BP01'
+
+/** What users made on top of a result is never dropped, so it is named. */
+function reasonOf({ definition }: BuiltDefinition, state: string, { message, detail }: pg.DatabaseError): string {
+  if (state !== dependentObjects) return `${message} (SQLSTATE ${state})`
+  return `${message}: ${detail?.replaceAll('\n', ', ')}. Drop these, and npm run windows -- rebuild ${definition.name}`
+}
 
 /** Runs a statement of one definition. An error that would come again stops this definition, not the topic partition. */
 export async function blamingDefinition<T>(live: BuiltDefinition, run: () => Promise<T>): Promise<T> {
@@ -35,6 +43,6 @@ export async function blamingDefinition<T>(live: BuiltDefinition, run: () => Pro
     if (state === '25P02') throw error
     // The definition was replaced, or its table got another generation, after the transaction had read the definitions.
     if (state === uniqueViolation || state === undefinedTable) throw new ImageChangedError(live.definition.name, error)
-    throw new DefinitionFailureError(live, `${(error as Error).message} (SQLSTATE ${state})`, error)
+    throw new DefinitionFailureError(live, reasonOf(live, state, error as pg.DatabaseError), error)
   }
 }

@@ -5,6 +5,7 @@ import { createDatabase, type TestDatabase } from '#test-support/databases/datab
 import { definitionOf } from '#test-support/windows/definitions.ts'
 import { makeLatestState } from '../apply/latest-state.ts'
 import { deployDefinitions } from './deploy-definitions.ts'
+import { makeWindows } from './windows.ts'
 
 let target: TestDatabase
 let client: pg.PoolClient
@@ -88,4 +89,27 @@ test('a check refuses what Postgres refuses and changes nothing', async () => {
   ).rejects.toThrow(/^windows\/rides\.sql:5: .*volatile/)
 
   expect(await known()).toEqual([])
+})
+
+test('a view of a user on a result is never dropped: the changed definition stops alone, and the former is still shown', async () => {
+  await captureRides()
+  await deployDefinitions(client, [file('rides')])
+  await makeWindows(target.pool).maintain(5_000)
+  await client.query('create view public.report as select rides from tidemark_windows.rides')
+
+  await deployDefinitions(client, [file('rides', text('max(at) as newest')), file('others')])
+  await makeWindows(target.pool).maintain(5_000)
+
+  const { rows } = await client.query(
+    'select name, state, reason, was_shown as shown from tidemark.window_definition order by name, id',
+  )
+  expect(rows).toEqual([
+    { name: 'others', state: 'shown', reason: null, shown: true },
+    { name: 'rides', state: 'shown', reason: null, shown: true },
+    {
+      ...{ name: 'rides', state: 'stopped', shown: false },
+      reason: expect.stringMatching(/other objects depend on it.*view (public\.)?report/s),
+    },
+  ])
+  expect((await client.query('select * from public.report')).rows).toEqual([])
 })
