@@ -112,4 +112,11 @@ test('a view of a user on a result is never dropped: the changed definition stop
     },
   ])
   expect((await client.query('select * from public.report')).rows).toEqual([])
+  await expect(deployDefinitions(client, [file('others')])).rejects.toThrow(/rides has no file any more.*report/s)
+
+  await client.query('drop view public.report')
+  expect(await deployDefinitions(client, [file('rides', text('max(at) as newest')), file('others')])).toEqual({
+    changed: ['rides'],
+    removed: [],
+  })
 })

@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg'
+import type { ClientBase, DatabaseError } from 'pg'
 import type { WindowDefinition } from '#core/windows/definition.ts'
 import { describeProblem } from '#core/windows/definition-problem.ts'
 import { lineOfName } from '#core/windows/named-line.ts'
@@ -7,7 +7,7 @@ import { definitionJson } from '#core/windows/stored-definition.ts'
 /** A definition, its text, and the file that it comes from. */
 export type DeployedFile = { readonly file: string; readonly text: string; readonly definition: WindowDefinition }
 
-/** Names of definitions that are new or have another text, and of those that are gone. */
+/** Names of definitions that are new, have changed or begin again, and of those that are gone. */
 export type Deployment = { readonly changed: readonly string[]; readonly removed: readonly string[] }
 
 /** Postgres refuses a definition. The message has file, line and reason. */
@@ -16,8 +16,8 @@ export class RefusedDefinitionError extends Error {
 }
 
 /**
- * Makes the definitions of the target these, in one transaction: it changes all or nothing. One whose text is that of the
- * target stays as it is. With `keep: false`, everything is checked and nothing is changed. Throws a RefusedDefinitionError
+ * Makes the definitions of the target these, in one transaction: it changes all or nothing. One that says what the target
+ * has stays as it is, unless it is stopped. With `keep: false`, everything is checked and nothing is changed. Throws a RefusedDefinitionError
  * for the first definition that Postgres refuses. The client is the administrator's, and is in no transaction.
  */
 export async function deployDefinitions(
@@ -37,26 +37,38 @@ export async function deployDefinitions(
 }
 
 async function replaceDefinitions(client: ClientBase, files: readonly DeployedFile[]): Promise<Deployment> {
-  const known = await readTexts(client)
-  const changed = files.filter(({ definition, text }) => known.get(definition.name) !== text)
   const names = new Set(files.map(({ definition }) => definition.name))
-  const removed = [...known.keys()].filter((name) => !names.has(name))
-  for (const name of removed) await client.query('select tidemark.remove_window($1)', [name])
-  for (const each of changed) await putDefinition(client, each)
-  return { changed: changed.map(({ definition }) => definition.name), removed }
-}
-
-/** The newest text of each definition. */
-async function readTexts(client: ClientBase): Promise<ReadonlyMap<string, string>> {
-  const { rows } = await client.query<{ name: string; text: string }>(
-    'select distinct on (name) name, text from tidemark.window_definition order by name, id desc',
+  const known = await client.query<{ name: string }>(
+    'select distinct name from tidemark.window_definition order by name',
   )
-  return new Map(rows.map(({ name, text }) => [name, text]))
+  const removed = known.rows.map(({ name }) => name).filter((name) => !names.has(name))
+  for (const name of removed) await removeDefinition(client, name)
+  const changed: string[] = []
+  for (const each of files) if (await putDefinition(client, each)) changed.push(each.definition.name)
+  return { changed, removed }
 }
 
-async function putDefinition(client: ClientBase, { file, text, definition }: DeployedFile): Promise<void> {
+/** What users made on top of its view is not dropped. */
+async function removeDefinition(client: ClientBase, name: string): Promise<void> {
   try {
-    await client.query('select tidemark.put_window($1, $2, $3)', [definition.name, text, definitionJson(definition)])
+    await client.query('select tidemark.remove_window($1)', [name])
+  } catch (error) {
+    const { message, detail = '' } = error as DatabaseError
+    throw new RefusedDefinitionError(
+      `the definition ${name} has no file any more, and its result cannot be dropped: ${message}. ${detail}`,
+      { cause: error },
+    )
+  }
+}
+
+/** Whether it is new or has changed. One that is stopped is begun again. */
+async function putDefinition(client: ClientBase, { file, text, definition }: DeployedFile): Promise<boolean> {
+  try {
+    const { rows } = await client.query<{ outcome: 'new' | 'changed' | 'unchanged' }>(
+      `select tidemark.put_window($1, $2, $3) ->> 'outcome' as outcome`,
+      [definition.name, text, definitionJson(definition)],
+    )
+    return rows[0]!.outcome !== 'unchanged'
   } catch (error) {
     const reason = (error as Error).message
     throw new RefusedDefinitionError(describeProblem({ file, line: lineOfName(text, reason), reason }), {
