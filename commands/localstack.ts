@@ -18,9 +18,9 @@ TIDEMARK_LOCALSTACK=python keeps to Python.
   --brokers   3 brokers that keep a copy of every record each; 1 by default
   --secure    brokers that are reached over TLS, by name and password
   --json      the same as lines of JSON
-  --once      feeds (as fast as possible), waits until source and target are equal, compares every row and the archive
-              with the topics, stops, and prints as its last line {"rows", "mismatches", "archiveMismatches", …}; 0 only
-              without mismatches
+  --once      feeds (as fast as possible), waits until source and target are equal, compares every row, the windows with
+              batch SQL and the archive with the topics, stops, and prints as its last line {"rows", "mismatches",
+              "windowMismatches", "archiveMismatches", …}; 0 only without mismatches
 
   aws --endpoint-url http://127.0.0.1:4566 lambda list-functions
 TIDEMARK_LOCALSTACK_PORT chooses another port. docs/localstack.md says what LocalStack does and what the engine does.`

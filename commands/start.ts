@@ -14,9 +14,9 @@ New York into the source and shows one live status screen. Ctrl-C stops everythi
   --secure    brokers that are reached over TLS, by name and password, and let nobody do more than is needed; as with the
               number of brokers, the data keeps it
   --json      the same as lines of JSON
-  --once      feeds (as fast as possible), waits until source and target are equal, compares every row and the archive
-              with the topics, stops, and prints as its last line {"rows", "mismatches", "archiveMismatches", …}; 0 only
-              without mismatches`
+  --once      feeds (as fast as possible), waits until source and target are equal, compares every row, the windows with
+              batch SQL and the archive with the topics, stops, and prints as its last line {"rows", "mismatches",
+              "windowMismatches", "archiveMismatches", …}; 0 only without mismatches`
 
 /**
  * Returns 0 when Ctrl-C ended a running stack, or `--once` found no mismatches; 1 when it found some; 130 when it was

@@ -6,7 +6,7 @@ import { runToEnd } from './processes/finished-process.ts'
 import { repository, type Settings } from './settings.ts'
 
 /** The files from which the assembly is made. */
-const INPUTS = ['{cdk,lambdas,core,adapters,sql}/**/*', 'package-lock.json', 'cdk.json']
+const INPUTS = ['{cdk,lambdas,core,adapters,sql,windows}/**/*', 'package-lock.json', 'cdk.json']
 
 /** The directory of the assembly that was last synthesized. */
 export const assemblyDirectory = ({ directory }: Settings): string => join(directory, 'cdk.out')
@@ -56,10 +56,13 @@ const choices = ({ brokers, secure, sourceUrl, targetUrl }: Settings): Record<st
 
 async function digestInputs(settings: Settings): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify([process.version, settings.epoch, choices(settings)]))
+  for (const path of inputFiles()) hash.update(`\0${path}\0`).update(await readFile(path))
+  return hash.digest('hex')
+}
+
+/** The paths of the files whose change makes another assembly. */
+export function inputFiles(): readonly string[] {
   const entries = globSync(INPUTS, { cwd: repository, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile() && !/\.test\.ts$/.test(entry.name))
-  for (const path of files.map((entry) => join(entry.parentPath, entry.name)).sort()) {
-    hash.update(`\0${path}\0`).update(await readFile(path))
-  }
-  return hash.digest('hex')
+  return files.map((entry) => join(entry.parentPath, entry.name)).sort()
 }
