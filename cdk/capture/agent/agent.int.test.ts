@@ -126,7 +126,7 @@ test.each<[string, Partial<Record<keyof typeof corrected, string>>]>([
   ['READ_ROWS_KEEP_THE_TABLE_OF_THEIR_READING', { 'read table once it was streamed': 'a, b, other' }],
   ['KEY_IS_THE_ONE_OF_THE_RELATION', { 'key under the name before': '[]', 'key by replica identity full': '[]' }],
   ['A_UNIQUE_INDEX_IS_NO_KEY', { 'key of deferrable': '[id]', 'key of only_unique': '[id]' }],
-])('without %s it does what that is there for', async (correction, otherwise) => {
+])('without %s Debezium has the fault that it corrects', async (correction, otherwise) => {
   expect(await observations(correction)).toEqual({ ...corrected, ...otherwise })
 })
 
