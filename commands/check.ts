@@ -6,7 +6,7 @@ import { checkProse } from './check/prose.ts'
 
 const help = `npm run check [-- --fix]
 
-Checks types, lint rules, formatting, which folder may import which, and the words of documents and comments.
+Checks types, lint rules, formatting, which folder may import which, and the words of documents and code.
   --fix    repairs what can be repaired without thinking`
 
 const repository = join(import.meta.dirname, '..')
@@ -31,7 +31,7 @@ export async function main(argv: string[]): Promise<number> {
   }
   const words = checkProse(repository)
   for (const line of words) console.error(line)
-  if (words.length > 0) failed.push('words of documents')
+  if (words.length > 0) failed.push('words')
   console.log(failed.length === 0 ? 'All checks pass.' : `Failed: ${failed.join(', ')}.`)
   return failed.length === 0 ? 0 : 1
 }

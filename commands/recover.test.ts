@@ -10,7 +10,7 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-test('without a terminal it does nothing unless it is told that nobody is asked', async () => {
+test('without a terminal it does nothing unless --yes says that no question is asked', async () => {
   await expect(main([])).rejects.toThrow('there is no terminal to ask on: give --yes, or --dry-run')
   await expect(main(['--json'])).rejects.toThrow('there is no terminal to ask on')
 })

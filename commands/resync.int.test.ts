@@ -71,7 +71,7 @@ test('waiting ends with exit code 1 when the time is over; the reading goes on',
   expect(out).toContain('generation 2 has begun')
 })
 
-test('a table that there is not is told with those near it, and the others are read', async () => {
+test('a table that does not exist is reported with similar names, and the others are read', async () => {
   const { code, out, err } = await run('public.order', 'public.trip', 'public.trip')
 
   expect(code).toBe(2)
@@ -100,7 +100,7 @@ test('a source out of reach is named with the cause', async () => {
   expect(err).toMatch(/^could not resync: cannot connect to none at 127\.0\.0\.1:1: .*ECONNREFUSED/)
 })
 
-test('--help tells the usage', async () => {
+test('--help prints the usage', async () => {
   expect(await run('--help')).toMatchObject({
     code: 0,
     out: expect.stringContaining('npm run resync -- <schema.table>'),

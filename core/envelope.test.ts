@@ -57,7 +57,7 @@ test('an audit message comes with the transaction it is of', () => {
   })
 })
 
-test('an audit message that is no text is told from one', () => {
+test('an audit message that is no text is distinguished from one that is', () => {
   const value = capturedValue('logical-message').replace(/"content":"[^"]*"/, '"content":"/////w=="')
   expect(() => readRecord(value)).toThrow('not text in UTF-8')
 })

@@ -154,7 +154,7 @@ test('records that are begun and never ended do not add up', () => {
   expect(stored).toHaveLength(8)
 })
 
-test('the last part is told without reading it', () => {
+test('the last part is recognized without parsing it', () => {
   const parts = partsOf('a', ['"index":1,"count":2', 'y', 'z'], freshId())
 
   expect(parts.map(({ value }) => isLastPart(value))).toEqual([false, false, true])

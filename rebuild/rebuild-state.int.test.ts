@@ -136,7 +136,7 @@ test('the state that is rebuilt from the archive is the live one, whatever was d
   expect(await scratchDatabases()).toEqual([])
 })
 
-test('rows that were read anew, as another generation, are rebuilt', async () => {
+test('rows that a snapshot read again, as another generation, are rebuilt', async () => {
   begin()
   source.contract(tripsContract({ version: 2, generation: 2, complete: false }))
   source.commit(
@@ -255,7 +255,7 @@ test('what is applied and not yet archived is waited for', async () => {
   expect(isEqualState(rebuilt), describeCompared(rebuilt)).toBe(true)
 })
 
-test('an archive that does not come as far is told with the offset', async () => {
+test('an archive that ends before the cut is reported with the offset', async () => {
   begin()
   await source.apply()
   await source.archive()

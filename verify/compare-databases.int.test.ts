@@ -29,7 +29,7 @@ afterEach(async () => {
 const compare = (options: Partial<CompareOptions> = {}) =>
   compareDatabases({ source: pipeline.source.url, target: pipeline.targetUrl, waitMs: 20_000, ...options })
 
-test('equal databases are equal, every row counted, and what is not captured is told with what changes it', async () => {
+test('equal databases are equal, every row is counted, and what is not captured is reported with the SQL that changes it', async () => {
   await pipeline.source.pool.query(`
     insert into tidemark.captured_table (relation, schema_name, table_name, state, reason, fix)
     values (1, 'public', 'log', 'refused', 'it has no rows', 'drop table public.log;')`)
@@ -113,7 +113,7 @@ test('rows that change meanwhile are not taken for rows that differ', async () =
   for (const { tables } of comparisons) expect(tables).toMatchObject([{ differing: 0, changing: 0 }])
 })
 
-test('a row that never rests is told apart from one that differs', async () => {
+test('a row that never rests is distinguished from one that differs', async () => {
   const item = 'held."public.item"'
   pipeline.tamper = `update ${item} set price = 0 where id = 5`
   // There is a beacon between any two looks, and the trigger changes the row with each.
@@ -158,7 +158,7 @@ test('a captured table that the target does not have is not equal, even without 
   expect(isEqual(comparison)).toBe(false)
 })
 
-test('what lags is told when it does not get there in time', async () => {
+test('a target that does not get there in time is reported as lagging', async () => {
   await pipeline.halt()
   await pipeline.target.pool.query(`delete from tidemark.progress where topic_partition = 1`)
   await pipeline.target.pool.query(`

@@ -106,7 +106,7 @@ test('a row of a table without a key is shown with how often each side has it', 
   )
 })
 
-test('what is missing, stopped, not captured or never at rest is told with its reason and what to run', () => {
+test('what is missing, stopped, not captured or never at rest is reported with its reason and what to run', () => {
   const missing = { ...album, table: 'public.genre', sourceRows: 0, targetRows: null }
   const restless = { ...album, changing: 1 }
   const incomparable = { ...album, table: 'public.media', problem: 'the target has no column price' }

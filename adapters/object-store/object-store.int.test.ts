@@ -25,7 +25,7 @@ async function urlsOf(prefix: string): Promise<string[]> {
   return urls
 }
 
-test('an object is written once: whoever comes second finds the first one', async () => {
+test('an object is written once: the second writer finds the first object', async () => {
   const url = `${bucket}/once/ü a+b=%25.parquet`
 
   const outcomes = await Promise.all(Array.from({ length: 10 }, (_, i) => store.put(url, bytes(`writer ${i}`))))

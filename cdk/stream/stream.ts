@@ -211,7 +211,7 @@ export class Stream extends Construct implements ec2.IConnectable {
     const read = new PipelineFunction(this, 'ReadBootstrapBrokers', {
       platform,
       folder: 'read-bootstrap-brokers',
-      description: "Tells the stack the brokers' addresses",
+      description: 'Reads the addresses of the brokers for the stack',
       place: 'outside',
       memoryMiB: 256,
       timeoutSeconds: 30,

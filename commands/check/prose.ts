@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 
-/** A word that documents and comments do not use, its line, and what to write instead. */
+/** A word that documents and code do not use, its line, and what to write instead. */
 export type ForbiddenWord = { readonly line: number; readonly word: string; readonly instead: string }
 
 /** The list stays short. CONTRIBUTING.md has the rules, and these are the words that broke them most often. */
@@ -14,64 +14,48 @@ const forbidden: readonly { readonly words: RegExp; readonly instead: string }[]
   { words: /\bbecomes? of\b/gi, instead: 'the consequence' },
   { words: /\bunkeyed\b/gi, instead: 'keyless' },
   { words: /\bcarr(?:y|ies|ied) out\b/gi, instead: 'execute' },
+  { words: /\bheld for dead\b/gi, instead: 'zombie' },
+  { words: /\bpark(?:s|ed|ing)?\b/gi, instead: 'quarantine' },
 ]
 
 /** Text that is not prose: blocks and spans of code, and quoted text, such as an example of what not to write. */
 const notProse = /^```.*?^```|`[^`\n]*`|"[^"\n]*"/gms
 
-/** The forbidden words in the prose of a Markdown text, in the order of the text. */
-export function findForbiddenWords(markdown: string): readonly ForbiddenWord[] {
-  const prose = markdown.replace(notProse, (code) => code.replace(/[^\n]/g, ' '))
+/** The text of a document with spaces in the place of everything that is not prose. */
+export const proseOf = (markdown: string): string => markdown.replace(notProse, (code) => code.replace(/[^\n]/g, ' '))
+
+/** The forbidden words of a text, in the order of the text. */
+export function findForbiddenWords(text: string): readonly ForbiddenWord[] {
   const found = forbidden.flatMap(({ words, instead }) =>
-    [...prose.matchAll(words)].map((match) => ({ index: match.index, word: match[0], instead })),
+    [...text.matchAll(words)].map((match) => ({ index: match.index, word: match[0], instead })),
   )
   return found
     .sort((a, b) => a.index - b.index)
-    .map(({ index, word, instead }) => ({ line: prose.slice(0, index).split('\n').length, word, instead }))
+    .map(({ index, word, instead }) => ({ line: text.slice(0, index).split('\n').length, word, instead }))
 }
 
-const inJavaScript = /\/\*.*?\*\/|(?<=^|\s)\/\/.*?$/gms
-const inSql = /(?<=^|\s)-- .*?$/gms
-
-/** How the comments of a file are written, by the ending of its name. */
-const comments: Readonly<Record<string, RegExp>> = {
-  '.ts': inJavaScript,
-  '.mjs': inJavaScript,
-  '.cjs': inJavaScript,
-  '.sql': inSql,
-}
-
-/** The text with spaces in the place of everything that is no comment. */
-export function commentsOf(text: string, ending: string): string {
-  const blank = (code: string) => code.replace(/[^\n]/g, ' ')
-  let from = 0
-  let kept = ''
-  for (const { index, 0: comment } of text.matchAll(comments[ending]!)) {
-    kept += blank(text.slice(from, index)) + comment
-    from = index + comment.length
-  }
-  return kept + blank(text.slice(from))
-}
-
-/** Documents, but not decisions, which stay as they were written. */
-const documents = ['*.md', 'docs/*.md']
 const rooms =
   '{core,adapters,lambdas,cdk,sql,localstack,terminal,watch,verify,rebuild,feed,preflight,commands,bench,test-support,tests}'
 
-/** Checks documents, and the comments of code. Returns one line for each forbidden word. */
+/** Documents, but not decisions, which stay as they were written. */
+const documents = ['*.md', 'docs/*.md', `${rooms}/**/README.md`]
+
+/** Code is checked as a whole: its comments, messages, names and titles of tests. These two files need the words. */
+const code = `${rooms}/**/*.{ts,mjs,cjs,sql,java,py}`
+const exceptions = ['commands/check/prose.ts', 'commands/check/prose.test.ts']
+
+/** Checks documents and code. Returns one line for each forbidden word. */
 export function checkProse(repository: string): readonly string[] {
   const read = (file: string) => readFileSync(join(repository, file), 'utf8')
-  const files = (patterns: string[]) => globSync(patterns, { cwd: repository }).sort()
+  const files = (patterns: string | string[]) => globSync(patterns, { cwd: repository, exclude: exceptions }).sort()
   return [
-    ...files(documents).flatMap((file) => describe(file, read(file))),
-    ...files(Object.keys(comments).map((ending) => `${rooms}/**/*${ending}`)).flatMap((file) =>
-      describe(file, commentsOf(read(file), extname(file))),
-    ),
+    ...files(documents).flatMap((file) => describe(file, proseOf(read(file)))),
+    ...files(code).flatMap((file) => describe(file, read(file))),
   ]
 }
 
-const describe = (file: string, prose: string): string[] =>
-  findForbiddenWords(prose).map(
+const describe = (file: string, text: string): string[] =>
+  findForbiddenWords(text).map(
     ({ line, word, instead }) =>
-      `${file}:${line}: '${word}' is not a word of documents and comments (CONTRIBUTING.md, Prose): write ${instead}`,
+      `${file}:${line}: '${word}' is not a word of this project (CONTRIBUTING.md, Prose): write ${instead}`,
   )

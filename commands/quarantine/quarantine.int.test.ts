@@ -43,7 +43,7 @@ const stopping = () =>
     .create({ id: 1, name: 'a', amount: 'nonsense' }, { lsn: 10 })
     .create({ id: 2, name: 'b', amount: null }, { lsn: 11 })
 
-test('what is kept is listed by reason and by place, and one record is shown whole', async () => {
+test('quarantined records are listed by reason and by place, and one record is shown whole', async () => {
   await applyChanges(stopping().records)
 
   const lines = describeKept(await groupKept(client), await listKept(client, 'all', 2), 120)
@@ -54,7 +54,7 @@ test('what is kept is listed by reason and by place, and one record is shown who
   expect(describeRecord(record!)).toEqual(expect.arrayContaining(['place    changes-0@1', 'value', 'nonsense']))
 })
 
-test('a reader is shown what is kept, without all of it being read for a few', async () => {
+test('a reader is shown a few quarantined records without all of them being read', async () => {
   await applyChanges(stopping().records)
   await client.query('set role tidemark_read')
 
@@ -75,7 +75,7 @@ test('a record keeps the bytes that its text cannot hold', async () => {
   expect(describeRecord((await readKept(client, 'changes-0@0'))!).at(-1)).toBe('bytes ff007b')
 })
 
-test('a record that is no change can be discarded; what is kept of a captured table cannot', async () => {
+test('a quarantined record that is no change can be discarded; one of a captured table cannot', async () => {
   await applyChanges(stopping().records)
 
   await expect(run('discard', 'public.orders')).rejects.toThrow('the table would lack it')
@@ -88,7 +88,7 @@ test('a record that is no change can be discarded; what is kept of a captured ta
   expect(await places()).toEqual(['changes-0@2', 'changes-0@3'])
 })
 
-test('what is kept of a table that was never shown cannot be discarded, since it is all of its rows', async () => {
+test('quarantined records of a table that was never shown cannot be discarded, because they are all of its rows', async () => {
   await client.query('create table public.orders (theirs int)')
   await applyChanges(
     new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 }).records,
@@ -111,7 +111,7 @@ test('a table that was renamed while it was stopped has one stop, under its name
   expect(rows).toEqual([{ table_name: 'orders_b', generation: 2, accepted_at: null }])
 })
 
-test('a table that no contract names flows again when what is kept of it is discarded', async () => {
+test('a table that no contract names is applied again when its quarantined records are discarded', async () => {
   await applyChanges(new ChangeLog().create({ id: 1 }, { lsn: 10, table: 'forged' }).records)
   expect((await client.query('select table_name from tidemark.stopped_table')).rows).toEqual([{ table_name: 'forged' }])
 

@@ -30,7 +30,7 @@ afterAll(async () => {
   await Promise.all([source?.drop(), target?.drop()])
 })
 
-test('the source tells how far its capture is, and what it does not capture', async () => {
+test('the source shows how far its capture is, and what it does not capture', async () => {
   await source.pool.query('select tidemark.emit_beacon()')
 
   expect(await makeObserveSource(source.pool)()).toMatchObject({
@@ -49,7 +49,7 @@ test('the source tells how far its capture is, and what it does not capture', as
   })
 })
 
-test('the target tells a reader what it has applied and what is stopped; delete markers are no rows', async () => {
+test('the target shows a reader what it has applied and what is stopped; delete markers are no rows', async () => {
   const { rows } = await target.pool.query(
     'select tidemark.rows_name(relation, generation) as name from tidemark.generation',
   )
@@ -106,7 +106,7 @@ test('the target tells a reader what it has applied and what is stopped; delete 
   })
 })
 
-test('the target tells what left the publication, until it is published again, and what never was captured not at all', async () => {
+test('the target shows tables that left the publication until they are published again, but no tables that were never captured', async () => {
   const { rows } = await source.pool.query(
     `select tidemark.describe_table('public.item'::regclass) || '{"published": true}' as contract`,
   )

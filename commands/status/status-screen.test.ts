@@ -250,7 +250,7 @@ describe.each(sizes)('a screen of %i × %i', (width, height) => {
     },
   )
 
-  test('tells how many problems it has no room for, the first one in any case', () => {
+  test('says how many problems it has no room for, and always shows the first one', () => {
     const lines = texts(renderStatus(status(states[4]![1]), local, { width, height, style: noColours }))
 
     expect(lines[0]).toMatch(/^Tidemark {2}51 stopped/)

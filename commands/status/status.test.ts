@@ -90,7 +90,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
   ...changes,
 })
 
-test('rates, lag and freshness are told, the lag only of topic partitions that have one', () => {
+test('the status has rates, lag and freshness, and a lag only of topic partitions that have one', () => {
   expect(describeStatus(parts())).toMatchObject({
     uptimeSeconds: 60,
     capturedPerSecond: 60,
@@ -105,7 +105,7 @@ test('rates, lag and freshness are told, the lag only of topic partitions that h
   })
 })
 
-test('the archive is told as it was last seen, with a lag of its own', () => {
+test('the archive is shown as it was last seen, with a lag of its own', () => {
   const archiving = { ...mapping, functionName: 'tidemark-local-archive-changes' }
   const archived = parts({ mappings: [mapping, archiving] })
   archived.target.value!.progress.push({
@@ -138,7 +138,7 @@ test('the lag is that of the target, whatever the poller has in flight or has co
   expect(describeStatus(parts({ mappings: [{ ...deaf, state: 'Disabled', topicPartitions: [] }] })).lagRecords).toBe(7)
 })
 
-test('before the topics were looked at there is no lag to tell', () => {
+test('the lag is unknown until the topics were looked at', () => {
   const early = parts()
   early.target.value!.topics = undefined
 
@@ -183,7 +183,7 @@ test('a table that is read later is an initial load of its own', () => {
   expect(describeStatus(reading).initialLoad).toEqual({ rows: 0, expectedRows: 1_000, percent: 0 })
 })
 
-test('a table that has left the publication is told from the target alone, with the SQL where the source answers', () => {
+test('a table that has left the publication is shown from the target alone, with the SQL where the source answers', () => {
   const left = parts()
   left.target.value!.notCaptured = [{ name: 'public.trip', reason: 'it has left the publication' }]
   expect(describeStatus(left).notCaptured).toEqual([
@@ -201,7 +201,7 @@ test('a table that has left the publication is told from the target alone, with 
   expect(isAllWell(describeStatus({ ...left, source: { error: 'no answer' } }))).toBe(false)
 })
 
-test('what is stopped is told with its reason: topic partitions first, then tables', () => {
+test('what is stopped is shown with its reason: topic partitions first, then tables', () => {
   const stopped = parts()
   const since = '2026-11-29T08:11:59+00:00'
   const place = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 1 }
@@ -325,7 +325,7 @@ test('a function whose newest invocation failed is failing, with its error and s
   expect(isAllWell(status)).toBe(false)
 })
 
-test('a problem of the archive is told with its command, and all is not well', () => {
+test('a problem of the archive is shown with its command, and the status is not well', () => {
   const problem = { kind: 'table' as const, reason: 'it is not in the catalog', command: 'recover', since: '' }
   const wrong = parts({ services: [{ name: 'kafka', state: 'healthy', restarts: 1, lastError: 'killed' }] })
   wrong.target.value!.archiveProblems = [problem]

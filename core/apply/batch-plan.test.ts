@@ -208,7 +208,7 @@ test('an older contract delivered again does not come back into force', () => {
 
 const behindTruncate = () => after(new ChangeLog().start().contract(ordersContract()).truncate({ lsn: 20, txId: 8 }))
 
-describe('a truncate that capture sends again, while the rows are read anew that followed it,', () => {
+describe('a truncate that capture sends again during the snapshot of the rows that followed it', () => {
   const again = () =>
     new ChangeLog()
       .contract(ordersContract({ version: 2, generation: 2, complete: false }), { lsn: 30 })
@@ -221,7 +221,7 @@ describe('a truncate that capture sends again, while the rows are read anew that
     expect(stepsOf(steps, 'truncate')).toEqual([])
   })
 
-  test('is not kept once more where the table is stopped', () => {
+  test('is not quarantined once more where the table is stopped', () => {
     const known = { ...behindTruncate(), isStopped: () => true }
     expect(stepsOf(planBatch(again().records, known).steps, 'quarantine')).toEqual([])
   })

@@ -108,7 +108,7 @@ test('whatever a header holds, planning ends', () => {
   fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (oldKey) => void planOf([moved], { oldKey })))
 })
 
-test('whatever bytes a record holds, it is kept or read', () => {
+test('whatever bytes a record holds, it is quarantined or read', () => {
   fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (value) => void planOf([value])))
 })
 

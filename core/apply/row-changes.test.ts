@@ -61,7 +61,7 @@ describe('changes of a row', () => {
     expect(stated(reduced([create(20, 1, 'a'), remove(20, 1)]))).toEqual([{ 1: 'a' }])
   })
 
-  test('are told by keys that are equal for Postgres', () => {
+  test('are changes of one row when Postgres considers their keys equal', () => {
     const columns = [columnContract(1, 'id', 'numeric', { key: 1 }), ...orders.contract.columns.slice(1)]
     const byNumeric = tableOf({ columns })
     const [one, same] = ['1.0', '1.00'].map((id, i) =>

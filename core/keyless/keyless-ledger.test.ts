@@ -94,7 +94,7 @@ test('a reading while it streams is no start', () => {
   expect(ledger.take(1, 10, 100)).toMatchObject({ ordinal: 1 })
 })
 
-test('a new epoch begins anew', () => {
+test('a new epoch starts from an empty ledger', () => {
   const ledger = new KeylessLedger()
   ledger.take(1, 10, 100)
   expect(ledger.take(2, 10, 5)).toBeDefined()

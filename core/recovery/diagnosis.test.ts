@@ -244,7 +244,7 @@ const onlyEpoch: [string, Changes, RegExp][] = [
     /deleted and made again/,
   ],
   [
-    'topic re-created and longer by now',
+    'topic re-created and longer than before',
     {
       ranges: [
         [0, 30],

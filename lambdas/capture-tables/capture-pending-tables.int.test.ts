@@ -103,7 +103,7 @@ test.each([
     ['open', 'close'] as const,
     'Debezium read none of its rows, though it may: its session was ended',
   ],
-])('a reading that %s is told and tried again by the next run', async (_, marks, reason) => {
+])('a snapshot that %s is reported, and tried again by the next run', async (_, marks, reason) => {
   await run('create table ride (id int primary key); insert into ride values (1)')
   await capture()
   const [first] = await signals()
@@ -301,7 +301,7 @@ test('an application that writes all the time neither fails nor waits while its 
   expect(summary).toMatchObject({ tables: { 'public.ride': 'reading' } })
 })
 
-test('a table under open DDL is left for later, told, and does not hold up the others', async () => {
+test('a table under open DDL is reported and captured later, and does not delay the others', async () => {
   await run('create table a (id int primary key); create table b (id int primary key)')
   await application.query('begin; lock table a')
 

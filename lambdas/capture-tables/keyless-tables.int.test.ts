@@ -60,7 +60,7 @@ test.each(['create table log (line text)', 'create table log (line text); alter 
   },
 )
 
-test('a table with a key whose large values are not told apart from null gets replica identity full', async () => {
+test('a table with a key whose large values cannot be distinguished from null gets replica identity full', async () => {
   await run('create table list (id int primary key, v polygon)')
 
   expect(await capture()).toMatchObject({ tables: { 'public.list': 'captured' } })
@@ -98,7 +98,7 @@ test('rows are read all at once, and the table is captured when the session that
   await end()
 })
 
-test('a reading that Debezium did not carry out is told, and begun again as another generation', async () => {
+test('a blocking snapshot that Debezium did not execute is reported, and begun again as another generation', async () => {
   await run(`create table log (line text); insert into log values ('a')`)
   await backdate()
   await capture()
@@ -131,7 +131,7 @@ test('a reading whose rows may not all have been sent, since the task stopped, i
   expect(await newest('public.log')).toMatchObject({ generation: 2, complete: false })
 })
 
-test('a table that is in use gets its replica identity later; who uses it waits a tenth of a second at most', async () => {
+test('a table that is in use gets its replica identity later, and its users wait a tenth of a second at most', async () => {
   await run('create table log (line text)')
   await backdate()
   const reader = await source.pool.connect()
@@ -152,7 +152,7 @@ test('a table that is in use gets its replica identity later; who uses it waits 
   expect(await capture()).toMatchObject({ tables: { 'public.log': 'reading' } })
 })
 
-test('a table that loses its key leaves the publication at once, so that its updates go on, and is captured anew', async () => {
+test('a table that loses its key leaves the publication at once, so that its updates go on, and is captured again', async () => {
   await run('create table ride (id int primary key, fare int)')
   await capture()
 

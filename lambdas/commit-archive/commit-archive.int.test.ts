@@ -93,7 +93,7 @@ test('a catalog that is killed loses no commit, and the run after it goes on', a
   expect(await archivedOffsets()).toEqual(upTo(8))
 })
 
-test('while the catalog is away nothing is archived and nothing advances; the error says who does not answer', async () => {
+test('while the catalog is away nothing is archived and nothing advances, and the error says what does not answer', async () => {
   const away = makeArchiveRun({ ...servers, catalogEndpoint: 'http://127.0.0.1:9/iceberg' }, database.pool, place())
 
   await expect(away.archive(records(0, 3))).rejects.toThrow('the catalog does not answer')

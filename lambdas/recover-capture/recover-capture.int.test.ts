@@ -180,7 +180,7 @@ test('what is down keeps the time since when it is, however often it is looked a
   expect(down).not.toBe(running)
 })
 
-test('an advanced slot, one that was invalidated and a log that went back are told apart', async () => {
+test('an advanced slot, an invalidated slot and a log that went back are distinguished', async () => {
   worker.starting = [failed]
   worker.stored[0]!.offset = { lsn: 1 }
   expect((await look()).diagnosis.findings[0]!.cause).toContain('was advanced, or dropped and made again')

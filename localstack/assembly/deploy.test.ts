@@ -91,7 +91,7 @@ describe('a deployment', () => {
     expect(outputs).toEqual({ A: 'ref-A' })
   })
 
-  test('that fails tells the first failure, stops what is under way and begins nothing more', async () => {
+  test('that fails reports the first failure, stops what is under way and begins nothing more', async () => {
     const { standIn, log } = recorder()
 
     const deployment = run(

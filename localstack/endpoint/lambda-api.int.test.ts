@@ -152,7 +152,7 @@ test.each([
   })
 })
 
-test('a throttled invocation tells its reason', async () => {
+test('a throttled invocation says its reason', async () => {
   await expect(lambda.send(new InvokeCommand({ FunctionName: 'none' }))).rejects.toMatchObject({
     Reason: 'ReservedFunctionConcurrentInvocationLimitExceeded',
     Type: 'User',

@@ -1100,7 +1100,7 @@ exception when dependent_objects_still_exist then
     string_agg(coalesce(d.dropped_by, '-- drop ' || d.object), ' ' order by d.place desc) as dropped_by
   into found
   from tidemark.dependents(view) d;
-  raise exception '% % on the view %.%, which has to be made anew since columns of the table have changed',
+  raise exception '% % on the view %.%, which has to be created again because columns of the table have changed',
     found.objects, case when found.one then 'depends' else 'depend' end, of_schema, of_table
     using errcode = 'dependent_objects_still_exist',
       hint = format('keep %s (pg_get_viewdef), run %s then npm run accept -- %s.%s, and create %s again',

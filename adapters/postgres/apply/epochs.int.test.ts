@@ -75,7 +75,7 @@ describe('a new epoch', () => {
     expect(await ids()).toEqual([2])
   })
 
-  test('reads tables without a key anew, too', async () => {
+  test('reads keyless tables again, too', async () => {
     const columns = [columnContract(1, 'id', 'bigint')]
     const log = new ChangeLog().start().contract(ordersContract({ columns, replicaIdentity: 'full' }))
     for (const id of [1, 2, 2]) log.create({ id }, { lsn: 10 + id, txId: 7 })
@@ -96,7 +96,7 @@ describe('a new epoch', () => {
     expect(await query('select from tidemark.stopped_table')).toEqual([])
   })
 
-  test('reads tables without a key anew also where their records come on another topic partition than before', async () => {
+  test('reads keyless tables again also where their records come on another topic partition than before', async () => {
     const columns = [columnContract(1, 'id', 'bigint')]
     const two = { topicPartitions: 2 }
     const reading = { epoch: 2, reading: { relation: 4711, generation: 101 } }
@@ -165,7 +165,7 @@ describe('a new epoch', () => {
     expect(await ids('public.riders')).toEqual([8])
   })
 
-  test('is not taken back by what a worker that was held for dead still sends of the one before', async () => {
+  test('is not taken back by records of the one before that a zombie worker still sends', async () => {
     const log = firstEpoch()
       .readContract(complete({ version: 1 }), 5, 2)
       .beacon(1, { lsn: '0/06', ...second })
@@ -179,7 +179,7 @@ describe('a new epoch', () => {
   })
 })
 
-test('a worker that was held for dead and still sends of a former epoch changes nothing of what is known', async () => {
+test('a zombie worker that still sends records of a former epoch changes nothing of what is known', async () => {
   const columns = [columnContract(1, 'id', 'bigint')]
   const orders = { columns, replicaIdentity: 'full' } as const
   const log = new ChangeLog().start().contract(ordersContract(orders))
@@ -297,14 +297,14 @@ describe('a beacon', () => {
   })
 })
 
-test('what is left of a topic that was made anew is taken from its first record on, once its epoch is ordered', async () => {
+test('a topic that was created again is consumed from its first remaining record on, once a new epoch was ordered', async () => {
   await apply(firstEpoch().records)
   const topic = new ChangeLog().readContract(nextContract(), 5, 2).beacon(1, { lsn: '0/06', ...second })
   topic.incrementalRead(row(7), second).contract(complete(), { lsn: 8, ...second })
   const records = topic.records.map((record) => ({ ...record, timestampMs: record.timestampMs + 1_000_000 }))
   expect(await apply(records)).toMatchObject({ kind: 'stopped' })
 
-  await query(`select tidemark.order_epoch(2, 'the topic was made anew', true)`)
+  await query(`select tidemark.order_epoch(2, 'the topic was created again', true)`)
   await apply(records)
 
   expect(await ids()).toEqual([7])

@@ -79,7 +79,7 @@ test('an initial reading that begins again replaces what the interrupted one rea
   expect(await lines()).toEqual(['a'])
 })
 
-test('a generation is read anew and shown when it is complete', async () => {
+test('a new generation gets all rows by a snapshot and is shown when it is complete', async () => {
   const changes = begin()
     .create(row('a'), { ...log, lsn: 10, txId: 5 })
     .beacon(1)

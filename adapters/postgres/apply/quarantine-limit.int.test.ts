@@ -76,7 +76,7 @@ test('a table that the quarantine was full for is as in the source once its rows
   expect(await stops()).toEqual([])
 })
 
-test('a table that stops again while its rows are read again cannot be accepted without what was not kept', async () => {
+test('a table that stops again during the snapshot of its rows cannot be accepted without the changes that were not quarantined', async () => {
   const log = await stopping(5)
   await applyEach(log.records)
 
@@ -85,7 +85,7 @@ test('a table that stops again while its rows are read again cannot be accepted 
   expect(await stops()).toEqual([{ repair: 'resync', reason: 'in the way', full: true }])
 })
 
-test('what is kept of an accepted table is applied in order, however much there is', async () => {
+test('the quarantined changes of an accepted table are applied in order, however many there are', async () => {
   const log = await stopping(3)
   await applyEach(log.records)
   await query('drop table public.orders')
@@ -98,7 +98,7 @@ test('what is kept of an accepted table is applied in order, however much there 
   expect(await stops()).toEqual([])
 })
 
-test('once nothing is kept of a table in one topic partition, nothing more is in the others', async () => {
+test('once the quarantine is full for a table in one topic partition, nothing more of it is quarantined in the others', async () => {
   const log = await stopping(4)
   await applyEach(log.records)
   const before = await kept()

@@ -42,7 +42,7 @@ async function blamingQuarantined<T>({ relation, generation, name }: StoppedTabl
   } catch (error) {
     if (error instanceof TableFailureError || isTransient(error) || isOfServer(sqlState(error) ?? '')) throw error
     const [schema, table] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)]
-    const reason = `what was kept of it cannot be applied: ${(error as Error).message}`
+    const reason = `its quarantined changes cannot be applied: ${(error as Error).message}`
     throw new TableFailureError(
       { relation, generation, schema, table },
       reason,

@@ -67,7 +67,7 @@ test('a large row that capture sends again after it was killed between two parts
   expect(await rows('select 1 from tidemark.quarantine')).toEqual([])
 })
 
-test('a large row of a stopped table is kept whole, and applied once the table is accepted', async () => {
+test('a large row of a stopped table is quarantined whole, and applied once the table is accepted', async () => {
   const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 9 })
   await apply(log.records)
   await target.pool.query(

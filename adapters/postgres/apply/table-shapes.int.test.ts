@@ -68,7 +68,7 @@ describe('a later contract', () => {
     ])
   })
 
-  test('renames the table; rights that were granted on a view that has to be made anew stay', async () => {
+  test('renames the table; rights that were granted on a view stay when it has to be created again', async () => {
     const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
     await applyTo(0, log.records)
     await target.pool.query('create role somebody; grant select on public.orders to somebody')
@@ -159,7 +159,7 @@ describe('a generation', () => {
     ])
   })
 
-  test('releases a table that was stopped, and forgets what was kept of it', async () => {
+  test('releases a table that was stopped, and deletes its quarantined changes', async () => {
     const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: 'nonsense' }, { lsn: 10 })
     log.contract(version2({ generation: 2, complete: false }), { lsn: 20 })
     log.incrementalRead({ id: 1, name: 'a', amount: '2.00' }).create({ id: 3, name: 'c', amount: null }, { lsn: 30 })

@@ -46,7 +46,7 @@ async function commitWaiting(tools: RecoveryTools): Promise<void> {
     removeSpent: async () => undefined,
     openTable: (known: TableLedger) => {
       signal?.throwIfAborted()
-      onProgress(`committing what waits: ${summary.records} records by now`)
+      onProgress(`committing what waits: ${summary.records} records so far`)
       return openArchiveTable(catalog, place, known, { isOnlyCommitter: true })
     },
     commit: { afterMs: 0, afterBytes: 0 },

@@ -197,7 +197,7 @@ test('another table that has the name is moved aside, never dropped', async () =
   await expectToGoOn(3, 5)
 })
 
-test('a catalog that cannot rename is told of with the calls that do it', async () => {
+test('for a catalog that cannot rename, the error has the calls that do it', async () => {
   await archiveAndCommit(0, 3)
   await run.catalog.renameTable(table(), { ...table(), name: 'old' })
   const { metadataLocation } = (await run.catalog.loadTable({ ...table(), name: 'old' }))!
@@ -546,7 +546,7 @@ test.each<[string, Partial<RestCatalog> | (() => Partial<RestCatalog>), ((ledger
   await expectToHaveBegunAgain()
 })
 
-test('a catalog that cannot rename is told of, and the archive begins again once somebody has renamed the table', async () => {
+test('a catalog that cannot rename is reported, and the archive begins again once somebody has renamed the table', async () => {
   await replaceTopic()
   const unsupported = { renameTable: async () => 'unsupported' as const }
   const refused = await recover(unsupported).catch((error: Error) => error.message)
@@ -621,7 +621,7 @@ test('a table that is begun in place of one that had begun again, and is gone, i
   expect(await rowsOf((await formerNames())[0])).toEqual(FORMER_ROWS)
 })
 
-test('who is noting records when the archive begins again is waited for', async () => {
+test('when the archive begins again, a transaction that is noting records is waited for', async () => {
   await replaceTopic()
   const client = await database.pool.connect()
   await client.query('begin')

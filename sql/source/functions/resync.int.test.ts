@@ -56,7 +56,7 @@ test.each([
   await expect(resync(table)).rejects.toThrow(message)
 })
 
-test('a table that is being read is not begun anew', async () => {
+test('a table that is being snapshotted is not begun again', async () => {
   await resync('public.orders')
 
   await expect(resync('public.orders')).rejects.toThrow('public.orders is being read already (pending)')

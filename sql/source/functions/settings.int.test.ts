@@ -98,7 +98,7 @@ test('the same setting again changes nothing', async () => {
   expect((await everything()).rows).toEqual(before.rows)
 })
 
-test('a publication that was dropped with the connector is made again, and its tables are captured anew', async () => {
+test('a publication that was dropped with the connector is created again, and its tables are captured again', async () => {
   await run('create table ride (id int primary key)')
   await run(`select tidemark.publish_table('ride'::regclass)`)
   await run('drop publication tidemark')

@@ -71,7 +71,7 @@ describe('days', () => {
     expect(await ask('select count(*)::int as changes from tidemark_rows.change')).toEqual([{ changes: 6 }])
   })
 
-  test('in use stay, and whoever writes to other days does not wait for them', async () => {
+  test('in use stay, and a transaction that writes to other days does not wait for them', async () => {
     await keepChanges(target.pool, read(1, 40), read(1, 0))
     const writer = await target.pool.connect()
     await writer.query('begin')
@@ -84,7 +84,7 @@ describe('days', () => {
     expect((await maintain()).dropped).toEqual([partitionOf(40)])
   })
 
-  test('that are about to go are looked at anew when a change comes to them, also where that is yesterday', async () => {
+  test('that are about to be dropped are examined again when a change comes to them, also where that is yesterday', async () => {
     await ask(`select tidemark.set_history('*', retention => '1 second')`)
     await keepChanges(target.pool, read(1, 1))
     await ask('select * from tidemark.end_change_day()')
@@ -216,7 +216,7 @@ describe('a delete marker', () => {
     expect(await markers()).toEqual([3, 4])
   })
 
-  test('does not go in the round that ends a day: who writes its row would wait for that', async () => {
+  test('does not go in the round that ends a day, because a transaction that writes its row would wait for that', async () => {
     await keepChanges(target.pool, read(1, 40))
     await beacon(0, '0/64')
     await beacon(1, '0/64')
@@ -226,7 +226,7 @@ describe('a delete marker', () => {
     expect(await maintain()).toMatchObject({ dropped: [partitionOf(40)], markers: 2 })
   })
 
-  test('stays while its table is stopped: what is kept of it may be older', async () => {
+  test('stays while its table is stopped, because its quarantined changes may be older', async () => {
     await beacon(0, '0/64')
     await beacon(1, '0/64')
     await ask(

@@ -30,7 +30,7 @@ const life: [KeptChange, KeptChange, KeptChange, KeptChange] = [
 ]
 
 describe('a row', () => {
-  test('tells its insert, update, delete and re-insert, newest first', async () => {
+  test('has its insert, update, delete and re-insert, newest first', async () => {
     await keepChanges(target.pool, ...life)
     await keepChanges(target.pool, { op: 'c', key: ['8'], after: ['8', '', null] })
 
@@ -58,7 +58,7 @@ describe('a row', () => {
     })
   })
 
-  test('that was truncated away tells it, one at the same lsn twice tells both', async () => {
+  test('that was truncated away has the truncate, and one that was changed twice at one lsn has both changes', async () => {
     await keepChanges(
       target.pool,
       { op: 'c', key: ['7'], after: ['7', '', null] },
@@ -163,7 +163,7 @@ describe('a table', () => {
     expect(await history('public.old_orders', { id: 7 })).toHaveLength(1)
   })
 
-  test('without a key given tells its last changes, of however long ago', async () => {
+  test('shows its last changes where no key is given, however long ago they were', async () => {
     await keepChanges(target.pool, ...life, { op: 't', at: '2025-01-01 00:00Z' })
 
     expect((await history('public.orders', null, 2)).map(({ op }) => op)).toEqual(['insert', 'delete'])
