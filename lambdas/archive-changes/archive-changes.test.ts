@@ -1,6 +1,6 @@
 import type { MSKEvent, MSKRecord } from 'aws-lambda'
 import { expect, test } from 'vitest'
-import type { LedgerFile } from '#adapters/postgres/archive/archive-ledger.ts'
+import type { LedgerFile } from '#adapters/postgres/archive/ledger-file.ts'
 import type { Progress } from '#core/delivery.ts'
 import { readParquet } from '#test-support/archive/archived-rows.ts'
 import { makeMemoryStore } from '#test-support/archive/memory-store.ts'

@@ -4,7 +4,8 @@ import type { LoadedTable, TableName } from '#adapters/iceberg/catalog/rest-cata
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import { commitAll } from '../commit-archive.ts'
 import { commitTools } from './former-files.ts'
-import type { RecoveryStep, RecoveryTools } from './recovery-plan.ts'
+import type { RecoveryStep } from './recovery-plan.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 import { moveAside, rename } from './rename-table.ts'
 import { isIn, placeBeside } from './table-place.ts'
 

@@ -11,7 +11,8 @@ import { newSnapshotId, requirementsOf } from '#adapters/iceberg/commit/commit.t
 import { describeManifest, type StagedManifest } from '#adapters/iceberg/commit/staged-manifest.ts'
 import { addedEntry, type ManifestEntry, writeManifest } from '#adapters/iceberg/table/manifest.ts'
 import { currentSchema, partitionSpecOf, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
-import type { FormerFiles, RecoveryTools } from './recovery-plan.ts'
+import type { FormerFiles } from './recovery-plan.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 
 /** Throws when another engine has deleted rows: adding their file again would show these rows again. */
 export function refuseDeletes(entries: readonly ManifestEntry[]): void {

@@ -6,8 +6,9 @@ import { type ArchivePlace, archiveTableName } from '#adapters/iceberg/archive/a
 import { archivePartitionSpec, archiveProperties, archiveSchema } from '#adapters/iceberg/archive/archive-table.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
 import type { RestCatalog } from '#adapters/iceberg/catalog/rest-catalog.ts'
-import { asRecoverer, noteRange } from '#adapters/postgres/archive/archive-ledger.ts'
+import { asRecoverer } from '#adapters/postgres/archive/archive-ledger.ts'
 import { advanceArchive } from '#adapters/postgres/archive/archive-progress.ts'
+import { noteRange } from '#adapters/postgres/archive/archived-ranges.ts'
 import { removeOrphans } from '#lambdas/maintain-archive/remove-orphans.ts'
 import { type ArchiveRun, makeArchiveRun } from '#test-support/archive/archive-run.ts'
 import { readArchivedRows } from '#test-support/archive/archived-rows.ts'
@@ -17,7 +18,8 @@ import { createDatabase, type TestDatabase } from '#test-support/databases/datab
 import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { eventually } from '#test-support/eventually.ts'
 import { checkArchive, isWhole, type RecoveryReport, recoverArchive } from './recover-archive.ts'
-import type { RecoveryStep, RecoveryTools } from './recovery-plan.ts'
+import type { RecoveryStep } from './recovery-plan.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 import { isIn } from './table-place.ts'
 
 let servers: ArchiveServers

@@ -1,7 +1,6 @@
-import { type ArchivePlace, archiveTableName, findArchiveTable } from '#adapters/iceberg/archive/archive-catalog.ts'
+import { archiveTableName, findArchiveTable } from '#adapters/iceberg/archive/archive-catalog.ts'
 import { type ArchiveScan, type ScannedFile, scanArchive } from '#adapters/iceberg/archive/archive-scan.ts'
 import { describeGone, findGone } from '#adapters/iceberg/archive/archive-survey.ts'
-import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
 import {
   checkIdentity,
   commitsOf,
@@ -11,23 +10,9 @@ import {
 } from '#adapters/iceberg/archive/known-table.ts'
 import type { LoadedTable, RestCatalog, TableName } from '#adapters/iceberg/catalog/rest-catalog.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
-import type { ObjectStore } from '#adapters/object-store/object-store.ts'
-import type { RecovererLedger } from '#adapters/postgres/archive/archive-ledger.ts'
 import { type FormerMetadata, findFormerMetadata } from './former-metadata.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 import { nameOf } from './rename-table.ts'
-
-/** What a recovery works with. The ledger is for the holder of the committer's lock. */
-export type RecoveryTools = {
-  readonly catalog: RestCatalog
-  readonly place: ArchivePlace
-  readonly store: ObjectStore
-  readonly ledger: RecovererLedger<DataFileMetrics>
-  readonly now: () => number
-  readonly pause: (ms: number) => Promise<void>
-  /** It is called with what is being looked at or done. */
-  readonly onProgress: (what: string) => void
-  readonly signal?: AbortSignal | undefined
-}
 
 /** Metadata of a former table, its data files, and those that its manifests name but the store does not have. */
 export type FormerFiles = FormerMetadata & { readonly scan: ArchiveScan; readonly gone: readonly ScannedFile[] }

@@ -1,6 +1,6 @@
 import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
 import type { LoadedTable, TableName } from '#adapters/iceberg/catalog/rest-catalog.ts'
-import type { RecoveryTools } from './recovery-plan.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 
 /** `namespace.table`, as messages write it. */
 export const nameOf = ({ namespace, name }: TableName): string => `${namespace}.${name}`
