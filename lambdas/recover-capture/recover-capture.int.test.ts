@@ -485,3 +485,21 @@ test('what does not answer is noted as starting, not as down: nobody has to do a
   })
   worker = await startFakeConnect()
 })
+
+test('a worker that has not joined its group yet is not taken for one without a connector', async () => {
+  worker.hasNoApiYet = true
+
+  expect((await look()).diagnosis).toMatchObject({
+    state: 'starting',
+    findings: [{ cause: `Kafka Connect is out of reach: the Connect worker at ${worker.url} is starting` }],
+  })
+  expect(await recover()).toMatchObject({ steps: [] })
+  expect(await recover({ newEpoch: true })).toMatchObject({
+    steps: [{ done: false, error: expect.stringContaining('is starting') }],
+  })
+  expect(worker.changes).toEqual([])
+  expect(await slots()).toEqual([slotName(source.epoch)])
+
+  worker.hasNoApiYet = false
+  expect((await look()).diagnosis).toMatchObject({ state: 'running', findings: [] })
+})

@@ -2,7 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectApi } from '#adapters/connect/connect-api.ts'
 import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
+import { connectLogin } from '#localstack/assembly/local-account.ts'
 import { until } from '#test-support/eventually.ts'
 import { processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { readableByOthers, tryEveryPort } from '#test-support/ports/strangers.ts'
@@ -151,6 +153,30 @@ describe.each(killed)('%s killed during a load', (component) => {
     expect(isEqual(comparison), JSON.stringify(comparison)).toBe(true)
     expect(pipeline.pid(component)).not.toBe(pid)
   })
+})
+
+test('a Connect worker that starts is at no moment taken for one without a connector', async () => {
+  const { endpoints } = pipeline.engine
+  const connect = connectApi(endpoints.connect, async () => connectLogin(endpoints.key))
+  const pid = await until('the process to be there', async () => pipeline.pid('connect'))
+  process.kill(pid, 'SIGKILL')
+
+  const failures = new Set<string>()
+  const configuration = await until('the worker to answer', async () => {
+    try {
+      return { seen: await connect.configuration('tidemark') }
+    } catch (error) {
+      failures.add((error as Error).message)
+      return undefined
+    }
+  })
+
+  expect(configuration.seen).toMatchObject({ 'connector.class': expect.any(String) })
+  // The worker listens before its REST API exists, so this moment has been looked at.
+  expect([...failures].toSorted()).toEqual([
+    expect.stringContaining('does not answer'),
+    expect.stringContaining('is starting'),
+  ])
 })
 
 describe('the producer', () => {
