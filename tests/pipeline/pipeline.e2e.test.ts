@@ -3,6 +3,7 @@ import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectApi } from '#adapters/connect/connect-api.ts'
+import { statusOf } from '#adapters/connect/connector-states.ts'
 import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
 import { connectLogin } from '#localstack/assembly/local-account.ts'
 import { until } from '#test-support/eventually.ts'
@@ -162,16 +163,17 @@ test('a Connect worker that starts is at no moment taken for one without a conne
   process.kill(pid, 'SIGKILL')
 
   const failures = new Set<string>()
-  const configuration = await until('the worker to answer', async () => {
+  const answer = await until('the worker to answer', async () => {
     try {
-      return { seen: await connect.configuration('tidemark') }
+      const status = await statusOf(connect, 'tidemark')
+      return status?.connector.state === 'UNASSIGNED' ? undefined : { status }
     } catch (error) {
       failures.add((error as Error).message)
       return undefined
     }
   })
 
-  expect(configuration.seen).toMatchObject({ 'connector.class': expect.any(String) })
+  expect(answer.status).toBeDefined()
   // The worker listens before its REST API exists, so this moment has been looked at.
   expect([...failures].toSorted()).toEqual([
     expect.stringContaining('does not answer'),
