@@ -153,8 +153,9 @@ grant execute on function
   tidemark.key_text(jsonb),
   tidemark.key_text(numrange),
   tidemark.key_text(nummultirange),
+  tidemark.key_text_of(text, text),
   tidemark.key_texts(integer[], text[], jsonb),
   tidemark.wanted_changes(text, jsonb),
-  tidemark.has_values(integer[], text[], integer[], text[]),
+  tidemark.row_has(integer[], text[], text[], integer[], text[]),
   tidemark.last_changes_since(text, integer)
   to public;

@@ -547,7 +547,8 @@ view tidemark.described_change as
     c.key AS key_values,
     c.before AS before_values,
     c.after AS after_values,
-    k.numbers
+    k.numbers,
+    k.types
    FROM ((tidemark.linked_change c
      LEFT JOIN LATERAL ( SELECT (n.contract ->> 'schema'::text) AS schema_name,
             (n.contract ->> 'table'::text) AS table_name,
@@ -1477,14 +1478,6 @@ end
 $function$
 -- owned by tidemark_owner
 
-CREATE OR REPLACE FUNCTION tidemark.has_values(numbers integer[], image text[], wanted integer[], texts text[])
- RETURNS boolean
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-RETURN ((image IS NOT NULL) AND (SELECT COALESCE(bool_and((NOT ((has_values.image)[array_position(has_values.numbers, w.n)] IS DISTINCT FROM w.t))), false) AS "coalesce" FROM UNNEST(has_values.wanted, has_values.texts) w(n, t)))
--- owned by tidemark_owner
--- everyone may execute
-
 CREATE OR REPLACE FUNCTION tidemark.history(table_name text, key jsonb DEFAULT NULL::jsonb, limit_rows integer DEFAULT 100)
  RETURNS SETOF tidemark.change_log
  LANGUAGE plpgsql
@@ -1528,8 +1521,8 @@ begin
         and d.key_values is not distinct from w.key_values
         and (w.op is null or d.op = 'truncate')
         and (w.numbers is null or d.op = 'truncate'
-          or tidemark.has_values(d.numbers, d.before_values, w.numbers, w.row_values)
-          or tidemark.has_values(d.numbers, d.after_values, w.numbers, w.row_values))
+          or tidemark.row_has(d.numbers, d.types, d.before_values, w.numbers, w.row_values)
+          or tidemark.row_has(d.numbers, d.types, d.after_values, w.numbers, w.row_values))
       order by d.ordinal desc
       limit limit_rows
     ) l
@@ -1902,6 +1895,14 @@ $function$
 -- owned by tidemark_owner
 -- everyone may execute
 
+CREATE OR REPLACE FUNCTION tidemark.key_text_of(type text, value text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN CASE WHEN (type ~ '\[\]$'::text) THEN value WHEN (type ~ '(^|\.)citext$'::text) THEN lower(value) WHEN (type ~ '^numeric'::text) THEN (trim_scale((value)::numeric))::text WHEN (type = 'real'::text) THEN (((value)::real + (0)::double precision))::text WHEN (type = 'double precision'::text) THEN (((value)::double precision + (0)::double precision))::text WHEN (type ~ '^interval'::text) THEN tidemark.key_text((value)::interval) WHEN (type = 'jsonb'::text) THEN NULLIF(tidemark.key_text((value)::jsonb), 'null'::text) WHEN (type = 'numrange'::text) THEN tidemark.key_text((value)::numrange) WHEN (type = 'nummultirange'::text) THEN tidemark.key_text((value)::nummultirange) ELSE value END
+-- owned by tidemark_owner
+-- everyone may execute
+
 CREATE OR REPLACE FUNCTION tidemark.key_texts(numbers integer[], types text[], given jsonb)
  RETURNS text[]
  LANGUAGE plpgsql
@@ -1917,7 +1918,8 @@ begin
         when t ~ '(^|\.)citext$' then 'lower(x.%I::text)'
         when t ~ '^(numeric|decimal)[^\[]*$' then 'trim_scale(x.%I)::text'
         when t ~ '^(real|double precision)$' then '(x.%I + 0)::text'
-        when t ~ '^(interval|jsonb|numrange|nummultirange)[^\[]*$' then 'tidemark.key_text(x.%I)'
+        when t = 'jsonb' then 'tidemark.key_text($1 -> %L)'
+        when t ~ '^(interval|numrange|nummultirange)[^\[]*$' then 'tidemark.key_text(x.%I)'
         else 'x.%I::text'
       end, 'c' || n), ', ' order by o),
     string_agg(format('%I %s', 'c' || n, tidemark.canonical_type(t)), ', ' order by o)
@@ -2538,6 +2540,14 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.row_has(numbers integer[], types text[], image text[], wanted integer[], texts text[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+RETURN ((image IS NOT NULL) AND (SELECT COALESCE(bool_and(((NOT (r.value IS DISTINCT FROM w.t)) OR (NOT (tidemark.key_text_of(r.type, r.value) IS DISTINCT FROM w.t)))), false) AS "coalesce" FROM (UNNEST(row_has.wanted, row_has.texts) w(n, t) CROSS JOIN LATERAL (SELECT (row_has.image)[array_position(row_has.numbers, w.n)] AS value, (row_has.types)[array_position(row_has.numbers, w.n)] AS type) r)))
+-- owned by tidemark_owner
+-- everyone may execute
+
 CREATE OR REPLACE FUNCTION tidemark.row_image(names text[], types text[], image text[])
  RETURNS jsonb
  LANGUAGE sql
@@ -2973,8 +2983,12 @@ begin
       numbers := array(select n from unnest(shape.numbers) n where given ? n::text order by n);
       op := null;
       key_values := null;
-      row_values := tidemark.key_texts(numbers,
-        array(select shape.types[array_position(shape.numbers, n)] from unnest(numbers) n order by n), given);
+      row_values := array(
+        select case when jsonb_typeof(given -> n::text) <> 'null' then t end
+        from unnest(numbers, tidemark.key_texts(numbers,
+          array(select shape.types[array_position(shape.numbers, n)] from unnest(numbers) n order by n), given)) as k (n, t)
+        order by n
+      );
       is_found := true;
       return next;
     elsif array(select n::text from unnest(shape.key_numbers) n order by 1) = array(select jsonb_object_keys(given) order by 1) then

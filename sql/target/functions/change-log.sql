@@ -69,7 +69,7 @@ select k.schema_name, k.table_name,
   c.txid as transaction_id,
   '0/0'::pg_lsn + c.lsn as lsn,
   c.epoch, c.committed_at, m.who, m.application, m.why, m.details, c.relation,
-  c.key_hash, c.ordinal, c.key as key_values, c.before as before_values, c.after as after_values, k.numbers
+  c.key_hash, c.ordinal, c.key as key_values, c.before as before_values, c.after as after_values, k.numbers, k.types
 from tidemark.linked_change c
 left join lateral (
   select n.contract ->> 'schema' as schema_name, n.contract ->> 'table' as table_name, s.*

@@ -128,6 +128,23 @@ describe('a key', () => {
     expect(await history('public."Odd ""one"""', { ...given, tags: '{a,b c}', Code: 1.5 })).toHaveLength(1)
   })
 
+  test('of type jsonb is found by every JSON value, also by null and by texts', async () => {
+    const columns = [
+      { number: 1, name: 'doc', carried: 'jsonb', key: 1 },
+      { number: 2, name: 'n', carried: 'integer', key: 2 },
+    ]
+    await keepContract(target.pool, { relation: 2, table: 'docs', columns })
+    const values = [null, 'null', 1.5, true, [null], { a: null }]
+    for (const [i, value] of values.entries()) {
+      const key = [JSON.stringify(value).replaceAll(/[,:]/g, '$& '), '1']
+      await keepChanges(target.pool, { op: 'c', relation: 2, lsn: 100 + i, key, after: key })
+    }
+
+    for (const doc of values) {
+      expect((await history('public.docs', { doc, n: 1 })).map(({ key }) => key)).toEqual([{ doc, n: 1 }])
+    }
+  })
+
   test('that is none names the columns of the key', async () => {
     await expect(history('public.orders', { number: 7 })).rejects.toThrow(
       'the key of public.orders is (id), not (number)',
@@ -186,6 +203,59 @@ describe('a table', () => {
     expect(await history('public.log', { id: 1, status: 'a' })).toHaveLength(3)
     expect(await history('public.log', { amount: null })).toHaveLength(3)
     await expect(history('public.log', { colour: 'red' })).rejects.toThrow('(no key), not (colour)')
+  })
+
+  test('without a primary key is asked for values that Postgres holds equal, however they are written', async () => {
+    const types = [
+      'numeric',
+      'numeric(12,2)',
+      'real',
+      'jsonb',
+      'interval',
+      'timestamp with time zone',
+      'numrange',
+      'text',
+      'citext',
+    ]
+    const columns = types.map((carried, i) => ({ number: i + 1, name: `c${i + 1}`, carried }))
+    await ask('create extension citext')
+    await keepContract(target.pool, { relation: 3, table: 'log', columns })
+    const after = [
+      '1.50',
+      '7.00',
+      '-0',
+      '{"a": 1.0}',
+      '1 mon 30 days',
+      '2026-01-01 10:00:00+00',
+      '[1.0,2)',
+      '1.0',
+      'Ann',
+    ]
+    await keepChanges(target.pool, { op: 'c', relation: 3, key: null, after })
+
+    const same = [1.5, '7', 0, { a: 1 }, '2 mons', '2026-01-01T12:00:00+02:00', '[1,2.0)', '1.0', 'ANN']
+    const key = Object.fromEntries(same.map((value, i) => [`c${i + 1}`, value]))
+    for (const [name, value] of Object.entries(key)) {
+      expect(await history('public.log', { [name]: value }), name).toHaveLength(1)
+    }
+    expect(await history('public.log', key)).toHaveLength(1)
+    expect(await history('public.log', { c1: 1.51 })).toEqual([])
+  })
+
+  test('without a primary key is asked for null: there it is no value, and of jsonb also the JSON null', async () => {
+    const columns = [
+      { number: 1, name: 'doc', carried: 'jsonb' },
+      { number: 2, name: 'note', carried: 'text' },
+    ]
+    await keepContract(target.pool, { relation: 3, table: 'log', columns })
+    const row = (lsn: number, ...after: (string | null)[]) => ({ op: 'c', relation: 3, lsn, key: null, after }) as const
+    await keepChanges(target.pool, row(1, null, 'a'), row(2, 'null', 'b'), row(3, '"null"', 'null'), row(4, '1', null))
+
+    const notes = async (key: object) => (await history('public.log', key)).map(({ after }) => after.note)
+    expect(await notes({ doc: null })).toEqual(['b', 'a'])
+    expect(await notes({ note: null })).toEqual([null])
+    expect(await notes({ note: 'null' })).toEqual(['null'])
+    expect(await notes({ doc: 'null' })).toEqual(['null'])
   })
 })
 

@@ -1,5 +1,5 @@
 -- The history of a row or of a table, as users read it.
--- Runs after change-log.sql.
+-- Runs after change-log.sql and key-text.sql.
 
 -- The relations that a name stands for, by epoch: those that have it, or had it when they were dropped. If there are
 -- none, those that had it before they were renamed.
@@ -21,7 +21,8 @@ begin atomic
 end;
 
 -- The values of a key as changes have them, from {"<column number>": value}. The values may be JSON of the column's
--- type, or text. Equal keys give the same texts, those that adapters/postgres/apply/key-text.ts has kept.
+-- type, or text. Equal keys give the same texts, those that adapters/postgres/apply/key-text.ts has kept. In a record of
+-- type jsonb, Postgres makes the JSON value null no value, so values of this type are taken as they are.
 create or replace function tidemark.key_texts(numbers integer[], types text[], given jsonb) returns text[]
 language plpgsql
 as $$
@@ -35,7 +36,8 @@ begin
         when t ~ '(^|\.)citext$' then 'lower(x.%I::text)'
         when t ~ '^(numeric|decimal)[^\[]*$' then 'trim_scale(x.%I)::text'
         when t ~ '^(real|double precision)$' then '(x.%I + 0)::text'
-        when t ~ '^(interval|jsonb|numrange|nummultirange)[^\[]*$' then 'tidemark.key_text(x.%I)'
+        when t = 'jsonb' then 'tidemark.key_text($1 -> %L)'
+        when t ~ '^(interval|numrange|nummultirange)[^\[]*$' then 'tidemark.key_text(x.%I)'
         else 'x.%I::text'
       end, 'c' || n), ', ' order by o),
     string_agg(format('%I %s', 'c' || n, tidemark.canonical_type(t)), ', ' order by o)
@@ -91,8 +93,12 @@ begin
       numbers := array(select n from unnest(shape.numbers) n where given ? n::text order by n);
       op := null;
       key_values := null;
-      row_values := tidemark.key_texts(numbers,
-        array(select shape.types[array_position(shape.numbers, n)] from unnest(numbers) n order by n), given);
+      row_values := array(
+        select case when jsonb_typeof(given -> n::text) <> 'null' then t end
+        from unnest(numbers, tidemark.key_texts(numbers,
+          array(select shape.types[array_position(shape.numbers, n)] from unnest(numbers) n order by n), given)) as k (n, t)
+        order by n
+      );
       is_found := true;
       return next;
     elsif array(select n::text from unnest(shape.key_numbers) n order by 1) = array(select jsonb_object_keys(given) order by 1) then
@@ -163,8 +169,8 @@ begin
         and d.key_values is not distinct from w.key_values
         and (w.op is null or d.op = 'truncate')
         and (w.numbers is null or d.op = 'truncate'
-          or tidemark.has_values(d.numbers, d.before_values, w.numbers, w.row_values)
-          or tidemark.has_values(d.numbers, d.after_values, w.numbers, w.row_values))
+          or tidemark.row_has(d.numbers, d.types, d.before_values, w.numbers, w.row_values)
+          or tidemark.row_has(d.numbers, d.types, d.after_values, w.numbers, w.row_values))
       order by d.ordinal desc
       limit limit_rows
     ) l
@@ -173,12 +179,17 @@ begin
 end
 $$;
 
--- Whether a row has these values in the columns with these numbers.
-create or replace function tidemark.has_values(numbers integer[], image text[], wanted integer[], texts text[]) returns boolean
-language sql immutable parallel safe
+-- Whether a row has values with these texts of a key in the columns with these numbers. Equal values may be written
+-- differently in the row, so they are compared by these texts; values that are written alike need none.
+create or replace function tidemark.row_has(numbers integer[], types text[], image text[], wanted integer[], texts text[])
+returns boolean
+language sql stable
 return image is not null and (
-  select coalesce(bool_and(image[array_position(numbers, n)] is not distinct from t), false)
+  select coalesce(bool_and(r.value is not distinct from w.t or tidemark.key_text_of(r.type, r.value) is not distinct from w.t), false)
   from unnest(wanted, texts) as w (n, t)
+  cross join lateral (
+    select image[array_position(numbers, w.n)] as value, types[array_position(numbers, w.n)] as type
+  ) r
 );
 
 -- From which time on to look for a table's last changes without reading all of them: the span grows until there are

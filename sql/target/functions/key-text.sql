@@ -41,3 +41,20 @@ as $$
   select coalesce(range_agg(tidemark.key_text(r)::numrange), '{}')::text
   from unnest(value) as r
 $$;
+
+-- The text of a value of a type, as tidemark.key_texts makes it, from the text that Postgres writes for the value. The JSON
+-- value null is shown as null is, so it has the same text: none.
+create or replace function tidemark.key_text_of(type text, value text) returns text
+language sql stable
+return case
+  when type ~ '\[\]$' then value
+  when type ~ '(^|\.)citext$' then lower(value)
+  when type ~ '^numeric' then trim_scale(value::numeric)::text
+  when type = 'real' then (value::real + 0)::text
+  when type = 'double precision' then (value::float8 + 0)::text
+  when type ~ '^interval' then tidemark.key_text(value::interval)
+  when type = 'jsonb' then nullif(tidemark.key_text(value::jsonb), 'null')
+  when type = 'numrange' then tidemark.key_text(value::numrange)
+  when type = 'nummultirange' then tidemark.key_text(value::nummultirange)
+  else value
+end;
