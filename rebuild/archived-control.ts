@@ -1,5 +1,5 @@
-import { type Beacon, EnvelopeError, type Incoming, readRecord } from '#core/envelope.ts'
-import { WireError } from '#core/wire-json.ts'
+import { type Beacon, EnvelopeError, type Incoming, readRecord } from '#core/wire/envelope.ts'
+import { WireError } from '#core/wire/wire-json.ts'
 
 /** The facts in a record of the beacon table. */
 export type ArchivedBeacon = {

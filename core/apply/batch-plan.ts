@@ -1,4 +1,7 @@
 import { ValueError } from '../column-codec.ts'
+import { generationOf, keylessChange } from '../keyless/keyless-writes.ts'
+import { comparePositions, latest, type Position } from '../position.ts'
+import { type AppliedTable, tableName } from '../tables/table-register.ts'
 import {
   type Beacon,
   EnvelopeError,
@@ -9,11 +12,8 @@ import {
   readRecord,
   type Truncate,
   type Unreadable,
-} from '../envelope.ts'
-import { generationOf, keylessChange } from '../keyless/keyless-writes.ts'
-import { comparePositions, latest, type Position } from '../position.ts'
-import { type AppliedTable, tableName } from '../tables/table-register.ts'
-import { WireError } from '../wire-json.ts'
+} from '../wire/envelope.ts'
+import { WireError } from '../wire/wire-json.ts'
 import { inOrder, type KeptContract, type Step } from './batch-steps.ts'
 import { BatchUnderway, type Known, type PartitionState, stopKey, stopOf, stopOfName } from './batch-underway.ts'
 import { takeBeacon, takeContract, takeImpossible, takeReadBeacon, takeSentContract } from './control-plan.ts'

@@ -1,8 +1,8 @@
 import type { TableContract } from '../contract.ts'
-import type { Beacon, Incoming, ReadBeacon } from '../envelope.ts'
 import { tablesRead, withReading } from '../keyless/keyless-writes.ts'
 import type { Position } from '../position.ts'
 import { TableRegister, tableName } from '../tables/table-register.ts'
+import type { Beacon, Incoming, ReadBeacon } from '../wire/envelope.ts'
 import { type BatchUnderway, stopKey, stopOf, stopOfContract } from './batch-underway.ts'
 
 /**

@@ -3,8 +3,8 @@ import { columnContract, ordersContract } from '#test-support/changes/change-log
 import { UNAVAILABLE_PLACEHOLDER, unavailable } from '../codecs/unavailable.ts'
 import { ValueError } from '../column-codec.ts'
 import type { TableContract } from '../contract.ts'
-import type { RowChange } from '../envelope.ts'
 import { type AppliedTable, TableRegister } from '../tables/table-register.ts'
+import type { RowChange } from '../wire/envelope.ts'
 import { type Arrival, RowChanges, type Segment, type TableWrites, withoutTruncated } from './row-changes.ts'
 
 const tableOf = (changes: Partial<TableContract> = {}): AppliedTable => {

@@ -1,7 +1,7 @@
-import type { RowChange, WireRow } from '../envelope.ts'
 import { comparePositions, type Position } from '../position.ts'
 import { keyOf, mergedWith, type RowValue, type RowWrite, replaces, writeOf } from '../tables/row-write.ts'
 import type { AppliedTable } from '../tables/table-register.ts'
+import type { RowChange, WireRow } from '../wire/envelope.ts'
 
 /** A change as history keeps it. */
 export type LoggedChange = {

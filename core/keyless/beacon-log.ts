@@ -1,5 +1,5 @@
-import type { Beacon } from '../envelope.ts'
 import { formatLsn, type Lsn, parseLsn } from '../lsn.ts'
+import type { Beacon } from '../wire/envelope.ts'
 
 /** How the reason of a stop begins when a beacon is from another log of the source. */
 export const SOURCE_WENT_BACK = 'the source went back'

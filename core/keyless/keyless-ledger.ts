@@ -1,5 +1,5 @@
-import type { Beacon } from '../envelope.ts'
 import type { Lsn } from '../lsn.ts'
+import type { Beacon } from '../wire/envelope.ts'
 import { BeaconLog, type KnownBeacon } from './beacon-log.ts'
 import { type PassedTransaction, PassedTransactions } from './passed-transactions.ts'
 

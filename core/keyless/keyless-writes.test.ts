@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import { UNAVAILABLE_PLACEHOLDER } from '../codecs/unavailable.ts'
-import type { RowChange } from '../envelope.ts'
 import { TableRegister } from '../tables/table-register.ts'
+import type { RowChange } from '../wire/envelope.ts'
 import { KeylessLedger } from './keyless-ledger.ts'
 import { type KeylessProgress, keylessChange, tablesRead, withReading } from './keyless-writes.ts'
 

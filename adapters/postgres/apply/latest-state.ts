@@ -3,10 +3,10 @@ import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
 import type { PartitionState } from '#core/apply/batch-underway.ts'
 import { nothingPassed } from '#core/apply/change-fence.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
-import { tableOfRecord } from '#core/envelope.ts'
 import { tableName } from '#core/tables/table-register.ts'
 import { stopRule } from '#core/tables/table-settings.ts'
 import { tablesWithout } from '#core/tables/tables-without.ts'
+import { tableOfRecord } from '#core/wire/envelope.ts'
 import { applyDelivery } from '../delivery/apply-by-halves.ts'
 import {
   type ApplyOutcome,

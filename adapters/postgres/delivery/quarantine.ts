@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { QuarantinedRecord } from '#core/apply/batch-steps.ts'
-import type { KeyHeaders } from '#core/envelope.ts'
+import type { KeyHeaders } from '#core/wire/envelope.ts'
 import { storableJson, storableText } from '../session/storable-text.ts'
 import { RefusedDeliveryError } from './apply-transaction.ts'
 import type { ProgressKey } from './progress.ts'

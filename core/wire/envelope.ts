@@ -1,6 +1,6 @@
-import { base64ToBytes, utf8Text } from './codecs/bytes.ts'
+import { base64ToBytes, utf8Text } from '../codecs/bytes.ts'
+import type { Position } from '../position.ts'
 import { type ControlRecord, readControl } from './control-records.ts'
-import type { Position } from './position.ts'
 import { type Replacement, replacementOf } from './replaced-record.ts'
 import {
   EnvelopeError,

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { EnvelopeError, readRecord } from './envelope.ts'
 
-const captured = new URL('../fixtures/envelopes/', import.meta.url)
+const captured = new URL('../../fixtures/envelopes/', import.meta.url)
 /** A record as Debezium 3.7.0.Final sent it, except for its topic.prefix. */
 const capturedValue = (name: string): string => {
   const { value } = JSON.parse(readFileSync(new URL(`${name}.json`, captured), 'utf8'))

@@ -2,7 +2,7 @@
 export type Replacement = { readonly reason: string; readonly automatic: boolean }
 
 /**
- * Recognizes what capture sends in place of a large row's record when it cannot be joined (core/record-parts.ts): a
+ * Recognizes what capture sends in place of a large row's record when it cannot be joined (core/wire/record-parts.ts): a
  * part that does not follow the one before it, or the notice that the row is too large for parts. Undefined for any
  * other value.
  */

@@ -1,5 +1,5 @@
-import { exactLsn } from './lsn.ts'
-import type { Position } from './position.ts'
+import { exactLsn } from '../lsn.ts'
+import type { Position } from '../position.ts'
 
 /** A record that is not what Debezium sends. */
 export class EnvelopeError extends Error {
