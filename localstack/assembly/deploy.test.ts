@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { deploy } from './deploy.ts'
 import type { LocalAccount } from './local-account.ts'
 import type { StandIn } from './stand-in.ts'
-import type { Template } from './template.ts'
+import type { Template } from './template/template.ts'
 
 /**
  * A stand-in that records when each resource begins and is up. The property `Fails` makes it fail; `Slow` makes it wait

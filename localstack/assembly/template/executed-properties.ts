@@ -1,4 +1,4 @@
-import type { StandIn } from './stand-in.ts'
+import type { StandIn } from '../stand-in.ts'
 import type { TemplateValue } from './template.ts'
 
 /** The properties that a stand-in reads, without the nested ones that it ignores. */

@@ -1,8 +1,8 @@
+import type { StandIn } from '../stand-in.ts'
 import { executedProperties } from './executed-properties.ts'
 import { noLocalMeaning } from './no-local-meaning.ts'
 import { pseudoParameters } from './pseudo-parameters.ts'
 import { findReferences, type Reference, refuseCycles } from './references.ts'
-import type { StandIn } from './stand-in.ts'
 import type { Template, TemplateResource, TemplateValue } from './template.ts'
 
 /** The template cannot be executed here. The message names every resource and place that is a reason. */

@@ -1,4 +1,4 @@
-import { arn } from './local-account.ts'
+import { arn } from '../local-account.ts'
 import type { Stack } from './template.ts'
 
 const values: Readonly<Record<string, (stack: Stack) => unknown>> = {

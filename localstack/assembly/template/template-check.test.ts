@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: ${…} is the syntax of Fn::Sub
 import { expect, test } from 'vitest'
-import type { StandIn } from './stand-in.ts'
-import { standInFor } from './stand-ins.ts'
+import type { StandIn } from '../stand-in.ts'
+import { standInFor } from '../stand-ins.ts'
 import type { Template } from './template.ts'
 import { checkTemplate, UnsupportedTemplateError } from './template-check.ts'
 
