@@ -42,7 +42,7 @@ const documents = ['*.md', 'docs/*.md', `${rooms}/**/README.md`]
 
 /** Code is checked as a whole: its comments, messages, names and titles of tests. These two files need the words. */
 const code = `${rooms}/**/*.{ts,mjs,cjs,sql,java,py}`
-const exceptions = ['commands/check/prose.ts', 'commands/check/prose.test.ts']
+const exceptions = ['commands/development/check/prose.ts', 'commands/development/check/prose.test.ts']
 
 /** Checks documents and code. Returns one line for each forbidden word. */
 export function checkProse(repository: string): readonly string[] {

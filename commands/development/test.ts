@@ -12,7 +12,7 @@ Without --full: types, lint and format, then the unit, integration and end-to-en
 With --full: the long runs (npm run test:full).
 The last line is "<n> passed, <n> failed, <n> skipped"; the exit code is 0 only if nothing failed.`
 
-const repository = join(import.meta.dirname, '..')
+const repository = join(import.meta.dirname, '../..')
 
 /** The numbers of passed, failed and skipped tests. */
 export type Tally = { passed: number; failed: number; skipped: number }

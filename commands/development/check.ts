@@ -9,7 +9,7 @@ const help = `npm run check [-- --fix]
 Checks types, lint rules, formatting, which folder may import which, and the words of documents and code.
   --fix    repairs what can be repaired without thinking`
 
-const repository = join(import.meta.dirname, '..')
+const repository = join(import.meta.dirname, '../..')
 
 /** Runs every check, even if one fails. Returns 0 when all pass. */
 export async function main(argv: string[]): Promise<number> {
