@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { codeFiles, codeFolders } from './code-files.ts'
 
 /** A word that documents and code do not use, its line, and what to write instead. */
 export type ForbiddenWord = { readonly line: number; readonly word: string; readonly instead: string }
@@ -34,14 +35,10 @@ export function findForbiddenWords(text: string): readonly ForbiddenWord[] {
     .map(({ index, word, instead }) => ({ line: text.slice(0, index).split('\n').length, word, instead }))
 }
 
-const rooms =
-  '{core,adapters,lambdas,cdk,sql,localstack,terminal,watch,verify,rebuild,feed,preflight,commands,bench,test-support,tests}'
-
 /** Documents, but not decisions, which stay as they were written. */
-const documents = ['*.md', 'docs/*.md', `${rooms}/**/README.md`]
+const documents = ['*.md', 'docs/*.md', `${codeFolders}/**/README.md`, 'fixtures/**/README.md']
 
 /** Code is checked as a whole: its comments, messages, names and titles of tests. These two files need the words. */
-const code = `${rooms}/**/*.{ts,mjs,cjs,sql,java,py}`
 const exceptions = ['commands/development/check/prose.ts', 'commands/development/check/prose.test.ts']
 
 /** Checks documents and code. Returns one line for each forbidden word. */
@@ -50,7 +47,7 @@ export function checkProse(repository: string): readonly string[] {
   const files = (patterns: string | string[]) => globSync(patterns, { cwd: repository, exclude: exceptions }).sort()
   return [
     ...files(documents).flatMap((file) => describe(file, proseOf(read(file)))),
-    ...files(code).flatMap((file) => describe(file, read(file))),
+    ...files(codeFiles).flatMap((file) => describe(file, read(file))),
   ]
 }
 
