@@ -3,10 +3,12 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { checkProse } from './check/prose.ts'
+import { checkSizes } from './check/sizes.ts'
 
 const help = `npm run check [-- --fix]
 
-Checks types, lint rules, formatting, which folder may import which, and the words of documents and code.
+Checks types, lint rules, formatting, which folder may import which, that no files import each other in a circle, the sizes of
+files and folders, and the words of documents and code.
   --fix    repairs what can be repaired without thinking`
 
 const repository = join(import.meta.dirname, '../..')
@@ -29,9 +31,13 @@ export async function main(argv: string[]): Promise<number> {
     const [code] = await once(child, 'close')
     if (code !== 0) failed.push(name)
   }
-  const words = checkProse(repository)
-  for (const line of words) console.error(line)
-  if (words.length > 0) failed.push('words')
+  for (const [name, found] of [
+    ['words', checkProse(repository)],
+    ['sizes', checkSizes(repository)],
+  ] as const) {
+    for (const line of found) console.error(line)
+    if (found.length > 0) failed.push(name)
+  }
   console.log(failed.length === 0 ? 'All checks pass.' : `Failed: ${failed.join(', ')}.`)
   return failed.length === 0 ? 0 : 1
 }
