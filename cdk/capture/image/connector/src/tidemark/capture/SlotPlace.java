@@ -1,6 +1,7 @@
 package tidemark.capture;
 
 import io.debezium.config.Configuration;
+import io.debezium.connector.SnapshotType;
 import io.debezium.connector.postgresql.PostgresConnectorConfig;
 import io.debezium.connector.postgresql.connection.Lsn;
 import io.debezium.connector.postgresql.connection.PostgresConnection;
@@ -25,7 +26,7 @@ final class SlotPlace {
      * initial snapshot that did not end begins again.
      */
     static void requireStored(Map<String, ?> stored, Configuration configuration) {
-        if (stored == null || stored.containsKey("snapshot")) return;
+        if (stored == null || SnapshotType.INITIAL.name().equals(stored.get("snapshot"))) return;
         PostgresConnectorConfig config = new PostgresConnectorConfig(configuration);
         Lsn confirmed = confirmedBy(config);
         Lsn read = Lsn.valueOf(Stream.of("lsn", "lsn_proc", "lsn_commit").mapToLong(name -> number(stored.get(name))).max().orElse(0));
