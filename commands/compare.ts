@@ -17,7 +17,7 @@ table, by every captured column, while changes may go on flowing. Tables without
   --source, --target   other databases than those of the running stack: the source as its administrator, the target as
               a role that may read
 Exits with 0 when nothing differs and no table is stopped, 1 otherwise, 2 when it could not be compared, for instance
-because a table is still being read when the time is up, or at once where nothing is captured.`
+because the snapshot of a table is not complete when the time is up, or at once where nothing is captured.`
 
 const options = {
   json: { type: 'boolean' },

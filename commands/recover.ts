@@ -9,7 +9,7 @@ import { callFunction } from './invoke/function-call.ts'
 import { askRecovery, type Recovery } from './recover/recovery-call.ts'
 import { describePlan, describeSteps } from './recover/recovery-report.ts'
 import { waitUntilReadAgain } from './recover/tables-read-again.ts'
-import { openSource } from './resync/table-reading.ts'
+import { openSource } from './resync/resynced-tables.ts'
 import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run recover [-- --dry-run] [--yes] [--new-epoch] [--json] [--timeout seconds]

@@ -136,7 +136,7 @@ test('the state that is rebuilt from the archive is the live one, whatever was d
   expect(await scratchDatabases()).toEqual([])
 })
 
-test('rows that a snapshot read again, as another generation, are rebuilt', async () => {
+test('rows that a snapshot read again as another generation are rebuilt', async () => {
   begin()
   source.contract(tripsContract({ version: 2, generation: 2, complete: false }))
   source.commit(

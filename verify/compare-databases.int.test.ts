@@ -172,8 +172,10 @@ test('a target that does not get there in time is reported as lagging', async ()
   expect(waits).toHaveLength(1)
 })
 
-test('a table that is still being read is waited for', async () => {
-  await pipeline.source.pool.query(`update tidemark.captured_table set state = 'reading' where table_name = 'item'`)
+test('a table that is still being snapshotted is waited for', async () => {
+  await pipeline.source.pool.query(
+    `update tidemark.captured_table set state = 'snapshotting' where table_name = 'item'`,
+  )
   const waits: string[] = []
 
   const comparison = await compare({
@@ -183,7 +185,7 @@ test('a table that is still being read is waited for', async () => {
     },
   })
 
-  expect(waits[0]).toBe('waiting for public.item, which is being captured: its rows are being read')
+  expect(waits[0]).toBe('waiting for public.item, which is being captured: a snapshot of its rows is under way')
   expect(isEqual(comparison)).toBe(true)
 })
 
@@ -204,7 +206,7 @@ test('a database that does not answer is an error that says which and where', as
   )
 })
 
-test('a table that is being read again is waited for, and said to be when the time is up', async () => {
+test('a table that is being captured again is waited for, and is named when the time is up', async () => {
   const relation = await relationOf('public.item')
   await pipeline.source.pool.query(`
     update tidemark.table_contract set contract = contract || '{"generation": 2, "complete": false}'
@@ -213,12 +215,14 @@ test('a table that is being read again is waited for, and said to be when the ti
     pipeline.source.pool.query(`
       update tidemark.table_contract set contract = contract || '{"complete": true}' where relation = ${relation}`)
 
-  await expect(compare({ waitMs: 100 })).rejects.toThrow('gave up waiting for public.item, which is being read again')
+  await expect(compare({ waitMs: 100 })).rejects.toThrow(
+    'gave up waiting for public.item, which is being captured again',
+  )
   expect(isEqual(await compare({ table: 'public.translation', waitMs: 2_000 }))).toBe(true)
   expect(isEqual(await compare({ onProgress: () => void complete() }))).toBe(true)
 })
 
-test('a table whose contract could not be written is waited for, and said to be when the time is up', async () => {
+test('a table whose contract could not be written is waited for, and is named when the time is up', async () => {
   const relation = await relationOf('public.item')
   await pipeline.source.pool.query(
     `insert into tidemark.contract_failure (relation, message) values (${relation}, 'canceled')`,

@@ -23,8 +23,8 @@ export class LaggingError extends Error {
 const consumer = CONSUMERS.latestState
 const pollMs = 25
 
-/** Waits until every wanted table is captured and not being read again, so that all its rows were sent. */
-export async function waitForReading(
+/** Waits until every wanted table is captured and no snapshot of it is under way, so that all its rows were sent. */
+export async function waitForSnapshots(
   { source, ...wait }: Watermark,
   isWanted: (table: { name: string }) => boolean,
 ): Promise<void> {

@@ -127,7 +127,7 @@ test('notifications lose their key before the record of every other kind is wrap
   expect(configuration).not.toHaveProperty('transforms.hoist.predicate')
 })
 
-test('a reading says in its beacons which transactions it sees', () => {
+test('a snapshot says in its beacons which transactions it sees', () => {
   const override = configure()['snapshot.select.statement.overrides.tidemark.beacon']
 
   expect(configure()['snapshot.select.statement.overrides']).toBe('tidemark.beacon')

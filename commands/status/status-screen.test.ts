@@ -120,7 +120,7 @@ test('what is not well comes first, the worst at the top, each with its reason a
       archiveLagRecords: 7,
       lags: [lag('changes', 2), lag('user-events', 3)],
       initialLoad: { rows: 1_200, expectedRows: 5_000, percent: 24 },
-      tables: [table('public.big', { state: 'reading', source: { rows: 5e6, isEstimate: true }, target: null })],
+      tables: [table('public.big', { state: 'snapshotting', source: { rows: 5e6, isEstimate: true }, target: null })],
       stopped: [stoppedTopicPartition, stoppedTable('public.track')],
       uncaptured: [
         { name: 'public.log', why: 'it has no primary key', fix: 'alter table public.log add primary key (id);' },
@@ -160,8 +160,8 @@ archive            committed 2.0 s ago, 7 records waiting; 12,345 rows in 4 file
 initial load       1,200 of 5,000 rows (24 %)
 last error         connect: killed
 
-table           source  target  state    last change
-public.big  ~5,000,000       -  reading  now
+table           source  target  state         last change
+public.big  ~5,000,000       -  snapshotting  now
 
 source  psql 'postgres://a@h/source'
 target  psql 'postgres://b@h/target'
@@ -315,7 +315,7 @@ test('more tables than fit: those that are not captured and those that changed l
   const tables = Array.from({ length: 60 }, (_, n) =>
     table(`public.t${String(n).padStart(2, '0')}`, { changedSecondsAgo: 100 + n }),
   )
-  tables[40] = table('public.t40', { state: 'reading', changedSecondsAgo: null })
+  tables[40] = table('public.t40', { state: 'snapshotting', changedSecondsAgo: null })
   tables[50] = table('public.t50', { changedSecondsAgo: 1 })
 
   const lines = texts(renderStatus(status({ tables }), footer, { ...page, height: 32 }))

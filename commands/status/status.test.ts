@@ -178,7 +178,7 @@ test('until a beacon is applied in every topic partition, the initial snapshot i
 
 test('a table that is read later is an initial load of its own', () => {
   const reading = parts()
-  reading.source.value!.tables.push({ ...table('public.big', 1_000), state: 'reading' })
+  reading.source.value!.tables.push({ ...table('public.big', 1_000), state: 'snapshotting' })
 
   expect(describeStatus(reading).initialLoad).toEqual({ rows: 0, expectedRows: 1_000, percent: 0 })
 })
@@ -239,7 +239,7 @@ test('what is stopped is shown with its reason: topic partitions first, then tab
     },
     {
       ...{ ...kept, table: 'public.log', command: null },
-      reason: 'a type is missing; its rows are read again by themselves',
+      reason: 'a type is missing; a resync of the table begins by itself',
     },
   ])
   expect(isAllWell(status)).toBe(false)
@@ -386,7 +386,7 @@ test('a beacon is not overdue while records wait, a table is read, or a topic pa
   const waiting = idle(40_000)
   waiting.target.value!.progress[1]!.nextOffset = 9
   const reading = idle(40_000)
-  reading.source.value!.tables[0]!.state = 'reading'
+  reading.source.value!.tables[0]!.state = 'snapshotting'
   const stopped = idle(40_000)
   stopped.target.value!.stops.push({
     ...{ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0, atOffset: 10 },

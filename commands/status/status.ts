@@ -28,7 +28,7 @@ import type { TopicObservation } from './topic-observation.ts'
 export type TableStatus = {
   name: string
   /** `capture is down` replaces `captured` while capture is down. */
-  state: 'captured' | 'pending' | 'awaiting writers' | 'reading' | 'stopped' | 'capture is down'
+  state: 'captured' | 'pending' | 'awaiting writers' | 'snapshotting' | 'stopped' | 'capture is down'
   source: { rows: number; isEstimate: boolean }
   /** Null if the target does not have the table. An estimate includes delete markers. */
   target: { rows: number; isEstimate: boolean } | null
@@ -182,18 +182,25 @@ const isChangesStopped = (target: TargetObservation | undefined): boolean =>
 
 /**
  * The age of the newest beacon if only capture can explain it: no record waits to be applied, nothing is stopped, and
- * no table is being read, because Debezium sends no beacons meanwhile.
+ * no table is being snapshotted, because Debezium sends no beacons meanwhile.
  */
 function beaconAge({ source, target }: StatusParts, lags: readonly ConsumerLag[]): number | null {
   const progress = (target.value?.progress ?? []).filter(
     ({ consumer, topic }) => consumer === latestState && topic === changes,
   )
   const isBehind = lags.some(({ topic, work, records }) => topic === changes && work === 'apply' && records > 0)
-  // While Debezium reads a table, it keeps its connection to the slot.
-  const isReading = source.value?.isSlotRead === true && source.value.tables.some(({ state }) => state === 'reading')
+  // Debezium keeps its connection to the slot during a snapshot.
+  const isSnapshotting =
+    source.value?.isSlotRead === true && source.value.tables.some(({ state }) => state === 'snapshotting')
   const isKnown =
     source.value !== undefined && source.error === undefined && target.error === undefined && lags.length > 0
-  if (!isKnown || isBehind || isReading || isChangesStopped(target.value) || isSnapshotOpen(progress, source.value)) {
+  if (
+    !isKnown ||
+    isBehind ||
+    isSnapshotting ||
+    isChangesStopped(target.value) ||
+    isSnapshotOpen(progress, source.value)
+  ) {
     return null
   }
   const ages = progress.flatMap(({ beaconAgeMs }) => (beaconAgeMs === null ? [] : [beaconAgeMs]))
@@ -230,7 +237,7 @@ function isSnapshotOpen(progress: Progress[], source: SourceObservation | undefi
 }
 
 function describeInitialLoad(tables: TableStatus[], isSnapshot: boolean): Status['initialLoad'] {
-  const loading = tables.filter(({ state }) => isSnapshot || state === 'reading')
+  const loading = tables.filter(({ state }) => isSnapshot || state === 'snapshotting')
   const expectedRows = loading.reduce((sum, { source }) => sum + source.rows, 0)
   if (expectedRows === 0) return null
   const rows = loading.reduce((sum, { source, target }) => sum + Math.min(source.rows, target?.rows ?? 0), 0)

@@ -55,7 +55,7 @@ export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'sto
     ({ name, reason, repair, automatic, since, keptRecords }): StoppedPart => ({
       kind: 'table',
       ...{ table: name, since, keptRecords },
-      reason: automatic ? `${reason}; its rows are read again by themselves` : reason,
+      reason: automatic ? `${reason}; a resync of the table begins by itself` : reason,
       command: automatic ? null : `npm run ${repair} -- ${shellWord(name)}`,
     }),
   )

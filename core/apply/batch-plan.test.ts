@@ -138,7 +138,7 @@ test('planning changes nothing that it is given: planned once more, a batch come
     .create({ id: 1, name: 'a', amount: null }, { lsn: 11, txId: 6 })
   const behind = new ChangeLog()
     .contract(ordersContract({ version: 2, table: 'renamed' }), { lsn: 20 })
-    .readBeacon('10:10:', { reading: { relation: 9, generation: 1 } })
+    .readBeacon('10:10:', { snapshotOf: { relation: 9, generation: 1 } })
     .create(event('b'), { lsn: 21, txId: 12, table: 'events' })
     .create(event('c'), { lsn: 22, txId: 13, table: 'events' })
     .create({ id: 2, name: 'b', amount: null }, { lsn: 23, txId: 14, table: 'renamed' })
@@ -233,6 +233,6 @@ test('a truncate that comes first while rows are read has them read once more', 
     .contract(ordersContract({ complete: false }))
     .truncate({ lsn: 20, txId: 8 })
   expect(stepsOf(planBatch(log.records, nothingKnown()).steps, 'stop table')).toMatchObject([
-    { stop: { reason: 'it was truncated while its rows were read', automatic: true } },
+    { stop: { reason: 'it was truncated during the snapshot of its rows', automatic: true } },
   ])
 })

@@ -233,13 +233,13 @@ class BatchPlanner {
     if (table === undefined) return
     const { position, txId } = truncate
     const isNew = this.#batch.keyless.ledger.take(position.epoch, txId ?? 0, position.lsn) !== undefined
-    // A repeated truncate of a table that is being read is from before its snapshot began, so it is skipped.
+    // A repeated truncate of a table that is being snapshotted is from before its snapshot began, so it is skipped.
     if (!isNew && (table.keyPlaces.length === 0 || !table.contract.complete)) return
     if (table.keyPlaces.length === 0) {
       this.#batch.openWrites(table, true)
     } else if (!table.contract.complete) {
       // Rows that a snapshot reads have no position, so nothing shows which of them the truncate removed.
-      const reason = 'it was truncated while its rows were read'
+      const reason = 'it was truncated during the snapshot of its rows'
       this.#batch.stop(offset, { ...stopOf(table), reason, automatic: true })
       return
     }

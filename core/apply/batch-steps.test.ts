@@ -213,7 +213,7 @@ test('each table without a key is counted in the order in which it is cleared an
   ])
 })
 
-test('an initial reading is followed: each attempt once, its end at the first streamed beacon', () => {
+test('an initial snapshot is followed: each attempt once, its end at the first streamed beacon', () => {
   const log = new ChangeLog()
     .readContract(ordersContract(), 50)
     .initialRead(row(1), { lsn: 50 })

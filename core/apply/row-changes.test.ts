@@ -78,7 +78,7 @@ describe('changes of a row', () => {
   })
 })
 
-describe('a row that is read again', () => {
+describe('a row that a later snapshot reads', () => {
   test('stands for itself: whether what came before it is newer depends on the row as stored', () => {
     expect(stated(reduced([update(12, 1, 'a'), later(1, 'read'), update(13, 1, 'b')]))).toEqual([
       { 1: 'a' },
@@ -87,7 +87,7 @@ describe('a row that is read again', () => {
     ])
   })
 
-  test('replaces one that was read again before it', () => {
+  test('replaces one that a snapshot read before it', () => {
     expect(stated(reduced([later(1, 'read'), later(1, 'again')]))).toEqual([{ 1: 'again' }])
   })
 })

@@ -91,7 +91,7 @@ const onlyEpoch: [string, Changes, RegExp][] = [
   ['publication dropped', { connector: failed, source: { hasPublication: false } }, /publication tidemark is gone/],
   [
     'publication dropped, and made again by the next capture',
-    { source: { publicationLsn: 450, tablesBeingRead: 1, slot: { ...slot, active: false } } },
+    { source: { publicationLsn: 450, tablesBeingSnapshotted: 1, slot: { ...slot, active: false } } },
     /publication tidemark was dropped, and made again at 0\/1C2: the log from 0\/190, where capture stopped,/,
   ],
   [
@@ -226,7 +226,7 @@ const others: [string, Changes, RegExp, object][] = [
   ],
   [
     'a beacon that is overdue while tables wait to be read by nobody: the connector is started again',
-    { source: { nowMs: nowMs + 40_000, tablesBeingRead: 1, slot: { ...slot, active: false } } },
+    { source: { nowMs: nowMs + 40_000, tablesBeingSnapshotted: 1, slot: { ...slot, active: false } } },
     /no beacon has come for 41 s/,
     { kind: 'restart connector' },
   ],
@@ -246,7 +246,7 @@ const others: [string, Changes, RegExp, object][] = [
     'rows that somebody dropped in the target are read again',
     { target: { missingRows: [{ schema: 'public', table: 'orders' }] } },
     /the rows of public.orders were dropped in the target/,
-    { kind: 'read again', tables: [{ schema: 'public', table: 'orders' }] },
+    { kind: 'resync tables', tables: [{ schema: 'public', table: 'orders' }] },
   ],
   [
     'group offsets that were set forward go back to what the target has',
@@ -287,7 +287,7 @@ test.each(others)('%s', (_name, changed, cause, repair) => {
   const diagnosis = diagnose(seen)
 
   expect(diagnosis).toMatchObject({ findings: [{ cause: expect.stringMatching(cause), repair }] })
-  const isCaptured = ['enable mapping', 'restore views', 'read again'].includes(kind)
+  const isCaptured = ['enable mapping', 'restore views', 'resync tables'].includes(kind)
   expect(diagnosis.state).toBe(isCaptured ? 'running' : 'down')
   expect(planRecovery(diagnosis, seen)).toEqual([repair])
   expect(needsRestartOnly(diagnosis)).toBe(kind === 'restart task')
@@ -329,7 +329,7 @@ const passing: [string, Changes, string][] = [
   ],
   [
     'a beacon that is late because a table is read',
-    { source: { nowMs: nowMs + 40_000, tablesBeingRead: 1 } },
+    { source: { nowMs: nowMs + 40_000, tablesBeingSnapshotted: 1 } },
     'running',
   ],
   [

@@ -20,7 +20,7 @@ export type RecoveryStep =
   | { readonly kind: 'release archive' }
   | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
   | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
-  | { readonly kind: 'read again'; readonly tables: readonly TableName[] }
+  | { readonly kind: 'resync tables'; readonly tables: readonly TableName[] }
   | { readonly kind: 'restart task' }
   | { readonly kind: 'restart connector' }
   | { readonly kind: 'register connector' }
@@ -43,11 +43,11 @@ export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): Reco
   const epochs = findings.filter((finding) => finding.repair?.kind === 'new epoch')
   // A new epoch reads every table again, also those whose rows were dropped.
   if (epochs.length > 0) return [...delivery, ...views, newEpoch(epochs, facts)]
-  const readings = repairs.flatMap((repair): RecoveryStep[] => (repair.kind === 'read again' ? [repair] : []))
+  const resyncs = repairs.flatMap((repair): RecoveryStep[] => (repair.kind === 'resync tables' ? [repair] : []))
   const connector = repairs.flatMap(({ kind }): RecoveryStep[] =>
     kind === 'register connector' || kind === 'restart task' || kind === 'restart connector' ? [{ kind }] : [],
   )
-  return [...delivery, ...connector.slice(0, 1), ...views, ...readings]
+  return [...delivery, ...connector.slice(0, 1), ...views, ...resyncs]
 }
 
 /** The archive is released last. Records that are delivered before that are refused, and delivered again later. */
@@ -104,7 +104,7 @@ export function describeStep(step: RecoveryStep): string {
       return `enable the event source mapping of the consumer group ${step.group}`
     case 'restore views':
       return `make the view ${step.views.map(nameOf).join(', ')} again`
-    case 'read again':
+    case 'resync tables':
       return `read ${step.tables.map(nameOf).join(', ')} again`
     case 'restart task':
       return "start the connector's failed task again"
@@ -136,7 +136,7 @@ export function planNewEpoch(diagnosis: Diagnosis, facts: CaptureFacts): Recover
 
 /** Steps that a new epoch includes. */
 const IN_EPOCH: readonly RecoveryStep['kind'][] = [
-  'read again',
+  'resync tables',
   'restart task',
   'restart connector',
   'register connector',

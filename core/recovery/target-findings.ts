@@ -13,9 +13,9 @@ function droppedRows(tables: readonly TableName[]): Finding {
   return {
     cause: `the rows of ${namesOf(tables)} were dropped in the target`,
     follows: 'The next change of such a table stops it.',
-    action: 'Each of them is read again from the source.',
+    action: 'A resync reads the rows of each of them again from the source.',
     readers: 'Readers get an error until such a table has been read as a whole; other tables are as they should be.',
-    repair: { kind: 'read again', tables },
+    repair: { kind: 'resync tables', tables },
     stopsCapture: false,
   }
 }

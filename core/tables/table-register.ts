@@ -79,7 +79,7 @@ export class TableRegister {
     const table = contract.refusal ?? codeColumns(contract)
     const reshaped = before === undefined || before.epoch < position.epoch || changesShape(before.contract, contract)
     const shapedAt = reshaped ? position : before.shapedAt
-    const meetsFormerReads = abandonsReading(before, contract)
+    const meetsFormerReads = abandonsSnapshot(before, contract)
     const { epoch } = position
     this.#relations.set(contract.relation, { epoch, position, contract, table, shapedAt, meetsFormerReads })
     this.#hold(contract, before, position)
@@ -168,7 +168,7 @@ export class TableRegister {
 
 const sameContract = (a: TableContract, b: TableContract): boolean => JSON.stringify(a) === JSON.stringify(b)
 
-function abandonsReading(before: Relation | undefined, { generation, complete }: TableContract): boolean {
+function abandonsSnapshot(before: Relation | undefined, { generation, complete }: TableContract): boolean {
   if (before === undefined || complete) return false
   return generation > before.contract.generation ? !before.contract.complete : before.meetsFormerReads
 }

@@ -34,8 +34,8 @@ export type ReadBeacon = {
   readonly slot: number
   /** The database snapshot in which rows are read, as pg_snapshot writes it; null when it is not sent. */
   readonly readSnapshot: string | null
-  /** The generation that is read; null for the initial snapshot, which reads every table. */
-  readonly reading: { readonly relation: number; readonly generation: number } | null
+  /** The generation that a blocking snapshot reads; null for the initial snapshot, which reads every table. */
+  readonly snapshotOf: { readonly relation: number; readonly generation: number } | null
 }
 
 /** What a record of one of Tidemark's own tables says. */
@@ -158,8 +158,8 @@ const readBeaconBody = v.object({
 
 function readReadBeacon(row: Members, epoch: number): ReadBeacon {
   const { slot, body } = check(readBeaconRow, row)
-  const { snapshot: readSnapshot, reading } = check(readBeaconBody, parse(body))
-  return { epoch, slot, readSnapshot, reading }
+  const { snapshot: readSnapshot, reading: snapshotOf } = check(readBeaconBody, parse(body))
+  return { epoch, slot, readSnapshot, snapshotOf }
 }
 
 function check<const S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {

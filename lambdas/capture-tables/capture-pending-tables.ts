@@ -34,8 +34,8 @@ const { captureWorking: WORKING, captureWaiting: WAITING } = ADVISORY_LOCKS
 const PATIENCE_MS = 5_000
 
 /**
- * Makes the tables of `resync` be read again. Adds pending tables to the publication, waits for transactions that write
- * to them, and makes Debezium read those that hold rows. A run ends when nothing is left, when nothing has moved for
+ * Begins a resync of the tables of `resync`. Adds pending tables to the publication, waits for transactions that write
+ * to them, and asks Debezium for a snapshot of each table that has rows. A run ends when nothing is left, when nothing has moved for
  * five seconds, or at `deadline`; runs may overlap. Throws an AggregateError when steps failed for another reason than
  * a lock, after the other tables went on.
  */
@@ -74,7 +74,7 @@ async function captureAll(client: ClientBase, { now, pause, deadline }: Clock): 
   for (let movedAt = now(); now() < Math.min(deadline, movedAt + PATIENCE_MS); await pause(50)) {
     // A step that failed is tried again by the next run, and not repeatedly by this one.
     const failed = ({ relation, name, state }: PendingTable) =>
-      errors.has(name) || (state === 'pending' && met.get(relation)?.state === 'reading')
+      errors.has(name) || (state === 'pending' && met.get(relation)?.state === 'snapshotting')
     const tables = (await uncaptured(client)).filter((table) => !failed(table))
     if (tables.length === 0) break
     for (const table of tables) {

@@ -429,7 +429,7 @@ test('records of changes that are lost in the middle of the topic begin a new ep
   expect((await target.pool.query('select from tidemark.stop')).rows).toEqual([])
 })
 
-test('a view and rows that somebody dropped in the target come back: the one at once, the others by a reading', async () => {
+test('a view that somebody dropped in the target is created again at once, and dropped rows come back by a snapshot', async () => {
   await source.pool.query(`select tidemark.publish_table('public.item'::regclass)`)
   await source.pool.query(`select tidemark.await_writers('public.item'::regclass)`)
   await source.pool.query('create table public.log (id int primary key)')

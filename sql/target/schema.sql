@@ -2654,7 +2654,7 @@ begin
     execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
       tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
     if has_gaps then
-      return 'an update while its rows were read left a TOASTed value out that no reading brought';
+      return 'an update during its snapshot left out a TOASTed value that the snapshot did not bring';
     end if;
   end if;
   update tidemark.generation g

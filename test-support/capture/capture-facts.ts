@@ -17,7 +17,7 @@ export const slot: SlotFacts = {
 }
 
 const source: SourceFacts = {
-  ...{ nowMs, systemIdentifier: '77', timeline: 1, currentLsn: 600, hasPublication: true, tablesBeingRead: 0 },
+  ...{ nowMs, systemIdentifier: '77', timeline: 1, currentLsn: 600, hasPublication: true, tablesBeingSnapshotted: 0 },
   publicationLsn: 100,
   ...{ setting: { epoch: 1, topicPartitions: 2 }, slot, beacon: { number: 9, lsn: 600 } },
 }

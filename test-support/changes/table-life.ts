@@ -73,12 +73,12 @@ class Source {
       if (chance(35)) this.#commit(...this.#open.splice(at, 1))
       else this.#change(this.#open[at]!)
     }
-    if (!this.#complete && chance(15)) this.#finishReading()
+    if (!this.#complete && chance(15)) this.#finishSnapshot()
   }
 
   end(): void {
     while (this.#open.length > 0) this.#commit(...this.#open.splice(0, 1))
-    if (!this.#complete) this.#finishReading()
+    if (!this.#complete) this.#finishSnapshot()
   }
 
   #send({ expected, ...one }: Unsent): void {
@@ -273,7 +273,7 @@ class Source {
     })
   }
 
-  #finishReading(): void {
+  #finishSnapshot(): void {
     while (this.#open.length > 0) this.#commit(...this.#open.splice(0, 1))
     for (const id of this.table.ids()) this.#read(id)
     this.#version++

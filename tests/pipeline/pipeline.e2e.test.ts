@@ -59,7 +59,7 @@ describe('a table of one’s own', () => {
     ])
   })
 
-  test('that comes with rows and without a key is read, and read again by the key it gets', async () => {
+  test('that comes with rows and without a key is snapshotted, and again when it gets a key', async () => {
     await pipeline.source.query(
       `create table public.numbers as select g as n, md5(g::text) as digest from generate_series(1, 30000) g`,
     )

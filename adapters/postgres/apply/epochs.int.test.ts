@@ -84,7 +84,7 @@ describe('a new epoch', () => {
       .start(2)
       .readContract(nextContract({ columns }), 5, 2)
       .beacon(3, { lsn: '0/06', ...second })
-    log.readBeacon('10:10:', { epoch: 2, reading: { relation: 4711, generation: 101 } })
+    log.readBeacon('10:10:', { epoch: 2, snapshotOf: { relation: 4711, generation: 101 } })
     log.initialRead({ id: 2 }, { lsn: 6, ...second }).create({ id: 4 }, { lsn: 7, txId: 12, ...second })
     await apply(log.records)
     expect(await ids()).toEqual([1, 2, 2])
@@ -99,14 +99,14 @@ describe('a new epoch', () => {
   test('reads keyless tables again also where their records come on another topic partition than before', async () => {
     const columns = [columnContract(1, 'id', 'bigint')]
     const two = { topicPartitions: 2 }
-    const reading = { epoch: 2, reading: { relation: 4711, generation: 101 } }
+    const blocking = { epoch: 2, snapshotOf: { relation: 4711, generation: 101 } }
     const former = new ChangeLog(0).start().contract(ordersContract({ columns, replicaIdentity: 'full' }))
     for (const id of [1, 2, 2]) former.create({ id }, { lsn: 10 + id, txId: 7 })
     await apply(former.beacon(900, { lsn: '0/90' }).records)
     const present = new ChangeLog(1).start(2)
     for (const log of [former, present]) {
       log.readContract(nextContract({ columns, ...two }), 5, 2).beacon(3, { lsn: '0/06', ...two, ...second })
-      log.readBeacon('10:10:', reading)
+      log.readBeacon('10:10:', blocking)
     }
     present.initialRead({ id: 2 }, { lsn: 6, ...second }).create({ id: 4 }, { lsn: 7, txId: 12, ...second })
     for (const log of [former, present]) log.contract(complete({ columns, ...two }), { lsn: 8, ...second })
@@ -185,7 +185,7 @@ test('a zombie worker that still sends records of a former epoch changes nothing
   const log = new ChangeLog().start().contract(ordersContract(orders))
   log.create({ id: 1 }, { lsn: 0x11, txId: 7 }).beacon(900, { lsn: '0/90', previousLsn: null })
   log.start(2).readContract(nextContract(orders), 5, 2)
-  log.readBeacon('10:10:', { epoch: 2, reading: { relation: 4711, generation: 101 } })
+  log.readBeacon('10:10:', { epoch: 2, snapshotOf: { relation: 4711, generation: 101 } })
   log.contract(complete(orders), { lsn: 6, ...second }).beacon(3, { lsn: '0/07', previousLsn: null, ...second })
   log.create({ id: 4 }, { lsn: 8, txId: 12, ...second }).create({ id: 5 }, { lsn: 9, txId: 13, ...second })
   await apply(log.records)

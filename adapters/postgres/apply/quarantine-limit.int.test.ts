@@ -38,7 +38,7 @@ const stopping = async (changes: number) => {
   return log
 }
 
-test('of a stopped table the quarantine takes so many changes, and then its rows have to be read again', async () => {
+test('the quarantine takes a limited number of changes of a stopped table, and then its rows have to be read again', async () => {
   const log = await stopping(3)
   await applyEach(log.records)
   expect(await stops()).toMatchObject([{ repair: 'accept', full: false }])
@@ -58,7 +58,7 @@ test('of a stopped table the quarantine takes so many changes, and then its rows
   await expect(query(`select tidemark.accept('public.orders')`)).rejects.toThrow('its rows have to be read again')
 })
 
-test('a table that the quarantine was full for is as in the source once its rows were read again', async () => {
+test('a table for which the quarantine was full equals the source after a resync', async () => {
   const log = await stopping(5)
   await applyEach(log.records)
   await query('drop table public.orders')

@@ -95,7 +95,7 @@ test('a large row of a stopped table is quarantined whole, and applied once the 
   expect(await rows('select 1 from tidemark.stopped_table')).toEqual([])
 })
 
-test('a part that comes without those before it stops its table, which is to be read again, and no other one', async () => {
+test('a part that comes without those before it stops only its table, and causes a resync of it', async () => {
   const log = new ChangeLog().contract(ordersContract())
   log.contract(ordersContract({ relation: 4712, table: 'sales' }))
   const parts = new ChangeLog()

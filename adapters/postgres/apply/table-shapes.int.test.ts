@@ -173,7 +173,7 @@ describe('a generation', () => {
     expect(await rows('select from tidemark.quarantine')).toEqual([])
   })
 
-  test('that meets rows which were read for the one before, and do not fit, is read again without being asked', async () => {
+  test('that meets rows which were read for the one before and do not fit causes a resync by itself', async () => {
     const log = new ChangeLog().contract(ordersContract({ complete: false }))
     log.contract(version2({ generation: 2, complete: false, columns: [id, name] }), { lsn: 20 })
     await applyTo(0, log.incrementalRead({ id: 1, name: 'a', amount: '2.00' }).records)
@@ -185,7 +185,7 @@ describe('a generation', () => {
     expect(await stopped()).toMatchObject([{ generation: 3, automatic: false }])
   })
 
-  test('that stopped is asked to be read again by the name it has now', async () => {
+  test('that stopped gets a resync under the name that it has now', async () => {
     const log = new ChangeLog().contract(ordersContract({ complete: false })).truncate({ lsn: 20 })
     await applyTo(0, log.contract(version2({ table: 'deliveries', complete: false }), { lsn: 30 }).records)
 
@@ -267,7 +267,7 @@ describe('a truncate', () => {
     expect(await rows()).toMatchObject([{ id: '2' }])
   })
 
-  test('while the rows are read has them read again', async () => {
+  test('during a snapshot of the rows causes another one', async () => {
     await applyTo(0, new ChangeLog().contract(ordersContract({ complete: false })).truncate({ lsn: 20 }).records)
     expect(await stopped()).toMatchObject([{ automatic: true }])
   })

@@ -121,7 +121,7 @@ test('a new epoch reads every table by signal, as a generation that no table had
     await run(`select tidemark.publish_table('${table}'::regclass)`)
     await run(`select tidemark.await_writers('${table}'::regclass)`)
   }
-  expect(await source.state('public.ride')).toMatchObject({ state: 'reading' })
+  expect(await source.state('public.ride')).toMatchObject({ state: 'snapshotting' })
   expect(await source.state('public.captured')).toMatchObject({ state: 'captured' })
   await run(`select tidemark.begin_generation('captured'::regclass), tidemark.observe_table('captured'::regclass)`)
 

@@ -79,7 +79,7 @@ begin
       signal_id = null,
       not_before = null,
       last_error = null,
-      failed_readings = 0,
+      failed_snapshots = 0,
       since = now()
   from tidemark.setting s
   where t.state <> 'refused';

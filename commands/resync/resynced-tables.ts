@@ -21,7 +21,7 @@ export async function openSource(url: string): Promise<pg.Client> {
 const UNDEFINED_TABLE = '42P01'
 
 /**
- * Begins a new generation of each table. `refused` has the tables that cannot be read again, with the reasons, and
+ * Begins a new generation of each table. `refused` has the tables that cannot be resynced, with the reasons, and
  * `absent` those of them that do not exist.
  */
 export async function beginResync(
