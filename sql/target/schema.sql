@@ -215,6 +215,7 @@ table tidemark.generation (
   gap_epoch integer not null default 0 -- changes up to (gap_epoch, gap_lsn) may be missing in history: those that follow keep the row before them; 0: none
   gap_lsn bigint not null default 0
   read_snapshot text -- of a table without a key: the snapshot its rows were read in, as pg_snapshot writes it
+  whole boolean not null default false -- every row was found to have all its values when the generation was complete
   constraint generation_pkey PRIMARY KEY (relation, generation)
 )
 -- tidemark_apply may select, update
@@ -2635,6 +2636,22 @@ begin
     where g.relation = of_relation;
     return null;
   end if;
+  -- No snapshot will bring the values that a row lacks now. A generation that is shown from its beginning is checked, too.
+  if exists (
+    select
+    from tidemark.generation g
+    where (g.relation, g.generation) = (of_relation, newest.generation::integer)
+      and not (g.keyless or g.whole)
+  ) then
+    execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
+      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
+    if has_gaps then
+      return 'an update during its snapshot left out a TOASTed value that the snapshot did not bring';
+    end if;
+    update tidemark.generation g
+    set whole = true
+    where (g.relation, g.generation) = (of_relation, newest.generation::integer);
+  end if;
   if not exists (
     select
     from tidemark.generation g
@@ -2650,13 +2667,6 @@ begin
     return null;
   end if;
   replaced := array(select tidemark.predecessors(of_relation));
-  if not (select g.keyless from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)) then
-    execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
-      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
-    if has_gaps then
-      return 'an update during its snapshot left out a TOASTed value that the snapshot did not bring';
-    end if;
-  end if;
   update tidemark.generation g
   set shown = g.generation = newest.generation::integer
   where g.relation = of_relation;

@@ -81,6 +81,21 @@ describe('an update that leaves a TOASTed value as it is', () => {
   })
 })
 
+describe('the first generation, which is shown from its beginning', () => {
+  const completed = (log: ChangeLog) => log.contract(ordersContract({ version: 2 }), { lsn: 20 }).records
+
+  test('is read again when its snapshot has not brought a value that an update left out', async () => {
+    await applyTo(0, completed(begin({ complete: false }).update(untouched(1, '2.00'), { lsn: 11 })))
+    expect(await stopped()).toEqual([{ reason: expect.stringContaining('TOASTed value'), automatic: true }])
+  })
+
+  test('goes on when its snapshot has brought the value', async () => {
+    const log = begin({ complete: false }).update(untouched(1, '2.00'), { lsn: 11 })
+    await applyTo(0, completed(log.incrementalRead({ id: 1, name: 'large', amount: '2.00' })))
+    expect([await stopped(), await orders()]).toEqual([[], [{ id: '1', name: 'large', amount: '2.00' }]])
+  })
+})
+
 describe('a key change that leaves a TOASTed value as it is', () => {
   test('takes it along, in one batch and over several', async () => {
     const [first, second] = [moved(1, 2), moved(2, 3)]

@@ -228,6 +228,22 @@ begin
     where g.relation = of_relation;
     return null;
   end if;
+  -- No snapshot will bring the values that a row lacks now. A generation that is shown from its beginning is checked, too.
+  if exists (
+    select
+    from tidemark.generation g
+    where (g.relation, g.generation) = (of_relation, newest.generation::integer)
+      and not (g.keyless or g.whole)
+  ) then
+    execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
+      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
+    if has_gaps then
+      return 'an update during its snapshot left out a TOASTed value that the snapshot did not bring';
+    end if;
+    update tidemark.generation g
+    set whole = true
+    where (g.relation, g.generation) = (of_relation, newest.generation::integer);
+  end if;
   if not exists (
     select
     from tidemark.generation g
@@ -243,13 +259,6 @@ begin
     return null;
   end if;
   replaced := array(select tidemark.predecessors(of_relation));
-  if not (select g.keyless from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)) then
-    execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
-      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
-    if has_gaps then
-      return 'an update during its snapshot left out a TOASTed value that the snapshot did not bring';
-    end if;
-  end if;
   update tidemark.generation g
   set shown = g.generation = newest.generation::integer
   where g.relation = of_relation;
