@@ -7,7 +7,7 @@ import { type SecureBroker, startSecureBroker } from '#test-support/kafka/secure
 import { synthesize } from '#test-support/stack-template.ts'
 import { withBrokers } from '../broker-choice.ts'
 import { stages } from '../stages.ts'
-import { type KafkaRight, RIGHTS } from '../stream/kafka-logins.ts'
+import { type KafkaRight, RIGHTS } from '../stream/kafka-rights.ts'
 
 let broker: SecureBroker
 
