@@ -15,7 +15,7 @@ test('without a terminal it does nothing unless --yes says that no question is a
   await expect(main(['--json'])).rejects.toThrow('there is no terminal to ask on')
 })
 
-test('a time that is none is a wrong argument', async () => {
+test('a time that is not a number is a wrong argument', async () => {
   await expect(main(['--yes', '--timeout', 'soon'])).rejects.toThrow('--timeout soon is not a number of seconds')
 })
 

@@ -183,7 +183,7 @@ test('what was captured of a log that broke off is passed over, as the live targ
   expect(rebuilt.tables.find(({ table }) => table === 'public.green_trips')).toMatchObject({ liveRows: 2 })
 })
 
-test('an archive that began with a topic that was made again is rebuilt from the epoch after', async () => {
+test('an archive that began with a topic that was created again is rebuilt from the epoch after', async () => {
   source.contract(tripsContract())
   source.commit([createTrip(3, '3.33')])
   await source.apply()

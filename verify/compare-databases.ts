@@ -136,7 +136,9 @@ async function compareAtRest(
     if (now === undefined) return undefined
     if (look === mostLooks || (look > 1 && now.shape === table.shape && !(result instanceof Error))) {
       if (result instanceof Error)
-        throw new Error(`${table.name} was altered at each of ${look} looks`, { cause: result })
+        throw new Error(`${table.name} was altered during each of ${look} comparisons: run the comparison again`, {
+          cause: result,
+        })
       return result
     }
     table = now

@@ -132,11 +132,11 @@ not comparable
 
 stopped in the target
   public.track  column price was added
-    npm run accept -- public.track  applies the records that were kept
-    npm run resync -- public.track  reads the table again
+    npm run accept -- public.track  applies its quarantined records
+    npm run resync -- public.track  reads its rows again
   public.my table  its records cannot be read
-    npm run accept -- 'public.my table'  applies the records that were kept
-    npm run resync -- 'public.my table'  reads the table again
+    npm run accept -- 'public.my table'  applies its quarantined records
+    npm run resync -- 'public.my table'  reads its rows again
 
 only in the target
   public.artist

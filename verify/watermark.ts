@@ -42,7 +42,8 @@ export async function waitUntilVisible({ source, target, ...wait }: Watermark): 
   const [emitted] = await source.query<{ beacon: string; topic_partitions: number; epoch: number }>(
     'select tidemark.emit_beacon() as beacon, topic_partitions, epoch from tidemark.setting',
   )
-  if (emitted === undefined) throw new Error('the source has no tidemark.setting: it is not set up for capture')
+  if (emitted === undefined)
+    throw new Error('the source has no tidemark.setting, so it is not set up for capture: deploy the stack first')
   const beacon = Number(emitted.beacon)
   await waitFor(wait, () => describeLag(target, { ...emitted, beacon }))
   return beacon

@@ -52,7 +52,8 @@ async function inTurn<T>(
       },
       PATIENCE_MS,
     )
-    if (result === 'busy') throw new Error('the archive is being committed to or maintained all the time: try again')
+    if (result === 'busy')
+      throw new Error('the archive was busy with commits or maintenance during the whole wait: try again')
     return result
   } finally {
     await pool.end()

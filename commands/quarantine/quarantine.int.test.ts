@@ -78,9 +78,9 @@ test('a record keeps the bytes that its text cannot hold', async () => {
 test('a quarantined record that is no change can be discarded; one of a captured table cannot', async () => {
   await applyChanges(stopping().records)
 
-  await expect(run('discard', 'public.orders')).rejects.toThrow('the table would lack it')
-  await expect(run('discard', 'changes-0@3')).rejects.toThrow('the table would lack it')
-  await expect(run('discard', 'changes-0@99')).rejects.toThrow('nothing in quarantine')
+  await expect(run('discard', 'public.orders')).rejects.toThrow('its rows would lack them')
+  await expect(run('discard', 'changes-0@3')).rejects.toThrow('its rows would lack them')
+  await expect(run('discard', 'changes-0@99')).rejects.toThrow('no record in quarantine')
   expect(await run('discard', 'changes-0@1')).toBe(1)
   expect(await places()).toEqual(['changes-0@2', 'changes-0@3'])
   await applyChanges(stopping().append('again').records.slice(4))
@@ -94,7 +94,7 @@ test('quarantined records of a table that was never shown cannot be discarded, b
     new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 }).records,
   )
 
-  await expect(run('discard', 'public.orders')).rejects.toThrow('the table would lack it')
+  await expect(run('discard', 'public.orders')).rejects.toThrow('its rows would lack them')
   expect(await run('discard', 'all')).toBe(0)
   expect(await places()).toEqual(['changes-0@1'])
 })

@@ -59,7 +59,7 @@ export function problemsOf(status: Status): Problem[] {
     })),
     ...emptyViews.map(({ name, dependents, droppedBy }) => ({
       name,
-      text: `gone in the source; its view stays without rows because of ${dependents}`,
+      text: `dropped in the source; its view stays without rows because of ${dependents}`,
       commands: droppedBy.split('\n'),
     })),
   ]
@@ -94,7 +94,7 @@ export function summarizeProblems({
   const parts = [
     ...(capture.state === 'down' ? ['capture is down'] : []),
     ...(unwell > 0 ? [`${unwell} not well`] : []),
-    ...(archiveProblems.length > 0 ? ['archive needs you'] : []),
+    ...(archiveProblems.length > 0 ? ['archive has a problem'] : []),
     ...(stopped.length > 0 ? [`${stopped.length} stopped`] : []),
     ...(notCaptured.length > 0 ? [`${formatQuantity(notCaptured.length, 'table')} not captured any more`] : []),
     ...(missing.length > 0 ? [`${formatQuantity(missing.length, 'table')} missing in the target`] : []),
@@ -163,5 +163,5 @@ const sentence = (what: string, why: string | undefined): string =>
 
 function describeExtent(part: Status['stopped'][number]): string {
   if (part.kind === 'topic partition') return ` for ${part.consumer}, tried ${formatCount(part.deliveries)} times`
-  return part.keptRecords === 0 ? '' : `, ${formatQuantity(part.keptRecords, 'record')} kept`
+  return part.keptRecords === 0 ? '' : `, ${formatQuantity(part.keptRecords, 'record')} quarantined`
 }

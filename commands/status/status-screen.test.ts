@@ -143,7 +143,7 @@ Tidemark  1 not well, 2 stopped, 3 records in quarantine, 1 table not captured  
 ● connect  restarting: killed
 ● changes-2 at offset 17  stopped since 2026-11-29 08:11 for tidemark-latest-state, tried 3,400 times:
   records 17 to 18 are missing: they were lost, or are delivered out of order
-● public.track  stopped since 2026-11-29 08:11, 1,200 records kept: a type is missing
+● public.track  stopped since 2026-11-29 08:11, 1,200 records quarantined: a type is missing
     npm run accept -- public.track
 ● user-events  3 records in quarantine: ts is no time
     npm run quarantine -- list
@@ -270,7 +270,7 @@ test('a table that left the publication is said to, with the SQL that the source
   expect(lines).toEqual(expect.arrayContaining(['    grant update;', '    grant delete;']))
 })
 
-test('a view that outlives its table is said to, with what drops the objects that depend on it', () => {
+test('a view that outlives its table is shown with the statements that drop the objects which depend on it', () => {
   const emptyViews = [
     {
       name: 'public.gone',
@@ -283,7 +283,7 @@ test('a view that outlives its table is said to, with what drops the objects tha
 
   const at = lines.findIndex((line) => line.startsWith('● public.gone'))
   expect(lines.slice(at, at + 3)).toEqual([
-    '● public.gone  gone in the source; its view stays without rows because of view report and view sums',
+    '● public.gone  dropped in the source; its view stays without rows because of view report and view sums',
     '    drop view public.sums;',
     '    drop view public.report;',
   ])
@@ -353,7 +353,7 @@ test('a problem of the archive comes first with its command, then functions that
   const lines = texts(renderStatus(status({ components: [failing], archiveProblems, stopped }), footer, page))
 
   expect(lines.slice(0, 6)).toEqual([
-    'Tidemark  1 not well, archive needs you, 1 stopped  running 2 min 13 s, 1.1 GB of memory',
+    'Tidemark  1 not well, archive has a problem, 1 stopped  running 2 min 13 s, 1.1 GB of memory',
     '',
     '● archive  stopped since 2026-11-29 08:10: the archive table is not in the catalog',
     '    npm run archive -- recover',

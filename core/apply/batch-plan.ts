@@ -93,7 +93,7 @@ class BatchPlanner {
       return
     }
     if (record.value === undefined) {
-      this.#batch.quarantine(record.offset, 'the record has no value, which capture never sends')
+      this.#batch.quarantine(record.offset, 'the record has no value, and capture sends no such records')
       return
     }
     const incoming = this.#read(record.offset, record.value, record.headers)

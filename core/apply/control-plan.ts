@@ -28,7 +28,7 @@ export function takeBeacon(batch: BatchUnderway, offset: number, beacon: Beacon)
 function wrongSlot(batch: BatchUnderway, slot: number): string | undefined {
   const { topicPartition } = batch.known
   if (slot === topicPartition) return undefined
-  return `it is of slot ${slot} but came on topic partition ${topicPartition}: was the number of topic partitions changed?`
+  return `it is of slot ${slot} but came on topic partition ${topicPartition}: the number of topic partitions may have been changed`
 }
 
 export function takeReadBeacon(batch: BatchUnderway, offset: number, position: Position, beacon: ReadBeacon): void {

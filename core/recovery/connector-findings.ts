@@ -17,7 +17,7 @@ export function connectorFindings(facts: CaptureFacts): ConnectorFinding[] {
         ...waiting,
         cause: `Kafka Connect is out of reach: ${connector.error}`,
         action:
-          'It is started again by itself, and capture goes on. If it ends again and again, its log says why: a row that is larger than its heap can hold needs a larger heapMiB.',
+          'It is restarted automatically, and then capture goes on. If it ends repeatedly, its log says why. A row that does not fit into its heap needs a larger heapMiB.',
         repair: null,
         isExplainedByOthers: false,
       },
@@ -45,7 +45,7 @@ function stateFindings(connector: ConnectorFacts): ConnectorFinding[] {
       {
         ...waiting,
         cause: `the connector's task failed: ${failureOf(failed.trace)}`,
-        action: 'The task is started again, which Tidemark also does by itself, less and less often.',
+        action: 'The task is started again. Tidemark also does this by itself, at growing intervals.',
         repair: { kind: 'restart task' },
         isExplainedByOthers: true,
       },
@@ -56,7 +56,7 @@ function stateFindings(connector: ConnectorFacts): ConnectorFinding[] {
     return [
       {
         ...waiting,
-        cause: `the connector is ${held.state.toLowerCase()}: somebody stopped it, or something did not finish`,
+        cause: `the connector is ${held.state.toLowerCase()}: somebody stopped it, or a deployment or recovery was interrupted`,
         action: 'It is registered again and started.',
         repair: { kind: 'register connector' },
         isExplainedByOthers: true,

@@ -88,7 +88,7 @@ test('what the archive lost is said with its offsets, and it alone goes on after
   expect(planRecovery(diagnosis, seen)).toEqual(archiveGoesOnAt(5))
 })
 
-test('the archive of a topic that was made again is not set to offsets at which it has other records', () => {
+test('the archive of a topic that was created again is not set to offsets at which it has other records', () => {
   const seen = facts({
     target: { progress: [place(0, 10), place(1, 20), archived(0, 10), archived(1, 20)] },
     groups: [group([10, 20]), archiveGroup([10, 20])],
@@ -101,9 +101,9 @@ test('the archive of a topic that was made again is not set to offsets at which 
   const diagnosis = diagnose(seen)
 
   expect(diagnosis.findings.at(-1)).toMatchObject({
-    cause: expect.stringContaining('tidemark-archive has had offsets that are other records'),
+    cause: expect.stringContaining('under the offsets that tidemark-archive has had, it has other records'),
     follows: expect.stringContaining('the archive table has other records under these offsets'),
-    action: expect.stringContaining('Run npm run archive -- recover: it puts the archive table aside'),
+    action: expect.stringContaining('Run npm run archive -- recover: it gives the archive table another name'),
     repair: null,
   })
   expect(planRecovery(diagnosis, seen).map(({ kind }) => kind)).toEqual(['new epoch'])

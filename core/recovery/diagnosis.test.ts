@@ -25,9 +25,9 @@ test('a stack that runs has nothing wrong and nothing to do', () => {
 const onlyEpoch: [string, Changes, RegExp][] = [
   ['slot dropped', { connector: failed, source: { slot: null } }, /slot tidemark_e1 is gone/],
   [
-    'slot advanced, or dropped and made again',
+    'slot advanced, or dropped and created again',
     { connector: failed, source: { slot: { ...slot, active: false, confirmedLsn: 560 } } },
-    /advanced, or dropped and made again: it begins at 0\/230, and capture has read up to 0\/1F4/,
+    /advanced, or dropped and created again: it begins at 0\/230, and capture has read up to 0\/1F4/,
   ],
   [
     'log of the slot removed, on any major',
@@ -40,42 +40,42 @@ const onlyEpoch: [string, Changes, RegExp][] = [
     /idle_replication_slot_timeout/,
   ],
   [
-    'source put back with its slot: its log ends before what was read',
+    'source restored with its slot: its log ends before what was read',
     { source: { currentLsn: 450, beacon: { number: 5, lsn: 440 } } },
-    /put back to an earlier state \(timeline 1\): the connector has read its log up to 0\/1F4, and it ends at 0\/1C2/,
+    /restored to an earlier state \(timeline 1\): the connector has read its log up to 0\/1F4, and the log ends at 0\/1C2/,
   ],
   [
-    'source put back, its log has grown past that and its beacons have not',
+    'source restored, its log has grown past that and its beacons have not',
     { source: { currentLsn: 9_000, beacon: { number: 5, lsn: 8_000 } } },
-    /the target has applied beacon 9, and its newest is 5/,
+    /the target has applied beacon 9, and the newest one of the source is 5/,
   ],
   [
-    "source put back, of which Connect's offsets say nothing any more",
+    "source restored, of which Connect's offsets say nothing any more",
     { connector: { storedLsn: null }, source: { currentLsn: 520 } },
-    /the target has applied a beacon of 0\/226, and its log ends at 0\/208/,
+    /the target has applied a beacon of 0\/226, and the log of the source ends at 0\/208/,
   ],
   [
-    'source put back without its slot',
+    'source restored without its slot',
     { connector: failed, source: { slot: null, currentLsn: 450, beacon: { number: 5, lsn: 440 } } },
-    /put back to an earlier state/,
+    /restored to an earlier state/,
   ],
   [
-    'source put back to before the epoch',
+    'source restored to before the epoch',
     {
       connector: { ...failed, epoch: 3 },
       source: { slot: null },
       target: { progress: [{ ...place(0, 10), beacon: { number: 1, lsn: 2, atMs: 0, epoch: 3 } }] },
     },
-    /the target has applied epoch 3, and its epoch is 1/,
+    /the target has applied epoch 3, and the source is in epoch 1/,
   ],
   [
-    'source put back to before an epoch of which no beacon was applied yet',
+    'source restored to before an epoch of which no beacon was applied yet',
     {
       connector: { ...failed, epoch: 3 },
       source: { slot: null },
       target: { epochs: [{ epoch: 3, hasBegun: true }] },
     },
-    /the target has applied epoch 3, and its epoch is 1/,
+    /the target has applied epoch 3, and the source is in epoch 1/,
   ],
   [
     'a stop that says so',
@@ -90,9 +90,9 @@ const onlyEpoch: [string, Changes, RegExp][] = [
   ['source exchanged', { source: { systemIdentifier: '78' } }, /another database cluster \(system identifier 78\)/],
   ['publication dropped', { connector: failed, source: { hasPublication: false } }, /publication tidemark is gone/],
   [
-    'publication dropped, and made again by the next capture',
+    'publication dropped, and created again by the next capture',
     { source: { publicationLsn: 450, tablesBeingSnapshotted: 1, slot: { ...slot, active: false } } },
-    /publication tidemark was dropped, and made again at 0\/1C2: the log from 0\/190, where capture stopped,/,
+    /publication tidemark was dropped, and created again at 0\/1C2: the log between 0\/190, where capture stopped, and that place cannot/,
   ],
   [
     'an epoch that was begun in the source and not finished',
@@ -155,7 +155,7 @@ const onlyEpoch: [string, Changes, RegExp][] = [
         [0, 2],
       ],
     },
-    /deleted and made again/,
+    /deleted and created again/,
   ],
   [
     'topic re-created and longer than before',
@@ -170,7 +170,7 @@ const onlyEpoch: [string, Changes, RegExp][] = [
         ],
       },
     },
-    /deleted and made again/,
+    /deleted and created again/,
   ],
   [
     'topic given more topic partitions',
@@ -237,7 +237,7 @@ const others: [string, Changes, RegExp, object][] = [
     { kind: 'enable mapping', group: 'tidemark-latest-state', topic: 'changes' },
   ],
   [
-    'a view that somebody dropped in the target is made again',
+    'a view that somebody dropped in the target is created again',
     { target: { missingViews: [{ schema: 'public', table: 'orders' }] } },
     /the view of public.orders was dropped in the target/,
     { kind: 'restore views', views: [{ schema: 'public', table: 'orders' }] },
@@ -314,7 +314,7 @@ const passing: [string, Changes, string][] = [
     'running',
   ],
   ['a task that is starting', { connector: { tasks: [] } }, 'starting'],
-  ['a publication that was made again and passed', { source: { publicationLsn: 450 } }, 'running'],
+  ['a publication that was created again and passed', { source: { publicationLsn: 450 } }, 'running'],
   ['a slot that a running task has confirmed since', { source: { slot: { ...slot, confirmedLsn: 560 } } }, 'running'],
   [
     'a beacon that is late because records wait',

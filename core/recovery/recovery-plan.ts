@@ -99,13 +99,13 @@ export function describeStep(step: RecoveryStep): string {
     case 'rebase':
       return `let ${step.consumer} go on after records that are gone, at offset ${placesOf(step)}`
     case 'release archive':
-      return 'let the archive take records again, into its new table'
+      return 'let the archive accept records again, into its new table'
     case 'enable mapping':
       return `enable the event source mapping of the consumer group ${step.group}`
     case 'restore views':
-      return `make the view ${step.views.map(nameOf).join(', ')} again`
+      return `create the view ${step.views.map(nameOf).join(', ')} again`
     case 'resync tables':
-      return `read ${step.tables.map(nameOf).join(', ')} again`
+      return `resync ${step.tables.map(nameOf).join(', ')}`
     case 'restart task':
       return "start the connector's failed task again"
     case 'restart connector':
@@ -113,7 +113,7 @@ export function describeStep(step: RecoveryStep): string {
     case 'register connector':
       return 'register the connector again and start it'
     case 'new epoch':
-      return `begin epoch ${step.epoch} and read every captured table again`
+      return `begin epoch ${step.epoch} with a new snapshot of every captured table`
   }
 }
 

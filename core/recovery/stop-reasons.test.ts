@@ -4,7 +4,7 @@ import { commandFor } from './stop-reasons.ts'
 test.each([
   ['tidemark-archive', 'npm run archive -- recover'],
   ['tidemark-latest-state', 'npm run recover'],
-])('a stop names the command that resolves it: where the topic was made again, %s needs %s', (consumer, command) => {
+])('a stop names the command that resolves it: where the topic was created again, %s needs %s', (consumer, command) => {
   const madeAgain = 'the record at offset 3 is not the one applied before: the topic was re-created or its log diverged'
   const gap = 'records 3 to 4 are missing: they were lost, or are delivered out of order'
 

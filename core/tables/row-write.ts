@@ -83,7 +83,8 @@ export function decodeRow(table: AppliedTable, row: WireRow): RowValue[] {
   }
   let sent = 0
   for (const name in row) if (!generated.has(name)) sent++
-  if (sent !== columns.length) throw new ValueError(`the change has ${sent} columns, its contract ${columns.length}`)
+  if (sent !== columns.length)
+    throw new ValueError(`the change has ${sent} columns, and its contract has ${columns.length}`)
   return values
 }
 

@@ -96,7 +96,7 @@ export class TableRegister {
     if (before === undefined || before.epoch !== position.epoch) return undefined
     const { version, generation } = before.contract
     if (contract.version === version && !sameContract(contract, before.contract)) {
-      return `another contract of version ${version} was there before`
+      return `another contract of version ${version} came before it`
     }
     if (contract.version <= version || position.phase === 0) return undefined
     if (contract.generation < generation) return `its generation ${contract.generation} is before ${generation}`

@@ -92,7 +92,7 @@ const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const lsn = v.pipe(
   v.string(),
   v.rawCheck(({ dataset, addIssue }) => {
-    if (dataset.typed && !isReadable(parseLsn, dataset.value)) addIssue({ message: 'is no log sequence number' })
+    if (dataset.typed && !isReadable(parseLsn, dataset.value)) addIssue({ message: 'is not a log sequence number' })
   }),
 )
 const snapshot = v.pipe(

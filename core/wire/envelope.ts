@@ -116,7 +116,7 @@ function parseOrName(value: string): { readonly json: unknown } | Unreadable {
 }
 
 function readEnvelope(envelope: unknown, headers: KeyHeaders): Incoming {
-  if (!isObject(envelope)) throw new EnvelopeError(`the record is no change but ${kindOf(envelope)}`)
+  if (!isObject(envelope)) throw new EnvelopeError(`the record is not a change but ${kindOf(envelope)}`)
   const replacement = replacementOf(envelope)
   if (replacement !== undefined) return readReplacement(envelope, replacement)
   if (envelope['op'] === undefined) return readNotification(envelope)
@@ -175,7 +175,7 @@ function noChange(record: Members): string {
   if ('schema' in record && 'payload' in record) {
     return 'the record has schema and payload: the converter of the connector needs schemas.enable=false'
   }
-  return 'the record is no change: it has no op'
+  return 'the record is not a change: it has no op'
 }
 
 const operations: Readonly<Record<string, RowChange['op']>> = {

@@ -125,14 +125,14 @@ test.each([
       epoch: 1,
       schema: 'public',
       table: 'documents',
-      reason: 'a part of a large row came without those before it',
+      reason: 'a part of a large row came without the parts before it',
       automatic: true,
     })
   }
 })
 
 test.each([
-  ['is no JSON', '{"tidemark_part":{"id":'],
+  ['is not JSON', '{"tidemark_part":{"id":'],
   ['names no table', '{"tidemark_part":{"id":7}}'],
   ['is null', '{"tidemark_part":{}}'],
   ['has an id of another kind', JSON.stringify({ tidemark_part: { id: "'; drop", index: 0, count: 2, text: 'x' } })],
@@ -171,7 +171,7 @@ test('a row too large even for parts stops its table with what to do', () => {
     schema: 'public',
     table: 'documents',
     reason:
-      'a change of a row is 41.2 MB of JSON (key {"id":7}, column body 41.0 MB), and at most 33.6 MB are carried: make the value smaller, or leave the column out with excludeColumns, and have the rows read again',
+      'a change of a row is 41.2 MB of JSON (key {"id":7}, column body 41.0 MB), and at most 33.6 MB can be sent: make the value smaller, or leave the column out with excludeColumns, then run npm run resync',
     automatic: false,
   })
 })

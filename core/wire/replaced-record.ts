@@ -8,7 +8,7 @@ export type Replacement = { readonly reason: string; readonly automatic: boolean
  */
 export function replacementOf(envelope: object): Replacement | undefined {
   if ('tidemark_part' in envelope) {
-    return { reason: 'a part of a large row came without those before it', automatic: true }
+    return { reason: 'a part of a large row came without the parts before it', automatic: true }
   }
   if (!('tidemark_oversize' in envelope)) return undefined
   return { reason: oversizeReason((envelope.tidemark_oversize ?? {}) as Oversize), automatic: false }
@@ -20,7 +20,7 @@ function oversizeReason({ bytes, limit, key, columns }: Oversize): string {
   const sizes = typeof columns === 'object' ? Object.entries(columns ?? {}) : []
   const largest = sizes.map(([name, size]) => `column ${name} ${megabytes(size)}`)
   const what = [`key ${String(key ?? 'none').slice(0, 300)}`, ...largest].join(', ')
-  return `a change of a row is ${megabytes(bytes)} of JSON (${what}), and at most ${megabytes(limit)} are carried: make the value smaller, or leave the column out with excludeColumns, and have the rows read again`
+  return `a change of a row is ${megabytes(bytes)} of JSON (${what}), and at most ${megabytes(limit)} can be sent: make the value smaller, or leave the column out with excludeColumns, then run npm run resync`
 }
 
 const megabytes = (bytes: unknown): string => `${(Number(bytes) / 1e6).toFixed(1)} MB`

@@ -70,7 +70,7 @@ function checked<T>(name: string, value: number, check: (value: number) => T): T
   try {
     return check(value)
   } catch (error) {
-    throw new EnvelopeError(`its ${name} cannot be: ${(error as Error).message}`, { cause: error })
+    throw new EnvelopeError(`its ${name} is not valid: ${(error as Error).message}`, { cause: error })
   }
 }
 
@@ -90,7 +90,7 @@ const lastMs = 253_402_300_799_999
 function committedAtMs({ ts_us, ts_ms }: Members): number {
   const ms = typeof ts_us === 'number' ? ts_us / 1000 : (ts_ms ?? 0)
   if (typeof ms === 'number' && ms >= 0 && ms <= lastMs) return ms
-  throw new EnvelopeError(`its commit time ${JSON.stringify(ts_us ?? ts_ms)} is none`)
+  throw new EnvelopeError(`its commit time ${JSON.stringify(ts_us ?? ts_ms)} is not a time`)
 }
 
 /** The epoch of a name: of tidemark_e3 it is 3. Throws an EnvelopeError on any other name. */

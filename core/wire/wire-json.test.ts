@@ -62,7 +62,7 @@ test('documents are parsed as JSON.parse does with the digits of each long integ
   )
 })
 
-test('what is no JSON stays none when long integers are quoted', () => {
+test('text that is not JSON stays invalid when long integers are quoted', () => {
   for (const text of [
     '12345678901234567890x',
     '[12345678901234567890',
@@ -71,6 +71,6 @@ test('what is no JSON stays none when long integers are quoted', () => {
     '0012345678901234567890',
     '{12345678901234567890 : 1}',
   ]) {
-    expect(() => parseExactly(text), text).toThrow('it is no JSON')
+    expect(() => parseExactly(text), text).toThrow('it is not JSON')
   }
 })

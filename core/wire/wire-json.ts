@@ -40,7 +40,7 @@ export function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new WireError(`it is no JSON: ${(error as Error).message}`, { cause: error })
+    throw new WireError(`it is not JSON: ${(error as Error).message}`, { cause: error })
   }
 }
 

@@ -100,11 +100,11 @@ test('a run goes on while Debezium goes on with the snapshot, and ends five seco
 })
 
 test.each([
-  ['failed', ['open'] as const, 'Debezium could not read its rows, though it may: its session was ended'],
+  ['failed', ['open'] as const, 'Debezium could not read its rows, though it has the right to: its session was ended'],
   [
     'skipped the table',
     ['open', 'close'] as const,
-    'Debezium read none of its rows, though it may: its session was ended',
+    'Debezium read none of its rows, though it has the right to: its session was ended',
   ],
 ])('a snapshot that %s is reported, and tried again by the next run', async (_, marks, reason) => {
   await run('create table ride (id int primary key); insert into ride values (1)')
@@ -125,11 +125,11 @@ test.each([
 test.each([
   [
     'revoke usage on schema city from tidemark_capture',
-    'Debezium read none of its rows, since tidemark_capture may not use its schema: grant usage on schema city to tidemark_capture',
+    'Debezium read none of its rows, because tidemark_capture may not use its schema: grant usage on schema city to tidemark_capture',
   ],
   [
     'revoke select on city.ride from tidemark_capture',
-    'Debezium read none of its rows, since tidemark_capture may not read id, fare: grant select (id, fare) on city.ride to tidemark_capture',
+    'Debezium read none of its rows, because tidemark_capture may not read id, fare: grant select (id, fare) on city.ride to tidemark_capture',
   ],
 ])('a snapshot that fails after %s says so, with the SQL that resolves it', async (statement, reason) => {
   await source.configure({ schemas: ['public', 'city'] })
@@ -209,7 +209,7 @@ test('a snapshot that Debezium did not begin, though it has passed the signal, i
 
   expect(await capture(5_000)).toMatchObject({ tables: { 'public.ride': 'pending' } })
 
-  expect(await why('ride')).toContain('Debezium did not begin to read it')
+  expect(await why('ride')).toContain('Debezium did not begin the snapshot')
   await capture()
   expect(await signals()).toHaveLength(1)
 })
@@ -371,7 +371,7 @@ test('a run that meets another one waits for it and looks again; a third one lea
   await run('create table b (id int primary key)')
   await application.query('commit')
 
-  expect(third).toEqual({ outcome: 'another run will see to it' })
+  expect(third).toEqual({ outcome: 'another run captures them' })
   await first
   await second
   expect(await source.published()).toEqual(['public.a', 'public.b'])

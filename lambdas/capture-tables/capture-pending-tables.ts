@@ -17,7 +17,7 @@ import { ADVISORY_LOCKS } from '#adapters/postgres/session/advisory-locks.ts'
  * result for each table that was asked for: `begun`, or the reason why not.
  */
 export type CaptureSummary = { resync?: Record<string, string> } & (
-  | { outcome: 'another run will see to it' }
+  | { outcome: 'another run captures them' }
   | { outcome: 'no connector listens yet' }
   | { outcome: 'done'; tables: Record<string, string> }
 )
@@ -45,7 +45,7 @@ export function makeCapturePendingTables({ source, now, pause }: CaptureOptions)
     const client = await source.connect()
     try {
       const begun = resync.length === 0 ? {} : { resync: await beginResyncs(client, resync) }
-      if (!(await takeTurn(client, clock))) return { ...begun, outcome: 'another run will see to it' }
+      if (!(await takeTurn(client, clock))) return { ...begun, outcome: 'another run captures them' }
       if (!(await isListening(client))) return { ...begun, outcome: 'no connector listens yet' }
       await catchUp(client)
       return { ...begun, outcome: 'done', tables: await captureAll(client, clock) }

@@ -106,7 +106,7 @@ test('a blocking snapshot that Debezium did not execute is reported, and begun a
 
   expect(await source.state('public.log')).toMatchObject({ state: 'pending' })
   expect(await why('log')).toContain(
-    'Debezium could not read its rows all at once, though it may: its session was ended',
+    'Debezium did not complete the blocking snapshot, though it has the right to: its session was ended',
   )
   expect(await newest('public.log')).toMatchObject({ generation: 2, complete: false })
   expect(await capture()).toMatchObject({ tables: { 'public.log': 'snapshotting' } })

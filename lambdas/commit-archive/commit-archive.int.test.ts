@@ -144,7 +144,7 @@ const dropTable = async () => {
   expect(answer.status).toBe(204)
 }
 
-test('a table that somebody renamed is not made again: all waits, says why, and goes on once it is back', async () => {
+test('a table that somebody renamed is not created again: all waits, says why, and goes on once it is back', async () => {
   await run.archive(records(0, 3))
   await run.commit()
   await run.archive(records(3, 5))
@@ -180,7 +180,7 @@ test('a problem that is resolved by hand is over with the next run, also when no
   expect(await problems()).toEqual([])
 })
 
-test('a table that was dropped is not made again, also by a process that starts afterwards', async () => {
+test('a table that was dropped is not created again, also by a process that starts afterwards', async () => {
   await run.archive(records(0, 3))
   await run.commit()
   await dropTable()

@@ -393,7 +393,7 @@ begin
   end if;
   if current.seen_marks > 0 then
     return case when whole and current.seen_marks = 1 then ''
-      else 'Debezium could not read its rows all at once' end;
+      else 'Debezium did not complete the blocking snapshot' end;
   end if;
   update tidemark.captured_table t
   set seen_marks = case when current.seen_lsn is null then 0 when whole then 1 else 2 end,
@@ -473,7 +473,7 @@ declare
   wrong text;
 begin
   if jsonb_typeof(captured) is distinct from 'object' then
-    raise exception 'captured must be an object {schemas, includeTables, excludeTables, excludeColumns}';
+    raise exception 'the setting captured must be a JSON object {schemas, includeTables, excludeTables, excludeColumns}';
   end if;
   select string_agg(n.name, ', ') into wrong
   from (
@@ -491,14 +491,14 @@ begin
     where k.name not in ('schemas', 'includeTables', 'excludeTables', 'excludeColumns')
   ) as n;
   if wrong is not null then
-    raise exception 'captured must hold four lists of names: schemas, includeTables, excludeTables, excludeColumns; wrong: %', wrong;
+    raise exception 'the setting captured must have four lists of names: schemas, includeTables, excludeTables, excludeColumns; wrong: %', wrong;
   end if;
   select string_agg(e.value, ', ') into wrong
   from jsonb_array_elements_text((captured -> 'schemas') || (captured -> 'includeTables')) as e (value)
   where split_part(e.value, '.', 1) in ('tidemark', 'information_schema')
     or e.value like 'pg\_%';
   if wrong is not null then
-    raise exception 'captured: % cannot be captured', wrong;
+    raise exception 'the setting captured names %, which cannot be captured', wrong;
   end if;
   select string_agg(t.value, ', ') into wrong
   from (
@@ -506,7 +506,7 @@ begin
   ) as t (value)
   where t.value !~ '^[^.]+\.[^.]+$';
   if wrong is not null then
-    raise exception 'captured: tables are written schema.table, not %', wrong;
+    raise exception 'the setting captured names %: tables must be written as schema.table', wrong;
   end if;
   -- With a misspelt name the column would be captured, and it may hold personal data.
   select string_agg(c.value, ', ') into wrong
@@ -525,7 +525,7 @@ begin
           and not a.attisdropped
       );
   if wrong is not null then
-    raise exception 'captured: there is no column %; columns are written schema.table.column', wrong;
+    raise exception 'the setting captured excludes %, which does not exist: columns must be written as schema.table.column', wrong;
   end if;
 end
 $function$
@@ -583,7 +583,7 @@ begin
     return null;
   end if;
   return case
-    when marks = 0 then 'Debezium did not begin to read it'
+    when marks = 0 then 'Debezium did not begin the snapshot'
     when not closed then 'Debezium could not read its rows'
     when chunks = 1 and has_rows then 'Debezium read none of its rows'
     else ''
@@ -866,8 +866,8 @@ begin
   select * into before from tidemark.setting for update;
   begins := before is not null and before.epoch < configure.epoch;
   if before.topic_partitions <> configure.topic_partitions and not begins then
-    raise exception 'the topic has % topic partitions, not %: their number is fixed within an epoch, '
-      'so deploy with the former (topicPartitions in cdk/stages.ts)',
+    raise exception 'the topic has % topic partitions, not %: their number cannot change within an epoch, '
+      'so deploy with the former number (topicPartitions in cdk/stages.ts)',
       before.topic_partitions, configure.topic_partitions
       using hint = format('A new epoch, %s, may have another number.', before.epoch + 1);
   end if;
@@ -1069,7 +1069,7 @@ begin
   where b.slot = 0
   for update;
   if not found then
-    raise exception 'there are no beacons yet: tidemark.configure makes them';
+    raise exception 'there are no beacons yet: tidemark.configure creates them';
   end if;
   select jsonb_build_object(
     'systemIdentifier', (select c.system_identifier::text from pg_control_system() c),
@@ -1743,7 +1743,7 @@ begin
   insert into tidemark.contract_failure (relation, message, rewritten, failed_at)
   values (of_relation, failure, was_rewritten, clock_timestamp());
 exception when others then
-  raise warning 'tidemark could not note that a contract is missing: % (%)', failure, sqlerrm;
+  raise warning 'tidemark could not record that the contract of a table is missing: % (%)', failure, sqlerrm;
 end
 $function$
 -- owned by postgres
@@ -2228,10 +2228,10 @@ begin
     raise debug 'tidemark: %', sqlerrm;
   end;
   if unwritable is not null then
-    raise exception 'after this, rows of % could not be updated or deleted while it is captured, and another transaction keeps '
-      'it from being taken out of publication tidemark', unwritable
+    raise exception 'after this DDL, rows of % could not be updated or deleted while it is captured, and another transaction prevents '
+      'its removal from publication tidemark', unwritable
       using errcode = 'lock_not_available',
-        hint = 'Run it again when that transaction has ended; select * from pg_locks where classid = ''pg_publication''::regclass '
+        hint = 'Run the DDL again when that transaction has ended; select * from pg_locks where classid = ''pg_publication''::regclass '
           'shows its session.';
   end if;
 end
@@ -2863,8 +2863,8 @@ begin
     select 'it was taken out of the publication tidemark'
     where not tidemark.is_published(of_relation)
   ) as r (reason);
-  return failure || coalesce(', since ' || found_reasons, ', though it may: its session was ended, the connector was '
-    'started again, or its configuration does not name the table, which the next deployment mends; the log of Connect says which');
+  return failure || coalesce(', because ' || found_reasons, ', though it has the right to: its session was ended, the connector '
+    'was restarted, or its configuration does not name the table, which the next deployment corrects. The log of Connect says which');
 end
 $function$
 -- owned by postgres

@@ -642,7 +642,7 @@ view tidemark.not_captured as
  SELECT m.relation,
     m.schema_name,
     m.table_name,
-    COALESCE(newest.refusal, ('it has left the publication of the source, and its changes are not applied until its rows are '::text || 'read again: tidemark.uncaptured in the source says what that waits for'::text)) AS reason,
+    COALESCE(newest.refusal, ('it has left the publication of the source, and its changes are not applied until a new snapshot of '::text || 'its rows: tidemark.uncaptured in the source says what that waits for'::text)) AS reason,
     (EXISTS ( SELECT
            FROM tidemark.stopped_table s
           WHERE (s.relation = m.relation))) AS stopped
@@ -674,17 +674,17 @@ begin
   where s.schema_name || '.' || s.table_name = accept.table_name
   returning * into stopped;
   if stopped.repair = 'resync' then
-    raise exception '% cannot be accepted, its rows have to be read again: %', table_name, stopped.reason
+    raise exception '% cannot be accepted, because its rows have to be read again: %', table_name, stopped.reason
       using hint = format('npm run resync -- %s', table_name);
   end if;
   if stopped is null then
     raise exception '% is not stopped', table_name
-      using hint = coalesce('stopped: ' || (
+      using hint = coalesce('these tables are stopped: ' || (
         select string_agg(s.schema_name || '.' || s.table_name, ', ') from tidemark.stopped_table s
-      ), 'no table is');
+      ), 'no table is stopped');
   end if;
   select count(*) into kept from tidemark.quarantine q where q.relation = stopped.relation;
-  return format('%s changes of %s are applied now; it was stopped: %s', kept, table_name, stopped.reason);
+  return format('%s quarantined changes of %s are applied now; it was stopped: %s', kept, table_name, stopped.reason);
 end
 $function$
 -- owned by tidemark_owner
@@ -721,8 +721,8 @@ CREATE OR REPLACE FUNCTION tidemark.await_name(of_relation bigint)
 AS $function$
 begin
   perform tidemark.stop_table(m.relation, g.generation, m.schema_name, m.table_name,
-    format('relation %s has the name of relation %s, which is still captured: the view shows the rows of the latter, and '
-      'the table goes on by itself once that one is renamed or dropped in the source', m.relation, owner),
+    format('relation %s has the name of relation %s, which is still captured: the view shows the rows of relation %2$s. This table '
+      'goes on by itself once relation %2$s is renamed or dropped in the source', m.relation, owner),
     'accept', false)
   from tidemark.table_marker m
   cross join tidemark.owner_of(m.schema_name, m.table_name) as owner
@@ -776,7 +776,7 @@ begin
   end if;
   if to_regtype(known) is null then
     raise exception 'type % does not exist in the target', type_name
-      using errcode = 'undefined_object', hint = 'create it, then accept the table';
+      using errcode = 'undefined_object', hint = 'create the type, then npm run accept for the table';
   end if;
   return format_type(to_regtype(known)::oid, to_regtypemod(known));
 end
@@ -835,7 +835,7 @@ begin
   from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
   having bool_and(not (c ->> 'generated')::boolean or coalesce(tidemark.is_one_expression(c ->> 'expression'), false));
   if columns is null then
-    raise exception 'a generated column of %.% is computed from what is no single expression',
+    raise exception 'a generated column of %.% has an expression that is not one single SQL expression',
       contract ->> 'schema', contract ->> 'table'
       using errcode = 'invalid_parameter_value';
   end if;
@@ -1000,8 +1000,8 @@ begin
   perform tidemark.require_kept(what);
   select min(q.table_name) into owed from tidemark.kept(what) q where tidemark.is_owed(q.relation);
   if owed is not null and what <> 'all' then
-    raise exception 'what is kept of % cannot be discarded: the table would lack it', owed
-      using hint = format('npm run resync -- %s reads its rows again, after which nothing of it is kept', owed);
+    raise exception 'quarantined changes of % cannot be discarded: its rows would lack them', owed
+      using hint = format('npm run resync -- %s reads its rows again and then deletes its quarantined changes', owed);
   end if;
   with gone as (
     delete from tidemark.quarantine q
@@ -1105,7 +1105,7 @@ exception when dependent_objects_still_exist then
   raise exception '% % on the view %.%, which has to be created again because columns of the table have changed',
     found.objects, case when found.one then 'depends' else 'depend' end, of_schema, of_table
     using errcode = 'dependent_objects_still_exist',
-      hint = format('keep %s (pg_get_viewdef), run %s then npm run accept -- %s.%s, and create %s again',
+      hint = format('save %s (pg_get_viewdef), run %s then npm run accept -- %s.%s, and create %s again',
         case when found.one then 'its definition' else 'their definitions' end, found.dropped_by, of_schema, of_table,
         case when found.one then 'it' else 'them' end);
 end
@@ -2441,8 +2441,8 @@ CREATE OR REPLACE FUNCTION tidemark.require_kept(what text)
 AS $function$
 begin
   if not exists (select from tidemark.kept(what)) then
-    raise exception 'nothing in quarantine is %', what
-      using hint = 'npm run quarantine -- list shows what is there; a record is named by its place, such as changes-2@17';
+    raise exception 'no record in quarantine matches %', what
+      using hint = 'npm run quarantine -- list shows the records; name one by its place, such as changes-2@17';
   end if;
 end
 $function$
@@ -2510,11 +2510,11 @@ begin
   end if;
   select * into refused from tidemark.kept(what) q where q.topic <> 'user-events' limit 1;
   if refused.relation > 0 and what <> 'all' then
-    raise exception '%-%@% is a change of %, whose changes are applied in order and together',
+    raise exception '%-%@% is a change of %, whose quarantined changes can only be applied together and in order',
       refused.topic, refused.topic_partition, refused.record_offset, refused.table_name
       using hint = format('npm run quarantine -- retry %s', refused.table_name);
   elsif refused.topic is not null and what <> 'all' then
-    raise exception '%-%@% cannot be applied later: it is no change of a table that is captured',
+    raise exception '%-%@% cannot be applied later: it is not a change of a captured table',
       refused.topic, refused.topic_partition, refused.record_offset
       using hint = format('npm run quarantine -- discard %s', what);
   end if;
@@ -2783,9 +2783,9 @@ begin
   if found and or_leave then
     return;
   elsif found then
-    raise exception '% is in the target and was not made by Tidemark, so the view of this name cannot be made', taken.object
+    raise exception '% is in the target and was not created by Tidemark, so the view of this name cannot be created', taken.object
       using errcode = 'duplicate_table',
-        hint = format('rename it, %s, then npm run accept -- %s.%s', taken.renamed_by, of_schema, of_table);
+        hint = format('rename it with %s, then run npm run accept -- %s.%s', taken.renamed_by, of_schema, of_table);
   end if;
   begin
     execute format('create or replace view %I.%I as %s', of_schema, of_table, query);
@@ -3047,7 +3047,7 @@ begin
       execute format('alter table tidemark_rows.%I add column %I %s%s', rows_name, stored.name, stored.type,
         coalesce(format(' default %L', stored.missing), ''));
     elsif stored.old_type <> stored.type then
-      -- A column that a view uses cannot be altered, so the views are dropped and made again afterwards.
+      -- A column that a view uses cannot be altered, so the views are dropped and created again afterwards.
       perform tidemark.drop_view(contract ->> 'schema', contract ->> 'table');
       perform tidemark.drop_view(p ->> 'schema', p ->> 'table') from jsonb_array_elements(contract -> 'parents') p;
       execute format('alter table tidemark_rows.%I alter column %I type %s', rows_name, stored.name, stored.type);

@@ -167,7 +167,7 @@ function parseJson(metadata: Readonly<Record<string, string>>, key: string): unk
   try {
     return JSON.parse(metadata[key] ?? '')
   } catch (cause) {
-    throw new AvroError(`'${key}' of a manifest is no JSON`, { cause })
+    throw new AvroError(`'${key}' of a manifest is not JSON`, { cause })
   }
 }
 

@@ -239,19 +239,19 @@ describe('a beacon', () => {
 
   test.each([
     [
-      'of a source that was put back, with a number from before',
+      'of a source that was restored, with a number from before',
       5,
       { lsn: '0/18', previousLsn: '0/10', emittedMs: 5_000 },
       'the source went back: it emits beacon 5 at 0/18, and beacon 5 at 0/20 was applied before',
     ],
     [
-      'of a source that was put back, with a number that is forgotten',
+      'of a source that was restored, with a number that is forgotten',
       2,
       { lsn: '0/08', previousLsn: '0/06', emittedMs: 5_000 },
       'the source went back: it emits beacon 2 at 0/8, and beacon 5 at 0/20 was applied before',
     ],
     [
-      'of a source that was put back, with the next number',
+      'of a source that was restored, with the next number',
       6,
       { lsn: '0/28', previousLsn: '0/18', emittedMs: 5_000 },
       'the source went back: beacon 6 follows one at 0/18, not the one that was applied before it, at 0/20',
@@ -271,7 +271,7 @@ describe('a beacon', () => {
     expect(await stops()).toEqual([reason])
     expect(await ids()).toEqual([1])
 
-    await query(`select tidemark.order_epoch(2, 'it was put back', false)`)
+    await query(`select tidemark.order_epoch(2, 'it was restored', false)`)
     log.readContract(nextContract(), 5, 2).beacon(1, { lsn: '0/06', previousLsn: null, ...second })
     log.incrementalRead(row(7), second)
     await apply(log.records.slice(4))

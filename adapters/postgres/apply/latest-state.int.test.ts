@@ -329,7 +329,7 @@ describe('a table', () => {
     expect(await stopped()).toMatchObject([
       {
         table_name: 'orders',
-        reason: expect.stringContaining('table public.orders is in the target and was not made by Tidemark'),
+        reason: expect.stringContaining('table public.orders is in the target and was not created by Tidemark'),
       },
     ])
   })

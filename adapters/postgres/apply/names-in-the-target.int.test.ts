@@ -47,8 +47,8 @@ describe('something in the target that capture did not make', () => {
     const [stop] = await stopped()
     const command = `alter ${kind} public.orders rename to orders_renamed`
     expect(stop).toMatchObject({ relation: 4711, accepted: false })
-    expect(stop.reason).toContain(`${object} is in the target and was not made by Tidemark`)
-    expect(stop.reason).toContain(`rename it, ${command}, then npm run accept -- public.orders`)
+    expect(stop.reason).toContain(`${object} is in the target and was not created by Tidemark`)
+    expect(stop.reason).toContain(`rename it with ${command}, then run npm run accept -- public.orders`)
     expect(await rows('select id::int from public.others')).toEqual([{ id: 7 }])
 
     await run(`${command}; select tidemark.accept('public.orders')`)
@@ -86,7 +86,7 @@ describe('a parent that a contract names', () => {
     expect(await stopped()).toMatchObject([
       {
         relation: 4711,
-        reason: expect.stringContaining('table public.mine is in the target and was not made by Tidemark'),
+        reason: expect.stringContaining('table public.mine is in the target and was not created by Tidemark'),
       },
     ])
     expect(await rows('select id from public.mine')).toEqual([{ id: 1 }])

@@ -106,7 +106,7 @@ test('a part that comes without those before it stops only its table, and causes
   await apply(log.records)
 
   expect(await rows('select table_name, reason, automatic from tidemark.stopped_table')).toEqual([
-    { table_name: 'orders', reason: 'a part of a large row came without those before it', automatic: true },
+    { table_name: 'orders', reason: 'a part of a large row came without the parts before it', automatic: true },
   ])
   expect(await rows('select name from public.sales')).toEqual([{ name: 'other' }])
 })

@@ -14,7 +14,7 @@ const archive = useRecoverableArchive()
 const { recover, check, archiveAndCommit, table, loaded, dropTable, list, problems } = archive
 
 const event = (offset: number): MSKRecord => ({ ...record(offset), topic: 'user-events' })
-/** Records of `changes` after the topic was made again: they are later, and have other values. */
+/** Records of `changes` after the topic was created again: they are later, and have other values. */
 const remade = (from: number, to: number): MSKRecord[] =>
   records(from, to).map((each) => ({
     ...each,
@@ -68,13 +68,13 @@ async function expectToHaveBegunAgain(): Promise<void> {
   expect(await recover()).toMatchObject({ done: true, steps: [], check: { missing: [], twice: [] } })
 }
 
-test('a topic that was made again: its archive begins again with a new table, and the former one stays', async () => {
+test('a topic that was created again: its archive begins again with a new table, and the former one stays', async () => {
   await replaceTopic()
 
   const { kinds, steps, next } = await recover()
 
   expect(kinds).toEqual(['begin again'])
-  expect(steps[0]!.happened).toContain('a topic was deleted and made again, or its log was replaced (changes-0)')
+  expect(steps[0]!.happened).toContain('a topic was deleted and created again, or its log was replaced (changes-0)')
   expect(steps[0]!.does).toMatch(/renames that table to \w+\.changes_until_\d{14}/)
   expect(next).toContain('npm run recover')
   await expectToHaveBegunAgain()

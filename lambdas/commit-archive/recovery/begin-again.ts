@@ -70,7 +70,7 @@ async function beginFollower(
   const { metadata } = begun
   if (isIn(metadata.location, former.location) || isIn(former.location, metadata.location)) {
     throw new Error(
-      `the catalog put the new table ${former.name} at ${metadata.location}, and the files of the former one are at ${former.location}: to maintain the one would remove files of the other. Drop the new table, which is empty, make a place of its own the default of the namespace, and run this again`,
+      `the catalog put the new table ${former.name} at ${metadata.location}, and the files of the former one are at ${former.location}: maintenance of one would remove files of the other. Drop the new table, which is empty, give the namespace another default location, and run this again`,
     )
   }
   return begun

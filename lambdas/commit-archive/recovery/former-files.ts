@@ -18,7 +18,7 @@ import type { RecoveryTools } from './recovery-tools.ts'
 export function refuseDeletes(entries: readonly ManifestEntry[]): void {
   if (entries.every(({ data_file }) => data_file.content === 0)) return
   throw new Error(
-    'rows of the former table were deleted by another engine, and would come back. Put the table back from its metadata file by means of the catalog (aws glue create-table with its metadata_location), then run this again',
+    'another engine deleted rows of the former table, and they would come back. Register the table again from its metadata file in the catalog (aws glue create-table with its metadata_location), then run this again',
   )
 }
 

@@ -15,7 +15,7 @@ export async function rename({ catalog }: RecoveryTools, from: TableName, to: Ta
   if (outcome === 'renamed') return
   if (outcome === 'unsupported') throw new Error(callsThatRename(from, to, await catalog.loadTable(from)))
   throw new Error(
-    `${nameOf(from)} could not be renamed to ${nameOf(to)}: ${outcome === 'exists' ? 'the name is taken' : 'it is not there any more'}. Run it again`,
+    `${nameOf(from)} could not be renamed to ${nameOf(to)}: ${outcome === 'exists' ? 'the name is taken' : 'it does not exist any more'}. Run the recovery again`,
   )
 }
 

@@ -166,7 +166,7 @@ test('there are five filters at most, or what the quota was raised to', () => {
 // 4,096 characters.
 test.each([
   [undefined, 'Filters[0].Pattern must be JSON as text'],
-  ['{', 'Filters[0].Pattern is no JSON'],
+  ['{', 'Filters[0].Pattern is not JSON'],
   ['[]', 'it must be an object'],
   ['{"key":["a"]}', 'key: Kafka records can be filtered by value only'],
   ['{"value":"a"}', 'value: a value must stand in a list'],

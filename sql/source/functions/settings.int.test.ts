@@ -16,7 +16,7 @@ afterEach(() => source.drop())
 
 test('the number of topic partitions is fixed within an epoch', async () => {
   await expect(configure(3, EVERYTHING)).rejects.toThrow(
-    'the topic has 2 topic partitions, not 3: their number is fixed within an epoch, so deploy with the former',
+    'the topic has 2 topic partitions, not 3: their number cannot change within an epoch, so deploy with the former',
   )
 })
 
@@ -31,11 +31,11 @@ test.each([
   [{ schemas: ['public'] }, 'wrong: includeTables, excludeTables, excludeColumns'],
   [{ ...EVERYTHING, schemas: [1] }, 'wrong: schemas'],
   [{ ...EVERYTHING, schema: [] }, 'wrong: schema'],
-  [{ ...EVERYTHING, schemas: ['tidemark', 'pg_catalog'] }, 'tidemark, pg_catalog cannot be captured'],
-  [{ ...EVERYTHING, includeTables: ['tidemark.signal'] }, 'tidemark.signal cannot be captured'],
-  [{ ...EVERYTHING, includeTables: ['ride'] }, 'tables are written schema.table, not ride'],
-  [{ ...EVERYTHING, excludeColumns: ['ride.email'] }, 'there is no column ride.email'],
-  [[], 'captured must be an object'],
+  [{ ...EVERYTHING, schemas: ['tidemark', 'pg_catalog'] }, 'names tidemark, pg_catalog, which cannot be captured'],
+  [{ ...EVERYTHING, includeTables: ['tidemark.signal'] }, 'names tidemark.signal, which cannot be captured'],
+  [{ ...EVERYTHING, includeTables: ['ride'] }, 'names ride: tables must be written as schema.table'],
+  [{ ...EVERYTHING, excludeColumns: ['ride.email'] }, 'excludes ride.email, which does not exist'],
+  [[], 'the setting captured must be a JSON object'],
 ])('captured = %j is refused', async (captured, message) => {
   await expect(configure(2, captured)).rejects.toThrow(message)
 })
@@ -44,7 +44,7 @@ test('a misspelt excluded column is refused where the table exists, and accepted
   await run('create table customer (id int primary key, email text)')
 
   await expect(configure(2, { ...EVERYTHING, excludeColumns: ['public.customer.emial'] })).rejects.toThrow(
-    'there is no column public.customer.emial',
+    'excludes public.customer.emial, which does not exist',
   )
   await configure(2, { ...EVERYTHING, excludeColumns: ['public.later.email'] })
 })

@@ -36,7 +36,7 @@ begin
     return null;
   end if;
   return case
-    when marks = 0 then 'Debezium did not begin to read it'
+    when marks = 0 then 'Debezium did not begin the snapshot'
     when not closed then 'Debezium could not read its rows'
     when chunks = 1 and has_rows then 'Debezium read none of its rows'
     else ''
@@ -59,7 +59,7 @@ begin
   end if;
   if current.seen_marks > 0 then
     return case when whole and current.seen_marks = 1 then ''
-      else 'Debezium could not read its rows all at once' end;
+      else 'Debezium did not complete the blocking snapshot' end;
   end if;
   update tidemark.captured_table t
   set seen_marks = case when current.seen_lsn is null then 0 when whole then 1 else 2 end,
@@ -103,8 +103,8 @@ begin
     select 'it was taken out of the publication tidemark'
     where not tidemark.is_published(of_relation)
   ) as r (reason);
-  return failure || coalesce(', since ' || found_reasons, ', though it may: its session was ended, the connector was '
-    'started again, or its configuration does not name the table, which the next deployment mends; the log of Connect says which');
+  return failure || coalesce(', because ' || found_reasons, ', though it has the right to: its session was ended, the connector '
+    'was restarted, or its configuration does not name the table, which the next deployment corrects. The log of Connect says which');
 end
 $$;
 

@@ -142,8 +142,8 @@ language plpgsql security definer
 as $$
 begin
   perform tidemark.stop_table(m.relation, g.generation, m.schema_name, m.table_name,
-    format('relation %s has the name of relation %s, which is still captured: the view shows the rows of the latter, and '
-      'the table goes on by itself once that one is renamed or dropped in the source', m.relation, owner),
+    format('relation %s has the name of relation %s, which is still captured: the view shows the rows of relation %2$s. This table '
+      'goes on by itself once relation %2$s is renamed or dropped in the source', m.relation, owner),
     'accept', false)
   from tidemark.table_marker m
   cross join tidemark.owner_of(m.schema_name, m.table_name) as owner

@@ -17,8 +17,8 @@ language plpgsql stable
 as $$
 begin
   if not exists (select from tidemark.kept(what)) then
-    raise exception 'nothing in quarantine is %', what
-      using hint = 'npm run quarantine -- list shows what is there; a record is named by its place, such as changes-2@17';
+    raise exception 'no record in quarantine matches %', what
+      using hint = 'npm run quarantine -- list shows the records; name one by its place, such as changes-2@17';
   end if;
 end
 $$;
@@ -44,8 +44,8 @@ begin
   perform tidemark.require_kept(what);
   select min(q.table_name) into owed from tidemark.kept(what) q where tidemark.is_owed(q.relation);
   if owed is not null and what <> 'all' then
-    raise exception 'what is kept of % cannot be discarded: the table would lack it', owed
-      using hint = format('npm run resync -- %s reads its rows again, after which nothing of it is kept', owed);
+    raise exception 'quarantined changes of % cannot be discarded: its rows would lack them', owed
+      using hint = format('npm run resync -- %s reads its rows again and then deletes its quarantined changes', owed);
   end if;
   with gone as (
     delete from tidemark.quarantine q
@@ -89,11 +89,11 @@ begin
   end if;
   select * into refused from tidemark.kept(what) q where q.topic <> 'user-events' limit 1;
   if refused.relation > 0 and what <> 'all' then
-    raise exception '%-%@% is a change of %, whose changes are applied in order and together',
+    raise exception '%-%@% is a change of %, whose quarantined changes can only be applied together and in order',
       refused.topic, refused.topic_partition, refused.record_offset, refused.table_name
       using hint = format('npm run quarantine -- retry %s', refused.table_name);
   elsif refused.topic is not null and what <> 'all' then
-    raise exception '%-%@% cannot be applied later: it is no change of a table that is captured',
+    raise exception '%-%@% cannot be applied later: it is not a change of a captured table',
       refused.topic, refused.topic_partition, refused.record_offset
       using hint = format('npm run quarantine -- discard %s', what);
   end if;

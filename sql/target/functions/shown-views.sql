@@ -93,9 +93,9 @@ begin
   if found and or_leave then
     return;
   elsif found then
-    raise exception '% is in the target and was not made by Tidemark, so the view of this name cannot be made', taken.object
+    raise exception '% is in the target and was not created by Tidemark, so the view of this name cannot be created', taken.object
       using errcode = 'duplicate_table',
-        hint = format('rename it, %s, then npm run accept -- %s.%s', taken.renamed_by, of_schema, of_table);
+        hint = format('rename it with %s, then run npm run accept -- %s.%s', taken.renamed_by, of_schema, of_table);
   end if;
   begin
     execute format('create or replace view %I.%I as %s', of_schema, of_table, query);

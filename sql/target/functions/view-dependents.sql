@@ -80,7 +80,7 @@ exception when dependent_objects_still_exist then
   raise exception '% % on the view %.%, which has to be created again because columns of the table have changed',
     found.objects, case when found.one then 'depends' else 'depend' end, of_schema, of_table
     using errcode = 'dependent_objects_still_exist',
-      hint = format('keep %s (pg_get_viewdef), run %s then npm run accept -- %s.%s, and create %s again',
+      hint = format('save %s (pg_get_viewdef), run %s then npm run accept -- %s.%s, and create %s again',
         case when found.one then 'its definition' else 'their definitions' end, found.dropped_by, of_schema, of_table,
         case when found.one then 'it' else 'them' end);
 end

@@ -47,7 +47,7 @@ begin
   from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
   having bool_and(not (c ->> 'generated')::boolean or coalesce(tidemark.is_one_expression(c ->> 'expression'), false));
   if columns is null then
-    raise exception 'a generated column of %.% is computed from what is no single expression',
+    raise exception 'a generated column of %.% has an expression that is not one single SQL expression',
       contract ->> 'schema', contract ->> 'table'
       using errcode = 'invalid_parameter_value';
   end if;
