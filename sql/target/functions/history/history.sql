@@ -1,5 +1,5 @@
 -- The history of a row or of a table, as users read it.
--- Runs after change-log.sql and key-text.sql.
+-- Runs after history/change-log.sql and history/key-text.sql.
 
 -- The relations that a name stands for, by epoch: those that have it, or had it when they were dropped. If there are
 -- none, those that had it before they were renamed.

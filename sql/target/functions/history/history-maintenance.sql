@@ -1,6 +1,6 @@
 -- Removes history that is past its retention, in steps. Before changes are deleted, the changes that follow them get the row
 -- before them, which is otherwise taken from the deleted ones.
--- Runs after history-settings.sql.
+-- Runs after history/history-settings.sql.
 
 -- Gives the changes that follow those at `going`, which are places in the table partition of a day, the row before them.
 -- `whole` says that all of the day is going.

@@ -1,5 +1,5 @@
 -- The views of history: each change with the row before it, and with the names and types of its contract.
--- Runs after row-images.sql.
+-- Runs after history/row-images.sql.
 
 -- Whether no change has a commit time that is a day or more before that of an earlier change.
 create or replace function tidemark.clocks_are_steady() returns boolean
