@@ -19,8 +19,8 @@ Exits with
   2   when an argument is wrong
   3   when a component does not run, a function fails, capture is down, a topic partition, a table or the archive is stopped,
       a table is not captured any more or is missing in the target, or records are in quarantine
-Tables that were never captured, and views without a table that stay because something depends on them, are listed and do
-not change the exit code.`
+Tables that were never captured, views without a table that stay because something depends on them, and declared indexes
+that are not made are listed and do not change the exit code.`
 
 const attention = 3
 

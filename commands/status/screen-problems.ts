@@ -13,6 +13,7 @@ export type Problem = { name: string; text: string; commands: string[] }
 export function problemsOf(status: Status): Problem[] {
   const { components, capture, stopped, archiveProblems, notCaptured, quarantined, uncaptured, emptyViews, missing } =
     status
+  const { indexProblems } = status
   const isDown = capture.state === 'down'
   return [
     ...(isDown ? [captureProblem(capture)] : []),
@@ -61,6 +62,11 @@ export function problemsOf(status: Status): Problem[] {
       name,
       text: `dropped in the source; its view stays without rows because of ${dependents}`,
       commands: droppedBy.split('\n'),
+    })),
+    ...indexProblems.map(({ table, name, reason, command }) => ({
+      name: table,
+      text: sentence(`index ${name} is not made`, reason),
+      commands: [command],
     })),
   ]
 }

@@ -52,6 +52,7 @@ const status = (changes: Partial<Status> = {}): Status => ({
   notCaptured: [],
   uncaptured: [],
   emptyViews: [],
+  indexProblems: [],
   missing: [],
   stopped: [],
   archiveProblems: [],
@@ -287,6 +288,22 @@ test('a view that outlives its table is shown with the statements that drop the 
     '    drop view public.sums;',
     '    drop view public.report;',
   ])
+})
+
+test('a declared index that is not made is said to, with the reason and the command', () => {
+  const indexProblems = [
+    {
+      table: 'public.trip',
+      name: 'trip_a_idx',
+      reason: 'it does not fit',
+      command: 'npm run index -- build public.trip',
+    },
+  ]
+
+  const lines = texts(renderStatus(status({ indexProblems }), footer, { ...page, height: Infinity }))
+
+  expect(lines).toContain('● public.trip  index trip_a_idx is not made: it does not fit')
+  expect(lines).toContain('    npm run index -- build public.trip')
 })
 
 test('a height without end shows every problem and every table', () => {

@@ -76,6 +76,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
       quarantined: [],
       archiveProblems: [],
       emptyViews: [],
+      indexProblems: [],
       missing: [],
       captureHealth: null,
       tables: [table('public.trip', 150)],

@@ -14,9 +14,11 @@ import { type ConsumerLag, describeLags, lagOf } from './consumer-lag.ts'
 import type { Latest } from './repeated-observation.ts'
 import type { SourceObservation } from './source-observation.ts'
 import {
+  describeIndexProblems,
   describeNotCaptured,
   describeQuarantined,
   describeStopped,
+  type IndexProblem,
   type NotCaptured,
   type QuarantinedRecords,
   type StoppedPart,
@@ -75,6 +77,8 @@ export type Status = {
   uncaptured: { name: string; why: string; fix: string | null }[]
   /** Views of tables that no longer exist in the source, and the SQL that drops the objects which depend on them. */
   emptyViews: TargetObservation['emptyViews']
+  /** Declared indexes that are not on the rows of their table, why, and the command for each. */
+  indexProblems: IndexProblem[]
   /** Captured tables whose rows or view were dropped by hand in the target. */
   missing: TargetObservation['missing']
   /** The last error of something that fails now, or, if nothing is wrong, of something that failed and works again. */
@@ -142,6 +146,7 @@ export function describeStatus(parts: StatusParts): Status {
     tables,
     uncaptured: uncaptured.filter(({ name }) => !notCaptured.some((table) => table.name === name)),
     emptyViews: target.value?.emptyViews ?? [],
+    indexProblems: describeIndexProblems(target.value?.indexProblems ?? []),
     lastError:
       lastErrorOf(components) ?? archiveErrorOf(wrong) ?? (isAllWell(wrong) ? healedErrorOf(components) : null),
   }

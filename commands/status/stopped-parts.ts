@@ -66,6 +66,16 @@ export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'sto
 export const describeQuarantined = (groups: TargetObservation['quarantined']): QuarantinedRecords[] =>
   groups.map((group) => ({ ...group, command: 'npm run quarantine -- list' }))
 
+/** A declared index that is not on the rows of its table. */
+export type IndexProblem = { table: string; name: string; reason: string; command: string }
+
+/** An index that does not fit the columns has to be declared in another way; others can be made. */
+export const describeIndexProblems = (problems: TargetObservation['indexProblems']): IndexProblem[] =>
+  problems.map(({ table, name, reason, fits }) => ({
+    ...{ table, name, reason },
+    command: `npm run index -- ${fits ? `build ${shellWord(table)}` : `remove ${shellWord(table)} ${shellWord(name)}`}`,
+  }))
+
 /** The name of the stopped part. */
 export const nameOf = (part: StoppedPart): string =>
   part.kind === 'table' ? part.table : `${part.topic}-${part.topicPartition} at offset ${part.offset}`

@@ -106,6 +106,8 @@ grant execute on function
   tidemark.key_hash(bigint, text[]),
   tidemark.ensure_change_days(date, date),
   tidemark.hold_generations(bigint[], integer[], boolean[]),
+  tidemark.made_indexes(bigint, integer),
+  tidemark.suspend_indexes(text[], text),
   tidemark.maintain()
   to tidemark_apply;
 
@@ -124,7 +126,7 @@ grant select on
   tidemark.progress, tidemark.stop, tidemark.quarantine, tidemark.capture_health, tidemark.contract, tidemark.table_marker,
   tidemark.generation, tidemark.stopped_table, tidemark.not_captured, tidemark.empty_view, tidemark.initial_read,
   tidemark.epoch, tidemark.latest_user_state, tidemark.user_event_log, tidemark.audit_message, tidemark.history_setting,
-  tidemark.change_log,
+  tidemark.change_log, tidemark.user_index_state,
   tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost, tidemark.archive_renewal, tidemark.archive_stream,
   tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file, tidemark.archive_status
   to tidemark_read;

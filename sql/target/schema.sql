@@ -318,6 +318,23 @@ table tidemark.record_part (
 )
 -- tidemark_apply may delete, insert, select
 
+table tidemark.relation_index (
+  id bigint not null
+  index_id bigint not null
+  relation bigint not null
+  declared_as text not null -- the definition that was compared with the columns of the relation
+  keys text -- the definition for the table of the rows, without its predicate; null where it does not fit the columns of the relation
+  predicate text
+  numbers integer[] -- the columns that it uses
+  names text[] -- the names that these columns had when the definition was last written with names
+  problem text -- why it does not fit, or why it was not made or was dropped
+  constraint relation_index_index_id_fkey FOREIGN KEY (index_id) REFERENCES tidemark.user_index(id) ON DELETE CASCADE
+  constraint relation_index_index_id_relation_key UNIQUE (index_id, relation)
+  constraint relation_index_pkey PRIMARY KEY (id)
+  CREATE INDEX relation_index_by_relation ON tidemark.relation_index USING btree (relation)
+  CREATE UNIQUE INDEX relation_index_index_id_relation_key ON tidemark.relation_index USING btree (index_id, relation)
+)
+
 table tidemark.shown_view (
   schema_name text not null
   table_name text not null
@@ -410,6 +427,17 @@ table tidemark.user_event_log (
 )
 -- tidemark_apply may insert, select
 -- tidemark_read may select
+
+table tidemark.user_index (
+  id bigint not null
+  schema_name text not null
+  table_name text not null -- as the source calls it now; the index of a parent is made on the rows of each table below it
+  index_name text not null
+  definition text not null -- what follows the name of the table in create index, with the names that the columns have in the source now
+  declared_at timestamp with time zone not null default now()
+  constraint user_index_pkey PRIMARY KEY (id)
+  CREATE INDEX user_index_by_table ON tidemark.user_index USING btree (schema_name, table_name)
+)
 
 table tidemark_rows.change (
   committed_at timestamp with time zone not null -- when the source committed: the same at each delivery
@@ -657,6 +685,58 @@ view tidemark.not_captured as
            FROM tidemark.generation g
           WHERE ((g.relation = m.relation) AND g.shown))));
 -- tidemark_apply may select
+-- tidemark_read may select
+
+view tidemark.undeclared_index as
+ SELECT relname AS made_as
+   FROM pg_class c
+  WHERE ((relnamespace = ('tidemark_rows'::regnamespace)::oid) AND (relkind = 'i'::"char") AND (relname ~ '^t\d+_\d+_i\d+$'::text) AND (NOT (EXISTS ( SELECT
+           FROM tidemark.relation_index f
+          WHERE ((f.id = ("substring"((c.relname)::text, '_i(\d+)$'::text))::bigint) AND (f.keys IS NOT NULL))))));
+
+view tidemark.user_index_state as
+ SELECT u.id AS index_id,
+    u.schema_name,
+    u.table_name,
+    u.index_name,
+    u.definition,
+    f.id AS relation_index,
+    f.relation,
+    g.generation,
+    g.shown,
+    r.relname AS rows_name,
+    named.index_name AS made_as,
+        CASE
+            WHEN (f.id IS NULL) THEN 'no table'::text
+            WHEN (f.keys IS NULL) THEN 'does not fit'::text
+            WHEN i.indisvalid THEN 'made'::text
+            WHEN (EXISTS ( SELECT
+               FROM (pg_locks l
+                 JOIN pg_database d ON (((d.oid = l.database) AND (d.datname = current_database()))))
+              WHERE ((l.locktype = 'advisory'::text) AND ((l.classid = (730511004)::oid) AND (l.objid = (f.id)::oid) AND (l.objsubid = 2)) AND l.granted))) THEN 'being made'::text
+            WHEN (x.oid IS NULL) THEN 'missing'::text
+            ELSE 'unfinished'::text
+        END AS state,
+        CASE
+            WHEN i.indisvalid THEN NULL::text
+            ELSE f.problem
+        END AS problem,
+        CASE
+            WHEN (f.keys IS NOT NULL) THEN format('%I on tidemark_rows.%I %s%s'::text, named.index_name, r.relname, f.keys, COALESCE((' where '::text || NULLIF(concat_ws(' and '::text,
+            CASE
+                WHEN (NOT g.keyless) THEN '"tidemark$live"'::text
+                ELSE NULL::text
+            END, (('('::text || f.predicate) || ')'::text)), ''::text)), ''::text))
+            ELSE NULL::text
+        END AS made_by,
+    pg_table_size((r.oid)::regclass) AS rows_bytes
+   FROM ((((tidemark.user_index u
+     LEFT JOIN ((tidemark.relation_index f
+     JOIN tidemark.generation g ON ((g.relation = f.relation)))
+     JOIN pg_class r ON (((r.relnamespace = ('tidemark_rows'::regnamespace)::oid) AND (r.relname = tidemark.rows_name(g.relation, g.generation))))) ON ((f.index_id = u.id)))
+     LEFT JOIN LATERAL ( SELECT format('%s_i%s'::text, r.relname, f.id) AS index_name) named ON (true))
+     LEFT JOIN pg_class x ON (((x.relnamespace = ('tidemark_rows'::regnamespace)::oid) AND (x.relname = named.index_name) AND (x.relkind = 'i'::"char"))))
+     LEFT JOIN pg_index i ON ((i.indexrelid = x.oid)));
 -- tidemark_read may select
 
 CREATE OR REPLACE FUNCTION tidemark.accept(table_name text)
@@ -943,6 +1023,57 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.declare_index(of_table text, definition text, named text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  target record;
+  fitted record;
+  shown_as text;
+  place integer := 0;
+  known tidemark.user_index;
+begin
+  -- No generation begins that does not see the index.
+  perform pg_advisory_xact_lock(hashtextextended('tidemark.user_index', 0));
+  for target in select * from tidemark.indexable_tables() t where t.schema_name || '.' || t.table_name = of_table loop
+    select * into fitted from tidemark.fit_definition(target.contract, declare_index.definition);
+    shown_as := coalesce(shown_as, tidemark.named_definition(target.contract, fitted.keys, fitted.predicate));
+  end loop;
+  if shown_as is null then
+    raise exception 'no captured table is called %', of_table
+      using errcode = 'undefined_table', hint = 'Write it with its schema, as in public.orders.';
+  end if;
+  -- Without a name it gets the one that Postgres would give it, as the first of this name that is free or the same index.
+  loop
+    known := null;
+    select * into known
+    from tidemark.user_index u
+    where (u.schema_name, u.table_name) = (target.schema_name, target.table_name)
+      and u.index_name = coalesce(named, fitted.usual_name || nullif(place, 0), fitted.usual_name);
+    exit when known.id is null or known.definition = shown_as;
+    if named is not null then
+      raise exception '%.% has an index % already: %', target.schema_name, target.table_name, named, known.definition
+        using errcode = 'duplicate_object', hint = 'Remove it first, or give the new one another name.';
+    end if;
+    place := place + 1;
+  end loop;
+  if known.id is null then
+    insert into tidemark.user_index (schema_name, table_name, index_name, definition)
+    values (target.schema_name, target.table_name,
+      coalesce(named, fitted.usual_name || nullif(place, 0), fitted.usual_name), shown_as)
+    returning * into known;
+    perform tidemark.fit_index(known.id, t.contract)
+    from tidemark.indexable_tables() t
+    where (t.schema_name, t.table_name) = (known.schema_name, known.table_name);
+  end if;
+  return known.id;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.dependents(of_view regclass)
  RETURNS TABLE(object text, dropped_by text, place bigint)
  LANGUAGE sql
@@ -1080,6 +1211,9 @@ AS $function$
 begin
   execute format('drop table if exists tidemark_rows.%I', tidemark.rows_name(of_relation, of_generation));
   delete from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation);
+  delete from tidemark.relation_index f
+  where f.relation = of_relation
+    and not exists (select from tidemark.generation g where g.relation = of_relation);
 end
 $function$
 -- owned by tidemark_owner
@@ -1394,6 +1528,136 @@ $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
 
+CREATE OR REPLACE FUNCTION tidemark.fit_definition(contract jsonb, definition text, OUT keys text, OUT predicate text, OUT numbers integer[], OUT names text[], OUT usual_name text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  computed record;
+  used integer[];
+begin
+  select r.keys, r.predicate, r.used, format('%s_%s_idx', contract ->> 'table', array_to_string(r.parts, '_'))
+  into keys, predicate, used, usual_name
+  from (
+    select array_agg(c ->> 'name' order by n) as names, array_agg(tidemark.canonical_type(c ->> 'carried') order by n) as types,
+      array_agg('c' || (c ->> 'number') order by n) as new_names
+    from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
+  ) as source
+  cross join lateral tidemark.renamed_definition(
+    (contract ->> 'relation')::bigint, source.names, source.types, source.new_names, definition) r;
+  select c ->> 'name' as name, format('((%s)::%s)', c ->> 'expression', tidemark.canonical_type(c ->> 'carried')) as expression
+  into computed
+  from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
+  where (c ->> 'generated')::boolean
+    and n = any (used)
+  limit 1;
+  if found then
+    raise exception 'column "%" is generated, so the view computes it and the rows do not have it', computed.name
+      using errcode = 'feature_not_supported', hint = format('Write its expression instead: %s', computed.expression);
+  end if;
+  select array_agg((c ->> 'number')::integer order by n), array_agg(c ->> 'name' order by n)
+  into numbers, names
+  from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
+  where n = any (used);
+  numbers := coalesce(numbers, '{}');
+  names := coalesce(names, '{}');
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.fit_index(declared bigint, contract jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  of_relation constant bigint := contract ->> 'relation';
+  wanted constant text := (select u.definition from tidemark.user_index u where u.id = declared);
+  why text;
+begin
+  delete from tidemark.relation_index f where (f.index_id, f.relation) = (declared, of_relation);
+  begin
+    insert into tidemark.relation_index (index_id, relation, declared_as, keys, predicate, numbers, names)
+    select declared, of_relation, wanted, d.keys, d.predicate, d.numbers, d.names
+    from tidemark.fit_definition(contract, wanted) d
+    -- Another transaction may have compared them at the same time.
+    on conflict do nothing;
+  exception
+    when lock_not_available or deadlock_detected then
+      raise;
+    when others then
+      get stacked diagnostics why = pg_exception_hint;
+      insert into tidemark.relation_index (index_id, relation, declared_as, problem)
+      values (declared, of_relation, wanted, concat_ws('. ', tidemark.why_not_fitting(contract, sqlerrm), nullif(why, '')))
+      on conflict do nothing;
+  end;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.follow_contract(earlier jsonb, contract jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  of_relation constant bigint := contract ->> 'relation';
+  declared record;
+begin
+  if not exists (select from tidemark.user_index) then
+    return;
+  end if;
+  -- Indexes of a table that was renamed belong to the new name. A parent has no contract of its own: it was renamed where the
+  -- contracts of the tables below it have a parent that is new to all of them in the place of a former one.
+  update tidemark.user_index u
+  set schema_name = renamed.to_schema,
+    table_name = renamed.to_table
+  from (
+    select earlier ->> 'schema' as schema, earlier ->> 'table' as "table",
+      contract ->> 'schema' as to_schema, contract ->> 'table' as to_table
+    union all
+    select former.p ->> 'schema', former.p ->> 'table', present.p ->> 'schema', present.p ->> 'table'
+    from jsonb_array_elements(earlier -> 'parents') as former (p)
+    join jsonb_array_elements(contract -> 'parents') as present (p)
+      on former.p ->> 'table' = present.p ->> 'table'
+      or jsonb_array_length(earlier -> 'parents') = jsonb_array_length(contract -> 'parents')
+        and (select count(*) from jsonb_array_elements(earlier -> 'parents') f where not contract -> 'parents' @> jsonb_build_array(f)) = 1
+    where not contract -> 'parents' @> jsonb_build_array(former.p)
+      and not earlier -> 'parents' @> jsonb_build_array(present.p)
+      and not exists (
+        select
+        from tidemark.generation g
+        where g.relation <> of_relation
+          and g.contract -> 'parents' @> jsonb_build_array(present.p)
+      )
+  ) as renamed
+  where (u.schema_name, u.table_name) = (renamed.schema, renamed.table)
+    and (renamed.schema, renamed.table) <> (renamed.to_schema, renamed.to_table)
+    and exists (select from tidemark.relation_index f where (f.index_id, f.relation) = (u.id, of_relation));
+  delete from tidemark.relation_index f
+  using tidemark.user_index u
+  where f.relation = of_relation
+    and u.id = f.index_id
+    and (u.schema_name, u.table_name) not in (select n.schema_name, n.table_name from tidemark.names_of_rows(of_relation) n);
+  for declared in
+    select u.id, f.keys, f.numbers, f.names, tidemark.names_of_columns(contract, f.numbers) as new_names
+    from tidemark.user_index u
+    left join tidemark.relation_index f on (f.index_id, f.relation) = (u.id, of_relation)
+    where f.id is not null
+      or u.id in (select w.index_id from tidemark.wanting_indexes(of_relation) w)
+    order by u.id
+  loop
+    if declared.keys is null or cardinality(declared.new_names) < cardinality(declared.numbers) then
+      perform tidemark.fit_index(declared.id, contract);
+    elsif declared.new_names <> declared.names then
+      perform tidemark.rename_in_index(declared.id, contract, declared.new_names);
+    end if;
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.foreign_object(of_schema text, of_table text)
  RETURNS TABLE(object text, renamed_by text)
  LANGUAGE sql
@@ -1420,6 +1684,28 @@ AS $function$
       left(of_table, 54) || '_renamed')
   from found f
   limit 1
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.forget_index(of_table text, named text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('tidemark.user_index', 0));
+  delete from tidemark.user_index u where u.schema_name || '.' || u.table_name = of_table and u.index_name = named;
+  if not found then
+    raise exception '% has no declared index %', of_table, named
+      using errcode = 'undefined_object',
+        hint = coalesce('It has ' || (
+          select string_agg(u.index_name, ', ' order by u.index_name)
+          from tidemark.user_index u
+          where u.schema_name || '.' || u.table_name = of_table
+        ) || '.', 'It has none.');
+  end if;
+end
 $function$
 -- owned by tidemark_owner
 
@@ -1451,6 +1737,7 @@ begin
     and s.relation = tidemark.owner_of(of_schema, of_table)
     and s.repair = 'accept'
     and s.accepted_at is null;
+  perform tidemark.take_indexes(of_schema, of_table);
 end
 $function$
 -- owned by tidemark_owner
@@ -1658,6 +1945,22 @@ BEGIN ATOMIC
 END
 -- owned by tidemark_owner
 -- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.indexable_tables()
+ RETURNS TABLE(schema_name text, table_name text, relation bigint, contract jsonb)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select n.schema_name, n.table_name, m.relation, newest.contract
+  from tidemark.table_marker m
+  cross join lateral tidemark.names_of_rows(m.relation) n
+  cross join lateral (
+    select g.contract from tidemark.generation g where g.relation = m.relation order by g.generation desc limit 1
+  ) as newest
+  order by m.relation
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.is_one_expression(expression text)
  RETURNS boolean
@@ -1992,6 +2295,21 @@ BEGIN ATOMIC
 END
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.made_indexes(of_relation bigint, of_generation integer)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select coalesce(array_agg(s.made_as order by s.made_as), '{}')
+  from tidemark.user_index_state s
+  where (s.relation, s.generation) = (of_relation, of_generation)
+    and s.state <> 'missing'
+    and s.made_by is not null
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
 CREATE OR REPLACE FUNCTION tidemark.maintain()
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2013,6 +2331,9 @@ begin
   if ending.stepped or tidemark.end_changes() then
     return jsonb_build_object('dropped', ending.dropped, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);
   end if;
+  if tidemark.maintain_indexes() then
+    return jsonb_build_object('dropped', null, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);
+  end if;
   changes := tidemark.prune_changes(batch);
   messages := tidemark.prune_audit_messages(batch);
   markers := tidemark.prune_markers(batch);
@@ -2023,6 +2344,92 @@ end
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.maintain_indexes()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET lock_timeout TO '200ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  due record;
+  changed boolean := false;
+begin
+  for due in
+    select f.index_id, newest.contract
+    from tidemark.relation_index f
+    join tidemark.user_index u on u.id = f.index_id and u.definition <> f.declared_as
+    cross join lateral (
+      select g.contract from tidemark.generation g where g.relation = f.relation order by g.generation desc limit 1
+    ) as newest
+    where f.keys is null
+  loop
+    perform tidemark.fit_index(due.index_id, due.contract);
+    changed := true;
+  end loop;
+  for due in select distinct s.relation from tidemark.user_index_state s where s.state in ('missing', 'unfinished') loop
+    continue when not pg_try_advisory_xact_lock(hashtextextended('tidemark.table_marker', due.relation));
+    begin
+      changed := tidemark.make_indexes(due.relation, again => true) or changed;
+    exception when lock_not_available then
+      continue;
+    end;
+  end loop;
+  for due in select u.made_as from tidemark.undeclared_index u loop
+    begin
+      execute format('drop index tidemark_rows.%I', due.made_as);
+      changed := true;
+    exception when lock_not_available then
+      continue;
+    end;
+  end loop;
+  return changed;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.make_indexes(of_relation bigint, afresh integer DEFAULT NULL::integer, again boolean DEFAULT false)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  few constant bigint := 8 * 1024 * 1024;
+  missing record;
+  made boolean := false;
+begin
+  if not exists (select from tidemark.relation_index f where f.relation = of_relation) then
+    return false;
+  end if;
+  for missing in
+    select *
+    from tidemark.user_index_state s
+    where s.relation = of_relation
+      and s.state in ('missing', 'unfinished')
+      and s.rows_bytes <= few
+      and (again or s.problem is null or s.generation = afresh)
+    order by s.index_id, s.generation
+  loop
+    -- A command may be making it.
+    continue when not pg_try_advisory_xact_lock(730511004, missing.relation_index::integer);
+    begin
+      if missing.state = 'unfinished' then
+        execute format('drop index tidemark_rows.%I', missing.made_as);
+      end if;
+      execute 'create index ' || missing.made_by;
+      update tidemark.relation_index f set problem = null where f.id = missing.relation_index;
+      made := true;
+    exception
+      when lock_not_available or deadlock_detected then
+        raise;
+      when others then
+        perform tidemark.note_index_problem(missing.relation_index, sqlerrm);
+    end;
+  end loop;
+  return made;
+end
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.members(of_schema text, of_table text)
  RETURNS TABLE(relation bigint, own boolean, contract jsonb)
@@ -2078,6 +2485,58 @@ $function$
 -- tidemark_apply may execute
 -- tidemark_read may execute
 
+CREATE OR REPLACE FUNCTION tidemark.named_definition(contract jsonb, keys text, predicate text)
+ RETURNS text
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select r.keys || coalesce(' WHERE ' || r.predicate, '')
+  from (
+    select array_agg(s.name order by s.number) as names, array_agg(tidemark.canonical_type(s.type) order by s.number) as types,
+      array_agg(c ->> 'name' order by s.number) as new_names
+    from tidemark.stored_columns(contract) s
+    join jsonb_array_elements(contract -> 'columns') c on (c ->> 'number')::integer = s.number
+  ) as stored
+  cross join lateral tidemark.renamed_definition((contract ->> 'relation')::bigint, stored.names, stored.types, stored.new_names,
+    named_definition.keys || coalesce(' where ' || named_definition.predicate, '')) r
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.names_of_columns(contract jsonb, numbers integer[])
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select coalesce(array_agg(c ->> 'name' order by wanted.place), '{}')
+  from unnest(numbers) with ordinality as wanted (number, place)
+  join jsonb_array_elements(contract -> 'columns') c
+    on (c ->> 'number')::integer = wanted.number and not (c ->> 'generated')::boolean
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.names_of_rows(of_relation bigint)
+ RETURNS TABLE(schema_name text, table_name text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select m.schema_name, m.table_name
+  from tidemark.table_marker m
+  where m.relation = of_relation
+    and m.dropped_at is null
+  union
+  select p ->> 'schema', p ->> 'table'
+  from tidemark.table_marker m
+  cross join lateral (
+    select g.contract from tidemark.generation g where g.relation = m.relation order by g.generation desc limit 1
+  ) as newest
+  cross join jsonb_array_elements(newest.contract -> 'parents') p
+  where m.relation = of_relation
+    and m.dropped_at is null
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.newest_generation()
  RETURNS integer
  LANGUAGE sql
@@ -2091,6 +2550,18 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.note_index_problem(of_relation_index bigint, why text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  update tidemark.relation_index f
+  set problem = why
+  where f.id = of_relation_index
+    and f.problem is distinct from why
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.order_epoch(new_epoch integer, why text, topic_is_new boolean)
  RETURNS void
@@ -2402,6 +2873,65 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.rename_columns(of_table text, names text[], new_names text[], places integer[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  renamed record;
+begin
+  for renamed in
+    select *
+    from (
+      select 1 as step, names[p] as name, 'tidemark$renamed' || p as new_name from unnest(places) p
+      union all
+      select 2, c.name, 'tidemark$aside' || c.place
+      from unnest(names) with ordinality as c (name, place)
+      where c.place <> all (places)
+        and c.name in (select new_names[p] from unnest(places) p)
+      union all
+      select 3, 'tidemark$renamed' || p, new_names[p] from unnest(places) p
+    ) steps
+    order by step
+  loop
+    execute format('alter table tidemark_rows.%I rename column %I to %I', of_table, renamed.name, renamed.new_name);
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.rename_in_index(declared bigint, contract jsonb, new_names text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  fitted tidemark.relation_index;
+  renamed text;
+begin
+  select * into fitted
+  from tidemark.relation_index f
+  where (f.index_id, f.relation) = (declared, (contract ->> 'relation')::bigint);
+  begin
+    renamed := tidemark.named_definition(contract, fitted.keys, fitted.predicate);
+  exception
+    when lock_not_available or deadlock_detected then
+      raise;
+    when others then
+      -- The types have changed as well, so that the expressions mean nothing any more.
+      update tidemark.relation_index f
+      set keys = null,
+        problem = tidemark.why_not_fitting(contract, sqlerrm)
+      where f.id = fitted.id;
+      return;
+  end;
+  update tidemark.relation_index f set names = new_names where f.id = fitted.id;
+  update tidemark.user_index u set definition = renamed where u.id = declared and u.definition <> renamed;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.rename_view(of_schema text, of_table text, to_schema text, to_table text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2429,6 +2959,68 @@ begin
   update tidemark.shown_view s
   set schema_name = to_schema, table_name = to_table
   where (s.schema_name, s.table_name) = (of_schema, of_table);
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.renamed_definition(of_relation bigint, names text[], types text[], new_names text[], definition text, OUT keys text, OUT predicate text, OUT used integer[], OUT parts text[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  probe constant text := 'probe_index_' || of_relation;
+  beginning constant text := format('CREATE INDEX %s_i ON tidemark_rows.%1$s ', probe);
+  ending text;
+  made oid;
+  forbidden regprocedure;
+begin
+  -- Several statements could be hidden in a text that is not closed.
+  if not coalesce(tidemark.is_one_expression(definition), false) then
+    raise exception 'it is not the definition of one index: %', definition
+      using errcode = 'syntax_error',
+        hint = 'Write what follows the name of the table in create index, for example (lower(name), id) where id > 7, without '
+          'comments, semicolons and backslashes outside of strings.';
+  end if;
+  execute format('create table tidemark_rows.%I (%s)', probe,
+    (select string_agg(format('%I %s', c.name, c.type), ', ' order by c.place)
+    from unnest(names, types) with ordinality as c (name, type, place)));
+  perform set_config('search_path', 'pg_catalog, public, pg_temp', true);
+  execute format('create index %I on tidemark_rows.%I %s', probe || '_i', probe, definition);
+  perform set_config('search_path', 'pg_catalog, pg_temp', true);
+  made := format('tidemark_rows.%I', probe || '_i')::regclass;
+  if exists (select from pg_class c where c.oid = made and c.reltablespace <> 0) then
+    raise exception 'an index of a captured table has no tablespace of its own' using errcode = 'feature_not_supported';
+  end if;
+  -- The rows are written by tidemark_apply, which runs the functions of the index then.
+  select d.refobjid into forbidden
+  from pg_depend d
+  where (d.classid, d.objid, d.refclassid) = ('pg_class'::regclass, made, 'pg_proc'::regclass)
+    and not has_function_privilege('tidemark_apply', d.refobjid, 'execute')
+  limit 1;
+  if found then
+    raise exception 'tidemark_apply, which writes the rows, may not execute the function %', forbidden
+      using errcode = 'insufficient_privilege', hint = format('grant execute on function %s to tidemark_apply', forbidden);
+  end if;
+  used := array(
+    select distinct d.refobjsubid
+    from pg_depend d
+    join pg_index i on i.indexrelid = made and i.indrelid = d.refobjid
+    where (d.classid, d.objid, d.refclassid) = ('pg_class'::regclass, made, 'pg_class'::regclass)
+      and d.refobjsubid > 0
+    order by 1
+  );
+  parts := array(select a.attname from pg_attribute a where a.attrelid = made order by a.attnum);
+  perform tidemark.rename_columns(probe, names, new_names, used);
+  select pg_get_indexdef(i.indexrelid), pg_get_expr(i.indpred, i.indrelid) into keys, predicate
+  from pg_index i
+  where i.indexrelid = made;
+  ending := coalesce(' WHERE ' || predicate, '');
+  if not starts_with(keys, beginning) or right(keys, length(ending)) <> ending or strpos(keys, probe || '.') > length(beginning) then
+    raise exception 'it uses the whole row, not its columns: %', definition using errcode = 'feature_not_supported';
+  end if;
+  keys := substr(left(keys, length(keys) - length(ending)), length(beginning) + 1);
+  execute format('drop table tidemark_rows.%I', probe);
 end
 $function$
 -- owned by tidemark_owner
@@ -2698,6 +3290,7 @@ declare
   of_version integer := (contract ->> 'version')::integer;
   before tidemark.table_marker;
   known tidemark.generation;
+  earlier jsonb;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
   select * into before from tidemark.table_marker m where m.relation = of_relation for update;
@@ -2731,6 +3324,9 @@ begin
     end,
     dropped_at = null;
 
+  -- An index that is declared meanwhile waits, so that it sees this generation.
+  perform pg_advisory_xact_lock_shared(hashtextextended('tidemark.user_index', 0));
+  select g.contract into earlier from tidemark.generation g where g.relation = of_relation order by g.generation desc limit 1;
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
   if not found then
     perform tidemark.create_rows(contract);
@@ -2745,6 +3341,8 @@ begin
     set contract = shape_latest_state.contract
     where (g.relation, g.generation) = (of_relation, of_generation);
   end if;
+  perform tidemark.follow_contract(earlier, contract);
+  perform tidemark.make_indexes(of_relation, afresh => case when known.relation is null then of_generation end);
 
   if before.dropped_at is null and (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
     perform tidemark.rename_view(before.schema_name, before.table_name, contract ->> 'schema', contract ->> 'table');
@@ -2880,6 +3478,46 @@ BEGIN ATOMIC
     FROM jsonb_array_elements((stored_columns.contract -> 'columns'::text)) c(value)
    WHERE (NOT ((c.value ->> 'generated'::text))::boolean);
 END
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.suspend_indexes(named text[], why text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  suspended record;
+begin
+  for suspended in select * from tidemark.user_index_state s where s.made_as = any (named) order by s.made_as loop
+    execute format('drop index if exists tidemark_rows.%I', suspended.made_as);
+    perform tidemark.note_index_problem(suspended.relation_index, 'it was dropped, because rows could not be written with it: ' || why);
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.take_indexes(of_schema text, of_table text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  taking record;
+begin
+  for taking in
+    select t.relation, t.contract
+    from tidemark.indexable_tables() t
+    where t.relation = tidemark.owner_of(of_schema, of_table)
+      and (t.schema_name, t.table_name) = (of_schema, of_table)
+      and exists (select from tidemark.wanting_indexes(t.relation))
+  loop
+    perform tidemark.follow_contract(taking.contract, taking.contract);
+    perform tidemark.make_indexes(taking.relation);
+  end loop;
+end
+$function$
 -- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.type_modifier(type text)
@@ -3026,6 +3664,32 @@ end
 $function$
 -- owned by tidemark_owner
 -- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.wanting_indexes(of_relation bigint)
+ RETURNS TABLE(index_id bigint)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select u.id
+  from tidemark.user_index u
+  join tidemark.names_of_rows(of_relation) n using (schema_name, table_name)
+  join tidemark.table_marker m on m.relation = of_relation
+  where not exists (select from tidemark.relation_index f where (f.index_id, f.relation) = (u.id, of_relation))
+    and (
+      (n.schema_name, n.table_name) <> (m.schema_name, m.table_name)
+      or tidemark.owner_of(n.schema_name, n.table_name) = of_relation
+      or tidemark.owner_of(n.schema_name, n.table_name) in (select tidemark.predecessors(of_relation))
+    )
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.why_not_fitting(contract jsonb, why text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN format('it does not fit the columns of %s.%s: %s'::text, (contract ->> 'schema'::text), (contract ->> 'table'::text), why)
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.widen_rows(contract jsonb)
  RETURNS boolean

@@ -71,7 +71,12 @@ const DATA: Record<SideName, string> = {
 /** The files of tables that came after the numbered migrations. */
 const LATER_TABLES: Record<SideName, readonly string[]> = {
   source: ['tables/003-snapshot-states.sql'],
-  target: ['tables/007-quarantine-limit.sql', 'tables/008-row-values.sql', 'tables/009-whole-generations.sql'],
+  target: [
+    'tables/007-quarantine-limit.sql',
+    'tables/008-row-values.sql',
+    'tables/009-whole-generations.sql',
+    'tables/010-user-indexes.sql',
+  ],
 }
 
 const owners = async ({ pool }: TestDatabase) =>

@@ -32,6 +32,7 @@ declare
   of_version integer := (contract ->> 'version')::integer;
   before tidemark.table_marker;
   known tidemark.generation;
+  earlier jsonb;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
   select * into before from tidemark.table_marker m where m.relation = of_relation for update;
@@ -65,6 +66,9 @@ begin
     end,
     dropped_at = null;
 
+  -- An index that is declared meanwhile waits, so that it sees this generation.
+  perform pg_advisory_xact_lock_shared(hashtextextended('tidemark.user_index', 0));
+  select g.contract into earlier from tidemark.generation g where g.relation = of_relation order by g.generation desc limit 1;
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
   if not found then
     perform tidemark.create_rows(contract);
@@ -79,6 +83,8 @@ begin
     set contract = shape_latest_state.contract
     where (g.relation, g.generation) = (of_relation, of_generation);
   end if;
+  perform tidemark.follow_contract(earlier, contract);
+  perform tidemark.make_indexes(of_relation, afresh => case when known.relation is null then of_generation end);
 
   if before.dropped_at is null and (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
     perform tidemark.rename_view(before.schema_name, before.table_name, contract ->> 'schema', contract ->> 'table');
@@ -166,6 +172,7 @@ begin
     and s.relation = tidemark.owner_of(of_schema, of_table)
     and s.repair = 'accept'
     and s.accepted_at is null;
+  perform tidemark.take_indexes(of_schema, of_table);
 end
 $$;
 

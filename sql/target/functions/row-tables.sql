@@ -135,5 +135,8 @@ as $$
 begin
   execute format('drop table if exists tidemark_rows.%I', tidemark.rows_name(of_relation, of_generation));
   delete from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation);
+  delete from tidemark.relation_index f
+  where f.relation = of_relation
+    and not exists (select from tidemark.generation g where g.relation = of_relation);
 end
 $$;
