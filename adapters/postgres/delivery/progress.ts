@@ -33,8 +33,8 @@ export type Advance = {
 }
 
 /**
- * Locks the progress row until the transaction ends, as a fence: a second invocation with the same records waits here,
- * and then finds them applied.
+ * Locks the progress row until the transaction ends. A second invocation with the same records, such as that of a zombie,
+ * waits here and then finds them applied.
  */
 export async function lockProgress(client: pg.PoolClient, key: ProgressKey): Promise<StoredProgress> {
   const locked = await selectForUpdate(client, key)
