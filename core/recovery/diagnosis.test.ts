@@ -14,6 +14,7 @@ import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '../keyless/beacon-log.ts'
 import type { CaptureFacts } from './capture-facts.ts'
 import { diagnose, needsRestartOnly } from './diagnosis.ts'
 import { planRecovery } from './recovery-plan.ts'
+import { fullQuarantine } from './stop-reasons.ts'
 
 test('a stack that runs has nothing wrong and nothing to do', () => {
   const diagnosis = diagnose(facts())
@@ -380,6 +381,46 @@ test.each(passing)('%s: nothing is to be done', (_name, changed, state) => {
 
   expect(diagnosis.state).toBe(state)
   expect(planRecovery(diagnosis, seen)).toEqual([])
+})
+
+const full = fullQuarantine('changes-0', 1_000_000, 'the record is no change: it has no op')
+
+test('a topic partition that is stopped because the quarantine is full says who has to make room, and with which command', () => {
+  const seen = facts({ target: { stops: [stopped(full)] } })
+
+  const diagnosis = diagnose(seen)
+
+  expect(diagnosis).toMatchObject({
+    state: 'down',
+    findings: [
+      {
+        cause: `topic partition 0 of changes is stopped for tidemark-latest-state: ${full}`,
+        action: expect.stringContaining('run npm run quarantine -- discard all'),
+      },
+    ],
+  })
+  expect(planRecovery(diagnosis, seen)).toEqual([])
+})
+
+test('events of another topic that the quarantine has no room for do not stop capture', () => {
+  const ofUsers = { ...stopped(full, 'tidemark-user-state'), topic: 'user-events' }
+
+  expect(diagnose(facts({ target: { stops: [ofUsers] } }))).toMatchObject({
+    state: 'running',
+    findings: [{ cause: expect.stringContaining('topic partition 0 of user-events is stopped') }],
+  })
+})
+
+test('a task that failed is started again also while the quarantine is full', () => {
+  expect(needsRestartOnly(diagnose(facts({ connector: failed, target: { stops: [stopped(full)] } })))).toBe(true)
+})
+
+test('a stop that goes on by itself is named with its reason, and one of the archive is left to its own recovery', () => {
+  const stops = [stopped('waits for a lock'), stopped('the catalog does not answer', 'tidemark-archive')]
+
+  expect(diagnose(facts({ target: { stops } })).findings).toMatchObject([
+    { cause: 'topic partition 0 of changes is stopped for tidemark-latest-state: waits for a lock' },
+  ])
 })
 
 test('what does not answer is said, and nothing is done about it', () => {

@@ -8,6 +8,8 @@ export type Repair =
   | { readonly kind: 'restart connector' }
   /** A user must act outside of Tidemark first, as `action` says. */
   | { readonly kind: 'by hand' }
+  /** A user must make room in the quarantine. Nothing else has to be done. */
+  | { readonly kind: 'make room' }
   /** Enables the event source mapping that feeds a consumer. */
   | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
   /** Registers the connector with its present epoch and starts it. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { commandFor } from './stop-reasons.ts'
+import { commandFor, fullQuarantine } from './stop-reasons.ts'
 
 test.each([
   ['tidemark-archive', 'npm run archive -- recover'],
@@ -11,4 +11,11 @@ test.each([
   expect(commandFor(consumer, madeAgain)).toBe(command)
   expect(commandFor(consumer, gap)).toBe('npm run recover')
   expect(commandFor(consumer, 'the catalog does not answer')).toBeNull()
+})
+
+test('a stop because the quarantine is full names the command that makes room', () => {
+  const reason = fullQuarantine('changes-2', 1_000_000, 'the record is no change: it has no op')
+
+  expect(commandFor('tidemark-latest-state', reason)).toBe('npm run quarantine -- discard all')
+  expect(commandFor('tidemark-user-state', reason)).toBe('npm run quarantine -- discard all')
 })

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { commandFor } from '#core/recovery/stop-reasons.ts'
 import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/changes/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { makeUserState } from '../user-state/user-state.ts'
@@ -122,6 +123,7 @@ test('records of no table stop their topic partition once the quarantine is full
     reason: expect.stringContaining('npm run quarantine -- discard all'),
   })
   expect(stop!['reason']).toContain('3 records of changes-0')
+  expect(commandFor(key.consumer, stop!['reason'])).toBe('npm run quarantine -- discard all')
   expect(await query('select next_offset::int from tidemark.progress')).toEqual([{ next_offset: 4 }])
 
   await query(`select tidemark.discard('all')`)
