@@ -211,7 +211,7 @@ test('what is stopped is shown with its reason: topic partitions first, then tab
     { ...place, atOffset: 17, reason: 'a lock is held', since, deliveries: 40 },
     { ...place, topicPartition: 2, atOffset: 17, reason: lost, since, deliveries: 40 },
   ]
-  const table = { reason: 'a type is missing', automatic: false, since, keptRecords: 5 }
+  const table = { reason: 'a type is missing', automatic: false, isOf: 'captured' as const, since, keptRecords: 5 }
   stopped.target.value!.stopped = [
     { ...table, name: 'public.trip', repair: 'accept' },
     { ...table, name: "public.o'clock", repair: 'resync' },
@@ -245,6 +245,22 @@ test('what is stopped is shown with its reason: topic partitions first, then tab
   ])
   expect(isAllWell(status)).toBe(false)
   expect(status.tables[0]?.state).toBe('stopped')
+})
+
+test('a stopped table is read again only if the source has it; otherwise its records are discarded', () => {
+  const stopped = parts()
+  const table = { reason: 'it is none', repair: 'resync' as const, automatic: false, since: '', keptRecords: 0 }
+  stopped.target.value!.stopped = [
+    { ...table, name: 'public.ghost', isOf: 'unknown' },
+    { ...table, name: 'public.trip', isOf: 'unknown' },
+    { ...table, name: 'public.trip', isOf: 'dropped' },
+  ]
+
+  expect(describeStatus(stopped).stopped.map(({ command }) => command)).toEqual([
+    'npm run quarantine -- discard public.ghost',
+    'npm run resync -- public.trip',
+    'npm run quarantine -- discard public.trip',
+  ])
 })
 
 test('records in quarantine are counted by topic and table, with the command that lists them', () => {

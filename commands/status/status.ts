@@ -122,7 +122,7 @@ export function describeStatus(parts: StatusParts): Status {
   const wrong = {
     components,
     capture,
-    stopped: target.value === undefined ? [] : describeStopped(target.value),
+    stopped: target.value === undefined ? [] : describeStopped(target.value, namesOf(source)),
     archiveProblems: target.value?.archiveProblems ?? [],
     notCaptured,
     quarantined: describeQuarantined(target.value?.quarantined ?? []),
@@ -181,6 +181,8 @@ const archiveErrorOf = ({ archiveProblems: [first] }: Pick<Status, 'archiveProbl
   first === undefined ? null : `archive: ${first.reason}`
 
 const changes = 'changes'
+
+const namesOf = (source: Latest<SourceObservation>): string[] => (source.value?.tables ?? []).map(({ name }) => name)
 
 const isChangesStopped = (target: TargetObservation | undefined): boolean =>
   (target?.stops ?? []).some(({ consumer, topic }) => consumer === latestState && topic === changes)

@@ -39,8 +39,14 @@ export function describeNotCaptured(
 /** The quarantined records of one topic and table, and the command that lists them. */
 export type QuarantinedRecords = TargetObservation['quarantined'][number] & { command: string }
 
-/** Topic partitions come first, because each has records of every table. */
-export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'stops' | 'stopped'>): StoppedPart[] {
+/**
+ * Topic partitions come first, because each has records of every table. `captured` has the names of the tables that
+ * the source captures.
+ */
+export function describeStopped(
+  { stops, stopped }: Pick<TargetObservation, 'stops' | 'stopped'>,
+  captured: readonly string[],
+): StoppedPart[] {
   const topicPartitions = stops.map(
     ({ consumer, topic, topicPartition, atOffset, reason, since, deliveries }): StoppedPart => {
       const command = commandFor(consumer, reason)
@@ -52,14 +58,25 @@ export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'sto
     },
   )
   const tables = stopped.map(
-    ({ name, reason, repair, automatic, since, keptRecords }): StoppedPart => ({
+    ({ name, reason, automatic, since, keptRecords, ...stop }): StoppedPart => ({
       kind: 'table',
       ...{ table: name, since, keptRecords },
       reason: automatic ? `${reason}; a resync of the table begins by itself` : reason,
-      command: automatic ? null : `npm run ${repair} -- ${shellWord(name)}`,
+      command: automatic ? null : `npm run ${commandOf(stop, captured.includes(name))} ${shellWord(name)}`,
     }),
   )
   return [...topicPartitions, ...tables]
+}
+
+/**
+ * The source can read a table again only if it captures it. Records of a table that was dropped, or that is none, can
+ * only be discarded. A table that was dropped stays stopped also if another one has its name now.
+ */
+function commandOf(
+  { repair, isOf }: Pick<TargetObservation['stopped'][number], 'repair' | 'isOf'>,
+  isCaptured: boolean,
+) {
+  return isOf === 'dropped' || (isOf === 'unknown' && !isCaptured) ? 'quarantine -- discard' : `${repair} --`
 }
 
 /** Each group with the command that lists its records. */

@@ -38,6 +38,11 @@ export type TargetObservation = {
     reason: string
     repair: 'accept' | 'resync'
     automatic: boolean
+    /**
+     * Whether the records are of a table that is captured, of one that was dropped in the source, or of one that no
+     * contract names.
+     */
+    isOf: 'captured' | 'dropped' | 'unknown'
     since: string
     keptRecords: number
   }[]
@@ -88,6 +93,11 @@ order by consumer, topic, topic_partition`
 
 const readStopped = `
 select s.schema_name || '.' || s.table_name as name, s.reason, s.repair, s.automatic,
+  case
+    when exists (select from tidemark.table_marker m where m.relation = s.relation and m.dropped_at is not null) then 'dropped'
+    when exists (select from tidemark.contract c where c.relation = s.relation) then 'captured'
+    else 'unknown'
+  end as "isOf",
   to_json(s.stopped_at)#>>'{}' as since,
   (
     select count(*)::float8

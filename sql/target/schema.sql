@@ -1144,11 +1144,13 @@ begin
   released as (
     delete from tidemark.stopped_table s
     using gone g
-    where (s.relation, s.schema_name || '.' || s.table_name) = (g.relation, g.table_name)
+    where s.relation = g.relation
+      and (s.relation <> 0 or s.schema_name || '.' || s.table_name = g.table_name)
       -- The table stays stopped while records of it remain: these would otherwise be applied after later ones.
       and not exists (
         select from tidemark.quarantine q
-        where q.relation = g.relation and q.table_name = g.table_name
+        where q.relation = g.relation
+          and (q.relation <> 0 or q.table_name = g.table_name)
           and (q.topic, q.topic_partition, q.record_offset) not in (
             select k.topic, k.topic_partition, k.record_offset from tidemark.kept(what) k
           )
@@ -1733,8 +1735,7 @@ AS $function$
 begin
   update tidemark.stopped_table s
   set accepted_at = now()
-  where (s.schema_name, s.table_name) = (of_schema, of_table)
-    and s.relation = tidemark.owner_of(of_schema, of_table)
+  where s.relation = tidemark.owner_of(of_schema, of_table)
     and s.repair = 'accept'
     and s.accepted_at is null;
   perform tidemark.take_indexes(of_schema, of_table);
@@ -2110,7 +2111,9 @@ BEGIN ATOMIC
      q.retry_at,
      q.quarantined_at
     FROM tidemark.quarantine q
-   WHERE (((kept.what = 'all'::text) OR (kept.what = q.table_name)) OR (kept.what = format('%s-%s@%s'::text, q.topic, q.topic_partition, q.record_offset)))
+   WHERE ((((kept.what = 'all'::text) OR (kept.what = q.table_name)) OR (kept.what = format('%s-%s@%s'::text, q.topic, q.topic_partition, q.record_offset))) OR (q.relation = ANY (ARRAY( SELECT s.relation
+            FROM tidemark.stopped_table s
+           WHERE ((s.relation <> 0) AND (((s.schema_name || '.'::text) || s.table_name) = kept.what))))))
    ORDER BY q.topic, q.topic_partition, q.record_offset;
 END
 -- owned by tidemark_owner

@@ -163,6 +163,20 @@ describe('the view of a table that is still captured', () => {
     expect(await stopped()).toEqual([])
   })
 
+  test('lets the relation that waits for its name go on once the first is dropped, also if that one was renamed meanwhile', async () => {
+    const records = log().contract(ordersContract(other), { lsn: 20 })
+    await apply(records.create({ id: 2 }, { lsn: 21 }).records)
+    records.contract(ordersContract({ ...other, version: 2, table: 'others' }), { lsn: 22 })
+    await apply(records.create({ id: 3 }, { lsn: 23, table: 'others' }).records)
+    expect(await rows('select table_name from tidemark.stopped_table')).toEqual([{ table_name: 'others' }])
+
+    await apply(records.contract(ordersContract({ version: 2, columns: [id], dropped: true }), { lsn: 30 }).records)
+    await apply(records.create({ id: 4 }, { lsn: 31, table: 'others' }).records)
+
+    expect(await shown('others')).toEqual([{ id: 2 }, { id: 3 }, { id: 4 }])
+    expect(await stopped()).toEqual([])
+  })
+
   test('is not taken either when the stopped one is accepted too early', async () => {
     const records = log().contract(ordersContract(other), { lsn: 20 })
     await apply(records.records)

@@ -168,8 +168,7 @@ as $$
 begin
   update tidemark.stopped_table s
   set accepted_at = now()
-  where (s.schema_name, s.table_name) = (of_schema, of_table)
-    and s.relation = tidemark.owner_of(of_schema, of_table)
+  where s.relation = tidemark.owner_of(of_schema, of_table)
     and s.repair = 'accept'
     and s.accepted_at is null;
   perform tidemark.take_indexes(of_schema, of_table);

@@ -1,13 +1,20 @@
 -- The records in quarantine: which there are, discarding them, and applying them again.
 
 -- The records in quarantine that a word names: one by its place (changes-2@17), those of a table (public.orders), or
--- all. It is inlined, so that asking for a few of them does not read all of them.
+-- all. A stopped table may have been renamed, so its records are also found by the name that its stop has. The function is
+-- inlined, so that asking for a few of them does not read all of them.
 create or replace function tidemark.kept(what text) returns setof tidemark.quarantine
 language sql stable
 begin atomic
   select *
   from tidemark.quarantine q
   where what in ('all', q.table_name, format('%s-%s@%s', q.topic, q.topic_partition, q.record_offset))
+    or q.relation = any (array(
+      select s.relation
+      from tidemark.stopped_table s
+      where s.relation <> 0
+        and s.schema_name || '.' || s.table_name = what
+    ))
   order by q.topic, q.topic_partition, q.record_offset;
 end;
 
@@ -57,11 +64,13 @@ begin
   released as (
     delete from tidemark.stopped_table s
     using gone g
-    where (s.relation, s.schema_name || '.' || s.table_name) = (g.relation, g.table_name)
+    where s.relation = g.relation
+      and (s.relation <> 0 or s.schema_name || '.' || s.table_name = g.table_name)
       -- The table stays stopped while records of it remain: these would otherwise be applied after later ones.
       and not exists (
         select from tidemark.quarantine q
-        where q.relation = g.relation and q.table_name = g.table_name
+        where q.relation = g.relation
+          and (q.relation <> 0 or q.table_name = g.table_name)
           and (q.topic, q.topic_partition, q.record_offset) not in (
             select k.topic, k.topic_partition, k.record_offset from tidemark.kept(what) k
           )
