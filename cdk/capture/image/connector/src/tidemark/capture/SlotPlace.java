@@ -21,8 +21,8 @@ final class SlotPlace {
     private SlotPlace() {}
 
     /**
-     * Ends the start of a task if the slot is gone, or has confirmed more than was stored: then it was dropped, made
-     * again or advanced, and the changes in between would be left out. `stored` is null before the first record. An
+     * Fails the start of a task if the slot is gone, or has confirmed more than was stored: then it was advanced, or
+     * dropped and created again, and the changes in between would be left out. `stored` is null before the first record. An
      * initial snapshot that did not end begins again.
      */
     static void requireStored(Map<String, ?> stored, Configuration configuration) {
@@ -36,7 +36,7 @@ final class SlotPlace {
         }
         if (confirmed.compareTo(read) <= 0) return;
         throw new ConnectException("The replication slot " + config.slotName() + " begins at " + confirmed.asString() + ", and capture has read up to "
-            + read.asString() + ": it was advanced, or dropped and made again, and changes between are lost. Run npm run recover");
+            + read.asString() + ": it was advanced, or dropped and created again, and changes between are lost. Run npm run recover");
     }
 
     private static Lsn confirmedBy(PostgresConnectorConfig config) {
@@ -44,7 +44,7 @@ final class SlotPlace {
             SlotState slot = connection.getReplicationSlotState(config.slotName(), config.plugin().getPostgresPluginName());
             return slot == null ? null : slot.slotLastFlushedLsn();
         } catch (SQLException error) {
-            throw new RetriableException("The source cannot be asked where the replication slot begins", error);
+            throw new RetriableException("The source did not say where the replication slot begins", error);
         }
     }
 

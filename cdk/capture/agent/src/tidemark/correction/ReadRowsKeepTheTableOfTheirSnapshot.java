@@ -14,11 +14,11 @@ import net.bytebuddy.asm.Advice;
  * The rows of a chunk have the columns that the database reported when they were read, by their places. Events that
  * came since may have brought other columns (docs/decisions/010-columns-of-streamed-and-read-rows.md).
  */
-public final class ReadRowsKeepTheTableOfTheirReading {
+public final class ReadRowsKeepTheTableOfTheirSnapshot {
     /** By the source of the snapshot, the table definition of the rows in its window. */
     private static final Map<Object, Table> READ = Collections.synchronizedMap(new WeakHashMap<>());
 
-    private ReadRowsKeepTheTableOfTheirReading() {}
+    private ReadRowsKeepTheTableOfTheirSnapshot() {}
 
     /** Advice for AbstractIncrementalSnapshotChangeEventSource.readChunk. */
     static final class Read {
