@@ -71,7 +71,7 @@ function problemOf(verb: string | undefined, which: string | undefined, rest: st
   if (!['list', 'show', 'retry', 'discard'].includes(verb ?? '')) return `Say what to do: list, show, retry or discard.`
   if (rest.length > 0) return `One word says which records. Left over: ${rest.join(' ')}.`
   if (which === undefined && verb !== 'list') return `Which records? Give a place, a table, or all.`
-  if (verb === 'show' && !/^.+-\d+@\d+$/.test(which!)) return `${which} is no place such as changes-2@17.`
+  if (verb === 'show' && !/^.+-\d+@\d+$/.test(which!)) return `${which} is not a place such as changes-2@17.`
   if (!/^[1-9]\d*$/.test(limit)) return `--limit ${limit} is not a number of records.`
   return undefined
 }

@@ -62,7 +62,8 @@ export async function main(argv: string[]): Promise<number> {
 async function rebuild(values: Values): Promise<number> {
   const { until, into, replace, table, json } = values
   const cut = until === undefined ? undefined : parseCut(until)
-  if (cut === undefined && (into !== undefined || replace)) throw new Error('--into and --replace go with --until')
+  if (cut === undefined && (into !== undefined || replace))
+    throw new Error('--into and --replace can only be used with --until')
   const waitMs = Number(values.timeout) * 1_000
   if (!(waitMs > 0)) throw new Error(`--timeout ${values.timeout} is not a number of seconds`)
   const examples = Number(values.rows ?? (json ? 1_000 : 5))

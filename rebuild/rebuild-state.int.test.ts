@@ -365,7 +365,7 @@ test('only a schema of an earlier rebuild is replaced, and only when asked to', 
   const { tables } = await publish(beacon, 'then', { replace: true, tables: ['public.artist'] })
   expect(tables).toEqual([{ name: 'artist', from: 'public.artist', rows: 3 }])
   await expect(publish(beacon, 'other', { tables: ['public.none'] })).rejects.toThrow(
-    'public.none was not captured then',
+    'public.none was not captured at that time',
   )
 })
 

@@ -107,7 +107,10 @@ export class RecordSpool {
       const [, stream, offset] = /=\((\d+), (\d+)\)/.exec(detail) ?? []
       if (code !== '23505' || stream === undefined) throw error
       const [name] = [...this.#streams].find(([, number]) => number === Number(stream))!
-      throw new Error(`offset ${offset} of ${name} is in the archive twice: it is not rebuilt from`, { cause: error })
+      throw new Error(
+        `offset ${offset} of ${name} is in the archive twice, so nothing can be rebuilt from it: run npm run archive -- check`,
+        { cause: error },
+      )
     }
     await this.#pool.query('analyze rebuild.record, rebuild.stream')
   }

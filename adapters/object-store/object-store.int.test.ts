@@ -60,5 +60,5 @@ test('an error names the object, what was asked and why it failed', async () => 
   const url = 's3://no-such-bucket/key'
 
   await expect(store.put(url, bytes(''))).rejects.toThrow(`cannot write ${url}: NoSuchBucket`)
-  await expect(store.put('http://elsewhere/key', bytes(''))).rejects.toThrow('is no place in an object store')
+  await expect(store.put('http://elsewhere/key', bytes(''))).rejects.toThrow('is not a place in an object store')
 })

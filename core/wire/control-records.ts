@@ -97,7 +97,7 @@ const lsn = v.pipe(
 )
 const snapshot = v.pipe(
   v.string(),
-  v.check((text) => isReadable(parseReadSnapshot, text), 'is no snapshot'),
+  v.check((text) => isReadable(parseReadSnapshot, text), 'is not a snapshot'),
 )
 
 function isReadable(read: (text: string) => unknown, text: string): boolean {
@@ -128,7 +128,7 @@ const beaconRow = v.object({
   emitted_at: v.pipe(
     v.string(),
     v.isoTimestamp(),
-    v.check((text) => !(readTime(text) instanceof Malformed), 'is no day of the calendar'),
+    v.check((text) => !(readTime(text) instanceof Malformed), 'is not a day of the calendar'),
   ),
 })
 const beaconBody = v.object({

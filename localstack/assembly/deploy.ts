@@ -63,7 +63,8 @@ function makeScope({ stack, secrets }: LocalAccount, physical: Map<string, Physi
   const { template } = stack
   const resource = (id: string): Physical => {
     const found = physical.get(id)
-    if (found === undefined) throw new Error(`${id} (${template.Resources[id]?.Type ?? 'undeclared'}) is nothing here`)
+    if (found === undefined)
+      throw new Error(`${id} (${template.Resources[id]?.Type ?? 'undeclared'}) is not a resource of this stack`)
     return found
   }
   return {

@@ -58,7 +58,7 @@ export function makeStandInService(account: () => LocalAccount): StandInService 
         const before = up.get(id)
         if (before !== undefined && isDeepStrictEqual(before.properties, properties)) return before.physical
         if (before !== undefined && servers.has(type)) {
-          throw new Error(`${id}: a running ${type} is not changed here. Stop the stack and start it again.`)
+          throw new Error(`${id}: a running ${type} cannot be changed. Stop the stack and start it again.`)
         }
         const physical = await standIn.bringUp(id, given, account)
         up.set(id, { properties, physical })

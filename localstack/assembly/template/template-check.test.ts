@@ -63,9 +63,9 @@ test('every reason to refuse is named at once, with logical id and type or place
     'Bucket: there is no stand-in for AWS::S3::Bucket',
     'A.Properties.Colour: the stand-in for Test::Queue does not know this property',
     'A.Properties.Size: Fn::Cidr is not evaluated here',
-    'A.Properties.Name: it takes a value of Role, and AWS::IAM::Role is nothing here',
+    'A.Properties.Name: it takes a value of Role, and AWS::IAM::Role has no stand-in here',
     'A.Properties.Name: the stand-in for Test::Queue has no attribute Name',
-    'Outputs.Role.Value: it takes a value of Role, and AWS::IAM::Role is nothing here',
+    'Outputs.Role.Value: it takes a value of Role, and AWS::IAM::Role has no stand-in here',
   ])
 })
 

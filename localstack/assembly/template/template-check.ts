@@ -61,7 +61,7 @@ function checkReference(
   const target = template.Resources[id]
   if (target === undefined) return `${path}: there is no ${id}`
   const standIn = standInFor(target.Type)
-  if (standIn === undefined) return `${path}: it takes a value of ${id}, and ${target.Type} is nothing here`
+  if (standIn === undefined) return `${path}: it takes a value of ${id}, and ${target.Type} has no stand-in here`
   if (attribute === undefined || standIn.attributes === 'any' || standIn.attributes.has(attribute)) return undefined
   return `${path}: the stand-in for ${target.Type} has no attribute ${attribute}`
 }
