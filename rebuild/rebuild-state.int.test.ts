@@ -361,7 +361,7 @@ test('only a schema of an earlier rebuild is replaced, and only when asked to', 
 
   await expect(publish(beacon, 'then')).rejects.toThrow('give --replace')
   await expect(publish(beacon, 'mine', { replace: true })).rejects.toThrow('was not made by a rebuild')
-  await expect(publish(beacon, 'public', { replace: true })).rejects.toThrow('is not a rebuild')
+  await expect(publish(beacon, 'public', { replace: true })).rejects.toThrow('a rebuild may not use the schema')
   const { tables } = await publish(beacon, 'then', { replace: true, tables: ['public.artist'] })
   expect(tables).toEqual([{ name: 'artist', from: 'public.artist', rows: 3 }])
   await expect(publish(beacon, 'other', { tables: ['public.none'] })).rejects.toThrow(
