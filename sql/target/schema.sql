@@ -713,7 +713,7 @@ view tidemark.user_index_state as
             WHEN (EXISTS ( SELECT
                FROM (pg_locks l
                  JOIN pg_database d ON (((d.oid = l.database) AND (d.datname = current_database()))))
-              WHERE ((l.locktype = 'advisory'::text) AND ((l.classid = (730511004)::oid) AND (l.objid = (f.id)::oid) AND (l.objsubid = 2)) AND l.granted))) THEN 'being made'::text
+              WHERE ((l.locktype = 'advisory'::text) AND ((l.classid = (730511004)::oid) AND (l.objid = (((hashtext(named.index_name))::bigint & '4294967295'::bigint))::oid) AND (l.objsubid = 2)) AND l.granted))) THEN 'being made'::text
             WHEN (x.oid IS NULL) THEN 'missing'::text
             ELSE 'unfinished'::text
         END AS state,
@@ -2414,7 +2414,7 @@ begin
     order by s.index_id, s.generation
   loop
     -- A command may be making it.
-    continue when not pg_try_advisory_xact_lock(730511004, missing.relation_index::integer);
+    continue when not pg_try_advisory_xact_lock(730511004, hashtext(missing.made_as));
     begin
       if missing.state = 'unfinished' then
         execute format('drop index tidemark_rows.%I', missing.made_as);

@@ -70,6 +70,27 @@ describe('while an index is made on rows', () => {
     expect(await made()).toEqual(['btree (c2) WHERE "tidemark$live"'])
   })
 
+  test('a generation that begins has it before its first row, and one that began before gets it as well', async () => {
+    const log = begun()
+    await apply(log)
+    await declare('(name)')
+    const waiting = clients[2]!
+    await waiting.query('begin isolation level repeatable read; select from pg_class')
+    const making = make()
+    await until('the index is begun', async () => (await listIndexes(target.pool))[0]!.state === 'being made')
+
+    await apply(log.contract(ordersContract({ version: 2, generation: 2, complete: false }), { lsn: 20 }))
+    const both = await listIndexes(target.pool)
+    await apply(log.contract(ordersContract({ version: 3, generation: 2 }), { lsn: 30 }))
+    await waiting.query('commit')
+
+    expect(both).toMatchObject([
+      { madeAs: expect.stringMatching(/^t4711_1_/), state: 'being made' },
+      { madeAs: expect.stringMatching(/^t4711_2_/), state: 'made' },
+    ])
+    expect(await making).toMatchObject([{ madeAs: expect.stringMatching(/^t4711_2_/), state: 'made' }])
+  })
+
   test('another session does not make it a second time', async () => {
     await apply(begun())
     await declare('(name)')

@@ -17,7 +17,7 @@ export type UserIndex = {
   readonly problem: string | null
 }
 
-type IndexToMake = UserIndex & { relationIndex: number; rowsName: string; madeBy: string }
+type IndexToMake = UserIndex & { madeAs: string; relationIndex: number; rowsName: string; madeBy: string }
 
 const columns = `schema_name || '.' || table_name as table, index_name as name, definition, made_as as "madeAs", state, problem`
 
@@ -82,21 +82,24 @@ export async function makeMissingIndexes(
   onProgress: (index: UserIndex) => void,
 ): Promise<UserIndex[]> {
   const { making } = sessions
-  for (const index of await indexesToMake(making, table)) {
-    const held = await making.query<{ got: boolean }>('select pg_try_advisory_lock($1, $2) as got', lockOf(index))
+  const tried = new Set<string>()
+  for (;;) {
+    // A generation may have begun, or a table may have come, while the indexes before were made.
+    const index = (await indexesToMake(making, table)).find(({ madeAs }) => !tried.has(madeAs))
+    if (index === undefined) return listIndexes(making, table)
+    tried.add(index.madeAs)
+    const lock = [LOCK_CLASSES.madeIndex, index.madeAs]
+    const held = await making.query<{ got: boolean }>('select pg_try_advisory_lock($1, hashtext($2)) as got', lock)
     // Another session is making it.
     if (!held.rows[0]!.got) continue
     try {
       onProgress(index)
       await makeIndex(sessions, index)
     } finally {
-      await making.query('select pg_advisory_unlock($1, $2)', lockOf(index))
+      await making.query('select pg_advisory_unlock($1, hashtext($2))', lock)
     }
   }
-  return listIndexes(making, table)
 }
-
-const lockOf = ({ relationIndex }: IndexToMake): [number, number] => [LOCK_CLASSES.madeIndex, relationIndex]
 
 async function indexesToMake(
   client: pg.ClientBase,
@@ -124,7 +127,7 @@ async function makeIndex({ making, watching }: MakingSessions, { relationIndex, 
     // What it is made on may have changed since: the generation may be gone, or maintenance may have made the index.
     const index = (await indexesToMake(making, null, relationIndex)).find((each) => each.madeAs === madeAs)
     if (index === undefined) return
-    await dropConcurrently(making, index.madeAs!)
+    await dropConcurrently(making, index.madeAs)
     const watch = giveWay(watching, making, index.rowsName)
     try {
       await making.query(`create index concurrently ${index.madeBy}`)
@@ -139,7 +142,7 @@ async function makeIndex({ making, watching }: MakingSessions, { relationIndex, 
       if (mayPass && attempt < attempts) await pause(100 * attempt)
       else {
         await noteProblem(making, index, (error as Error).message)
-        await dropConcurrently(making, index.madeAs!)
+        await dropConcurrently(making, index.madeAs)
         return
       }
     }

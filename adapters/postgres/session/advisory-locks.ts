@@ -18,6 +18,6 @@ export const LOCK_CLASSES = {
   changeDay: 730_511_002,
   /** Two transactions do not attach table partitions of changes at the same time. */
   attachedChangeDay: 730_511_003,
-  /** The second number is that of a relation's index. Two sessions do not make one index at the same time. */
+  /** The second number is the hash of an index's name. Two sessions do not make one index at the same time. */
   madeIndex: 730_511_004,
 } as const

@@ -48,7 +48,8 @@ select u.id as index_id, u.schema_name, u.table_name, u.index_name, u.definition
       from pg_locks l
       join pg_database d on d.oid = l.database and d.datname = current_database()
       where l.locktype = 'advisory'
-        and (l.classid, l.objid, l.objsubid) = (730511004, f.id, 2)
+        -- A part of a lock is a number with a sign, and shown without it.
+        and (l.classid, l.objid, l.objsubid) = (730511004, (hashtext(named.index_name)::bigint & 4294967295)::oid, 2)
         and l.granted
     ) then 'being made'
     when x.oid is null then 'missing'

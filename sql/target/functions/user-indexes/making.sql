@@ -26,7 +26,7 @@ begin
     order by s.index_id, s.generation
   loop
     -- A command may be making it.
-    continue when not pg_try_advisory_xact_lock(730511004, missing.relation_index::integer);
+    continue when not pg_try_advisory_xact_lock(730511004, hashtext(missing.made_as));
     begin
       if missing.state = 'unfinished' then
         execute format('drop index tidemark_rows.%I', missing.made_as);
