@@ -232,6 +232,12 @@ const others: [string, Changes, RegExp, object][] = [
     { kind: 'restart connector' },
   ],
   [
+    'a connector that does not get beyond starting is started again',
+    { connector: { state: 'UNASSIGNED' }, source: { nowMs: nowMs + 700_000 } },
+    /no beacon has come for 701 s, and the connector is still starting/,
+    { kind: 'restart connector' },
+  ],
+  [
     'an event source mapping that is disabled is enabled',
     { groups: [{ ...group([10, 20]), isEnabled: false }] },
     /mapping of the consumer group tidemark-latest-state is disabled/,
@@ -315,6 +321,11 @@ const passing: [string, Changes, string][] = [
     'running',
   ],
   ['a task that is starting', { connector: { tasks: [] } }, 'starting'],
+  [
+    'a connector that waits for a worker, which Connect gives it after five minutes',
+    { connector: { state: 'UNASSIGNED', tasks: [{ state: 'UNASSIGNED' }] }, source: { nowMs: nowMs + 330_000 } },
+    'starting',
+  ],
   ['a publication that was created again and passed', { source: { publicationLsn: 450 } }, 'running'],
   ['a slot that a running task has confirmed since', { source: { slot: { ...slot, confirmedLsn: 560 } } }, 'running'],
   [
