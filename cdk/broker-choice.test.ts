@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { synthesize } from '#test-support/stack-template.ts'
 import { withBrokers } from './broker-choice.ts'
 import { type Stage, stages } from './stages.ts'
-import { type KafkaRight, RIGHTS } from './stream/kafka-logins.ts'
+import { type KafkaRight, RIGHTS } from './stream/kafka-rights.ts'
 
 const local = stages['local'] as Stage
 

@@ -9,13 +9,13 @@ import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run accept -- <schema.table> [--wait SECONDS] [--json]
 
-Applies the changes that were kept of a stopped table, in order, and lets the later ones follow. For a table that was
-stopped by something in the target: remove the cause first, or it stops again for the same reason. A table whose rows
-are wrong or missing is read again instead: npm run resync.
-  --wait     how long to wait until it flows again (60)
+Applies the quarantined changes of a stopped table in order, and then the later ones. If something in the target stopped
+the table, remove the cause first; otherwise the table stops again for the same reason. If rows of the table are wrong or
+missing, run npm run resync instead.
+  --wait     how long to wait until changes of the table are applied again (60)
   --json     the outcome as one line of JSON
   --target   another database than that of the running stack
-Exits with 0 when the table flows again, 1 when it does not, 2 when an argument is wrong.`
+Exits with 0 when changes of the table are applied again, with 1 when not, and with 2 when an argument is wrong.`
 
 const options = {
   wait: { type: 'string', default: '60' },

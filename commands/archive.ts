@@ -21,21 +21,23 @@ npm run archive -- sql "select table_name, op, count(*) from archive group by al
 npm run archive -- check [--json]
 npm run archive -- recover [--dry-run] [--yes] [--json]
 
-Shows what the archive holds: rows, data files, bytes, commits, what waits to be committed, and how far each topic
-partition is. With sql it runs a query on the archive table of the running stack, called archive, with ClickHouse, which
-it installs into .tidemark/readers first (550 MB).
-check reads where each record is from: every one that was committed is there once, and every data file is. It names those
-that are gone or there twice. recover brings table, ledger and data files together again, where the table was renamed or
-dropped, the table or the target was restored, data files are gone, or a topic was deleted and made again. It says what
-happened and what it will do, asks before each step, and ends with the check; it can be interrupted and run again. It never
-drops a table.
+status    shows rows, data files, bytes, commits, what waits to be committed, and how far each topic partition is
+sql       runs a query on the archive table of the running stack, which is called archive. It uses ClickHouse, which it
+          first installs into .tidemark/readers (550 MB)
+check     checks that each committed record is in the table exactly once and that no data file is missing, and names the
+          records and files for which this does not hold
+recover   makes table, ledger and data files consistent again when the table was renamed or dropped, the table or the
+          target was restored, data files are gone, or a topic was deleted and created again. It says what happened and
+          what it will do, asks before each step, and ends with the check. It can be interrupted and run again, and
+          never drops a table
   --dry-run   of recover: says what it would do first, and does nothing
   --yes       of recover: does not ask
-  --json      of status, check and recover: one object; of sql: a line of JSON for each row
+  --json      of status, check and recover: prints one JSON object; of sql: a line of JSON for each row
 ${archiveOptionsHelp};
               not for sql: docs/archive.md says how deployed stages are queried
 
-Exits with 0 when it was shown, is whole or is recovered, 1 when not, 2 when an argument is wrong.
+Exits with 0 when the status or rows were shown, or the archive is complete or recovered; with 1 when not; with 2 when an
+argument is wrong.
 docs/archive.md has the columns and queries for a row's history and the state at a time.`
 
 const options = {
@@ -93,7 +95,7 @@ async function recover(values: Values): Promise<number> {
     if (!json) console.log(`What happened: ${happened}.\nWhat this does: ${does}.`)
     if (isDry || yes) return !isDry
     if (!process.stdin.isTTY || json)
-      throw new Error('nothing was done: give --yes to have it done without being asked')
+      throw new Error('nothing was done, because nobody can confirm it here: give --yes to do it without a question')
     return askYes('Do it? (yes/no) ')
   }
   const report = await untilInterrupted((signal) =>

@@ -8,16 +8,16 @@ import { whyCaptureIsDown } from './running/running-status.ts'
 const help = `npm run compare [-- --json] [--table schema.table] [--rows number] [--timeout seconds]
                 [--source URL --target URL]
 
-Waits until everything committed in the source so far is visible in the target, then compares every row of every captured
-table, by every captured column, while changes may go on flowing. Tables without a key are compared as multisets.
+Waits until everything that is committed in the source so far is visible in the target. Then compares every captured column
+of every row of every captured table, also while changes go on. Keyless tables are compared as multisets.
   --json      prints the result as JSON, with whole values
   --table     compares one table only
-  --rows      shows so many differing rows of a table (5; 1,000 with --json)
-  --timeout   gives up waiting after so many seconds (600)
+  --rows      the number of differing rows to show of each table (5; 1,000 with --json)
+  --timeout   the number of seconds to wait (600)
   --source, --target   other databases than those of the running stack: the source as its administrator, the target as
               a role that may read
-Exits with 0 when nothing differs and no table is stopped, 1 otherwise, 2 when it could not be compared, for instance
-because a table is still being read when the time is up, or at once where nothing is captured.`
+Exits with 0 when nothing differs and no table is stopped, with 1 otherwise, and with 2 when it could not compare: for
+example when the snapshot of a table is not complete in time, or at once when nothing is captured.`
 
 const options = {
   json: { type: 'boolean' },

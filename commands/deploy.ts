@@ -10,7 +10,7 @@ const deployable = Object.keys(stages).filter((name) => name !== 'local')
 const help = `npm run deploy -- ${deployable.join('|')} [arguments of cdk deploy]
 
 Deploys the stack tidemark-<stage> to the AWS account of the current credentials: Maven builds and fetches what the Connect
-image adds to Debezium's, then "cdk deploy" builds the image and has CloudFormation create or change the stack.
+image adds to Debezium's image. Then "cdk deploy" builds the image, and CloudFormation creates or changes the stack.
 Needs AWS credentials, a bootstrapped account (npx cdk bootstrap), Docker and Maven. docs/deploy.md says what is created
 and what it costs.`
 

@@ -8,11 +8,12 @@ import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run feed [-- --rows N] [--rate R] [--source URL]
 
-Inserts green taxi trips of December 2023 into public.green_trips of the source; creates it, and public.taxi_zones, first.
-  --rows     trips to insert; more than the file holds begins it again (64215, the whole file)
-  --rate     trips a second; 0 for as fast as possible (0). Up to 100 each is a transaction of its own
+Inserts green taxi trips of December 2023 into public.green_trips of the source. It first creates this table and
+public.taxi_zones.
+  --rows     trips to insert; after the last trip of the file the first one follows again (64215, the whole file)
+  --rate     trips a second; 0 for as fast as possible (0). Up to a rate of 100, each trip is its own transaction
   --source   another database than that of the running stack
-Ctrl-C ends it after the transaction under way.`
+Ctrl-C ends it after the current transaction.`
 
 const options = {
   rows: { type: 'string', default: '64215' },

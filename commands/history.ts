@@ -10,14 +10,14 @@ import { requireEngine } from './running/running-engine.ts'
 const help = `npm run history -- <schema.table> ['<key>'] [--limit N] [--json]
 npm run history -- <schema.table> --on | --off [--retention 90d]
 
-Shows the changes of a row, newest first: when, what, who and why. Without a key those of the whole table.
-  <key>         JSON object of the key's columns; of a table without a key: of any columns
-  --limit       changes at most (20)
+Shows the changes of a row, newest first: when, what, who and why. Without a key it shows those of the whole table.
+  <key>         a JSON object of the key's columns; for a keyless table, of any columns
+  --limit       the greatest number of changes to show (20)
   --json        one line of JSON per change, with the rows before and after
-  --off, --on   ends or begins keeping changes of the table, from now on; '*' stands for every table
-  --retention   how long they are kept: 12h, 90d, 1y, infinity (30 days for every table unless changed)
+  --off, --on   turns the history of the table off or on, from now on; '*' stands for every table
+  --retention   how long changes are kept: 12h, 90d, 1y, infinity (30 days for every table unless changed)
   --target      another database than that of the running stack
-Exits with 1 when it could not be shown or set, with 2 when an argument is wrong.
+Exits with 0 when the history was shown or set, with 1 when not, and with 2 when an argument is wrong.
 
   npm run history -- public.orders '{"id":7}'`
 

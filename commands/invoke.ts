@@ -5,12 +5,12 @@ import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run invoke -- <function> ['<json>'] [--async] [--json]
 
-Invokes a function of the running stack and prints its answer; with a function error also the end of its log.
+Invokes a function of the running stack and prints its answer. If the function fails, it also prints the end of its log.
   <function>   its name, or the end of it: producer stands for tidemark-local-producer
   <json>       the event, {} if there is none
-  --async      does not wait for the answer; a function that fails is tried twice more, as on AWS
+  --async      does not wait for the answer; a function that fails is invoked twice more, as on AWS
   --json       prints status, answer and log as one line of JSON
-Exits with 0 when the function succeeded, 1 when it did not, 2 when it was not called.
+Exits with 0 when the function succeeded, with 1 when it failed, and with 2 when it was not called.
 
   npm run invoke -- producer '{"mode":"deltas","eventsPerSecond":10,"count":100}'
   aws lambda invoke --endpoint-url <endpoint> --function-name tidemark-local-producer --payload '{}' out.json`

@@ -6,12 +6,12 @@ import { runStack } from './start/run-stack.ts'
 const help = `npm run localstack [-- --rows N] [--rate R] [--no-feed] [--brokers 3] [--secure] [--json]
 npm run localstack -- --once --rows N [--rate R] [--brokers 3] [--secure]
 
-The same as npm start, by another way: LocalStack is started, the CDK's own command bootstraps it and deploys the stage
-local to it through CloudFormation, and the functions are invoked through its Lambda API. Databases, Kafka, Connect and the
-archive run beside it, in the same directories as with npm start.
-LocalStack is installed into .tidemark/localstack-python, which needs Python 3.11, 3.12 or 3.13 with its venv module. Where a
-Docker engine answers and there is a localstack/compose.yaml it is run as a container instead. That has never been tried:
-TIDEMARK_LOCALSTACK=python keeps to Python.
+Runs the same stack as npm start in another way: LocalStack is started, the CDK's own command bootstraps it and deploys the
+stage local to it through CloudFormation, and the functions are invoked through its Lambda API. Databases, Kafka, Connect
+and the archive run beside it, in the same directories as with npm start.
+LocalStack is installed into .tidemark/localstack-python, which needs Python 3.11, 3.12 or 3.13 with its venv module. If a
+Docker engine answers and the file localstack/compose.yaml exists, it runs as a container instead. The container has never
+been tried: TIDEMARK_LOCALSTACK=python always uses Python.
   --rows      trips to feed (64215, the whole file)
   --rate      trips a second (RECORD_RATE, or 100); 0 for as fast as possible
   --no-feed   no tables and no trips: for tables of your own

@@ -37,7 +37,7 @@ test('a ready source is reported with its tables, and nothing is left in it', as
   expect(left.rowCount).toBe(0)
 })
 
-test('a user without rights is told which SQL gives them', async () => {
+test('for a user without rights, the SQL that grants them is printed', async () => {
   const role = `r_${database.name}`
   await database.pool.query(`create role ${role} login password 'p'; create table ride (id int primary key)`)
 
@@ -97,19 +97,22 @@ test('each statement that is printed is taken by the server, and what it is abou
 const isOfServer = (subject: string) =>
   ['max_slot_wal_keep_size', 'idle_replication_slot_timeout', 'open transactions', 'version'].includes(subject)
 
-test.runIf(postgresMajor() >= 17)('what turns event triggers on again is printed to who can make them', async () => {
-  await database.pool.query(`alter database ${database.name} set event_triggers = off`)
-  const problems = async () => {
-    const { out } = await run(database.url, '--json')
-    return JSON.parse(out).findings.filter(({ subject }: { subject: string }) => subject === 'event_triggers')
-  }
+test.runIf(postgresMajor() >= 17)(
+  'the SQL that turns event triggers on again is printed for a user who can create them',
+  async () => {
+    await database.pool.query(`alter database ${database.name} set event_triggers = off`)
+    const problems = async () => {
+      const { out } = await run(database.url, '--json')
+      return JSON.parse(out).findings.filter(({ subject }: { subject: string }) => subject === 'event_triggers')
+    }
 
-  const [found] = await problems()
-  await database.pool.query(found.fix)
+    const [found] = await problems()
+    await database.pool.query(found.fix)
 
-  expect(found).toMatchObject({ level: 'problem', fix: `alter database ${database.name} reset event_triggers;` })
-  expect(await problems()).toEqual([])
-})
+    expect(found).toMatchObject({ level: 'problem', fix: `alter database ${database.name} reset event_triggers;` })
+    expect(await problems()).toEqual([])
+  },
+)
 
 test('settings of the server that are printed are those that it starts with', async () => {
   const facts = { walLevel: 'replica', slots: 20, slotsUsed: 20, walSenders: 20, walSendersUsed: 20 }
@@ -232,7 +235,7 @@ test.each([
   expect(err).toMatch(message)
 })
 
-test('--help tells the usage', async () => {
+test('--help prints the usage', async () => {
   expect(await run('--help')).toMatchObject({
     code: 0,
     out: expect.stringContaining('npm run preflight -- <source url>'),

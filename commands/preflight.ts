@@ -9,14 +9,14 @@ import { inspectSource } from '#preflight/source-inspection.ts'
 const help = `TIDEMARK_SOURCE_URL=<source url> npm run preflight [-- --schema NAME]... [--json]
 npm run preflight -- <source url> | - [--schema NAME]... [--json]
 
-Looks at a Postgres database that is to be the source: its settings, the rights of the user of the URL, who has to be the
-one that installs, and each table. Says what has to be changed, with the SQL. Changes nothing.
-  -          reads the URL from standard input. An argument is seen by everybody who lists the processes of this machine:
-             a URL with a password is better given there or in TIDEMARK_SOURCE_URL
+Checks whether a Postgres database can be the source: its settings, the rights of the URL's user, who must be the one that
+installs, and each table. It prints what has to be changed, with the SQL, and changes nothing.
+  -          reads the URL from standard input. Every user who lists the processes of this machine sees the arguments, so
+             give a URL with a password there or in TIDEMARK_SOURCE_URL
   --schema   a schema that is to be captured; repeat it for several (public)
   --json     prints the result as JSON
-Exits with 0 when the source is ready, 1 when it is not, 2 when it could not be looked at. A table that cannot be captured
-is listed, but does not keep the others from being captured.`
+Exits with 0 when the source is ready, with 1 when it is not, and with 2 when it could not be checked. A table that cannot
+be captured is listed, and the other tables can still be captured.`
 
 const options = {
   schema: { type: 'string', multiple: true, default: ['public'] as string[] },

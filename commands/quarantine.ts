@@ -12,14 +12,14 @@ npm run quarantine -- show <place>
 npm run quarantine -- retry <which>
 npm run quarantine -- discard <which>
 
-Records that could not be applied are kept, with the reason, and everything else goes on.
-  list       what is kept and why
+Records that could not be applied are in quarantine, each with the reason, and everything else is still applied.
+  list       the records and the reasons
   show       one record with its key, headers and value
   retry      applies it again: user events one by one; of a stopped table all changes in order, as "npm run accept" does
-  discard    forgets it. Changes of a captured table cannot be forgotten: "npm run resync" reads its rows again instead
+  discard    deletes it. Changes of a captured table cannot be deleted: "npm run resync" reads its rows again instead
   <which>    a place such as changes-2@17, a table such as public.orders, or all
-  --limit    records at most (20)
-  --json     one line of JSON per record, or the outcome as one line
+  --limit    the greatest number of records to list (20)
+  --json     one line of JSON for each record, or the outcome as one line
   --target   another database than that of the running stack`
 
 const options = {
@@ -71,7 +71,7 @@ function problemOf(verb: string | undefined, which: string | undefined, rest: st
   if (!['list', 'show', 'retry', 'discard'].includes(verb ?? '')) return `Say what to do: list, show, retry or discard.`
   if (rest.length > 0) return `One word says which records. Left over: ${rest.join(' ')}.`
   if (which === undefined && verb !== 'list') return `Which records? Give a place, a table, or all.`
-  if (verb === 'show' && !/^.+-\d+@\d+$/.test(which!)) return `${which} is no place such as changes-2@17.`
+  if (verb === 'show' && !/^.+-\d+@\d+$/.test(which!)) return `${which} is not a place such as changes-2@17.`
   if (!/^[1-9]\d*$/.test(limit)) return `--limit ${limit} is not a number of records.`
   return undefined
 }
@@ -79,7 +79,7 @@ function problemOf(verb: string | undefined, which: string | undefined, rest: st
 async function list(client: pg.Client, which: string, { limit, json }: Values): Promise<number> {
   const records = await listKept(client, which, Number(limit))
   if (json) for (const record of records) console.log(JSON.stringify(record))
-  else if (which !== 'all' && records.length === 0) console.log(`Nothing in quarantine is ${which}.`)
+  else if (which !== 'all' && records.length === 0) console.log(`No record in quarantine matches ${which}.`)
   else {
     const width = process.stdout.columns ?? Number.POSITIVE_INFINITY
     for (const line of describeKept(await groupKept(client), records, width)) console.log(line)
@@ -90,7 +90,7 @@ async function list(client: pg.Client, which: string, { limit, json }: Values): 
 async function show(client: pg.Client, place: string, { json }: Values): Promise<number> {
   const record = await readKept(client, place)
   if (record === undefined)
-    throw new Error(`No record is kept at ${place}: npm run quarantine -- list shows the places`)
+    throw new Error(`No quarantined record is at ${place}: npm run quarantine -- list shows the places`)
   console.log(json ? JSON.stringify(record) : describeRecord(record).join('\n'))
   return 0
 }
@@ -130,7 +130,7 @@ async function retry(
   console.log(
     json
       ? JSON.stringify({ retried, applied, left })
-      : `Tried again: ${retried}. Applied: ${applied}. Still kept: ${left}.`,
+      : `Tried again: ${retried}. Applied: ${applied}. Still in quarantine: ${left}.`,
   )
   return left === 0 ? 0 : 1
 }

@@ -14,18 +14,20 @@ import { readKnownTables } from './arguments/known-tables.ts'
 const help = `npm run rebuild -- [--table schema.table]… [--rows number] [--timeout seconds] [--json]
 npm run rebuild -- --until <time | beacon> [--table schema.table]… [--into schema] [--replace] [--json]
 
-Rebuilds the latest state from the archive alone, in a database that it makes on the target's server and drops at the end.
-Without --until it goes as far as the live target does and compares every row with it, while changes go on flowing.
+Rebuilds the latest state from the archive alone, in a database that it creates on the target's server and drops at the end.
+Without --until it rebuilds the state that the live target has and compares every row with it, while changes go on.
   --until     rebuilds the state of another time and puts it into a schema of the target: everything that the source
-              committed at or before a time (2026-11-27T14:05:00Z; UTC where no zone is named), or before a beacon's number
-  --into      the schema, tidemark_<time> or tidemark_beacon_<number> unless given
-  --replace   takes the place of a schema of an earlier rebuild
+              committed at or before a time (2026-11-27T14:05:00Z; UTC where no zone is given), or before the beacon with
+              this number
+  --into      the name of the schema (tidemark_<time> or tidemark_beacon_<number>)
+  --replace   replaces a schema of an earlier rebuild
   --table     compares or copies this table only; may be given several times
-  --rows      shows so many differing rows of a table (5; 1,000 with --json)
-  --timeout   gives up waiting for the archive after so many seconds (600)
+  --rows      the number of differing rows to show of each table (5; 1,000 with --json)
+  --timeout   the number of seconds to wait for the archive (600)
   --json      prints the result as JSON
 ${archiveOptionsHelp}
-Exits with 0 when the states are equal or the schema is made, 1 when they differ, 2 when it could not be rebuilt.`
+Exits with 0 when the states are equal or the schema is created, with 1 when they differ, and with 2 when it could not
+rebuild.`
 
 const options = {
   table: { type: 'string', multiple: true, default: [] as string[] },
@@ -60,7 +62,8 @@ export async function main(argv: string[]): Promise<number> {
 async function rebuild(values: Values): Promise<number> {
   const { until, into, replace, table, json } = values
   const cut = until === undefined ? undefined : parseCut(until)
-  if (cut === undefined && (into !== undefined || replace)) throw new Error('--into and --replace go with --until')
+  if (cut === undefined && (into !== undefined || replace))
+    throw new Error('--into and --replace can only be used with --until')
   const waitMs = Number(values.timeout) * 1_000
   if (!(waitMs > 0)) throw new Error(`--timeout ${values.timeout} is not a number of seconds`)
   const examples = Number(values.rows ?? (json ? 1_000 : 5))

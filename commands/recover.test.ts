@@ -10,12 +10,12 @@ afterEach(() => {
   vi.unstubAllEnvs()
 })
 
-test('without a terminal it does nothing unless it is told that nobody is asked', async () => {
+test('without a terminal it does nothing unless --yes says that no question is asked', async () => {
   await expect(main([])).rejects.toThrow('there is no terminal to ask on: give --yes, or --dry-run')
   await expect(main(['--json'])).rejects.toThrow('there is no terminal to ask on')
 })
 
-test('a time that is none is a wrong argument', async () => {
+test('a time that is not a number is a wrong argument', async () => {
   await expect(main(['--yes', '--timeout', 'soon'])).rejects.toThrow('--timeout soon is not a number of seconds')
 })
 

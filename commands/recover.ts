@@ -9,20 +9,21 @@ import { callFunction } from './invoke/function-call.ts'
 import { askRecovery, type Recovery } from './recover/recovery-call.ts'
 import { describePlan, describeSteps } from './recover/recovery-report.ts'
 import { waitUntilReadAgain } from './recover/tables-read-again.ts'
-import { openSource } from './resync/table-reading.ts'
+import { openSource } from './resync/resynced-tables.ts'
 import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run recover [-- --dry-run] [--yes] [--new-epoch] [--json] [--timeout seconds]
 
-Finds out why changes of the source do not arrive in the target, says what it will do and what readers see meanwhile, asks,
-does it, and compares source and target. It may be interrupted and run again at any moment.
+Finds out why changes of the source do not arrive in the target. It says what it will do and what readers see meanwhile,
+asks, does it, and then compares source and target. It can be interrupted and run again at any moment.
   --dry-run    says what it would do, and does nothing
-  --yes        does not ask; without a terminal it is needed
-  --new-epoch  reads every captured table again behind a new replication slot, whatever the cause is
+  --yes        does not ask; it is required where there is no terminal
+  --new-epoch  begins a new epoch, with a new replication slot and a new snapshot of every captured table, whatever the
+               cause is
   --json       prints diagnosis, steps and comparison as JSON
-  --timeout    gives up waiting for tables and for the comparison after so many seconds (3600); the recovery goes on
-Exits with 0 when source and target are equal in the end (with --dry-run: when nothing is wrong), with 1 when they are not, or
-something could not be done, with 2 when it was not begun.`
+  --timeout    the number of seconds to wait for tables and for the comparison (3600); the recovery goes on afterwards
+Exits with 0 when source and target are equal at the end (with --dry-run: when nothing is wrong), with 1 when they are not or
+a step failed, and with 2 when the recovery was not begun.`
 
 const options = {
   'dry-run': { type: 'boolean', default: false },

@@ -7,11 +7,11 @@ import { jarsDirectory, readSettings, type Settings } from '#localstack/settings
 
 const help = `npm run reset [-- --caches] [--only-here]
 
-Takes the local stack down and removes its data: databases, topics, secrets, logs.
-An existing source or target given by URL is kept; what Tidemark made there (replication slot, publication,
+Stops the local stack and removes its data: databases, topics, secrets, logs.
+A source or target that was given by URL is kept. What Tidemark created there (replication slot, publication,
 bookkeeping) is removed from it first.
-  --caches      also removes the jars of the servers and LocalStack's packages, which are then fetched again
-  --only-here   leaves an existing database as it is: for one that is gone or out of reach`
+  --caches      also removes the jars of the servers and LocalStack's packages, which the next start downloads again
+  --only-here   changes nothing in a database that was given by URL: for one that is gone or out of reach`
 
 /** Caches, which are downloaded or compiled once and are the same for every run. */
 const CACHES = ['jars', 'node-compile-cache', 'localstack-python']

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { captureFor } from '#test-support/capture/capture-run.ts'
 import { createSource, type SourceDatabase } from '#test-support/databases/source-database.ts'
 import { eventually } from '#test-support/eventually.ts'
-import { beginResync, openSource, waitUntilCaptured } from './resync/table-reading.ts'
+import { beginResync, openSource, waitUntilCaptured } from './resync/resynced-tables.ts'
 import { main } from './resync.ts'
 
 let source: SourceDatabase
@@ -29,12 +29,12 @@ afterEach(async () => {
   await source.drop()
 })
 
-test('a table is read again as a new generation, which its contract says at once', async () => {
+test('a resync begins a new generation of a table, and its contract says so at once', async () => {
   const { code, out } = await run('public.orders')
 
   expect({ code, out }).toEqual({
     code: 0,
-    out: 'public.orders: generation 2 has begun, is being captured: its rows are to be read again',
+    out: 'public.orders: generation 2 has begun, is being captured: its rows will be read again by a snapshot',
   })
   expect((await source.contracts('public.orders')).at(-1)).toMatchObject({ generation: 2, complete: false })
 })
@@ -64,19 +64,19 @@ test('waiting ends as soon as nothing is captured any more, with the cause', asy
   await client.end()
 })
 
-test('waiting ends with exit code 1 when the time is over; the reading goes on', async () => {
+test('waiting ends with exit code 1 when the time is over, and the snapshot goes on', async () => {
   const { code, out } = await run('public.orders', '--wait', '--timeout', '0.3')
 
   expect(code).toBe(1)
   expect(out).toContain('generation 2 has begun')
 })
 
-test('a table that there is not is told with those near it, and the others are read', async () => {
+test('a table that does not exist is reported with similar names, and the others are read', async () => {
   const { code, out, err } = await run('public.order', 'public.trip', 'public.trip')
 
   expect(code).toBe(2)
   expect(err).toContain('public.order: there is no captured table public.order: did you mean public.orders?')
-  expect(err).toContain('public.trip: public.trip is being read already (pending)')
+  expect(err).toContain('public.trip: public.trip is being captured already (pending)')
   expect(out).toContain('public.trip: generation 2 has begun')
 })
 
@@ -100,7 +100,7 @@ test('a source out of reach is named with the cause', async () => {
   expect(err).toMatch(/^could not resync: cannot connect to none at 127\.0\.0\.1:1: .*ECONNREFUSED/)
 })
 
-test('--help tells the usage', async () => {
+test('--help prints the usage', async () => {
   expect(await run('--help')).toMatchObject({
     code: 0,
     out: expect.stringContaining('npm run resync -- <schema.table>'),

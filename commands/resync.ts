@@ -3,21 +3,21 @@ import { findEngine } from '#localstack/engine.ts'
 import { readSettings } from '#localstack/settings.ts'
 import { makeProgressLine } from '#terminal/progress-line.ts'
 import { callFunction } from './invoke/function-call.ts'
-import { beginResync, openSource, type ResyncedTable, waitUntilCaptured } from './resync/table-reading.ts'
+import { beginResync, openSource, type ResyncedTable, waitUntilCaptured } from './resync/resynced-tables.ts'
 import { requireEngine } from './running/running-engine.ts'
 import { whyCaptureIsDown } from './running/running-status.ts'
 
 const help = `npm run resync -- <schema.table>... [--wait] [--timeout seconds] [--json]
 
-Has captured tables read again from the source, each as a new generation of its rows, while changes go on flowing. The
-target shows the rows it has until it has all of the new generation, then those; records that were kept back of a
-stopped table are discarded. A partitioned table stands for its leaves. In the database of TIDEMARK_SOURCE_URL if it is
-set, otherwise in the source of the running stack.
+Reads captured tables again from the source, each as a new generation of its rows, while changes go on flowing. The
+target shows the present rows until the new generation is complete, and then the new rows. Quarantined records of a stopped
+table are deleted. For a partitioned table, each of its leaves is read again. The source is the database of
+TIDEMARK_SOURCE_URL if that is set, otherwise the source of the running stack.
   --wait      waits until the tables are captured again
-  --timeout   gives up waiting after so many seconds (600); the reading goes on
+  --timeout   the number of seconds to wait (600); the snapshot goes on afterwards
   --json      prints tables, generations and states as JSON
-Exits with 0 when it was begun (with --wait: is done) for all tables, 1 when not, 2 when there is no such table, which is
-said with those near it, the source is out of reach, or nothing is captured: then with the cause and the command.`
+Exits with 0 when the resync of all tables has begun (with --wait: has ended), with 1 when not, and with 2 when a table does
+not exist, the source is out of reach or nothing is captured. The message has similar names, or the cause and the command.`
 
 const options = {
   wait: { type: 'boolean', default: false },
@@ -27,7 +27,7 @@ const options = {
 } as const
 
 /**
- * Returns 0 when every table is being read again, or with `--wait` has been; 1 when not; 2 when a resync could not be
+ * Returns 0 when a resync of every table has begun, or with `--wait` has ended; 1 when not; 2 when a resync could not be
  * begun, when there is no such table, or when capture is down.
  */
 export async function main(argv: string[]): Promise<number> {

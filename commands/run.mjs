@@ -2,12 +2,14 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const OLDEST_NODE = 24
 const repository = join(dirname(fileURLToPath(import.meta.url)), '..')
 const modules = join(repository, 'node_modules')
+/** The folders with the commands of users, and of those who change Tidemark. */
+const folders = ['commands', 'commands/development'].map((folder) => join(repository, folder))
 
 const code = await run(process.argv[2], process.argv.slice(3)).catch((error) => {
   console.error(inWords(error))
@@ -28,10 +30,10 @@ function isWrongArgument(error) {
 }
 
 /**
- * Runs `commands/<name>.ts` on Node 24 in a process of its own, after installing what it needs. Returns the exit code.
+ * Runs the command of this name on Node 24 in a process of its own, after installing what it needs. Returns the exit code.
  */
 async function run(name, args) {
-  const names = commandNames()
+  const names = [...commandFiles().keys()]
   if (!names.includes(name)) {
     const problem = name === undefined || name === '--help' ? 'Usage:' : `There is no command '${name}'. There are:`
     console.error(`${problem}\n${names.map((each) => `  node commands/run.mjs ${each} [--help]`).join('\n')}`)
@@ -41,12 +43,14 @@ async function run(name, args) {
   return process.channel === undefined ? runThere(findNode(), [name, ...args]) : runHere(name, args)
 }
 
-/** A command is a module with a `main`. Tests have dots in their names, and other modules are in folders. */
-function commandNames() {
-  return readdirSync(join(repository, 'commands'))
-    .filter((file) => /^[a-z-]+\.ts$/.test(file))
-    .map((file) => file.slice(0, -'.ts'.length))
-    .sort()
+/**
+ * The file of each command, by name. A command is a module with a `main`. Tests have dots in their names, and modules
+ * that are no commands are in folders of their own.
+ */
+function commandFiles() {
+  const files = folders.flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)))
+  const named = files.map((file) => [/^([a-z-]+)\.ts$/.exec(basename(file))?.[1], file])
+  return new Map(named.filter(([name]) => name !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 async function runHere(name, args) {
@@ -54,7 +58,7 @@ async function runHere(name, args) {
   const { enableCompileCache } = await import('node:module')
   // Types are stripped and code is compiled only once, which makes the time to the first line a third shorter.
   enableCompileCache(join(repository, '.tidemark', 'node-compile-cache'))
-  const { main } = await import(pathToFileURL(join(repository, 'commands', `${name}.ts`)).href)
+  const { main } = await import(pathToFileURL(commandFiles().get(name)).href)
   return main(args)
 }
 

@@ -11,11 +11,11 @@ const oldNode = findOldNode()
 let checkout: string
 beforeAll(async () => {
   checkout = await mkdtemp(join(tmpdir(), 'tidemark run-'))
-  await mkdir(join(checkout, 'commands'))
+  await mkdir(join(checkout, 'commands', 'development'), { recursive: true })
   await mkdir(join(checkout, 'node_modules', '.bin'), { recursive: true })
   await copyFile(join(import.meta.dirname, 'run.mjs'), join(checkout, 'commands', 'run.mjs'))
   await writeFile(join(checkout, 'package.json'), '{"type":"module"}')
-  await command('exits', 'export const main = async (argv: string[]) => Number(argv[0])')
+  await command('development/exits', 'export const main = async (argv: string[]) => Number(argv[0])')
   await command(
     'fails',
     "export const main = async () => { throw new Error('the port is busy', { cause: new Error('EADDRINUSE') }) }",

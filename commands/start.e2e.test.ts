@@ -62,7 +62,7 @@ test('--once feeds, compares every row and every window, prints the figures last
   expect(processesOf(directory)).toEqual([])
 })
 
-test('a running stack tells its status, is compared, and ends within five seconds of Ctrl-C', async () => {
+test('a running stack shows its status, is compared, and ends within five seconds of Ctrl-C', async () => {
   const stack = startCommand('start', '--json', '--rows', '400', '--rate', '200')
   const errors = text(stack.stderr!)
   const status = await firstStatus(stack, ({ tables, lagRecords }) => lagRecords === 0 && rowsOf(tables) === 3_400)

@@ -9,10 +9,10 @@ New York into the source and shows one live status screen. Ctrl-C stops everythi
   --rows      trips to feed (64215, the whole file)
   --rate      trips a second (RECORD_RATE, or 100); 0 for as fast as possible
   --no-feed   no tables and no trips: for tables of your own
-  --brokers   3 brokers that keep a copy of every record each, of which one may be lost; 1 by default. The data
-              keeps the number: npm run reset before another one
-  --secure    brokers that are reached over TLS, by name and password, and let nobody do more than is needed; as with the
-              number of brokers, the data keeps it
+  --brokers   3 brokers that keep a copy of every record each, of which one may be lost; 1 by default. The
+              number belongs to the data: run npm run reset before you change it
+  --secure    brokers that are reached over TLS, by name and password, and give each client only the rights that it needs;
+              like the number of brokers, this belongs to the data
   --json      the same as lines of JSON
   --once      feeds (as fast as possible), waits until source and target are equal, compares every row, the windows with
               batch SQL and the archive with the topics, stops, and prints as its last line {"rows", "mismatches",

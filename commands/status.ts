@@ -8,15 +8,19 @@ import { leastSize, renderStatus } from './status/status-screen.ts'
 
 const help = `npm run status [-- --json]
 
-What the running stack does: what is stopped or in quarantine and what to run, rates, lag, latency, components, tables.
-The lag is the number of records between what was applied and the end of each topic, also where something is stopped; it is
-unknown (null) while nothing is captured, which is shown first, with its cause and the command that brings capture back.
+Shows what the running stack does: first what is stopped or in quarantine and which command resolves it, then rates, lag,
+latency, components and tables. The lag is the number of records between what was applied and the end of each topic, also
+where something is stopped. It is unknown (null) while nothing is captured. That is shown first, with its cause and command.
   --json   the same as JSON
-Exits with 0 when everything runs, changes are captured, all that was captured still is, nothing is stopped and nothing is in
-quarantine, with 1 where nothing runs or it does not answer, with 2 when an argument is wrong, and with 3 when a component does
-not run or a function fails, capture is down, a topic partition, a table or the archive is stopped, a table is not captured any
-more or is missing in the target, or records are in quarantine. Tables that were never captured, and views that outlive their table because something
-depends on them, are listed and change nothing about it.`
+Exits with
+  0   when everything runs, changes are captured, every table that was captured still is, nothing is stopped and nothing is
+      in quarantine
+  1   when no stack runs or it does not answer
+  2   when an argument is wrong
+  3   when a component does not run, a function fails, capture is down, a topic partition, a table or the archive is stopped,
+      a table is not captured any more or is missing in the target, or records are in quarantine
+Tables that were never captured, views without a table that stay because something depends on them, and declared indexes
+that are not made are listed and do not change the exit code.`
 
 const attention = 3
 

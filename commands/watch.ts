@@ -13,14 +13,14 @@ import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run watch [-- --table public.orders] [--topic changes] [--from-start] [--json]
 
-Shows changes as they come: when, which table, what, and of an update each changed column before and after. Goes on
-where the last watch stopped, the first one with what comes from now on. Ctrl-C ends it.
-  --table        changes of this table alone; what others passed meanwhile is shown by the next watch without it
+Shows changes as they come: when, which table, what, and for an update each changed column before and after. It goes on
+where the last watch stopped; the first watch begins with the changes from now on. Ctrl-C ends it.
+  --table        only the changes of this table; those of other tables are shown by the next watch without --table
   --topic        changes (what was captured) or user-events (plain events); both by default
   --from-start   everything that the topics have
   --json         one line of JSON per change: topic, topicPartition, offset, at, table, op, key, before, after, changed
   --brokers      other brokers than those of the running stack, host:port,… in plain text (TIDEMARK_KAFKA_BOOTSTRAP)
-Without a target the row before an update is known where watch has seen it, or the source sends it.`
+Without a target, the row before an update is known only if watch has seen it or the source sends it.`
 
 const options = {
   table: { type: 'string' },

@@ -6,6 +6,7 @@ import { compareDefinitions } from './windows/compare-definitions.ts'
 import { explain } from './windows/explain.ts'
 import { listDefinitions } from './windows/list-definitions.ts'
 import { rebuild } from './windows/rebuild.ts'
+import type { WindowsArguments } from './windows/windows-arguments.ts'
 
 const help = `npm run windows [-- list] [--json]
 npm run windows -- explain <name> [<window>] [<key>=<value> …] [--limit N] [--json]
@@ -42,17 +43,6 @@ const options = {
   target: { type: 'string' },
   help: { type: 'boolean', default: false },
 } as const
-
-/** What a verb gets of the arguments. */
-export type WindowsArguments = {
-  readonly words: readonly string[]
-  readonly limit: number
-  readonly waits: boolean
-  readonly waitMs: number
-  readonly json: boolean
-  readonly source: string | undefined
-  readonly target: string | undefined
-}
 
 const verbs: Readonly<Record<string, (given: WindowsArguments) => Promise<number>>> = {
   list: listDefinitions,

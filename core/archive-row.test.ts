@@ -55,7 +55,7 @@ test('texts and columns that look like parts of the envelope do not mislead the 
   expect([tableName, op]).toEqual(['s.{"}', 'u'])
 })
 
-test('an envelope whose source is no JSON is kept, without facts', () => {
+test('an envelope whose source is not JSON is kept, without facts', () => {
   const value = '{"before":null,"after":null,"source":{"lsn":7,},"op":"u"}'
 
   const row = rowOf(record(value))

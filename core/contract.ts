@@ -1,7 +1,7 @@
 import * as v from 'valibot'
-import { isPostgresName } from './wire-envelope.ts'
+import { isPostgresName } from './wire/wire-envelope.ts'
 
-const name = v.pipe(v.string(), v.check(isPostgresName, 'is no name that Postgres could have given'))
+const name = v.pipe(v.string(), v.check(isPostgresName, 'is not a name that Postgres could have given'))
 const whole = (from: number, to: number) => v.pipe(v.number(), v.integer(), v.minValue(from), v.maxValue(to))
 const text = v.pipe(v.string(), v.excludes('\0', 'holds a NUL'))
 

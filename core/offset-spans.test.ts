@@ -3,7 +3,7 @@ import { countOf, describeSpans, missingOf, spansOf, unite } from './offset-span
 
 const span = (from: number, to: number) => ({ from, to })
 
-test('offsets become spans, and what comes twice is told', () => {
+test('offsets become spans, and offsets that come twice are reported', () => {
   expect(unite([...spansOf([3, 4, 5, 9]), ...spansOf([0, 1, 4])])).toEqual({
     spans: [span(0, 2), span(3, 6), span(9, 10)],
     repeated: [span(4, 5)],
@@ -11,7 +11,7 @@ test('offsets become spans, and what comes twice is told', () => {
   expect(unite(spansOf([1, 1, 1]))).toEqual({ spans: [span(1, 2)], repeated: [span(1, 2)] })
 })
 
-test('what is missing of a span is told, and nothing else', () => {
+test('the missing parts of a span are returned, and nothing else', () => {
   const spans = [span(0, 2), span(4, 6), span(8, 20)]
 
   expect(missingOf(span(1, 10), spans)).toEqual([span(2, 4), span(6, 8)])
@@ -20,7 +20,7 @@ test('what is missing of a span is told, and nothing else', () => {
   expect(missingOf(span(3, 4), [])).toEqual([span(3, 4)])
 })
 
-test('spans are told by their first and last offset', () => {
+test('a span is described by its first and last offset', () => {
   expect(describeSpans([span(3, 6), span(9, 10)])).toBe('3 to 5, 9')
   expect(describeSpans(spansOf(Array.from({ length: 12 }, (_, i) => 2 * i)))).toMatch(/18 and 2 more$/)
   expect(countOf([span(3, 6), span(9, 10)])).toBe(4)

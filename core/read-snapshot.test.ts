@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseReadSnapshot, wasRead } from './read-snapshot.ts'
 
-test('a reading saw what had committed before it, not what was running or came later', () => {
+test('a snapshot saw what had committed before it, not what was running or came later', () => {
   const snapshot = parseReadSnapshot('10:20:10,14')
   expect([9, 10, 11, 14, 19, 20, 21].filter((txId) => wasRead(snapshot, txId))).toEqual([9, 11, 19])
 })

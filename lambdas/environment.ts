@@ -19,5 +19,5 @@ export function parseEnvironment<const T extends v.ObjectEntries>(
   const parsed = v.safeParse(v.object(entries), variables)
   if (parsed.success) return parsed.output
   const names = parsed.issues.map((issue) => `${v.getDotPath(issue)}: ${issue.message}`)
-  throw new Error(`environment of the function is incomplete. ${names.join('; ')}`)
+  throw new Error(`the environment variables of the function are incomplete. ${names.join('; ')}`)
 }

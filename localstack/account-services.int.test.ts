@@ -202,7 +202,7 @@ test.each([
   await expect(lambda.send(command)).rejects.toMatchObject({ name })
 })
 
-test('who does not sign with the key of the stack changes nothing', async () => {
+test('a request that is not signed with the key of the stack changes nothing', async () => {
   const stranger = new LambdaClient(client(other))
   const refusal = { name: 'UnrecognizedClientException' }
 
@@ -290,7 +290,7 @@ test('the log of a function is read as it grows, and filtered', async () => {
   expect(stranger).toMatchObject({ status: 400, __type: 'UnrecognizedClientException' })
 })
 
-test('who asks is the account', async () => {
+test('the caller is the account', async () => {
   const body = 'Action=GetCallerIdentity&Version=2011-06-15'
   const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }
 

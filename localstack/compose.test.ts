@@ -50,7 +50,7 @@ test.each(services)('%s is reached from this machine alone', (name, { ports = []
   expect(readFileSync(join(folder, 'localstack.env'), 'utf8')).toContain('\nGATEWAY_LISTEN=127.0.0.1:')
 })
 
-test('whoever needs another waits until it is healthy, and what is waited for exists', () => {
+test('a service that needs another one waits until that is healthy, and every service that is waited for exists', () => {
   const names = new Set(services.map(([name]) => name))
   for (const [, { depends_on = {} }] of services) {
     for (const [other, { condition }] of Object.entries(depends_on)) {
@@ -83,7 +83,7 @@ test.each([
   ['redpanda', 1],
   ['kafka-3', 3],
   ['redpanda-3', 3],
-] as const)('the brokers of %s are where those of our own would be, as clients are told', (profile, brokers) => {
+] as const)('the brokers of %s listen and are advertised where those of the stack would be', (profile, brokers) => {
   const found = services.filter(
     ([name, { profiles }]) => profiles.includes(profile) && name.startsWith(profile.slice(0, 5)),
   )
@@ -112,7 +112,7 @@ test.each([
   }
 })
 
-test('Redpanda is told the same, in its words', () => {
+test('Redpanda has the same properties under its own names', () => {
   for (const [file, copies] of [
     ['redpanda.yaml', 1],
     ['redpanda-3.yaml', 3],

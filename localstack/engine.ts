@@ -162,7 +162,7 @@ async function invoke({ functions, stack }: LocalAccount, name: string, payload:
   const names = functions.list().map(({ definition }) => definition.name)
   const full = names.find((each) => each === name || each === `${stack.name}-${name}`) ?? name
   const answer = await functions.invoke(full, Buffer.from(JSON.stringify(payload ?? {})), { log: true })
-  if (answer.statusCode === 404) throw new Error(`There is no function ${name}. There are: ${names.join(', ')}`)
+  if (answer.statusCode === 404) throw new Error(`There is no function ${name}. The functions are: ${names.join(', ')}`)
   return { ...answer, payload: answer.payload.toString() }
 }
 

@@ -72,7 +72,7 @@ test('percentiles are those of all latencies, up to the steps the function round
   )
 })
 
-test('a rate is the growth over the stretch, and begins anew with its counter', () => {
+test('a rate is the growth over the stretch, and begins again with its counter', () => {
   const rate = new Rate(5_000)
 
   const rates = [0, 100, 200, 300, 400, 500, 500, 500, 500, 500, 500, 500].map((total, second) =>

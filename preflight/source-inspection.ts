@@ -126,7 +126,11 @@ function judgeVersion(facts: SourceFacts): Finding {
     return problem('version', `${versionText} cannot be the source: ${tried} can`, '-- upgrade the server')
   }
   if (major > NEWEST_TRIED_MAJOR) {
-    return advice('version', `${versionText} is not tried: ${tried} are`, '-- try it with a copy of the database first')
+    return advice(
+      'version',
+      `${versionText} is not tested: ${tried} are`,
+      '-- try it with a copy of the database first',
+    )
   }
   const exactSince = EXACT_SINCE[major] ?? 0
   return version % 10_000 >= exactSince
@@ -156,7 +160,7 @@ export function judgeRights(facts: SourceFacts): Finding[] {
       ? ok('event triggers', 'yes')
       : advice(
           'event triggers',
-          `${facts.user} may not make them: contracts follow DDL when publish_contracts is called after it`,
+          `${facts.user} may not create them: contracts follow DDL only if publish_contracts is called after it`,
           '-- end each migration of yours with: select tidemark.publish_contracts();',
         ),
   ]

@@ -1,5 +1,5 @@
-import { type Beacon, EnvelopeError, type Incoming, readRecord } from '#core/envelope.ts'
-import { WireError } from '#core/wire-json.ts'
+import { type Beacon, EnvelopeError, type Incoming, readRecord } from '#core/wire/envelope.ts'
+import { WireError } from '#core/wire/wire-json.ts'
 
 /** The facts in a record of the beacon table. */
 export type ArchivedBeacon = {
@@ -12,7 +12,7 @@ export type ArchivedBeacon = {
 /** Reads a record. Both members are undefined if it is not a beacon. */
 export function readBeacon(value: string | null): ArchivedBeacon {
   const incoming = read(value)
-  const isInitial = incoming?.kind === 'read beacon' && incoming.beacon.reading === null
+  const isInitial = incoming?.kind === 'read beacon' && incoming.beacon.snapshotOf === null
   return {
     beacon: incoming?.kind === 'beacon' ? incoming.beacon : undefined,
     begunEpoch: isInitial ? incoming.beacon.epoch : undefined,

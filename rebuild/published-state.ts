@@ -29,7 +29,7 @@ const MARK = 'Tidemark rebuild: '
 /** Throws an Error if the schema exists and may not be replaced, or if its name is reserved. */
 export async function requireFreeSchema(target: pg.ClientBase, schema: string, replace: boolean): Promise<void> {
   if (/^(pg_.*|tidemark|tidemark_rows|public|information_schema)$/.test(schema)) {
-    throw new Error(`the schema ${schema} is not a rebuild's to fill: choose another name`)
+    throw new Error(`a rebuild may not use the schema ${schema}: choose another name with --into`)
   }
   const { rows } = await target.query<{ comment: string | null }>(
     `select obj_description(oid, 'pg_namespace') as comment from pg_namespace where nspname = $1`,
@@ -51,7 +51,7 @@ export async function publishState(options: PublicationOptions): Promise<Publish
   const { rebuilt, target, schema, tables: only, description, replace, onProgress } = options
   const tables = shownTables(await readShownContracts(rebuilt), only)
   const absent = only.filter((wanted) => !tables.some(({ name }) => name === wanted))
-  if (absent.length > 0) throw new Error(`${absent.join(', ')} was not captured then`)
+  if (absent.length > 0) throw new Error(`${absent.join(', ')} was not captured at that time`)
   const names = namesOf(tables)
   await target.query('begin')
   try {

@@ -34,7 +34,7 @@ test('large objects come one by one, so that memory holds them', async () => {
   expect(store.asked).toEqual(['0'])
 })
 
-test('an object that cannot be fetched is the error of whoever asks for it', async () => {
+test('an object that cannot be fetched is an error for the reader that asks for it', async () => {
   const ahead = readAhead(makeStore('1'), objects(3, 10))
 
   expect(String(await ahead.get('0'))).toBe('0')

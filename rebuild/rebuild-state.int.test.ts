@@ -136,7 +136,7 @@ test('the state that is rebuilt from the archive is the live one, whatever was d
   expect(await scratchDatabases()).toEqual([])
 })
 
-test('rows that were read anew, as another generation, are rebuilt', async () => {
+test('rows that a snapshot read again as another generation are rebuilt', async () => {
   begin()
   source.contract(tripsContract({ version: 2, generation: 2, complete: false }))
   source.commit(
@@ -183,7 +183,7 @@ test('what was captured of a log that broke off is passed over, as the live targ
   expect(rebuilt.tables.find(({ table }) => table === 'public.green_trips')).toMatchObject({ liveRows: 2 })
 })
 
-test('an archive that began with a topic that was made again is rebuilt from the epoch after', async () => {
+test('an archive that began with a topic that was created again is rebuilt from the epoch after', async () => {
   source.contract(tripsContract())
   source.commit([createTrip(3, '3.33')])
   await source.apply()
@@ -255,7 +255,7 @@ test('what is applied and not yet archived is waited for', async () => {
   expect(isEqualState(rebuilt), describeCompared(rebuilt)).toBe(true)
 })
 
-test('an archive that does not come as far is told with the offset', async () => {
+test('an archive that ends before the cut is reported with the offset', async () => {
   begin()
   await source.apply()
   await source.archive()
@@ -361,11 +361,11 @@ test('only a schema of an earlier rebuild is replaced, and only when asked to', 
 
   await expect(publish(beacon, 'then')).rejects.toThrow('give --replace')
   await expect(publish(beacon, 'mine', { replace: true })).rejects.toThrow('was not made by a rebuild')
-  await expect(publish(beacon, 'public', { replace: true })).rejects.toThrow('is not a rebuild')
+  await expect(publish(beacon, 'public', { replace: true })).rejects.toThrow('a rebuild may not use the schema')
   const { tables } = await publish(beacon, 'then', { replace: true, tables: ['public.artist'] })
   expect(tables).toEqual([{ name: 'artist', from: 'public.artist', rows: 3 }])
   await expect(publish(beacon, 'other', { tables: ['public.none'] })).rejects.toThrow(
-    'public.none was not captured then',
+    'public.none was not captured at that time',
   )
 })
 

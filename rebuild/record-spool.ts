@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import type { ScannedRecord } from '#adapters/iceberg/archive/archive-scan.ts'
 import type { RecordBytes } from '#adapters/postgres/delivery/quarantine.ts'
-import type { Beacon } from '#core/envelope.ts'
+import type { Beacon } from '#core/wire/envelope.ts'
 import { readBeacon } from './archived-control.ts'
 import { type BinaryRow, decodeRows, encodeRows, int32, int64, readInt64 } from './copy-binary.ts'
 
@@ -107,7 +107,10 @@ export class RecordSpool {
       const [, stream, offset] = /=\((\d+), (\d+)\)/.exec(detail) ?? []
       if (code !== '23505' || stream === undefined) throw error
       const [name] = [...this.#streams].find(([, number]) => number === Number(stream))!
-      throw new Error(`offset ${offset} of ${name} is in the archive twice: it is not rebuilt from`, { cause: error })
+      throw new Error(
+        `offset ${offset} of ${name} is in the archive twice, so nothing can be rebuilt from it: run npm run archive -- check`,
+        { cause: error },
+      )
     }
     await this.#pool.query('analyze rebuild.record, rebuild.stream')
   }

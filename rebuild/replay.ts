@@ -3,9 +3,9 @@ import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import type { ApplyOutcome } from '#adapters/postgres/delivery/apply-transaction.ts'
 import { makeUserState } from '#adapters/postgres/user-state/user-state.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
-import type { KeyHeaders } from '#core/envelope.ts'
 import { CONSUMERS } from '#core/fixed-names.ts'
 import { isOfAnotherLog } from '#core/recovery/stop-reasons.ts'
+import type { KeyHeaders } from '#core/wire/envelope.ts'
 import type { SpooledRecord } from './record-spool.ts'
 
 /** The topics whose records make the latest state, and the consumers that apply them. */

@@ -41,8 +41,8 @@ export function readTablesUnderWay(source: DatabaseSession): Promise<{ name: str
   return source.query(`
     select t.schema_name || '.' || t.table_name as name,
       case
-        when t.state = 'captured' then 'is being read again'
-        when (newest.contract ->> 'generation')::integer > 1 then 'is being read again: ' || u.why
+        when t.state = 'captured' then 'is being captured again'
+        when (newest.contract ->> 'generation')::integer > 1 then regexp_replace(u.why, '^is being captured', 'is being captured again')
         else u.why
       end as why
     from tidemark.captured_table t

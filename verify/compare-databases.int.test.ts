@@ -29,7 +29,7 @@ afterEach(async () => {
 const compare = (options: Partial<CompareOptions> = {}) =>
   compareDatabases({ source: pipeline.source.url, target: pipeline.targetUrl, waitMs: 20_000, ...options })
 
-test('equal databases are equal, every row counted, and what is not captured is told with what changes it', async () => {
+test('equal databases are equal, every row is counted, and what is not captured is reported with the SQL that changes it', async () => {
   await pipeline.source.pool.query(`
     insert into tidemark.captured_table (relation, schema_name, table_name, state, reason, fix)
     values (1, 'public', 'log', 'refused', 'it has no rows', 'drop table public.log;')`)
@@ -113,7 +113,7 @@ test('rows that change meanwhile are not taken for rows that differ', async () =
   for (const { tables } of comparisons) expect(tables).toMatchObject([{ differing: 0, changing: 0 }])
 })
 
-test('a row that never rests is told apart from one that differs', async () => {
+test('a row that never rests is distinguished from one that differs', async () => {
   const item = 'held."public.item"'
   pipeline.tamper = `update ${item} set price = 0 where id = 5`
   // There is a beacon between any two looks, and the trigger changes the row with each.
@@ -158,7 +158,7 @@ test('a captured table that the target does not have is not equal, even without 
   expect(isEqual(comparison)).toBe(false)
 })
 
-test('what lags is told when it does not get there in time', async () => {
+test('a target that does not get there in time is reported as lagging', async () => {
   await pipeline.halt()
   await pipeline.target.pool.query(`delete from tidemark.progress where topic_partition = 1`)
   await pipeline.target.pool.query(`
@@ -172,8 +172,10 @@ test('what lags is told when it does not get there in time', async () => {
   expect(waits).toHaveLength(1)
 })
 
-test('a table that is still being read is waited for', async () => {
-  await pipeline.source.pool.query(`update tidemark.captured_table set state = 'reading' where table_name = 'item'`)
+test('a table that is still being snapshotted is waited for', async () => {
+  await pipeline.source.pool.query(
+    `update tidemark.captured_table set state = 'snapshotting' where table_name = 'item'`,
+  )
   const waits: string[] = []
 
   const comparison = await compare({
@@ -183,7 +185,7 @@ test('a table that is still being read is waited for', async () => {
     },
   })
 
-  expect(waits[0]).toBe('waiting for public.item, which is being captured: its rows are being read')
+  expect(waits[0]).toBe('waiting for public.item, which is being captured: a snapshot of its rows is under way')
   expect(isEqual(comparison)).toBe(true)
 })
 
@@ -204,7 +206,7 @@ test('a database that does not answer is an error that says which and where', as
   )
 })
 
-test('a table that is being read again is waited for, and said to be when the time is up', async () => {
+test('a table that is being captured again is waited for, and is named when the time is up', async () => {
   const relation = await relationOf('public.item')
   await pipeline.source.pool.query(`
     update tidemark.table_contract set contract = contract || '{"generation": 2, "complete": false}'
@@ -213,12 +215,14 @@ test('a table that is being read again is waited for, and said to be when the ti
     pipeline.source.pool.query(`
       update tidemark.table_contract set contract = contract || '{"complete": true}' where relation = ${relation}`)
 
-  await expect(compare({ waitMs: 100 })).rejects.toThrow('gave up waiting for public.item, which is being read again')
+  await expect(compare({ waitMs: 100 })).rejects.toThrow(
+    'gave up waiting for public.item, which is being captured again',
+  )
   expect(isEqual(await compare({ table: 'public.translation', waitMs: 2_000 }))).toBe(true)
   expect(isEqual(await compare({ onProgress: () => void complete() }))).toBe(true)
 })
 
-test('a table whose contract could not be written is waited for, and said to be when the time is up', async () => {
+test('a table whose contract could not be written is waited for, and is named when the time is up', async () => {
   const relation = await relationOf('public.item')
   await pipeline.source.pool.query(
     `insert into tidemark.contract_failure (relation, message) values (${relation}, 'canceled')`,

@@ -13,7 +13,7 @@ import {
 import { type ComparedTable, comparedTables } from './compared-table.ts'
 import { type DatabaseSession, openSession } from './database-session.ts'
 import { compareTable, type TableComparison } from './table-comparison.ts'
-import { type Watermark, waitForReading, waitUntilVisible } from './watermark.ts'
+import { type Watermark, waitForSnapshots, waitUntilVisible } from './watermark.ts'
 
 export type CompareOptions = {
   /** URL of the source, for a role that reads its tables and may emit beacons. */
@@ -55,7 +55,7 @@ const mostLooks = 5
 /**
  * Waits until everything that is committed in the source so far is visible in the target. Then compares every row of
  * every captured table, by the text of every captured column. Changes may continue meanwhile. Memory does not grow with
- * the tables. Throws a LaggingError if the target does not get there within `waitMs`, or a table is still being read,
+ * the tables. Throws a LaggingError if the target does not get there within `waitMs`, or a snapshot of a table is still under way,
  * and a CaptureDownError as soon as a look at capture finds it down.
  */
 export async function compareDatabases(options: CompareOptions): Promise<Comparison> {
@@ -68,7 +68,7 @@ export async function compareDatabases(options: CompareOptions): Promise<Compari
     const requireCapture = await watchCapture(sessions.target)
     const watermark = { ...sessions, deadline: Date.now() + waitMs, onWait, requireCapture }
     if (table !== undefined) await requireTable(table, watermark)
-    await waitForReading(watermark, isWanted)
+    await waitForSnapshots(watermark, isWanted)
     const beacon = await waitUntilVisible(watermark)
     const waitSeconds = secondsSince(started)
     const stops = await readStoppedTables(sessions.target)
@@ -136,7 +136,9 @@ async function compareAtRest(
     if (now === undefined) return undefined
     if (look === mostLooks || (look > 1 && now.shape === table.shape && !(result instanceof Error))) {
       if (result instanceof Error)
-        throw new Error(`${table.name} was altered at each of ${look} looks`, { cause: result })
+        throw new Error(`${table.name} was altered during each of ${look} comparisons: run the comparison again`, {
+          cause: result,
+        })
       return result
     }
     table = now

@@ -157,7 +157,7 @@ test('a table that others inherit from shows its rows and those of its captured 
   ])
 })
 
-test('columns that only one side has are told, and tables that only the target has', async () => {
+test('columns that only one side has are reported, and so are tables that only the target has', async () => {
   const comparison = await compareAfter('create table public.item (id integer primary key, price numeric)', [
     'public.item',
   ])

@@ -106,7 +106,7 @@ test('a row of a table without a key is shown with how often each side has it', 
   )
 })
 
-test('what is missing, stopped, not captured or never at rest is told with its reason and what to run', () => {
+test('what is missing, stopped, not captured or never at rest is reported with its reason and what to run', () => {
   const missing = { ...album, table: 'public.genre', sourceRows: 0, targetRows: null }
   const restless = { ...album, changing: 1 }
   const incomparable = { ...album, table: 'public.media', problem: 'the target has no column price' }
@@ -132,11 +132,11 @@ not comparable
 
 stopped in the target
   public.track  column price was added
-    npm run accept -- public.track  applies the records that were kept
-    npm run resync -- public.track  reads the table again
+    npm run accept -- public.track  applies its quarantined records
+    npm run resync -- public.track  reads its rows again
   public.my table  its records cannot be read
-    npm run accept -- 'public.my table'  applies the records that were kept
-    npm run resync -- 'public.my table'  reads the table again
+    npm run accept -- 'public.my table'  applies its quarantined records
+    npm run resync -- 'public.my table'  reads its rows again
 
 only in the target
   public.artist

@@ -50,8 +50,8 @@ function describeTables(tables: TableComparison[]): string[] {
 function describeStop({ name, reason }: Comparison['stopped'][number]): string[] {
   const argument = /^[\w.]+$/.test(name) ? name : `'${name.replaceAll("'", `'\\''`)}'`
   const commands = alignColumns([
-    [`npm run accept -- ${argument}`, 'applies the records that were kept'],
-    [`npm run resync -- ${argument}`, 'reads the table again'],
+    [`npm run accept -- ${argument}`, 'applies its quarantined records'],
+    [`npm run resync -- ${argument}`, 'reads its rows again'],
   ])
   return [`  ${name}  ${reason}`, ...commands.map((line) => `    ${line}`)]
 }

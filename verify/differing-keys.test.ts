@@ -50,7 +50,7 @@ async function keysOf(table: RowListing, source: LineReader, target: LineReader)
   return keys
 }
 
-test('rows that differ, and rows on one side only, are told by their keys, however the streams are cut', async () => {
+test('rows that differ, and rows on one side only, are reported by their keys, however the streams are cut', async () => {
   const value = fc.constantFrom('a', 'a much longer value', '\\N', undefined)
   const row = fc.record({ id: fc.integer({ min: -99, max: 99 }), left: value, right: value })
   const mostlyEqual = row.map(({ id, left }) => ({ id, left, right: left }))
@@ -119,7 +119,7 @@ test('a line longer than any chunk is one line', async () => {
   ])
 })
 
-test('of equal lines as many are passed as both sides have, and a line that one has more of is told once', async () => {
+test('as many equal lines are passed as both sides have, and a line that one side has more often is reported once', async () => {
   const byDigest = listing(column(1, 'text', null))
   const source = reader('\\\\x01\n\\\\x01\n\\\\x01\n\\\\x02\n\\\\x03\n', 5)
   const target = reader('\\\\x01\n\\\\x02\n\\\\x03\n\\\\x03\n\\\\x03\n', 7)

@@ -22,8 +22,8 @@ export class LaggingError extends Error {
 
 const pollMs = 25
 
-/** Waits until every wanted table is captured and not being read again, so that all its rows were sent. */
-export async function waitForReading(
+/** Waits until every wanted table is captured and no snapshot of it is under way, so that all its rows were sent. */
+export async function waitForSnapshots(
   { source, ...wait }: Watermark,
   isWanted: (table: { name: string }) => boolean,
 ): Promise<void> {
@@ -44,7 +44,8 @@ export async function waitUntilVisible(
   const [emitted] = await source.query<{ beacon: string; topic_partitions: number; epoch: number }>(
     'select tidemark.emit_beacon() as beacon, topic_partitions, epoch from tidemark.setting',
   )
-  if (emitted === undefined) throw new Error('the source has no tidemark.setting: it is not set up for capture')
+  if (emitted === undefined)
+    throw new Error('the source has no tidemark.setting, so it is not set up for capture: deploy the stack first')
   const beacon = Number(emitted.beacon)
   await waitFor(wait, () => describeLag(target, consumer, { ...emitted, beacon }))
   return beacon

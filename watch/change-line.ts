@@ -1,6 +1,7 @@
 import { cutText, visibleText } from '#terminal/display-width.ts'
 import type { Style } from '#terminal/style.ts'
-import type { TextRow, WatchedChange } from './watched-change.ts'
+import type { TextRow } from './text-row.ts'
+import type { WatchedChange } from './watched-change.ts'
 
 /**
  * Writes changes as lines in which tables and operations are aligned with earlier lines, as far as their widths allow.

@@ -139,7 +139,7 @@ export async function requireTopics(brokers: Brokers, named?: readonly string[])
   if (named !== undefined) requireNames('topic', named, present)
   const topics = [...new Set(named ?? usualTopics)].filter((topic) => present.includes(topic))
   if (topics.length > 0) return await readTopicStates(brokers, topics)
-  throw new Error(`the brokers at ${brokers.bootstrapServers} have no topic ${usualTopics.join(' and none ')}`)
+  throw new Error(`the brokers at ${brokers.bootstrapServers} have none of the topics ${usualTopics.join(', ')}`)
 }
 
 const usualTopics = ['changes', userEventsTopic]

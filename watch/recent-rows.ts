@@ -1,4 +1,4 @@
-import type { TextRow } from './watched-change.ts'
+import type { TextRow } from './text-row.ts'
 
 /** The last known state of rows, so that the next change can be shown as before and after. */
 export type RecentRows = {

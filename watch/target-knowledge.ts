@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { parseContract, type TableContract } from '#core/contract.ts'
 import { parseAsWritten } from '#core/exact-json.ts'
-import { jsonRow, jsonText, type WatchedChange } from './watched-change.ts'
+import { jsonRow, jsonText } from './text-row.ts'
+import type { WatchedChange } from './watched-change.ts'
 
 /** What the target knows about changes: the contracts of tables, and the rows before changes. */
 export type TargetKnowledge = {

@@ -73,7 +73,7 @@ test('a topic that was named and is not there is a wrong argument, with those ne
   expect([...(await requireTopics(brokers, ['user-events', 'user-events'])).keys()]).toEqual(['user-events'])
 })
 
-test('a table that is not captured is told with those near it', async () => {
+test('a table that is not captured is reported with similar names', async () => {
   const contracts = new Map(['public.orders', 'public.items'].map((name) => [name, ordersContract()]))
 
   const watch = await watched.start({ target: { ...noTarget, contracts }, table: 'public.ordres' })

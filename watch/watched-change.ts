@@ -1,10 +1,9 @@
-import { type ColumnCodec, columnCodec, unavailable } from '#core/column-codec.ts'
 import { keyColumns, type TableContract } from '#core/contract.ts'
-import { type Incoming, type KeyHeaders, type RowChange, readRecord, type WireRow } from '#core/envelope.ts'
-import { parseAsWritten } from '#core/exact-json.ts'
 import { formatLsn } from '#core/lsn.ts'
 import { readUserEvent, type UserEvent } from '#core/user-event.ts'
+import { type Incoming, type KeyHeaders, type RowChange, readRecord } from '#core/wire/envelope.ts'
 import type { RecentRows } from './recent-rows.ts'
+import { jsonRow, type TextRow, textRow } from './text-row.ts'
 
 /** A record as it was read from a topic. */
 export type WatchedRecord = {
@@ -15,9 +14,6 @@ export type WatchedRecord = {
   readonly value: string | null
   readonly headers: KeyHeaders
 }
-
-/** The values of a row as texts, by column; null for an SQL null. */
-export type TextRow = Readonly<Record<string, string | null>>
 
 /** The change that a record describes, for people and programs. */
 export type WatchedChange = {
@@ -125,7 +121,7 @@ function describeRow(record: WatchedRecord, change: RowChange, { contracts, rows
 }
 
 /** The columns whose values differ, before and after. */
-export function changedOf(before: TextRow, after: TextRow): NonNullable<WatchedChange['changed']> {
+function changedOf(before: TextRow, after: TextRow): NonNullable<WatchedChange['changed']> {
   const names = Object.keys(after).filter((name) => name in before && before[name] !== after[name])
   return Object.fromEntries(names.map((name) => [name, [before[name]!, after[name]!] as const]))
 }
@@ -134,26 +130,6 @@ function keyOf(row: TextRow | null, contract: TableContract | undefined): TextRo
   const names = contract === undefined ? [] : keyColumns(contract).map(({ name }) => name)
   if (row === null || names.length === 0) return null
   return Object.fromEntries(names.map((name) => [name, row[name] ?? null]))
-}
-
-/** A column is left out if the change did not touch its TOASTed value. */
-function textRow(row: WireRow | null, contract: TableContract | undefined): TextRow | null {
-  if (row === null) return null
-  const codecs = new Map(contract?.columns.map((column) => [column.name, columnCodec(column)]))
-  const texts = Object.entries(row).map(([name, value]) => [name, textOf(value, codecs.get(name))] as const)
-  return Object.fromEntries(texts.filter((each): each is [string, string | null] => each[1] !== undefined))
-}
-
-function textOf(value: unknown, codec: ColumnCodec | undefined): string | null | undefined {
-  if (value === null || value === undefined) return null
-  try {
-    const decoded = codec?.decode(value)
-    if (decoded === unavailable) return undefined
-    if (decoded !== undefined) return decoded
-  } catch {
-    // The value is not one of the type, which stops the table. Here it is shown as it came.
-  }
-  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function describeUserEvent(record: WatchedRecord, rows: RecentRows): WatchedChange {
@@ -174,13 +150,3 @@ function describeUserEvent(record: WatchedRecord, rows: RecentRows): WatchedChan
 function userRow({ id, name, age, ts, more }: UserEvent): TextRow {
   return { ...jsonRow(more ?? '{}'), id, name, age: age === null ? null : `${age}`, ts }
 }
-
-/** The fields of a JSON object as texts. Numbers keep the digits with which they are written. */
-export function jsonRow(json: string): TextRow {
-  const fields = Object.entries(parseAsWritten(json) as Record<string, unknown>)
-  return Object.fromEntries(fields.map(([name, value]) => [name, jsonText(value)]))
-}
-
-/** A value of parseAsWritten as text. */
-export const jsonText = (value: unknown): string | null =>
-  value === null || typeof value === 'string' ? value : JSON.stringify(value)

@@ -23,7 +23,7 @@ test('a secret as RDS writes it is read by its ARN, its port a number or text', 
   expect(manager.asked).toEqual([{ SecretId: 'arn:secret' }])
 })
 
-test('connections opened at once share one reading, and a rotated password is read seconds later', async () => {
+test('connections that open at the same time share one read of the secret, and a rotated password is read seconds later', async () => {
   const manager = secretsManager([complete, { ...complete, password: 'rotated' }])
   let now = 0
   const secret = databaseSecret('arn:secret', manager, () => now)
@@ -36,7 +36,7 @@ test('connections opened at once share one reading, and a rotated password is re
   expect(manager.asked).toHaveLength(2)
 })
 
-test('a reading that failed is not remembered', async () => {
+test('a read of the secret that failed is not remembered', async () => {
   const secret = databaseSecret('arn:secret', secretsManager([new Error('throttled'), complete]))
 
   await expect(secret()).rejects.toThrow('throttled')

@@ -31,7 +31,7 @@ export type ConnectApi = {
   delete(name: string): Promise<void>
 }
 
-/** Connect cannot be reached: nothing listens there, or no answer comes in time. */
+/** Connect cannot be reached: nothing listens there, its worker is starting, or no answer comes in time. */
 export class ConnectUnreachableError extends Error {
   override readonly name = 'ConnectUnreachableError'
 }
@@ -105,6 +105,7 @@ async function request(url: URL, question: Question): Promise<unknown> {
   for (;;) {
     const answer = await ask(url, question)
     if (answer.status < 300) return answer.body
+    if (isStarting(answer)) throw new ConnectUnreachableError(`the Connect worker at ${url.origin} is starting`)
     const message = messageOf(answer)
     if (!isBusy(answer.status, message) || Date.now() > end) {
       throw new ConnectRefusedError(`Connect refused ${question.method} ${url.pathname}: ${message}`, answer.status)
@@ -127,6 +128,14 @@ async function ask(url: URL, { method, headers, body }: Question): Promise<Answe
     throw new ConnectUnreachableError(`Connect does not answer at ${url.origin}`, { cause })
   }
 }
+
+/**
+ * A worker that starts listens before its REST API exists. Until then its HTTP server answers 404 for every path, also
+ * for a connector that is registered and for `/health`. In the API's own errors the body has an `error_code`, and
+ * the API answers for a configuration only when the worker has read the config topic and has joined its group.
+ */
+const isStarting = ({ status, body }: Answer): boolean =>
+  status === 404 && !(typeof body === 'object' && body !== null && 'error_code' in body)
 
 /** A worker answers 409 while it rebalances. One that has not joined its group yet answers 500 after a while. */
 const isBusy = (status: number, message: string): boolean =>

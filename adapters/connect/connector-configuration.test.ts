@@ -127,7 +127,7 @@ test('notifications lose their key before the record of every other kind is wrap
   expect(configuration).not.toHaveProperty('transforms.hoist.predicate')
 })
 
-test('a reading says in its beacons which transactions it sees', () => {
+test('a snapshot says in its beacons which transactions it sees', () => {
   const override = configure()['snapshot.select.statement.overrides.tidemark.beacon']
 
   expect(configure()['snapshot.select.statement.overrides']).toBe('tidemark.beacon')
@@ -158,7 +158,7 @@ test('nothing is lost without a word: each default of Debezium that drops or gue
   })
 })
 
-test('an unchanged TOASTed value is told by a word that nobody has as a value', () => {
+test('an unchanged TOASTed value is marked by a word that does not occur as a value', () => {
   expect(configure()['unavailable.value.placeholder']).toBe(UNAVAILABLE_PLACEHOLDER)
   expect(UNAVAILABLE_PLACEHOLDER).not.toBe('__debezium_unavailable_value')
 })

@@ -1,5 +1,18 @@
 import { firstLines } from '#core/recovery/java-trace.ts'
-import type { ConnectorStatus } from './connect-api.ts'
+import type { ConnectApi, ConnectorStatus } from './connect-api.ts'
+
+/**
+ * The status of a connector; undefined if none is registered. A worker that starts answers for statuses before it has
+ * read their topic, but for configurations only afterwards. So a missing status does not count while there is a
+ * configuration.
+ */
+export async function statusOf(connect: Pick<ConnectApi, 'status' | 'configuration'>, name: string) {
+  const status = await connect.status(name)
+  if (status !== undefined) return status
+  return (await connect.configuration(name)) === undefined ? undefined : unknownYet
+}
+
+const unknownYet: ConnectorStatus = { connector: { state: 'UNASSIGNED' }, tasks: [] }
 
 /** The state of a connector that was asked to run. */
 export type Progress = { kind: 'running' } | { kind: 'failed'; reason: string } | { kind: 'underway'; state: string }

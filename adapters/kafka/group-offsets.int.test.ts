@@ -26,7 +26,7 @@ beforeEach(async () => {
 
 afterEach(() => offsets.close())
 
-test('it tells where topics begin and end, and leaves out those that do not exist', async () => {
+test('it returns where topics begin and end, and leaves out those that do not exist', async () => {
   const ranges = await offsets.ranges(['changes', 'absent'])
 
   expect([...ranges]).toEqual([

@@ -19,7 +19,7 @@ test('a cluster without that listener is an error that names it and says what to
   )
 })
 
-test('what AWS refuses is told with the cluster it was asked for', async () => {
+test('a refusal by AWS is reported with the cluster that was asked for', async () => {
   const aws = { send: () => Promise.reject(new Error('Access denied')) } as never
 
   await expect(bootstrapBrokers(aws, arn, 'iam')).rejects.toThrow(`the brokers of ${arn}: Access denied`)

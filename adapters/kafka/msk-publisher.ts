@@ -49,7 +49,7 @@ export async function bootstrapBrokers(
   authentication: KafkaAuthentication,
 ): Promise<string[]> {
   const answer = await aws.send(new GetBootstrapBrokersCommand({ ClusterArn: clusterArn })).catch((cause) => {
-    throw new Error(`AWS did not tell the brokers of ${clusterArn}: ${cause.message}`, { cause })
+    throw new Error(`AWS did not give the brokers of ${clusterArn}: ${cause.message}`, { cause })
   })
   const brokers = {
     iam: answer.BootstrapBrokerStringSaslIam,

@@ -59,7 +59,7 @@ test('a broker that is killed meanwhile is waited for, and no record is lost or 
   expect(await recordsOf('killed')).toBe(published)
 })
 
-test('brokers that do not answer are told by name when the time is over', async () => {
+test('the error names brokers that do not answer in time', async () => {
   await expect(open('any', ['127.0.0.1:1'], 300)).rejects.toThrow('no broker of 127.0.0.1:1 answered within')
 })
 

@@ -25,7 +25,7 @@ async function urlsOf(prefix: string): Promise<string[]> {
   return urls
 }
 
-test('an object is written once: whoever comes second finds the first one', async () => {
+test('an object is written once: the second writer finds the first object', async () => {
   const url = `${bucket}/once/ü a+b=%25.parquet`
 
   const outcomes = await Promise.all(Array.from({ length: 10 }, (_, i) => store.put(url, bytes(`writer ${i}`))))
@@ -60,5 +60,5 @@ test('an error names the object, what was asked and why it failed', async () => 
   const url = 's3://no-such-bucket/key'
 
   await expect(store.put(url, bytes(''))).rejects.toThrow(`cannot write ${url}: NoSuchBucket`)
-  await expect(store.put('http://elsewhere/key', bytes(''))).rejects.toThrow('is no place in an object store')
+  await expect(store.put('http://elsewhere/key', bytes(''))).rejects.toThrow('is not a place in an object store')
 })

@@ -133,7 +133,7 @@ async function* listAll(client: S3Client, prefix: string): AsyncIterable<readonl
 
 function placeOf(url: string): { Bucket: string; Key: string } {
   const match = /^s3[an]?:\/\/([^/]+)\/(.*)$/.exec(url)
-  if (match === null) throw new RangeError(`'${url}' is no place in an object store, such as s3://bucket/key`)
+  if (match === null) throw new RangeError(`'${url}' is not a place in an object store such as s3://bucket/key`)
   return { Bucket: match[1]!, Key: match[2]! }
 }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
-import { ratesOf, sinkNames, type TableDrain } from './beside-sink.ts'
+import { sinkNames } from './beside-sink.ts'
 import { describeBesideSink } from './beside-sink-report.ts'
+import { ratesOf, type TableDrain } from './measured-drain.ts'
 
 const run = (recordsPerSecond: number): TableDrain => ({
   ...{ seconds: 1, recordsPerSecond, snapshots: 3, files: 9, bytes: 5_900, load: 0.5 },

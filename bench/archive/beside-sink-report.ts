@@ -1,7 +1,8 @@
 import type { ResultTable } from '../bench-command.ts'
 import { pairedRatios, spreadOf } from '../machine/statistics.ts'
 import { SINK_WORKER } from '../peers/peer-worker.ts'
-import { type BesideSink, sinkNames, type TableDrain } from './beside-sink.ts'
+import { type BesideSink, sinkNames } from './beside-sink.ts'
+import type { TableDrain } from './measured-drain.ts'
 
 type System = BesideSink['systems'][number]
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { stagesOf } from './stages.ts'
 
-test('the time of a row is told in stages by its record, and a row without one is left out', () => {
+test('the record of a row divides its time into stages, and a row without a record is left out', () => {
   const rows = [
     { id: 1, committedMs: 100, seenMs: 150 },
     { id: 2, committedMs: 200, seenMs: 260 },

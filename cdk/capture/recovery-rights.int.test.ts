@@ -7,7 +7,7 @@ import { type SecureBroker, startSecureBroker } from '#test-support/kafka/secure
 import { synthesize } from '#test-support/stack-template.ts'
 import { withBrokers } from '../broker-choice.ts'
 import { stages } from '../stages.ts'
-import { type KafkaRight, RIGHTS } from '../stream/kafka-logins.ts'
+import { type KafkaRight, RIGHTS } from '../stream/kafka-rights.ts'
 
 let broker: SecureBroker
 
@@ -37,7 +37,7 @@ const open = (waitMs: number) =>
     ...{ readLogin: async () => login, clientId: 'test', waitMs },
   })
 
-test('who recovers reads where our topics and groups are, sets the offsets of these, and sees nothing else', async () => {
+test('the function that recovers reads where our topics and groups are, sets the offsets of these, and sees nothing else', async () => {
   const offsets = await open(20_000)
 
   expect([...(await offsets.ranges(['changes', 'secret']))]).toEqual([['changes', [{ first: 0, end: 1 }]]])

@@ -4,25 +4,7 @@ import * as kms from 'aws-cdk-lib/aws-kms'
 import * as msk from 'aws-cdk-lib/aws-msk'
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-
-/** The users that log in to the brokers by name and password: Connect, the event source mappings, and three functions. */
-export type KafkaUser = 'connect' | 'delivery' | 'producer' | 'recovery' | 'windows'
-
-/** What a user may do with something of the cluster, in Kafka's own words. */
-export type KafkaRight = {
-  user: KafkaUser
-  resource: 'topic' | 'group' | 'transactional-id'
-  name: string
-  operations: readonly KafkaOperation[]
-}
-
-export type KafkaOperation = 'READ' | 'WRITE' | 'CREATE' | 'DESCRIBE' | 'DESCRIBE_CONFIGS'
-
-/**
- * Metadata of the resource that associates the users: it lists their rights. The program that runs the template makes
- * rules of it.
- */
-export const RIGHTS = 'tidemark:rights'
+import { type KafkaOperation, type KafkaRight, type KafkaUser, RIGHTS } from './kafka-rights.ts'
 
 /** Users of the brokers, each with a generated password and the least rights. */
 export class KafkaLogins extends Construct {

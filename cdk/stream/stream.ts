@@ -7,8 +7,9 @@ import * as msk from 'aws-cdk-lib/aws-msk'
 import { Construct } from 'constructs'
 import type { ReadBootstrapBrokersEnvironment } from '#lambdas/read-bootstrap-brokers/environment.ts'
 import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
-import { KafkaLogins, type KafkaUser } from './kafka-logins.ts'
+import { KafkaLogins } from './kafka-logins.ts'
 import { serverProperties, type TopicKind, topicProperties } from './kafka-properties.ts'
+import type { KafkaUser } from './kafka-rights.ts'
 
 /**
  * How clients log in: `iam` over TLS; `scram`, by name and password over TLS; or `none` over plain text, on one machine
@@ -221,7 +222,7 @@ export class Stream extends Construct implements ec2.IConnectable {
     const read = new PipelineFunction(this, 'ReadBootstrapBrokers', {
       platform,
       folder: 'read-bootstrap-brokers',
-      description: "Tells the stack the brokers' addresses",
+      description: 'Reads the addresses of the brokers for the stack',
       place: 'outside',
       memoryMiB: 256,
       timeoutSeconds: 30,

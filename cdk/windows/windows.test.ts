@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { withBrokers } from '#cdk/broker-choice.ts'
 import { synthesize } from '#test-support/stack-template.ts'
 import { stages } from '../stages.ts'
-import { type KafkaRight, RIGHTS } from '../stream/kafka-logins.ts'
+import { type KafkaRight, RIGHTS } from '../stream/kafka-rights.ts'
 import { checkDefinitions } from './definition-files.ts'
 
 const rides = (select: string, publish = 'rides') =>

@@ -9,7 +9,8 @@ import {
   type RecoveryReport,
   recoverArchive,
 } from '#lambdas/commit-archive/recovery/recover-archive.ts'
-import type { RecoveryStep, RecoveryTools } from '#lambdas/commit-archive/recovery/recovery-plan.ts'
+import type { RecoveryStep } from '#lambdas/commit-archive/recovery/recovery-plan.ts'
+import type { RecoveryTools } from '#lambdas/commit-archive/recovery/recovery-tools.ts'
 import type { RecoverableArchive } from '#verify/archive/archive-access.ts'
 
 /** The options of a recovery and of a check, besides the archive. */
@@ -51,7 +52,8 @@ async function inTurn<T>(
       },
       PATIENCE_MS,
     )
-    if (result === 'busy') throw new Error('the archive is being committed to or maintained all the time: try again')
+    if (result === 'busy')
+      throw new Error('the archive was busy with commits or maintenance during the whole wait: try again')
     return result
   } finally {
     await pool.end()

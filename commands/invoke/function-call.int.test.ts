@@ -54,7 +54,7 @@ test('a call that does not wait is accepted', async () => {
 
 test('an unknown function is answered with those there are', async () => {
   await expect(call('produce')).rejects.toThrow(
-    'There is no function produce. There are: tidemark-local-producer, tidemark-local-migrate-schema',
+    'There is no function produce. The functions are: tidemark-local-producer, tidemark-local-migrate-schema',
   )
 })
 

@@ -49,7 +49,7 @@ async function findFunction(lambda: LambdaClient, name: string): Promise<string>
   const names = Functions.map(({ FunctionName }) => FunctionName!)
   const found = names.find((each) => each === name) ?? names.find((each) => each.endsWith(`-${name}`))
   if (found !== undefined) return found
-  throw new Error(`There is no function ${name}. There are: ${names.join(', ')}`)
+  throw new Error(`There is no function ${name}. The functions are: ${names.join(', ')}`)
 }
 
 function refuseMalformed(event: string): void {

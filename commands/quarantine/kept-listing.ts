@@ -23,7 +23,7 @@ export function describeKept(groups: readonly KeptGroup[], records: readonly Kep
       [0],
     ).map((line) => `  ${line}`),
     '',
-    ...alignColumns([['PLACE', 'TABLE', 'KEPT AT (UTC)', 'REASON'], ...shown]),
+    ...alignColumns([['PLACE', 'TABLE', 'SINCE (UTC)', 'REASON'], ...shown]),
     ...(more > 0 ? [`… and ${more.toLocaleString('en')} more: --limit shows them`] : []),
   ].map((line) => cutText(line, width))
 }
@@ -36,7 +36,7 @@ export function describeRecord({ place, table, keptAt, reason, key, value, heade
     ...alignColumns([
       ['place', place],
       ['table', table ?? 'none'],
-      ['kept at', keptAt.toISOString()],
+      ['since', keptAt.toISOString()],
       ['reason', reason],
       ['key', textOf(key)],
       ['headers', headers === null ? 'none' : JSON.stringify(headers)],

@@ -5,6 +5,7 @@ import { topicPartitionsToRetry } from '#adapters/postgres/delivery/quarantine.t
 import { makeUserState } from '#adapters/postgres/user-state/user-state.ts'
 import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/changes/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { makeObserveTarget } from '../status/target-observation.ts'
 import { describeKept, describeRecord } from './kept-listing.ts'
 import { groupKept, listKept, readKept } from './kept-records.ts'
 
@@ -33,6 +34,7 @@ const applyEvents = (records: readonly LoggedRecord[]) =>
   )
 const run = async (text: string, what: string) =>
   (await client.query(`select tidemark.${text}($1)::int as n`, [what])).rows[0].n
+const stops = async () => (await makeObserveTarget(target.pool)()).stopped
 const places = async () => (await listKept(client, 'all', 100)).map(({ place }) => place)
 
 /** The log of a record that is not a change, and of a record of a table, which it stops. */
@@ -43,7 +45,7 @@ const stopping = () =>
     .create({ id: 1, name: 'a', amount: 'nonsense' }, { lsn: 10 })
     .create({ id: 2, name: 'b', amount: null }, { lsn: 11 })
 
-test('what is kept is listed by reason and by place, and one record is shown whole', async () => {
+test('quarantined records are listed by reason and by place, and one record is shown whole', async () => {
   await applyChanges(stopping().records)
 
   const lines = describeKept(await groupKept(client), await listKept(client, 'all', 2), 120)
@@ -54,7 +56,7 @@ test('what is kept is listed by reason and by place, and one record is shown who
   expect(describeRecord(record!)).toEqual(expect.arrayContaining(['place    changes-0@1', 'value', 'nonsense']))
 })
 
-test('a reader is shown what is kept, without all of it being read for a few', async () => {
+test('a reader is shown a few quarantined records without all of them being read', async () => {
   await applyChanges(stopping().records)
   await client.query('set role tidemark_read')
 
@@ -75,12 +77,12 @@ test('a record keeps the bytes that its text cannot hold', async () => {
   expect(describeRecord((await readKept(client, 'changes-0@0'))!).at(-1)).toBe('bytes ff007b')
 })
 
-test('a record that is no change can be discarded; what is kept of a captured table cannot', async () => {
+test('a quarantined record that is no change can be discarded; one of a captured table cannot', async () => {
   await applyChanges(stopping().records)
 
-  await expect(run('discard', 'public.orders')).rejects.toThrow('the table would lack it')
-  await expect(run('discard', 'changes-0@3')).rejects.toThrow('the table would lack it')
-  await expect(run('discard', 'changes-0@99')).rejects.toThrow('nothing in quarantine')
+  await expect(run('discard', 'public.orders')).rejects.toThrow('its rows would lack them')
+  await expect(run('discard', 'changes-0@3')).rejects.toThrow('its rows would lack them')
+  await expect(run('discard', 'changes-0@99')).rejects.toThrow('no record in quarantine')
   expect(await run('discard', 'changes-0@1')).toBe(1)
   expect(await places()).toEqual(['changes-0@2', 'changes-0@3'])
   await applyChanges(stopping().append('again').records.slice(4))
@@ -88,13 +90,13 @@ test('a record that is no change can be discarded; what is kept of a captured ta
   expect(await places()).toEqual(['changes-0@2', 'changes-0@3'])
 })
 
-test('what is kept of a table that was never shown cannot be discarded, since it is all of its rows', async () => {
+test('quarantined records of a table that was never shown cannot be discarded, because they are all of its rows', async () => {
   await client.query('create table public.orders (theirs int)')
   await applyChanges(
     new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 }).records,
   )
 
-  await expect(run('discard', 'public.orders')).rejects.toThrow('the table would lack it')
+  await expect(run('discard', 'public.orders')).rejects.toThrow('its rows would lack them')
   expect(await run('discard', 'all')).toBe(0)
   expect(await places()).toEqual(['changes-0@1'])
 })
@@ -111,13 +113,68 @@ test('a table that was renamed while it was stopped has one stop, under its name
   expect(rows).toEqual([{ table_name: 'orders_b', generation: 2, accepted_at: null }])
 })
 
-test('a table that no contract names flows again when what is kept of it is discarded', async () => {
+test('a table that no contract names is applied again when its quarantined records are discarded', async () => {
   await applyChanges(new ChangeLog().create({ id: 1 }, { lsn: 10, table: 'forged' }).records)
-  expect((await client.query('select table_name from tidemark.stopped_table')).rows).toEqual([{ table_name: 'forged' }])
+  expect(await stops()).toMatchObject([{ name: 'public.forged', isOf: 'unknown' }])
 
   expect(await run('discard', 'public.forged')).toBe(1)
 
-  expect((await client.query('select from tidemark.stopped_table')).rowCount).toBe(0)
+  expect(await stops()).toEqual([])
+})
+
+test('a stop by a change that came after the drop of its table ends when the change is discarded, whatever has the name now', async () => {
+  const log = new ChangeLog()
+    .contract(ordersContract())
+    .contract(ordersContract({ version: 2, dropped: true }), { lsn: 20 })
+    .contract(ordersContract({ relation: 5000 }), { lsn: 30 })
+  await applyChanges(log.records)
+  await client.query(
+    `select tidemark.stop_table(4711, 1, 'public', 'orders', 'a change follows the drop of the table', 'resync', false)`,
+  )
+  await client.query(
+    `insert into tidemark.quarantine (topic, topic_partition, record_offset, relation, table_name, reason)
+     values ('changes', 1, 7, 4711, 'public.orders', 'a change follows the drop of the table')`,
+  )
+  expect(await stops()).toMatchObject([{ name: 'public.orders', isOf: 'dropped' }])
+
+  expect(await run('discard', 'public.orders')).toBe(1)
+
+  expect(await stops()).toEqual([])
+})
+
+test('what is in quarantine of a renamed table is found by the name that its stop has', async () => {
+  const log = stopping()
+    .contract(ordersContract({ version: 2, table: 'purchases' }), { lsn: 20 })
+    .contract(ordersContract({ version: 3, table: 'purchases', dropped: true }), { lsn: 30 })
+  await applyChanges(log.records.slice(0, 5))
+  expect((await listKept(client, 'public.purchases', 9)).map(({ place }) => place)).toEqual([
+    'changes-0@2',
+    'changes-0@3',
+  ])
+
+  // A change of the dropped table that has its former name.
+  await applyChanges(log.records)
+  await client.query(
+    `select tidemark.stop_table(4711, 1, 'public', 'purchases', 'a change follows the drop of the table', 'resync', false)`,
+  )
+  await client.query(
+    `insert into tidemark.quarantine (topic, topic_partition, record_offset, relation, table_name, reason)
+     values ('changes', 1, 7, 4711, 'public.orders', 'a change follows the drop of the table')`,
+  )
+  expect(await stops()).toMatchObject([{ name: 'public.purchases', isOf: 'dropped' }])
+
+  expect(await run('discard', 'public.purchases')).toBe(3)
+
+  expect(await stops()).toEqual([])
+})
+
+test('a stopped table that is renamed in the source is named as the source has it, so that it can be read again', async () => {
+  const log = stopping().contract(ordersContract({ version: 2, table: 'purchases' }), { lsn: 20 })
+  await applyChanges(log.records)
+
+  expect(await stops()).toMatchObject([
+    { name: 'public.purchases', repair: 'resync', isOf: 'captured', keptRecords: 2 },
+  ])
 })
 
 test('user events are applied again by a delivery without records; those that still cannot be stay', async () => {

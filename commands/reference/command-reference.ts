@@ -1,11 +1,12 @@
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-/** A command of `commands/`, and its output for `--help`. */
+/** A command, and its output for `--help`. */
 export type CommandHelp = { readonly name: string; readonly help: string }
 
 const commands = join(import.meta.dirname, '..')
+const folders = [commands, join(commands, 'development')]
 
 const introduction = `# Commands
 
@@ -15,17 +16,19 @@ newcomer needs them.
 `
 
 /**
- * Runs every command of `commands/` with `--help`, in the order of their names. `printed` returns what was logged since
+ * Runs every command with `--help`, in the order of their names. `printed` returns what was logged since
  * it was last called.
  */
 export async function readCommandHelps(printed: () => string): Promise<readonly CommandHelp[]> {
-  const files = (await readdir(commands)).filter((file) => /^[a-z-]+\.ts$/.test(file)).sort()
+  const inFolders = folders.map(async (folder) => (await readdir(folder)).map((file) => join(folder, file)))
+  const files = (await Promise.all(inFolders)).flat().filter((file) => /^[a-z-]+\.ts$/.test(basename(file)))
   const helps: CommandHelp[] = []
-  for (const file of files) {
-    const { main } = await import(pathToFileURL(join(commands, file)).href)
+  for (const file of files.sort((a, b) => (basename(a) < basename(b) ? -1 : 1))) {
+    const name = basename(file, '.ts')
+    const { main } = await import(pathToFileURL(file).href)
     const code = await main(['--help'])
-    if (code !== 0) throw new Error(`${file} --help ended with ${code}: every command prints its help and ends with 0`)
-    helps.push({ name: file.slice(0, -'.ts'.length), help: printed() })
+    if (code !== 0) throw new Error(`${name} --help ended with ${code}: every command prints its help and ends with 0`)
+    helps.push({ name, help: printed() })
   }
   return helps
 }

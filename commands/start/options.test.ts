@@ -23,7 +23,7 @@ test.each([
   [['--rows', '0'], {}, '--rows 0 feeds nothing'],
   [['--rate', '1.5'], {}, '--rate 1.5 is not a whole number'],
   [[], { RECORD_RATE: '-1' }, 'RECORD_RATE -1 is not a whole number'],
-  [['--once', '--no-feed'], {}, 'does not go with --no-feed'],
+  [['--once', '--no-feed'], {}, 'cannot be combined with --no-feed'],
   [['--brokers', '2'], {}, '--brokers 2 is not a number of brokers'],
   [['--fast'], {}, `Unknown option '--fast'`],
 ])('%j with %j is refused with its name', (args, environment, message) => {

@@ -36,7 +36,7 @@ export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv)
     },
   })
   const { help, once, json } = values
-  if (once && values['no-feed']) throw new UsageError('--once feeds trips: it does not go with --no-feed')
+  if (once && values['no-feed']) throw new UsageError('--once feeds trips, so it cannot be combined with --no-feed')
   const usual = once ? 0 : usualRate
   const rate =
     values.rate === undefined

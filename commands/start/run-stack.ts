@@ -72,7 +72,7 @@ async function runOnce<E extends Engine>(
     return loaded
   })
   if (result.archiveMismatches > 0)
-    console.error(`${result.archiveMismatches} records are not in the archive as they are`)
+    console.error(`${result.archiveMismatches} records are missing in the archive or differ there`)
   if (result.mismatches > 0) console.error(describeComparison(comparison))
   if (result.windowMismatches > 0) console.error(describeWindowsComparison(windows).join('\n'))
   console.log(JSON.stringify(result))

@@ -65,6 +65,16 @@ test('a topic partition that is stopped is a capture that is down where the last
   expect(describeCapture(signs({ isStopped: true })).state).toBe('running')
 })
 
+test('a connector that does not get beyond starting is down where the last look says so', () => {
+  const stuck = { ...found, cause: 'no beacon has come for 701 s, and the connector is still starting' }
+  const unassigned = { connector: connector('UNASSIGNED') }
+
+  expect(describeCapture(signs({ ...unassigned, health: stuck }))).toMatchObject({
+    ...{ state: 'down', cause: stuck.cause, command: 'npm run recover' },
+  })
+  expect(describeCapture(signs({ ...unassigned, health: found })).state).toBe('starting')
+})
+
 const isStarting: [string, CaptureSigns['connector']][] = [
   ['was not looked at yet', {}],
   ['does not answer', { error: 'Connect does not answer' }],

@@ -1,5 +1,6 @@
 import type { ConnectorStatus } from '#adapters/connect/connect-api.ts'
 import { BEACON_OVERDUE_MS } from '#core/recovery/beacon-age.ts'
+import { isOfStuckStart } from '#core/recovery/connector-findings.ts'
 import type { CaptureState } from '#core/recovery/diagnosis.ts'
 import { NOTHING_IS_CAPTURED } from '#core/recovery/finding.ts'
 import { failureOf } from '#core/recovery/java-trace.ts'
@@ -68,7 +69,7 @@ export function describeCapture({
   const held = parts.find(({ state }) => state === 'STOPPED' || state === 'PAUSED')
   if (held !== undefined) return down(`the connector is ${held.state.toLowerCase()}`)
   if (connector.value.tasks.length === 0 || parts.some(({ state }) => state !== 'RUNNING')) {
-    return starting('the connector is starting')
+    return isOfStuckStart(found?.cause ?? null) ? down(found!.cause!) : starting('the connector is starting')
   }
   if (beaconAgeMs !== null && beaconAgeMs > BEACON_OVERDUE_MS) {
     const seconds = Math.round(beaconAgeMs / 1_000)

@@ -30,7 +30,7 @@ afterAll(async () => {
   await Promise.all([source?.drop(), target?.drop()])
 })
 
-test('the source tells how far its capture is, and what it does not capture', async () => {
+test('the source shows how far its capture is, and what it does not capture', async () => {
   await source.pool.query('select tidemark.emit_beacon()')
 
   expect(await makeObserveSource(source.pool)()).toMatchObject({
@@ -49,7 +49,7 @@ test('the source tells how far its capture is, and what it does not capture', as
   })
 })
 
-test('the target tells a reader what it has applied and what is stopped; delete markers are no rows', async () => {
+test('the target shows a reader what it has applied and what is stopped; delete markers are no rows', async () => {
   const { rows } = await target.pool.query(
     'select tidemark.rows_name(relation, generation) as name from tidemark.generation',
   )
@@ -67,6 +67,13 @@ test('the target tells a reader what it has applied and what is stopped; delete 
       ('user-events', 0, 1, 0, null, 'older', now() - interval '1 day'), ('user-events', 0, 2, 0, null, 'newest', now()),
       ('changes', 0, 3, 7, 'public.item', 'a number is too large', now());
     insert into tidemark.archive_problem (kind, reason, command) values ('table', 'it is gone', 'npm run archive');
+    select tidemark.declare_index('public.item', '(id)');
+    insert into tidemark.user_index (schema_name, table_name, index_name, definition)
+    values ('public', 'item', 'item_gone_idx', '(gone)'), ('public', 'other', 'x', '(id)');
+    select tidemark.fit_index(u.id, t.contract)
+    from tidemark.user_index u
+    cross join tidemark.indexable_tables() t
+    where u.index_name = 'item_gone_idx';
     create view public.gone as select 1 as id;
     create view public.report as select * from public.gone;
     insert into tidemark.shown_view (schema_name, table_name, view, empty_of)
@@ -102,11 +109,20 @@ test('the target tells a reader what it has applied and what is stopped; delete 
     ],
     missing: [],
     emptyViews: [{ name: 'public.gone', dependents: 'view public.report', droppedBy: 'drop view public.report;' }],
+    indexProblems: [
+      {
+        table: 'public.item',
+        name: 'item_gone_idx',
+        reason: 'it does not fit the columns of public.item: column "gone" does not exist',
+        fits: false,
+      },
+      { table: 'public.item', name: 'item_id_idx', reason: 'it is not on all rows yet', fits: true },
+    ],
     tables: [{ name: 'public.item', rows: 30, isEstimate: false }],
   })
 })
 
-test('the target tells what left the publication, until it is published again, and what never was captured not at all', async () => {
+test('the target shows tables that left the publication until they are published again, but no tables that were never captured', async () => {
   const { rows } = await source.pool.query(
     `select tidemark.describe_table('public.item'::regclass) || '{"published": true}' as contract`,
   )

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { eventually } from '#test-support/eventually.ts'
 import { observeRepeatedly } from './repeated-observation.ts'
 
-test('a look that fails tells why and leaves what was seen before', async () => {
+test('an observation that fails says why and leaves what was seen before', async () => {
   const answers = [() => 1, () => Promise.reject(new Error('connection refused')), () => 2]
   const seen: number[] = []
   const states: object[] = []

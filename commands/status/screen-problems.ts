@@ -14,6 +14,7 @@ export function problemsOf(status: Status): Problem[] {
   const { components, capture, stopped, archiveProblems, notCaptured, quarantined, uncaptured, emptyViews, missing } =
     status
   const stoppedWindows = status.windows.filter(({ state }) => state === 'stopped')
+  const { indexProblems } = status
   const isDown = capture.state === 'down'
   return [
     ...(isDown ? [captureProblem(capture)] : []),
@@ -65,8 +66,13 @@ export function problemsOf(status: Status): Problem[] {
     })),
     ...emptyViews.map(({ name, dependents, droppedBy }) => ({
       name,
-      text: `gone in the source; its view stays without rows because of ${dependents}`,
+      text: `dropped in the source; its view stays without rows because of ${dependents}`,
       commands: droppedBy.split('\n'),
+    })),
+    ...indexProblems.map(({ table, name, reason, command }) => ({
+      name: table,
+      text: sentence(`index ${name} is not made`, reason),
+      commands: [command],
     })),
   ]
 }
@@ -102,7 +108,7 @@ export function summarizeProblems({
   const parts = [
     ...(capture.state === 'down' ? ['capture is down'] : []),
     ...(unwell > 0 ? [`${unwell} not well`] : []),
-    ...(archiveProblems.length > 0 ? ['archive needs you'] : []),
+    ...(archiveProblems.length > 0 ? ['archive has a problem'] : []),
     ...(stopped.length > 0 ? [`${stopped.length} stopped`] : []),
     ...(notCaptured.length > 0 ? [`${formatQuantity(notCaptured.length, 'table')} not captured any more`] : []),
     ...(missing.length > 0 ? [`${formatQuantity(missing.length, 'table')} missing in the target`] : []),
@@ -172,5 +178,5 @@ const sentence = (what: string, why: string | undefined): string =>
 
 function describeExtent(part: Status['stopped'][number]): string {
   if (part.kind === 'topic partition') return ` for ${part.consumer}, tried ${formatCount(part.deliveries)} times`
-  return part.keptRecords === 0 ? '' : `, ${formatQuantity(part.keptRecords, 'record')} kept`
+  return part.keptRecords === 0 ? '' : `, ${formatQuantity(part.keptRecords, 'record')} quarantined`
 }

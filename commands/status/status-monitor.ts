@@ -1,6 +1,8 @@
 import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
 import { connectApi } from '#adapters/connect/connect-api.ts'
+import { statusOf } from '#adapters/connect/connector-states.ts'
+import { CONNECTOR } from '#adapters/connect/running-connector.ts'
 import { urlConfiguration } from '#adapters/postgres/session/client-of-url.ts'
 import { connectLogin } from '#localstack/assembly/local-account.ts'
 import type { Engine } from '#localstack/engine.ts'
@@ -60,7 +62,7 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
     everyMs,
     changes.see,
   )
-  const connector = observeRepeatedly(() => inTime(connect.status('tidemark')), everyMs)
+  const connector = observeRepeatedly(() => inTime(statusOf(connect, CONNECTOR)), everyMs)
   const archive = observeRepeatedly(makeObserveArchive(pools[1], engine), 2 * everyMs)
   // It counts all groups of all definitions.
   const windows = observeRepeatedly(() => readWindows(pools[1]), 5 * everyMs)

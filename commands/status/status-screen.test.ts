@@ -54,6 +54,7 @@ const status = (changes: Partial<Status> = {}): Status => ({
   notCaptured: [],
   uncaptured: [],
   emptyViews: [],
+  indexProblems: [],
   missing: [],
   stopped: [],
   archiveProblems: [],
@@ -159,7 +160,7 @@ test('what is not well comes first, the worst at the top, each with its reason a
       archiveLagRecords: 7,
       lags: [lag('changes', 2), lag('user-events', 3)],
       initialLoad: { rows: 1_200, expectedRows: 5_000, percent: 24 },
-      tables: [table('public.big', { state: 'reading', source: { rows: 5e6, isEstimate: true }, target: null })],
+      tables: [table('public.big', { state: 'snapshotting', source: { rows: 5e6, isEstimate: true }, target: null })],
       stopped: [stoppedTopicPartition, stoppedTable('public.track')],
       uncaptured: [
         { name: 'public.log', why: 'it has no primary key', fix: 'alter table public.log add primary key (id);' },
@@ -182,7 +183,7 @@ Tidemark  1 not well, 2 stopped, 3 records in quarantine, 1 table not captured  
 ● connect  restarting: killed
 ● changes-2 at offset 17  stopped since 2026-11-29 08:11 for tidemark-latest-state, tried 3,400 times:
   records 17 to 18 are missing: they were lost, or are delivered out of order
-● public.track  stopped since 2026-11-29 08:11, 1,200 records kept: a type is missing
+● public.track  stopped since 2026-11-29 08:11, 1,200 records quarantined: a type is missing
     npm run accept -- public.track
 ● user-events  3 records in quarantine: ts is no time
     npm run quarantine -- list
@@ -199,8 +200,8 @@ archive            committed 2.0 s ago, 7 records waiting; 12,345 rows in 4 file
 initial load       1,200 of 5,000 rows (24 %)
 last error         connect: killed
 
-table           source  target  state    last change
-public.big  ~5,000,000       -  reading  now
+table           source  target  state         last change
+public.big  ~5,000,000       -  snapshotting  now
 
 source  psql 'postgres://a@h/source'
 target  psql 'postgres://b@h/target'
@@ -290,7 +291,7 @@ describe.each(sizes)('a screen of %i × %i', (width, height) => {
     },
   )
 
-  test('tells how many problems it has no room for, the first one in any case', () => {
+  test('says how many problems it has no room for, and always shows the first one', () => {
     const lines = texts(renderStatus(status(states[4]![1]), local, { width, height, style: noColours }))
 
     expect(lines[0]).toMatch(/^Tidemark {2}51 stopped/)
@@ -310,7 +311,7 @@ test('a table that left the publication is said to, with the SQL that the source
   expect(lines).toEqual(expect.arrayContaining(['    grant update;', '    grant delete;']))
 })
 
-test('a view that outlives its table is said to, with what drops the objects that depend on it', () => {
+test('a view that outlives its table is shown with the statements that drop the objects which depend on it', () => {
   const emptyViews = [
     {
       name: 'public.gone',
@@ -323,10 +324,26 @@ test('a view that outlives its table is said to, with what drops the objects tha
 
   const at = lines.findIndex((line) => line.startsWith('● public.gone'))
   expect(lines.slice(at, at + 3)).toEqual([
-    '● public.gone  gone in the source; its view stays without rows because of view report and view sums',
+    '● public.gone  dropped in the source; its view stays without rows because of view report and view sums',
     '    drop view public.sums;',
     '    drop view public.report;',
   ])
+})
+
+test('a declared index that is not made is said to, with the reason and the command', () => {
+  const indexProblems = [
+    {
+      table: 'public.trip',
+      name: 'trip_a_idx',
+      reason: 'it does not fit',
+      command: 'npm run index -- build public.trip',
+    },
+  ]
+
+  const lines = texts(renderStatus(status({ indexProblems }), footer, { ...page, height: Infinity }))
+
+  expect(lines).toContain('● public.trip  index trip_a_idx is not made: it does not fit')
+  expect(lines).toContain('    npm run index -- build public.trip')
 })
 
 test('a height without end shows every problem and every table', () => {
@@ -355,7 +372,7 @@ test('more tables than fit: those that are not captured and those that changed l
   const tables = Array.from({ length: 60 }, (_, n) =>
     table(`public.t${String(n).padStart(2, '0')}`, { changedSecondsAgo: 100 + n }),
   )
-  tables[40] = table('public.t40', { state: 'reading', changedSecondsAgo: null })
+  tables[40] = table('public.t40', { state: 'snapshotting', changedSecondsAgo: null })
   tables[50] = table('public.t50', { changedSecondsAgo: 1 })
 
   const lines = texts(renderStatus(status({ tables }), footer, { ...page, height: 32 }))
@@ -393,7 +410,7 @@ test('a problem of the archive comes first with its command, then functions that
   const lines = texts(renderStatus(status({ components: [failing], archiveProblems, stopped }), footer, page))
 
   expect(lines.slice(0, 6)).toEqual([
-    'Tidemark  1 not well, archive needs you, 1 stopped  running 2 min 13 s, 1.1 GB of memory',
+    'Tidemark  1 not well, archive has a problem, 1 stopped  running 2 min 13 s, 1.1 GB of memory',
     '',
     '● archive  stopped since 2026-11-29 08:10: the archive table is not in the catalog',
     '    npm run archive -- recover',

@@ -76,6 +76,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
       quarantined: [],
       archiveProblems: [],
       emptyViews: [],
+      indexProblems: [],
       missing: [],
       captureHealth: null,
       tables: [table('public.trip', 150)],
@@ -91,7 +92,7 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
   ...changes,
 })
 
-test('rates, lag and freshness are told, the lag only of topic partitions that have one', () => {
+test('the status has rates, lag and freshness, and a lag only of topic partitions that have one', () => {
   expect(describeStatus(parts())).toMatchObject({
     uptimeSeconds: 60,
     capturedPerSecond: 60,
@@ -106,7 +107,7 @@ test('rates, lag and freshness are told, the lag only of topic partitions that h
   })
 })
 
-test('the archive is told as it was last seen, with a lag of its own', () => {
+test('the archive is shown as it was last seen, with a lag of its own', () => {
   const archiving = { ...mapping, functionName: 'tidemark-local-archive-changes' }
   const archived = parts({ mappings: [mapping, archiving] })
   archived.target.value!.progress.push({
@@ -126,7 +127,7 @@ const trips: NonNullable<StatusParts['windows']['value']>[number] = {
   since: '2026-11-29T08:11:59.1+00:00',
 }
 
-test('windows are told as they were last seen, with a lag of their own', () => {
+test('windows are shown as they were last seen, with a lag of their own', () => {
   const maintaining = { ...mapping, functionName: 'tidemark-local-maintain-windows' }
   const maintained = parts({ mappings: [mapping, maintaining], windows: { value: [trips] } })
   maintained.target.value!.progress.push({
@@ -166,7 +167,7 @@ test('the lag is that of the target, whatever the poller has in flight or has co
   expect(describeStatus(parts({ mappings: [{ ...deaf, state: 'Disabled', topicPartitions: [] }] })).lagRecords).toBe(7)
 })
 
-test('before the topics were looked at there is no lag to tell', () => {
+test('the lag is unknown until the topics were looked at', () => {
   const early = parts()
   early.target.value!.topics = undefined
 
@@ -206,12 +207,12 @@ test('until a beacon is applied in every topic partition, the initial snapshot i
 
 test('a table that is read later is an initial load of its own', () => {
   const reading = parts()
-  reading.source.value!.tables.push({ ...table('public.big', 1_000), state: 'reading' })
+  reading.source.value!.tables.push({ ...table('public.big', 1_000), state: 'snapshotting' })
 
   expect(describeStatus(reading).initialLoad).toEqual({ rows: 0, expectedRows: 1_000, percent: 0 })
 })
 
-test('a table that has left the publication is told from the target alone, with the SQL where the source answers', () => {
+test('a table that has left the publication is shown from the target alone, with the SQL where the source answers', () => {
   const left = parts()
   left.target.value!.notCaptured = [{ name: 'public.trip', reason: 'it has left the publication' }]
   expect(describeStatus(left).notCaptured).toEqual([
@@ -229,7 +230,7 @@ test('a table that has left the publication is told from the target alone, with 
   expect(isAllWell(describeStatus({ ...left, source: { error: 'no answer' } }))).toBe(false)
 })
 
-test('what is stopped is told with its reason: topic partitions first, then tables', () => {
+test('what is stopped is shown with its reason: topic partitions first, then tables', () => {
   const stopped = parts()
   const since = '2026-11-29T08:11:59+00:00'
   const place = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 1 }
@@ -238,7 +239,7 @@ test('what is stopped is told with its reason: topic partitions first, then tabl
     { ...place, atOffset: 17, reason: 'a lock is held', since, deliveries: 40 },
     { ...place, topicPartition: 2, atOffset: 17, reason: lost, since, deliveries: 40 },
   ]
-  const table = { reason: 'a type is missing', automatic: false, since, keptRecords: 5 }
+  const table = { reason: 'a type is missing', automatic: false, isOf: 'captured' as const, since, keptRecords: 5 }
   stopped.target.value!.stopped = [
     { ...table, name: 'public.trip', repair: 'accept' },
     { ...table, name: "public.o'clock", repair: 'resync' },
@@ -267,11 +268,27 @@ test('what is stopped is told with its reason: topic partitions first, then tabl
     },
     {
       ...{ ...kept, table: 'public.log', command: null },
-      reason: 'a type is missing; its rows are read again by themselves',
+      reason: 'a type is missing; a resync of the table begins by itself',
     },
   ])
   expect(isAllWell(status)).toBe(false)
   expect(status.tables[0]?.state).toBe('stopped')
+})
+
+test('a stopped table is read again only if the source has it; otherwise its records are discarded', () => {
+  const stopped = parts()
+  const table = { reason: 'it is none', repair: 'resync' as const, automatic: false, since: '', keptRecords: 0 }
+  stopped.target.value!.stopped = [
+    { ...table, name: 'public.ghost', isOf: 'unknown' },
+    { ...table, name: 'public.trip', isOf: 'unknown' },
+    { ...table, name: 'public.trip', isOf: 'dropped' },
+  ]
+
+  expect(describeStatus(stopped).stopped.map(({ command }) => command)).toEqual([
+    'npm run quarantine -- discard public.ghost',
+    'npm run resync -- public.trip',
+    'npm run quarantine -- discard public.trip',
+  ])
 })
 
 test('records in quarantine are counted by topic and table, with the command that lists them', () => {
@@ -353,7 +370,7 @@ test('a function whose newest invocation failed is failing, with its error and s
   expect(isAllWell(status)).toBe(false)
 })
 
-test('a problem of the archive is told with its command, and all is not well', () => {
+test('a problem of the archive is shown with its command, and the status is not well', () => {
   const problem = { kind: 'table' as const, reason: 'it is not in the catalog', command: 'recover', since: '' }
   const wrong = parts({ services: [{ name: 'kafka', state: 'healthy', restarts: 1, lastError: 'killed' }] })
   wrong.target.value!.archiveProblems = [problem]
@@ -414,7 +431,7 @@ test('a beacon is not overdue while records wait, a table is read, or a topic pa
   const waiting = idle(40_000)
   waiting.target.value!.progress[1]!.nextOffset = 9
   const reading = idle(40_000)
-  reading.source.value!.tables[0]!.state = 'reading'
+  reading.source.value!.tables[0]!.state = 'snapshotting'
   const stopped = idle(40_000)
   stopped.target.value!.stops.push({
     ...{ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0, atOffset: 10 },

@@ -14,9 +14,11 @@ import { type ConsumerLag, describeLags, lagOf } from './consumer-lag.ts'
 import type { Latest } from './repeated-observation.ts'
 import type { SourceObservation } from './source-observation.ts'
 import {
+  describeIndexProblems,
   describeNotCaptured,
   describeQuarantined,
   describeStopped,
+  type IndexProblem,
   type NotCaptured,
   type QuarantinedRecords,
   type StoppedPart,
@@ -29,7 +31,7 @@ import type { WindowsOfDefinition } from './windows-observation.ts'
 export type TableStatus = {
   name: string
   /** `capture is down` replaces `captured` while capture is down. */
-  state: 'captured' | 'pending' | 'awaiting writers' | 'reading' | 'stopped' | 'capture is down'
+  state: 'captured' | 'pending' | 'awaiting writers' | 'snapshotting' | 'stopped' | 'capture is down'
   source: { rows: number; isEstimate: boolean }
   /** Null if the target does not have the table. An estimate includes delete markers. */
   target: { rows: number; isEstimate: boolean } | null
@@ -80,6 +82,8 @@ export type Status = {
   uncaptured: { name: string; why: string; fix: string | null }[]
   /** Views of tables that no longer exist in the source, and the SQL that drops the objects which depend on them. */
   emptyViews: TargetObservation['emptyViews']
+  /** Declared indexes that are not on the rows of their table, why, and the command for each. */
+  indexProblems: IndexProblem[]
   /** Captured tables whose rows or view were dropped by hand in the target. */
   missing: TargetObservation['missing']
   /** The last error of something that fails now, or, if nothing is wrong, of something that failed and works again. */
@@ -124,7 +128,7 @@ export function describeStatus(parts: StatusParts): Status {
   const wrong = {
     components,
     capture,
-    stopped: target.value === undefined ? [] : describeStopped(target.value),
+    stopped: target.value === undefined ? [] : describeStopped(target.value, namesOf(source)),
     archiveProblems: target.value?.archiveProblems ?? [],
     notCaptured,
     quarantined: describeQuarantined(target.value?.quarantined ?? []),
@@ -150,6 +154,7 @@ export function describeStatus(parts: StatusParts): Status {
     tables,
     uncaptured: uncaptured.filter(({ name }) => !notCaptured.some((table) => table.name === name)),
     emptyViews: target.value?.emptyViews ?? [],
+    indexProblems: describeIndexProblems(target.value?.indexProblems ?? []),
     lastError:
       lastErrorOf(components) ?? archiveErrorOf(wrong) ?? (isAllWell(wrong) ? healedErrorOf(components) : null),
   }
@@ -187,23 +192,32 @@ const archiveErrorOf = ({ archiveProblems: [first] }: Pick<Status, 'archiveProbl
 
 const changes = 'changes'
 
+const namesOf = (source: Latest<SourceObservation>): string[] => (source.value?.tables ?? []).map(({ name }) => name)
+
 const isChangesStopped = (target: TargetObservation | undefined): boolean =>
   (target?.stops ?? []).some(({ consumer, topic }) => consumer === latestState && topic === changes)
 
 /**
  * The age of the newest beacon if only capture can explain it: no record waits to be applied, nothing is stopped, and
- * no table is being read, because Debezium sends no beacons meanwhile.
+ * no table is being snapshotted, because Debezium sends no beacons meanwhile.
  */
 function beaconAge({ source, target }: StatusParts, lags: readonly ConsumerLag[]): number | null {
   const progress = (target.value?.progress ?? []).filter(
     ({ consumer, topic }) => consumer === latestState && topic === changes,
   )
   const isBehind = lags.some(({ topic, work, records }) => topic === changes && work === 'apply' && records > 0)
-  // While Debezium reads a table, it keeps its connection to the slot.
-  const isReading = source.value?.isSlotRead === true && source.value.tables.some(({ state }) => state === 'reading')
+  // Debezium keeps its connection to the slot during a snapshot.
+  const isSnapshotting =
+    source.value?.isSlotRead === true && source.value.tables.some(({ state }) => state === 'snapshotting')
   const isKnown =
     source.value !== undefined && source.error === undefined && target.error === undefined && lags.length > 0
-  if (!isKnown || isBehind || isReading || isChangesStopped(target.value) || isSnapshotOpen(progress, source.value)) {
+  if (
+    !isKnown ||
+    isBehind ||
+    isSnapshotting ||
+    isChangesStopped(target.value) ||
+    isSnapshotOpen(progress, source.value)
+  ) {
     return null
   }
   const ages = progress.flatMap(({ beaconAgeMs }) => (beaconAgeMs === null ? [] : [beaconAgeMs]))
@@ -240,7 +254,7 @@ function isSnapshotOpen(progress: Progress[], source: SourceObservation | undefi
 }
 
 function describeInitialLoad(tables: TableStatus[], isSnapshot: boolean): Status['initialLoad'] {
-  const loading = tables.filter(({ state }) => isSnapshot || state === 'reading')
+  const loading = tables.filter(({ state }) => isSnapshot || state === 'snapshotting')
   const expectedRows = loading.reduce((sum, { source }) => sum + source.rows, 0)
   if (expectedRows === 0) return null
   const rows = loading.reduce((sum, { source, target }) => sum + Math.min(source.rows, target?.rows ?? 0), 0)

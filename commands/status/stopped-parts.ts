@@ -39,8 +39,14 @@ export function describeNotCaptured(
 /** The quarantined records of one topic and table, and the command that lists them. */
 export type QuarantinedRecords = TargetObservation['quarantined'][number] & { command: string }
 
-/** Topic partitions come first, because each has records of every table. */
-export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'stops' | 'stopped'>): StoppedPart[] {
+/**
+ * Topic partitions come first, because each has records of every table. `captured` has the names of the tables that
+ * the source captures.
+ */
+export function describeStopped(
+  { stops, stopped }: Pick<TargetObservation, 'stops' | 'stopped'>,
+  captured: readonly string[],
+): StoppedPart[] {
   const topicPartitions = stops.map(
     ({ consumer, topic, topicPartition, atOffset, reason, since, deliveries }): StoppedPart => {
       const command = commandFor(consumer, reason)
@@ -52,19 +58,40 @@ export function describeStopped({ stops, stopped }: Pick<TargetObservation, 'sto
     },
   )
   const tables = stopped.map(
-    ({ name, reason, repair, automatic, since, keptRecords }): StoppedPart => ({
+    ({ name, reason, automatic, since, keptRecords, ...stop }): StoppedPart => ({
       kind: 'table',
       ...{ table: name, since, keptRecords },
-      reason: automatic ? `${reason}; its rows are read again by themselves` : reason,
-      command: automatic ? null : `npm run ${repair} -- ${shellWord(name)}`,
+      reason: automatic ? `${reason}; a resync of the table begins by itself` : reason,
+      command: automatic ? null : `npm run ${commandOf(stop, captured.includes(name))} ${shellWord(name)}`,
     }),
   )
   return [...topicPartitions, ...tables]
 }
 
+/**
+ * The source can read a table again only if it captures it. Records of a table that was dropped, or that is none, can
+ * only be discarded. A table that was dropped stays stopped also if another one has its name now.
+ */
+function commandOf(
+  { repair, isOf }: Pick<TargetObservation['stopped'][number], 'repair' | 'isOf'>,
+  isCaptured: boolean,
+) {
+  return isOf === 'dropped' || (isOf === 'unknown' && !isCaptured) ? 'quarantine -- discard' : `${repair} --`
+}
+
 /** Each group with the command that lists its records. */
 export const describeQuarantined = (groups: TargetObservation['quarantined']): QuarantinedRecords[] =>
   groups.map((group) => ({ ...group, command: 'npm run quarantine -- list' }))
+
+/** A declared index that is not on the rows of its table. */
+export type IndexProblem = { table: string; name: string; reason: string; command: string }
+
+/** An index that does not fit the columns has to be declared in another way; others can be made. */
+export const describeIndexProblems = (problems: TargetObservation['indexProblems']): IndexProblem[] =>
+  problems.map(({ table, name, reason, fits }) => ({
+    ...{ table, name, reason },
+    command: `npm run index -- ${fits ? `build ${shellWord(table)}` : `remove ${shellWord(table)} ${shellWord(name)}`}`,
+  }))
 
 /** The name of the stopped part. */
 export const nameOf = (part: StoppedPart): string =>

@@ -38,6 +38,11 @@ export type TargetObservation = {
     reason: string
     repair: 'accept' | 'resync'
     automatic: boolean
+    /**
+     * Whether the records are of a table that is captured, of one that was dropped in the source, or of one that no
+     * contract names.
+     */
+    isOf: 'captured' | 'dropped' | 'unknown'
     since: string
     keptRecords: number
   }[]
@@ -57,6 +62,8 @@ export type TargetObservation = {
   }[]
   /** Views without rows: the source no longer has a table of this name, and objects of users depend on the view. */
   emptyViews: { name: string; dependents: string; droppedBy: string }[]
+  /** Declared indexes that are not on all rows of their table, why, and whether they fit its columns. */
+  indexProblems: { table: string; name: string; reason: string; fits: boolean }[]
   /** Captured tables whose rows or view were dropped by hand in the target. */
   missing: { name: string; part: 'rows' | 'view' }[]
   /** The result of the last look of recover-capture; null before the first. */
@@ -86,6 +93,11 @@ order by consumer, topic, topic_partition`
 
 const readStopped = `
 select s.schema_name || '.' || s.table_name as name, s.reason, s.repair, s.automatic,
+  case
+    when exists (select from tidemark.table_marker m where m.relation = s.relation and m.dropped_at is not null) then 'dropped'
+    when exists (select from tidemark.contract c where c.relation = s.relation) then 'captured'
+    else 'unknown'
+  end as "isOf",
   to_json(s.stopped_at)#>>'{}' as since,
   (
     select count(*)::float8
@@ -122,6 +134,16 @@ select schema_name || '.' || table_name as name, dependents, dropped_by as "drop
 from tidemark.empty_view
 order by name, view`
 
+// An index of a table that is not captured now is no problem, and one that is being made is not one yet.
+const readIndexProblems = `
+select schema_name || '.' || table_name as table, index_name as name,
+  coalesce(min(problem), 'it is not on all rows yet') as reason,
+  bool_and(state <> 'does not fit') as fits
+from tidemark.user_index_state
+where state in ('missing', 'unfinished', 'does not fit')
+group by schema_name, table_name, index_name
+order by 1, 2`
+
 // A table whose rows were dropped may be stopped for that reason. It is then shown only as stopped.
 const readMissing = `
 select l.schema_name || '.' || l.table_name as name, 'rows' as part
@@ -151,19 +173,31 @@ order by 1, 2`
 export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservation> {
   const countRows = makeCountRows(target)
   return async () => {
-    const [progress, stops, stopped, notCaptured, quarantined, archiveProblems, emptyViews, missing, health, listed] =
-      await Promise.all([
-        target.query(readProgress),
-        target.query(readStops),
-        target.query(readStopped),
-        target.query(readNotCaptured),
-        target.query(readQuarantined),
-        target.query(readArchiveProblems),
-        target.query(readEmptyViews),
-        target.query(readMissing),
-        target.query(readHealth),
-        target.query(readTables),
-      ])
+    const [
+      progress,
+      stops,
+      stopped,
+      notCaptured,
+      quarantined,
+      archiveProblems,
+      emptyViews,
+      indexProblems,
+      missing,
+      health,
+      listed,
+    ] = await Promise.all([
+      target.query(readProgress),
+      target.query(readStops),
+      target.query(readStopped),
+      target.query(readNotCaptured),
+      target.query(readQuarantined),
+      target.query(readArchiveProblems),
+      target.query(readEmptyViews),
+      target.query(readIndexProblems),
+      target.query(readMissing),
+      target.query(readHealth),
+      target.query(readTables),
+    ])
     return {
       progress: progress.rows,
       stops: stops.rows,
@@ -172,6 +206,7 @@ export function makeObserveTarget(target: pg.Pool): () => Promise<TargetObservat
       quarantined: quarantined.rows,
       archiveProblems: archiveProblems.rows,
       emptyViews: emptyViews.rows,
+      indexProblems: indexProblems.rows,
       missing: missing.rows,
       captureHealth: health.rows[0] ?? null,
       tables: await countRows(listed.rows),

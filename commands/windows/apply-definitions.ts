@@ -1,8 +1,8 @@
 import { deployDefinitions, RefusedDefinitionError } from '#adapters/postgres/windows/deploy-definitions.ts'
 import { UsageError } from '#terminal/usage-error.ts'
-import type { WindowsArguments } from '../windows.ts'
 import { readFiles } from './check-files.ts'
 import { describeVersions, waitUntilShown } from './shown-definitions.ts'
+import type { WindowsArguments } from './windows-arguments.ts'
 import { requireWords, withTarget } from './windows-databases.ts'
 
 /** Makes the definitions of the target those of `windows/`. */

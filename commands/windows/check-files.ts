@@ -12,7 +12,7 @@ import { findEngine } from '#localstack/engine.ts'
 import { readSettings } from '#localstack/settings.ts'
 import { formatQuantity } from '#terminal/quantities.ts'
 import { UsageError } from '#terminal/usage-error.ts'
-import type { WindowsArguments } from '../windows.ts'
+import type { WindowsArguments } from './windows-arguments.ts'
 import { withTarget } from './windows-databases.ts'
 
 const project = join(import.meta.dirname, '../..')

@@ -1,7 +1,7 @@
 import { makeProgressLine } from '#terminal/progress-line.ts'
 import { compareWindows, countWindowMismatches } from '#verify/windows/compare-windows.ts'
 import { describeWindowsComparison } from '#verify/windows/windows-report.ts'
-import type { WindowsArguments } from '../windows.ts'
+import type { WindowsArguments } from './windows-arguments.ts'
 import { findDatabases, requireWords } from './windows-databases.ts'
 
 /** Compares the groups of definitions with batch SQL. */

@@ -3,7 +3,7 @@ import { cutText, visibleText } from '#terminal/display-width.ts'
 import { formatCount, formatQuantity } from '#terminal/quantities.ts'
 import { UsageError } from '#terminal/usage-error.ts'
 import { explainWindow, type WindowExplanation } from '#verify/windows/explain-window.ts'
-import type { WindowsArguments } from '../windows.ts'
+import type { WindowsArguments } from './windows-arguments.ts'
 import { withTarget } from './windows-databases.ts'
 
 /** Shows which rows are in a window and why. */

@@ -2,7 +2,7 @@ import { alignColumns } from '#terminal/aligned-columns.ts'
 import { visibleText } from '#terminal/display-width.ts'
 import { formatCount } from '#terminal/quantities.ts'
 import { readWindows, type WindowsOfDefinition } from '../status/windows-observation.ts'
-import type { WindowsArguments } from '../windows.ts'
+import type { WindowsArguments } from './windows-arguments.ts'
 import { requireWords, withTarget } from './windows-databases.ts'
 
 /** Lists the definitions of the target. */

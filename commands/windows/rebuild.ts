@@ -1,6 +1,6 @@
 import { UsageError } from '#terminal/usage-error.ts'
-import type { WindowsArguments } from '../windows.ts'
 import { describeVersions, waitUntilShown } from './shown-definitions.ts'
+import type { WindowsArguments } from './windows-arguments.ts'
 import { requireWords, withTarget } from './windows-databases.ts'
 
 /** Has a definition computed again from the rows of the target. */

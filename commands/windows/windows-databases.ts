@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 import { UsageError } from '#terminal/usage-error.ts'
 import { requireEngine } from '../running/running-engine.ts'
-import type { WindowsArguments } from '../windows.ts'
+import type { WindowsArguments } from './windows-arguments.ts'
 
 /** URLs of both databases, as their administrators; without a source where only the target was given. */
 export async function findDatabases({

@@ -138,7 +138,7 @@ test('planning changes nothing that it is given: planned once more, a batch come
     .create({ id: 1, name: 'a', amount: null }, { lsn: 11, txId: 6 })
   const behind = new ChangeLog()
     .contract(ordersContract({ version: 2, table: 'renamed' }), { lsn: 20 })
-    .readBeacon('10:10:', { reading: { relation: 9, generation: 1 } })
+    .readBeacon('10:10:', { snapshotOf: { relation: 9, generation: 1 } })
     .create(event('b'), { lsn: 21, txId: 12, table: 'events' })
     .create(event('c'), { lsn: 22, txId: 13, table: 'events' })
     .create({ id: 2, name: 'b', amount: null }, { lsn: 23, txId: 14, table: 'renamed' })
@@ -208,7 +208,7 @@ test('an older contract delivered again does not come back into force', () => {
 
 const behindTruncate = () => after(new ChangeLog().start().contract(ordersContract()).truncate({ lsn: 20, txId: 8 }))
 
-describe('a truncate that capture sends again, while the rows are read anew that followed it,', () => {
+describe('a truncate that capture sends again during the snapshot of the rows that followed it', () => {
   const again = () =>
     new ChangeLog()
       .contract(ordersContract({ version: 2, generation: 2, complete: false }), { lsn: 30 })
@@ -221,7 +221,7 @@ describe('a truncate that capture sends again, while the rows are read anew that
     expect(stepsOf(steps, 'truncate')).toEqual([])
   })
 
-  test('is not kept once more where the table is stopped', () => {
+  test('is not quarantined once more where the table is stopped', () => {
     const known = { ...behindTruncate(), isStopped: () => true }
     expect(stepsOf(planBatch(again().records, known).steps, 'quarantine')).toEqual([])
   })
@@ -233,6 +233,6 @@ test('a truncate that comes first while rows are read has them read once more', 
     .contract(ordersContract({ complete: false }))
     .truncate({ lsn: 20, txId: 8 })
   expect(stepsOf(planBatch(log.records, nothingKnown()).steps, 'stop table')).toMatchObject([
-    { stop: { reason: 'it was truncated while its rows were read', automatic: true } },
+    { stop: { reason: 'it was truncated during the snapshot of its rows', automatic: true } },
   ])
 })

@@ -1,4 +1,7 @@
 import { ValueError } from '../column-codec.ts'
+import { generationOf, keylessChange } from '../keyless/keyless-writes.ts'
+import { comparePositions, latest, type Position } from '../position.ts'
+import { type AppliedTable, tableName } from '../tables/table-register.ts'
 import {
   type Beacon,
   EnvelopeError,
@@ -9,11 +12,8 @@ import {
   readRecord,
   type Truncate,
   type Unreadable,
-} from '../envelope.ts'
-import { generationOf, keylessChange } from '../keyless/keyless-writes.ts'
-import { comparePositions, latest, type Position } from '../position.ts'
-import { type AppliedTable, tableName } from '../tables/table-register.ts'
-import { WireError } from '../wire-json.ts'
+} from '../wire/envelope.ts'
+import { WireError } from '../wire/wire-json.ts'
 import { inOrder, type KeptContract, type Step } from './batch-steps.ts'
 import { BatchUnderway, type Known, type PartitionState, stopKey, stopOf, stopOfName } from './batch-underway.ts'
 import { takeBeacon, takeContract, takeImpossible, takeReadBeacon, takeSentContract } from './control-plan.ts'
@@ -93,7 +93,7 @@ class BatchPlanner {
       return
     }
     if (record.value === undefined) {
-      this.#batch.quarantine(record.offset, 'the record has no value, which capture never sends')
+      this.#batch.quarantine(record.offset, 'the record has no value, and capture sends no such records')
       return
     }
     const incoming = this.#read(record.offset, record.value, record.headers)
@@ -233,13 +233,13 @@ class BatchPlanner {
     if (table === undefined) return
     const { position, txId } = truncate
     const isNew = this.#batch.keyless.ledger.take(position.epoch, txId ?? 0, position.lsn) !== undefined
-    // A repeated truncate of a table that is being read is from before its snapshot began, so it is skipped.
+    // A repeated truncate of a table that is being snapshotted is from before its snapshot began, so it is skipped.
     if (!isNew && (table.keyPlaces.length === 0 || !table.contract.complete)) return
     if (table.keyPlaces.length === 0) {
       this.#batch.openWrites(table, true)
     } else if (!table.contract.complete) {
       // Rows that a snapshot reads have no position, so nothing shows which of them the truncate removed.
-      const reason = 'it was truncated while its rows were read'
+      const reason = 'it was truncated during the snapshot of its rows'
       this.#batch.stop(offset, { ...stopOf(table), reason, automatic: true })
       return
     }

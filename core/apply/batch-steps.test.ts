@@ -85,7 +85,7 @@ describe('a contract', () => {
     expect(kinds(plan(log, ordersKnown({ isStopped })).steps)).toEqual(['keep contracts'])
   })
 
-  test('of a later generation than the one that is stopped has the table made anew', () => {
+  test('of a later generation than the stopped one makes a new table', () => {
     const isStopped = stopRule([{ relation: 4711, generation: 1, name: 'public.orders', accepted: false }])
     const log = new ChangeLog().contract(ordersContract({ version: 2, generation: 2 }), { lsn: 20 })
     expect(stepsOf(plan(log, ordersKnown({ isStopped })).steps, 'shape')).toHaveLength(1)
@@ -104,7 +104,7 @@ describe('a contract', () => {
     expect([changes, quarantined]).toEqual([0, 1])
   })
 
-  test('of another slot is kept as a record, and stops the table that it names', () => {
+  test('of another slot is quarantined as a record, and stops the table that it names', () => {
     const log = new ChangeLog(1).contract(ordersContract({ version: 2 }), { lsn: 20 })
 
     const { steps, next } = plan(log, ordersKnown())
@@ -170,7 +170,7 @@ describe('the order of steps', () => {
     expect(kinds(steps)).not.toContain('ensure days')
   })
 
-  test('for records that were kept is the same, without what was done when they came', () => {
+  test('for quarantined records is the same, without what was done when they came', () => {
     const { steps } = plan(audited(), ordersKnown({ isLogged: () => true }))
 
     expect(kinds(stepsForQuarantined(steps))).toEqual([
@@ -213,7 +213,7 @@ test('each table without a key is counted in the order in which it is cleared an
   ])
 })
 
-test('an initial reading is followed: each attempt once, its end at the first streamed beacon', () => {
+test('an initial snapshot is followed: each attempt once, its end at the first streamed beacon', () => {
   const log = new ChangeLog()
     .readContract(ordersContract(), 50)
     .initialRead(row(1), { lsn: 50 })

@@ -1,8 +1,8 @@
 import type { TableContract } from '../contract.ts'
-import type { Beacon, Incoming, ReadBeacon } from '../envelope.ts'
-import { tablesRead, withReading } from '../keyless/keyless-writes.ts'
+import { tablesRead, withReadSnapshot } from '../keyless/keyless-writes.ts'
 import type { Position } from '../position.ts'
 import { TableRegister, tableName } from '../tables/table-register.ts'
+import type { Beacon, Incoming, ReadBeacon } from '../wire/envelope.ts'
 import { type BatchUnderway, stopKey, stopOf, stopOfContract } from './batch-underway.ts'
 
 /**
@@ -28,7 +28,7 @@ export function takeBeacon(batch: BatchUnderway, offset: number, beacon: Beacon)
 function wrongSlot(batch: BatchUnderway, slot: number): string | undefined {
   const { topicPartition } = batch.known
   if (slot === topicPartition) return undefined
-  return `it is of slot ${slot} but came on topic partition ${topicPartition}: was the number of topic partitions changed?`
+  return `it is of slot ${slot} but came on topic partition ${topicPartition}: the number of topic partitions may have been changed`
 }
 
 export function takeReadBeacon(batch: BatchUnderway, offset: number, position: Position, beacon: ReadBeacon): void {
@@ -39,11 +39,11 @@ export function takeReadBeacon(batch: BatchUnderway, offset: number, position: P
     return
   }
   ledger.meetEpoch(beacon.epoch)
-  if (beacon.reading === null && ledger.hasStreamed(beacon.epoch)) {
+  if (beacon.snapshotOf === null && ledger.hasStreamed(beacon.epoch)) {
     beginAgain(batch)
     return
   }
-  if (beacon.reading === null) noteInitialRead(batch, position)
+  if (beacon.snapshotOf === null) noteInitialRead(batch, position)
   else ledger.noteReadBySignal(beacon.epoch)
   if (beacon.readSnapshot === null || !ledger.isHere(beacon.epoch)) return
   for (const table of tablesRead(batch.register, beacon)) {
@@ -51,10 +51,10 @@ export function takeReadBeacon(batch: BatchUnderway, offset: number, position: P
     if (batch.isStopped(relation, generation, tableName(table.contract))) {
       // Its quarantined changes are part of the snapshot that begins here, so applying them as well would count them
       // twice.
-      batch.collected.stops.push({ ...stopOf(table), reason: 'it was stopped when its rows were read' })
+      batch.collected.stops.push({ ...stopOf(table), reason: 'it was stopped when the snapshot of its rows came' })
       continue
     }
-    batch.keyless = withReading(batch.keyless, table, beacon.readSnapshot)
+    batch.keyless = withReadSnapshot(batch.keyless, table, beacon.readSnapshot)
     batch.openWrites(table, true, beacon.readSnapshot)
   }
 }

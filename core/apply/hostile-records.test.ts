@@ -13,7 +13,7 @@ const written = new ChangeLog()
   .contract(ordersContract())
   .create({ id: 1, name: 'a', amount: '1.00' }, { lsn: 10 })
   .beacon(1, { lsn: '0/20' })
-  .readBeacon('10:10:', { reading: { relation: 4711, generation: 1 } })
+  .readBeacon('10:10:', { snapshotOf: { relation: 4711, generation: 1 } })
   .start()
   .records.map(({ value }) => JSON.parse(value!))
 
@@ -108,7 +108,7 @@ test('whatever a header holds, planning ends', () => {
   fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (oldKey) => void planOf([moved], { oldKey })))
 })
 
-test('whatever bytes a record holds, it is kept or read', () => {
+test('whatever bytes a record holds, it is quarantined or read', () => {
   fc.assert(fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (value) => void planOf([value])))
 })
 

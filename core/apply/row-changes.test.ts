@@ -3,8 +3,8 @@ import { columnContract, ordersContract } from '#test-support/changes/change-log
 import { UNAVAILABLE_PLACEHOLDER, unavailable } from '../codecs/unavailable.ts'
 import { ValueError } from '../column-codec.ts'
 import type { TableContract } from '../contract.ts'
-import type { RowChange } from '../envelope.ts'
 import { type AppliedTable, TableRegister } from '../tables/table-register.ts'
+import type { RowChange } from '../wire/envelope.ts'
 import { type Arrival, RowChanges, type Segment, type TableWrites, withoutTruncated } from './row-changes.ts'
 
 const tableOf = (changes: Partial<TableContract> = {}): AppliedTable => {
@@ -61,7 +61,7 @@ describe('changes of a row', () => {
     expect(stated(reduced([create(20, 1, 'a'), remove(20, 1)]))).toEqual([{ 1: 'a' }])
   })
 
-  test('are told by keys that are equal for Postgres', () => {
+  test('are changes of one row when Postgres considers their keys equal', () => {
     const columns = [columnContract(1, 'id', 'numeric', { key: 1 }), ...orders.contract.columns.slice(1)]
     const byNumeric = tableOf({ columns })
     const [one, same] = ['1.0', '1.00'].map((id, i) =>
@@ -78,7 +78,7 @@ describe('changes of a row', () => {
   })
 })
 
-describe('a row that is read again', () => {
+describe('a row that a later snapshot reads', () => {
   test('stands for itself: whether what came before it is newer depends on the row as stored', () => {
     expect(stated(reduced([update(12, 1, 'a'), later(1, 'read'), update(13, 1, 'b')]))).toEqual([
       { 1: 'a' },
@@ -87,7 +87,7 @@ describe('a row that is read again', () => {
     ])
   })
 
-  test('replaces one that was read again before it', () => {
+  test('replaces one that a snapshot read before it', () => {
     expect(stated(reduced([later(1, 'read'), later(1, 'again')]))).toEqual([{ 1: 'again' }])
   })
 })

@@ -1,7 +1,7 @@
-import type { RowChange, WireRow } from '../envelope.ts'
 import { comparePositions, type Position } from '../position.ts'
 import { keyOf, mergedWith, type RowValue, type RowWrite, replaces, writeOf } from '../tables/row-write.ts'
 import type { AppliedTable } from '../tables/table-register.ts'
+import type { RowChange, WireRow } from '../wire/envelope.ts'
 
 /** A change as history keeps it. */
 export type LoggedChange = {
@@ -51,7 +51,7 @@ export type Segment = Map<string, TableWrites>
 
 /**
  * The writes of a table without those from before a truncate that another topic partition has already applied. A table
- * that is truncated while it is read is read again, so rows that were read here before the truncate are left out as
+ * that is truncated during its snapshot is snapshotted again, so rows that were read here before the truncate are left out as
  * well.
  */
 export function withoutTruncated(writes: TableWrites, at: Position): TableWrites {

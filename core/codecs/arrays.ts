@@ -35,7 +35,7 @@ function arrayLiteral(wire: readonly unknown[], { decode }: ColumnCodec): string
     if (wire[i] === null) literal += 'NULL'
     else {
       const text = decode(wire[i])
-      if (text === unavailable) throw new ValueError('an array holds a part of itself only')
+      if (text === unavailable) throw new ValueError('the change leaves out an element of an array')
       literal += quoteElement(text)
     }
   }

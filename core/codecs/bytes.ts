@@ -52,7 +52,7 @@ export function utf8Text(bytes: Uint8Array): string {
  */
 const smallest = [0, 0x80, 0x800, 0x10000]
 
-const notUtf8 = () => new ValueError('the bytes are no text in UTF-8')
+const notUtf8 = () => new ValueError('the bytes are not text in UTF-8')
 
 const hexDigits = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
 

@@ -1,5 +1,5 @@
-import type { Beacon } from '../envelope.ts'
 import { formatLsn, type Lsn, parseLsn } from '../lsn.ts'
+import type { Beacon } from '../wire/envelope.ts'
 
 /** How the reason of a stop begins when a beacon is from another log of the source. */
 export const SOURCE_WENT_BACK = 'the source went back'
@@ -67,7 +67,7 @@ export class BeaconLog {
 
   /**
    * Why the beacon is not from the same log as those before it; undefined when it is. A beacon that does not follow the
-   * newest one proves that changes are missing, or that the source was put back and has written another log since.
+   * newest one proves that changes are missing, or that the source was restored and has written another log since.
    * Capture may send beacons again, even confirmed ones, when a zombie worker that Connect has given up still runs.
    * Such beacons were emitted no later than the newest one.
    */

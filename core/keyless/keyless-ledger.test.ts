@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Beacon } from '../envelope.ts'
 import { formatLsn } from '../lsn.ts'
+import type { Beacon } from '../wire/envelope.ts'
 import { KeylessLedger } from './keyless-ledger.ts'
 
 /** The records of a transaction: for each of its Lsns, how many rows share it. */
@@ -86,7 +86,7 @@ test('goes on from its state as if it had not been put away', () => {
   expect(again.take(1, 10, 101)).toMatchObject({ ordinal: 2 })
 })
 
-test('a reading while it streams is no start', () => {
+test('a blocking snapshot while changes are streamed is no start', () => {
   const ledger = new KeylessLedger()
   ledger.beacon(beacon(1, 90, null))
   ledger.take(1, 10, 100)
@@ -94,7 +94,7 @@ test('a reading while it streams is no start', () => {
   expect(ledger.take(1, 10, 100)).toMatchObject({ ordinal: 1 })
 })
 
-test('a new epoch begins anew', () => {
+test('a new epoch starts from an empty ledger', () => {
   const ledger = new KeylessLedger()
   ledger.take(1, 10, 100)
   expect(ledger.take(2, 10, 5)).toBeDefined()

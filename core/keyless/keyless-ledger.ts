@@ -1,6 +1,7 @@
-import type { Beacon } from '../envelope.ts'
 import type { Lsn } from '../lsn.ts'
+import type { Beacon } from '../wire/envelope.ts'
 import { BeaconLog, type KnownBeacon } from './beacon-log.ts'
+import { type PassedTransaction, PassedTransactions } from './passed-transactions.ts'
 
 /**
  * Place of a keyless record in its transaction. `ordinal` counts the records with the same Lsn: rows of one COPY share
@@ -30,7 +31,7 @@ export type LedgerState = {
   /** The last epoch in which a signal made capture read a table, if there is one. */
   readonly signalledEpoch?: number
   /** Transactions before the frontier's that may come again, each with the number of the beacon that preceded it. */
-  readonly passed: readonly (readonly [txId: number, beacon: number])[]
+  readonly passed: readonly PassedTransaction[]
 }
 
 /** What has to be stored when a ledger has changed. */
@@ -39,7 +40,7 @@ export type LedgerChanges = {
    * `added`: transactions that were passed, with the beacon that preceded them. `pruned`: transactions that were
    * forgotten.
    */
-  readonly added: readonly (readonly [txId: number, beacon: number])[]
+  readonly added: readonly PassedTransaction[]
   readonly pruned: readonly number[]
   readonly state: Omit<LedgerState, 'passed'>
 }
@@ -70,18 +71,12 @@ export class KeylessLedger {
   #frontier: KeylessPlace | undefined
   #last: KeylessPlace | undefined
   #beacons: BeaconLog
-  #passed: Map<number, number>
-  /**
-   * Whether another ledger may have the same map of passed transactions. Then the map is copied before it is changed.
-   */
-  #sharesPassed = false
+  #passed: PassedTransactions
   #epochsHere: readonly number[]
   #newestEpoch: number
   #streamedEpoch: number
   #readsAgain: boolean
   #signalledEpoch: number
-  readonly #added: [txId: number, beacon: number][] = []
-  readonly #pruned: number[] = []
   #moved = false
 
   constructor(state?: LedgerState) {
@@ -106,15 +101,13 @@ export class KeylessLedger {
     this.#frontier = frontier
     this.#last = last
     this.#beacons = new BeaconLog(beacons)
-    this.#passed = new Map(passed)
+    this.#passed = new PassedTransactions(passed)
   }
 
   /** A ledger that knows the same and has no changes yet. Neither of the two changes the other. */
   copy(): KeylessLedger {
     const copy = new KeylessLedger({ ...this.state(), passed: [] })
-    copy.#passed = this.#passed
-    copy.#sharesPassed = true
-    this.#sharesPassed = true
+    copy.#passed = this.#passed.copy()
     return copy
   }
 
@@ -209,7 +202,7 @@ export class KeylessLedger {
     if (frontier?.txId === txId) {
       if (lsn < frontier.lsn || (lsn === frontier.lsn && place.ordinal <= frontier.ordinal)) return undefined
     } else if (frontier !== undefined) {
-      this.#pass(frontier.txId)
+      this.#passed.add(frontier.txId, this.#beacons.newest?.number ?? 0)
     }
     this.#frontier = place
     return place
@@ -225,12 +218,7 @@ export class KeylessLedger {
     this.#moved = true
     this.#readsAgain = false
     const closed = this.#beacons.close(beacon.confirmedLsn)
-    if (closed === undefined) return
-    for (const [txId, before] of this.#passed) {
-      if (before >= closed) continue
-      this.#ownPassed().delete(txId)
-      this.#pruned.push(txId)
-    }
+    if (closed !== undefined) this.#passed.forgetBefore(closed)
   }
 
   /** Why no source can have emitted the beacon after those before it; undefined when a source can. */
@@ -253,12 +241,7 @@ export class KeylessLedger {
 
   /** What has changed since the ledger was made or copied; undefined when nothing has. */
   changes(): LedgerChanges | undefined {
-    if (!this.#moved) return undefined
-    return {
-      added: this.#added.filter(([txId]) => this.#passed.has(txId)),
-      pruned: [...this.#pruned],
-      state: this.state(),
-    }
+    return this.#moved ? { ...this.#passed.changes(), state: this.state() } : undefined
   }
 
   /** What to store in addition to the passed transactions. */
@@ -282,24 +265,10 @@ export class KeylessLedger {
   }
 
   #begin(epoch: number): void {
-    this.#pruned.push(...this.#passed.keys())
-    this.#passed = new Map()
-    this.#sharesPassed = false
+    this.#passed.forgetAll()
     this.#beacons = new BeaconLog()
     this.#epoch = epoch
     this.#frontier = undefined
     this.#last = undefined
-  }
-
-  #pass(txId: number): void {
-    const beacon = this.#beacons.newest?.number ?? 0
-    this.#ownPassed().set(txId, beacon)
-    this.#added.push([txId, beacon])
-  }
-
-  #ownPassed(): Map<number, number> {
-    if (this.#sharesPassed) this.#passed = new Map(this.#passed)
-    this.#sharesPassed = false
-    return this.#passed
   }
 }

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import { UNAVAILABLE_PLACEHOLDER } from '../codecs/unavailable.ts'
-import type { RowChange } from '../envelope.ts'
 import { TableRegister } from '../tables/table-register.ts'
+import type { RowChange } from '../wire/envelope.ts'
 import { KeylessLedger } from './keyless-ledger.ts'
-import { type KeylessProgress, keylessChange, tablesRead, withReading } from './keyless-writes.ts'
+import { type KeylessProgress, keylessChange, tablesRead, withReadSnapshot } from './keyless-writes.ts'
 
 const register = new TableRegister()
 const keyless = { replicaIdentity: 'full', columns: [columnContract(1, 'what', 'text')] } as const
@@ -43,14 +43,14 @@ test('one that was applied before does not count once more', () => {
   expect(change('create', null, 'a')(known)).toBeUndefined()
 })
 
-test('one that the reading of its table saw does not count, a later one does', () => {
-  const known = withReading(nothingKnown(), events, '10:10:')
+test('a change that the snapshot of its table saw does not count, a later one does', () => {
+  const known = withReadSnapshot(nothingKnown(), events, '10:10:')
   expect(change('create', null, 'a', { txId: 9 })(known)).toBeUndefined()
   expect(change('create', null, 'b', { txId: 10 })(known)).toBeDefined()
 })
 
 test('a row that is read counts, and has no place in the log', () => {
-  const known = withReading(nothingKnown(), events, '10:10:')
+  const known = withReadSnapshot(nothingKnown(), events, '10:10:')
   const phase0 = { position: { epoch: 1, phase: 0, lsn: 1 }, txId: null } as const
   expect(change('initial read', null, 'a', phase0)(known)).toMatchObject({ place: null, after: ['a'] })
 })
@@ -61,16 +61,18 @@ test('one that cannot be placed, or does not say the whole row, is refused', () 
   expect(() => change('update', 'a', UNAVAILABLE_PLACEHOLDER)()).toThrow('an unchanged TOASTed value')
 })
 
-test('what is known of a reading does not change what was known before it', () => {
+test('what is known of a snapshot does not change what was known before it', () => {
   const before = nothingKnown()
-  const known = withReading(before, events, '10:20:15')
+  const known = withReadSnapshot(before, events, '10:20:15')
   expect([before.readSnapshots.size, [...known.readSnapshots.keys()]]).toEqual([0, ['9 1']])
-  expect(() => withReading(before, events, 'nonsense')).toThrow('is not a snapshot')
+  expect(() => withReadSnapshot(before, events, 'nonsense')).toThrow('is not a snapshot')
 })
 
-test('a reading reads the table that it names, the initial one every table without a key', () => {
-  const readBy = (reading: { relation: number; generation: number } | null) =>
-    tablesRead(register, { epoch: 1, slot: 0, readSnapshot: '10:10:', reading }).map(({ contract }) => contract.table)
+test('a blocking snapshot reads the table that it names, the initial one every keyless table', () => {
+  const readBy = (snapshotOf: { relation: number; generation: number } | null) =>
+    tablesRead(register, { epoch: 1, slot: 0, readSnapshot: '10:10:', snapshotOf }).map(
+      ({ contract }) => contract.table,
+    )
   expect(readBy(null)).toEqual(['events', 'notes'])
   expect(readBy({ relation: 10, generation: 1 })).toEqual(['notes'])
   expect(readBy({ relation: 10, generation: 2 })).toEqual([])

@@ -1,8 +1,8 @@
 import { unavailable, ValueError } from '../column-codec.ts'
-import type { ReadBeacon, RowChange, WireRow } from '../envelope.ts'
 import { parseReadSnapshot, type ReadSnapshot, wasRead } from '../read-snapshot.ts'
 import { decodeRow, imageOf, type RowValue } from '../tables/row-write.ts'
 import type { AppliedTable, TableRegister } from '../tables/table-register.ts'
+import type { ReadBeacon, RowChange, WireRow } from '../wire/envelope.ts'
 import type { KeylessLedger, KeylessPlace } from './keyless-ledger.ts'
 
 /** A change of a keyless table: one row less, one row more, or both. */
@@ -38,16 +38,20 @@ export type KeylessProgress = {
 export const generationOf = ({ contract }: AppliedTable): string => `${contract.relation} ${contract.generation}`
 
 /** The keyless tables that are read by the snapshot which begins with this beacon. */
-export function tablesRead(register: TableRegister, { reading }: ReadBeacon): AppliedTable[] {
+export function tablesRead(register: TableRegister, { snapshotOf }: ReadBeacon): AppliedTable[] {
   return [...register.applied()].filter(
     ({ keyPlaces, contract: { relation, generation } }) =>
       keyPlaces.length === 0 &&
-      (reading === null || (reading.relation === relation && reading.generation === generation)),
+      (snapshotOf === null || (snapshotOf.relation === relation && snapshotOf.generation === generation)),
   )
 }
 
 /** What is known once the table is read in a database snapshot. Throws a RangeError when the text is not one. */
-export function withReading(progress: KeylessProgress, table: AppliedTable, readSnapshot: string): KeylessProgress {
+export function withReadSnapshot(
+  progress: KeylessProgress,
+  table: AppliedTable,
+  readSnapshot: string,
+): KeylessProgress {
   const readSnapshots = new Map(progress.readSnapshots)
   return { ...progress, readSnapshots: readSnapshots.set(generationOf(table), parseReadSnapshot(readSnapshot)) }
 }

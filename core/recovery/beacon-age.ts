@@ -7,13 +7,13 @@ export const BEACON_OVERDUE_MS = 30_000
 
 /**
  * Age of the newest beacon in ms, by the source's clock, when only capture can be the cause of it: every record of the
- * topic is applied, nothing is stopped and no table is being read. A table does not count as being read while the slot
- * is not active. Null in other cases, and before the first beacon.
+ * topic is applied, nothing is stopped and no table is being snapshotted. A table does not count as being snapshotted
+ * while the slot is not active. Null in other cases, and before the first beacon.
  */
 export function newestBeaconAgeMs(facts: CaptureFacts): number | null {
   const { source, target, brokers, changesTopic, applyConsumer } = facts
   if ('error' in source || 'error' in brokers) return null
-  if (source.value.tablesBeingRead > 0 && source.value.slot?.active === true) return null
+  if (source.value.tablesBeingSnapshotted > 0 && source.value.slot?.active === true) return null
   const places = target.progress.filter(({ consumer, topic }) => consumer === applyConsumer && topic === changesTopic)
   const ends = brokers.value.topics.get(changesTopic) ?? []
   const isBehind = ends.some(({ end }, topicPartition) => {

@@ -42,8 +42,8 @@ export type SourceFacts = {
   readonly hasPublication: boolean
   /** The Lsn at which the publication was last created; null when it is not known. */
   readonly publicationLsn: Lsn | null
-  /** Number of tables that are being read. Debezium may send no beacon during that time. */
-  readonly tablesBeingRead: number
+  /** Number of tables that are being snapshotted. Debezium may send no beacon during that time. */
+  readonly tablesBeingSnapshotted: number
 }
 
 /** What a consumer has applied, or archived, of a topic partition. */

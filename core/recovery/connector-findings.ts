@@ -17,7 +17,7 @@ export function connectorFindings(facts: CaptureFacts): ConnectorFinding[] {
         ...waiting,
         cause: `Kafka Connect is out of reach: ${connector.error}`,
         action:
-          'It is started again by itself, and capture goes on. If it ends again and again, its log says why: a row that is larger than its heap can hold needs a larger heapMiB.',
+          'It is restarted automatically, and then capture goes on. If it ends repeatedly, its log says why. A row that does not fit into its heap needs a larger heapMiB.',
         repair: null,
         isExplainedByOthers: false,
       },
@@ -34,7 +34,8 @@ export function connectorFindings(facts: CaptureFacts): ConnectorFinding[] {
       },
     ]
   }
-  return [...stateFindings(connector.value), ...overdue(facts, connector.value)]
+  const late = overdue(facts, connector.value)
+  return late.length > 0 ? late : stateFindings(connector.value)
 }
 
 function stateFindings(connector: ConnectorFacts): ConnectorFinding[] {
@@ -45,7 +46,7 @@ function stateFindings(connector: ConnectorFacts): ConnectorFinding[] {
       {
         ...waiting,
         cause: `the connector's task failed: ${failureOf(failed.trace)}`,
-        action: 'The task is started again, which Tidemark also does by itself, less and less often.',
+        action: 'The task is started again. Tidemark also does this by itself, at growing intervals.',
         repair: { kind: 'restart task' },
         isExplainedByOthers: true,
       },
@@ -56,7 +57,7 @@ function stateFindings(connector: ConnectorFacts): ConnectorFinding[] {
     return [
       {
         ...waiting,
-        cause: `the connector is ${held.state.toLowerCase()}: somebody stopped it, or something did not finish`,
+        cause: `the connector is ${held.state.toLowerCase()}: somebody stopped it, or a deployment or recovery was interrupted`,
         action: 'It is registered again and started.',
         repair: { kind: 'register connector' },
         isExplainedByOthers: true,
@@ -75,15 +76,31 @@ function stateFindings(connector: ConnectorFacts): ConnectorFinding[] {
   ]
 }
 
-/** A connector that runs and sends nothing shows no error, so only missing beacons reveal it. */
+/** How the cause ends when a connector does not get beyond starting. */
+const STILL_STARTING = ', and the connector is still starting'
+
+/** Whether the cause is that a connector does not get beyond starting. */
+export const isOfStuckStart = (cause: string | null): boolean => cause?.endsWith(STILL_STARTING) ?? false
+
+/**
+ * The time that a connector may need to start. Connect gives it to another worker five minutes after its worker has
+ * left.
+ */
+const STARTING_OVERDUE_MS = 600_000
+
+/** A connector that runs and sends nothing, or never starts, shows no error, so only missing beacons reveal it. */
 function overdue(facts: CaptureFacts, connector: ConnectorFacts): ConnectorFinding[] {
-  if (connector.state !== 'RUNNING' || connector.tasks.some(({ state }) => state !== 'RUNNING')) return []
+  const states = [connector.state, ...connector.tasks.map(({ state }) => state)]
+  // The states of failed and stopped parts have findings of their own.
+  if (states.some((state) => state === 'FAILED' || state === 'STOPPED' || state === 'PAUSED')) return []
+  const runs = states.every((state) => state === 'RUNNING')
   const ageMs = newestBeaconAgeMs(facts)
-  if (ageMs === null || ageMs <= BEACON_OVERDUE_MS) return []
+  if (ageMs === null || ageMs <= (runs ? BEACON_OVERDUE_MS : STARTING_OVERDUE_MS)) return []
+  const contrast = runs ? ', though the connector says that it runs' : STILL_STARTING
   return [
     {
       ...waiting,
-      cause: `no beacon has come for ${Math.round(ageMs / 1_000)} s, though the connector says that it runs`,
+      cause: `no beacon has come for ${Math.round(ageMs / 1_000)} s${contrast}`,
       action: 'The connector and its task are started again.',
       repair: { kind: 'restart connector' },
       isExplainedByOthers: true,

@@ -45,7 +45,8 @@ function renewalFindings({ target }: CaptureFacts, { groups, topics }: BrokerFac
   const next = () => {
     if (target.archiveRenewal === 'table') return wait(`Run ${RECOVER_ARCHIVE}, which goes on with it.`)
     if (starts.length === 0) return wait('It waits for its event source mappings: deploy the stack.')
-    if (absent.length > 0) return wait(`It waits for the topic ${absent.join(', ')}, which is gone: make it again.`)
+    if (absent.length > 0)
+      return wait(`It waits for the topic ${absent.join(', ')}, which does not exist: create it again.`)
     return {
       action:
         'Each of its consumer groups is set to the first record that its topic has, and everything from there on is archived.',
@@ -85,7 +86,7 @@ function topicFindings({ source, changesTopic }: CaptureFacts, { topics }: Broke
       {
         cause: `the topic ${changesTopic} is gone`,
         follows: 'Nothing can be captured until it exists again.',
-        action: `Make it again with ${topicPartitions} topic partitions (deploying the stack again does; here: stop it and run npm start), then run npm run recover.`,
+        action: `Create it again with ${topicPartitions} topic partitions, then run npm run recover. A deployment creates it; on one machine, stop the stack and run npm start.`,
         readers: READERS_SEE_THE_LAST_STATE,
         repair: { kind: 'by hand' },
         stopsCapture: true,
@@ -98,7 +99,7 @@ function topicFindings({ source, changesTopic }: CaptureFacts, { topics }: Broke
       {
         cause: `the topic ${changesTopic} has ${present} topic partitions, and capture was set up for ${topicPartitions}`,
         follows:
-          'Rows of a key may be in another topic partition than before, so that their order is lost, and some topic partitions have no contracts.',
+          'Changes of a key may come in another topic partition than before, so that their order is lost, and some topic partitions have no contracts.',
       },
       { topicIsNew: present < topicPartitions, topicPartitions: present },
     ),
@@ -173,12 +174,12 @@ const isOfChanges = ({ changesTopic, applyConsumer }: CaptureFacts, { topic, con
 
 function replacedTopic(facts: CaptureFacts, group: GroupFacts, places: readonly Place[]): Finding {
   const names = places.map(({ topicPartition }) => topicPartition).join(', ')
-  const cause = `the topic ${group.topic} was deleted and made again, or its log was replaced (topic partition ${names}): ${group.consumer} has had offsets that are other records there, or none`
+  const cause = `the topic ${group.topic} was deleted and created again, or its log was replaced (topic partition ${names}): under the offsets that ${group.consumer} has had, it has other records or none`
   if (isOfChanges(facts, group)) return epochFinding({ cause }, { topicIsNew: true })
   if (group.consumer === CONSUMERS.archive) return archiveOfReplacedTopic(cause, group)
   return {
     cause,
-    follows: `Nothing of ${group.topic} reaches ${group.consumer}; records that were in the topic before and had not reached it are lost.`,
+    follows: `No record of ${group.topic} reaches ${group.consumer}. Records of the former topic that had not reached it are lost.`,
     action: `The consumer ${group.consumer} goes on at the beginning of the topic as it is now.`,
     readers: readersOf(group),
     repair: {
@@ -199,7 +200,7 @@ function replacedTopic(facts: CaptureFacts, group: GroupFacts, places: readonly 
 const archiveOfReplacedTopic = (cause: string, group: GroupFacts): Finding => ({
   cause,
   follows: `Nothing of ${group.topic} is archived: the archive table has other records under these offsets.`,
-  action: `Run ${RECOVER_ARCHIVE}: it puts the archive table aside under another name, where it can be read, and begins a new one with every record that the topics have. Where it finds nothing to do no record of the new topic has come yet: run it once one has.`,
+  action: `Run ${RECOVER_ARCHIVE}: it gives the archive table another name, under which it can be read, and begins a new one with every record that the topics have. If it finds nothing to do, no record of the new topic has come yet: run it again once one has.`,
   readers: readersOf(group),
   repair: null,
   stopsCapture: false,
@@ -231,7 +232,7 @@ function missingRecords(facts: CaptureFacts, group: GroupFacts, places: readonly
 function afterLoss(cause: string, group: GroupFacts, losses: readonly Loss[]): Finding {
   return {
     cause,
-    follows: `These records never reach ${group.consumer}; nothing that comes after them does, either, until it goes on.`,
+    follows: `These records never reach ${group.consumer}. Until it goes on, no later record reaches it either.`,
     action: `The consumer ${group.consumer} goes on after them, at the first record that there is.`,
     readers: readersOf(group),
     repair: { kind: 'go on after a loss', consumer: group.consumer, group: group.group, topic: group.topic, losses },
@@ -246,7 +247,7 @@ function skippedRecords(facts: CaptureFacts, group: GroupFacts, places: readonly
   )
   return {
     cause: `the consumer group ${group.group} goes on at offset ${named.join(', ')}: its offsets were set forward, or the target was restored from an older backup or replaced`,
-    follows: `The records between are in the topic and have not reached ${group.consumer}, which takes nothing after them.`,
+    follows: `The records between are in the topic and have not reached ${group.consumer}, which accepts no later record.`,
     action: `The offsets of the group are set back to what the target has, and the records between are applied.`,
     readers: readersOf(group),
     repair: {

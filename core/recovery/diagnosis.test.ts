@@ -1,105 +1,20 @@
 import { expect, test } from 'vitest'
+import {
+  type Changes,
+  facts,
+  failed,
+  gap,
+  group,
+  nowMs,
+  place,
+  slot,
+  stopped,
+} from '#test-support/capture/capture-facts.ts'
 import { CHANGES_ARE_MISSING, SOURCE_WENT_BACK } from '../keyless/beacon-log.ts'
-import type { BrokerFacts, CaptureFacts, ConnectorFacts, SlotFacts, SourceFacts } from './capture-facts.ts'
+import type { CaptureFacts } from './capture-facts.ts'
 import { diagnose, needsRestartOnly } from './diagnosis.ts'
-import { epochToBegin, planNewEpoch, planRecovery } from './recovery-plan.ts'
-
-const nowMs = 1_000_000
-
-const connector: ConnectorFacts = { epoch: 1, state: 'RUNNING', tasks: [{ state: 'RUNNING' }], storedLsn: 500 }
-
-const failed: ConnectorFacts = {
-  ...connector,
-  tasks: [{ state: 'FAILED', trace: 'org.Error: no\n\tat X\nCaused by: it\n' }],
-}
-
-const slot: SlotFacts = {
-  ...{ active: true, confirmedLsn: 400, restartLsn: 300, walStatus: 'reserved', invalidationReason: null },
-}
-
-const source: SourceFacts = {
-  ...{ nowMs, systemIdentifier: '77', timeline: 1, currentLsn: 600, hasPublication: true, tablesBeingRead: 0 },
-  publicationLsn: 100,
-  ...{ setting: { epoch: 1, topicPartitions: 2 }, slot, beacon: { number: 9, lsn: 600 } },
-}
-
-const place = (topicPartition: number, nextOffset: number) => ({
-  ...{ consumer: 'tidemark-latest-state', topic: 'changes', topicPartition, nextOffset },
-  ...{ beacon: { number: 9, lsn: 550, atMs: nowMs - 1_000, epoch: 1 }, systemIdentifier: '77', isRebased: false },
-})
-
-const archived = (topicPartition: number, nextOffset: number) => ({
-  ...place(topicPartition, nextOffset),
-  ...{ consumer: 'tidemark-archive', beacon: null, systemIdentifier: null },
-})
-
-const group = (committed: (number | null)[]) => ({
-  ...{
-    group: 'tidemark-latest-state',
-    consumer: 'tidemark-latest-state',
-    topic: 'changes',
-    isContiguous: true,
-    isEnabled: true,
-    committed,
-  },
-})
-
-const archiveGroup = (committed: (number | null)[]) => ({
-  ...{
-    group: 'tidemark-archive-changes',
-    consumer: 'tidemark-archive',
-    topic: 'changes',
-    isContiguous: true,
-    isEnabled: true,
-    committed,
-  },
-})
-
-type Changes = {
-  connector?: Partial<ConnectorFacts> | null
-  source?: Partial<SourceFacts>
-  target?: Partial<CaptureFacts['target']>
-  ranges?: [number, number][]
-  groups?: ReturnType<typeof group>[]
-}
-
-/** Facts of a healthy stack, except for what is changed. */
-const facts = (changed: Changes = {}): CaptureFacts => ({
-  ...{ changesTopic: 'changes', applyConsumer: 'tidemark-latest-state' },
-  connector: { value: changed.connector === null ? undefined : { ...connector, ...changed.connector } },
-  source: { value: { ...source, ...changed.source } },
-  target: {
-    progress: [place(0, 10), place(1, 20)],
-    stops: [],
-    epochs: [],
-    missingRows: [],
-    missingViews: [],
-    archiveRenewal: null,
-    ...changed.target,
-  },
-  brokers: {
-    value: {
-      topics: new Map([
-        [
-          'changes',
-          (
-            changed.ranges ?? [
-              [0, 10],
-              [0, 20],
-            ]
-          ).map(([first, end]) => ({ first, end })),
-        ],
-      ]),
-      groups: changed.groups ?? [group([10, 20])],
-    },
-  },
-})
-
-const stopped = (reason: string, consumer = 'tidemark-latest-state', deliveries = 2) => ({
-  ...{ consumer, topic: 'changes', topicPartition: 0, reason, deliveries },
-})
-
-const gap = 'records 10 to 12 are missing: they were lost, or are delivered out of order'
+import { planRecovery } from './recovery-plan.ts'
+import { fullQuarantine } from './stop-reasons.ts'
 
 test('a stack that runs has nothing wrong and nothing to do', () => {
   const diagnosis = diagnose(facts())
@@ -111,9 +26,9 @@ test('a stack that runs has nothing wrong and nothing to do', () => {
 const onlyEpoch: [string, Changes, RegExp][] = [
   ['slot dropped', { connector: failed, source: { slot: null } }, /slot tidemark_e1 is gone/],
   [
-    'slot advanced, or dropped and made again',
+    'slot advanced, or dropped and created again',
     { connector: failed, source: { slot: { ...slot, active: false, confirmedLsn: 560 } } },
-    /advanced, or dropped and made again: it begins at 0\/230, and capture has read up to 0\/1F4/,
+    /advanced, or dropped and created again: it begins at 0\/230, and capture has read up to 0\/1F4/,
   ],
   [
     'log of the slot removed, on any major',
@@ -126,42 +41,42 @@ const onlyEpoch: [string, Changes, RegExp][] = [
     /idle_replication_slot_timeout/,
   ],
   [
-    'source put back with its slot: its log ends before what was read',
+    'source restored with its slot: its log ends before what was read',
     { source: { currentLsn: 450, beacon: { number: 5, lsn: 440 } } },
-    /put back to an earlier state \(timeline 1\): the connector has read its log up to 0\/1F4, and it ends at 0\/1C2/,
+    /restored to an earlier state \(timeline 1\): the connector has read its log up to 0\/1F4, and the log ends at 0\/1C2/,
   ],
   [
-    'source put back, its log has grown past that and its beacons have not',
+    'source restored, its log has grown past that and its beacons have not',
     { source: { currentLsn: 9_000, beacon: { number: 5, lsn: 8_000 } } },
-    /the target has applied beacon 9, and its newest is 5/,
+    /the target has applied beacon 9, and the newest one of the source is 5/,
   ],
   [
-    "source put back, of which Connect's offsets say nothing any more",
+    "source restored, of which Connect's offsets say nothing any more",
     { connector: { storedLsn: null }, source: { currentLsn: 520 } },
-    /the target has applied a beacon of 0\/226, and its log ends at 0\/208/,
+    /the target has applied a beacon of 0\/226, and the log of the source ends at 0\/208/,
   ],
   [
-    'source put back without its slot',
+    'source restored without its slot',
     { connector: failed, source: { slot: null, currentLsn: 450, beacon: { number: 5, lsn: 440 } } },
-    /put back to an earlier state/,
+    /restored to an earlier state/,
   ],
   [
-    'source put back to before the epoch',
+    'source restored to before the epoch',
     {
       connector: { ...failed, epoch: 3 },
       source: { slot: null },
       target: { progress: [{ ...place(0, 10), beacon: { number: 1, lsn: 2, atMs: 0, epoch: 3 } }] },
     },
-    /the target has applied epoch 3, and its epoch is 1/,
+    /the target has applied epoch 3, and the source is in epoch 1/,
   ],
   [
-    'source put back to before an epoch of which no beacon was applied yet',
+    'source restored to before an epoch of which no beacon was applied yet',
     {
       connector: { ...failed, epoch: 3 },
       source: { slot: null },
       target: { epochs: [{ epoch: 3, hasBegun: true }] },
     },
-    /the target has applied epoch 3, and its epoch is 1/,
+    /the target has applied epoch 3, and the source is in epoch 1/,
   ],
   [
     'a stop that says so',
@@ -176,9 +91,9 @@ const onlyEpoch: [string, Changes, RegExp][] = [
   ['source exchanged', { source: { systemIdentifier: '78' } }, /another database cluster \(system identifier 78\)/],
   ['publication dropped', { connector: failed, source: { hasPublication: false } }, /publication tidemark is gone/],
   [
-    'publication dropped, and made again by the next capture',
-    { source: { publicationLsn: 450, tablesBeingRead: 1, slot: { ...slot, active: false } } },
-    /publication tidemark was dropped, and made again at 0\/1C2: the log from 0\/190, where capture stopped,/,
+    'publication dropped, and created again by the next capture',
+    { source: { publicationLsn: 450, tablesBeingSnapshotted: 1, slot: { ...slot, active: false } } },
+    /publication tidemark was dropped, and created again at 0\/1C2: the log between 0\/190, where capture stopped, and that place cannot/,
   ],
   [
     'an epoch that was begun in the source and not finished',
@@ -241,10 +156,10 @@ const onlyEpoch: [string, Changes, RegExp][] = [
         [0, 2],
       ],
     },
-    /deleted and made again/,
+    /deleted and created again/,
   ],
   [
-    'topic re-created and longer by now',
+    'topic re-created and longer than before',
     {
       ranges: [
         [0, 30],
@@ -256,7 +171,7 @@ const onlyEpoch: [string, Changes, RegExp][] = [
         ],
       },
     },
-    /deleted and made again/,
+    /deleted and created again/,
   ],
   [
     'topic given more topic partitions',
@@ -312,8 +227,14 @@ const others: [string, Changes, RegExp, object][] = [
   ],
   [
     'a beacon that is overdue while tables wait to be read by nobody: the connector is started again',
-    { source: { nowMs: nowMs + 40_000, tablesBeingRead: 1, slot: { ...slot, active: false } } },
+    { source: { nowMs: nowMs + 40_000, tablesBeingSnapshotted: 1, slot: { ...slot, active: false } } },
     /no beacon has come for 41 s/,
+    { kind: 'restart connector' },
+  ],
+  [
+    'a connector that does not get beyond starting is started again',
+    { connector: { state: 'UNASSIGNED' }, source: { nowMs: nowMs + 700_000 } },
+    /no beacon has come for 701 s, and the connector is still starting/,
     { kind: 'restart connector' },
   ],
   [
@@ -323,7 +244,7 @@ const others: [string, Changes, RegExp, object][] = [
     { kind: 'enable mapping', group: 'tidemark-latest-state', topic: 'changes' },
   ],
   [
-    'a view that somebody dropped in the target is made again',
+    'a view that somebody dropped in the target is created again',
     { target: { missingViews: [{ schema: 'public', table: 'orders' }] } },
     /the view of public.orders was dropped in the target/,
     { kind: 'restore views', views: [{ schema: 'public', table: 'orders' }] },
@@ -332,7 +253,7 @@ const others: [string, Changes, RegExp, object][] = [
     'rows that somebody dropped in the target are read again',
     { target: { missingRows: [{ schema: 'public', table: 'orders' }] } },
     /the rows of public.orders were dropped in the target/,
-    { kind: 'read again', tables: [{ schema: 'public', table: 'orders' }] },
+    { kind: 'resync tables', tables: [{ schema: 'public', table: 'orders' }] },
   ],
   [
     'group offsets that were set forward go back to what the target has',
@@ -373,7 +294,7 @@ test.each(others)('%s', (_name, changed, cause, repair) => {
   const diagnosis = diagnose(seen)
 
   expect(diagnosis).toMatchObject({ findings: [{ cause: expect.stringMatching(cause), repair }] })
-  const isCaptured = ['enable mapping', 'restore views', 'read again'].includes(kind)
+  const isCaptured = ['enable mapping', 'restore views', 'resync tables'].includes(kind)
   expect(diagnosis.state).toBe(isCaptured ? 'running' : 'down')
   expect(planRecovery(diagnosis, seen)).toEqual([repair])
   expect(needsRestartOnly(diagnosis)).toBe(kind === 'restart task')
@@ -400,7 +321,12 @@ const passing: [string, Changes, string][] = [
     'running',
   ],
   ['a task that is starting', { connector: { tasks: [] } }, 'starting'],
-  ['a publication that was made again and passed', { source: { publicationLsn: 450 } }, 'running'],
+  [
+    'a connector that waits for a worker, which Connect gives it after five minutes',
+    { connector: { state: 'UNASSIGNED', tasks: [{ state: 'UNASSIGNED' }] }, source: { nowMs: nowMs + 330_000 } },
+    'starting',
+  ],
+  ['a publication that was created again and passed', { source: { publicationLsn: 450 } }, 'running'],
   ['a slot that a running task has confirmed since', { source: { slot: { ...slot, confirmedLsn: 560 } } }, 'running'],
   [
     'a beacon that is late because records wait',
@@ -415,7 +341,7 @@ const passing: [string, Changes, string][] = [
   ],
   [
     'a beacon that is late because a table is read',
-    { source: { nowMs: nowMs + 40_000, tablesBeingRead: 1 } },
+    { source: { nowMs: nowMs + 40_000, tablesBeingSnapshotted: 1 } },
     'running',
   ],
   [
@@ -468,6 +394,46 @@ test.each(passing)('%s: nothing is to be done', (_name, changed, state) => {
   expect(planRecovery(diagnosis, seen)).toEqual([])
 })
 
+const full = fullQuarantine('changes-0', 1_000_000, 'the record is no change: it has no op')
+
+test('a topic partition that is stopped because the quarantine is full says who has to make room, and with which command', () => {
+  const seen = facts({ target: { stops: [stopped(full)] } })
+
+  const diagnosis = diagnose(seen)
+
+  expect(diagnosis).toMatchObject({
+    state: 'down',
+    findings: [
+      {
+        cause: `topic partition 0 of changes is stopped for tidemark-latest-state: ${full}`,
+        action: expect.stringContaining('run npm run quarantine -- discard all'),
+      },
+    ],
+  })
+  expect(planRecovery(diagnosis, seen)).toEqual([])
+})
+
+test('events of another topic that the quarantine has no room for do not stop capture', () => {
+  const ofUsers = { ...stopped(full, 'tidemark-user-state'), topic: 'user-events' }
+
+  expect(diagnose(facts({ target: { stops: [ofUsers] } }))).toMatchObject({
+    state: 'running',
+    findings: [{ cause: expect.stringContaining('topic partition 0 of user-events is stopped') }],
+  })
+})
+
+test('a task that failed is started again also while the quarantine is full', () => {
+  expect(needsRestartOnly(diagnose(facts({ connector: failed, target: { stops: [stopped(full)] } })))).toBe(true)
+})
+
+test('a stop that goes on by itself is named with its reason, and one of the archive is left to its own recovery', () => {
+  const stops = [stopped('waits for a lock'), stopped('the catalog does not answer', 'tidemark-archive')]
+
+  expect(diagnose(facts({ target: { stops } })).findings).toMatchObject([
+    { cause: 'topic partition 0 of changes is stopped for tidemark-latest-state: waits for a lock' },
+  ])
+})
+
 test('what does not answer is said, and nothing is done about it', () => {
   const seen: CaptureFacts = {
     ...facts(),
@@ -483,50 +449,6 @@ test('what does not answer is said, and nothing is done about it', () => {
     'Kafka Connect is out of reach: no answer',
   ])
   expect(planRecovery(diagnosis, seen)).toEqual([])
-})
-
-test('records that are missing for a group that was set forward are there: it goes back to what the target has', () => {
-  const seen = facts({
-    target: { stops: [stopped(gap)] },
-    groups: [group([13, 20])],
-    ranges: [
-      [0, 15],
-      [0, 20],
-    ],
-  })
-
-  expect(planRecovery(diagnose(seen), seen)).toMatchObject([
-    { kind: 'rewind', offsets: [{ topicPartition: 0, offset: 10 }] },
-  ])
-})
-
-/** The plan by which the archive goes on after records that topic partition 0 has lost. */
-const archiveGoesOnAt = (offset: number) => {
-  const offsets = [{ topicPartition: 0, offset }]
-  return [
-    { kind: 'rebase', consumer: 'tidemark-archive', topic: 'changes', offsets },
-    { kind: 'rewind', group: 'tidemark-archive-changes', topic: 'changes', offsets },
-  ]
-}
-
-test('a gap in the middle of what the archive reads is passed by it alone, with its offsets said', () => {
-  const seen = facts({
-    target: {
-      progress: [place(0, 15), place(1, 20), archived(0, 10), archived(1, 20)],
-      stops: [stopped(gap, 'tidemark-archive')],
-    },
-    groups: [group([15, 20]), archiveGroup([10, 20])],
-    ranges: [
-      [0, 15],
-      [0, 20],
-    ],
-  })
-
-  const diagnosis = diagnose(seen)
-
-  expect(diagnosis.state).toBe('running')
-  expect(diagnosis.findings[0]!.cause).toContain('offsets 10 to 12 of topic partition 0 were lost')
-  expect(planRecovery(diagnosis, seen)).toEqual(archiveGoesOnAt(13))
 })
 
 test('a source that is not set up, and a topic that is gone, are a capture that is down until somebody acts', () => {
@@ -545,150 +467,4 @@ test('a source that is not set up, and a topic that is gone, are a capture that 
     findings: [{ cause: 'the topic changes is gone', action: expect.stringContaining('with 2 topic partitions') }],
   })
   for (const each of [seen, withSetting]) expect(planRecovery(diagnose(each), each)).toEqual([])
-})
-
-test('records that expired before a consumer of plain events had any are no loss: it begins with the first', () => {
-  const events = { group: 'tidemark-user-events', consumer: 'tidemark-user-events', topic: 'user-events' }
-  const seen = facts()
-  const { topics, groups } = (seen.brokers as { value: BrokerFacts }).value
-  const brokers = {
-    value: {
-      topics: new Map([...topics, ['user-events', [{ first: 5, end: 9 }]]]),
-      groups: [...groups, { ...group([null]), ...events, isContiguous: false }],
-    },
-  }
-
-  expect(diagnose({ ...seen, brokers }).findings).toEqual([])
-})
-
-test('what the archive lost is said with its offsets, and it alone goes on after it', () => {
-  const seen = facts({
-    target: { progress: [place(0, 10), place(1, 20), archived(0, 3), archived(1, 20)] },
-    groups: [group([10, 20]), archiveGroup([3, 20])],
-    ranges: [
-      [5, 10],
-      [0, 20],
-    ],
-  })
-
-  const diagnosis = diagnose(seen)
-
-  expect(diagnosis.state).toBe('running')
-  expect(diagnosis.findings[0]!.cause).toContain('tidemark-archive had them: offsets 3 to 4 of topic partition 0')
-  expect(planRecovery(diagnosis, seen)).toEqual(archiveGoesOnAt(5))
-})
-
-test('a new epoch is above every one that is known, and one that was ordered and never had is taken up again', () => {
-  const lost = { connector: failed, source: { slot: null } }
-
-  expect(epochToBegin(facts(lost))).toBe(2)
-  expect(epochToBegin(facts({ ...lost, connector: { ...failed, epoch: 4 } }))).toBe(5)
-  expect(epochToBegin(facts({ ...lost, target: { epochs: [{ epoch: 3, hasBegun: true }] } }))).toBe(4)
-  expect(epochToBegin(facts({ ...lost, target: { epochs: [{ epoch: 3, hasBegun: false }] } }))).toBe(3)
-  expect(epochToBegin(facts({ ...lost, source: { slot: null, setting: { epoch: 2, topicPartitions: 2 } } }))).toBe(2)
-  expect(epochToBegin(facts({ ...lost, connector: null, source: { setting: { epoch: 2, topicPartitions: 2 } } }))).toBe(
-    3,
-  )
-})
-
-test('a topic with more topic partitions is captured with that number', () => {
-  const seen = facts({
-    ranges: [
-      [0, 10],
-      [0, 20],
-      [0, 0],
-    ],
-  })
-
-  expect(planRecovery(diagnose(seen), seen)).toMatchObject([{ kind: 'new epoch', topicPartitions: 3, epoch: 2 }])
-})
-
-test('a new epoch that somebody asks for goes on after what is missing, as one that the diagnosis asks for', () => {
-  const healthy = facts()
-  const broken = facts({
-    target: { stops: [stopped(gap)] },
-    ranges: [
-      [0, 15],
-      [0, 20],
-    ],
-  })
-  const disabled = facts({ connector: failed, groups: [{ ...group([10, 20]), isEnabled: false }] })
-
-  expect(planNewEpoch(diagnose(healthy), healthy)).toMatchObject([
-    { kind: 'new epoch', reason: 'somebody asked for it', losses: [] },
-  ])
-  expect(planNewEpoch(diagnose(broken), broken)).toMatchObject([
-    { kind: 'new epoch', losses: [{ topicPartition: 0, from: 10, to: 13 }] },
-  ])
-  expect(planNewEpoch(diagnose(disabled), disabled).map(({ kind }) => kind)).toEqual(['enable mapping', 'new epoch'])
-})
-
-test('the archive of a topic that was made again is not set to offsets at which it has other records', () => {
-  const seen = facts({
-    target: { progress: [place(0, 10), place(1, 20), archived(0, 10), archived(1, 20)] },
-    groups: [group([10, 20]), archiveGroup([10, 20])],
-    ranges: [
-      [0, 3],
-      [0, 2],
-    ],
-  })
-
-  const diagnosis = diagnose(seen)
-
-  expect(diagnosis.findings.at(-1)).toMatchObject({
-    cause: expect.stringContaining('tidemark-archive has had offsets that are other records'),
-    follows: expect.stringContaining('the archive table has other records under these offsets'),
-    action: expect.stringContaining('Run npm run archive -- recover: it puts the archive table aside'),
-    repair: null,
-  })
-  expect(planRecovery(diagnosis, seen).map(({ kind }) => kind)).toEqual(['new epoch'])
-})
-
-test('an archive that begins again goes on at the first records that its topics have, and is released after that', () => {
-  const seen = facts({
-    target: { progress: [place(0, 10), place(1, 20), archived(0, 0), archived(1, 0)], archiveRenewal: 'offsets' },
-    groups: [group([10, 20]), archiveGroup([9, null])],
-    ranges: [
-      [4, 10],
-      [0, 20],
-    ],
-  })
-  const offsets = [
-    { topicPartition: 0, offset: 4 },
-    { topicPartition: 1, offset: 0 },
-  ]
-
-  const diagnosis = diagnose(seen)
-
-  expect(diagnosis.state).toBe('running')
-  expect(diagnosis.findings).toHaveLength(1)
-  expect(planRecovery(diagnosis, seen)).toEqual([
-    { kind: 'rebase', consumer: 'tidemark-archive', topic: 'changes', offsets },
-    { kind: 'rewind', group: 'tidemark-archive-changes', topic: 'changes', offsets },
-    { kind: 'release archive' },
-  ])
-})
-
-test.each<[string, Changes, string]>([
-  [
-    'its table is not made',
-    { target: { archiveRenewal: 'table' }, groups: [archiveGroup([3, 3])] },
-    'npm run archive -- recover',
-  ],
-  [
-    'its topic is gone',
-    { target: { archiveRenewal: 'offsets' }, groups: [archiveGroup([])], ranges: [] },
-    'the topic changes',
-  ],
-  ['it has no mapping', { target: { archiveRenewal: 'offsets' }, groups: [group([10, 20])] }, 'deploy the stack'],
-])('an archive that begins again is not released while %s', (_, changed, action) => {
-  const seen = facts(changed)
-  const diagnosis = diagnose(seen)
-
-  expect(planRecovery(diagnosis, seen).map(({ kind }) => kind)).not.toContain('release archive')
-  expect(diagnosis.findings.at(-1)).toMatchObject({
-    cause: expect.stringContaining('begin'),
-    action: expect.stringContaining(action),
-    repair: null,
-  })
 })

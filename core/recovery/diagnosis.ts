@@ -3,6 +3,7 @@ import { type ConnectorFinding, connectorFindings } from './connector-findings.t
 import { deliveryFindings } from './delivery-findings.ts'
 import type { Finding } from './finding.ts'
 import { sourceFindings } from './source-findings.ts'
+import { stopFindings } from './stop-findings.ts'
 import { targetFindings } from './target-findings.ts'
 
 /** State of capture: `starting` resolves by itself, `down` needs a repair. */
@@ -22,7 +23,8 @@ export function diagnose(facts: CaptureFacts): Diagnosis {
   const isExplained = [...source, ...delivery].some(needsEpoch)
   // When another finding explains why a task failed, the task is not started again for it.
   const own = isExplained ? connector.filter((finding) => !finding.isExplainedByOthers) : connector
-  const findings = [...source, ...delivery, ...own.map(withoutMark), ...targetFindings(facts)].toSorted(
+  const ofTarget = [...stopFindings(facts), ...targetFindings(facts)]
+  const findings = [...source, ...delivery, ...own.map(withoutMark), ...ofTarget].toSorted(
     (a, b) => weight(a) - weight(b),
   )
   return { state: stateOf(findings), findings }
@@ -40,8 +42,8 @@ function stateOf(findings: readonly Finding[]): CaptureState {
   return findings.some(({ stopsCapture }) => stopsCapture) ? 'starting' : 'running'
 }
 
-/** Whether starting the failed task again is the only repair. */
+/** Whether starting the failed task again is the only repair, apart from room in the quarantine, which concerns no task. */
 export const needsRestartOnly = ({ findings }: Diagnosis): boolean => {
-  const repairs = findings.filter(({ repair }) => repair !== null)
+  const repairs = findings.filter(({ repair }) => repair !== null && repair.kind !== 'make room')
   return repairs.length > 0 && repairs.every(({ repair }) => repair?.kind === 'restart task')
 }

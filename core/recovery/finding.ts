@@ -8,6 +8,8 @@ export type Repair =
   | { readonly kind: 'restart connector' }
   /** A user must act outside of Tidemark first, as `action` says. */
   | { readonly kind: 'by hand' }
+  /** A user must make room in the quarantine. Nothing else has to be done. */
+  | { readonly kind: 'make room' }
   /** Enables the event source mapping that feeds a consumer. */
   | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
   /** Registers the connector with its present epoch and starts it. */
@@ -30,7 +32,7 @@ export type Repair =
   /** The archive has a new, empty table: its consumers begin at the first records that exist. */
   | { readonly kind: 'begin archive again'; readonly groups: readonly GroupStart[] }
   | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
-  | { readonly kind: 'read again'; readonly tables: readonly TableName[] }
+  | { readonly kind: 'resync tables'; readonly tables: readonly TableName[] }
   | NewEpoch
 
 /** Begins a new epoch, in which every table is read again. */
@@ -80,10 +82,10 @@ export const READERS_SEE_THE_LAST_STATE = 'Readers see the rows as they were whe
 export const NOTHING_IS_CAPTURED = 'No change of the source arrives in the target.'
 
 const EPOCH_ACTION =
-  'A new epoch begins: the connector gets a new replication slot, and every captured table is read again.'
+  'A new epoch begins: the connector gets a new replication slot, and a new snapshot is taken of every captured table.'
 
 const EPOCH_READERS =
-  'Readers see the rows that each table has now until it has been read again as a whole, then the new ones; rows that were deleted meanwhile go at that moment.'
+  'Until the snapshot of a table is complete, readers see the rows that the table has now. Then they see the new ones, and rows that were deleted in the meantime disappear.'
 
 /** A finding that only a new epoch resolves. */
 export function epochFinding(

@@ -20,7 +20,7 @@ export type RecoveryStep =
   | { readonly kind: 'release archive' }
   | { readonly kind: 'enable mapping'; readonly group: string; readonly topic: string }
   | { readonly kind: 'restore views'; readonly views: readonly TableName[] }
-  | { readonly kind: 'read again'; readonly tables: readonly TableName[] }
+  | { readonly kind: 'resync tables'; readonly tables: readonly TableName[] }
   | { readonly kind: 'restart task' }
   | { readonly kind: 'restart connector' }
   | { readonly kind: 'register connector' }
@@ -43,11 +43,11 @@ export function planRecovery({ findings }: Diagnosis, facts: CaptureFacts): Reco
   const epochs = findings.filter((finding) => finding.repair?.kind === 'new epoch')
   // A new epoch reads every table again, also those whose rows were dropped.
   if (epochs.length > 0) return [...delivery, ...views, newEpoch(epochs, facts)]
-  const readings = repairs.flatMap((repair): RecoveryStep[] => (repair.kind === 'read again' ? [repair] : []))
+  const resyncs = repairs.flatMap((repair): RecoveryStep[] => (repair.kind === 'resync tables' ? [repair] : []))
   const connector = repairs.flatMap(({ kind }): RecoveryStep[] =>
     kind === 'register connector' || kind === 'restart task' || kind === 'restart connector' ? [{ kind }] : [],
   )
-  return [...delivery, ...connector.slice(0, 1), ...views, ...readings]
+  return [...delivery, ...connector.slice(0, 1), ...views, ...resyncs]
 }
 
 /** The archive is released last. Records that are delivered before that are refused, and delivered again later. */
@@ -99,13 +99,13 @@ export function describeStep(step: RecoveryStep): string {
     case 'rebase':
       return `let ${step.consumer} go on after records that are gone, at offset ${placesOf(step)}`
     case 'release archive':
-      return 'let the archive take records again, into its new table'
+      return 'let the archive accept records again, into its new table'
     case 'enable mapping':
       return `enable the event source mapping of the consumer group ${step.group}`
     case 'restore views':
-      return `make the view ${step.views.map(nameOf).join(', ')} again`
-    case 'read again':
-      return `read ${step.tables.map(nameOf).join(', ')} again`
+      return `create the view ${step.views.map(nameOf).join(', ')} again`
+    case 'resync tables':
+      return `resync ${step.tables.map(nameOf).join(', ')}`
     case 'restart task':
       return "start the connector's failed task again"
     case 'restart connector':
@@ -113,7 +113,7 @@ export function describeStep(step: RecoveryStep): string {
     case 'register connector':
       return 'register the connector again and start it'
     case 'new epoch':
-      return `begin epoch ${step.epoch} and read every captured table again`
+      return `begin epoch ${step.epoch} with a new snapshot of every captured table`
   }
 }
 
@@ -136,7 +136,7 @@ export function planNewEpoch(diagnosis: Diagnosis, facts: CaptureFacts): Recover
 
 /** Steps that a new epoch includes. */
 const IN_EPOCH: readonly RecoveryStep['kind'][] = [
-  'read again',
+  'resync tables',
   'restart task',
   'restart connector',
   'register connector',

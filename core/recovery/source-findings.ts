@@ -40,10 +40,10 @@ function unreachable(error: string): Finding {
 function notSetUp(): Finding {
   return {
     cause:
-      'the source is not set up for capture: it has no tidemark.setting, so it is another database or a backup from before',
+      'the source is not set up for capture: it has no tidemark.setting, so it is another database or was restored from a backup of an earlier time',
     follows: NOTHING_IS_CAPTURED,
     action:
-      'Deploy the stack again (here: stop it and run npm start), which sets the source up; then run npm run recover.',
+      'Deploy the stack again, which sets the source up (on one machine, stop it and run npm start), then run npm run recover.',
     readers: READERS_SEE_THE_LAST_STATE,
     repair: { kind: 'by hand' },
     stopsCapture: true,
@@ -67,7 +67,7 @@ function stopReason({ stops }: TargetFacts, applied: readonly PlaceFacts[]): str
   return stops.find(({ topicPartition, reason }) => isOfBrokenLog(reason) && !rebased.includes(topicPartition))?.reason
 }
 
-/** The log position and the beacons of a database only grow, unless the database is put back to an earlier state. */
+/** The log position and the beacons of a database only grow, unless the database is restored to an earlier state. */
 function wentBack(
   { currentLsn, timeline, beacon, setting }: SourceFacts,
   { applied, epochs }: { applied: readonly PlaceFacts[]; epochs: TargetFacts['epochs'] },
@@ -77,9 +77,9 @@ function wentBack(
   const sign = signOfReturn({ currentLsn, beacon, setting }, applied, connector) ?? laterEpoch(setting, applied, epochs)
   if (sign === undefined) return stopped === undefined ? undefined : epochFinding({ cause: stopped })
   return epochFinding({
-    cause: `the source was put back to an earlier state (timeline ${timeline}): ${sign}`,
+    cause: `the source was restored to an earlier state (timeline ${timeline}): ${sign}`,
     follows:
-      'Changes that the source made after that state and lost are still in the target; what it commits now does not arrive, or would arrive with rows missing.',
+      'Changes that the source made after that state and has lost are still in the target. What it commits now does not arrive, or would arrive without some of the rows.',
   })
 }
 
@@ -90,15 +90,15 @@ function signOfReturn(
 ): string | undefined {
   const sameEpoch = connector !== undefined && connector.epoch !== null
   if (sameEpoch && connector.storedLsn !== null && connector.storedLsn > currentLsn) {
-    return `the connector has read its log up to ${formatLsn(connector.storedLsn)}, and it ends at ${formatLsn(currentLsn)}`
+    return `the connector has read its log up to ${formatLsn(connector.storedLsn)}, and the log ends at ${formatLsn(currentLsn)}`
   }
   for (const { beacon: newest } of applied) {
     if (newest === null || newest.epoch !== setting?.epoch) continue
     if (newest.lsn > currentLsn) {
-      return `the target has applied a beacon of ${formatLsn(newest.lsn)}, and its log ends at ${formatLsn(currentLsn)}`
+      return `the target has applied a beacon of ${formatLsn(newest.lsn)}, and the log of the source ends at ${formatLsn(currentLsn)}`
     }
     if (beacon !== null && newest.number > beacon.number) {
-      return `the target has applied beacon ${newest.number}, and its newest is ${beacon.number}`
+      return `the target has applied beacon ${newest.number}, and the newest one of the source is ${beacon.number}`
     }
   }
   return undefined
@@ -113,7 +113,7 @@ function laterEpoch(
   const begun = epochs.filter(({ hasBegun }) => hasBegun).map(({ epoch }) => epoch)
   const newest = Math.max(0, ...applied.map(({ beacon }) => beacon?.epoch ?? 0), ...begun)
   if (setting === null || newest <= setting.epoch) return undefined
-  return `the target has applied epoch ${newest}, and its epoch is ${setting.epoch}`
+  return `the target has applied epoch ${newest}, and the source is in epoch ${setting.epoch}`
 }
 
 function withoutPublication({ hasPublication }: SourceFacts): Finding | undefined {
@@ -131,7 +131,7 @@ function withoutPublicationBefore({ publicationLsn, slot }: SourceFacts): Findin
   if (publicationLsn === null || slot === null || slot.active || slot.confirmedLsn === null) return undefined
   if (slot.confirmedLsn >= publicationLsn) return undefined
   return epochFinding({
-    cause: `the publication tidemark was dropped, and made again at ${formatLsn(publicationLsn)}: the log from ${formatLsn(slot.confirmedLsn)}, where capture stopped, to there cannot be decoded`,
+    cause: `the publication tidemark was dropped, and created again at ${formatLsn(publicationLsn)}: the log between ${formatLsn(slot.confirmedLsn)}, where capture stopped, and that place cannot be decoded`,
   })
 }
 
@@ -170,7 +170,7 @@ function lostSlot(epoch: number, slot: SlotFacts | null, connector: ConnectorFac
 }
 
 const describeAhead = (name: string, confirmed: Lsn, stored: Lsn): string =>
-  `the replication slot ${name} was advanced, or dropped and made again: it begins at ${formatLsn(confirmed)}, and capture has read up to ${formatLsn(stored)}, so that changes between are lost`
+  `the replication slot ${name} was advanced, or dropped and created again: it begins at ${formatLsn(confirmed)}, and capture has read up to ${formatLsn(stored)}, so that changes between are lost`
 
 const REASONS: Readonly<Record<string, string>> = {
   wal_removed: 'the log that it kept grew over max_slot_wal_keep_size and was removed',

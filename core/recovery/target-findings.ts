@@ -13,18 +13,18 @@ function droppedRows(tables: readonly TableName[]): Finding {
   return {
     cause: `the rows of ${namesOf(tables)} were dropped in the target`,
     follows: 'The next change of such a table stops it.',
-    action: 'Each of them is read again from the source.',
-    readers: 'Readers get an error until such a table has been read as a whole; other tables are as they should be.',
-    repair: { kind: 'read again', tables },
+    action: 'A resync reads the rows of each of them again from the source.',
+    readers: 'Readers of such a table get an error until its snapshot is complete. Other tables are not affected.',
+    repair: { kind: 'resync tables', tables },
     stopsCapture: false,
   }
 }
 
 function droppedViews(views: readonly TableName[]): Finding {
   return {
-    cause: `the view of ${namesOf(views)} was dropped in the target; its rows are there, and changes go on being applied`,
-    follows: 'Nobody can read them by that name.',
-    action: 'The view is made again. Rights that were granted on it are not known any more: grant them again.',
+    cause: `the view of ${namesOf(views)} was dropped in the target; its rows are still there, and changes are still applied`,
+    follows: 'Nobody can read the rows by that name.',
+    action: 'The view is created again. The rights that were granted on it are lost: grant them again.',
     readers: 'Readers get an error until then.',
     repair: { kind: 'restore views', views },
     stopsCapture: false,

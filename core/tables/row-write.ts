@@ -1,7 +1,7 @@
 import { type Decoded, type InputText, unavailable, ValueError } from '../column-codec.ts'
-import type { RowChange, WireRow } from '../envelope.ts'
 import type { Lsn } from '../lsn.ts'
 import { comparePositions, type Position } from '../position.ts'
+import type { RowChange, WireRow } from '../wire/envelope.ts'
 import type { AppliedTable } from './table-register.ts'
 
 /** A column's value, or `unavailable` when an update did not touch a TOASTed value and so does not send it. */
@@ -83,7 +83,8 @@ export function decodeRow(table: AppliedTable, row: WireRow): RowValue[] {
   }
   let sent = 0
   for (const name in row) if (!generated.has(name)) sent++
-  if (sent !== columns.length) throw new ValueError(`the change has ${sent} columns, its contract ${columns.length}`)
+  if (sent !== columns.length)
+    throw new ValueError(`the change has ${sent} columns, and its contract has ${columns.length}`)
   return values
 }
 

@@ -58,7 +58,7 @@ describe('a change', () => {
     expect(versionAt(register, 'public.orders', at(35))).toBe(1)
   })
 
-  test('of a table that is not published is left to the reading that follows', () => {
+  test('of a table that is not published is left to the snapshot that follows', () => {
     expect(versionAt(registerOf([{ published: false }, at(10)]), 'public.orders', at(15))).toBe('former')
   })
 

@@ -79,7 +79,7 @@ export class TableRegister {
     const table = contract.refusal ?? codeColumns(contract)
     const reshaped = before === undefined || before.epoch < position.epoch || changesShape(before.contract, contract)
     const shapedAt = reshaped ? position : before.shapedAt
-    const meetsFormerReads = abandonsReading(before, contract)
+    const meetsFormerReads = abandonsSnapshot(before, contract)
     const { epoch } = position
     this.#relations.set(contract.relation, { epoch, position, contract, table, shapedAt, meetsFormerReads })
     this.#hold(contract, before, position)
@@ -96,7 +96,7 @@ export class TableRegister {
     if (before === undefined || before.epoch !== position.epoch) return undefined
     const { version, generation } = before.contract
     if (contract.version === version && !sameContract(contract, before.contract)) {
-      return `another contract of version ${version} was there before`
+      return `another contract of version ${version} came before it`
     }
     if (contract.version <= version || position.phase === 0) return undefined
     if (contract.generation < generation) return `its generation ${contract.generation} is before ${generation}`
@@ -168,7 +168,7 @@ export class TableRegister {
 
 const sameContract = (a: TableContract, b: TableContract): boolean => JSON.stringify(a) === JSON.stringify(b)
 
-function abandonsReading(before: Relation | undefined, { generation, complete }: TableContract): boolean {
+function abandonsSnapshot(before: Relation | undefined, { generation, complete }: TableContract): boolean {
   if (before === undefined || complete) return false
   return generation > before.contract.generation ? !before.contract.complete : before.meetsFormerReads
 }

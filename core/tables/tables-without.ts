@@ -1,5 +1,5 @@
 import type { TableContract } from '../contract.ts'
-import { type Incoming, readRecord, tableOfRecord } from '../envelope.ts'
+import { type Incoming, readRecord, tableOfRecord } from '../wire/envelope.ts'
 import { type TableRegister, tableName } from './table-register.ts'
 
 /**
@@ -11,9 +11,9 @@ export function tablesWithout(value: string | undefined, register: TableRegister
   if (incoming?.kind === 'contract') return [incoming.contract]
   if (incoming?.kind === 'start') return keylessTables(register)
   if (incoming?.kind === 'read beacon') {
-    const { reading } = incoming.beacon
-    if (reading === null) return keylessTables(register)
-    const known = register.contractOf(reading.relation)
+    const { snapshotOf } = incoming.beacon
+    if (snapshotOf === null) return keylessTables(register)
+    const known = register.contractOf(snapshotOf.relation)
     return known === undefined ? [] : [known.contract]
   }
   const named = tableOfRecord(value)

@@ -1,12 +1,19 @@
 import { type InputText, ValueError } from '../column-codec.ts'
 import type { TableContract } from '../contract.ts'
-import { EnvelopeError, type Incoming, type KeyHeaders, type RowChange, readRecord, type WireRow } from '../envelope.ts'
 import { readTime } from '../event-time.ts'
 import { tablesRead } from '../keyless/keyless-writes.ts'
 import { comparePositions, type Position } from '../position.ts'
 import { decodeRow, type RowValue } from '../tables/row-write.ts'
 import { type AppliedTable, type TableRegister, tableName } from '../tables/table-register.ts'
-import { WireError } from '../wire-json.ts'
+import {
+  EnvelopeError,
+  type Incoming,
+  type KeyHeaders,
+  type RowChange,
+  readRecord,
+  type WireRow,
+} from '../wire/envelope.ts'
+import { WireError } from '../wire/wire-json.ts'
 import { type EventTime, readEventTime } from './event-time.ts'
 import type { DefinitionClock } from './watermark.ts'
 

@@ -150,7 +150,7 @@ test('a table that awaits capture has capture requested at once', async () => {
   expect(captureRequests).toEqual([{ resync: [] }])
 })
 
-test('tables whose rows have to be read again are asked for once', async () => {
+test('a resync is requested once for each table that needs one', async () => {
   const { handler, captureRequests } = setUp(() => applied({ resyncs: ['public.orders'] }))
   await handler(eventOf(record('changes', 0, 0), record('changes', 1, 0)))
   expect(captureRequests).toEqual([{ resync: ['public.orders'] }])

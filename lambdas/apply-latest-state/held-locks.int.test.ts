@@ -85,7 +85,7 @@ test('topic partitions that wait for a lock hold no other of their event, and th
   )
   expect(await query('select id::int from public.customers order by id')).toEqual([{ id: 4 }, { id: 5 }])
   const stops = await query('select topic_partition, at_offset::int, reason from tidemark.stop order by 1')
-  const reason = `it needs rows of public.orders, which process ${pid} (role ${who}) holds locked, for more than 5 s`
+  const reason = `it needs rows of public.orders, which process ${pid} (role ${who}) has locked, for more than 5 s`
   expect(stops).toEqual([0, 1, 2, 3].map((topic_partition) => ({ topic_partition, at_offset: 2, reason })))
 
   await holder.query('rollback')

@@ -1,6 +1,6 @@
 import type { MSKEvent, MSKRecord } from 'aws-lambda'
 import { expect, test } from 'vitest'
-import type { LedgerFile } from '#adapters/postgres/archive/archive-ledger.ts'
+import type { LedgerFile } from '#adapters/postgres/archive/ledger-file.ts'
 import type { Progress } from '#core/delivery.ts'
 import { readParquet } from '#test-support/archive/archived-rows.ts'
 import { makeMemoryStore } from '#test-support/archive/memory-store.ts'
@@ -220,8 +220,13 @@ test('a record of a topic that is not archived is refused by name', async () => 
 })
 
 test.each([
-  ['who writes the first file that waits calls the committer', { files: 1, bytes: 1, oldestAgeMs: 0 }, 1_000, 1],
-  ['who finds others waiting does not', { files: 9, bytes: 1, oldestAgeMs: 10 }, 1_000, 0],
+  [
+    'the function that writes the first waiting file calls the committer',
+    { files: 1, bytes: 1, oldestAgeMs: 0 },
+    1_000,
+    1,
+  ],
+  ['a function that finds other files waiting does not', { files: 9, bytes: 1, oldestAgeMs: 10 }, 1_000, 0],
   ['enough bytes call it', { files: 9, bytes: 1 << 20, oldestAgeMs: 10 }, 1_000, 1],
   ['what is overdue calls it', { files: 9, bytes: 1, oldestAgeMs: 2_000 }, 1_000, 1],
   ['where its schedule is soon enough, the first file does not', { files: 1, bytes: 1, oldestAgeMs: 0 }, 60_000, 0],

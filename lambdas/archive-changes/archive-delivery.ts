@@ -1,6 +1,6 @@
 import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
-import type { LedgerFile } from '#adapters/postgres/archive/archive-ledger.ts'
+import type { LedgerFile } from '#adapters/postgres/archive/ledger-file.ts'
 import type { ApplyOutcome } from '#adapters/postgres/delivery/apply-transaction.ts'
 import type { ProgressKey } from '#adapters/postgres/delivery/progress.ts'
 import { sqlState } from '#adapters/postgres/session/transient-error.ts'

@@ -3,7 +3,7 @@ import { dayOf } from '#adapters/iceberg/archive/archive-table.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
 import { dataFileUrl } from '#adapters/iceberg/archive/file-locations.ts'
 import { writeDataFile } from '#adapters/iceberg/archive/parquet-data-file.ts'
-import type { LedgerFile } from '#adapters/postgres/archive/archive-ledger.ts'
+import type { LedgerFile } from '#adapters/postgres/archive/ledger-file.ts'
 import { archiveRow } from '#core/archive-row.ts'
 import type { DeliveredRecord } from './archived-record.ts'
 

@@ -59,13 +59,13 @@ test('an empty table is captured at once: published, readable, and its contract 
 test('a table that holds rows is read, and captured when Debezium has confirmed the end of the last chunk', async () => {
   await run('create table ride (id int primary key); insert into ride values (1)')
 
-  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'snapshotting' } })
   expect(await signals()).toMatchObject([{ data: { type: 'incremental', 'data-collections': ['"public"."ride"'] } }])
   await chunk('public.ride')
   await confirmLog(source)
   await capture()
   await chunk('public.ride')
-  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'snapshotting' } })
   await confirmLog(source)
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'captured' } })
   expect((await run('select from tidemark.signal')).rowCount).toBe(0)
@@ -78,10 +78,13 @@ test('between two chunks a table is not taken for captured, however long Debeziu
 
   const summaries = [await capture(), await capture()]
 
-  expect(summaries).toMatchObject([{ tables: { 'public.ride': 'reading' } }, { tables: { 'public.ride': 'reading' } }])
+  expect(summaries).toMatchObject([
+    { tables: { 'public.ride': 'snapshotting' } },
+    { tables: { 'public.ride': 'snapshotting' } },
+  ])
 })
 
-test('a run goes on while Debezium goes on reading, and ends five seconds after the last chunk', async () => {
+test('a run goes on while Debezium goes on with the snapshot, and ends five seconds after the last chunk', async () => {
   await run('create table ride (id int primary key); insert into ride values (1)')
   let seconds = 0
   const aSecond = async () => {
@@ -97,13 +100,13 @@ test('a run goes on while Debezium goes on reading, and ends five seconds after 
 })
 
 test.each([
-  ['failed', ['open'] as const, 'Debezium could not read its rows, though it may: its session was ended'],
+  ['failed', ['open'] as const, 'Debezium could not read its rows, though it has the right to: its session was ended'],
   [
     'skipped the table',
     ['open', 'close'] as const,
-    'Debezium read none of its rows, though it may: its session was ended',
+    'Debezium read none of its rows, though it has the right to: its session was ended',
   ],
-])('a reading that %s is told and tried again by the next run', async (_, marks, reason) => {
+])('a snapshot that %s is reported, and tried again by the next run', async (_, marks, reason) => {
   await run('create table ride (id int primary key); insert into ride values (1)')
   await capture()
   const [first] = await signals()
@@ -113,7 +116,7 @@ test.each([
 
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'pending' } })
   expect(await why('ride')).toContain(reason)
-  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'snapshotting' } })
   const [second] = await signals()
   expect(second!.id).not.toBe(first!.id)
   expect((await source.contracts('public.ride')).map(({ generation }) => generation)).toEqual([1, 1])
@@ -122,13 +125,13 @@ test.each([
 test.each([
   [
     'revoke usage on schema city from tidemark_capture',
-    'Debezium read none of its rows, since tidemark_capture may not use its schema: grant usage on schema city to tidemark_capture',
+    'Debezium read none of its rows, because tidemark_capture may not use its schema: grant usage on schema city to tidemark_capture',
   ],
   [
     'revoke select on city.ride from tidemark_capture',
-    'Debezium read none of its rows, since tidemark_capture may not read id, fare: grant select (id, fare) on city.ride to tidemark_capture',
+    'Debezium read none of its rows, because tidemark_capture may not read id, fare: grant select (id, fare) on city.ride to tidemark_capture',
   ],
-])('a reading that fails after %s says so, with the SQL that mends it', async (statement, reason) => {
+])('a snapshot that fails after %s says so, with the SQL that resolves it', async (statement, reason) => {
   await source.configure({ schemas: ['public', 'city'] })
   await run(
     'create schema city; create table city.ride (id int primary key, fare int); insert into city.ride values (1, 2)',
@@ -144,7 +147,7 @@ test.each([
   expect(await why('ride')).toBe(`is being captured: it is new; last error: ${reason}`)
 })
 
-test('a table whose reading a policy has made empty is refused, with the SQL that changes it', async () => {
+test('a table whose rows a policy has hidden from the snapshot is refused, with the SQL that changes it', async () => {
   await run('create table ride (id int primary key); insert into ride values (1)')
   await run('alter table ride enable row level security; create policy everyone on ride using (true)')
   await run('select tidemark.catch_up()')
@@ -163,7 +166,7 @@ test('a table whose reading a policy has made empty is refused, with the SQL tha
   })
 })
 
-test('a table whose reading fails again and again is tried less and less often, and the others go on', async () => {
+test('a table whose snapshot fails repeatedly is tried at growing intervals, and the others go on', async () => {
   await run('create table ride (id int primary key); insert into ride values (1)')
   const fail = async () => {
     await chunk('public.ride')
@@ -173,7 +176,7 @@ test('a table whose reading fails again and again is tried less and less often, 
   }
   const wait = async () => {
     const { rows } = await run(`
-      select failed_readings as failed, extract(epoch from not_before - clock_timestamp())::int as seconds
+      select failed_snapshots as failed, extract(epoch from not_before - clock_timestamp())::int as seconds
       from tidemark.captured_table where table_name = 'ride'`)
     return rows[0]
   }
@@ -190,7 +193,7 @@ test('a table whose reading fails again and again is tried less and less often, 
   await run('create table stop (id int primary key)')
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'pending', 'public.stop': 'captured' } })
   await run(`update tidemark.captured_table set not_before = null`)
-  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'snapshotting' } })
   await chunk('public.ride')
   await chunk('public.ride')
   await capture()
@@ -199,19 +202,19 @@ test('a table whose reading fails again and again is tried less and less often, 
   expect(await wait()).toEqual({ failed: 0, seconds: null })
 })
 
-test('a reading that Debezium did not begin, though it has passed the order, is ordered again', async () => {
+test('a snapshot that Debezium did not begin, though it has passed the signal, is requested again', async () => {
   await run('create table ride (id int primary key); insert into ride values (1)')
   await capture()
   await confirmLog(source)
 
   expect(await capture(5_000)).toMatchObject({ tables: { 'public.ride': 'pending' } })
 
-  expect(await why('ride')).toContain('Debezium did not begin to read it')
+  expect(await why('ride')).toContain('Debezium did not begin the snapshot')
   await capture()
   expect(await signals()).toHaveLength(1)
 })
 
-test('a reading that Debezium takes up again after a restart ends well', async () => {
+test('a snapshot that Debezium resumes after a restart ends well', async () => {
   await run('create table ride (id int primary key); insert into ride values (1)')
   await capture()
   await chunk('public.ride', ['open'])
@@ -229,8 +232,8 @@ test('tables that hold rows are read one after the other', async () => {
 
   const summary = await capture()
 
-  expect(summary).toEqual({ outcome: 'done', tables: { 'public.a': 'reading', 'public.b': 'awaiting writers' } })
-  expect(await why('b')).toBe('is being captured: waits for its turn to be read')
+  expect(summary).toEqual({ outcome: 'done', tables: { 'public.a': 'snapshotting', 'public.b': 'awaiting writers' } })
+  expect(await why('b')).toBe('is being captured: waits until the snapshot of another table has ended')
   expect(await signals()).toHaveLength(1)
 })
 
@@ -239,9 +242,11 @@ test('a table is not read before the transactions that wrote to it unpublished h
   await application.query('begin; update ride set fare = 2')
 
   expect(await capture()).toMatchObject({ tables: { 'public.ride': 'awaiting writers' } })
-  expect(await why('ride')).toMatch(/^is being captured: waits for transactions that wrote to it before, \d+\/\d+$/)
+  expect(await why('ride')).toMatch(
+    /^is being captured: waits for transactions that wrote to it before it was published: \d+\/\d+$/,
+  )
   await application.query('commit')
-  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'snapshotting' } })
 })
 
 test('a writer that prepares its transaction is waited for, too', async () => {
@@ -256,7 +261,7 @@ test('a writer that prepares its transaction is waited for, too', async () => {
   await application.query(rows[0].fix)
   await application.query(`commit prepared '${source.name}'`)
   expect(rows).toEqual([{ fix: `-- either commit prepared '${source.name}'; or rollback prepared '${source.name}';` }])
-  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  expect(await capture()).toMatchObject({ tables: { 'public.ride': 'snapshotting' } })
 })
 
 test('transactions that begin to write once it is published are not waited for', async () => {
@@ -298,10 +303,10 @@ test('an application that writes all the time neither fails nor waits while its 
   writing = false
   await Promise.all(writers)
 
-  expect(summary).toMatchObject({ tables: { 'public.ride': 'reading' } })
+  expect(summary).toMatchObject({ tables: { 'public.ride': 'snapshotting' } })
 })
 
-test('a table under open DDL is left for later, told, and does not hold up the others', async () => {
+test('a table under open DDL is reported and captured later, and does not delay the others', async () => {
   await run('create table a (id int primary key); create table b (id int primary key)')
   await application.query('begin; lock table a')
 
@@ -349,7 +354,7 @@ test('while no connector listens nothing is published: its initial snapshot woul
   expect(await capture()).toEqual({ outcome: 'no connector listens yet' })
 
   expect(await source.published()).toEqual([])
-  expect(await why('ride')).toBe('is being captured: waits for the connector')
+  expect(await why('ride')).toBe('is being captured: waits until the connector runs')
 })
 
 test('a run that meets another one waits for it and looks again; a third one leaves it to the second', async () => {
@@ -366,7 +371,7 @@ test('a run that meets another one waits for it and looks again; a third one lea
   await run('create table b (id int primary key)')
   await application.query('commit')
 
-  expect(third).toEqual({ outcome: 'another run will see to it' })
+  expect(third).toEqual({ outcome: 'another run captures them' })
   await first
   await second
   expect(await source.published()).toEqual(['public.a', 'public.b'])

@@ -17,7 +17,7 @@ import { ADVISORY_LOCKS } from '#adapters/postgres/session/advisory-locks.ts'
  * result for each table that was asked for: `begun`, or the reason why not.
  */
 export type CaptureSummary = { resync?: Record<string, string> } & (
-  | { outcome: 'another run will see to it' }
+  | { outcome: 'another run captures them' }
   | { outcome: 'no connector listens yet' }
   | { outcome: 'done'; tables: Record<string, string> }
 )
@@ -34,8 +34,8 @@ const { captureWorking: WORKING, captureWaiting: WAITING } = ADVISORY_LOCKS
 const PATIENCE_MS = 5_000
 
 /**
- * Makes the tables of `resync` be read again. Adds pending tables to the publication, waits for transactions that write
- * to them, and makes Debezium read those that hold rows. A run ends when nothing is left, when nothing has moved for
+ * Begins a resync of the tables of `resync`. Adds pending tables to the publication, waits for transactions that write
+ * to them, and asks Debezium for a snapshot of each table that has rows. A run ends when nothing is left, when nothing has moved for
  * five seconds, or at `deadline`; runs may overlap. Throws an AggregateError when steps failed for another reason than
  * a lock, after the other tables went on.
  */
@@ -45,7 +45,7 @@ export function makeCapturePendingTables({ source, now, pause }: CaptureOptions)
     const client = await source.connect()
     try {
       const begun = resync.length === 0 ? {} : { resync: await beginResyncs(client, resync) }
-      if (!(await takeTurn(client, clock))) return { ...begun, outcome: 'another run will see to it' }
+      if (!(await takeTurn(client, clock))) return { ...begun, outcome: 'another run captures them' }
       if (!(await isListening(client))) return { ...begun, outcome: 'no connector listens yet' }
       await catchUp(client)
       return { ...begun, outcome: 'done', tables: await captureAll(client, clock) }
@@ -74,7 +74,7 @@ async function captureAll(client: ClientBase, { now, pause, deadline }: Clock): 
   for (let movedAt = now(); now() < Math.min(deadline, movedAt + PATIENCE_MS); await pause(50)) {
     // A step that failed is tried again by the next run, and not repeatedly by this one.
     const failed = ({ relation, name, state }: PendingTable) =>
-      errors.has(name) || (state === 'pending' && met.get(relation)?.state === 'reading')
+      errors.has(name) || (state === 'pending' && met.get(relation)?.state === 'snapshotting')
     const tables = (await uncaptured(client)).filter((table) => !failed(table))
     if (tables.length === 0) break
     for (const table of tables) {

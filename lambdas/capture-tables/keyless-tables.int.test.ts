@@ -26,12 +26,12 @@ const why = async (table: string) =>
 const newest = async (table: string) => (await source.contracts(table)).at(-1)!
 
 /** Confirms the log as Debezium does, and runs capture-tables, until no table is being read. */
-async function finishReading(): Promise<void> {
-  const states = async () => (await run(`select from tidemark.captured_table where state = 'reading'`)).rowCount
+async function finishSnapshot(): Promise<void> {
+  const states = async () => (await run(`select from tidemark.captured_table where state = 'snapshotting'`)).rowCount
   for (const deadline = Date.now() + 10_000; (await states())! > 0; ) {
     if (Date.now() > deadline) throw new Error('the table is being read for ever')
     await confirmLog(source)
-    await run('select tidemark.end_reading(relation::oid) from tidemark.captured_table')
+    await run('select tidemark.end_snapshot(relation::oid) from tidemark.captured_table')
   }
 }
 
@@ -60,7 +60,7 @@ test.each(['create table log (line text)', 'create table log (line text); alter 
   },
 )
 
-test('a table with a key whose large values are not told apart from null gets replica identity full', async () => {
+test('a table with a key whose large values cannot be distinguished from null gets replica identity full', async () => {
   await run('create table list (id int primary key, v polygon)')
 
   expect(await capture()).toMatchObject({ tables: { 'public.list': 'captured' } })
@@ -83,36 +83,36 @@ test('a new table waits a moment for its key: it is then read in chunks and keep
 test('rows are read all at once, and the table is captured when the session that got the last one is confirmed', async () => {
   await run(`create table log (line text); insert into log values ('a')`)
   await backdate()
-  expect(await capture()).toMatchObject({ tables: { 'public.log': 'reading' } })
+  expect(await capture()).toMatchObject({ tables: { 'public.log': 'snapshotting' } })
   expect(await readSignals(source)).toMatchObject([
     { data: { type: 'blocking', 'data-collections': ['tidemark\\.beacon', '(?-i)public\\.log'] } },
   ])
 
   const end = await readAtOnce(source)
-  await run('select tidemark.end_reading(relation::oid) from tidemark.captured_table')
-  expect(await source.state('public.log')).toMatchObject({ state: 'reading' })
-  await finishReading()
+  await run('select tidemark.end_snapshot(relation::oid) from tidemark.captured_table')
+  expect(await source.state('public.log')).toMatchObject({ state: 'snapshotting' })
+  await finishSnapshot()
 
   expect(await source.state('public.log')).toMatchObject({ state: 'captured' })
   expect(await newest('public.log')).toMatchObject({ generation: 1, complete: true })
   await end()
 })
 
-test('a reading that Debezium did not carry out is told, and begun again as another generation', async () => {
+test('a blocking snapshot that Debezium did not execute is reported, and begun again as another generation', async () => {
   await run(`create table log (line text); insert into log values ('a')`)
   await backdate()
   await capture()
-  await finishReading()
+  await finishSnapshot()
 
   expect(await source.state('public.log')).toMatchObject({ state: 'pending' })
   expect(await why('log')).toContain(
-    'Debezium could not read its rows all at once, though it may: its session was ended',
+    'Debezium did not complete the blocking snapshot, though it has the right to: its session was ended',
   )
   expect(await newest('public.log')).toMatchObject({ generation: 2, complete: false })
-  expect(await capture()).toMatchObject({ tables: { 'public.log': 'reading' } })
+  expect(await capture()).toMatchObject({ tables: { 'public.log': 'snapshotting' } })
 })
 
-test('a reading whose rows may not all have been sent, since the task stopped, is begun again', async () => {
+test('a blocking snapshot whose rows may not all have been sent, because the task stopped, is begun again', async () => {
   await run(`create table log (line text); insert into log values ('a')`)
   await backdate()
   await capture()
@@ -120,18 +120,18 @@ test('a reading whose rows may not all have been sent, since the task stopped, i
   await expect
     .poll(async () => {
       await confirmLog(source)
-      await run('select tidemark.end_reading(relation::oid) from tidemark.captured_table')
+      await run('select tidemark.end_snapshot(relation::oid) from tidemark.captured_table')
       return (await run('select seen_marks::int from tidemark.captured_table')).rows
     })
     .toEqual([{ seen_marks: 1 }])
   await end()
-  await finishReading()
+  await finishSnapshot()
 
   expect(await source.state('public.log')).toMatchObject({ state: 'pending' })
   expect(await newest('public.log')).toMatchObject({ generation: 2, complete: false })
 })
 
-test('a table that is in use gets its replica identity later; who uses it waits a tenth of a second at most', async () => {
+test('a table that is in use gets its replica identity later, and its users wait a tenth of a second at most', async () => {
   await run('create table log (line text)')
   await backdate()
   const reader = await source.pool.connect()
@@ -149,10 +149,10 @@ test('a table that is in use gets its replica identity later; who uses it waits 
   await reader.query('rollback')
   reader.release()
   await backdate()
-  expect(await capture()).toMatchObject({ tables: { 'public.log': 'reading' } })
+  expect(await capture()).toMatchObject({ tables: { 'public.log': 'snapshotting' } })
 })
 
-test('a table that loses its key leaves the publication at once, so that its updates go on, and is captured anew', async () => {
+test('a table that loses its key leaves the publication at once, so that its updates go on, and is captured again', async () => {
   await run('create table ride (id int primary key, fare int)')
   await capture()
 
@@ -198,7 +198,7 @@ test('a column that needs full images brings them with it, and nothing is read a
 test('a table with a name that Debezium cannot keep in its offset is read all at once, with its key', async () => {
   await run(`create table "my table.1" (id int primary key); insert into "my table.1" values (1)`)
 
-  expect(await capture()).toMatchObject({ tables: { 'public.my table.1': 'reading' } })
+  expect(await capture()).toMatchObject({ tables: { 'public.my table.1': 'snapshotting' } })
 
   expect(await readSignals(source)).toMatchObject([
     { data: { type: 'blocking', 'data-collections': ['tidemark\\.beacon', '(?-i)public\\.my\\ table\\.1'] } },

@@ -93,7 +93,7 @@ test('a catalog that is killed loses no commit, and the run after it goes on', a
   expect(await archivedOffsets()).toEqual(upTo(8))
 })
 
-test('while the catalog is away nothing is archived and nothing advances; the error says who does not answer', async () => {
+test('while the catalog is away nothing is archived and nothing advances, and the error says what does not answer', async () => {
   const away = makeArchiveRun({ ...servers, catalogEndpoint: 'http://127.0.0.1:9/iceberg' }, database.pool, place())
 
   await expect(away.archive(records(0, 3))).rejects.toThrow('the catalog does not answer')
@@ -144,7 +144,7 @@ const dropTable = async () => {
   expect(answer.status).toBe(204)
 }
 
-test('a table that somebody renamed is not made again: all waits, says why, and goes on once it is back', async () => {
+test('a table that somebody renamed is not created again: all waits, says why, and goes on once it is back', async () => {
   await run.archive(records(0, 3))
   await run.commit()
   await run.archive(records(3, 5))
@@ -180,7 +180,7 @@ test('a problem that is resolved by hand is over with the next run, also when no
   expect(await problems()).toEqual([])
 })
 
-test('a table that was dropped is not made again, also by a process that starts afterwards', async () => {
+test('a table that was dropped is not created again, also by a process that starts afterwards', async () => {
   await run.archive(records(0, 3))
   await run.commit()
   await dropTable()
@@ -291,7 +291,7 @@ test('a storm of other commits is outlasted, and no row comes twice', async () =
 const statusOf = async (topicPartition: number) => {
   const { rows } = await database.pool.query(
     `select waiting_records::int as waiting, not_taken_records::int as "notTaken", failure,
-       extract(epoch from now() - uncommitted_since)::int as seconds
+       (extract(epoch from now() - uncommitted_since) / 60)::int as minutes
      from tidemark.archive_status where topic_partition = $1`,
     [topicPartition],
   )
@@ -306,14 +306,14 @@ test('an archive that cannot take records has an age and a reason, until they ar
 
   await run.commit()
 
-  expect(await statusOf(0)).toMatchObject({ failure: expect.stringContaining('ECONNREFUSED'), seconds: 600 })
+  expect(await statusOf(0)).toMatchObject({ failure: expect.stringContaining('ECONNREFUSED'), minutes: 10 })
   expect(run.metrics()['OldestUncommittedSeconds']).toBeGreaterThanOrEqual(600)
-  expect(await statusOf(1)).toMatchObject({ failure: null, seconds: null })
+  expect(await statusOf(1)).toMatchObject({ failure: null, minutes: null })
 
   await run.archive(records(0, 3))
   await run.commit()
 
-  expect(await statusOf(0)).toEqual({ waiting: 0, notTaken: 0, failure: null, seconds: null })
+  expect(await statusOf(0)).toEqual({ waiting: 0, notTaken: 0, failure: null, minutes: null })
   expect(run.metrics()['OldestUncommittedSeconds']).toBe(0)
 })
 
@@ -328,8 +328,8 @@ test('records that are applied and were never archived count, however long the a
 
   await run.commit()
 
-  expect(await statusOf(0)).toEqual({ waiting: 0, notTaken: 3, failure: null, seconds: 300 })
-  expect(await statusOf(1)).toEqual({ waiting: 0, notTaken: 7, failure: null, seconds: 1200 })
+  expect(await statusOf(0)).toEqual({ waiting: 0, notTaken: 3, failure: null, minutes: 5 })
+  expect(await statusOf(1)).toEqual({ waiting: 0, notTaken: 7, failure: null, minutes: 20 })
   expect(run.metrics()['OldestUncommittedSeconds']).toBeGreaterThanOrEqual(1200)
 })
 

@@ -43,7 +43,7 @@ export const handler = (request: Request, context: Pick<Context, 'getRemainingTi
 
 async function recover({ yes = false }: RecoverRequest, withinMs: number): Promise<RecoveryReport> {
   const late = new Error(
-    'the time of the function is over: run npm run archive -- recover, which has as long as it takes',
+    'the recovery did not end within the time limit of the function: run npm run archive -- recover, which has no time limit',
   )
   const stop = new AbortController()
   const timer = global.setTimeout(() => stop.abort(late), withinMs)
@@ -55,6 +55,7 @@ async function recover({ yes = false }: RecoverRequest, withinMs: number): Promi
     // A turn of maintenance may take longer than this wait. Then the call fails, and can be repeated.
     withinMs / 2,
   ).finally(() => clearTimeout(timer))
-  if (report === 'busy') throw new Error('the archive is being maintained: call it again in a few minutes')
+  if (report === 'busy')
+    throw new Error('maintenance of the archive is under way: call the function again in a few minutes')
   return report
 }

@@ -4,7 +4,7 @@ import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metric
 import { dataFileUrl, joinedFileName } from '#adapters/iceberg/archive/file-locations.ts'
 import { joinDataFiles } from '#adapters/iceberg/archive/parquet-data-file.ts'
 import type { ObjectStore } from '#adapters/object-store/object-store.ts'
-import type { LedgerFile } from '#adapters/postgres/archive/archive-ledger.ts'
+import type { LedgerFile } from '#adapters/postgres/archive/ledger-file.ts'
 
 type File = LedgerFile<DataFileMetrics>
 

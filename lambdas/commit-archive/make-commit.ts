@@ -9,7 +9,7 @@ import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
 import { prepareAppend } from '#adapters/iceberg/commit/append.ts'
 import { describeManifest, type StagedManifest } from '#adapters/iceberg/commit/staged-manifest.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
-import type { PreparedCommit } from '#adapters/postgres/archive/archive-ledger.ts'
+import type { PreparedCommit } from '#adapters/postgres/archive/prepared-commit.ts'
 
 /**
  * Makes a commit that the ledger has prepared, once, and returns the number of attempts. Throws when the table and the

@@ -150,7 +150,9 @@ test.each([
 test('a secret that belongs to another role is refused, so no role gets the password of another', async () => {
   const created = work({ ...login('tidemark_capture', 'postgres'), ...login('tidemark_producer') })(event('Create'))
 
-  await expect(created).rejects.toThrow('the secret of tidemark_capture is one of postgres')
+  await expect(created).rejects.toThrow(
+    'the secret of role tidemark_capture has the user name postgres: it must be tidemark_capture',
+  )
 })
 
 test('a table under open DDL does not fail the installation: it is captured later', async () => {

@@ -46,7 +46,8 @@ async function bringUpToDate(client: ClientBase, { directory, logins }: Side): P
   const migrated = await migrate(client, directory)
   for (const [role, credentials] of Object.entries(logins)) {
     const { username, password } = await credentials()
-    if (username !== role) throw new Error(`the secret of ${role} is one of ${username}`)
+    if (username !== role)
+      throw new Error(`the secret of role ${role} has the user name ${username}: it must be ${role}`)
     await setRolePassword(client, role, password)
   }
   return migrated

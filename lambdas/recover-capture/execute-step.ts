@@ -42,7 +42,7 @@ export async function executeStep(step: RecoveryStep, world: Recovering): Promis
     case 'restore views':
       for (const view of step.views) await restoreView(world.target, view)
       return
-    case 'read again':
+    case 'resync tables':
       for (const table of step.tables) await readAgain(world.source, table)
       return
     case 'restart task':

@@ -132,7 +132,7 @@ test('a look at what runs says so, and reports it each time', async () => {
   expect(worker.changes).toEqual([])
 })
 
-test('a task that failed is started again at once, then a minute later, then less and less often, until it runs', async () => {
+test('a task that failed is started again at once, then a minute later, then at growing intervals, until it runs', async () => {
   worker.starting = [failed]
 
   await look()
@@ -185,14 +185,14 @@ test('what is down keeps the time since when it is, however often it is looked a
   expect(down).not.toBe(running)
 })
 
-test('an advanced slot, one that was invalidated and a log that went back are told apart', async () => {
+test('an advanced slot, an invalidated slot and a log that went back are distinguished', async () => {
   worker.starting = [failed]
   worker.stored[0]!.offset = { lsn: 1 }
-  expect((await look()).diagnosis.findings[0]!.cause).toContain('was advanced, or dropped and made again')
+  expect((await look()).diagnosis.findings[0]!.cause).toContain('was advanced, or dropped and created again')
 
   worker.starting = [running]
   worker.stored[0]!.offset = { lsn: 2 ** 50 }
-  expect((await look()).diagnosis.findings[0]!.cause).toContain('the source was put back to an earlier state')
+  expect((await look()).diagnosis.findings[0]!.cause).toContain('the source was restored to an earlier state')
 })
 
 test('a dry run says the steps and does none', async () => {
@@ -203,7 +203,7 @@ test('a dry run says the steps and does none', async () => {
 
   const next = source.epoch + 1
   expect(answer).toMatchObject({
-    steps: [{ what: `begin epoch ${next} and read every captured table again`, done: false }],
+    steps: [{ what: `begin epoch ${next} with a new snapshot of every captured table`, done: false }],
     epoch: next,
   })
   expect(worker.changes).toEqual([])
@@ -424,7 +424,7 @@ test('records of changes that are gone begin a new epoch, in an empty target too
   ])
 })
 
-test('a publication that was dropped and made again is found, since the log between cannot be decoded', async () => {
+test('a publication that was dropped and created again is found, since the log between cannot be decoded', async () => {
   await source.pool.query('drop publication tidemark')
   expect(await recover({ dryRun: true })).toMatchObject({
     diagnosis: { state: 'down', findings: [{ cause: expect.stringContaining('publication tidemark is gone') }] },
@@ -433,7 +433,7 @@ test('a publication that was dropped and made again is found, since the log betw
 
   const answer = await recover()
 
-  expect(answer.diagnosis.findings[0]!.cause).toContain('the publication tidemark was dropped, and made again at')
+  expect(answer.diagnosis.findings[0]!.cause).toContain('the publication tidemark was dropped, and created again at')
   expect(answer).toMatchObject({ steps: [{ done: true }], epoch: source.epoch + 1 })
 })
 
@@ -461,7 +461,7 @@ test('records of changes that are lost in the middle of the topic begin a new ep
   expect((await target.pool.query('select from tidemark.stop')).rows).toEqual([])
 })
 
-test('a view and rows that somebody dropped in the target come back: the one at once, the others by a reading', async () => {
+test('a view that somebody dropped in the target is created again at once, and dropped rows come back by a snapshot', async () => {
   await source.pool.query(`select tidemark.publish_table('public.item'::regclass)`)
   await source.pool.query(`select tidemark.await_writers('public.item'::regclass)`)
   await source.pool.query('create table public.log (id int primary key)')
@@ -487,15 +487,15 @@ test('a view and rows that somebody dropped in the target come back: the one at 
 
   expect(answer.diagnosis.state).toBe('running')
   expect(answer.steps).toEqual([
-    { what: 'make the view public.log again', done: true },
-    { what: 'read public.item again', done: true },
+    { what: 'create the view public.log again', done: true },
+    { what: 'resync public.item', done: true },
   ])
   expect((await target.pool.query(`select to_regclass('public.log') is not null as there`)).rows).toEqual([
     { there: true },
   ])
   expect((await generation()).generation).toBe(before.generation + 1)
   // A table that is about to be read is not begun again when it is asked for once more.
-  expect((await recover()).steps).toEqual([{ what: 'read public.item again', done: true }])
+  expect((await recover()).steps).toEqual([{ what: 'resync public.item', done: true }])
   expect((await generation()).generation).toBe(before.generation + 1)
 })
 
@@ -516,4 +516,22 @@ test('what does not answer is noted as starting, not as down: nobody has to do a
     cause: expect.stringContaining('Kafka Connect is out of reach'),
   })
   worker = await startFakeConnect()
+})
+
+test('a worker that has not joined its group yet is not taken for one without a connector', async () => {
+  worker.hasNoApiYet = true
+
+  expect((await look()).diagnosis).toMatchObject({
+    state: 'starting',
+    findings: [{ cause: `Kafka Connect is out of reach: the Connect worker at ${worker.url} is starting` }],
+  })
+  expect(await recover()).toMatchObject({ steps: [] })
+  expect(await recover({ newEpoch: true })).toMatchObject({
+    steps: [{ done: false, error: expect.stringContaining('is starting') }],
+  })
+  expect(worker.changes).toEqual([])
+  expect(await slots()).toEqual([slotName(source.epoch)])
+
+  worker.hasNoApiYet = false
+  expect((await look()).diagnosis).toMatchObject({ state: 'running', findings: [] })
 })

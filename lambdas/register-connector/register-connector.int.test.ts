@@ -236,7 +236,7 @@ test('removal without Connect drops a slot that nobody reads', async () => {
   expect(await slots()).toEqual([])
 })
 
-test('removal without Connect says who still reads the slot', async () => {
+test('removal without Connect says which session still reads the slot', async () => {
   await createSlot(`tidemark_e${epoch}`)
   const reader = await readSlot(`tidemark_e${epoch}`)
   await worker.stop()

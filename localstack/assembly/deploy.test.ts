@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { deploy } from './deploy.ts'
 import type { LocalAccount } from './local-account.ts'
 import type { StandIn } from './stand-in.ts'
-import type { Template } from './template.ts'
+import type { Template } from './template/template.ts'
 
 /**
  * A stand-in that records when each resource begins and is up. The property `Fails` makes it fail; `Slow` makes it wait
@@ -91,7 +91,7 @@ describe('a deployment', () => {
     expect(outputs).toEqual({ A: 'ref-A' })
   })
 
-  test('that fails tells the first failure, stops what is under way and begins nothing more', async () => {
+  test('that fails reports the first failure, stops what is under way and begins nothing more', async () => {
     const { standIn, log } = recorder()
 
     const deployment = run(

@@ -1,11 +1,11 @@
 import { resolveDynamicReference } from './dynamic-reference.ts'
-import { executedProperties } from './executed-properties.ts'
-import { holds, resolve, type Scope } from './intrinsics.ts'
 import type { LocalAccount } from './local-account.ts'
-import { pseudoParameter, pseudoParameters } from './pseudo-parameters.ts'
-import { dependenciesOf } from './references.ts'
 import type { Physical, StandIn } from './stand-in.ts'
-import type { TemplateParameter, TemplateResource } from './template.ts'
+import { executedProperties } from './template/executed-properties.ts'
+import { holds, resolve, type Scope } from './template/intrinsics.ts'
+import { pseudoParameter, pseudoParameters } from './template/pseudo-parameters.ts'
+import { dependenciesOf } from './template/references.ts'
+import type { TemplateParameter, TemplateResource } from './template/template.ts'
 
 /** The stack's outputs by logical id. */
 export type Outputs = Record<string, string>
@@ -63,7 +63,8 @@ function makeScope({ stack, secrets }: LocalAccount, physical: Map<string, Physi
   const { template } = stack
   const resource = (id: string): Physical => {
     const found = physical.get(id)
-    if (found === undefined) throw new Error(`${id} (${template.Resources[id]?.Type ?? 'undeclared'}) is nothing here`)
+    if (found === undefined)
+      throw new Error(`${id} (${template.Resources[id]?.Type ?? 'undeclared'}) is not a resource of this stack`)
     return found
   }
   return {

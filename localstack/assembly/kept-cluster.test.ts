@@ -17,7 +17,7 @@ test('data is used with the number of brokers it was made with, and the error sa
   await rememberCluster({ ...settings, brokers: 3 })
 
   await expect(rememberCluster(settings)).rejects.toThrow(
-    `This stack's topics are those of 3 brokers, now it is one broker. Start it with "--brokers 3" as before, or run "npm run reset" first.`,
+    `The topics of this stack belong to 3 brokers, and it is started with one broker. Start it with "--brokers 3" as before, or run "npm run reset" first.`,
   )
   expect(await recallCluster(settings)).toEqual({ brokers: 3, secure: false })
 })
@@ -25,7 +25,9 @@ test('data is used with the number of brokers it was made with, and the error sa
 test('data from before the number was kept is that of one broker', async () => {
   await mkdir(join(settings.directory, 'kafka', 'data'), { recursive: true })
 
-  await expect(rememberCluster({ ...settings, brokers: 3 })).rejects.toThrow('those of one broker, now it is 3 brokers')
+  await expect(rememberCluster({ ...settings, brokers: 3 })).rejects.toThrow(
+    'belong to one broker, and it is started with 3 brokers',
+  )
   await rememberCluster(settings)
 })
 
@@ -33,7 +35,7 @@ test('secure brokers are not opened to everybody by a start without the option',
   await rememberCluster({ ...settings, secure: true })
 
   await expect(rememberCluster(settings)).rejects.toThrow(
-    'those of one secure broker, now it is one broker. Start it with "--secure" as before',
+    'belong to one secure broker, and it is started with one broker. Start it with "--secure" as before',
   )
 })
 
@@ -43,10 +45,10 @@ test('existing brokers are those of before, and not secured from here', async ()
 
   expect(await recallCluster(settings)).toEqual({ brokers: 1, secure: false, kafkaBootstrap })
   await expect(rememberCluster(settings)).rejects.toThrow(
-    'those of 127.0.0.1:9092, now it is one broker. Start it with TIDEMARK_KAFKA_BOOTSTRAP=127.0.0.1:9092 as before',
+    'belong to 127.0.0.1:9092, and it is started with one broker. Start it with TIDEMARK_KAFKA_BOOTSTRAP=127.0.0.1:9092 as before',
   )
   await expect(rememberCluster({ ...settings, kafkaBootstrap, secure: true })).rejects.toThrow(
-    '--secure is for brokers',
+    '--secure is only for brokers',
   )
 })
 

@@ -25,11 +25,13 @@ export async function rememberCluster(settings: Settings): Promise<void> {
   const kept = await read(settings)
   const { brokers, secure, kafkaBootstrap } = settings
   if (secure && kafkaBootstrap !== undefined) {
-    throw new Error('--secure is for brokers of our own: it does not go with TIDEMARK_KAFKA_BOOTSTRAP')
+    throw new Error(
+      '--secure is only for brokers that the stack starts: it cannot be combined with TIDEMARK_KAFKA_BOOTSTRAP',
+    )
   }
   if (kept !== undefined && describe(kept) !== describe(settings)) {
     throw new Error(
-      `This stack's topics are those of ${describe(kept)}, now it is ${describe(settings)}. Start it with ${optionsOf(kept)} as before, or run "npm run reset" first.`,
+      `The topics of this stack belong to ${describe(kept)}, and it is started with ${describe(settings)}. Start it with ${optionsOf(kept)} as before, or run "npm run reset" first.`,
     )
   }
   const clusterId = kept?.clusterId ?? makeClusterId()

@@ -14,7 +14,7 @@ import type { Settings } from '#localstack/settings.ts'
 import { CONNECT_USER, type StackKey } from '#localstack/stack-key.ts'
 import type { DeploymentRecord } from './deployment-record.ts'
 import type { SecretStore } from './secret-store.ts'
-import type { Stack } from './template.ts'
+import type { Stack } from './template/template.ts'
 
 /** A mapping that polls, with the properties from which it was made. */
 export type AccountMapping = {

@@ -16,7 +16,7 @@ const answerOf = async (body: string) => {
   return answers.await('t', 1000)
 }
 
-test('an answer reaches whoever waits for its token, before it came and after', async () => {
+test('an answer reaches the caller that waits for its token, whether the caller waited before or after it came', async () => {
   const answers = makeCustomResourceAnswers()
   const body = JSON.stringify({ Status: 'SUCCESS', PhysicalResourceId: 'p', Data: { Port: 1 } })
   const early = answers.await('early', 1000)

@@ -57,7 +57,7 @@ test('a secret is read by its ARN; another does not exist', async () => {
 test.each([
   ['another key', { accessKeyId: 'local', secretAccessKey: 'local' }],
   ['the id of the key and another secret', { ...key, secretAccessKey: 'local' }],
-])('a secret is not given to whoever signs with %s', async (_, credentials) => {
+])('a secret is not given to a request that is signed with %s', async (_, credentials) => {
   const secrets = new SecretsManagerClient({ ...client(), credentials })
 
   await expect(secrets.send(new GetSecretValueCommand({ SecretId: secretArn }))).rejects.toMatchObject({
@@ -67,7 +67,7 @@ test.each([
   secrets.destroy()
 })
 
-test('a secret is not given to whoever does not sign, nor for a signature of another request', async () => {
+test('a secret is not given to a request without a signature, nor with the signature of another request', async () => {
   const headers = { 'x-amz-target': 'secretsmanager.GetSecretValue', 'content-type': 'application/x-amz-json-1.1' }
   const body = JSON.stringify({ SecretId: secretArn })
   const sign = makeRequestSigner({ service: 's3tables', region: 'us-east-1', credentials: key })

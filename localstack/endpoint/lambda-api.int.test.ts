@@ -124,14 +124,14 @@ test.each([
   ],
   ['a function that reserves nothing', { FunctionName: 'none' }, 429, 'TooManyRequestsException', 'Rate Exceeded.'],
   [
-    'what is no JSON',
+    'what is not JSON',
     { FunctionName: 'echo', Payload: Buffer.from('{') },
     400,
     'InvalidRequestContentException',
     'Could not parse request body into json: Could not parse payload into json: ',
   ],
   [
-    'a client context that is no JSON',
+    'a client context that is not JSON',
     { FunctionName: 'echo', ClientContext: Buffer.from('{').toString('base64') },
     400,
     'InvalidRequestContentException',
@@ -152,7 +152,7 @@ test.each([
   })
 })
 
-test('a throttled invocation tells its reason', async () => {
+test('a throttled invocation says its reason', async () => {
   await expect(lambda.send(new InvokeCommand({ FunctionName: 'none' }))).rejects.toMatchObject({
     Reason: 'ReservedFunctionConcurrentInvocationLimitExceeded',
     Type: 'User',

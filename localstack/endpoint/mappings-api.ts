@@ -93,7 +93,7 @@ function readBody(body: Buffer): Properties {
     return JSON.parse(body.toString() || '{}')
   } catch (error) {
     throw new MappingRefusedError(
-      `the request is no JSON: ${(error as Error).message}`,
+      `the request is not JSON: ${(error as Error).message}`,
       'InvalidParameterValueException',
     )
   }

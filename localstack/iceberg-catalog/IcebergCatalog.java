@@ -39,9 +39,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Apache Iceberg's REST catalog on loopback under /iceberg, as S3 Tables and Glue have it. Its one argument is a
- * properties file: `port`, `access-key-id`, `secret-access-key` and `token`, which requests have to show, and what
- * JdbcCatalog and its FileIO take.
+ * Serves Apache Iceberg's REST catalog on loopback under /iceberg, which is also its path in S3 Tables and Glue. Its only
+ * argument is a properties file. The file has `port`; `access-key-id` and `secret-access-key`, with which requests are
+ * signed; `token`, which a request may have instead; and the properties of JdbcCatalog and its FileIO.
  */
 public final class IcebergCatalog {
   public static void main(String[] arguments) throws Exception {
@@ -77,7 +77,8 @@ public final class IcebergCatalog {
 
   private static ServerConnector connector(Server server, int port) {
     HttpConfiguration http = new HttpConfiguration();
-    // The ARN of a table bucket is one segment of the path and has a slash, as %2F: Jetty refuses that by default.
+    // The ARN of a table bucket is one segment of the path and contains a slash, which is sent as %2F. Jetty refuses such
+    // a path by default.
     http.setUriCompliance(UriCompliance.UNSAFE);
     ServerConnector connector = new ServerConnector(server, new HttpConnectionFactory(http));
     connector.setHost("127.0.0.1");
@@ -85,7 +86,10 @@ public final class IcebergCatalog {
     return connector;
   }
 
-  /** The servlet has one catalog and no prefix: here each warehouse is that one, its name the prefix, as on AWS. */
+  /**
+   * Gives the servlet, which serves one catalog without a prefix, the paths of AWS. The name of a warehouse is the prefix,
+   * and every warehouse is this one catalog.
+   */
   private static final class Endpoint extends RESTCatalogServlet {
     private static final Logger LOG = LoggerFactory.getLogger(IcebergCatalog.class);
     private static final Pattern BEFORE_THE_RESOURCE =
@@ -146,12 +150,12 @@ public final class IcebergCatalog {
           ErrorResponse.builder()
               .responseCode(HttpServletResponse.SC_UNAUTHORIZED)
               .withType("NotAuthorizedException")
-              .withMessage("The request is neither signed with the key of this stack nor shows its token")
+              .withMessage("The request is neither signed with the key of this stack nor has its token")
               .build();
       response.getWriter().write(ErrorResponseParser.toJson(error));
     }
 
-    /** The servlet's own log has the stack of every conflict and of every table that is not there. */
+    /** Logs only errors of the server. The servlet itself would log the stack of every conflict and of every absent table. */
     @Override
     protected Consumer<ErrorResponse> handle(HttpServletResponse response) {
       Consumer<ErrorResponse> answer = super.handle(response);
@@ -161,7 +165,7 @@ public final class IcebergCatalog {
       };
     }
 
-    /** The request's body, which was read to check its signature. */
+    /** The body of a request. It was read before, to check the signature of the request. */
     private static final class BodyStream extends ServletInputStream {
       private final ByteArrayInputStream bytes;
 
@@ -191,7 +195,7 @@ public final class IcebergCatalog {
 
       @Override
       public void setReadListener(ReadListener listener) {
-        throw new UnsupportedOperationException("the body is there already");
+        throw new UnsupportedOperationException("the body was read before, so no listener is called");
       }
     }
 

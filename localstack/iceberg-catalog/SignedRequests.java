@@ -21,11 +21,11 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Who may ask the catalog: requests that are signed with the key by AWS Signature Version 4, as S3 Tables and Glue want
- * them, or that show the bearer token, as the REST protocol of Iceberg has it.
+ * Decides which requests the catalog answers: those that are signed with the key by AWS Signature Version 4, which S3
+ * Tables and Glue require, and those with the bearer token, which the REST protocol of Iceberg allows.
  */
 final class SignedRequests {
-  /** Source: AWS General Reference, "Signature Version 4": clocks may differ by so much. */
+  /** The greatest difference of the clocks that is accepted. Source: AWS General Reference, "Signature Version 4". */
   private static final Duration CLOCK_SKEW = Duration.ofMinutes(15);
 
   private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("uuuuMMdd'T'HHmmss'Z'");
@@ -52,7 +52,7 @@ final class SignedRequests {
     if (!matcher.matches() || !matcher.group(1).equals(accessKeyId)) return false;
     List<String> signedHeaders = List.of(matcher.group(6).split(";"));
     String time = request.getHeader("x-amz-date");
-    // Without the host a request for another server could be sent here.
+    // If the signature did not include the host, a request for another server could be sent here.
     if (!signedHeaders.contains("host") || !isOfNow(time)) return false;
 
     String toSign =
@@ -71,7 +71,7 @@ final class SignedRequests {
 
   private static byte[] canonical(HttpServletRequest request, List<String> signedHeaders, byte[] body)
       throws GeneralSecurityException {
-    // Every service but S3 encodes the path once more than it is sent: %3A of an ARN is signed as %253A.
+    // Every service except S3 signs the path after encoding it once more: %3A in an ARN is signed as %253A.
     String path =
         Arrays.stream(request.getRequestURI().split("/", -1))
             .map(SignedRequests::encode)
@@ -100,7 +100,7 @@ final class SignedRequests {
         .collect(Collectors.joining("&"));
   }
 
-  /** Encoded as a signature has it, however it was sent. */
+  /** Encodes a part of the query in the form that signatures use, however the request has encoded it. */
   private static String again(String encoded) {
     return encode(URLDecoder.decode(encoded, StandardCharsets.UTF_8));
   }

@@ -91,7 +91,7 @@ test('mappings of other services are not ours', async () => {
   expect(account.mappings.size).toBe(0)
 })
 
-test('a mapping that cannot be polled is told, and keeps no other from being polled', async () => {
+test('a mapping that cannot be polled is reported, and the others are polled', async () => {
   const refused = listed({ UUID: 'refused', TumblingWindowInSeconds: 5 })
   const { account, discovery } = await discover([refused, listed()])
 

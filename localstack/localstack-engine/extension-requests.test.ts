@@ -6,7 +6,7 @@ const ask = (headers: Request['headers'], path = '/_tidemark/localstack/resource
   ...{ method: 'POST', path, headers, query: new URLSearchParams(), body: Buffer.from('{}') },
 })
 
-test('what LocalStack asks is answered to whoever shows its token, and to nobody else', async () => {
+test('a question of LocalStack is answered only where the request has its token', async () => {
   const service = forExtension('the token', () => ({ status: 200 }))
 
   const answers = [

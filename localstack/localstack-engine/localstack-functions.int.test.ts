@@ -74,7 +74,7 @@ describe('invoked through a Lambda API, as it is in LocalStack', () => {
     return { ...answer, payload: payload.toString() }
   }
 
-  test('a function answers with its log, and an error is told as one', async () => {
+  test('a function answers with its log, and an error is answered as an error', async () => {
     await hosted.add('echo', `export const handler = async (event) => { console.log('seen'); return event }`)
     await hosted.add('broken', `export const handler = async () => { throw new Error('no') }`)
 

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
-import type { Stack } from '#localstack/assembly/template.ts'
+import type { Stack } from '#localstack/assembly/template/template.ts'
 import { readOutputs } from './stack-outputs.ts'
 
 const outputs = `<Outputs>

@@ -1,5 +1,5 @@
 import type { Outputs } from '#localstack/assembly/deploy.ts'
-import type { Stack } from '#localstack/assembly/template.ts'
+import type { Stack } from '#localstack/assembly/template/template.ts'
 import { becomesTrue } from '#localstack/processes/readiness.ts'
 
 const PATIENCE_MS = 30_000

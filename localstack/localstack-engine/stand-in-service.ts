@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import * as v from 'valibot'
-import { executedProperties } from '#localstack/assembly/executed-properties.ts'
 import type { LocalAccount } from '#localstack/assembly/local-account.ts'
 import type { Physical, StandIn } from '#localstack/assembly/stand-in.ts'
 import { removeCustomResource } from '#localstack/assembly/stand-ins/custom-resources.ts'
 import { standInFor } from '#localstack/assembly/stand-ins.ts'
+import { executedProperties } from '#localstack/assembly/template/executed-properties.ts'
 import type { Request, Service } from '#localstack/endpoint/exchange.ts'
 import { placeholderFor } from './placeholders.ts'
 
@@ -58,7 +58,7 @@ export function makeStandInService(account: () => LocalAccount): StandInService 
         const before = up.get(id)
         if (before !== undefined && isDeepStrictEqual(before.properties, properties)) return before.physical
         if (before !== undefined && servers.has(type)) {
-          throw new Error(`${id}: a running ${type} is not changed here. Stop the stack and start it again.`)
+          throw new Error(`${id}: a running ${type} cannot be changed. Stop the stack and start it again.`)
         }
         const physical = await standIn.bringUp(id, given, account)
         up.set(id, { properties, physical })

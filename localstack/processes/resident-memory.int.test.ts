@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { expect, onTestFinished, test } from 'vitest'
 import { residentBytes } from './resident-memory.ts'
 
-test('the memory of a process is told with that of what it started, and of what that started', async () => {
+test('the memory of a process includes that of its children and their children', async () => {
   const leaf = "const held = Buffer.alloc(64 << 20, 1); console.log('held'); setInterval(() => held, 1_000)"
   const middle = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(leaf)}], { stdio: ['ignore', 'inherit', 'inherit'] })`
   const child = spawn(process.execPath, ['-e', middle], { stdio: ['ignore', 'pipe', 'inherit'], detached: true })

@@ -111,7 +111,7 @@ describe('a server that came up', () => {
 })
 
 describe('a server that takes long', () => {
-  test('is waited for while its log grows, and what it logged last is told', async () => {
+  test('is waited for while its log grows, and its last log line is reported', async () => {
     const reported: string[] = []
     const script =
       'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo "loading segment $i"; sleep 0.2; done; touch "$READY"; exec sleep 600'

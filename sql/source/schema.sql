@@ -37,19 +37,19 @@ table tidemark.captured_table (
   fix text -- the SQL that makes it one that can be captured
   last_error text -- why a step of its capture failed; it is tried again
   identity_given boolean not null default false -- its replica identity is full because capture needed it, not because its owner wanted it
-  failed_readings integer not null default 0 -- readings that failed one after the other: each is awaited longer than the one before
-  generation integer not null default 1 -- which reading of its rows: grows when they change without changes in the log
+  failed_snapshots integer not null default 0 -- number of snapshots that failed one after the other: the wait before each next one is longer
+  generation integer not null default 1 -- number of the set of its rows: a new one begins when the rows have to be read again, because the log does not have all that changed them
   complete boolean not null default false -- every row of the generation has been sent
   not_before timestamp with time zone -- when the next step is tried
   awaited text[] -- virtual transactions that wrote to the table before it was published: those changes are not in the log
-  signal_id text -- the signal that has Debezium read its rows
+  signal_id text -- the signal that asks Debezium for its snapshot
   seen_marks bigint -- marks that Debezium had set for the signal when the log was at seen_lsn
   seen_lsn pg_lsn
   since timestamp with time zone not null default now()
   constraint captured_table_check CHECK (((state <> 'captured'::text) OR complete))
   constraint captured_table_generation_check CHECK ((generation > 0))
   constraint captured_table_pkey PRIMARY KEY (relation)
-  constraint captured_table_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'awaiting writers'::text, 'reading'::text, 'captured'::text, 'refused'::text])))
+  constraint captured_table_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'awaiting writers'::text, 'snapshotting'::text, 'captured'::text, 'refused'::text])))
 )
 
 table tidemark.contract_failure (
@@ -110,11 +110,11 @@ view tidemark.uncaptured as
             WHEN 'refused'::text THEN t.reason
             ELSE concat_ws('; last error: '::text, ('is being captured: '::text ||
             CASE
-                WHEN (t.state = 'reading'::text) THEN 'its rows are being read'::text
-                WHEN (t.awaited <> '{}'::text[]) THEN ('waits for transactions that wrote to it before, '::text || array_to_string(t.awaited, ', '::text))
-                WHEN (t.state = 'awaiting writers'::text) THEN 'waits for its turn to be read'::text
-                WHEN (NOT tidemark.is_listening()) THEN 'waits for the connector'::text
-                WHEN (t.generation > 1) THEN 'its rows are to be read again'::text
+                WHEN (t.state = 'snapshotting'::text) THEN 'a snapshot of its rows is under way'::text
+                WHEN (t.awaited <> '{}'::text[]) THEN ('waits for transactions that wrote to it before it was published: '::text || array_to_string(t.awaited, ', '::text))
+                WHEN (t.state = 'awaiting writers'::text) THEN 'waits until the snapshot of another table has ended'::text
+                WHEN (NOT tidemark.is_listening()) THEN 'waits until the connector runs'::text
+                WHEN (t.generation > 1) THEN 'its rows will be read again by a snapshot'::text
                 ELSE 'it is new'::text
             END), t.last_error)
         END AS why,
@@ -152,7 +152,7 @@ CREATE OR REPLACE FUNCTION tidemark.advice_on_generated(relation oid, attribute 
 AS $function$
   select format('-- add ''%s.%s.%s'' to excludeColumns of the setting captured', n.nspname, c.relname, a.attname)
     || case when kind = 's' then format('; after alter table %I.%I alter column %I drop expression nothing computes the column, '
-      'and who inserts rows has to', n.nspname, c.relname, a.attname)
+      'and the application that inserts rows has to', n.nspname, c.relname, a.attname)
     else '' end
   from pg_attribute a
   join pg_class c on c.oid = a.attrelid
@@ -251,14 +251,14 @@ begin
     perform tidemark.end_capture(of_relation);
     return;
   end if;
-  if exists (select from tidemark.captured_table t where t.state = 'reading') then
+  if exists (select from tidemark.captured_table t where t.state = 'snapshotting') then
     return;
   end if;
   perform tidemark.grant_reading(of_relation);
   insert into tidemark.signal (id, type, data)
-  values (new_signal, 'execute-snapshot', tidemark.reading_order(of_relation, new_signal));
+  values (new_signal, 'execute-snapshot', tidemark.snapshot_signal(of_relation, new_signal));
   update tidemark.captured_table t
-  set state = 'reading',
+  set state = 'snapshotting',
       signal_id = new_signal,
       seen_marks = null,
       seen_lsn = null,
@@ -283,7 +283,7 @@ begin
       signal_id = null,
       not_before = null,
       last_error = null,
-      failed_readings = 0,
+      failed_snapshots = 0,
       since = now()
   from tidemark.setting s
   where t.state <> 'refused';
@@ -393,7 +393,7 @@ begin
   end if;
   if current.seen_marks > 0 then
     return case when whole and current.seen_marks = 1 then ''
-      else 'Debezium could not read its rows all at once' end;
+      else 'Debezium did not complete the blocking snapshot' end;
   end if;
   update tidemark.captured_table t
   set seen_marks = case when current.seen_lsn is null then 0 when whole then 1 else 2 end,
@@ -473,7 +473,7 @@ declare
   wrong text;
 begin
   if jsonb_typeof(captured) is distinct from 'object' then
-    raise exception 'captured must be an object {schemas, includeTables, excludeTables, excludeColumns}';
+    raise exception 'the setting captured must be a JSON object {schemas, includeTables, excludeTables, excludeColumns}';
   end if;
   select string_agg(n.name, ', ') into wrong
   from (
@@ -491,14 +491,14 @@ begin
     where k.name not in ('schemas', 'includeTables', 'excludeTables', 'excludeColumns')
   ) as n;
   if wrong is not null then
-    raise exception 'captured must hold four lists of names: schemas, includeTables, excludeTables, excludeColumns; wrong: %', wrong;
+    raise exception 'the setting captured must have four lists of names: schemas, includeTables, excludeTables, excludeColumns; wrong: %', wrong;
   end if;
   select string_agg(e.value, ', ') into wrong
   from jsonb_array_elements_text((captured -> 'schemas') || (captured -> 'includeTables')) as e (value)
   where split_part(e.value, '.', 1) in ('tidemark', 'information_schema')
     or e.value like 'pg\_%';
   if wrong is not null then
-    raise exception 'captured: % cannot be captured', wrong;
+    raise exception 'the setting captured names %, which cannot be captured', wrong;
   end if;
   select string_agg(t.value, ', ') into wrong
   from (
@@ -506,7 +506,7 @@ begin
   ) as t (value)
   where t.value !~ '^[^.]+\.[^.]+$';
   if wrong is not null then
-    raise exception 'captured: tables are written schema.table, not %', wrong;
+    raise exception 'the setting captured names %: tables must be written as schema.table', wrong;
   end if;
   -- With a misspelt name the column would be captured, and it may hold personal data.
   select string_agg(c.value, ', ') into wrong
@@ -525,7 +525,7 @@ begin
           and not a.attisdropped
       );
   if wrong is not null then
-    raise exception 'captured: there is no column %; columns are written schema.table.column', wrong;
+    raise exception 'the setting captured excludes %, which does not exist: columns must be written as schema.table.column', wrong;
   end if;
 end
 $function$
@@ -583,7 +583,7 @@ begin
     return null;
   end if;
   return case
-    when marks = 0 then 'Debezium did not begin to read it'
+    when marks = 0 then 'Debezium did not begin the snapshot'
     when not closed then 'Debezium could not read its rows'
     when chunks = 1 and has_rows then 'Debezium read none of its rows'
     else ''
@@ -866,8 +866,8 @@ begin
   select * into before from tidemark.setting for update;
   begins := before is not null and before.epoch < configure.epoch;
   if before.topic_partitions <> configure.topic_partitions and not begins then
-    raise exception 'the topic has % topic partitions, not %: their number is fixed within an epoch, '
-      'so deploy with the former (topicPartitions in cdk/stages.ts)',
+    raise exception 'the topic has % topic partitions, not %: their number cannot change within an epoch, '
+      'so deploy with the former number (topicPartitions in cdk/stages.ts)',
       before.topic_partitions, configure.topic_partitions
       using hint = format('A new epoch, %s, may have another number.', before.epoch + 1);
   end if;
@@ -1007,7 +1007,7 @@ end
 $function$
 -- owned by postgres
 
-CREATE OR REPLACE FUNCTION tidemark.disturbs_reading(of_relation oid, before jsonb, after jsonb)
+CREATE OR REPLACE FUNCTION tidemark.disturbs_snapshot(of_relation oid, before jsonb, after jsonb)
  RETURNS boolean
  LANGUAGE plpgsql
  STABLE
@@ -1017,7 +1017,7 @@ begin
   return (before -> 'columns', before -> 'schema', before -> 'table') is distinct from
       (after -> 'columns', after -> 'schema', after -> 'table')
     and exists (
-      select from tidemark.captured_table t where t.relation = of_relation::bigint and t.state = 'reading'
+      select from tidemark.captured_table t where t.relation = of_relation::bigint and t.state = 'snapshotting'
     );
 end
 $function$
@@ -1044,7 +1044,7 @@ begin
     return null;
   end if;
   if current -> 'generation' = latest -> 'generation'
-    and (tidemark.begins_generation(latest, current) or tidemark.disturbs_reading(of_relation, latest, current)) then
+    and (tidemark.begins_generation(latest, current) or tidemark.disturbs_snapshot(of_relation, latest, current)) then
     current := current || jsonb_build_object('generation', (latest ->> 'generation')::integer + 1, 'complete', false);
   end if;
   return current;
@@ -1069,7 +1069,7 @@ begin
   where b.slot = 0
   for update;
   if not found then
-    raise exception 'there are no beacons yet: tidemark.configure makes them';
+    raise exception 'there are no beacons yet: tidemark.configure creates them';
   end if;
   select jsonb_build_object(
     'systemIdentifier', (select c.system_identifier::text from pg_control_system() c),
@@ -1113,7 +1113,7 @@ begin
   set state = 'captured',
       complete = true,
       last_error = null,
-      failed_readings = 0,
+      failed_snapshots = 0,
       awaited = null,
       signal_id = null,
       not_before = null,
@@ -1124,7 +1124,7 @@ end
 $function$
 -- owned by postgres
 
-CREATE OR REPLACE FUNCTION tidemark.end_reading(of_relation oid)
+CREATE OR REPLACE FUNCTION tidemark.end_snapshot(of_relation oid)
  RETURNS void
  LANGUAGE plpgsql
  SET lock_timeout TO '500ms'
@@ -1136,7 +1136,7 @@ declare
   has_rows boolean;
   failure text;
 begin
-  if not tidemark.begin_step(of_relation, 'reading', 'access share')
+  if not tidemark.begin_step(of_relation, 'snapshotting', 'access share')
     or not exists (select from pg_class c where c.oid = of_relation) then
     return;
   end if;
@@ -1154,12 +1154,12 @@ begin
   else
     update tidemark.captured_table t
     set state = 'pending',
-        last_error = tidemark.reading_failure(of_relation, failure),
+        last_error = tidemark.snapshot_failure(of_relation, failure),
         signal_id = null,
-        failed_readings = t.failed_readings + 1,
+        failed_snapshots = t.failed_snapshots + 1,
         -- The changes of all other tables wait during a blocking snapshot, and a snapshot that fails may fail for ever.
-        not_before = case when t.failed_readings > 0 then
-          clock_timestamp() + interval '15 seconds' * 2 ^ least(t.failed_readings, 4)
+        not_before = case when t.failed_snapshots > 0 then
+          clock_timestamp() + interval '15 seconds' * 2 ^ least(t.failed_snapshots, 4)
         end,
         since = now()
     where t.relation = of_relation::bigint;
@@ -1194,6 +1194,29 @@ begin
     where c.oid = relation
       and s.captured -> 'excludeColumns' ? (n.nspname || '.' || c.relname || '.' || a.attname)
   );
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.give_full_identity(of_relation oid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if not tidemark.lacks_images(of_relation) then
+    return true;
+  end if;
+  perform set_config('lock_timeout', '100ms', true);
+  execute format('alter table only %s replica identity full', of_relation::regclass);
+  update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
+  return true;
+exception when lock_not_available then
+  update tidemark.captured_table t
+  set not_before = clock_timestamp() + interval '1 second',
+      last_error = 'it is in use: replica identity full could not be set'
+  where t.relation = of_relation::bigint;
+  return false;
 end
 $function$
 -- owned by postgres
@@ -1720,7 +1743,7 @@ begin
   insert into tidemark.contract_failure (relation, message, rewritten, failed_at)
   values (of_relation, failure, was_rewritten, clock_timestamp());
 exception when others then
-  raise warning 'tidemark could not note that a contract is missing: % (%)', failure, sqlerrm;
+  raise warning 'tidemark could not record that the contract of a table is missing: % (%)', failure, sqlerrm;
 end
 $function$
 -- owned by postgres
@@ -2116,7 +2139,7 @@ begin
     return;
   end if;
   if exists (select from pg_class c where c.oid = of_relation) then
-    if tidemark.may_get_key(of_relation) or not tidemark.tell_images(of_relation) then
+    if tidemark.may_get_key(of_relation) or not tidemark.give_full_identity(of_relation) then
       return;
     end if;
     if not tidemark.is_published(of_relation) then
@@ -2154,104 +2177,6 @@ end
 $function$
 -- owned by postgres
 -- tidemark_capture may execute
-
-CREATE OR REPLACE FUNCTION tidemark.reading_failure(of_relation oid, failure text)
- RETURNS text
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  excluded text[] := tidemark.excluded_columns(of_relation);
-  found_reasons text;
-begin
-  select string_agg(r.reason, '; ') into found_reasons
-  from (
-    select format('tidemark_capture may not use its schema: grant usage on schema %I to tidemark_capture', n.nspname)
-    from pg_class c
-    join pg_namespace n on n.oid = c.relnamespace
-    where c.oid = of_relation
-      and not has_schema_privilege('tidemark_capture', n.oid, 'usage')
-    union all
-    select format('tidemark_capture may not read %s: grant select (%1$s) on %s to tidemark_capture',
-      string_agg(quote_ident(a.attname), ', ' order by a.attnum), of_relation::regclass)
-    from pg_attribute a
-    where a.attrelid = of_relation
-      and a.attnum > 0
-      and not a.attisdropped
-      and a.attname <> all (excluded)
-      and not has_column_privilege('tidemark_capture', of_relation, a.attnum, 'select')
-    having count(*) > 0
-    union all
-    select r.reason || coalesce(': ' || r.fix, '')
-    from tidemark.refusals(of_relation) r
-    union all
-    select 'it was taken out of the publication tidemark'
-    where not tidemark.is_published(of_relation)
-  ) as r (reason);
-  return failure || coalesce(', since ' || found_reasons, ', though it may: its session was ended, the connector was '
-    'started again, or its configuration does not name the table, which the next deployment mends; the log of Connect says which');
-end
-$function$
--- owned by postgres
-
-CREATE OR REPLACE FUNCTION tidemark.reading_order(of_relation oid, signal text)
- RETURNS jsonb
- LANGUAGE plpgsql
- STABLE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-declare
-  excluded text[] := tidemark.excluded_columns(of_relation);
-  quoted text;
-  pattern text;
-  columns text;
-  nulls text;
-  reading jsonb;
-begin
-  select '"' || n.nspname || '"."' || c.relname || '"',
-    -- Debezium separates patterns by commas, and they ignore case.
-    '(?-i)' || regexp_replace(n.nspname || '.' || c.relname, '([^A-Za-z0-9_])', '\\\1', 'g'),
-    jsonb_build_object('relation', of_relation::bigint, 'generation', t.generation)
-  into quoted, pattern, reading
-  from pg_class c
-  join pg_namespace n on n.oid = c.relnamespace
-  left join tidemark.captured_table t on t.relation = c.oid
-  where c.oid = of_relation;
-  if tidemark.is_read_in_chunks(of_relation) then
-    return jsonb_strip_nulls(jsonb_build_object(
-      'type', 'incremental',
-      'data-collections', jsonb_build_array(quoted),
-      'additional-conditions', case when tidemark.has_children(of_relation) then jsonb_build_array(
-        jsonb_build_object('data-collection', quoted, 'filter', 'tableoid = ' || of_relation)
-      ) end
-    ));
-  end if;
-  select string_agg(format('%I', a.attname), ', ' order by a.attnum), string_agg('null', ', ')
-  into columns, nulls
-  from pg_attribute a
-  where a.attrelid = of_relation
-    and a.attnum > 0
-    and not a.attisdropped
-    and a.attname <> all (excluded);
-  return jsonb_build_object(
-    'type', 'blocking',
-    'data-collections', jsonb_build_array('tidemark\.beacon', pattern),
-    'additional-conditions', jsonb_build_array(
-      jsonb_build_object('data-collection', 'tidemark.beacon', 'filter', format(
-        'select slot, number, body || jsonb_build_object(''snapshot'', pg_current_snapshot()::text, ''reading'', %L::jsonb) as body, '
-          'emitted_at from tidemark.beacon',
-        reading
-      )),
-      jsonb_build_object('data-collection', quoted, 'filter', format(
-        'select %1$s from only %2$s union all select %3$s where tidemark.reading_ends(%4$L)',
-        columns, quoted, nulls, signal
-      ))
-    )
-  );
-end
-$function$
--- owned by postgres
 
 CREATE OR REPLACE FUNCTION tidemark.refusals(relation oid)
  RETURNS TABLE(reason text, fix text)
@@ -2303,10 +2228,10 @@ begin
     raise debug 'tidemark: %', sqlerrm;
   end;
   if unwritable is not null then
-    raise exception 'after this, rows of % could not be updated or deleted while it is captured, and another transaction keeps '
-      'it from being taken out of publication tidemark', unwritable
+    raise exception 'after this DDL, rows of % could not be updated or deleted while it is captured, and another transaction prevents '
+      'its removal from publication tidemark', unwritable
       using errcode = 'lock_not_available',
-        hint = 'Run it again when that transaction has ended; select * from pg_locks where classid = ''pg_publication''::regclass '
+        hint = 'Run the DDL again when that transaction has ended; select * from pg_locks where classid = ''pg_publication''::regclass '
           'shows its session.';
   end if;
 end
@@ -2432,7 +2357,7 @@ begin
   return query
   select a.attnum::integer, format('column %I of its primary key is generated', a.attname),
     format('-- give the table another primary key, or exclude it; after alter table %s alter column %I drop expression '
-      'nothing computes the column, and who inserts rows has to', a.table_name, a.attname)
+      'nothing computes the column, and the application that inserts rows has to', a.table_name, a.attname)
   from tidemark.columns_for_rules(relation, excluded_columns) a
   where a.attgenerated <> ''
     and a.place is not null;
@@ -2842,7 +2767,7 @@ begin
       raise exception '%.% is not captured: %', it.schema_name, it.table_name, it.reason
         using hint = it.fix;
     elsif it.state <> 'captured' then
-      raise exception '%.% is being read already (%): tidemark.uncaptured says what it waits for',
+      raise exception '%.% is being captured already (%): tidemark.uncaptured says what it waits for',
         it.schema_name, it.table_name, it.state
         using errcode = 'object_in_use';
     end if;
@@ -2902,6 +2827,104 @@ CREATE OR REPLACE FUNCTION tidemark.signal_of(id text, type text, data text)
  LANGUAGE sql
  IMMUTABLE
 RETURN CASE WHEN (type ~~ 'snapshot-window-%'::text) THEN ((data)::jsonb ->> 'correlationId'::text) ELSE id END
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.snapshot_failure(of_relation oid, failure text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  excluded text[] := tidemark.excluded_columns(of_relation);
+  found_reasons text;
+begin
+  select string_agg(r.reason, '; ') into found_reasons
+  from (
+    select format('tidemark_capture may not use its schema: grant usage on schema %I to tidemark_capture', n.nspname)
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = of_relation
+      and not has_schema_privilege('tidemark_capture', n.oid, 'usage')
+    union all
+    select format('tidemark_capture may not read %s: grant select (%1$s) on %s to tidemark_capture',
+      string_agg(quote_ident(a.attname), ', ' order by a.attnum), of_relation::regclass)
+    from pg_attribute a
+    where a.attrelid = of_relation
+      and a.attnum > 0
+      and not a.attisdropped
+      and a.attname <> all (excluded)
+      and not has_column_privilege('tidemark_capture', of_relation, a.attnum, 'select')
+    having count(*) > 0
+    union all
+    select r.reason || coalesce(': ' || r.fix, '')
+    from tidemark.refusals(of_relation) r
+    union all
+    select 'it was taken out of the publication tidemark'
+    where not tidemark.is_published(of_relation)
+  ) as r (reason);
+  return failure || coalesce(', because ' || found_reasons, ', though it has the right to: its session was ended, the connector '
+    'was restarted, or its configuration does not name the table, which the next deployment corrects. The log of Connect says which');
+end
+$function$
+-- owned by postgres
+
+CREATE OR REPLACE FUNCTION tidemark.snapshot_signal(of_relation oid, signal text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  excluded text[] := tidemark.excluded_columns(of_relation);
+  quoted text;
+  pattern text;
+  columns text;
+  nulls text;
+  snapshot_of jsonb;
+begin
+  select '"' || n.nspname || '"."' || c.relname || '"',
+    -- Debezium separates patterns by commas, and they ignore case.
+    '(?-i)' || regexp_replace(n.nspname || '.' || c.relname, '([^A-Za-z0-9_])', '\\\1', 'g'),
+    jsonb_build_object('relation', of_relation::bigint, 'generation', t.generation)
+  into quoted, pattern, snapshot_of
+  from pg_class c
+  join pg_namespace n on n.oid = c.relnamespace
+  left join tidemark.captured_table t on t.relation = c.oid
+  where c.oid = of_relation;
+  if tidemark.is_read_in_chunks(of_relation) then
+    return jsonb_strip_nulls(jsonb_build_object(
+      'type', 'incremental',
+      'data-collections', jsonb_build_array(quoted),
+      'additional-conditions', case when tidemark.has_children(of_relation) then jsonb_build_array(
+        jsonb_build_object('data-collection', quoted, 'filter', 'tableoid = ' || of_relation)
+      ) end
+    ));
+  end if;
+  select string_agg(format('%I', a.attname), ', ' order by a.attnum), string_agg('null', ', ')
+  into columns, nulls
+  from pg_attribute a
+  where a.attrelid = of_relation
+    and a.attnum > 0
+    and not a.attisdropped
+    and a.attname <> all (excluded);
+  return jsonb_build_object(
+    'type', 'blocking',
+    'data-collections', jsonb_build_array('tidemark\.beacon', pattern),
+    'additional-conditions', jsonb_build_array(
+      jsonb_build_object('data-collection', 'tidemark.beacon', 'filter', format(
+        'select slot, number, body || jsonb_build_object(''snapshot'', pg_current_snapshot()::text, ''reading'', %L::jsonb) as body, '
+          'emitted_at from tidemark.beacon',
+        snapshot_of
+      )),
+      jsonb_build_object('data-collection', quoted, 'filter', format(
+        'select %1$s from only %2$s union all select %3$s where tidemark.reading_ends(%4$L)',
+        columns, quoted, nulls, signal
+      ))
+    )
+  );
+end
+$function$
 -- owned by postgres
 
 CREATE OR REPLACE FUNCTION tidemark.table_refusals(relation oid, excluded_columns text[], administrator name)
@@ -3030,29 +3053,6 @@ CREATE OR REPLACE FUNCTION tidemark.take_turn(of_relation oid)
 AS $function$
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_contract', of_relation::bigint));
-end
-$function$
--- owned by postgres
-
-CREATE OR REPLACE FUNCTION tidemark.tell_images(of_relation oid)
- RETURNS boolean
- LANGUAGE plpgsql
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-begin
-  if not tidemark.lacks_images(of_relation) then
-    return true;
-  end if;
-  perform set_config('lock_timeout', '100ms', true);
-  execute format('alter table only %s replica identity full', of_relation::regclass);
-  update tidemark.captured_table t set identity_given = true where t.relation = of_relation::bigint;
-  return true;
-exception when lock_not_available then
-  update tidemark.captured_table t
-  set not_before = clock_timestamp() + interval '1 second',
-      last_error = 'it is in use: replica identity full could not be set'
-  where t.relation = of_relation::bigint;
-  return false;
 end
 $function$
 -- owned by postgres

@@ -106,6 +106,8 @@ grant execute on function
   tidemark.key_hash(bigint, text[]),
   tidemark.ensure_change_days(date, date),
   tidemark.hold_generations(bigint[], integer[], boolean[]),
+  tidemark.made_indexes(bigint, integer),
+  tidemark.suspend_indexes(text[], text),
   tidemark.maintain()
   to tidemark_apply;
 
@@ -143,7 +145,7 @@ grant select on
   tidemark.progress, tidemark.stop, tidemark.quarantine, tidemark.capture_health, tidemark.contract, tidemark.table_marker,
   tidemark.generation, tidemark.stopped_table, tidemark.not_captured, tidemark.empty_view, tidemark.initial_read,
   tidemark.epoch, tidemark.latest_user_state, tidemark.user_event_log, tidemark.audit_message, tidemark.history_setting,
-  tidemark.change_log,
+  tidemark.change_log, tidemark.user_index_state,
   tidemark.archive_table, tidemark.archive_problem, tidemark.archive_lost, tidemark.archive_renewal, tidemark.archive_stream,
   tidemark.archive_commit, tidemark.archive_range, tidemark.archive_file, tidemark.archive_status,
   tidemark.window_definition, tidemark.window_watermark, tidemark.window_mark, tidemark.window_outbox, tidemark.window_status,
@@ -176,9 +178,10 @@ grant execute on function
   tidemark.key_text(jsonb),
   tidemark.key_text(numrange),
   tidemark.key_text(nummultirange),
+  tidemark.key_text_of(text, text),
   tidemark.key_texts(integer[], text[], jsonb),
   tidemark.wanted_changes(text, jsonb),
-  tidemark.has_values(integer[], text[], integer[], text[]),
+  tidemark.row_has(integer[], text[], text[], integer[], text[]),
   tidemark.last_changes_since(text, integer),
   tidemark.window_state(timestamp, interval, boolean, timestamp, bigint),
   tidemark.window_watermark(bigint)

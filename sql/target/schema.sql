@@ -233,6 +233,7 @@ table tidemark.generation (
   gap_epoch integer not null default 0 -- changes up to (gap_epoch, gap_lsn) may be missing in history: those that follow keep the row before them; 0: none
   gap_lsn bigint not null default 0
   read_snapshot text -- of a table without a key: the snapshot its rows were read in, as pg_snapshot writes it
+  whole boolean not null default false -- every row was found to have all its values when the generation was complete
   constraint generation_pkey PRIMARY KEY (relation, generation)
 )
 -- tidemark_apply may select, update
@@ -338,6 +339,23 @@ table tidemark.record_part (
 -- tidemark_apply may delete, insert, select
 -- tidemark_windows may delete, insert, select
 
+table tidemark.relation_index (
+  id bigint not null
+  index_id bigint not null
+  relation bigint not null
+  declared_as text not null -- the definition that was compared with the columns of the relation
+  keys text -- the definition for the table of the rows, without its predicate; null where it does not fit the columns of the relation
+  predicate text
+  numbers integer[] -- the columns that it uses
+  names text[] -- the names that these columns had when the definition was last written with names
+  problem text -- why it does not fit, or why it was not made or was dropped
+  constraint relation_index_index_id_fkey FOREIGN KEY (index_id) REFERENCES tidemark.user_index(id) ON DELETE CASCADE
+  constraint relation_index_index_id_relation_key UNIQUE (index_id, relation)
+  constraint relation_index_pkey PRIMARY KEY (id)
+  CREATE INDEX relation_index_by_relation ON tidemark.relation_index USING btree (relation)
+  CREATE UNIQUE INDEX relation_index_index_id_relation_key ON tidemark.relation_index USING btree (index_id, relation)
+)
+
 table tidemark.shown_view (
   schema_name text not null
   table_name text not null
@@ -432,6 +450,17 @@ table tidemark.user_event_log (
 )
 -- tidemark_apply may insert, select
 -- tidemark_read may select
+
+table tidemark.user_index (
+  id bigint not null
+  schema_name text not null
+  table_name text not null -- as the source calls it now; the index of a parent is made on the rows of each table below it
+  index_name text not null
+  definition text not null -- what follows the name of the table in create index, with the names that the columns have in the source now
+  declared_at timestamp with time zone not null default now()
+  constraint user_index_pkey PRIMARY KEY (id)
+  CREATE INDEX user_index_by_table ON tidemark.user_index USING btree (schema_name, table_name)
+)
 
 table tidemark.window_definition (
   id bigint not null
@@ -636,7 +665,8 @@ view tidemark.described_change as
     c.key AS key_values,
     c.before AS before_values,
     c.after AS after_values,
-    k.numbers
+    k.numbers,
+    k.types
    FROM ((tidemark.linked_change c
      LEFT JOIN LATERAL ( SELECT (n.contract ->> 'schema'::text) AS schema_name,
             (n.contract ->> 'table'::text) AS table_name,
@@ -747,7 +777,7 @@ view tidemark.not_captured as
  SELECT m.relation,
     m.schema_name,
     m.table_name,
-    COALESCE(newest.refusal, ('it has left the publication of the source, and its changes are not applied until its rows are '::text || 'read again: tidemark.uncaptured in the source says what that waits for'::text)) AS reason,
+    COALESCE(newest.refusal, ('it has left the publication of the source, and its changes are not applied until a new snapshot of '::text || 'its rows: tidemark.uncaptured in the source says what that waits for'::text)) AS reason,
     (EXISTS ( SELECT
            FROM tidemark.stopped_table s
           WHERE (s.relation = m.relation))) AS stopped
@@ -764,6 +794,13 @@ view tidemark.not_captured as
 -- tidemark_apply may select
 -- tidemark_read may select
 
+view tidemark.undeclared_index as
+ SELECT relname AS made_as
+   FROM pg_class c
+  WHERE ((relnamespace = ('tidemark_rows'::regnamespace)::oid) AND (relkind = 'i'::"char") AND (relname ~ '^t\d+_\d+_i\d+$'::text) AND (NOT (EXISTS ( SELECT
+           FROM tidemark.relation_index f
+          WHERE ((f.id = ("substring"((c.relname)::text, '_i(\d+)$'::text))::bigint) AND (f.keys IS NOT NULL))))));
+
 view tidemark.unsettled_window as
  SELECT d.id
    FROM ((tidemark.window_definition d
@@ -779,6 +816,51 @@ UNION ALL
      JOIN tidemark.generation g ON (((g.relation = m.relation) AND g.shown)))
   WHERE (d.state = 'awaiting table'::text);
 -- tidemark_windows may select
+
+view tidemark.user_index_state as
+ SELECT u.id AS index_id,
+    u.schema_name,
+    u.table_name,
+    u.index_name,
+    u.definition,
+    f.id AS relation_index,
+    f.relation,
+    g.generation,
+    g.shown,
+    r.relname AS rows_name,
+    named.index_name AS made_as,
+        CASE
+            WHEN (f.id IS NULL) THEN 'no table'::text
+            WHEN (f.keys IS NULL) THEN 'does not fit'::text
+            WHEN i.indisvalid THEN 'made'::text
+            WHEN (EXISTS ( SELECT
+               FROM (pg_locks l
+                 JOIN pg_database d ON (((d.oid = l.database) AND (d.datname = current_database()))))
+              WHERE ((l.locktype = 'advisory'::text) AND ((l.classid = (730511004)::oid) AND (l.objid = (((hashtext(named.index_name))::bigint & '4294967295'::bigint))::oid) AND (l.objsubid = 2)) AND l.granted))) THEN 'being made'::text
+            WHEN (x.oid IS NULL) THEN 'missing'::text
+            ELSE 'unfinished'::text
+        END AS state,
+        CASE
+            WHEN i.indisvalid THEN NULL::text
+            ELSE f.problem
+        END AS problem,
+        CASE
+            WHEN (f.keys IS NOT NULL) THEN format('%I on tidemark_rows.%I %s%s'::text, named.index_name, r.relname, f.keys, COALESCE((' where '::text || NULLIF(concat_ws(' and '::text,
+            CASE
+                WHEN (NOT g.keyless) THEN '"tidemark$live"'::text
+                ELSE NULL::text
+            END, (('('::text || f.predicate) || ')'::text)), ''::text)), ''::text))
+            ELSE NULL::text
+        END AS made_by,
+    pg_table_size((r.oid)::regclass) AS rows_bytes
+   FROM ((((tidemark.user_index u
+     LEFT JOIN ((tidemark.relation_index f
+     JOIN tidemark.generation g ON ((g.relation = f.relation)))
+     JOIN pg_class r ON (((r.relnamespace = ('tidemark_rows'::regnamespace)::oid) AND (r.relname = tidemark.rows_name(g.relation, g.generation))))) ON ((f.index_id = u.id)))
+     LEFT JOIN LATERAL ( SELECT format('%s_i%s'::text, r.relname, f.id) AS index_name) named ON (true))
+     LEFT JOIN pg_class x ON (((x.relnamespace = ('tidemark_rows'::regnamespace)::oid) AND (x.relname = named.index_name) AND (x.relkind = 'i'::"char"))))
+     LEFT JOIN pg_index i ON ((i.indexrelid = x.oid)));
+-- tidemark_read may select
 
 view tidemark.window_status as
  SELECT name,
@@ -821,17 +903,17 @@ begin
   where s.schema_name || '.' || s.table_name = accept.table_name
   returning * into stopped;
   if stopped.repair = 'resync' then
-    raise exception '% cannot be accepted, its rows have to be read again: %', table_name, stopped.reason
+    raise exception '% cannot be accepted, because its rows have to be read again: %', table_name, stopped.reason
       using hint = format('npm run resync -- %s', table_name);
   end if;
   if stopped is null then
     raise exception '% is not stopped', table_name
-      using hint = coalesce('stopped: ' || (
+      using hint = coalesce('these tables are stopped: ' || (
         select string_agg(s.schema_name || '.' || s.table_name, ', ') from tidemark.stopped_table s
-      ), 'no table is');
+      ), 'no table is stopped');
   end if;
   select count(*) into kept from tidemark.quarantine q where q.relation = stopped.relation;
-  return format('%s changes of %s are applied now; it was stopped: %s', kept, table_name, stopped.reason);
+  return format('%s quarantined changes of %s are applied now; it was stopped: %s', kept, table_name, stopped.reason);
 end
 $function$
 -- owned by tidemark_owner
@@ -868,8 +950,8 @@ CREATE OR REPLACE FUNCTION tidemark.await_name(of_relation bigint)
 AS $function$
 begin
   perform tidemark.stop_table(m.relation, g.generation, m.schema_name, m.table_name,
-    format('relation %s has the name of relation %s, which is still captured: the view shows the rows of the latter, and '
-      'the table goes on by itself once that one is renamed or dropped in the source', m.relation, owner),
+    format('relation %s has the name of relation %s, which is still captured: the view shows the rows of relation %2$s. This table '
+      'goes on by itself once relation %2$s is renamed or dropped in the source', m.relation, owner),
     'accept', false)
   from tidemark.table_marker m
   cross join tidemark.owner_of(m.schema_name, m.table_name) as owner
@@ -963,7 +1045,7 @@ begin
   end if;
   if to_regtype(known) is null then
     raise exception 'type % does not exist in the target', type_name
-      using errcode = 'undefined_object', hint = 'create it, then accept the table';
+      using errcode = 'undefined_object', hint = 'create the type, then npm run accept for the table';
   end if;
   return format_type(to_regtype(known)::oid, to_regtypemod(known));
 end
@@ -1022,7 +1104,7 @@ begin
   from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
   having bool_and(not (c ->> 'generated')::boolean or coalesce(tidemark.is_one_expression(c ->> 'expression'), false));
   if columns is null then
-    raise exception 'a generated column of %.% is computed from what is no single expression',
+    raise exception 'a generated column of %.% has an expression that is not one single SQL expression',
       contract ->> 'schema', contract ->> 'table'
       using errcode = 'invalid_parameter_value';
   end if;
@@ -1293,6 +1375,57 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.declare_index(of_table text, definition text, named text DEFAULT NULL::text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  target record;
+  fitted record;
+  shown_as text;
+  place integer := 0;
+  known tidemark.user_index;
+begin
+  -- No generation begins that does not see the index.
+  perform pg_advisory_xact_lock(hashtextextended('tidemark.user_index', 0));
+  for target in select * from tidemark.indexable_tables() t where t.schema_name || '.' || t.table_name = of_table loop
+    select * into fitted from tidemark.fit_definition(target.contract, declare_index.definition);
+    shown_as := coalesce(shown_as, tidemark.named_definition(target.contract, fitted.keys, fitted.predicate));
+  end loop;
+  if shown_as is null then
+    raise exception 'no captured table is called %', of_table
+      using errcode = 'undefined_table', hint = 'Write it with its schema, as in public.orders.';
+  end if;
+  -- Without a name it gets the one that Postgres would give it, as the first of this name that is free or the same index.
+  loop
+    known := null;
+    select * into known
+    from tidemark.user_index u
+    where (u.schema_name, u.table_name) = (target.schema_name, target.table_name)
+      and u.index_name = coalesce(named, fitted.usual_name || nullif(place, 0), fitted.usual_name);
+    exit when known.id is null or known.definition = shown_as;
+    if named is not null then
+      raise exception '%.% has an index % already: %', target.schema_name, target.table_name, named, known.definition
+        using errcode = 'duplicate_object', hint = 'Remove it first, or give the new one another name.';
+    end if;
+    place := place + 1;
+  end loop;
+  if known.id is null then
+    insert into tidemark.user_index (schema_name, table_name, index_name, definition)
+    values (target.schema_name, target.table_name,
+      coalesce(named, fitted.usual_name || nullif(place, 0), fitted.usual_name), shown_as)
+    returning * into known;
+    perform tidemark.fit_index(known.id, t.contract)
+    from tidemark.indexable_tables() t
+    where (t.schema_name, t.table_name) = (known.schema_name, known.table_name);
+  end if;
+  return known.id;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.dependents(of_view regclass)
  RETURNS TABLE(object text, dropped_by text, place bigint)
  LANGUAGE sql
@@ -1350,8 +1483,8 @@ begin
   perform tidemark.require_kept(what);
   select min(q.table_name) into owed from tidemark.kept(what) q where tidemark.is_owed(q.relation);
   if owed is not null and what <> 'all' then
-    raise exception 'what is kept of % cannot be discarded: the table would lack it', owed
-      using hint = format('npm run resync -- %s reads its rows again, after which nothing of it is kept', owed);
+    raise exception 'quarantined changes of % cannot be discarded: its rows would lack them', owed
+      using hint = format('npm run resync -- %s reads its rows again and then deletes its quarantined changes', owed);
   end if;
   with gone as (
     delete from tidemark.quarantine q
@@ -1363,11 +1496,13 @@ begin
   released as (
     delete from tidemark.stopped_table s
     using gone g
-    where (s.relation, s.schema_name || '.' || s.table_name) = (g.relation, g.table_name)
+    where s.relation = g.relation
+      and (s.relation <> 0 or s.schema_name || '.' || s.table_name = g.table_name)
       -- The table stays stopped while records of it remain: these would otherwise be applied after later ones.
       and not exists (
         select from tidemark.quarantine q
-        where q.relation = g.relation and q.table_name = g.table_name
+        where q.relation = g.relation
+          and (q.relation <> 0 or q.table_name = g.table_name)
           and (q.topic, q.topic_partition, q.record_offset) not in (
             select k.topic, k.topic_partition, k.record_offset from tidemark.kept(what) k
           )
@@ -1385,7 +1520,7 @@ CREATE OR REPLACE FUNCTION tidemark.discard_window(of_definition bigint)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  perform pg_advisory_xact_lock(730511004, of_definition::integer);
+  perform pg_advisory_xact_lock(730511005, of_definition::integer);
   execute format('drop table if exists tidemark_window_rows.w%s_rows, tidemark_window_rows.w%1$s_groups', of_definition);
   delete from tidemark.window_definition d where d.id = of_definition;
 end
@@ -1443,6 +1578,9 @@ AS $function$
 begin
   execute format('drop table if exists tidemark_rows.%I', tidemark.rows_name(of_relation, of_generation));
   delete from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation);
+  delete from tidemark.relation_index f
+  where f.relation = of_relation
+    and not exists (select from tidemark.generation g where g.relation = of_relation);
 end
 $function$
 -- owned by tidemark_owner
@@ -1465,10 +1603,10 @@ exception when dependent_objects_still_exist then
     string_agg(coalesce(d.dropped_by, '-- drop ' || d.object), ' ' order by d.place desc) as dropped_by
   into found
   from tidemark.dependents(view) d;
-  raise exception '% % on the view %.%, which has to be made anew since columns of the table have changed',
+  raise exception '% % on the view %.%, which has to be created again because columns of the table have changed',
     found.objects, case when found.one then 'depends' else 'depend' end, of_schema, of_table
     using errcode = 'dependent_objects_still_exist',
-      hint = format('keep %s (pg_get_viewdef), run %s then npm run accept -- %s.%s, and create %s again',
+      hint = format('save %s (pg_get_viewdef), run %s then npm run accept -- %s.%s, and create %s again',
         case when found.one then 'its definition' else 'their definitions' end, found.dropped_by, of_schema, of_table,
         case when found.one then 'it' else 'them' end);
 end
@@ -1757,6 +1895,136 @@ $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
 
+CREATE OR REPLACE FUNCTION tidemark.fit_definition(contract jsonb, definition text, OUT keys text, OUT predicate text, OUT numbers integer[], OUT names text[], OUT usual_name text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  computed record;
+  used integer[];
+begin
+  select r.keys, r.predicate, r.used, format('%s_%s_idx', contract ->> 'table', array_to_string(r.parts, '_'))
+  into keys, predicate, used, usual_name
+  from (
+    select array_agg(c ->> 'name' order by n) as names, array_agg(tidemark.canonical_type(c ->> 'carried') order by n) as types,
+      array_agg('c' || (c ->> 'number') order by n) as new_names
+    from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
+  ) as source
+  cross join lateral tidemark.renamed_definition(
+    (contract ->> 'relation')::bigint, source.names, source.types, source.new_names, definition) r;
+  select c ->> 'name' as name, format('((%s)::%s)', c ->> 'expression', tidemark.canonical_type(c ->> 'carried')) as expression
+  into computed
+  from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
+  where (c ->> 'generated')::boolean
+    and n = any (used)
+  limit 1;
+  if found then
+    raise exception 'column "%" is generated, so the view computes it and the rows do not have it', computed.name
+      using errcode = 'feature_not_supported', hint = format('Write its expression instead: %s', computed.expression);
+  end if;
+  select array_agg((c ->> 'number')::integer order by n), array_agg(c ->> 'name' order by n)
+  into numbers, names
+  from jsonb_array_elements(contract -> 'columns') with ordinality as listed (c, n)
+  where n = any (used);
+  numbers := coalesce(numbers, '{}');
+  names := coalesce(names, '{}');
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.fit_index(declared bigint, contract jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  of_relation constant bigint := contract ->> 'relation';
+  wanted constant text := (select u.definition from tidemark.user_index u where u.id = declared);
+  why text;
+begin
+  delete from tidemark.relation_index f where (f.index_id, f.relation) = (declared, of_relation);
+  begin
+    insert into tidemark.relation_index (index_id, relation, declared_as, keys, predicate, numbers, names)
+    select declared, of_relation, wanted, d.keys, d.predicate, d.numbers, d.names
+    from tidemark.fit_definition(contract, wanted) d
+    -- Another transaction may have compared them at the same time.
+    on conflict do nothing;
+  exception
+    when lock_not_available or deadlock_detected then
+      raise;
+    when others then
+      get stacked diagnostics why = pg_exception_hint;
+      insert into tidemark.relation_index (index_id, relation, declared_as, problem)
+      values (declared, of_relation, wanted, concat_ws('. ', tidemark.why_not_fitting(contract, sqlerrm), nullif(why, '')))
+      on conflict do nothing;
+  end;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.follow_contract(earlier jsonb, contract jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  of_relation constant bigint := contract ->> 'relation';
+  declared record;
+begin
+  if not exists (select from tidemark.user_index) then
+    return;
+  end if;
+  -- Indexes of a table that was renamed belong to the new name. A parent has no contract of its own: it was renamed where the
+  -- contracts of the tables below it have a parent that is new to all of them in the place of a former one.
+  update tidemark.user_index u
+  set schema_name = renamed.to_schema,
+    table_name = renamed.to_table
+  from (
+    select earlier ->> 'schema' as schema, earlier ->> 'table' as "table",
+      contract ->> 'schema' as to_schema, contract ->> 'table' as to_table
+    union all
+    select former.p ->> 'schema', former.p ->> 'table', present.p ->> 'schema', present.p ->> 'table'
+    from jsonb_array_elements(earlier -> 'parents') as former (p)
+    join jsonb_array_elements(contract -> 'parents') as present (p)
+      on former.p ->> 'table' = present.p ->> 'table'
+      or jsonb_array_length(earlier -> 'parents') = jsonb_array_length(contract -> 'parents')
+        and (select count(*) from jsonb_array_elements(earlier -> 'parents') f where not contract -> 'parents' @> jsonb_build_array(f)) = 1
+    where not contract -> 'parents' @> jsonb_build_array(former.p)
+      and not earlier -> 'parents' @> jsonb_build_array(present.p)
+      and not exists (
+        select
+        from tidemark.generation g
+        where g.relation <> of_relation
+          and g.contract -> 'parents' @> jsonb_build_array(present.p)
+      )
+  ) as renamed
+  where (u.schema_name, u.table_name) = (renamed.schema, renamed.table)
+    and (renamed.schema, renamed.table) <> (renamed.to_schema, renamed.to_table)
+    and exists (select from tidemark.relation_index f where (f.index_id, f.relation) = (u.id, of_relation));
+  delete from tidemark.relation_index f
+  using tidemark.user_index u
+  where f.relation = of_relation
+    and u.id = f.index_id
+    and (u.schema_name, u.table_name) not in (select n.schema_name, n.table_name from tidemark.names_of_rows(of_relation) n);
+  for declared in
+    select u.id, f.keys, f.numbers, f.names, tidemark.names_of_columns(contract, f.numbers) as new_names
+    from tidemark.user_index u
+    left join tidemark.relation_index f on (f.index_id, f.relation) = (u.id, of_relation)
+    where f.id is not null
+      or u.id in (select w.index_id from tidemark.wanting_indexes(of_relation) w)
+    order by u.id
+  loop
+    if declared.keys is null or cardinality(declared.new_names) < cardinality(declared.numbers) then
+      perform tidemark.fit_index(declared.id, contract);
+    elsif declared.new_names <> declared.names then
+      perform tidemark.rename_in_index(declared.id, contract, declared.new_names);
+    end if;
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.foreign_object(of_schema text, of_table text)
  RETURNS TABLE(object text, renamed_by text)
  LANGUAGE sql
@@ -1783,6 +2051,28 @@ AS $function$
       left(of_table, 54) || '_renamed')
   from found f
   limit 1
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.forget_index(of_table text, named text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('tidemark.user_index', 0));
+  delete from tidemark.user_index u where u.schema_name || '.' || u.table_name = of_table and u.index_name = named;
+  if not found then
+    raise exception '% has no declared index %', of_table, named
+      using errcode = 'undefined_object',
+        hint = coalesce('It has ' || (
+          select string_agg(u.index_name, ', ' order by u.index_name)
+          from tidemark.user_index u
+          where u.schema_name || '.' || u.table_name = of_table
+        ) || '.', 'It has none.');
+  end if;
+end
 $function$
 -- owned by tidemark_owner
 
@@ -1828,10 +2118,10 @@ AS $function$
 begin
   update tidemark.stopped_table s
   set accepted_at = now()
-  where (s.schema_name, s.table_name) = (of_schema, of_table)
-    and s.relation = tidemark.owner_of(of_schema, of_table)
+  where s.relation = tidemark.owner_of(of_schema, of_table)
     and s.repair = 'accept'
     and s.accepted_at is null;
+  perform tidemark.take_indexes(of_schema, of_table);
 end
 $function$
 -- owned by tidemark_owner
@@ -1859,14 +2149,6 @@ exception when dependent_objects_still_exist then
 end
 $function$
 -- owned by tidemark_owner
-
-CREATE OR REPLACE FUNCTION tidemark.has_values(numbers integer[], image text[], wanted integer[], texts text[])
- RETURNS boolean
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-RETURN ((image IS NOT NULL) AND (SELECT COALESCE(bool_and((NOT ((has_values.image)[array_position(has_values.numbers, w.n)] IS DISTINCT FROM w.t))), false) AS "coalesce" FROM UNNEST(has_values.wanted, has_values.texts) w(n, t)))
--- owned by tidemark_owner
--- everyone may execute
 
 CREATE OR REPLACE FUNCTION tidemark.history(table_name text, key jsonb DEFAULT NULL::jsonb, limit_rows integer DEFAULT 100)
  RETURNS SETOF tidemark.change_log
@@ -1911,8 +2193,8 @@ begin
         and d.key_values is not distinct from w.key_values
         and (w.op is null or d.op = 'truncate')
         and (w.numbers is null or d.op = 'truncate'
-          or tidemark.has_values(d.numbers, d.before_values, w.numbers, w.row_values)
-          or tidemark.has_values(d.numbers, d.after_values, w.numbers, w.row_values))
+          or tidemark.row_has(d.numbers, d.types, d.before_values, w.numbers, w.row_values)
+          or tidemark.row_has(d.numbers, d.types, d.after_values, w.numbers, w.row_values))
       order by d.ordinal desc
       limit limit_rows
     ) l
@@ -2047,6 +2329,22 @@ BEGIN ATOMIC
 END
 -- owned by tidemark_owner
 -- everyone may execute
+
+CREATE OR REPLACE FUNCTION tidemark.indexable_tables()
+ RETURNS TABLE(schema_name text, table_name text, relation bigint, contract jsonb)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select n.schema_name, n.table_name, m.relation, newest.contract
+  from tidemark.table_marker m
+  cross join lateral tidemark.names_of_rows(m.relation) n
+  cross join lateral (
+    select g.contract from tidemark.generation g where g.relation = m.relation order by g.generation desc limit 1
+  ) as newest
+  order by m.relation
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.is_one_expression(expression text)
  RETURNS boolean
@@ -2196,7 +2494,9 @@ BEGIN ATOMIC
      q.retry_at,
      q.quarantined_at
     FROM tidemark.quarantine q
-   WHERE (((kept.what = 'all'::text) OR (kept.what = q.table_name)) OR (kept.what = format('%s-%s@%s'::text, q.topic, q.topic_partition, q.record_offset)))
+   WHERE ((((kept.what = 'all'::text) OR (kept.what = q.table_name)) OR (kept.what = format('%s-%s@%s'::text, q.topic, q.topic_partition, q.record_offset))) OR (q.relation = ANY (ARRAY( SELECT s.relation
+            FROM tidemark.stopped_table s
+           WHERE ((s.relation <> 0) AND (((s.schema_name || '.'::text) || s.table_name) = kept.what))))))
    ORDER BY q.topic, q.topic_partition, q.record_offset;
 END
 -- owned by tidemark_owner
@@ -2285,6 +2585,14 @@ $function$
 -- owned by tidemark_owner
 -- everyone may execute
 
+CREATE OR REPLACE FUNCTION tidemark.key_text_of(type text, value text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN CASE WHEN (type ~ '\[\]$'::text) THEN value WHEN (type ~ '(^|\.)citext$'::text) THEN lower(value) WHEN (type ~ '^numeric'::text) THEN (trim_scale((value)::numeric))::text WHEN (type = 'real'::text) THEN (((value)::real + (0)::double precision))::text WHEN (type = 'double precision'::text) THEN (((value)::double precision + (0)::double precision))::text WHEN (type ~ '^interval'::text) THEN tidemark.key_text((value)::interval) WHEN (type = 'jsonb'::text) THEN NULLIF(tidemark.key_text((value)::jsonb), 'null'::text) WHEN (type = 'numrange'::text) THEN tidemark.key_text((value)::numrange) WHEN (type = 'nummultirange'::text) THEN tidemark.key_text((value)::nummultirange) ELSE value END
+-- owned by tidemark_owner
+-- everyone may execute
+
 CREATE OR REPLACE FUNCTION tidemark.key_texts(numbers integer[], types text[], given jsonb)
  RETURNS text[]
  LANGUAGE plpgsql
@@ -2300,7 +2608,8 @@ begin
         when t ~ '(^|\.)citext$' then 'lower(x.%I::text)'
         when t ~ '^(numeric|decimal)[^\[]*$' then 'trim_scale(x.%I)::text'
         when t ~ '^(real|double precision)$' then '(x.%I + 0)::text'
-        when t ~ '^(interval|jsonb|numrange|nummultirange)[^\[]*$' then 'tidemark.key_text(x.%I)'
+        when t = 'jsonb' then 'tidemark.key_text($1 -> %L)'
+        when t ~ '^(interval|numrange|nummultirange)[^\[]*$' then 'tidemark.key_text(x.%I)'
         else 'x.%I::text'
       end, 'c' || n), ', ' order by o),
     string_agg(format('%I %s', 'c' || n, tidemark.canonical_type(t)), ', ' order by o)
@@ -2381,6 +2690,21 @@ BEGIN ATOMIC
 END
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.made_indexes(of_relation bigint, of_generation integer)
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select coalesce(array_agg(s.made_as order by s.made_as), '{}')
+  from tidemark.user_index_state s
+  where (s.relation, s.generation) = (of_relation, of_generation)
+    and s.state <> 'missing'
+    and s.made_by is not null
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
 CREATE OR REPLACE FUNCTION tidemark.maintain()
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2402,6 +2726,9 @@ begin
   if ending.stepped or tidemark.end_changes() then
     return jsonb_build_object('dropped', ending.dropped, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);
   end if;
+  if tidemark.maintain_indexes() then
+    return jsonb_build_object('dropped', null, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);
+  end if;
   changes := tidemark.prune_changes(batch);
   messages := tidemark.prune_audit_messages(batch);
   markers := tidemark.prune_markers(batch);
@@ -2412,6 +2739,92 @@ end
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.maintain_indexes()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET lock_timeout TO '200ms'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  due record;
+  changed boolean := false;
+begin
+  for due in
+    select f.index_id, newest.contract
+    from tidemark.relation_index f
+    join tidemark.user_index u on u.id = f.index_id and u.definition <> f.declared_as
+    cross join lateral (
+      select g.contract from tidemark.generation g where g.relation = f.relation order by g.generation desc limit 1
+    ) as newest
+    where f.keys is null
+  loop
+    perform tidemark.fit_index(due.index_id, due.contract);
+    changed := true;
+  end loop;
+  for due in select distinct s.relation from tidemark.user_index_state s where s.state in ('missing', 'unfinished') loop
+    continue when not pg_try_advisory_xact_lock(hashtextextended('tidemark.table_marker', due.relation));
+    begin
+      changed := tidemark.make_indexes(due.relation, again => true) or changed;
+    exception when lock_not_available then
+      continue;
+    end;
+  end loop;
+  for due in select u.made_as from tidemark.undeclared_index u loop
+    begin
+      execute format('drop index tidemark_rows.%I', due.made_as);
+      changed := true;
+    exception when lock_not_available then
+      continue;
+    end;
+  end loop;
+  return changed;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.make_indexes(of_relation bigint, afresh integer DEFAULT NULL::integer, again boolean DEFAULT false)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  few constant bigint := 8 * 1024 * 1024;
+  missing record;
+  made boolean := false;
+begin
+  if not exists (select from tidemark.relation_index f where f.relation = of_relation) then
+    return false;
+  end if;
+  for missing in
+    select *
+    from tidemark.user_index_state s
+    where s.relation = of_relation
+      and s.state in ('missing', 'unfinished')
+      and s.rows_bytes <= few
+      and (again or s.problem is null or s.generation = afresh)
+    order by s.index_id, s.generation
+  loop
+    -- A command may be making it.
+    continue when not pg_try_advisory_xact_lock(730511004, hashtext(missing.made_as));
+    begin
+      if missing.state = 'unfinished' then
+        execute format('drop index tidemark_rows.%I', missing.made_as);
+      end if;
+      execute 'create index ' || missing.made_by;
+      update tidemark.relation_index f set problem = null where f.id = missing.relation_index;
+      made := true;
+    exception
+      when lock_not_available or deadlock_detected then
+        raise;
+      when others then
+        perform tidemark.note_index_problem(missing.relation_index, sqlerrm);
+    end;
+  end loop;
+  return made;
+end
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.mark_released_windows()
  RETURNS trigger
@@ -2507,6 +2920,58 @@ $function$
 -- tidemark_apply may execute
 -- tidemark_read may execute
 
+CREATE OR REPLACE FUNCTION tidemark.named_definition(contract jsonb, keys text, predicate text)
+ RETURNS text
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select r.keys || coalesce(' WHERE ' || r.predicate, '')
+  from (
+    select array_agg(s.name order by s.number) as names, array_agg(tidemark.canonical_type(s.type) order by s.number) as types,
+      array_agg(c ->> 'name' order by s.number) as new_names
+    from tidemark.stored_columns(contract) s
+    join jsonb_array_elements(contract -> 'columns') c on (c ->> 'number')::integer = s.number
+  ) as stored
+  cross join lateral tidemark.renamed_definition((contract ->> 'relation')::bigint, stored.names, stored.types, stored.new_names,
+    named_definition.keys || coalesce(' where ' || named_definition.predicate, '')) r
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.names_of_columns(contract jsonb, numbers integer[])
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select coalesce(array_agg(c ->> 'name' order by wanted.place), '{}')
+  from unnest(numbers) with ordinality as wanted (number, place)
+  join jsonb_array_elements(contract -> 'columns') c
+    on (c ->> 'number')::integer = wanted.number and not (c ->> 'generated')::boolean
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.names_of_rows(of_relation bigint)
+ RETURNS TABLE(schema_name text, table_name text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select m.schema_name, m.table_name
+  from tidemark.table_marker m
+  where m.relation = of_relation
+    and m.dropped_at is null
+  union
+  select p ->> 'schema', p ->> 'table'
+  from tidemark.table_marker m
+  cross join lateral (
+    select g.contract from tidemark.generation g where g.relation = m.relation order by g.generation desc limit 1
+  ) as newest
+  cross join jsonb_array_elements(newest.contract -> 'parents') p
+  where m.relation = of_relation
+    and m.dropped_at is null
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.newest_generation()
  RETURNS integer
  LANGUAGE sql
@@ -2520,6 +2985,18 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.note_index_problem(of_relation_index bigint, why text)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  update tidemark.relation_index f
+  set problem = why
+  where f.id = of_relation_index
+    and f.problem is distinct from why
+$function$
+-- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.order_epoch(new_epoch integer, why text, topic_is_new boolean)
  RETURNS void
@@ -2904,13 +3381,72 @@ begin
   perform tidemark.lock_windows();
   for known in select * from tidemark.window_definition d where d.name = of_name order by d.id loop
     if known.was_shown then
-      perform pg_advisory_xact_lock(730511004, known.id::integer);
+      perform pg_advisory_xact_lock(730511005, known.id::integer);
       perform tidemark.retract_window(known);
       execute format('drop view if exists tidemark_windows.%I', of_name);
     end if;
     perform tidemark.discard_window(known.id);
   end loop;
   return known.id is not null;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.rename_columns(of_table text, names text[], new_names text[], places integer[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  renamed record;
+begin
+  for renamed in
+    select *
+    from (
+      select 1 as step, names[p] as name, 'tidemark$renamed' || p as new_name from unnest(places) p
+      union all
+      select 2, c.name, 'tidemark$aside' || c.place
+      from unnest(names) with ordinality as c (name, place)
+      where c.place <> all (places)
+        and c.name in (select new_names[p] from unnest(places) p)
+      union all
+      select 3, 'tidemark$renamed' || p, new_names[p] from unnest(places) p
+    ) steps
+    order by step
+  loop
+    execute format('alter table tidemark_rows.%I rename column %I to %I', of_table, renamed.name, renamed.new_name);
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.rename_in_index(declared bigint, contract jsonb, new_names text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  fitted tidemark.relation_index;
+  renamed text;
+begin
+  select * into fitted
+  from tidemark.relation_index f
+  where (f.index_id, f.relation) = (declared, (contract ->> 'relation')::bigint);
+  begin
+    renamed := tidemark.named_definition(contract, fitted.keys, fitted.predicate);
+  exception
+    when lock_not_available or deadlock_detected then
+      raise;
+    when others then
+      -- The types have changed as well, so that the expressions mean nothing any more.
+      update tidemark.relation_index f
+      set keys = null,
+        problem = tidemark.why_not_fitting(contract, sqlerrm)
+      where f.id = fitted.id;
+      return;
+  end;
+  update tidemark.relation_index f set names = new_names where f.id = fitted.id;
+  update tidemark.user_index u set definition = renamed where u.id = declared and u.definition <> renamed;
 end
 $function$
 -- owned by tidemark_owner
@@ -2946,6 +3482,68 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.renamed_definition(of_relation bigint, names text[], types text[], new_names text[], definition text, OUT keys text, OUT predicate text, OUT used integer[], OUT parts text[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  probe constant text := 'probe_index_' || of_relation;
+  beginning constant text := format('CREATE INDEX %s_i ON tidemark_rows.%1$s ', probe);
+  ending text;
+  made oid;
+  forbidden regprocedure;
+begin
+  -- Several statements could be hidden in a text that is not closed.
+  if not coalesce(tidemark.is_one_expression(definition), false) then
+    raise exception 'it is not the definition of one index: %', definition
+      using errcode = 'syntax_error',
+        hint = 'Write what follows the name of the table in create index, for example (lower(name), id) where id > 7, without '
+          'comments, semicolons and backslashes outside of strings.';
+  end if;
+  execute format('create table tidemark_rows.%I (%s)', probe,
+    (select string_agg(format('%I %s', c.name, c.type), ', ' order by c.place)
+    from unnest(names, types) with ordinality as c (name, type, place)));
+  perform set_config('search_path', 'pg_catalog, public, pg_temp', true);
+  execute format('create index %I on tidemark_rows.%I %s', probe || '_i', probe, definition);
+  perform set_config('search_path', 'pg_catalog, pg_temp', true);
+  made := format('tidemark_rows.%I', probe || '_i')::regclass;
+  if exists (select from pg_class c where c.oid = made and c.reltablespace <> 0) then
+    raise exception 'an index of a captured table has no tablespace of its own' using errcode = 'feature_not_supported';
+  end if;
+  -- The rows are written by tidemark_apply, which runs the functions of the index then.
+  select d.refobjid into forbidden
+  from pg_depend d
+  where (d.classid, d.objid, d.refclassid) = ('pg_class'::regclass, made, 'pg_proc'::regclass)
+    and not has_function_privilege('tidemark_apply', d.refobjid, 'execute')
+  limit 1;
+  if found then
+    raise exception 'tidemark_apply, which writes the rows, may not execute the function %', forbidden
+      using errcode = 'insufficient_privilege', hint = format('grant execute on function %s to tidemark_apply', forbidden);
+  end if;
+  used := array(
+    select distinct d.refobjsubid
+    from pg_depend d
+    join pg_index i on i.indexrelid = made and i.indrelid = d.refobjid
+    where (d.classid, d.objid, d.refclassid) = ('pg_class'::regclass, made, 'pg_class'::regclass)
+      and d.refobjsubid > 0
+    order by 1
+  );
+  parts := array(select a.attname from pg_attribute a where a.attrelid = made order by a.attnum);
+  perform tidemark.rename_columns(probe, names, new_names, used);
+  select pg_get_indexdef(i.indexrelid), pg_get_expr(i.indpred, i.indrelid) into keys, predicate
+  from pg_index i
+  where i.indexrelid = made;
+  ending := coalesce(' WHERE ' || predicate, '');
+  if not starts_with(keys, beginning) or right(keys, length(ending)) <> ending or strpos(keys, probe || '.') > length(beginning) then
+    raise exception 'it uses the whole row, not its columns: %', definition using errcode = 'feature_not_supported';
+  end if;
+  keys := substr(left(keys, length(keys) - length(ending)), length(beginning) + 1);
+  execute format('drop table tidemark_rows.%I', probe);
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.require_kept(what text)
  RETURNS void
  LANGUAGE plpgsql
@@ -2954,8 +3552,8 @@ CREATE OR REPLACE FUNCTION tidemark.require_kept(what text)
 AS $function$
 begin
   if not exists (select from tidemark.kept(what)) then
-    raise exception 'nothing in quarantine is %', what
-      using hint = 'npm run quarantine -- list shows what is there; a record is named by its place, such as changes-2@17';
+    raise exception 'no record in quarantine matches %', what
+      using hint = 'npm run quarantine -- list shows the records; name one by its place, such as changes-2@17';
   end if;
 end
 $function$
@@ -3038,11 +3636,11 @@ begin
   end if;
   select * into refused from tidemark.kept(what) q where q.topic <> 'user-events' limit 1;
   if refused.relation > 0 and what <> 'all' then
-    raise exception '%-%@% is a change of %, whose changes are applied in order and together',
+    raise exception '%-%@% is a change of %, whose quarantined changes can only be applied together and in order',
       refused.topic, refused.topic_partition, refused.record_offset, refused.table_name
       using hint = format('npm run quarantine -- retry %s', refused.table_name);
   elsif refused.topic is not null and what <> 'all' then
-    raise exception '%-%@% cannot be applied later: it is no change of a table that is captured',
+    raise exception '%-%@% cannot be applied later: it is not a change of a captured table',
       refused.topic, refused.topic_partition, refused.record_offset
       using hint = format('npm run quarantine -- discard %s', what);
   end if;
@@ -3068,6 +3666,14 @@ begin
 end
 $function$
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.row_has(numbers integer[], types text[], image text[], wanted integer[], texts text[])
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+RETURN ((image IS NOT NULL) AND (SELECT COALESCE(bool_and(((NOT (r.value IS DISTINCT FROM w.t)) OR (NOT (tidemark.key_text_of(r.type, r.value) IS DISTINCT FROM w.t)))), false) AS "coalesce" FROM (UNNEST(row_has.wanted, row_has.texts) w(n, t) CROSS JOIN LATERAL (SELECT (row_has.image)[array_position(row_has.numbers, w.n)] AS value, (row_has.types)[array_position(row_has.numbers, w.n)] AS type) r)))
+-- owned by tidemark_owner
+-- everyone may execute
 
 CREATE OR REPLACE FUNCTION tidemark.row_image(names text[], types text[], image text[])
  RETURNS jsonb
@@ -3156,6 +3762,22 @@ begin
     where g.relation = of_relation;
     return null;
   end if;
+  -- No snapshot will bring the values that a row lacks now. A generation that is shown from its beginning is checked, too.
+  if exists (
+    select
+    from tidemark.generation g
+    where (g.relation, g.generation) = (of_relation, newest.generation::integer)
+      and not (g.keyless or g.whole)
+  ) then
+    execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
+      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
+    if has_gaps then
+      return 'an update during its snapshot left out a TOASTed value that the snapshot did not bring';
+    end if;
+    update tidemark.generation g
+    set whole = true
+    where (g.relation, g.generation) = (of_relation, newest.generation::integer);
+  end if;
   if not exists (
     select
     from tidemark.generation g
@@ -3171,13 +3793,6 @@ begin
     return null;
   end if;
   replaced := array(select tidemark.predecessors(of_relation));
-  if not (select g.keyless from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)) then
-    execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
-      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
-    if has_gaps then
-      return 'an update while its rows were read left a TOASTed value out that no reading brought';
-    end if;
-  end if;
   update tidemark.generation g
   set shown = g.generation = newest.generation::integer
   where g.relation = of_relation;
@@ -3287,6 +3902,7 @@ declare
   of_version integer := (contract ->> 'version')::integer;
   before tidemark.table_marker;
   known tidemark.generation;
+  earlier jsonb;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
   select * into before from tidemark.table_marker m where m.relation = of_relation for update;
@@ -3320,6 +3936,9 @@ begin
     end,
     dropped_at = null;
 
+  -- An index that is declared meanwhile waits, so that it sees this generation.
+  perform pg_advisory_xact_lock_shared(hashtextextended('tidemark.user_index', 0));
+  select g.contract into earlier from tidemark.generation g where g.relation = of_relation order by g.generation desc limit 1;
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
   if not found then
     perform tidemark.create_rows(contract);
@@ -3334,6 +3953,8 @@ begin
     set contract = shape_latest_state.contract
     where (g.relation, g.generation) = (of_relation, of_generation);
   end if;
+  perform tidemark.follow_contract(earlier, contract);
+  perform tidemark.make_indexes(of_relation, afresh => case when known.relation is null then of_generation end);
 
   if before.dropped_at is null and (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
     perform tidemark.rename_view(before.schema_name, before.table_name, contract ->> 'schema', contract ->> 'table');
@@ -3372,9 +3993,9 @@ begin
   if found and or_leave then
     return;
   elsif found then
-    raise exception '% is in the target and was not made by Tidemark, so the view of this name cannot be made', taken.object
+    raise exception '% is in the target and was not created by Tidemark, so the view of this name cannot be created', taken.object
       using errcode = 'duplicate_table',
-        hint = format('rename it, %s, then npm run accept -- %s.%s', taken.renamed_by, of_schema, of_table);
+        hint = format('rename it with %s, then run npm run accept -- %s.%s', taken.renamed_by, of_schema, of_table);
   end if;
   begin
     execute format('create or replace view %I.%I as %s', of_schema, of_table, query);
@@ -3443,10 +4064,10 @@ begin
   if not found or new.was_shown then
     return;
   end if;
-  perform pg_advisory_xact_lock(730511004, of_definition::integer);
+  perform pg_advisory_xact_lock(730511005, of_definition::integer);
   select * into former from tidemark.window_definition d where d.name = new.name and d.was_shown;
   if found then
-    perform pg_advisory_xact_lock(730511004, former.id::integer);
+    perform pg_advisory_xact_lock(730511005, former.id::integer);
     perform tidemark.retract_window(former);
     update tidemark.window_definition d set was_shown = false where d.id = former.id;
   end if;
@@ -3562,6 +4183,46 @@ BEGIN ATOMIC
 END
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.suspend_indexes(named text[], why text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  suspended record;
+begin
+  for suspended in select * from tidemark.user_index_state s where s.made_as = any (named) order by s.made_as loop
+    execute format('drop index if exists tidemark_rows.%I', suspended.made_as);
+    perform tidemark.note_index_problem(suspended.relation_index, 'it was dropped, because rows could not be written with it: ' || why);
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_apply may execute
+
+CREATE OR REPLACE FUNCTION tidemark.take_indexes(of_schema text, of_table text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  taking record;
+begin
+  for taking in
+    select t.relation, t.contract
+    from tidemark.indexable_tables() t
+    where t.relation = tidemark.owner_of(of_schema, of_table)
+      and (t.schema_name, t.table_name) = (of_schema, of_table)
+      and exists (select from tidemark.wanting_indexes(t.relation))
+  loop
+    perform tidemark.follow_contract(taking.contract, taking.contract);
+    perform tidemark.make_indexes(taking.relation);
+  end loop;
+end
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.type_modifier(type text)
  RETURNS integer
  LANGUAGE sql
@@ -3673,8 +4334,12 @@ begin
       numbers := array(select n from unnest(shape.numbers) n where given ? n::text order by n);
       op := null;
       key_values := null;
-      row_values := tidemark.key_texts(numbers,
-        array(select shape.types[array_position(shape.numbers, n)] from unnest(numbers) n order by n), given);
+      row_values := array(
+        select case when jsonb_typeof(given -> n::text) <> 'null' then t end
+        from unnest(numbers, tidemark.key_texts(numbers,
+          array(select shape.types[array_position(shape.numbers, n)] from unnest(numbers) n order by n), given)) as k (n, t)
+        order by n
+      );
       is_found := true;
       return next;
     elsif array(select n::text from unnest(shape.key_numbers) n order by 1) = array(select jsonb_object_keys(given) order by 1) then
@@ -3703,6 +4368,32 @@ $function$
 -- owned by tidemark_owner
 -- everyone may execute
 
+CREATE OR REPLACE FUNCTION tidemark.wanting_indexes(of_relation bigint)
+ RETURNS TABLE(index_id bigint)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select u.id
+  from tidemark.user_index u
+  join tidemark.names_of_rows(of_relation) n using (schema_name, table_name)
+  join tidemark.table_marker m on m.relation = of_relation
+  where not exists (select from tidemark.relation_index f where (f.index_id, f.relation) = (u.id, of_relation))
+    and (
+      (n.schema_name, n.table_name) <> (m.schema_name, m.table_name)
+      or tidemark.owner_of(n.schema_name, n.table_name) = of_relation
+      or tidemark.owner_of(n.schema_name, n.table_name) in (select tidemark.predecessors(of_relation))
+    )
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.why_not_fitting(contract jsonb, why text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN format('it does not fit the columns of %s.%s: %s'::text, (contract ->> 'schema'::text), (contract ->> 'table'::text), why)
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.widen_rows(contract jsonb)
  RETURNS boolean
  LANGUAGE plpgsql
@@ -3723,7 +4414,7 @@ begin
       execute format('alter table tidemark_rows.%I add column %I %s%s', rows_name, stored.name, stored.type,
         coalesce(format(' default %L', stored.missing), ''));
     elsif stored.old_type <> stored.type then
-      -- A column that a view uses cannot be altered, so the views are dropped and made again afterwards.
+      -- A column that a view uses cannot be altered, so the views are dropped and created again afterwards.
       perform tidemark.drop_view(contract ->> 'schema', contract ->> 'table');
       perform tidemark.drop_view(p ->> 'schema', p ->> 'table') from jsonb_array_elements(contract -> 'parents') p;
       execute format('alter table tidemark_rows.%I alter column %I type %s', rows_name, stored.name, stored.type);

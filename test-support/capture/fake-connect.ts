@@ -19,6 +19,8 @@ export type FakeConnect = {
   starting: ConnectorStatus[]
   /** Errors with which the next changes are answered instead of being made. */
   refusals: { status: number; message: string }[]
+  /** Whether it listens and has no REST API yet, as a worker at its start. */
+  hasNoApiYet: boolean
   stop(): Promise<void>
 }
 
@@ -47,6 +49,7 @@ export async function startFakeConnect(): Promise<FakeConnect> {
     stored: [],
     starting: [running],
     refusals: [],
+    hasNoApiYet: false,
     stopping: [],
     stopped: false,
     stop: () =>
@@ -62,6 +65,7 @@ type State = FakeConnect & { stopping: ConnectorStatus[]; stopped: boolean }
 
 function answer(fake: State, request: IncomingMessage, body: string): { status: number; body?: unknown } {
   const change = `${request.method} ${request.url}`
+  if (fake.hasNoApiYet) return { status: 404, body: { message: 'Not Found', url: request.url, status: '404' } }
   if (request.method !== 'GET') {
     fake.changes.push(change)
     const refusal = fake.refusals.shift()

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ColumnContract, TableContract } from '#core/contract.ts'
-import type { KeyHeaders } from '#core/envelope.ts'
 import { parseLsn } from '#core/lsn.ts'
+import type { KeyHeaders } from '#core/wire/envelope.ts'
 
 /** A record of a topic partition, as a consumer gets it. */
 export type LoggedRecord = {
@@ -137,12 +137,12 @@ export class ChangeLog {
     return this.append(JSON.stringify({ op: 'm', source, message: { prefix: 'audit', content } }))
   }
 
-  /** Appends a beacon as a snapshot reads it. `reading` says which transactions the snapshot sees. */
+  /** Appends a beacon as a snapshot reads it. `snapshot` says which transactions the snapshot sees, and `snapshotOf` which generation a blocking snapshot reads. */
   readBeacon(
     snapshot: string,
-    { slot = this.#slot, lsn = 1, epoch = 1, reading = undefined as object | undefined } = {},
+    { slot = this.#slot, lsn = 1, epoch = 1, snapshotOf = undefined as object | undefined } = {},
   ): this {
-    const row = { slot, number: 0, body: JSON.stringify({ snapshot, reading }), emitted_at: null }
+    const row = { slot, number: 0, body: JSON.stringify({ snapshot, reading: snapshotOf }), emitted_at: null }
     return this.#envelope('r', null, row, { lsn, epoch, snapshot: 'true', schema: 'tidemark', table: 'beacon' })
   }
 

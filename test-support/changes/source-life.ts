@@ -1,6 +1,7 @@
 import { UNAVAILABLE_PLACEHOLDER } from '#core/codecs/unavailable.ts'
 import { type Choice, makeChoice } from '../histories/choice.ts'
 import { ChangeLog, columnContract, ordersContract } from './change-log.ts'
+import { SourceClock } from './source-clock.ts'
 
 type Row = { id: number; name: string | null; amount: number | null; note?: string | null }
 
@@ -33,9 +34,9 @@ type Change = {
  * share an lsn, updates leave values out, tables are truncated, a column is added, and the clock is set back. All of it
  * takes `days` of time, up to `endMs`.
  */
-export function liveThrough(seed: number, { endMs, days }: { endMs: number; days: number }): SourceLife {
+export function liveThrough(seed: number, time: { endMs: number; days: number }): SourceLife {
   const choice = makeChoice(seed)
-  const source = new Source(choice, endMs - days * 86_400_000, days)
+  const source = new Source(choice, new SourceClock(choice, time))
   for (let step = 0; step < 160; step++) source.step()
   source.end()
   return { log: delivered(choice, source.sent), expected: source.expected, rows: source.current() }
@@ -45,18 +46,16 @@ class Source {
   readonly expected: ExpectedChange[] = []
   readonly sent: Sent[] = []
   readonly #choice: Choice
+  readonly #clock: SourceClock
   readonly #rows = new Map<number, Row>()
   #open: Transaction[] = []
   #lsn = 100
   #txId = 10
-  #clock: number
   #hasNote = false
-  readonly #stepMs: number
 
-  constructor(choice: Choice, startMs: number, days: number) {
+  constructor(choice: Choice, clock: SourceClock) {
     this.#choice = choice
-    this.#clock = startMs
-    this.#stepMs = (days * 86_400_000) / 90
+    this.#clock = clock
   }
 
   current(): Row[] {
@@ -160,7 +159,7 @@ class Source {
   #truncate(): void {
     const lsn = this.#lsn++
     const txId = this.#txId++
-    const committedAtMs = this.#tick()
+    const committedAtMs = this.#clock.tick()
     this.#rows.clear()
     this.expected.push({ op: 'truncate', id: null, lsn, committedAtMs, before: null, after: null })
     this.sent.push({ lsn, append: (log) => log.truncate({ lsn, txId, committedAtMs }) })
@@ -179,20 +178,11 @@ class Source {
   }
 
   #commit(transaction?: Transaction): void {
-    const committedAtMs = this.#tick()
+    const committedAtMs = this.#clock.tick()
     for (const { expected, append } of transaction?.changes ?? []) {
       this.expected.push({ ...expected, committedAtMs })
       this.sent.push({ lsn: expected.lsn, append: (log) => append(log, committedAtMs) })
     }
-  }
-
-  /** The time of a commit. Sometimes it is the same as before, or earlier. */
-  #tick(): number {
-    const { below, chance } = this.#choice
-    if (chance(2)) this.#clock -= below(3 * 86_400_000)
-    else if (chance(8)) this.#clock -= below(2 * this.#stepMs)
-    else if (!chance(10)) this.#clock += 1 + below(2 * this.#stepMs)
-    return this.#clock
   }
 }
 

@@ -67,5 +67,5 @@ async function beginReading(table: string): Promise<void> {
   })
   await lambda.send(new InvokeCommand({ FunctionName: 'tidemark-local-capture-tables' }))
   const { rows } = await run(`select state from tidemark.captured_table where table_name = '${table}'`)
-  expect(rows).toEqual([{ state: 'reading' }])
+  expect(rows).toEqual([{ state: 'snapshotting' }])
 }

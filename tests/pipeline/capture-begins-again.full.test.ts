@@ -27,7 +27,7 @@ afterAll(async () => {
 
 const run = (sql: string) => source.pool.query(sql)
 
-test('capture that has lost its place reads every table again, also those that its initial reading does not list', async () => {
+test('capture that has lost its place takes a snapshot of every table again, also of those that its initial snapshot does not list', async () => {
   await run(`
     create table public.riders (id int primary key, note text);
     create table public.stops (line int, note text)`)

@@ -180,7 +180,7 @@ describe('a stack that goes on with the data of the one before', () => {
     expect(response.resume().statusCode).toBe(403)
   })
 
-  test('polls as LocalStack is told to', async () => {
+  test('polls as LocalStack was configured to', async () => {
     const { id } = engine.mappings().find(({ topic }) => topic === 'user-events')!
     const stateOf = () => engine.mappings().find((mapping) => mapping.id === id)!.state
     const update = (Enabled: boolean) => lambda.send(new UpdateEventSourceMappingCommand({ UUID: id, Enabled }))

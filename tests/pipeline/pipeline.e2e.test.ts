@@ -2,7 +2,10 @@ import { readFile } from 'node:fs/promises'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectApi } from '#adapters/connect/connect-api.ts'
+import { statusOf } from '#adapters/connect/connector-states.ts'
 import { feedTrips, loadTrips, prepareTaxiTables } from '#feed/taxi-feed.ts'
+import { connectLogin } from '#localstack/assembly/local-account.ts'
 import { until } from '#test-support/eventually.ts'
 import { processesOf, startPipeline, type TestPipeline } from '#test-support/pipeline.ts'
 import { readableByOthers, tryEveryPort } from '#test-support/ports/strangers.ts'
@@ -56,7 +59,7 @@ describe('a table of one’s own', () => {
     ])
   })
 
-  test('that comes with rows and without a key is read, and read again by the key it gets', async () => {
+  test('that comes with rows and without a key is snapshotted, and again when it gets a key', async () => {
     await pipeline.source.query(
       `create table public.numbers as select g as n, md5(g::text) as digest from generate_series(1, 30000) g`,
     )
@@ -151,6 +154,31 @@ describe.each(killed)('%s killed during a load', (component) => {
     expect(isEqual(comparison), JSON.stringify(comparison)).toBe(true)
     expect(pipeline.pid(component)).not.toBe(pid)
   })
+})
+
+test('a Connect worker that starts is at no moment taken for one without a connector', async () => {
+  const { endpoints } = pipeline.engine
+  const connect = connectApi(endpoints.connect, async () => connectLogin(endpoints.key))
+  const pid = await until('the process to be there', async () => pipeline.pid('connect'))
+  process.kill(pid, 'SIGKILL')
+
+  const failures = new Set<string>()
+  const answer = await until('the worker to answer', async () => {
+    try {
+      const status = await statusOf(connect, 'tidemark')
+      return status?.connector.state === 'UNASSIGNED' ? undefined : { status }
+    } catch (error) {
+      failures.add((error as Error).message)
+      return undefined
+    }
+  })
+
+  expect(answer.status).toBeDefined()
+  // The worker listens before its REST API exists, so this moment has been looked at.
+  expect([...failures].toSorted()).toEqual([
+    expect.stringContaining('does not answer'),
+    expect.stringContaining('is starting'),
+  ])
 })
 
 describe('the producer', () => {

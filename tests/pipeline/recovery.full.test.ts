@@ -94,7 +94,7 @@ const putBack = (server: TestServer, name: string) =>
 const slot = async () =>
   (await ask(source, `select 'tidemark_e' || epoch as name from tidemark.setting`)).rows[0].name as string
 
-const ARCHIVE_OF_ANOTHER_TOPIC = /tidemark-archive has had offsets that are other records/
+const ARCHIVE_OF_ANOTHER_TOPIC = /under the offsets that tidemark-archive has had, it has other records/
 
 type Finding = { cause: string; action: string }
 
@@ -147,7 +147,7 @@ async function recoverAndCompare(cause: RegExp): Promise<void> {
     seen = await readers.stop()
   }
   expect(seen).toEqual([])
-  // The archive of a topic that was made again has a recovery of its own. The finding stays until a user runs it.
+  // The archive of a topic that was created again has a recovery of its own. The finding stays until a user runs it.
   expect((await findings()).filter(({ cause }) => !ARCHIVE_OF_ANOTHER_TOPIC.test(cause))).toEqual([])
 }
 
@@ -199,7 +199,7 @@ describe('the replication slot', () => {
     await recoverAndCompare(/replication slot tidemark_e\d+ is gone/)
   })
 
-  test('was dropped and made again', async () => {
+  test('was dropped and created again', async () => {
     await whileStopped(pipeline, async () => {
       const name = await slot()
       await writeSome()
@@ -207,7 +207,7 @@ describe('the replication slot', () => {
       await ask(source, `select pg_create_logical_replication_slot('${name}', 'pgoutput')`)
     })
 
-    await recoverAndCompare(/was advanced, or dropped and made again/)
+    await recoverAndCompare(/was advanced, or dropped and created again/)
   })
 
   test('was advanced', async () => {
@@ -216,7 +216,7 @@ describe('the replication slot', () => {
       await ask(source, `select pg_replication_slot_advance('${await slot()}', pg_current_wal_lsn())`)
     })
 
-    await recoverAndCompare(/was advanced, or dropped and made again/)
+    await recoverAndCompare(/was advanced, or dropped and created again/)
   })
 
   test('was invalidated because it kept more log than it may', async () => {
@@ -236,27 +236,27 @@ describe('the replication slot', () => {
   })
 })
 
-test('the publication was dropped, and made again by the next capture', async () => {
+test('the publication was dropped, and created again by the next capture', async () => {
   await ask(source, 'drop publication tidemark')
   await writeSome()
   await pipeline.engine.invoke('capture-tables', {})
   await writeSome()
 
-  await recoverAndCompare(/publication tidemark was dropped, and made again/)
+  await recoverAndCompare(/publication tidemark was dropped, and created again/)
 })
 
 describe('the source', () => {
-  test('was put back to an older state of its volume, with its slot', async () => {
+  test('was restored to an older state of its volume, with its slot', async () => {
     await saveVolume(source, 'older')
     for (let i = 0; i < 3; i++) await writeSome()
     await expectEqual()
     await putBack(source, 'older')
     await writeSome()
 
-    await recoverAndCompare(/was put back|went back/)
+    await recoverAndCompare(/was restored|went back/)
   })
 
-  test('was put back to an older state without its slot', async () => {
+  test('was restored to an older state without its slot', async () => {
     for (let i = 0; i < 3; i++) await writeSome()
     await expectEqual()
     await whileStopped(pipeline, async () => {
@@ -265,25 +265,25 @@ describe('the source', () => {
       await writeSome()
     })
 
-    await recoverAndCompare(/was put back|went back|is gone|epoch/)
+    await recoverAndCompare(/was restored|went back|is gone|epoch/)
   })
 })
 
 describe('the topic of changes', () => {
-  test('was deleted and made again', async () => {
+  test('was deleted and created again', async () => {
     await withAdmin(async (admin) => {
       await admin.deleteTopics({ topics: ['changes'] })
-      await until('the topic can be made again', () =>
+      await until('the topic can be created again', () =>
         admin.createTopics({ topics: [{ topic: 'changes', numPartitions: 4 }] }).catch(() => false),
       )
     })
     await writeSome()
 
-    await recoverAndCompare(/was deleted and made again|is gone/)
+    await recoverAndCompare(/was deleted and created again|is gone/)
     expect((await findings()).map(({ cause }) => cause)).toEqual([expect.stringMatching(ARCHIVE_OF_ANOTHER_TOPIC)])
   })
 
-  test('was deleted and made again, and the archive begins again with a new table', async () => {
+  test('was deleted and created again, and the archive begins again with a new table', async () => {
     await runCommand('archive', 'recover', '--yes')
     await writeSome()
 

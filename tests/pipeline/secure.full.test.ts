@@ -71,7 +71,7 @@ test('the archive has every record of the topics once', async () => {
   expect(archiveMismatches).toBe(0)
 })
 
-describe('kept out', () => {
+describe('a client is refused', () => {
   const refusal = (work: Promise<unknown>) =>
     work.then(
       () => 'let in',
@@ -79,7 +79,7 @@ describe('kept out', () => {
     )
   const delivery = async () => ({ ...access, sasl: { ...access.sasl!, ...(await loginOf('delivery')) } })
 
-  test('who has no login, a wrong password, or does not know the authority', async () => {
+  test('that has no login, a wrong password, or does not know the authority', async () => {
     expect(await refusal(logIn(servers, { tls: access.tls! }))).not.toBe('let in')
     expect(await refusal(logIn(servers, { ...access, sasl: { ...access.sasl!, password: 'guessed' } }))).toMatch(
       /authentication/i,
@@ -87,7 +87,7 @@ describe('kept out', () => {
     expect(await refusal(logIn(servers, { sasl: access.sasl!, tls: {} }))).toMatch(/certificate/)
   })
 
-  test('the user of the mappings, where it would write', async () => {
+  test('that logs in as the mappings and writes', async () => {
     await logIn(servers, await delivery())
 
     expect(await refusal(write(servers, await delivery(), 'changes', '{}'))).toMatch(/authoriz/i)

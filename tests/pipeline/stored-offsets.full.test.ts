@@ -78,6 +78,24 @@ test.each(['BEGIN', 'COMMIT'])(
   },
 )
 
+// This test is the last one, because it leaves changes out.
+test('a slot that begins behind the stored place fails the task, also after a blocking snapshot', async () => {
+  await whileStopped(async () => {
+    await source.pool.query(`insert into public.item values (51, 'left out')`)
+  })
+  const { rows } = await source.pool.query(
+    `select (confirmed_flush_lsn - '0/0')::float8 as lsn, pg_replication_slot_advance(slot_name, pg_current_wal_insert_lsn())
+    from pg_replication_slots where slot_name like 'tidemark%'`,
+  )
+
+  await resumeAt({ lsn_proc: rows[0].lsn, lsn_commit: rows[0].lsn, messageType: 'COMMIT', snapshot: 'BLOCKING' })
+
+  const task = async () =>
+    ((await connect('GET', '/status')) as { tasks: { state: string; trace?: string }[] }).tasks[0]
+  await until('the task to fail', async () => (await task())?.state === 'FAILED')
+  expect((await task())!.trace).toMatch(/it was advanced, or dropped and created again, and changes between are lost/)
+})
+
 /** Stops the connector, lets `write` commit, and returns the messages that the stream will have. */
 async function whileStopped(write: () => Promise<void>): Promise<Message[]> {
   await stopBehindBeacons()

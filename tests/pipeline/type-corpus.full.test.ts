@@ -114,7 +114,7 @@ test.each(['days_in_chunks', 'days_at_once'])('days before the year 1 and of 158
 })
 
 test.each(corpus.filter(({ stops }) => stops.length > 0))(
-  'a $type that cannot be told apart stops its table and says which value it is',
+  'a $type that cannot be distinguished stops its table and says which value it is',
   async ({ type, number, stops }) => {
     const reason = await reasonOfStop(`stop_${number}`, `id integer primary key, v ${type}`, stops)
 

@@ -78,7 +78,8 @@ async function archived(
       if (missing < least) deadline = Date.now() + PATIENCE_MS
       least = Math.min(least, missing)
       onProgress(`waiting for the archive to commit ${formatCount(missing)} records`)
-      if (Date.now() > deadline) throw new Error(`the archive has not committed ${formatCount(missing)} records`)
+      if (Date.now() > deadline)
+        throw new Error(`the archive has not committed ${formatCount(missing)} records in time`)
     }
   } finally {
     await client.end()

@@ -64,7 +64,7 @@ export class AvroCursor {
   length(): number {
     const value = this.long()
     if (typeof value === 'number') return value
-    throw new AvroError(`${value} is no length in Avro`)
+    throw new AvroError(`${value} is not a length in Avro`)
   }
 
   /** Reads an integer of 64 bits. It is a bigint if it is not a safe integer. */

@@ -60,7 +60,7 @@ function parseSchema(json: string | undefined): AvroSchema {
   try {
     return JSON.parse(json) as AvroSchema
   } catch (cause) {
-    throw new AvroError('the schema of an Avro file is no JSON', { cause })
+    throw new AvroError('the schema of an Avro file is not JSON', { cause })
   }
 }
 

@@ -43,6 +43,6 @@ export function optionalOf<K extends string, V>(
 
 /** An array whose items are records. Throws an AvroError for anything else. */
 export function recordsOf(value: AvroValue, name: string): AvroFields[] {
-  if (!Array.isArray(value)) throw new AvroError(`${name} is no array`)
+  if (!Array.isArray(value)) throw new AvroError(`${name} is not an array`)
   return value.map((item: AvroValue) => fieldsOf(item, name))
 }

@@ -297,7 +297,7 @@ test.each<[number, string, string]>([
   await expect(outcome).rejects.toThrow('the reason')
 })
 
-test("AWS's own errors are told with their type and message", async () => {
+test('the errors of AWS are reported with their type and message', async () => {
   const { catalog } = await catalogOf([
     json(403, '{"Message": "no"}', { 'x-amzn-errortype': 'AccessDeniedException:http://x' }),
   ])

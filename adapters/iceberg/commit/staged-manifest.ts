@@ -83,7 +83,7 @@ export function mergeManifests(metadata: TableMetadata, manifests: readonly Stor
 function liveEntries({ file, bytes }: StoredManifest, specId: number | undefined): ManifestEntry[] {
   const manifest = readManifest(bytes)
   if (manifest.content !== 'data' || file.content !== 0 || file.partition_spec_id !== specId) {
-    throw new RangeError(`${file.manifest_path} is no manifest of data files of partition spec ${specId}`)
+    throw new RangeError(`${file.manifest_path} is not a manifest of data files of partition spec ${specId}`)
   }
   const entries = inherit(manifest.entries, file).filter(({ status }) => status !== DELETED)
   const files = file.added_files_count + file.existing_files_count

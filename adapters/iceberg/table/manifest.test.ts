@@ -223,7 +223,7 @@ test.each<[string, Partial<ManifestEntry>, string]>([
   ['an existing entry without an id of a table snapshot', { status: EXISTING, sequence_number: 3 }, 'inherit'],
   ['an existing entry without ids', { status: EXISTING }, 'their own'],
   ['a file without a value of a partition field', { data_file: { ...file, partition: {} } }, 'kafka_ts_day'],
-  ['a delete file', { data_file: { ...file, content: 1 } }, 'no data file'],
+  ['a delete file', { data_file: { ...file, content: 1 } }, 'is not a data file'],
   ['a count that is no longer exact', { data_file: { ...file, record_count: 2 ** 53 } }, 'record_count'],
 ])('%s is refused', (_, change, message) => {
   const entry = { ...addedEntry(file), ...change }

@@ -109,7 +109,7 @@ function entryRecord(entry: ManifestEntry, spec: PartitionSpec): { [field: strin
       `${data_file.file_path}: added entries inherit sequence numbers, others have their own (status ${status})`,
     )
   }
-  if (data_file.content !== 0) throw new RangeError(`${data_file.file_path} is no data file`)
+  if (data_file.content !== 0) throw new RangeError(`${data_file.file_path} is not a data file`)
   return { status, snapshot_id, sequence_number, file_sequence_number, data_file: dataFileRecord(data_file, spec) }
 }
 
@@ -167,7 +167,7 @@ function parseJson(metadata: Readonly<Record<string, string>>, key: string): unk
   try {
     return JSON.parse(metadata[key] ?? '')
   } catch (cause) {
-    throw new AvroError(`'${key}' of a manifest is no JSON`, { cause })
+    throw new AvroError(`'${key}' of a manifest is not JSON`, { cause })
   }
 }
 

@@ -133,4 +133,4 @@ function exact(value: bigint): number | bigint {
 }
 
 const misfit = (value: SingleValue, type: SingleValueType): RangeError =>
-  new RangeError(`${value} is no value of Iceberg type ${type}`)
+  new RangeError(`${value} is not a value of Iceberg type ${type}`)

@@ -1,7 +1,7 @@
 import type pg from 'pg'
-import type { AuditMessage } from '#core/envelope.ts'
-import { isObject } from '#core/wire-envelope.ts'
-import { parseShallow, WireError } from '#core/wire-json.ts'
+import type { AuditMessage } from '#core/wire/envelope.ts'
+import { isObject } from '#core/wire/wire-envelope.ts'
+import { parseShallow, WireError } from '#core/wire/wire-json.ts'
 import { storableJson } from '../session/storable-text.ts'
 
 /**

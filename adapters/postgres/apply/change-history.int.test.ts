@@ -68,7 +68,7 @@ test('what capture delivers again from before a truncate is there once, and what
   ])
 })
 
-test('what capture delivers again while the rows are read anew is there once, however far a row has come with it', async () => {
+test('history holds changes once that capture sends again while the next snapshot of the table is under way', async () => {
   const log = new ChangeLog().contract(ordersContract()).create(row(1, 'a'), { lsn: 10 })
   log.delete({ id: 1 }, { lsn: 11 }).create(row(1, 'b'), { lsn: 12 })
   await apply(log.records)
@@ -93,7 +93,7 @@ test('a value that an update left as it was is there also where another topic pa
   ])
 })
 
-test('a key change that comes again behind a truncate is told by the row that followed, also when its day in history is gone', async () => {
+test('a key change that comes again behind a truncate is recognized by the row that followed, also when its day in history is gone', async () => {
   const before = (log: ChangeLog) =>
     log
       .create(row(1, 'a'), { lsn: 10 })
@@ -125,7 +125,7 @@ test('a value of a row that is truncated away is not taken from before the time 
   expect((await history())[1]).toEqual({ op: 'update', before: null, after: { id: 1, name: null, amount: 2 } })
 })
 
-test('what was kept of a stopped table is applied by its contracts, also once a later generation of it has come', async () => {
+test('quarantined changes of a stopped table are applied by their contracts, also once a later generation has come', async () => {
   const columns = [...ordersContract().columns, columnContract(4, 'note', 'text', { missing: 'none' })]
   const log = new ChangeLog().contract(ordersContract()).create(row(1, 'a'), { lsn: 10 })
   await apply(log.records)
@@ -205,7 +205,7 @@ test('a column that was added has in the row before what rows from before have i
   ])
 })
 
-test('values are told as Postgres writes them, however they were sent', async () => {
+test('history shows values as Postgres writes them, however they were sent', async () => {
   const types = {
     'numeric(12,2)': '1.5',
     numeric: '1.50',

@@ -3,6 +3,7 @@ import type { KeptContract } from '#core/apply/batch-steps.ts'
 import { parseContract } from '#core/contract.ts'
 import { TableRegister } from '#core/tables/table-register.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
+import { nameStopped } from './stopped-tables.ts'
 
 /** The contracts in force after all applied records of a topic partition, or at an offset of it. */
 export async function loadRegister(
@@ -56,7 +57,7 @@ const keptContract = ({ at_offset, epoch, phase, lsn, contract }: StoredContract
 
 /**
  * Stores contracts with the offset and position from which they are in force. A contract that is delivered again
- * changes nothing.
+ * changes nothing. A stopped table gets the name of its newest contract.
  */
 export async function keepContracts(
   client: pg.PoolClient,
@@ -72,6 +73,7 @@ export async function keepContracts(
      on conflict do nothing`,
     [topic, topicPartition, JSON.stringify(contracts.map(asRow))],
   )
+  await nameStopped(client, [...new Set(contracts.map(({ contract }) => contract.relation))])
 }
 
 const asRow = ({ offset, position, contract }: KeptContract) => ({

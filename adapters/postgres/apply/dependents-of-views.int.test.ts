@@ -164,9 +164,9 @@ describe('a table that lives while objects of a user depend on its view', () => 
     await apply(log)
 
     const [stop] = await stopped()
-    expect(stop.reason).toContain('view public.report depends on the view public.orders, which has to be made anew')
+    expect(stop.reason).toContain('view public.report depends on the view public.orders, which has to be created again')
     expect(stop.reason).toContain(
-      'keep its definition (pg_get_viewdef), run drop view public.report; then npm run accept -- public.orders',
+      'save its definition (pg_get_viewdef), run drop view public.report; then npm run accept -- public.orders',
     )
     expect(await rows('select id from public.report')).toEqual([{ id: '1' }])
 

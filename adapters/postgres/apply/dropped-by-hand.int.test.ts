@@ -30,7 +30,7 @@ const stopped = () => rows('select reason, repair, automatic from tidemark.stopp
  * The records of a resync: a contract with a new generation, the rows that are read, and the contract which says that
  * they are complete.
  */
-const readAgain = (until: 'reading' | 'complete') => {
+const resync = (until: 'begun' | 'complete') => {
   log
     .contract(ordersContract({ ...leaf, version: 2, generation: 2, complete: false }))
     .incrementalRead(order(1))
@@ -40,7 +40,7 @@ const readAgain = (until: 'reading' | 'complete') => {
   return apply(log.records)
 }
 
-test('a view that somebody dropped is known, is made again at once, and changes go on meanwhile', async () => {
+test('a view that somebody dropped is known, is created again at once, and changes go on meanwhile', async () => {
   await run('drop view public.orders, public.sales')
 
   await apply(log.create(order(2), { lsn: 20 }).records)
@@ -58,15 +58,15 @@ test('a view that somebody dropped is known, is made again at once, and changes 
   expect(await rows('select * from tidemark.missing_views()')).toEqual([])
 })
 
-test('a view that somebody dropped comes back with the next reading, too', async () => {
+test('a view that somebody dropped is also created again by the next snapshot', async () => {
   await run('drop view public.orders')
 
-  await readAgain('complete')
+  await resync('complete')
 
   expect(await shown()).toEqual([{ id: 1 }, { id: 2 }])
 })
 
-test('rows that somebody dropped stop their table alone, which is read again by itself and shown once it is complete', async () => {
+test('when somebody has dropped the rows of a table, only this table stops, and a resync that begins by itself shows it once it is complete', async () => {
   await run('drop table tidemark_rows.t4711_1 cascade')
   expect(await rows('select relation::int, table_name from tidemark.missing_rows()')).toEqual([
     { relation: 4711, table_name: 'orders' },
@@ -77,13 +77,13 @@ test('rows that somebody dropped stop their table alone, which is read again by 
     { reason: 'its rows were dropped in the target', repair: 'resync', automatic: true },
   ])
 
-  await readAgain('reading')
+  await resync('begun')
   // While only some rows have been read, neither the table nor its parent is shown.
   expect(await rows(`select to_regclass('public.orders') as own, to_regclass('public.sales') as parent`)).toEqual([
     { own: null, parent: null },
   ])
 
-  await readAgain('complete')
+  await resync('complete')
   expect([await shown(), await shown('sales')]).toEqual([
     [{ id: 1 }, { id: 2 }],
     [{ id: 1 }, { id: 2 }],

@@ -75,7 +75,7 @@ describe('a new epoch', () => {
     expect(await ids()).toEqual([2])
   })
 
-  test('reads tables without a key anew, too', async () => {
+  test('reads keyless tables again, too', async () => {
     const columns = [columnContract(1, 'id', 'bigint')]
     const log = new ChangeLog().start().contract(ordersContract({ columns, replicaIdentity: 'full' }))
     for (const id of [1, 2, 2]) log.create({ id }, { lsn: 10 + id, txId: 7 })
@@ -84,7 +84,7 @@ describe('a new epoch', () => {
       .start(2)
       .readContract(nextContract({ columns }), 5, 2)
       .beacon(3, { lsn: '0/06', ...second })
-    log.readBeacon('10:10:', { epoch: 2, reading: { relation: 4711, generation: 101 } })
+    log.readBeacon('10:10:', { epoch: 2, snapshotOf: { relation: 4711, generation: 101 } })
     log.initialRead({ id: 2 }, { lsn: 6, ...second }).create({ id: 4 }, { lsn: 7, txId: 12, ...second })
     await apply(log.records)
     expect(await ids()).toEqual([1, 2, 2])
@@ -96,17 +96,17 @@ describe('a new epoch', () => {
     expect(await query('select from tidemark.stopped_table')).toEqual([])
   })
 
-  test('reads tables without a key anew also where their records come on another topic partition than before', async () => {
+  test('reads keyless tables again also where their records come on another topic partition than before', async () => {
     const columns = [columnContract(1, 'id', 'bigint')]
     const two = { topicPartitions: 2 }
-    const reading = { epoch: 2, reading: { relation: 4711, generation: 101 } }
+    const blocking = { epoch: 2, snapshotOf: { relation: 4711, generation: 101 } }
     const former = new ChangeLog(0).start().contract(ordersContract({ columns, replicaIdentity: 'full' }))
     for (const id of [1, 2, 2]) former.create({ id }, { lsn: 10 + id, txId: 7 })
     await apply(former.beacon(900, { lsn: '0/90' }).records)
     const present = new ChangeLog(1).start(2)
     for (const log of [former, present]) {
       log.readContract(nextContract({ columns, ...two }), 5, 2).beacon(3, { lsn: '0/06', ...two, ...second })
-      log.readBeacon('10:10:', reading)
+      log.readBeacon('10:10:', blocking)
     }
     present.initialRead({ id: 2 }, { lsn: 6, ...second }).create({ id: 4 }, { lsn: 7, txId: 12, ...second })
     for (const log of [former, present]) log.contract(complete({ columns, ...two }), { lsn: 8, ...second })
@@ -165,7 +165,7 @@ describe('a new epoch', () => {
     expect(await ids('public.riders')).toEqual([8])
   })
 
-  test('is not taken back by what a worker that was held for dead still sends of the one before', async () => {
+  test('is not taken back by records of the one before that a zombie worker still sends', async () => {
     const log = firstEpoch()
       .readContract(complete({ version: 1 }), 5, 2)
       .beacon(1, { lsn: '0/06', ...second })
@@ -179,13 +179,13 @@ describe('a new epoch', () => {
   })
 })
 
-test('a worker that was held for dead and still sends of a former epoch changes nothing of what is known', async () => {
+test('a zombie worker that still sends records of a former epoch changes nothing of what is known', async () => {
   const columns = [columnContract(1, 'id', 'bigint')]
   const orders = { columns, replicaIdentity: 'full' } as const
   const log = new ChangeLog().start().contract(ordersContract(orders))
   log.create({ id: 1 }, { lsn: 0x11, txId: 7 }).beacon(900, { lsn: '0/90', previousLsn: null })
   log.start(2).readContract(nextContract(orders), 5, 2)
-  log.readBeacon('10:10:', { epoch: 2, reading: { relation: 4711, generation: 101 } })
+  log.readBeacon('10:10:', { epoch: 2, snapshotOf: { relation: 4711, generation: 101 } })
   log.contract(complete(orders), { lsn: 6, ...second }).beacon(3, { lsn: '0/07', previousLsn: null, ...second })
   log.create({ id: 4 }, { lsn: 8, txId: 12, ...second }).create({ id: 5 }, { lsn: 9, txId: 13, ...second })
   await apply(log.records)
@@ -239,19 +239,19 @@ describe('a beacon', () => {
 
   test.each([
     [
-      'of a source that was put back, with a number from before',
+      'of a source that was restored, with a number from before',
       5,
       { lsn: '0/18', previousLsn: '0/10', emittedMs: 5_000 },
       'the source went back: it emits beacon 5 at 0/18, and beacon 5 at 0/20 was applied before',
     ],
     [
-      'of a source that was put back, with a number that is forgotten',
+      'of a source that was restored, with a number that is forgotten',
       2,
       { lsn: '0/08', previousLsn: '0/06', emittedMs: 5_000 },
       'the source went back: it emits beacon 2 at 0/8, and beacon 5 at 0/20 was applied before',
     ],
     [
-      'of a source that was put back, with the next number',
+      'of a source that was restored, with the next number',
       6,
       { lsn: '0/28', previousLsn: '0/18', emittedMs: 5_000 },
       'the source went back: beacon 6 follows one at 0/18, not the one that was applied before it, at 0/20',
@@ -271,7 +271,7 @@ describe('a beacon', () => {
     expect(await stops()).toEqual([reason])
     expect(await ids()).toEqual([1])
 
-    await query(`select tidemark.order_epoch(2, 'it was put back', false)`)
+    await query(`select tidemark.order_epoch(2, 'it was restored', false)`)
     log.readContract(nextContract(), 5, 2).beacon(1, { lsn: '0/06', previousLsn: null, ...second })
     log.incrementalRead(row(7), second)
     await apply(log.records.slice(4))
@@ -297,14 +297,14 @@ describe('a beacon', () => {
   })
 })
 
-test('what is left of a topic that was made anew is taken from its first record on, once its epoch is ordered', async () => {
+test('a topic that was created again is consumed from its first remaining record on, once a new epoch was ordered', async () => {
   await apply(firstEpoch().records)
   const topic = new ChangeLog().readContract(nextContract(), 5, 2).beacon(1, { lsn: '0/06', ...second })
   topic.incrementalRead(row(7), second).contract(complete(), { lsn: 8, ...second })
   const records = topic.records.map((record) => ({ ...record, timestampMs: record.timestampMs + 1_000_000 }))
   expect(await apply(records)).toMatchObject({ kind: 'stopped' })
 
-  await query(`select tidemark.order_epoch(2, 'the topic was made anew', true)`)
+  await query(`select tidemark.order_epoch(2, 'the topic was created again', true)`)
   await apply(records)
 
   expect(await ids()).toEqual([7])

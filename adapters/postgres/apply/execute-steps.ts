@@ -245,7 +245,7 @@ async function writeRows(client: pg.PoolClient, planned: TableWrites, held: Held
 
 /**
  * Runs a statement that may need values of stored rows, and returns its result. If such a row is missing, the table is
- * read again. While the rows of the table are still being read, that is expected: the writes are stored as incomplete
+ * read again. While a snapshot of the table is under way, that is expected: the writes are stored as incomplete
  * until the snapshot brings the rest.
  */
 async function complete<W extends CompletedWrite>(

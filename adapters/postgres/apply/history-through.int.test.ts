@@ -1,12 +1,8 @@
 import type pg from 'pg'
 import { expect, test } from 'vitest'
-import {
-  type HistoryRow,
-  keyTypes,
-  type LivedChange,
-  liveOf,
-  type TableLife,
-} from '#test-support/changes/table-life.ts'
+import type { HistoryRow, LivedChange } from '#test-support/changes/lived-change.ts'
+import { keyTypes } from '#test-support/changes/lived-table.ts'
+import { liveOf, type TableLife } from '#test-support/changes/table-life.ts'
 import { createDatabase } from '#test-support/databases/database.ts'
 import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { type Choice, makeChoice } from '#test-support/histories/choice.ts'

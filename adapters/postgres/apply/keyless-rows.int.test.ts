@@ -59,7 +59,7 @@ test('what capture delivers again after a start counts once, also rows of a COPY
   expect(await lines()).toEqual(['a', 'a', 'a', 'a', 'b'])
 })
 
-test('rows that a reading saw are not counted again when their change is streamed, others are', async () => {
+test('rows that a snapshot saw are not counted again when their change is streamed, others are', async () => {
   const changes = begin()
   changes.readBeacon('10:12:10').initialRead(row('seen'), log)
   changes.create(row('seen'), { ...log, lsn: 10, txId: 11 }).create(row('running'), { ...log, lsn: 11, txId: 10 })
@@ -70,7 +70,7 @@ test('rows that a reading saw are not counted again when their change is streame
   expect(await lines()).toEqual(['later', 'running', 'seen'])
 })
 
-test('an initial reading that begins again replaces what the interrupted one read', async () => {
+test('an initial snapshot that begins again replaces what the interrupted one read', async () => {
   const changes = begin().readBeacon('10:10:').initialRead(row('deleted meanwhile'), log).initialRead(row('a'), log)
   await apply(changes.records)
 
@@ -79,14 +79,14 @@ test('an initial reading that begins again replaces what the interrupted one rea
   expect(await lines()).toEqual(['a'])
 })
 
-test('a generation is read anew and shown when it is complete', async () => {
+test('a new generation gets all rows by a snapshot and is shown when it is complete', async () => {
   const changes = begin()
     .create(row('a'), { ...log, lsn: 10, txId: 5 })
     .beacon(1)
   changes.contract(contract({ version: 2, generation: 2, complete: false }), { lsn: 20 })
   changes
     .create(row('b'), { ...log, lsn: 21, txId: 6 })
-    .readBeacon('7:7:', { reading: { relation: 4711, generation: 2 } })
+    .readBeacon('7:7:', { snapshotOf: { relation: 4711, generation: 2 } })
   changes.initialRead(row('a'), log).initialRead(row('b'), log)
   changes.create(row('b'), { ...log, lsn: 21, txId: 6 }).create(row('c'), { ...log, lsn: 30, txId: 8 })
   await apply(changes.records)
@@ -108,14 +108,14 @@ test('reads that were made for another table generation, which had a key, are no
   changes.contract(contract({ version: 2, generation: 2, complete: false, published: false }), { lsn: 20 })
   changes.incrementalRead(row('a'), log).incrementalRead(row('b'), log)
   changes.contract(contract({ version: 3, generation: 2, complete: false }), { lsn: 30 }).incrementalRead(row('c'), log)
-  changes.readBeacon('7:7:', { reading: { relation: 4711, generation: 2 } }).initialRead(row('a'), log)
+  changes.readBeacon('7:7:', { snapshotOf: { relation: 4711, generation: 2 } }).initialRead(row('a'), log)
   await apply(changes.contract(contract({ version: 4, generation: 2 }), { lsn: 40 }).records)
 
   expect(await lines()).toEqual(['a'])
   expect(await query('select from tidemark.stopped_table')).toEqual([])
 })
 
-test('a table that is not published yet is not read by the initial reading', async () => {
+test('a table that is not published yet is not read by the initial snapshot', async () => {
   const changes = new ChangeLog().start().contract(contract({ complete: false, published: false }))
 
   await apply(changes.readBeacon('7:7:').beacon(1).records)
@@ -140,13 +140,13 @@ test('what capture delivers again of a table that is stopped counts once when it
   expect(await lines()).toEqual(['a', 'b'])
 })
 
-test('a table that is stopped when its rows are read has to be read again, and holds up nothing', async () => {
+test('a table that is stopped during its snapshot needs another one, and delays nothing', async () => {
   const changes = begin()
     .beacon(1)
     .contract(contract({ version: 2, generation: 2, complete: false }), { lsn: 20 })
   await target.pool.query(`create table tidemark_rows.t4711_2 (mine int)`)
   changes.create(row('a'), { ...log, lsn: 21, txId: 6 })
-  changes.readBeacon('7:7:', { reading: { relation: 4711, generation: 2 } }).initialRead(row('a'), log)
+  changes.readBeacon('7:7:', { snapshotOf: { relation: 4711, generation: 2 } }).initialRead(row('a'), log)
 
   expect(await apply(changes.beacon(2).records)).toMatchObject({ kind: 'applied' })
 
@@ -168,7 +168,7 @@ test('a truncate takes what precedes it, and delivered again takes nothing more'
   expect(await lines()).toEqual(['b'])
 })
 
-test('a row deleted that is not there has the table read again', async () => {
+test('the delete of a row that is not there causes a resync of the table', async () => {
   await apply(begin().change('d', row('never'), null, { ...log, lsn: 10, txId: 5 }).records)
 
   expect(await query('select reason, automatic from tidemark.stopped_table')).toEqual([

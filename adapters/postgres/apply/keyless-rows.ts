@@ -71,7 +71,7 @@ export async function keepLedger(
 /**
  * Stores the history of a keyless table and counts its rows. A row is identified by its content, so equal rows are one
  * row with a count. A count below zero is impossible in the source: rows are missing in the target, so the table fails,
- * unless its rows are still being read.
+ * unless a snapshot of its rows is under way.
  */
 export async function countRows(client: pg.PoolClient, writes: KeylessWrites): Promise<void> {
   const { contract } = writes.table

@@ -98,7 +98,7 @@ describe('a row', () => {
   })
 })
 
-describe('an initial snapshot that is read again', () => {
+describe('an initial snapshot that begins again', () => {
   const row = (id: number) => ({ id, name: 'read', amount: null })
   const interrupted = () =>
     new ChangeLog()
@@ -122,7 +122,7 @@ describe('an initial snapshot that is read again', () => {
     const stops = ordersContract({ relation: 4712, table: 'stops', generation: 2, complete: false })
     const log = new ChangeLog().readContract(ordersContract(), 50).initialRead(row(1), { lsn: 50 })
     log.contract(stops, { lsn: 55 })
-    log.readBeacon('20:20:', { lsn: 60, reading: { relation: 4712, generation: 2 } })
+    log.readBeacon('20:20:', { lsn: 60, snapshotOf: { relation: 4712, generation: 2 } })
     log.initialRead(row(7), { table: 'stops', lsn: 60 })
     log.contract({ ...stops, version: 2, complete: true }, { lsn: 70 })
 
@@ -168,7 +168,7 @@ describe('an initial snapshot after changes were streamed', () => {
     return log.initialRead(row(1), { lsn: 0x90 }).create(row(3, 'streamed'), { lsn: 0x91 })
   }
 
-  test('has every table read again, and changes nothing before that', async () => {
+  test('causes a snapshot of every table, and changes nothing before that', async () => {
     await apply(begunAgain().beacon(2, { lsn: '0/A0' }).records)
 
     expect(await orders()).toMatchObject([{ id: '1' }, { id: '2' }])
@@ -183,7 +183,7 @@ describe('an initial snapshot after changes were streamed', () => {
     )
   })
 
-  test('has every table read again also where no beacon was streamed yet, and takes no row away', async () => {
+  test('causes a snapshot of every table also where no beacon was streamed yet, and deletes no row', async () => {
     const first = (slot: number) =>
       new ChangeLog(slot).start().readContract(ordersContract(), 50).readBeacon('5:5:', { slot })
     const again = (log: ChangeLog, slot: number) =>
@@ -202,7 +202,7 @@ describe('an initial snapshot after changes were streamed', () => {
     const next = { ...scans, version: 2, generation: 2 }
     const log = begunAgain()
     log.contract({ ...next, complete: false }, { lsn: 0x92 })
-    log.readBeacon('20:20:', { lsn: 0x93, reading: { relation: 4712, generation: 2 } })
+    log.readBeacon('20:20:', { lsn: 0x93, snapshotOf: { relation: 4712, generation: 2 } })
     log.initialRead(row(7), { ...scan, lsn: 0x93 }).initialRead(row(8), { ...scan, lsn: 0x93 })
 
     await apply(log.contract({ ...next, version: 3 }, { lsn: 0x94 }).records)
@@ -329,7 +329,7 @@ describe('a table', () => {
     expect(await stopped()).toMatchObject([
       {
         table_name: 'orders',
-        reason: expect.stringContaining('table public.orders is in the target and was not made by Tidemark'),
+        reason: expect.stringContaining('table public.orders is in the target and was not created by Tidemark'),
       },
     ])
   })

@@ -3,16 +3,16 @@ import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
 import type { PartitionState } from '#core/apply/batch-underway.ts'
 import { nothingPassed } from '#core/apply/change-fence.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
-import { tableOfRecord } from '#core/envelope.ts'
 import { tableName } from '#core/tables/table-register.ts'
 import { stopRule } from '#core/tables/table-settings.ts'
 import { tablesWithout } from '#core/tables/tables-without.ts'
+import { tableOfRecord } from '#core/wire/envelope.ts'
 import { applyDelivery } from '../delivery/apply-by-halves.ts'
 import {
   type ApplyOutcome,
   applyInTransaction,
-  applyNothing,
   RefusedDeliveryError,
+  rehearseInTransaction,
   type TransactionWork,
   withoutSettings,
 } from '../delivery/apply-transaction.ts'
@@ -25,6 +25,7 @@ import { loadKeylessProgress } from './keyless-rows.ts'
 import { applyQuarantined } from './quarantined-changes.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { loadSettings, noteRequests, stopTable, type TableSettings } from './stopped-tables.ts'
+import { findFailingIndexes, type SuspendedIndexes, suspendIndexes } from './suspended-indexes.ts'
 import { TableFailureError } from './table-failure.ts'
 
 /** A record of the topic `changes` as it was delivered. */
@@ -63,9 +64,13 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
   const kept = new Map<string, KnownUpTo>()
   const inTurn = largeRecordTurns()
 
-  const work = (key: ProgressKey): TransactionWork<DeliveredChange, LatestStateEffect, TableSettings> => ({
+  const work = (
+    key: ProgressKey,
+    suspended: readonly SuspendedIndexes[] = [],
+  ): TransactionWork<DeliveredChange, LatestStateEffect, TableSettings> => ({
     readSettings: loadSettings,
     apply: async (client, fresh, progress, settings) => {
+      for (const indexes of suspended) await suspendIndexes(client, indexes)
       const cached = kept.get(nameOf(key))
       // The cache entry is removed first. If the delivery is refused or fails, the next one loads the state again,
       // because somebody may have repaired the stored rows.
@@ -96,15 +101,39 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
     },
   })
 
+  async function rehearse(
+    key: ProgressKey,
+    records: readonly DeliveredChange[],
+    suspended: readonly SuspendedIndexes[],
+    wait: LockWait | undefined,
+  ): Promise<void> {
+    try {
+      await rehearseInTransaction(pool, key, 'contiguous', records, work(key, suspended), wait)
+    } finally {
+      kept.delete(nameOf(key))
+    }
+  }
+
   async function apply(key: ProgressKey, records: readonly DeliveredChange[], wait: LockWait | undefined) {
     const failed = new Set<number>()
+    const searched = new Set<number>()
+    const suspended: SuspendedIndexes[] = []
     for (;;) {
       try {
-        return await applyInTransaction(pool, key, 'contiguous', records, work(key), wait)
+        return await applyInTransaction(pool, key, 'contiguous', records, work(key, suspended), wait)
       } catch (error) {
         // The cached state may include a transaction that was rolled back.
         kept.delete(nameOf(key))
         if (!(error instanceof TableFailureError) || failed.has(error.stop.relation)) throw error
+        // An index that a user has declared stops no table: the batch is applied without the index.
+        if (!searched.has(error.stop.relation)) {
+          searched.add(error.stop.relation)
+          const failing = await findFailingIndexes(pool, error, (without) =>
+            rehearse(key, records, [...suspended, without], wait),
+          )
+          suspended.push(...failing)
+          if (failing.length > 0) continue
+        }
         failed.add(error.stop.relation)
         // The table is stopped in a transaction of its own. Then the batch is applied again without this table.
         await stopTable(pool, error.stop)
@@ -117,10 +146,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
       inTurn(records, () =>
         applyDelivery(pool, key, records, {
           apply: (some) => apply(key, some, wait),
-          applyNothing: async () => {
-            await applyNothing(pool, key, work(key), wait)
-            kept.delete(nameOf(key))
-          },
+          applyNothing: () => rehearse(key, [], [], wait),
           setAside: (record, error) =>
             applyInTransaction(pool, key, 'contiguous', [record], setAside(key, error, quarantineLimit), wait),
           merge: mergeEffects,

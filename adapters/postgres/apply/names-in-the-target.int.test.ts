@@ -47,8 +47,8 @@ describe('something in the target that capture did not make', () => {
     const [stop] = await stopped()
     const command = `alter ${kind} public.orders rename to orders_renamed`
     expect(stop).toMatchObject({ relation: 4711, accepted: false })
-    expect(stop.reason).toContain(`${object} is in the target and was not made by Tidemark`)
-    expect(stop.reason).toContain(`rename it, ${command}, then npm run accept -- public.orders`)
+    expect(stop.reason).toContain(`${object} is in the target and was not created by Tidemark`)
+    expect(stop.reason).toContain(`rename it with ${command}, then run npm run accept -- public.orders`)
     expect(await rows('select id::int from public.others')).toEqual([{ id: 7 }])
 
     await run(`${command}; select tidemark.accept('public.orders')`)
@@ -86,7 +86,7 @@ describe('a parent that a contract names', () => {
     expect(await stopped()).toMatchObject([
       {
         relation: 4711,
-        reason: expect.stringContaining('table public.mine is in the target and was not made by Tidemark'),
+        reason: expect.stringContaining('table public.mine is in the target and was not created by Tidemark'),
       },
     ])
     expect(await rows('select id from public.mine')).toEqual([{ id: 1 }])
@@ -160,6 +160,20 @@ describe('the view of a table that is still captured', () => {
     await apply(records.create({ id: 2 }, { lsn: 31 }).records)
 
     expect(await shown()).toEqual([{ id: 2 }])
+    expect(await stopped()).toEqual([])
+  })
+
+  test('lets the relation that waits for its name go on once the first is dropped, also if that one was renamed meanwhile', async () => {
+    const records = log().contract(ordersContract(other), { lsn: 20 })
+    await apply(records.create({ id: 2 }, { lsn: 21 }).records)
+    records.contract(ordersContract({ ...other, version: 2, table: 'others' }), { lsn: 22 })
+    await apply(records.create({ id: 3 }, { lsn: 23, table: 'others' }).records)
+    expect(await rows('select table_name from tidemark.stopped_table')).toEqual([{ table_name: 'others' }])
+
+    await apply(records.contract(ordersContract({ version: 2, columns: [id], dropped: true }), { lsn: 30 }).records)
+    await apply(records.create({ id: 4 }, { lsn: 31, table: 'others' }).records)
+
+    expect(await shown('others')).toEqual([{ id: 2 }, { id: 3 }, { id: 4 }])
     expect(await stopped()).toEqual([])
   })
 

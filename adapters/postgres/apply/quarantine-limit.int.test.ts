@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { commandFor } from '#core/recovery/stop-reasons.ts'
 import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/changes/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { makeUserState } from '../user-state/user-state.ts'
@@ -38,7 +39,7 @@ const stopping = async (changes: number) => {
   return log
 }
 
-test('of a stopped table the quarantine takes so many changes, and then its rows have to be read again', async () => {
+test('the quarantine takes a limited number of changes of a stopped table, and then its rows have to be read again', async () => {
   const log = await stopping(3)
   await applyEach(log.records)
   expect(await stops()).toMatchObject([{ repair: 'accept', full: false }])
@@ -58,7 +59,7 @@ test('of a stopped table the quarantine takes so many changes, and then its rows
   await expect(query(`select tidemark.accept('public.orders')`)).rejects.toThrow('its rows have to be read again')
 })
 
-test('a table that the quarantine was full for is as in the source once its rows were read again', async () => {
+test('a table for which the quarantine was full equals the source after a resync', async () => {
   const log = await stopping(5)
   await applyEach(log.records)
   await query('drop table public.orders')
@@ -76,7 +77,7 @@ test('a table that the quarantine was full for is as in the source once its rows
   expect(await stops()).toEqual([])
 })
 
-test('a table that stops again while its rows are read again cannot be accepted without what was not kept', async () => {
+test('a table that stops again during the snapshot of its rows cannot be accepted without the changes that were not quarantined', async () => {
   const log = await stopping(5)
   await applyEach(log.records)
 
@@ -85,7 +86,7 @@ test('a table that stops again while its rows are read again cannot be accepted 
   expect(await stops()).toEqual([{ repair: 'resync', reason: 'in the way', full: true }])
 })
 
-test('what is kept of an accepted table is applied in order, however much there is', async () => {
+test('the quarantined changes of an accepted table are applied in order, however many there are', async () => {
   const log = await stopping(3)
   await applyEach(log.records)
   await query('drop table public.orders')
@@ -98,7 +99,7 @@ test('what is kept of an accepted table is applied in order, however much there 
   expect(await stops()).toEqual([])
 })
 
-test('once nothing is kept of a table in one topic partition, nothing more is in the others', async () => {
+test('once the quarantine is full for a table in one topic partition, nothing more of it is quarantined in the others', async () => {
   const log = await stopping(4)
   await applyEach(log.records)
   const before = await kept()
@@ -122,6 +123,7 @@ test('records of no table stop their topic partition once the quarantine is full
     reason: expect.stringContaining('npm run quarantine -- discard all'),
   })
   expect(stop!['reason']).toContain('3 records of changes-0')
+  expect(commandFor(key.consumer, stop!['reason'])).toBe('npm run quarantine -- discard all')
   expect(await query('select next_offset::int from tidemark.progress')).toEqual([{ next_offset: 4 }])
 
   await query(`select tidemark.discard('all')`)

@@ -2,10 +2,10 @@ import type pg from 'pg'
 import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
 import { type KeptContract, stepsForQuarantined, stepsOf } from '#core/apply/batch-steps.ts'
 import type { PartitionState } from '#core/apply/batch-underway.ts'
-import type { KeyHeaders } from '#core/envelope.ts'
 import { KeylessLedger } from '#core/keyless/keyless-ledger.ts'
 import type { TableRegister } from '#core/tables/table-register.ts'
 import type { HistoryRule, StoppedTable } from '#core/tables/table-settings.ts'
+import type { KeyHeaders } from '#core/wire/envelope.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
 import { contractsBetween, loadRegister } from './contract-register.ts'
@@ -42,7 +42,7 @@ async function blamingQuarantined<T>({ relation, generation, name }: StoppedTabl
   } catch (error) {
     if (error instanceof TableFailureError || isTransient(error) || isOfServer(sqlState(error) ?? '')) throw error
     const [schema, table] = [name.slice(0, name.indexOf('.')), name.slice(name.indexOf('.') + 1)]
-    const reason = `what was kept of it cannot be applied: ${(error as Error).message}`
+    const reason = `its quarantined changes cannot be applied: ${(error as Error).message}`
     throw new TableFailureError(
       { relation, generation, schema, table },
       reason,

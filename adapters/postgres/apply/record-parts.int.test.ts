@@ -67,7 +67,7 @@ test('a large row that capture sends again after it was killed between two parts
   expect(await rows('select 1 from tidemark.quarantine')).toEqual([])
 })
 
-test('a large row of a stopped table is kept whole, and applied once the table is accepted', async () => {
+test('a large row of a stopped table is quarantined whole, and applied once the table is accepted', async () => {
   const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 9 })
   await apply(log.records)
   await target.pool.query(
@@ -95,7 +95,7 @@ test('a large row of a stopped table is kept whole, and applied once the table i
   expect(await rows('select 1 from tidemark.stopped_table')).toEqual([])
 })
 
-test('a part that comes without those before it stops its table, which is to be read again, and no other one', async () => {
+test('a part that comes without those before it stops only its table, and causes a resync of it', async () => {
   const log = new ChangeLog().contract(ordersContract())
   log.contract(ordersContract({ relation: 4712, table: 'sales' }))
   const parts = new ChangeLog()
@@ -106,7 +106,7 @@ test('a part that comes without those before it stops its table, which is to be 
   await apply(log.records)
 
   expect(await rows('select table_name, reason, automatic from tidemark.stopped_table')).toEqual([
-    { table_name: 'orders', reason: 'a part of a large row came without those before it', automatic: true },
+    { table_name: 'orders', reason: 'a part of a large row came without the parts before it', automatic: true },
   ])
   expect(await rows('select name from public.sales')).toEqual([{ name: 'other' }])
 })

@@ -6,7 +6,7 @@ import {
   type OpenRecord,
   type PossiblePart,
   type StoredPart,
-} from '#core/record-parts.ts'
+} from '#core/wire/record-parts.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 
 /** Runs the work of a delivery. Of those that join a large record, one runs at a time. */

@@ -75,6 +75,30 @@ export async function stopTable(
 ): Promise<void> {
   const values = [relation, generation, schema, table, reason, repair, automatic]
   await client.query('select tidemark.stop_table($1, $2, $3, $4, $5, $6, $7)', values)
+  if (relation !== 0) await nameStopped(client, [relation])
+}
+
+/**
+ * Gives stopped tables the names of their newest contracts, because the source does not find a table by a former name
+ * when its rows have to be read again.
+ */
+export async function nameStopped(client: pg.PoolClient | pg.Pool, relations: readonly number[]): Promise<void> {
+  await client.query(
+    `update tidemark.stopped_table s
+     set schema_name = newest.schema_name,
+       table_name = newest.table_name
+     from unnest($1::bigint[]) as of (relation)
+     cross join lateral (
+       select c.contract ->> 'schema' as schema_name, c.contract ->> 'table' as table_name
+       from tidemark.contract c
+       where c.relation = of.relation
+       order by c.epoch desc, c.version desc
+       limit 1
+     ) newest
+     where s.relation = of.relation
+       and (s.schema_name, s.table_name) <> (newest.schema_name, newest.table_name)`,
+    [relations],
+  )
 }
 
 /** A record as it was delivered, with the parts that quarantine needs. */

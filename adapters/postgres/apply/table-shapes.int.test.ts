@@ -68,7 +68,7 @@ describe('a later contract', () => {
     ])
   })
 
-  test('renames the table; rights that were granted on a view that has to be made anew stay', async () => {
+  test('renames the table; rights that were granted on a view stay when it has to be created again', async () => {
     const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
     await applyTo(0, log.records)
     await target.pool.query('create role somebody; grant select on public.orders to somebody')
@@ -159,7 +159,7 @@ describe('a generation', () => {
     ])
   })
 
-  test('releases a table that was stopped, and forgets what was kept of it', async () => {
+  test('releases a table that was stopped, and deletes its quarantined changes', async () => {
     const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: 'nonsense' }, { lsn: 10 })
     log.contract(version2({ generation: 2, complete: false }), { lsn: 20 })
     log.incrementalRead({ id: 1, name: 'a', amount: '2.00' }).create({ id: 3, name: 'c', amount: null }, { lsn: 30 })
@@ -173,7 +173,7 @@ describe('a generation', () => {
     expect(await rows('select from tidemark.quarantine')).toEqual([])
   })
 
-  test('that meets rows which were read for the one before, and do not fit, is read again without being asked', async () => {
+  test('that meets rows which were read for the one before and do not fit causes a resync by itself', async () => {
     const log = new ChangeLog().contract(ordersContract({ complete: false }))
     log.contract(version2({ generation: 2, complete: false, columns: [id, name] }), { lsn: 20 })
     await applyTo(0, log.incrementalRead({ id: 1, name: 'a', amount: '2.00' }).records)
@@ -185,14 +185,14 @@ describe('a generation', () => {
     expect(await stopped()).toMatchObject([{ generation: 3, automatic: false }])
   })
 
-  test('that stopped is asked to be read again by the name it has now', async () => {
+  test('that stopped gets a resync under the name that it has now', async () => {
     const log = new ChangeLog().contract(ordersContract({ complete: false })).truncate({ lsn: 20 })
     await applyTo(0, log.contract(version2({ table: 'deliveries', complete: false }), { lsn: 30 }).records)
 
     expect(await applyTo(0, log.beacon(1).records)).toMatchObject({ effect: { resyncs: ['public.deliveries'] } })
   })
 
-  test('is not asked for again while it is on its way in any topic partition, and before that less and less often', async () => {
+  test('is not asked for again while it is on its way in any topic partition, and before that at growing intervals', async () => {
     const contract = ordersContract({ complete: false, topicPartitions: 2 })
     const log = new ChangeLog().contract(contract).truncate({ lsn: 20 })
     const other = new ChangeLog(1).contract(contract)
@@ -267,7 +267,7 @@ describe('a truncate', () => {
     expect(await rows()).toMatchObject([{ id: '2' }])
   })
 
-  test('while the rows are read has them read again', async () => {
+  test('during a snapshot of the rows causes another one', async () => {
     await applyTo(0, new ChangeLog().contract(ordersContract({ complete: false })).truncate({ lsn: 20 }).records)
     expect(await stopped()).toMatchObject([{ automatic: true }])
   })
@@ -300,7 +300,7 @@ test('a table that stopped for a cause in the target goes on where it stopped on
   const { accept } = (await rows(`select tidemark.accept('public.orders')`))[0]!
   await applyTo(0, log.beacon(1).records)
 
-  expect(accept).toContain('2 changes of public.orders are applied now')
+  expect(accept).toContain('2 quarantined changes of public.orders are applied now')
   expect(await rows()).toEqual([
     { id: '1', name: 'a' },
     { id: '2', name: 'b' },

@@ -51,7 +51,7 @@ describe('an update that leaves a TOASTed value as it is', () => {
     expect(await orders()).toEqual([{ id: '1', name: 'second', amount: '2.00' }])
   })
 
-  test('has the table read again where the row is missing', async () => {
+  test('causes a resync of the table where the row is missing', async () => {
     await applyTo(0, begin().update(untouched(1, '2.00'), { lsn: 11 }).records)
     expect(await stopped()).toEqual([{ reason: expect.stringContaining('row 1 that was updated'), automatic: true }])
   })
@@ -64,7 +64,7 @@ describe('an update that leaves a TOASTed value as it is', () => {
     expect([await orders(), await stopped()]).toEqual([[], []])
   })
 
-  test('waits for the row where it is being read', async () => {
+  test('waits for the row where the snapshot is still to bring it', async () => {
     const log = begin({ complete: false }).update(untouched(1, '2.00'), { lsn: 11 })
     await applyTo(0, log.records)
     expect(await orders()).toEqual([{ id: '1', name: null, amount: '2.00' }])
@@ -73,11 +73,26 @@ describe('an update that leaves a TOASTed value as it is', () => {
     expect(await orders()).toEqual([{ id: '1', name: 'large', amount: '2.00' }])
   })
 
-  test('has the rows read once more where no reading brought it', async () => {
+  test('causes a resync where no snapshot brought it', async () => {
     const log = begin().contract(ordersContract({ version: 2, generation: 2, complete: false }), { lsn: 5 })
     log.update(untouched(1, '2.00'), { lsn: 11 })
     await applyTo(0, log.contract(ordersContract({ version: 3, generation: 2 }), { lsn: 20 }).records)
     expect(await stopped()).toMatchObject([{ automatic: true }])
+  })
+})
+
+describe('the first generation, which is shown from its beginning', () => {
+  const completed = (log: ChangeLog) => log.contract(ordersContract({ version: 2 }), { lsn: 20 }).records
+
+  test('is read again when its snapshot has not brought a value that an update left out', async () => {
+    await applyTo(0, completed(begin({ complete: false }).update(untouched(1, '2.00'), { lsn: 11 })))
+    expect(await stopped()).toEqual([{ reason: expect.stringContaining('TOASTed value'), automatic: true }])
+  })
+
+  test('goes on when its snapshot has brought the value', async () => {
+    const log = begin({ complete: false }).update(untouched(1, '2.00'), { lsn: 11 })
+    await applyTo(0, completed(log.incrementalRead({ id: 1, name: 'large', amount: '2.00' })))
+    expect([await stopped(), await orders()]).toEqual([[], [{ id: '1', name: 'large', amount: '2.00' }]])
   })
 })
 
@@ -128,7 +143,7 @@ describe('a key change that leaves a TOASTed value as it is', () => {
     ])
   })
 
-  test('takes it from the row in the state the change found it in, or has the table read again', async () => {
+  test('takes it from the row in the state in which the change found it, or causes a resync of the table', async () => {
     const contract = { topicPartitions: 2 }
     const behind = begin(contract).create({ id: 1, name: 'old', amount: null }, { lsn: 10 })
     const ahead = begin(contract, 1).create(untouched(2, '1.00'), { lsn: 30, ...moved(1, 2).create })

@@ -2,8 +2,9 @@ import type pg from 'pg'
 import type { OffsetRule, RecordIdentity } from '#core/delivery.ts'
 import { type ApplyOutcome, applyInTransaction, withoutSettings } from '../delivery/apply-transaction.ts'
 import { type ProgressKey, readProgress, recordStop } from '../delivery/progress.ts'
-import { type LedgerFile, noteRange } from './archive-ledger.ts'
 import { readWaiting } from './archive-waiting.ts'
+import { noteRange } from './archived-ranges.ts'
+import type { LedgerFile } from './ledger-file.ts'
 
 /**
  * Another invocation has archived some of the same records, or the archive has got another table. When the records are

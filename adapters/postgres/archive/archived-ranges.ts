@@ -1,7 +1,8 @@
 import type pg from 'pg'
 import type { OffsetSpan } from '#core/offset-spans.ts'
 import { isOfReplacedArchive } from '#core/recovery/stop-reasons.ts'
-import type { LedgerFile } from './archive-ledger.ts'
+import type { ProgressKey } from '../delivery/progress.ts'
+import type { LedgerFile } from './ledger-file.ts'
 
 /** The topic partition of records. */
 export type Stream = { readonly topic: string; readonly topicPartition: number }
@@ -12,6 +13,37 @@ export type CommittedStream = Stream & OffsetSpan & { readonly records: number }
 /** Records in data files that are in no made commit, including those of a prepared one. */
 export type WaitingRange<Metrics> = Stream &
   OffsetSpan & { readonly range: number; readonly records: number; readonly files: readonly LedgerFile<Metrics>[] }
+
+/**
+ * Notes that these files hold the records of a topic partition from offset `from` to before `to`, in the transaction
+ * that advances its progress. Throws an error if the ledger already has some of these offsets, because they would be
+ * archived twice.
+ */
+export async function noteRange<Metrics>(
+  client: pg.PoolClient,
+  { topic, topicPartition }: ProgressKey,
+  range: { from: number; to: number; records: number },
+  files: readonly LedgerFile<Metrics>[],
+): Promise<void> {
+  await client.query(
+    'insert into tidemark.archive_stream (topic, topic_partition) values ($1, $2) on conflict do nothing',
+    [topic, topicPartition],
+  )
+  await client.query(
+    `with noted as (
+       insert into tidemark.archive_range (stream, offsets, records)
+       select s.stream, int8range($3, $4), $5
+       from tidemark.archive_stream s
+       where s.topic = $1
+         and s.topic_partition = $2
+       returning range
+     )
+     insert into tidemark.archive_file (path, day, records, bytes, metrics, range)
+     select f.path, date '1970-01-01' + f.day, f.records, f.bytes, f.metrics, noted.range
+     from noted, json_to_recordset($6) as f (path text, day integer, records bigint, bytes bigint, metrics jsonb)`,
+    [topic, topicPartition, range.from, range.to, range.records, JSON.stringify(files)],
+  )
+}
 
 type StreamRow = { topic: string; topic_partition: number; from: string; to: string; records: string }
 

@@ -4,7 +4,7 @@ import type { ClientBase, DatabaseError } from 'pg'
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /**
- * A table that is not captured yet. `progress` is a text that changes while Debezium goes on reading the table, or
+ * A table that is not captured yet. `progress` is a text that changes while the snapshot of the table goes on, or
  * while the table waits for a time that comes soon.
  */
 export type PendingTable = { relation: string; name: string; state: string; progress: string }
@@ -43,7 +43,7 @@ const STEPS: Readonly<Record<string, string[]>> = {
   // began before.
   pending: ['select tidemark.publish_table($1)', 'select tidemark.await_writers($1)'],
   'awaiting writers': ['select tidemark.await_writers($1)'],
-  reading: ['select tidemark.end_reading($1)'],
+  snapshotting: ['select tidemark.end_snapshot($1)'],
 }
 
 /**
@@ -75,16 +75,16 @@ export async function uncaptured(client: ClientBase): Promise<PendingTable[]> {
     select relation, schema_name || '.' || table_name as name, state,
       concat_ws(
         ' ', state, seen_marks,
-        case when not_before between clock_timestamp() and clock_timestamp() + interval '10 seconds' or is_being_read then clock_timestamp() end
+        case when not_before between clock_timestamp() and clock_timestamp() + interval '10 seconds' or is_snapshotted then clock_timestamp() end
       ) as progress
     from tidemark.captured_table
-    -- A reading all at once is one statement that names its signal.
+    -- A blocking snapshot reads the table by one statement that names its signal.
     cross join lateral (
       select exists (
         select from pg_stat_activity where state <> 'idle' and pid <> pg_backend_pid() and query like '%' || signal_id || '%'
-      ) as is_being_read
+      ) as is_snapshotted
     ) as activity
-    where state in ('pending', 'awaiting writers', 'reading')
+    where state in ('pending', 'awaiting writers', 'snapshotting')
     order by since, relation`)
   return rows
 }

@@ -72,7 +72,7 @@ export async function readSourceFacts(
   )
   const facts = rows[0]!
   const own =
-    setting === null ? { beacon: null, tablesBeingRead: 0, publicationLsn: null } : await readOwnTables(source)
+    setting === null ? { beacon: null, tablesBeingSnapshotted: 0, publicationLsn: null } : await readOwnTables(source)
   return {
     ...facts,
     currentLsn: parseLsn(facts.currentLsn),
@@ -84,23 +84,23 @@ export async function readSourceFacts(
 
 async function readOwnTables(
   source: pg.Pool,
-): Promise<Pick<SourceFacts, 'beacon' | 'tablesBeingRead' | 'publicationLsn'>> {
+): Promise<Pick<SourceFacts, 'beacon' | 'tablesBeingSnapshotted' | 'publicationLsn'>> {
   const { rows } = await source.query<{
     number: number | null
     lsn: string | null
-    tablesBeingRead: number
+    tablesBeingSnapshotted: number
     publication: string | null
   }>(
     `select b.number::float8 as number, b.body ->> 'lsn' as lsn,
-       (select count(*)::int from tidemark.captured_table t where t.state = 'reading') as "tablesBeingRead",
+       (select count(*)::int from tidemark.captured_table t where t.state = 'snapshotting') as "tablesBeingSnapshotted",
        (select p.lsn::text from tidemark.publication_made p) as publication
      from (select) as always
      left join tidemark.beacon b on b.slot = 0`,
   )
-  const { number, lsn, tablesBeingRead, publication } = rows[0]!
+  const { number, lsn, tablesBeingSnapshotted, publication } = rows[0]!
   return {
     beacon: number === null ? null : { number, lsn: lsnOrNull(lsn) },
-    tablesBeingRead,
+    tablesBeingSnapshotted,
     publicationLsn: lsnOrNull(publication),
   }
 }

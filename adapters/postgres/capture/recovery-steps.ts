@@ -23,7 +23,7 @@ export async function restoreView(target: Pool, { schema, table }: Table): Promi
 }
 
 /**
- * Begins a resync of a table. If the table is being read already, nothing is done, because that brings the rows back
+ * Begins a resync of a table. If the table is being snapshotted already, nothing is done, because that brings the rows back
  * too.
  */
 export async function readAgain(source: Pool, { schema, table }: Table): Promise<void> {

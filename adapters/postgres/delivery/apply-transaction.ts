@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import type { FenceState } from '#core/apply/change-fence.ts'
 import { decideDelivery, type OffsetRule, type Progress, type RecordIdentity } from '#core/delivery.ts'
-import type { Beacon } from '#core/envelope.ts'
+import type { Beacon } from '#core/wire/envelope.ts'
 import { beginStatement, isLockTimeout, type LockWait, watchLocks } from '../session/lock-wait.ts'
 import { together } from '../session/statement.ts'
 import { isTransient } from '../session/transient-error.ts'
@@ -98,10 +98,15 @@ export async function applyInTransaction<R extends RecordIdentity, Effect, Setti
   }
 }
 
-/** Runs work without records in a transaction that is rolled back. Rejects if the work does. */
-export async function applyNothing<R, Settings>(
+/**
+ * Runs the work for the new records of a delivery, or for none, in a transaction that is rolled back. Rejects if the
+ * work does. If the delivery has a gap, the records before it count.
+ */
+export async function rehearseInTransaction<R extends RecordIdentity, Settings>(
   pool: pg.Pool,
   key: ProgressKey,
+  rule: OffsetRule,
+  records: readonly R[],
   work: TransactionWork<R, unknown, Settings>,
   wait?: LockWait,
 ): Promise<void> {
@@ -110,7 +115,7 @@ export async function applyNothing<R, Settings>(
   let broken: Error | undefined
   try {
     const { progress, settings } = await begin(client, key, work, wait)
-    await work.apply(client, [], progress, settings)
+    await work.apply(client, freshOf(progress, records, rule), progress, settings)
   } catch (error) {
     throw watch.explain(error)
   } finally {
@@ -118,6 +123,18 @@ export async function applyNothing<R, Settings>(
     broken = await rollBack(client)
     client.release(broken)
   }
+}
+
+/** The new records of a delivery that can be applied. */
+function freshOf<R extends RecordIdentity>(
+  progress: StoredProgress,
+  records: readonly R[],
+  rule: OffsetRule,
+): readonly R[] {
+  if (records.length === 0) return records
+  const decision = decideDelivery(basisOf(progress, records), records, rule)
+  if (decision.kind === 'stop') return freshOf(progress, records.slice(0, decision.applicable), rule)
+  return decision.kind === 'duplicate' ? [] : records.slice(decision.from)
 }
 
 async function applyOnce<R extends RecordIdentity, Effect, Settings>(

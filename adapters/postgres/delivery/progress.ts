@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { FenceState } from '#core/apply/change-fence.ts'
 import { notedTimestamp, type Progress } from '#core/delivery.ts'
-import type { Beacon } from '#core/envelope.ts'
+import type { Beacon } from '#core/wire/envelope.ts'
 import { prepared } from '../session/statement.ts'
 
 /** The identity of a progress row. */
@@ -33,8 +33,8 @@ export type Advance = {
 }
 
 /**
- * Locks the progress row until the transaction ends, as a fence: a second invocation with the same records waits here,
- * and then finds them applied.
+ * Locks the progress row until the transaction ends. A second invocation with the same records, such as that of a zombie,
+ * waits here and then finds them applied.
  */
 export async function lockProgress(client: pg.PoolClient, key: ProgressKey): Promise<StoredProgress> {
   const locked = await selectForUpdate(client, key)

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { QuarantinedRecord } from '#core/apply/batch-steps.ts'
-import type { KeyHeaders } from '#core/envelope.ts'
+import { fullQuarantine } from '#core/recovery/stop-reasons.ts'
+import type { KeyHeaders } from '#core/wire/envelope.ts'
 import { storableJson, storableText } from '../session/storable-text.ts'
 import { RefusedDeliveryError } from './apply-transaction.ts'
 import type { ProgressKey } from './progress.ts'
@@ -41,18 +42,16 @@ export async function quarantine(
 ): Promise<void> {
   const full = await fullRelations(client, key, records, limit)
   const refused = full.has(0) ? records.find(({ relation = 0 }) => relation === 0) : undefined
-  if (refused !== undefined) throw new RefusedDeliveryError(refused.offset, reasonOfRefusal(key, limit, refused.reason))
+  if (refused !== undefined) {
+    const reason = fullQuarantine(`${key.topic}-${key.topicPartition}`, limit, refused.reason)
+    throw new RefusedDeliveryError(refused.offset, reason)
+  }
   await quarantineAgain(
     client,
     key,
     full.size === 0 ? records : records.filter(({ relation = 0 }) => !full.has(relation)),
   )
 }
-
-const reasonOfRefusal = ({ topic, topicPartition }: ProgressKey, limit: number, reason: string): string =>
-  `the quarantine is full: it has ${limit} records of ${topic}-${topicPartition} that are of no captured table. See what they ` +
-  'are with "npm run quarantine -- list", stop what sends them, and make room with "npm run quarantine -- discard all". ' +
-  `The next such record has this reason: ${reason}`
 
 /**
  * The relations of which no more records are kept: stopped tables, and 0 for records without a table. It notes with a

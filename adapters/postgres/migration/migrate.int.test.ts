@@ -68,7 +68,7 @@ test('a changed file of functions runs again, with the end and without the other
   expect(await call('f')).toBe('two')
 })
 
-test('after a new file of tables all functions are made again, so that it may drop some with what depends on them', async () => {
+test('after a new file of tables all functions are created again, so that it may drop some with what depends on them', async () => {
   await write('functions/f.sql', functionOf('f', `select '1'`))
   await write('functions/v.sql', '-- Runs after f.sql.\ncreate or replace view v as select f()::text as value')
   await migrate(client, directory)

@@ -69,7 +69,15 @@ const DATA: Record<SideName, string> = {
 }
 
 /** The files of tables that came after the numbered migrations. */
-const LATER_TABLES: Record<SideName, readonly string[]> = { source: [], target: ['tables/007-quarantine-limit.sql'] }
+const LATER_TABLES: Record<SideName, readonly string[]> = {
+  source: ['tables/003-snapshot-states.sql'],
+  target: [
+    'tables/007-quarantine-limit.sql',
+    'tables/008-row-values.sql',
+    'tables/009-whole-generations.sql',
+    'tables/010-user-indexes.sql',
+  ],
+}
 
 const owners = async ({ pool }: TestDatabase) =>
   (
@@ -96,6 +104,26 @@ test.each(['source', 'target'] as const)(
     expect(await findUnfixedFunctions(upgraded.pool)).toEqual([])
   },
 )
+
+test('a table whose snapshot is under way at the upgrade is still being snapshotted', async () => {
+  const database = await installByNumbers('source')
+  await USE.source(database.pool)
+  await database.pool.query(
+    `update tidemark.captured_table set state = 'reading', complete = false, failed_readings = 2, signal_id = 'capture-1'`,
+  )
+
+  await migrateSide(database, 'source')
+
+  const { rows } = await database.pool.query(
+    'select state, failed_snapshots, signal_id, u.why from tidemark.captured_table join tidemark.uncaptured u using (table_name)',
+  )
+  expect(rows).toEqual([
+    {
+      ...{ state: 'snapshotting', failed_snapshots: 2, signal_id: 'capture-1' },
+      why: 'is being captured: a snapshot of its rows is under way',
+    },
+  ])
+})
 
 test('an installation by other numbered migrations is refused, since its tables may differ', async () => {
   const database = await installByNumbers('source')

@@ -18,6 +18,8 @@ export const LOCK_CLASSES = {
   changeDay: 730_511_002,
   /** Two transactions do not attach table partitions of changes at the same time. */
   attachedChangeDay: 730_511_003,
+  /** The second number is the hash of an index's name. Two sessions do not make one index at the same time. */
+  madeIndex: 730_511_004,
   /** The second number is the id of a definition of windows. Records share it, and what replaces rows has it alone. */
-  windowDefinition: 730_511_004,
+  windowDefinition: 730_511_005,
 } as const

@@ -33,7 +33,7 @@ const SETTINGS = `
 const withoutSpaces = (rows: { name: string; value: string }[]) =>
   rows.map(({ name, value }) => ({ name, value: value.replaceAll(', ', ',') }))
 
-test('a connection is made as the role, to the database and under the name it was told', async () => {
+test('a connection is made as the role, to the database and under the name that were given', async () => {
   const { rows } = await pool.query(
     `select current_user, current_database(), current_setting('application_name') as application`,
   )

@@ -47,7 +47,7 @@ export function watchLocks(client: pg.PoolClient, wait: LockWait | undefined) {
   return {
     explain(error: unknown): unknown {
       if (wait?.asking === undefined || !isLockTimeout(error)) return error
-      const who = seen ?? 'another session holds what it needs locked'
+      const who = seen ?? 'another session has locked what it needs'
       return new LockHeldError(`${who}, for more than ${wait.milliseconds / 1000} s`, { cause: error })
     },
     end: () => clearInterval(timer),
@@ -98,5 +98,5 @@ async function describeWait(asking: pg.Pool, client: pg.PoolClient): Promise<str
     [processID],
   )
   const [found] = rows
-  return found?.who == null ? undefined : `it needs ${found.what}, which ${found.who} holds locked`
+  return found?.who == null ? undefined : `it needs ${found.what}, which ${found.who} has locked`
 }

@@ -6,7 +6,7 @@ import { applyDelivery, type Halving, isOfOneRecord } from '../delivery/apply-by
 import {
   type ApplyOutcome,
   applyInTransaction,
-  applyNothing,
+  rehearseInTransaction,
   type TransactionWork,
   withoutSettings,
 } from '../delivery/apply-transaction.ts'
@@ -48,7 +48,7 @@ export function makeUserState(pool: pg.Pool, { quarantineLimit }: QuarantineSett
       const work = applyEvents(key, quarantineLimit)
       const halving: Halving<DeliveredUserEvent, UserStateEffect> = {
         apply: (some) => applyInTransaction(pool, key, 'sparse', some, work, wait),
-        applyNothing: () => applyNothing(pool, key, work, wait),
+        applyNothing: () => rehearseInTransaction(pool, key, 'sparse', [], work, wait),
         setAside: (record, error) =>
           applyInTransaction(pool, key, 'sparse', [record], setAside(key, error, quarantineLimit), wait),
         merge: addEffects,

@@ -123,10 +123,10 @@ test.each<[string, Partial<Record<keyof typeof corrected, string>>]>([
   ['DATES_ARE_READ_AS_STREAMED', { 'dates read': '[0044-03-15, 1582-10-20, 2024-02-29, null]' }],
   ['COLUMNS_ARE_THOSE_OF_THE_MESSAGE', { 'streamed table': 'a int4, b int4, note int4; key [b, a]' }],
   ['STREAMED_ROWS_FOLLOW_THEIR_RELATION', { 'streamed table once it was read': 'a, note, b' }],
-  ['READ_ROWS_KEEP_THE_TABLE_OF_THEIR_READING', { 'read table once it was streamed': 'a, b, other' }],
+  ['READ_ROWS_KEEP_THE_TABLE_OF_THEIR_SNAPSHOT', { 'read table once it was streamed': 'a, b, other' }],
   ['KEY_IS_THE_ONE_OF_THE_RELATION', { 'key under the name before': '[]', 'key by replica identity full': '[]' }],
   ['A_UNIQUE_INDEX_IS_NO_KEY', { 'key of deferrable': '[id]', 'key of only_unique': '[id]' }],
-])('without %s it does what that is there for', async (correction, otherwise) => {
+])('without %s Debezium has the fault that it corrects', async (correction, otherwise) => {
   expect(await observations(correction)).toEqual({ ...corrected, ...otherwise })
 })
 

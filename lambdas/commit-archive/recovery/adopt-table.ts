@@ -6,11 +6,11 @@ import { archiveMarks } from '#adapters/iceberg/archive/archive-table.ts'
 import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
 import { commitsOf } from '#adapters/iceberg/archive/known-table.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
-import type { LedgerFile } from '#adapters/postgres/archive/archive-ledger.ts'
 import type { WaitingRange } from '#adapters/postgres/archive/archived-ranges.ts'
+import type { LedgerFile } from '#adapters/postgres/archive/ledger-file.ts'
 import { type DeliveredRecord, digestOf } from '../../archive-changes/archived-record.ts'
 import { makeDataFiles } from '../../archive-changes/data-files.ts'
-import type { RecoveryTools } from './recovery-plan.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 
 /**
  * Enters what the table has into a ledger that knows less: the offsets, the number of records, and the offset after

@@ -4,7 +4,8 @@ import type { LoadedTable, TableName } from '#adapters/iceberg/catalog/rest-cata
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
 import { commitAll } from '../commit-archive.ts'
 import { commitTools } from './former-files.ts'
-import type { RecoveryStep, RecoveryTools } from './recovery-plan.ts'
+import type { RecoveryStep } from './recovery-plan.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 import { moveAside, rename } from './rename-table.ts'
 import { isIn, placeBeside } from './table-place.ts'
 
@@ -46,7 +47,7 @@ async function commitWaiting(tools: RecoveryTools): Promise<void> {
     removeSpent: async () => undefined,
     openTable: (known: TableLedger) => {
       signal?.throwIfAborted()
-      onProgress(`committing what waits: ${summary.records} records by now`)
+      onProgress(`committing what waits: ${summary.records} records so far`)
       return openArchiveTable(catalog, place, known, { isOnlyCommitter: true })
     },
     commit: { afterMs: 0, afterBytes: 0 },
@@ -69,7 +70,7 @@ async function beginFollower(
   const { metadata } = begun
   if (isIn(metadata.location, former.location) || isIn(former.location, metadata.location)) {
     throw new Error(
-      `the catalog put the new table ${former.name} at ${metadata.location}, and the files of the former one are at ${former.location}: to maintain the one would remove files of the other. Drop the new table, which is empty, make a place of its own the default of the namespace, and run this again`,
+      `the catalog put the new table ${former.name} at ${metadata.location}, and the files of the former one are at ${former.location}: maintenance of one would remove files of the other. Drop the new table, which is empty, give the namespace another default location, and run this again`,
     )
   }
   return begun

@@ -11,13 +11,14 @@ import { newSnapshotId, requirementsOf } from '#adapters/iceberg/commit/commit.t
 import { describeManifest, type StagedManifest } from '#adapters/iceberg/commit/staged-manifest.ts'
 import { addedEntry, type ManifestEntry, writeManifest } from '#adapters/iceberg/table/manifest.ts'
 import { currentSchema, partitionSpecOf, type TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
-import type { FormerFiles, RecoveryTools } from './recovery-plan.ts'
+import type { FormerFiles } from './recovery-plan.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 
 /** Throws when another engine has deleted rows: adding their file again would show these rows again. */
 export function refuseDeletes(entries: readonly ManifestEntry[]): void {
   if (entries.every(({ data_file }) => data_file.content === 0)) return
   throw new Error(
-    'rows of the former table were deleted by another engine, and would come back. Put the table back from its metadata file by means of the catalog (aws glue create-table with its metadata_location), then run this again',
+    'another engine deleted rows of the former table, and they would come back. Register the table again from its metadata file in the catalog (aws glue create-table with its metadata_location), then run this again',
   )
 }
 

@@ -5,7 +5,8 @@ import type { LoadedTable } from '#adapters/iceberg/catalog/rest-catalog.ts'
 import type { CommittedStream } from '#adapters/postgres/archive/archived-ranges.ts'
 import { countOf, describeSpans, missingOf, type OffsetSpan } from '#core/offset-spans.ts'
 import { executeStep } from './execute-step.ts'
-import { planRecovery, type RecoveryStep, type RecoveryTools } from './recovery-plan.ts'
+import { planRecovery, type RecoveryStep } from './recovery-plan.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 
 /** Offsets of a topic partition that are missing, or that occur more than once. */
 export type FaultyOffsets = {

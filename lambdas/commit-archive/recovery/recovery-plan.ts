@@ -1,7 +1,6 @@
-import { type ArchivePlace, archiveTableName, findArchiveTable } from '#adapters/iceberg/archive/archive-catalog.ts'
+import { archiveTableName, findArchiveTable } from '#adapters/iceberg/archive/archive-catalog.ts'
 import { type ArchiveScan, type ScannedFile, scanArchive } from '#adapters/iceberg/archive/archive-scan.ts'
 import { describeGone, findGone } from '#adapters/iceberg/archive/archive-survey.ts'
-import type { DataFileMetrics } from '#adapters/iceberg/archive/data-file-metrics.ts'
 import {
   checkIdentity,
   commitsOf,
@@ -11,23 +10,9 @@ import {
 } from '#adapters/iceberg/archive/known-table.ts'
 import type { LoadedTable, RestCatalog, TableName } from '#adapters/iceberg/catalog/rest-catalog.ts'
 import type { TableMetadata } from '#adapters/iceberg/table/table-metadata.ts'
-import type { ObjectStore } from '#adapters/object-store/object-store.ts'
-import type { RecovererLedger } from '#adapters/postgres/archive/archive-ledger.ts'
 import { type FormerMetadata, findFormerMetadata } from './former-metadata.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 import { nameOf } from './rename-table.ts'
-
-/** What a recovery works with. The ledger is for the holder of the committer's lock. */
-export type RecoveryTools = {
-  readonly catalog: RestCatalog
-  readonly place: ArchivePlace
-  readonly store: ObjectStore
-  readonly ledger: RecovererLedger<DataFileMetrics>
-  readonly now: () => number
-  readonly pause: (ms: number) => Promise<void>
-  /** It is called with what is being looked at or done. */
-  readonly onProgress: (what: string) => void
-  readonly signal?: AbortSignal | undefined
-}
 
 /** Metadata of a former table, its data files, and those that its manifests name but the store does not have. */
 export type FormerFiles = FormerMetadata & { readonly scan: ArchiveScan; readonly gone: readonly ScannedFile[] }
@@ -82,7 +67,7 @@ export async function planRecovery(tools: RecoveryTools): Promise<RecoveryStep |
   return (await planForFiles(tools, found)) ?? planBeginningAgain(tools, table, found, known)
 }
 
-/** The step for a topic that was made again: it has other records under the offsets that the table has. */
+/** The step for a topic that was created again: it has other records under the offsets that the table has. */
 async function planBeginningAgain(
   tools: RecoveryTools,
   table: TableName,
@@ -93,7 +78,7 @@ async function planBeginningAgain(
   if (renewal?.isLedgerNew || (renewal === undefined && replaced.length === 0)) return undefined
   const former = { name: nameOf(table), uuid: metadata['table-uuid'], location: metadata.location }
   const places = replaced.map(({ topic, topicPartition }) => `${topic}-${topicPartition}`).join(', ')
-  const happened = `a topic was deleted and made again, or its log was replaced (${places}): the table ${nameOf(table)} has other records under the offsets that its records have now`
+  const happened = `a topic was deleted and created again, or its log was replaced (${places}): the table ${nameOf(table)} has other records under the offsets that its records have now`
   return beginningAgain(tools, table, former, renewal?.formerName, renewal === undefined ? happened : INTERRUPTED)
 }
 
@@ -123,7 +108,7 @@ function beginningAgain(
   const formerName = { ...table, name: name ?? `${table.name}_until_${timeOf(tools)}` }
   return {
     ...{ kind: 'begin again', former, formerName, aside: asideName(tools, table), happened },
-    does: `commits what waits to ${nameOf(table)} and renames that table to ${nameOf(formerName)}: it can be read, and nothing touches it or its files any more. Begins a new, empty table ${nameOf(table)} at a place of its own, with a ledger of its own. Every record that the topics have now is archived to it, from the first one of each topic partition on; npm run rebuild reads the new table alone`,
+    does: `commits what waits to ${nameOf(table)} and renames that table to ${nameOf(formerName)}: it can be read, and nothing changes it or its files any more. Begins a new, empty table ${nameOf(table)} at its own location, with its own ledger. Every record that the topics have now is archived to it, from the first one of each topic partition on; npm run rebuild reads the new table alone`,
   }
 }
 
@@ -188,12 +173,12 @@ async function planForAbsent(
   if (former !== undefined && begun === undefined && commitsOf(former.metadata) >= newestMade(known)) {
     return {
       ...{ kind: 'register', former, aside, happened },
-      does: `${moved}puts the table back from its metadata, which is still at ${former.metadataLocation}: ${describeFiles(former)}. Where the catalog cannot do that, it begins a new table with these files`,
+      does: `${moved}registers the table again from its metadata, which is still at ${former.metadataLocation}: ${describeFiles(former)}. If the catalog cannot do that, it begins a new table with these files`,
     }
   }
   return {
     ...{ kind: 'begin', former, aside, begun, happened },
-    does: `${moved}begins a new table ${name} from the ledger: ${former === undefined ? `no metadata of the old one is left${location == null ? '' : ` at ${location}`}, so that nothing names its data files, and what was committed is lost to the archive` : describeFiles(former)}. Records that wait are committed to it`,
+    does: `${moved}begins a new table ${name} from the ledger: ${former === undefined ? `no metadata of the old one is left${location == null ? '' : ` at ${location}`}, so that nothing names its data files, and the archive has lost what was committed` : describeFiles(former)}. Records that wait are committed to it`,
   }
 }
 
@@ -262,7 +247,7 @@ async function planPuttingBack(tools: RecoveryTools, loaded: LoadedTable, happen
   const newer = former !== undefined && commitsOf(former.metadata) > commitsOf(loaded.metadata) ? former : undefined
   const does =
     newer === undefined
-      ? 'has the table go on from the last commit of the ledger. No metadata names the files of the commits between, so that their records are lost to the archive'
+      ? 'lets the table go on from the last commit of the ledger. No metadata names the files of the commits between, so that the archive has lost their records'
       : `adds the data files of the commits between, which ${newer.metadataLocation} names: ${describeFiles(newer)}`
   return { kind: 'put back', loaded, former: newer, happened, does }
 }
@@ -278,7 +263,7 @@ async function planForFiles(
     return {
       ...{ kind: 'take out', loaded, gone },
       happened: `${gone.length} of ${files.length} data files of the table are gone: ${describeGone(gone, 100)}`,
-      does: 'takes them out of the table, so that it can be read again; restore the objects instead where the bucket keeps versions',
+      does: 'removes them from the table, so that it can be read again. If the bucket keeps versions, restore the objects instead',
     }
   }
   const waiting = (await ledger.waitingRanges()).flatMap(({ topic, topicPartition, from, to, files: inRange }) =>
@@ -292,6 +277,6 @@ async function planForFiles(
   return {
     ...{ kind: 'forget', gone: goneWaiting.map(({ path }) => path) },
     happened: `data files that wait to be committed are gone: ${describeGone(goneWaiting, 100)}`,
-    does: 'forgets them, so that the others are committed; restore the objects instead where the bucket keeps versions',
+    does: 'removes them from the ledger, so that the others are committed. If the bucket keeps versions, restore the objects instead',
   }
 }

@@ -1,6 +1,6 @@
 import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
 import type { LoadedTable, TableName } from '#adapters/iceberg/catalog/rest-catalog.ts'
-import type { RecoveryTools } from './recovery-plan.ts'
+import type { RecoveryTools } from './recovery-tools.ts'
 
 /** `namespace.table`, as messages write it. */
 export const nameOf = ({ namespace, name }: TableName): string => `${namespace}.${name}`
@@ -15,7 +15,7 @@ export async function rename({ catalog }: RecoveryTools, from: TableName, to: Ta
   if (outcome === 'renamed') return
   if (outcome === 'unsupported') throw new Error(callsThatRename(from, to, await catalog.loadTable(from)))
   throw new Error(
-    `${nameOf(from)} could not be renamed to ${nameOf(to)}: ${outcome === 'exists' ? 'the name is taken' : 'it is not there any more'}. Run it again`,
+    `${nameOf(from)} could not be renamed to ${nameOf(to)}: ${outcome === 'exists' ? 'the name is taken' : 'it does not exist any more'}. Run the recovery again`,
   )
 }
 

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { testKey } from '#test-support/archive-servers.ts'
 import type { LocalAccount } from '../local-account.ts'
 import { standInFor } from '../stand-ins.ts'
-import { checkTemplate } from '../template-check.ts'
+import { checkTemplate } from '../template/template-check.ts'
 
 let server: Server
 let requests: string[]

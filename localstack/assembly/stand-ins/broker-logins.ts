@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { RIGHTS } from '#cdk/stream/kafka-logins.ts'
+import { RIGHTS } from '#cdk/stream/kafka-rights.ts'
 import { writePrivately } from '#localstack/private-file.ts'
 import { authorityFile } from '#localstack/servers/kafka/broker-listeners.ts'
 import { setPasswords, setRights } from '#localstack/servers/kafka/broker-rights.ts'

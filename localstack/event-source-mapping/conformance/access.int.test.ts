@@ -79,7 +79,7 @@ test.each<[string, [string, SecretName][], RegExp]>([
   ],
   ['an unknown CA', [['SASL_SCRAM_512_AUTH', 'user']], /certificate/i],
   ['a secret of another shape', [['SASL_SCRAM_512_AUTH', 'authority']], /secret authority has no username/],
-])('%s is told, and tried again', async (_, access, reason) => {
+])('%s is reported, and tried again', async (_, access, reason) => {
   await topic.create(1)
 
   const { mapping } = start(topic.broker.secure!.saslServers, access)

@@ -7,7 +7,7 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 // "Process Apache Kafka messages": order per topic partition; whether two batches may be in flight is not documented.
-test('two batches of a topic partition are in flight when they may; offsets are told without a gap', async () => {
+test('two batches of a topic partition are in flight where that is allowed, and offsets are committed without a gap', async () => {
   const set = answeredDispatcher(1, { batchesInFlight: 2, batchSize: 2 })
   set.arrive(0, 6)
   set.dispatcher.assign(set.sources)

@@ -40,7 +40,7 @@ function readFilter(pattern: unknown, place: string): MessageFilter {
   try {
     rule = parseJson(pattern)
   } catch (error) {
-    return refuse(`${place} is no JSON: ${(error as Error).message}`)
+    return refuse(`${place} is not JSON: ${(error as Error).message}`)
   }
   try {
     return readRecordRule(rule)

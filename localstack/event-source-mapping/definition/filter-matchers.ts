@@ -35,7 +35,7 @@ export function readMatchers(list: JsonValue[], path: string): Matcher {
 
 function readMatcher(rule: JsonValue, path: string): Matcher {
   if (isLeaf(rule)) return some((value) => isSame(value, rule))
-  if (!isObject(rule)) throw new Error(`${path}: a list in a list is no rule`)
+  if (!isObject(rule)) throw new Error(`${path}: a list inside a list is not a rule`)
   const [[operator, operand] = [], another] = Object.entries(rule)
   if (operator === undefined || another !== undefined) throw new Error(`${path}: a rule has exactly one operator`)
   if (operator === 'exists') {
@@ -69,7 +69,7 @@ function readTextTest(operator: string, operand: JsonValue, path: string): Test 
     'equals-ignore-case': (value, text) => value === text,
   }
   const test = tests[operator]
-  if (test === undefined) throw new Error(`${path}: ${operator} is no operator of event filtering`)
+  if (test === undefined) throw new Error(`${path}: ${operator} is not an operator of event filtering`)
   if (typeof wanted !== 'string') throw new Error(`${path}: ${operator} takes text`)
   const text = fold(wanted)
   return (value) => typeof value === 'string' && test(fold(value), text)

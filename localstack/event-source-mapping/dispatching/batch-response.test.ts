@@ -40,7 +40,7 @@ test('an empty response means that all records are processed', () => {
   expect(readBatchResponse(Buffer.alloc(0), batch)).toEqual({ result: 'done' })
 })
 
-test('the failed records of each topic partition are told', () => {
+test('the failed records of each topic partition are returned', () => {
   const batchItemFailures = [failure('t-0', 105), failure('t-0', 101), failure('t-1', 7)]
 
   expect(read({ batchItemFailures })).toEqual({

@@ -46,7 +46,7 @@ function answer(records: Records, { kind, seed }: Act): { answer: InvocationAnsw
   return { answer: { ...success, payload: Buffer.from(JSON.stringify({ batchItemFailures })) }, accepted }
 }
 
-test('whatever a function answers, every record is accepted or discarded, and nothing is told before it is', async () => {
+test('whatever a function answers, every record is accepted or discarded, and no offset is reported before that', async () => {
   await fc.assert(
     fc.asyncProperty(settings, acts, async ({ counts, retries, ...options }, script) => {
       const processed = new Map<string, number>()

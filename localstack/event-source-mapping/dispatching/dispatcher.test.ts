@@ -198,7 +198,7 @@ test('revoking gives failed batches up', async () => {
   expect(calls).toHaveLength(1)
 })
 
-test('a topic partition that was assigned anew is not delivered while an invocation of before still has it', async () => {
+test('a topic partition that was assigned again is not delivered while an earlier invocation still has it', async () => {
   const before = answeredDispatcher(1)
   const { dispatcher, calls, log, settle } = before
   dispatcher.assign(before.sources)

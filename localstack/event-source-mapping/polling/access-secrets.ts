@@ -45,7 +45,7 @@ function parseSecret(text: string, arn: string): Record<string, unknown> {
     return JSON.parse(text.replace(/"(?:[^"\\]|\\.)*"/gs, (string) => string.replace(/\r?\n/g, '\\n')))
   } catch {
     // The parser's error is not the cause, because its message would quote the secret.
-    throw new Error(`secret ${arn} is no JSON`)
+    throw new Error(`secret ${arn} is not JSON`)
   }
 }
 

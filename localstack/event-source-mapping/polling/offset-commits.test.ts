@@ -49,7 +49,7 @@ test('after a pause the next offset is committed at once again', async () => {
   expect(requests).toEqual(['0:1', '0:2'])
 })
 
-test('who stops commits what is processed without waiting, also behind a commit that is under way', async () => {
+test('stopping commits what is processed at once, also behind a commit that is under way', async () => {
   const { processed, flush, requests, answer } = commits()
   processed(at(1))
   processed(at(2))
@@ -72,7 +72,7 @@ test('who stops commits what is processed without waiting, also behind a commit 
   await settled
 })
 
-test('a commit that fails is told, and fails who waits for it', async () => {
+test('a commit that fails is reported, and makes the flush that waits for it fail', async () => {
   const { processed, flush, errors, answers } = commits()
   processed(at(1))
   const flushed = flush()

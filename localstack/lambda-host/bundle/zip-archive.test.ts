@@ -56,7 +56,7 @@ test('a link that leaves the directory is refused', () => {
 test.each([
   // The first case sets the flags of an entry of the directory, the second the number of entries in the end record.
   ['it is encrypted', 'PK\x01\x02', 8, 0x01],
-  ['it has the 64-bit form', 'PK\x05\x06', 10, 0xffff],
+  ['it has the 64-bit format, which is not supported', 'PK\x05\x06', 10, 0xffff],
 ])('an archive is refused where %s', (reason, record, at, value) => {
   const zip = readFileSync(fixture('stored'))
   zip.writeUInt16LE(value, zip.indexOf(record, 0, 'latin1') + at)

@@ -49,7 +49,7 @@ function readDirectory(zip: Buffer, refuse: (reason: string) => Error): Entry[] 
   if (end === undefined) throw refuse('it is not a .zip')
   const count = zip.readUInt16LE(end + 10)
   let at = zip.readUInt32LE(end + 16)
-  if (count === 0xffff || at === 0xffffffff) throw refuse('it has the 64-bit form')
+  if (count === 0xffff || at === 0xffffffff) throw refuse('it has the 64-bit format, which is not supported')
   const entries: Entry[] = []
   for (let index = 0; index < count; index++) {
     if (at + 46 > zip.length || zip.readUInt32LE(at) !== directoryEntry) throw refuse('its directory is damaged')

@@ -159,7 +159,7 @@ test('a process that dies after it has answered has answered, and takes no furth
   expect(second.payload).not.toBe(first.payload)
 })
 
-test('a function that dies at once is started less and less often, and as before when it is well again', async () => {
+test('a function that dies at once is started at growing intervals, and as before when it is well again', async () => {
   const codeDirectory = await add(
     'ill',
     `import { existsSync } from 'node:fs'

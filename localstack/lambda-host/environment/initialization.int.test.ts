@@ -63,7 +63,7 @@ const slowToLoad = `import { appendFileSync } from 'node:fs'
   await new Promise((resolve) => setTimeout(resolve, 2_500))
   export const handler = async (_, context) => context.getRemainingTimeInMillis()`
 
-test('an initialization that takes too long is begun anew, within the timeout of the invocation', async () => {
+test('an initialization that takes too long is begun again, within the timeout of the invocation', async () => {
   const codeDirectory = await add('patient', slowToLoad, { timeoutSeconds: 10 })
 
   const { payload } = await invoke('patient')

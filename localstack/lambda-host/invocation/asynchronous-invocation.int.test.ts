@@ -144,7 +144,7 @@ test('records for services are handed to what delivers there; a service that not
     body: expect.stringContaining('as asked'),
   })
   expect(() => hosted.host.configureEvents('worker', { onSuccess: 'arn:aws:sqs:eu-central-1:1:q' })).toThrow(
-    'function worker: nothing here delivers to arn:aws:sqs:eu-central-1:1:q; a function can be the destination',
+    'function worker: no destination such as arn:aws:sqs:eu-central-1:1:q can be reached here: use a function as the destination',
   )
 })
 

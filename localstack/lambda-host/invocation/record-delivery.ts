@@ -65,7 +65,9 @@ export function makeRecordDelivery({
       for (const arn of [onSuccess, onFailure]) {
         const service = arn === undefined ? 'lambda' : readDestination(arn, 'OnFailure').service
         if (service === 'lambda' || destinations?.reaches(service)) continue
-        throw new Error(`function ${functionName}: nothing here delivers to ${arn}; a function can be the destination`)
+        throw new Error(
+          `function ${functionName}: no destination such as ${arn} can be reached here: use a function as the destination`,
+        )
       }
     },
   }

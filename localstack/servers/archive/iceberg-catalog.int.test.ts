@@ -134,7 +134,7 @@ test('a warehouse is a prefix, of one segment as that of S3 Tables or of several
   expect(throughGlue.body).toEqual(withoutPrefix.body)
 })
 
-test('what is there twice or not at all is told by the types of the specification', async () => {
+test('what exists already or does not exist is an error of the types in the specification', async () => {
   const { path } = await createTable()
 
   const [again, absent, table] = await Promise.all([
@@ -158,7 +158,7 @@ test('a table without a location lies in the bucket, one with a location where i
   expect(placed.body.metadata?.location).toBe(place)
 })
 
-describe('who does not show the stack’s key', () => {
+describe('a request without the key of the stack', () => {
   const statusOf = async (method: string, path: string, headers: Record<string, string>, body?: string) =>
     (await fetch(`${servers.catalogEndpoint}${path}`, { method, headers, ...(body !== undefined && { body }) })).status
 

@@ -56,7 +56,7 @@ async function list(prefix: string, pageSize = 1000): Promise<string[]> {
   }
 }
 
-test('of twenty writers of one key, each with If-None-Match, one wins and the others are told 412', async () => {
+test('of twenty writers of one key, each with If-None-Match, one succeeds and the others get 412', async () => {
   for (let round = 0; round < 5; round++) {
     const key = `race/${round}`
 
@@ -117,7 +117,7 @@ test('after a kill -9 every object that was acknowledged is there, and what has 
 test.each([
   ['does not sign', undefined],
   ['signs with another key', { accessKeyId: 'local', secretAccessKey: 'local' }],
-])('whoever %s reads, lists and writes nothing', async (_, credentials) => {
+])('a client that %s reads, lists and writes nothing', async (_, credentials) => {
   await put('private/object', 'content').catch(() => undefined)
   const other = new S3Client({ maxAttempts: 1, ...(credentials ? { credentials } : { signer: unsigned }) })
   onTestFinished(() => other.destroy())

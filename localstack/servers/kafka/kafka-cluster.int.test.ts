@@ -43,21 +43,21 @@ const refusal = (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => reasonsOf(error),
   )
 
-describe('kept out', () => {
-  test('who speaks plain text', async () => {
+describe('a client is refused', () => {
+  test('that speaks plain text', async () => {
     expect(await refusal(logIn(servers, {}))).not.toBe('let in')
   })
 
-  test('who has no password', async () => {
+  test('that has no password', async () => {
     expect(await refusal(logIn(servers, { tls: { ca: broker.ca } }))).not.toBe('let in')
   })
 
-  test('who has a wrong password, or an unknown name', async () => {
+  test('that has a wrong password, or an unknown name', async () => {
     expect(await refusal(logIn(servers, as({ ...writer, password: 'guessed' })))).toMatch(/authentication/i)
     expect(await refusal(logIn(servers, as({ ...writer, name: 'nobody' })))).toMatch(/authentication/i)
   })
 
-  test('who does not know the authority, or expects another host', async () => {
+  test('that does not know the authority, or expects another host', async () => {
     const { sasl } = as(writer)
 
     expect(await refusal(logIn(servers, { sasl: sasl!, tls: {} }))).toMatch(/certificate/)
@@ -67,7 +67,7 @@ describe('kept out', () => {
     expect(await greetingAt(broker.port, { ca: broker.ca })).toBe('connected')
   })
 
-  test('who is no broker, where controllers listen', async () => {
+  test('that is no broker, where controllers listen', async () => {
     expect(await greetingAt(broker.controllerPort, { ca: broker.ca })).not.toBe('connected')
   })
 })

@@ -20,7 +20,7 @@ test('the mapping delivers from the beginning, in order, and commits', async () 
   expect([offsets(0), offsets(1)]).toEqual([upTo(50), upTo(31)])
 })
 
-test('a group goes on where it was, and begins where it is told', async () => {
+test('a group goes on where it was, and begins where its offsets are set', async () => {
   await topic.create(1)
   await topic.produce(records(0, 10))
   const first = collector()

@@ -19,7 +19,7 @@ export async function ensureTopic({ bootstrapBrokers, access }: Administration, 
       await admin.createTopics({ topics: [name], partitions, replicas, configs })
     } else if (existing !== topic.partitions) {
       throw new Error(
-        `topic ${topic.name} has ${existing} topic partitions, the template wants ${topic.partitions}. Name ${existing} in cdk/stages.ts, or run "npm run reset" to begin anew.`,
+        `topic ${topic.name} has ${existing} topic partitions, the template wants ${topic.partitions}. Name ${existing} in cdk/stages.ts, or run "npm run reset" to begin again without data.`,
       )
     } else if (configs.length > 0) {
       const changes = configs.map((config) => ({

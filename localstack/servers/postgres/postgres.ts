@@ -96,7 +96,7 @@ async function createDatabase(url: string, { name, database, administrator }: Po
   } catch (cause) {
     if ((cause as { code?: string }).code === '28P01') {
       throw new Error(
-        `${name} does not accept the password of ${administrator.username} in .tidemark/secrets.json: data and secrets are of different runs. Run "npm run reset" to begin anew.`,
+        `${name} does not accept the password of ${administrator.username} in .tidemark/secrets.json: data and secrets are of different runs. Run "npm run reset" to begin again without data.`,
         { cause },
       )
     }

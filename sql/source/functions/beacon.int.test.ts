@@ -81,6 +81,6 @@ test('a source that is not configured says so', async () => {
 
   const emitted = bare.pool.query('select tidemark.emit_beacon()')
 
-  await expect(emitted).rejects.toThrow('there are no beacons yet: tidemark.configure makes them')
+  await expect(emitted).rejects.toThrow('there are no beacons yet: tidemark.configure creates them')
   await bare.drop()
 })

@@ -16,7 +16,7 @@ begin
   where b.slot = 0
   for update;
   if not found then
-    raise exception 'there are no beacons yet: tidemark.configure makes them';
+    raise exception 'there are no beacons yet: tidemark.configure creates them';
   end if;
   select jsonb_build_object(
     'systemIdentifier', (select c.system_identifier::text from pg_control_system() c),

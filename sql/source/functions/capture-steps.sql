@@ -1,4 +1,4 @@
--- The steps of a table's capture: pending, published and awaiting writers, read, captured. Each function is one step in one
+-- The steps of a table's capture: pending, published and awaiting writers, snapshotting, captured. Each function is one step in one
 -- transaction, and capture-tables calls them. No step waits long for a lock. None takes a lock that writers notice, except for
 -- the moment in which a table gets replica identity full.
 
@@ -87,7 +87,7 @@ $$;
 
 -- Makes the changes of a table carry all values of the row. This needs a lock behind which readers and writers would
 -- queue, so it waits for it only briefly. Returns false when the table is in use and the step has to be tried later.
-create or replace function tidemark.tell_images(of_relation oid) returns boolean
+create or replace function tidemark.give_full_identity(of_relation oid) returns boolean
 language plpgsql
 as $$
 begin
@@ -130,7 +130,7 @@ begin
     return;
   end if;
   if exists (select from pg_class c where c.oid = of_relation) then
-    if tidemark.may_get_key(of_relation) or not tidemark.tell_images(of_relation) then
+    if tidemark.may_get_key(of_relation) or not tidemark.give_full_identity(of_relation) then
       return;
     end if;
     if not tidemark.is_published(of_relation) then
@@ -208,14 +208,14 @@ begin
     perform tidemark.end_capture(of_relation);
     return;
   end if;
-  if exists (select from tidemark.captured_table t where t.state = 'reading') then
+  if exists (select from tidemark.captured_table t where t.state = 'snapshotting') then
     return;
   end if;
   perform tidemark.grant_reading(of_relation);
   insert into tidemark.signal (id, type, data)
-  values (new_signal, 'execute-snapshot', tidemark.reading_order(of_relation, new_signal));
+  values (new_signal, 'execute-snapshot', tidemark.snapshot_signal(of_relation, new_signal));
   update tidemark.captured_table t
-  set state = 'reading',
+  set state = 'snapshotting',
       signal_id = new_signal,
       seen_marks = null,
       seen_lsn = null,
@@ -234,7 +234,7 @@ begin
   set state = 'captured',
       complete = true,
       last_error = null,
-      failed_readings = 0,
+      failed_snapshots = 0,
       awaited = null,
       signal_id = null,
       not_before = null,

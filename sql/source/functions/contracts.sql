@@ -37,7 +37,7 @@ begin
     return null;
   end if;
   if current -> 'generation' = latest -> 'generation'
-    and (tidemark.begins_generation(latest, current) or tidemark.disturbs_reading(of_relation, latest, current)) then
+    and (tidemark.begins_generation(latest, current) or tidemark.disturbs_snapshot(of_relation, latest, current)) then
     current := current || jsonb_build_object('generation', (latest ->> 'generation')::integer + 1, 'complete', false);
   end if;
   return current;

@@ -11,7 +11,7 @@ begin
   insert into tidemark.contract_failure (relation, message, rewritten, failed_at)
   values (of_relation, failure, was_rewritten, clock_timestamp());
 exception when others then
-  raise warning 'tidemark could not note that a contract is missing: % (%)', failure, sqlerrm;
+  raise warning 'tidemark could not record that the contract of a table is missing: % (%)', failure, sqlerrm;
 end
 $$;
 
@@ -207,6 +207,6 @@ begin
   alter event trigger tidemark_sql_drop enable always;
   alter event trigger tidemark_table_rewrite enable always;
 exception when insufficient_privilege then
-  raise notice 'event triggers are not allowed here: run select tidemark.publish_contracts() after each DDL';
+  raise notice 'this role may not create event triggers: run select tidemark.publish_contracts() after each DDL statement';
 end
 $$;

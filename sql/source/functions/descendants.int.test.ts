@@ -89,7 +89,7 @@ test('a table that is attached with its rows is read by itself', async () => {
 
   expect(await source.state('public.late')).toMatchObject({ state: 'pending' })
   await captureAll()
-  expect(await source.state('public.late')).toMatchObject({ state: 'reading' })
+  expect(await source.state('public.late')).toMatchObject({ state: 'snapshotting' })
 })
 
 test('a column added to the root is in the contracts of its leaves, with what their rows have in it', async () => {
@@ -140,7 +140,7 @@ test('both sides of an inheritance are captured as themselves, and the child nam
   await captureAll()
 
   expect(await source.state('public.person')).toMatchObject({ state: 'captured' })
-  expect(await source.state('public.driver')).toMatchObject({ state: 'reading' })
+  expect(await source.state('public.driver')).toMatchObject({ state: 'snapshotting' })
   expect((await parents('public.driver')).at(-1)).toEqual(['public.person'])
   await run('alter table driver no inherit person')
   expect((await parents('public.driver')).at(-1)).toEqual([])

@@ -87,18 +87,21 @@ test.each([
   'alter table ride drop column fare',
   'alter table ride rename column fare to price',
   'alter table ride rename to trip',
-])('"%s" on a table that is being read begins a generation: a row that was read may have either shape', async (ddl) => {
-  await run('create table ride (id int primary key, fare int); insert into ride values (1, 2)')
-  await run(`select tidemark.publish_table('ride'::regclass)`)
-  await run(`select tidemark.await_writers('ride'::regclass)`)
-  await run(`select tidemark.await_writers('ride'::regclass)`)
-  expect(await source.state('public.ride')).toMatchObject({ state: 'reading' })
+])(
+  '"%s" on a table that is being snapshotted begins a generation, because a row that was read may have either shape',
+  async (ddl) => {
+    await run('create table ride (id int primary key, fare int); insert into ride values (1, 2)')
+    await run(`select tidemark.publish_table('ride'::regclass)`)
+    await run(`select tidemark.await_writers('ride'::regclass)`)
+    await run(`select tidemark.await_writers('ride'::regclass)`)
+    expect(await source.state('public.ride')).toMatchObject({ state: 'snapshotting' })
 
-  await run(ddl)
+    await run(ddl)
 
-  const { rows } = await run('select state, generation, complete from tidemark.captured_table')
-  expect(rows).toEqual([{ state: 'pending', generation: 2, complete: false }])
-})
+    const { rows } = await run('select state, generation, complete from tidemark.captured_table')
+    expect(rows).toEqual([{ state: 'pending', generation: 2, complete: false }])
+  },
+)
 
 test('a label that is renamed while other DDL of the table is open begins a generation with the first capture after it', async () => {
   await run(`create type mood as enum ('good', 'bad')`)
@@ -161,7 +164,7 @@ test('a table that was never published stays in its first generation, whatever i
   expect(new Set((await generations()).map(({ generation }) => generation))).toEqual(new Set([1]))
 })
 
-test('a table that leaves the publication and comes back is read again: what happened meanwhile is not in the log', async () => {
+test('a table that leaves the publication and comes back is snapshotted again, because the changes between are not in the log', async () => {
   await capture('id int primary key')
 
   await run('alter table ride enable row level security; alter table ride disable row level security')
@@ -174,7 +177,7 @@ test('a table that leaves the publication and comes back is read again: what hap
   expect((await generations()).at(-1)).toEqual({ generation: 2, complete: true, published: true })
 })
 
-test('a table that somebody takes out of the publication is found by the next run, and read again', async () => {
+test('a table that somebody takes out of the publication is found by the next run, and snapshotted again', async () => {
   await capture('id int primary key')
   await run('alter publication tidemark drop table ride')
 
@@ -184,7 +187,7 @@ test('a table that somebody takes out of the publication is found by the next ru
   expect(await source.state('public.ride')).toMatchObject({ state: 'pending' })
 })
 
-test('a table that is left out and chosen again is read again', async () => {
+test('a table that is excluded and included again is snapshotted again', async () => {
   await capture('id int primary key')
   await source.configure({ excludeTables: ['public.ride'] })
   await source.configure({})
@@ -208,11 +211,11 @@ test('a rewrite that could not be noted at once begins a generation with the nex
   expect(await source.state('public.ride')).toMatchObject({ state: 'pending' })
 })
 
-test('DDL on a table whose reading ends at that moment leaves it captured, and complete', async () => {
+test('DDL on a table whose snapshot ends at that moment leaves it captured and complete', async () => {
   await run('create table ride (id int primary key, fare int)')
   await run(`select tidemark.publish_table('ride'::regclass); select tidemark.await_writers('ride'::regclass)`)
   await run(`
-    update tidemark.captured_table set state = 'reading', complete = false;
+    update tidemark.captured_table set state = 'snapshotting', complete = false;
     select tidemark.observe_table('ride'::regclass)`)
   const capture = await source.pool.connect()
   await capture.query(`begin; select tidemark.take_turn('ride'::regclass), tidemark.end_capture('ride'::regclass)`)

@@ -51,20 +51,20 @@ $$;
 
 -- Whether the contract of a relation changes while a snapshot reads its rows, in such a way that it cannot be said which
 -- of the two contracts a row that is read then has.
-create or replace function tidemark.disturbs_reading(of_relation oid, before jsonb, after jsonb) returns boolean
+create or replace function tidemark.disturbs_snapshot(of_relation oid, before jsonb, after jsonb) returns boolean
 language plpgsql stable
 as $$
 begin
   return (before -> 'columns', before -> 'schema', before -> 'table') is distinct from
       (after -> 'columns', after -> 'schema', after -> 'table')
     and exists (
-      select from tidemark.captured_table t where t.relation = of_relation::bigint and t.state = 'reading'
+      select from tidemark.captured_table t where t.relation = of_relation::bigint and t.state = 'snapshotting'
     );
 end
 $$;
 
--- Has the rows of a published relation read again. Its next contract says so; in an event trigger that contract is
--- written at the end of the DDL.
+-- Begins a generation of a published relation, whose rows are read again. Its next contract says so; in an event trigger
+-- that contract is written at the end of the DDL.
 create or replace function tidemark.begin_generation(of_relation oid) returns void
 language plpgsql
 as $$

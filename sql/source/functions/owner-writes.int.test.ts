@@ -14,7 +14,7 @@ const capture = (table: string) =>
     select tidemark.publish_table('${table}'::regclass);
     begin; select tidemark.await_writers('${table}'::regclass); commit;
     select tidemark.end_capture('${table}'::regclass) from tidemark.captured_table
-    where relation = '${table}'::regclass and state in ('awaiting writers', 'reading')`)
+    where relation = '${table}'::regclass and state in ('awaiting writers', 'snapshotting')`)
 
 /** What the owner of `ride` does all day. */
 const write = async () => {

@@ -97,10 +97,10 @@ begin
     raise debug 'tidemark: %', sqlerrm;
   end;
   if unwritable is not null then
-    raise exception 'after this, rows of % could not be updated or deleted while it is captured, and another transaction keeps '
-      'it from being taken out of publication tidemark', unwritable
+    raise exception 'after this DDL, rows of % could not be updated or deleted while it is captured, and another transaction prevents '
+      'its removal from publication tidemark', unwritable
       using errcode = 'lock_not_available',
-        hint = 'Run it again when that transaction has ended; select * from pg_locks where classid = ''pg_publication''::regclass '
+        hint = 'Run the DDL again when that transaction has ended; select * from pg_locks where classid = ''pg_publication''::regclass '
           'shows its session.';
   end if;
 end

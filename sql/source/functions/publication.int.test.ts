@@ -57,7 +57,7 @@ test.each(alterations)('changes are complete after "%s": it is undone in the sam
 })
 
 test.each([...alterations, 'drop publication tidemark'])(
-  'after "%s" that no event trigger saw the next capture has the tables read again',
+  'after "%s" that no event trigger saw, the next capture begins a snapshot of the tables',
   async (alteration) => {
     await run(`
       begin; set local session_replication_role = replica;

@@ -52,13 +52,13 @@ test.each([
   ['orders', 'there is no captured table orders: did you mean public.orders?'],
   ['x.y', 'there is no captured table x.y: write schema.table as tidemark.captured_table lists it'],
   ['public.scratch', 'public.scratch is not captured: it is unlogged: its changes are not in the log'],
-])('%s cannot be read again, and it is said why', async (table, message) => {
+])('a resync of %s is refused with the reason', async (table, message) => {
   await expect(resync(table)).rejects.toThrow(message)
 })
 
-test('a table that is being read is not begun anew', async () => {
+test('a table that is being snapshotted is not begun again', async () => {
   await resync('public.orders')
 
-  await expect(resync('public.orders')).rejects.toThrow('public.orders is being read already (pending)')
+  await expect(resync('public.orders')).rejects.toThrow('public.orders is being captured already (pending)')
   expect((await source.contracts('public.orders')).at(-1)).toMatchObject({ generation: 2 })
 })

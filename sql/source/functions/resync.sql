@@ -1,7 +1,7 @@
--- Has the rows of a captured table read again when an administrator asks for it.
+-- Resyncs: an administrator asks for the rows of a captured table to be read again.
 
--- Has the rows of a captured table read again, or those of each leaf of a partitioned one, and returns the names of
--- these tables. The target shows the rows that it has until the new ones are complete. Administrators call it.
+-- Begins a resync of a captured table, or of each leaf of a partitioned one, and returns the names of these tables. The
+-- target shows the rows that it has until the new ones are complete. Administrators call it.
 create or replace function tidemark.resync("table" text) returns setof text
 language plpgsql security definer
 set lock_timeout = '2s'
@@ -33,7 +33,7 @@ begin
       raise exception '%.% is not captured: %', it.schema_name, it.table_name, it.reason
         using hint = it.fix;
     elsif it.state <> 'captured' then
-      raise exception '%.% is being read already (%): tidemark.uncaptured says what it waits for',
+      raise exception '%.% is being captured already (%): tidemark.uncaptured says what it waits for',
         it.schema_name, it.table_name, it.state
         using errcode = 'object_in_use';
     end if;

@@ -16,7 +16,7 @@ afterEach(() => source.drop())
 
 test('the number of topic partitions is fixed within an epoch', async () => {
   await expect(configure(3, EVERYTHING)).rejects.toThrow(
-    'the topic has 2 topic partitions, not 3: their number is fixed within an epoch, so deploy with the former',
+    'the topic has 2 topic partitions, not 3: their number cannot change within an epoch, so deploy with the former',
   )
 })
 
@@ -31,11 +31,11 @@ test.each([
   [{ schemas: ['public'] }, 'wrong: includeTables, excludeTables, excludeColumns'],
   [{ ...EVERYTHING, schemas: [1] }, 'wrong: schemas'],
   [{ ...EVERYTHING, schema: [] }, 'wrong: schema'],
-  [{ ...EVERYTHING, schemas: ['tidemark', 'pg_catalog'] }, 'tidemark, pg_catalog cannot be captured'],
-  [{ ...EVERYTHING, includeTables: ['tidemark.signal'] }, 'tidemark.signal cannot be captured'],
-  [{ ...EVERYTHING, includeTables: ['ride'] }, 'tables are written schema.table, not ride'],
-  [{ ...EVERYTHING, excludeColumns: ['ride.email'] }, 'there is no column ride.email'],
-  [[], 'captured must be an object'],
+  [{ ...EVERYTHING, schemas: ['tidemark', 'pg_catalog'] }, 'names tidemark, pg_catalog, which cannot be captured'],
+  [{ ...EVERYTHING, includeTables: ['tidemark.signal'] }, 'names tidemark.signal, which cannot be captured'],
+  [{ ...EVERYTHING, includeTables: ['ride'] }, 'names ride: tables must be written as schema.table'],
+  [{ ...EVERYTHING, excludeColumns: ['ride.email'] }, 'excludes ride.email, which does not exist'],
+  [[], 'the setting captured must be a JSON object'],
 ])('captured = %j is refused', async (captured, message) => {
   await expect(configure(2, captured)).rejects.toThrow(message)
 })
@@ -44,7 +44,7 @@ test('a misspelt excluded column is refused where the table exists, and accepted
   await run('create table customer (id int primary key, email text)')
 
   await expect(configure(2, { ...EVERYTHING, excludeColumns: ['public.customer.emial'] })).rejects.toThrow(
-    'there is no column public.customer.emial',
+    'excludes public.customer.emial, which does not exist',
   )
   await configure(2, { ...EVERYTHING, excludeColumns: ['public.later.email'] })
 })
@@ -98,7 +98,7 @@ test('the same setting again changes nothing', async () => {
   expect((await everything()).rows).toEqual(before.rows)
 })
 
-test('a publication that was dropped with the connector is made again, and its tables are captured anew', async () => {
+test('a publication that was dropped with the connector is created again, and its tables are captured again', async () => {
   await run('create table ride (id int primary key)')
   await run(`select tidemark.publish_table('ride'::regclass)`)
   await run('drop publication tidemark')
@@ -121,7 +121,7 @@ test('a new epoch reads every table by signal, as a generation that no table had
     await run(`select tidemark.publish_table('${table}'::regclass)`)
     await run(`select tidemark.await_writers('${table}'::regclass)`)
   }
-  expect(await source.state('public.ride')).toMatchObject({ state: 'reading' })
+  expect(await source.state('public.ride')).toMatchObject({ state: 'snapshotting' })
   expect(await source.state('public.captured')).toMatchObject({ state: 'captured' })
   await run(`select tidemark.begin_generation('captured'::regclass), tidemark.observe_table('captured'::regclass)`)
 

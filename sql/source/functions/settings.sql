@@ -8,7 +8,7 @@ declare
   wrong text;
 begin
   if jsonb_typeof(captured) is distinct from 'object' then
-    raise exception 'captured must be an object {schemas, includeTables, excludeTables, excludeColumns}';
+    raise exception 'the setting captured must be a JSON object {schemas, includeTables, excludeTables, excludeColumns}';
   end if;
   select string_agg(n.name, ', ') into wrong
   from (
@@ -26,14 +26,14 @@ begin
     where k.name not in ('schemas', 'includeTables', 'excludeTables', 'excludeColumns')
   ) as n;
   if wrong is not null then
-    raise exception 'captured must hold four lists of names: schemas, includeTables, excludeTables, excludeColumns; wrong: %', wrong;
+    raise exception 'the setting captured must have four lists of names: schemas, includeTables, excludeTables, excludeColumns; wrong: %', wrong;
   end if;
   select string_agg(e.value, ', ') into wrong
   from jsonb_array_elements_text((captured -> 'schemas') || (captured -> 'includeTables')) as e (value)
   where split_part(e.value, '.', 1) in ('tidemark', 'information_schema')
     or e.value like 'pg\_%';
   if wrong is not null then
-    raise exception 'captured: % cannot be captured', wrong;
+    raise exception 'the setting captured names %, which cannot be captured', wrong;
   end if;
   select string_agg(t.value, ', ') into wrong
   from (
@@ -41,7 +41,7 @@ begin
   ) as t (value)
   where t.value !~ '^[^.]+\.[^.]+$';
   if wrong is not null then
-    raise exception 'captured: tables are written schema.table, not %', wrong;
+    raise exception 'the setting captured names %: tables must be written as schema.table', wrong;
   end if;
   -- With a misspelt name the column would be captured, and it may hold personal data.
   select string_agg(c.value, ', ') into wrong
@@ -60,7 +60,7 @@ begin
           and not a.attisdropped
       );
   if wrong is not null then
-    raise exception 'captured: there is no column %; columns are written schema.table.column', wrong;
+    raise exception 'the setting captured excludes %, which does not exist: columns must be written as schema.table.column', wrong;
   end if;
 end
 $$;
@@ -79,7 +79,7 @@ begin
       signal_id = null,
       not_before = null,
       last_error = null,
-      failed_readings = 0,
+      failed_snapshots = 0,
       since = now()
   from tidemark.setting s
   where t.state <> 'refused';
@@ -110,8 +110,8 @@ begin
   select * into before from tidemark.setting for update;
   begins := before is not null and before.epoch < configure.epoch;
   if before.topic_partitions <> configure.topic_partitions and not begins then
-    raise exception 'the topic has % topic partitions, not %: their number is fixed within an epoch, '
-      'so deploy with the former (topicPartitions in cdk/stages.ts)',
+    raise exception 'the topic has % topic partitions, not %: their number cannot change within an epoch, '
+      'so deploy with the former number (topicPartitions in cdk/stages.ts)',
       before.topic_partitions, configure.topic_partitions
       using hint = format('A new epoch, %s, may have another number.', before.epoch + 1);
   end if;

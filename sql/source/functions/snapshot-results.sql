@@ -36,7 +36,7 @@ begin
     return null;
   end if;
   return case
-    when marks = 0 then 'Debezium did not begin to read it'
+    when marks = 0 then 'Debezium did not begin the snapshot'
     when not closed then 'Debezium could not read its rows'
     when chunks = 1 and has_rows then 'Debezium read none of its rows'
     else ''
@@ -59,7 +59,7 @@ begin
   end if;
   if current.seen_marks > 0 then
     return case when whole and current.seen_marks = 1 then ''
-      else 'Debezium could not read its rows all at once' end;
+      else 'Debezium did not complete the blocking snapshot' end;
   end if;
   update tidemark.captured_table t
   set seen_marks = case when current.seen_lsn is null then 0 when whole then 1 else 2 end,
@@ -72,7 +72,7 @@ $$;
 
 -- Why a snapshot failed, for people: what the catalog shows that keeps Debezium from the rows, with the SQL that changes
 -- it, otherwise what else can keep it. Debezium itself says it only in its log.
-create or replace function tidemark.reading_failure(of_relation oid, failure text) returns text
+create or replace function tidemark.snapshot_failure(of_relation oid, failure text) returns text
 language plpgsql stable
 as $$
 declare
@@ -103,14 +103,14 @@ begin
     select 'it was taken out of the publication tidemark'
     where not tidemark.is_published(of_relation)
   ) as r (reason);
-  return failure || coalesce(', since ' || found_reasons, ', though it may: its session was ended, the connector was '
-    'started again, or its configuration does not name the table, which the next deployment mends; the log of Connect says which');
+  return failure || coalesce(', because ' || found_reasons, ', though it has the right to: its session was ended, the connector '
+    'was restarted, or its configuration does not name the table, which the next deployment corrects. The log of Connect says which');
 end
 $$;
 
--- Ends the snapshot of a table: the table is captured, or it is read again after a failure. Rows of a blocking snapshot
+-- Ends the snapshot of a table: the table is captured, or another snapshot follows after a failure. Rows of a blocking snapshot
 -- that have no key would be counted twice, so another one is a new generation.
-create or replace function tidemark.end_reading(of_relation oid) returns void
+create or replace function tidemark.end_snapshot(of_relation oid) returns void
 language plpgsql
 set lock_timeout = '500ms'
 as $$
@@ -120,7 +120,7 @@ declare
   has_rows boolean;
   failure text;
 begin
-  if not tidemark.begin_step(of_relation, 'reading', 'access share')
+  if not tidemark.begin_step(of_relation, 'snapshotting', 'access share')
     or not exists (select from pg_class c where c.oid = of_relation) then
     return;
   end if;
@@ -138,12 +138,12 @@ begin
   else
     update tidemark.captured_table t
     set state = 'pending',
-        last_error = tidemark.reading_failure(of_relation, failure),
+        last_error = tidemark.snapshot_failure(of_relation, failure),
         signal_id = null,
-        failed_readings = t.failed_readings + 1,
+        failed_snapshots = t.failed_snapshots + 1,
         -- The changes of all other tables wait during a blocking snapshot, and a snapshot that fails may fail for ever.
-        not_before = case when t.failed_readings > 0 then
-          clock_timestamp() + interval '15 seconds' * 2 ^ least(t.failed_readings, 4)
+        not_before = case when t.failed_snapshots > 0 then
+          clock_timestamp() + interval '15 seconds' * 2 ^ least(t.failed_snapshots, 4)
         end,
         since = now()
     where t.relation = of_relation::bigint;

@@ -54,8 +54,8 @@ $$;
 
 -- The data of the signal that has Debezium read a table, by an incremental snapshot between the changes or by a blocking
 -- snapshot while the changes wait. A blocking snapshot reads the beacons first: they precede the rows on the topic and
--- say what the snapshot sees.
-create or replace function tidemark.reading_order(of_relation oid, signal text) returns jsonb
+-- say what the snapshot sees, and in the member `reading` of which table and generation it is.
+create or replace function tidemark.snapshot_signal(of_relation oid, signal text) returns jsonb
 language plpgsql stable
 as $$
 declare
@@ -64,13 +64,13 @@ declare
   pattern text;
   columns text;
   nulls text;
-  reading jsonb;
+  snapshot_of jsonb;
 begin
   select '"' || n.nspname || '"."' || c.relname || '"',
     -- Debezium separates patterns by commas, and they ignore case.
     '(?-i)' || regexp_replace(n.nspname || '.' || c.relname, '([^A-Za-z0-9_])', '\\\1', 'g'),
     jsonb_build_object('relation', of_relation::bigint, 'generation', t.generation)
-  into quoted, pattern, reading
+  into quoted, pattern, snapshot_of
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
   left join tidemark.captured_table t on t.relation = c.oid
@@ -98,7 +98,7 @@ begin
       jsonb_build_object('data-collection', 'tidemark.beacon', 'filter', format(
         'select slot, number, body || jsonb_build_object(''snapshot'', pg_current_snapshot()::text, ''reading'', %L::jsonb) as body, '
           'emitted_at from tidemark.beacon',
-        reading
+        snapshot_of
       )),
       jsonb_build_object('data-collection', quoted, 'filter', format(
         'select %1$s from only %2$s union all select %3$s where tidemark.reading_ends(%4$L)',

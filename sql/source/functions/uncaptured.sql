@@ -102,11 +102,11 @@ select t.schema_name, t.table_name,
     else concat_ws(
       '; last error: ',
       'is being captured: ' || case
-        when t.state = 'reading' then 'its rows are being read'
-        when t.awaited <> '{}' then 'waits for transactions that wrote to it before, ' || array_to_string(t.awaited, ', ')
-        when t.state = 'awaiting writers' then 'waits for its turn to be read'
-        when not tidemark.is_listening() then 'waits for the connector'
-        when t.generation > 1 then 'its rows are to be read again'
+        when t.state = 'snapshotting' then 'a snapshot of its rows is under way'
+        when t.awaited <> '{}' then 'waits for transactions that wrote to it before it was published: ' || array_to_string(t.awaited, ', ')
+        when t.state = 'awaiting writers' then 'waits until the snapshot of another table has ended'
+        when not tidemark.is_listening() then 'waits until the connector runs'
+        when t.generation > 1 then 'its rows will be read again by a snapshot'
         else 'it is new'
       end,
       t.last_error

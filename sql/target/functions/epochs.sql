@@ -2,7 +2,7 @@
 
 -- Lets topic partitions continue whose progress cannot: the next delivery is taken, whatever its offset, and records of
 -- earlier epochs are skipped, since the new epoch reads every table again. This is for each topic partition of the topic
--- that is stopped or, if the topic was made again, for all of them.
+-- that is stopped or, if the topic was created again, for all of them.
 create or replace function tidemark.order_epoch(new_epoch integer, why text, topic_is_new boolean) returns void
 language plpgsql security definer
 as $$

@@ -32,6 +32,7 @@ declare
   of_version integer := (contract ->> 'version')::integer;
   before tidemark.table_marker;
   known tidemark.generation;
+  earlier jsonb;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
   select * into before from tidemark.table_marker m where m.relation = of_relation for update;
@@ -65,6 +66,9 @@ begin
     end,
     dropped_at = null;
 
+  -- An index that is declared meanwhile waits, so that it sees this generation.
+  perform pg_advisory_xact_lock_shared(hashtextextended('tidemark.user_index', 0));
+  select g.contract into earlier from tidemark.generation g where g.relation = of_relation order by g.generation desc limit 1;
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
   if not found then
     perform tidemark.create_rows(contract);
@@ -79,6 +83,8 @@ begin
     set contract = shape_latest_state.contract
     where (g.relation, g.generation) = (of_relation, of_generation);
   end if;
+  perform tidemark.follow_contract(earlier, contract);
+  perform tidemark.make_indexes(of_relation, afresh => case when known.relation is null then of_generation end);
 
   if before.dropped_at is null and (before.schema_name, before.table_name) <> (contract ->> 'schema', contract ->> 'table') then
     perform tidemark.rename_view(before.schema_name, before.table_name, contract ->> 'schema', contract ->> 'table');
@@ -142,8 +148,8 @@ language plpgsql security definer
 as $$
 begin
   perform tidemark.stop_table(m.relation, g.generation, m.schema_name, m.table_name,
-    format('relation %s has the name of relation %s, which is still captured: the view shows the rows of the latter, and '
-      'the table goes on by itself once that one is renamed or dropped in the source', m.relation, owner),
+    format('relation %s has the name of relation %s, which is still captured: the view shows the rows of relation %2$s. This table '
+      'goes on by itself once relation %2$s is renamed or dropped in the source', m.relation, owner),
     'accept', false)
   from tidemark.table_marker m
   cross join tidemark.owner_of(m.schema_name, m.table_name) as owner
@@ -162,10 +168,10 @@ as $$
 begin
   update tidemark.stopped_table s
   set accepted_at = now()
-  where (s.schema_name, s.table_name) = (of_schema, of_table)
-    and s.relation = tidemark.owner_of(of_schema, of_table)
+  where s.relation = tidemark.owner_of(of_schema, of_table)
     and s.repair = 'accept'
     and s.accepted_at is null;
+  perform tidemark.take_indexes(of_schema, of_table);
 end
 $$;
 
@@ -228,6 +234,22 @@ begin
     where g.relation = of_relation;
     return null;
   end if;
+  -- No snapshot will bring the values that a row lacks now. A generation that is shown from its beginning is checked, too.
+  if exists (
+    select
+    from tidemark.generation g
+    where (g.relation, g.generation) = (of_relation, newest.generation::integer)
+      and not (g.keyless or g.whole)
+  ) then
+    execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
+      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
+    if has_gaps then
+      return 'an update during its snapshot left out a TOASTed value that the snapshot did not bring';
+    end if;
+    update tidemark.generation g
+    set whole = true
+    where (g.relation, g.generation) = (of_relation, newest.generation::integer);
+  end if;
   if not exists (
     select
     from tidemark.generation g
@@ -243,13 +265,6 @@ begin
     return null;
   end if;
   replaced := array(select tidemark.predecessors(of_relation));
-  if not (select g.keyless from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)) then
-    execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
-      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
-    if has_gaps then
-      return 'an update while its rows were read left a TOASTed value out that no reading brought';
-    end if;
-  end if;
   update tidemark.generation g
   set shown = g.generation = newest.generation::integer
   where g.relation = of_relation;

@@ -76,6 +76,9 @@ begin
   if ending.stepped or tidemark.end_changes() then
     return jsonb_build_object('dropped', ending.dropped, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);
   end if;
+  if tidemark.maintain_indexes() then
+    return jsonb_build_object('dropped', null, 'changes', 0, 'auditMessages', 0, 'markers', 0, 'more', true);
+  end if;
   changes := tidemark.prune_changes(batch);
   messages := tidemark.prune_audit_messages(batch);
   markers := tidemark.prune_markers(batch);

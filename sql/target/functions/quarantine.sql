@@ -1,13 +1,20 @@
 -- The records in quarantine: which there are, discarding them, and applying them again.
 
 -- The records in quarantine that a word names: one by its place (changes-2@17), those of a table (public.orders), or
--- all. It is inlined, so that asking for a few of them does not read all of them.
+-- all. A stopped table may have been renamed, so its records are also found by the name that its stop has. The function is
+-- inlined, so that asking for a few of them does not read all of them.
 create or replace function tidemark.kept(what text) returns setof tidemark.quarantine
 language sql stable
 begin atomic
   select *
   from tidemark.quarantine q
   where what in ('all', q.table_name, format('%s-%s@%s', q.topic, q.topic_partition, q.record_offset))
+    or q.relation = any (array(
+      select s.relation
+      from tidemark.stopped_table s
+      where s.relation <> 0
+        and s.schema_name || '.' || s.table_name = what
+    ))
   order by q.topic, q.topic_partition, q.record_offset;
 end;
 
@@ -17,8 +24,8 @@ language plpgsql stable
 as $$
 begin
   if not exists (select from tidemark.kept(what)) then
-    raise exception 'nothing in quarantine is %', what
-      using hint = 'npm run quarantine -- list shows what is there; a record is named by its place, such as changes-2@17';
+    raise exception 'no record in quarantine matches %', what
+      using hint = 'npm run quarantine -- list shows the records; name one by its place, such as changes-2@17';
   end if;
 end
 $$;
@@ -44,8 +51,8 @@ begin
   perform tidemark.require_kept(what);
   select min(q.table_name) into owed from tidemark.kept(what) q where tidemark.is_owed(q.relation);
   if owed is not null and what <> 'all' then
-    raise exception 'what is kept of % cannot be discarded: the table would lack it', owed
-      using hint = format('npm run resync -- %s reads its rows again, after which nothing of it is kept', owed);
+    raise exception 'quarantined changes of % cannot be discarded: its rows would lack them', owed
+      using hint = format('npm run resync -- %s reads its rows again and then deletes its quarantined changes', owed);
   end if;
   with gone as (
     delete from tidemark.quarantine q
@@ -57,11 +64,13 @@ begin
   released as (
     delete from tidemark.stopped_table s
     using gone g
-    where (s.relation, s.schema_name || '.' || s.table_name) = (g.relation, g.table_name)
+    where s.relation = g.relation
+      and (s.relation <> 0 or s.schema_name || '.' || s.table_name = g.table_name)
       -- The table stays stopped while records of it remain: these would otherwise be applied after later ones.
       and not exists (
         select from tidemark.quarantine q
-        where q.relation = g.relation and q.table_name = g.table_name
+        where q.relation = g.relation
+          and (q.relation <> 0 or q.table_name = g.table_name)
           and (q.topic, q.topic_partition, q.record_offset) not in (
             select k.topic, k.topic_partition, k.record_offset from tidemark.kept(what) k
           )
@@ -89,11 +98,11 @@ begin
   end if;
   select * into refused from tidemark.kept(what) q where q.topic <> 'user-events' limit 1;
   if refused.relation > 0 and what <> 'all' then
-    raise exception '%-%@% is a change of %, whose changes are applied in order and together',
+    raise exception '%-%@% is a change of %, whose quarantined changes can only be applied together and in order',
       refused.topic, refused.topic_partition, refused.record_offset, refused.table_name
       using hint = format('npm run quarantine -- retry %s', refused.table_name);
   elsif refused.topic is not null and what <> 'all' then
-    raise exception '%-%@% cannot be applied later: it is no change of a table that is captured',
+    raise exception '%-%@% cannot be applied later: it is not a change of a captured table',
       refused.topic, refused.topic_partition, refused.record_offset
       using hint = format('npm run quarantine -- discard %s', what);
   end if;

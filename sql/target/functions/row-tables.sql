@@ -21,7 +21,7 @@ begin
   end if;
   if to_regtype(known) is null then
     raise exception 'type % does not exist in the target', type_name
-      using errcode = 'undefined_object', hint = 'create it, then accept the table';
+      using errcode = 'undefined_object', hint = 'create the type, then npm run accept for the table';
   end if;
   return format_type(to_regtype(known)::oid, to_regtypemod(known));
 end
@@ -95,7 +95,7 @@ begin
       execute format('alter table tidemark_rows.%I add column %I %s%s', rows_name, stored.name, stored.type,
         coalesce(format(' default %L', stored.missing), ''));
     elsif stored.old_type <> stored.type then
-      -- A column that a view uses cannot be altered, so the views are dropped and made again afterwards.
+      -- A column that a view uses cannot be altered, so the views are dropped and created again afterwards.
       perform tidemark.drop_view(contract ->> 'schema', contract ->> 'table');
       perform tidemark.drop_view(p ->> 'schema', p ->> 'table') from jsonb_array_elements(contract -> 'parents') p;
       execute format('alter table tidemark_rows.%I alter column %I type %s', rows_name, stored.name, stored.type);
@@ -136,5 +136,8 @@ as $$
 begin
   execute format('drop table if exists tidemark_rows.%I', tidemark.rows_name(of_relation, of_generation));
   delete from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation);
+  delete from tidemark.relation_index f
+  where f.relation = of_relation
+    and not exists (select from tidemark.generation g where g.relation = of_relation);
 end
 $$;

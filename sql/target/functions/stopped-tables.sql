@@ -42,17 +42,17 @@ begin
   where s.schema_name || '.' || s.table_name = accept.table_name
   returning * into stopped;
   if stopped.repair = 'resync' then
-    raise exception '% cannot be accepted, its rows have to be read again: %', table_name, stopped.reason
+    raise exception '% cannot be accepted, because its rows have to be read again: %', table_name, stopped.reason
       using hint = format('npm run resync -- %s', table_name);
   end if;
   if stopped is null then
     raise exception '% is not stopped', table_name
-      using hint = coalesce('stopped: ' || (
+      using hint = coalesce('these tables are stopped: ' || (
         select string_agg(s.schema_name || '.' || s.table_name, ', ') from tidemark.stopped_table s
-      ), 'no table is');
+      ), 'no table is stopped');
   end if;
   select count(*) into kept from tidemark.quarantine q where q.relation = stopped.relation;
-  return format('%s changes of %s are applied now; it was stopped: %s', kept, table_name, stopped.reason);
+  return format('%s quarantined changes of %s are applied now; it was stopped: %s', kept, table_name, stopped.reason);
 end
 $$;
 
@@ -60,8 +60,8 @@ $$;
 -- Every contract is in every topic partition, so one topic partition is enough to read.
 create or replace view tidemark.not_captured as
 select m.relation, m.schema_name, m.table_name,
-  coalesce(newest.refusal, 'it has left the publication of the source, and its changes are not applied until its rows are '
-    || 'read again: tidemark.uncaptured in the source says what that waits for') as reason,
+  coalesce(newest.refusal, 'it has left the publication of the source, and its changes are not applied until a new snapshot of '
+    || 'its rows: tidemark.uncaptured in the source says what that waits for') as reason,
   exists (select from tidemark.stopped_table s where s.relation = m.relation) as stopped
 from (
   select distinct on (c.relation) c.relation, (c.contract ->> 'published')::boolean as published,

@@ -74,7 +74,7 @@ create or replace function tidemark.discard_window(of_definition bigint) returns
 language plpgsql
 as $$
 begin
-  perform pg_advisory_xact_lock(730511004, of_definition::integer);
+  perform pg_advisory_xact_lock(730511005, of_definition::integer);
   execute format('drop table if exists tidemark_window_rows.w%s_rows, tidemark_window_rows.w%1$s_groups', of_definition);
   delete from tidemark.window_definition d where d.id = of_definition;
 end

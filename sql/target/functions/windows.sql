@@ -91,7 +91,7 @@ begin
   perform tidemark.lock_windows();
   for known in select * from tidemark.window_definition d where d.name = of_name order by d.id loop
     if known.was_shown then
-      perform pg_advisory_xact_lock(730511004, known.id::integer);
+      perform pg_advisory_xact_lock(730511005, known.id::integer);
       perform tidemark.retract_window(known);
       execute format('drop view if exists tidemark_windows.%I', of_name);
     end if;
@@ -151,10 +151,10 @@ begin
   if not found or new.was_shown then
     return;
   end if;
-  perform pg_advisory_xact_lock(730511004, of_definition::integer);
+  perform pg_advisory_xact_lock(730511005, of_definition::integer);
   select * into former from tidemark.window_definition d where d.name = new.name and d.was_shown;
   if found then
-    perform pg_advisory_xact_lock(730511004, former.id::integer);
+    perform pg_advisory_xact_lock(730511005, former.id::integer);
     perform tidemark.retract_window(former);
     update tidemark.window_definition d set was_shown = false where d.id = former.id;
   end if;

@@ -62,7 +62,7 @@ test.each(['citext', 'hstore', 'ltree'])(
   },
 )
 
-test('an array is carried while a validated check constraint keeps out what cannot be told apart', async () => {
+test('an array is carried while a validated check constraint excludes values that cannot be distinguished', async () => {
   const check = 'check (array_ndims(a) = 1 and array_lower(a, 1) = 1)'
   await run('create table public.arrays (id integer primary key, a text[])')
   const without = await refusalOf('arrays')

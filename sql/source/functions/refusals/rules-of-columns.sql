@@ -57,7 +57,7 @@ begin
   return query
   select a.attnum::integer, format('column %I of its primary key is generated', a.attname),
     format('-- give the table another primary key, or exclude it; after alter table %s alter column %I drop expression '
-      'nothing computes the column, and who inserts rows has to', a.table_name, a.attname)
+      'nothing computes the column, and the application that inserts rows has to', a.table_name, a.attname)
   from tidemark.columns_for_rules(relation, excluded_columns) a
   where a.attgenerated <> ''
     and a.place is not null;
@@ -91,7 +91,7 @@ language sql stable
 as $$
   select format('-- add ''%s.%s.%s'' to excludeColumns of the setting captured', n.nspname, c.relname, a.attname)
     || case when kind = 's' then format('; after alter table %I.%I alter column %I drop expression nothing computes the column, '
-      'and who inserts rows has to', n.nspname, c.relname, a.attname)
+      'and the application that inserts rows has to', n.nspname, c.relname, a.attname)
     else '' end
   from pg_attribute a
   join pg_class c on c.oid = a.attrelid

@@ -76,7 +76,7 @@ test('a generated column is not made an ordinary one by pasting the advice', asy
 
   expect(fix).toBe(
     `-- add 'public.t.double' to excludeColumns of the setting captured; after alter table public.t alter column double ` +
-      'drop expression nothing computes the column, and who inserts rows has to;',
+      'drop expression nothing computes the column, and the application that inserts rows has to;',
   )
   expect((await source.state('public.t'))!.state).toBe('refused')
   await source.configure({ excludeColumns: ['public.secret.iban', 'public.t.double'] })

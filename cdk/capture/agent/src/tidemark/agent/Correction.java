@@ -3,9 +3,9 @@ package tidemark.agent;
 import java.util.List;
 
 /**
- * What capture needs and Debezium as released does not guarantee, with the methods whose advice corrects it. The
- * methods are those of one release. Another release may have other methods, and advice that matches none would let
- * everything stream uncorrected.
+ * A correction of Debezium: something that capture needs and Debezium as released does not guarantee. Each has the
+ * methods whose advice corrects it. They are the methods of one release. Another release may have other methods, and if
+ * advice matched none of them, everything would be streamed uncorrected.
  */
 public enum Correction {
     /** docs/decisions/007-a-corrected-debezium-class.md */
@@ -43,10 +43,10 @@ public enum Correction {
                     "(I)Lio/debezium/relational/Table;",
                     "StreamedRowsFollowTheirRelation$Asked")),
     /** docs/decisions/010-columns-of-streamed-and-read-rows.md */
-    READ_ROWS_KEEP_THE_TABLE_OF_THEIR_READING(
-            new Advised(Advised.INCREMENTAL_SNAPSHOT, "readChunk", Advised.OF_A_CHUNK, "ReadRowsKeepTheTableOfTheirReading$Read"),
+    READ_ROWS_KEEP_THE_TABLE_OF_THEIR_SNAPSHOT(
+            new Advised(Advised.INCREMENTAL_SNAPSHOT, "readChunk", Advised.OF_A_CHUNK, "ReadRowsKeepTheTableOfTheirSnapshot$Read"),
             new Advised(
-                    Advised.INCREMENTAL_SNAPSHOT, "sendWindowEvents", Advised.OF_A_CHUNK, "ReadRowsKeepTheTableOfTheirReading$Sent")),
+                    Advised.INCREMENTAL_SNAPSHOT, "sendWindowEvents", Advised.OF_A_CHUNK, "ReadRowsKeepTheTableOfTheirSnapshot$Sent")),
     /**
      * docs/decisions/011-the-key-of-a-relation.md. It comes before the next correction, because it has to be asked
      * first.

@@ -21,8 +21,8 @@ import org.apache.kafka.connect.source.SourceRecord;
  * Cuts the value of a large record, which is the JSON that the worker would write, into parts. Each part is a record of
  * its own with the same topic, key and headers: {"tidemark_part":{id, index, count, text},"op":…,"source":{…}}. The
  * texts, joined in the order of index, are the JSON. A value that is too large even for parts becomes one record that
- * says so: {"tidemark_oversize":{bytes, limit, key, columns},"op":…,"source":{…}}. core/record-parts.ts reads the
- * former, core/replaced-record.ts the latter.
+ * says so: {"tidemark_oversize":{bytes, limit, key, columns},"op":…,"source":{…}}. core/wire/record-parts.ts reads the
+ * former, core/wire/replaced-record.ts the latter.
  */
 final class RecordParts {
     /** A character is at most six bytes of JSON, so a record with fewer characters than this is not large. */

@@ -1,6 +1,7 @@
 package tidemark.capture;
 
 import io.debezium.config.Configuration;
+import io.debezium.connector.SnapshotType;
 import io.debezium.connector.postgresql.PostgresConnectorConfig;
 import io.debezium.connector.postgresql.connection.Lsn;
 import io.debezium.connector.postgresql.connection.PostgresConnection;
@@ -20,12 +21,12 @@ final class SlotPlace {
     private SlotPlace() {}
 
     /**
-     * Ends the start of a task if the slot is gone, or has confirmed more than was stored: then it was dropped, made
-     * again or advanced, and the changes in between would be left out. `stored` is null before the first record. An
+     * Fails the start of a task if the slot is gone, or has confirmed more than was stored: then it was advanced, or
+     * dropped and created again, and the changes in between would be left out. `stored` is null before the first record. An
      * initial snapshot that did not end begins again.
      */
     static void requireStored(Map<String, ?> stored, Configuration configuration) {
-        if (stored == null || stored.containsKey("snapshot")) return;
+        if (stored == null || SnapshotType.INITIAL.name().equals(stored.get("snapshot"))) return;
         PostgresConnectorConfig config = new PostgresConnectorConfig(configuration);
         Lsn confirmed = confirmedBy(config);
         Lsn read = Lsn.valueOf(Stream.of("lsn", "lsn_proc", "lsn_commit").mapToLong(name -> number(stored.get(name))).max().orElse(0));
@@ -35,7 +36,7 @@ final class SlotPlace {
         }
         if (confirmed.compareTo(read) <= 0) return;
         throw new ConnectException("The replication slot " + config.slotName() + " begins at " + confirmed.asString() + ", and capture has read up to "
-            + read.asString() + ": it was advanced, or dropped and made again, and changes between are lost. Run npm run recover");
+            + read.asString() + ": it was advanced, or dropped and created again, and changes between are lost. Run npm run recover");
     }
 
     private static Lsn confirmedBy(PostgresConnectorConfig config) {
@@ -43,7 +44,7 @@ final class SlotPlace {
             SlotState slot = connection.getReplicationSlotState(config.slotName(), config.plugin().getPostgresPluginName());
             return slot == null ? null : slot.slotLastFlushedLsn();
         } catch (SQLException error) {
-            throw new RetriableException("The source cannot be asked where the replication slot begins", error);
+            throw new RetriableException("The source did not say where the replication slot begins", error);
         }
     }
 
