@@ -26,6 +26,7 @@ export type WatchedDefinition = {
   readonly eventColumn: number
   /** An event time that is further ahead of its commit does not move the watermark; undefined: each does. */
   readonly futureAfterMicros: bigint | undefined
+  readonly slideMicros: bigint
   readonly clock: DefinitionClock
 }
 
@@ -41,6 +42,12 @@ export type TouchedRow = {
   readonly read: boolean
   /** The watermark of the definition when the record came. */
   readonly watermark: EventTime | undefined
+  /** The watermark when the row came into its present windows, as far as these records show. */
+  readonly entered: EventTime | undefined
+  /** Whether these records have moved the row between windows, or have deleted it in between. */
+  readonly hasMoved: boolean
+  /** Which windows it is in: those of one slide are the same. */
+  readonly bin: bigint | undefined
   readonly committedAtMs: number
 }
 
@@ -144,8 +151,8 @@ export class TouchedRowsOfBatch {
       if (definition.relation !== relation) continue
       try {
         const { watermark } = definition.clock
-        this.#giveTo(definition, table, change)
-        if (definition.generation === generation) this.#touch(definition, table, change, watermark)
+        const event = this.#giveTo(definition, table, change)
+        if (definition.generation === generation) this.#touch(definition, table, change, watermark, event)
       } catch (error) {
         // The latest state has stopped the table, and its rows are read again or accepted.
         if (!(error instanceof ValueError || error instanceof RangeError)) throw error
@@ -154,23 +161,27 @@ export class TouchedRowsOfBatch {
     if (change.position.phase === 1) this.committedAtMs = change.committedAtMs
   }
 
-  /** Gives the clock of the definition a row that has come. */
-  #giveTo({ eventColumn, futureAfterMicros, clock }: WatchedDefinition, table: AppliedTable, change: RowChange): void {
+  /** Gives the clock of the definition a row that has come, and returns the event time of the row. */
+  #giveTo({ eventColumn, futureAfterMicros, clock }: WatchedDefinition, table: AppliedTable, change: RowChange) {
     const committedAt = BigInt(Math.round(change.committedAtMs * 1000))
     const event = change.after === null ? undefined : eventTimeOf(table, eventColumn, change.after)
     const isAhead = event !== undefined && futureAfterMicros !== undefined && event - committedAt > futureAfterMicros
     clock.takeRow(isAhead ? undefined : event, committedAt)
+    return event
   }
 
   #touch(
     definition: WatchedDefinition,
     table: AppliedTable,
     change: RowChange,
-    watermark: EventTime | undefined,
+    present: EventTime | undefined,
+    event: EventTime | undefined,
   ): void {
     const { op, position, committedAtMs } = change
     const isRead = op === 'initial read' || op === 'later read'
-    const shared = { position, read: isRead, watermark: isRead ? undefined : watermark, committedAtMs }
+    const watermark = isRead ? undefined : present
+    const bin = event === undefined ? undefined : floorOf(event, definition.slideMicros)
+    const shared = { position, read: isRead, watermark, entered: watermark, hasMoved: false, bin, committedAtMs }
     for (const { values, live } of namedRows(table, change)) {
       this.#add(definition, table, { ...shared, values, live })
     }
@@ -202,8 +213,19 @@ function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 function merged(earlier: TouchedRow, later: TouchedRow): TouchedRow {
   const order = comparePositions(later.position, earlier.position)
   const wins = order > 0 || (order === 0 && later.live && !earlier.live)
-  return { ...(wins ? later : earlier), read: earlier.read || later.read }
+  const read = earlier.read || later.read
+  if (!wins) return { ...earlier, read }
+  const stays = earlier.live && earlier.bin === later.bin
+  return {
+    ...later,
+    read,
+    entered: stays ? earlier.entered : later.entered,
+    hasMoved: !stays || earlier.hasMoved,
+  }
 }
+
+/** The beginning of the slide that an event time is in. */
+const floorOf = (event: EventTime, slide: bigint): bigint => event - (((event % slide) + slide) % slide)
 
 function read(value: string, headers: KeyHeaders | undefined): Incoming | undefined {
   try {

@@ -133,7 +133,9 @@ grant select on
 grant execute on function tidemark.skip_window_gap(text, integer, bigint) to tidemark_apply;
 grant execute on function
   tidemark.show_window(bigint),
-  tidemark.stop_window(bigint, text),
+  tidemark.carry_window(bigint),
+  tidemark.lock_windows(),
+  tidemark.fail_window(bigint, text),
   tidemark.settle_windows(),
   tidemark.mark_windows(bigint, text),
   tidemark.forget_window_marks(),

@@ -1052,6 +1052,57 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.carry_emitted_windows(new tidemark.window_definition, former tidemark.window_definition)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if new.definition ->> 'emit' = 'on close' and tidemark.window_predecessor(new) = former.id then
+    execute format('delete from tidemark_window_rows.w%s_groups g '
+      'where g.window_start <= $1 - interval ''%s microseconds'' - interval ''%s microseconds''',
+      new.id, new.definition -> 'window' ->> 'sizeMicros', new.definition ->> 'allowedLatenessMicros')
+      using former.emitted_until;
+    execute format('insert into tidemark_window_rows.w%s_groups '
+      'select * from tidemark_window_rows.w%s_groups g where g.emitted_at is not null', new.id, former.id);
+    update tidemark.window_definition d set emitted_until = former.emitted_until where d.id = new.id;
+  end if;
+end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.carry_window(of_definition bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  new tidemark.window_definition;
+  former bigint;
+  same_row text;
+begin
+  select * into new from tidemark.window_definition d where d.id = of_definition;
+  former := tidemark.window_predecessor(new);
+  if former is null then
+    return;
+  end if;
+  select string_agg(format('o.%I = n.%1$I', c), ' and ') into same_row
+  from unnest(
+    case
+      when jsonb_array_length(new.plan -> 'key') = 0 then array['image', 'n']
+      else array(select 'k' || i from generate_series(1, jsonb_array_length(new.plan -> 'key')) as i)
+    end
+  ) as c;
+  execute format(
+    'update tidemark_window_rows.w%s_rows n set late_from = o.late_from, excluded_until = o.excluded_until, standing = o.standing '
+    'from tidemark_window_rows.w%s_rows o where %s and o.event_time = n.event_time and n.late_from is null '
+    'and (o.late_from is not null or o.standing = ''future'')', new.id, former, same_row);
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_windows may execute
+
 CREATE OR REPLACE FUNCTION tidemark.change_day_name(day date)
  RETURNS text
  LANGUAGE sql
@@ -1788,6 +1839,23 @@ begin
 end
 $function$
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.fail_window(of_definition bigint, why text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if exists (select from tidemark.unsettled_window u where u.id = of_definition) then
+    perform tidemark.settle_windows();
+  else
+    perform tidemark.stop_window(of_definition, why);
+  end if;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_windows may execute
 
 CREATE OR REPLACE FUNCTION tidemark.finish_archive_commit(finished bigint)
  RETURNS SETOF text
@@ -2678,6 +2746,7 @@ AS $function$
   select pg_advisory_xact_lock(hashtextextended('tidemark.window_definition', 0))
 $function$
 -- owned by tidemark_owner
+-- tidemark_windows may execute
 
 CREATE OR REPLACE FUNCTION tidemark.longest_retention()
  RETURNS interval
@@ -3603,17 +3672,22 @@ end
 $function$
 -- owned by tidemark_owner
 
-CREATE OR REPLACE FUNCTION tidemark.retract_window(known tidemark.window_definition)
+CREATE OR REPLACE FUNCTION tidemark.retract_window(known tidemark.window_definition, other tidemark.window_definition DEFAULT NULL::tidemark.window_definition)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  if known.definition ->> 'publish' is not null and known.plan is not null then
-    execute format('insert into tidemark.window_outbox (definition, topic, record_key) select %L, %L, %s from tidemark_window_rows.w%s_groups g where g.visible%s',
-      known.name, known.definition ->> 'publish', known.plan ->> 'recordKey', known.id,
-      case when known.definition ->> 'emit' = 'on close' then ' and g.emitted_at is not null' else '' end);
+  if known.definition ->> 'publish' is null or known.plan is null then
+    return;
   end if;
+  execute format('insert into tidemark.window_outbox (definition, topic, record_key) select %L, %L, p.record_key from (%s) as p%s',
+    known.name, known.definition ->> 'publish', tidemark.window_published(known),
+    case
+      when other.definition ->> 'publish' = known.definition ->> 'publish'
+        then format(' where p.record_key not in (select o.record_key from (%s) as o)', tidemark.window_published(other))
+      else ''
+    end);
 end
 $function$
 -- owned by tidemark_owner
@@ -4068,7 +4142,18 @@ begin
   select * into former from tidemark.window_definition d where d.name = new.name and d.was_shown;
   if found then
     perform pg_advisory_xact_lock(730511005, former.id::integer);
-    perform tidemark.retract_window(former);
+    -- A watermark never goes back, also when its definition is computed again.
+    insert into tidemark.window_watermark as w (definition_id, topic, topic_partition, newest_event, last_row_at, reached)
+    select new.id, f.topic, f.topic_partition, f.newest_event, f.last_row_at, f.reached
+    from tidemark.window_watermark f
+    where f.definition_id = former.id
+      and former.definition = new.definition
+    on conflict (definition_id, topic, topic_partition) do update
+    set newest_event = greatest(w.newest_event, excluded.newest_event),
+      last_row_at = greatest(w.last_row_at, excluded.last_row_at),
+      reached = greatest(w.reached, excluded.reached);
+    perform tidemark.carry_emitted_windows(new, former);
+    perform tidemark.retract_window(former, new);
     update tidemark.window_definition d set was_shown = false where d.id = former.id;
   end if;
   perform tidemark.show_window_view(new.id, new.definition, new.plan);
@@ -4076,9 +4161,9 @@ begin
   set was_shown = true, state = 'shown', reason = null, phase = null, phase_after = null, shown_at = clock_timestamp()
   where d.id = of_definition;
   if new.definition ->> 'publish' is not null then
-    execute format('insert into tidemark.window_outbox (definition, topic, record_key, record_value) select %L, %L, %s, %s from tidemark_window_rows.w%s_groups g where g.visible%s',
-      new.name, new.definition ->> 'publish', new.plan ->> 'recordKey', new.plan ->> 'recordValue', new.id,
-      case when new.definition ->> 'emit' = 'on close' then ' and g.emitted_at is not null' else '' end);
+    execute format('insert into tidemark.window_outbox (definition, topic, record_key, record_value) '
+      'select %L, %L, p.record_key, p.record_value from (%s) as p',
+      new.name, new.definition ->> 'publish', tidemark.window_published(new));
   end if;
   if former.id is not null then
     perform tidemark.discard_window(former.id);
@@ -4166,7 +4251,6 @@ AS $function$
     and d.state <> 'stopped'
 $function$
 -- owned by tidemark_owner
--- tidemark_windows may execute
 
 CREATE OR REPLACE FUNCTION tidemark.stored_columns(contract jsonb)
  RETURNS TABLE(name text, number integer, type text, key integer, missing text)
@@ -4500,6 +4584,22 @@ AS $function$
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.window_predecessor(new tidemark.window_definition)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select d.id
+  from tidemark.window_definition d
+  where d.name = new.name
+    and d.was_shown
+    and d.id <> new.id
+    and d.definition = new.definition
+    and (d.plan - 'version' - 'columns') = (new.plan - 'version' - 'columns')
+$function$
+-- owned by tidemark_owner
+
 CREATE OR REPLACE FUNCTION tidemark.window_problem(action text, of_rule oid, of_table regclass)
  RETURNS text
  LANGUAGE sql
@@ -4556,6 +4656,18 @@ AS $function$
       )
     )
   end
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.window_published(known tidemark.window_definition)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select format('select %s as record_key, %s as record_value from tidemark_window_rows.w%s_groups g where g.visible%s',
+    known.plan ->> 'recordKey', known.plan ->> 'recordValue', known.id,
+    case when known.definition ->> 'emit' = 'on close' then ' and g.emitted_at is not null' else '' end)
 $function$
 -- owned by tidemark_owner
 

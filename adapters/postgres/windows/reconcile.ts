@@ -4,6 +4,7 @@ import { prepared, type Statement } from '../session/statement.ts'
 import { blamingDefinition, ImageChangedError } from './definition-failure.ts'
 import type { LiveDefinition } from './live-definitions.ts'
 import {
+  type DirtyGroups,
   groupsRangeStatement,
   groupsStatement,
   type ImageChange,
@@ -15,7 +16,12 @@ import {
 const chunkSize = 5_000
 
 /** Where the reconciliation of a definition is. */
-type Progress = { readonly id: string; readonly phase: 'rows' | 'groups' | null; readonly phase_after: string[] | null }
+type Progress = {
+  readonly was_shown: boolean
+  readonly phase: 'rows' | 'groups' | null
+  readonly phase_after: string[] | null
+  readonly emitted: string | null
+}
 
 /**
  * Makes the image of a definition equal to the rows, a chunk of keys after the other, while records go on; then, of a
@@ -55,16 +61,27 @@ export async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClie
 }
 
 async function nextChunk(client: pg.PoolClient, known: LiveDefinition): Promise<boolean> {
+  // A version that is complete is shown, for which definitions are locked. They are locked first wherever a version is
+  // locked as well, so that two transactions never wait for each other.
+  if (known.stage !== 'shown') await client.query('select tidemark.lock_windows()')
   await lockAlone(client, known)
   const { rows } = await client.query<Progress>(
-    'select id, phase, phase_after from tidemark.window_definition where id = $1 and state <> $2 for update',
-    [known.id, 'stopped'],
+    `select was_shown, phase, phase_after, (extract(epoch from emitted_until) * 1000000)::bigint::text as emitted
+     from tidemark.window_definition
+     where id = $1
+       and state <> 'stopped'
+     for update`,
+    [known.id],
   )
   const progress = rows[0]
   if (progress === undefined) return true
   const after = progress.phase_after ?? undefined
   // Another process may have come further since the definition was read.
-  const live: LiveDefinition = known.stage === 'shown' ? known : { ...known, stage: progress.phase ?? 'groups' }
+  const live: LiveDefinition = {
+    ...known,
+    stage: progress.was_shown ? 'shown' : (progress.phase ?? 'groups'),
+    emittedUntil: progress.emitted === null ? undefined : BigInt(progress.emitted),
+  }
   if (progress.phase === null) return begin(client, live)
   return blamingDefinition(live, () =>
     progress.phase === 'rows' ? reconcileRows(client, live, after) : computeGroups(client, live, after),
@@ -96,11 +113,13 @@ async function reconcileRows(
   const end = await ask<{ until: string[] }>(client, rangeEndStatement(live, after, chunkSize))
   const until = end[0]?.until
   const [change] = await ask<ImageChange>(client, rangeStatement(live, { after, until }))
-  await take(client, live, change!)
+  if (change!.changed !== change!.written) throw new ImageChangedError(live.definition.name)
+  await computeAgain(client, live, change!)
   if (until !== undefined) {
     await moveTo(client, live, 'rows', until, chunkSize)
     return false
   }
+  if (live.stage !== 'shown') await client.query('select tidemark.carry_window($1)', [live.id])
   await moveTo(client, live, live.stage === 'shown' ? null : 'groups', undefined, 0)
   return false
 }
@@ -110,11 +129,11 @@ async function computeGroups(
   live: LiveDefinition,
   after: readonly string[] | undefined,
 ): Promise<boolean> {
-  const [part] = await ask<Omit<ImageChange, 'changed' | 'written'> & { until: string[] | null; rows: string }>(
+  const [part] = await ask<DirtyGroups & { until: string[] | null }>(
     client,
     groupsRangeStatement(live, after, chunkSize),
   )
-  await take(client, live, { ...part!, changed: '0', written: '0' })
+  await computeAgain(client, live, part!)
   if (part!.until !== null) {
     await moveTo(client, live, 'groups', part!.until, 0)
     return false
@@ -123,12 +142,8 @@ async function computeGroups(
   return true
 }
 
-/** Takes a change of the image: computes its groups again. Rejects if another transaction has changed the same rows. */
-export async function take(client: pg.PoolClient, live: LiveDefinition, change: ImageChange): Promise<number> {
-  if (change.changed !== change.written) throw new ImageChangedError(live.definition.name)
-  if (change.starts === null) return 0
-  const [groups] = await ask<{ changed: string }>(client, groupsStatement(live, change))
-  return Number(groups!.changed)
+async function computeAgain(client: pg.PoolClient, live: LiveDefinition, dirty: DirtyGroups): Promise<void> {
+  if (dirty.starts !== null) await ask(client, groupsStatement(live, dirty))
 }
 
 async function moveTo(

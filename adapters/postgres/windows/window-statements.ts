@@ -4,15 +4,30 @@ import { literal } from '../apply/latest-state-statements.ts'
 import type { Statement } from '../session/statement.ts'
 import type { BuiltDefinition, LiveDefinition, PlanColumn } from './live-definitions.ts'
 
-/** The answer of a statement that changes the image. */
-export type ImageChange = {
-  /** How many rows differ, and how many of these were written: fewer, if another transaction has written one meanwhile. */
-  readonly changed: string
-  readonly written: string
-  /** The groups to compute again, as array literals: null, if there are none. */
+/** Groups to compute again, as array literals: null, if there are none. */
+export type DirtyGroups = {
   readonly starts: string | null
   readonly hashes: string | null
   readonly keys: readonly (string | null)[]
+}
+
+/** The answer of a statement that changes the image. */
+export type ImageChange = DirtyGroups & {
+  /** How many rows differ, and how many of these were written: fewer, if another transaction has written one meanwhile. */
+  readonly changed: string
+  readonly written: string
+  /** The stage of the definition, and what it has emitted, once the definition was locked. */
+  readonly stage: LiveDefinition['stage']
+  readonly emitted: string | null
+}
+
+/**
+ * Whether another transaction has come in between: it has written a row of the image, or it had the definition alone, has
+ * moved it on to another stage or has emitted windows, after this transaction had read the definition.
+ */
+export function isDisturbed({ stage, emittedUntil }: LiveDefinition, change: ImageChange): boolean {
+  const emitted = change.emitted === null ? undefined : BigInt(change.emitted)
+  return change.changed !== change.written || change.stage !== stage || emitted !== emittedUntil
 }
 
 /** A range of keys of the table, as texts: all behind `after`, up to and including `until`. */
@@ -57,6 +72,7 @@ export function recordsStatement(live: LiveDefinition, { table, rows }: TouchedR
       'read boolean',
       'watermark bigint',
       'at double precision',
+      ...(setsAside(live) ? ['entered bigint', 'moved boolean'] : []),
     ]
     const parameters = [...first.map((column) => `${column} text`), ...places].map((column, i) => {
       const [, type] = / (.*)$/.exec(column)!
@@ -67,7 +83,7 @@ export function recordsStatement(live: LiveDefinition, { table, rows }: TouchedR
       : live.plan.key.map(({ type }, i) => `k${i + 1}::${type} as k${i + 1}`).join(', ')
     const given = `given as materialized (
   select ${isKeyless(live) ? 'distinct on (1) ' : ''}${key}, e, p, l, live, read, ${momentOf('watermark')} as watermark,
-    to_timestamp(at / 1000) at time zone 'UTC' as committed_at
+    to_timestamp(at / 1000) at time zone 'UTC' as committed_at${setsAside(live) ? `, ${momentOf('entered')} as entered_at, moved` : ''}
   from unnest(${parameters.join(', ')}) as u (${[...first, ...places.map((place) => place.split(' ')[0])].join(', ')})
 )`
     return imageStatement(live, given, isKeyless(live) ? keylessRecords(live) : keyedRecords(live), parameters.length)
@@ -90,10 +106,15 @@ export function recordsStatement(live: LiveDefinition, { table, rows }: TouchedR
       list((row) => row.read),
       list(({ watermark }) => watermark ?? 'null'),
       list(({ committedAtMs }) => committedAtMs),
+      ...(setsAside(live) ? [list(({ entered }) => entered ?? 'null'), list(({ hasMoved }) => hasMoved)] : []),
       ...untilEmitted(live),
     ],
   }
 }
+
+/** Whether rows that are later than allowed are left out of windows which still change. */
+const setsAside = ({ definition }: BuiltDefinition): boolean =>
+  definition.lateRows === 'set aside' && definition.emit === 'on update'
 
 const untilEmitted = ({ definition, emittedUntil }: LiveDefinition): (string | null)[] =>
   definition.emit === 'on close' ? [emittedUntil === undefined ? null : `${emittedUntil}`] : []
@@ -135,7 +156,7 @@ function keyedRecords(live: LiveDefinition): Sources {
   return {
     from: `given g
     left join ${rowsTable(live)} r on ${same('r', live.plan.key.map(storedName))}
-    left join (select ctid as place, * from ${imageTable(live)}) i on ${same('i', keyNames(live))}`,
+    left join (select ctid as place, xmin as version, * from ${imageTable(live)}) i on ${same('i', keyNames(live))}`,
     // If the stored row is newer, its own record comes in this topic partition. A version that the image has came before.
     where: `(
       r."tidemark$live" is null
@@ -159,7 +180,7 @@ function keylessRecords(live: LiveDefinition): Sources {
     left join ${rowsTable(live)} r on r."tidemark$image" = g.image
     cross join lateral generate_series(1, greatest(r."tidemark$count",
       (select max(n) from ${imageTable(live)} old where old.image = g.image))::integer) as c (n)
-    left join (select ctid as place, * from ${imageTable(live)}) i on i.image = g.image and i.n = c.n`,
+    left join (select ctid as place, xmin as version, * from ${imageTable(live)}) i on i.image = g.image and i.n = c.n`,
     where: '(i.place is null or c.n > coalesce(r."tidemark$count", 0))',
     isLive: 'c.n <= coalesce(r."tidemark$count", 0)',
     key: ['g.image', 'c.n'],
@@ -180,7 +201,7 @@ export function rangeStatement(live: LiveDefinition, range: KeyRange): Statement
       .filter((one) => one !== undefined)
       .map((one) => ` and ${one}`)
       .join('')
-  const image = `(select ctid as place, * from ${imageTable(live)} where true${within(isKeyless(live) ? ['image'] : keyNames(live))}) i`
+  const image = `(select ctid as place, xmin as version, * from ${imageTable(live)} where true${within(isKeyless(live) ? ['image'] : keyNames(live))}) i`
   const columns = tableKey(live).map(({ stored }) => stored)
   const from = isKeyless(live)
     ? `(select r.*, c.n from ${rowsTable(live)} r, generate_series(1, r."tidemark$count"::integer) as c (n) where true${within(columns)}) r
@@ -238,7 +259,7 @@ limit 1`,
 /**
  * The statement that makes the image of some rows equal to what they are now. The image of a row is what the definition
  * uses of it, so that the groups which it leaves are known without an image before the change on the wire. A row of the
- * image is written only if it is still the one that was read (by its ctid).
+ * image is written only if it is still the version that was read: if another transaction has changed it, its xmin differs.
  */
 function imageStatement(live: LiveDefinition, given: string | undefined, sources: Sources, parameters: number): string {
   const { definition, plan } = live
@@ -265,13 +286,13 @@ function imageStatement(live: LiveDefinition, given: string | undefined, sources
       ${excluded(live, closeOf)} as excluded_until
     from (
       select ${sources.key.map((key, i) => `${key} as ${keys[i]}`).join(', ')},
-        i.place, ${[...content, ...time, 'epoch', 'phase', 'lsn', 'g_hash'].map((column) => `i.${column} as old_${column}`).join(', ')},
+        i.place, i.version, ${[...content, ...time, 'epoch', 'phase', 'lsn', 'g_hash'].map((column) => `i.${column} as old_${column}`).join(', ')},
         p.is_there, p.event_time${also([...groups, ...used].map((column) => `p.${column}`))}, ${hash(groups.map((column) => `p.${column}`))} as g_hash,
         ${sources.position[0]} as epoch, ${sources.position[1]} as phase, ${sources.position[2]} as lsn,
         i.place is not null and p.is_there and i.event_time is not distinct from p.event_time as is_same_time,
         not (${sources.isOfRecord}) and i.place is not null and p.is_there and i.event_time is not distinct from p.event_time as is_kept,
         ${emittedUntil === undefined ? judgedAt(sources) : `greatest(${judgedAt(sources)}, ${emittedUntil})`} as judged_at,
-        ${sources.committedAt} as committed_at
+        ${sources.committedAt} as committed_at${setsAside(live) ? `, ${sources.isOfRecord === 'false' ? 'null::timestamp as entered_at, false as moved' : `case when ${sources.isOfRecord} then g.entered_at end as entered_at, g.moved`}` : ''}
       from ${sources.from}
       left join lateral (
         select true as is_there, ${eventTime(live)} as event_time${also(definition.keys.map(({ sql }, i) => `(${sql}) as g${i + 1}`))}${also(plan.columns.map((column) => `${name(column.name)} as ${storedName(column)}`))}
@@ -286,13 +307,14 @@ function imageStatement(live: LiveDefinition, given: string | undefined, sources
   ) as judged
 ),
 removed as (
-  delete from ${image} i using changes c where i.ctid = c.place and c.is_there is null returning 1
+  delete from ${image} i using changes c where i.ctid = c.place and i.xmin = c.version and c.is_there is null returning 1
 ),
 updated as (
   update ${image} i
   set ${data.map((column) => `${column} = c.${column}`).join(', ')}
   from changes c
   where i.ctid = c.place
+    and i.xmin = c.version
     and c.is_there
     and ${differs(live, 'c', true)}
   returning 1
@@ -306,6 +328,8 @@ inserted as (
 )${writes === 'image' ? '' : `,\n${dirtyGroups(live)}`}
 select (select count(*) from changes c where c.place is null or c.is_there is null or ${differs(live, 'c', true)}) as changed,
   (select count(*) from removed) + (select count(*) from updated) + (select count(*) from inserted) as written,
+  (select case when w.was_shown then 'shown' else w.phase end from tidemark.window_definition w where w.id = ${live.id}) as stage,
+  (select (extract(epoch from w.emitted_until) * 1000000)::bigint::text from tidemark.window_definition w where w.id = ${live.id}) as emitted,
   ${
     writes === 'image'
       ? 'null as starts, null as hashes, null as keys'
@@ -324,30 +348,36 @@ const judgedAt = ({ isOfRecord, watermark }: Sources): string =>
   isOfRecord === 'false' ? watermark : `case when ${isOfRecord} then ${watermark} end`
 
 /** Whether a row is counted, late, ahead of its commit, or has no time. */
-function standing({ definition }: LiveDefinition): string {
+function standing(live: LiveDefinition): string {
+  const { definition } = live
+  const late = setsAside(live) ? 'excluded_until' : 'late_from'
   const { window, allowedLatenessMicros, futureAfterMicros } = definition
   const close = `date_bin(${interval(window.slideMicros)}, event_time, ${origin}) + ${interval(window.sizeMicros + allowedLatenessMicros)}`
   const ahead =
     futureAfterMicros === undefined
       ? ''
       : `
-    when is_kept then case when old_standing = 'future' then 'future' when late_from >= ${close} then 'late' else 'counted' end
+    when is_kept then case when old_standing = 'future' then 'future' when ${late} >= ${close} then 'late' else 'counted' end
     when event_time > committed_at + ${interval(futureAfterMicros)} then 'future'`
   return `case
     when event_time is null then 'no time'${ahead}
-    when late_from >= ${close} then 'late'
+    when ${late} >= ${close} then 'late'
     else 'counted'
   end`
 }
 
 /** Until when windows that end do not count the row. A correction of a row that its window counts is no late row. */
-function excluded({ definition }: LiveDefinition, closeOf: (event: string) => string): string {
-  const judged = `case when judged_at > event_time then least(judged_at, ${closeOf('event_time')}) end`
-  if (definition.emit === 'on close') return `case when is_kept then old_excluded_until else ${judged} end`
-  if (definition.lateRows === 'count') return 'null::timestamp'
+function excluded(live: LiveDefinition, closeOf: (event: string) => string): string {
+  const { definition } = live
+  const judged = (at: string) => `case when ${at} > event_time then least(${at}, ${closeOf('event_time')}) end`
+  if (definition.emit === 'on close') return `case when is_kept then old_excluded_until else ${judged('judged_at')} end`
+  if (!setsAside(live)) return 'null::timestamp'
   const { slideMicros } = definition.window
   const bin = (column: string) => `date_bin(${interval(slideMicros)}, ${column}, ${origin})`
-  return `case when place is not null and old_standing <> 'future' and ${bin('old_event_time')} = ${bin('event_time')} then old_excluded_until else ${judged} end`
+  return `case
+        when not moved and place is not null and old_standing <> 'future' and ${bin('old_event_time')} = ${bin('event_time')} then old_excluded_until
+        else ${judged('entered_at')}
+      end`
 }
 
 /** Compares rows as they are stored, so that types without equality can be compared, and 1.0 is not 1.00. */
@@ -457,7 +487,7 @@ from dirty d`,
  * Computes groups again from the image. It is a statement of its own, after the one that locked the groups, so that it
  * sees what other transactions have committed meanwhile.
  */
-export function groupsStatement(live: LiveDefinition, { starts, hashes, keys }: ImageChange): Statement {
+export function groupsStatement(live: LiveDefinition, { starts, hashes, keys }: DirtyGroups): Statement {
   const text = cached(live, `groups ${live.stage}`, () => groupsText(live))
   return { text, values: [starts, hashes, ...keys] }
 }

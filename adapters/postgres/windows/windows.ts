@@ -15,7 +15,7 @@ import { blamingDefinition, DefinitionFailureError, ImageChangedError } from './
 import { appliedBefore } from './latest-state-gate.ts'
 import { DefinitionReader, type LiveDefinition, type LiveDefinitions } from './live-definitions.ts'
 import { inTransaction, lockAlone, reconcile } from './reconcile.ts'
-import { emitStatement, groupsStatement, type ImageChange, recordsStatement } from './window-statements.ts'
+import { emitStatement, groupsStatement, type ImageChange, isDisturbed, recordsStatement } from './window-statements.ts'
 
 /** A record of the topic `changes` as it was delivered. */
 export type DeliveredWindowRecord = WindowRecord & RecordIdentity & { readonly key: string | undefined }
@@ -135,8 +135,10 @@ export function makeWindows(pool: pg.Pool, { waitMs }: WindowsOptions = {}): Win
           }
           if (live.definition.emit === 'on close') await emitClosed(pool, live)
         } catch (error) {
-          if (!(await isResolved(pool, error))) throw error
+          // It is done again by the next invocation.
+          if (!isTransient(error) && !(await isResolved(pool, error))) throw error
           waiting.due = true
+          waiting.emits = true
         }
       }
     },
@@ -147,7 +149,7 @@ export function makeWindows(pool: pg.Pool, { waitMs }: WindowsOptions = {}): Win
 async function isResolved(pool: pg.Pool, error: unknown): Promise<boolean> {
   if (error instanceof ImageChangedError) return true
   if (!(error instanceof DefinitionFailureError)) return false
-  await pool.query('select tidemark.stop_window($1, $2)', [error.id, error.message])
+  await pool.query('select tidemark.fail_window($1, $2)', [error.id, error.message])
   return true
 }
 
@@ -189,7 +191,7 @@ async function applyRecords(
   ] as (() => Promise<{ live: LiveDefinition; change: ImageChange } | undefined>)[])
   const changed = changes.filter((one) => one !== undefined)
   for (const { live, change } of changed) {
-    if (change.changed !== change.written) throw new ImageChangedError(live.definition.name)
+    if (isDisturbed(live, change)) throw new ImageChangedError(live.definition.name)
   }
   const groups = await together(client, [
     ...changed
@@ -233,6 +235,7 @@ function watch(live: LiveDefinition, { topic, topicPartition }: ProgressKey) {
     generation: live.hasRows ? generation : 0,
     eventColumn: plan.event.number,
     futureAfterMicros: definition.futureAfterMicros,
+    slideMicros: definition.window.slideMicros,
     clock,
     before: clock.own,
   }

@@ -125,55 +125,6 @@ begin
 end
 $$;
 
--- Publishes a tombstone for each group of a definition that its topic has.
-create or replace function tidemark.retract_window(known tidemark.window_definition) returns void
-language plpgsql
-as $$
-begin
-  if known.definition ->> 'publish' is not null and known.plan is not null then
-    execute format('insert into tidemark.window_outbox (definition, topic, record_key) select %L, %L, %s from tidemark_window_rows.w%s_groups g where g.visible%s',
-      known.name, known.definition ->> 'publish', known.plan ->> 'recordKey', known.id,
-      case when known.definition ->> 'emit' = 'on close' then ' and g.emitted_at is not null' else '' end);
-  end if;
-end
-$$;
-
--- Shows a version of a definition that is complete, in place of the former one, and publishes the difference.
-create or replace function tidemark.show_window(of_definition bigint) returns void
-language plpgsql security definer
-as $$
-declare
-  new tidemark.window_definition;
-  former tidemark.window_definition;
-begin
-  perform tidemark.lock_windows();
-  select * into new from tidemark.window_definition d where d.id = of_definition for update;
-  if not found or new.was_shown then
-    return;
-  end if;
-  perform pg_advisory_xact_lock(730511005, of_definition::integer);
-  select * into former from tidemark.window_definition d where d.name = new.name and d.was_shown;
-  if found then
-    perform pg_advisory_xact_lock(730511005, former.id::integer);
-    perform tidemark.retract_window(former);
-    update tidemark.window_definition d set was_shown = false where d.id = former.id;
-  end if;
-  perform tidemark.show_window_view(new.id, new.definition, new.plan);
-  update tidemark.window_definition d
-  set was_shown = true, state = 'shown', reason = null, phase = null, phase_after = null, shown_at = clock_timestamp()
-  where d.id = of_definition;
-  if new.definition ->> 'publish' is not null then
-    execute format('insert into tidemark.window_outbox (definition, topic, record_key, record_value) select %L, %L, %s, %s from tidemark_window_rows.w%s_groups g where g.visible%s',
-      new.name, new.definition ->> 'publish', new.plan ->> 'recordKey', new.plan ->> 'recordValue', new.id,
-      case when new.definition ->> 'emit' = 'on close' then ' and g.emitted_at is not null' else '' end);
-  end if;
-  if former.id is not null then
-    perform tidemark.discard_window(former.id);
-  end if;
-  perform pg_notify('tidemark_windows', new.name);
-end
-$$;
-
 -- Stops a definition: its windows stay as they are. The others go on.
 create or replace function tidemark.stop_window(of_definition bigint, why text) returns void
 language sql security definer
@@ -182,6 +133,20 @@ as $$
   set state = 'stopped', reason = why, phase = null, phase_after = null, stopped_at = clock_timestamp()
   where d.id = of_definition
     and d.state <> 'stopped'
+$$;
+
+-- Stops a definition that could not be computed. Where its table has changed meanwhile, it is first begun with the table as it
+-- is now, which may be the cause.
+create or replace function tidemark.fail_window(of_definition bigint, why text) returns void
+language plpgsql security definer
+as $$
+begin
+  if exists (select from tidemark.unsettled_window u where u.id = of_definition) then
+    perform tidemark.settle_windows();
+  else
+    perform tidemark.stop_window(of_definition, why);
+  end if;
+end
 $$;
 
 -- Definitions whose table is not as it was when they were begun: it has come, has another generation, or has changed.
