@@ -78,6 +78,8 @@ export class TouchedRowsOfBatch {
   /** When the source emitted the newest beacon, and the beacon. */
   beacon: Extract<Incoming, { kind: 'beacon' }>['beacon'] | undefined
   committedAtMs: number | undefined
+  /** Whether a contract has come: the table of a definition may be another one than before. */
+  hasContracts = false
   readonly #register: TableRegister
   readonly #definitions: readonly WatchedDefinition[]
   readonly #touched = new Map<WatchedDefinition, Map<AppliedTable, Map<string, TouchedRow>>>()
@@ -105,6 +107,7 @@ export class TouchedRowsOfBatch {
         this.#takeRow(incoming.change)
         break
       case 'contract':
+        this.hasContracts = true
         this.#register.enter(incoming.contract, incoming.position)
         this.#names = this.#searchedNames()
         break

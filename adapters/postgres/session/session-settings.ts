@@ -54,8 +54,10 @@ export const PLANS_BY_INDEX: Readonly<Record<string, string>> = {
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
-  // A plan with a step that is switched off is considered so expensive that it would be compiled.
+  // A plan with a step that is switched off is considered so expensive that it would be compiled, and run by several
+  // processes.
   jit: 'off',
+  max_parallel_workers_per_gather: '0',
 }
 
 /**

@@ -45,9 +45,6 @@ export type LiveDefinition = BuiltDefinition & {
   readonly partitions: readonly (PartitionTime & { readonly topic: string; readonly topicPartition: number })[]
 }
 
-/** The definitions at the beginning of a batch, and whether the table of one of them has changed. */
-export type LiveDefinitions = { readonly definitions: readonly LiveDefinition[]; readonly areSettled: boolean }
-
 type Row = {
   readonly id: string
   readonly stage: LiveDefinition['stage']
@@ -69,7 +66,6 @@ type Row = {
         reached: string | null,
       ][]
     | null
-  readonly unsettled: boolean
   readonly has_rows: boolean
 }
 
@@ -91,7 +87,6 @@ const text = `select d.id::text,
     left join tidemark.progress p on (p.consumer, p.topic, p.topic_partition) = ($2, w.topic, w.topic_partition)
     where w.definition_id = d.id
   ) as times,
-  exists (select from tidemark.unsettled_window) as unsettled,
   exists (
     select from tidemark.generation g where (g.relation, g.generation) = (d.relation, d.generation)
   ) as has_rows
@@ -103,7 +98,7 @@ order by d.id`
 export class DefinitionReader {
   readonly #built = new Map<string, BuiltDefinition>()
 
-  async read(client: pg.PoolClient | pg.Pool, { consumer }: Pick<ProgressKey, 'consumer'>): Promise<LiveDefinitions> {
+  async read(client: pg.PoolClient | pg.Pool, { consumer }: Pick<ProgressKey, 'consumer'>): Promise<LiveDefinition[]> {
     const known = `{${[...this.#built.keys()].join(',')}}`
     const { rows } = await client.query<Row>(prepared({ text, values: [known, consumer] }))
     for (const { id, built } of rows) {
@@ -111,13 +106,10 @@ export class DefinitionReader {
     }
     const present = new Set(rows.map(({ id }) => id))
     for (const id of this.#built.keys()) if (!present.has(id)) this.#built.delete(id)
-    return {
-      definitions: rows.flatMap((row) => {
-        const built = this.#built.get(row.id)
-        return built === undefined ? [] : [liveDefinition(built, row)]
-      }),
-      areSettled: !rows.some(({ unsettled }) => unsettled),
-    }
+    return rows.flatMap((row) => {
+      const built = this.#built.get(row.id)
+      return built === undefined ? [] : [liveDefinition(built, row)]
+    })
   }
 }
 

@@ -2,15 +2,10 @@ import type pg from 'pg'
 import { LOCK_CLASSES } from '../session/advisory-locks.ts'
 import { prepared, type Statement } from '../session/statement.ts'
 import { blamingDefinition, ImageChangedError } from './definition-failure.ts'
+import { groupsRangeStatement, groupsStatement } from './group-statements.ts'
+import type { DirtyGroups, ImageChange } from './image-statement.ts'
 import type { LiveDefinition } from './live-definitions.ts'
-import {
-  type DirtyGroups,
-  groupsRangeStatement,
-  groupsStatement,
-  type ImageChange,
-  rangeEndStatement,
-  rangeStatement,
-} from './window-statements.ts'
+import { rangeEndStatement, rangeStatement } from './row-statements.ts'
 
 /** How many rows a transaction reconciles: it keeps the records of the definition waiting for less than a second. */
 const chunkSize = 5_000
