@@ -37,7 +37,8 @@ export async function applyRecords(
   for (const record of records) batch.take(record)
   const byId = new Map(definitions.map((live) => [live.id, live]))
   const touched = [...batch.touched()]
-  // Reconciliation has a definition alone. Ids are locked in one order, so that two transactions never wait for each other.
+  // Reconciliation has a definition alone. The later version is locked first, as where it takes the place of the former,
+  // so that two transactions never wait for each other.
   const moved = watched.filter(hasHadRows)
   const ids = [...new Set([...touched.map(({ definition }) => definition.id), ...moved.map(({ id }) => id)])]
   const changes = await together(client, [
@@ -108,7 +109,7 @@ async function lockShared(client: pg.PoolClient, ids: readonly string[]): Promis
   await client.query(
     prepared({
       text: 'select pg_advisory_xact_lock_shared($1, id) from unnest($2::integer[]) as id',
-      values: [LOCK_CLASSES.windowDefinition, `{${[...ids].sort((a, b) => Number(a) - Number(b)).join(',')}}`],
+      values: [LOCK_CLASSES.windowDefinition, `{${[...ids].sort((a, b) => Number(b) - Number(a)).join(',')}}`],
     }),
   )
 }

@@ -29,7 +29,9 @@ begin
     plan := plan || jsonb_build_object('version', source.version,
       'recordKey', tidemark.window_record(definition, plan, false), 'recordValue', tidemark.window_record(definition, plan, true));
   end if;
-  for former in select d.id from tidemark.window_definition d where d.name = of_name and not d.was_shown loop
+  for former in
+    select d.id from tidemark.window_definition d where d.name = of_name and not d.was_shown order by d.id desc
+  loop
     perform tidemark.discard_window(former);
   end loop;
   insert into tidemark.window_definition (name, text, definition, state, reason, relation, generation, plan, phase, covers_mark)
@@ -89,7 +91,7 @@ declare
   known tidemark.window_definition;
 begin
   perform tidemark.lock_windows();
-  for known in select * from tidemark.window_definition d where d.name = of_name order by d.id loop
+  for known in select * from tidemark.window_definition d where d.name = of_name order by d.id desc loop
     if known.was_shown then
       perform pg_advisory_xact_lock(730511005, known.id::integer);
       perform tidemark.retract_window(known);
@@ -187,7 +189,7 @@ begin
     select *
     from tidemark.window_definition d
     where d.id in (select u.id from tidemark.unsettled_window u)
-    order by d.id
+    order by d.id desc
   loop
     perform tidemark.settle_window(known);
   end loop;
