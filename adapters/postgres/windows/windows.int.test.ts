@@ -135,10 +135,10 @@ select w.*, z.name from windows w left join public.zones z on z.zone_id = w.zone
       { zone: 8, name: 'Corona', earnings: '2.00' },
     ])
 
-    log.update({ zone_id: 8, name: 'Corona Park' }, origin(12, { table: 'zones' }))
+    log.update({ zone_id: 8, name: 'North Corona' }, origin(12, { table: 'zones' }))
     await feed(target, log, from + 2)
 
-    expect((await named())[1]).toMatchObject({ name: 'Corona Park' })
+    expect((await named())[1]).toMatchObject({ name: 'North Corona' })
   })
 
   test('are the same after a restart and after records are delivered again', async () => {
