@@ -47,8 +47,8 @@ export type WindowsOptions = {
   readonly waitMs?: number
 }
 
-/** How often a transaction is tried that another one has disturbed. */
-const attempts = 10
+/** How often a transaction is tried that another one has disturbed, or in which one definition after the other has failed. */
+const attempts = 30
 
 /** Windows in Postgres. The contracts of each topic partition are cached between deliveries. */
 export function makeWindows(pool: pg.Pool, { waitMs }: WindowsOptions = {}): Windows {
