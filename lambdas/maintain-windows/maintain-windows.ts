@@ -51,13 +51,17 @@ export function makeMaintainWindows(options: MaintainWindowsOptions): (event: MS
     for (const { name, reason } of failed) {
       if (!(reason instanceof NotYetAppliedError)) print(`${name} is not applied: ${reason.stack ?? reason.message}`)
     }
-    await windows.maintain(isScheduled ? budgetMs.schedule : budgetMs.delivery)
+    const notMaintained = await failureOf(windows.maintain(isScheduled ? budgetMs.schedule : budgetMs.delivery))
+    // The records are applied, so that delivering them again would not help. The next invocation tries this again.
+    if (notMaintained !== undefined)
+      print(`windows are not reconciled: ${notMaintained.stack ?? notMaintained.message}`)
     const stopped = isScheduled ? await countStopped() : undefined
     print(
       metricsLine('windows', now(), [
         { name: 'WindowRows', unit: 'Count', value: total.rows },
         { name: 'WindowGroups', unit: 'Count', value: total.groups },
         { name: 'FailedTopicPartitions', unit: 'Count', value: failed.length },
+        { name: 'FailedReconciliations', unit: 'Count', value: notMaintained === undefined ? 0 : 1 },
         { name: 'StoppedDefinitions', unit: 'Count', value: stopped },
         {
           name: 'CommitToWindowMs',
@@ -69,3 +73,9 @@ export function makeMaintainWindows(options: MaintainWindowsOptions): (event: MS
     return reportFailures(event, failed)
   }
 }
+
+const failureOf = (work: Promise<void>): Promise<Error | undefined> =>
+  work.then(
+    () => undefined,
+    (error: Error) => error,
+  )
