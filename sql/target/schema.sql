@@ -4548,7 +4548,7 @@ CREATE OR REPLACE FUNCTION tidemark.window_groups(of_definition bigint, definiti
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  select format('select %s from tidemark_window_rows.w%s_groups g cross join (select tidemark.window_watermark(%2$s) as watermark) m where g.visible%s',
+  select format('select %s from tidemark_window_rows.w%s_groups g cross join (select tidemark.window_watermark(%2$s) as watermark offset 0) m where g.visible%s',
     string_agg(format('%s as %I', c.stored, c.name), ', ' order by c.place), of_definition,
     case when definition ->> 'emit' = 'on close' then ' and g.emitted_at is not null' else '' end)
   from tidemark.window_columns(definition, plan) c

@@ -80,11 +80,12 @@ begin
 end
 $$;
 
--- The query of the groups that are in the result of a definition.
+-- The query of the groups that are in the result of a definition. With offset 0 the watermark is computed once, not for each
+-- group.
 create or replace function tidemark.window_groups(of_definition bigint, definition jsonb, plan jsonb) returns text
 language sql stable
 as $$
-  select format('select %s from tidemark_window_rows.w%s_groups g cross join (select tidemark.window_watermark(%2$s) as watermark) m where g.visible%s',
+  select format('select %s from tidemark_window_rows.w%s_groups g cross join (select tidemark.window_watermark(%2$s) as watermark offset 0) m where g.visible%s',
     string_agg(format('%s as %I', c.stored, c.name), ', ' order by c.place), of_definition,
     case when definition ->> 'emit' = 'on close' then ' and g.emitted_at is not null' else '' end)
   from tidemark.window_columns(definition, plan) c
