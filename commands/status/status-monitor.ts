@@ -13,7 +13,7 @@ import { makeObserveSource } from './source-observation.ts'
 import { describeStatus, type Status } from './status.ts'
 import { makeObserveTarget, type TargetObservation } from './target-observation.ts'
 import { makeTopicObserver } from './topic-observation.ts'
-import { readWindows } from './windows-observation.ts'
+import { makeObserveWindows, readWindows } from './windows-observation.ts'
 
 /** Observes a running stack. */
 export type StatusMonitor = {
@@ -64,8 +64,11 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
   )
   const connector = observeRepeatedly(() => inTime(statusOf(connect, CONNECTOR)), everyMs)
   const archive = observeRepeatedly(makeObserveArchive(pools[1], engine), 2 * everyMs)
-  // It counts all groups of all definitions.
-  const windows = observeRepeatedly(() => readWindows(pools[1]), 5 * everyMs)
+  const readEvery = () => readWindows(pools[1])
+  const windows = observeRepeatedly(
+    makeObserveWindows(readEvery, () => performance.now()),
+    2 * everyMs,
+  )
   // It is read rarely: to find shared memory, the kernel visits all pages of the processes, which takes a tenth of a
   // second of a core for the whole stack.
   const memory = observeRepeatedly(() => engine.residentBytes(), 15 * everyMs)

@@ -38,3 +38,22 @@ order by name, id`
 export async function readWindows(target: pg.Pool | pg.ClientBase): Promise<WindowsOfDefinition[]> {
   return (await target.query<WindowsOfDefinition>(statement)).rows
 }
+
+/** All groups are counted, so the pause is so many times as long as that took: it takes a twentieth of a core at most. */
+const PAUSES = 20
+
+/** Observes the definitions again when the pause is over; until then it returns what was seen last. */
+export function makeObserveWindows(
+  read: () => Promise<WindowsOfDefinition[]>,
+  now: () => number,
+): () => Promise<WindowsOfDefinition[]> {
+  let last: { readonly seen: WindowsOfDefinition[]; readonly untilMs: number } | undefined
+  return async () => {
+    const beganMs = now()
+    if (last !== undefined && beganMs < last.untilMs) return last.seen
+    const seen = await read()
+    const endedMs = now()
+    last = { seen, untilMs: endedMs + PAUSES * (endedMs - beganMs) }
+    return seen
+  }
+}
