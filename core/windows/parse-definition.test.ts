@@ -101,6 +101,10 @@ test('a short file gets what is usual, and every header can be written in its ow
   })
 })
 
+test('a file may begin with a byte order mark, and its lines may end as those of Windows do', () => {
+  expect(parsed(`\ufeff${head}${select}`.replaceAll('\n', '\r\n'))).toEqual(parsed(head + select))
+})
+
 test('parts are cut where Postgres cuts them, whatever strings, names, brackets and comments contain', () => {
   const definition = parsed(`${head}
 select

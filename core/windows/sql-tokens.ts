@@ -26,7 +26,8 @@ export class SqlTextError extends Error {
 /** Cuts SQL into its pieces, in one pass. Throws an SqlTextError for what has no end, or has no place in a definition. */
 export function readSqlTokens(text: string): readonly SqlToken[] {
   const tokens: SqlToken[] = []
-  for (let at = 0; at < text.length; ) {
+  // Some editors begin a file with a byte order mark.
+  for (let at = text.startsWith('\ufeff') ? 1 : 0; at < text.length; ) {
     const found = nextToken(text, at)
     if (found.kind !== 'space') tokens.push({ ...found, kind: found.kind, from: at })
     at = found.to
