@@ -1,5 +1,5 @@
 import type { TableContract } from '#core/contract.ts'
-import { ChangeLog, columnContract, ordersContract } from '../changes/change-log.ts'
+import { ChangeLog, columnContract, type LoggedRecord, ordersContract } from '../changes/change-log.ts'
 import { type Choice, makeChoice } from '../histories/choice.ts'
 
 /** A row of `public.rides` or of `public.calls`, which has no key. */
@@ -63,6 +63,8 @@ class Life implements RideLife {
   #clock = 0
   /** Ids that the generation which is being read still lacks. */
   #unread: number[] | undefined
+  /** Records that were sent before. Capture sends in the order of the log, so that these are not sent from here again. */
+  readonly #sentAgain = new Set<LoggedRecord>()
 
   constructor(choice: Choice, topicPartitions: number) {
     this.#choice = choice
@@ -213,10 +215,15 @@ class Life implements RideLife {
   #sendAgain(): void {
     const log = this.#choice.of(this.logs)!
     const since = log.records.findLastIndex(({ value }) => value?.includes('table_contract'))
-    const from = Math.max(since + 1, log.records.length - this.#choice.below(15))
-    const sent = log.records.slice(from).filter(({ value }) => /"op":"[cudt]"/.test(value ?? ''))
+    const streamed = log.records
+      .slice(since + 1)
+      .filter((record) => /"op":"[cudt]"/.test(record.value ?? '') && !this.#sentAgain.has(record))
+    const back = this.#choice.below(15)
     log.start()
-    for (const { value, key, headers } of sent) log.append(value, key, headers)
+    for (const { value, key, headers } of streamed.slice(Math.max(streamed.length - back, 0))) {
+      log.append(value, key, headers)
+      this.#sentAgain.add(log.records.at(-1)!)
+    }
   }
 }
 

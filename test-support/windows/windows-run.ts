@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
 import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import { makeWindows, NotYetAppliedError, type Windows } from '#adapters/postgres/windows/windows.ts'
@@ -180,9 +181,11 @@ async function nextOffset(target: pg.Pool, topicPartition: number): Promise<numb
 
 /** Lets windows do what no record does until nothing is left. */
 export async function settle(windows: Windows, target: pg.Pool): Promise<void> {
-  for (let round = 0; round < 50; round++) {
-    await windows.maintain(10_000)
-    await windows.apply({ topic: 'changes', topicPartition: 0 }, [])
+  // A definition that was put while its table was being made looks for it again after five seconds.
+  const deadline = Date.now() + 30_000
+  for (let each = windows; Date.now() < deadline; each = makeWindows(target)) {
+    await each.maintain(10_000)
+    await each.apply({ topic: 'changes', topicPartition: 0 }, [])
     const { rows } = await target.query(
       `select exists (
          select
@@ -193,6 +196,7 @@ export async function settle(windows: Windows, target: pg.Pool): Promise<void> {
        ) as waits`,
     )
     if (!rows[0].waits) return
+    await pause(20)
   }
   const { rows } = await target.query('select name, state, reason, phase from tidemark.window_status')
   throw new Error(`the windows are not complete: ${JSON.stringify(rows)}`)
