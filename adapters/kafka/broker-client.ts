@@ -19,6 +19,12 @@ export type BrokerClientOptions = {
   clientId: string
   /** How long to wait for brokers that do not answer, when connecting and at every request. */
   waitMs: number
+  /**
+   * How long to wait for the answer to one request.
+   *
+   * @default 30 s
+   */
+  requestTimeoutMs?: number
 }
 
 /** A client of the brokers. It is not connected yet, and does not retry by itself. */
@@ -30,7 +36,8 @@ async function clientConfiguration(options: BrokerClientOptions): Promise<KafkaC
   // kafkajs stops retrying too early in some places and never in others, so its retries are off and waitForBrokers
   // decides.
   const retry = { retries: 0 }
-  const plain = { brokers, clientId, retry, logLevel: logLevel.NOTHING, connectionTimeout: 3_000 }
+  const requestTimeout = options.requestTimeoutMs ?? 30_000
+  const plain = { brokers, clientId, retry, requestTimeout, logLevel: logLevel.NOTHING, connectionTimeout: 3_000 }
   if (authentication === 'none') return plain
   if (authentication === 'scram') {
     if (readLogin === undefined) throw new Error('brokers that are logged in to by password need readLogin')
@@ -73,4 +80,12 @@ function isPassing(error: KafkaJSError): boolean {
   // A broker that has never had a consumer group creates the topic of group offsets at the first request for one.
   if (error.name === 'KafkaJSGroupCoordinatorNotFound') return true
   return error.retriable || (cause instanceof Error && isPassing(cause as KafkaJSError))
+}
+
+/** What brokers have answered, in Kafka's own names such as `MESSAGE_TOO_LARGE`, when the error comes from answers. */
+export function protocolErrors(error: unknown): string[] {
+  if (!(error instanceof Error)) return []
+  const { type, errors = [] } = error as Error & { type?: unknown; errors?: readonly unknown[] }
+  const own = typeof type === 'string' ? [type] : []
+  return [...own, ...protocolErrors(error.cause), ...errors.flatMap(protocolErrors)]
 }
