@@ -5,11 +5,17 @@ export class UnusableTopicError extends Error {
   override readonly name = 'UnusableTopicError'
 }
 
+/** A topic to which values were published does not exist any more, so that all of them have to be published again. */
+export class TopicDeletedError extends Error {
+  override readonly name = 'TopicDeletedError'
+}
+
 /**
  * Creates the topic compacted if it does not exist, with the cluster's defaults for topic partitions and replicas, and
  * returns its number of topic partitions. An existing topic is never changed. `known` is the number that the topic had
- * when it was first published to. Throws an UnusableTopicError when a reader of the topic would not find the last value
- * of each key: records would expire, keys have moved to other topic partitions, or the topic was deleted.
+ * when it was first published to: if it is absent then, a TopicDeletedError is thrown. Throws an UnusableTopicError when
+ * a reader of the topic would not find the last value of each key: records would expire, or keys have moved to other
+ * topic partitions.
  */
 export async function ensureCompactedTopic(kafka: Kafka, topic: string, known: number | undefined): Promise<number> {
   const admin = kafka.admin()
@@ -18,13 +24,13 @@ export async function ensureCompactedTopic(kafka: Kafka, topic: string, known: n
     // Metadata of a topic that does not exist could make the broker create it, with other settings.
     const exists = (await admin.listTopics()).includes(topic)
     if (!exists && known !== undefined) {
-      throw new UnusableTopicError(`topic ${topic} was deleted after values had been published to it`)
+      throw new TopicDeletedError(`topic ${topic} was deleted after values had been published to it`)
     }
     if (!exists) await createTopic(admin, topic)
     const existing = await topicPartitionsOf(admin, topic)
     if (known !== undefined && existing !== known) {
       throw new UnusableTopicError(
-        `topic ${topic} has ${existing} topic partitions and had ${known}, so that keys would move between them: delete the topic`,
+        `topic ${topic} has ${existing} topic partitions and had ${known}, so that keys would move between them: delete the topic, and everything is published to a new one`,
       )
     }
     if (known === undefined) await refuseExpiring(admin, topic)

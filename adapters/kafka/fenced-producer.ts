@@ -14,7 +14,7 @@ export type FencedProducer = {
    * Makes this instance the newest, unless it was when it last published. Only what is read after this may be published:
    * an instance that has published something newer in between makes this one be refused. `known` gives the number of
    * topic partitions that the topic had when it was first published to. The present number is returned when this has
-   * connected. Throws an UnusableTopicError, or an Error that names the brokers that do not answer.
+   * connected. Throws an UnusableTopicError, a TopicDeletedError, or an Error that names the brokers that do not answer.
    */
   begin(known: () => Promise<number | undefined>): Promise<number | undefined>
   /**

@@ -1,4 +1,5 @@
 import { GetBootstrapBrokersCommand, KafkaClient } from '@aws-sdk/client-kafka'
+import { type FencedProducer, makeFencedProducer } from './fenced-producer.ts'
 import {
   type KafkaAuthentication,
   openRecordPublisher,
@@ -22,8 +23,7 @@ export function mskPublisher(
   { clusterArn, authentication, topic, readLogin }: MskPublisherOptions,
   aws: Pick<KafkaClient, 'send'> = new KafkaClient(),
 ): () => Promise<RecordPublisher> {
-  // arn:aws:kafka:<region>:<account>:cluster/<name>/<uuid>
-  const region = clusterArn.split(':')[3] ?? ''
+  const region = regionOf(clusterArn)
   return async () => {
     const brokers = await bootstrapBrokers(aws, clusterArn, authentication)
     const login = readLogin === undefined ? {} : { readLogin }
@@ -38,6 +38,41 @@ export function mskPublisher(
     })
   }
 }
+
+export type MskFencedProducersOptions = Omit<MskPublisherOptions, 'topic'> & {
+  /** With the name of the topic behind it, the transactional id of the producer. */
+  idPrefix: string
+}
+
+/**
+ * The fenced producers of an MSK cluster, one for each topic, which are made when they are first asked for and stay.
+ * Brokers that do not answer are waited for for 5 s at most: what is not published now is published later.
+ */
+export function mskFencedProducers(
+  { clusterArn, authentication, readLogin, idPrefix }: MskFencedProducersOptions,
+  aws: Pick<KafkaClient, 'send'> = new KafkaClient(),
+): (topic: string) => FencedProducer {
+  const producers = new Map<string, FencedProducer>()
+  const brokers = async () => ({
+    ...(readLogin === undefined ? {} : { readLogin }),
+    brokers: await bootstrapBrokers(aws, clusterArn, authentication),
+    authentication,
+    region: regionOf(clusterArn),
+    clientId: 'tidemark',
+    waitMs: 5_000,
+    requestTimeoutMs: 10_000,
+  })
+  return (topic) => {
+    const known = producers.get(topic)
+    if (known !== undefined) return known
+    const made = makeFencedProducer({ brokers, topic, transactionalId: `${idPrefix}${topic}` })
+    producers.set(topic, made)
+    return made
+  }
+}
+
+/** The region of `arn:aws:kafka:<region>:<account>:cluster/<name>/<uuid>`. */
+const regionOf = (clusterArn: string): string => clusterArn.split(':')[3] ?? ''
 
 /**
  * The `host:port` of each broker of the cluster. Throws an Error with the cluster's ARN if it has none for

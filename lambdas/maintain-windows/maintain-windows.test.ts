@@ -2,6 +2,7 @@ import type { MSKEvent, MSKRecord } from 'aws-lambda'
 import { expect, test } from 'vitest'
 import { NotYetAppliedError, type Windows } from '#adapters/postgres/windows/windows.ts'
 import { makeMaintainWindows } from './maintain-windows.ts'
+import type { PublishSummary } from './publish-windows.ts'
 
 const record = (topic: string, partition: number, offset: number): MSKRecord => ({
   topic,
@@ -22,7 +23,7 @@ const eventOf = (...records: MSKRecord[]): MSKEvent => ({
 
 const applied = { kind: 'applied', duplicates: 0, effect: { rows: 3, groups: 2, committedAtMs: 4_000 } } as const
 
-function setUp(given: Partial<Windows> = {}) {
+function setUp(given: Partial<Windows> = {}, published: PublishSummary = { published: 2, refused: 0, problems: [] }) {
   const lines: string[] = []
   const budgets: number[] = []
   const handler = makeMaintainWindows({
@@ -33,6 +34,7 @@ function setUp(given: Partial<Windows> = {}) {
       ...given,
     },
     countStopped: async () => 1,
+    publish: async () => published,
     now: () => 5_000,
     print: (line) => lines.push(line),
   })
@@ -88,4 +90,15 @@ test('records that are applied are not delivered again when reconciling fails', 
   expect((await handler(eventOf(record('changes', 0, 3)))).batchItemFailures).toEqual([])
   expect(lines[0]).toContain('windows are not reconciled: Error: no room left')
   expect(metrics()).toMatchObject({ FailedReconciliations: 1 })
+})
+
+test('a topic that cannot be published to is in the log, and the records are not delivered again', async () => {
+  const reason = new Error('its records expire')
+  const { handler, lines, metrics } = setUp({}, { published: 0, refused: 0, problems: [{ topic: 'rides', reason }] })
+
+  const response = await handler(eventOf(record('changes', 0, 3)))
+
+  expect(response.batchItemFailures).toEqual([])
+  expect(lines[0]).toContain('rides is not published to: Error: its records expire')
+  expect(metrics()).toMatchObject({ FailedTopics: 1 })
 })

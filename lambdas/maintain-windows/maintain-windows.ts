@@ -4,6 +4,7 @@ import { decodeDelivered } from '../apply-latest-state/delivered-record.ts'
 import { histogramOf } from '../apply-latest-state/latency-histogram.ts'
 import { eachTopicPartition, type KafkaBatchResponse, reportFailures } from '../batch-item-failures.ts'
 import { metricsLine } from '../metrics-line.ts'
+import type { PublishSummary } from './publish-windows.ts'
 
 /** What the function works with. */
 export type MaintainWindowsOptions = {
@@ -12,6 +13,8 @@ export type MaintainWindowsOptions = {
   readonly windows: Windows
   /** Number of definitions that are stopped. */
   readonly countStopped: () => Promise<number>
+  /** Publishes what waits, until the time, in the milliseconds of `now`. */
+  readonly publish: (deadline: number) => Promise<PublishSummary>
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Writes a line of the log. */
@@ -23,6 +26,8 @@ export type MaintainWindowsOptions = {
  * and an invocation without records, of the schedule, may take longer.
  */
 const budgetMs = { delivery: 500, schedule: 30_000 }
+/** How long it publishes after that. What is left is published by the next invocation. */
+const publishMs = { delivery: 2_000, schedule: 30_000 }
 
 /**
  * Keeps windows equal to the latest state, all topic partitions of an event at the same time and each in its own
@@ -30,7 +35,7 @@ const budgetMs = { delivery: 500, schedule: 30_000 }
  * the mapping delivers it again; the others go on.
  */
 export function makeMaintainWindows(options: MaintainWindowsOptions): (event: MSKEvent) => Promise<KafkaBatchResponse> {
-  const { topic: changes, windows, countStopped, now, print } = options
+  const { topic: changes, windows, countStopped, publish, now, print } = options
   return async (given) => {
     const event = { ...given, records: given.records ?? {} }
     const isScheduled = Object.keys(event.records).length === 0
@@ -51,15 +56,23 @@ export function makeMaintainWindows(options: MaintainWindowsOptions): (event: MS
     for (const { name, reason } of failed) {
       if (!(reason instanceof NotYetAppliedError)) print(`${name} is not applied: ${reason.stack ?? reason.message}`)
     }
-    const notMaintained = await failureOf(windows.maintain(isScheduled ? budgetMs.schedule : budgetMs.delivery))
+    const occasion = isScheduled ? 'schedule' : 'delivery'
+    const notMaintained = await failureOf(windows.maintain(budgetMs[occasion]))
     // The records are applied, so that delivering them again would not help. The next invocation tries this again.
     if (notMaintained !== undefined)
       print(`windows are not reconciled: ${notMaintained.stack ?? notMaintained.message}`)
+    const published = await publish(now() + publishMs[occasion])
+    for (const { topic, reason } of published.problems) {
+      print(`${topic} is not published to: ${reason.stack ?? reason.message}`)
+    }
     const stopped = isScheduled ? await countStopped() : undefined
     print(
       metricsLine('windows', now(), [
         { name: 'WindowRows', unit: 'Count', value: total.rows },
         { name: 'WindowGroups', unit: 'Count', value: total.groups },
+        { name: 'PublishedWindows', unit: 'Count', value: published.published },
+        { name: 'RefusedWindows', unit: 'Count', value: published.refused },
+        { name: 'FailedTopics', unit: 'Count', value: published.problems.length },
         { name: 'FailedTopicPartitions', unit: 'Count', value: failed.length },
         { name: 'FailedReconciliations', unit: 'Count', value: notMaintained === undefined ? 0 : 1 },
         { name: 'StoppedDefinitions', unit: 'Count', value: stopped },

@@ -142,6 +142,15 @@ grant execute on function
   tidemark.skip_window_gap(text, integer, bigint)
   to tidemark_windows;
 
+-- Publishing windows.
+grant select, insert, update on tidemark.window_topic to tidemark_windows;
+grant execute on function
+  tidemark.hold_window_topic(text),
+  tidemark.release_window_topic(text),
+  tidemark.publish_windows_again(text)
+  to tidemark_windows;
+grant select on tidemark.window_topic to tidemark_read;
+
 -- Reading.
 grant select on
   tidemark.progress, tidemark.stop, tidemark.quarantine, tidemark.capture_health, tidemark.contract, tidemark.table_marker,

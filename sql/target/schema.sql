@@ -503,17 +503,31 @@ table tidemark.window_mark (
 -- tidemark_read may select
 -- tidemark_windows may select
 
-table tidemark.window_outbox (
+table tidemark.window_outbox with autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000 (
   seq bigint not null
   definition text not null -- the name: a tombstone of a definition that is gone is published, too
   topic text not null
   record_key text not null
   record_value text -- null: a tombstone, since the group is not in the result any more
+  refused_at timestamp with time zone
+  refused text -- why the topic does not take the value
   constraint window_outbox_pkey PRIMARY KEY (seq)
-  CREATE INDEX window_outbox_definition_seq_idx ON tidemark.window_outbox USING btree (definition, seq)
+  CREATE INDEX window_outbox_refused ON tidemark.window_outbox USING btree (topic, record_key) WHERE (refused_at IS NOT NULL)
+  CREATE INDEX window_outbox_waiting ON tidemark.window_outbox USING btree (topic, seq) WHERE (refused_at IS NULL)
 )
 -- tidemark_read may select
 -- tidemark_windows may delete, insert, select, update
+
+table tidemark.window_topic (
+  topic text not null
+  topic_partitions integer -- how many it had when it was first published to
+  problem text -- why it is not published to, or null
+  noted_at timestamp with time zone -- since when there has been a problem
+  retry_at timestamp with time zone -- when publishing is tried again
+  constraint window_topic_pkey PRIMARY KEY (topic)
+)
+-- tidemark_read may select
+-- tidemark_windows may insert, select, update
 
 table tidemark.window_watermark with fillfactor=50 (
   definition_id bigint not null
@@ -2340,6 +2354,13 @@ $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
 
+CREATE OR REPLACE FUNCTION tidemark.hold_window_topic(topic text)
+ RETURNS boolean
+ LANGUAGE sql
+RETURN pg_try_advisory_lock(730511006, hashtext(topic))
+-- owned by tidemark_owner
+-- tidemark_windows may execute
+
 CREATE OR REPLACE FUNCTION tidemark.image_by_version(relation bigint, epoch integer, from_version integer, to_version integer, image text[])
  RETURNS text[]
  LANGUAGE plpgsql
@@ -3307,6 +3328,34 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.publish_windows_again(of_topic text)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  known tidemark.window_definition;
+begin
+  perform tidemark.lock_windows();
+  for known in
+    select *
+    from tidemark.window_definition d
+    where d.was_shown
+      and d.definition ->> 'publish' = of_topic
+    order by d.id
+  loop
+    -- A change that is under way would come before the value that it replaces.
+    perform pg_advisory_xact_lock(730511005, known.id::integer);
+    execute format('insert into tidemark.window_outbox (definition, topic, record_key, record_value) '
+      'select %L, %L, p.record_key, p.record_value from (%s) as p', known.name, of_topic, tidemark.window_published(known));
+  end loop;
+  delete from tidemark.window_topic k where k.topic = of_topic;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_windows may execute
+
 CREATE OR REPLACE FUNCTION tidemark.put_window(of_name text, of_text text, definition jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -3439,6 +3488,13 @@ AS $function$
   delete from tidemark.quarantine q where q.relation = of_relation and q.generation < before_generation;
 $function$
 -- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.release_window_topic(topic text)
+ RETURNS boolean
+ LANGUAGE sql
+RETURN pg_advisory_unlock(730511006, hashtext(topic))
+-- owned by tidemark_owner
+-- tidemark_windows may execute
 
 CREATE OR REPLACE FUNCTION tidemark.remove_window(of_name text)
  RETURNS boolean

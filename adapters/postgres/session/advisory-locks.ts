@@ -22,4 +22,6 @@ export const LOCK_CLASSES = {
   madeIndex: 730_511_004,
   /** The second number is the id of a definition of windows. Records share it, and what replaces rows has it alone. */
   windowDefinition: 730_511_005,
+  /** The second number is the hash of a topic, to which one session publishes windows. */
+  windowTopic: 730_511_006,
 } as const
