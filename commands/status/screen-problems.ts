@@ -54,6 +54,13 @@ export function problemsOf(status: Status): Problem[] {
       text: sentence(`stopped since ${minuteOf(since)}`, reason ?? undefined),
       commands: [`npm run windows -- rebuild ${name}`],
     })),
+    ...status.windows
+      .flatMap(({ name, publishing }) => (publishing === null ? [] : [{ name, publishing }]))
+      .map(({ name, publishing }) => ({
+        name: `windows ${name}`,
+        text: sentence('not published', publishing),
+        commands: [],
+      })),
     ...quarantined.map(({ topic, table, records, newestReason, command }) => ({
       name: table === null ? topic : `${table} of ${topic}`,
       text: sentence(`${formatQuantity(records, 'record')} in quarantine`, newestReason),
@@ -104,6 +111,7 @@ export function summarizeProblems({
 }: Status): string | undefined {
   const unwell = components.filter((component) => !isWell(component)).length
   const definitions = windows.filter(({ state }) => state === 'stopped').length
+  const unpublished = windows.filter(({ publishing }) => publishing !== null).length
   const records = quarantined.reduce((sum, group) => sum + group.records, 0)
   const parts = [
     ...(capture.state === 'down' ? ['capture is down'] : []),
@@ -113,6 +121,7 @@ export function summarizeProblems({
     ...(notCaptured.length > 0 ? [`${formatQuantity(notCaptured.length, 'table')} not captured any more`] : []),
     ...(missing.length > 0 ? [`${formatQuantity(missing.length, 'table')} missing in the target`] : []),
     ...(definitions > 0 ? [`${formatQuantity(definitions, 'definition')} of windows stopped`] : []),
+    ...(unpublished > 0 ? [`${formatQuantity(unpublished, 'definition')} of windows not published`] : []),
     ...(records > 0 ? [`${formatQuantity(records, 'record')} in quarantine`] : []),
     ...(uncaptured.length > 0 ? [`${formatQuantity(uncaptured.length, 'table')} not captured`] : []),
   ]

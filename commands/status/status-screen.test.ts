@@ -115,7 +115,7 @@ Ctrl-C stops everything
 
 const trips: Status['windows'][number] = {
   ...{ name: 'trips_by_zone', state: 'shown', reason: null, open: 24, final: 34_000, revised: 12, closed: 0 },
-  ...{ late: 17_099, future: 3, nullTimes: 0, watermark: '2025-12-31 22:59', percent: null },
+  ...{ late: 17_099, future: 3, nullTimes: 0, watermark: '2025-12-31 22:59', percent: null, publishing: null },
   since: '2026-11-29T08:11:59.1+00:00',
 }
 
@@ -134,6 +134,17 @@ test('each definition of windows has a line with what is in its windows, and a q
     '                   tips  is filled from the rows that are there, 34 %',
     'query   select * from tidemark_windows.trips_by_zone order by window_start desc limit 10;',
   ])
+})
+
+test('a definition whose topic does not have all of it is a problem with its reason', () => {
+  const unpublished = { ...trips, publishing: 'topic trips-by-zone exists with cleanup.policy=delete' }
+
+  const lines = texts(renderStatus(status({ windows: [unpublished] }), footer, page))
+
+  expect(lines[0]).toContain('1 definition of windows not published')
+  expect(lines).toContain(
+    '● windows trips_by_zone  not published: topic trips-by-zone exists with cleanup.policy=delete',
+  )
 })
 
 test('a definition that is stopped is a problem with its reason, and what is too much for the screen is counted', () => {

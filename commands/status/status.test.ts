@@ -123,7 +123,7 @@ test('the archive is shown as it was last seen, with a lag of its own', () => {
 
 const trips: NonNullable<StatusParts['windows']['value']>[number] = {
   ...{ name: 'trips_by_zone', state: 'shown', reason: null, open: 24, final: 34_000, revised: 12, closed: 0 },
-  ...{ late: 17_099, future: 0, nullTimes: 0, watermark: '2025-12-31 22:59', percent: null },
+  ...{ late: 17_099, future: 0, nullTimes: 0, watermark: '2025-12-31 22:59', percent: null, publishing: null },
   since: '2026-11-29T08:11:59.1+00:00',
 }
 
@@ -146,6 +146,12 @@ test('a definition of windows that is stopped is not well', () => {
   const stopped = { ...trips, state: 'stopped' as const, reason: 'column fare of public.trip was dropped' }
 
   expect(isAllWell(describeStatus(parts({ windows: { value: [trips, stopped] } })))).toBe(false)
+})
+
+test('a definition of windows whose topic does not have all of it is not well', () => {
+  const unpublished = { ...trips, publishing: 'topic trips-by-zone exists with cleanup.policy=delete' }
+
+  expect(isAllWell(describeStatus(parts({ windows: { value: [unpublished] } })))).toBe(false)
 })
 
 test('every topic counts in the lag, from where its consumer is, or from where the topic begins', () => {

@@ -168,7 +168,7 @@ type Wrong = Pick<
 
 /**
  * Whether everything runs, changes are captured, no table is missing or no longer captured, nothing is stopped or in
- * quarantine, the archive has no problem, and no definition of windows is stopped.
+ * quarantine, the archive has no problem, and no definition of windows is stopped or cannot be published.
  */
 export const isAllWell = ({
   components,
@@ -182,7 +182,7 @@ export const isAllWell = ({
 }: Wrong): boolean =>
   components.every(isWell) &&
   capture.state !== 'down' &&
-  windows.every(({ state }) => state !== 'stopped') &&
+  windows.every(({ state, publishing }) => state !== 'stopped' && publishing === null) &&
   [stopped, archiveProblems, notCaptured, quarantined, missing].every(({ length }) => length === 0)
 
 const { latestState } = CONSUMERS

@@ -21,18 +21,31 @@ export type WindowsOfDefinition = {
   percent: number | null
   /** Since when it is in this state, in ISO 8601. */
   since: string
+  /** Why its topic does not have all of it. */
+  publishing: string | null
 }
 
 const statement = `
-select name, state, reason, open::float8 as open, final::float8 as final, revised::float8 as revised,
-  closed::float8 as closed, late::float8 as late, future::float8 as future, null_times::float8 as "nullTimes",
-  to_char(watermark, 'YYYY-MM-DD HH24:MI') as watermark,
+select s.name, s.state, s.reason, s.open::float8 as open, s.final::float8 as final, s.revised::float8 as revised,
+  s.closed::float8 as closed, s.late::float8 as late, s.future::float8 as future, s.null_times::float8 as "nullTimes",
+  to_char(s.watermark, 'YYYY-MM-DD HH24:MI') as watermark,
   case
-    when phase is not null and rows_total > 0 then floor(least(rows_done, rows_total) * 100.0 / rows_total)::float8
+    when s.phase is not null and s.rows_total > 0
+      then floor(least(s.rows_done, s.rows_total) * 100.0 / s.rows_total)::float8
   end as percent,
-  to_json(since)#>>'{}' as since
-from tidemark.window_status
-order by name, id`
+  to_json(s.since)#>>'{}' as since,
+  coalesce(k.problem, o.refused) as publishing
+from tidemark.window_status s
+join tidemark.window_definition d using (id)
+left join tidemark.window_topic k on k.topic = d.definition ->> 'publish'
+left join lateral (
+  select format('%s of its values: %s', count(*), min(r.refused)) as refused
+  from tidemark.window_outbox r
+  where r.topic = d.definition ->> 'publish'
+    and r.refused_at is not null
+  having count(*) > 0
+) o on true
+order by s.name, s.id`
 
 /** Reads the definitions as a role that may read, the version that is shown before one that will replace it. */
 export async function readWindows(target: pg.Pool | pg.ClientBase): Promise<WindowsOfDefinition[]> {

@@ -27,8 +27,9 @@ export function describeDefinitions(definitions: readonly WindowsOfDefinition[])
     ),
     each.watermark ?? '-',
   ])
-  const reasons = definitions.flatMap(({ name, reason }) =>
-    reason === null ? [] : ['', `${name}: ${visibleText(reason)}`],
-  )
+  const reasons = definitions.flatMap(({ name, reason, publishing }) => [
+    ...(reason === null ? [] : ['', `${name}: ${visibleText(reason)}`]),
+    ...(publishing === null ? [] : ['', `${name} is not published: ${visibleText(publishing)}`]),
+  ])
   return [...alignColumns([header, ...rows], [2, 3, 4, 5, 6, 7, 8]), ...reasons]
 }
