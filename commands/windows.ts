@@ -4,6 +4,7 @@ import { applyDefinitions } from './windows/apply-definitions.ts'
 import { checkFiles } from './windows/check-files.ts'
 import { compareDefinitions } from './windows/compare-definitions.ts'
 import { explain } from './windows/explain.ts'
+import { printFlinkJob } from './windows/flink.ts'
 import { listDefinitions } from './windows/list-definitions.ts'
 import { rebuild } from './windows/rebuild.ts'
 import type { WindowsArguments } from './windows/windows-arguments.ts'
@@ -14,6 +15,7 @@ npm run windows -- check [<file> …] [--json]
 npm run windows -- apply [--wait] [--json]
 npm run windows -- rebuild <name> [--wait] [--json]
 npm run windows -- compare [<name>] [--timeout seconds] [--json]
+npm run windows -- flink <name> [--brokers host:port,…] [--iam] [--json]
 
 The definitions of windows/, each of which groups the rows of a table by event time. docs/windows.md says how one is written.
   list       the definitions of the target: state, windows by state, late rows, watermark
@@ -27,6 +29,9 @@ The definitions of windows/, each of which groups the rows of a table by event t
   rebuild    computes a definition again from the rows of the target, beside what is shown
   compare    compares every group with batch SQL over the rows of the target and over those of the source, while changes
              may go on flowing
+  flink      prints the definition as a job in Flink SQL, or why there is none. docs/windows-flink.md says what differs
+  --brokers  the brokers of the job (those of the running stack)
+  --iam      the job logs in to MSK by IAM
   --limit    rows at most (50)
   --wait     waits until the definitions are shown
   --timeout  gives up waiting after so many seconds (600)
@@ -38,6 +43,8 @@ const options = {
   limit: { type: 'string', default: '50' },
   wait: { type: 'boolean', default: false },
   timeout: { type: 'string', default: '600' },
+  brokers: { type: 'string' },
+  iam: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   source: { type: 'string' },
   target: { type: 'string' },
@@ -51,6 +58,7 @@ const verbs: Readonly<Record<string, (given: WindowsArguments) => Promise<number
   apply: applyDefinitions,
   rebuild,
   compare: compareDefinitions,
+  flink: printFlinkJob,
 }
 
 /** Returns 0 when it was shown or done and nothing differs, 1 when not, and 2 when an argument or a definition is wrong. */
@@ -70,6 +78,8 @@ export async function main(argv: string[]): Promise<number> {
       waits: values.wait,
       waitMs: wholeNumber('timeout', values.timeout) * 1_000,
       json: values.json,
+      brokers: values.brokers,
+      iam: values.iam,
       source: values.source,
       target: values.target,
     })

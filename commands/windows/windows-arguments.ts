@@ -5,6 +5,8 @@ export type WindowsArguments = {
   readonly waits: boolean
   readonly waitMs: number
   readonly json: boolean
+  readonly brokers: string | undefined
+  readonly iam: boolean
   readonly source: string | undefined
   readonly target: string | undefined
 }

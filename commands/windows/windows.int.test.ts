@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
+import { notePublishProblem } from '#adapters/postgres/windows/window-outbox.ts'
 import { makeWindows } from '#adapters/postgres/windows/windows.ts'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { putWindow } from '#test-support/windows/definitions.ts'
+import { tripsContract } from '#test-support/windows/taxi-log.ts'
 import { main } from '../windows.ts'
 
 let target: TestDatabase
@@ -82,6 +84,33 @@ test('the definitions are listed with what is in their windows, and why one is n
     '',
     'walks: the target has no table public.walks yet',
   ])
+})
+
+test('why a topic does not have all of a definition is listed', async () => {
+  await putWindow(target, 'rides', definition().replace('select', '-- publish: rides-by-zone\nselect'))
+  await feedRides()
+  await notePublishProblem(target.pool, 'rides-by-zone', 'topic rides-by-zone exists with cleanup.policy=delete', 0)
+
+  await run('list')
+
+  expect(out.slice(2)).toEqual(['', 'rides is not published: topic rides-by-zone exists with cleanup.policy=delete'])
+})
+
+test('the definition that ships is printed as a job of Flink once its table sends whole rows', async () => {
+  const key = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 0 }
+  const log = new ChangeLog().contract(tripsContract(1))
+  await makeLatestState(target.pool).apply(key, log.records)
+
+  expect(await run('flink', 'trips_by_zone', '--brokers', 'b-1:9098', '--iam')).toBe(1)
+  expect(err.join('\n')).toContain('alter table public.green_trips replica identity full')
+  log.contract({ ...tripsContract(1), version: 2, replicaIdentity: 'full' })
+  await makeLatestState(target.pool).apply(key, log.records.slice(1))
+
+  expect(await run('flink', 'trips_by_zone', '--brokers', 'b-1:9098', '--iam')).toBe(0)
+  expect(out.join('\n')).toContain(
+    `'properties.bootstrap.servers' = 'b-1:9098',\n  'properties.security.protocol' = 'SASL_SSL'`,
+  )
+  expect(await run('flink', 'no_such')).toBe(2)
 })
 
 test('a window is explained on the terminal and as JSON', async () => {
@@ -171,7 +200,7 @@ test('apply makes the definitions those of the folder windows', async () => {
 })
 
 test.each([
-  [['expalin'], 'Say what to do: list, explain, check, apply, rebuild, compare.'],
+  [['expalin'], 'Say what to do: list, explain, check, apply, rebuild, compare, flink.'],
   [['explain'], 'Which definition?'],
   [['explain', 'rides'], 'There is no definition rides in the target. There is none.'],
   [['explain', 'rides', 'a', 'b'], 'One word says which window. Left over: b'],
