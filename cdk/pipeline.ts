@@ -17,6 +17,7 @@ import type { Stage } from './stages.ts'
 import { Stream } from './stream/stream.ts'
 import { Target } from './target/target.ts'
 import type { DefinitionFile } from './windows/definition-files.ts'
+import { FlinkWindows } from './windows/flink-windows.ts'
 import { Windows } from './windows/windows.ts'
 
 export type PipelineProps = {
@@ -87,6 +88,10 @@ export class Pipeline extends Stack {
       capture,
       definitions,
     })
+    for (const settings of stage.flinkWindows) {
+      const { replicas } = stage.stream
+      new FlinkWindows(this, `FlinkWindows-${settings.definition}`, { settings, platform, stream, replicas })
+    }
     const recovery = new Recovery(this, 'Recovery', {
       platform,
       stream,

@@ -6,6 +6,7 @@ import type { DatabaseTls } from './pipeline-function.ts'
 import type { DatabaseSettings } from './postgres-database.ts'
 import type { SourceSettings } from './source/source.ts'
 import type { StreamSettings } from './stream/stream.ts'
+import type { FlinkWindowsSettings } from './windows/flink-windows.ts'
 import type { WindowsSettings } from './windows/windows.ts'
 
 /** Everything that a stage decides. No construct knows a stage by its name. */
@@ -32,6 +33,8 @@ export type Stage = {
   archive: ArchiveSettings
   /** How windows are maintained. */
   windows: WindowsSettings
+  /** Definitions that Flink computes, too. */
+  flinkWindows: readonly FlinkWindowsSettings[]
   /** Whether topics, databases and secrets are encrypted with customer managed keys; otherwise AWS's own are used. */
   customerManagedKeys: boolean
   /**
@@ -97,6 +100,7 @@ const local: Stage = {
     commit: { afterSeconds: 1, afterMiB: 64 },
   },
   windows: { memoryMiB: 512, timeoutSeconds: 120, concurrency: 4, pollers: { minimum: 1, maximum: 4 } },
+  flinkWindows: [],
   customerManagedKeys: false,
   keepsData: false,
   logRetentionDays: 1,
@@ -154,6 +158,7 @@ const dev: Stage = {
     commit: { afterSeconds: 60, afterMiB: 64 },
   },
   windows: { memoryMiB: 512, timeoutSeconds: 120, concurrency: 8, pollers: { minimum: 1, maximum: 4 } },
+  flinkWindows: [],
   customerManagedKeys: false,
   keepsData: false,
   logRetentionDays: 7,
@@ -211,6 +216,7 @@ const prod: Stage = {
     commit: { afterSeconds: 60, afterMiB: 64 },
   },
   windows: { memoryMiB: 1769, timeoutSeconds: 300, concurrency: 36, pollers: { minimum: 2, maximum: 12 } },
+  flinkWindows: [],
   customerManagedKeys: true,
   keepsData: true,
   logRetentionDays: 90,
