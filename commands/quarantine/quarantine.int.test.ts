@@ -142,7 +142,7 @@ test('a stop by a change that came after the drop of its table ends when the cha
   expect(await stops()).toEqual([])
 })
 
-test('what is in quarantine of a renamed table is found by the name that its stop has', async () => {
+test('quarantined records of a renamed table are found by the name that its stop has', async () => {
   const log = stopping()
     .contract(ordersContract({ version: 2, table: 'purchases' }), { lsn: 20 })
     .contract(ordersContract({ version: 3, table: 'purchases', dropped: true }), { lsn: 30 })

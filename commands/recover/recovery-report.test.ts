@@ -10,7 +10,7 @@ const finding = {
 
 const step = (what: string, done: boolean, error?: string) => ({ what, done, ...(error !== undefined && { error }) })
 
-test('it says what happened, what follows, what is done and what readers see, before the steps', () => {
+test('it says what happened, the consequence, what will be done and what readers see, before the steps', () => {
   const plan = {
     diagnosis: { state: 'down' as const, findings: [finding] },
     steps: [step('begin epoch 2', false)],
@@ -35,7 +35,7 @@ test('where nothing is wrong, or nothing can be done, it says that', () => {
   )
 })
 
-test('a step that failed is said with its reason, and how it goes on', () => {
+test('a step that failed is reported with its reason and how to go on', () => {
   expect(describeSteps([step('one', true), step('two', false, 'no answer'), step('three', false)])).toBe(`done      one
 failed    two: no answer
 not done  three
