@@ -1036,6 +1036,7 @@ declare
   place integer := 0;
   known tidemark.user_index;
 begin
+  named := nullif(named, '');
   -- No generation begins that does not see the index.
   perform pg_advisory_xact_lock(hashtextextended('tidemark.user_index', 0));
   for target in select * from tidemark.indexable_tables() t where t.schema_name || '.' || t.table_name = of_table loop
@@ -2367,8 +2368,12 @@ begin
     ) as newest
     where f.keys is null
   loop
-    perform tidemark.fit_index(due.index_id, due.contract);
-    changed := true;
+    begin
+      perform tidemark.fit_index(due.index_id, due.contract);
+      changed := true;
+    exception when lock_not_available then
+      continue;
+    end;
   end loop;
   for due in select distinct s.relation from tidemark.user_index_state s where s.state in ('missing', 'unfinished') loop
     continue when not pg_try_advisory_xact_lock(hashtextextended('tidemark.table_marker', due.relation));
