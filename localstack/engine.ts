@@ -1,3 +1,5 @@
+// How does a synthesized template become running servers and functions on one machine?
+
 import type { Outputs } from './assembly/deploy.ts'
 import { recallDatabases } from './assembly/existing-databases.ts'
 import { recallCluster } from './assembly/kept-cluster.ts'
