@@ -1,3 +1,5 @@
+// What do the records of one topic partition do to the target? They are planned here as steps, and nothing is written.
+
 import { ValueError } from '../column-codec.ts'
 import { generationOf, keylessChange } from '../keyless/keyless-writes.ts'
 import { comparePositions, latest, type Position } from '../position.ts'

@@ -1,3 +1,5 @@
+// Which steps can a batch have, and in which order are they executed?
+
 import type { TableContract } from '../contract.ts'
 import type { LedgerChanges } from '../keyless/keyless-ledger.ts'
 import { generationOf, type KeylessWrites } from '../keyless/keyless-writes.ts'

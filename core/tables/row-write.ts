@@ -1,3 +1,5 @@
+// How does one change become the write of one row, by the contract in force?
+
 import { type Decoded, type InputText, unavailable, ValueError } from '../column-codec.ts'
 import type { Lsn } from '../lsn.ts'
 import { comparePositions, type Position } from '../position.ts'

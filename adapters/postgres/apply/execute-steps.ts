@@ -1,3 +1,5 @@
+// How is each step of a batch executed in the target?
+
 import type pg from 'pg'
 import type { AppliedTruncate, HeldGeneration, KeptContract, Step } from '#core/apply/batch-steps.ts'
 import { type TableWrites, withoutTruncated } from '#core/apply/row-changes.ts'

@@ -1,3 +1,5 @@
+// How is one delivery of the topic changes applied to the target: what is known, what is planned, what is executed?
+
 import type pg from 'pg'
 import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
 import type { PartitionState } from '#core/apply/batch-underway.ts'

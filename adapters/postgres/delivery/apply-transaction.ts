@@ -1,3 +1,5 @@
+// Which transaction is around a delivery, and when is it tried again?
+
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import type { FenceState } from '#core/apply/change-fence.ts'

@@ -1,3 +1,6 @@
+// Which offset of a topic partition comes next? The progress row is locked first and moved last, so that each record
+// takes effect once.
+
 import type pg from 'pg'
 import type { FenceState } from '#core/apply/change-fence.ts'
 import { notedTimestamp, type Progress } from '#core/delivery.ts'

@@ -22,7 +22,8 @@ end
 $$;
 
 -- Makes what a contract needs: the table of its generation, its columns, and the view. A generation after the first is
--- shown when it is complete. Older versions and repetitions change nothing.
+-- shown when it is complete. Older versions and repetitions change nothing. A record that no contract named has stopped the
+-- table by its name, with relation 0: the contract deletes this stop.
 create or replace function tidemark.shape_latest_state(of_epoch integer, contract jsonb) returns void
 language plpgsql security definer
 as $$
