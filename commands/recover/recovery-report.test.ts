@@ -31,7 +31,7 @@ test('where nothing is wrong, or nothing can be done, it says that', () => {
     'Nothing is wrong with capture.',
   )
   expect(describePlan({ diagnosis: { state: 'starting', findings: [finding] }, steps: [], epoch: 1 })).toContain(
-    'There is nothing that Tidemark could do about it.',
+    'Tidemark can do nothing about it.',
   )
 })
 
