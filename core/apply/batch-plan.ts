@@ -14,7 +14,7 @@ import {
   readRecord,
   type Truncate,
   type Unreadable,
-} from '../wire/envelope.ts'
+} from '../wire/change.ts'
 import { WireError } from '../wire/wire-json.ts'
 import { inOrder, type KeptContract, type Step } from './batch-steps.ts'
 import { BatchUnderway, type Known, type PartitionState, stopKey, stopOf, stopOfName } from './batch-underway.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { RowChange } from '../wire/envelope.ts'
+import type { RowChange } from '../wire/change.ts'
 import { ChangeFence, type FenceState } from './change-fence.ts'
 
 const change = (lsn: number, { epoch = 1, at = 0, op = 'create' as RowChange['op'] } = {}): RowChange => ({

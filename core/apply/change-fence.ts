@@ -1,4 +1,4 @@
-import type { RowChange } from '../wire/envelope.ts'
+import type { RowChange } from '../wire/change.ts'
 
 /**
  * The place of a streamed change in the order in which the source's transactions commit. It is the same at each

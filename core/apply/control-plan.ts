@@ -2,7 +2,7 @@ import type { TableContract } from '../contract.ts'
 import { tablesRead, withReadSnapshot } from '../keyless/keyless-writes.ts'
 import type { Position } from '../position.ts'
 import { TableRegister, tableName } from '../tables/table-register.ts'
-import type { Beacon, Incoming, ReadBeacon } from '../wire/envelope.ts'
+import type { Beacon, Incoming, ReadBeacon } from '../wire/change.ts'
 import { type BatchUnderway, stopKey, stopOf, stopOfContract } from './batch-underway.ts'
 
 /**

@@ -4,7 +4,7 @@ import { UNAVAILABLE_PLACEHOLDER, unavailable } from '../codecs/unavailable.ts'
 import { ValueError } from '../column-codec.ts'
 import type { TableContract } from '../contract.ts'
 import { type AppliedTable, TableRegister } from '../tables/table-register.ts'
-import type { RowChange } from '../wire/envelope.ts'
+import type { RowChange } from '../wire/change.ts'
 import { type Arrival, RowChanges, type Segment, type TableWrites, withoutTruncated } from './row-changes.ts'
 
 const tableOf = (changes: Partial<TableContract> = {}): AppliedTable => {

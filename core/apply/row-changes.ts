@@ -3,7 +3,7 @@
 import { comparePositions, type Position } from '../position.ts'
 import { keyOf, mergedWith, type RowValue, type RowWrite, replaces, writeOf } from '../tables/row-write.ts'
 import type { AppliedTable } from '../tables/table-register.ts'
-import type { RowChange, WireRow } from '../wire/envelope.ts'
+import type { RowChange, WireRow } from '../wire/change.ts'
 
 /** A change as history keeps it. */
 export type LoggedChange = {

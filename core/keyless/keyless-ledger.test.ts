@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatLsn } from '../lsn.ts'
-import type { Beacon } from '../wire/envelope.ts'
+import type { Beacon } from '../wire/change.ts'
 import { KeylessLedger } from './keyless-ledger.ts'
 
 /** The records of a transaction: for each of its Lsns, how many rows share it. */

@@ -1,5 +1,5 @@
 import type { Lsn } from '../lsn.ts'
-import type { Beacon } from '../wire/envelope.ts'
+import type { Beacon } from '../wire/change.ts'
 import { BeaconLog, type KnownBeacon } from './beacon-log.ts'
 import { type PassedTransaction, PassedTransactions } from './passed-transactions.ts'
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import { UNAVAILABLE_PLACEHOLDER } from '../codecs/unavailable.ts'
 import { TableRegister } from '../tables/table-register.ts'
-import type { RowChange } from '../wire/envelope.ts'
+import type { RowChange } from '../wire/change.ts'
 import { KeylessLedger } from './keyless-ledger.ts'
 import { type KeylessProgress, keylessChange, tablesRead, withReadSnapshot } from './keyless-writes.ts'
 

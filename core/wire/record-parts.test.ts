@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readRecord } from './envelope.ts'
+import { readRecord } from './change.ts'
 import { isLastPart, joinRecordParts, type OpenRecord, type StoredPart } from './record-parts.ts'
 
 type Delivered = { offset: number; key: string | undefined; value: string | undefined }

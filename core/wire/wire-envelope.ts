@@ -1,3 +1,5 @@
+// How is each member of Debezium's envelope checked, and which position does a change have?
+
 import { exactLsn } from '../lsn.ts'
 import type { Position } from '../position.ts'
 

@@ -8,7 +8,7 @@ import type { RecordIdentity } from '#core/delivery.ts'
 import { tableName } from '#core/tables/table-register.ts'
 import { stopRule } from '#core/tables/table-settings.ts'
 import { tablesWithout } from '#core/tables/tables-without.ts'
-import { tableOfRecord } from '#core/wire/envelope.ts'
+import { tableOfRecord } from '#core/wire/change.ts'
 import { applyDelivery } from '../delivery/apply-by-halves.ts'
 import {
   type ApplyOutcome,

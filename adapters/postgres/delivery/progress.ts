@@ -4,7 +4,7 @@
 import type pg from 'pg'
 import type { FenceState } from '#core/apply/change-fence.ts'
 import { notedTimestamp, type Progress } from '#core/delivery.ts'
-import type { Beacon } from '#core/wire/envelope.ts'
+import type { Beacon } from '#core/wire/change.ts'
 import { prepared } from '../session/statement.ts'
 
 /** The identity of a progress row. */

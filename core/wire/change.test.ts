@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { EnvelopeError, readRecord } from './envelope.ts'
+import { EnvelopeError, readRecord } from './change.ts'
 
 const captured = new URL('../../fixtures/envelopes/', import.meta.url)
 /** A record as Debezium 3.7.0.Final sent it, except for its topic.prefix. */
