@@ -149,8 +149,8 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
         applyDelivery(pool, key, records, {
           apply: (some) => apply(key, some, wait),
           applyNothing: () => rehearse(key, [], [], wait),
-          setAside: (record, error) =>
-            applyInTransaction(pool, key, 'contiguous', [record], setAside(key, error, quarantineLimit), wait),
+          quarantineRecord: (record, error) =>
+            applyInTransaction(pool, key, 'contiguous', [record], quarantineRecord(key, error, quarantineLimit), wait),
           merge: mergeEffects,
         }),
       ),
@@ -158,7 +158,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
 }
 
 /** Quarantines one record, and stops the tables that would be wrong without it. */
-const setAside = (
+const quarantineRecord = (
   key: ProgressKey,
   error: Error,
   limit: number | undefined,
