@@ -202,9 +202,9 @@ as $$
   delete from tidemark.quarantine q where q.relation = of_relation and q.generation < before_generation;
 $$;
 
--- Called after a topic partition has had a contract: shows a generation that is complete in all of them, drops the rows
--- of earlier generations, and drops the rows of a relation whose drop all of them have had. Returns why it cannot show
--- the generation, or null.
+-- Finalizes a generation. Called after a topic partition has had a contract: shows a generation that is complete in all
+-- of them, drops the rows of earlier generations, and drops the rows of a relation whose drop all of them have had.
+-- Returns why it cannot show the generation, or null.
 create or replace function tidemark.settle_latest_state(of_topic text, of_relation bigint) returns text
 language plpgsql security definer
 as $$
