@@ -1,3 +1,5 @@
+// What has the plan of a batch collected so far, and which tables has it stopped?
+
 import type { TableContract } from '../contract.ts'
 import type { KeylessProgress, KeylessWrites } from '../keyless/keyless-writes.ts'
 import { type AppliedTable, type Lookup, type TableRegister, tableName } from '../tables/table-register.ts'

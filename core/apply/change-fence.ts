@@ -1,3 +1,5 @@
+// Is a change certain to be new, so that history stores it without a look-up?
+
 import type { RowChange } from '../wire/change.ts'
 
 /**

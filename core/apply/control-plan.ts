@@ -1,3 +1,5 @@
+// What do the records of Tidemark's own tables do: contracts and beacons?
+
 import type { TableContract } from '../contract.ts'
 import { tablesRead, withReadSnapshot } from '../keyless/keyless-writes.ts'
 import type { Position } from '../position.ts'

@@ -1,3 +1,5 @@
+// Is a beacon from another source than the records before it?
+
 import { ANOTHER_CLUSTER } from '../recovery/stop-reasons.ts'
 import type { Beacon } from '../wire/change.ts'
 

@@ -1,3 +1,5 @@
+// Is a beacon the successor of the newest applied one, or are changes missing?
+
 import { formatLsn, type Lsn, parseLsn } from '../lsn.ts'
 import type { Beacon } from '../wire/change.ts'
 

@@ -1,3 +1,5 @@
+// Was a change of a keyless table applied before? It has no key, so its place in the log decides.
+
 import type { Lsn } from '../lsn.ts'
 import type { Beacon } from '../wire/change.ts'
 import { BeaconLog, type KnownBeacon } from './beacon-log.ts'

@@ -1,3 +1,5 @@
+// What does a change of a keyless table do: one row less, one row more, or both?
+
 import { unavailable, ValueError } from '../column-codec.ts'
 import { parseReadSnapshot, type ReadSnapshot, wasRead } from '../read-snapshot.ts'
 import { decodeRow, imageOf, type RowValue } from '../tables/row-write.ts'

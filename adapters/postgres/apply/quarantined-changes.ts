@@ -1,3 +1,5 @@
+// How are the quarantined changes of a table applied, once it is accepted?
+
 import type pg from 'pg'
 import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
 import { type KeptContract, stepsForQuarantined, stepsOf } from '#core/apply/batch-steps.ts'

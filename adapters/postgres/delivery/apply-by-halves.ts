@@ -1,3 +1,5 @@
+// Which record makes applying fail? The batch is halved until that record is alone, and it is quarantined.
+
 import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { isLockTimeout } from '../session/lock-wait.ts'

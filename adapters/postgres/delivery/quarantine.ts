@@ -1,3 +1,5 @@
+// How are records quarantined, up to which limit, and which of them does an operator retry?
+
 import type pg from 'pg'
 import type { QuarantinedRecord } from '#core/apply/batch-steps.ts'
 import { fullQuarantine } from '#core/recovery/stop-reasons.ts'
