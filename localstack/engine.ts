@@ -1,4 +1,4 @@
-// How does a synthesized template become running servers and functions on one machine?
+// The running stack of one machine, from start to stop. assembly/deploy.ts makes running servers of the template.
 
 import type { Outputs } from './assembly/deploy.ts'
 import { recallDatabases } from './assembly/existing-databases.ts'
