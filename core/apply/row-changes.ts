@@ -54,12 +54,15 @@ export type Segment = Map<string, TableWrites>
 /**
  * Another topic partition has already applied a truncate: returns the writes that come after it, and leaves out those
  * from before it. A table that is truncated during its snapshot is snapshotted again, so rows that were read here before
- * the truncate are left out as well.
+ * the truncate are left out as well. `ofEarlier`: the truncate was of an earlier generation, so only streamed changes,
+ * which capture sends again, can be from before it.
  */
-export function withoutTruncated(writes: TableWrites, at: Position): TableWrites {
+export function withoutTruncated(writes: TableWrites, at: Position, ofEarlier = false): TableWrites {
   const { complete } = writes.table.contract
-  const isBefore = ({ mode, position }: RowWrite) =>
-    mode === 'ordered' ? comparePositions(position, at) < 0 : !complete
+  const isBefore = ({ mode, position }: RowWrite) => {
+    if (ofEarlier) return position.phase === 1 && comparePositions(position, at) < 0
+    return mode === 'ordered' ? comparePositions(position, at) < 0 : !complete
+  }
   const before: string[] = []
   for (const [key, write] of writes.rows) if (isBefore(write)) before.push(key)
   // Once a table was truncated, its truncate is always known, but mostly it is older than all these writes.

@@ -73,11 +73,22 @@ begin
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
   if not found then
     perform tidemark.create_rows(contract);
-    insert into tidemark.generation (relation, generation, contract, keyless, shown)
+    insert into tidemark.generation (
+      relation, generation, contract, keyless, shown, truncated_epoch, truncated_lsn, truncated_earlier
+    )
     select of_relation, of_generation, contract,
       not exists (select from tidemark.stored_columns(contract) c where c.key is not null),
       not exists (select from tidemark.generation g where g.relation = of_relation and g.shown)
-        and not exists (select from tidemark.predecessors(of_relation));
+        and not exists (select from tidemark.predecessors(of_relation)),
+      coalesce(earlier.truncated_epoch, 0), coalesce(earlier.truncated_lsn, 0), coalesce(earlier.truncated_lsn, 0) > 0
+    from (values (true)) as one
+    left join lateral (
+      select g.truncated_epoch, g.truncated_lsn
+      from tidemark.generation g
+      where g.relation = of_relation
+      order by g.truncated_epoch desc, g.truncated_lsn desc
+      limit 1
+    ) as earlier on true;
   else
     perform tidemark.widen_rows(contract);
     update tidemark.generation g
