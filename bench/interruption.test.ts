@@ -21,7 +21,7 @@ test('an interruption stops what runs, once, and nothing that has stopped', asyn
   expect(stopped).toEqual(['first', 'second'])
 })
 
-test('one that cannot be stopped keeps no other from it', async () => {
+test('one that cannot be stopped does not prevent the stop of the others', async () => {
   const stopped: string[] = []
   stopWhenInterrupted(() => Promise.reject(new Error('it does not answer')))
   stopWhenInterrupted(async () => {

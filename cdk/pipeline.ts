@@ -1,3 +1,5 @@
+// How are the constructs of the stack put together?
+
 import { CfnOutput, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import { Archive } from './archive/archive.ts'

@@ -1,3 +1,5 @@
+// Which sizes and settings do the stages local, dev and prod have?
+
 import type { ArchiveSettings } from './archive/archive.ts'
 import type { CaptureSettings } from './capture/capture.ts'
 import type { LatestStateSettings } from './latest-state/latest-state.ts'

@@ -25,7 +25,7 @@ const options = {
 } as const
 
 /**
- * Returns 0 when the table flows again, 1 when it does not or could not be accepted, and 2 when an argument is wrong.
+ * Returns 0 when changes of the table are applied again, 1 when not, and 2 when an argument is wrong.
  */
 export async function main(argv: string[]): Promise<number> {
   try {
@@ -85,4 +85,4 @@ async function awaitFlow(client: pg.Client, table: string, deadline: number): Pr
 }
 
 const inWords = (table: string, { flows, reason }: Outcome): string =>
-  flows ? `${table} flows again.` : `${table} does not flow: ${reason}.`
+  flows ? `Changes of ${table} are applied again.` : `Changes of ${table} are not applied: ${reason}.`

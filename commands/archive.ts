@@ -117,13 +117,13 @@ function describeReport({ done, steps, check: found, next }: RecoveryReport, isD
   if (!done) return isDry ? 'Nothing was done.' : 'Nothing more was done.'
   const lines = found === null ? [] : describeCheck(found)
   if (steps.length === 0)
-    return ['The table, its ledger and its data files are as they should be.', ...lines, ...goingOn(next)].join('\n')
+    return ['The table, its ledger and its data files are consistent.', ...lines, ...goingOn(next)].join('\n')
   return [
     ...lines,
     ...(found === null || found.missing.length === 0
       ? []
-      : ['What is not in the table any more is noted as lost: nothing can be rebuilt from before it.']),
-    ...(next === undefined ? ['The archive is recovered: records that wait are taken by themselves.'] : goingOn(next)),
+      : ['Records that the table no longer has are noted as lost. Nothing before them can be rebuilt.']),
+    ...(next === undefined ? ['The archive is recovered: waiting records are archived by themselves.'] : goingOn(next)),
   ].join('\n')
 }
 

@@ -21,18 +21,18 @@ npm run index -- add <schema.table> '<definition>' [--name N]
 npm run index -- build [<schema.table>]
 npm run index -- remove <schema.table> <name>
 
-Indexes of your own on the target's tables. Each is declared once, follows renames of its table and its columns, and is made
-again on every new generation of the rows before that is shown. On a parent it is made on the rows of each table below it.
-Changes go on being applied while an index is made.
-  add        declares an index and makes it. The definition is what follows the name of the table in "create index", in the
-             names of the source. No index is unique: topic partitions are applied independently
-  build      makes what is missing, for example what "npm run status" shows
-  remove     forgets the index and drops it
-  --name     its name; without it, the name that Postgres would give it
+Manages your own indexes on the tables of the target. Each index is declared once. It follows renames of its table and its
+columns, and is created on every new generation of the rows before that generation is shown. On a parent table it is created
+on the rows of each table below it. Changes are still applied while an index is created.
+  add        declares an index and creates it. The definition is the text that follows the name of the table in "create
+             index", with the names of the source. No index is unique, because topic partitions are applied independently
+  build      creates the indexes that are missing, for example those that "npm run status" shows
+  remove     drops the index and deletes its declaration
+  --name     the name of the index (the name that Postgres would give it)
   --json     the indexes, or the outcome, as JSON
   --target   another database than that of the running stack
-Exits with 0 when it is done, 1 when an index could not be made, with the reason, and 2 when an argument or the definition
-is wrong.
+Exits with 0 when it is done, with 1 when an index could not be created, and with 2 when an argument or the definition is
+wrong. The message says why.
 
   npm run index -- add public.trips '(lower(name), created_at desc) where deleted_at is null'`
 

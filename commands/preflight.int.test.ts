@@ -267,7 +267,7 @@ test('columns with values near the limit of a change are named, and a table that
     const { findings } = await inspectSource(client, ['public'])
     expect(findings.find(({ subject }) => subject === 'large values')).toMatchObject({
       level: 'advice',
-      state: expect.stringContaining('not looked through in time: public.slow'),
+      state: expect.stringContaining('not checked in time: public.slow'),
     })
   } finally {
     await client.end()

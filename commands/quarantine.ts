@@ -3,8 +3,8 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { topicPartitionsToRetry } from '#adapters/postgres/delivery/quarantine.ts'
 import { callFunction } from './invoke/function-call.ts'
-import { describeKept, describeRecord } from './quarantine/kept-listing.ts'
-import { groupKept, listKept, readKept } from './quarantine/kept-records.ts'
+import { describeQuarantine, describeRecord } from './quarantine/quarantine-listing.ts'
+import { groupQuarantined, listQuarantined, readQuarantined } from './quarantine/quarantined-records.ts'
 import { requireEngine } from './running/running-engine.ts'
 
 const help = `npm run quarantine -- list [<which>] [--limit N]
@@ -77,18 +77,18 @@ function problemOf(verb: string | undefined, which: string | undefined, rest: st
 }
 
 async function list(client: pg.Client, which: string, { limit, json }: Values): Promise<number> {
-  const records = await listKept(client, which, Number(limit))
+  const records = await listQuarantined(client, which, Number(limit))
   if (json) for (const record of records) console.log(JSON.stringify(record))
   else if (which !== 'all' && records.length === 0) console.log(`No record in quarantine matches ${which}.`)
   else {
     const width = process.stdout.columns ?? Number.POSITIVE_INFINITY
-    for (const line of describeKept(await groupKept(client), records, width)) console.log(line)
+    for (const line of describeQuarantine(await groupQuarantined(client), records, width)) console.log(line)
   }
   return 0
 }
 
 async function show(client: pg.Client, place: string, { json }: Values): Promise<number> {
-  const record = await readKept(client, place)
+  const record = await readQuarantined(client, place)
   if (record === undefined)
     throw new Error(`No quarantined record is at ${place}: npm run quarantine -- list shows the places`)
   console.log(json ? JSON.stringify(record) : describeRecord(record).join('\n'))
@@ -125,7 +125,7 @@ async function retry(
       await callFunction(endpoint, { name: 'apply-latest-state', event: '{"records":{}}', async: false })
     await pause(200)
   }
-  const left = (await listKept(client, which, retried)).length
+  const left = (await listQuarantined(client, which, retried)).length
   const applied = Math.max(0, retried - left)
   console.log(
     json

@@ -131,7 +131,7 @@ test('the forms of the placeholder are those of one text', () => {
   expect(UNAVAILABLE_BASE64).toBe(encoded(UNAVAILABLE_PLACEHOLDER))
 })
 
-test('a type that is not carried exactly has no codec, and none can be smuggled into a statement', () => {
+test('a type that is not carried exactly has no codec, and no text of a type can be injected into a statement', () => {
   for (const type of ['bit varying', 'regclass', 'vector(3)', 'text; drop table x', 'numeric(1,2) x', 'interval x']) {
     expect(columnCodec({ carried: type, wire: 'value' })).toBeUndefined()
     expect(columnCodec({ carried: `${type}[]`, wire: 'value' })).toBeUndefined()

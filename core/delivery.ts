@@ -1,3 +1,5 @@
+// Which records of a delivery are new, and when does a topic partition stop because of a gap or another topic?
+
 /** What the consumer has applied of one topic partition. */
 export type Progress = {
   /** Offset of the first record that is not applied. */
@@ -15,10 +17,7 @@ export type RecordIdentity = { readonly offset: number; readonly timestampMs: nu
 export type DeliveryDecision =
   | { readonly kind: 'apply'; readonly from: number }
   | { readonly kind: 'duplicate' }
-  /**
-   * The first `applicable` records precede the one that causes the stop, and some of them are new. It is 0 when none is
-   * new.
-   */
+  /** `applicable` is the number of records before the one that causes the stop. It is 0 when none of them is new. */
   | { readonly kind: 'stop'; readonly atOffset: number; readonly reason: string; readonly applicable: number }
 
 /**

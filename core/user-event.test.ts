@@ -50,7 +50,7 @@ test.each([
   '1e999999999',
   'true',
   '{}',
-])('ts %s is no time', (ts) => {
+])('ts %s is not a time', (ts) => {
   expect(delta(`"ts":${ts}`)).toEqual({ malformed: expect.stringMatching(/^ts must be a time .* it is /) })
 })
 
@@ -72,7 +72,7 @@ test.each([
   ...['1.5', '"007"', '"-0"', '"+7"', '" 7"', '"7.0"', '"７"', '"٣"', '""', 'null', 'true', '[7]', '1e400'],
   ...['9223372036854775808', '"-9223372036854775809"', '7.0000000000000000000001', '"1e2"'],
   '"8a9bd6b4-6f0b-4f4e-9c6c-3f0f4f3b7f11"',
-])('%s is no id, no event_order and no run', (value) => {
+])('%s is neither an id nor an event_order nor a run', (value) => {
   const reason = /must be a whole number of 64 bits, and is /
   expect(readUserEvent(`{"id":${value},"op":"insert","event_order":1}`)).toEqual({
     malformed: expect.stringMatching(reason),
@@ -104,11 +104,11 @@ test.each([
   ['{"op":"insert","id":1,"event_order":1,"e":{"\\ud800":1}}', '"e" has half a surrogate pair'],
   ['{"op":"insert","id":1,"event_order":1,"e":1e1001}', '"e" has a number beyond those of Postgres'],
   [`${'['.repeat(100_000)}${']'.repeat(100_000)}`, 'the value is nested more than 100 levels deep'],
-])('%j is no event', (value, reason) => {
+])('%j is not an event', (value, reason) => {
   expect(readUserEvent(value)).toEqual({ malformed: expect.stringContaining(reason) })
 })
 
-test('what an event says besides is kept as it was written', () => {
+test('other members of an event are stored as they were written', () => {
   const event = delta('"name":"Ann","email":"a@b","balance":12345678901234567890.10,"__proto__":{"x":1}')
   expect(event).toMatchObject({
     name: 'Ann',
@@ -135,15 +135,18 @@ test.each([
   ['c', 'null', '{"name":"Ann"}', 'after.id must be a whole number of 64 bits, and is absent'],
   ['u', '{"id":1}', '{"id":2}', 'the id changes from 1 to 2'],
   ['u', '{"id":"x"}', '{"id":2}', 'before.id must be a whole number'],
-])('the row change %s of %s to %s is no event', (op, before, after, reason) => {
+])('the row change %s of %s to %s is not an event', (op, before, after, reason) => {
   expect(change(op, before, after)).toEqual({ malformed: expect.stringContaining(reason) })
 })
 
-test.each(['null', '"now"', '""', '9e99', '[]', '253402300800000'])('a row change at ts_ms %s is no event', (time) => {
-  expect(change('c', 'null', '{"id":1}', time)).toEqual({
-    malformed: expect.stringContaining('ts_ms must be milliseconds since 1970'),
-  })
-})
+test.each(['null', '"now"', '""', '9e99', '[]', '253402300800000'])(
+  'a row change at ts_ms %s is not an event',
+  (time) => {
+    expect(change('c', 'null', '{"id":1}', time)).toEqual({
+      malformed: expect.stringContaining('ts_ms must be milliseconds since 1970'),
+    })
+  },
+)
 
 test('any text gives an event or a reason', () => {
   fc.assert(

@@ -64,7 +64,7 @@ test('at 100 a second every trip is a transaction of its own, also those that ar
   expect(await one('select count(*)::int, count(distinct xmin::text)::int from public.green_trips')).toEqual([30, 30])
 })
 
-test('an abort ends the feed with what is committed', async () => {
+test('an abort ends the feed, and committed trips stay', async () => {
   const abort = new AbortController()
 
   const fed = await feedTrips(client, {

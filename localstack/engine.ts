@@ -1,3 +1,5 @@
+// The running stack of one machine, from start to stop. assembly/deploy.ts makes running servers of the template.
+
 import type { Outputs } from './assembly/deploy.ts'
 import { recallDatabases } from './assembly/existing-databases.ts'
 import { recallCluster } from './assembly/kept-cluster.ts'

@@ -19,6 +19,7 @@ import { standInFor } from './assembly/stand-ins.ts'
 import { readStack } from './assembly/template/template.ts'
 import { checkTemplate } from './assembly/template/template-check.ts'
 import { writeAwsConfiguration } from './aws-configuration.ts'
+import { archiveServerClasses } from './class-archives.ts'
 import { startEndpoint } from './endpoint/endpoint.ts'
 import type { Service } from './endpoint/exchange.ts'
 import { type EngineLock, lockDirectory } from './engine-lock.ts'
@@ -109,11 +110,13 @@ export async function openStack(
   const step = makeSteps(options.onProgress)
   const java = findJvm(step, signal)
   const pages = {}
+  let archiving: Promise<void> | undefined
   let stopped: Promise<void> | undefined
   const stop = (): Promise<void> => {
     stopping.abort(new Error('the stack was stopped'))
     stopped ??= (async () => {
       try {
+        await Promise.allSettled([archiving])
         if (account) await closeAccount(account)
       } finally {
         await Promise.allSettled([java])
@@ -126,7 +129,12 @@ export async function openStack(
   try {
     account = await openAccount(options, { purpose, signal, step, java, pages, deployer })
     const outputs = await deployer.deploy(account, (reason) => stopping.abort(reason))
-    if (purpose === 'run') await removeForgotten(account)
+    if (purpose === 'run') {
+      await removeForgotten(account)
+      archiving = archiveServerClasses(account)
+      // Without the archives the next start only takes longer.
+      archiving.catch(() => undefined)
+    }
     return { account, outputs, lock, pages, stop }
   } catch (error) {
     await stop()

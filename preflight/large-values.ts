@@ -92,7 +92,7 @@ export function judgeLargeValues({ largest, unread }: LargeValues): Finding {
   const subject = 'large values'
   const near = largest.filter(({ bytes, twice }) => bytes * (twice ? 2 : 1) > LARGEST_CHANGE_BYTES / 2)
   const limit = `a change of more than ${megabytes(LARGEST_CHANGE_BYTES)} of JSON stops its table`
-  const notSeen = unread.length === 0 ? [] : [`not looked through in time: ${unread.join(', ')}`]
+  const notSeen = unread.length === 0 ? [] : [`not checked in time: ${unread.join(', ')}`]
   if (near.length > 0) {
     const named = near.map(
       ({ column, bytes, twice }) => `${column} ${megabytes(bytes)}${twice ? ', twice in an update' : ''}`,
@@ -100,7 +100,7 @@ export function judgeLargeValues({ largest, unread }: LargeValues): Finding {
     return advice(
       subject,
       [`${named.join('; ')}: ${limit}`, ...notSeen].join('; '),
-      '-- keep such values smaller, or leave their columns out: excludeColumns of the stage (docs/deploy.md)',
+      '-- keep such values smaller, or exclude their columns with excludeColumns of the stage (docs/deploy.md)',
     )
   }
   if (unread.length > 0) {

@@ -17,7 +17,7 @@ export function judgeTransactions(facts: SourceFacts, oldSeconds: number): Findi
         ? ok('open transactions', 'none is old')
         : advice(
             'open transactions',
-            `${facts.user} does not see those of others: an old one holds the initial load back`,
+            `${facts.user} does not see those of others: an old one would delay the initial load`,
             `grant pg_read_all_stats to ${escapeIdentifier(facts.user)};`,
           ),
     old.length === 0
@@ -51,7 +51,7 @@ export function judgeEventTriggers(facts: SourceFacts): Finding[] {
       : `alter role ${role}${database === null ? '' : ` in database ${database}`} reset event_triggers;`,
   )
   const fix = resets.length > 0 ? resets : [settingFix(facts, 'event_triggers', null, false)]
-  return [problem('event_triggers', 'off: changes of tables would not be noticed', fix.join('\n'))]
+  return [problem('event_triggers', 'off: DDL would not be noticed', fix.join('\n'))]
 }
 
 /**
@@ -63,13 +63,13 @@ export function judgeEncoding({ encoding, database }: SourceFacts, foreign: read
   if (foreign.length > 0) {
     return problem(
       'encoding',
-      `SQL_ASCII, and bytes in ${foreign.join(', ')} are not UTF-8: they would arrive as other texts`,
+      `SQL_ASCII, and bytes in ${foreign.join(', ')} are not UTF-8: they would arrive as different text`,
       `-- dump ${database}, convert the dump to UTF-8, and restore it into a database with: create database … template template0 encoding 'UTF8'`,
     )
   }
   return advice(
     'encoding',
-    'SQL_ASCII: what it holds now is UTF-8, but clients may store other bytes, which would arrive as other texts',
+    'SQL_ASCII: what it holds now is UTF-8, but clients may store other bytes, which would arrive as different text',
     `alter database ${escapeIdentifier(database)} set client_encoding = 'UTF8'; -- and no client may set another`,
   )
 }

@@ -184,5 +184,5 @@ function replicationFix({ rds, version }: SourceFacts, user: string): string {
   if (rds) return `grant rds_replication to ${user} with admin option;`
   return version >= 160_000
     ? `alter role ${user} replication;`
-    : `alter role ${user} superuser; -- before version 16 nobody else may let a role replicate`
+    : `alter role ${user} superuser; -- before version 16 no other role can grant replication`
 }

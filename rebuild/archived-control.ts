@@ -1,4 +1,4 @@
-import { type Beacon, EnvelopeError, type Incoming, readRecord } from '#core/wire/envelope.ts'
+import { type Beacon, EnvelopeError, type Incoming, readRecord } from '#core/wire/change.ts'
 import { WireError } from '#core/wire/wire-json.ts'
 
 /** The facts in a record of the beacon table. */

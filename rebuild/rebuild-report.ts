@@ -31,7 +31,7 @@ export function describePublished(rebuilt: PublishedRebuild): string {
   const { schema, tables, unfinished } = rebuilt
   const rows = tables.map((table) => [`${schema}.${table.name}`, formatCount(table.rows)])
   return joinParts([
-    rows.length === 0 ? ['No table was captured then.'] : alignColumns([['table', 'rows'], ...rows], [1]),
+    rows.length === 0 ? ['No table was captured at that time.'] : alignColumns([['table', 'rows'], ...rows], [1]),
     section('not as the source had them', unfinished.map(describeUnfinished)),
     [describeFigures(rebuilt)],
   ])
@@ -65,7 +65,7 @@ function describeDifference(table: ComparedState, { key, rebuilt, live }: StateD
   })
   const place = table.keyColumns.map((name, i) => `${name} = ${cutText(oneLine(key[i]!), 48)}`).join(', ')
   // If the table has no key, both sides may have the row in different numbers.
-  const often = rows.length === 0 ? ['  a row that the two do not have as often'] : []
+  const often = rows.length === 0 ? ['  a row that one state has more often than the other'] : []
   const columns =
     rows.length === 0 ? [] : alignColumns([['column', 'rebuilt', 'live'], ...rows]).map((line) => `  ${line}`)
   return [place === '' ? table.table : `${table.table}, ${place}`, ...often, ...columns]

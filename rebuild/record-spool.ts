@@ -3,7 +3,7 @@ import type pg from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import type { ScannedRecord } from '#adapters/iceberg/archive/archive-scan.ts'
 import type { RecordBytes } from '#adapters/postgres/delivery/quarantine.ts'
-import type { Beacon } from '#core/wire/envelope.ts'
+import type { Beacon } from '#core/wire/change.ts'
 import { readBeacon } from './archived-control.ts'
 import { type BinaryRow, decodeRows, encodeRows, int32, int64, readInt64 } from './copy-binary.ts'
 

@@ -5,7 +5,7 @@ import { makeUserState } from '#adapters/postgres/user-state/user-state.ts'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { CONSUMERS } from '#core/fixed-names.ts'
 import { isOfAnotherLog } from '#core/recovery/stop-reasons.ts'
-import type { KeyHeaders } from '#core/wire/envelope.ts'
+import type { KeyHeaders } from '#core/wire/change.ts'
 import type { SpooledRecord } from './record-spool.ts'
 
 /** The topics whose records make the latest state, and the consumers that apply them. */

@@ -40,12 +40,12 @@ export function readStopped({ query }: Pick<StateSession, 'query'>): Promise<Unf
   )
 }
 
-/** The tables whose rows were being read, for the first time or again. */
+/** The tables that were being snapshotted, for the first time or again. */
 export function readUnderWay({ query }: Pick<StateSession, 'query'>): Promise<UnfinishedTable[]> {
   return query<UnfinishedTable>(
     `select distinct m.schema_name || '.' || m.table_name as name, m.relation::float8 as relation,
-       case when g.shown then 'its rows were being read: some may be missing'
-         else 'its rows were being read again: it shows those of before' end as reason
+       case when g.shown then 'a snapshot of its rows was under way: some rows may be missing'
+         else 'a new snapshot of its rows was under way: it shows the rows of the generation before' end as reason
      from tidemark.generation g
      join tidemark.table_marker m using (relation)
      where m.dropped_at is null

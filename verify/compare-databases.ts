@@ -55,8 +55,8 @@ const mostLooks = 5
 /**
  * Waits until everything that is committed in the source so far is visible in the target. Then compares every row of
  * every captured table, by the text of every captured column. Changes may continue meanwhile. Memory does not grow with
- * the tables. Throws a LaggingError if the target does not get there within `waitMs`, or a snapshot of a table is still under way,
- * and a CaptureDownError as soon as a look at capture finds it down.
+ * the tables. Throws a LaggingError if the target does not get there within `waitMs`, or a snapshot of a table is still
+ * under way. Capture is checked about once a second; if it is down, a CaptureDownError ends the wait.
  */
 export async function compareDatabases(options: CompareOptions): Promise<Comparison> {
   const { table, only, waitMs, onProgress } = options

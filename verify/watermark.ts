@@ -1,3 +1,6 @@
+// When may source and target be compared? When every topic partition has applied a beacon that was written after the
+// call.
+
 import { setTimeout } from 'node:timers/promises'
 import { CONSUMERS } from '#core/fixed-names.ts'
 import { readTablesUnderWay } from './captured-tables.ts'

@@ -1,7 +1,7 @@
 import { type ColumnCodec, columnCodec, unavailable } from '#core/column-codec.ts'
 import type { TableContract } from '#core/contract.ts'
 import { parseAsWritten } from '#core/exact-json.ts'
-import type { WireRow } from '#core/wire/envelope.ts'
+import type { WireRow } from '#core/wire/change.ts'
 
 /** The values of a row as texts, by column; null for an SQL null. */
 export type TextRow = Readonly<Record<string, string | null>>

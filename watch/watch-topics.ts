@@ -44,7 +44,7 @@ export async function watchTopics(watch: Watch): Promise<void> {
       storedAt = performance.now()
       await store()
     },
-    onTrouble: (message) => report(`The brokers cannot be read just now, trying again: ${message}`),
+    onTrouble: (message) => report(`The brokers do not answer at the moment, trying again: ${message}`),
   })
   await store()
 }

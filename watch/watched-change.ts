@@ -1,7 +1,7 @@
 import { keyColumns, type TableContract } from '#core/contract.ts'
 import { formatLsn } from '#core/lsn.ts'
 import { readUserEvent, type UserEvent } from '#core/user-event.ts'
-import { type Incoming, type KeyHeaders, type RowChange, readRecord } from '#core/wire/envelope.ts'
+import { type Incoming, type KeyHeaders, type RowChange, readRecord } from '#core/wire/change.ts'
 import type { RecentRows } from './recent-rows.ts'
 import { jsonRow, type TextRow, textRow } from './text-row.ts'
 

@@ -1,3 +1,5 @@
+// How is Debezium configured, and which failure does each option prevent?
+
 import { UNAVAILABLE_PLACEHOLDER } from '#core/column-codec.ts'
 import { epochName } from '#core/fixed-names.ts'
 import { sessionOptions, WITHOUT_TIMEOUTS } from '../postgres/session/session-settings.ts'
@@ -44,7 +46,7 @@ const SNAPSHOT_TABLES = 'snapshot.include.collection.list'
  * Beacons are read with the Postgres snapshot of the transaction that reads them. `sql/source` puts such a query into
  * the signal of a blocking snapshot, because a blocking snapshot ignores the overrides of this configuration.
  */
-const BEACON_READING = `select slot, number, body || jsonb_build_object('snapshot', pg_current_snapshot()::text) as body, emitted_at from tidemark.beacon`
+const BEACON_SNAPSHOT_QUERY = `select slot, number, body || jsonb_build_object('snapshot', pg_current_snapshot()::text) as body, emitted_at from tidemark.beacon`
 
 /** The producer and the topic accept records of up to this size. */
 const MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -171,12 +173,13 @@ function initialSnapshot({ published }: ConnectorSettings): Record<string, strin
     'snapshot.locking.mode': 'none',
     'snapshot.fetch.size': '10000',
     // If the slot exists already, Debezium sets no isolation level, and each table would be read by a Postgres snapshot
-    // of its own. The price is that a heartbeat fails if it meets another beacon; it is repeated a second later.
+    // of its own. At this level a heartbeat fails if another session emits a beacon at the same time; it is repeated a
+    // second later.
     'database.initial.statements': 'set session characteristics as transaction isolation level repeatable read',
     // Beacons are read with the Postgres snapshot of the rows, and so show which transactions the rows of a snapshot
     // include.
     'snapshot.select.statement.overrides': 'tidemark.beacon',
-    'snapshot.select.statement.overrides.tidemark.beacon': BEACON_READING,
+    'snapshot.select.statement.overrides.tidemark.beacon': BEACON_SNAPSHOT_QUERY,
   }
 }
 

@@ -74,6 +74,6 @@ test('a group that somebody is in is left alone', async () => {
   await consumer.close()
 })
 
-test('brokers that do not answer are said by name', async () => {
+test('the error names brokers that do not answer', async () => {
   await expect(open(['127.0.0.1:1'], 300)).rejects.toThrow('no broker of 127.0.0.1:1 answered within')
 })

@@ -23,7 +23,7 @@ export const start: BenchCommand = {
     const { values } = parseArgs({ args: argv, options: { runs: { type: 'string', default: '5' } } })
     return {
       file: 'start',
-      configuration: { 'npm start': '--no-feed, one broker, everything downloaded and compiled before' },
+      configuration: { 'npm start': '--no-feed, one broker, everything downloaded, compiled and archived before' },
       measures: await measureStarts(readCount('--runs', values.runs), onProgress),
     }
   },

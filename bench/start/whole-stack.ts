@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type pg from 'pg'
+import { archiveServerClasses } from '#localstack/class-archives.ts'
 import { findEngine } from '#localstack/engine.ts'
+import { startGuard } from '#localstack/processes/guard.ts'
 import { residentBytes } from '#localstack/processes/resident-memory.ts'
-import { readSettings, repository } from '#localstack/settings.ts'
+import { prepareJars } from '#localstack/servers/java/jars.ts'
+import { findJava } from '#localstack/servers/java/java.ts'
+import { jarsDirectory, readSettings, repository } from '#localstack/settings.ts'
 import { freePorts } from '#test-support/pipeline.ts'
 import { stopWhenInterrupted } from '../interruption.ts'
 import { connectTo } from '../measured-stack.ts'
@@ -46,12 +50,28 @@ export async function openWholeStack(): Promise<WholeStack> {
         }
       } finally {
         await end(stack.child)
+        if (run === 1) await archiveClasses(environment)
       }
     },
     stop: stopWhenInterrupted(async () => {
       if (child !== undefined) await end(child)
       await rm(directory, { recursive: true, force: true })
     }),
+  }
+}
+
+/** Makes the archives that a stack makes while it stays up, which is longer than the starts that are measured do. */
+async function archiveClasses(environment: NodeJS.ProcessEnv): Promise<void> {
+  const jars = prepareJars({ directory: jarsDirectory, environment, onProgress: () => undefined })
+  const java = Promise.all([findJava(environment), jars]).then(([program, prepared]) => ({ program, jars: prepared }))
+  const guard = startGuard()
+  try {
+    await archiveServerClasses({
+      ...{ java, guard, signal: new AbortController().signal },
+      settings: readSettings(environment),
+    })
+  } finally {
+    guard.stop()
   }
 }
 

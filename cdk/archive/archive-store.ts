@@ -131,7 +131,7 @@ export class ArchiveStore extends Construct {
     const { account, region } = Stack.of(this)
     const database = new glue.CfnDatabase(this, 'Database', {
       catalogId: account,
-      databaseInput: { name: namespace, description: 'Every change that Tidemark carried' },
+      databaseInput: { name: namespace, description: 'Every change that Tidemark has archived' },
     })
     network.reach('TableCatalog', ec2.InterfaceVpcEndpointAwsService.GLUE)
     const grant = (grantee: iam.IGrantable) => {

@@ -120,7 +120,7 @@ export class Archive extends Construct {
     const commitArchive = new PipelineFunction(this, 'CommitArchive', {
       platform,
       folder: 'commit-archive',
-      description: 'Commits what is archived to the Iceberg table',
+      description: 'Commits archived data files to the Iceberg table',
       memoryMiB: 512,
       timeoutSeconds: 300,
       // The ledger's lock allows one committer at a time, so a second one would only wait.
@@ -137,7 +137,7 @@ export class Archive extends Construct {
     this.store.grantWrite(commitArchive)
     this.store.grantRecover(commitArchive)
     const everyMinute = new events.Rule(this, 'EveryMinute', {
-      description: 'Commits what is archived',
+      description: 'Commits archived data files',
       schedule: events.Schedule.rate(Duration.minutes(1)),
       // A failed invocation is not repeated, because the next one comes a minute later.
       targets: [new targets.LambdaFunction(commitArchive, { retryAttempts: 0 })],
@@ -150,7 +150,7 @@ export class Archive extends Construct {
     const maintain = new PipelineFunction(this, 'MaintainArchive', {
       platform,
       folder: 'maintain-archive',
-      description: 'Keeps the metadata of the archive table small, and its place free of orphans',
+      description: 'Keeps the metadata of the archive table small, and removes orphaned files',
       memoryMiB: 1024,
       timeoutSeconds: 840,
       environment: {
@@ -164,7 +164,7 @@ export class Archive extends Construct {
     const every = (id: string, rate: Duration, orphans: boolean) => {
       const event = events.RuleTargetInput.fromObject({ orphans })
       const rule = new events.Rule(this, id, {
-        description: orphans ? 'Removes files that nobody names' : 'Merges manifests, expires table snapshots',
+        description: orphans ? 'Removes orphaned files' : 'Merges manifests and expires table snapshots',
         schedule: events.Schedule.rate(rate),
         // A failed invocation is not repeated, because the next one comes by the schedule.
         targets: [new targets.LambdaFunction(maintain, { retryAttempts: 0, event })],

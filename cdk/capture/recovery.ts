@@ -41,7 +41,7 @@ export class Recovery extends Construct {
     this.recover = new PipelineFunction(this, 'RecoverCapture', {
       platform,
       folder: 'recover-capture',
-      description: 'Looks at capture each minute and brings it back after a stop',
+      description: 'Checks capture each minute and restores it after a stop',
       memoryMiB: 512,
       timeoutSeconds: 840,
       environment: {
@@ -99,7 +99,7 @@ export class Recovery extends Construct {
 
   #lookEveryMinute({ schema, capture }: RecoveryProps): void {
     const everyMinute = new events.Rule(this, 'EveryMinute', {
-      description: 'Looks at capture and starts its failed task again',
+      description: 'Checks capture and starts a failed task again',
       schedule: events.Schedule.rate(Duration.minutes(1)),
       targets: [
         new targets.LambdaFunction(this.recover, {
@@ -134,7 +134,13 @@ export class Recovery extends Construct {
           silence === 'alarm' ? cloudwatch.TreatMissingData.BREACHING : cloudwatch.TreatMissingData.NOT_BREACHING,
       })
     // The function reports each minute, so missing data means that it fails.
-    alarm('CaptureDown', 'CaptureNotRunning', 'Nothing of the source has been captured for three minutes', 0, 'alarm')
+    alarm(
+      'CaptureDown',
+      'CaptureNotRunning',
+      'No change of the source has been captured for three minutes: npm run recover finds the cause',
+      0,
+      'alarm',
+    )
     // While tables are read or records wait, there is no age to report.
     alarm(
       'BeaconOverdue',

@@ -72,7 +72,7 @@ export class LatestState extends Construct {
    */
   #applyAgain(schema: Schema): void {
     const everyMinute = new events.Rule(this, 'EveryMinute', {
-      description: 'Applies what was said to be applied again, and counts tables that are not captured any more',
+      description: 'Applies quarantined records that were retried, and counts tables that are not captured any more',
       schedule: events.Schedule.rate(Duration.minutes(1)),
       targets: [
         new targets.LambdaFunction(this.apply, {
@@ -102,10 +102,26 @@ export class LatestState extends Construct {
         comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
         treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
       })
-    alarm('NotApplied', 'FailedTopicPartitions', 'A topic partition has not been applied for three minutes', 3)
+    alarm(
+      'NotApplied',
+      'FailedTopicPartitions',
+      'A topic partition has not been applied for three minutes: tidemark.stop in the target has the reason',
+      3,
+    )
     // Tables are counted once a minute. One that will be captured again by itself is captured within a few minutes.
-    alarm('NotCaptured', 'NotCapturedTables', 'A table that was captured has not been for ten minutes', 2, 5)
-    alarm('Quarantined', 'QuarantinedRecords', 'Records were kept in quarantine instead of applied', 1)
+    alarm(
+      'NotCaptured',
+      'NotCapturedTables',
+      'A table that was captured has not been captured for ten minutes: tidemark.not_captured in the target has the reason',
+      2,
+      5,
+    )
+    alarm(
+      'Quarantined',
+      'QuarantinedRecords',
+      'Records were put into quarantine instead of applied: npm run quarantine -- list shows them',
+      1,
+    )
   }
 
   /** Delivers a topic to the function, which quarantines what cannot be applied, in its own transaction. */

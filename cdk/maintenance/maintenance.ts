@@ -25,7 +25,7 @@ export class Maintenance extends Construct {
     this.maintainTarget = new PipelineFunction(this, 'MaintainTarget', {
       platform,
       folder: 'maintain-target',
-      description: 'Removes history past its retention and delete markers nobody needs',
+      description: 'Removes history past its retention, and delete markers that are not needed any more',
       memoryMiB: 256,
       timeoutSeconds: 600,
       environment: {
@@ -35,7 +35,7 @@ export class Maintenance extends Construct {
     })
     target.database.grantUse(this.maintainTarget, target.applyCredentials)
     const hourly = new events.Rule(this, 'EveryHour', {
-      description: 'Removes what is past its retention',
+      description: 'Removes history past its retention',
       schedule: events.Schedule.rate(Duration.hours(1)),
       // A failed invocation is not repeated, because the next one comes an hour later.
       targets: [new targets.LambdaFunction(this.maintainTarget, { retryAttempts: 0 })],

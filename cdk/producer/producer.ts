@@ -22,7 +22,7 @@ export class Producer extends Construct {
     this.produce = new PipelineFunction(this, 'Produce', {
       platform,
       folder: 'producer',
-      description: 'Makes load: deltas or rows at a rate',
+      description: 'Produces load: deltas or rows at a rate',
       memoryMiB: 512,
       timeoutSeconds: 840,
       environment: {

@@ -36,7 +36,7 @@ export class Schema extends Construct {
     const migrated = this.#migrate(props)
     this.captureTables = this.#captureTables(props)
     const everyMinute = new events.Rule(this, 'EveryMinute', {
-      description: 'Captures tables created since',
+      description: 'Captures new tables',
       schedule: events.Schedule.rate(Duration.minutes(1)),
       // A failed invocation is not repeated, because the next one comes a minute later.
       targets: [new targets.LambdaFunction(this.captureTables, { retryAttempts: 0 })],
@@ -48,7 +48,7 @@ export class Schema extends Construct {
     const migrate = new PipelineFunction(this, 'MigrateSchema', {
       platform,
       folder: 'migrate-schema',
-      description: 'Brings the bookkeeping of source and target up to date',
+      description: 'Migrates the schemas of Tidemark in source and target',
       memoryMiB: 512,
       timeoutSeconds: 600,
       environment: {

@@ -1,3 +1,5 @@
+// With which settings does an event source mapping deliver a topic to a function?
+
 import { Duration } from 'aws-cdk-lib'
 import * as lambda from 'aws-cdk-lib/aws-lambda'
 import type { Construct } from 'constructs'

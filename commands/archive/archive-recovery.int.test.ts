@@ -41,7 +41,7 @@ test('the command finds a renamed table by the ledger in the target, renames it 
 
   expect(status[0]).toMatch(/^since .*: the archive table commands.changes is not in the catalog/)
   expect(status[1]).toBe('    npm run archive -- recover')
-  expect(status[3]).toMatch(/^table +commands.changes, not there$/)
+  expect(status[3]).toMatch(/^table +commands.changes, missing$/)
   expect(refused.done).toBe(false)
   expect(recovered).toMatchObject({ done: true, check: { records: 1, files: 1, missing: [] } })
   expect(await checkFound(archive, quiet)).toEqual(recovered.check)

@@ -120,7 +120,7 @@ export function describeArchiveStatus(status: ArchiveStatus): string {
     [
       'table',
       location === null
-        ? `${table}, ${status.problems.length === 0 ? 'not made yet' : 'not there'}`
+        ? `${table}, ${status.problems.length === 0 ? 'not created yet' : 'missing'}`
         : `${table} at ${location}`,
     ],
     ['content', size + (deletedRows > 0 ? `, and ${formatQuantity(deletedRows, 'deleted row')}` : '')],

@@ -6,8 +6,8 @@ import { makeUserState } from '#adapters/postgres/user-state/user-state.ts'
 import { ChangeLog, type LoggedRecord, ordersContract } from '#test-support/changes/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { makeObserveTarget } from '../status/target-observation.ts'
-import { describeKept, describeRecord } from './kept-listing.ts'
-import { groupKept, listKept, readKept } from './kept-records.ts'
+import { describeQuarantine, describeRecord } from './quarantine-listing.ts'
+import { groupQuarantined, listQuarantined, readQuarantined } from './quarantined-records.ts'
 
 let target: TestDatabase
 let client: pg.Client
@@ -35,7 +35,7 @@ const applyEvents = (records: readonly LoggedRecord[]) =>
 const run = async (text: string, what: string) =>
   (await client.query(`select tidemark.${text}($1)::int as n`, [what])).rows[0].n
 const stops = async () => (await makeObserveTarget(target.pool)()).stopped
-const places = async () => (await listKept(client, 'all', 100)).map(({ place }) => place)
+const places = async () => (await listQuarantined(client, 'all', 100)).map(({ place }) => place)
 
 /** The log of a record that is not a change, and of a record of a table, which it stops. */
 const stopping = () =>
@@ -48,11 +48,11 @@ const stopping = () =>
 test('quarantined records are listed by reason and by place, and one record is shown whole', async () => {
   await applyChanges(stopping().records)
 
-  const lines = describeKept(await groupKept(client), await listKept(client, 'all', 2), 120)
+  const lines = describeQuarantine(await groupQuarantined(client), await listQuarantined(client, 'all', 2), 120)
   expect(lines[0]).toBe('3 records are in quarantine:')
   expect(lines.at(-1)).toBe('… and 1 more: --limit shows them')
   expect(lines.every((line) => line.length <= 120)).toBe(true)
-  const record = await readKept(client, 'changes-0@1')
+  const record = await readQuarantined(client, 'changes-0@1')
   expect(describeRecord(record!)).toEqual(expect.arrayContaining(['place    changes-0@1', 'value', 'nonsense']))
 })
 
@@ -60,7 +60,7 @@ test('a reader is shown a few quarantined records without all of them being read
   await applyChanges(stopping().records)
   await client.query('set role tidemark_read')
 
-  expect(await listKept(client, 'public.orders', 1)).toMatchObject([{ place: 'changes-0@2' }])
+  expect(await listQuarantined(client, 'public.orders', 1)).toMatchObject([{ place: 'changes-0@2' }])
   const { rows } = await client.query(`explain select * from tidemark.kept('all') limit 1`)
   expect(rows.map((row) => row['QUERY PLAN']).join('\n')).not.toContain('Function Scan')
 })
@@ -73,8 +73,8 @@ test('a record keeps the bytes that its text cannot hold', async () => {
     { ...record, bytes: () => ({ key: undefined, value: bytes }) } as LoggedRecord,
   ])
 
-  expect((await readKept(client, 'changes-0@0'))?.value).toEqual(bytes)
-  expect(describeRecord((await readKept(client, 'changes-0@0'))!).at(-1)).toBe('bytes ff007b')
+  expect((await readQuarantined(client, 'changes-0@0'))?.value).toEqual(bytes)
+  expect(describeRecord((await readQuarantined(client, 'changes-0@0'))!).at(-1)).toBe('bytes ff007b')
 })
 
 test('a quarantined record that is no change can be discarded; one of a captured table cannot', async () => {
@@ -142,12 +142,12 @@ test('a stop by a change that came after the drop of its table ends when the cha
   expect(await stops()).toEqual([])
 })
 
-test('what is in quarantine of a renamed table is found by the name that its stop has', async () => {
+test('quarantined records of a renamed table are found by the name that its stop has', async () => {
   const log = stopping()
     .contract(ordersContract({ version: 2, table: 'purchases' }), { lsn: 20 })
     .contract(ordersContract({ version: 3, table: 'purchases', dropped: true }), { lsn: 30 })
   await applyChanges(log.records.slice(0, 5))
-  expect((await listKept(client, 'public.purchases', 9)).map(({ place }) => place)).toEqual([
+  expect((await listQuarantined(client, 'public.purchases', 9)).map(({ place }) => place)).toEqual([
     'changes-0@2',
     'changes-0@3',
   ])

@@ -10,7 +10,7 @@ const finding = {
 
 const step = (what: string, done: boolean, error?: string) => ({ what, done, ...(error !== undefined && { error }) })
 
-test('it says what happened, what follows, what is done and what readers see, before the steps', () => {
+test('it says what happened, the consequence, what will be done and what readers see, before the steps', () => {
   const plan = {
     diagnosis: { state: 'down' as const, findings: [finding] },
     steps: [step('begin epoch 2', false)],
@@ -31,11 +31,11 @@ test('where nothing is wrong, or nothing can be done, it says that', () => {
     'Nothing is wrong with capture.',
   )
   expect(describePlan({ diagnosis: { state: 'starting', findings: [finding] }, steps: [], epoch: 1 })).toContain(
-    'There is nothing that Tidemark could do about it.',
+    'Tidemark can do nothing about it.',
   )
 })
 
-test('a step that failed is said with its reason, and how it goes on', () => {
+test('a step that failed is reported with its reason and how to go on', () => {
   expect(describeSteps([step('one', true), step('two', false, 'no answer'), step('three', false)])).toBe(`done      one
 failed    two: no answer
 not done  three

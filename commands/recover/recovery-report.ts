@@ -15,7 +15,7 @@ export function describePlan({ diagnosis, steps }: Recovery, isAskedFor = false)
     isAskedFor && findings.length === 0 ? ['Nothing is wrong with capture; a new epoch was asked for.'] : []
   const planned =
     steps.length === 0
-      ? ['There is nothing that Tidemark could do about it.']
+      ? ['Tidemark can do nothing about it.']
       : ['Steps', ...steps.map(({ what }, index) => `  ${index + 1}. ${what}`)]
   return [...wanted, ...found, '', ...planned].join('\n')
 }

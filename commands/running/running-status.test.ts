@@ -16,7 +16,7 @@ async function whileServing<T>(status: object, work: (engine: RunningEngine) => 
   }
 }
 
-test('commands that wait for changes learn from the running stack that none comes, and what to run', async () => {
+test('commands that wait for changes learn from the running stack that no change will come, and what to run', async () => {
   const capture = { state: 'down', cause: 'the slot is gone', command: 'npm run recover' }
 
   expect(await whileServing({ capture }, whyCaptureIsDown)).toBe(

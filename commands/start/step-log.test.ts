@@ -13,7 +13,7 @@ function makeLog() {
   return { log, printed, shown }
 }
 
-test('a step that is done is a line with what is known of it, those under way are one line together', () => {
+test('a finished step is one line with its details, and all steps under way are one line together', () => {
   const { log, printed, shown } = makeLog()
 
   log.take({ step: 'jars', state: 'starting', detail: '12 of 92' })

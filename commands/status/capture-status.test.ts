@@ -51,7 +51,7 @@ test.each(isDown)(
   },
 )
 
-test('what was found and has been repaired since is not down', () => {
+test('capture is not down when the problem that was found has been repaired since', () => {
   expect(describeCapture(signs({ health: found })).state).toBe('running')
 })
 

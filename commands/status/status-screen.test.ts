@@ -161,7 +161,7 @@ test('a definition that is stopped is a problem with its reason, and what is too
   expect(lines).toContain('                   2 more definitions: npm run windows -- list')
 })
 
-test('what is not well comes first, the worst at the top, each with its reason and what to run', () => {
+test('problems come first, the worst at the top, each with its reason and what to run', () => {
   const lines = renderStatus(
     status({
       components: [component('server', 'connect', { state: 'restarting', lastError: 'killed\nby a signal' })],
@@ -312,7 +312,7 @@ describe.each(sizes)('a screen of %i × %i', (width, height) => {
   })
 })
 
-test('a table that left the publication is said to, with the SQL that the source needs', () => {
+test('a table that left the publication is shown with the SQL that the source needs', () => {
   const notCaptured = [{ name: 'public.trip', reason: 'its owner cannot write', fix: 'grant update;\ngrant delete;' }]
 
   const lines = texts(renderStatus(status({ notCaptured }), footer, { ...page, height: Infinity }))
@@ -341,7 +341,7 @@ test('a view that outlives its table is shown with the statements that drop the 
   ])
 })
 
-test('a declared index that is not made is said to, with the reason and the command', () => {
+test('a declared index that could not be created is shown with the reason and the command', () => {
   const indexProblems = [
     {
       table: 'public.trip',
@@ -456,7 +456,7 @@ test('capture that is down comes first, with its cause and the command; lag is u
   expect(lines.join('\n')).not.toContain('Java')
 })
 
-test('a table of which somebody dropped the rows or the view in the target is said to, with what brings it back', () => {
+test('a table whose rows or view somebody dropped in the target is shown with the command that restores it', () => {
   const missing = [
     { name: 'public.orders', part: 'rows' as const },
     { name: 'public.riders', part: 'view' as const },

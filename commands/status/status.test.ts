@@ -352,7 +352,7 @@ test('the last error is of what fails now rather than of what has recovered', ()
   expect(describeStatus(parts({ services: services.slice(0, 1) })).lastError).toBe('kafka, which runs again: killed')
 })
 
-test('what has recovered is no last error while anything is wrong', () => {
+test('the error of a part that has recovered is not the last error while anything is wrong', () => {
   const services = [{ name: 'kafka', state: 'healthy' as const, restarts: 1, lastError: 'killed' }]
   const stopped = parts({ services })
   const place = { consumer: 'tidemark-latest-state', topic: 'changes', topicPartition: 1 }

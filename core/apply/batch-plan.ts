@@ -1,3 +1,5 @@
+// What do the records of one topic partition do to the target? They are planned here as steps, and nothing is written.
+
 import { ValueError } from '../column-codec.ts'
 import { generationOf, keylessChange } from '../keyless/keyless-writes.ts'
 import { comparePositions, latest, type Position } from '../position.ts'
@@ -12,7 +14,7 @@ import {
   readRecord,
   type Truncate,
   type Unreadable,
-} from '../wire/envelope.ts'
+} from '../wire/change.ts'
 import { WireError } from '../wire/wire-json.ts'
 import { inOrder, type KeptContract, type Step } from './batch-steps.ts'
 import { BatchUnderway, type Known, type PartitionState, stopKey, stopOf, stopOfName } from './batch-underway.ts'

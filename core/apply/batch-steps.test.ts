@@ -140,7 +140,7 @@ describe('the order of steps', () => {
       .append(undefined)
       .beacon(1, { lsn: '0/40' })
 
-  test('is days, tables, rows from before a truncate that history keeps, the truncate, rows, what is known', () => {
+  test('is: days, tables, rows from before a truncate that history keeps, the truncate, rows, the saved state', () => {
     const { steps } = plan(audited(), ordersKnown({ isLogged: () => true }))
 
     expect(kinds(steps)).toEqual([
@@ -161,7 +161,7 @@ describe('the order of steps', () => {
     expect(stepsOf(steps, 'ensure days')).toEqual([{ kind: 'ensure days', days: [19_675] }])
   })
 
-  test('of a truncate is without rows from before it where history keeps none, which is noted', () => {
+  test('of a truncate has no rows from before it where history keeps none, and this is recorded', () => {
     const { steps } = plan(audited(), ordersKnown())
 
     const written = stepsOf(steps, 'write rows').flatMap(({ tables }) => tables.map(({ rows }) => [...rows.keys()]))
@@ -170,7 +170,7 @@ describe('the order of steps', () => {
     expect(kinds(steps)).not.toContain('ensure days')
   })
 
-  test('for quarantined records is the same, without what was done when they came', () => {
+  test('for quarantined records is the same, without the steps that were executed when they came', () => {
     const { steps } = plan(audited(), ordersKnown({ isLogged: () => true }))
 
     expect(kinds(stepsForQuarantined(steps))).toEqual([
@@ -227,7 +227,7 @@ test('an initial snapshot is followed: each attempt once, its end at the first s
   expect(stepsOf(steps, 'finish initial read')).toMatchObject([{ beacon: { number: 1 } }])
 })
 
-test('a batch is refused where its beacon is of another source, before anything else is said of it', () => {
+test('a batch is refused where its beacon is of another source, before anything else is checked', () => {
   const source = { systemIdentifier: '7002', beaconEpoch: 1, nextOffset: 40 }
   const log = new ChangeLog().create(row(1), { lsn: 10 }).beacon(1)
 

@@ -1,9 +1,11 @@
+// Which steps can a batch have, and in which order are they executed?
+
 import type { TableContract } from '../contract.ts'
 import type { LedgerChanges } from '../keyless/keyless-ledger.ts'
 import { generationOf, type KeylessWrites } from '../keyless/keyless-writes.ts'
 import type { Position } from '../position.ts'
 import type { AppliedTable } from '../tables/table-register.ts'
-import type { AuditMessage, Beacon, RowChange, Truncate } from '../wire/envelope.ts'
+import type { AuditMessage, Beacon, RowChange, Truncate } from '../wire/change.ts'
 import type { Segment, TableWrites } from './row-changes.ts'
 
 /** A table whose changes are quarantined from here on; relation is 0 when no contract names it. */

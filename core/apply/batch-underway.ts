@@ -1,8 +1,10 @@
+// What has the plan of a batch collected so far, and which tables has it stopped?
+
 import type { TableContract } from '../contract.ts'
 import type { KeylessProgress, KeylessWrites } from '../keyless/keyless-writes.ts'
 import { type AppliedTable, type Lookup, type TableRegister, tableName } from '../tables/table-register.ts'
 import type { HistoryRule, StopRule } from '../tables/table-settings.ts'
-import type { Beacon } from '../wire/envelope.ts'
+import type { Beacon } from '../wire/change.ts'
 import type { Collected, TableStop } from './batch-steps.ts'
 import { ChangeFence, type FenceState } from './change-fence.ts'
 import type { KnownSource } from './known-source.ts'

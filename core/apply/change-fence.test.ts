@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { RowChange } from '../wire/envelope.ts'
+import type { RowChange } from '../wire/change.ts'
 import { ChangeFence, type FenceState } from './change-fence.ts'
 
 const change = (lsn: number, { epoch = 1, at = 0, op = 'create' as RowChange['op'] } = {}): RowChange => ({
@@ -28,12 +28,12 @@ test('a change behind all others is new for certain, in the order of commits and
   ])
 })
 
-test('one that was passed before never is, whatever came between', () => {
+test('a change that was passed before is never new, whatever came between', () => {
   const all = [change(20), change(10, { at: 1 }), change(5, { at: 2 })]
   expect(pass(begin(...all), all)).toEqual([false, false, false])
 })
 
-test('one that a clock that was set back puts before others is not', () => {
+test('a change is not new when a clock that was set back puts it before others', () => {
   expect(pass(begin(change(20, { at: 5 })), [change(30, { at: 4 }), change(31, { at: 6 })])).toEqual([false, true])
 })
 

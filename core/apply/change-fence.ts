@@ -1,4 +1,6 @@
-import type { RowChange } from '../wire/envelope.ts'
+// Is a change certain to be new, so that history stores it without a look-up?
+
+import type { RowChange } from '../wire/change.ts'
 
 /**
  * The place of a streamed change in the order in which the source's transactions commit. It is the same at each

@@ -1,8 +1,10 @@
+// What do the records of Tidemark's own tables do: contracts and beacons?
+
 import type { TableContract } from '../contract.ts'
 import { tablesRead, withReadSnapshot } from '../keyless/keyless-writes.ts'
 import type { Position } from '../position.ts'
 import { TableRegister, tableName } from '../tables/table-register.ts'
-import type { Beacon, Incoming, ReadBeacon } from '../wire/envelope.ts'
+import type { Beacon, Incoming, ReadBeacon } from '../wire/change.ts'
 import { type BatchUnderway, stopKey, stopOf, stopOfContract } from './batch-underway.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Beacon } from '../wire/envelope.ts'
+import type { Beacon } from '../wire/change.ts'
 import { anotherSource } from './known-source.ts'
 
 const beacon = (epoch: number, systemIdentifier: string): Beacon => ({

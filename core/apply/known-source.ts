@@ -1,5 +1,7 @@
+// Is a beacon from another source than the records before it?
+
 import { ANOTHER_CLUSTER } from '../recovery/stop-reasons.ts'
-import type { Beacon } from '../wire/envelope.ts'
+import type { Beacon } from '../wire/change.ts'
 
 /**
  * The source that a topic partition belongs to, as its newest beacon says. The values from a beacon are null before the

@@ -4,7 +4,7 @@ import { UNAVAILABLE_PLACEHOLDER, unavailable } from '../codecs/unavailable.ts'
 import { ValueError } from '../column-codec.ts'
 import type { TableContract } from '../contract.ts'
 import { type AppliedTable, TableRegister } from '../tables/table-register.ts'
-import type { RowChange } from '../wire/envelope.ts'
+import type { RowChange } from '../wire/change.ts'
 import { type Arrival, RowChanges, type Segment, type TableWrites, withoutTruncated } from './row-changes.ts'
 
 const tableOf = (changes: Partial<TableContract> = {}): AppliedTable => {
@@ -97,7 +97,7 @@ describe('a value that an update leaves as it was', () => {
     expect(stated(reduced([create(10, 1, 'a'), update(11, 1, unchanged)]))).toEqual([{ 1: 'a' }])
   })
 
-  test('is that of the row as stored where no change of the batch says it', () => {
+  test('is that of the stored row where no change of the batch has it', () => {
     const { rows } = writesOf(reduced([update(11, 1, unchanged)]).segments[0]!)
     expect(rows.get('1')).toMatchObject({ values: ['1', unavailable, null], lacking: [1], movedFrom: undefined })
   })

@@ -1,7 +1,9 @@
+// How do many changes of one row become one write? The changes of a batch are reduced to one write per row and segment.
+
 import { comparePositions, type Position } from '../position.ts'
 import { keyOf, mergedWith, type RowValue, type RowWrite, replaces, writeOf } from '../tables/row-write.ts'
 import type { AppliedTable } from '../tables/table-register.ts'
-import type { RowChange, WireRow } from '../wire/envelope.ts'
+import type { RowChange, WireRow } from '../wire/change.ts'
 
 /** A change as history keeps it. */
 export type LoggedChange = {
@@ -50,14 +52,17 @@ export type TableWrites = {
 export type Segment = Map<string, TableWrites>
 
 /**
- * The writes of a table without those from before a truncate that another topic partition has already applied. A table
- * that is truncated during its snapshot is snapshotted again, so rows that were read here before the truncate are left out as
- * well.
+ * Another topic partition has already applied a truncate: returns the writes that come after it, and leaves out those
+ * from before it. A table that is truncated during its snapshot is snapshotted again, so rows that were read here before
+ * the truncate are left out as well. `ofEarlier`: the truncate was of an earlier generation, so only streamed changes,
+ * which capture sends again, can be from before it.
  */
-export function withoutTruncated(writes: TableWrites, at: Position): TableWrites {
+export function withoutTruncated(writes: TableWrites, at: Position, ofEarlier = false): TableWrites {
   const { complete } = writes.table.contract
-  const isBefore = ({ mode, position }: RowWrite) =>
-    mode === 'ordered' ? comparePositions(position, at) < 0 : !complete
+  const isBefore = ({ mode, position }: RowWrite) => {
+    if (ofEarlier) return position.phase === 1 && comparePositions(position, at) < 0
+    return mode === 'ordered' ? comparePositions(position, at) < 0 : !complete
+  }
   const before: string[] = []
   for (const [key, write] of writes.rows) if (isBefore(write)) before.push(key)
   // Once a table was truncated, its truncate is always known, but mostly it is older than all these writes.
@@ -67,7 +72,10 @@ export function withoutTruncated(writes: TableWrites, at: Position): TableWrites
   return { ...writes, rows, lacksTruncated: true }
 }
 
-/** Reduces changes of tables with a key to segments. */
+/**
+ * Reduces many changes of a row to one write per row, for tables with a key. A segment has each row once. A change that
+ * needs the stored effect of an earlier one begins another segment.
+ */
 export class RowChanges {
   readonly segments: Segment[] = [new Map()]
 
@@ -119,10 +127,11 @@ export class RowChanges {
   }
 
   /**
-   * Whether the change needs the stored effect of the changes before it, and so begins a new segment. (1) Whether an
-   * ordered write or an override wins depends on the stored row. (2) An earlier write that may have been applied before
-   * cannot supply values that this one left as they were. (3) History has to find a row that has moved before the row
-   * changes again. (4) The second half of a key change takes values from the row that the first half left.
+   * Whether the changes before this one have to be stored before it can be written. Then it begins a new segment, since
+   * segments are executed one after the other. There are four such cases. (1) Whether an ordered write or an override
+   * wins depends on the stored row. (2) An earlier write that may have been applied before cannot supply values that
+   * this one left as they were. (3) History has to find a row that has moved before the row changes again. (4) The
+   * second half of a key change takes values from the row that the first half left.
    */
   #needsNewSegment(table: AppliedTable, key: string, write: RowWrite, change: RowChange, logged: boolean): boolean {
     const writes = this.segments.at(-1)!.get(segmentKey(table.contract))

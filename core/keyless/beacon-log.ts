@@ -1,5 +1,7 @@
+// Is a beacon the successor of the newest applied one, or are changes missing?
+
 import { formatLsn, type Lsn, parseLsn } from '../lsn.ts'
-import type { Beacon } from '../wire/envelope.ts'
+import type { Beacon } from '../wire/change.ts'
 
 /** How the reason of a stop begins when a beacon is from another log of the source. */
 export const SOURCE_WENT_BACK = 'the source went back'

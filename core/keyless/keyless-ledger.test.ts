@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { formatLsn } from '../lsn.ts'
-import type { Beacon } from '../wire/envelope.ts'
+import type { Beacon } from '../wire/change.ts'
 import { KeylessLedger } from './keyless-ledger.ts'
 
 /** The records of a transaction: for each of its Lsns, how many rows share it. */
@@ -86,7 +86,7 @@ test('goes on from its state as if it had not been put away', () => {
   expect(again.take(1, 10, 101)).toMatchObject({ ordinal: 2 })
 })
 
-test('a blocking snapshot while changes are streamed is no start', () => {
+test('a blocking snapshot while changes are streamed is not a start of capture', () => {
   const ledger = new KeylessLedger()
   ledger.beacon(beacon(1, 90, null))
   ledger.take(1, 10, 100)

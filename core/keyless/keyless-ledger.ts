@@ -1,5 +1,7 @@
+// Was a change of a keyless table applied before? It has no key, so its place in the log decides.
+
 import type { Lsn } from '../lsn.ts'
-import type { Beacon } from '../wire/envelope.ts'
+import type { Beacon } from '../wire/change.ts'
 import { BeaconLog, type KnownBeacon } from './beacon-log.ts'
 import { type PassedTransaction, PassedTransactions } from './passed-transactions.ts'
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import { UNAVAILABLE_PLACEHOLDER } from '../codecs/unavailable.ts'
 import { TableRegister } from '../tables/table-register.ts'
-import type { RowChange } from '../wire/envelope.ts'
+import type { RowChange } from '../wire/change.ts'
 import { KeylessLedger } from './keyless-ledger.ts'
 import { type KeylessProgress, keylessChange, tablesRead, withReadSnapshot } from './keyless-writes.ts'
 
@@ -34,7 +34,7 @@ test('a create is one row more, a delete one row less, an update both', () => {
   expect(change('update', 'a', 'b')()).toMatchObject({ before: ['a'], after: ['b'] })
 })
 
-test('one that was applied before does not count once more', () => {
+test('a change that was applied before does not count again', () => {
   const known = nothingKnown()
   expect(change('create', null, 'a')(known)).toMatchObject({ place: { txId: 5, lsn: 50, ordinal: 0 } })
 
@@ -55,7 +55,7 @@ test('a row that is read counts, and has no place in the log', () => {
   expect(change('initial read', null, 'a', phase0)(known)).toMatchObject({ place: null, after: ['a'] })
 })
 
-test('one that cannot be placed, or does not say the whole row, is refused', () => {
+test('a change that has no place, or does not have the whole row, is refused', () => {
   expect(() => change('create', null, 'a', { txId: null })()).toThrow('the change has no transaction id')
   expect(() => change('delete', null, null)()).toThrow('the delete has no before image')
   expect(() => change('update', 'a', UNAVAILABLE_PLACEHOLDER)()).toThrow('an unchanged TOASTed value')

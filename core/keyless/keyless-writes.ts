@@ -1,8 +1,10 @@
+// What does a change of a keyless table do: one row less, one row more, or both?
+
 import { unavailable, ValueError } from '../column-codec.ts'
 import { parseReadSnapshot, type ReadSnapshot, wasRead } from '../read-snapshot.ts'
 import { decodeRow, imageOf, type RowValue } from '../tables/row-write.ts'
 import type { AppliedTable, TableRegister } from '../tables/table-register.ts'
-import type { ReadBeacon, RowChange, WireRow } from '../wire/envelope.ts'
+import type { ReadBeacon, RowChange, WireRow } from '../wire/change.ts'
 import type { KeylessLedger, KeylessPlace } from './keyless-ledger.ts'
 
 /** A change of a keyless table: one row less, one row more, or both. */

@@ -13,7 +13,7 @@ import type { BrokerFacts } from './capture-facts.ts'
 import { diagnose } from './diagnosis.ts'
 import { planRecovery } from './recovery-plan.ts'
 
-test('records that are missing for a group that was set forward are there: it goes back to what the target has', () => {
+test('a group whose offsets were set forward goes back to the progress of the target, because the records are still there', () => {
   const seen = facts({
     target: { stops: [stopped(gap)] },
     groups: [group([13, 20])],
@@ -37,7 +37,7 @@ const archiveGoesOnAt = (offset: number) => {
   ]
 }
 
-test('a gap in the middle of what the archive reads is passed by it alone, with its offsets said', () => {
+test('only the archive passes a gap in the middle of its records, and the lost offsets are reported', () => {
   const seen = facts({
     target: {
       progress: [place(0, 15), place(1, 20), archived(0, 10), archived(1, 20)],
@@ -57,7 +57,7 @@ test('a gap in the middle of what the archive reads is passed by it alone, with 
   expect(planRecovery(diagnosis, seen)).toEqual(archiveGoesOnAt(13))
 })
 
-test('records that expired before a consumer of plain events had any are no loss: it begins with the first', () => {
+test('records that expired before a consumer of plain events had any are not a loss, and it begins with the first record', () => {
   const events = { group: 'tidemark-user-events', consumer: 'tidemark-user-events', topic: 'user-events' }
   const seen = facts()
   const { topics, groups } = (seen.brokers as { value: BrokerFacts }).value
@@ -71,7 +71,7 @@ test('records that expired before a consumer of plain events had any are no loss
   expect(diagnose({ ...seen, brokers }).findings).toEqual([])
 })
 
-test('what the archive lost is said with its offsets, and it alone goes on after it', () => {
+test('records that the archive lost are reported with their offsets, and only the archive goes on after them', () => {
   const seen = facts({
     target: { progress: [place(0, 10), place(1, 20), archived(0, 3), archived(1, 20)] },
     groups: [group([10, 20]), archiveGroup([3, 20])],

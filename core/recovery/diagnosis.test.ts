@@ -434,7 +434,7 @@ test('a stop that goes on by itself is named with its reason, and one of the arc
   ])
 })
 
-test('what does not answer is said, and nothing is done about it', () => {
+test('a server that does not answer is reported, and no step is planned for it', () => {
   const seen: CaptureFacts = {
     ...facts(),
     ...{ connector: { error: 'no answer' }, source: { error: 'refused' }, brokers: { error: 'gone' } },

@@ -1,3 +1,5 @@
+// Why does no change arrive? The facts of source, Connect, Kafka and target become findings.
+
 import type { CaptureFacts } from './capture-facts.ts'
 import { type ConnectorFinding, connectorFindings } from './connector-findings.ts'
 import { deliveryFindings } from './delivery-findings.ts'
@@ -21,7 +23,7 @@ export function diagnose(facts: CaptureFacts): Diagnosis {
   const delivery = deliveryFindings(facts)
   const connector = connectorFindings(facts)
   const isExplained = [...source, ...delivery].some(needsEpoch)
-  // When another finding explains why a task failed, the task is not started again for it.
+  // A task that failed because of another finding would fail again, so starting it again is not proposed.
   const own = isExplained ? connector.filter((finding) => !finding.isExplainedByOthers) : connector
   const ofTarget = [...stopFindings(facts), ...targetFindings(facts)]
   const findings = [...source, ...delivery, ...own.map(withoutMark), ...ofTarget].toSorted(

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { failureOf, firstLines } from './java-trace.ts'
 
-test('what the connector says of itself is said without its class and without the command, which stands beside', () => {
+test('the message of the connector is shown without its class and without the command, which is shown separately', () => {
   const trace = 'org.apache.kafka.connect.errors.ConnectException: The slot is gone. Run npm run recover.\n\tat X\n'
 
   expect(failureOf(trace)).toBe('The slot is gone')

@@ -28,7 +28,7 @@ test('a topic with more topic partitions is captured with that number', () => {
   expect(planRecovery(diagnose(seen), seen)).toMatchObject([{ kind: 'new epoch', topicPartitions: 3, epoch: 2 }])
 })
 
-test('a new epoch that somebody asks for goes on after what is missing, as one that the diagnosis asks for', () => {
+test('a new epoch that a user asks for goes on after missing records, like one that the diagnosis asks for', () => {
   const healthy = facts()
   const broken = facts({
     target: { stops: [stopped(gap)] },

@@ -1,7 +1,9 @@
+// How does one change become the write of one row, by the contract in force?
+
 import { type Decoded, type InputText, unavailable, ValueError } from '../column-codec.ts'
 import type { Lsn } from '../lsn.ts'
 import { comparePositions, type Position } from '../position.ts'
-import type { RowChange, WireRow } from '../wire/envelope.ts'
+import type { RowChange, WireRow } from '../wire/change.ts'
 import type { AppliedTable } from './table-register.ts'
 
 /** A column's value, or `unavailable` when an update did not touch a TOASTed value and so does not send it. */

@@ -1,3 +1,5 @@
+// By which contract is a change read, and what happens to one that no contract names?
+
 import { type ColumnCodec, columnCodec } from '../column-codec.ts'
 import { type ColumnContract, changesShape, keyColumns, type TableContract } from '../contract.ts'
 import { comparePositions, type Position } from '../position.ts'
@@ -30,7 +32,7 @@ export const tableName = (table: { readonly schema: string; readonly table: stri
 export type Lookup =
   | { readonly kind: 'applied'; readonly table: AppliedTable }
   | { readonly kind: 'refused'; readonly relation: number; readonly generation: number; readonly reason: string }
-  /** The change is from before the table had its present shape, so it was delivered and applied before. */
+  /** The change is skipped. It was made before the table had its present shape, and was applied when it came first. */
   | { readonly kind: 'former' }
 
 type Relation = {
@@ -107,7 +109,11 @@ export class TableRegister {
     return undefined
   }
 
-  /** The table that a change names at its position. */
+  /**
+   * The table that a change names at its position. If no contract in this topic partition names it, the change is
+   * refused with relation 0: the table is stopped by its name, the record is quarantined, and the first contract of the
+   * table deletes the stop (`tidemark.shape_latest_state`).
+   */
   find(name: string, position: Position): Lookup {
     const holders = this.#holders.get(name)
     if (holders === undefined) {

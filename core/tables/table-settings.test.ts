@@ -23,7 +23,7 @@ test('a stop concerns its generation and those before it, not a later one, nor a
   expect(isStopped(9, 1, 'public.orders')).toBe(false)
 })
 
-test('a stop of a table that no contract names concerns what comes under its name without a contract', () => {
+test('a stop of a table that no contract names applies to records that come under its name without a contract', () => {
   const isStopped = stopRule([{ relation: 0, generation: 0, name: 'public.ghost', accepted: false }])
   expect([isStopped(0, 0, 'public.ghost'), isStopped(0, 0, 'public.other'), isStopped(9, 1, 'public.ghost')]).toEqual([
     true,

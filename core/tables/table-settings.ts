@@ -1,3 +1,5 @@
+// Is a table stopped or accepted, and does it keep history?
+
 import type { TableContract } from '../contract.ts'
 import { tableName } from './table-register.ts'
 

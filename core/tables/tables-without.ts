@@ -1,5 +1,5 @@
 import type { TableContract } from '../contract.ts'
-import { type Incoming, readRecord, tableOfRecord } from '../wire/envelope.ts'
+import { type Incoming, readRecord, tableOfRecord } from '../wire/change.ts'
 import { type TableRegister, tableName } from './table-register.ts'
 
 /**

@@ -12,7 +12,7 @@ import {
   type RowChange,
   readRecord,
   type WireRow,
-} from '../wire/envelope.ts'
+} from '../wire/change.ts'
 import { WireError } from '../wire/wire-json.ts'
 import { type EventTime, readEventTime } from './event-time.ts'
 import type { DefinitionClock } from './watermark.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readRecord } from './envelope.ts'
+import { readRecord } from './change.ts'
 import { isLastPart, joinRecordParts, type OpenRecord, type StoredPart } from './record-parts.ts'
 
 type Delivered = { offset: number; key: string | undefined; value: string | undefined }
@@ -138,7 +138,7 @@ test.each([
   ['has an id of another kind', JSON.stringify({ tidemark_part: { id: "'; drop", index: 0, count: 2, text: 'x' } })],
   ['is one of too many', JSON.stringify({ tidemark_part: { id: freshId(), index: 0, count: 1e9, text: 'x' } })],
   ['holds NUL', JSON.stringify({ tidemark_part: { id: freshId(), index: 0, count: 2, text: '\0' } })],
-])('a part that %s is passed on, and is no record', (_, value) => {
+])('a part that %s is passed on unchanged, and is not joined', (_, value) => {
   const { joined, stored } = deliver([inOrder([{ key: 'a', value }])])
 
   expect(joined.map((record) => record.value)).toEqual([value])

@@ -1,3 +1,6 @@
+// How does a row arrive that is larger than Lambda's limit of 6 MB? Capture cuts the record into parts
+// (RecordParts.java), which are joined here.
+
 import { parse, WireError } from './wire-json.ts'
 
 /** A record whose value may be a part of the value of a larger one (decision 019). */

@@ -1,3 +1,5 @@
+// How is each member of Debezium's envelope checked, and which position does a change have?
+
 import { exactLsn } from '../lsn.ts'
 import type { Position } from '../position.ts'
 
@@ -56,7 +58,7 @@ export function placeOf(way: Way, source: Members): Place {
   return { position: positionOf(way, source), txId: txIdOf(source), committedAtMs: committedAtMs(source) }
 }
 
-/** A later read has no Lsn of its own, so everything that is streamed after it is newer. */
+/** A later read has no lsn of its own. It gets the lowest position of its epoch, so that every streamed change is newer. */
 function positionOf(way: Way, source: Members): Position {
   const epoch = epochOf(source['name'])
   if (way === 'later read') return { epoch, phase: 0, lsn: 0 }

@@ -1,3 +1,5 @@
+// How does one event become one transaction per topic partition, and what is reported as failed?
+
 import type { MSKEvent } from 'aws-lambda'
 import type pg from 'pg'
 import type { ApplyOutcome } from '#adapters/postgres/delivery/apply-transaction.ts'

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { MSKRecord, MSKRecordHeader } from 'aws-lambda'
-import type { KeyHeaders } from '#core/wire/envelope.ts'
+import type { KeyHeaders } from '#core/wire/change.ts'
 
 /** A record of the event with its bytes decoded; an absent value is a tombstone. */
 export type DeliveredRecord = {

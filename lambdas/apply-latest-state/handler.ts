@@ -1,3 +1,6 @@
+// Invoked by an event source mapping for each of the topics changes and user-events, and each minute without records;
+// applies records to the target.
+
 import { invokeLater } from '#adapters/aws/invoke-later.ts'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'

@@ -24,7 +24,7 @@ test('the path of a change as docs/architecture.md lists it has at most 12 files
   }
 })
 
-test('every file of the folders that plan and apply is said to be on the path of a change or beside it', () => {
+test('every file of the folders that plan and apply is listed as on the path of a change or beside it', () => {
   const files = globSync('{core/{tables,keyless,apply},adapters/postgres/apply}/*.ts', { cwd: repository }).filter(
     (file) => !/\.test\.ts$/.test(file),
   )

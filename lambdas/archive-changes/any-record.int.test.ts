@@ -115,7 +115,7 @@ test('what stops or is quarantined where it is applied is archived as it came', 
   expect((await archive.commit()).map(asDelivered)).toEqual(records)
 })
 
-test('records that are missing in a topic are passed once that is said, and each of the others is archived once', async () => {
+test('after a rebase, records that are missing in a topic are passed, and each of the others is archived once', async () => {
   const records = [0, 1, 2, 5, 6].map((offset) => delivered({}, 'changes', offset))
 
   await expect(archive.take(records)).rejects.toThrow('records 3 to 4 are missing')

@@ -92,7 +92,7 @@ test('bytes that are not text, headers and tombstones are kept as they came', as
   expect(byOffset.get(2)).not.toHaveProperty('value')
 })
 
-test('what is archived already is not written again', async () => {
+test('records that are archived already are not written again', async () => {
   const read = async () => ({ nextOffset: 2, lastDigest: null, newestTimestampMs: null })
   const { archive, noted } = makeWorld({}, { read })
 
@@ -150,7 +150,7 @@ const poison = base64('poison')
 /** Field id of the column `op`. */
 const OP = 2
 
-test('a record of which no data file can be made is archived as its bytes, and all others as ever', async () => {
+test('a record that cannot be written to a data file is archived as its bytes, and the others are archived as usual', async () => {
   const makeFiles: typeof makeDataFiles = (location, records, ...rest) => {
     if (rest[1] === 'parsed' && records.some(isPoison)) throw new RangeError('a bug')
     return makeDataFiles(location, records, ...rest)

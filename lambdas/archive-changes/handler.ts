@@ -1,3 +1,6 @@
+// Invoked by an event source mapping for each of the topics changes and user-events; writes their records to data files
+// of the archive, which commit-archive commits.
+
 import { invokeLater } from '#adapters/aws/invoke-later.ts'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { archiveCatalog, openArchiveTable } from '#adapters/iceberg/archive/archive-catalog.ts'

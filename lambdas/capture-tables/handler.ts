@@ -1,3 +1,6 @@
+// Invoked each minute, by apply-latest-state when a table waits, and by npm run resync; adds tables to the publication
+// of the source and has their rows read.
+
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Context } from 'aws-lambda'
 import { databaseSecret } from '#adapters/aws/secrets.ts'

@@ -220,7 +220,7 @@ test('a ledger of before tables were noted takes the table that its commits are 
   expect(await archivedOffsets()).toEqual(upTo(5))
 })
 
-test('a ledger of before tables were noted, whose table is gone, makes none', async () => {
+test('an old ledger without a noted table, whose table is gone, creates no table', async () => {
   await run.archive(records(0, 3))
   await run.commit()
   await database.pool.query('delete from tidemark.archive_table')

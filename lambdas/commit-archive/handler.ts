@@ -1,3 +1,6 @@
+// Invoked each minute, and by archive-changes when enough data files wait; commits them to the Iceberg table. Invoked
+// by hand with {"recover": …}, it recovers the archive.
+
 import { setTimeout } from 'node:timers/promises'
 import type { Context } from 'aws-lambda'
 import { databaseSecret } from '#adapters/aws/secrets.ts'

@@ -1,3 +1,6 @@
+// Why is a record never twice in the archive table? A commit has a number, and the table is asked whether it has that
+// commit before it is made or tried again. tidemark.archive_range does the same for offsets in the ledger.
+
 import { randomUUID } from 'node:crypto'
 import { writeArchiveManifest } from '#adapters/iceberg/archive/archive-manifest.ts'
 import { ArchiveProblemError, RECOVER_COMMAND } from '#adapters/iceberg/archive/archive-problem.ts'

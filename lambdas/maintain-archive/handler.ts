@@ -1,3 +1,6 @@
+// Invoked every ten minutes and each day, where S3 Tables does not maintain the table itself; merges manifests, expires
+// table snapshots and removes orphaned files.
+
 import { setTimeout } from 'node:timers/promises'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { archiveCatalog, archiveTableName, findArchiveTable } from '#adapters/iceberg/archive/archive-catalog.ts'

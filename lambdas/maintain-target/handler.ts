@@ -1,3 +1,6 @@
+// Invoked each hour; makes the days of history to come, drops those past their retention, and deletes delete markers
+// that are no longer needed.
+
 import type { Context } from 'aws-lambda'
 import { databaseSecret } from '#adapters/aws/secrets.ts'
 import { makePool } from '#adapters/postgres/session/connect.ts'

@@ -1,3 +1,6 @@
+// Invoked by CloudFormation as a custom resource, at each deployment that changes sql/ or its settings; runs the files of
+// sql/ on source and target. When the stack is deleted it removes Tidemark from the source, if the settings say so.
+
 import { join } from 'node:path'
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda'
 import { databaseSecret } from '#adapters/aws/secrets.ts'

@@ -1,3 +1,5 @@
+// Invoked by hand (npm run invoke -- producer); creates load: plain events in Kafka, or rows in the source.
+
 import { databaseSecret, loginSecret } from '#adapters/aws/secrets.ts'
 import { mskPublisher } from '#adapters/kafka/msk-publisher.ts'
 import { makePool } from '#adapters/postgres/session/connect.ts'

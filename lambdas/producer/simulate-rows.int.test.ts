@@ -24,7 +24,7 @@ const accounts = async () =>
   (await database.pool.query('select account_id::int as id, balance::float from public.simulated_accounts order by 1'))
     .rows
 
-test('what it says it did is what the table holds', async () => {
+test('the table holds exactly the changes that it reports', async () => {
   const answer = await simulate({ count: 400, eventsPerSecond: 5_000, balance: { min: 5, max: 7 } })
 
   const rows = await accounts()

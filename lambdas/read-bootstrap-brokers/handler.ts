@@ -1,3 +1,5 @@
+// Invoked by CloudFormation as a custom resource; reads the addresses of the brokers for the rest of the stack.
+
 import { KafkaClient } from '@aws-sdk/client-kafka'
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda'
 import { bootstrapBrokers } from '#adapters/kafka/msk-publisher.ts'

@@ -1,3 +1,6 @@
+// Invoked each minute to find out why nothing is captured and to start a failed task again, and by npm run recover with
+// {"recover": …}, which resolves what the minute's look does not.
+
 import { KafkaClient } from '@aws-sdk/client-kafka'
 import type { Context } from 'aws-lambda'
 import { eventSourceMappings } from '#adapters/aws/event-source-mappings.ts'

@@ -159,7 +159,7 @@ test('a task that failed is started again at once, then a minute later, then at 
   expect(await health()).toMatchObject({ restarts: 0 })
 })
 
-test('a task that failed for what starting it cannot change is left alone, and the cause is said', async () => {
+test('a task that failed for a cause which a restart cannot change is not restarted, and the cause is reported', async () => {
   worker.starting = [failed]
   await dropSlot()
 
@@ -172,7 +172,7 @@ test('a task that failed for what starting it cannot change is left alone, and t
   })
 })
 
-test('what is down keeps the time since when it is, however often it is looked at', async () => {
+test('a problem keeps the time at which it began, however often it is observed', async () => {
   const since = async () => (await target.pool.query('select since::text from tidemark.capture_health')).rows[0].since
   await look()
   const running = await since()
@@ -195,7 +195,7 @@ test('an advanced slot, an invalidated slot and a log that went back are disting
   expect((await look()).diagnosis.findings[0]!.cause).toContain('the source was restored to an earlier state')
 })
 
-test('a dry run says the steps and does none', async () => {
+test('a dry run lists the steps and executes none of them', async () => {
   worker.starting = [failed]
   await dropSlot()
 
@@ -268,7 +268,7 @@ test('a connector that was deleted is registered again with the epoch of the sou
   expect(await slots()).toEqual([slotName(source.epoch)])
 })
 
-test('group offsets go back to what the target has while their mapping is disabled, which is enabled whatever comes of it', async () => {
+test('group offsets go back to the progress of the target while their mapping is disabled, and the mapping is enabled again in any case', async () => {
   groups['tidemark-latest-state'] = [14, 10]
   ranges.set('changes', [range(0, 15), range(0, 10)])
   setFailures = [new Error('the group has members')]

@@ -12,6 +12,6 @@ test('a recovery that does not say otherwise is done, and begins a new epoch onl
   expect(readRequest({ recover: { dryRun: true } })).toEqual({ recover: { dryRun: true, newEpoch: false } })
 })
 
-test('a malformed one is refused with what is wrong', () => {
+test('a malformed request is refused, and the error says what is wrong', () => {
   expect(() => readRequest({ recover: { dryRun: 'yes' } })).toThrow('recover.dryRun: ')
 })

@@ -1,3 +1,5 @@
+// Invoked by CloudFormation as a custom resource; creates, updates and removes the connector of Kafka Connect.
+
 import type { CloudFormationCustomResourceEvent, Context } from 'aws-lambda'
 import { databaseSecret, loginSecret } from '#adapters/aws/secrets.ts'
 import { connectApi } from '#adapters/connect/connect-api.ts'

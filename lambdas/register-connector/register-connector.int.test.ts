@@ -100,7 +100,7 @@ test('a task that fails ends it with the lines of the trace that say why', async
   )
 })
 
-test('a connector whose place in the log is lost is registered, and what resolves it is said: a deployment brings that along', async () => {
+test('a connector whose place in the log is lost is registered, and the deployment reports the command that resolves it', async () => {
   const trace = 'org.apache.ConnectException: The replication slot is gone. Run npm run recover.\n\tat Some.java:1\n'
   worker.starting = [state('RUNNING'), state('RUNNING', 'FAILED', trace)]
 
@@ -197,7 +197,7 @@ test('in an epoch after the first one the initial snapshot reads no table: each 
   expect(worker.configuration?.['snapshot.include.collection.list']).toBe('tidemark\\.table_contract,tidemark\\.beacon')
 })
 
-test('a deployment that names an epoch before the one that a recovery began leaves that in force', async () => {
+test('a deployment with an epoch before the one that a recovery began keeps the later epoch', async () => {
   await configure(epoch + 1)
   await register({ RequestType: 'Create' })
   await createSlot(`tidemark_e${epoch + 1}`)

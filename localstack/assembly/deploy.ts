@@ -1,3 +1,5 @@
+// How does a synthesized template become running servers and functions on one machine?
+
 import { resolveDynamicReference } from './dynamic-reference.ts'
 import type { LocalAccount } from './local-account.ts'
 import type { Physical, StandIn } from './stand-in.ts'
@@ -12,8 +14,8 @@ export type Outputs = Record<string, string>
 
 /**
  * Brings up every resource of the template that has a stand-in, each as soon as all that it depends on is up. Returns
- * the stack's outputs. The template must have passed `checkTemplate`. When a resource fails, `abort` is called at once,
- * so that the work under way ends soon. After that work has ended, the promise rejects with the first failure.
+ * the stack's outputs. The template must have passed `checkTemplate`. If a resource fails, `abort` is called at
+ * once, so that resources that are still starting end soon. Then the promise rejects with the first failure.
  */
 export async function deploy(
   account: LocalAccount,

@@ -121,7 +121,7 @@ test('functions that reserve nothing are throttled by what the account allows', 
 })
 
 // Source: AWS Lambda API reference, "Invoke" (FunctionError).
-test('what a handler throws is reported with its type, its message and its log', async () => {
+test('an error that a handler throws is reported with its type, its message and its log', async () => {
   await add(
     'thrower',
     `export const handler = async () => { console.log('about to'); throw new TypeError('no such row') }`,

@@ -20,7 +20,7 @@ exports.handler = (event, context, callback) => {
 `
 
 // Source: AWS Lambda developer guide, "Using Lambda with Amazon MSK", for the event.
-test('a function of others, with a callback, processes what the event source mapping brings from a broker', async () => {
+test('a third-party function with a callback processes what the event source mapping brings from a broker', async () => {
   const definition = await hosted.bundles.writeFiles('theirs', { 'index.js': theirs }, { runtime: 'nodejs22.x' })
   hosted.host.add(definition)
   await topic.create(2)

@@ -50,7 +50,7 @@ async function discover(mappings: object[]) {
   return { account, discovery }
 }
 
-test('what LocalStack lists is read as what was asked for', () => {
+test('mappings that LocalStack lists are read as they were requested', () => {
   const configuration = listed({ State: 'Enabled', StartingPositionTimestamp: new Date(1_700_000_000_500) })
 
   expect(propertiesOf(configuration as unknown as EventSourceMappingConfiguration)).toEqual({

@@ -46,7 +46,7 @@ async function ask(type: string, properties: object, action = 'bring up', id = '
   return response as Response & { body: any }
 }
 
-test('a resource is what the embedded engine makes of it', async () => {
+test('a resource has the identifiers that the embedded engine gives it', async () => {
   const properties = { Name: 'tidemark-local', ServerProperties: 'min.insync.replicas=1', Description: 'ignored' }
 
   const { status, body } = await ask('AWS::MSK::Configuration', properties)
@@ -78,7 +78,7 @@ test('a secret comes with its value, and an attachment with what the database ad
   })
 })
 
-test('what was brought up before the deployment is known when CloudFormation asks, with numbers as text', async () => {
+test('resources that were brought up before the deployment are known when CloudFormation asks, with numbers as text', async () => {
   const [type, serviceToken] = ['Custom::BootstrapBrokers', 'arn:aws:lambda:us-east-1:000000000000:function:brokers']
   const properties = { ServiceToken: serviceToken, Brokers: 1, Encrypted: true }
   const before = await standIns.standInFor(type)!.bringUp('Thing', properties, account)
@@ -114,7 +114,7 @@ test('a type that nothing stands for is refused by its name, and the first failu
   expect(standIns.failure()).toMatchObject({ message: body.message })
 })
 
-test('what has no local meaning gets a name and an ARN for others to refer to', async () => {
+test('a resource without local meaning gets a name and an ARN to which others can refer', async () => {
   const { body } = await ask('AWS::ECS::Cluster', {})
 
   const arn = 'arn:aws:ecs:us-east-1:000000000000:cluster/tidemark-local-Thing'

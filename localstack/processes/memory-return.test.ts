@@ -25,7 +25,7 @@ function heldProcess() {
   return { state, look, returning }
 }
 
-test('what a load took is given back once there is little to do, and only then', () => {
+test('memory that a load took is returned once there is little to do, and only then', () => {
   const { state, look } = heldProcess()
   state.held = 400 * MB
   expect(look(5_000)).toBe(0)
@@ -34,7 +34,7 @@ test('what a load took is given back once there is little to do, and only then',
   expect(look(400)).toBe(1)
 })
 
-test('what the start took is given back, and then a process that holds little more than before is left alone', () => {
+test('memory that the start took is returned, and afterwards a process that holds little more than before is left alone', () => {
   const { state, look } = heldProcess()
   expect(look(0)).toBe(1)
   state.held = 183 * MB

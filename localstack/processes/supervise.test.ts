@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -88,6 +88,31 @@ describe('a server that came up', () => {
     expect(service.health().state).toBe('stopped')
   })
 
+  test('is started with another command after it has aborted itself, and not after it was killed', async () => {
+    const command = (script: string) => ({
+      ...{ file: '/bin/sh', args: ['-c', script], env: { READY: service.readyFile, PATH: process.env['PATH'] } },
+    })
+    const service = shell('')
+    const afterAbort = async () => command('ulimit -c 0; touch "$READY"; exec sleep 601')
+    const running = await supervise({
+      ...service,
+      command: command('ulimit -c 0; touch "$READY"; exec sleep 600'),
+      afterAbort,
+    })
+    onTestFinished(() => running.stop())
+    const commandOf = () => execFileSync('ps', ['-o', 'args=', '-p', `${running.health().pid}`], { encoding: 'utf8' })
+    const endBy = async (signal: NodeJS.Signals) => {
+      const { pid, restarts } = running.health()
+      process.kill(pid!, signal)
+      await eventually(async () => running.health().restarts > restarts && running.health().state === 'healthy')
+      return commandOf()
+    }
+
+    expect(await endBy('SIGKILL')).toContain('sleep 600')
+    expect(await endBy('SIGABRT')).toContain('sleep 601')
+    expect(await endBy('SIGABRT')).toContain('sleep 601')
+  })
+
   test('is killed when it does not heed the signal to stop', async () => {
     const definition = shell('trap "" TERM; touch "$READY"; while :; do sleep 0.05; done', { stopWithinMs: 200 })
     const service = await supervise(definition)
@@ -136,6 +161,16 @@ describe('a server that does not come up', () => {
     expect(failure).toContain(definition.logFile)
     expect(failure).toContain('the port is taken')
     expect(failure).not.toContain('an old complaint')
+  })
+
+  test('because it aborts itself: it is started with another command', async () => {
+    const definition = shell('ulimit -c 0; kill -ABRT $$')
+    const command = { ...definition.command, args: ['-c', 'touch "$READY"; exec sleep 600'] }
+
+    const service = await supervise({ ...definition, afterAbort: async () => command })
+    onTestFinished(() => service.stop())
+
+    expect(service.health()).toMatchObject({ state: 'healthy', restarts: 0 })
   })
 
   test('and does nothing: it is ended and the error says so', async () => {

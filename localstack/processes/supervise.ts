@@ -39,6 +39,11 @@ export type Service = {
   guard: Guard
   /** Aborted when the whole stack stops, also while this server starts. */
   signal: AbortSignal
+  /**
+   * Gives the command with which the server is started again after it has aborted itself (SIGABRT), as a JVM does that
+   * crashes. It is called once.
+   */
+  afterAbort?: () => Promise<Command>
 }
 
 /** `restarting`: the server has died and is being started again. */
@@ -65,14 +70,15 @@ const LARGEST_LOG = 10 << 20
  * Starts a server, waits until it answers, and restarts it with growing backoff whenever it ends. When the first start
  * fails, it throws an Error with the last lines of the log, and the server is not running.
  */
-export async function supervise(service: Service): Promise<RunningService> {
+export async function supervise(definition: Service): Promise<RunningService> {
+  const service = { ...definition }
   const health: ServiceHealth = { name: service.name, state: 'starting', restarts: 0 }
   const stopped = new AbortController()
   const signal = AbortSignal.any([stopped.signal, service.signal])
   await keepLogSmall(service.logFile)
   let child = await bringUp(service, health, signal)
-  // `onWaiting` is for the first start only.
-  const { onWaiting: _onWaiting, ...again } = service
+  // It is for the first start only.
+  delete service.onWaiting
   const kept = keep()
 
   async function keep(): Promise<void> {
@@ -84,11 +90,12 @@ export async function supervise(service: Service): Promise<RunningService> {
       health.restarts++
       health.state = 'restarting'
       health.lastError = describeEnd(child)
+      await changeAfterAbort(service, child)
       if (Date.now() - startedAt > SETTLED_MS) backoffMs = FIRST_BACKOFF_MS
       for (let up = false; !up; backoffMs = Math.min(backoffMs * 2, LONGEST_BACKOFF_MS)) {
         await pause(backoffMs, undefined, { signal }).catch(() => undefined)
         if (signal.aborted) return
-        up = await bringUp(again, health, signal).then(
+        up = await bringUp(service, health, signal).then(
           (started) => {
             child = started
             return true
@@ -132,12 +139,22 @@ async function bringUp(service: Service, health: ServiceHealth, signal: AbortSig
     health.state = 'healthy'
     return child
   }
+  if (await changeAfterAbort(service, child)) return bringUp(service, health, signal)
   const reason = gone.signal.aborted ? describeEnd(child) : ((stuck.signal.reason as string) ?? 'the stack is stopping')
   await end(child, service)
   const log = (await endOf(service.logFile, logStart)).end.trimEnd().split('\n').slice(-15).join('\n')
   throw new Error(
     `${service.name} did not start: ${reason}. Its log is ${service.logFile}${log && `; the last lines:\n${log}`}`,
   )
+}
+
+/** Gives a server that has aborted itself the command for that. Returns false if there is nothing to change. */
+async function changeAfterAbort(service: Service, child: ChildProcess): Promise<boolean> {
+  const { afterAbort } = service
+  if (child.signalCode !== 'SIGABRT' || afterAbort === undefined) return false
+  delete service.afterAbort
+  service.command = await afterAbort()
+  return true
 }
 
 /** Starts the process in a session of its own, so that Ctrl-C in the terminal reaches the engine alone. */

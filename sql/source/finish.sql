@@ -34,7 +34,8 @@ begin
 end
 $$;
 
--- These are all the rights that there are: those of an earlier version are taken away first.
+-- These are all the rights that there are: those of an earlier version are taken away first. No role but tidemark_capture gets a
+-- right on the bookkeeping in the schema tidemark, so an application can neither read nor change what decides about capture.
 revoke all on all functions in schema tidemark from public, tidemark_capture;
 revoke all on all tables in schema tidemark from public, tidemark_capture;
 

@@ -35,9 +35,9 @@ begin
 end
 $$;
 
--- tidemark_owner owns what functions change that run with its rights. What only the applying role, the archive and commands
--- write stays with the administrator: no such function needs it. Only objects of another owner are altered, since that takes a
--- lock that waits for readers.
+-- A function that is security definer runs with the rights of its owner, tidemark_owner, so that role owns every table that
+-- such a function changes. Tables that only the applying role, the archive or commands write stay with the administrator.
+-- Only objects of another owner are altered, since that takes a lock that waits for readers.
 do $$
 declare
   ours record;
@@ -65,7 +65,9 @@ begin
 end
 $$;
 
--- These are all the rights that there are: those of an earlier version are taken away first.
+-- These are all the rights that there are: those of an earlier version are taken away first. The role of a user reads the views
+-- that are granted to it, and cannot read the bookkeeping in the schema tidemark: that has values of every captured table, such
+-- as records in quarantine, also of tables that the role must not read. tidemark_read reads all of it.
 revoke all on all functions in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_windows, tidemark_read;
 revoke all on all tables in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_windows, tidemark_read;
 

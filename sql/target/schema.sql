@@ -234,6 +234,7 @@ table tidemark.generation (
   gap_lsn bigint not null default 0
   read_snapshot text -- of a table without a key: the snapshot its rows were read in, as pg_snapshot writes it
   whole boolean not null default false -- every row was found to have all its values when the generation was complete
+  truncated_earlier boolean not null default false -- the truncate was of an earlier generation: it concerns streamed changes alone, since the snapshot of this one came later
   constraint generation_pkey PRIMARY KEY (relation, generation)
 )
 -- tidemark_apply may select, update
@@ -1455,6 +1456,7 @@ declare
   place integer := 0;
   known tidemark.user_index;
 begin
+  named := nullif(named, '');
   -- No generation begins that does not see the index.
   perform pg_advisory_xact_lock(hashtextextended('tidemark.user_index', 0));
   for target in select * from tidemark.indexable_tables() t where t.schema_name || '.' || t.table_name = of_table loop
@@ -2313,7 +2315,7 @@ END
 -- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.hold_generations(relations bigint[], generations integer[], unlogged boolean[])
- RETURNS TABLE(relation bigint, generation integer, truncated_epoch integer, truncated_lsn bigint, gap_epoch integer, gap_lsn bigint)
+ RETURNS TABLE(relation bigint, generation integer, truncated_epoch integer, truncated_lsn bigint, truncated_earlier boolean, gap_epoch integer, gap_lsn bigint)
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
@@ -2344,7 +2346,7 @@ begin
     end if;
   end if;
   return query
-    select g.relation, g.generation, g.truncated_epoch, g.truncated_lsn, g.gap_epoch, g.gap_lsn
+    select g.relation, g.generation, g.truncated_epoch, g.truncated_lsn, g.truncated_earlier, g.gap_epoch, g.gap_lsn
     from tidemark.generation g
     where (g.relation, g.generation) in (select * from unnest(relations, generations))
     order by g.relation, g.generation
@@ -2851,8 +2853,12 @@ begin
     ) as newest
     where f.keys is null
   loop
-    perform tidemark.fit_index(due.index_id, due.contract);
-    changed := true;
+    begin
+      perform tidemark.fit_index(due.index_id, due.contract);
+      changed := true;
+    exception when lock_not_available then
+      continue;
+    end;
   end loop;
   for due in select distinct s.relation from tidemark.user_index_state s where s.state in ('missing', 'unfinished') loop
     continue when not pg_try_advisory_xact_lock(hashtextextended('tidemark.table_marker', due.relation));
@@ -4074,11 +4080,22 @@ begin
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
   if not found then
     perform tidemark.create_rows(contract);
-    insert into tidemark.generation (relation, generation, contract, keyless, shown)
+    insert into tidemark.generation (
+      relation, generation, contract, keyless, shown, truncated_epoch, truncated_lsn, truncated_earlier
+    )
     select of_relation, of_generation, contract,
       not exists (select from tidemark.stored_columns(contract) c where c.key is not null),
       not exists (select from tidemark.generation g where g.relation = of_relation and g.shown)
-        and not exists (select from tidemark.predecessors(of_relation));
+        and not exists (select from tidemark.predecessors(of_relation)),
+      coalesce(earlier.truncated_epoch, 0), coalesce(earlier.truncated_lsn, 0), coalesce(earlier.truncated_lsn, 0) > 0
+    from (values (true)) as one
+    left join lateral (
+      select g.truncated_epoch, g.truncated_lsn
+      from tidemark.generation g
+      where g.relation = of_relation
+      order by g.truncated_epoch desc, g.truncated_lsn desc
+      limit 1
+    ) as earlier on true;
   else
     perform tidemark.widen_rows(contract);
     update tidemark.generation g

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ColumnContract, TableContract } from '#core/contract.ts'
 import { parseLsn } from '#core/lsn.ts'
-import type { KeyHeaders } from '#core/wire/envelope.ts'
+import type { KeyHeaders } from '#core/wire/change.ts'
 
 /** A record of a topic partition, as a consumer gets it. */
 export type LoggedRecord = {

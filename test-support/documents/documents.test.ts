@@ -62,6 +62,13 @@ test('every npm command that a document names is a script of package.json', () =
   expect(named.filter((script) => scripts[script] === undefined)).toEqual([])
 })
 
+test('the invariants of SPEC.md are numbered in their order', () => {
+  const numbers = [...read('SPEC.md').matchAll(/^(\d+)\. \*\*/gm)].map(([, number]) => Number(number))
+
+  expect(numbers.length).toBeGreaterThan(40)
+  expect(numbers).toEqual(numbers.map((_, index) => index + 1))
+})
+
 test('docs/map.md answers at least ten questions, each with a file', () => {
   const questions = [...read('docs/map.md').matchAll(/^\| [^|]+\? \| `([^`]+)` \|/gm)].map(([, file]) => file!)
 

@@ -29,6 +29,6 @@ test('every document that a comment or a message names is in the repository', ()
     return [...text.matchAll(document)].filter(([name]) => !isThere(name, file)).map(([name]) => `${file}: ${name}`)
   })
 
-  expect(files.map((file) => basename(file))).toContain('envelope.ts')
+  expect(files.map((file) => basename(file))).toContain('change.ts')
   expect(missing).toEqual([])
 })

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
-import { declareIndex, listIndexes, makeMissingIndexes } from '#adapters/postgres/maintenance/user-indexes.ts'
+import { declareIndex, makeMissingIndexes, type UserIndex } from '#adapters/postgres/maintenance/user-indexes.ts'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 
 /** A user who declares indexes in the target while a history is played. */
@@ -34,11 +34,13 @@ export function declareIndexesMeanwhile(targetUrl: string, prefix: string): Inde
       stop.abort()
       try {
         await declaring
-        await makeMissingIndexes({ making, watching }, null, () => undefined)
-        const missing = (await listIndexes(making))
-          .filter(({ table }) => table.startsWith(`public.${prefix}`))
-          .filter(({ state, problem }) => state !== 'made' && state !== 'no table' && problem === null)
-          .map(({ table, definition, state }) => `the index on ${table} ${definition} is ${state}`)
+        let missing: string[] = []
+        // The user of another history may be making an index, which is unfinished meanwhile.
+        for (let round = 0; round < 50; round++) {
+          missing = unexplained(await makeMissingIndexes({ making, watching }, null, () => undefined), prefix)
+          if (missing.length === 0) break
+          await pause(200)
+        }
         return { declared, missing }
       } finally {
         await Promise.all([making.end(), watching.end()])
@@ -46,6 +48,12 @@ export function declareIndexesMeanwhile(targetUrl: string, prefix: string): Inde
     },
   }
 }
+
+const unexplained = (indexes: readonly UserIndex[], prefix: string): string[] =>
+  indexes
+    .filter(({ table }) => table.startsWith(`public.${prefix}`))
+    .filter(({ state, problem }) => state !== 'made' && state !== 'no table' && problem === null)
+    .map(({ table, definition, state }) => `the index on ${table} ${definition} is ${state}`)
 
 type Column = { table: string; column: string }
 

@@ -192,7 +192,7 @@ test('a table is created, or is there already, also where an answer was lost', a
   expect(JSON.parse(received[1]!.body)).toEqual({ name: 'changes', ...definition })
 })
 
-test('all pages of namespaces and tables are listed, of a namespace that is not there none', async () => {
+test('all pages of namespaces and tables are listed, and a namespace that does not exist has no tables', async () => {
   const { catalog, received } = await catalogOf([
     config,
     json(200, '{"namespaces": [["a"], ["b", "deeper"]], "next-page-token": "t&1"}'),
@@ -308,7 +308,7 @@ test('the errors of AWS are reported with their type and message', async () => {
   })
 })
 
-test('every request is signed as it is sent, and without a signature none is', async () => {
+test('every request is signed in the form in which it is sent, and none is sent without a signature', async () => {
   const sign = async ({
     method,
     url,

@@ -68,7 +68,7 @@ test.each([
   expect(() => currentSnapshot(metadata)).toThrow(message)
 })
 
-test('what is no table metadata is refused with the members that are wrong', () => {
+test('JSON that is not table metadata is refused with the members that are wrong', () => {
   expect(() => readTableMetadata(null)).toThrow(TableMetadataError)
   expect(() => parseTableMetadata(metadataFile('"table-uuid": 5'))).toThrow('wrong: table-uuid')
 })

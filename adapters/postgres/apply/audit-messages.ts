@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { AuditMessage } from '#core/wire/envelope.ts'
+import type { AuditMessage } from '#core/wire/change.ts'
 import { isObject } from '#core/wire/wire-envelope.ts'
 import { parseShallow, WireError } from '#core/wire/wire-json.ts'
 import { storableJson } from '../session/storable-text.ts'

@@ -47,7 +47,7 @@ test('a row’s changes have the images before and after, over many batches', as
   expect(await history()).toEqual(expected)
 })
 
-test('what capture delivers again is there once', async () => {
+test('history holds once what capture delivers again', async () => {
   const log = life()
   await apply(log.records)
   const again = life().records.slice(1)
@@ -56,7 +56,7 @@ test('what capture delivers again is there once', async () => {
   expect(await history()).toEqual(expected)
 })
 
-test('what capture delivers again from before a truncate is there once, and what is new from before it is there', async () => {
+test('history holds changes from before a truncate once when capture delivers them again, and also new ones from before it', async () => {
   const log = new ChangeLog().contract(ordersContract()).create(row(1, 'a'), { lsn: 10 }).truncate({ lsn: 20 })
   await apply(log.records)
   await apply(log.create(row(1, 'a'), { lsn: 10 }).create(row(2, 'late'), { lsn: 15 }).truncate({ lsn: 20 }).records)
@@ -273,7 +273,7 @@ test('who and why come from the transaction’s messages, whichever topic partit
   ])
 })
 
-test('what Postgres cannot store in a message does not hold up the changes', async () => {
+test('characters of a message that Postgres cannot store do not delay the changes', async () => {
   const log = life()
   log.audit({ who: 'a\0b', why: '\ud800' }, { lsn: 11, txId: 6 })
   await apply(log.records)

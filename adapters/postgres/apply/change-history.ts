@@ -1,3 +1,5 @@
+// How does history store each change of a table with a key once?
+
 import type { TableWrites } from '#core/apply/row-changes.ts'
 import type { RowWrite } from '#core/tables/row-write.ts'
 import type { AppliedTable } from '#core/tables/table-register.ts'

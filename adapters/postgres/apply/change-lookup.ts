@@ -1,3 +1,5 @@
+// How does history find out whether it has a change already, and what the row was before it?
+
 import type { AppliedTable } from '#core/tables/table-register.ts'
 import { image, typed } from './history-table.ts'
 import { rowsTable, storedName } from './latest-state-statements.ts'

@@ -1,3 +1,5 @@
+// Where are the contracts stored that a topic partition has received?
+
 import type pg from 'pg'
 import type { KeptContract } from '#core/apply/batch-steps.ts'
 import { parseContract } from '#core/contract.ts'

@@ -154,7 +154,7 @@ describe('a table that lives while objects of a user depend on its view', () => 
     expect(await rows(`select to_regclass('public.orders') as former`)).toEqual([{ former: null }])
   })
 
-  test('stops alone where its columns change so that they stand in the way, and says what to drop', async () => {
+  test('stops alone where its columns change and such objects prevent that, and says what to drop', async () => {
     const log = begin()
     await apply(log)
     await run('create view public.report as select id, name from public.orders')

@@ -40,7 +40,7 @@ const resync = (until: 'begun' | 'complete') => {
   return apply(log.records)
 }
 
-test('a view that somebody dropped is known, is created again at once, and changes go on meanwhile', async () => {
+test('a view that somebody dropped is reported and created again at once, and changes are applied meanwhile', async () => {
   await run('drop view public.orders, public.sales')
 
   await apply(log.create(order(2), { lsn: 20 }).records)

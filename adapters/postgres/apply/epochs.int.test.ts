@@ -228,7 +228,7 @@ describe('a beacon', () => {
     log.beacon(7, { lsn: '0/40', previousLsn: '0/30', emittedMs: 1_200 })
     log.beacon(8, { lsn: '0/50', previousLsn: '0/40', emittedMs: 1_300, ...confirmed })
     log.beacon(9, { lsn: '0/60', previousLsn: '0/50', emittedMs: 1_400, ...confirmed })
-    // This beacon was confirmed and is no longer known. Only a worker that was believed dead sends it again.
+    // This beacon was confirmed and is no longer known. Only a zombie worker sends it again.
     log.beacon(5, first).create(row(1), { lsn: 0x61 })
 
     await apply(log.records)
@@ -314,7 +314,7 @@ test('a topic that was created again is consumed from its first remaining record
   ])
 })
 
-test('records that are gone for good are passed once that is said, and nothing else is', async () => {
+test('after a rebase, records that are lost for good are passed, and nothing else is', async () => {
   const log = firstEpoch()
   for (const id of [4, 5, 6]) log.create(row(id), { lsn: 0x90 + id })
   await apply(log.records.slice(0, 4))

@@ -1,3 +1,5 @@
+// How is each step of a batch executed in the target?
+
 import type pg from 'pg'
 import type { AppliedTruncate, HeldGeneration, KeptContract, Step } from '#core/apply/batch-steps.ts'
 import { type TableWrites, withoutTruncated } from '#core/apply/row-changes.ts'
@@ -30,6 +32,8 @@ type Held = Map<
   {
     /** The position of the truncate, if another topic partition has truncated the generation. */
     readonly truncatedAt: Position | undefined
+    /** Whether that truncate was of an earlier generation. */
+    readonly isOfEarlier: boolean
     /** The position up to which changes may be missing in history. */
     readonly gap: HistoryGap | undefined
   }
@@ -173,12 +177,13 @@ async function holdGenerations(
     generation_of: string
     truncated_epoch: number
     truncated_lsn: string
+    truncated_earlier: boolean
     gap_epoch: number
     gap_lsn: string
   }>(
     prepared({
-      text: `select relation || ' ' || generation as generation_of, truncated_epoch, truncated_lsn, gap_epoch, gap_lsn
-       from tidemark.hold_generations($1, $2, $3)`,
+      text: `select h.relation || ' ' || h.generation as generation_of, h.*
+       from tidemark.hold_generations($1, $2, $3) h`,
       values: [
         generations.map(({ contract }) => contract.relation),
         generations.map(({ contract }) => contract.generation),
@@ -190,6 +195,7 @@ async function holdGenerations(
     const { truncated_epoch: epoch, truncated_lsn: lsn } = row
     held.set(row.generation_of, {
       truncatedAt: lsn === '0' ? undefined : { epoch, phase: 1, lsn: Number(lsn) },
+      isOfEarlier: row.truncated_earlier,
       gap: row.gap_epoch > 0 ? { epoch: row.gap_epoch, lsn: row.gap_lsn } : undefined,
     })
   }
@@ -205,11 +211,13 @@ async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Prom
   const { epoch, lsn } = change.position
   if (logged) await client.query(logTruncateStatement(truncated))
   if (table.keyPlaces.length === 0) return
-  await client.query(
+  const { rows: noted } = await client.query<{ later: number | null }>(
     `update tidemark.generation
-     set truncated_epoch = $3, truncated_lsn = $4
-     where (relation, generation) = ($1, $2)
-       and (truncated_epoch, truncated_lsn) < ($3, $4)`,
+     set truncated_epoch = $3, truncated_lsn = $4, truncated_earlier = generation > $2
+     where relation = $1
+       and generation >= $2
+       and (truncated_epoch, truncated_lsn) < ($3, $4)
+     returning case when generation > $2 and not keyless then generation end as later`,
     [contract.relation, contract.generation, epoch, lsn],
   )
   await blaming(contract, () =>
@@ -219,12 +227,30 @@ async function truncate(client: pg.PoolClient, truncated: AppliedTruncate): Prom
       [epoch, lsn],
     ),
   )
+  for (const { later } of noted) if (later !== null) await deleteSentAgain(client, table, later, change)
+}
+
+/** Deletes rows of a later generation whose changes are from before the truncate and were sent again. */
+async function deleteSentAgain(
+  client: pg.PoolClient,
+  { contract }: AppliedTable,
+  generation: number,
+  { position: { epoch, lsn } }: AppliedTruncate['truncate'],
+): Promise<void> {
+  await blaming({ ...contract, generation }, () =>
+    client.query(
+      `delete from tidemark_rows.t${contract.relation}_${generation}
+       where "tidemark$phase" = 1
+         and ("tidemark$epoch", "tidemark$lsn") < ($1::integer, $2::bigint)`,
+      [epoch, lsn],
+    ),
+  )
 }
 
 /** Writes rows of one table and the history of their changes, by a single statement if possible. */
 async function writeRows(client: pg.PoolClient, planned: TableWrites, held: Held): Promise<void> {
-  const { truncatedAt, gap } = held.get(generationOf(planned.table)) ?? {}
-  const writes = truncatedAt === undefined ? planned : withoutTruncated(planned, truncatedAt)
+  const { truncatedAt, isOfEarlier, gap } = held.get(generationOf(planned.table)) ?? {}
+  const writes = truncatedAt === undefined ? planned : withoutTruncated(planned, truncatedAt, isOfEarlier)
   const { table, rows, log } = writes
   const { contract } = table
   const atOnce = log.length === 0 ? undefined : logAndWriteStatement(writes, gap)

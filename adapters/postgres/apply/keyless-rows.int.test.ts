@@ -43,7 +43,7 @@ test('equal rows are counted, and one less of them is one less', async () => {
   ])
 })
 
-test('what capture delivers again after a start counts once, also rows of a COPY that are equal and share an lsn', async () => {
+test('records that capture delivers again after a start count once, also rows of a COPY that are equal and share an lsn', async () => {
   const copy = (changes: ChangeLog, rows: number) => {
     for (let i = 0; i < rows; i++) changes.create(row('a'), { ...log, lsn: 10, txId: 7 })
     return changes
@@ -123,7 +123,7 @@ test('a table that is not published yet is not read by the initial snapshot', as
   expect(await query('select from tidemark.stopped_table')).toEqual([])
 })
 
-test('what capture delivers again of a table that is stopped counts once when it is accepted', async () => {
+test('changes of a stopped table that capture delivers again count once when the table is accepted', async () => {
   await query('create table public.log (theirs int)')
   const changes = begin().create(row('a'), { ...log, lsn: 10, txId: 7 })
   await apply(changes.records)

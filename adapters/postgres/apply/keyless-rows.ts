@@ -1,3 +1,5 @@
+// How are the rows of a keyless table counted, and where is its ledger stored?
+
 import type pg from 'pg'
 import { KeylessLedger, type LedgerChanges } from '#core/keyless/keyless-ledger.ts'
 import type { KeylessChange, KeylessProgress, KeylessWrites } from '#core/keyless/keyless-writes.ts'

@@ -1,3 +1,5 @@
+// When does a change win over the stored row, and which statements write rows? Only a change with a newer position wins.
+
 import pg from 'pg'
 import { quoteElement } from '#core/column-codec.ts'
 import type { RowValue, RowWrite } from '#core/tables/row-write.ts'
@@ -25,6 +27,8 @@ export type MovedWrite = CompletedWrite & { readonly place: number; readonly is_
 const bookkeeping = ['epoch', 'phase', 'live', 'whole', 'lsn'].map((name) => pg.escapeIdentifier(`tidemark$${name}`))
 const [epoch, phase, live, whole, lsn] = bookkeeping as [string, string, string, string, string]
 const order = [epoch, phase, lsn, live]
+// A deleted row stays as a delete marker with the position of its delete. A late insert has a lower position, so that it
+// does not revive the deleted row.
 const incomingIsNewer = `(${order.map((c) => `stored.${c}`)}) < (${order.map((c) => `excluded.${c}`)})`
 
 /** The statements that write a segment's rows of one table, in the order in which they run. */

@@ -389,7 +389,7 @@ test('a new epoch whose log begins again at lower lsns goes on', async () => {
   expect(await orders()).toMatchObject([{ name: 'b' }])
 })
 
-test('a record that is no envelope is quarantined and the next ones are applied', async () => {
+test('a record that is not an envelope is quarantined, and the next ones are applied', async () => {
   const log = new ChangeLog()
     .contract(ordersContract())
     .append('{"op":')

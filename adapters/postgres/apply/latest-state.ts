@@ -1,3 +1,5 @@
+// How is one delivery of the topic changes applied to the target: what is known, what is planned, what is executed?
+
 import type pg from 'pg'
 import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
 import type { PartitionState } from '#core/apply/batch-underway.ts'
@@ -6,7 +8,7 @@ import type { RecordIdentity } from '#core/delivery.ts'
 import { tableName } from '#core/tables/table-register.ts'
 import { stopRule } from '#core/tables/table-settings.ts'
 import { tablesWithout } from '#core/tables/tables-without.ts'
-import { tableOfRecord } from '#core/wire/envelope.ts'
+import { tableOfRecord } from '#core/wire/change.ts'
 import { applyDelivery } from '../delivery/apply-by-halves.ts'
 import {
   type ApplyOutcome,
@@ -147,8 +149,8 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
         applyDelivery(pool, key, records, {
           apply: (some) => apply(key, some, wait),
           applyNothing: () => rehearse(key, [], [], wait),
-          setAside: (record, error) =>
-            applyInTransaction(pool, key, 'contiguous', [record], setAside(key, error, quarantineLimit), wait),
+          quarantineRecord: (record, error) =>
+            applyInTransaction(pool, key, 'contiguous', [record], quarantineRecord(key, error, quarantineLimit), wait),
           merge: mergeEffects,
         }),
       ),
@@ -156,7 +158,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
 }
 
 /** Quarantines one record, and stops the tables that would be wrong without it. */
-const setAside = (
+const quarantineRecord = (
   key: ProgressKey,
   error: Error,
   limit: number | undefined,

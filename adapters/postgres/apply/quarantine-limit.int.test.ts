@@ -110,7 +110,7 @@ test('once the quarantine is full for a table in one topic partition, nothing mo
   expect(await kept()).toEqual(before)
 })
 
-test('records of no table stop their topic partition once the quarantine is full of them, and none is lost', async () => {
+test('records that belong to no table stop their topic partition once the quarantine is full of them, and no record is lost', async () => {
   const log = new ChangeLog().append('one').append('two').append('three')
   log.contract(ordersContract()).append('four').create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
 
@@ -134,7 +134,7 @@ test('records of no table stop their topic partition once the quarantine is full
   expect(await query('select from tidemark.stop')).toEqual([])
 })
 
-test('user events that are none stop their topic partition in the same way, and can be retried while it is full', async () => {
+test('malformed user events stop their topic partition in the same way, and can be retried while the quarantine is full', async () => {
   const events = { consumer: 'tidemark-user-state', topic: 'user-events', topicPartition: 3 }
   const log = new ChangeLog().append('one').append('two').append('three').append('four')
   const userState = makeUserState(target.pool, settings)

@@ -1,3 +1,5 @@
+// How are the quarantined changes of a table applied, once it is accepted?
+
 import type pg from 'pg'
 import { type ChangeRecord, planBatch } from '#core/apply/batch-plan.ts'
 import { type KeptContract, stepsForQuarantined, stepsOf } from '#core/apply/batch-steps.ts'
@@ -5,7 +7,7 @@ import type { PartitionState } from '#core/apply/batch-underway.ts'
 import { KeylessLedger } from '#core/keyless/keyless-ledger.ts'
 import type { TableRegister } from '#core/tables/table-register.ts'
 import type { HistoryRule, StoppedTable } from '#core/tables/table-settings.ts'
-import type { KeyHeaders } from '#core/wire/envelope.ts'
+import type { KeyHeaders } from '#core/wire/change.ts'
 import type { ProgressKey } from '../delivery/progress.ts'
 import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'
 import { contractsBetween, loadRegister } from './contract-register.ts'

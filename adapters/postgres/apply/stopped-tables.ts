@@ -1,3 +1,5 @@
+// How does a table stop, alone and with a reason, and which tables are stopped when a batch begins?
+
 import type pg from 'pg'
 import type { QuarantinedRecord, TableStop } from '#core/apply/batch-steps.ts'
 import { type HistoryRule, type HistorySetting, historyRule, type StoppedTable } from '#core/tables/table-settings.ts'

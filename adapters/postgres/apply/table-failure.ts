@@ -1,3 +1,5 @@
+// Which error of Postgres stops one table instead of failing the whole batch?
+
 import type { TableStop } from '#core/apply/batch-steps.ts'
 import type { TableContract } from '#core/contract.ts'
 import { isOfServer, isTransient, sqlState } from '../session/transient-error.ts'

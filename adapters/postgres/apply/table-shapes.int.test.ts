@@ -232,6 +232,46 @@ describe('a generation', () => {
 })
 
 describe('a truncate', () => {
+  test('that is sent again during a later snapshot removes the rows of the changes that are sent again before it', async () => {
+    const next = ordersContract({ version: 2, generation: 2, complete: false })
+    const old = { id: 1, name: 'old', amount: null }
+    const read = { id: 2, name: 'read', amount: null }
+    const log = new ChangeLog().start().contract(ordersContract())
+    log.create(old, { lsn: 10, txId: 7 }).truncate({ lsn: 20, txId: 8 }).create(read, { lsn: 22, txId: 9 })
+    await applyTo(0, log.contract(next, { lsn: 25 }).incrementalRead(read).records)
+
+    log.start().create(old, { lsn: 10, txId: 7 }).truncate({ lsn: 20, txId: 8 })
+    await applyTo(0, log.contract(ordersContract({ version: 3, generation: 2 }), { lsn: 40 }).records)
+
+    expect(await rows()).toMatchObject([{ id: '2' }])
+  })
+
+  test.each(['first', 'last'])(
+    'of an earlier generation removes a change that another topic partition gets again: applied %s',
+    async (when) => {
+      const parts = { topicPartitions: 2 }
+      const next = ordersContract({ ...parts, version: 2, generation: 2, complete: false })
+      const whole = ordersContract({ ...parts, version: 3, generation: 2 })
+      const truncating = new ChangeLog()
+        .contract(ordersContract(parts))
+        .truncate({ lsn: 20 })
+        .contract(next, { lsn: 25 })
+      const old = { id: 1, name: 'old', amount: null }
+      const writing = new ChangeLog(1)
+        .contract(ordersContract(parts))
+        .create(old, { lsn: 10 })
+        .contract(next, { lsn: 25 })
+      writing.create(old, { lsn: 10 }).incrementalRead({ id: 2, name: 'read', amount: null })
+
+      if (when === 'first') await applyTo(0, truncating.records)
+      await applyTo(1, writing.records)
+      await applyTo(0, truncating.contract(whole, { lsn: 40 }).records)
+      await applyTo(1, writing.contract(whole, { lsn: 40 }).records)
+
+      expect(await rows()).toMatchObject([{ id: '2' }])
+    },
+  )
+
   test('takes the rows before it, in whatever order the topic partitions are applied', async () => {
     const contract = ordersContract({ topicPartitions: 2 })
     const truncating = new ChangeLog().contract(contract).truncate({ lsn: 20 })

@@ -16,8 +16,8 @@ export type WaitingRange<Metrics> = Stream &
 
 /**
  * Notes that these files hold the records of a topic partition from offset `from` to before `to`, in the transaction
- * that advances its progress. Throws an error if the ledger already has some of these offsets, because they would be
- * archived twice.
+ * that advances its progress. An offset is never in the archive twice: if the ledger already has some of these offsets,
+ * the constraint archive_range_once makes this throw an error.
  */
 export async function noteRange<Metrics>(
   client: pg.PoolClient,

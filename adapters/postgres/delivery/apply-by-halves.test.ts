@@ -2,34 +2,34 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { applyByHalves, type Halving } from './apply-by-halves.ts'
 
-type Effect = { readonly applied: number[]; readonly setAside: number[] }
+type Effect = { readonly applied: number[]; readonly quarantined: number[] }
 
 /** Applies numbers. `refuses` returns the error for a batch that cannot be applied. */
 function halvingOf(refuses: (batch: readonly number[]) => Error | undefined) {
-  const done: Effect = { applied: [], setAside: [] }
+  const done: Effect = { applied: [], quarantined: [] }
   const halving: Halving<number, Effect> = {
     async apply(records) {
       const refused = refuses(records)
       if (refused !== undefined) throw refused
       done.applied.push(...records)
-      return { kind: 'applied', duplicates: 0, effect: { applied: [...records], setAside: [] } }
+      return { kind: 'applied', duplicates: 0, effect: { applied: [...records], quarantined: [] } }
     },
     async applyNothing() {
       const refused = refuses([])
       if (refused !== undefined) throw refused
     },
-    async setAside(record) {
-      done.setAside.push(record)
-      return { kind: 'applied', duplicates: 0, effect: { applied: [], setAside: [record] } }
+    async quarantineRecord(record) {
+      done.quarantined.push(record)
+      return { kind: 'applied', duplicates: 0, effect: { applied: [], quarantined: [record] } }
     },
-    merge: (a, b) => ({ applied: [...a.applied, ...b.applied], setAside: [...a.setAside, ...b.setAside] }),
+    merge: (a, b) => ({ applied: [...a.applied, ...b.applied], quarantined: [...a.quarantined, ...b.quarantined] }),
   }
   return { halving, done }
 }
 
 const sqlError = (code: string) => Object.assign(new Error('no'), { code, severity: 'ERROR' })
 
-test('exactly the records that fail by themselves are set aside, and the others are applied in order', async () => {
+test('exactly the records that fail by themselves are quarantined, and the others are applied in order', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uniqueArray(fc.nat(60), { maxLength: 20 }), fc.nat(60), async (poisons, last) => {
       const records = Array.from({ length: last + 1 }, (_, i) => i)
@@ -41,7 +41,7 @@ test('exactly the records that fail by themselves are set aside, and the others 
 
       const good = records.filter((record) => !poisons.includes(record))
       const bad = records.filter((record) => poisons.includes(record))
-      expect(done).toEqual({ applied: good, setAside: bad })
+      expect(done).toEqual({ applied: good, quarantined: bad })
       expect(outcome).toEqual({ kind: 'applied', duplicates: 0, effect: done })
     }),
   )
@@ -54,18 +54,18 @@ test('records that fail together and not alone are all applied', async () => {
 
   await applyByHalves([1, 2, 3, 4, 5], halving)
 
-  expect(done).toEqual({ applied: [1, 2, 3, 4, 5], setAside: [] })
+  expect(done).toEqual({ applied: [1, 2, 3, 4, 5], quarantined: [] })
 })
 
 test.each([
   ['the server has no room', sqlError('53100')],
   ['the connection is lost', Object.assign(new Error('no'), { code: 'ECONNRESET' })],
   ['the server is shut down', sqlError('57P01')],
-])('nothing is set aside while %s', async (_name, error) => {
+])('nothing is quarantined while %s', async (_name, error) => {
   const { halving, done } = halvingOf((batch) => (batch.length > 0 ? error : undefined))
 
   await expect(applyByHalves([1, 2, 3], halving)).rejects.toBe(error)
-  expect(done).toEqual({ applied: [], setAside: [] })
+  expect(done).toEqual({ applied: [], quarantined: [] })
 })
 
 test('a record whose failure passes is applied', async () => {
@@ -74,19 +74,19 @@ test('a record whose failure passes is applied', async () => {
 
   await applyByHalves([1, 2], halving)
 
-  expect(done).toEqual({ applied: [1, 2], setAside: [] })
+  expect(done).toEqual({ applied: [1, 2], quarantined: [] })
 })
 
-test('a record that meets the limit of time by itself is not set aside', async () => {
+test('a record that meets the limit of time by itself is not quarantined', async () => {
   const { halving, done } = halvingOf((batch) => (batch.includes(2) ? sqlError('57014') : undefined))
 
   await expect(applyByHalves([1, 2], halving)).rejects.toThrow()
-  expect(done).toEqual({ applied: [1], setAside: [] })
+  expect(done).toEqual({ applied: [1], quarantined: [] })
 })
 
-test('nothing is set aside where not even a batch without records can be applied', async () => {
+test('nothing is quarantined where not even a batch without records can be applied', async () => {
   const { halving, done } = halvingOf(() => sqlError('42501'))
 
   await expect(applyByHalves([1, 2, 3], halving)).rejects.toThrow()
-  expect(done).toEqual({ applied: [], setAside: [] })
+  expect(done).toEqual({ applied: [], quarantined: [] })
 })

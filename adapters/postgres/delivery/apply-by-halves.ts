@@ -1,3 +1,5 @@
+// Which record makes applying fail? The batch is halved until that record is alone, and it is quarantined.
+
 import type pg from 'pg'
 import type { RecordIdentity } from '#core/delivery.ts'
 import { isLockTimeout } from '../session/lock-wait.ts'
@@ -12,7 +14,7 @@ export type Halving<R, Effect> = {
   /** Does everything that `apply` does apart from the records, and rolls it back. Rejects if that fails. */
   readonly applyNothing: () => Promise<void>
   /** Quarantines a record and moves progress past it, in one transaction. */
-  readonly setAside: (record: R, error: Error) => Promise<ApplyOutcome<Effect>>
+  readonly quarantineRecord: (record: R, error: Error) => Promise<ApplyOutcome<Effect>>
   readonly merge: (first: Effect, second: Effect) => Effect
 }
 
@@ -63,7 +65,7 @@ async function applyAlone<R, Effect>(
     return await halving.apply(records)
   } catch (error) {
     if (!isOfOneRecord(error) || error.message !== message) throw error
-    return halving.setAside(records[0]!, error)
+    return halving.quarantineRecord(records[0]!, error)
   }
 }
 

@@ -1,8 +1,10 @@
+// Which transaction is around a delivery, and when is it tried again?
+
 import { setTimeout as delay } from 'node:timers/promises'
 import type pg from 'pg'
 import type { FenceState } from '#core/apply/change-fence.ts'
 import { decideDelivery, type OffsetRule, type Progress, type RecordIdentity } from '#core/delivery.ts'
-import type { Beacon } from '#core/wire/envelope.ts'
+import type { Beacon } from '#core/wire/change.ts'
 import { beginStatement, isLockTimeout, type LockWait, watchLocks } from '../session/lock-wait.ts'
 import { together } from '../session/statement.ts'
 import { isTransient } from '../session/transient-error.ts'

@@ -1,7 +1,10 @@
+// Which offset of a topic partition comes next? The progress row is locked first and moved last, so that each record
+// takes effect once.
+
 import type pg from 'pg'
 import type { FenceState } from '#core/apply/change-fence.ts'
 import { notedTimestamp, type Progress } from '#core/delivery.ts'
-import type { Beacon } from '#core/wire/envelope.ts'
+import type { Beacon } from '#core/wire/change.ts'
 import { prepared } from '../session/statement.ts'
 
 /** The identity of a progress row. */

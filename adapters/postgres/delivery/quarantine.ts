@@ -1,7 +1,9 @@
+// How are records quarantined, up to which limit, and which of them does an operator retry?
+
 import type pg from 'pg'
 import type { QuarantinedRecord } from '#core/apply/batch-steps.ts'
 import { fullQuarantine } from '#core/recovery/stop-reasons.ts'
-import type { KeyHeaders } from '#core/wire/envelope.ts'
+import type { KeyHeaders } from '#core/wire/change.ts'
 import { storableJson, storableText } from '../session/storable-text.ts'
 import { RefusedDeliveryError } from './apply-transaction.ts'
 import type { ProgressKey } from './progress.ts'

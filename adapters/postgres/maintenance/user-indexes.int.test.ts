@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/changes/change-log.ts'
-import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { createDatabase, databaseUrl, type TestDatabase } from '#test-support/databases/database.ts'
 import { until } from '#test-support/eventually.ts'
 import { makeLatestState } from '../apply/latest-state.ts'
 import { declareIndex, listIndexes, type MakingSessions, makeMissingIndexes, removeIndex } from './user-indexes.ts'
@@ -276,6 +276,29 @@ describe('a definition', () => {
       message: 'public.orders has an index orders_name_idx already: USING btree (name)',
     })
     expect(await make()).toHaveLength(2)
+  })
+
+  test('is declared and made by a member of tidemark_owner that is no superuser, also while a change of the table waits', async () => {
+    const log = begun()
+    await apply(log)
+    const role = { username: `owner_${target.name}`, password: 'not secret' }
+    await target.pool.query(`create role ${role.username} login password '${role.password}' in role tidemark_owner`)
+    const [making, watching] = [0, 1].map(() => new pg.Client(databaseUrl(target.name, role))) as [pg.Client, pg.Client]
+    await Promise.all([making.connect(), watching.connect()])
+    const waiting = clients[2]!
+    await waiting.query('begin isolation level repeatable read; select from pg_class')
+
+    await declareIndex(making, { table: 'public.orders', definition: '(lower(name))', name: '' })
+    const made = makeMissingIndexes({ making, watching }, null, () => undefined)
+    await until('the index is begun', async () => (await listIndexes(target.pool))[0]!.state === 'being made')
+    const columns = [...ordersContract().columns, columnContract(4, 'note', 'text')]
+    await apply(log.contract(ordersContract({ version: 2, columns }), { lsn: 30 }))
+    await waiting.query('commit')
+
+    expect(await made).toMatchObject([{ name: 'orders_lower_idx', state: 'made' }])
+    await removeIndex(making, 'public.orders', 'orders_lower_idx')
+    await Promise.all([making.end(), watching.end()])
+    await target.pool.query(`drop role ${role.username}`)
   })
 
   test('is made only by a role that may change the target', async () => {

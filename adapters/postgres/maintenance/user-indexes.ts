@@ -65,7 +65,7 @@ export async function declareIndex(
 export async function removeIndex(client: pg.ClientBase, table: string, name: string): Promise<void> {
   await client.query('select tidemark.forget_index($1, $2)', [table, name])
   const { rows } = await client.query<{ name: string }>('select made_as as name from tidemark.undeclared_index')
-  for (const { name: madeAs } of rows) await dropConcurrently(client, madeAs)
+  for (const { name: madeAs } of rows) await dropOrLeave(client, madeAs)
 }
 
 /** The sessions that make indexes: one that makes them, and one that watches whether anybody waits for it. */
@@ -127,9 +127,9 @@ async function makeIndex({ making, watching }: MakingSessions, { relationIndex, 
     // What it is made on may have changed since: the generation may be gone, or maintenance may have made the index.
     const index = (await indexesToMake(making, null, relationIndex)).find((each) => each.madeAs === madeAs)
     if (index === undefined) return
-    await dropConcurrently(making, index.madeAs)
     const watch = giveWay(watching, making, index.rowsName)
     try {
+      await dropConcurrently(making, index.madeAs)
       await making.query(`create index concurrently ${index.madeBy}`)
       await watch.end()
       await analyzeExpressions(making, index)
@@ -137,17 +137,23 @@ async function makeIndex({ making, watching }: MakingSessions, { relationIndex, 
       return
     } catch (error) {
       await watch.end()
-      if (!isTransient(error) && sqlState(error) === undefined) throw error
-      const mayPass = isTransient(error) || sqlState(error) === cancelled || sqlState(error) === undefinedTable
-      if (mayPass && attempt < attempts) await pause(100 * attempt)
+      if (isOfSession(error)) throw error
+      if (mayPass(error) && attempt < attempts) await pause(100 * attempt)
       else {
         await noteProblem(making, index, (error as Error).message)
-        await dropConcurrently(making, index.madeAs)
+        await dropOrLeave(making, index.madeAs)
         return
       }
     }
   }
 }
+
+/** Whether the session cannot be used any more, so that no other attempt makes sense. */
+const isOfSession = (error: unknown): boolean => sqlState(error) === undefined
+
+/** Whether the index gave way to another session, or the generation was dropped meanwhile. */
+const mayPass = (error: unknown): boolean =>
+  isTransient(error) || sqlState(error) === cancelled || sqlState(error) === undefinedTable
 
 const cancelled = '57014'
 const undefinedTable = '42P01'
@@ -204,3 +210,15 @@ const noteProblem = (client: pg.ClientBase, { relationIndex }: IndexToMake, prob
 
 const dropConcurrently = (client: pg.ClientBase, madeAs: string) =>
   client.query(`drop index concurrently if exists tidemark_rows.${client.escapeIdentifier(madeAs)}`)
+
+/**
+ * Drops an index. Where it would wait for a session that waits for it, it stays: maintenance drops an index that is not
+ * declared, and one that is unfinished is dropped before it is made again.
+ */
+async function dropOrLeave(client: pg.ClientBase, madeAs: string): Promise<void> {
+  try {
+    await dropConcurrently(client, madeAs)
+  } catch (error) {
+    if (isOfSession(error) || !mayPass(error)) throw error
+  }
+}

@@ -76,6 +76,7 @@ const LATER_TABLES: Record<SideName, readonly string[]> = {
     'tables/008-row-values.sql',
     'tables/009-whole-generations.sql',
     'tables/010-user-indexes.sql',
+    'tables/011-earlier-truncates.sql',
   ],
 }
 

@@ -10,7 +10,7 @@ test.each([
   ['57P05', 'a session was idle for too long'],
   ['57P01', 'the server shuts down'],
   ['08006', 'the connection is gone'],
-])('%s is no failure of a table or a record: %s', (code) => {
+])('%s does not count as a failure of a table or a record: %s', (code) => {
   expect(isTransient(failure(code))).toBe(true)
 })
 

@@ -76,7 +76,7 @@ test('a replay from the earliest offset rebuilds the same state', async () => {
   expect(await state()).toEqual(before)
 })
 
-test('what is no delta is quarantined with its reason and the others are applied', async () => {
+test('a record that is not a delta is quarantined with its reason, and the others are applied', async () => {
   const log = new ChangeLog()
     .append('{"id":')
     .append(undefined)
@@ -192,7 +192,7 @@ test('row changes are ordered by ts_ms, and by offset where that is equal, in wh
   ])
 })
 
-test('what is read as an event is stored exactly as it was read, whatever the records hold', async () => {
+test('an event is stored exactly as it was read, whatever the records hold', async () => {
   let topicPartition = 0
   await fc.assert(
     fc.asyncProperty(fc.array(hostileEvents, { minLength: 1, maxLength: 40 }), async (values) => {

@@ -49,8 +49,8 @@ export function makeUserState(pool: pg.Pool, { quarantineLimit }: QuarantineSett
       const halving: Halving<DeliveredUserEvent, UserStateEffect> = {
         apply: (some) => applyInTransaction(pool, key, 'sparse', some, work, wait),
         applyNothing: () => rehearseInTransaction(pool, key, 'sparse', [], work, wait),
-        setAside: (record, error) =>
-          applyInTransaction(pool, key, 'sparse', [record], setAside(key, error, quarantineLimit), wait),
+        quarantineRecord: (record, error) =>
+          applyInTransaction(pool, key, 'sparse', [record], quarantineRecord(key, error, quarantineLimit), wait),
         merge: addEffects,
       }
       let all = noEffect
@@ -147,7 +147,7 @@ function isText({ value, bytes }: Pick<DeliveredUserEvent, 'value' | 'bytes'>): 
   return sent === undefined || isUtf8(sent)
 }
 
-const setAside = (
+const quarantineRecord = (
   key: ProgressKey,
   error: Error,
   limit: number | undefined,

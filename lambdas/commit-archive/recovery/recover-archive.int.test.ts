@@ -169,7 +169,7 @@ test('a recovery that is interrupted at any step goes on when it is run again', 
   await expectToGoOn(3, 5)
 })
 
-test('of a table whose files are gone with it, what the archive can no longer hold is said and noted', async () => {
+test('when the files of a table are gone with it, the records that the archive has lost are reported and noted', async () => {
   await archiveAndCommit(0, 3)
   await archive.run.archive(records(3, 5))
   const { location } = (await loaded()).metadata
@@ -251,7 +251,7 @@ test('a data file that is alone in its commit is looked for as well, and a probl
   await expectToGoOn(2, 3)
 })
 
-test('a target that was restored from an older backup takes over what the table holds, and nothing is twice', async () => {
+test('a target that was restored from an older backup adopts the commits of the table, and no record is there twice', async () => {
   await archiveAndCommit(0, 3)
   const restore = await backUpLedger(archive.database.pool)
   await archiveAndCommit(3, 5)
@@ -267,7 +267,7 @@ test('a target that was restored from an older backup takes over what the table 
   await expectToGoOn(0, 9)
 })
 
-test('what a restored target archived again before anybody noticed is dropped, and what is new in it is kept', async () => {
+test('records that a restored target archived again unnoticed are dropped, and new records among them are kept', async () => {
   await archiveAndCommit(0, 3)
   const restore = await backUpLedger(archive.database.pool)
   await archiveAndCommit(3, 5)
@@ -282,7 +282,7 @@ test('what a restored target archived again before anybody noticed is dropped, a
   await expectToGoOn(8, 9)
 })
 
-test('a target without any ledger takes over what the table holds', async () => {
+test('a target without any ledger adopts the commits of the table', async () => {
   const restore = await backUpLedger(archive.database.pool)
   await archiveAndCommit(0, 3)
   await archiveAndCommit(3, 5)
@@ -296,7 +296,7 @@ test('a target without any ledger takes over what the table holds', async () => 
   await expectToGoOn(3, 7)
 })
 
-test('where another pipeline has made a commit of the same number, the ledger takes over what the table holds', async () => {
+test('where another pipeline has made a commit of the same number, the ledger adopts the commits of the table', async () => {
   await archiveAndCommit(0, 3)
   const fork = await backUpLedger(archive.database.pool)
   await archiveAndCommit(3, 5)

@@ -13,7 +13,7 @@ function bringUp(properties: object) {
   return { configureEvents, physical }
 }
 
-test('what the template sets is set, for the function it names by name or ARN', () => {
+test('settings of the template are applied to the function that it names by name or ARN', () => {
   const { configureEvents, physical } = bringUp({
     FunctionName: 'arn:aws:lambda:us-east-1:000000000000:function:worker',
     MaximumRetryAttempts: 0,

@@ -2,10 +2,10 @@ import type { ErrorControls } from '../definition/error-controls.ts'
 import {
   type Batch,
   batchDueAt,
+  batchLimitBytes,
   bisect,
   formBatch,
   makeBatch,
-  payloadLimitBytes,
   recordLimitBytes,
   type Source,
 } from '../polling/batch.ts'
@@ -78,7 +78,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options
-    this.#limits = { records: options.batchSize, bytes: payloadLimitBytes }
+    this.#limits = { records: options.batchSize, bytes: batchLimitBytes }
     this.#lanes = makeLanes(options.batchesInFlight, options.onProcessed)
   }
 
@@ -147,7 +147,7 @@ export class Dispatcher {
     const { destination, frame } = this.#options
     if (destination === undefined) return
     for (const { name, queue } of free) {
-      if (queue.oldestBytes <= recordLimitBytes(name, payloadLimitBytes, frame)) continue
+      if (queue.oldestBytes <= recordLimitBytes(name, batchLimitBytes, frame)) continue
       const run = queue.take(1, Number.POSITIVE_INFINITY)!
       void this.#discard(this.#deliver(makeBatch(new Map([[name, run]]), frame)), 'MaximumPayloadSizeExceeded')
     }

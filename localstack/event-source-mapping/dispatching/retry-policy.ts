@@ -1,3 +1,5 @@
+// Is a failed batch delivered again, split or discarded, and after how long?
+
 import type { ErrorControls } from '../definition/error-controls.ts'
 
 /** The state of a batch that has just failed. */

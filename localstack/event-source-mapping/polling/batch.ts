@@ -1,8 +1,10 @@
+// Which records does one invocation get? As many as fit into Lambda's limit of 6 MB.
+
 import type { EventFrame } from './event.ts'
 import { type RecordQueue, type RecordRun, runBytes, selectRecords } from './record-queue.ts'
 
-/** The size of the largest event that Lambda accepts, measured as JSON with base64. */
-export const payloadLimitBytes = 6 * 1024 * 1024
+/** The largest event that Lambda accepts is 6 MB, measured as JSON with base64. */
+export const batchLimitBytes = 6 * 1024 * 1024
 
 /** A topic partition, and the queue of its records that wait to be sent. */
 export type Source = { name: string; queue: RecordQueue }

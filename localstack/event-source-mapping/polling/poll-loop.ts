@@ -1,5 +1,5 @@
 import type { ValueFilter } from '../definition/filter-criteria.ts'
-import { payloadLimitBytes, recordLimitBytes } from './batch.ts'
+import { batchLimitBytes, recordLimitBytes } from './batch.ts'
 import type { AssignedPartition, Fetched, GroupMember } from './consumer-group.ts'
 import { type EventFrame, makeRecordEncoder } from './event.ts'
 import { readFetched } from './fetched-records.ts'
@@ -44,7 +44,7 @@ export function makePolledPartition(
     processed: Number(offset),
     queue: new RecordQueue(),
     expectedBytes: 0,
-    recordLimitBytes: recordLimitBytes(name, payloadLimitBytes, frame),
+    recordLimitBytes: recordLimitBytes(name, batchLimitBytes, frame),
     encode: makeRecordEncoder(topic, partition),
   }
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { payloadLimitBytes } from './batch.ts'
+import { batchLimitBytes } from './batch.ts'
 import type { Fetched } from './consumer-group.ts'
 import { makeEventFrame } from './event.ts'
 import { makePolledPartition, pollBroker } from './poll-loop.ts'
@@ -37,7 +37,7 @@ async function poll(bytes: number, windowMs: number, isBusy: () => boolean) {
     },
   }
   const partition = makePolledPartition('t', makeEventFrame('arn', 'b'), { partition: 0, leader: 1, offset: 0n })
-  const taken = () => void partition.queue.take(10, payloadLimitBytes)
+  const taken = () => void partition.queue.take(10, batchLimitBytes)
   const observer = { onRecords: taken, onPolled: taken, onTooLarge: taken, onOffsetLost: taken }
   const polling = pollBroker(member, [partition], {
     ...{ room: async () => undefined, more: pace.more, signal: stop.signal, observer },

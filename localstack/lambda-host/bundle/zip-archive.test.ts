@@ -66,7 +66,7 @@ test.each([
   expect(() => unpackZip(file, join(directory, 'code'))).toThrow(`${file} cannot be unpacked: ${reason}`)
 })
 
-test('what is no archive, or only a part of one, is refused by its name', () => {
+test('a file that is not an archive, or only a part of one, is refused by its name', () => {
   const text = join(directory, 'text.zip')
   writeFileSync(text, 'not an archive')
   const part = join(directory, 'part.zip')

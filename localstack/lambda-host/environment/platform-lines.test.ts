@@ -19,7 +19,7 @@ test('a cold start is reported and billed', () => {
   )
 })
 
-test('what the platform ended says so', () => {
+test('the line of an invocation that the platform ended says so', () => {
   expect(endLines({ ...report, status: 'timeout' })).toMatch(/\tStatus: timeout$/)
   expect(endLines({ ...report, status: { errorType: 'Runtime.ExitError' } })).toMatch(
     /\tStatus: error\tError Type: Runtime.ExitError$/,

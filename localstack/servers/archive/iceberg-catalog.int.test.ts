@@ -94,7 +94,7 @@ describe('a commit', () => {
     expect(snapshotIds((await call('GET', path)).body)).toEqual([])
   })
 
-  test('that was answered is there after a kill -9, and what the table says then is a whole chain', async () => {
+  test('that was answered exists after a kill -9, and the metadata of the table is then a complete chain', async () => {
     const { path, uuid } = await createTable()
     const taken: number[] = []
     let killed = false

@@ -4,6 +4,7 @@ import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import type { StackKey } from '#localstack/stack-key.ts'
+import { withClassArchive } from '../java/class-archive.ts'
 import { catalogMainClass } from '../java/iceberg-catalog-program.ts'
 import type { Jars } from '../java/jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from '../java/java-options.ts'
@@ -13,7 +14,7 @@ import { formatProperties } from '../java/properties-file.ts'
 export type IcebergCatalogOptions = {
   /** The `java` that runs it. */
   program: string
-  jars: Pick<Jars, 'catalogClassPath'>
+  jars: Pick<Jars, 'catalogClassPath' | 'classArchives'>
   /** Directory of the data, which is kept between runs. */
   directory: string
   port: number
@@ -59,9 +60,13 @@ export async function startIcebergCatalog(options: IcebergCatalogOptions): Promi
     ...['rest.RESTCatalogServlet=off', 'aws.s3.S3FileIO=error'].map((log) => `-D${LOG_OF_ICEBERG}.${log}`),
     ...['-cp', jars.catalogClassPath],
   ]
+  const name = 'iceberg-catalog'
+  const { catalogClassPath: classPath, classArchives: archives } = jars
   return supervise({
-    name: 'iceberg-catalog',
-    command: { file: program, args: [...run, catalogMainClass, file], cwd: directory, env: javaEnvironment() },
+    name,
+    ...(await withClassArchive({ server: name, program, classPath, archives, directory }, (options) => ({
+      ...{ file: program, args: [...options, ...run, catalogMainClass, file], cwd: directory, env: javaEnvironment() },
+    }))),
     ready: () => answers(port),
     ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGTERM',

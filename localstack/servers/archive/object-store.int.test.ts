@@ -87,7 +87,7 @@ test('objects are read, listed over pages and deleted by the names they were wri
   expect(await list('names/')).toEqual([])
 })
 
-test('after a kill -9 every object that was acknowledged is there, and what has its own key is whole', async () => {
+test('after a kill -9 every acknowledged object exists, and every object under its own key is complete', async () => {
   const bytes = randomBytes(2 << 20)
   const written: string[] = []
   let killed = false

@@ -5,6 +5,7 @@ import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import type { SigningKey } from '#localstack/stack-key.ts'
+import { withClassArchive } from '../java/class-archive.ts'
 import type { Jars } from '../java/jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from '../java/java-options.ts'
 import { formatProperties } from '../java/properties-file.ts'
@@ -13,7 +14,7 @@ import { formatProperties } from '../java/properties-file.ts'
 export type ObjectStoreOptions = {
   /** The `java` that runs it. */
   program: string
-  jars: Pick<Jars, 'objectStoreClassPath'>
+  jars: Pick<Jars, 'objectStoreClassPath' | 'classArchives'>
   /** Directory of the data, which is kept between runs. */
   directory: string
   port: number
@@ -64,15 +65,17 @@ export async function startObjectStore(options: ObjectStoreOptions): Promise<Run
     ...quietLog,
     ...['-cp', jars.objectStoreClassPath],
   ]
+  const name = 'object-store'
+  const { objectStoreClassPath: classPath, classArchives: archives } = jars
   return supervise({
-    name: 'object-store',
-    command: {
+    name,
+    ...(await withClassArchive({ server: name, program, classPath, archives, directory }, (options) => ({
       file: program,
-      args: [...run, 'org.gaul.s3proxy.Main', '--properties', file],
+      args: [...options, ...run, 'org.gaul.s3proxy.Main', '--properties', file],
       cwd: directory,
       // Keys are file names, and Java without a locale allows only ASCII in these.
       env: { ...javaEnvironment(), LC_ALL: 'C.UTF-8' },
-    },
+    }))),
     ready: () => answers(port),
     ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGTERM',

@@ -4,6 +4,7 @@ import { makePrivateDirectory, writePrivately } from '#localstack/private-file.t
 import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
+import { withClassArchive } from '../java/class-archive.ts'
 import type { Jars } from '../java/jars.ts'
 import { javaEnvironment, javaOptions, log4jFile, temporaryFiles } from '../java/java-options.ts'
 import { formatProperties } from '../java/properties-file.ts'
@@ -103,14 +104,15 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
     '-cp',
     jars.classPath,
   ]
+  const classes = { server: 'connect', program, classPath: jars.classPath, archives: jars.classArchives, directory }
   return supervise({
     name: 'connect',
-    command: {
+    ...(await withClassArchive(classes, (options) => ({
       file: program,
-      args: [...run, 'org.apache.kafka.connect.cli.ConnectDistributed', file],
+      args: [...options, ...run, 'org.apache.kafka.connect.cli.ConnectDistributed', file],
       cwd: directory,
       env: { ...javaEnvironment(), ...environment },
-    },
+    }))),
     ready: () => answers(port, login),
     ...(onWaiting && { onWaiting }),
     stopSignal: 'SIGTERM',

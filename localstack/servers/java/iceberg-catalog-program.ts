@@ -1,5 +1,6 @@
-import { basename, join } from 'node:path'
-import { compileJava } from './java-compiler.ts'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { compileJava, packJar } from './java-compiler.ts'
 
 /**
  * The source files of the catalog, with its main class first. They exist because Apache Iceberg has no program that
@@ -10,9 +11,16 @@ export const catalogSources = ['IcebergCatalog.java', 'SignedRequests.java'].map
 )
 export const catalogMainClass = basename(catalogSources[0]!, '.java')
 
-/** Compiles the catalog against the jars into the folder `target`. Throws an Error with the compiler's output. */
-export const compileCatalog = (
+/** Compiles the catalog against the jars into the jar `target`. Throws an Error with the compiler's output. */
+export async function addCatalog(
   java: string,
   { jars, target, env }: { jars: readonly string[]; target: string; env: NodeJS.ProcessEnv },
-): Promise<void> =>
-  compileJava(java, { name: basename(catalogSources[0]!), sources: catalogSources, jars, target, env })
+): Promise<void> {
+  const classes = await mkdtemp(join(dirname(target), 'classes-'))
+  try {
+    await compileJava(java, { name: basename(catalogSources[0]!), sources: catalogSources, jars, target: classes, env })
+    await packJar(java, target, [classes], env)
+  } finally {
+    await rm(classes, { recursive: true })
+  }
+}

@@ -6,12 +6,14 @@ import { pipeline } from 'node:stream/promises'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
 import { addCaptureAgent, agentFiles, agentJar } from './capture-agent-program.ts'
 import { addConnector, connectorFiles } from './connector-program.ts'
-import { catalogSources, compileCatalog } from './iceberg-catalog-program.ts'
+import { addCatalog, catalogSources } from './iceberg-catalog-program.ts'
 import { findJava, findMaven } from './java.ts'
 import { briefly, requireCompiler } from './java-compiler.ts'
 
 /** The committed list in the format of `sha256sum`. Each server's jars are in a folder of their own. */
 export const checksumFile = join(import.meta.dirname, '../../jars/SHA256SUMS')
+/** A JVM archives no classes of a folder, so the main class of the catalog is in a jar. */
+const CATALOG = 'iceberg-catalog.jar'
 const pom = join(import.meta.dirname, '../../jars/pom.xml')
 
 /** The files from which the JVMs run, as class paths in a fixed order. */
@@ -23,8 +25,10 @@ export type Jars = {
   /** The agent that Connect's JVM loads with -javaagent. */
   captureAgent: string
   objectStoreClassPath: string
-  /** The Iceberg catalog's jars, with its main class first. */
+  /** The Iceberg catalog's jars, with that of its main class first. */
   catalogClassPath: string
+  /** Folder of the servers' class archives, which are made when the servers have run (class-archive.ts). */
+  classArchives: string
 }
 
 export type JarOptions = {
@@ -45,7 +49,7 @@ export type JarOptions = {
 export async function prepareJars(options: JarOptions): Promise<Jars> {
   const list = await readFile(checksumFile, 'utf8')
   const checksums = parseChecksums(list)
-  const content = createHash('sha256').update(list)
+  const content = createHash('sha256').update(list).update(CATALOG)
   const built = [...catalogSources, ...(await connectorFiles()), ...(await agentFiles())]
   for (const file of built) content.update(await readFile(file))
   const home = join(options.directory, content.digest('hex').slice(0, 12))
@@ -82,7 +86,8 @@ function describe(home: string, checksums: Map<string, string>): Jars {
     pluginPath: join(home, 'plugins'),
     captureAgent: agentJar(join(home, 'capture-agent')),
     objectStoreClassPath: of('object-store').join(':'),
-    catalogClassPath: [join(home, 'classes'), ...of('iceberg-catalog')].join(':'),
+    catalogClassPath: [join(home, CATALOG), ...of('iceberg-catalog')].join(':'),
+    classArchives: join(home, 'class-archives'),
   }
 }
 
@@ -137,7 +142,7 @@ async function fill(home: string, checksums: Map<string, string>, options: JarOp
   await addCaptureAgent(java, { kafka, byteBuddy: byteBuddy!, plugin, target: join(home, 'capture-agent'), env })
   await addConnector(java, { jars: kafka, plugin, env })
   const jars = jarsOf('iceberg-catalog', lib, checksums)
-  await compileCatalog(java, { jars, target: join(home, 'classes'), env })
+  await addCatalog(java, { jars, target: join(home, CATALOG), env })
 }
 
 async function resolve(maven: string, target: string, { environment, onProgress, signal }: JarOptions): Promise<void> {

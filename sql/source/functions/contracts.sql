@@ -119,9 +119,9 @@ begin
 end
 $$;
 
--- Makes the changes of a published relation carry every value, or takes the relation out of the publication where its
--- updates would fail or carry too little. While another transaction holds the publication, the relation gets a replica
--- identity by which its owner can write, and the next run of capture-tables takes it out.
+-- Sets replica identity full on a published relation whose changes would not carry every value, or takes the relation out
+-- of the publication where its updates would fail or carry too little. While another transaction holds the publication,
+-- the relation gets a replica identity by which its owner can write, and the next run of capture-tables takes it out.
 create or replace function tidemark.secure_images(of_relation oid, contract jsonb) returns void
 language plpgsql
 as $$
@@ -175,8 +175,8 @@ begin
 end
 $$;
 
--- Brings contract and capture state of one relation in line with the catalog, and returns whether a contract was
--- written. A refused table leaves the publication at once.
+-- Writes the contract of one relation if the catalog no longer is what the newest contract says, brings its capture state
+-- in line, and returns whether a contract was written. A refused table leaves the publication at once.
 create or replace function tidemark.observe_table(of_relation oid) returns boolean
 language plpgsql
 as $$

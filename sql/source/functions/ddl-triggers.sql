@@ -1,6 +1,6 @@
 -- The event triggers that write a contract in the transaction of the DDL that makes it due. They must not fail or delay that
--- DDL: waits are short, errors are recorded in tidemark.contract_failure, and the next run of capture-tables writes what is
--- missing.
+-- DDL: waits are short, and when a contract cannot be written, the error is recorded in tidemark.contract_failure. The next run
+-- of capture-tables writes what is missing (tidemark.catch_up in uncaptured.sql).
 
 -- Records that a contract may be missing. Relation 0 stands for any relation.
 create or replace function tidemark.note_failure(of_relation oid, failure text, was_rewritten boolean default false)
@@ -15,8 +15,9 @@ exception when others then
 end
 $$;
 
--- Observes one relation for an event trigger. An error is recorded instead of raised, and leaves a table that its owner
--- can write to. DDL waits for one lock only: after that its other tables are tried without waiting.
+-- Observes one relation for an event trigger. An error is recorded instead of raised, so that the DDL does not fail. The
+-- table then has a replica identity with which its owner can still update and delete rows. DDL waits for one lock only:
+-- after that its other tables are tried without waiting.
 create or replace function tidemark.observe_safely(of_relation oid) returns void
 language plpgsql
 as $$

@@ -1,4 +1,6 @@
--- When the rows of a relation have to be read again because the log does not have all that changed them: its next generation.
+-- When the rows of a relation have to be read again after DDL, because the log does not have all that changed them: its next
+-- generation. Three files decide it: this one compares contracts, on_table_rewrite in ddl-triggers.sql sees rows that were
+-- rewritten, and catch_up in uncaptured.sql what no event trigger reported.
 
 -- Whether two definitions of a type differ at most by added enum labels: the text of stored values is then the same.
 create or replace function tidemark.only_adds_labels(before text, after text) returns boolean
@@ -20,9 +22,9 @@ begin
 end
 $$;
 
--- Whether the rows of a published relation have to be read again after a change of its contract, because the changes in
--- the log do not turn its former rows into its present ones. Rows that were rewritten are not seen here, but by
--- on_table_rewrite.
+-- Whether the rows of a published relation have to be read again after a change of its contract. They have to when the log has
+-- no changes for what the DDL did to the rows, so that applying the log would leave the former values. DDL that rewrites rows
+-- is not detected here: on_table_rewrite sees it.
 create or replace function tidemark.begins_generation(before jsonb, after jsonb) returns boolean
 language plpgsql immutable
 as $$
@@ -49,8 +51,8 @@ begin
 end
 $$;
 
--- Whether the contract of a relation changes while a snapshot reads its rows, in such a way that it cannot be said which
--- of the two contracts a row that is read then has.
+-- Whether a contract changes columns or name of a relation while a snapshot reads its rows. It would then be unknown by which of
+-- the two contracts a row was read.
 create or replace function tidemark.disturbs_snapshot(of_relation oid, before jsonb, after jsonb) returns boolean
 language plpgsql stable
 as $$

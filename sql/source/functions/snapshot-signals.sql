@@ -25,8 +25,9 @@ as $$
   where c.oid = of_relation
 $$;
 
--- Debezium calls it when it has read the last row of a blocking snapshot. It returns false, so that it adds no row. The
--- transaction is read-only, so what it leaves is an advisory lock of its session, which tidemark.has_read looks for.
+-- Debezium calls it when a blocking snapshot has read its last row. It returns false, so that it adds no row. The
+-- transaction is read-only, so what it leaves is an advisory lock of its session, which tidemark.has_read looks for. It
+-- keeps the older word for a snapshot, because queries in signals that Debezium has not executed yet may name it.
 create or replace function tidemark.reading_ends(signal text) returns boolean
 language plpgsql
 as $$

@@ -1,8 +1,9 @@
--- What is not captured and why, and the regular look at what no event trigger reports.
+-- What is not captured and why, and the regular look at what no event trigger reports. The rules that refuse a table are in
+-- refusals/; tidemark.captured_table stores their reason, which is shown here.
 -- Runs after replication-slot.sql.
 
--- Relations with a column whose type is defined otherwise than their contract says. This happens when the transaction
--- that altered the type did not see the column, and the one that made the column did not see the alteration.
+-- Relations whose contract no longer describes the type of a column. This happens when the transaction that altered the
+-- type did not see the column, and the one that made the column did not see the alteration.
 create or replace function tidemark.outdated_relations() returns setof oid
 language plpgsql stable
 set plan_cache_mode = force_generic_plan

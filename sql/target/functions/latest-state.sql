@@ -22,7 +22,8 @@ end
 $$;
 
 -- Makes what a contract needs: the table of its generation, its columns, and the view. A generation after the first is
--- shown when it is complete. Older versions and repetitions change nothing.
+-- shown when it is complete. Older versions and repetitions change nothing. A record that no contract named has stopped the
+-- table by its name, with relation 0: the contract deletes this stop.
 create or replace function tidemark.shape_latest_state(of_epoch integer, contract jsonb) returns void
 language plpgsql security definer
 as $$
@@ -72,11 +73,22 @@ begin
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
   if not found then
     perform tidemark.create_rows(contract);
-    insert into tidemark.generation (relation, generation, contract, keyless, shown)
+    insert into tidemark.generation (
+      relation, generation, contract, keyless, shown, truncated_epoch, truncated_lsn, truncated_earlier
+    )
     select of_relation, of_generation, contract,
       not exists (select from tidemark.stored_columns(contract) c where c.key is not null),
       not exists (select from tidemark.generation g where g.relation = of_relation and g.shown)
-        and not exists (select from tidemark.predecessors(of_relation));
+        and not exists (select from tidemark.predecessors(of_relation)),
+      coalesce(earlier.truncated_epoch, 0), coalesce(earlier.truncated_lsn, 0), coalesce(earlier.truncated_lsn, 0) > 0
+    from (values (true)) as one
+    left join lateral (
+      select g.truncated_epoch, g.truncated_lsn
+      from tidemark.generation g
+      where g.relation = of_relation
+      order by g.truncated_epoch desc, g.truncated_lsn desc
+      limit 1
+    ) as earlier on true;
   else
     perform tidemark.widen_rows(contract);
     update tidemark.generation g
@@ -201,9 +213,9 @@ as $$
   delete from tidemark.quarantine q where q.relation = of_relation and q.generation < before_generation;
 $$;
 
--- Called after a topic partition has had a contract: shows a generation that is complete in all of them, drops the rows
--- of earlier generations, and drops the rows of a relation whose drop all of them have had. Returns why it cannot show
--- the generation, or null.
+-- Finalizes a generation. Called after a topic partition has had a contract: shows a generation that is complete in all
+-- of them, drops the rows of earlier generations, and drops the rows of a relation whose drop all of them have had.
+-- Returns why it cannot show the generation, or null.
 create or replace function tidemark.settle_latest_state(of_topic text, of_relation bigint) returns text
 language plpgsql security definer
 as $$

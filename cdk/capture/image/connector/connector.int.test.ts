@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { connectorConfiguration } from '#adapters/connect/connector-configuration.ts'
-import { readRecord } from '#core/wire/envelope.ts'
+import { readRecord } from '#core/wire/change.ts'
 import { joinRecordParts } from '#core/wire/record-parts.ts'
 import { prepareJars } from '#localstack/servers/java/jars.ts'
 import { findJava } from '#localstack/servers/java/java.ts'
@@ -75,7 +75,7 @@ async function send(bodies: readonly string[]): Promise<Sent[]> {
     })
 }
 
-test('what the task cuts, apply joins: every row arrives as it was, in order', async () => {
+test('apply joins the parts that the task cuts, and every row arrives unchanged and in order', async () => {
   const pieces = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('"', '\\', '\n', 'ä', '€', '😀', '\u0001'))
   const body = fc
     .tuple(fc.array(pieces, { minLength: 1 }), fc.integer({ min: 1, max: 130_000 }))
@@ -93,7 +93,7 @@ test('what the task cuts, apply joins: every row arrives as it was, in order', a
   expect(sent.length).toBeGreaterThan(bodies.length * 1.5)
 })
 
-test('a part is a record like the row: same topic, key and headers, and none is larger than allowed', async () => {
+test('each part has the topic, key and headers of its row, and no part is larger than allowed', async () => {
   const sent = await send(['small', '"'.repeat(100_000), '\u0001'.repeat(100_000)])
 
   expect(new Set(sent.map(({ topic }) => topic))).toEqual(new Set(['changes']))

@@ -70,7 +70,10 @@ $$;
 -- `unlogged` marks those whose changes are not kept now: from here on every change of them is kept with the row before
 -- it. These are locked first, since two transactions that hold a shared lock of a generation could not both change it.
 create or replace function tidemark.hold_generations(relations bigint[], generations integer[], unlogged boolean[])
-returns table (relation bigint, generation integer, truncated_epoch integer, truncated_lsn bigint, gap_epoch integer, gap_lsn bigint)
+returns table (
+  relation bigint, generation integer, truncated_epoch integer, truncated_lsn bigint, truncated_earlier boolean, gap_epoch integer,
+  gap_lsn bigint
+)
 language plpgsql
 as $$
 declare
@@ -100,7 +103,7 @@ begin
     end if;
   end if;
   return query
-    select g.relation, g.generation, g.truncated_epoch, g.truncated_lsn, g.gap_epoch, g.gap_lsn
+    select g.relation, g.generation, g.truncated_epoch, g.truncated_lsn, g.truncated_earlier, g.gap_epoch, g.gap_lsn
     from tidemark.generation g
     where (g.relation, g.generation) in (select * from unnest(relations, generations))
     order by g.relation, g.generation

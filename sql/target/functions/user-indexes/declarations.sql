@@ -12,6 +12,7 @@ declare
   place integer := 0;
   known tidemark.user_index;
 begin
+  named := nullif(named, '');
   -- No generation begins that does not see the index.
   perform pg_advisory_xact_lock(hashtextextended('tidemark.user_index', 0));
   for target in select * from tidemark.indexable_tables() t where t.schema_name || '.' || t.table_name = of_table loop

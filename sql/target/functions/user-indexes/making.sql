@@ -99,8 +99,12 @@ begin
     ) as newest
     where f.keys is null
   loop
-    perform tidemark.fit_index(due.index_id, due.contract);
-    changed := true;
+    begin
+      perform tidemark.fit_index(due.index_id, due.contract);
+      changed := true;
+    exception when lock_not_available then
+      continue;
+    end;
   end loop;
   for due in select distinct s.relation from tidemark.user_index_state s where s.state in ('missing', 'unfinished') loop
     continue when not pg_try_advisory_xact_lock(hashtextextended('tidemark.table_marker', due.relation));

@@ -64,8 +64,9 @@ final class RecordParts {
     }
 
     /**
-     * The records to send instead, which is the record itself if it fits. Parts before the last have the offset before
-     * it.
+     * The records to send instead, which is the record itself if it fits. Only the last part has the source offset of the
+     * record; the others have the offset of the record before it. So a worker that dies between two parts sends all of
+     * them again.
      */
     Iterator<SourceRecord> of(SourceRecord record, Map<String, ?> offsetBefore) {
         Struct value = (Struct) record.value();

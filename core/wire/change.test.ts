@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { EnvelopeError, readRecord } from './envelope.ts'
+import { EnvelopeError, readRecord } from './change.ts'
 
 const captured = new URL('../../fixtures/envelopes/', import.meta.url)
 /** A record as Debezium 3.7.0.Final sent it, except for its topic.prefix. */
@@ -57,7 +57,7 @@ test('an audit message comes with the transaction it is of', () => {
   })
 })
 
-test('an audit message that is no text is distinguished from one that is', () => {
+test('an audit message that is not text is distinguished from one that is', () => {
   const value = capturedValue('logical-message').replace(/"content":"[^"]*"/, '"content":"/////w=="')
   expect(() => readRecord(value)).toThrow('not text in UTF-8')
 })
@@ -70,10 +70,10 @@ test.each([
   expect(readRecord(value)).toEqual({ kind: 'start', epoch: 3, reads })
 })
 
-test.each(['notification', 'signal'])('a %s is no change', (name) => {
+test.each(['notification', 'signal'])('a %s is not a change', (name) => {
   expect(readRecord(capturedValue(name))).toEqual({ kind: 'ignored' })
 })
 
-test('a record that names no table is no envelope', () => {
+test('a record that names no table is not an envelope', () => {
   expect(() => readRecord('{"op":"c","source":{}}')).toThrow(EnvelopeError)
 })

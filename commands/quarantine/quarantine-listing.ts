@@ -1,12 +1,16 @@
 import { alignColumns } from '#terminal/aligned-columns.ts'
 import { cutText } from '#terminal/display-width.ts'
-import type { KeptGroup, KeptRecord, WholeRecord } from './kept-records.ts'
+import type { QuarantinedGroup, QuarantinedRecord, WholeRecord } from './quarantined-records.ts'
 
 /**
  * The quarantined records as lines of `width` characters: first the number of records for each table and reason, then
  * the records themselves.
  */
-export function describeKept(groups: readonly KeptGroup[], records: readonly KeptRecord[], width: number): string[] {
+export function describeQuarantine(
+  groups: readonly QuarantinedGroup[],
+  records: readonly QuarantinedRecord[],
+  width: number,
+): string[] {
   const all = groups.reduce((sum, group) => sum + group.records, 0)
   if (all === 0) return ['Nothing is in quarantine.']
   const shown = records.map(({ place, table, keptAt, reason, isRetried }) => [

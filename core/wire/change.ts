@@ -1,3 +1,5 @@
+// What does one Kafka record say? The envelope of Debezium is read here and becomes a change.
+
 import { base64ToBytes, utf8Text } from '../codecs/bytes.ts'
 import type { Position } from '../position.ts'
 import { type ControlRecord, readControl } from './control-records.ts'
@@ -95,8 +97,8 @@ export function epochOfRecord(incoming: Incoming): number | undefined {
 }
 
 /**
- * Reads a record's value. Throws an EnvelopeError or a WireError when it is nothing that capture sends and names no
- * table that could be stopped.
+ * Reads a record's value. One that cannot be read but names a table is returned as unreadable, so that the table can be
+ * stopped. One that names no table either is an EnvelopeError or a WireError.
  */
 export function readRecord(value: string, headers: KeyHeaders = {}): Incoming {
   const envelope = parseOrName(value)

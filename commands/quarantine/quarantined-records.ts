@@ -1,7 +1,7 @@
 import type pg from 'pg'
 
 /** A record in quarantine. */
-export type KeptRecord = {
+export type QuarantinedRecord = {
   /** Topic, topic partition and offset, as `changes-2@17`. */
   readonly place: string
   /** The table, as `public.orders`; null if the record is about none. */
@@ -13,7 +13,7 @@ export type KeptRecord = {
 }
 
 /** The number of quarantined records of one table, or of no table, for one reason. */
-export type KeptGroup = {
+export type QuarantinedGroup = {
   readonly topic: string
   readonly table: string | null
   readonly reason: string
@@ -23,7 +23,7 @@ export type KeptGroup = {
 /**
  * A quarantined record with everything that came with it. Key and value are texts if these are exact, otherwise bytes.
  */
-export type WholeRecord = KeptRecord & {
+export type WholeRecord = QuarantinedRecord & {
   readonly key: string | Buffer | null
   readonly value: string | Buffer | null
   readonly headers: unknown
@@ -33,8 +33,12 @@ const columns = `format('%s-%s@%s', topic, topic_partition, record_offset) as pl
   quarantined_at as "keptAt", retry_at is not null as "isRetried"`
 
 /** The records that `what` names for tidemark.kept: one by its place, those of a table, or all. */
-export async function listKept(client: pg.ClientBase, what: string, limit: number): Promise<KeptRecord[]> {
-  const { rows } = await client.query<KeptRecord>(
+export async function listQuarantined(
+  client: pg.ClientBase,
+  what: string,
+  limit: number,
+): Promise<QuarantinedRecord[]> {
+  const { rows } = await client.query<QuarantinedRecord>(
     `select ${columns}
      from tidemark.kept($1)
      limit $2`,
@@ -44,8 +48,8 @@ export async function listKept(client: pg.ClientBase, what: string, limit: numbe
 }
 
 /** The numbers of quarantined records by table and reason, the greatest first. */
-export async function groupKept(client: pg.ClientBase): Promise<KeptGroup[]> {
-  const { rows } = await client.query<KeptGroup>(
+export async function groupQuarantined(client: pg.ClientBase): Promise<QuarantinedGroup[]> {
+  const { rows } = await client.query<QuarantinedGroup>(
     `select topic, table_name as "table", reason, count(*)::int as records
      from tidemark.quarantine
      group by topic, table_name, reason
@@ -55,9 +59,9 @@ export async function groupKept(client: pg.ClientBase): Promise<KeptGroup[]> {
 }
 
 /** The record at a place; undefined if there is none. */
-export async function readKept(client: pg.ClientBase, place: string): Promise<WholeRecord | undefined> {
+export async function readQuarantined(client: pg.ClientBase, place: string): Promise<WholeRecord | undefined> {
   const { rows } = await client.query<
-    KeptRecord &
+    QuarantinedRecord &
       Record<'key' | 'value', string | null> & { headers: unknown } & Record<'keyBytes' | 'valueBytes', Buffer | null>
   >(
     `select ${columns}, record_key as key, record_value as value, record_headers as headers, key_bytes as "keyBytes",
