@@ -51,9 +51,9 @@ test('the definition that ships is compiled to windows that close, grouped by bo
   const { sql } = job as { sql: string }
   expect(sql).toContain(`'properties.security.protocol' = 'SASL_SSL'`)
   expect(sql).toContain('CAST(`total_amount` AS DECIMAL(10, 2)) AS `total_amount`')
-  expect(sql).toContain(`WATERMARK FOR tidemark_event_time AS tidemark_event_time - INTERVAL '1' HOUR`)
+  expect(sql).toContain(`WATERMARK FOR event_time_of_tidemark AS event_time_of_tidemark - INTERVAL '1' HOUR`)
   expect(sql).toContain(
-    `FROM TABLE(TUMBLE(TABLE tidemark_rows, DESCRIPTOR(tidemark_event_time), INTERVAL '1' HOUR)) AS tidemark_rows
+    `FROM TABLE(TUMBLE(TABLE tidemark_rows, DESCRIPTOR(event_time_of_tidemark), INTERVAL '1' HOUR)) AS tidemark_rows
   GROUP BY window_start, window_end, \`pu_location_id\`
   HAVING count(*) >= 10`,
   )
@@ -65,7 +65,7 @@ test('hopping windows, filters and rows that are too far ahead are compiled', ()
     header('hopping 1 hour every 15 minutes', '-- future rows: set aside after 1 day'),
   )
 
-  expect(sql).toContain(`HOP(TABLE filtered, DESCRIPTOR(tidemark_event_time), INTERVAL '15' MINUTE, INTERVAL '1' HOUR)`)
+  expect(sql).toContain(`HOP(TABLE filtered, DESCRIPTOR(event_time_of_tidemark), INTERVAL '15' MINUTE, INTERVAL '1' HOUR)`)
   expect(sql).toContain('WHERE `tidemark_rows`.`fare` is not null')
   expect(sql).toContain('count(*) filter (where `fare` > 0) AS `paid`')
   expect(sql).toContain(`<= CAST(tidemark_committed_at AS TIMESTAMP(3)) + INTERVAL '1' DAY`)

@@ -140,7 +140,7 @@ function interval(micros: bigint): string {
 const ROWS = 'tidemark_rows'
 const CHANGES = 'tidemark_changes'
 const RESULT = 'tidemark_result'
-const EVENT_TIME = 'tidemark_event_time'
+const EVENT_TIME = 'event_time_of_tidemark'
 
 const heading = ({ name, emit, lateRows, allowedLatenessMicros }: WindowDefinition): string =>
   [

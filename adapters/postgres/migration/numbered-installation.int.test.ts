@@ -77,6 +77,8 @@ const LATER_TABLES: Record<SideName, readonly string[]> = {
     'tables/009-whole-generations.sql',
     'tables/010-user-indexes.sql',
     'tables/011-earlier-truncates.sql',
+    'tables/012-windows.sql',
+    'tables/013-window-publishing.sql',
   ],
 }
 
