@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
+import { messageWithHint } from '#terminal/error-message.ts'
 import { requireTables } from '#terminal/table-names.ts'
 import { exitCodeOf, UsageError } from '#terminal/usage-error.ts'
 import { readKnownTables } from './arguments/known-tables.ts'
@@ -31,8 +32,7 @@ export async function main(argv: string[]): Promise<number> {
   try {
     return await accept(argv)
   } catch (error) {
-    const { message, hint } = error as Error & { hint?: string }
-    console.error(hint === undefined ? message : `${message}. ${hint}`)
+    console.error(messageWithHint(error))
     return exitCodeOf(error)
   }
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import type pg from 'pg'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
+import { messageWithHint } from '#terminal/error-message.ts'
 import { requireTables } from '#terminal/table-names.ts'
 import { exitCodeOf, UsageError } from '#terminal/usage-error.ts'
 import { readKnownTables } from './arguments/known-tables.ts'
@@ -39,8 +40,7 @@ export async function main(argv: string[]): Promise<number> {
   try {
     return await history(argv)
   } catch (error) {
-    const { message, hint } = error as Error & { hint?: string }
-    console.error(hint === undefined ? message : `${message}. ${hint}`)
+    console.error(messageWithHint(error))
     return exitCodeOf(error)
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '#adapters/postgres/maintenance/user-indexes.ts'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
 import { sqlState } from '#adapters/postgres/session/transient-error.ts'
+import { messageWithHint } from '#terminal/error-message.ts'
 import { makeProgressLine } from '#terminal/progress-line.ts'
 import { requireTables } from '#terminal/table-names.ts'
 import { exitCodeOf, UsageError } from '#terminal/usage-error.ts'
@@ -51,8 +52,7 @@ export async function main(argv: string[]): Promise<number> {
   try {
     return await index(argv)
   } catch (error) {
-    const { message, hint } = error as Error & { hint?: string }
-    console.error(hint === undefined ? message : `${message}. ${hint}`)
+    console.error(messageWithHint(error))
     return isWrongDefinition(error) ? 2 : exitCodeOf(error)
   }
 }

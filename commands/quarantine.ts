@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { topicPartitionsToRetry } from '#adapters/postgres/delivery/quarantine.ts'
+import { messageWithHint } from '#terminal/error-message.ts'
 import { callFunction } from './invoke/function-call.ts'
 import { describeQuarantine, describeRecord } from './quarantine/quarantine-listing.ts'
 import { groupQuarantined, listQuarantined, readQuarantined } from './quarantine/quarantined-records.ts'
@@ -36,8 +37,7 @@ export async function main(argv: string[]): Promise<number> {
   try {
     return await quarantine(argv)
   } catch (error) {
-    const { message, hint } = error as Error & { hint?: string }
-    console.error(hint === undefined ? message : `${message}. ${hint}`)
+    console.error(messageWithHint(error))
     return 1
   }
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { LocalAccount } from './assembly/local-account.ts'
-import { makeClassArchive } from './servers/java/class-archive.ts'
+import { makeClassArchive, serverClasses } from './servers/java/class-archive.ts'
 import { brokerName, brokerNodes } from './servers/kafka/broker-nodes.ts'
 
 /**
@@ -15,14 +15,14 @@ export async function archiveServerClasses({
 }: Pick<LocalAccount, 'java' | 'settings' | 'signal' | 'guard'>): Promise<void> {
   const { program, jars } = await java
   const nodes = brokerNodes(settings)
-  const servers = [
-    { server: 'kafka', directory: brokerName(nodes[0]!, nodes), classPath: jars.classPath },
-    { server: 'connect', directory: 'connect', classPath: jars.classPath },
-    { server: 'iceberg-catalog', directory: 'iceberg-catalog', classPath: jars.catalogClassPath },
-    { server: 'object-store', directory: 'object-store', classPath: jars.objectStoreClassPath },
-  ]
-  for (const { server, directory, classPath } of servers) {
-    const place = { archives: jars.classArchives, directory: join(settings.directory, directory) }
-    await makeClassArchive({ server, program, classPath, ...place }, { signal, guard })
+  const directories = {
+    kafka: brokerName(nodes[0]!, nodes),
+    connect: 'connect',
+    'iceberg-catalog': 'iceberg-catalog',
+    'object-store': 'object-store',
+  } as const
+  for (const [server, name] of Object.entries(directories) as [keyof typeof directories, string][]) {
+    const classes = serverClasses(server, { program, jars, directory: join(settings.directory, name) })
+    await makeClassArchive(classes, { signal, guard })
   }
 }

@@ -2432,9 +2432,8 @@ AS $function$
   select n.schema_name, n.table_name, m.relation, newest.contract
   from tidemark.table_marker m
   cross join lateral tidemark.names_of_rows(m.relation) n
-  cross join lateral (
-    select g.contract from tidemark.generation g where g.relation = m.relation order by g.generation desc limit 1
-  ) as newest
+  cross join lateral tidemark.newest_contract(m.relation) as newest (contract)
+  where newest.contract is not null
   order by m.relation
 $function$
 -- owned by tidemark_owner
@@ -2848,10 +2847,9 @@ begin
     select f.index_id, newest.contract
     from tidemark.relation_index f
     join tidemark.user_index u on u.id = f.index_id and u.definition <> f.declared_as
-    cross join lateral (
-      select g.contract from tidemark.generation g where g.relation = f.relation order by g.generation desc limit 1
-    ) as newest
+    cross join lateral tidemark.newest_contract(f.relation) as newest (contract)
     where f.keys is null
+      and newest.contract is not null
   loop
     begin
       perform tidemark.fit_index(due.index_id, due.contract);
@@ -3061,12 +3059,19 @@ AS $function$
   union
   select p ->> 'schema', p ->> 'table'
   from tidemark.table_marker m
-  cross join lateral (
-    select g.contract from tidemark.generation g where g.relation = m.relation order by g.generation desc limit 1
-  ) as newest
-  cross join jsonb_array_elements(newest.contract -> 'parents') p
+  cross join jsonb_array_elements(tidemark.newest_contract(m.relation) -> 'parents') p
   where m.relation = of_relation
     and m.dropped_at is null
+$function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.newest_contract(of_relation bigint)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select g.contract from tidemark.generation g where g.relation = of_relation order by g.generation desc limit 1
 $function$
 -- owned by tidemark_owner
 
@@ -3875,6 +3880,7 @@ CREATE OR REPLACE FUNCTION tidemark.settle_latest_state(of_topic text, of_relati
 AS $function$
 declare
   newest record;
+  complete tidemark.generation;
   former integer;
   replaced bigint[];
   has_gaps boolean;
@@ -3900,50 +3906,42 @@ begin
     where g.relation = of_relation;
     return null;
   end if;
+  select * into complete
+  from tidemark.generation g
+  where (g.relation, g.generation) = (of_relation, newest.generation::integer);
+  if not found then
+    return null;
+  end if;
   -- No snapshot will bring the values that a row lacks now. A generation that is shown from its beginning is checked, too.
-  if exists (
-    select
-    from tidemark.generation g
-    where (g.relation, g.generation) = (of_relation, newest.generation::integer)
-      and not (g.keyless or g.whole)
-  ) then
+  if not (complete.keyless or complete.whole) then
     execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
-      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
+      tidemark.rows_name(of_relation, complete.generation)) into has_gaps;
     if has_gaps then
       return 'an update during its snapshot left out a TOASTed value that the snapshot did not bring';
     end if;
     update tidemark.generation g
     set whole = true
-    where (g.relation, g.generation) = (of_relation, newest.generation::integer);
+    where (g.relation, g.generation) = (of_relation, complete.generation);
   end if;
-  if not exists (
-    select
-    from tidemark.generation g
-    where (g.relation, g.generation) = (of_relation, newest.generation::integer)
-      and not g.shown
-  ) then
-    -- The first generation that has rows is shown from its beginning, also after earlier ones that could have none.
-    if exists (
-      select from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)
-    ) then
-      perform tidemark.release_former(of_relation, newest.generation::integer);
-    end if;
+  -- The first generation that has rows is shown from its beginning, also after earlier ones that could have none.
+  if complete.shown then
+    perform tidemark.release_former(of_relation, complete.generation);
     return null;
   end if;
   replaced := array(select tidemark.predecessors(of_relation));
   update tidemark.generation g
-  set shown = g.generation = newest.generation::integer
+  set shown = g.generation = complete.generation
   where g.relation = of_relation;
   -- The relations that had the name in an earlier epoch leave it without a moment in which no relation has the name.
   update tidemark.table_marker m set dropped_at = now() where m.relation = any (replaced);
   perform tidemark.show_views(of_relation);
   perform tidemark.forget_relation(r) from unnest(replaced) as r;
   for former in
-    select g.generation from tidemark.generation g where g.relation = of_relation and g.generation < newest.generation::integer
+    select g.generation from tidemark.generation g where g.relation = of_relation and g.generation < complete.generation
   loop
     perform tidemark.drop_rows(of_relation, former);
   end loop;
-  perform tidemark.release_former(of_relation, newest.generation::integer);
+  perform tidemark.release_former(of_relation, complete.generation);
   return null;
 end
 $function$
@@ -4041,6 +4039,7 @@ declare
   before tidemark.table_marker;
   known tidemark.generation;
   earlier jsonb;
+  truncated tidemark.generation;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
   select * into before from tidemark.table_marker m where m.relation = of_relation for update;
@@ -4076,10 +4075,15 @@ begin
 
   -- An index that is declared meanwhile waits, so that it sees this generation.
   perform pg_advisory_xact_lock_shared(hashtextextended('tidemark.user_index', 0));
-  select g.contract into earlier from tidemark.generation g where g.relation = of_relation order by g.generation desc limit 1;
+  earlier := tidemark.newest_contract(of_relation);
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
   if not found then
     perform tidemark.create_rows(contract);
+    select * into truncated
+    from tidemark.generation g
+    where g.relation = of_relation
+    order by g.truncated_epoch desc, g.truncated_lsn desc
+    limit 1;
     insert into tidemark.generation (
       relation, generation, contract, keyless, shown, truncated_epoch, truncated_lsn, truncated_earlier
     )
@@ -4087,15 +4091,7 @@ begin
       not exists (select from tidemark.stored_columns(contract) c where c.key is not null),
       not exists (select from tidemark.generation g where g.relation = of_relation and g.shown)
         and not exists (select from tidemark.predecessors(of_relation)),
-      coalesce(earlier.truncated_epoch, 0), coalesce(earlier.truncated_lsn, 0), coalesce(earlier.truncated_lsn, 0) > 0
-    from (values (true)) as one
-    left join lateral (
-      select g.truncated_epoch, g.truncated_lsn
-      from tidemark.generation g
-      where g.relation = of_relation
-      order by g.truncated_epoch desc, g.truncated_lsn desc
-      limit 1
-    ) as earlier on true;
+      coalesce(truncated.truncated_epoch, 0), coalesce(truncated.truncated_lsn, 0), coalesce(truncated.truncated_lsn, 0) > 0;
   else
     perform tidemark.widen_rows(contract);
     update tidemark.generation g

@@ -4,7 +4,7 @@ import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import type { StackKey } from '#localstack/stack-key.ts'
-import { withClassArchive } from '../java/class-archive.ts'
+import { serverClasses, withClassArchive } from '../java/class-archive.ts'
 import { catalogMainClass } from '../java/iceberg-catalog-program.ts'
 import type { Jars } from '../java/jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from '../java/java-options.ts'
@@ -60,11 +60,10 @@ export async function startIcebergCatalog(options: IcebergCatalogOptions): Promi
     ...['rest.RESTCatalogServlet=off', 'aws.s3.S3FileIO=error'].map((log) => `-D${LOG_OF_ICEBERG}.${log}`),
     ...['-cp', jars.catalogClassPath],
   ]
-  const name = 'iceberg-catalog'
-  const { catalogClassPath: classPath, classArchives: archives } = jars
+  const classes = serverClasses('iceberg-catalog', { program, jars, directory })
   return supervise({
-    name,
-    ...(await withClassArchive({ server: name, program, classPath, archives, directory }, (options) => ({
+    name: 'iceberg-catalog',
+    ...(await withClassArchive(classes, (options) => ({
       ...{ file: program, args: [...options, ...run, catalogMainClass, file], cwd: directory, env: javaEnvironment() },
     }))),
     ready: () => answers(port),

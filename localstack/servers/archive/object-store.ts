@@ -5,7 +5,7 @@ import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
 import type { SigningKey } from '#localstack/stack-key.ts'
-import { withClassArchive } from '../java/class-archive.ts'
+import { serverClasses, withClassArchive } from '../java/class-archive.ts'
 import type { Jars } from '../java/jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, quietLog, temporaryFiles } from '../java/java-options.ts'
 import { formatProperties } from '../java/properties-file.ts'
@@ -65,11 +65,10 @@ export async function startObjectStore(options: ObjectStoreOptions): Promise<Run
     ...quietLog,
     ...['-cp', jars.objectStoreClassPath],
   ]
-  const name = 'object-store'
-  const { objectStoreClassPath: classPath, classArchives: archives } = jars
+  const classes = serverClasses('object-store', { program, jars, directory })
   return supervise({
-    name,
-    ...(await withClassArchive({ server: name, program, classPath, archives, directory }, (options) => ({
+    name: 'object-store',
+    ...(await withClassArchive(classes, (options) => ({
       file: program,
       args: [...options, ...run, 'org.gaul.s3proxy.Main', '--properties', file],
       cwd: directory,

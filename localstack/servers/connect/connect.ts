@@ -4,7 +4,7 @@ import { makePrivateDirectory, writePrivately } from '#localstack/private-file.t
 import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
-import { withClassArchive } from '../java/class-archive.ts'
+import { serverClasses, withClassArchive } from '../java/class-archive.ts'
 import type { Jars } from '../java/jars.ts'
 import { javaEnvironment, javaOptions, log4jFile, temporaryFiles } from '../java/java-options.ts'
 import { formatProperties } from '../java/properties-file.ts'
@@ -104,7 +104,7 @@ export async function startConnect(options: ConnectOptions): Promise<RunningServ
     '-cp',
     jars.classPath,
   ]
-  const classes = { server: 'connect', program, classPath: jars.classPath, archives: jars.classArchives, directory }
+  const classes = serverClasses('connect', { program, jars, directory })
   return supervise({
     name: 'connect',
     ...(await withClassArchive(classes, (options) => ({

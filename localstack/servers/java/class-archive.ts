@@ -4,6 +4,7 @@ import { basename, delimiter, dirname, join } from 'node:path'
 import { runToEnd } from '#localstack/processes/finished-process.ts'
 import type { Guard } from '#localstack/processes/guard.ts'
 import type { Command, Service } from '#localstack/processes/supervise.ts'
+import type { Jars } from './jars.ts'
 import { javaEnvironment } from './java-options.ts'
 
 /**
@@ -21,6 +22,30 @@ export type ServerClasses = {
   /** The server's own directory. */
   directory: string
 }
+
+/** The class path of each server whose classes are archived. */
+const CLASS_PATHS = {
+  kafka: 'classPath',
+  connect: 'classPath',
+  'iceberg-catalog': 'catalogClassPath',
+  'object-store': 'objectStoreClassPath',
+} as const
+
+/** The classes of a server that runs from the prepared jars. */
+export const serverClasses = <Server extends keyof typeof CLASS_PATHS>(
+  server: Server,
+  {
+    program,
+    jars,
+    directory,
+  }: { program: string; jars: Pick<Jars, (typeof CLASS_PATHS)[Server] | 'classArchives'>; directory: string },
+): ServerClasses => ({
+  server,
+  program,
+  classPath: jars[CLASS_PATHS[server]],
+  archives: jars.classArchives,
+  directory,
+})
 
 /**
  * The server's command, with the options that `command` gets. They make the JVM map the archive. While there is none,

@@ -8,7 +8,7 @@ import { runToEnd } from '#localstack/processes/finished-process.ts'
 import type { Guard } from '#localstack/processes/guard.ts'
 import { ANSWER_MS } from '#localstack/processes/readiness.ts'
 import { type RunningService, supervise } from '#localstack/processes/supervise.ts'
-import { withClassArchive } from '../java/class-archive.ts'
+import { serverClasses, withClassArchive } from '../java/class-archive.ts'
 import type { Jars } from '../java/jars.ts'
 import { type JavaSizing, javaEnvironment, javaOptions, log4jFile, temporaryFiles } from '../java/java-options.ts'
 import { formatProperties } from '../java/properties-file.ts'
@@ -55,7 +55,7 @@ export async function startKafka(options: KafkaOptions): Promise<RunningService>
   const temporary = await temporaryFiles(directory)
   const run = [...javaOptions(SIZING), ...temporary, `-Dlog4j2.configurationFile=${log4jFile}`, '-cp', jars.classPath]
   if (!(await exists(data))) await format(run, { ...options, data })
-  const classes = { server: 'kafka', program, classPath: jars.classPath, archives: jars.classArchives, directory }
+  const classes = serverClasses('kafka', { program, jars, directory })
   return supervise({
     name,
     ...(await withClassArchive(classes, (options) => ({

@@ -66,6 +66,25 @@ describe('the embedded Postgres', () => {
     expect(await query('select n from kept order by n')).toEqual([{ n: 1 }, { n: 2 }])
   })
 
+  test('starts although a session of the server before it has not ended yet', async () => {
+    const first = await startPostgres(options)
+    const client = new pg.Client({ connectionString: urlOf() })
+    client.on('error', () => undefined)
+    await client.connect()
+    // A session that computes does not notice that its server was killed.
+    const computed = client.query('select count(*) from generate_series(1, 12000000)').catch(() => undefined)
+    const sessions = await query('select from pg_stat_activity where query like $$%generate_series%$$')
+    expect(sessions.length).toBeGreaterThan(0)
+    process.kill(first.health().pid!, 'SIGKILL')
+    await first.stop()
+
+    const second = await startPostgres(options)
+    onTestFinished(() => second.stop())
+
+    expect(await query('select 1 as n')).toEqual([{ n: 1 }])
+    await computed
+  })
+
   test('is durable, decodes logically, listens on loopback alone and takes the template’s parameters', async () => {
     const server = await startPostgres(options)
     onTestFinished(() => server.stop())

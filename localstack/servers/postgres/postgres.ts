@@ -1,5 +1,6 @@
 import { chmod, chown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { formatDatabaseUrl } from '#localstack/database-url.ts'
 import { makeDirectoryOnTheWay } from '#localstack/private-file.ts'
@@ -39,17 +40,19 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
   const settings = Object.entries({ ...options.settings, port })
   const command = programs.postgres(['-D', data, ...settings.flatMap(([key, value]) => ['-c', `${key}=${value}`])])
   const url = formatDatabaseUrl({ ...administrator, host: '127.0.0.1', port, dbname: 'postgres' })
-  const service = await supervise({
-    name,
-    command: { ...command, cwd: directory },
-    ready: () => answers(url),
-    ...(onWaiting && { onWaiting }),
-    stopSignal: 'SIGINT',
-    stopWithinMs: 1_500,
-    logFile,
-    guard,
-    signal,
-  })
+  const start = () =>
+    supervise({
+      name,
+      command: { ...command, cwd: directory },
+      ready: () => answers(url),
+      ...(onWaiting && { onWaiting }),
+      stopSignal: 'SIGINT',
+      stopWithinMs: 1_500,
+      logFile,
+      guard,
+      signal,
+    })
+  const service = await afterFormerSessions(start, signal)
   try {
     await createDatabase(url, options)
   } catch (error) {
@@ -57,6 +60,26 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
     throw error
   }
   return service
+}
+
+/** The time in which the sessions of a killed server end. */
+const FORMER_SESSIONS_END_MS = 60_000
+
+/**
+ * Starts the server. Sessions of a server that was killed live on until they notice it, and until then Postgres refuses to
+ * start on their data, so it is tried again.
+ */
+async function afterFormerSessions(start: () => Promise<RunningService>, signal: AbortSignal): Promise<RunningService> {
+  const deadline = Date.now() + FORMER_SESSIONS_END_MS
+  for (;;) {
+    try {
+      return await start()
+    } catch (error) {
+      const isHeld = (error as Error).message.includes('pre-existing shared memory block')
+      if (!isHeld || signal.aborted || Date.now() > deadline) throw error
+      await pause(200)
+    }
+  }
 }
 
 /**

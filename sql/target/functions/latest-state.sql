@@ -34,6 +34,7 @@ declare
   before tidemark.table_marker;
   known tidemark.generation;
   earlier jsonb;
+  truncated tidemark.generation;
 begin
   perform pg_advisory_xact_lock(hashtextextended('tidemark.table_marker', of_relation));
   select * into before from tidemark.table_marker m where m.relation = of_relation for update;
@@ -69,10 +70,15 @@ begin
 
   -- An index that is declared meanwhile waits, so that it sees this generation.
   perform pg_advisory_xact_lock_shared(hashtextextended('tidemark.user_index', 0));
-  select g.contract into earlier from tidemark.generation g where g.relation = of_relation order by g.generation desc limit 1;
+  earlier := tidemark.newest_contract(of_relation);
   select * into known from tidemark.generation g where (g.relation, g.generation) = (of_relation, of_generation) for update;
   if not found then
     perform tidemark.create_rows(contract);
+    select * into truncated
+    from tidemark.generation g
+    where g.relation = of_relation
+    order by g.truncated_epoch desc, g.truncated_lsn desc
+    limit 1;
     insert into tidemark.generation (
       relation, generation, contract, keyless, shown, truncated_epoch, truncated_lsn, truncated_earlier
     )
@@ -80,15 +86,7 @@ begin
       not exists (select from tidemark.stored_columns(contract) c where c.key is not null),
       not exists (select from tidemark.generation g where g.relation = of_relation and g.shown)
         and not exists (select from tidemark.predecessors(of_relation)),
-      coalesce(earlier.truncated_epoch, 0), coalesce(earlier.truncated_lsn, 0), coalesce(earlier.truncated_lsn, 0) > 0
-    from (values (true)) as one
-    left join lateral (
-      select g.truncated_epoch, g.truncated_lsn
-      from tidemark.generation g
-      where g.relation = of_relation
-      order by g.truncated_epoch desc, g.truncated_lsn desc
-      limit 1
-    ) as earlier on true;
+      coalesce(truncated.truncated_epoch, 0), coalesce(truncated.truncated_lsn, 0), coalesce(truncated.truncated_lsn, 0) > 0;
   else
     perform tidemark.widen_rows(contract);
     update tidemark.generation g
@@ -221,6 +219,7 @@ language plpgsql security definer
 as $$
 declare
   newest record;
+  complete tidemark.generation;
   former integer;
   replaced bigint[];
   has_gaps boolean;
@@ -246,50 +245,42 @@ begin
     where g.relation = of_relation;
     return null;
   end if;
+  select * into complete
+  from tidemark.generation g
+  where (g.relation, g.generation) = (of_relation, newest.generation::integer);
+  if not found then
+    return null;
+  end if;
   -- No snapshot will bring the values that a row lacks now. A generation that is shown from its beginning is checked, too.
-  if exists (
-    select
-    from tidemark.generation g
-    where (g.relation, g.generation) = (of_relation, newest.generation::integer)
-      and not (g.keyless or g.whole)
-  ) then
+  if not (complete.keyless or complete.whole) then
     execute format('select exists (select from tidemark_rows.%I where "tidemark$live" and not "tidemark$whole")',
-      tidemark.rows_name(of_relation, newest.generation::integer)) into has_gaps;
+      tidemark.rows_name(of_relation, complete.generation)) into has_gaps;
     if has_gaps then
       return 'an update during its snapshot left out a TOASTed value that the snapshot did not bring';
     end if;
     update tidemark.generation g
     set whole = true
-    where (g.relation, g.generation) = (of_relation, newest.generation::integer);
+    where (g.relation, g.generation) = (of_relation, complete.generation);
   end if;
-  if not exists (
-    select
-    from tidemark.generation g
-    where (g.relation, g.generation) = (of_relation, newest.generation::integer)
-      and not g.shown
-  ) then
-    -- The first generation that has rows is shown from its beginning, also after earlier ones that could have none.
-    if exists (
-      select from tidemark.generation g where (g.relation, g.generation) = (of_relation, newest.generation::integer)
-    ) then
-      perform tidemark.release_former(of_relation, newest.generation::integer);
-    end if;
+  -- The first generation that has rows is shown from its beginning, also after earlier ones that could have none.
+  if complete.shown then
+    perform tidemark.release_former(of_relation, complete.generation);
     return null;
   end if;
   replaced := array(select tidemark.predecessors(of_relation));
   update tidemark.generation g
-  set shown = g.generation = newest.generation::integer
+  set shown = g.generation = complete.generation
   where g.relation = of_relation;
   -- The relations that had the name in an earlier epoch leave it without a moment in which no relation has the name.
   update tidemark.table_marker m set dropped_at = now() where m.relation = any (replaced);
   perform tidemark.show_views(of_relation);
   perform tidemark.forget_relation(r) from unnest(replaced) as r;
   for former in
-    select g.generation from tidemark.generation g where g.relation = of_relation and g.generation < newest.generation::integer
+    select g.generation from tidemark.generation g where g.relation = of_relation and g.generation < complete.generation
   loop
     perform tidemark.drop_rows(of_relation, former);
   end loop;
-  perform tidemark.release_former(of_relation, newest.generation::integer);
+  perform tidemark.release_former(of_relation, complete.generation);
   return null;
 end
 $$;

@@ -32,6 +32,13 @@ create or replace function tidemark.rows_name(of_relation bigint, of_generation 
 language sql immutable
 return 't' || of_relation || '_' || of_generation;
 
+-- The newest contract of the newest generation of a relation; null if it has no generation.
+create or replace function tidemark.newest_contract(of_relation bigint) returns jsonb
+language sql stable
+as $$
+  select g.contract from tidemark.generation g where g.relation = of_relation order by g.generation desc limit 1
+$$;
+
 -- The columns of a contract that are stored. Generated ones are computed by the view.
 create or replace function tidemark.stored_columns(contract jsonb)
 returns table (name text, number integer, type text, key integer, missing text)

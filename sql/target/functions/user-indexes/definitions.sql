@@ -1,8 +1,8 @@
 -- What the definition of an index says, read by Postgres itself: it is made on an empty table, whose columns are renamed.
 
--- The definition of an index with other names of its columns, without and with its predicate, and the places of the columns
--- that it uses, and the names that Postgres gives to its own columns. The text follows the name of the table in create index. Its functions and operators are looked up in pg_catalog
--- and then in public, as in the sessions that read the views.
+-- The definition of an index with other names of its columns: without its predicate, the predicate, the places of the columns
+-- that it uses, and the names that Postgres gives to its own columns. The text follows the name of the table in create index.
+-- Its functions and operators are looked up in pg_catalog and then in public, as in the sessions that read the views.
 create or replace function tidemark.renamed_definition(
   of_relation bigint, names text[], types text[], new_names text[], definition text,
   out keys text, out predicate text, out used integer[], out parts text[]

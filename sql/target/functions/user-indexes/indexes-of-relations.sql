@@ -12,10 +12,7 @@ as $$
   union
   select p ->> 'schema', p ->> 'table'
   from tidemark.table_marker m
-  cross join lateral (
-    select g.contract from tidemark.generation g where g.relation = m.relation order by g.generation desc limit 1
-  ) as newest
-  cross join jsonb_array_elements(newest.contract -> 'parents') p
+  cross join jsonb_array_elements(tidemark.newest_contract(m.relation) -> 'parents') p
   where m.relation = of_relation
     and m.dropped_at is null
 $$;
@@ -28,9 +25,8 @@ as $$
   select n.schema_name, n.table_name, m.relation, newest.contract
   from tidemark.table_marker m
   cross join lateral tidemark.names_of_rows(m.relation) n
-  cross join lateral (
-    select g.contract from tidemark.generation g where g.relation = m.relation order by g.generation desc limit 1
-  ) as newest
+  cross join lateral tidemark.newest_contract(m.relation) as newest (contract)
+  where newest.contract is not null
   order by m.relation
 $$;
 

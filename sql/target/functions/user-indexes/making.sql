@@ -94,10 +94,9 @@ begin
     select f.index_id, newest.contract
     from tidemark.relation_index f
     join tidemark.user_index u on u.id = f.index_id and u.definition <> f.declared_as
-    cross join lateral (
-      select g.contract from tidemark.generation g where g.relation = f.relation order by g.generation desc limit 1
-    ) as newest
+    cross join lateral tidemark.newest_contract(f.relation) as newest (contract)
     where f.keys is null
+      and newest.contract is not null
   loop
     begin
       perform tidemark.fit_index(due.index_id, due.contract);
