@@ -65,7 +65,9 @@ test('hopping windows, filters and rows that are too far ahead are compiled', ()
     header('hopping 1 hour every 15 minutes', '-- future rows: set aside after 1 day'),
   )
 
-  expect(sql).toContain(`HOP(TABLE filtered, DESCRIPTOR(event_time_of_tidemark), INTERVAL '15' MINUTE, INTERVAL '1' HOUR)`)
+  expect(sql).toContain(
+    `HOP(TABLE filtered, DESCRIPTOR(event_time_of_tidemark), INTERVAL '15' MINUTE, INTERVAL '1' HOUR)`,
+  )
   expect(sql).toContain('WHERE `tidemark_rows`.`fare` is not null')
   expect(sql).toContain('count(*) filter (where `fare` > 0) AS `paid`')
   expect(sql).toContain(`<= CAST(tidemark_committed_at AS TIMESTAMP(3)) + INTERVAL '1' DAY`)
