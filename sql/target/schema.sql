@@ -2037,9 +2037,10 @@ begin
     -- Another transaction may have compared them at the same time.
     on conflict do nothing;
   exception
-    when lock_not_available or deadlock_detected then
-      raise;
     when others then
+      if tidemark.is_of_other_sessions(sqlstate, sqlerrm) then
+        raise;
+      end if;
       get stacked diagnostics why = pg_exception_hint;
       insert into tidemark.relation_index (index_id, relation, declared_as, problem)
       values (declared, of_relation, wanted, concat_ws('. ', tidemark.why_not_fitting(contract, sqlerrm), nullif(why, '')))
@@ -2436,6 +2437,13 @@ AS $function$
   where newest.contract is not null
   order by m.relation
 $function$
+-- owned by tidemark_owner
+
+CREATE OR REPLACE FUNCTION tidemark.is_of_other_sessions(state text, message text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN ((state = ANY (ARRAY['55P03'::text, '40P01'::text])) OR ((state = 'XX000'::text) AND (message = ANY (ARRAY['tuple concurrently updated'::text, 'tuple concurrently deleted'::text]))))
 -- owned by tidemark_owner
 
 CREATE OR REPLACE FUNCTION tidemark.is_one_expression(expression text)
@@ -2911,9 +2919,10 @@ begin
       update tidemark.relation_index f set problem = null where f.id = missing.relation_index;
       made := true;
     exception
-      when lock_not_available or deadlock_detected then
-        raise;
       when others then
+        if tidemark.is_of_other_sessions(sqlstate, sqlerrm) then
+          raise;
+        end if;
         perform tidemark.note_index_problem(missing.relation_index, sqlerrm);
     end;
   end loop;
@@ -3573,9 +3582,10 @@ begin
   begin
     renamed := tidemark.named_definition(contract, fitted.keys, fitted.predicate);
   exception
-    when lock_not_available or deadlock_detected then
-      raise;
     when others then
+      if tidemark.is_of_other_sessions(sqlstate, sqlerrm) then
+        raise;
+      end if;
       -- The types have changed as well, so that the expressions mean nothing any more.
       update tidemark.relation_index f
       set keys = null,

@@ -17,3 +17,14 @@ test.each([
 test.each(['22P02', '23505', '42P01'])('%s fails the same way each time', (code) => {
   expect(isTransient(failure(code))).toBe(false)
 })
+
+test.each(['tuple concurrently updated', 'tuple concurrently deleted'])(
+  '%s passes, because another session ran DDL',
+  (message) => {
+    expect(isTransient(Object.assign(failure('XX000'), { message }))).toBe(true)
+  },
+)
+
+test('any other internal error of Postgres is not expected to pass', () => {
+  expect(isTransient(Object.assign(failure('XX000'), { message: 'cache lookup failed for type 4711' }))).toBe(false)
+})

@@ -3,6 +3,13 @@
  * many connections, and timeouts that end a session, which do not depend on the table or record.
  */
 const transientStates = /^(40001|40P01|55P03|57P01|57P02|57P03|57P05|25P03|25P04|08...|53300)$/
+
+/**
+ * Postgres reports with this that another session has changed the same row of its catalogs meanwhile, as GRANT does,
+ * which locks no table. The SQLSTATE is that of any internal error, whose messages are not translated.
+ */
+const changedCatalog = { state: 'XX000', message: /^tuple concurrently (updated|deleted)$/ }
+
 const brokenSocket = new Set([
   'ECONNRESET',
   'ECONNREFUSED',
@@ -30,8 +37,9 @@ export function sqlState(error: unknown): string | undefined {
 /** Whether trying the same transaction again may succeed. */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error)
-  if (state !== undefined) return transientStates.test(state)
   if (!(error instanceof Error)) return false
+  if (state === changedCatalog.state) return changedCatalog.message.test(error.message)
+  if (state !== undefined) return transientStates.test(state)
   const code = 'code' in error ? String(error.code) : ''
   return brokenSocket.has(code) || brokenConnection.test(error.message)
 }

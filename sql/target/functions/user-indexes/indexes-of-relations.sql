@@ -1,6 +1,13 @@
 -- The indexes that users declare, and on which relations each is made. A definition that does not fit a relation is noted as
 -- the problem of the index, and stops no table. Runs after row-tables.sql.
 
+-- Whether an error comes from what other sessions do at the same time, so that it says nothing about an index.
+create or replace function tidemark.is_of_other_sessions(state text, message text) returns boolean
+language sql immutable
+return state in ('55P03', '40P01')
+  -- An internal error of Postgres: another session has changed the same row of the catalogs meanwhile.
+  or state = 'XX000' and message in ('tuple concurrently updated', 'tuple concurrently deleted');
+
 -- The names under which the rows of a relation are read: its own, and those of its parents.
 create or replace function tidemark.names_of_rows(of_relation bigint) returns table (schema_name text, table_name text)
 language sql stable
@@ -106,9 +113,10 @@ begin
     -- Another transaction may have compared them at the same time.
     on conflict do nothing;
   exception
-    when lock_not_available or deadlock_detected then
-      raise;
     when others then
+      if tidemark.is_of_other_sessions(sqlstate, sqlerrm) then
+        raise;
+      end if;
       get stacked diagnostics why = pg_exception_hint;
       insert into tidemark.relation_index (index_id, relation, declared_as, problem)
       values (declared, of_relation, wanted, concat_ws('. ', tidemark.why_not_fitting(contract, sqlerrm), nullif(why, '')))
@@ -208,9 +216,10 @@ begin
   begin
     renamed := tidemark.named_definition(contract, fitted.keys, fitted.predicate);
   exception
-    when lock_not_available or deadlock_detected then
-      raise;
     when others then
+      if tidemark.is_of_other_sessions(sqlstate, sqlerrm) then
+        raise;
+      end if;
       -- The types have changed as well, so that the expressions mean nothing any more.
       update tidemark.relation_index f
       set keys = null,

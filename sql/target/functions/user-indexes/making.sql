@@ -35,9 +35,10 @@ begin
       update tidemark.relation_index f set problem = null where f.id = missing.relation_index;
       made := true;
     exception
-      when lock_not_available or deadlock_detected then
-        raise;
       when others then
+        if tidemark.is_of_other_sessions(sqlstate, sqlerrm) then
+          raise;
+        end if;
         perform tidemark.note_index_problem(missing.relation_index, sqlerrm);
     end;
   end loop;
