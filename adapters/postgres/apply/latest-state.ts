@@ -27,7 +27,7 @@ import { loadKeylessProgress } from './keyless-rows.ts'
 import { applyQuarantined } from './quarantined-changes.ts'
 import { joinParts, largeRecordTurns } from './record-parts.ts'
 import { loadSettings, noteRequests, stopTable, type TableSettings } from './stopped-tables.ts'
-import { findFailingIndexes, type SuspendedIndexes, suspendIndexes } from './suspended-indexes.ts'
+import { findFailureCause, type SuspendedIndexes, suspendIndexes } from './suspended-indexes.ts'
 import { TableFailureError } from './table-failure.ts'
 
 /** A record of the topic `changes` as it was delivered. */
@@ -60,6 +60,9 @@ export type LatestState = {
  * the progress.
  */
 type KnownUpTo = Omit<PartitionState, 'fence'> & { readonly nextOffset: number }
+
+/** The number of failures of one table in a delivery whose cause is looked for. Later ones stop the table. */
+const maxSearches = 5
 
 /** Latest-state tables in Postgres. The state of each topic partition is cached between deliveries. */
 export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSettings = {}): LatestState {
@@ -118,7 +121,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
 
   async function apply(key: ProgressKey, records: readonly DeliveredChange[], wait: LockWait | undefined) {
     const failed = new Set<number>()
-    const searched = new Set<number>()
+    const searches = new Map<number, number>()
     const suspended: SuspendedIndexes[] = []
     for (;;) {
       try {
@@ -127,14 +130,15 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
         // The cached state may include a transaction that was rolled back.
         kept.delete(nameOf(key))
         if (!(error instanceof TableFailureError) || failed.has(error.stop.relation)) throw error
-        // An index that a user has declared stops no table: the batch is applied without the index.
-        if (!searched.has(error.stop.relation)) {
-          searched.add(error.stop.relation)
-          const failing = await findFailingIndexes(pool, error, (without) =>
+        // An index that a user has declared stops no table, and neither does a failure that does not come again.
+        const searched = searches.get(error.stop.relation) ?? 0
+        if (searched < maxSearches) {
+          searches.set(error.stop.relation, searched + 1)
+          const found = await findFailureCause(pool, error, (without) =>
             rehearse(key, records, [...suspended, without], wait),
           )
-          suspended.push(...failing)
-          if (failing.length > 0) continue
+          if (found.kind === 'indexes') suspended.push(...found.failing)
+          if (found.kind !== 'lasting') continue
         }
         failed.add(error.stop.relation)
         // The table is stopped in a transaction of its own. Then the batch is applied again without this table.

@@ -14,16 +14,24 @@ export async function suspendIndexes(client: pg.PoolClient, { names, reason }: S
 }
 
 /**
- * Finds the declared indexes that make a table fail: with each of them alone the batch fails, and without all of them
- * it does not. `rehearse` applies the batch without some indexes and rolls it back. None if the failure has another
- * cause.
+ * Why a table failed. `indexes`: a batch is applied without these. `passing`: the cause is gone, as when an index that
+ * another session was making has been given up, so the batch is applied again. `lasting`: it comes again.
  */
-export async function findFailingIndexes(
+export type FailureCause =
+  | { readonly kind: 'indexes'; readonly failing: readonly SuspendedIndexes[] }
+  | { readonly kind: 'passing' }
+  | { readonly kind: 'lasting' }
+
+/**
+ * Finds the cause of a failure. A declared index is one if the batch fails with it alone, and does not without all
+ * of them. `rehearse` applies the batch without some indexes and rolls it back.
+ */
+export async function findFailureCause(
   pool: pg.Pool,
   { cause, stop }: TableFailureError,
   rehearse: (without: SuspendedIndexes) => Promise<void>,
-): Promise<SuspendedIndexes[]> {
-  if (sqlState(cause) === undefined) return []
+): Promise<FailureCause> {
+  if (sqlState(cause) === undefined) return { kind: 'lasting' }
   const { rows } = await pool.query<{ indexes: string[] }>('select tidemark.made_indexes($1, $2) as indexes', [
     stop.relation,
     stop.generation,
@@ -39,11 +47,11 @@ export async function findFailingIndexes(
       throw error
     }
   }
-  if (indexes.length === 0 || (await failureWithout(indexes)) !== undefined) return []
+  if ((await failureWithout(indexes)) !== undefined) return { kind: 'lasting' }
   const failing: SuspendedIndexes[] = []
   for (const index of indexes) {
     const reason = await failureWithout(indexes.filter((each) => each !== index))
     if (reason !== undefined) failing.push({ names: [index], reason })
   }
-  return failing
+  return failing.length > 0 ? { kind: 'indexes', failing } : { kind: 'passing' }
 }

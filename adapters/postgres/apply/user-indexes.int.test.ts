@@ -414,6 +414,26 @@ describe('an index that a user declared', () => {
     })
   })
 
+  test('that is gone before the cause of a failure is looked for stops nothing', async () => {
+    const log = began()
+    await apply(log)
+    // It fails once, as with an index that another session was making and gave up. A sequence is not rolled back.
+    await rows(`create sequence public.calls;
+      grant usage on sequence public.calls to tidemark_apply;
+      create function public.fails_once(text) returns text language plpgsql immutable as $$ begin
+        if $1 = 'b' and nextval('public.calls') = 1 then raise exception 'it fails once'; end if;
+        return $1;
+      end $$`)
+    await declare('(public.fails_once(name))')
+    await maintain()
+
+    await apply(log.create({ id: 2, name: 'b', amount: null }, { lsn: 20 }))
+
+    expect(await stopped()).toEqual([])
+    expect(await rows('select id from public.orders order by id')).toEqual([{ id: '1' }, { id: '2' }])
+    expect(await indexes()).toMatchObject([{ state: 'made', problem: null }])
+  })
+
   test('is not dropped when a table cannot be written for another reason', async () => {
     const log = began()
     await apply(log)
