@@ -243,6 +243,9 @@ begin
         perform tidemark.stop_window(known.id, sqlerrm);
       end if;
     when others then
+      if tidemark.is_of_other_sessions(sqlstate, sqlerrm) then
+        raise;
+      end if;
       perform tidemark.stop_window(known.id, format('%s: change the definition, or npm run windows -- rebuild %s', sqlerrm, known.name));
   end;
 end
