@@ -30,7 +30,9 @@ test('a user who grants rights on a view while a contract changes it stops nothi
     const applied = apply(log.create({ id: 2, name: 'b', amount: null, note: 'new' }, { lsn: 21 }))
     // Postgres answers the one that waits with "tuple concurrently updated" when the other one commits.
     await until('the contract to wait for the user', async () => {
-      const waiting = await rows('select from pg_stat_activity where cardinality(pg_blocking_pids(pid)) > 0')
+      const waiting = await rows(
+        'select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0',
+      )
       return waiting.length > 0
     })
     await user.query('commit')

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { until } from '#test-support/eventually.ts'
 import { migrate } from './migrate.ts'
 
 let database: TestDatabase
@@ -164,4 +165,33 @@ test('two runners at once run every file once', async () => {
   other.release()
   const applied = results.flatMap((result) => result.applied).sort()
   expect(applied).toEqual(['finish.sql', 'tables/001-a.sql', 'tables/002-b.sql'])
+})
+
+// Postgres answers the one that waits with an internal error, or that the settings of the role are there already.
+test.each([
+  ['changes', `set search_path = public`],
+  ['sets for the first time', 'reset all'],
+])('a role whose settings another session %s does not make a migration fail', async (_what, before) => {
+  const role = `role_of_${database.name}`
+  await write('tables/001-a.sql', `create table a (x int); alter role ${role} set work_mem = '8MB'`)
+  await database.pool.query(`create role ${role}; alter role ${role} ${before}`)
+  const other = await database.pool.connect()
+  try {
+    await other.query(`begin; alter role ${role} set statement_timeout = '1min'`)
+
+    const migrated = migrate(client, directory)
+    await until('the migration to wait for the other session', async () => {
+      const waiting = await database.pool.query(
+        'select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0',
+      )
+      return waiting.rowCount === 1
+    })
+    await other.query('commit')
+
+    expect(await migrated).toEqual({ applied: ['tables/001-a.sql', 'finish.sql'] })
+  } finally {
+    other.release()
+    await database.pool.query(`drop role ${role}`)
+  }
+  expect(await tables()).toEqual(['a'])
 })

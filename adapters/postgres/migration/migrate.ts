@@ -1,5 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { ClientBase, DatabaseError } from 'pg'
 import { ADVISORY_LOCKS } from '../session/advisory-locks.ts'
+import { isConflict } from '../session/transient-error.ts'
 import { endNumberedInstallation } from './numbered-installation.ts'
 import { readSqlFiles, type SqlFile, type SqlFiles } from './sql-files.ts'
 
@@ -78,15 +80,26 @@ async function record(client: ClientBase, { name, sha256 }: SqlFile): Promise<vo
   )
 }
 
+/** The number of attempts of a migration that conflicts with what other sessions do. */
+const attempts = 10
+
+/**
+ * Roles belong to all databases of a server, so that another session may change the same one, as a migration of another
+ * database does. Then Postgres ends one of the two transactions, and it is tried again.
+ */
 async function inTransaction<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
-  await client.query('begin')
-  try {
-    const result = await work()
-    await client.query('commit')
-    return result
-  } catch (error) {
-    await client.query('rollback')
-    throw error
+  for (let attempt = 1; ; attempt++) {
+    await client.query('begin')
+    try {
+      const result = await work()
+      await client.query('commit')
+      return result
+    } catch (error) {
+      await client.query('rollback')
+      const isConflicting = isConflict(error) || isConflict((error as Error).cause)
+      if (!isConflicting || attempt === attempts) throw error
+      await pause(attempt * 50 * (0.5 + Math.random()))
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { ChangeLog, ordersContract } from '#test-support/changes/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { findUnfixedFunctions } from '#test-support/databases/installed-functions.ts'
 import { EVERYTHING } from '#test-support/databases/source-database.ts'
+import { eventually } from '#test-support/eventually.ts'
 import { dumpSchema } from '#test-support/schema-dump.ts'
 import { makeLatestState } from '../apply/latest-state.ts'
 import { migrate } from './migrate.ts'
@@ -25,7 +26,9 @@ const directoryOf = (side: SideName) => fileURLToPath(new URL(`../../../sql/${si
 async function installByNumbers(side: SideName): Promise<TestDatabase> {
   const database = await create('empty')
   const fixture = new URL(`../../../fixtures/numbered-installation/${side}.sql`, import.meta.url)
-  await database.pool.query(await readFile(fixture, 'utf8'))
+  const sql = await readFile(fixture, 'utf8')
+  // Tests of other files change the same roles of the server meanwhile.
+  await eventually(() => database.pool.query(sql))
   return database
 }
 

@@ -28,3 +28,8 @@ test.each(['tuple concurrently updated', 'tuple concurrently deleted'])(
 test('any other internal error of Postgres is not expected to pass', () => {
   expect(isTransient(Object.assign(failure('XX000'), { message: 'cache lookup failed for type 4711' }))).toBe(false)
 })
+
+test('a row that another session has added to the catalogs does not count as a failure of a table', () => {
+  expect(isTransient(Object.assign(failure('23505'), { schema: 'pg_catalog' }))).toBe(true)
+  expect(isTransient(Object.assign(failure('23505'), { schema: 'public' }))).toBe(false)
+})

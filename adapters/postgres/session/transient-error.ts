@@ -5,10 +5,10 @@
 const transientStates = /^(40001|40P01|55P03|57P01|57P02|57P03|57P05|25P03|25P04|08...|53300)$/
 
 /**
- * Postgres reports with this that another session has changed the same row of its catalogs meanwhile, as GRANT does,
- * which locks no table. The SQLSTATE is that of any internal error, whose messages are not translated.
+ * Postgres's message for a row of its catalogs that another session has changed meanwhile, as by GRANT, which locks no
+ * table. The SQLSTATE is that of any internal error, whose messages are not translated.
  */
-const changedCatalog = { state: 'XX000', message: /^tuple concurrently (updated|deleted)$/ }
+const changedRow = /^tuple concurrently (updated|deleted)$/
 
 const brokenSocket = new Set([
   'ECONNRESET',
@@ -34,12 +34,22 @@ export function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in (error as object) ? code : undefined
 }
 
+/** Whether another session has changed the same row of the catalogs, or added it. */
+function isOfChangedCatalog(error: Error): boolean {
+  const state = sqlState(error)
+  if (state === 'XX000') return changedRow.test(error.message)
+  return state === '23505' && (error as Error & { schema?: string }).schema === 'pg_catalog'
+}
+
+/** Whether the transaction was rolled back because of what another one did at the same time. */
+export const isConflict = (error: unknown): boolean =>
+  error instanceof Error && (/^(40001|40P01)$/.test(sqlState(error) ?? '') || isOfChangedCatalog(error))
+
 /** Whether trying the same transaction again may succeed. */
 export function isTransient(error: unknown): boolean {
   const state = sqlState(error)
   if (!(error instanceof Error)) return false
-  if (state === changedCatalog.state) return changedCatalog.message.test(error.message)
-  if (state !== undefined) return transientStates.test(state)
+  if (state !== undefined) return transientStates.test(state) || isOfChangedCatalog(error)
   const code = 'code' in error ? String(error.code) : ''
   return brokenSocket.has(code) || brokenConnection.test(error.message)
 }
