@@ -43,7 +43,7 @@ export class NotYetAppliedError extends Error {
 }
 
 export type WindowsOptions = {
-  /** How long a delivery waits for the latest state; 2 seconds by default. */
+  /** How long a delivery waits for the latest state while that applies nothing; 10 seconds by default. */
   readonly waitMs?: number
 }
 
