@@ -6,6 +6,7 @@ import { growth } from './growth/command.ts'
 import { limit } from './limit/command.ts'
 import { live } from './live/command.ts'
 import { start } from './start/command.ts'
+import { windows } from './windows/command.ts'
 
 /** All measurements, in the order of the report. */
-export const commands: readonly BenchCommand[] = [drain, live, growth, archive, start, cold, limit]
+export const commands: readonly BenchCommand[] = [drain, live, growth, archive, windows, start, cold, limit]

@@ -29,6 +29,8 @@ export type MeasuredStack = {
   }
   readonly apply: Held
   readonly archive: Held
+  /** Held from the start, so that only the measurement of windows has their function running. */
+  readonly windows: Held
   /** Resolves when everything that was committed so far is visible. */
   visible(): Promise<void>
   /** Creates tables in the source. Resolves when they are in the target. */
@@ -62,6 +64,8 @@ export async function startMeasuredStack(
   const target = await connectTo(endpoints.target)
   const connect = connectApi(endpoints.connect, async () => ({ username: CONNECT_USER, password: endpoints.key.token }))
   const counted = new Map<string, () => number | undefined>()
+  const windows = held(pipeline, 'maintain-windows')
+  await windows.hold()
   return {
     ...{ pipeline, source, target },
     capture: {
@@ -72,6 +76,7 @@ export async function startMeasuredStack(
     },
     apply: held(pipeline, 'apply-latest-state'),
     archive: held(pipeline, 'archive-changes'),
+    windows,
     visible: () => everythingVisible(pipeline),
     async createTables(tables) {
       await source.query(createTables(tables))
@@ -165,6 +170,11 @@ async function everythingVisible({ engine: { endpoints } }: TestPipeline): Promi
   }
 }
 
+const functionGroups = [
+  ['apply-latest-state', 'apply function'],
+  ['maintain-windows', 'windows function'],
+] as const
+
 /** The processes at the root of each group. The engine with its pollers is this process itself. */
 function rootsOf(
   { engine }: TestPipeline,
@@ -173,7 +183,7 @@ function rootsOf(
   const roots = new Map([[process.pid, 'engine']])
   for (const { name, pid } of engine.health()) if (pid !== undefined) roots.set(pid, name)
   for (const { name, processes } of engine.functions()) {
-    const group = name.endsWith('apply-latest-state') ? 'apply function' : 'other functions'
+    const group = functionGroups.find(([end]) => name.endsWith(end))?.[1] ?? 'other functions'
     for (const pid of processes) roots.set(pid, group)
   }
   for (const [group, pid] of counted) roots.set(pid() ?? -1, group)
@@ -190,6 +200,7 @@ function refineGroup(group: string, _pid: number, titleOf: () => string): string
   const title = titleOf()
   if (/^postgres: (walsender|logical replication)/.test(title)) return `${side} replication`
   if (!/^postgres: \S+ \S+ [\d.:[\]a-z]+(\(\d+\))?/.test(title)) return `${side} server`
+  if (title.startsWith('postgres: tidemark_windows ')) return 'windows backends'
   return title.startsWith('postgres: postgres ') ? 'measurement' : `${side} backends`
 }
 

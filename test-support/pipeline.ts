@@ -13,7 +13,7 @@ import { type Comparison, compareDatabases } from '#verify/compare-databases.ts'
 /** Servers and functions that tests kill. */
 export type PipelineComponent =
   | ('connect' | 'kafka' | `kafka-${number}` | 'iceberg-catalog' | 'object-store')
-  | ('apply-latest-state' | 'archive-changes' | 'commit-archive')
+  | ('apply-latest-state' | 'archive-changes' | 'commit-archive' | 'maintain-windows')
 
 /** The whole stack on free ports, in a directory of its own. */
 export type TestPipeline = {

@@ -73,7 +73,7 @@ test('a compacted topic is used as it is', async () => {
     { key: 'b', value: '2' },
   ])
 
-  expect(await lastValues(broker, topic)).toEqual({ a: '1', b: '2' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: '1', b: '2' })
   expect(await configurationOf(topic, 'segment.ms')).toBe('60000')
 })
 
@@ -104,12 +104,12 @@ test('of two producers only the newer can write, until the other begins again', 
   await publish(newer, { key: 'a', value: 'newer' })
 
   await expect(older.publish([{ key: 'a', value: 'stale' }])).rejects.toThrow('old epoch')
-  expect(await lastValues(broker, topic, 'uncommitted')).toEqual({ a: 'newer' })
+  expect(await lastValues(broker.bootstrapServers, topic, 'uncommitted')).toEqual({ a: 'newer' })
   await expect(older.publish([])).rejects.toThrow('before it has begun')
   await publish(older, { key: 'a', value: 'again' })
 
   await expect(newer.publish([{ key: 'a', value: 'stale' }])).rejects.toThrow('old epoch')
-  expect(await lastValues(broker, topic, 'uncommitted')).toEqual({ a: 'again' })
+  expect(await lastValues(broker.bootstrapServers, topic, 'uncommitted')).toEqual({ a: 'again' })
 })
 
 test('a producer that has sent and wakes up behind a newer one cannot commit, and what it sent counts for nobody', async () => {
@@ -130,7 +130,7 @@ test('a producer that has sent and wakes up behind a newer one cannot commit, an
 
   await expect(transaction.send({ topic, messages: [{ key: 'a', value: 'stale' }] })).rejects.toThrow('old epoch')
   await expect(transaction.commit()).rejects.toThrow('old epoch')
-  expect(await lastValues(broker, topic)).toEqual({ a: 'newer' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: 'newer' })
 })
 
 test('what is larger than the topic allows is not written in part, and smaller values follow', async () => {
@@ -143,10 +143,10 @@ test('what is larger than the topic allows is not written in part, and smaller v
   expect(await publish(made, ...some, large)).toBe('too large')
   // Until somebody begins, readers of committed records wait behind what was sent.
   await made.begin(unknown)
-  expect(await lastValues(broker, topic)).toEqual({ a: 'before', b: 'before' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: 'before', b: 'before' })
 
   expect(await publish(made, { key: 'a', value: 'after' })).toBe('published')
-  expect(await lastValues(broker, topic)).toEqual({ a: 'after', b: 'before' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: 'after', b: 'before' })
 })
 
 test('values of several megabytes and many small ones come in requests that the brokers take', async () => {
@@ -155,7 +155,7 @@ test('values of several megabytes and many small ones come in requests that the 
 
   expect(await publish(producer(), ...large, ...small)).toBe('published')
 
-  expect(Object.keys(await lastValues(broker, topic))).toHaveLength(20_003)
+  expect(Object.keys(await lastValues(broker.bootstrapServers, topic))).toHaveLength(20_003)
 })
 
 test('a broker that is killed meanwhile loses nothing: what failed is published again', async () => {
@@ -174,7 +174,7 @@ test('a broker that is killed meanwhile loses nothing: what failed is published 
     for (const { key, value } of records) expected[key] = value
   }
 
-  expect(await lastValues(broker, topic)).toEqual(expected)
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual(expected)
 })
 
 test('brokers that do not answer are named, and a name that no topic can have is refused for good', async () => {

@@ -1,3 +1,4 @@
+import type pg from 'pg'
 import { currentLoad } from '../machine/machine.ts'
 import { percentile } from '../machine/statistics.ts'
 import { connectTo, type MeasuredStack, startMeasuredStack, within } from '../measured-stack.ts'
@@ -107,7 +108,10 @@ class LiveBench {
     await (hasArchive ? archive.release() : archive.hold())
     const table = this.nextTable()
     await this.stack.createTables([table])
-    const { run, rows } = await this.measure(perSecond, { sourceTable: table.name, targetTable: table.name })
+    const { run, rows } = await this.measure(perSecond, {
+      sourceTable: table.name,
+      targetTable: `public.${table.name}`,
+    })
     await visible()
     return { ...run, stagesMs: stagesOf(rows, await readRecordTimes(this.stack, table.name)) }
   }
@@ -125,7 +129,7 @@ class LiveBench {
     const peer = await startPeerCapture(this.stack, worker, { format: jsonFormat, tables })
     const name = `sink-${this.periods}`
     await startSink(worker, sink, { name, tasks: 4, format: jsonFormat, tables })
-    const targetTable = sinkTables(jsonFormat, tables)[0]!.name
+    const targetTable = `public.${sinkTables(jsonFormat, tables)[0]!.name}`
     const at = { targetUrl: sink.url.href }
     const { run } = await this.measure(perSecond, { sourceTable: table.name, targetTable }, at)
     await worker.connect.delete(name)
@@ -144,7 +148,7 @@ class LiveBench {
   ): Promise<{ run: LiveRun; rows: readonly SeenRow[] }> {
     const { endpoints } = this.stack.pipeline.engine
     const { seconds } = this.options
-    await this.untilFlowing(tables, at.targetUrl ?? endpoints.target)
+    await untilFlowing(this.stack.source, tables, at.targetUrl ?? endpoints.target)
     const load = currentLoad()
     const { findings, processors } = await runProbe(this.stack, {
       ...{ sourceUrl: endpoints.source, targetUrl: endpoints.target, ...at, ...tables },
@@ -161,21 +165,22 @@ class LiveBench {
     }
     return { run, rows }
   }
+}
 
-  /** Waits until a first row has arrived, so that no start is measured. */
-  private async untilFlowing(
-    { sourceTable, targetTable }: { sourceTable: string; targetTable: string },
-    targetUrl: string,
-  ): Promise<void> {
-    await this.stack.source.query(`insert into public.${sourceTable} (id) values (-1)`)
-    const reader = await connectTo(targetUrl)
-    try {
-      await within()('the first row is visible', async () => {
-        const { rowCount } = await reader.query(`select from public.${targetTable}`)
-        return rowCount === 1 ? { done: undefined } : { state: 'not there' }
-      })
-    } finally {
-      await reader.end()
-    }
+/** Waits until a first row has arrived, so that no start is measured. `targetTable` has its schema. */
+export async function untilFlowing(
+  source: pg.Client,
+  { sourceTable, targetTable }: { sourceTable: string; targetTable: string },
+  targetUrl: string,
+): Promise<void> {
+  await source.query(`insert into public.${sourceTable} (id, ts) values (-1, now())`)
+  const reader = await connectTo(targetUrl)
+  try {
+    await within()('the first row is visible', async () => {
+      const { rowCount } = await reader.query(`select from ${targetTable}`)
+      return rowCount === 1 ? { done: undefined } : { state: 'not there' }
+    })
+  } finally {
+    await reader.end()
   }
 }

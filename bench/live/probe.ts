@@ -6,8 +6,9 @@ import pg from 'pg'
 export type ProbeLoad = {
   readonly sourceUrl: string
   readonly targetUrl: string
-  /** Both tables are those of the workload `bench`. */
+  /** A table of the workload `bench` in the schema public. */
   readonly sourceTable: string
+  /** What has its ids in the target, with its schema. */
   readonly targetTable: string
   readonly perSecond: number
   /** The first seconds, which are not counted. */
@@ -65,7 +66,7 @@ async function probe(load: ProbeLoad): Promise<ProbeFindings> {
   const reading = look(async () => {
     const oldest = firstUnseen(seenAt)
     const { rows } = await reader.query<{ id: string }>({
-      ...{ name: 'look', text: `select id from public.${load.targetTable} where id >= $1`, values: [oldest] },
+      ...{ name: 'look', text: `select id from ${load.targetTable} where id >= $1`, values: [oldest] },
     })
     const now = performance.now()
     for (const { id } of rows) seenAt[Number(id)] ??= now

@@ -9,7 +9,7 @@ import { makeProgressLine } from '#terminal/progress-line.ts'
 import { formatDuration } from '#terminal/quantities.ts'
 import { UsageError } from '#terminal/usage-error.ts'
 
-const help = `npm run bench -- drain|live|growth|archive|start|cold|limit [--peers] [--save] [--json]
+const help = `npm run bench -- drain|live|growth|archive|windows|start|cold|limit [--peers] [--save] [--json]
 npm run bench -- report
 
 Each has --help.

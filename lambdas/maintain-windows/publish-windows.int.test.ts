@@ -129,7 +129,7 @@ test('what waits is published in order, the last value of each key, and then it 
 
   expect(await publisher().publish()).toEqual({ published: 5, refused: 0, problems: [] })
 
-  expect(await lastValues(broker, topic)).toEqual({ a: '2', c: '1' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: '2', c: '1' })
   expect(await waiting()).toBe(0)
 })
 
@@ -143,13 +143,13 @@ test('a publisher that is killed between sending and deleting is repeated, and n
   })
 
   await killed.publish()
-  expect(await lastValues(broker, topic)).toEqual({ a: '1', b: '1' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: '1', b: '1' })
   expect(await waiting()).toBe(2)
   await write({ a: '2', b: null })
   await database.pool.query('update tidemark.window_topic set retry_at = null')
   await publisher().publish()
 
-  expect(await lastValues(broker, topic)).toEqual({ a: '2' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: '2' })
 })
 
 test('two publishers at once: one publishes, the other leaves, and nothing that was committed meanwhile is left', async () => {
@@ -163,7 +163,7 @@ test('two publishers at once: one publishes, the other leaves, and nothing that 
   open()
   await first
 
-  expect(await lastValues(broker, topic)).toEqual({ a: '2', b: '2' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: '2', b: '2' })
   expect(await waiting()).toBe(0)
 })
 
@@ -186,7 +186,7 @@ test('rows that are committed while a publisher finds its outbox empty and ends 
 
   await one.publish()
 
-  expect(await lastValues(broker, topic)).toEqual({ a: '2' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: '2' })
 })
 
 test('a publisher that loses its session before it sends cannot send behind a newer one', async () => {
@@ -203,7 +203,7 @@ test('a publisher that loses its session before it sends cannot send behind a ne
   open()
   await asleep
 
-  expect(await lastValues(broker, topic, 'uncommitted')).toEqual({ a: '3', b: '1' })
+  expect(await lastValues(broker.bootstrapServers, topic, 'uncommitted')).toEqual({ a: '3', b: '1' })
   expect(await waiting()).toBe(0)
 })
 
@@ -224,7 +224,7 @@ test('a publisher that is refused does not make itself the newest and send what 
   // What the old one reads from now on is of its own session, in which nothing old is left.
   await old.publish()
 
-  expect(await lastValues(broker, topic, 'uncommitted')).toEqual({ a: '2' })
+  expect(await lastValues(broker.bootstrapServers, topic, 'uncommitted')).toEqual({ a: '2' })
 })
 
 test('a producer that stayed connected while another instance published is refused, and publishes after it has begun again', async () => {
@@ -234,7 +234,7 @@ test('a producer that stayed connected while another instance published is refus
     expect((await (round % 2 === 0 ? one : other).publish()).problems).toEqual([])
   }
 
-  expect(await lastValues(broker, topic)).toMatchObject({ a: '3', 'of 0': 'x', 'of 3': 'x' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toMatchObject({ a: '3', 'of 0': 'x', 'of 3': 'x' })
 })
 
 test('a value that the topic does not take is kept with the reason, everything else goes on, and a later value replaces it', async () => {
@@ -247,7 +247,7 @@ test('a value that the topic does not take is kept with the reason, everything e
   expect((await one.publish()).problems).toEqual([])
 
   const { k7: _, k8: __, ...others } = values
-  expect(await lastValues(broker, topic)).toEqual({ ...others, k9: 'after' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ ...others, k9: 'after' })
   const { rows } = await database.pool.query('select record_key, refused from tidemark.window_outbox order by seq')
   expect(rows).toEqual([
     {
@@ -258,7 +258,7 @@ test('a value that the topic does not take is kept with the reason, everything e
   ])
   await write({ k7: 'small' })
   await one.publish()
-  expect((await lastValues(broker, topic))['k7']).toBe('small')
+  expect((await lastValues(broker.bootstrapServers, topic))['k7']).toBe('small')
   expect(await waiting()).toBe(1)
 })
 
@@ -280,7 +280,7 @@ test('a refused value is tried again once the topic takes it, and never over a n
 
   await one.publish()
 
-  expect(await lastValues(broker, topic)).toEqual({ a: 'newer', b: 'y'.repeat(50_000) })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: 'newer', b: 'y'.repeat(50_000) })
   expect(await waiting()).toBe(0)
 })
 
@@ -294,7 +294,7 @@ test('a topic that cannot be published to is noted with the reason, and keeps no
   const { problems } = await one.publish()
 
   expect(problems).toMatchObject([{ topic, reason: { message: expect.stringContaining('cleanup.policy=delete') } }])
-  expect(await lastValues(broker, other)).toEqual({ a: '1' })
+  expect(await lastValues(broker.bootstrapServers, other)).toEqual({ a: '1' })
   const noted = async () =>
     (await database.pool.query('select problem from tidemark.window_topic where topic = $1', [topic])).rows[0]
   expect(await noted()).toEqual({ problem: expect.stringContaining('set it to compact') })
@@ -309,7 +309,7 @@ test('a topic that cannot be published to is noted with the reason, and keeps no
   await database.pool.query('update tidemark.window_topic set retry_at = now()')
   await one.publish()
 
-  expect(await lastValues(broker, topic)).toEqual({ a: '1' })
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({ a: '1' })
   expect(await noted()).toEqual({ problem: null })
 })
 
@@ -346,8 +346,8 @@ test('whatever is killed, lost or asleep, the last value of each key is that of 
   )
   const table = Object.fromEntries(rows.map(({ key, value }) => [key, value]))
   const message = `seed ${seed}`
-  expect(await lastValues(broker, topic, 'committed'), message).toEqual(table)
-  expect(await lastValues(broker, topic, 'uncommitted'), message).toEqual(table)
+  expect(await lastValues(broker.bootstrapServers, topic, 'committed'), message).toEqual(table)
+  expect(await lastValues(broker.bootstrapServers, topic, 'uncommitted'), message).toEqual(table)
   expect(await waiting(), message).toBe(0)
 })
 
@@ -396,14 +396,14 @@ test('the topic has what the view shows, also after groups fall below their thre
     log.create(...ride(id, zone, id))
   await feed(log, 1)
   await one.publish()
-  expect(await lastValues(broker, topic)).toEqual(await shown())
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual(await shown())
   expect(Object.keys(await shown())).toHaveLength(2)
 
   log.delete({ id: 1 }, { table: 'rides', committedAtMs: Date.UTC(2024, 0, 1, 12), lsn: 20 })
   await feed(log, 6)
   await one.publish()
   expect(Object.keys(await shown())).toHaveLength(1)
-  expect(await lastValues(broker, topic)).toEqual(await shown())
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual(await shown())
 
   const admin = await adminOf()
   await admin.deleteTopics({ topics: [topic] })
@@ -413,11 +413,11 @@ test('the topic has what the view shows, also after groups fall below their thre
   await feed(log, 7)
   await publisher().publish()
   expect(Object.keys(await shown())).toHaveLength(2)
-  expect(await lastValues(broker, topic)).toEqual(await shown())
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual(await shown())
 
   await database.pool.query(`select tidemark.remove_window('by_zone')`)
   await publisher().publish()
-  expect(await lastValues(broker, topic)).toEqual({})
+  expect(await lastValues(broker.bootstrapServers, topic)).toEqual({})
 })
 
 const header = `-- source: public.rides

@@ -1,30 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import { Kafka, logLevel } from 'kafkajs'
-import type { TestBroker } from './kafka-broker.ts'
 
 const END = 'the end of what is read'
 
 /**
  * The last value of each key of a topic, as compaction leaves it; keys whose last value is a tombstone are left out.
- * `committed` leaves out what was sent in transactions that did not commit. Each call adds one record to each topic
- * partition, by which the end is found.
+ * `committed` leaves out what was sent in transactions that did not commit. `brokers` is `host:port,…`. Each call adds
+ * one record to each topic partition, by which the end is found.
  */
 export async function lastValues(
-  broker: TestBroker,
+  brokers: string,
   topic: string,
   isolation: 'committed' | 'uncommitted' = 'committed',
 ): Promise<Record<string, string>> {
-  const kafka = new Kafka({ brokers: [broker.bootstrapServers], clientId: 'last-values', logLevel: logLevel.NOTHING })
+  const kafka = new Kafka({ brokers: brokers.split(','), clientId: 'last-values', logLevel: logLevel.NOTHING })
   const admin = kafka.admin()
   await admin.connect()
   const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
   await admin.disconnect()
   const left = new Set(topics[0]!.partitions.map(({ partitionId }) => partitionId))
   const end = randomUUID()
-  await broker.produce(
-    topic,
-    [...left].map((partition) => ({ partition, key: END, value: end })),
-  )
+  const producer = kafka.producer()
+  await producer.connect()
+  await producer.send({ topic, messages: [...left].map((partition) => ({ partition, key: END, value: end })) })
+  await producer.disconnect()
   const consumer = kafka.consumer({ groupId: `last-values-${end}`, readUncommitted: isolation === 'uncommitted' })
   const last = new Map<string, string>()
   try {
