@@ -44,6 +44,7 @@ export const drain: BenchCommand = {
       file: workload.name === 'bench' ? 'drain' : `drain-${workload.name}`,
       configuration: {
         'topic partitions': '4',
+        windows: 'held',
         'apply functions': '4 at most, each of 1024 MB; their processes are warm, as the JVM of the sinks is',
         ...(values.peers && {
           'JDBC sink': `Debezium 3.6.0.Final, JSON with schemas where no other format is named, a warm JVM with a heap of ${HEAP_MB} MB; ${settingsOf(fastest)}`,

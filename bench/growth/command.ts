@@ -41,6 +41,7 @@ export const growth: BenchCommand = {
     return {
       file: 'growth',
       configuration: {
+        windows: 'held',
         history: 'on, and off while the tables are filled',
         'shared buffers of the target': '64 MB',
         'apply functions': '4 at most, each of 1024 MB; their processes are warm',

@@ -20,7 +20,7 @@ test('windows are compared with apply turn by turn; what measures is not counted
       { groups: 1_000, changes: 1_000, runs: [run(40, 50)] },
       { groups: 1_000_000, changes: 10_000, runs: [run(40, 60)] },
     ],
-    latency: [{ rowMs: { p50: 10, p99: 20 }, windowMs: { p50: 24.6, p99: 50 } }],
+    latency: [{ rowMs: { p50: 10, p99: 20 }, windowMs: { p50: 24.6, p99: 50 }, cores: 0.25 }],
   })
 
   expect(tables[0]!.rows).toEqual([
@@ -35,4 +35,5 @@ test('windows are compared with apply turn by turn; what measures is not counted
     ['the row of the table', '10', '20'],
     ['the row of the windows', '25', '50'],
   ])
+  expect(tables[2]!.notes?.[1]).toContain('0.25 cores')
 })

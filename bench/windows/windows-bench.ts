@@ -13,8 +13,13 @@ import type { WorkloadTable } from '../workloads/workload.ts'
 import { deployAlone } from './bench-definition.ts'
 import { type CostRun, drainBoth } from './windows-cost.ts'
 
-/** Milliseconds from commit until a row of the table and its row of the windows are visible, one of each for a turn. */
-export type LatencyRun = { readonly rowMs: Percentiles; readonly windowMs: Percentiles }
+/**
+ * Milliseconds from commit until a row of the table and its row of the windows are visible, one of each for a turn, and
+ * the cores that the windows' function and its sessions used meanwhile.
+ */
+export type LatencyRun = { readonly rowMs: Percentiles; readonly windowMs: Percentiles; readonly cores: number }
+
+type SeenBy = { readonly ms: Percentiles; readonly cores: number }
 
 type Percentiles = { readonly p50: number; readonly p99: number }
 
@@ -142,12 +147,13 @@ class WindowsBench {
 
   /** Both are seen in the same stack, whose windows run all the time, one after the other. */
   async latency(run: number): Promise<LatencyRun> {
-    const found = new Map<'row' | 'window', Percentiles>()
+    const found = new Map<'row' | 'window', SeenBy>()
     for (const of of orderOfTurn(run, ['row', 'window'] as const)) found.set(of, await this.latencyOf(of, run))
-    return { rowMs: found.get('row')!, windowMs: found.get('window')! }
+    const [row, window] = [found.get('row')!, found.get('window')!]
+    return { rowMs: row.ms, windowMs: window.ms, cores: (row.cores + window.cores) / 2 }
   }
 
-  private async latencyOf(of: 'row' | 'window', run: number): Promise<Percentiles> {
+  private async latencyOf(of: 'row' | 'window', run: number): Promise<SeenBy> {
     const { stack, options } = this
     const { endpoints } = stack.pipeline.engine
     const name = `${of}${run}`
@@ -159,12 +165,13 @@ class WindowsBench {
       targetTable: of === 'row' ? `public.${table.name}` : `tidemark_windows.${name}`,
     }
     await untilFlowing(stack.source, tables, endpoints.target)
-    const { findings } = await runProbe(stack, {
+    const { findings, processors } = await runProbe(stack, {
       ...{ sourceUrl: endpoints.source, targetUrl: endpoints.target, ...tables },
       ...{ perSecond: options.perSecond, seconds: options.seconds, warmUpSeconds: WARM_UP_SECONDS },
     })
     const at = (share: number) => Math.round(percentile(findings.latenciesMs, share) * 10) / 10
-    return { p50: at(0.5), p99: at(0.99) }
+    const used = (processors['windows function'] ?? 0) + (processors['windows backends'] ?? 0)
+    return { ms: { p50: at(0.5), p99: at(0.99) }, cores: used / options.seconds }
   }
 }
 
