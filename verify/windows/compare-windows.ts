@@ -9,6 +9,7 @@ import { LaggingError, waitUntilVisible } from '../watermark.ts'
 import { type BuiltDefinition, type DefinitionVersion, isShown, readDefinitionVersions } from './built-definitions.ts'
 import { compareGroups, type DifferingGroup } from './compare-groups.ts'
 import { batchGroups, keptGroups, setAsideRows } from './group-queries.ts'
+import { type Suspect, stillSuspected } from './suspected-groups.ts'
 
 export type CompareWindowsOptions = {
   /** URL of the target, for its administrator. */
@@ -35,6 +36,8 @@ export type DefinitionComparison = {
   /** Groups that differ from what the rows of the target give, and from what those of the source give. */
   readonly ofTarget: readonly DifferingGroup[]
   readonly ofSource: readonly DifferingGroup[] | null
+  /** Groups that could not be compared, because they had changed at every look. */
+  readonly changing: number
 }
 
 export type WindowsComparison = { readonly definitions: readonly DefinitionComparison[]; readonly seconds: number }
@@ -69,14 +72,14 @@ export async function compareWindows(options: CompareWindowsOptions): Promise<Wi
   const definitions: DefinitionComparison[] = []
   for (const version of latestOfEach(await catchUp())) {
     if (!isShown(version)) {
-      definitions.push(describe(version, null, [], null))
+      definitions.push(describe(version, null))
       continue
     }
     const look = (side: 'source' | 'target') =>
       lookAgain(version, side, { target, copies, source, catchUp, onProgress })
     const ofTarget = await look('target')
-    const ofSource = source === undefined ? null : await look('source')
-    definitions.push(describe(version, ofTarget.groups, ofTarget.differing, ofSource?.differing ?? null))
+    const ofSource = source === undefined ? undefined : await look('source')
+    definitions.push(describe(version, ofTarget, ofSource))
   }
   return { definitions, seconds: Math.round(performance.now() - started) / 1_000 }
 }
@@ -139,14 +142,23 @@ type Look = {
   readonly onProgress: (what: string) => void
 }
 
-/** Looks until no group has differed at every look, or for the last time. */
-async function lookAgain(version: BuiltDefinition, side: 'source' | 'target', look: Look) {
-  let suspects: ReadonlyMap<string, DifferingGroup> | undefined
+/** Groups that differ, and the number of those that change all the time. */
+type Looked = { readonly groups: number; readonly differing: readonly DifferingGroup[]; readonly changing: number }
+
+/**
+ * Looks until no group has differed at every look, or for the last time. A group whose result was another one at each
+ * look is behind its rows each time, which is no difference.
+ */
+async function lookAgain(version: BuiltDefinition, side: 'source' | 'target', look: Look): Promise<Looked> {
+  let suspects: ReadonlyMap<string, Suspect> | undefined
   for (let times = 1; ; times++) {
     const { groups, differing } = await lookOnce(version, side, look)
-    const before = suspects
-    suspects = before === undefined ? differing : new Map([...differing].filter(([hash]) => before.has(hash)))
-    if (suspects.size === 0 || times === LOOKS) return { groups, differing: [...suspects.values()] }
+    suspects = stillSuspected(suspects, differing)
+    if (suspects.size === 0 || times === LOOKS) {
+      const found = [...suspects.values()]
+      const wrong = found.filter(({ hasStayed }) => hasStayed)
+      return { groups, differing: wrong.map(({ group }) => group), changing: found.length - wrong.length }
+    }
     await look.catchUp()
   }
 }
@@ -176,17 +188,23 @@ async function lookOnce(
   }
 }
 
+/** `ofTarget` is null where the definition is not shown, so that nothing is compared. */
 function describe(
   { name, state, reason, definition }: DefinitionVersion,
-  groups: number | null,
-  ofTarget: readonly DifferingGroup[],
-  ofSource: readonly DifferingGroup[] | null,
+  ofTarget: Looked | null,
+  ofSource?: Looked,
 ): DefinitionComparison {
   const [keys, results] = [definition.keys, definition.aggregates].map((items) => items.map(({ alias }) => alias)) as [
     string[],
     string[],
   ]
-  return { name, state, reason, keys, results, groups, ofTarget, ofSource }
+  return {
+    ...{ name, state, reason, keys, results },
+    groups: ofTarget?.groups ?? null,
+    ofTarget: ofTarget?.differing ?? [],
+    ofSource: ofSource?.differing ?? null,
+    changing: Math.max(ofTarget?.changing ?? 0, ofSource?.changing ?? 0),
+  }
 }
 
 /** Connections that find functions where those find them that compute windows. */

@@ -12,6 +12,7 @@ export function describeWindowsComparison(comparison: WindowsComparison): string
   if (definitions.length === 0) return ['There are no definitions of windows.']
   const mismatches = countWindowMismatches(comparison)
   const took = formatDuration(seconds * 1_000)
+  const isWhole = definitions.every(({ changing }) => changing === 0)
   return [
     ...alignColumns(
       [
@@ -27,8 +28,14 @@ export function describeWindowsComparison(comparison: WindowsComparison): string
     ),
     ...definitions.flatMap(describeDifferences),
     '',
+    ...definitions
+      .filter(({ changing }) => changing > 0)
+      .map(
+        ({ name, changing }) =>
+          `${name}: ${formatQuantity(changing, 'group')} changed at every look and could not be compared; repeat it when fewer changes come`,
+      ),
     mismatches === 0
-      ? `equal: every group is what batch SQL computes (${took})`
+      ? `equal: every group${isWhole ? '' : ' that was compared'} is what batch SQL computes (${took})`
       : `not equal: ${formatQuantity(mismatches, 'difference')} (${took}); npm run windows -- explain shows the rows of a group`,
   ]
 }
