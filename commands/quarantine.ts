@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { topicPartitionsToRetry } from '#adapters/postgres/delivery/quarantine.ts'
 import { messageWithHint } from '#terminal/error-message.ts'
+import { exitCodeOf } from '#terminal/usage-error.ts'
 import { callFunction } from './invoke/function-call.ts'
 import { describeQuarantine, describeRecord } from './quarantine/quarantine-listing.ts'
 import { groupQuarantined, listQuarantined, readQuarantined } from './quarantine/quarantined-records.ts'
@@ -38,7 +39,7 @@ export async function main(argv: string[]): Promise<number> {
     return await quarantine(argv)
   } catch (error) {
     console.error(messageWithHint(error))
-    return 1
+    return exitCodeOf(error)
   }
 }
 

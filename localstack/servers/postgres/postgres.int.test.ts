@@ -66,7 +66,7 @@ describe('the embedded Postgres', () => {
     expect(await query('select n from kept order by n')).toEqual([{ n: 1 }, { n: 2 }])
   })
 
-  test('starts although a session of the server before it has not ended yet', async () => {
+  test('starts although a session of the server before it has not ended yet, and says what it waits for', async () => {
     const first = await startPostgres(options)
     const client = new pg.Client({ connectionString: urlOf() })
     client.on('error', () => undefined)
@@ -78,10 +78,12 @@ describe('the embedded Postgres', () => {
     process.kill(first.health().pid!, 'SIGKILL')
     await first.stop()
 
-    const second = await startPostgres(options)
+    const said: string[] = []
+    const second = await startPostgres({ ...options, onWaiting: (what) => said.push(what) })
     onTestFinished(() => second.stop())
 
     expect(await query('select 1 as n')).toEqual([{ n: 1 }])
+    expect(said).toContain('waiting for sessions of the server before it, which was killed')
     await computed
   })
 

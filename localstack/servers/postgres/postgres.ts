@@ -52,7 +52,7 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningSe
       guard,
       signal,
     })
-  const service = await afterFormerSessions(start, signal)
+  const service = await afterFormerSessions(start, options)
   try {
     await createDatabase(url, options)
   } catch (error) {
@@ -69,7 +69,10 @@ const FORMER_SESSIONS_END_MS = 60_000
  * Starts the server. Sessions of a server that was killed live on until they notice it, and until then Postgres refuses to
  * start on their data, so it is tried again.
  */
-async function afterFormerSessions(start: () => Promise<RunningService>, signal: AbortSignal): Promise<RunningService> {
+async function afterFormerSessions(
+  start: () => Promise<RunningService>,
+  { signal, onWaiting }: Pick<PostgresOptions, 'signal' | 'onWaiting'>,
+): Promise<RunningService> {
   const deadline = Date.now() + FORMER_SESSIONS_END_MS
   for (;;) {
     try {
@@ -77,6 +80,7 @@ async function afterFormerSessions(start: () => Promise<RunningService>, signal:
     } catch (error) {
       const isHeld = (error as Error).message.includes('pre-existing shared memory block')
       if (!isHeld || signal.aborted || Date.now() > deadline) throw error
+      onWaiting?.('waiting for sessions of the server before it, which was killed')
       await pause(200)
     }
   }
