@@ -132,3 +132,24 @@ test('group lock: two topic partitions that make one group at the same time make
 
   expect((await shown(target))[1]).toMatchObject({ w: '10:00', zone: 7, trips: 2, earnings: '2.00' })
 })
+
+test('group lock: neither of two topic partitions computes a group before it has locked it', async () => {
+  const [log, other] = await begin()
+  log.create(ride(1, '10:01:00', 7, '1.00'), origin(10))
+  await feed(target, log, 1)
+  log.create(ride(2, '10:02:00', 7, '1.00'), origin(11))
+  other.create(ride(3, '10:03:00', 7, '1.00'), origin(12))
+  const first = await delivery(log, 2, 0)
+  const second = await delivery(other, 1, 1)
+  const { rows } = await target.pool.query('select id from tidemark.window_definition')
+
+  // Both have changed the image, and would not see each other's row if they had computed the group, too.
+  await whileLocked(`select from tidemark_window_rows.w${rows[0].id}_groups for update`, async (release) => {
+    const applied = [first(), second()]
+    await until('both deliveries wait for the group', async () => (await waiting()) === 2)
+    await release()
+    await Promise.all(applied)
+  })
+
+  expect(await shown(target)).toMatchObject([{ w: '10:00', zone: 7, trips: 3, earnings: '3.00' }])
+})
