@@ -37,7 +37,11 @@ export const live: BenchCommand = {
       peers: values.peers,
       onProgress,
     })
-    return { file: 'live', configuration: { rows: 'of 8 columns, inserted one by one over 8 connections', windows: 'held' }, measures }
+    return {
+      file: 'live',
+      configuration: { rows: 'of 8 columns, inserted one by one over 8 connections', windows: 'held' },
+      measures,
+    }
   },
   describe: describeLive,
 }
