@@ -17,6 +17,7 @@ Each has --help.
   live     from commit to visible at a steady rate, seen from outside; beside the peers
   growth   what a change costs in a larger target
   archive  records a second into the archive, its commits, and how far it lags; beside a peer
+  windows  what windows cost beside apply, and how much later they are visible
   start    from npm start to the first change visible, beside Kafka and Connect alone
   cold     the first invocation of the apply function, and its memory
   limit    what statements and decoding reach by themselves
