@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { messageWithHint } from '#terminal/error-message.ts'
 import { exitCodeOf, UsageError } from '#terminal/usage-error.ts'
 import { applyDefinitions } from './windows/apply-definitions.ts'
 import { checkFiles } from './windows/check-files.ts'
@@ -84,8 +85,7 @@ export async function main(argv: string[]): Promise<number> {
       target: values.target,
     })
   } catch (error) {
-    const { message, hint } = error as Error & { hint?: string }
-    console.error(hint === undefined ? message : `${message}. ${hint}`)
+    console.error(messageWithHint(error))
     return exitCodeOf(error)
   }
 }

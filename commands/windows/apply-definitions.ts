@@ -1,7 +1,5 @@
-import { deployDefinitions, RefusedDefinitionError } from '#adapters/postgres/windows/deploy-definitions.ts'
-import { UsageError } from '#terminal/usage-error.ts'
-import { readFiles } from './check-files.ts'
-import { describeVersions, waitUntilShown } from './shown-definitions.ts'
+import { deployFiles, readFiles } from './check-files.ts'
+import { describeVersions, exitCodeOfVersions, waitUntilShown } from './shown-definitions.ts'
 import type { WindowsArguments } from './windows-arguments.ts'
 import { requireWords, withTarget } from './windows-databases.ts'
 
@@ -10,9 +8,7 @@ export async function applyDefinitions({ words, json, waits, waitMs, ...given }:
   requireWords(words, 0, 'apply takes the whole folder windows/')
   const files = readFiles([])
   return withTarget(given, async (client) => {
-    const { changed, removed } = await deployDefinitions(client, files).catch((error: unknown) => {
-      throw error instanceof RefusedDefinitionError ? new UsageError(error.message) : error
-    })
+    const { changed, removed } = await deployFiles(client, files)
     const versions = await waitUntilShown(client, changed, waits ? waitMs : 0)
     if (json) console.log(JSON.stringify({ changed, removed, versions }, null, 2))
     else {
@@ -20,6 +16,6 @@ export async function applyDefinitions({ words, json, waits, waitMs, ...given }:
       for (const line of describeVersions(versions)) console.log(line)
       if (changed.length + removed.length === 0) console.log('The definitions of the target are those of windows/.')
     }
-    return versions.some(({ state }) => state === 'stopped' || (waits && state === 'backfilling')) ? 1 : 0
+    return exitCodeOfVersions(versions, waits)
   })
 }

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { DeployedFile } from '#adapters/postgres/windows/deploy-definitions.ts'
-import { deployDefinitions, RefusedDefinitionError } from '#adapters/postgres/windows/deploy-definitions.ts'
+import {
+  type DeployedFile,
+  type Deployment,
+  deployDefinitions,
+  RefusedDefinitionError,
+} from '#adapters/postgres/windows/deploy-definitions.ts'
 import {
   checkDefinitions,
   DefinitionError,
@@ -21,7 +25,7 @@ const project = join(import.meta.dirname, '../..')
 export async function checkFiles({ words, json, ...given }: WindowsArguments): Promise<number> {
   const files = readFiles(words)
   const isThere = given.target !== undefined || (await findEngine(readSettings(process.env))) !== undefined
-  if (isThere) await withTarget(given, (client) => checkInTarget(client, files))
+  if (isThere) await withTarget(given, (client) => deployFiles(client, files, { keep: false }))
   const by = isThere ? 'the files and the target' : 'the files: no stack runs here whose target could check columns'
   if (json) console.log(JSON.stringify({ definitions: files.map(({ name }) => name), target: isThere }))
   else console.log(`${formatQuantity(files.length, 'definition')} well, by ${by}.`)
@@ -45,9 +49,10 @@ export function readFiles(words: readonly string[]): readonly (DeployedFile & { 
   }
 }
 
-async function checkInTarget(client: Parameters<typeof deployDefinitions>[0], files: readonly DeployedFile[]) {
+/** Deploys definitions to the target (`deployDefinitions`). One that Postgres refuses is a wrong argument. */
+export async function deployFiles(...given: Parameters<typeof deployDefinitions>): Promise<Deployment> {
   try {
-    await deployDefinitions(client, files, { keep: false })
+    return await deployDefinitions(...given)
   } catch (error) {
     if (error instanceof RefusedDefinitionError) throw new UsageError(error.message)
     throw error

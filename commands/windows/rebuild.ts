@@ -1,5 +1,6 @@
+import { messageWithHint } from '#terminal/error-message.ts'
 import { UsageError } from '#terminal/usage-error.ts'
-import { describeVersions, waitUntilShown } from './shown-definitions.ts'
+import { describeVersions, exitCodeOfVersions, waitUntilShown } from './shown-definitions.ts'
 import type { WindowsArguments } from './windows-arguments.ts'
 import { requireWords, withTarget } from './windows-databases.ts'
 
@@ -10,14 +11,11 @@ export async function rebuild({ words, json, waits, waitMs, ...given }: WindowsA
   requireWords(words, 1, 'rebuild takes one name')
   return withTarget(given, async (client) => {
     await client.query('select tidemark.rebuild_window($1)', [name]).catch((error: Error & { code?: string }) => {
-      throw error.code === '42704' ? new UsageError(inWords(error)) : error
+      throw error.code === '42704' ? new UsageError(messageWithHint(error)) : error
     })
     const versions = await waitUntilShown(client, [name], waits ? waitMs : 0)
     if (json) console.log(JSON.stringify(versions, null, 2))
     else for (const line of describeVersions(versions)) console.log(line)
-    return versions.some(({ state }) => state === 'stopped' || (waits && state === 'backfilling')) ? 1 : 0
+    return exitCodeOfVersions(versions, waits)
   })
 }
-
-const inWords = ({ message, hint }: Error & { hint?: string }): string =>
-  hint === undefined ? message : `${message}. ${hint}`

@@ -34,3 +34,7 @@ const explained: Readonly<Record<DefinitionVersion['state'], string>> = {
 /** A line for each. */
 export const describeVersions = (versions: readonly NewestVersion[]): string[] =>
   versions.map(({ name, state, reason }) => `${name}: ${explained[state]}${reason === null ? '' : `: ${reason}`}`)
+
+/** 1 when a definition is stopped, or is not shown although it was waited for, and otherwise 0. */
+export const exitCodeOfVersions = (versions: readonly NewestVersion[], waits: boolean): 0 | 1 =>
+  versions.some(({ state }) => state === 'stopped' || (waits && state === 'backfilling')) ? 1 : 0
