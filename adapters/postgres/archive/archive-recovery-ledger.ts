@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { CONSUMERS } from '#core/fixed-names.ts'
 import type { OffsetSpan } from '#core/offset-spans.ts'
+import { inTransaction } from '../session/transaction.ts'
 import { type AdoptedState, adopt, undoPrepared } from './archive-adoption.ts'
 import { type ArchiveTableLedger, makeTableLedger, type Problem } from './archive-table-ledger.ts'
 import {
@@ -61,18 +62,6 @@ export function makeRecoveryLedger<Metrics>(client: pg.PoolClient): ArchiveRecov
     renew: (table, problem) => inTransaction(client, () => renew(client, table, problem)),
     adopt: (state) => inTransaction(client, () => adopt(client, state)),
     forgetWaiting: (paths) => inTransaction(client, () => forgetWaiting(client, paths)),
-  }
-}
-
-async function inTransaction<T>(client: pg.PoolClient, work: () => Promise<T>): Promise<T> {
-  await client.query('begin')
-  try {
-    const result = await work()
-    await client.query('commit')
-    return result
-  } catch (error) {
-    await client.query('rollback')
-    throw error
   }
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ClientBase, DatabaseError } from 'pg'
 import { ADVISORY_LOCKS } from '../session/advisory-locks.ts'
+import { inTransaction } from '../session/transaction.ts'
 import { isConflict } from '../session/transient-error.ts'
 import { endNumberedInstallation } from './numbered-installation.ts'
 import { readSqlFiles, type SqlFile, type SqlFiles } from './sql-files.ts'
@@ -13,18 +14,20 @@ import { readSqlFiles, type SqlFile, type SqlFiles } from './sql-files.ts'
  */
 export async function migrate(client: ClientBase, directory: string): Promise<{ applied: string[] }> {
   const files = await readSqlFiles(directory)
-  return inTransaction(client, async () => {
-    // The lock lets two migrations of one database run one after the other.
-    await client.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.migration])
-    const due = dueFiles(files, await readRecorded(client, files))
-    // The bodies are not checked, so that a function can be created before another one that it calls. Tables that a
-    // body names are checked when it is called.
-    await client.query('set local check_function_bodies = off')
-    for (const file of due) await apply(client, file)
-    const kept = [...files.functions, ...files.tables, files.finish].map(({ name }) => name)
-    await client.query('delete from tidemark.migration where file <> all ($1)', [kept])
-    return { applied: due.map(({ name }) => name) }
-  })
+  return withoutConflict(() => inTransaction(client, () => migrateOnce(client, files)))
+}
+
+async function migrateOnce(client: ClientBase, files: SqlFiles): Promise<{ applied: string[] }> {
+  // The lock lets two migrations of one database run one after the other.
+  await client.query('select pg_advisory_xact_lock($1)', [ADVISORY_LOCKS.migration])
+  const due = dueFiles(files, await readRecorded(client, files))
+  // The bodies are not checked, so that a function can be created before another one that it calls. Tables that a
+  // body names are checked when it is called.
+  await client.query('set local check_function_bodies = off')
+  for (const file of due) await apply(client, file)
+  const kept = [...files.functions, ...files.tables, files.finish].map(({ name }) => name)
+  await client.query('delete from tidemark.migration where file <> all ($1)', [kept])
+  return { applied: due.map(({ name }) => name) }
 }
 
 /** The checksums of the files that have run, by name. */
@@ -87,15 +90,11 @@ const attempts = 10
  * Roles belong to all databases of a server, so that another session may change the same one, as a migration of another
  * database does. Then Postgres ends one of the two transactions, and it is tried again.
  */
-async function inTransaction<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
+async function withoutConflict<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
-    await client.query('begin')
     try {
-      const result = await work()
-      await client.query('commit')
-      return result
+      return await work()
     } catch (error) {
-      await client.query('rollback')
       const isConflicting = isConflict(error) || isConflict((error as Error).cause)
       if (!isConflicting || attempt === attempts) throw error
       await pause(attempt * 50 * (0.5 + Math.random()))
