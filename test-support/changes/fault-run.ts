@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import type pg from 'pg'
 import { type LatestStateEffect, makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import type { ApplyOutcome } from '#adapters/postgres/delivery/apply-transaction.ts'
+import { endOneSession } from '#test-support/databases/end-session.ts'
 import { lastingPool } from '#test-support/databases/lasting-pool.ts'
 import { ChangeLog, ordersContract } from './change-log.ts'
 
@@ -155,7 +156,7 @@ async function deliver(
     const records = log.records.slice(from, from + size)
     if (fault === 'zombie')
       running.push(environments[1]!.apply(key, log.records.slice(Math.max(from - size, 0), from + size)))
-    if (fault === 'terminate') running.push(terminateOne(nemesis))
+    if (fault === 'terminate') running.push(endOneSession(nemesis))
     running.push(environments[turn % 2]!.apply(key, records))
     if (fault === 'repeat') running.push(environments[0]!.apply(key, records))
     for (const settled of await Promise.allSettled(running.splice(0))) {
@@ -165,17 +166,4 @@ async function deliver(
     from += size
   }
   return applied
-}
-
-/** Ends a session that is in the middle of a transaction, if there is one. */
-async function terminateOne(nemesis: pg.Pool): Promise<undefined> {
-  await nemesis.query(
-    `select pg_terminate_backend(pid)
-     from pg_stat_activity
-     where datname = current_database()
-       and application_name = 'victim'
-       and state <> 'idle'
-     limit 1`,
-  )
-  return undefined
 }

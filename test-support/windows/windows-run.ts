@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { makeLatestState } from '#adapters/postgres/apply/latest-state.ts'
 import { makeWindows, NotYetAppliedError, type Windows } from '#adapters/postgres/windows/windows.ts'
 import type { ChangeLog } from '../changes/change-log.ts'
+import { endOneSession } from '../databases/end-session.ts'
 import { lastingPool } from '../databases/lasting-pool.ts'
 import { type Choice, makeChoice } from '../histories/choice.ts'
 import { putWindow } from './definitions.ts'
@@ -125,7 +126,7 @@ async function deliver({ seed, victims, target, topicPartition, log, added }: De
     if (choice.chance(20))
       running.push(ignored(other.apply(place, records.slice(Math.max(taken - size, 0), taken + 1))))
     if (choice.chance(30)) running.push(ignored(other.maintain(choice.below(2) * 50)))
-    if (choice.chance(25)) running.push(terminateOne(target))
+    if (choice.chance(25)) running.push(endOneSession(target))
     await Promise.all(running)
     taken = await nextOffset(target, topicPartition)
   }
@@ -200,17 +201,6 @@ export async function settle(windows: Windows, target: pg.Pool): Promise<void> {
   }
   const { rows } = await target.query('select name, state, reason, phase from tidemark.window_status')
   throw new Error(`the windows are not complete: ${JSON.stringify(rows)}`)
-}
-
-async function terminateOne(nemesis: pg.Pool): Promise<void> {
-  await nemesis.query(
-    `select pg_terminate_backend(pid)
-     from pg_stat_activity
-     where datname = current_database()
-       and application_name = 'victim'
-       and state <> 'idle'
-     limit 1`,
-  )
 }
 
 async function storeSource(

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ChangeLog, columnContract, ordersContract } from '#test-support/changes/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { countWaiting } from '#test-support/databases/waiting-sessions.ts'
 import { until } from '#test-support/eventually.ts'
 import { type LatestState, makeLatestState } from './latest-state.ts'
 
@@ -29,12 +30,7 @@ test('a user who grants rights on a view while a contract changes it stops nothi
 
     const applied = apply(log.create({ id: 2, name: 'b', amount: null, note: 'new' }, { lsn: 21 }))
     // Postgres answers the one that waits with "tuple concurrently updated" when the other one commits.
-    await until('the contract to wait for the user', async () => {
-      const waiting = await rows(
-        'select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0',
-      )
-      return waiting.length > 0
-    })
+    await until('the contract to wait for the user', async () => (await countWaiting(target.pool)) > 0)
     await user.query('commit')
 
     expect((await applied).kind).toBe('applied')

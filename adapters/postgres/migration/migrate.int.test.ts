@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { countWaiting } from '#test-support/databases/waiting-sessions.ts'
 import { until } from '#test-support/eventually.ts'
 import { migrate } from './migrate.ts'
 
@@ -180,12 +181,7 @@ test.each([
     await other.query(`begin; alter role ${role} set statement_timeout = '1min'`)
 
     const migrated = migrate(client, directory)
-    await until('the migration to wait for the other session', async () => {
-      const waiting = await database.pool.query(
-        'select from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0',
-      )
-      return waiting.rowCount === 1
-    })
+    await until('the migration to wait for the other session', async () => (await countWaiting(database.pool)) === 1)
     await other.query('commit')
 
     expect(await migrated).toEqual({ applied: ['tables/001-a.sql', 'finish.sql'] })

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { ChangeLog } from '#test-support/changes/change-log.ts'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
+import { countWaiting } from '#test-support/databases/waiting-sessions.ts'
 import { until } from '#test-support/eventually.ts'
 import { putWindow } from '#test-support/windows/definitions.ts'
 import { ridesContract } from '#test-support/windows/ride-life.ts'
@@ -33,13 +34,7 @@ async function delivery(log: ChangeLog, from: number, topicPartition: number) {
   return () => makeWindows(target.pool).apply(place, records)
 }
 
-/** How many sessions wait for another one. */
-async function waiting(): Promise<number> {
-  const { rows } = await target.pool.query(
-    `select count(*)::integer as n from pg_stat_activity where datname = current_database() and cardinality(pg_blocking_pids(pid)) > 0`,
-  )
-  return rows[0].n
-}
+const waiting = () => countWaiting(target.pool)
 
 /** Runs work while a session holds what a statement locks. */
 async function whileLocked(statement: string, work: (release: () => Promise<void>) => Promise<void>): Promise<void> {
@@ -90,16 +85,18 @@ test('before image: a row leaves its group although the change does not say whic
   expect(await shown(target)).toMatchObject([{ w: '12:00', zone: 8, trips: 1, earnings: '1.00' }])
 })
 
-test('group lock: two topic partitions that change one group at the same time do not miss each other’s rows', async () => {
+/** Two deliveries, of a topic partition each, whose rows are in one group. `before` is a row that is there. */
+async function intoOneGroup(before: ReturnType<typeof ride>) {
   const [log, other] = await begin()
-  log.create(ride(1, '10:01:00', 7, '1.00'), origin(10))
+  log.create(before, origin(10))
   await feed(target, log, 1)
   log.create(ride(2, '10:02:00', 7, '1.00'), origin(11))
   other.create(ride(3, '10:03:00', 7, '1.00'), origin(12))
-  const first = await delivery(log, 2, 0)
-  const second = await delivery(other, 1, 1)
+  return [await delivery(log, 2, 0), await delivery(other, 1, 1)] as const
+}
 
-  // The first transaction has computed the group, and waits here before it commits.
+/** Runs both, the second while the first has computed the group and has not committed yet. */
+async function applyOneInAnother([first, second]: Awaited<ReturnType<typeof intoOneGroup>>): Promise<void> {
   await whileLocked('select from tidemark.window_watermark where topic_partition = 0 for update', async (release) => {
     const applied = [first()]
     await until('the first delivery waits', async () => (await waiting()) === 1)
@@ -108,39 +105,22 @@ test('group lock: two topic partitions that change one group at the same time do
     await release()
     await Promise.all(applied)
   })
+}
+
+test('group lock: two topic partitions that change one group at the same time do not miss each other’s rows', async () => {
+  await applyOneInAnother(await intoOneGroup(ride(1, '10:01:00', 7, '1.00')))
 
   expect(await shown(target)).toMatchObject([{ w: '10:00', zone: 7, trips: 3, earnings: '3.00' }])
 })
 
 test('group lock: two topic partitions that make one group at the same time make one group of both rows', async () => {
-  const [log, other] = await begin()
-  log.create(ride(1, '08:00:00', 1, '1.00'), origin(10))
-  await feed(target, log, 1)
-  log.create(ride(2, '10:02:00', 7, '1.00'), origin(11))
-  other.create(ride(3, '10:03:00', 7, '1.00'), origin(12))
-  const first = await delivery(log, 2, 0)
-  const second = await delivery(other, 1, 1)
-
-  await whileLocked('select from tidemark.window_watermark where topic_partition = 0 for update', async (release) => {
-    const applied = [first()]
-    await until('the first delivery waits', async () => (await waiting()) === 1)
-    applied.push(second())
-    await until('the second delivery waits for the group', async () => (await waiting()) === 2)
-    await release()
-    await Promise.all(applied)
-  })
+  await applyOneInAnother(await intoOneGroup(ride(1, '08:00:00', 1, '1.00')))
 
   expect((await shown(target))[1]).toMatchObject({ w: '10:00', zone: 7, trips: 2, earnings: '2.00' })
 })
 
 test('group lock: neither of two topic partitions computes a group before it has locked it', async () => {
-  const [log, other] = await begin()
-  log.create(ride(1, '10:01:00', 7, '1.00'), origin(10))
-  await feed(target, log, 1)
-  log.create(ride(2, '10:02:00', 7, '1.00'), origin(11))
-  other.create(ride(3, '10:03:00', 7, '1.00'), origin(12))
-  const first = await delivery(log, 2, 0)
-  const second = await delivery(other, 1, 1)
+  const [first, second] = await intoOneGroup(ride(1, '10:01:00', 7, '1.00'))
   const { rows } = await target.pool.query('select id from tidemark.window_definition')
 
   // Both have changed the image, and would not see each other's row if they had computed the group, too.
