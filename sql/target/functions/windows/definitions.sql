@@ -233,8 +233,6 @@ begin
     end if;
     perform tidemark.begin_window(known.name, known.text, known.definition);
   exception
-    when lock_not_available or deadlock_detected or query_canceled then
-      raise;
     when undefined_table then
       -- A table that its view reads may come later than its own.
       if known.state = 'awaiting table' then
