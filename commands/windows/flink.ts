@@ -46,16 +46,15 @@ async function brokersOfStack(): Promise<string> {
 /** The newest contract of the table of a definition. */
 async function readContract(client: pg.Client, { source }: WindowDefinition): Promise<TableContract> {
   const { rows } = await client.query<{ contract: unknown }>(
-    `select c.contract
+    `select tidemark.newest_contract(m.relation) as contract
      from tidemark.table_marker m
-     join tidemark.contract c using (relation, version)
      where (m.schema_name, m.table_name) = ($1, $2)
        and m.dropped_at is null
-     order by c.epoch desc
+     order by m.epoch desc
      limit 1`,
     [source.schema, source.table],
   )
-  const [found] = rows
-  if (found === undefined) throw new UsageError(`${source.schema}.${source.table} is not in the target yet`)
-  return parseContract(found.contract)
+  const contract = rows[0]?.contract ?? undefined
+  if (contract === undefined) throw new UsageError(`${source.schema}.${source.table} is not in the target yet`)
+  return parseContract(contract)
 }
