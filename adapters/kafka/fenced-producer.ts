@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Partitioners, type Producer, type Transaction } from 'kafkajs'
 import { type BrokerClientOptions, openBrokerClient, protocolErrors, waitForBrokers } from './broker-client.ts'
 import { ensureCompactedTopic } from './compacted-topic.ts'
@@ -133,7 +134,7 @@ async function send(transaction: Transaction, topic: string, messages: TopicReco
       return
     } catch (error) {
       if (!protocolErrors(error).includes('CONCURRENT_TRANSACTIONS') || performance.now() > deadline) throw error
-      await new Promise((resume) => setTimeout(resume, COMPLETION_PAUSE_MS))
+      await pause(COMPLETION_PAUSE_MS)
     }
   }
 }

@@ -65,10 +65,6 @@ export async function readDefinitionVersions(
 export const isShown = (version: DefinitionVersion): version is BuiltDefinition =>
   version.wasShown && version.plan !== null
 
-/** The tables of a version. */
-export const imageTable = ({ id }: BuiltDefinition): string => `tidemark_window_rows.w${id}_rows`
-export const groupsTable = ({ id }: BuiltDefinition): string => `tidemark_window_rows.w${id}_groups`
-
 /** The columns of the image that have the key of a row: its key, or the hash of a keyless row and a number. */
 export const imageKey = ({ plan }: BuiltDefinition): readonly string[] =>
   plan.key.length === 0 ? ['image', 'n'] : plan.key.map((_, index) => `k${index + 1}`)

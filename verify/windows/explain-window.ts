@@ -1,15 +1,8 @@
 import pg from 'pg'
+import { groupsTable, imageTable, interval, origin } from '#adapters/postgres/windows/window-columns.ts'
 import { writeDuration } from '#core/windows/duration.ts'
 import { UsageError } from '#terminal/usage-error.ts'
-import {
-  type BuiltDefinition,
-  groupsTable,
-  imageColumns,
-  imageKey,
-  imageTable,
-  isShown,
-  readDefinitionVersions,
-} from './built-definitions.ts'
+import { type BuiltDefinition, imageColumns, imageKey, isShown, readDefinitionVersions } from './built-definitions.ts'
 
 export type WindowQuestion = {
   readonly name: string
@@ -56,8 +49,6 @@ export type WindowExplanation = {
 }
 
 const text = pg.escapeLiteral
-const origin = "timestamp '1970-01-01'"
-const interval = (micros: bigint): string => `interval '${micros} microseconds'`
 const MOST_GROUPS = 20
 
 /**

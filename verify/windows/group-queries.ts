@@ -1,10 +1,9 @@
 import pg from 'pg'
-import { type BuiltDefinition, groupsTable, imageColumns, imageTable } from './built-definitions.ts'
+import { groupsTable, imageTable, interval, origin } from '#adapters/postgres/windows/window-columns.ts'
+import { type BuiltDefinition, imageColumns } from './built-definitions.ts'
 
 const quoted = pg.escapeIdentifier
 const text = pg.escapeLiteral
-const origin = "timestamp '1970-01-01'"
-const interval = (micros: bigint): string => `interval '${micros} microseconds'`
 
 /** Rows that are in no window, or not in those that close until a time, as JSON: `[{"row": …, "until": …}, …]`. */
 export function setAsideRows(version: BuiltDefinition): string {

@@ -10,6 +10,7 @@ import { groupsStatement } from './group-statements.ts'
 import { type ImageChange, isDisturbed } from './image-statement.ts'
 import type { LiveDefinition } from './live-definitions.ts'
 import { recordsStatement } from './row-statements.ts'
+import { momentOf } from './window-columns.ts'
 
 /** What a delivery changed. */
 export type WindowsEffect = {
@@ -132,12 +133,10 @@ function changeGroups(client: pg.PoolClient, live: LiveDefinition, change: Image
 async function keepTimes(client: pg.PoolClient, key: ProgressKey, moved: readonly Watched[]): Promise<number> {
   const list = (of: (one: Watched) => bigint | string | undefined) =>
     `{${moved.map((one) => of(one) ?? 'null').join(',')}}`
-  const moment = (micros: string) =>
-    `timestamp '1970-01-01' + (${micros} / 86400000000)::integer * interval '1 day' + (${micros} % 86400000000) * interval '1 microsecond'`
   await client.query(
     prepared({
       text: `insert into tidemark.window_watermark (definition_id, topic, topic_partition, newest_event, last_row_at, reached)
-       select u.id, $1, $2, ${moment('u.newest')}, (${moment('u.at')}) at time zone 'UTC', ${moment('u.reached')}
+       select u.id, $1, $2, ${momentOf('u.newest')}, ${momentOf('u.at')} at time zone 'UTC', ${momentOf('u.reached')}
        from unnest($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) as u (id, newest, at, reached)
        where exists (select from tidemark.window_definition d where d.id = u.id)
        on conflict (definition_id, topic, topic_partition) do update

@@ -4,16 +4,19 @@ import type { DirtyGroups } from './image-statement.ts'
 import type { LiveDefinition } from './live-definitions.ts'
 import {
   also,
+  binOf,
   cached,
   counts,
   differ,
+  dirtyColumns,
   groupNames,
   groupsTable,
   imageTable,
   interval,
+  lastWindow,
+  lockedGroups,
   momentOf,
   name,
-  origin,
   resultNames,
   storedName,
 } from './window-columns.ts'
@@ -25,9 +28,8 @@ export function groupsRangeStatement(
   size: number,
 ): Statement {
   const groups = groupNames(live)
-  const { sizeMicros, slideMicros } = live.definition.window
-  const start = `date_bin(${interval(slideMicros)}, i.event_time, ${origin}) - s.n * ${interval(slideMicros)}`
-  const columns = ['window_start', 'g_hash', ...groups].join(', ')
+  const { window } = live.definition
+  const start = `${binOf(live, 'i.event_time')} - s.n * ${interval(window.slideMicros)}`
   return {
     text: `with part as materialized (
   select *
@@ -39,21 +41,14 @@ export function groupsRangeStatement(
 dirty as materialized (
   select distinct ${start} as window_start, i.g_hash${also(groups.map((column) => `i.${column}`))}
   from part i
-  cross join generate_series(0, ${(sizeMicros + slideMicros - 1n) / slideMicros - 1n}) as s (n)
-  where ${start} + ${interval(sizeMicros)} > i.event_time
+  cross join generate_series(0, ${lastWindow(window)}) as s (n)
+  where ${start} + ${interval(window.sizeMicros)} > i.event_time
     and ${counts(live, start, 'i.')}
 ),
-locked as (
-  insert into ${groupsTable(live)} (${columns})
-  select ${columns}
-  from dirty
-  order by ${columns}
-  on conflict (${columns}) do update set rows = 0 where false
-)
+${lockedGroups(live)}
 select (select array[g_hash::text, event_time::text] from part order by g_hash desc, event_time desc limit 1) as until,
   (select count(*) from part) as rows,
-  array_agg(d.window_start)::text as starts, array_agg(d.g_hash)::text as hashes,
-  array[${groups.map((column) => `array_agg(d.${column}::text)::text`).join(', ')}]::text[] as keys
+  ${dirtyColumns(live)}
 from dirty d`,
     values: [size, ...(after ?? [])],
   }

@@ -1,17 +1,19 @@
 import type { LiveDefinition } from './live-definitions.ts'
 import {
   also,
+  binOf,
   counts,
   differ,
+  dirtyColumns,
   groupNames,
-  groupsTable,
   imageTable,
   interval,
   isKeyless,
   keyNames,
+  lastWindow,
+  lockedGroups,
   momentOf,
   name,
-  origin,
   setsAside,
   storedName,
   usedNames,
@@ -71,7 +73,6 @@ export function imageStatement(
   parameters: number,
 ): string {
   const { definition, plan } = live
-  const { window, allowedLatenessMicros } = definition
   const image = imageTable(live)
   const groups = groupNames(live)
   const used = usedNames(live)
@@ -81,8 +82,6 @@ export function imageStatement(
   const data = [...content, ...time, 'epoch', 'phase', 'lsn', 'g_hash']
   const hash = (of: readonly string[]) =>
     of.length === 0 ? '0::bigint' : `hash_record_extended(row(${of.join(', ')}), 0)`
-  const closeOf = (event: string) =>
-    `date_bin(${interval(window.slideMicros)}, ${event}, ${origin}) + ${interval(window.sizeMicros + allowedLatenessMicros)}`
   // What was emitted is final, so whatever comes behind it is late.
   const emittedUntil = definition.emit === 'on close' ? momentOf(`$${parameters + 1}::bigint`) : undefined
   const writes = writesOf(live)
@@ -90,8 +89,8 @@ export function imageStatement(
   select *, ${standing(live)} as standing
   from (
     select *,
-      case when is_kept then old_late_from when judged_at > event_time then least(judged_at, ${closeOf('event_time')}) end as late_from,
-      ${excluded(live, closeOf)} as excluded_until
+      case when is_kept then old_late_from when judged_at > event_time then least(judged_at, ${closeOf(live)}) end as late_from,
+      ${excluded(live)} as excluded_until
     from (
       select ${sources.key.map((key, i) => `${key} as ${keys[i]}`).join(', ')},
         i.place, i.version, ${[...content, ...time, 'epoch', 'phase', 'lsn', 'g_hash'].map((column) => `i.${column} as old_${column}`).join(', ')},
@@ -141,8 +140,7 @@ select (select count(*) from changes c where c.place is null or c.is_there is nu
   ${
     writes === 'image'
       ? 'null as starts, null as hashes, null as keys'
-      : `array_agg(d.window_start)::text as starts, array_agg(d.g_hash)::text as hashes,
-  array[${groups.map((column) => `array_agg(d.${column}::text)::text`).join(', ')}]::text[] as keys
+      : `${dirtyColumns(live)}
 from dirty d`
   }`
 }
@@ -155,12 +153,18 @@ const writesOf = ({ stage }: LiveDefinition): 'image' | 'image and groups' =>
 const judgedAt = ({ isOfRecord, watermark }: Sources): string =>
   isOfRecord === 'false' ? watermark : `case when ${isOfRecord} then ${watermark} end`
 
+/** When the newest window closes that has the event time of a row. */
+const closeOf = (live: LiveDefinition): string => {
+  const { window, allowedLatenessMicros } = live.definition
+  return `${binOf(live, 'event_time')} + ${interval(window.sizeMicros + allowedLatenessMicros)}`
+}
+
 /** Whether a row is counted, late, ahead of its commit, or has no time. */
 function standing(live: LiveDefinition): string {
   const { definition } = live
   const late = setsAside(live) ? 'excluded_until' : 'late_from'
-  const { window, allowedLatenessMicros, futureAfterMicros } = definition
-  const close = `date_bin(${interval(window.slideMicros)}, event_time, ${origin}) + ${interval(window.sizeMicros + allowedLatenessMicros)}`
+  const { futureAfterMicros } = definition
+  const close = closeOf(live)
   const ahead =
     futureAfterMicros === undefined
       ? ''
@@ -175,15 +179,13 @@ function standing(live: LiveDefinition): string {
 }
 
 /** Until when windows that end do not count the row. A correction of a row that its window counts is no late row. */
-function excluded(live: LiveDefinition, closeOf: (event: string) => string): string {
+function excluded(live: LiveDefinition): string {
   const { definition } = live
-  const judged = (at: string) => `case when ${at} > event_time then least(${at}, ${closeOf('event_time')}) end`
+  const judged = (at: string) => `case when ${at} > event_time then least(${at}, ${closeOf(live)}) end`
   if (definition.emit === 'on close') return `case when is_kept then old_excluded_until else ${judged('judged_at')} end`
   if (!setsAside(live)) return 'null::timestamp'
-  const { slideMicros } = definition.window
-  const bin = (column: string) => `date_bin(${interval(slideMicros)}, ${column}, ${origin})`
   return `case
-        when not moved and place is not null and old_standing <> 'future' and ${bin('old_event_time')} = ${bin('event_time')} then old_excluded_until
+        when not moved and place is not null and old_standing <> 'future' and ${binOf(live, 'old_event_time')} = ${binOf(live, 'event_time')} then old_excluded_until
         else ${judged('entered_at')}
       end`
 }
@@ -202,14 +204,14 @@ function eventTime({ plan, definition }: LiveDefinition): string {
   return `case when isfinite(${column}) then ${moment} end`
 }
 
-/** The groups that a changed row has left or entered. They are locked in one order, so that two transactions never wait for
- * each other, and stay locked until both the image and the groups are committed. */
+/** The groups that a changed row has left or entered, which are locked. */
 function dirtyGroups(live: LiveDefinition): string {
   const groups = groupNames(live)
-  const { sizeMicros, slideMicros } = live.definition.window
+  const { window } = live.definition
+  const { sizeMicros, slideMicros } = window
   const windowsOf = (prefix: string): string => {
     const event = `c.${prefix}event_time`
-    const first = `date_bin(${interval(slideMicros)}, ${event}, ${origin})`
+    const first = binOf(live, event)
     const columns = also(groups.map((column) => `c.${prefix}${column} as ${column}`))
     const some = `c.${prefix === '' ? 'is_there' : 'place is not null'} and (c.place is null or c.is_there is null or ${differs(live, 'c', false)})`
     if (sizeMicros === slideMicros) {
@@ -217,24 +219,16 @@ function dirtyGroups(live: LiveDefinition): string {
   from changes c
   where ${some} and ${counts(live, first, `c.${prefix}`)}`
     }
-    const count = (sizeMicros + slideMicros - 1n) / slideMicros
     const start = `${first} - s.n * ${interval(slideMicros)}`
     return `select ${start} as window_start, c.${prefix}g_hash as g_hash${columns}
   from changes c
-  cross join generate_series(0, ${count - 1n}) as s (n)
-  where ${some} and ${start} + ${interval(sizeMicros)} > ${event} and ${counts(live, `${start}`, `c.${prefix}`)}`
+  cross join generate_series(0, ${lastWindow(window)}) as s (n)
+  where ${some} and ${start} + ${interval(sizeMicros)} > ${event} and ${counts(live, start, `c.${prefix}`)}`
   }
-  const columns = ['window_start', 'g_hash', ...groups].join(', ')
   return `dirty as materialized (
   ${windowsOf('old_')}
   union
   ${windowsOf('')}
 ),
-locked as (
-  insert into ${groupsTable(live)} (${columns})
-  select ${columns}
-  from dirty
-  order by ${columns}
-  on conflict (${columns}) do update set rows = 0 where false
-)`
+${lockedGroups(live)}`
 }

@@ -63,3 +63,33 @@ export function counts({ definition }: LiveDefinition, start: string, prefix: st
   const open = `${prefix}excluded_until is null or ${prefix}excluded_until < ${start} + ${interval(sizeMicros + definition.allowedLatenessMicros)}`
   return `${prefix}standing in ('counted', 'late')${closes ? ` and (${open})` : ''}`
 }
+
+/** The start of the newest window that has a moment. */
+export const binOf = ({ definition }: LiveDefinition, moment: string): string =>
+  `date_bin(${interval(definition.window.slideMicros)}, ${moment}, ${origin})`
+
+/** The last number of the windows that a moment may be in: they begin so many slides before the newest one. */
+export const lastWindow = ({ sizeMicros, slideMicros }: LiveDefinition['definition']['window']): bigint =>
+  (sizeMicros + slideMicros - 1n) / slideMicros - 1n
+
+/**
+ * Locks the groups of a query `dirty`, those that are not there yet as well, as one more query. They are locked in one
+ * order, so that two transactions never wait for each other, and stay locked until the transaction ends.
+ */
+export function lockedGroups(live: LiveDefinition): string {
+  const columns = ['window_start', 'g_hash', ...groupNames(live)].join(', ')
+  return `locked as (
+  insert into ${groupsTable(live)} (${columns})
+  select ${columns}
+  from dirty
+  order by ${columns}
+  on conflict (${columns}) do update set rows = 0 where false
+)`
+}
+
+/** The columns of `DirtyGroups`, of a query `dirty d`. */
+export const dirtyColumns = (live: LiveDefinition): string => `array_agg(d.window_start)::text as starts,
+  array_agg(d.g_hash)::text as hashes,
+  array[${groupNames(live)
+    .map((column) => `array_agg(d.${column}::text)::text`)
+    .join(', ')}]::text[] as keys`
