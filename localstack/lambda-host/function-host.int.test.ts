@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
 import { eventually } from '#test-support/eventually.ts'
 import { processAlive, useHostedFunctions } from '#test-support/functions/hosted-functions.ts'
@@ -65,12 +68,21 @@ const slow = `export const handler = async ({ ms }) => {
 
 // Source: AWS Lambda developer guide, "Configuring reserved concurrency for a function"; API reference, "Invoke" (429).
 test('a process is used again; more run at once up to the reserved concurrency, then AWS throttles', async () => {
-  await add('slow', slow, { reservedConcurrency: 2 })
+  // Neither of two invocations ends before both run.
+  const meeting = `import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+  export const handler = async ({ place }) => {
+    if (place === undefined) return process.pid
+    mkdirSync(place, { recursive: true })
+    writeFileSync(place + '/' + process.pid, '')
+    while (readdirSync(place).length < 2) await new Promise((resolve) => setTimeout(resolve, 10))
+    return process.pid }`
+  await add('slow', meeting, { reservedConcurrency: 2 })
+  const place = join(await mkdtemp(join(tmpdir(), 'meeting-')), 'pids')
 
-  const first = await invoke('slow', { ms: 0 })
-  const again = await invoke('slow', { ms: 0 })
-  const both = [invoke('slow', { ms: 500 }), invoke('slow', { ms: 500 })]
-  const third = await invoke('slow', { ms: 0 })
+  const first = await invoke('slow')
+  const again = await invoke('slow')
+  const both = [invoke('slow', { place }), invoke('slow', { place })]
+  const third = await invoke('slow')
 
   expect(again.payload).toBe(first.payload)
   expect(third).toMatchObject({ statusCode: 429, errorType: 'TooManyRequestsException' })
@@ -78,6 +90,30 @@ test('a process is used again; more run at once up to the reserved concurrency, 
   const pids = (await Promise.all(both)).map(({ payload }) => payload)
   expect(new Set(pids).size).toBe(2)
   expect(hosted.host.list()[0]).toMatchObject({ invocations: 4, errors: 0, processes: expect.arrayContaining(pids) })
+})
+
+// Source: AWS Lambda developer guide, "Understanding the Lambda execution environment lifecycle" (proactive initialization).
+test('an event that finds all processes busy runs in the first that becomes free, while another one starts', async () => {
+  const startsOnce = `import { existsSync, writeFileSync } from 'node:fs'
+  if (existsSync(process.env.STARTED)) await new Promise((resolve) => setTimeout(resolve, 60_000))
+  writeFileSync(process.env.STARTED, '')
+  export const handler = async ({ ms }) => { await new Promise((resolve) => setTimeout(resolve, ms)); return process.pid }`
+  const started = join(await mkdtemp(join(tmpdir(), 'started-')), 'once')
+  await add('growing', startsOnce, { environment: { STARTED: started }, timeoutSeconds: 30 })
+  const first = await invoke('growing', { ms: 0 })
+
+  const [busy, next] = await Promise.all([invoke('growing', { ms: 200 }), invoke('growing', { ms: 0 })])
+
+  expect([busy.payload, next.payload]).toEqual([first.payload, first.payload])
+  expect(hosted.host.list()[0]!.processes).toHaveLength(2)
+})
+
+test('an event whose process has died in another event gets one that is started for it', async () => {
+  await add('dying', `export const handler = async ({ dies }) => { if (dies) process.exit(3); return 'alive' }`)
+
+  const [dead, alive] = await Promise.all([invoke('dying', { dies: true }), invoke('dying', { dies: false })])
+
+  expect([dead.functionError, alive.payload]).toEqual(['Unhandled', 'alive'])
 })
 
 test('a function whose newest invocation failed says why and since when, until one succeeds', async () => {

@@ -43,9 +43,13 @@ export class FunctionPool {
   readonly #options: PoolOptions
   readonly #environments = new Set<ExecutionEnvironment>()
   readonly #idle: { environment: ExecutionEnvironment; expiry: NodeJS.Timeout }[] = []
+  /** Invocations that wait for a process, in their order. A process that starts or becomes free takes the first. */
+  readonly #waiting: PromiseWithResolvers<ExecutionEnvironment>[] = []
   /** Processes that started before the last change of the function. */
   readonly #outdated = new WeakSet<ExecutionEnvironment>()
   readonly #stopped = new AbortController()
+  /** Processes that start and are not ready yet. */
+  #starting = 0
   #running = 0
   #deathsInARow = 0
   #invocations = 0
@@ -83,8 +87,8 @@ export class FunctionPool {
   }
 
   /**
-   * Runs the function on the event, in an idle process or a new one. Undefined when the function's concurrency is used
-   * up. Rejects when no process can be started.
+   * Runs the function on the event, in an idle process, or else in the first that is ready: a new one, or one that was
+   * busy. Undefined when the function's concurrency is used up. Rejects when no process can be started.
    */
   tryInvoke(event: InvocationEvent, wantsLog: boolean): Promise<Outcome> | undefined {
     const { reservedConcurrency = this.#options.unreservedConcurrency } = this.definition
@@ -106,13 +110,12 @@ export class FunctionPool {
   }
 
   async #invoke(event: InvocationEvent, wantsLog: boolean): Promise<Outcome> {
-    const environment = this.#takeIdle() ?? (await this.#initialize())
+    const environment = this.#takeIdle() ?? (await this.#firstReady())
     const outcome = await environment.run(event, wantsLog)
     if (outcome.functionError !== undefined) this.#errors++
     this.#noteOutcome(outcome)
-    if (this.#outdated.has(environment)) environment.end()
-    else if (environment.alive) this.#keep(environment)
-    else this.#deathsInARow++
+    if (!this.#outdated.has(environment)) this.#deathsInARow = environment.alive ? 0 : this.#deathsInARow + 1
+    this.#release(environment)
     return outcome
   }
 
@@ -131,8 +134,51 @@ export class FunctionPool {
     return undefined
   }
 
+  /**
+   * Waits for a new process, or for a busy one that becomes free before, so that an event does not wait for an
+   * initialization longer than for the event before it. AWS does the same ("proactive initialization").
+   */
+  #firstReady(): Promise<ExecutionEnvironment> {
+    const waiting = Promise.withResolvers<ExecutionEnvironment>()
+    this.#waiting.push(waiting)
+    this.#startMissing()
+    return waiting.promise
+  }
+
+  /** Starts a process for each waiting invocation that has none, such as one whose process has died for another. */
+  #startMissing(): void {
+    while (this.#starting < this.#waiting.length) {
+      this.#starting++
+      const ended = () => this.#starting--
+      this.#initialize().then(
+        (environment) => {
+          ended()
+          // One that has died gives the invocation the reason why.
+          if (environment.alive || !this.#hand(environment)) this.#release(environment)
+        },
+        (error) => {
+          ended()
+          if (this.#starting < this.#waiting.length) this.#waiting.shift()!.reject(error)
+        },
+      )
+    }
+  }
+
+  /** Gives the process to the invocation that waits longest. False if none waits. */
+  #hand(environment: ExecutionEnvironment): boolean {
+    const first = this.#waiting.shift()
+    first?.resolve(environment)
+    return first !== undefined
+  }
+
+  /** Lets the next invocation have the process, unless it has died or is that of a former definition. */
+  #release(environment: ExecutionEnvironment): void {
+    if (this.#outdated.has(environment)) environment.end()
+    else if (environment.alive && !this.#hand(environment)) this.#keep(environment)
+    this.#startMissing()
+  }
+
   #keep(environment: ExecutionEnvironment): void {
-    this.#deathsInARow = 0
     const expiry = setTimeout(() => environment.end(), this.#options.idleMs).unref()
     this.#idle.push({ environment, expiry })
   }
