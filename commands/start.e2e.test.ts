@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { Status } from '#core/status/status.ts'
 import { freePorts, processesOf } from '#test-support/pipeline.ts'
-import type { Status } from './status/status.ts'
 
 let directory: string
 let environment: NodeJS.ProcessEnv

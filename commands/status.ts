@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
+import { isAllWell } from '#core/status/status.ts'
 import { textOf } from '#terminal/live-screen.ts'
 import { styleOf } from '#terminal/style.ts'
 import { requireEngine } from './running/running-engine.ts'
 import { askStatus } from './running/running-status.ts'
-import { isAllWell } from './status/status.ts'
 import { leastSize, renderStatus } from './status/status-screen.ts'
 
 const help = `npm run status [-- --json]

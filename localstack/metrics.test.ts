@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { histogramOf } from '#lambdas/apply-latest-state/latency-histogram.ts'
-import { ApplyMetrics, Rate } from './metrics.ts'
+import { ApplyMetrics } from './metrics.ts'
 
 const line = (metrics: object) =>
   JSON.stringify({ _aws: { Timestamp: 1, CloudWatchMetrics: [] }, Capability: 'latest-state', ...metrics })
@@ -70,15 +70,4 @@ test('percentiles are those of all latencies, up to the steps the function round
       }
     }),
   )
-})
-
-test('a rate is the growth over the stretch, and begins again with its counter', () => {
-  const rate = new Rate(5_000)
-
-  const rates = [0, 100, 200, 300, 400, 500, 500, 500, 500, 500, 500, 500].map((total, second) =>
-    rate.perSecond(total, second * 1_000),
-  )
-
-  expect(rates).toEqual([0, 100, 100, 100, 100, 100, 80, 60, 40, 20, 0, 0])
-  expect([rate.perSecond(10, 12_000), rate.perSecond(60, 13_000)]).toEqual([0, 50])
 })

@@ -1,14 +1,4 @@
-/** Latencies in milliseconds: half of all changes took no longer than p50, and so on. */
-export type Percentiles = { p50: number; p95: number; p99: number }
-
-/** The work of the apply function in a period of time. */
-export type ApplyActivity = {
-  changes: number
-  changesPerSecond: number
-  quarantined: number
-  /** From the commit in the source until the row was visible; null when nothing was measured. */
-  commitToVisibleMs: Percentiles | null
-}
+import type { ApplyActivity, Percentiles } from '#core/status/apply-activity.ts'
 
 type Sample = {
   atMs: number
@@ -80,27 +70,4 @@ function percentiles(histograms: Sample['latencies'][]): Percentiles | null {
     return ascending.at(-1)![0]
   }
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99) }
-}
-
-/** The growth of a counter per second, over the last `keptMs`. */
-export class Rate {
-  readonly #keptMs: number
-  #readings: { atMs: number; total: number }[] = []
-
-  constructor(keptMs: number) {
-    this.#keptMs = keptMs
-  }
-
-  /**
-   * Takes a reading of the counter, and returns its growth per second. When the counter has fallen, it was reset, and
-   * the earlier readings are dropped.
-   */
-  perSecond(total: number, nowMs: number): number {
-    if (total < (this.#readings.at(-1)?.total ?? 0)) this.#readings = []
-    this.#readings.push({ atMs: nowMs, total })
-    // The oldest reading that is kept is the last one from before the measured time.
-    while (this.#readings.length > 2 && this.#readings[1]!.atMs <= nowMs - this.#keptMs) this.#readings.shift()
-    const first = this.#readings[0]!
-    return nowMs === first.atMs ? 0 : ((total - first.total) * 1_000) / (nowMs - first.atMs)
-  }
 }

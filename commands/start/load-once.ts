@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
+import type { ApplyActivity, Percentiles } from '#core/status/apply-activity.ts'
 import type { Engine } from '#localstack/engine.ts'
-import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
 import { formatCount } from '#terminal/quantities.ts'
 import { type ArchiveCheck, checkArchive } from '#verify/archive/archive-check.ts'
 import { type Comparison, compareDatabases, countMismatches } from '#verify/compare-databases.ts'

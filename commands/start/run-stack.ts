@@ -1,5 +1,6 @@
+import type { ApplyActivity } from '#core/status/apply-activity.ts'
 import type { Engine, EngineOptions, Progress } from '#localstack/engine.ts'
-import { type ApplyActivity, ApplyMetrics } from '#localstack/metrics.ts'
+import { ApplyMetrics } from '#localstack/metrics.ts'
 import { readSettings } from '#localstack/settings.ts'
 import { makeProgressLine } from '#terminal/progress-line.ts'
 import { formatDuration } from '#terminal/quantities.ts'

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import type { Component } from '#core/status/components.ts'
+import type { Status, TableStatus } from '#core/status/status.ts'
 import { displayWidth } from '#terminal/display-width.ts'
 import { rowsOf, type ScreenLine, textOf } from '#terminal/live-screen.ts'
 import { colours, noColours } from '#terminal/style.ts'
-import type { Component } from './components.ts'
-import type { Status, TableStatus } from './status.ts'
 import { renderStatus } from './status-screen.ts'
 
 const component = (kind: Component['kind'], name: string, changes: Partial<Component> = {}): Component => ({

@@ -1,6 +1,5 @@
-import { CONSUMERS } from '#core/fixed-names.ts'
-import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
-import type { ArchiveObservation } from './archive-observation.ts'
+import { CONSUMERS } from '../fixed-names.ts'
+import type { ApplyActivity, Percentiles } from './apply-activity.ts'
 import { type CaptureStatus, describeCapture } from './capture-status.ts'
 import {
   type Component,
@@ -11,8 +10,15 @@ import {
   lastErrorOf,
 } from './components.ts'
 import { type ConsumerLag, describeLags, lagOf } from './consumer-lag.ts'
-import type { Latest } from './repeated-observation.ts'
-import type { SourceObservation } from './source-observation.ts'
+import type {
+  ArchiveObservation,
+  Latest,
+  Progress,
+  SourceObservation,
+  TargetObservation,
+  TopicObservation,
+  WindowsOfDefinition,
+} from './observations.ts'
 import {
   describeIndexProblems,
   describeNotCaptured,
@@ -23,9 +29,6 @@ import {
   type QuarantinedRecords,
   type StoppedPart,
 } from './stopped-parts.ts'
-import type { Progress, TargetObservation } from './target-observation.ts'
-import type { TopicObservation } from './topic-observation.ts'
-import type { WindowsOfDefinition } from './windows-observation.ts'
 
 /** The state of one table. */
 export type TableStatus = {
