@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { clientOfUrl } from '#adapters/postgres/session/client-of-url.ts'
-import type { ApplyActivity, Percentiles } from '#core/status/apply-activity.ts'
+import type { ApplyActivity } from '#core/status/apply-activity.ts'
+import type { Percentiles } from '#core/status/latencies.ts'
 import type { Engine } from '#localstack/engine.ts'
 import { formatCount } from '#terminal/quantities.ts'
 import { type ArchiveCheck, checkArchive } from '#verify/archive/archive-check.ts'

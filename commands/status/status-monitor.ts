@@ -14,6 +14,7 @@ import { makeObserveSource } from '#adapters/postgres/status/source-observation.
 import { makeObserveTarget } from '#adapters/postgres/status/target-observation.ts'
 import { makeObserveWindows, readWindows } from '#adapters/postgres/status/windows-observation.ts'
 import { countCapturedChanges } from '#core/status/captured-changes.ts'
+import type { LatencyHistory } from '#core/status/latency-history.ts'
 import { Rate } from '#core/status/rate.ts'
 import { describeStatus, type Status } from '#core/status/status.ts'
 import { TableChanges } from '#core/status/table-changes.ts'
@@ -34,10 +35,10 @@ export const activityMs = 10_000
 const everyMs = 1_000
 
 /**
- * Starts to observe. `metrics` collects the output of the apply function over `activityMs`. Times are those of
- * `performance.now()`.
+ * Starts to observe. `metrics` collects the output of the apply function over `activityMs`, and `latencies` over a day.
+ * Times are those of `performance.now()`.
  */
-export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): StatusMonitor {
+export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics, latencies: LatencyHistory): StatusMonitor {
   const { endpoints } = engine
   const startedMs = performance.now()
   const pools = [makePool(endpoints.source), makePool(endpoints.reader)] as const
@@ -92,6 +93,7 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
         archive: archive.latest(),
         windows: windows.latest(),
         activity: metrics.activity(nowMs),
+        latencyOfDay: latencies.describe(Date.now()),
         capturedPerSecond,
         changedAtMs: changes.changedAtMs,
         residentBytes: memory.latest().value ?? null,

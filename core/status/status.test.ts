@@ -14,6 +14,13 @@ const archive = {
 
 const latest = { consumer: 'tidemark-latest-state', topic: 'changes' }
 
+const millisecond = { p50: 1, p95: 2, p99: 3 }
+const stagesMs = { capture: millisecond, topic: millisecond, mapping: millisecond, apply: null }
+const latencyOfDay = {
+  lastDay: { commitToVisibleMs: { p50: 12, p95: 40, p99: 80 }, stagesMs },
+  series: [{ atMs: 1_795_939_200_000, p50: 12, p95: 40, p99: 80, changes: 9_000 }],
+}
+
 const table = (name: string, rows: number) => ({ name, rows, isEstimate: false, writes: rows })
 
 const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
@@ -64,7 +71,11 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
   topics: {},
   archive: { value: archive },
   windows: { value: [] },
-  activity: { changes: 500, changesPerSecond: 50, quarantined: 0, commitToVisibleMs: { p50: 9, p95: 20, p99: 30 } },
+  activity: {
+    ...{ changes: 500, changesPerSecond: 50, quarantined: 0 },
+    ...{ commitToVisibleMs: { p50: 9, p95: 20, p99: 30 }, stagesMs },
+  },
+  latencyOfDay,
   capturedPerSecond: 60,
   changedAtMs: new Map([['public.trip', 59_000]]),
   residentBytes: 1_000,
@@ -83,6 +94,13 @@ test('the status has rates, lag and freshness, and a lag only of topic partition
     retainedWalBytes: 4_096,
     initialLoad: null,
     lastError: null,
+  })
+})
+
+test('latency is shown for all stages and for each, now and over the last day', () => {
+  expect(describeStatus(parts()).latency).toEqual({
+    now: { commitToVisibleMs: { p50: 9, p95: 20, p99: 30 }, stagesMs },
+    ...latencyOfDay,
   })
 })
 

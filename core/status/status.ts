@@ -1,5 +1,5 @@
 import { CONSUMERS } from '../fixed-names.ts'
-import type { ApplyActivity, Percentiles } from './apply-activity.ts'
+import type { ApplyActivity } from './apply-activity.ts'
 import { type CaptureStatus, describeCapture } from './capture-status.ts'
 import {
   type Component,
@@ -10,6 +10,8 @@ import {
   lastErrorOf,
 } from './components.ts'
 import { type ConsumerLag, describeLags, lagOf } from './consumer-lag.ts'
+import type { LatencyPercentiles, Percentiles } from './latencies.ts'
+import type { LatencyOfDay } from './latency-history.ts'
 import type {
   ArchiveObservation,
   Latest,
@@ -73,6 +75,8 @@ export type Status = {
   /** Everything that the source had committed this long ago is visible; null before the first beacon. */
   visibleUntilMsAgo: number | null
   commitToVisibleMs: Percentiles | null
+  /** Where the time goes between commit and visible: now, over the last day, and as a series of that day. */
+  latency: { now: LatencyPercentiles } & LatencyOfDay
   retainedWalBytes: number | null
   /** Null until it was observed. */
   archive: ArchiveObservation | null
@@ -104,6 +108,7 @@ export type StatusParts = Omit<ComponentParts, 'observed'> & {
   archive: Latest<ArchiveObservation>
   windows: Latest<WindowsOfDefinition[]>
   activity: ApplyActivity
+  latencyOfDay: LatencyOfDay
   capturedPerSecond: number
   /** When the rows of each table were last seen to change. */
   changedAtMs: ReadonlyMap<string, number>
@@ -151,6 +156,10 @@ export function describeStatus(parts: StatusParts): Status {
     lags,
     visibleUntilMsAgo: visibleUntil(progress, source.value),
     commitToVisibleMs: activity.commitToVisibleMs,
+    latency: {
+      now: { commitToVisibleMs: activity.commitToVisibleMs, stagesMs: activity.stagesMs },
+      ...parts.latencyOfDay,
+    },
     retainedWalBytes: source.value?.retainedWalBytes ?? null,
     archive: archive.value ?? null,
     initialLoad: describeInitialLoad(tables, isSnapshotOpen(progress, source.value)),
