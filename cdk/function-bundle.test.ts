@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -52,6 +52,18 @@ test('a function runs from its bundle alone, whatever it imports from the reposi
   const { handler } = await import(pathToFileURL(join(directory, 'handler.mjs')).href)
 
   expect(handler()).toBe('hello')
+  expect(readdirSync(directory).sort()).toEqual(['handler.mjs', 'handler.mjs.map'])
+})
+
+test('a function that observes topics finds its WebAssembly in its bundle', { timeout: 60_000 }, async () => {
+  symlinkSync(join(import.meta.dirname, '../node_modules'), join(repository, 'node_modules'))
+  write('lambdas/greet/handler.ts', `export { Admin } from '@platformatic/kafka'`)
+  const directory = assetOf(bundle(), 'greet')
+
+  const { Admin } = await import(pathToFileURL(join(directory, 'handler.mjs')).href)
+
+  const admin = new Admin({ clientId: 'test', bootstrapBrokers: ['127.0.0.1:1'] })
+  await admin.close()
   expect(readdirSync(directory).sort()).toEqual(['handler.mjs', 'handler.mjs.map'])
 })
 

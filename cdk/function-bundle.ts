@@ -52,14 +52,16 @@ function writeBundles(repository: string, folders: string[], directory: string):
     target: 'node24',
     format: 'esm',
     outExtension: { '.js': '.mjs' },
-    // pg and kafkajs are CommonJS and call require; an ES module has none.
-    banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
+    // pg and kafkajs are CommonJS and call require; an ES module has none. Modules import createRequire under its own name.
+    banner: { js: "import{createRequire as makeRequire}from'node:module';const require=makeRequire(import.meta.url);" },
     // Names are not minified. Minified names need keepNames, which gives each function its name whenever one is
     // created: a handler that creates some for each record takes 15 % longer.
     minifySyntax: true,
     minifyWhitespace: true,
     sourcemap: 'linked',
     sourcesContent: false,
+    // This module reads its WebAssembly from a file beside it, which a bundle does not have. The other one contains it.
+    alias: { '@platformatic/wasm-utils': '@platformatic/wasm-utils/bundled' },
     external: ['pg-native'],
     logLevel: 'error',
   })

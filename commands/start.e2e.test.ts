@@ -7,8 +7,8 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import type { Status } from '#core/status/status.ts'
 import { freePorts, processesOf } from '#test-support/pipeline.ts'
-import type { Status } from './status/status.ts'
 
 let directory: string
 let environment: NodeJS.ProcessEnv
@@ -84,6 +84,11 @@ test('a running stack shows its status, is compared, and ends within five second
   ])
   expect(status.components.filter(({ state }) => state !== 'healthy' && state !== 'idle')).toEqual([])
   expect(shown.tables.map(({ name }) => name)).toEqual(['public.green_trips', 'public.taxi_zones'])
+  const percentiles = { p50: expect.any(Number), p95: expect.any(Number), p99: expect.any(Number) }
+  expect(shown.latency.lastDay).toEqual({
+    commitToVisibleMs: percentiles,
+    stagesMs: { capture: percentiles, topic: percentiles, mapping: percentiles, apply: percentiles },
+  })
   expect([equal.code, equal.output]).toEqual([0, expect.stringContaining('equal: 3,665 rows in 2 tables')])
   expect([different.code, different.output]).toEqual([1, expect.stringContaining('public.taxi_zones, location_id = 7')])
   expect(stack.exitCode, await errors).toBe(0)

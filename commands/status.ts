@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
+import { isAllWell } from '#core/status/status.ts'
 import { textOf } from '#terminal/live-screen.ts'
 import { styleOf } from '#terminal/style.ts'
 import { requireEngine } from './running/running-engine.ts'
 import { askStatus } from './running/running-status.ts'
-import { isAllWell } from './status/status.ts'
 import { leastSize, renderStatus } from './status/status-screen.ts'
 
 const help = `npm run status [-- --json]
@@ -11,7 +11,7 @@ const help = `npm run status [-- --json]
 Shows what the running stack does: first what is stopped or in quarantine and which command resolves it, then rates, lag,
 latency, components and tables. The lag is the number of records between what was applied and the end of each topic, also
 where something is stopped. It is unknown (null) while nothing is captured. That is shown first, with its cause and command.
-  --json   the same as JSON
+  --json   the same as JSON, with the latency of each stage of a change and that of the last day
 Exits with
   0   when everything runs, changes are captured, every table that was captured still is, nothing is stopped and nothing is
       in quarantine

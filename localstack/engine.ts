@@ -1,5 +1,6 @@
 // The running stack of one machine, from start to stop. assembly/deploy.ts makes running servers of the template.
 
+import type { FunctionHealth, MappingHealth } from '#core/status/health.ts'
 import type { Outputs } from './assembly/deploy.ts'
 import { recallDatabases } from './assembly/existing-databases.ts'
 import { recallCluster } from './assembly/kept-cluster.ts'
@@ -7,7 +8,6 @@ import { bootstrapServers, catalogUrl, type LocalAccount, objectStoreUrl } from 
 import { formatDatabaseUrl } from './database-url.ts'
 import type { EngineEndpoints, RunningEngine } from './engine-endpoints.ts'
 import { findRunningEngine } from './engine-lock.ts'
-import type { MappingState } from './event-source-mapping/event-source-mapping.ts'
 import type { MappingMetrics } from './event-source-mapping/mapping-record.ts'
 import type { FunctionActivity } from './lambda-host/function-host.ts'
 import { type Deployer, type EngineOptions, embeddedDeployer, openStack } from './open-stack.ts'
@@ -18,7 +18,6 @@ import type { Settings } from './settings.ts'
 
 export type { EngineEndpoints, RunningEngine } from './engine-endpoints.ts'
 export type { EngineOptions } from './open-stack.ts'
-export type { ServiceHealth as ComponentHealth } from './processes/supervise.ts'
 export type { Progress } from './progress.ts'
 
 /** An answer of the Invoke API. */
@@ -30,35 +29,19 @@ export type Invocation = {
   logTail: string
 }
 
-/**
- * What a function has done since the stack was started. `failing` is set while its newest invocation is one that
- * failed.
- */
-export type FunctionHealth = {
-  name: string
-  arn: string
-  invocations: number
-  errors: number
-  processes: number[]
-  failing?: { readonly error: string; readonly since: Date }
-}
+/** What a function has done since the stack was started. `processes` are those that run it. */
+export type RunningFunction = FunctionHealth & { arn: string; invocations: number; processes: number[] }
 
-/** What an event source mapping has done since the stack was started. */
-export type MappingHealth = MappingMetrics & {
-  /** The logical id in the template. */
-  id: string
-  functionName: string
-  topic: string
-  state: MappingState
-}
+/** What an event source mapping has done since the stack was started. `id` is the logical id in the template. */
+export type RunningMapping = MappingHealth & MappingMetrics & { id: string }
 
 /** A running stack. */
 export type Engine = {
   endpoints: EngineEndpoints
   /** The resolved outputs of the stack, by logical id. */
   outputs: Record<string, string>
-  functions(): FunctionHealth[]
-  mappings(): MappingHealth[]
+  functions(): RunningFunction[]
+  mappings(): RunningMapping[]
   /** Health of the servers. `functions` and `mappings` above report the rest. */
   health(): ServiceHealth[]
   /**
@@ -149,13 +132,17 @@ function endpointsOf({ settings, endpoint, ...account }: LocalAccount, outputs: 
   }
 }
 
-const describeFunction = ({ definition, ...activity }: FunctionActivity): FunctionHealth => ({
-  name: definition.name,
-  arn: definition.arn,
-  ...activity,
-})
+function describeFunction(activity: FunctionActivity): RunningFunction {
+  const { definition, invocations, errors, processes, failing } = activity
+  const { name, arn } = definition
+  return {
+    ...{ name, arn, invocations, errors, processes },
+    isIdle: processes.length === 0,
+    ...(failing && { failing: { error: failing.error, since: failing.since.toISOString() } }),
+  }
+}
 
-function describeMapping([id, { definition, mapping }]: MappingEntry): MappingHealth {
+function describeMapping([id, { definition, mapping }]: MappingEntry): RunningMapping {
   const { functionName, topic } = definition
   return { id, functionName, topic, state: mapping.state(), ...mapping.metrics() }
 }

@@ -1,106 +1,62 @@
-/** Latencies in milliseconds: half of all changes took no longer than p50, and so on. */
-export type Percentiles = { p50: number; p95: number; p99: number }
+import type { ApplyActivity } from '#core/status/apply-activity.ts'
+import {
+  eachStage,
+  type Histogram,
+  LATENCY_METRIC,
+  type Latencies,
+  LatencyTotals,
+  STAGE_METRICS,
+} from '#core/status/latencies.ts'
 
-/** The work of the apply function in a period of time. */
-export type ApplyActivity = {
-  changes: number
-  changesPerSecond: number
-  quarantined: number
-  /** From the commit in the source until the row was visible; null when nothing was measured. */
-  commitToVisibleMs: Percentiles | null
+/** What an invocation of apply-latest-state has done, as it prints it in CloudWatch's embedded metric format. */
+export type ApplyWork = { readonly changes: number; readonly quarantined: number; readonly latencies: Latencies }
+
+/** Reads a line of the function's log. Undefined if the line has no metrics of the function. */
+export function readApplyWork(line: string): ApplyWork | undefined {
+  // Most lines have no metrics, so only lines that look like them are parsed.
+  if (!line.startsWith('{"_aws":')) return undefined
+  const metrics = JSON.parse(line)
+  if (metrics.Capability !== 'latest-state') return undefined
+  const histogramOf = (metric: string): Histogram => ({
+    values: metrics[metric]?.Values ?? [],
+    counts: metrics[metric]?.Counts ?? [],
+  })
+  const latencies = {
+    commitToVisible: histogramOf(LATENCY_METRIC),
+    stages: eachStage((stage) => histogramOf(STAGE_METRICS[stage])),
+  }
+  return { changes: metrics.AppliedChanges, quarantined: metrics.QuarantinedRecords ?? 0, latencies }
 }
 
-type Sample = {
-  atMs: number
-  changes: number
-  quarantined: number
-  latencies: { values: readonly number[]; counts: readonly number[] }
-}
-
-/**
- * Collects the metrics that apply-latest-state prints in CloudWatch's embedded metric format, and sums those of the
- * last `keptMs`. Times are milliseconds of one clock.
- */
+/** Sums the work of apply-latest-state in the last `keptMs`. Times are milliseconds of one clock. */
 export class ApplyMetrics {
   readonly #keptMs: number
   readonly #startedMs: number
-  #samples: Sample[] = []
+  #samples: (ApplyWork & { readonly atMs: number })[] = []
 
   constructor(keptMs: number, nowMs: number) {
     this.#keptMs = keptMs
     this.#startedMs = nowMs
   }
 
-  /** Takes a line of the function's log. A line that has no metrics is ignored. */
-  take(line: string, nowMs: number): void {
-    const sample = readSample(line, nowMs)
-    if (sample !== undefined) this.#samples.push(sample)
+  /** Takes what an invocation has done. */
+  take(work: ApplyWork, nowMs: number): void {
+    this.#samples.push({ ...work, atMs: nowMs })
   }
 
   /** The activity in the last `keptMs`, or since the start if that is shorter. */
   activity(nowMs: number): ApplyActivity {
     this.#samples = this.#samples.filter(({ atMs }) => atMs > nowMs - this.#keptMs)
-    const sum = (count: (sample: Sample) => number) => this.#samples.reduce((total, each) => total + count(each), 0)
-    const changes = sum((sample) => sample.changes)
+    const sum = (count: (work: ApplyWork) => number) => this.#samples.reduce((total, each) => total + count(each), 0)
+    const changes = sum((work) => work.changes)
     const seconds = Math.max(1, Math.min(this.#keptMs, nowMs - this.#startedMs)) / 1_000
+    const totals = new LatencyTotals()
+    for (const { latencies } of this.#samples) totals.add(latencies)
     return {
       changes,
       changesPerSecond: changes / seconds,
-      quarantined: sum((sample) => sample.quarantined),
-      commitToVisibleMs: percentiles(this.#samples.map(({ latencies }) => latencies)),
+      quarantined: sum((work) => work.quarantined),
+      ...totals.percentiles(),
     }
-  }
-}
-
-function readSample(line: string, atMs: number): Sample | undefined {
-  // Most lines have no metrics, so only lines that look like them are parsed.
-  if (!line.startsWith('{"_aws":')) return undefined
-  const metrics = JSON.parse(line)
-  if (metrics.Capability !== 'latest-state') return undefined
-  const latencies = { values: metrics.CommitToVisibleMs?.Values ?? [], counts: metrics.CommitToVisibleMs?.Counts ?? [] }
-  return { atMs, changes: metrics.AppliedChanges, quarantined: metrics.QuarantinedRecords ?? 0, latencies }
-}
-
-function percentiles(histograms: Sample['latencies'][]): Percentiles | null {
-  const counts = new Map<number, number>()
-  for (const histogram of histograms) {
-    histogram.values.forEach((value, index) => {
-      counts.set(value, (counts.get(value) ?? 0) + histogram.counts[index]!)
-    })
-  }
-  const ascending = [...counts].sort(([a], [b]) => a - b)
-  const total = ascending.reduce((sum, [, count]) => sum + count, 0)
-  if (total === 0) return null
-  const at = (share: number) => {
-    let seen = 0
-    for (const [value, count] of ascending) {
-      seen += count
-      if (seen >= total * share) return value
-    }
-    return ascending.at(-1)![0]
-  }
-  return { p50: at(0.5), p95: at(0.95), p99: at(0.99) }
-}
-
-/** The growth of a counter per second, over the last `keptMs`. */
-export class Rate {
-  readonly #keptMs: number
-  #readings: { atMs: number; total: number }[] = []
-
-  constructor(keptMs: number) {
-    this.#keptMs = keptMs
-  }
-
-  /**
-   * Takes a reading of the counter, and returns its growth per second. When the counter has fallen, it was reset, and
-   * the earlier readings are dropped.
-   */
-  perSecond(total: number, nowMs: number): number {
-    if (total < (this.#readings.at(-1)?.total ?? 0)) this.#readings = []
-    this.#readings.push({ atMs: nowMs, total })
-    // The oldest reading that is kept is the last one from before the measured time.
-    while (this.#readings.length > 2 && this.#readings[1]!.atMs <= nowMs - this.#keptMs) this.#readings.shift()
-    const first = this.#readings[0]!
-    return nowMs === first.atMs ? 0 : ((total - first.total) * 1_000) / (nowMs - first.atMs)
   }
 }

@@ -1,13 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-
-/** State of a connector or of one of its tasks. */
-export type ConnectorState = 'UNASSIGNED' | 'RUNNING' | 'PAUSED' | 'STOPPED' | 'FAILED' | 'RESTARTING'
-
-/** The answer of `GET /connectors/<name>/status`. A part that failed has a stack trace. */
-export type ConnectorStatus = {
-  connector: { state: ConnectorState; trace?: string }
-  tasks: { id: number; state: ConnectorState; trace?: string }[]
-}
+import type { ConnectorStatus } from '#core/status/health.ts'
 
 /** The members that are used of the offset which Connect stores for one source partition. */
 export type StoredOffset = { partition: { server?: string }; offset: Readonly<Record<string, unknown>> }

@@ -1,5 +1,6 @@
 import { firstLines } from '#core/recovery/java-trace.ts'
-import type { ConnectApi, ConnectorStatus } from './connect-api.ts'
+import type { ConnectorStatus } from '#core/status/health.ts'
+import type { ConnectApi } from './connect-api.ts'
 
 /**
  * The status of a connector; undefined if none is registered. A worker that starts answers for statuses before it has

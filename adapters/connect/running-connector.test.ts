@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import type { ConnectApi, ConnectorStatus } from './connect-api.ts'
+import type { ConnectorStatus } from '#core/status/health.ts'
+import type { ConnectApi } from './connect-api.ts'
 import { stopConnector, type Within } from './running-connector.ts'
 
 /** Repeats the attempt without a pause. */

@@ -1,6 +1,6 @@
+import type { Status } from '#core/status/status.ts'
 import type { RunningEngine } from '#localstack/engine.ts'
 import { describeDown } from '#verify/capture-health.ts'
-import type { Status } from '../status/status.ts'
 
 /** The status that the running stack returns. Throws an Error that names the process if it does not answer. */
 export async function askStatus({ endpoints, pid }: Pick<RunningEngine, 'endpoints' | 'pid'>): Promise<Status> {

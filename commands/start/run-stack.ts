@@ -1,5 +1,7 @@
+import type { ApplyActivity } from '#core/status/apply-activity.ts'
+import { LatencyHistory } from '#core/status/latency-history.ts'
 import type { Engine, EngineOptions, Progress } from '#localstack/engine.ts'
-import { type ApplyActivity, ApplyMetrics } from '#localstack/metrics.ts'
+import { ApplyMetrics, readApplyWork } from '#localstack/metrics.ts'
 import { readSettings } from '#localstack/settings.ts'
 import { makeProgressLine } from '#terminal/progress-line.ts'
 import { formatDuration } from '#terminal/quantities.ts'
@@ -99,11 +101,14 @@ async function withStack<E extends Engine, T>(
     metrics.add(measured)
     return measured
   }
+  const latencies = new LatencyHistory()
   const engine = await start(command, options, signal, (name, line) => {
-    if (!name.endsWith('apply-latest-state')) return
-    for (const each of metrics) each.take(line, performance.now())
+    const work = name.endsWith('apply-latest-state') ? readApplyWork(line) : undefined
+    if (work === undefined) return
+    latencies.take(work.latencies, Date.now())
+    for (const each of metrics) each.take(work, performance.now())
   })
-  const monitor = startStatusMonitor(engine, measureOver(activityMs))
+  const monitor = startStatusMonitor(engine, measureOver(activityMs), latencies)
   engine.page('status', () => monitor.status())
   const measure = () => {
     const measured = measureOver(Infinity)

@@ -1,7 +1,7 @@
+import { shortName } from '#core/status/components.ts'
 import type { Progress } from '#localstack/engine.ts'
 import type { ProgressLine } from '#terminal/progress-line.ts'
 import type { Style } from '#terminal/style.ts'
-import { shortName } from '../status/components.ts'
 
 /** Shows the steps of a start: a line for each that is done, and one line for all that are under way. */
 export type StepLog = {

@@ -1,9 +1,9 @@
+import { type Component, isWell } from '#core/status/components.ts'
+import type { Status, TableStatus } from '#core/status/status.ts'
 import { alignColumns } from '#terminal/aligned-columns.ts'
 import { displayWidth, shortenName, visibleText } from '#terminal/display-width.ts'
 import { formatBytes, formatCount, formatDuration, formatQuantity, formatSeconds } from '#terminal/quantities.ts'
 import type { Style } from '#terminal/style.ts'
-import { type Component, isWell } from './components.ts'
-import type { Status, TableStatus } from './status.ts'
 
 const kinds = { server: 'servers', mapping: 'mappings', function: 'functions' } as const
 

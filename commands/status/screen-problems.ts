@@ -1,10 +1,10 @@
+import { isWell } from '#core/status/components.ts'
+import type { Status } from '#core/status/status.ts'
+import { nameOf } from '#core/status/stopped-parts.ts'
 import { cutText, shortenName, visibleText, wrapText } from '#terminal/display-width.ts'
 import { rowsOf, type ScreenLine } from '#terminal/live-screen.ts'
 import { formatCount, formatQuantity } from '#terminal/quantities.ts'
 import type { Style } from '#terminal/style.ts'
-import { isWell } from './components.ts'
-import type { Status } from './status.ts'
-import { nameOf } from './stopped-parts.ts'
 
 /** A problem and the commands for it. */
 export type Problem = { name: string; text: string; commands: string[] }

@@ -3,17 +3,25 @@ import pg from 'pg'
 import { connectApi } from '#adapters/connect/connect-api.ts'
 import { statusOf } from '#adapters/connect/connector-states.ts'
 import { CONNECTOR } from '#adapters/connect/running-connector.ts'
+import { archiveTableName } from '#adapters/iceberg/archive/archive-catalog.ts'
+import { readArchiveContent } from '#adapters/iceberg/archive/archive-content.ts'
+import { makeTopicObserver } from '#adapters/kafka/topic-observation.ts'
+import { makeObserveArchive } from '#adapters/observation/archive-observation.ts'
+import { observeRepeatedly } from '#adapters/observation/repeated-observation.ts'
 import { urlConfiguration } from '#adapters/postgres/session/client-of-url.ts'
+import { observeArchiveLedger } from '#adapters/postgres/status/archive-ledger-observation.ts'
+import { makeObserveSource } from '#adapters/postgres/status/source-observation.ts'
+import { makeObserveTarget } from '#adapters/postgres/status/target-observation.ts'
+import { makeObserveWindows, readWindows } from '#adapters/postgres/status/windows-observation.ts'
+import { countCapturedChanges } from '#core/status/captured-changes.ts'
+import type { LatencyHistory } from '#core/status/latency-history.ts'
+import { Rate } from '#core/status/rate.ts'
+import { describeStatus, type Status } from '#core/status/status.ts'
+import { TableChanges } from '#core/status/table-changes.ts'
 import { connectLogin } from '#localstack/assembly/local-account.ts'
 import type { Engine } from '#localstack/engine.ts'
-import { type ApplyMetrics, Rate } from '#localstack/metrics.ts'
-import { makeObserveArchive } from './archive-observation.ts'
-import { observeRepeatedly } from './repeated-observation.ts'
-import { makeObserveSource } from './source-observation.ts'
-import { describeStatus, type Status } from './status.ts'
-import { makeObserveTarget, type TargetObservation } from './target-observation.ts'
-import { makeTopicObserver } from './topic-observation.ts'
-import { makeObserveWindows, readWindows } from './windows-observation.ts'
+import type { ApplyMetrics } from '#localstack/metrics.ts'
+import { localCatalog } from '#verify/archive/archive-access.ts'
 
 /** Observes a running stack. */
 export type StatusMonitor = {
@@ -27,29 +35,26 @@ export const activityMs = 10_000
 const everyMs = 1_000
 
 /**
- * Starts to observe. `metrics` collects the output of the apply function over `activityMs`. Times are those of
- * `performance.now()`.
+ * Starts to observe. `metrics` collects the output of the apply function over `activityMs`, and `latencies` over a day.
+ * Times are those of `performance.now()`.
  */
-export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): StatusMonitor {
+export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics, latencies: LatencyHistory): StatusMonitor {
   const { endpoints } = engine
   const startedMs = performance.now()
   const pools = [makePool(endpoints.source), makePool(endpoints.reader)] as const
   const connect = connectApi(endpoints.connect, async () => connectLogin(endpoints.key))
-  const changes = makeTableChanges()
+  const changes = new TableChanges()
   const captured = new Rate(activityMs)
   let capturedPerSecond = 0
 
-  const topicObserver = makeTopicObserver(endpoints)
+  const topicObserver = makeTopicObserver(endpoints.kafka.split(','), endpoints.kafkaAccess)
   const topics = observeRepeatedly(
     () => topicObserver.observe([...new Set(engine.mappings().map(({ topic }) => topic))]),
     everyMs,
   )
-  const source = observeRepeatedly(makeObserveSource(pools[0]), everyMs, ({ beacon, topicPartitions }) => {
-    const ends = topics.latest().value?.get('changes')
-    if (ends === undefined) return
-    const records = ends.reduce((sum, { end }) => sum + end, 0)
-    // Each beacon is a record in every topic partition, but not a change, and is subtracted.
-    capturedPerSecond = Math.max(0, captured.perSecond(records - beacon * topicPartitions, performance.now()))
+  const source = observeRepeatedly(makeObserveSource(pools[0]), everyMs, (seen) => {
+    const total = countCapturedChanges(seen, topics.latest().value)
+    if (total !== undefined) capturedPerSecond = Math.max(0, captured.perSecond(total, performance.now()))
   })
   const observeTarget = makeObserveTarget(pools[1])
   const target = observeRepeatedly(
@@ -60,10 +65,10 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
       return { ...(await observeTarget()), topics: ends }
     },
     everyMs,
-    changes.see,
+    (seen) => changes.see(seen, performance.now()),
   )
   const connector = observeRepeatedly(() => inTime(statusOf(connect, CONNECTOR)), everyMs)
-  const archive = observeRepeatedly(makeObserveArchive(pools[1], engine), 2 * everyMs)
+  const archive = observeRepeatedly(makeObserveLocalArchive(pools[1], engine), 2 * everyMs)
   const readEvery = () => readWindows(pools[1])
   const windows = observeRepeatedly(
     makeObserveWindows(readEvery, () => performance.now()),
@@ -88,6 +93,7 @@ export function startStatusMonitor(engine: Engine, metrics: ApplyMetrics): Statu
         archive: archive.latest(),
         windows: windows.latest(),
         activity: metrics.activity(nowMs),
+        latencyOfDay: latencies.describe(Date.now()),
         capturedPerSecond,
         changedAtMs: changes.changedAtMs,
         residentBytes: memory.latest().value ?? null,
@@ -111,18 +117,15 @@ async function inTime<T>(answer: Promise<T>): Promise<T> {
   return Promise.race([answer, late])
 }
 
-/** Notes when each table of the target was last written to. */
-function makeTableChanges() {
-  const seen = new Map<string, number>()
-  const changedAtMs = new Map<string, number>()
-  const see = ({ tables }: TargetObservation) => {
-    for (const { name, writes } of tables) {
-      const before = seen.get(name)
-      if (before !== undefined && before !== writes) changedAtMs.set(name, performance.now())
-      seen.set(name, writes)
-    }
-  }
-  return { see, changedAtMs }
+/** Observes the archive of the running stack. */
+function makeObserveLocalArchive(target: pg.Pool, { endpoints, outputs }: Pick<Engine, 'endpoints' | 'outputs'>) {
+  const catalog = localCatalog(endpoints, outputs['ArchiveWarehouse'])
+  const table = archiveTableName({ namespace: outputs['ArchiveNamespace'] ?? '' })
+  return makeObserveArchive({
+    readLedger: () => observeArchiveLedger(target),
+    readContent: () => readArchiveContent(catalog, table),
+    now: () => performance.now(),
+  })
 }
 
 function makePool(connectionString: string): pg.Pool {

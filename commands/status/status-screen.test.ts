@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import type { Component } from '#core/status/components.ts'
+import type { Status, TableStatus } from '#core/status/status.ts'
 import { displayWidth } from '#terminal/display-width.ts'
 import { rowsOf, type ScreenLine, textOf } from '#terminal/live-screen.ts'
 import { colours, noColours } from '#terminal/style.ts'
-import type { Component } from './components.ts'
-import type { Status, TableStatus } from './status.ts'
 import { renderStatus } from './status-screen.ts'
 
 const component = (kind: Component['kind'], name: string, changes: Partial<Component> = {}): Component => ({
@@ -24,6 +24,11 @@ const lag = (topic: string, records: number): Status['lags'][number] => ({
   ...{ topic, work: 'apply', records, behindMs: null, topicPartitions: [] },
 })
 
+const noLatency: Status['latency']['now'] = {
+  commitToVisibleMs: null,
+  stagesMs: { capture: null, topic: null, mapping: null, apply: null },
+}
+
 const status = (changes: Partial<Status> = {}): Status => ({
   uptimeSeconds: 133,
   residentBytes: 1_181_116_006,
@@ -43,6 +48,7 @@ const status = (changes: Partial<Status> = {}): Status => ({
   lags: [lag('changes', 1), lag('user-events', 0)],
   visibleUntilMsAgo: 412,
   commitToVisibleMs: { p50: 9.5, p95: 20, p99: 30 },
+  latency: { now: noLatency, lastDay: noLatency, series: [] },
   retainedWalBytes: 1_258_291,
   archive: {
     ...{ rows: 12_345, files: 4, bytes: 1_258_291, tableSnapshots: 9 },

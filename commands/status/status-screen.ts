@@ -1,3 +1,4 @@
+import type { Status } from '#core/status/status.ts'
 import { cutText, visibleText, wrapText } from '#terminal/display-width.ts'
 import type { ScreenLine, ScreenSize } from '#terminal/live-screen.ts'
 import type { Style } from '#terminal/style.ts'
@@ -11,7 +12,6 @@ import {
   summarizeComponents,
 } from './screen-parts.ts'
 import { countRows, problemsOf, renderProblems, summarizeProblems } from './screen-problems.ts'
-import type { Status } from './status.ts'
 
 /** The lines below the status. */
 export type ScreenFooter = { source: string; reader: string; feed?: string; hint?: string }

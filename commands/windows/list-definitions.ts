@@ -1,7 +1,8 @@
+import { readWindows } from '#adapters/postgres/status/windows-observation.ts'
+import type { WindowsOfDefinition } from '#core/status/observations.ts'
 import { alignColumns } from '#terminal/aligned-columns.ts'
 import { visibleText } from '#terminal/display-width.ts'
 import { formatCount } from '#terminal/quantities.ts'
-import { readWindows, type WindowsOfDefinition } from '../status/windows-observation.ts'
 import type { WindowsArguments } from './windows-arguments.ts'
 import { requireWords, withTarget } from './windows-databases.ts'
 

@@ -78,6 +78,18 @@ test('a beacon of an epoch that was given up is not the newest, however great it
   expect(planBatch(log.records, nothingKnown()).beacon).toMatchObject({ epoch: 2, number: 3 })
 })
 
+test('the newest change of a batch is its last streamed one that is applied', () => {
+  const log = new ChangeLog()
+    .contract(ordersContract())
+    .create({ id: 1, name: 'a', amount: null }, { lsn: 10, committedAtMs: 5_000 })
+    .update({ id: 1, name: 'b', amount: null }, { lsn: 11, committedAtMs: 6_000 })
+    .incrementalRead({ id: 2, name: 'c', amount: null })
+    .beacon(1)
+
+  expect(planBatch(log.records, nothingKnown())).toMatchObject({ committedAtMs: [5_000, 6_000], newestOffset: 2 })
+  expect(planBatch(log.records.slice(0, 1), nothingKnown()).newestOffset).toBeUndefined()
+})
+
 test('a record of an epoch before the newest that the topic partition has met is skipped as a whole', () => {
   const met = new ChangeLog().readContract(ordersContract(), 5, 2).beacon(3, { epoch: 2, previousLsn: null })
   const known = after(met)

@@ -41,6 +41,8 @@ export type BatchPlan = {
   readonly beacon: Beacon | undefined
   /** Commit times of the streamed changes that are applied, in ms since 1970. */
   readonly committedAtMs: readonly number[]
+  /** Offset of the last of these changes. */
+  readonly newestOffset: number | undefined
   /** Number of changes of rows; rows that a snapshot read count as well. */
   readonly changes: number
   /** Number of records that are quarantined instead of applied. */
@@ -64,6 +66,7 @@ class BatchPlanner {
   readonly #batch: BatchUnderway
   readonly #truncated = new Map<string, Position>()
   readonly #committedAtMs: number[] = []
+  #newestOffset: number | undefined
   #changes = 0
 
   constructor(known: Known) {
@@ -77,6 +80,7 @@ class BatchPlanner {
       refused: this.#refusedAsAnotherSource() ?? this.#batch.refused,
       beacon: this.#batch.beacon,
       committedAtMs: this.#committedAtMs,
+      newestOffset: this.#newestOffset,
       changes: this.#changes,
       quarantined: this.#batch.collected.quarantined.length,
       awaitsCapture: this.#batch.awaitsCapture,
@@ -177,7 +181,10 @@ class BatchPlanner {
       return
     }
     this.#changes++
-    if (change.position.phase === 1) this.#committedAtMs.push(change.committedAtMs)
+    if (change.position.phase === 1) {
+      this.#committedAtMs.push(change.committedAtMs)
+      this.#newestOffset = offset
+    }
   }
 
   /**

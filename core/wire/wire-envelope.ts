@@ -89,9 +89,12 @@ function txIdOf({ txId }: Members): number | null {
 /** The last moment of the year 9999. */
 const lastMs = 253_402_300_799_999
 
+/** Whether the value can be a time in ms since 1970. */
+export const isTime = (ms: unknown): ms is number => typeof ms === 'number' && ms >= 0 && ms <= lastMs
+
 function committedAtMs({ ts_us, ts_ms }: Members): number {
   const ms = typeof ts_us === 'number' ? ts_us / 1000 : (ts_ms ?? 0)
-  if (typeof ms === 'number' && ms >= 0 && ms <= lastMs) return ms
+  if (isTime(ms)) return ms
   throw new EnvelopeError(`its commit time ${JSON.stringify(ts_us ?? ts_ms)} is not a time`)
 }
 

@@ -27,7 +27,7 @@ const applied = (effect: Partial<Effect>): ApplyOutcome<Effect> => ({
   effect: { changes: 1, quarantined: 0, ...effect },
 })
 
-function setUp(outcomeOf: (topicPartition: number) => ApplyOutcome<Effect>) {
+function setUp(outcomeOf: (topicPartition: number) => ApplyOutcome<Effect>, now = () => 5_000) {
   const calls: { topicPartition: number; records: readonly DeliveredRecord[] }[] = []
   const lines: string[] = []
   const captureRequests: unknown[] = []
@@ -49,7 +49,7 @@ function setUp(outcomeOf: (topicPartition: number) => ApplyOutcome<Effect>) {
     requestCapture: async (payload) => {
       captureRequests.push(payload)
     },
-    now: () => 5_000,
+    now,
     print: (line) => lines.push(line),
   })
   return { handler, calls, lines, metrics: () => JSON.parse(lines.at(-1)!), captureRequests }
@@ -142,6 +142,33 @@ test('latency from commit to visible is a metric with values and counts', async 
   await handler(eventOf(record('changes', 0, 0)))
 
   expect(metrics()).toMatchObject({ AppliedChanges: 3, CommitToVisibleMs: { Values: [12, 1000], Counts: [2, 1] } })
+})
+
+test('each stage is measured of the newest change of a topic partition, and the stages make up its latency', async () => {
+  const newest = { committedAtMs: 4_000, readAtMs: 4_003, sentAtMs: 4_007 }
+  const nowMs = [4_016, 4_030, 4_030]
+  const { handler, metrics } = setUp(
+    () => applied({ changes: 2, committedAtMs: [3_990, 4_000], newest }),
+    () => nowMs.shift() ?? 4_030,
+  )
+
+  await handler(eventOf(record('changes', 0, 0), record('changes', 0, 1)))
+
+  expect(metrics()).toMatchObject({
+    CommitToVisibleMs: { Values: [40, 30], Counts: [1, 1] },
+    CaptureMs: { Values: [3], Counts: [1] },
+    TopicMs: { Values: [4], Counts: [1] },
+    MappingMs: { Values: [9], Counts: [1] },
+    ApplyMs: { Values: [14], Counts: [1] },
+  })
+})
+
+test('no stage is measured where the newest change does not say its times', async () => {
+  const { handler, metrics } = setUp(() => applied({ changes: 1, committedAtMs: [4_988] }))
+
+  await handler(eventOf(record('changes', 0, 0)))
+
+  for (const stage of ['CaptureMs', 'TopicMs', 'MappingMs', 'ApplyMs']) expect(metrics()).not.toHaveProperty(stage)
 })
 
 test('a table that awaits capture has capture requested at once', async () => {

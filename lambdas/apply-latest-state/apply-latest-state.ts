@@ -5,6 +5,8 @@ import type pg from 'pg'
 import type { ApplyOutcome } from '#adapters/postgres/delivery/apply-transaction.ts'
 import type { ProgressKey } from '#adapters/postgres/delivery/progress.ts'
 import { isLockTimeout, type LockWait } from '#adapters/postgres/session/lock-wait.ts'
+import { eachStage, LATENCY_METRIC, STAGE_METRICS, type Stage } from '#core/status/latencies.ts'
+import type { ChangeTimes } from '#core/wire/change-times.ts'
 import {
   eachTopicPartition,
   type KafkaBatchResponse,
@@ -14,12 +16,15 @@ import {
 import { type Metric, metricsLine } from '../metrics-line.ts'
 import { type DeliveredRecord, decodeDelivered } from './delivered-record.ts'
 import { histogramOf } from './latency-histogram.ts'
+import { stagesOf } from './stage-latencies.ts'
 
 /** The result of applying records, for any kind of topic. */
 export type Effect = {
   readonly changes: number
   readonly quarantined: number
   readonly committedAtMs?: readonly number[]
+  /** Times of the newest applied change, if they are known. */
+  readonly newest?: ChangeTimes | undefined
   readonly awaitsCapture?: boolean
   readonly resyncs?: readonly string[]
 }
@@ -55,10 +60,13 @@ export type ApplyLatestStateOptions = {
 }
 
 type Summary = {
+  invokedAtMs: number
   changes: number
   duplicates: number
   quarantined: number
   latenciesMs: number[]
+  /** Of the newest change of each topic partition. */
+  stagesMs: Record<Stage, number[]>
   awaitsCapture: boolean
   resyncs: Set<string>
 }
@@ -74,14 +82,17 @@ export function makeApplyLatestState(
   options: ApplyLatestStateOptions,
 ): (event: MSKEvent) => Promise<KafkaBatchResponse> {
   return async (given) => {
+    const invokedAtMs = options.now()
     const isScheduled = Object.keys(given.records ?? {}).length === 0
     const event = isScheduled ? await eventOfWaiting(options, given) : given
     const notCaptured = isScheduled ? await options.countNotCaptured() : undefined
     const summary: Summary = {
+      invokedAtMs,
       changes: 0,
       duplicates: 0,
       quarantined: 0,
       latenciesMs: [],
+      stagesMs: eachStage(() => []),
       awaitsCapture: false,
       resyncs: new Set(),
     }
@@ -143,22 +154,31 @@ async function applyOne(
       summary.awaitsCapture ||= effect.awaitsCapture === true
       for (const table of effect.resyncs ?? []) summary.resyncs.add(table)
       for (const committedAtMs of effect.committedAtMs ?? []) summary.latenciesMs.push(visibleAtMs - committedAtMs)
+      if (effect.newest !== undefined) {
+        const took = stagesOf(effect.newest, summary.invokedAtMs, visibleAtMs)
+        eachStage((stage) => summary.stagesMs[stage].push(took[stage]))
+      }
     }
   }
 }
 
 function describeMetrics(
-  { changes, duplicates, quarantined, latenciesMs }: Summary,
+  { changes, duplicates, quarantined, latenciesMs, stagesMs }: Summary,
   failed: number,
   notCaptured: number | undefined,
 ): Metric[] {
-  const latencies = latenciesMs.length > 0 ? histogramOf(latenciesMs) : undefined
+  const latency = (name: string, measuredMs: readonly number[]): Metric => ({
+    name,
+    unit: 'Milliseconds',
+    value: measuredMs.length > 0 ? histogramOf(measuredMs) : undefined,
+  })
   return [
     { name: 'AppliedChanges', unit: 'Count', value: changes },
     { name: 'DuplicateRecords', unit: 'Count', value: duplicates },
     { name: 'QuarantinedRecords', unit: 'Count', value: quarantined },
     { name: 'FailedTopicPartitions', unit: 'Count', value: failed },
     { name: 'NotCapturedTables', unit: 'Count', value: notCaptured },
-    { name: 'CommitToVisibleMs', unit: 'Milliseconds', value: latencies },
+    latency(LATENCY_METRIC, latenciesMs),
+    ...Object.values(eachStage((stage) => latency(STAGE_METRICS[stage], stagesMs[stage]))),
   ]
 }

@@ -1,5 +1,5 @@
+import type { MappingState } from '#core/status/health.ts'
 import { MappingRefusedError, type Properties } from '#localstack/event-source-mapping/definition/properties.ts'
-import type { MappingState } from '#localstack/event-source-mapping/event-source-mapping.ts'
 import { functionNameOf } from '#localstack/lambda-host/bundle/function-definition.ts'
 import type { SigningKey } from '#localstack/stack-key.ts'
 import type { Request, Response, Service } from './exchange.ts'

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
+import type { MappingState } from '#core/status/health.ts'
 import type { BrokerAccess } from '#localstack/broker-access.ts'
 import type { InvocationAnswer } from '#localstack/lambda-host/invocation/invocation.ts'
 import type { Deliver } from './definition/failure-destination.ts'
@@ -57,21 +58,6 @@ export type RunningEventSourceMapping = {
    */
   stop(graceMs?: number): Promise<void>
 }
-
-/**
- * AWS's names, and two of our own. `Reconnecting`: the broker does not answer and will be tried again. `Deleted`: the
- * mapping has left its group.
- */
-export type MappingState =
-  | 'Creating'
-  | 'Enabling'
-  | 'Enabled'
-  | 'Disabling'
-  | 'Disabled'
-  | 'Updating'
-  | 'Deleting'
-  | 'Reconnecting'
-  | 'Deleted'
 
 /**
  * Polls a topic and invokes a function with its records, as Lambda does for a Kafka event source. It never gives up: it

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { ConnectorState, ConnectorStatus, StoredOffset } from '#adapters/connect/connect-api.ts'
+import type { StoredOffset } from '#adapters/connect/connect-api.ts'
+import type { RunState } from '#core/recovery/capture-facts.ts'
+import type { ConnectorStatus } from '#core/status/health.ts'
 
 /** A stand-in for a Connect worker with its REST API, on loopback, with one connector and no Kafka. */
 export type FakeConnect = {
@@ -27,7 +29,7 @@ export type FakeConnect = {
 export const running: ConnectorStatus = state('RUNNING', 'RUNNING')
 
 /** The status of a connector, and of its task if it has one. */
-export function state(connector: ConnectorState, task?: ConnectorState, trace?: string): ConnectorStatus {
+export function state(connector: RunState, task?: RunState, trace?: string): ConnectorStatus {
   return {
     connector: { state: connector },
     tasks: task === undefined ? [] : [{ id: 0, state: task, ...(trace === undefined ? {} : { trace }) }],

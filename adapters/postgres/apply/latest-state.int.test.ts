@@ -398,6 +398,21 @@ test('a record that is not an envelope is quarantined, and the next ones are app
   expect(await apply(log.records)).toMatchObject({ effect: { changes: 1, quarantined: 1 } })
 })
 
+test('the times of the newest streamed change are those of its record, whatever comes behind it', async () => {
+  const log = new ChangeLog()
+    .contract(ordersContract())
+    .create({ id: 1, name: 'a', amount: null }, { lsn: 10, committedAtMs: 1_699_999_999_000 })
+    .create({ id: 2, name: 'b', amount: null }, { lsn: 11, committedAtMs: 1_699_999_999_990 })
+    .beacon(1, { lsn: '0/20' })
+
+  expect(await apply(log.records)).toMatchObject({
+    effect: {
+      changes: 2,
+      newest: { committedAtMs: 1_699_999_999_990, readAtMs: 1_700_000_000_001, sentAtMs: 1_700_000_000_002 },
+    },
+  })
+})
+
 test('another process goes on with the contracts stored', async () => {
   const log = new ChangeLog().contract(ordersContract()).create({ id: 1, name: 'a', amount: null }, { lsn: 10 })
   await apply(log.records.slice(0, 1))

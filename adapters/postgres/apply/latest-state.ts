@@ -9,6 +9,7 @@ import { tableName } from '#core/tables/table-register.ts'
 import { stopRule } from '#core/tables/table-settings.ts'
 import { tablesWithout } from '#core/tables/tables-without.ts'
 import { tableOfRecord } from '#core/wire/change.ts'
+import { type ChangeTimes, changeTimes } from '#core/wire/change-times.ts'
 import { applyDelivery } from '../delivery/apply-by-halves.ts'
 import {
   type ApplyOutcome,
@@ -40,6 +41,8 @@ export type LatestStateEffect = {
   readonly quarantined: number
   /** Source commit times of streamed changes, in ms since 1970. */
   readonly committedAtMs: readonly number[]
+  /** Times of the last of these changes; undefined if its record does not say them. */
+  readonly newest: ChangeTimes | undefined
   /** Whether a table waits to be added to the publication. */
   readonly awaitsCapture: boolean
   /** The tables whose rows have to be read again. */
@@ -83,7 +86,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
       const known = cached?.nextOffset === progress.nextOffset ? cached : await load(client, key, progress)
       const stopped = await applyQuarantined(client, key, known, settings)
       const records = await joinParts(client, key, fresh)
-      const { beacon, steps, next, refused, ...effect } = planBatch(records, {
+      const { beacon, steps, next, refused, newestOffset, ...effect } = planBatch(records, {
         register: known.register,
         keyless: known.keyless,
         fence: progress.fence ?? nothingPassed,
@@ -98,7 +101,7 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
       if (settings.resyncs.length > 0) await noteRequests(client)
       kept.set(nameOf(key), { ...next, nextOffset: (fresh.at(-1)?.offset ?? progress.nextOffset - 1) + 1 })
       return {
-        effect: { ...effect, resyncs: settings.resyncs },
+        effect: { ...effect, newest: timesOf(records, newestOffset, effect), resyncs: settings.resyncs },
         committedAtMs: effect.committedAtMs.at(-1) ?? null,
         beacon,
         fence: next.fence,
@@ -161,6 +164,26 @@ export function makeLatestState(pool: pg.Pool, { quarantineLimit }: QuarantineSe
   }
 }
 
+const noEffect: LatestStateEffect = {
+  changes: 0,
+  quarantined: 0,
+  committedAtMs: [],
+  newest: undefined,
+  awaitsCapture: false,
+  resyncs: [],
+}
+
+/** Only the newest change of a delivery is measured, so that no other record is parsed twice. */
+function timesOf(
+  records: readonly DeliveredChange[],
+  newestOffset: number | undefined,
+  { committedAtMs }: Pick<LatestStateEffect, 'committedAtMs'>,
+): ChangeTimes | undefined {
+  if (newestOffset === undefined) return undefined
+  const { value, timestampMs } = records.findLast(({ offset }) => offset === newestOffset)!
+  return changeTimes(value!, committedAtMs.at(-1)!, timestampMs)
+}
+
 /** Quarantines one record, and stops the tables that would be wrong without it. */
 const quarantineRecord = (
   key: ProgressKey,
@@ -183,7 +206,7 @@ const quarantineRecord = (
     const { relation = 0, generation = 0 } = (isChange ? tables[0] : undefined) ?? {}
     const table = named === undefined ? null : tableName(named)
     await quarantine(client, key, [{ ...record!, relation, generation, tableName: table, reason }], limit)
-    const effect = { changes: 0, quarantined: 1, committedAtMs: [], awaitsCapture: false, resyncs: [] }
+    const effect = { ...noEffect, quarantined: 1 }
     return { effect, committedAtMs: null, beacon: undefined }
   },
 })
@@ -192,6 +215,7 @@ const mergeEffects = (a: LatestStateEffect, b: LatestStateEffect): LatestStateEf
   changes: a.changes + b.changes,
   quarantined: a.quarantined + b.quarantined,
   committedAtMs: [...a.committedAtMs, ...b.committedAtMs],
+  newest: b.newest ?? a.newest,
   awaitsCapture: a.awaitsCapture || b.awaitsCapture,
   resyncs: [...new Set([...a.resyncs, ...b.resyncs])],
 })

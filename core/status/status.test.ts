@@ -1,31 +1,10 @@
 import { expect, test } from 'vitest'
 import { describeStatus, isAllWell, type StatusParts } from './status.ts'
 
-const partition = (index: number, lagRecords: number): StatusParts['mappings'][number]['topicPartitions'][number] => ({
-  topicPartition: `changes-${index}`,
-  polled: 10,
-  filteredOut: 0,
-  invoked: 10,
-  failedInvocations: 0,
-  deliveredToDestination: 0,
-  dropped: 0,
-  committed: 10,
-  committedOffset: 10,
-  logEndOffset: 10 + lagRecords,
-  lagRecords,
-})
-
 const mapping: StatusParts['mappings'][number] = {
-  id: 'Changes',
   functionName: 'arn:aws:lambda:us-east-1:000000000000:function:tidemark-local-apply-latest-state',
   topic: 'changes',
   state: 'Enabled',
-  batches: 3,
-  records: 20,
-  failedBatches: 0,
-  throttledBatches: 0,
-  failedRecords: 0,
-  topicPartitions: [partition(0, 0), partition(1, 7)],
 }
 
 const archive = {
@@ -34,6 +13,13 @@ const archive = {
 }
 
 const latest = { consumer: 'tidemark-latest-state', topic: 'changes' }
+
+const millisecond = { p50: 1, p95: 2, p99: 3 }
+const stagesMs = { capture: millisecond, topic: millisecond, mapping: millisecond, apply: null }
+const latencyOfDay = {
+  lastDay: { commitToVisibleMs: { p50: 12, p95: 40, p99: 80 }, stagesMs },
+  series: [{ atMs: 1_795_939_200_000, p50: 12, p95: 40, p99: 80, changes: 9_000 }],
+}
 
 const table = (name: string, rows: number) => ({ name, rows, isEstimate: false, writes: rows })
 
@@ -85,7 +71,11 @@ const parts = (changes: Partial<StatusParts> = {}): StatusParts => ({
   topics: {},
   archive: { value: archive },
   windows: { value: [] },
-  activity: { changes: 500, changesPerSecond: 50, quarantined: 0, commitToVisibleMs: { p50: 9, p95: 20, p99: 30 } },
+  activity: {
+    ...{ changes: 500, changesPerSecond: 50, quarantined: 0 },
+    ...{ commitToVisibleMs: { p50: 9, p95: 20, p99: 30 }, stagesMs },
+  },
+  latencyOfDay,
   capturedPerSecond: 60,
   changedAtMs: new Map([['public.trip', 59_000]]),
   residentBytes: 1_000,
@@ -104,6 +94,13 @@ test('the status has rates, lag and freshness, and a lag only of topic partition
     retainedWalBytes: 4_096,
     initialLoad: null,
     lastError: null,
+  })
+})
+
+test('latency is shown for all stages and for each, now and over the last day', () => {
+  expect(describeStatus(parts()).latency).toEqual({
+    now: { commitToVisibleMs: { p50: 9, p95: 20, p99: 30 }, stagesMs },
+    ...latencyOfDay,
   })
 })
 
@@ -166,11 +163,8 @@ test('every topic counts in the lag, from where its consumer is, or from where t
   })
 })
 
-test('the lag is that of the target, whatever the poller has in flight or has committed', () => {
-  const deaf = { ...mapping, topicPartitions: [partition(0, 0), partition(1, 0)] }
-
-  expect(describeStatus(parts({ mappings: [deaf] })).lagRecords).toBe(7)
-  expect(describeStatus(parts({ mappings: [{ ...deaf, state: 'Disabled', topicPartitions: [] }] })).lagRecords).toBe(7)
+test('the lag is that of the target, also while the mapping is disabled', () => {
+  expect(describeStatus(parts({ mappings: [{ ...mapping, state: 'Disabled' }] })).lagRecords).toBe(7)
 })
 
 test('the lag is unknown until the topics were looked at', () => {
@@ -363,10 +357,9 @@ test('the error of a part that has recovered is not the last error while anythin
 
 test('a function whose newest invocation failed is failing, with its error and since when', () => {
   const name = 'tidemark-local-commit-archive'
-  const activity = { name, arn: `arn:aws:lambda:us-east-1:000000000000:function:${name}`, invocations: 9, errors: 3 }
-  const failing = { error: 'the catalog does not answer', since: new Date(Date.UTC(2026, 10, 29, 8)) }
+  const failing = { error: 'the catalog does not answer', since: '2026-11-29T08:00:00.000Z' }
 
-  const status = describeStatus(parts({ functions: [{ ...activity, processes: [7], failing }] }))
+  const status = describeStatus(parts({ functions: [{ name, errors: 3, isIdle: false, failing }] }))
 
   expect(status.components).toContainEqual({
     ...{ kind: 'function', name: 'commit-archive', state: 'failing', restarts: 0, errors: 3 },

@@ -1,9 +1,8 @@
 import pg from 'pg'
+import type { RowCount } from '#core/status/observations.ts'
 
 /** A table according to the statistics. `writes` grows with every row that is written. */
 export type TableStatistics = { schema: string; table: string; estimate: number; writes: number }
-
-export type RowCount = { name: string; rows: number; isEstimate: boolean; writes: number }
 
 /** The size up to which a table is counted. Counting a larger one would cost the server too much. */
 const mostCounted = 100_000

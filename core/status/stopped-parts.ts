@@ -1,6 +1,5 @@
-import { commandFor } from '#core/recovery/stop-reasons.ts'
-import type { SourceObservation } from './source-observation.ts'
-import type { TargetObservation } from './target-observation.ts'
+import { commandFor } from '../recovery/stop-reasons.ts'
+import type { SourceObservation, TargetObservation } from './observations.ts'
 
 /** A topic partition or table that is not applied, or archived, any further, and the command that resolves it. */
 export type StoppedPart = {

@@ -1,7 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-
-/** The value of the last successful observation, and the error if the last one failed. */
-export type Latest<T> = { value?: T; error?: string }
+import type { Latest } from '#core/status/observations.ts'
 
 /** An observation that is repeated, one after the other. */
 export type RepeatedObservation<T> = {

@@ -1,6 +1,5 @@
-import { CONSUMERS } from '#core/fixed-names.ts'
-import type { ApplyActivity, Percentiles } from '#localstack/metrics.ts'
-import type { ArchiveObservation } from './archive-observation.ts'
+import { CONSUMERS } from '../fixed-names.ts'
+import type { ApplyActivity } from './apply-activity.ts'
 import { type CaptureStatus, describeCapture } from './capture-status.ts'
 import {
   type Component,
@@ -11,8 +10,17 @@ import {
   lastErrorOf,
 } from './components.ts'
 import { type ConsumerLag, describeLags, lagOf } from './consumer-lag.ts'
-import type { Latest } from './repeated-observation.ts'
-import type { SourceObservation } from './source-observation.ts'
+import type { LatencyPercentiles, Percentiles } from './latencies.ts'
+import type { LatencyOfDay } from './latency-history.ts'
+import type {
+  ArchiveObservation,
+  Latest,
+  Progress,
+  SourceObservation,
+  TargetObservation,
+  TopicObservation,
+  WindowsOfDefinition,
+} from './observations.ts'
 import {
   describeIndexProblems,
   describeNotCaptured,
@@ -23,9 +31,6 @@ import {
   type QuarantinedRecords,
   type StoppedPart,
 } from './stopped-parts.ts'
-import type { Progress, TargetObservation } from './target-observation.ts'
-import type { TopicObservation } from './topic-observation.ts'
-import type { WindowsOfDefinition } from './windows-observation.ts'
 
 /** The state of one table. */
 export type TableStatus = {
@@ -70,6 +75,8 @@ export type Status = {
   /** Everything that the source had committed this long ago is visible; null before the first beacon. */
   visibleUntilMsAgo: number | null
   commitToVisibleMs: Percentiles | null
+  /** Where the time goes between commit and visible: now, over the last day, and as a series of that day. */
+  latency: { now: LatencyPercentiles } & LatencyOfDay
   retainedWalBytes: number | null
   /** Null until it was observed. */
   archive: ArchiveObservation | null
@@ -101,6 +108,7 @@ export type StatusParts = Omit<ComponentParts, 'observed'> & {
   archive: Latest<ArchiveObservation>
   windows: Latest<WindowsOfDefinition[]>
   activity: ApplyActivity
+  latencyOfDay: LatencyOfDay
   capturedPerSecond: number
   /** When the rows of each table were last seen to change. */
   changedAtMs: ReadonlyMap<string, number>
@@ -148,6 +156,10 @@ export function describeStatus(parts: StatusParts): Status {
     lags,
     visibleUntilMsAgo: visibleUntil(progress, source.value),
     commitToVisibleMs: activity.commitToVisibleMs,
+    latency: {
+      now: { commitToVisibleMs: activity.commitToVisibleMs, stagesMs: activity.stagesMs },
+      ...parts.latencyOfDay,
+    },
     retainedWalBytes: source.value?.retainedWalBytes ?? null,
     archive: archive.value ?? null,
     initialLoad: describeInitialLoad(tables, isSnapshotOpen(progress, source.value)),

@@ -1,8 +1,7 @@
-import { CONSUMERS } from '#core/fixed-names.ts'
-import type { MappingHealth } from '#localstack/engine.ts'
+import { CONSUMERS } from '../fixed-names.ts'
 import { shortName } from './components.ts'
-import type { Progress } from './target-observation.ts'
-import type { TopicObservation } from './topic-observation.ts'
+import type { MappingHealth } from './health.ts'
+import type { Progress, TopicObservation } from './observations.ts'
 
 /** The lag of a consumer of a topic. */
 export type ConsumerLag = {

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import type { ConnectorState, ConnectorStatus } from '#adapters/connect/connect-api.ts'
+import type { RunState } from '../recovery/capture-facts.ts'
 import { type CaptureSigns, describeCapture } from './capture-status.ts'
+import type { ConnectorStatus } from './health.ts'
 
-const connector = (state: ConnectorState, task?: ConnectorState, trace?: string): { value: ConnectorStatus } => ({
+const connector = (state: RunState, task?: RunState, trace?: string): { value: ConnectorStatus } => ({
   value: {
     connector: { state },
     tasks: task === undefined ? [] : [{ id: 0, state: task, ...(trace !== undefined && { trace }) }],

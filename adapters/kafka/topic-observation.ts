@@ -1,24 +1,21 @@
-import { Admin, ListOffsetTimestamps } from '@platformatic/kafka'
-import type { EngineEndpoints } from '#localstack/engine.ts'
-
-/** The offsets at which each topic partition begins and ends: that of its first record, and the one after its last. */
-export type TopicObservation = ReadonlyMap<string, readonly { begin: number; end: number }[]>
+import { Admin, type AdminOptions, ListOffsetTimestamps } from '@platformatic/kafka'
+import type { TopicObservation } from '#core/status/observations.ts'
 
 /** Reads the begin and end offsets of topics. Topics that do not exist are left out. */
 export type TopicObserver = { observe(topics: readonly string[]): Promise<TopicObservation>; close(): Promise<void> }
 
-/** Makes an observer that keeps one connection open. */
-export function makeTopicObserver({
-  kafka,
-  kafkaAccess,
-}: Pick<EngineEndpoints, 'kafka' | 'kafkaAccess'>): TopicObserver {
+/** Makes an observer that keeps one connection open. `brokers` are `host:port`; `access` is how it logs in. */
+export function makeTopicObserver(
+  brokers: readonly string[],
+  access: Pick<AdminOptions, 'sasl' | 'tls'> = {},
+): TopicObserver {
   const admin = new Admin({
     clientId: 'tidemark-status',
-    bootstrapBrokers: kafka.split(','),
+    bootstrapBrokers: [...brokers],
     connectTimeout: 2_000,
     timeout: 3_000,
     retries: 0,
-    ...kafkaAccess,
+    ...access,
   })
 
   async function offsets(topics: { name: string; partitions: number }[], timestamp: bigint) {

@@ -1,6 +1,5 @@
-import type { ConnectorStatus } from '#adapters/connect/connect-api.ts'
-import type { ComponentHealth, FunctionHealth, MappingHealth } from '#localstack/engine.ts'
-import type { Latest } from './repeated-observation.ts'
+import type { ComponentHealth, ConnectorStatus, FunctionHealth, MappingHealth, MappingState } from './health.ts'
+import type { Latest } from './observations.ts'
 
 /** One part of the running stack. `idle` is a function that was not called for a while. */
 export type Component = {
@@ -26,7 +25,7 @@ export type ComponentParts = {
 }
 
 /** The state of a component for each state of a mapping without failures. */
-const mappingStates: Readonly<Record<MappingHealth['state'], Component['state']>> = {
+const mappingStates: Readonly<Record<MappingState, Component['state']>> = {
   Creating: 'starting',
   Enabling: 'starting',
   Enabled: 'healthy',
@@ -67,10 +66,10 @@ export function describeComponents({
   ]
 }
 
-function describeFunction({ name, processes, errors, failing }: FunctionHealth): Component {
+function describeFunction({ name, errors, isIdle, failing }: FunctionHealth): Component {
   const common = { kind: 'function', name: shortName(name), restarts: 0, errors } as const
-  if (failing === undefined) return { ...common, state: processes.length > 0 ? 'healthy' : 'idle' }
-  return { ...common, state: 'failing', lastError: failing.error, failingSince: failing.since.toISOString() }
+  if (failing === undefined) return { ...common, state: isIdle ? 'idle' : 'healthy' }
+  return { ...common, state: 'failing', lastError: failing.error, failingSince: failing.since }
 }
 
 /** Whether a component works. */

@@ -1,20 +1,7 @@
 import type pg from 'pg'
 import { EPOCH_PREFIX } from '#core/fixed-names.ts'
-import { makeCountRows, type RowCount, statistics } from './row-counts.ts'
-
-/** The state of capture according to the source. */
-export type SourceObservation = {
-  /** The number of the newest beacon, and the number of topic partitions to which each is sent. */
-  beacon: number
-  topicPartitions: number
-  /** The bytes of log that the replication slot retains; null if there is no slot. */
-  retainedWalBytes: number | null
-  /** Whether a process reads the replication slot. */
-  isSlotRead: boolean
-  tables: (RowCount & { state: string })[]
-  /** The tables that are not captured, the reasons, and the SQL that changes it. */
-  uncaptured: { name: string; why: string; fix: string | null }[]
-}
+import type { SourceObservation } from '#core/status/observations.ts'
+import { makeCountRows, statistics } from './row-counts.ts'
 
 const readCapture = `
 select s.topic_partitions as "topicPartitions",

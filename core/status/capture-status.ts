@@ -1,11 +1,10 @@
-import type { ConnectorStatus } from '#adapters/connect/connect-api.ts'
-import { BEACON_OVERDUE_MS } from '#core/recovery/beacon-age.ts'
-import { isOfStuckStart } from '#core/recovery/connector-findings.ts'
-import type { CaptureState } from '#core/recovery/diagnosis.ts'
-import { NOTHING_IS_CAPTURED } from '#core/recovery/finding.ts'
-import { failureOf } from '#core/recovery/java-trace.ts'
-import type { Latest } from './repeated-observation.ts'
-import type { TargetObservation } from './target-observation.ts'
+import { BEACON_OVERDUE_MS } from '../recovery/beacon-age.ts'
+import { isOfStuckStart } from '../recovery/connector-findings.ts'
+import type { CaptureState } from '../recovery/diagnosis.ts'
+import { NOTHING_IS_CAPTURED } from '../recovery/finding.ts'
+import { failureOf } from '../recovery/java-trace.ts'
+import type { ConnectorStatus } from './health.ts'
+import type { Latest, TargetObservation } from './observations.ts'
 
 /** Whether changes of the source are captured, the reason if not, and the command that resolves it. */
 export type CaptureStatus = {

@@ -1,29 +1,5 @@
 import type pg from 'pg'
-
-/** A version of a definition of windows, and what is in its windows. Counts are null until it has any. */
-export type WindowsOfDefinition = {
-  name: string
-  state: 'awaiting table' | 'backfilling' | 'shown' | 'stopped'
-  /** Why it is stopped, or what it waits for. */
-  reason: string | null
-  /** Windows with a group that has rows, by state. */
-  open: number | null
-  final: number | null
-  revised: number | null
-  closed: number | null
-  /** Rows that came too late, that are too far ahead, and that have no event time. */
-  late: number | null
-  future: number | null
-  nullTimes: number | null
-  /** The event time up to which windows are complete, such as `2025-12-01 10:00`. */
-  watermark: string | null
-  /** The part of the rows that are read, while it is backfilled or reconciled. */
-  percent: number | null
-  /** Since when it is in this state, in ISO 8601. */
-  since: string
-  /** Why its topic does not have all of it. */
-  publishing: string | null
-}
+import type { WindowsOfDefinition } from '#core/status/observations.ts'
 
 const statement = `
 select s.name, s.state, s.reason, s.open::float8 as open, s.final::float8 as final, s.revised::float8 as revised,
