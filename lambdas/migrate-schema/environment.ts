@@ -1,4 +1,5 @@
 import type { InferOutput, ObjectSchema } from 'valibot'
+import * as v from 'valibot'
 import { databaseTls, parseEnvironment, text } from '../environment.ts'
 
 const entries = {
@@ -15,6 +16,14 @@ const entries = {
   ARCHIVE_SECRET_ARN: text,
   WINDOWS_SECRET_ARN: text,
   READ_SECRET_ARN: text,
+  /**
+   * Secrets of the console's roles tidemark_console_read and tidemark_console_act on both sides; empty where the stage
+   * has no console, or one that cannot act. Such a role keeps the password that it has, which is none at first.
+   */
+  CONSOLE_READ_SOURCE_SECRET_ARN: v.string(),
+  CONSOLE_READ_TARGET_SECRET_ARN: v.string(),
+  CONSOLE_ACT_SOURCE_SECRET_ARN: v.string(),
+  CONSOLE_ACT_TARGET_SECRET_ARN: v.string(),
   DATABASE_TLS: databaseTls,
 }
 

@@ -19,6 +19,10 @@ const administrator = (secretArn: string) =>
     max: 1,
     timeouts: 'none',
   })
+const consoleLogins = (readArn: string, actArn: string) => ({
+  ...(readArn !== '' && { tidemark_console_read: databaseSecret(readArn) }),
+  ...(actArn !== '' && { tidemark_console_act: databaseSecret(actArn) }),
+})
 const directory = join(import.meta.dirname, 'sql')
 const target = administrator(environment.TARGET_SECRET_ARN)
 
@@ -29,6 +33,7 @@ const migrateSchema = makeMigrateSchema({
     logins: {
       tidemark_capture: databaseSecret(environment.CAPTURE_SECRET_ARN),
       tidemark_producer: databaseSecret(environment.PRODUCER_SECRET_ARN),
+      ...consoleLogins(environment.CONSOLE_READ_SOURCE_SECRET_ARN, environment.CONSOLE_ACT_SOURCE_SECRET_ARN),
     },
   },
   target: {
@@ -39,6 +44,7 @@ const migrateSchema = makeMigrateSchema({
       tidemark_archive: databaseSecret(environment.ARCHIVE_SECRET_ARN),
       tidemark_windows: databaseSecret(environment.WINDOWS_SECRET_ARN),
       tidemark_read: databaseSecret(environment.READ_SECRET_ARN),
+      ...consoleLogins(environment.CONSOLE_READ_TARGET_SECRET_ARN, environment.CONSOLE_ACT_TARGET_SECRET_ARN),
     },
   },
 })

@@ -218,7 +218,8 @@ test('an administrator that is no superuser installs everything but the event tr
   const username = `admin_${source.name}`
   await source.pool.query(`
     create role ${username} login createrole replication password 'p';
-    grant tidemark_capture, tidemark_producer to ${username} with admin option;
+    grant tidemark_capture, tidemark_producer, tidemark_console_read, tidemark_console_act to ${username}
+      with admin option;
     grant create on database ${source.name} to ${username}`)
   const administrator = lastingPool({
     connectionString: databaseUrl(source.name, { username, password: 'p' }),

@@ -34,15 +34,24 @@ begin
 end
 $$;
 
--- These are all the rights that there are: those of an earlier version are taken away first. No role but tidemark_capture gets a
--- right on the bookkeeping in the schema tidemark, so an application can neither read nor change what decides about capture.
-revoke all on all functions in schema tidemark from public, tidemark_capture;
-revoke all on all tables in schema tidemark from public, tidemark_capture;
+-- These are all the rights that there are: those of an earlier version are taken away first. No role but tidemark_capture and
+-- those of the console gets a right on the bookkeeping in the schema tidemark, so an application can neither read nor change
+-- what decides about capture.
+revoke all on all functions in schema tidemark from public, tidemark_capture, tidemark_console_read, tidemark_console_act;
+revoke all on all tables in schema tidemark from public, tidemark_capture, tidemark_console_read, tidemark_console_act;
 
 grant select on tidemark.table_contract, tidemark.beacon to tidemark_capture;
 grant select, insert on tidemark.signal to tidemark_capture;
 grant execute on function tidemark.emit_beacon(), tidemark.reading_ends(text) to tidemark_capture;
 grant execute on function tidemark.audit(text, text, jsonb) to public;
+
+-- The console sees how far capture is. tidemark_console_act can also have the rows of a table read again.
+grant select on
+  tidemark.captured_table, tidemark.uncaptured, tidemark.beacon, tidemark.setting, tidemark.table_contract
+  to tidemark_console_read;
+-- The view of what is not captured calls it with the rights of its reader.
+grant execute on function tidemark.is_listening() to tidemark_console_read;
+grant execute on function tidemark.resync(text) to tidemark_console_act;
 
 -- A publication that somebody has altered is not restored here but by tidemark.catch_up, which then has all tables read again.
 select tidemark.restore_publication()

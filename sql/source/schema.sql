@@ -6,6 +6,19 @@ role tidemark_capture login replication
   set statement_timeout=0
   set transaction_timeout=0
 
+role tidemark_console_act login
+  set idle_in_transaction_session_timeout=30s
+  set lock_timeout=5s
+  set statement_timeout=10s
+
+role tidemark_console_read login
+  set default_transaction_read_only=on
+  set idle_in_transaction_session_timeout=30s
+  set jit=off
+  set lock_timeout=5s
+  set statement_timeout=10s
+  set work_mem=16MB
+
 role tidemark_producer login
   set idle_in_transaction_session_timeout=30s
   set lock_timeout=10s
@@ -27,6 +40,7 @@ table tidemark.beacon with fillfactor=50 (
   constraint beacon_pkey PRIMARY KEY (slot)
 )
 -- tidemark_capture may select
+-- tidemark_console_read may select
 
 table tidemark.captured_table (
   relation bigint not null
@@ -51,6 +65,7 @@ table tidemark.captured_table (
   constraint captured_table_pkey PRIMARY KEY (relation)
   constraint captured_table_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'awaiting writers'::text, 'snapshotting'::text, 'captured'::text, 'refused'::text])))
 )
+-- tidemark_console_read may select
 
 table tidemark.contract_failure (
   relation bigint not null
@@ -84,6 +99,7 @@ table tidemark.setting (
   constraint setting_pkey PRIMARY KEY (only_row)
   constraint setting_topic_partitions_check CHECK ((topic_partitions > 0))
 )
+-- tidemark_console_read may select
 
 table tidemark.signal (
   id text not null
@@ -102,6 +118,7 @@ table tidemark.table_contract (
   constraint table_contract_pkey PRIMARY KEY (relation, version, slot)
 )
 -- tidemark_capture may select
+-- tidemark_console_read may select
 
 view tidemark.uncaptured as
  SELECT t.schema_name,
@@ -143,6 +160,7 @@ UNION ALL
           ORDER BY contract_failure.relation, contract_failure.failed_at DESC) f
      LEFT JOIN pg_class c ON ((c.oid = (f.relation)::oid)))
      LEFT JOIN pg_namespace n ON ((n.oid = c.relnamespace)));
+-- tidemark_console_read may select
 
 CREATE OR REPLACE FUNCTION tidemark.advice_on_generated(relation oid, attribute smallint, kind "char")
  RETURNS text
@@ -1417,6 +1435,7 @@ begin
 end
 $function$
 -- owned by postgres
+-- tidemark_console_read may execute
 
 CREATE OR REPLACE FUNCTION tidemark.is_publication_held()
  RETURNS boolean
@@ -2785,6 +2804,7 @@ begin
 end
 $function$
 -- owned by postgres
+-- tidemark_console_act may execute
 
 CREATE OR REPLACE FUNCTION tidemark.secure_images(of_relation oid, contract jsonb)
  RETURNS void

@@ -15,7 +15,8 @@ test('an administrator that is no superuser installs the target, and makes all f
   const username = `admin_${target.name}`
   await target.pool.query(`
     create role ${username} login createrole password 'p';
-    grant tidemark_owner, tidemark_apply, tidemark_archive, tidemark_windows, tidemark_read to ${username} with admin option;
+    grant tidemark_owner, tidemark_apply, tidemark_archive, tidemark_windows, tidemark_read, tidemark_console_read,
+      tidemark_console_act to ${username} with admin option;
     alter database ${target.name} owner to ${username}`)
   const administrator = lastingPool({ connectionString: databaseUrl(target.name, { username, password: 'p' }), max: 1 })
   const client = await administrator.connect()

@@ -68,8 +68,10 @@ $$;
 -- These are all the rights that there are: those of an earlier version are taken away first. The role of a user reads the views
 -- that are granted to it, and cannot read the bookkeeping in the schema tidemark: that has values of every captured table, such
 -- as records in quarantine, also of tables that the role must not read. tidemark_read reads all of it.
-revoke all on all functions in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_windows, tidemark_read;
-revoke all on all tables in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_windows, tidemark_read;
+revoke all on all functions in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_windows, tidemark_read,
+  tidemark_console_read, tidemark_console_act;
+revoke all on all tables in schema tidemark from public, tidemark_apply, tidemark_archive, tidemark_windows, tidemark_read,
+  tidemark_console_read, tidemark_console_act;
 
 grant select, update on tidemark.progress to tidemark_owner;
 grant select, delete on tidemark.stop to tidemark_owner;
@@ -172,6 +174,26 @@ grant execute on function
   tidemark.window_rows_of(text),
   tidemark.window_states()
   to tidemark_read;
+
+-- The console. It reads what tidemark_read reads, and every change by its indexes. It writes nothing itself: an action is
+-- executed by the number under which it was recorded.
+grant select on tidemark.console_action to tidemark_read;
+grant select on tidemark_rows.change, tidemark.linked_change to tidemark_console_read;
+grant execute on function
+  tidemark.change_days(),
+  tidemark.canonical_type(text),
+  tidemark.key_hash(bigint, text[]),
+  tidemark.history_setting_of(bigint, text, text),
+  tidemark.utf16_length(text),
+  tidemark.shown_value(text, integer),
+  tidemark.shown_shape(jsonb),
+  tidemark.shown_columns("char", text[], text[], text[], integer, integer)
+  to tidemark_console_read;
+grant execute on function
+  tidemark.begin_action(text, text, text, text, text),
+  tidemark.execute_action(bigint),
+  tidemark.finish_action(bigint, text, text)
+  to tidemark_console_act;
 
 -- Everybody. A view checks the rights of its reader on the functions that it calls, and users read views made with these.
 grant execute on function

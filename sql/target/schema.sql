@@ -13,6 +13,19 @@ role tidemark_archive login
   set statement_timeout=5min
   set transaction_timeout=0
 
+role tidemark_console_act login
+  set idle_in_transaction_session_timeout=30s
+  set lock_timeout=5s
+  set statement_timeout=10s
+
+role tidemark_console_read login
+  set default_transaction_read_only=on
+  set idle_in_transaction_session_timeout=30s
+  set jit=off
+  set lock_timeout=5s
+  set statement_timeout=10s
+  set work_mem=16MB
+
 role tidemark_owner nologin
 
 role tidemark_read login
@@ -34,12 +47,16 @@ schema public
 schema tidemark
 -- tidemark_apply may usage
 -- tidemark_archive may usage
+-- tidemark_console_act may usage
+-- tidemark_console_read may usage
 -- tidemark_owner may create, usage
 -- tidemark_read may usage
 -- tidemark_windows may usage
 
 schema tidemark_rows
 -- tidemark_apply may usage
+-- tidemark_console_act may usage
+-- tidemark_console_read may usage
 -- tidemark_owner may create, usage
 -- tidemark_windows may usage
 
@@ -188,6 +205,26 @@ table tidemark.capture_health (
 -- tidemark_apply may insert, select, update
 -- tidemark_read may select
 
+table tidemark.console_action (
+  id bigint not null
+  at timestamp with time zone not null default clock_timestamp()
+  who text not null
+  action text not null
+  target text not null
+  reason text
+  app_version text not null
+  outcome text not null default 'running'::text -- running: it goes on, or the console ended before it did
+  result text
+  executed_at timestamp with time zone -- when the database executed it: no action is executed twice
+  finished_at timestamp with time zone
+  constraint console_action_action_check CHECK ((action ~ '^[a-z]+\.[a-z]+$'::text))
+  constraint console_action_check CHECK (((outcome = 'running'::text) = (finished_at IS NULL)))
+  constraint console_action_outcome_check CHECK ((outcome = ANY (ARRAY['running'::text, 'done'::text, 'refused'::text, 'failed'::text])))
+  constraint console_action_pkey PRIMARY KEY (id)
+  constraint console_action_who_check CHECK ((who <> ''::text))
+)
+-- tidemark_read may select
+
 table tidemark.contract (
   topic text not null
   topic_partition integer not null
@@ -199,6 +236,8 @@ table tidemark.contract (
   lsn bigint not null
   contract jsonb not null
   constraint contract_pkey PRIMARY KEY (topic, topic_partition, epoch, relation, version)
+  CREATE INDEX contract_by_name ON tidemark.contract USING btree (((((contract ->> 'schema'::text) || '.'::text) || (contract ->> 'table'::text))))
+  CREATE INDEX contract_by_quoted_name ON tidemark.contract USING btree ((((quote_ident((contract ->> 'schema'::text)) || '.'::text) || quote_ident((contract ->> 'table'::text)))))
   CREATE INDEX contract_by_relation ON tidemark.contract USING btree (relation, version)
 )
 -- tidemark_apply may insert, select
@@ -561,6 +600,7 @@ table tidemark_rows.change (
   CREATE INDEX change_by_time ON ONLY tidemark_rows.change USING brin (committed_at) WITH (pages_per_range='32')
 ) partition by RANGE (committed_at)
 -- tidemark_apply may insert, select
+-- tidemark_console_read may select
 
 table tidemark_rows.user_state with fillfactor=85 (
   id bigint not null
@@ -787,6 +827,7 @@ view tidemark.linked_change as
              LIMIT 1)
         END AS row_before
    FROM tidemark_rows.change c;
+-- tidemark_console_read may select
 
 view tidemark.not_captured as
  SELECT m.relation,
@@ -980,6 +1021,19 @@ $function$
 -- owned by tidemark_owner
 -- tidemark_apply may execute
 
+CREATE OR REPLACE FUNCTION tidemark.begin_action(who text, action text, target text, reason text, app_version text)
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ INSERT INTO tidemark.console_action (who, action, target, reason, app_version)
+   VALUES (begin_action.who, begin_action.action, begin_action.target, begin_action.reason, begin_action.app_version)
+   RETURNING console_action.id;
+END
+-- owned by tidemark_owner
+-- tidemark_console_act may execute
+
 CREATE OR REPLACE FUNCTION tidemark.begin_initial_read(read_epoch integer, read_partition integer, read_lsn bigint)
  RETURNS void
  LANGUAGE sql
@@ -1068,6 +1122,7 @@ begin
 end
 $function$
 -- owned by tidemark_owner
+-- tidemark_console_read may execute
 
 CREATE OR REPLACE FUNCTION tidemark.carry_emitted_windows(new tidemark.window_definition, former tidemark.window_definition)
  RETURNS void
@@ -1141,6 +1196,7 @@ BEGIN ATOMIC
    ORDER BY (to_date("substring"((c.relname)::text, '\d+$'::text), 'YYYYMMDD'::text));
 END
 -- owned by tidemark_owner
+-- tidemark_console_read may execute
 
 CREATE OR REPLACE FUNCTION tidemark.changed_columns(names text[], types text[], before text[], after text[])
  RETURNS jsonb
@@ -1858,6 +1914,48 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.execute_action(of_action bigint)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  begun tidemark.console_action;
+  records bigint;
+begin
+  update tidemark.console_action a
+  set executed_at = clock_timestamp()
+  where a.id = of_action
+    and a.outcome = 'running'
+    and a.executed_at is null
+  returning * into begun;
+  if begun.id is null then
+    raise exception 'action % is not recorded as one that is about to be executed', of_action
+      using errcode = 'object_not_in_prerequisite_state';
+  end if;
+  case begun.action
+    when 'table.accept' then
+      return tidemark.accept(begun.target);
+    when 'quarantine.retry' then
+      records := tidemark.retry(begun.target);
+      return format('%s quarantined %s applied again', records, case records when 1 then 'record is' else 'records are' end);
+    when 'quarantine.discard' then
+      if coalesce(btrim(begun.reason), '') = '' then
+        raise exception 'a record is discarded for a reason, and none is given'
+          using errcode = 'null_value_not_allowed';
+      end if;
+      records := tidemark.discard(begun.target);
+      return format('%s quarantined %s deleted', records, case records when 1 then 'record is' else 'records are' end);
+    else
+      raise exception 'the target does not execute %', begun.action
+        using errcode = 'feature_not_supported';
+  end case;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_console_act may execute
+
 CREATE OR REPLACE FUNCTION tidemark.fail_window(of_definition bigint, why text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1874,6 +1972,25 @@ end
 $function$
 -- owned by tidemark_owner
 -- tidemark_windows may execute
+
+CREATE OR REPLACE FUNCTION tidemark.finish_action(of_action bigint, outcome text, result text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update tidemark.console_action a
+  set outcome = finish_action.outcome,
+    result = finish_action.result,
+    finished_at = clock_timestamp()
+  where a.id = of_action
+    and a.outcome = 'running';
+  return found;
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_console_act may execute
 
 CREATE OR REPLACE FUNCTION tidemark.finish_archive_commit(finished bigint)
  RETURNS SETOF text
@@ -2314,6 +2431,7 @@ BEGIN ATOMIC
   LIMIT 1;
 END
 -- owned by tidemark_owner
+-- tidemark_console_read may execute
 
 CREATE OR REPLACE FUNCTION tidemark.hold_generations(relations bigint[], generations integer[], unlogged boolean[])
  RETURNS TABLE(relation bigint, generation integer, truncated_epoch integer, truncated_lsn bigint, truncated_earlier boolean, gap_epoch integer, gap_lsn bigint)
@@ -2626,6 +2744,7 @@ CREATE OR REPLACE FUNCTION tidemark.key_hash(relation bigint, key text[])
 RETURN COALESCE(hash_array_extended(key, relation), relation)
 -- owned by tidemark_owner
 -- tidemark_apply may execute
+-- tidemark_console_read may execute
 
 CREATE OR REPLACE FUNCTION tidemark.key_text(value interval)
  RETURNS text
@@ -3482,19 +3601,28 @@ CREATE OR REPLACE FUNCTION tidemark.relations_named(wanted text)
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 BEGIN ATOMIC
- WITH named AS (
-          SELECT k.epoch,
-             k.relation,
-             ((relations_named.wanted = concat((k.contract ->> 'schema'::text), '.', (k.contract ->> 'table'::text))) OR (relations_named.wanted = format('%I.%I'::text, (k.contract ->> 'schema'::text), (k.contract ->> 'table'::text)))) AS matches,
-             (row_number() OVER (PARTITION BY k.epoch, k.relation ORDER BY k.version DESC, k.topic_partition) = 1) AS newest
+ WITH candidate AS (
+          SELECT DISTINCT k.epoch,
+             k.relation
             FROM tidemark.contract k
+           WHERE (((((k.contract ->> 'schema'::text) || '.'::text) || (k.contract ->> 'table'::text)) = relations_named.wanted) OR (((quote_ident((k.contract ->> 'schema'::text)) || '.'::text) || quote_ident((k.contract ->> 'table'::text))) = relations_named.wanted))
+         ), named AS (
+          SELECT c.epoch,
+             c.relation,
+             newest.matches AS has_it
+            FROM (candidate c
+              CROSS JOIN LATERAL ( SELECT ((relations_named.wanted = (((k.contract ->> 'schema'::text) || '.'::text) || (k.contract ->> 'table'::text))) OR (relations_named.wanted = ((quote_ident((k.contract ->> 'schema'::text)) || '.'::text) || quote_ident((k.contract ->> 'table'::text))))) AS matches
+                    FROM tidemark.contract k
+                   WHERE ((k.relation = c.relation) AND (k.epoch = c.epoch))
+                   ORDER BY k.version DESC, k.topic_partition
+                  LIMIT 1) newest)
          )
-  SELECT DISTINCT n.epoch,
+  SELECT n.epoch,
      n.relation
     FROM named n
-   WHERE (n.matches AND (n.newest OR (NOT (EXISTS ( SELECT
+   WHERE (n.has_it OR (NOT (EXISTS ( SELECT
             FROM named other
-           WHERE (other.matches AND other.newest))))));
+           WHERE other.has_it))));
 END
 -- owned by tidemark_owner
 -- everyone may execute
@@ -4279,6 +4407,81 @@ end
 $function$
 -- owned by tidemark_owner
 
+CREATE OR REPLACE FUNCTION tidemark.shown_columns(op "char", types text[], row_before text[], row_after text[], most integer, cut integer, OUT columns jsonb, OUT changed integer)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  is_compared constant boolean := op = 'u' and row_before is not null and row_after is not null;
+  places integer[];
+  shown_types text[];
+  befores text[];
+  afters text[];
+  characters bigint;
+begin
+  changed := 0;
+  if is_compared then
+    select array_agg(u.n::integer order by u.n), array_agg(u.type order by u.n), array_agg(u.b order by u.n),
+      array_agg(u.a order by u.n)
+    into places, shown_types, befores, afters
+    from unnest(types, row_before, row_after) with ordinality as u (type, b, a, n)
+    where u.b is distinct from u.a;
+    befores := tidemark.written_image(shown_types, befores);
+    afters := tidemark.written_image(shown_types, afters);
+    select array_agg(u.n order by u.n), array_agg(u.b order by u.n), array_agg(u.a order by u.n), count(*)::integer
+    into places, befores, afters, changed
+    from unnest(places, befores, afters) as u (n, b, a)
+    where u.b is distinct from u.a;
+  end if;
+  if most is null or changed = 0 then
+    select array_agg(u.n::integer order by u.n), array_agg(u.type order by u.n), array_agg(u.b order by u.n),
+      array_agg(u.a order by u.n)
+    into places, shown_types, befores, afters
+    from unnest(types, row_before, row_after) with ordinality as u (type, b, a, n)
+    where most is null or u.n <= most;
+    befores := tidemark.written_image(shown_types, befores);
+    afters := tidemark.written_image(shown_types, afters);
+  end if;
+  if most is null then
+    -- The whole row has to be one answer, which is limited: where it is too large, each value gets its share.
+    select coalesce(sum(length(v)), 0) into characters from unnest(befores || afters) as v;
+    cut := case when characters <= cut then cut else greatest(cut / (2 * greatest(cardinality(places), 1)), 100) end;
+  end if;
+  select jsonb_agg(jsonb_build_array(u.n, tidemark.shown_value(u.b, cut), tidemark.shown_value(u.a, cut),
+    is_compared and u.b is distinct from u.a) order by u.n)
+  into columns
+  from unnest(places, befores, afters) with ordinality as u (n, b, a, turn)
+  where most is null or u.turn <= most;
+  columns := coalesce(columns, '[]');
+end
+$function$
+-- owned by tidemark_owner
+-- tidemark_console_read may execute
+
+CREATE OR REPLACE FUNCTION tidemark.shown_shape(contract jsonb, OUT names text[], OUT types text[])
+ RETURNS record
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ SELECT array_agg((listed.c ->> 'name'::text) ORDER BY listed.n) AS array_agg,
+     array_agg(COALESCE((listed.c ->> 'type'::text), (listed.c ->> 'carried'::text)) ORDER BY listed.n) AS array_agg
+    FROM jsonb_array_elements((shown_shape.contract -> 'columns'::text)) WITH ORDINALITY listed(c, n)
+   WHERE (NOT ((listed.c ->> 'generated'::text))::boolean);
+END
+-- owned by tidemark_owner
+-- tidemark_console_read may execute
+
+CREATE OR REPLACE FUNCTION tidemark.shown_value(value text, cut integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (value IS NULL) THEN 'null'::jsonb WHEN ((octet_length(value) <= cut) OR (length(value) <= cut)) THEN to_jsonb(value) ELSE jsonb_build_array("left"(value, cut), tidemark.utf16_length(value)) END
+-- owned by tidemark_owner
+-- tidemark_console_read may execute
+
 CREATE OR REPLACE FUNCTION tidemark.skip_window_gap(of_topic text, of_partition integer, at_offset bigint)
  RETURNS void
  LANGUAGE sql
@@ -4397,6 +4600,14 @@ RETURN CASE WHEN (type ~~ '%(%'::text) THEN COALESCE(to_regtypemod(type), to_reg
 -- owned by tidemark_owner
 -- everyone may execute
 
+CREATE OR REPLACE FUNCTION tidemark.utf16_length(value text)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN (length(value) + CASE WHEN (octet_length(value) = length(value)) THEN 0 ELSE regexp_count(value, '[\U00010000-\U0010ffff]'::text) END)
+-- owned by tidemark_owner
+-- tidemark_console_read may execute
+
 CREATE OR REPLACE FUNCTION tidemark.view_query(of_schema text, of_table text)
  RETURNS text
  LANGUAGE plpgsql
@@ -4474,7 +4685,13 @@ begin
     select distinct r.epoch, r.relation, s.key_numbers, s.key_types, array_to_string(s.key_names, ', ') as key_names,
       case when s.key_numbers is null then s.numbers end as numbers, case when s.key_numbers is null then s.types end as types
     from tidemark.relations_named(table_name) r
-    join tidemark.contract k on k.relation = r.relation and k.epoch = r.epoch
+    cross join lateral (
+      select distinct on (k.version) k.contract
+      from tidemark.contract k
+      where k.relation = r.relation
+        and k.epoch = r.epoch
+      order by k.version, k.topic_partition
+    ) k
     cross join tidemark.image_shape(k.contract) s
   loop
     select jsonb_object_agg(n.number, e.value) filter (where n.number is not null), min(e.key) filter (where n.number is null)

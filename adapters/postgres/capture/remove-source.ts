@@ -3,6 +3,8 @@ import type { ClientBase, DatabaseError } from 'pg'
 /** SQLSTATE dependent_objects_still_exist: another database of the server uses the role. */
 const STILL_USED = '2BP01'
 
+const roles = ['tidemark_capture', 'tidemark_producer', 'tidemark_console_act', 'tidemark_console_read']
+
 /**
  * Removes what was installed in the source: event triggers, publication, schema tidemark and roles. Tables of the
  * producer stay, owned by the administrator. A role that another database still uses stays too.
@@ -15,7 +17,7 @@ export async function removeSource(client: ClientBase): Promise<void> {
     drop event trigger if exists tidemark_table_rewrite;
     drop publication if exists tidemark;
     drop schema if exists tidemark cascade`)
-  for (const role of ['tidemark_capture', 'tidemark_producer']) await removeRole(client, role)
+  for (const role of roles) await removeRole(client, role)
 }
 
 async function removeRole(client: ClientBase, role: string): Promise<void> {

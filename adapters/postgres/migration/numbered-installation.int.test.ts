@@ -73,7 +73,7 @@ const DATA: Record<SideName, string> = {
 
 /** The files of tables that came after the numbered migrations. */
 const LATER_TABLES: Record<SideName, readonly string[]> = {
-  source: ['tables/003-snapshot-states.sql'],
+  source: ['tables/003-snapshot-states.sql', 'tables/004-console.sql'],
   target: [
     'tables/007-quarantine-limit.sql',
     'tables/008-row-values.sql',
@@ -82,6 +82,7 @@ const LATER_TABLES: Record<SideName, readonly string[]> = {
     'tables/011-earlier-truncates.sql',
     'tables/012-windows.sql',
     'tables/013-window-publishing.sql',
+    'tables/014-console.sql',
   ],
 }
 

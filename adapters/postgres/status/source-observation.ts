@@ -35,9 +35,11 @@ select schema_name || '.' || table_name as name, why, fix
 from tidemark.uncaptured
 order by name`
 
-/** Observes the source as its administrator. */
-export function makeObserveSource(source: pg.Pool): () => Promise<SourceObservation> {
-  const countRows = makeCountRows(source)
+/** Observes the source as its administrator, or with `estimateRows` as a role that may not read its tables. */
+export function makeObserveSource(
+  source: pg.Pool,
+  countRows: ReturnType<typeof makeCountRows> = makeCountRows(source),
+): () => Promise<SourceObservation> {
   return async () => {
     const [capture, listed, uncaptured] = await Promise.all([
       source.query(readCapture),

@@ -2,22 +2,34 @@
 -- Runs after history/change-log.sql and history/key-text.sql.
 
 -- The relations that a name stands for, by epoch: those that have it, or had it when they were dropped. If there are
--- none, those that had it before they were renamed.
+-- none, those that had it before they were renamed. Contracts are found by the indexes of their names.
 create or replace function tidemark.relations_named(wanted text) returns table (epoch integer, relation bigint)
 language sql stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-  with named as (
-    select k.epoch, k.relation,
-      wanted in (concat(k.contract ->> 'schema', '.', k.contract ->> 'table'),
-        format('%I.%I', k.contract ->> 'schema', k.contract ->> 'table')) as matches,
-      row_number() over (partition by k.epoch, k.relation order by k.version desc, k.topic_partition) = 1 as newest
+  with candidate as (
+    select distinct k.epoch, k.relation
     from tidemark.contract k
+    where (k.contract ->> 'schema') || '.' || (k.contract ->> 'table') = wanted
+      or quote_ident(k.contract ->> 'schema') || '.' || quote_ident(k.contract ->> 'table') = wanted
+  ),
+  named as (
+    select c.epoch, c.relation, newest.matches as has_it
+    from candidate c
+    cross join lateral (
+      select wanted in ((k.contract ->> 'schema') || '.' || (k.contract ->> 'table'),
+        quote_ident(k.contract ->> 'schema') || '.' || quote_ident(k.contract ->> 'table')) as matches
+      from tidemark.contract k
+      where k.relation = c.relation
+        and k.epoch = c.epoch
+      order by k.version desc, k.topic_partition
+      limit 1
+    ) newest
   )
-  select distinct n.epoch, n.relation
+  select n.epoch, n.relation
   from named n
-  where n.matches
-    and (n.newest or not exists (select from named other where other.matches and other.newest));
+  where n.has_it
+    or not exists (select from named other where other.has_it);
 end;
 
 -- The values of a key as changes have them, from {"<column number>": value}. The values may be JSON of the column's
@@ -67,7 +79,13 @@ begin
     select distinct r.epoch, r.relation, s.key_numbers, s.key_types, array_to_string(s.key_names, ', ') as key_names,
       case when s.key_numbers is null then s.numbers end as numbers, case when s.key_numbers is null then s.types end as types
     from tidemark.relations_named(table_name) r
-    join tidemark.contract k on k.relation = r.relation and k.epoch = r.epoch
+    cross join lateral (
+      select distinct on (k.version) k.contract
+      from tidemark.contract k
+      where k.relation = r.relation
+        and k.epoch = r.epoch
+      order by k.version, k.topic_partition
+    ) k
     cross join tidemark.image_shape(k.contract) s
   loop
     select jsonb_object_agg(n.number, e.value) filter (where n.number is not null), min(e.key) filter (where n.number is null)

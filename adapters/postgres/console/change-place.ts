@@ -1,0 +1,66 @@
+// Which change of history is meant? A change has no number of its own, so its place is made of what distinguishes it.
+
+/** The place of a change, by which it is found through the index of its row and in the day of its commit. */
+export type ChangePlace = {
+  /** When the source committed it, in µs since 1970. */
+  readonly atUs: number
+  readonly epoch: number
+  readonly lsn: string
+  /** As in `tidemark_rows.change`: c, u, d, r or t. */
+  readonly op: string
+  readonly ordinal: string
+  readonly relation: string
+  readonly keyHash: string
+}
+
+/** The place as one text, which is the id of a change and the cursor behind it. SQL makes it with `placeText`. */
+export const formatPlace = ({ atUs, epoch, lsn, op, ordinal, relation, keyHash }: ChangePlace): string =>
+  [atUs, epoch, lsn, op, ordinal, relation, keyHash].join('.')
+
+/** SQL of the same text, for a change `alias`. */
+export const placeText = (alias: string): string =>
+  `concat_ws('.', (extract(epoch from ${alias}.committed_at) * 1000000)::bigint, ${alias}.epoch, ${alias}.lsn, ${alias}.op,
+    ${alias}.ordinal, ${alias}.relation, ${alias}.key_hash)`
+
+const pattern = /^(-?\d{1,17})\.(\d{1,10})\.(-?\d{1,19})\.([cudrt])\.(-?\d{1,19})\.(\d{1,19})\.(-?\d{1,19})$/
+
+/** The place that a text names; undefined if it names none. */
+export function parsePlace(text: string): ChangePlace | undefined {
+  const [, at, epoch, lsn, op, ordinal, relation, keyHash] = pattern.exec(text) ?? []
+  if (keyHash === undefined || !isTime(Number(at)) || Number(epoch) >= 2 ** 31) return undefined
+  if (![lsn!, ordinal!, relation!, keyHash].every(isBigint)) return undefined
+  return { atUs: Number(at), epoch: Number(epoch), lsn: lsn!, op: op!, ordinal: ordinal!, relation: relation!, keyHash }
+}
+
+/** Whether Postgres takes the number as a bigint. */
+export const isBigint = (digits: string): boolean => BigInt.asIntN(64, BigInt(digits)) === BigInt(digits)
+
+/** The years 1 to 9999, which can be written as ISO 8601 without a sign. */
+const isTime = (us: number): boolean => us > -62_135_596_800_000_000 && us < 253_402_300_800_000_000
+
+/** µs since 1970 as ISO 8601 in UTC with microseconds. */
+export function isoOfUs(us: number): string {
+  const ms = Math.floor(us / 1_000)
+  return new Date(ms).toISOString().replace('Z', `${String(us - ms * 1_000).padStart(3, '0')}Z`)
+}
+
+/** ISO 8601 in UTC, with up to six digits of a second, as µs since 1970; undefined if it is no such time. */
+export function usOfIso(text: string): number | undefined {
+  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,6}))?Z$/.exec(text)
+  if (match === null) return undefined
+  const ms = Date.parse(`${match[1]}Z`)
+  return Number.isNaN(ms) ? undefined : ms * 1_000 + Number((match[2] ?? '').padEnd(6, '0'))
+}
+
+/** The greatest number of changes that one statement describes. */
+export const mostDescribed = 500
+
+/** The order of changes, newest first. A key change leaves the old key before it takes the new one, at one lsn. */
+export const newestFirst = (alias: string): string =>
+  ['committed_at', 'epoch', 'lsn', '', 'ordinal', 'relation', 'key_hash']
+    .map((column) => `${column === '' ? `(${alias}.op <> 'd')` : `${alias}.${column}`} desc`)
+    .join(', ')
+
+/** SQL of what is compared with `placeValues` by that order. */
+export const placeRow = (alias: string): string =>
+  `(${alias}.committed_at, ${alias}.epoch, ${alias}.lsn, (${alias}.op <> 'd'), ${alias}.ordinal, ${alias}.relation, ${alias}.key_hash)`
