@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type FabricatedPipeline, startFabricatedPipeline } from '#test-support/databases/fabricated-pipeline.ts'
+import { eventually } from '#test-support/eventually.ts'
 import { type CompareOptions, compareDatabases, isEqual } from './compare-databases.ts'
+import { makeConsoleEquality } from './console-equality.ts'
 
 let pipeline: FabricatedPipeline
 
@@ -257,3 +259,24 @@ async function relationOf(table: string): Promise<number> {
   const { rows } = await pipeline.source.pool.query('select $1::regclass::oid::int8::int as relation', [table])
   return rows[0].relation
 }
+
+test('the console sees each table as it is compared, and the time before which everything is compared', async () => {
+  pipeline.tamper = 'update held."public.item" set note = null where id = 300'
+  const equality = makeConsoleEquality({
+    source: pipeline.source.url,
+    target: pipeline.targetUrl,
+    now: () => new Date(),
+  })
+
+  await equality.start(null)
+  await eventually(() => expect(equality.state()?.state).toBe('done'))
+
+  expect(equality.state()?.asOf).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/)
+  expect(equality.state()?.tables).toMatchObject([
+    {
+      ...{ table: 'public.item', state: 'different', rows: 351 },
+      differences: [{ key: 'id = 300', source: 'note = item 300', target: 'note = NULL' }],
+    },
+    { table: 'public.translation', state: 'equal', rows: 200, differences: [] },
+  ])
+})

@@ -30,6 +30,17 @@ export type CompareOptions = {
   waitMs: number
   /** It is called with what is waited for or compared at the moment. */
   onProgress?: (what: string) => void
+  /** It is called when everything is visible and the comparison begins. */
+  onVisible?: (begun: BegunComparison) => void
+  /** It is called with the result of each table, as soon as there is one. */
+  onCompared?: (comparison: TableComparison) => void
+}
+
+/** What is compared: all that was committed in the source before `asOf` (ISO 8601, by the clock of the source). */
+export type BegunComparison = Pick<Comparison, 'stopped' | 'uncaptured'> & {
+  asOf: string
+  /** The tables that are compared, in their order. */
+  tables: string[]
 }
 
 export type Comparison = {
@@ -69,21 +80,26 @@ export async function compareDatabases(options: CompareOptions): Promise<Compari
     const watermark = { ...sessions, deadline: Date.now() + waitMs, onWait, requireCapture }
     if (table !== undefined) await requireTable(table, watermark)
     await waitForSnapshots(watermark, isWanted)
+    const asOf = await readClock(sessions.source)
     const beacon = await waitUntilVisible(watermark)
     const waitSeconds = secondsSince(started)
     const stops = await readStoppedTables(sessions.target)
+    const stopped = stops.filter(isWanted)
     const uncaptured = (await readUncapturedTables(sessions.source)).filter(isWanted)
-    const captured = (await readComparedTables(sessions.source)).filter(isWanted)
+    // A table is skipped if one of its relations is stopped: the target then shows some rows that are old and some that
+    // are new.
+    const isApplied = ({ relations }: ComparedTable) =>
+      !relations.some((relation) => stops.some((stop) => stop.relation === `${relation}`))
+    const captured = (await readComparedTables(sessions.source)).filter(isWanted).filter(isApplied)
+    options.onVisible?.({ asOf, tables: captured.map(({ name }) => name), stopped, uncaptured })
     const tables: TableComparison[] = []
     for (const each of captured) {
-      // A table is skipped if one of its relations is stopped: the target then shows some rows that are old and some
-      // that are new.
-      if (each.relations.some((relation) => stops.some((stop) => stop.relation === `${relation}`))) continue
       const compared = await compareAtRest(each, watermark, options)
-      if (compared !== undefined) tables.push(compared)
+      if (compared === undefined) continue
+      tables.push(compared)
+      options.onCompared?.(compared)
     }
     const onlyInTarget = (await findOnlyInTarget(watermark)).filter((name) => isWanted({ name }))
-    const stopped = stops.filter(isWanted)
     return { tables, stopped, uncaptured, onlyInTarget, beacon, waitSeconds, seconds: secondsSince(started) }
   } finally {
     await Promise.all([sessions.source.close(), sessions.target.close()])
@@ -116,6 +132,13 @@ export function countMismatches({ tables, stopped, onlyInTarget }: Comparison): 
 /** Whether source and target have the same rows, and the target still applies changes of all tables. */
 export function isEqual(comparison: Comparison): boolean {
   return countMismatches(comparison) === 0
+}
+
+async function readClock(source: DatabaseSession): Promise<string> {
+  const [clock] = await source.query<{ now: string }>(
+    `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now`,
+  )
+  return clock!.now
 }
 
 const readComparedTables = async (source: DatabaseSession) => comparedTables(await readCapturedTables(source))

@@ -39,10 +39,15 @@ export class ConnectRefusedError extends Error {
   }
 }
 
-const ANSWER_MS = 30_000
+/** How long Connect is waited for. */
+export type ConnectPatience = {
+  /** For one answer. */
+  readonly answerMs: number
+  /** While a worker rebalances, during which it refuses changes with status 409. */
+  readonly rebalanceMs: number
+}
 
-/** The time that a worker may need for a rebalance, during which it refuses changes with status 409. */
-const REBALANCE_MS = 60_000
+const USUAL_PATIENCE: ConnectPatience = { answerMs: 30_000, rebalanceMs: 60_000 }
 
 /** A name and its password. */
 export type ConnectLogin = { username: string; password: string }
@@ -55,11 +60,8 @@ export const basicAuthorization = ({ username, password }: ConnectLogin): string
  * Connect's REST API at a URL, with a login if one is required. A request that a rebalancing worker refuses is repeated
  * for a minute. Throws ConnectUnreachableError or ConnectRefusedError.
  */
-export function connectApi(url: string, login?: () => Promise<ConnectLogin>): ConnectApi {
-  const ask = async (method: string, path: string, body?: unknown) => {
-    const headers = login && { authorization: basicAuthorization(await login()) }
-    return request(new URL(path, url), { method, body, ...(headers && { headers }) })
-  }
+export function connectApi(url: string, login?: () => Promise<ConnectLogin>, patience?: ConnectPatience): ConnectApi {
+  const ask = connectCalls(url, login, patience)
   const of = (name: string, rest = '') => `/connectors/${encodeURIComponent(name)}${rest}`
   return {
     put: async (name, configuration) => {
@@ -78,12 +80,27 @@ export function connectApi(url: string, login?: () => Promise<ConnectLogin>): Co
   }
 }
 
-type Question = { method: string; body: unknown; headers?: Record<string, string> }
+/** A call of Connect's REST API that answers with the parsed body, which is undefined if there is none. */
+export type ConnectCall = (method: string, path: string, body?: unknown) => Promise<unknown>
+
+/** Calls at a URL, as `connectApi` makes them. */
+export function connectCalls(
+  url: string,
+  login?: () => Promise<ConnectLogin>,
+  patience: ConnectPatience = USUAL_PATIENCE,
+): ConnectCall {
+  return async (method, path, body) => {
+    const headers = login && { authorization: basicAuthorization(await login()) }
+    return request(new URL(path, url), { method, body, patience, ...(headers && { headers }) })
+  }
+}
+
+type Question = { method: string; body: unknown; patience: ConnectPatience; headers?: Record<string, string> }
 
 type Answer = { status: number; body: unknown }
 
 /** The body of the answer, or undefined if the connector does not exist. */
-async function unlessAbsent<T>(body: Promise<unknown>): Promise<T | undefined> {
+export async function unlessAbsent<T>(body: Promise<unknown>): Promise<T | undefined> {
   try {
     return (await body) as T
   } catch (error) {
@@ -93,7 +110,7 @@ async function unlessAbsent<T>(body: Promise<unknown>): Promise<T | undefined> {
 }
 
 async function request(url: URL, question: Question): Promise<unknown> {
-  const end = Date.now() + REBALANCE_MS
+  const end = Date.now() + question.patience.rebalanceMs
   for (;;) {
     const answer = await ask(url, question)
     if (answer.status < 300) return answer.body
@@ -106,11 +123,11 @@ async function request(url: URL, question: Question): Promise<unknown> {
   }
 }
 
-async function ask(url: URL, { method, headers, body }: Question): Promise<Answer> {
+async function ask(url: URL, { method, headers, body, patience }: Question): Promise<Answer> {
   try {
     const response = await fetch(url, {
       method,
-      signal: AbortSignal.timeout(ANSWER_MS),
+      signal: AbortSignal.timeout(patience.answerMs),
       headers: { accept: 'application/json', 'content-type': 'application/json', ...headers },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })

@@ -72,7 +72,7 @@ export function mskFencedProducers(
 }
 
 /** The region of `arn:aws:kafka:<region>:<account>:cluster/<name>/<uuid>`. */
-const regionOf = (clusterArn: string): string => clusterArn.split(':')[3] ?? ''
+export const regionOf = (clusterArn: string): string => clusterArn.split(':')[3] ?? ''
 
 /**
  * The `host:port` of each broker of the cluster. Throws an Error with the cluster's ARN if it has none for

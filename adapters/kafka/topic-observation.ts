@@ -56,3 +56,25 @@ export function makeTopicObserver(
     close: () => admin.close(),
   }
 }
+
+/** How brokers are reached: their addresses, which may change, and the login. */
+export type FoundBrokers = { readonly brokers: readonly string[]; readonly access: Pick<AdminOptions, 'sasl' | 'tls'> }
+
+/** Observes these topics at brokers that are looked up first, and again after a failure. */
+export function makeObserveTopics(
+  find: () => Promise<FoundBrokers>,
+  topics: readonly string[],
+): () => Promise<TopicObservation> {
+  let found: Promise<TopicObserver> | undefined
+  return async () => {
+    found ??= find().then(({ brokers, access }) => makeTopicObserver(brokers, access))
+    const observer = found
+    try {
+      return await (await observer).observe(topics)
+    } catch (error) {
+      if (found === observer) found = undefined
+      await observer.then((each) => each.close()).catch(() => undefined)
+      throw error
+    }
+  }
+}

@@ -18,6 +18,9 @@ export type CaptureStatus = {
   since: string | null
 }
 
+/** How the cause begins while Connect cannot be asked. */
+export const CONNECT_IS_SILENT = 'Kafka Connect does not answer'
+
 const running: CaptureStatus = { state: 'running', cause: null, follows: null, command: null, since: null }
 
 /** The signs by which capture is judged. */
@@ -58,7 +61,7 @@ export function describeCapture({
     cause,
     follows: NOTHING_IS_CAPTURED,
   })
-  if (connector.error !== undefined) return starting(`Kafka Connect does not answer: ${connector.error}`)
+  if (connector.error !== undefined) return starting(`${CONNECT_IS_SILENT}: ${connector.error}`)
   if (connector.value === undefined) {
     return 'value' in connector ? down('no connector is registered with Kafka Connect') : starting('not looked at yet')
   }

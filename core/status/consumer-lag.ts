@@ -25,7 +25,7 @@ const worksOf: readonly [consumer: string, work: ConsumerLag['work']][] = [
 const workOf = (consumer: string): ConsumerLag['work'] => worksOf.find(([name]) => name === consumer)?.[1] ?? 'apply'
 
 /** The work of the function that a mapping delivers to. */
-const workOfFunction = (name: string): ConsumerLag['work'] =>
+export const workOfFunction = (name: string): ConsumerLag['work'] =>
   name.startsWith('archive') ? 'archive' : name.endsWith('windows') ? 'windows' : 'apply'
 
 /**

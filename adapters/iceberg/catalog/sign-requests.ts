@@ -16,7 +16,7 @@ export type UnsignedRequest = {
 export type RequestSigner = (request: UnsignedRequest) => Promise<Record<string, string>>
 
 export type SignerOptions = {
-  readonly service: 's3tables' | 'glue'
+  readonly service: 's3tables' | 'glue' | 'execute-api'
   readonly region: string
   /** By default, the credentials of the function's role. */
   readonly credentials?: ConstructorParameters<typeof SignatureV4>[0]['credentials']

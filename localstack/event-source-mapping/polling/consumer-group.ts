@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConnectionPool, Consumer, FetchIsolationLevels, findErrorBy, ListOffsetTimestamps } from '@platformatic/kafka'
+import type { FetchedPartition } from '#adapters/kafka/committed-batches.ts'
 import type { BrokerAccess } from '#localstack/broker-access.ts'
 import type { StartingPosition } from '../definition/mapping-definition.ts'
-import type { FetchedPartition } from './fetched-records.ts'
 import type { GroupOffset } from './offset-commits.ts'
 
 export type GroupMemberOptions = {
