@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 const anywhere = (tier: string) => [
-  `{core,adapters,lambdas,cdk,sql,localstack,terminal,watch,verify,rebuild,feed,preflight,commands,bench,test-support,tests}/**/*.${tier}.ts`,
+  `{core,adapters,lambdas,cdk,sql,localstack,terminal,watch,verify,rebuild,feed,preflight,console,commands,bench,test-support,tests}/**/*.${tier}.{ts,tsx}`,
 ]
 
 /** Tests wait half of their time, for servers and for each other: two for each core of a small machine keep it busy. */

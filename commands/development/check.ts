@@ -23,6 +23,7 @@ export async function main(argv: string[]): Promise<number> {
   const checks = [
     { name: 'types', program: 'tsc', args: ['-p', '.'] },
     { name: 'types of core', program: 'tsc', args: ['-p', 'core'] },
+    { name: 'types of the console', program: 'tsc', args: ['-p', 'console'] },
     { name: 'lint and format', program: 'biome', args: ['check', ...(values.fix ? ['--write'] : []), '.'] },
   ]
   const failed: string[] = []

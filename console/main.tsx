@@ -1,0 +1,14 @@
+import { render } from 'preact'
+import { startClock } from './api/server-clock.ts'
+import { subscribe } from './api/snapshot.ts'
+import { App } from './app.tsx'
+import { startPreferences } from './parts/preferences.ts'
+import { startNavigation } from './routing/navigation.ts'
+import { startKeys } from './shell/keys.ts'
+
+startPreferences()
+startNavigation()
+startKeys()
+startClock()
+subscribe()
+render(<App />, document.getElementById('console')!)
