@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { App } from 'aws-cdk-lib'
 import { withBrokers } from './broker-choice.ts'
@@ -22,11 +24,28 @@ const app = new App({
 const stage = withEpoch(chosenStage(app.node.tryGetContext('stage')), app.node.tryGetContext('epoch'))
 const definitions = readDefinitionFiles(repository)
 const bundles = bundleFunctions(repository)
+const page = mkdtempSync(join(tmpdir(), 'tidemark-console-'))
 try {
-  new Pipeline(app, { stage, bundles, definitions })
+  new Pipeline(app, {
+    stage,
+    bundles,
+    definitions,
+    ...(stage.console !== 'off' && { console: await loadConsole(page) }),
+  })
   app.synth()
 } finally {
   bundles.remove()
+  rmSync(page, { recursive: true })
+}
+
+/** Builds the page into the directory, from which CDK copies it. */
+async function loadConsole(directory: string) {
+  const [{ Console: Construct }, { buildConsole }] = await Promise.all([
+    import('./console/console.ts'),
+    import('../console/build.ts'),
+  ])
+  await buildConsole(directory)
+  return { Construct, page: directory }
 }
 
 /** `-c epoch=2` begins an epoch without a change of the stage: every table is read again. */

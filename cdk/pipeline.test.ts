@@ -119,6 +119,7 @@ describe.each(every)('$name', ({ stage, template }) => {
     expect(ours.map(({ FunctionName }) => FunctionName).sort()).toEqual(
       folders
         .filter((folder) => folder !== 'maintain-archive' || stage.archive.maintainedBy === 'function')
+        .filter((folder) => folder !== 'serve-console' || stage.console !== 'off')
         .map((folder) => `tidemark-${stage.name}-${folder}`)
         .sort(),
     )

@@ -5,6 +5,8 @@ import type { Construct } from 'constructs'
 import { Archive } from './archive/archive.ts'
 import { Capture } from './capture/capture.ts'
 import { Recovery } from './capture/recovery.ts'
+import type { Console } from './console/console.ts'
+import { ConsoleLogins } from './console/console-logins.ts'
 import type { FunctionBundles } from './function-bundle.ts'
 import { Keys } from './keys.ts'
 import { refuseSilentDrops } from './latest-state/delivery-rules.ts'
@@ -29,6 +31,13 @@ export type PipelineProps = {
   bundles: FunctionBundles
   /** The definitions of windows of the project. */
   definitions: readonly DefinitionFile[]
+  /**
+   * The construct of the console and the directory with the built page. They are loaded only for a stage that has a
+   * console, because the modules which they need would delay every other synthesis.
+   *
+   * @default - the stage has no console
+   */
+  console?: { readonly Construct: typeof Console; readonly page: string }
 }
 
 /**
@@ -39,7 +48,7 @@ export type PipelineProps = {
 export class Pipeline extends Stack {
   readonly #zones: string[]
 
-  constructor(scope: Construct, { stage, bundles, definitions }: PipelineProps) {
+  constructor(scope: Construct, { stage, bundles, definitions, console }: PipelineProps) {
     super(scope, `tidemark-${stage.name}`, {
       description: 'Keeps a second Postgres database continuously equal to a first one',
       env: { region: stage.region },
@@ -55,10 +64,13 @@ export class Pipeline extends Stack {
     const source = new Source(this, 'Source', { settings: stage.source, network, keepsData, rowsKey, credentialsKey })
     const target = new Target(this, 'Target', { settings: stage.target, network, keepsData, rowsKey, credentialsKey })
     const stream = new Stream(this, 'Stream', { settings: stage.stream, platform, keepsData, rowsKey, credentialsKey })
+    const consoleLogins =
+      stage.console === 'off' ? undefined : new ConsoleLogins({ source, target, actions: stage.console.actions })
     const schema = new Schema(this, 'Schema', {
       platform,
       source,
       target,
+      consoleLogins,
       captured: stage.capture.captured,
       epoch: stage.capture.epoch,
       topicPartitions: stage.stream.topicPartitions.changes,
@@ -105,6 +117,26 @@ export class Pipeline extends Stack {
     })
     new Maintenance(this, 'Maintenance', { platform, target, schema })
     const producer = new Producer(this, 'Producer', { platform, stream, source })
+    if (stage.console !== 'off' && consoleLogins !== undefined && console !== undefined) {
+      const { captureTables } = schema
+      const { url } = new console.Construct(this, 'Console', {
+        settings: stage.console,
+        platform,
+        logins: consoleLogins,
+        stream,
+        source,
+        target,
+        capture,
+        archive: archive.store,
+        functions: {
+          ...{ apply: latestState.apply, archive: archive.archive, windows: windows.maintain },
+          ...{ captureTables, recover: recovery.recover },
+        },
+        page: console.page,
+        keepsData,
+      })
+      this.#publish({ ConsoleUrl: url })
+    }
 
     refuseSilentDrops(this)
     this.#publish({

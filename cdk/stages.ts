@@ -2,6 +2,7 @@
 
 import type { ArchiveSettings } from './archive/archive.ts'
 import type { CaptureSettings } from './capture/capture.ts'
+import type { ConsoleSettings } from './console/console.ts'
 import type { LatestStateSettings } from './latest-state/latest-state.ts'
 import type { NetworkSettings } from './network/network.ts'
 import type { DatabaseTls } from './pipeline-function.ts'
@@ -37,6 +38,8 @@ export type Stage = {
   windows: WindowsSettings
   /** Definitions that Flink computes, too. */
   flinkWindows: readonly FlinkWindowsSettings[]
+  /** Whether the console is on AWS, and who may use it. `npm start` and `npm run console` serve it on a laptop. */
+  console: ConsoleSettings
   /** Whether topics, databases and secrets are encrypted with customer managed keys; otherwise AWS's own are used. */
   customerManagedKeys: boolean
   /**
@@ -103,6 +106,7 @@ const local: Stage = {
   },
   windows: { memoryMiB: 512, timeoutSeconds: 120, concurrency: 4, pollers: { minimum: 1, maximum: 4 } },
   flinkWindows: [],
+  console: 'off',
   customerManagedKeys: false,
   keepsData: false,
   logRetentionDays: 1,
@@ -161,6 +165,7 @@ const dev: Stage = {
   },
   windows: { memoryMiB: 512, timeoutSeconds: 120, concurrency: 8, pollers: { minimum: 1, maximum: 4 } },
   flinkWindows: [],
+  console: 'off',
   customerManagedKeys: false,
   keepsData: false,
   logRetentionDays: 7,
@@ -219,6 +224,7 @@ const prod: Stage = {
   },
   windows: { memoryMiB: 1769, timeoutSeconds: 300, concurrency: 36, pollers: { minimum: 2, maximum: 12 } },
   flinkWindows: [],
+  console: 'off',
   customerManagedKeys: true,
   keepsData: true,
   logRetentionDays: 90,

@@ -51,21 +51,28 @@ export type ArchiveVariables = {
 export class ArchiveStore extends Construct {
   readonly variables: ArchiveVariables
   readonly #grant: (reader: iam.IGrantable) => void
+  readonly #grantReading: (reader: iam.IGrantable) => void
   readonly #grantRecovery: (recoverer: iam.IGrantable) => void
 
   constructor(scope: Construct, id: string, props: ArchiveStoreProps) {
     super(scope, id)
     const namespace = `tidemark_${props.stage}`
-    const { variables, grant, grantRecovery } =
+    const { variables, grant, grantReading, grantRecovery } =
       props.catalog === 's3tables' ? this.#tableBucket(namespace, props) : this.#bucketAndGlue(namespace, props)
     this.variables = variables
     this.#grant = grant
+    this.#grantReading = grantReading
     this.#grantRecovery = grantRecovery
   }
 
   /** Lets the function create the table, write files and commit them. */
   grantWrite(writer: PipelineFunction): void {
     this.#grant(writer)
+  }
+
+  /** Lets the function read the table and its files. */
+  grantRead(reader: PipelineFunction): void {
+    this.#grantReading(reader)
   }
 
   /** Lets the function find the table under another name, and rename it back. */
@@ -103,6 +110,16 @@ export class ArchiveStore extends Construct {
       })
       rowsKey?.grantEncryptDecrypt(grantee)
     }
+    const grantReading = (grantee: iam.IGrantable) => {
+      iam.Grant.addToPrincipal({
+        grantee,
+        actions: ['GetTableBucket', 'GetNamespace', 'GetTable', 'GetTableMetadataLocation', 'GetTableData'].map(
+          tablesAction,
+        ),
+        resourceArns: [arn, `${arn}/table/*`],
+      })
+      rowsKey?.grantDecrypt(grantee)
+    }
     const grantRecovery = (grantee: iam.IGrantable) => {
       iam.Grant.addToPrincipal({
         grantee,
@@ -117,7 +134,7 @@ export class ArchiveStore extends Construct {
       ARCHIVE_MAINTAINED_BY: maintainedBy,
       ARCHIVE_LOCATION: '',
     }
-    return { variables, grant, grantRecovery }
+    return { variables, grant, grantReading, grantRecovery }
   }
 
   #bucketAndGlue(namespace: string, { network, keepsData, rowsKey, maintainedBy }: ArchiveStoreProps) {
@@ -144,6 +161,16 @@ export class ArchiveStore extends Construct {
         ),
       })
     }
+    const grantReading = (grantee: iam.IGrantable) => {
+      bucket.grantRead(grantee)
+      iam.Grant.addToPrincipal({
+        grantee,
+        actions: ['GetCatalog', 'GetDatabase', 'GetTable'].map((name) => `glue:${name}`),
+        resourceArns: ['catalog', `database/${namespace}`, `table/${namespace}/*`].map(
+          (resource) => `arn:${Stack.of(this).partition}:glue:${region}:${account}:${resource}`,
+        ),
+      })
+    }
     // Glue cannot rename a table: recovery prints the commands that do it.
     const grantRecovery = (grantee: iam.IGrantable) => {
       iam.Grant.addToPrincipal({
@@ -161,7 +188,7 @@ export class ArchiveStore extends Construct {
       ARCHIVE_MAINTAINED_BY: maintainedBy,
       ARCHIVE_LOCATION: `s3://${bucket.bucketName}/changes`,
     }
-    return { variables, grant, grantRecovery }
+    return { variables, grant, grantReading, grantRecovery }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { KafkaAuthentication } from '../stream/stream.ts'
+import type { KafkaAuthentication } from '../stream/cluster.ts'
 
 export type ConnectWorkerSettings = {
   /** `host:port,…` of the brokers. */
@@ -34,7 +34,8 @@ export function connectWorkerVariables(settings: ConnectWorkerSettings): Record<
     // There is one worker, so waiting five minutes for another one to come back would stop capture for five minutes.
     CONNECT_SCHEDULED_REBALANCE_MAX_DELAY_MS: '0',
     CONNECT_EXACTLY_ONCE_SOURCE_SUPPORT: 'disabled',
-    CONNECT_TOPIC_CREATION_ENABLE: 'false',
+    // Only connectors whose configuration says how topics are created make any. Tidemark's own does not.
+    CONNECT_TOPIC_CREATION_ENABLE: 'true',
     // This lets the connector set its own producer's idempotence, record size and compression.
     CONNECT_CONNECTOR_CLIENT_CONFIG_OVERRIDE_POLICY: 'All',
     CONNECT_PRODUCER_COMPRESSION_TYPE: 'lz4',

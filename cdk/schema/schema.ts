@@ -5,6 +5,7 @@ import { Construct } from 'constructs'
 import type { CaptureTablesEnvironment } from '#lambdas/capture-tables/environment.ts'
 import type { MigrateSchemaEnvironment } from '#lambdas/migrate-schema/environment.ts'
 import type { ConnectorProperties } from '#lambdas/register-connector/environment.ts'
+import type { ConsoleLogins } from '../console/console-logins.ts'
 import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
 import type { Source } from '../source/source.ts'
 import type { Target } from '../target/target.ts'
@@ -20,6 +21,12 @@ export type SchemaProps = {
   captured: ConnectorProperties['Captured']
   /** It is increased when the source is another database, or when everything has to be read again. */
   epoch: number
+  /**
+   * Credentials of the console's roles.
+   *
+   * @default - the stage has no console
+   */
+  consoleLogins: ConsoleLogins | undefined
   /** Number of topic partitions of `changes`; contracts and beacons are written once for each. */
   topicPartitions: number
 }
@@ -44,7 +51,7 @@ export class Schema extends Construct {
     everyMinute.node.addDependency(migrated)
   }
 
-  #migrateSchema({ platform, source, target }: SchemaProps): PipelineFunction {
+  #migrateSchema({ platform, source, target, consoleLogins }: SchemaProps): PipelineFunction {
     const migrate = new PipelineFunction(this, 'MigrateSchema', {
       platform,
       folder: 'migrate-schema',
@@ -60,6 +67,10 @@ export class Schema extends Construct {
         ARCHIVE_SECRET_ARN: target.archiveCredentials.secretArn,
         WINDOWS_SECRET_ARN: target.windowsCredentials.secretArn,
         READ_SECRET_ARN: target.readCredentials.secretArn,
+        CONSOLE_READ_SOURCE_SECRET_ARN: consoleLogins?.read.source.secretArn ?? '',
+        CONSOLE_READ_TARGET_SECRET_ARN: consoleLogins?.read.target.secretArn ?? '',
+        CONSOLE_ACT_SOURCE_SECRET_ARN: consoleLogins?.act?.source.secretArn ?? '',
+        CONSOLE_ACT_TARGET_SECRET_ARN: consoleLogins?.act?.target.secretArn ?? '',
         DATABASE_TLS: platform.databaseTls,
       } satisfies Record<keyof MigrateSchemaEnvironment, string>,
     })
@@ -70,6 +81,7 @@ export class Schema extends Construct {
     for (const credentials of [applyCredentials, archiveCredentials, windowsCredentials, readCredentials]) {
       credentials.grantRead(migrate)
     }
+    consoleLogins?.grantRead(migrate)
     return migrate
   }
 
@@ -85,6 +97,8 @@ export class Schema extends Construct {
         // What the stack installed in the source is removed with the stack, because event triggers without a pipeline
         // are useless.
         DropOnDelete: true,
+        // The migration runs again when the console's roles get passwords.
+        Console: props.consoleLogins?.roles ?? 'off',
         // The migration runs again when its code or the SQL has changed.
         Code: platform.bundles.digest('migrate-schema'),
       },

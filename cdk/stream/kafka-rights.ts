@@ -1,5 +1,5 @@
-/** The users that log in to the brokers by name and password: Connect, the event source mappings, and three functions. */
-export type KafkaUser = 'connect' | 'delivery' | 'producer' | 'recovery' | 'windows'
+/** The users that log in to the brokers by name and password: Connect, the event source mappings, and four functions. */
+export type KafkaUser = 'connect' | 'console' | 'delivery' | 'producer' | 'recovery' | 'windows'
 
 /** What a user may do with something of the cluster, in Kafka's own words. */
 export type KafkaRight = {

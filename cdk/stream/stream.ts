@@ -1,31 +1,17 @@
-import { CustomResource, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { CustomResource, Duration, Stack } from 'aws-cdk-lib'
 import * as ec2 from 'aws-cdk-lib/aws-ec2'
 import * as iam from 'aws-cdk-lib/aws-iam'
 import type * as kms from 'aws-cdk-lib/aws-kms'
-import * as logs from 'aws-cdk-lib/aws-logs'
 import * as msk from 'aws-cdk-lib/aws-msk'
 import { Construct } from 'constructs'
 import type { ReadBootstrapBrokersEnvironment } from '#lambdas/read-bootstrap-brokers/environment.ts'
 import { type FunctionPlatform, PipelineFunction } from '../pipeline-function.ts'
+import { type ClusterSettings, type KafkaAuthentication, makeCluster } from './cluster.ts'
 import { KafkaLogins } from './kafka-logins.ts'
-import { serverProperties, type TopicKind, topicProperties } from './kafka-properties.ts'
+import { type TopicKind, topicProperties } from './kafka-properties.ts'
 import type { KafkaUser } from './kafka-rights.ts'
 
-/**
- * How clients log in: `iam` over TLS; `scram`, by name and password over TLS; or `none` over plain text, on one machine
- * only. On one machine, the rules of `scram` are made from the template's metadata. On AWS, nothing makes them yet.
- */
-export type KafkaAuthentication = 'iam' | 'scram' | 'none'
-
-export type StreamSettings = {
-  /** A version from MSK's list with its metadata mode, e.g. `4.1.x.kraft`. */
-  kafkaVersion: string
-  /** Number of brokers, their MSK class, and the storage of each. */
-  brokers: { count: number; instanceType: string; volumeGiB: number }
-  /** How clients log in. */
-  authentication: KafkaAuthentication
-  /** Number of copies of each topic partition, and how many must have a record before it counts as written. */
-  replicas: { count: number; inSync: number }
+export type StreamSettings = ClusterSettings & {
   /**
    * They are fixed when a topic is created: with another number, a key would move to another topic partition and lose
    * its order.
@@ -152,6 +138,21 @@ export class Stream extends Construct implements ec2.IConnectable {
     this.logins?.allow(user, 'group', consumerGroup, 'DESCRIBE', 'READ')
   }
 
+  /**
+   * Lets the client list all topics, and read the records of the pipeline's own: not those of Connect, which
+   * have the configurations of connectors.
+   */
+  grantLook(client: iam.IGrantable & ec2.IConnectable, user: KafkaUser): void {
+    this.grantConnect(client)
+    this.logins?.grantLogin(user, client)
+    this.logins?.allow(user, 'topic', '*', 'DESCRIBE')
+    this.#grantTopic(client, '*', 'DescribeTopic')
+    for (const topic of Object.values(this.topics)) {
+      this.logins?.allow(user, 'topic', topic, 'READ')
+      this.#grantTopic(client, topic, 'ReadData')
+    }
+  }
+
   /** Lets a Connect worker coordinate through its own topics and write captured changes. */
   grantConnectWorker(worker: iam.IGrantable & ec2.IConnectable, group: string): void {
     this.grantWrite(worker, this.topics.changes, 'connect')
@@ -246,50 +247,3 @@ export class Stream extends Construct implements ec2.IConnectable {
 }
 
 const kafkaAction = (action: string): string => `kafka-cluster:${action}`
-
-function makeCluster(
-  scope: Construct,
-  clusterName: string,
-  securityGroup: ec2.SecurityGroup,
-  props: StreamProps,
-): msk.CfnCluster {
-  const configuration = new msk.CfnConfiguration(scope, 'Configuration', {
-    name: clusterName,
-    serverProperties: serverProperties(props.settings.replicas),
-  })
-  const brokerLogs = new logs.LogGroup(scope, 'BrokerLogs', {
-    retention: props.platform.logRetentionDays,
-    removalPolicy: props.keepsData ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
-  })
-  const { authentication, brokers, kafkaVersion } = props.settings
-  const isOpen = authentication === 'none'
-  return new msk.CfnCluster(scope, 'Cluster', {
-    clusterName,
-    kafkaVersion,
-    numberOfBrokerNodes: brokers.count,
-    brokerNodeGroupInfo: {
-      instanceType: brokers.instanceType,
-      clientSubnets: props.platform.network.vpc.selectSubnets(props.platform.network.subnets).subnetIds,
-      securityGroups: [securityGroup.securityGroupId],
-      storageInfo: { ebsStorageInfo: { volumeSize: brokers.volumeGiB } },
-      connectivityInfo: { publicAccess: { type: 'DISABLED' } },
-    },
-    configurationInfo: {
-      arn: configuration.attrArn,
-      revision: configuration.attrLatestRevisionRevision,
-    },
-    clientAuthentication: {
-      sasl: {
-        iam: { enabled: authentication === 'iam' },
-        ...(authentication === 'scram' ? { scram: { enabled: true } } : {}),
-      },
-      unauthenticated: { enabled: isOpen },
-    },
-    encryptionInfo: {
-      encryptionInTransit: { clientBroker: isOpen ? 'PLAINTEXT' : 'TLS', inCluster: true },
-      ...(props.rowsKey === undefined ? {} : { encryptionAtRest: { dataVolumeKmsKeyId: props.rowsKey.keyArn } }),
-    },
-    enhancedMonitoring: 'PER_TOPIC_PER_BROKER',
-    loggingInfo: { brokerLogs: { cloudWatchLogs: { enabled: true, logGroup: brokerLogs.logGroupName } } },
-  })
-}
