@@ -1,11 +1,13 @@
 import { startEngine } from '#localstack/engine.ts'
 import { runStack } from './start/run-stack.ts'
 
-const help = `npm start [-- --rows N] [--rate R] [--no-feed] [--brokers 3] [--secure] [--json]
+const help = `npm start [-- --rows N] [--rate R] [--no-feed] [--brokers 3] [--secure] [--no-console]
+          [--allow-actions] [--json]
 npm start -- --once --rows N [--rate R] [--brokers 3] [--secure]
 
 Starts source, target, Kafka, Connect, the functions and the mappings from the synthesized CDK app, feeds taxi trips of
-New York into the source and shows one live status screen. Ctrl-C stops everything; data is kept for the next start.
+New York into the source and shows one live status screen, with the address of the console (npm run console -- --help).
+Ctrl-C stops everything; data is kept for the next start.
   --rows      trips to feed (64215, the whole file)
   --rate      trips a second (RECORD_RATE, or 100); 0 for as fast as possible
   --no-feed   no tables and no trips: for tables of your own
@@ -13,6 +15,8 @@ New York into the source and shows one live status screen. Ctrl-C stops everythi
               number belongs to the data: run npm run reset before you change it
   --secure    brokers that are reached over TLS, by name and password, and give each client only the rights that it needs;
               like the number of brokers, this belongs to the data
+  --no-console      no console; with --once there is none
+  --allow-actions   the console may also act, for example read a table again (TIDEMARK_CONSOLE_ACTIONS=1)
   --json      the same as lines of JSON
   --once      feeds (as fast as possible), waits until source and target are equal, compares every row, the windows with
               batch SQL and the archive with the topics, stops, and prints as its last line {"rows", "mismatches",

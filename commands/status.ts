@@ -3,8 +3,8 @@ import { isAllWell } from '#core/status/status.ts'
 import { textOf } from '#terminal/live-screen.ts'
 import { styleOf } from '#terminal/style.ts'
 import { requireEngine } from './running/running-engine.ts'
-import { askStatus } from './running/running-status.ts'
-import { leastSize, renderStatus } from './status/status-screen.ts'
+import { askConsole, askStatus } from './running/running-status.ts'
+import { describeConsole, leastSize, renderStatus } from './status/status-screen.ts'
 
 const help = `npm run status [-- --json]
 
@@ -41,7 +41,8 @@ export async function main(argv: string[]): Promise<number> {
   else {
     const width = Math.max(leastSize.width, process.stdout.columns ?? 200)
     const page = { width, height: Infinity, style: styleOf(process.stdout) }
-    const footer = { source: endpoints.source, reader: endpoints.reader }
+    const shown = describeConsole(await askConsole(engine))
+    const footer = { source: endpoints.source, reader: endpoints.reader, ...shown }
     for (const line of renderStatus(status, footer, page)) console.log(textOf(line))
   }
   return isAllWell(status) ? 0 : attention

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readSettings } from './settings.ts'
+import { readConsoleSettings, readSettings } from './settings.ts'
 
 test('nothing set means the usual ports and the checkout’s own directory', () => {
   expect(readSettings({})).toEqual({
@@ -30,6 +30,15 @@ test('each port has a variable of its own', () => {
     objectStorePort: 19001,
     catalogPort: 18182,
   })
+})
+
+test('the console has a port of its own, and no actions unless they are allowed', () => {
+  expect(readConsoleSettings({})).toEqual({ port: 15480, allowsActions: false })
+  expect(readConsoleSettings({ TIDEMARK_CONSOLE_PORT: '15481', TIDEMARK_CONSOLE_ACTIONS: '1' })).toEqual({
+    port: 15481,
+    allowsActions: true,
+  })
+  expect(() => readConsoleSettings({ TIDEMARK_CONSOLE_ACTIONS: 'yes' })).toThrow('TIDEMARK_CONSOLE_ACTIONS=yes')
 })
 
 test('the password of a malformed URL is not in the error', () => {

@@ -69,6 +69,15 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   }
 }
 
+/** The port of the console, and whether it may do anything but show. */
+export type ConsoleSettings = { port: number; allowsActions: boolean }
+
+/** Reads the variables of the console. Throws an Error that names the one that is malformed. */
+export const readConsoleSettings = (environment: NodeJS.ProcessEnv): ConsoleSettings => ({
+  port: port(environment, 'TIDEMARK_CONSOLE_PORT', 15480),
+  allowsActions: truth(environment, 'TIDEMARK_CONSOLE_ACTIONS'),
+})
+
 /** Reads the number of brokers. Throws an Error that names the setting. */
 export function readBrokerCount(name: string, text: string): BrokerCount {
   if (text === '1') return 1

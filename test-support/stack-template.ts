@@ -1,7 +1,9 @@
 import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { App } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import * as lambda from 'aws-cdk-lib/aws-lambda'
+import { Console } from '#cdk/console/console.ts'
 import type { FunctionBundles } from '#cdk/function-bundle.ts'
 import { Pipeline } from '#cdk/pipeline.ts'
 import type { Stage } from '#cdk/stages.ts'
@@ -73,7 +75,8 @@ export function synthesize(stage: Stage, windows: readonly DefinitionFile[] = de
 
 function templateOf(app: App, stage: Stage, definitions: readonly DefinitionFile[]): Template {
   try {
-    return Template.fromStack(new Pipeline(app, { stage, bundles: noBundles, definitions }))
+    const console = { Construct: Console, page: join(import.meta.dirname, 'console', 'page') }
+    return Template.fromStack(new Pipeline(app, { stage, bundles: noBundles, definitions, console }))
   } finally {
     rmSync(app.outdir, { recursive: true })
   }

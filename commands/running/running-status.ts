@@ -1,6 +1,7 @@
 import type { Status } from '#core/status/status.ts'
 import type { RunningEngine } from '#localstack/engine.ts'
 import { describeDown } from '#verify/capture-health.ts'
+import type { ConsoleState } from '../start/console-process.ts'
 
 /** The status that the running stack returns. Throws an Error that names the process if it does not answer. */
 export async function askStatus({ endpoints, pid }: Pick<RunningEngine, 'endpoints' | 'pid'>): Promise<Status> {
@@ -10,6 +11,13 @@ export async function askStatus({ endpoints, pid }: Pick<RunningEngine, 'endpoin
   })
   if (response.ok) return (await response.json()) as Status
   throw new Error(`Tidemark runs as process ${pid} and answers ${response.status} at ${url}: it is still starting`)
+}
+
+/** Where the console of the running stack is. Undefined if there is none, or if the stack does not answer. */
+export async function askConsole({ endpoints }: Pick<RunningEngine, 'endpoints'>): Promise<ConsoleState | undefined> {
+  const url = new URL('/_tidemark/console', endpoints.endpoint)
+  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined)
+  return response?.ok === true ? (((await response.json()) as ConsoleState | null) ?? undefined) : undefined
 }
 
 /**

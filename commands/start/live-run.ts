@@ -7,17 +7,21 @@ import { formatCount, formatDuration } from '#terminal/quantities.ts'
 import { styleOf } from '#terminal/style.ts'
 import { summarizeProblems } from '../status/screen-problems.ts'
 import type { StatusMonitor } from '../status/status-monitor.ts'
-import { renderStatus, type ScreenFooter } from '../status/status-screen.ts'
+import { describeConsole, renderStatus, type ScreenFooter } from '../status/status-screen.ts'
+import type { ConsoleState } from './console-process.ts'
 import type { StartOptions } from './options.ts'
 import { startTripFeeding, type TripFeeding } from './trip-feeding.ts'
 
 const screenMs = 1_000
 const lineMs = 10_000
 
+/** What is shown: the status, and the state of the console once it is started. */
+export type Shown = { readonly monitor: StatusMonitor; readonly console: () => ConsoleState | undefined }
+
 /** Feeds trips, unless `feeds` is false, and shows the status until `signal` aborts. */
 export async function runLive(
   { endpoints }: Engine,
-  monitor: StatusMonitor,
+  { monitor, console: consoleState }: Shown,
   { rows, perSecond, feeds, json }: StartOptions,
   signal: AbortSignal,
 ): Promise<void> {
@@ -29,12 +33,21 @@ export async function runLive(
     source,
     reader,
     hint: 'Ctrl-C stops everything',
+    ...describeConsole(consoleState()),
     ...(feeding && { feed: describeFeed(feeding, rows, perSecond) }),
   })
-  if (json) return repeat(screenMs, signal, () => console.log(JSON.stringify({ status: monitor.status() })))
+  const announce = announceOnce(consoleState, json)
+  if (json) {
+    return repeat(screenMs, signal, () => {
+      announce()
+      console.log(JSON.stringify({ status: monitor.status() }))
+    })
+  }
   if (!process.stdout.isTTY) {
     for (const line of renderStatus(monitor.status(), footer(), plainPage)) console.log(textOf(line))
-    return repeat(lineMs, signal, () => console.log(describeInOneLine(monitor.status())))
+    const lines = repeat(lineMs, signal, () => console.log(describeInOneLine(monitor.status())))
+    await Promise.all([lines, repeat(screenMs, signal, announce)])
+    return
   }
   const screen = openLiveScreen(process.stdout)
   try {
@@ -45,6 +58,17 @@ export async function runLive(
     })
   } finally {
     screen.close()
+  }
+}
+
+/** Prints the address of the console once, as soon as there is one, where no screen shows it. */
+function announceOnce(state: Shown['console'], json: boolean): () => void {
+  let isDone = false
+  return () => {
+    const seen = state()
+    if (isDone || seen === undefined) return
+    isDone = true
+    console.log(json ? JSON.stringify({ console: seen }) : `console  ${describeConsole(seen).console}`)
   }
 }
 

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { readBrokerCount, type Settings } from '#localstack/settings.ts'
+import { type ConsoleSettings, readBrokerCount, readConsoleSettings, type Settings } from '#localstack/settings.ts'
 import { UsageError } from '#terminal/usage-error.ts'
 
 /** The arguments of `npm start`. */
@@ -13,6 +13,8 @@ export type StartOptions = {
   rows: number
   /** Infinity for as fast as the source takes them. */
   perSecond: number
+  /** The console that is served beside the stack; undefined for none. */
+  console: ConsoleSettings | undefined
   /** Settings that override the `TIDEMARK_…` variables. */
   cluster: Partial<Pick<Settings, 'brokers' | 'secure'>>
 }
@@ -33,6 +35,8 @@ export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv)
       rate: { type: 'string' },
       brokers: { type: 'string' },
       secure: { type: 'boolean' },
+      'no-console': { type: 'boolean', default: false },
+      'allow-actions': { type: 'boolean', default: false },
     },
   })
   const { help, once, json } = values
@@ -48,7 +52,14 @@ export function readStartOptions(argv: string[], environment: NodeJS.ProcessEnv)
     ...(values.brokers !== undefined && { brokers: readBrokerCount('--brokers', values.brokers) }),
     ...(values.secure && { secure: true }),
   }
-  return { help, once, feeds: !values['no-feed'], json, rows, perSecond: rate || Infinity, cluster }
+  const console = readConsole(once || values['no-console'], values['allow-actions'], environment)
+  return { help, once, feeds: !values['no-feed'], json, rows, perSecond: rate || Infinity, console, cluster }
+}
+
+function readConsole(isOff: boolean, allowsActions: boolean, environment: NodeJS.ProcessEnv) {
+  if (isOff && allowsActions) throw new UsageError('--allow-actions is for the console, and this run has none')
+  const settings = readConsoleSettings(environment)
+  return isOff ? undefined : { ...settings, allowsActions: allowsActions || settings.allowsActions }
 }
 
 function wholeNumber(name: string, text: string): number {

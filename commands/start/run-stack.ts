@@ -1,14 +1,17 @@
+import { join } from 'node:path'
 import type { ApplyActivity } from '#core/status/apply-activity.ts'
 import { LatencyHistory } from '#core/status/latency-history.ts'
 import type { Engine, EngineOptions, Progress } from '#localstack/engine.ts'
 import { ApplyMetrics, readApplyWork } from '#localstack/metrics.ts'
-import { readSettings } from '#localstack/settings.ts'
+import { readSettings, type Settings } from '#localstack/settings.ts'
 import { makeProgressLine } from '#terminal/progress-line.ts'
 import { formatDuration } from '#terminal/quantities.ts'
 import { styleOf } from '#terminal/style.ts'
 import { describeComparison } from '#verify/comparison-report.ts'
 import { describeWindowsComparison } from '#verify/windows/windows-report.ts'
 import { activityMs, type StatusMonitor, startStatusMonitor } from '../status/status-monitor.ts'
+import { untilChangesShow } from './changes-shown.ts'
+import { startConsoleProcess } from './console-process.ts'
 import { runLive } from './live-run.ts'
 import { loadOnce } from './load-once.ts'
 import { readStartOptions, type StartOptions } from './options.ts'
@@ -57,7 +60,13 @@ async function runOn<E extends Engine>(
   options: StartOptions,
   signal: AbortSignal,
 ): Promise<number> {
-  await withStack(command, options, signal, ({ engine, monitor }) => runLive(engine, monitor, options, signal))
+  await withStack(command, options, signal, async ({ engine, monitor, logs }) => {
+    const ready = untilChangesShow(monitor, options.feeds, signal)
+    const console = options.console && startConsoleProcess({ settings: options.console, logs, ready, signal })
+    const state = () => console?.state()
+    engine.page('console', () => state() ?? null)
+    await runLive(engine, { monitor, console: state }, options, signal).finally(() => console?.stop())
+  })
   return 0
 }
 
@@ -86,6 +95,8 @@ type Stack<E extends Engine> = {
   monitor: StatusMonitor
   /** Begins to measure the apply function. The returned function gives its activity since then. */
   measure: () => () => ApplyActivity
+  /** The directory of the logs. */
+  logs: string
 }
 
 /** Starts the stack, does the work, and stops the stack even if the work fails. */
@@ -101,8 +112,9 @@ async function withStack<E extends Engine, T>(
     metrics.add(measured)
     return measured
   }
+  const settings = { ...readSettings(process.env), ...options.cluster }
   const latencies = new LatencyHistory()
-  const engine = await start(command, options, signal, (name, line) => {
+  const engine = await start(command, { ...options, settings }, signal, (name, line) => {
     const work = name.endsWith('apply-latest-state') ? readApplyWork(line) : undefined
     if (work === undefined) return
     latencies.take(work.latencies, Date.now())
@@ -115,7 +127,7 @@ async function withStack<E extends Engine, T>(
     return () => measured.activity(performance.now())
   }
   try {
-    return await work({ engine, monitor, measure })
+    return await work({ engine, monitor, measure, logs: join(settings.directory, 'logs') })
   } finally {
     await stop(engine, monitor)
   }
@@ -124,7 +136,7 @@ async function withStack<E extends Engine, T>(
 /** Standard output is for the result, so everything else at the start goes to standard error. */
 async function start<E extends Engine>(
   command: StackCommand<E>,
-  { json, once, cluster }: StartOptions,
+  { json, once, settings }: StartOptions & { settings: Settings },
   signal: AbortSignal,
   onLog: (name: string, line: string) => void,
 ): Promise<E> {
@@ -135,7 +147,7 @@ async function start<E extends Engine>(
   })
   const onProgress = json && !once ? (step: Progress) => console.log(JSON.stringify({ step })) : steps.take
   try {
-    return await command.start({ settings: { ...readSettings(process.env), ...cluster }, signal, onLog, onProgress })
+    return await command.start({ settings, signal, onLog, onProgress })
   } finally {
     steps.end()
   }

@@ -13,8 +13,16 @@ import {
 } from './screen-parts.ts'
 import { countRows, problemsOf, renderProblems, summarizeProblems } from './screen-problems.ts'
 
-/** The lines below the status. */
-export type ScreenFooter = { source: string; reader: string; feed?: string; hint?: string }
+/** The lines below the status. `console` is the address of the console, or why it does not run. */
+export type ScreenFooter = { source: string; reader: string; console?: string; feed?: string; hint?: string }
+
+/** What the footer says about the console; nothing before it is started. */
+export const describeConsole = (
+  state: { readonly url: string; readonly problem: string | null } | null | undefined,
+): Pick<ScreenFooter, 'console'> => {
+  if (state === null || state === undefined) return {}
+  return { console: state.problem === null ? state.url : `${state.url} does not answer: ${state.problem}` }
+}
 
 /** The size of the screen and its colours. With a height of Infinity everything is shown. */
 export type ScreenOptions = ScreenSize & { style: Style }
@@ -94,7 +102,7 @@ function queryOf({ windows }: Status): string | undefined {
 
 /** The commands are never cut. If they do not fit beside their labels, each has a line of its own. */
 function renderFooter(
-  { source, reader, hint }: ScreenFooter,
+  { source, reader, console, hint }: ScreenFooter,
   query: string | undefined,
   isTight: boolean,
   width: number,
@@ -103,10 +111,12 @@ function renderFooter(
   const commands: [string, string][] = [
     ['source', `psql '${source}'`],
     ['target', `psql '${reader}'`],
+    ...(console === undefined ? [] : ([['console', visibleText(console)]] as [string, string][])),
     ...(isTight || query === undefined ? [] : ([['query', query]] as [string, string][])),
     ...(isTight ? [] : ([['try', invokeExample]] as [string, string][])),
   ]
-  const labelled = commands.map(([label, command]) => ({ whole: `${style.label(label.padEnd(6))}  ${command}` }))
+  const longest = Math.max(...commands.map(([label]) => label.length))
+  const labelled = commands.map(([label, command]) => ({ whole: `${style.label(label.padEnd(longest))}  ${command}` }))
   const isFitting = countRows(labelled, width) === labelled.length
   const lines: ScreenLine[] = isFitting ? labelled : commands.map(([, command]) => ({ whole: command }))
   return hint === undefined || isTight ? lines : [...lines, style.label(hint)]
