@@ -22,13 +22,22 @@ const Mark = ({ text, name }: { readonly text: string; readonly name: string | n
   </span>
 )
 
-/** A value of a column. Null, an empty text and a value that was not sent differ from every text. */
-export function CellText({ cell, form = 'line' }: { readonly cell: Cell; readonly form?: TextForm }) {
+type CellTextProps = { readonly cell: Cell; readonly form?: TextForm; readonly isBefore?: boolean }
+
+/**
+ * A value of a column. Null, an empty text and a value that was not sent differ from every text. `isBefore` says that it
+ * is of the row before a change.
+ */
+export function CellText({ cell, form = 'line', isBefore = false }: CellTextProps) {
   switch (cell.kind) {
     case 'null':
       return <span class="cell-word">null</span>
     case 'unavailable':
-      return (
+      return isBefore ? (
+        <span class="cell-word" title="History does not have the row before this change">
+          not known
+        </span>
+      ) : (
         <span
           class="cell-word"
           title="A large value which the update did not change, so that the source did not send it"

@@ -113,7 +113,7 @@ function ColumnRow({ column, isUpdate }: { readonly column: ColumnChange; readon
       </th>
       {isUpdate && (
         <td class="before">
-          {before === undefined ? <span class="quiet">–</span> : <CellText cell={before} form="block" />}
+          {before === undefined ? <span class="quiet">–</span> : <CellText cell={before} form="block" isBefore />}
         </td>
       )}
       <td class={isUpdate ? 'after' : undefined}>

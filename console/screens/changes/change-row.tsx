@@ -4,6 +4,7 @@ import { CellText, KeyText, TableName, Text } from '../../parts/text.tsx'
 import { At } from '../../parts/time.tsx'
 import { changeQuery } from '../../routing/navigation.ts'
 import { OpMark } from './op-mark.tsx'
+import { shownColumns } from './shown-columns.ts'
 
 /** The height of a change in a list, in pixels, on a wide screen and on a phone. */
 export const CHANGE_HEIGHT = { wide: 54, narrow: 92 } as const
@@ -65,20 +66,22 @@ const shortened = (cell: Cell): Cell =>
     ? { kind: 'cut', text: cell.text.slice(0, 100), length: cell.text.length }
     : cell
 
+/** So many columns of a change are in its row of the list. */
+const MOST_COLUMNS = 6
+
 function ChangedColumns({ change }: { readonly change: ShownChange }) {
-  const { op, columns, columnCount, changedCount } = change
-  if (op === 'truncate') return <span class="quiet">all rows were removed</span>
-  const shown = op === 'update' ? columns.filter(({ isChanged }) => isChanged) : columns
-  const [total, noun] = op === 'update' ? [changedCount, 'changed'] : [columnCount, 'columns']
-  if (op === 'update' && total === 0) return <span class="quiet">no column changed</span>
+  if (change.op === 'truncate') return <span class="quiet">all rows were removed</span>
+  const { columns, more, isBeforeUnknown } = shownColumns(change, MOST_COLUMNS)
+  if (change.op === 'update' && columns.length === 0) return <span class="quiet">no column changed</span>
   return (
     <>
-      {shown.slice(0, 6).map((column) => (
+      {isBeforeUnknown && <span class="cell-word">row before not known</span>}
+      {columns.map((column) => (
         <ColumnPiece key={column.name} column={column} />
       ))}
-      {total > Math.min(6, shown.length) && (
+      {more > 0 && (
         <span class="quiet">
-          +{total - Math.min(6, shown.length)} {noun}
+          +{more} {change.op === 'update' && !isBeforeUnknown ? 'changed' : 'columns'}
         </span>
       )}
     </>
@@ -93,7 +96,7 @@ function ColumnPiece({ column: { name, before, after } }: { readonly column: Col
       </span>{' '}
       {before !== undefined && (
         <span class="before">
-          <CellText cell={shortened(before)} />
+          <CellText cell={shortened(before)} isBefore />
         </span>
       )}
       {before !== undefined && after !== undefined && <span class="arrow-to"> → </span>}
