@@ -9,7 +9,8 @@ export default defineConfig({
   root: import.meta.dirname,
   base: '/',
   logLevel: 'error',
-  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  // Tests build the same page, although they run with another NODE_ENV.
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact', development: false } },
   build: {
     outDir,
     emptyOutDir: true,
