@@ -3,7 +3,7 @@
 import type pg from 'pg'
 import type { ChangeOp } from '#core/console/changes.ts'
 import { isoOfUs } from './change-place.ts'
-import { type Condition, MOST_MET } from './change-windows.ts'
+import { type Condition, MOST_MET } from './change-search.ts'
 
 /** The letters of the operations in `tidemark_rows.change`. */
 export const opLetters: Readonly<Record<ChangeOp, string>> = {

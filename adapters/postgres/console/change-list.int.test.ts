@@ -6,8 +6,10 @@ import { consolePool } from '#test-support/databases/console-pool.ts'
 import { createDatabase, type TestDatabase } from '#test-support/databases/database.ts'
 import { everything } from './change-conditions.ts'
 import { makeChangeList, parseCursor, searchFor, wantedBy } from './change-list.ts'
-import { parsePlace, usOfIso } from './change-place.ts'
+import { formatBehind, parsePlace, usOfIso } from './change-place.ts'
+import { behindOf } from './change-search.ts'
 import { walkBack, windowStatement } from './change-windows.ts'
+import { instantStatement } from './crowded-instant.ts'
 
 let target: TestDatabase
 let reader: pg.Pool
@@ -176,6 +178,71 @@ describe('a list of changes', () => {
 
     expect(usual.places).toHaveLength(4)
     expect(dense).toEqual(usual)
+  })
+
+  test.each([1, 4, 30])('of crowded instants has every change once in pages of %i', async (limit) => {
+    const at = (i: number) => `2026-11-21 12:00:0${i % 3}+00`
+    await keepContract(target.pool, { relation: 2, table: 'log' })
+    await keepChanges(
+      target.pool,
+      ...Array.from({ length: 45 }, (_, i): KeptChange => {
+        const [key, relation] = [[`${i % 7}`], 1 + (i % 2)]
+        return {
+          op: i % 5 === 0 ? 'd' : 'r',
+          key,
+          relation,
+          at: at(i),
+          ordinal: i % 4,
+          lsn: 100 + i,
+          epoch: 1 + (i % 2),
+        }
+      }),
+    )
+    const first = await searchFor(reader, everything, {}, undefined, limit)
+    const places: string[] = []
+    // The first instant is met before it is crowded, as while a snapshot is applied.
+    for (let search = first, page = 0; page < 60; page++) {
+      const found = await walkBack(reader, { ...search, mostMet: page === 0 ? 100 : 6 }, patient)
+      places.push(...found.places)
+      const next = found.places.length < limit ? found.searched : behindOf(found.places.at(-1)!, found, search)
+      if (next === null) break
+      const cursor = 'spanUs' in next ? next : parseCursor(formatBehind(next))!
+      search = await searchFor(reader, everything, {}, cursor, limit)
+    }
+
+    expect(new Set(places).size).toBe(places.length)
+    expect(places).toHaveLength(45)
+    const times = places.map((place) => parsePlace(place)!.atUs)
+    expect(times).toEqual(times.toSorted((a, b) => b - a))
+  })
+
+  test('of an instant with very many changes looks at few of them', async () => {
+    await target.pool.query(`
+      select tidemark.ensure_change_days('2026-11-20', '2026-11-21');
+      insert into tidemark_rows.change (committed_at, relation, key_hash, ordinal, lsn, epoch, version, op, key, after)
+      select '2026-11-21 12:00Z', 1, tidemark.key_hash(1, array[n::text]), n, 5, 1, 1, 'r', array[n::text], array[n::text, 'x', null]
+      from generate_series(1, 220000) n`)
+    await keepChanges(target.pool, ...life)
+
+    const first = (await changes().list({}, undefined, 50))!
+    const second = (await changes().list({}, parseCursor(first.next!), 50))!
+    const rare = (await changes().list({ op: 'truncate' }, undefined, 50))!
+
+    expect(first.items).toHaveLength(50)
+    expect(first.next).toMatch(/^i/)
+    expect(new Set([...first.items, ...second.items].map(({ id }) => id)).size).toBe(100)
+    expect(rare.items).toEqual([])
+    const search = { ...(await searchFor(reader, everything, {}, undefined, 50)), before: undefined }
+    const atUs = usOfIso('2026-11-21T12:00:00Z')!
+    const { text, values } = instantStatement(
+      search,
+      { fromUs: atUs, untilUs: atUs + 1 },
+      { after: parsePlace(first.items.at(-1)!.id), limit: 50, most: 2_000 },
+    )
+    const { rows } = await reader.query(`explain (analyze, timing off) ${text}`, values)
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n')
+    expect(plan).toMatch(/Index Scan Backward using change_20261121_key_hash/)
+    expect(plan).not.toMatch(/rows=\d{5,}[. ].*loops/)
   })
 })
 

@@ -16,26 +16,35 @@ import {
   saidBy,
   type Wanted,
 } from './change-conditions.ts'
-import { type ChangePlace, isoOfUs, parsePlace, placeRow, placeText, usOfIso } from './change-place.ts'
 import {
+  type Behind,
+  type ChangePlace,
+  formatBehind,
+  isoOfUs,
+  parseBehind,
+  placeRow,
+  placeText,
+  usOfIso,
+} from './change-place.ts'
+import {
+  behindOf,
   type ChangeSearch,
   placeBound,
   type SearchBudget,
   type SearchEnd,
   type TimeWindow,
-  walkBack,
-} from './change-windows.ts'
+} from './change-search.ts'
+import { walkBack } from './change-windows.ts'
 import { describeChanges, exportChanges, IN_LISTS, WHOLE } from './shown-changes.ts'
 
 /** Where a list goes on: behind a change, or before a time up to which the search has come. */
-export type ChangeCursor = { readonly before: ChangePlace } | SearchEnd
+export type ChangeCursor = Behind | { readonly untilUs: number; readonly spanUs: number }
 
 /** The cursor of a text; undefined if it is none. */
 export function parseCursor(text: string): ChangeCursor | undefined {
   const [, until, span] = /^t(-?\d{1,15}|-?[12]\d{15})\.([1-9]\d{0,15})$/.exec(text) ?? []
   if (span !== undefined) return { untilUs: Number(until), spanUs: Number(span) }
-  const before = parsePlace(text)
-  return before && { before }
+  return parseBehind(text)
 }
 
 /** The days of which there is history, and the newest commit that was applied: where searches begin and end. */
@@ -91,10 +100,16 @@ export async function searchFor(
     fromUs: Math.max(known.fromUs, since ?? known.fromUs),
     untilUs: Math.min(known.untilUs, reached, until ?? known.untilUs),
     newestUs: known.newestUs,
-    before: cursor !== undefined && 'before' in cursor ? cursor.before : undefined,
+    before: beforeOf(cursor),
+    ...(cursor !== undefined && 'inside' in cursor && { inside: cursor.inside }),
     limit,
     ...(cursor !== undefined && 'spanUs' in cursor && { firstSpanUs: cursor.spanUs }),
   }
+}
+
+function beforeOf(cursor: ChangeCursor | undefined): ChangePlace | undefined {
+  if (cursor === undefined) return undefined
+  return 'inside' in cursor ? cursor.inside.before : 'before' in cursor ? cursor.before : undefined
 }
 
 /** Reads lists of changes, for a role that may read history. */
@@ -105,13 +120,18 @@ export function makeChangeList(database: pg.Pool, budget: SearchBudget) {
       const wanted = await wantedBy(database, filter)
       if (wanted === undefined) return undefined
       const search = await searchFor(database, wanted, filter, cursor, limit + 1)
-      const { places, searched } = await walkBack(database, search, budget)
+      const found = await walkBack(database, search, budget)
+      const { places, searched } = found
       const changes = await describeChanges(database, places.slice(0, limit), IN_LISTS)
       const items = within(changes)
       const isWhole = places.length <= limit && items.length === changes.length
       const last = items.at(-1)?.id ?? places.at(limit - 1)
       const searchedUntil = searched === null || !isWhole ? null : isoOfUs(searched.untilUs)
-      return { items, searchedUntil, next: isWhole ? reachedAs(searched) : last! }
+      return {
+        items,
+        searchedUntil,
+        next: isWhole ? reachedAs(searched) : formatBehind(behindOf(last!, found, search)),
+      }
     },
 
     /** One change with all its columns; undefined if history does not have it. */
@@ -152,18 +172,19 @@ export function makeChangeList(database: pg.Pool, budget: SearchBudget) {
     ): Promise<{ changes: FiledChange[]; next: string | null } | undefined> {
       const wanted = await wantedBy(database, filter)
       if (wanted === undefined) return undefined
-      const { places, searched } = await walkBack(
-        database,
-        await searchFor(database, wanted, filter, cursor, limit),
-        budget,
-      )
-      const next = places.length < limit ? reachedAs(searched) : places.at(-1)!
+      const search = await searchFor(database, wanted, filter, cursor, limit)
+      const found = await walkBack(database, search, budget)
+      const { places, searched } = found
+      const next = places.length < limit ? reachedAs(searched) : formatBehind(behindOf(places.at(-1)!, found, search))
       return { changes: await exportChanges(database, places), next }
     },
   }
 }
 
-const reachedAs = (end: SearchEnd | null): string | null => (end === null ? null : `t${end.untilUs}.${end.spanUs}`)
+function reachedAs(end: SearchEnd | null): string | null {
+  if (end === null) return null
+  return 'inside' in end ? formatBehind(end) : `t${end.untilUs}.${end.spanUs}`
+}
 
 /** All changes of a transaction have its commit time, by which few blocks of history are read. */
 async function readTransaction(

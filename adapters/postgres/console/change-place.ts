@@ -32,6 +32,35 @@ export function parsePlace(text: string): ChangePlace | undefined {
   return { atUs: Number(at), epoch: Number(epoch), lsn: lsn!, op: op!, ordinal: ordinal!, relation: relation!, keyHash }
 }
 
+/** Where a search goes on in an instant that has too many changes to be sorted: they are in the order of `crowdOrder`. */
+export type Inside = {
+  readonly after: ChangePlace
+  /** Only changes that are older than this one, where the search came to the instant behind a change of it. */
+  readonly before: ChangePlace | undefined
+}
+
+/** Behind which change a search goes on. */
+export type Behind = { readonly before: ChangePlace } | { readonly inside: Inside }
+
+/** The text of it in a cursor. */
+export function formatBehind(behind: Behind): string {
+  if ('before' in behind) return formatPlace(behind.before)
+  const { after, before } = behind.inside
+  return `i${formatPlace(after)}${before === undefined ? '' : `~${formatPlace(before)}`}`
+}
+
+/** What the text says; undefined if it is none. */
+export function parseBehind(text: string): Behind | undefined {
+  if (!text.startsWith('i')) {
+    const before = parsePlace(text)
+    return before && { before }
+  }
+  const [first = '', second, ...rest] = text.slice(1).split('~')
+  const [after, before] = [parsePlace(first), second === undefined ? undefined : parsePlace(second)]
+  const isWhole = rest.length === 0 && (second === undefined) === (before === undefined)
+  return after !== undefined && isWhole ? { inside: { after, before } } : undefined
+}
+
 /** Whether Postgres takes the number as a bigint. */
 export const isBigint = (digits: string): boolean => BigInt.asIntN(64, BigInt(digits)) === BigInt(digits)
 
@@ -64,3 +93,16 @@ export const newestFirst = (alias: string): string =>
 /** SQL of what is compared with `placeValues` by that order. */
 export const placeRow = (alias: string): string =>
   `(${alias}.committed_at, ${alias}.epoch, ${alias}.lsn, (${alias}.op <> 'd'), ${alias}.ordinal, ${alias}.relation, ${alias}.key_hash)`
+
+/** The order of the changes of a crowded instant, which is that of the index of rows. */
+export const crowdOrder = (alias: string, direction: 'asc' | 'desc' = 'desc'): string =>
+  [
+    `${alias}.key_hash`,
+    `${alias}.ordinal`,
+    `${alias}.epoch`,
+    `${alias}.lsn`,
+    `(${alias}.op <> 'd')`,
+    `${alias}.relation`,
+  ]
+    .map((column) => `${column} ${direction}`)
+    .join(', ')

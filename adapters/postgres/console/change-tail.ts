@@ -19,7 +19,8 @@ import { BoundValues } from './bound-values.ts'
 import { everything } from './change-conditions.ts'
 import { searchFor } from './change-list.ts'
 import { isoOfUs, newestFirst, placeText } from './change-place.ts'
-import { type SearchBudget, walkBack } from './change-windows.ts'
+import type { SearchBudget } from './change-search.ts'
+import { walkBack } from './change-windows.ts'
 import { describeChanges, IN_LISTS } from './shown-changes.ts'
 
 /** How far the target was when an answer was made. */

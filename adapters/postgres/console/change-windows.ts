@@ -2,43 +2,10 @@
 
 import type pg from 'pg'
 import { BoundValues } from './bound-values.ts'
-import { type ChangePlace, isoOfUs, newestFirst, placeRow, placeText } from './change-place.ts'
+import { isoOfUs, newestFirst, placeText } from './change-place.ts'
+import { type ChangeSearch, type FoundChanges, isOlder, type SearchBudget, type TimeWindow } from './change-search.ts'
+import { walkInstant } from './crowded-instant.ts'
 
-/** A condition of a search: SQL about a change `c`. It may depend on the window that is looked through. */
-export type Condition = (bound: BoundValues, window: TimeWindow) => string
-
-/** Commit times in µs, from `fromUs` and before `untilUs`. */
-export type TimeWindow = { readonly fromUs: number; readonly untilUs: number }
-
-/** What is looked for, and how far. */
-export type ChangeSearch = TimeWindow & {
-  /** Where the first window ends its growth: a time behind which there are hardly any changes. */
-  readonly newestUs: number
-  /** Only changes that are older than this one. */
-  readonly before: ChangePlace | undefined
-  /** Conditions that an index of the changes finds, so that other changes of the window cost nothing. */
-  readonly byIndex: readonly Condition[]
-  readonly conditions: readonly Condition[]
-  readonly limit: number
-  /** The greatest number of changes that one window looks through. */
-  readonly mostMet: number
-  /** The length of the first window, where a search goes on. */
-  readonly firstSpanUs?: number
-}
-
-/** How far a search has come, and how long its next window is. */
-export type SearchEnd = { readonly untilUs: number; readonly spanUs: number }
-
-/** The places of changes, newest first. `searched` is null if all that was looked for was seen, or the limit met. */
-export type FoundChanges = { readonly places: string[]; readonly searched: SearchEnd | null }
-
-/** The clock in ms, and how long a search goes on. */
-export type SearchBudget = { readonly now: () => number; readonly budgetMs: number }
-
-/** How many changes one window looks through: Postgres reads about four million in a second. */
-export const MOST_MET = 200_000
-/** The shortest window. Changes of one transaction have one commit time, so that no window separates them. */
-const leastUs = 1_000
 const firstUs = 10_000_000
 /** Where an index finds the changes, a window costs little. */
 const firstByIndexUs = 86_400_000_000
@@ -47,36 +14,79 @@ const growth = 8
 /**
  * Looks for changes in windows of commit time, from the newest back, each up to eight times as long as the one before.
  * BRIN and the table partitions by day narrow a window. One that has too many changes is not read but made shorter, and
- * the next one is as long as the number of changes allows, so that the work of each is bounded. When the budget is used
- * up the search ends, and says how far it came.
+ * the next one is as long as the number of changes allows, so that the work of each is bounded. An instant that alone has
+ * too many is read by the index of rows. When the budget is used up the search ends, and says how far it came.
  */
 export async function walkBack(
   database: pg.Pool | pg.ClientBase,
   search: ChangeSearch,
   { now, budgetMs }: SearchBudget,
 ): Promise<FoundChanges> {
-  const places: string[] = []
   const beganMs = now()
-  let untilUs = search.before === undefined ? search.untilUs : Math.min(search.untilUs, search.before.atUs + 1)
-  let spanUs = search.firstSpanUs ?? (search.byIndex.length > 0 ? firstByIndexUs : firstUs)
+  const isOver = () => now() - beganMs >= budgetMs
+  const places: string[] = []
+  const crowded: number[] = []
+  let { untilUs, spanUs, inside } = beginOf(search)
   let startUs = Math.min(untilUs, search.newestUs)
   while (untilUs > search.fromUs) {
-    const fromUs = Math.max(search.fromUs, startUs - spanUs)
-    const isShortest = untilUs - fromUs <= leastUs
     const limit = search.limit - places.length
-    const { met, found } = await readWindow(database, search, { fromUs, untilUs }, limit, isShortest)
-    if (met >= search.mostMet && !isShortest) {
-      spanUs = Math.max(leastUs, Math.floor((untilUs - fromUs) / growth))
+    const window = inside === undefined ? windowOf(search, startUs, untilUs, spanUs) : instantOf(untilUs)
+    const read = inside === undefined ? await readWindow(database, search, window, limit) : undefined
+    if (read !== undefined && read.met < search.mostMet) {
+      places.push(...read.found)
+      const fitting = search.mostMet / 2 / Math.max(read.met, 1)
+      spanUs = Math.max(1, Math.ceil(spanUs * Math.min(growth, fitting)))
+      untilUs = startUs = window.fromUs
+    } else if (read !== undefined && read.oldestUs < untilUs - 1) {
       startUs = untilUs
+      spanUs = untilUs - narrowed(window, read)
       continue
+    } else {
+      const instant = instantOf(untilUs)
+      crowded.push(instant.fromUs)
+      const { found, last } = await walkInstant(database, search, instant, { inside, limit, isOver })
+      places.push(...found)
+      if (places.length < search.limit && last !== undefined)
+        return { places, crowded, searched: { untilUs, inside: { after: last, before: search.before } } }
+      inside = undefined
+      untilUs = startUs = instant.fromUs
     }
-    places.push(...found)
-    if (places.length >= search.limit) return { places, searched: null }
-    spanUs = Math.ceil(Math.max(leastUs, spanUs * Math.min(growth, search.mostMet / 2 / Math.max(met, 1))))
-    untilUs = startUs = fromUs
-    if (untilUs > search.fromUs && now() - beganMs >= budgetMs) return { places, searched: { untilUs, spanUs } }
+    if (places.length >= search.limit) return { places, crowded, searched: null }
+    if (untilUs > search.fromUs && isOver()) return { places, crowded, searched: { untilUs, spanUs } }
   }
-  return { places, searched: null }
+  return { places, crowded, searched: null }
+}
+
+type Begin = { untilUs: number; spanUs: number; inside: ChangeSearch['inside'] }
+
+function beginOf({ before, inside, untilUs, firstSpanUs, byIndex }: ChangeSearch): Begin {
+  const spanUs = firstSpanUs ?? (byIndex.length > 0 ? firstByIndexUs : firstUs)
+  const at = inside?.after.atUs ?? before?.atUs
+  if (at === undefined || at >= untilUs) return { untilUs, spanUs, inside: undefined }
+  return { untilUs: at + 1, spanUs, inside }
+}
+
+const windowOf = ({ fromUs }: ChangeSearch, startUs: number, untilUs: number, spanUs: number): TimeWindow => ({
+  fromUs: Math.max(fromUs, Math.min(startUs, untilUs) - spanUs),
+  untilUs,
+})
+
+const instantOf = (untilUs: number): TimeWindow => ({ fromUs: untilUs - 1, untilUs })
+
+type ReadWindow = {
+  readonly met: number
+  readonly oldestUs: number
+  readonly newestUs: number
+  readonly found: string[]
+}
+
+/**
+ * Where a window that has too many changes begins instead: behind those that were met, which are left to later windows, so
+ * that a crowded instant is soon alone in its window.
+ */
+function narrowed({ fromUs, untilUs }: TimeWindow, { newestUs }: ReadWindow): number {
+  const shorter = untilUs - Math.max(1, Math.floor((untilUs - fromUs) / growth))
+  return newestUs + 1 < untilUs ? Math.max(shorter, newestUs + 1) : shorter
 }
 
 async function readWindow(
@@ -84,11 +94,11 @@ async function readWindow(
   search: ChangeSearch,
   window: TimeWindow,
   limit: number,
-  isShortest: boolean,
-): Promise<{ met: number; found: string[] }> {
-  const { text, values } = windowStatement(search, window, limit, isShortest)
-  const { rows } = await database.query<{ met: number; place: string | null }>({ text, values })
-  return { met: rows[0]!.met, found: rows.flatMap(({ place }) => place ?? []) }
+): Promise<ReadWindow> {
+  const { text, values } = windowStatement(search, window, limit)
+  const { rows } = await database.query<Omit<ReadWindow, 'found'> & { place: string | null }>({ text, values })
+  const { met, oldestUs, newestUs } = rows[0]!
+  return { met, oldestUs, newestUs, found: rows.flatMap(({ place }) => place ?? []) }
 }
 
 /** The statement of one window. Tests look at its plan. */
@@ -96,10 +106,9 @@ export function windowStatement(
   { before, byIndex, conditions, mostMet }: ChangeSearch,
   window: TimeWindow,
   limit: number,
-  isShortest = false,
 ): { text: string; values: BoundValues['values'] } {
   const bound = new BoundValues()
-  const most = bound.bind(isShortest ? Number.MAX_SAFE_INTEGER : mostMet, 'bigint')
+  const most = bound.bind(mostMet, 'bigint')
   const inWindow = [
     `c.committed_at >= ${bound.bind(isoOfUs(window.fromUs), 'timestamptz')}`,
     `c.committed_at < ${bound.bind(isoOfUs(window.untilUs), 'timestamptz')}`,
@@ -109,19 +118,20 @@ export function windowStatement(
     ...inWindow,
     ...conditions.map((condition) => condition(bound, window)),
     ...(before === undefined ? [] : [isOlder(bound, before)]),
-    'met.n < '.concat(most),
+    `met.n < ${most}`,
   ]
   // Without the condition on `met` a window with too many changes would be read and sorted all the same.
   const text = `with met as materialized (
-  select count(*) as n
+  select count(*) as n, min(counted.committed_at) as oldest, max(counted.committed_at) as newest
   from (
-    select
+    select c.committed_at
     from tidemark_rows.change c
     where ${inWindow.join('\n      and ')}
-    limit ${isShortest ? '0' : most}
+    limit ${most}
   ) counted
 )
-select met.n::float8 as met, found.place
+select met.n::float8 as met, (extract(epoch from met.oldest) * 1000000)::float8 as "oldestUs",
+  (extract(epoch from met.newest) * 1000000)::float8 as "newestUs", found.place
 from met
 left join lateral (
   select ${placeText('f')} as place, row_number() over (order by ${newestFirst('f')}) as turn
@@ -136,22 +146,3 @@ left join lateral (
 order by found.turn`
   return { text, values: bound.values }
 }
-
-/** SQL that a change `c` is older than the one at a place. */
-export const isOlder = (bound: BoundValues, place: ChangePlace): string =>
-  `${placeRow('c')} < ${placeBound(bound, place)}`
-
-/** The values of a place, to be compared with `placeRow`. */
-export const placeBound = (
-  bound: BoundValues,
-  { atUs, epoch, lsn, op, ordinal, relation, keyHash }: ChangePlace,
-): string =>
-  `(${[
-    bound.bind(isoOfUs(atUs), 'timestamptz'),
-    bound.bind(epoch, 'integer'),
-    bound.bind(lsn, 'bigint'),
-    bound.bind(op !== 'd', 'boolean'),
-    bound.bind(ordinal, 'bigint'),
-    bound.bind(relation, 'bigint'),
-    bound.bind(keyHash, 'bigint'),
-  ].join(', ')})`

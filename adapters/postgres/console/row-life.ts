@@ -11,25 +11,34 @@ import type { KeyCells } from '#core/console/values.ts'
 import { within } from './answer-size.ts'
 import { ofKeys, readRelations, readWantedKeys, type WantedKey } from './change-conditions.ts'
 import { searchFor } from './change-list.ts'
-import { type ChangePlace, formatPlace, isoOfUs, parsePlace } from './change-place.ts'
-import { type SearchBudget, walkBack } from './change-windows.ts'
+import {
+  type Behind,
+  type ChangePlace,
+  formatBehind,
+  formatPlace,
+  isoOfUs,
+  parseBehind,
+  parsePlace,
+} from './change-place.ts'
+import { behindOf, type SearchBudget } from './change-search.ts'
+import { walkBack } from './change-windows.ts'
 import { readRetention, readRowNow } from './row-now.ts'
 import { cellOf } from './shown-cells.ts'
 import { describeChanges, IN_LISTS } from './shown-changes.ts'
 
 /** Where the life of a row goes on: changes of these keys that are older than the place. */
-export type LifeCursor = { readonly wanted: readonly WantedKey[]; readonly before: ChangePlace }
+export type LifeCursor = { readonly wanted: readonly WantedKey[]; readonly behind: Behind }
 
-export const formatLifeCursor = ({ wanted, before }: LifeCursor): string =>
-  Buffer.from(JSON.stringify([wanted, formatPlace(before)])).toString('base64url')
+export const formatLifeCursor = ({ wanted, behind }: LifeCursor): string =>
+  Buffer.from(JSON.stringify([wanted, formatBehind(behind)])).toString('base64url')
 
 /** The cursor of a text; undefined if it is none. */
 export function parseLifeCursor(text: string): LifeCursor | undefined {
   try {
     const [wanted, place] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [WantedKey[], string]
-    const before = parsePlace(String(place))
+    const behind = parseBehind(String(place))
     const isValid = Array.isArray(wanted) && wanted.length > 0 && wanted.every(isWantedKey)
-    return isValid && before !== undefined ? { wanted, before } : undefined
+    return isValid && behind !== undefined ? { wanted, behind } : undefined
   } catch {
     return undefined
   }
@@ -54,8 +63,8 @@ export type ArchiveTable = string | null
 export function makeRowLife(database: pg.Pool, budget: SearchBudget, archive: ArchiveTable) {
   /** Errors of the database say which table or key is none. */
   return async (table: string, key: string, cursor: LifeCursor | undefined, limit: number): Promise<RowLife> => {
-    const begin = cursor ?? { wanted: await newestKey(await readWantedKeys(database, table, key)), before: undefined }
-    const { places, next } = await readLife(begin.wanted, begin.before, limit)
+    const begin = cursor ?? { wanted: await newestKey(await readWantedKeys(database, table, key)), behind: undefined }
+    const { places, behinds, next } = await readLife(begin.wanted, begin.behind, limit)
     const described = await describeChanges(database, places, IN_LISTS)
     const changes = within(described)
     const isCut = changes.length < described.length
@@ -65,7 +74,7 @@ export function makeRowLife(database: pg.Pool, budget: SearchBudget, archive: Ar
       table,
       keys: keysOf(begin.wanted, changes),
       changes,
-      next: isCut ? cutCursor(changes, places, next, begin.wanted) : next && formatLifeCursor(next),
+      next: isCut ? cutCursor(changes, behinds, next, begin.wanted) : next && formatLifeCursor(next),
       retention: (await readRetention(database, await readRelations(database, table))).retention,
       archiveSql: archive === null ? null : rowInArchive(archive, table, values, oldest),
       now,
@@ -89,27 +98,30 @@ export function makeRowLife(database: pg.Pool, budget: SearchBudget, archive: Ar
 
   async function readLife(
     from: readonly WantedKey[],
-    beforeFirst: ChangePlace | undefined,
+    behindFirst: Behind | undefined,
     limit: number,
-  ): Promise<{ places: string[]; next: LifeCursor | null }> {
+  ): Promise<{ places: string[]; behinds: Behind[]; next: LifeCursor | null }> {
     const places: string[] = []
-    let [wanted, before] = [from, beforeFirst]
+    const behinds: Behind[] = []
+    let [wanted, behind] = [from, behindFirst]
     for (let keys = 0; keys < mostKeys; keys++) {
-      const search = await searchFor(database, ofKeys(wanted), {}, before && { before }, limit + 1 - places.length)
+      const search = await searchFor(database, ofKeys(wanted), {}, behind, limit + 1 - places.length)
       const found = await walkBack(database, search, { ...budget, budgetMs: Number.POSITIVE_INFINITY })
       const parsed = found.places.map((text) => parsePlace(text)!)
       const others = await otherHalves(parsed.filter(({ op }) => op === 'c'))
       const came = parsed.findIndex((place) => others.has(formatPlace(place)))
       const here = came === -1 ? parsed : parsed.slice(0, came + 1)
-      places.push(...here.map(formatPlace))
-      if (places.length > limit) {
-        return { places: places.slice(0, limit), next: { wanted, before: parsePlace(places[limit - 1]!)! } }
-      }
-      if (came === -1) return { places, next: null }
-      before = parsed[came]!
-      wanted = moved(wanted, others.get(formatPlace(before))!)
+      const texts = here.map(formatPlace)
+      places.push(...texts)
+      behinds.push(...texts.map((text) => behindOf(text, found, search)))
+      if (places.length > limit)
+        return { places: places.slice(0, limit), behinds, next: { wanted, behind: behinds[limit - 1]! } }
+      if (came === -1) return { places, behinds, next: null }
+      const half = parsed[came]!
+      behind = { before: half }
+      wanted = moved(wanted, others.get(formatPlace(half))!)
     }
-    return { places, next: before === undefined ? null : { wanted, before } }
+    return { places, behinds, next: behind === undefined ? null : { wanted, behind } }
   }
 
   /** By the place of one half of a key change: the key of the other half. Changes that are no such half have none. */
@@ -160,7 +172,7 @@ const moved = (wanted: readonly WantedKey[], other: OtherHalf): WantedKey[] => [
 /** Behind the last change that fits, under the key that it has. Keys are the same text in each part of a life. */
 function cutCursor(
   changes: readonly ShownChange[],
-  places: readonly string[],
+  behinds: readonly Behind[],
   next: LifeCursor | null,
   first: readonly WantedKey[],
 ): string {
@@ -171,7 +183,7 @@ function cutCursor(
   const wanted = known ?? { epoch, relation, hash: keyHash, op: null, key, numbers: null, texts: null }
   return formatLifeCursor({
     wanted: [wanted, ...first.filter(({ op }) => op === 't')],
-    before: parsePlace(places[changes.length - 1]!)!,
+    behind: behinds[changes.length - 1]!,
   })
 }
 
