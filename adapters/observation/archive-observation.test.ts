@@ -30,6 +30,12 @@ test('the metadata of the archive is read again after half a minute where no com
   expect(await read('a')).toBe(2)
 })
 
+test('calls that come during a load share it', async () => {
+  const { load, read } = loader()
+  expect(await Promise.all([read('a'), read('b')])).toEqual([1, 1])
+  expect(load).toHaveBeenCalledOnce()
+})
+
 test('a catalog that did not answer is asked again at once', async () => {
   const { load, read } = loader()
   load.mockRejectedValueOnce(new Error('it is gone'))

@@ -10,18 +10,19 @@ const MOST_MS = 30_000
 
 /**
  * Caches the result of `load`. It is loaded again when `version` has changed and the result is ten seconds old, or when
- * it is half a minute old. A failure is not cached.
+ * it is half a minute old. Calls during a load share it, and a failure is not cached.
  */
 export function loadRarely<T>(load: () => Promise<T>, now: () => number): (version: unknown) => Promise<T> {
-  let last: { readonly loaded: T; readonly version: unknown; readonly atMs: number } | undefined
-  return async (version) => {
+  let last: { readonly loaded: Promise<T>; readonly version: unknown; readonly atMs: number } | undefined
+  return (version) => {
     const ageMs = last === undefined ? Number.POSITIVE_INFINITY : now() - last.atMs
     if (last !== undefined && ageMs < (version === last.version ? MOST_MS : LEAST_MS)) return last.loaded
-    const atMs = now()
-    last = undefined
-    const loaded = await load()
-    last = { loaded, version, atMs }
-    return loaded
+    const mine = { loaded: load(), version, atMs: now() }
+    last = mine
+    mine.loaded.catch(() => {
+      if (last === mine) last = undefined
+    })
+    return mine.loaded
   }
 }
 

@@ -16,7 +16,7 @@ export type ArchiveView = {
     readonly totalRecords: string
     readonly totalFiles: string
   }[]
-  /** Files of the newest table snapshot, largest first, at most 200. */
+  /** Files of the newest table snapshot, largest first, at most 200: of the 200 manifests with the most records. */
   readonly files: readonly {
     readonly path: string
     readonly bytes: number

@@ -17,7 +17,7 @@ afterAll(async () => {
   await servers?.stop()
 })
 
-test('snapshots and files of the archive are those of its catalog, and manifests are read once for each snapshot', async () => {
+test('snapshots and files of the archive are those of its catalog, and each manifest is read once', async () => {
   const { catalogEndpoint, s3Endpoint, key } = servers
   const warehouse = 'arn:aws:s3tables:us-east-1:000000000000:bucket/tidemark-local'
   const functions = makeArchiveFunctions({ ...servers, warehouse, credentials: key, token: key.token }, database.pool)
@@ -28,17 +28,30 @@ test('snapshots and files of the archive are those of its catalog, and manifests
     reads++
     return store.get(url)
   }
-  const read = makeArchiveReader({ catalog, table, store: { get } })
+  let loads = 0
+  let clock = 0
+  const loadTable: typeof catalog.loadTable = (name) => {
+    loads++
+    return catalog.loadTable(name)
+  }
+  const read = makeArchiveReader({ catalog: { loadTable }, table, store: { get }, now: () => clock })
+  const readLater = async (version: unknown) => {
+    clock += 10_000
+    return await read(version)
+  }
   const name = `${table.namespace}.${table.name}`
-  expect(await read()).toEqual({ table: name, location: '', snapshots: [], files: [] })
+  expect(await readLater(0)).toEqual({ table: name, location: '', snapshots: [], files: [] })
 
   let records = 0
-  for (const { event, expected } of madeEvents(2_000)) {
+  const archive = async ({ event, expected }: (typeof events)[number]) => {
     await functions.archive(event)
     await functions.commit()
     records += expected.length
   }
-  const { location, snapshots, files } = await read()
+  const events = [...madeEvents(2_000)]
+  const last = events.pop()!
+  for (const each of events) await archive(each)
+  const { location, snapshots, files } = await readLater(1)
 
   expect(location).toMatch(/^s3:\/\//)
   expect(snapshots[0]).toMatchObject({ operation: 'append', totalRecords: String(records) })
@@ -51,7 +64,15 @@ test('snapshots and files of the archive are those of its catalog, and manifests
   expect(files.reduce((sum, file) => sum + file.records, 0)).toBe(records)
   expect(files.map(({ bytes }) => bytes)).toEqual(files.map(({ bytes }) => bytes).toSorted((a, b) => b - a))
   expect(files[0]!.partition).toMatch(/^kafka_ts_day=\d{4}-\d\d-\d\d$/)
-  const before = reads
-  await read()
-  expect(reads).toBe(before)
+  const before = [reads, loads]
+  await read(2)
+  expect([reads, loads]).toEqual(before)
+  await readLater(2)
+  expect([reads, loads]).toEqual([before[0], before[1]! + 1])
+
+  await archive(last)
+  const later = await readLater(3)
+  expect(later.files.reduce((sum, file) => sum + file.records, 0)).toBe(records)
+  // The list of the manifests, and the manifest of this commit.
+  expect(reads).toBe(before[0]! + 2)
 })

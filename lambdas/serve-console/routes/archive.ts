@@ -10,7 +10,8 @@ import type { UnreachableParts } from '../unreachable-parts.ts'
 /** What the routes of the archive need. */
 export type ArchiveParts = {
   readonly observe: () => Promise<ArchiveObservation>
-  readonly read: () => Promise<ArchiveContents>
+  /** Reads what the table has. It is read again sooner where `version` is another one. */
+  readonly read: (version: string) => Promise<ArchiveContents>
   /** Runs a query that only reads, with a limit of rows and of time; null where queries run elsewhere. */
   readonly query: ((sql: string) => Promise<QueryResult | Refusal>) | null
   readonly parts: Pick<UnreachableParts, 'ask'>
@@ -25,10 +26,12 @@ export function archiveRoutes({
   query,
   parts,
 }: ArchiveParts): Pick<RouteHandlers, 'GET /archive' | 'POST /archive/query'> {
+  let version = ''
   return {
     'GET /archive': () =>
       parts.ask('archive', async () => {
-        const [now, contents] = await Promise.all([observe(), read()])
+        const [now, contents] = await Promise.all([observe(), read(version)])
+        version = `${now.rows} ${now.files} ${now.tableSnapshots}`
         return { now, ...contents }
       }),
     'POST /archive/query': async (request) => {
