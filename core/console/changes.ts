@@ -43,6 +43,9 @@ export type ShownChange = {
   readonly changedCount: number
 }
 
+/** The most changes that one answer of `GET /changes` and of the other lists has, and those of the tail. */
+export const [MOST_LISTED, MOST_TAIL] = [200, 500] as const
+
 /** `GET /changes`: newest first. All given conditions hold. */
 export type ChangeFilter = {
   /** `schema.table`; a former name finds the table too. */

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { ShownChange } from '#core/console/changes.ts'
+import { MOST_TAIL, type ShownChange } from '#core/console/changes.ts'
 import { AskError } from '../../api/ask-error.ts'
 import type { Resource } from '../../api/resource.ts'
 import { ask } from '../../api/server.ts'
@@ -12,7 +12,6 @@ import { formatCount, formatQuantity } from '../../text/numbers.ts'
 import { CHANGE_HEIGHT, ChangeRow } from './change-row.tsx'
 
 const EVERY_MS = 1_000
-const MOST_AT_ONCE = 500
 
 /** Changes as they are applied, the newest first. It pauses while somebody reads further down. */
 export function LiveTail({ open }: { readonly open: string | null }) {
@@ -103,7 +102,7 @@ function useTail(isHeld: boolean): { tail: Tail<ShownChange>; resource: Resource
     const next = async () => {
       if (!document.hidden) {
         try {
-          const query = { after: cursor.current, limit: String(MOST_AT_ONCE) }
+          const query = { after: cursor.current, limit: String(MOST_TAIL) }
           const come = await ask('GET /changes/tail', { query, signal: ended.signal })
           cursor.current = come.cursor
           setState(({ tail }) => ({

@@ -4,6 +4,8 @@ import {
   type ChangeFilter,
   type ChangePage,
   type ChangeTail,
+  MOST_LISTED,
+  MOST_TAIL,
   type RowLife,
   type ShownChange,
   type TransactionChanges,
@@ -60,7 +62,7 @@ type ChangeRoutes = Pick<
   | 'GET /transactions/:epoch/:transaction'
 >
 
-const [usualLimit, mostLimit] = [50, 200]
+const usualLimit = 50
 const ISO_HINT = 'A change has it as committedAt.'
 
 /** The changes of the captured tables, as history has them. */
@@ -70,12 +72,12 @@ export function makeChangeRoutes<C, T, L, P>(ports: ChangePorts<C, T, L, P>): Ch
     'GET /changes': async ({ query }) => {
       const filter = filterOf(query)
       const cursor = cursorOfQuery(query)
-      const limit = limitOf(query, usualLimit, mostLimit)
+      const limit = limitOf(query, usualLimit, MOST_LISTED)
       return (await askTarget(ports, () => ports.list(filter, cursor, limit))) ?? noTable(filter)
     },
     'GET /changes/tail': async ({ query }) => {
       const cursor = cursorOf(optionalText(query, 'after'), ports.parseTailCursor)
-      const limit = limitOf(query, usualLimit, mostLimit)
+      const limit = limitOf(query, usualLimit, MOST_TAIL)
       return await askTarget(ports, () => ports.tail(cursor, limit))
     },
     'GET /changes/:id': async ({ params: { id = '' } }) => {
@@ -97,7 +99,7 @@ export function makeChangeRoutes<C, T, L, P>(ports: ChangePorts<C, T, L, P>): Ch
       const table = requiredText(query, 'table')
       const key = objectOf(requiredText(query, 'key'), 'key')
       const cursor = cursorOf(optionalText(query, 'after'), ports.parseLifeCursor)
-      const limit = limitOf(query, usualLimit, mostLimit)
+      const limit = limitOf(query, usualLimit, MOST_LISTED)
       return await askTarget(ports, () => ports.life(table, key, cursor, limit))
     },
     'GET /transactions/:epoch/:transaction': async ({ params, query }) => {
@@ -105,7 +107,7 @@ export function makeChangeRoutes<C, T, L, P>(ports: ChangePorts<C, T, L, P>): Ch
       const epoch = Number(digitsOf(params['epoch']!, 'epoch'))
       const at = timeOf(query, 'at') ?? requiredText(query, 'at', ISO_HINT)
       const after = cursorOf(optionalText(query, 'after'), ports.parsePlace)
-      const limit = limitOf(query, usualLimit, mostLimit)
+      const limit = limitOf(query, usualLimit, MOST_LISTED)
       const found = await askTarget(ports, () => ports.transaction({ epoch, transaction, at }, after, limit))
       if (found !== undefined) return found
       throw new RequestProblem(
