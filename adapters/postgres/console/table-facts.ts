@@ -8,36 +8,34 @@ import { readRetention } from './row-now.ts'
 /** Changes of a table in the last day, by operation. */
 export type DayOfChanges = { readonly inserts: number; readonly updates: number; readonly deletes: number }
 
-/** How many changes each table had in the last day. Null where they are too many to be counted. */
-export type CountDay = () => Promise<ReadonlyMap<string, DayOfChanges> | null>
+/** How many changes each table had in the last day. Null until they are counted, and where they are too many for that. */
+export type CountDay = () => ReadonlyMap<string, DayOfChanges> | null
 
 /** Counting reads the last day of history, at about four million changes in a second. */
 const mostCounted = 1_000_000
 const countedForMs = 60_000
 
 /**
- * Counts the changes of the last day. A count is used for a minute; meanwhile, and while the next one is made, the list of
- * tables does not wait.
+ * Counts the changes of the last day, beside the requests: none waits for it. A count is used for a minute, and then until
+ * the next one is made. One that fails is tried again a minute later.
  */
 export function makeCountDay(database: pg.Pool, now: () => number): CountDay {
-  let last: { readonly counted: ReadonlyMap<string, DayOfChanges> | null; readonly atMs: number } | undefined
-  let counting: Promise<ReadonlyMap<string, DayOfChanges> | null> | undefined
-  const count = () => {
-    counting ??= countDay(database)
-      .then((counted) => {
-        last = { counted, atMs: now() }
-        return counted
-      })
-      .finally(() => {
-        counting = undefined
-      })
-    return counting
+  let counted: ReadonlyMap<string, DayOfChanges> | null = null
+  let beganMs = Number.NEGATIVE_INFINITY
+  let isCounting = false
+  const count = async () => {
+    isCounting = true
+    beganMs = now()
+    try {
+      counted = await countDay(database)
+    } finally {
+      isCounting = false
+    }
   }
-  return async () => {
-    if (last === undefined) return await count()
-    // A failure is that of the next call, which counts again.
-    if (now() - last.atMs > countedForMs) count().catch(() => undefined)
-    return last.counted
+  return () => {
+    // A target that does not answer is noticed by what the request itself reads.
+    if (!isCounting && now() - beganMs > countedForMs) count().catch(() => undefined)
+    return counted
   }
 }
 
