@@ -11,7 +11,7 @@ beforeAll(async () => {
 
 afterAll(() => database?.drop())
 
-const item = { schema: 'public', table: 'item', estimate: 7, writes: 20 }
+const item = { schema: 'public', table: 'item', estimate: 7, writes: 20, isReadable: true }
 
 test('a small table is counted, and again only after it was written to', async () => {
   const countRows = makeCountRows(database.pool)
@@ -28,6 +28,12 @@ test('a large table is not counted', async () => {
   const countRows = makeCountRows(database.pool)
 
   expect(await countRows([{ ...item, estimate: 100_001 }])).toMatchObject([{ rows: 100_001, isEstimate: true }])
+})
+
+test('a table that the role may not read is not counted', async () => {
+  const countRows = makeCountRows(database.pool)
+
+  expect(await countRows([{ ...item, isReadable: false }])).toMatchObject([{ rows: 7, isEstimate: true }])
 })
 
 test('of many tables a few are counted at each look, until all are', async () => {

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { EPOCH_PREFIX } from '#core/fixed-names.ts'
 import type { SourceObservation } from '#core/status/observations.ts'
-import { makeCountRows, statistics } from './row-counts.ts'
+import { makeCountRows, readability, statistics } from './row-counts.ts'
 
 const readCapture = `
 select s.topic_partitions as "topicPartitions",
@@ -23,7 +23,8 @@ select s.topic_partitions as "topicPartitions",
 from tidemark.setting s`
 
 const readTables = `
-select t.schema_name as schema, t.table_name as table, t.state, ${statistics}
+select t.schema_name as schema, t.table_name as table, t.state, ${statistics},
+  ${readability('t.schema_name', 't.table_name')}
 from tidemark.captured_table t
 join pg_class c on c.oid = t.relation
 join pg_stat_user_tables s on s.relid = t.relation
@@ -35,7 +36,7 @@ select schema_name || '.' || table_name as name, why, fix
 from tidemark.uncaptured
 order by name`
 
-/** Observes the source as its administrator, or with `estimateRows` as a role that may not read its tables. */
+/** Observes the source. With `estimateRows` no table is counted, and otherwise those that the role may read. */
 export function makeObserveSource(
   source: pg.Pool,
   countRows: ReturnType<typeof makeCountRows> = makeCountRows(source),

@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { TargetObservation } from '#core/status/observations.ts'
-import { makeCountRows, statistics } from './row-counts.ts'
+import { makeCountRows, readability, statistics } from './row-counts.ts'
 
 const readProgress = `
 select consumer, topic, topic_partition as "topicPartition", next_offset::float8 as "nextOffset",
@@ -84,7 +84,8 @@ select state, cause, follows, command, to_json(since)#>>'{}' as since
 from tidemark.capture_health`
 
 const readTables = `
-select m.schema_name as schema, m.table_name as table, ${statistics}
+select m.schema_name as schema, m.table_name as table, ${statistics},
+  ${readability('m.schema_name', 'm.table_name')}
 from tidemark.table_marker m
 join tidemark.generation g on g.relation = m.relation and g.shown
 join pg_stat_user_tables s
