@@ -212,3 +212,35 @@ test('the most severe problems come first', () => {
   })
   expect(problems.map(({ severity }) => severity)).toEqual(['stopped', 'failing', 'attention'])
 })
+
+describe('a replication slot near its limit', () => {
+  const limitBytes = 10_240 * 2 ** 20
+  const at = (part: number, changes: Partial<Status> = {}) =>
+    problemsOf({ ...wellStatus, ...changes }, { retainedBytes: limitBytes * part, limitBytes })
+
+  test('needs attention from 80 % on, with what follows and what gives time', () => {
+    expect(at(0.79)).toEqual([])
+    expect(problemsOf(wellStatus, { retainedBytes: limitBytes, limitBytes: null })).toEqual([])
+    expect(at(0.81)).toMatchObject([
+      {
+        severity: 'attention',
+        what: 'replication slot',
+        why: 'it retains more than 80 % of the WAL at which the source gives it up (max_slot_wal_keep_size, 10240 MB)',
+        command: 'npm run status',
+        sql: `alter system set max_slot_wal_keep_size = '20480MB'; select pg_reload_conf();`,
+        action: null,
+      },
+    ])
+    expect(at(0.81)[0]!.follows).toContain('every table')
+    expect(at(0.98)[0]!.why).toContain('95 %')
+  })
+
+  test('is resolved by the recovery while capture is down', () => {
+    const capture = { ...wellStatus.capture, state: 'down' as const, command: 'npm run recover' }
+
+    expect(at(0.9, { capture }).at(-1)).toMatchObject({
+      command: 'npm run recover',
+      action: { name: 'capture.recover', target: 'all' },
+    })
+  })
+})

@@ -1,15 +1,16 @@
 import { type Component, isWell } from '../status/components.ts'
 import type { Status } from '../status/status.ts'
 import { nameOf } from '../status/stopped-parts.ts'
-import type { ShownProblem } from './overview.ts'
+import type { ShownProblem, Snapshot } from './overview.ts'
 import { pathOf } from './paths.ts'
 
 /** Every problem of a status, the most severe first; those of one severity in the order in which they are resolved. */
-export function problemsOf(status: Status): ShownProblem[] {
+export function problemsOf(status: Status, slot: Snapshot['slot'] = null): ShownProblem[] {
   const { capture, archiveProblems, stopped } = status
   const isDown = capture.state === 'down'
   const problems = [
     ...(isDown ? [ofCapture(capture)] : []),
+    ...ofSlot(slot, status),
     ...archiveProblems.map(ofArchive),
     ...status.components
       // If capture is down, that problem includes the state of the connector.
@@ -47,6 +48,35 @@ const ofCapture = ({ cause, follows, command, since }: Status['capture']): Shown
   action: command === null ? null : { name: 'capture.recover', target: 'all' },
   path: pathOf.connectors,
 })
+
+/** The parts of the limit at which the problem is shown with another figure, so that a snapshot seldom changes by it. */
+const slotSteps = [95, 90, 85, 80]
+
+/** The slot retains almost as much WAL as the source allows. */
+function ofSlot(slot: Snapshot['slot'], { capture }: Status): ShownProblem[] {
+  if (slot?.limitBytes == null) return []
+  const { retainedBytes, limitBytes } = slot
+  const percent = slotSteps.find((step) => retainedBytes * 100 >= limitBytes * step)
+  if (percent === undefined) return []
+  const isDown = capture.state === 'down'
+  return [
+    {
+      ...nothingToDo,
+      severity: 'attention',
+      what: 'replication slot',
+      why: `it retains more than ${percent} % of the WAL at which the source gives it up (max_slot_wal_keep_size, ${mebibytesOf(limitBytes)} MB)`,
+      follows:
+        'At the limit the source invalidates the slot: capture ends, and a recovery has to read every table again. The command shows what capture waits for, and a greater limit gives it time.',
+      command: isDown ? (capture.command ?? STATUS_COMMAND) : STATUS_COMMAND,
+      sql: `alter system set max_slot_wal_keep_size = '${2 * mebibytesOf(limitBytes)}MB'; select pg_reload_conf();`,
+      action: isDown && capture.command !== null ? { name: 'capture.recover', target: 'all' } : null,
+      path: pathOf.connectors,
+    },
+  ]
+}
+
+const STATUS_COMMAND = 'npm run status'
+const mebibytesOf = (bytes: number): number => Math.round(bytes / 2 ** 20)
 
 const ofArchive = ({ kind, reason, command, since }: Status['archiveProblems'][number]): ShownProblem => ({
   ...nothingToDo,

@@ -47,13 +47,14 @@ export function makeSnapshot(options: OverviewParts): () => Promise<Snapshot> {
   return async () => {
     const [seen, limitBytes] = await Promise.all([readStatus(options.status), readLimit()])
     const status = seen.status
+    const slot = status?.retainedWalBytes == null ? null : { retainedBytes: status.retainedWalBytes, limitBytes }
     const snapshot: Snapshot = {
       version: 1,
       at: now().toISOString(),
       status,
       unreachable: findUnreachable(seen),
-      problems: status === null ? [] : problemsOf(status),
-      slot: status?.retainedWalBytes == null ? null : { retainedBytes: status.retainedWalBytes, limitBytes },
+      problems: status === null ? [] : problemsOf(status, slot),
+      slot,
       equality: withoutRows(options.equality()),
     }
     const sameness = samenessOf(snapshot)
