@@ -75,17 +75,25 @@ test('what is wrong with a table has a way to resolve it', () => {
 test('versions of a contract say what each changed, and whether the rows were read again', () => {
   const contract = (changes: Partial<TableContract>) =>
     ({ relation: 1, version: 1, schema: 'public', table: 'a', generation: 1, columns: [], ...changes }) as TableContract
-  const versions = contractVersions([
-    { epoch: 1, contract: contract({ version: 3, generation: 2 }) },
-    { epoch: 1, contract: contract({ version: 2, table: 'b' }) },
-    { epoch: 1, contract: contract({}) },
-  ])
+  const versions = contractVersions(
+    [
+      { epoch: 2, contract: contract({ version: 3, generation: 2 }) },
+      { epoch: 1, contract: contract({ version: 2, table: 'b' }) },
+      { epoch: 1, contract: contract({}) },
+    ],
+    [
+      { epoch: 2, relation: 1, version: 3, at: '2026-11-30T14:05:03.000001Z' },
+      { epoch: 2, relation: 1, version: 2, at: '2026-11-29T00:00:00.000000Z' },
+      { epoch: 2, relation: 7, version: 1, at: '2026-11-28T00:00:00.000000Z' },
+    ],
+  )
 
   expect(versions.map(({ version, effect }) => [version, effect])).toEqual([
     [3, 'new generation'],
     [2, 'in place'],
     [1, 'first'],
   ])
+  expect(versions.map(({ at }) => at)).toEqual(['2026-11-30T14:05:03.000001Z', null, null])
   expect(versions[1]!.differences).toEqual(['the table was renamed from public.a to public.b'])
   expect(versions[2]!.differences).toEqual([])
 })

@@ -2,6 +2,7 @@ import type { TableContract } from '../contract.ts'
 import type { Status } from '../status/status.ts'
 import { contractDifferences } from './contract-differences.ts'
 import type { ContractVersion, ListedTable, TableCure, TableDetail } from './tables.ts'
+import type { Time } from './values.ts'
 
 /** What is known of tables besides the status. */
 export type TableCounts = {
@@ -48,10 +49,21 @@ const countsOf = (name: string, { changes, unkept, quarantined }: TableCounts) =
   quarantined: quarantined.get(name) ?? 0,
 })
 
+/** When a version of a contract was written. */
+export type ContractTime = {
+  readonly epoch: number
+  readonly relation: number
+  readonly version: number
+  readonly at: Time
+}
+
 /** The versions of a contract, newest first, with what each has changed. `contracts` are newest first. */
 export function contractVersions(
   contracts: readonly { readonly epoch: number; readonly contract: TableContract }[],
+  times: readonly ContractTime[] = [],
 ): ContractVersion[] {
+  const nameOf = (epoch: number, relation: number, version: number) => `${epoch} ${relation} ${version}`
+  const written = new Map(times.map(({ epoch, relation, version, at }) => [nameOf(epoch, relation, version), at]))
   return contracts.map(({ epoch, contract }, i) => {
     const before = contracts.slice(i + 1).find((earlier) => earlier.contract.relation === contract.relation)?.contract
     const isFirst = before === undefined
@@ -59,7 +71,7 @@ export function contractVersions(
     return {
       version: contract.version,
       epoch,
-      at: null,
+      at: written.get(nameOf(epoch, contract.relation, contract.version)) ?? null,
       table: `${contract.schema}.${contract.table}`,
       columns: contract.columns.map(({ name, type, key, nullable }) => ({
         name,

@@ -5,7 +5,7 @@ import type { Time } from './values.ts'
 /** A row of `GET /tables?search=…&state=…&after=…`, in the order of the names. */
 export type ListedTable = Omit<TableStatus, 'state'> & {
   readonly state: TableStatus['state'] | 'not captured'
-  /** Changes that history has of the last day, by operation; null where no history is kept. */
+  /** Changes that history has of the last day, by operation; null where no history is kept, and until it was counted. */
   readonly changes: { readonly inserts: number; readonly updates: number; readonly deletes: number } | null
   /** Why it is stopped or not captured. */
   readonly reason: string | null
@@ -16,7 +16,7 @@ export type ListedTable = Omit<TableStatus, 'state'> & {
 export type ContractVersion = {
   readonly version: number
   readonly epoch: number
-  /** When it took effect in the target; null if that was not kept. */
+  /** When the source wrote it; null if the source does not answer, or no longer has it. */
   readonly at: Time | null
   readonly table: string
   readonly columns: readonly {

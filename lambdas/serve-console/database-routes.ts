@@ -9,6 +9,7 @@ import {
   readCapturedTable,
   readStoppedTable,
 } from '#adapters/postgres/console/console-actions.ts'
+import { readContractTimes } from '#adapters/postgres/console/contract-times.ts'
 import {
   countKept,
   listQuarantined,
@@ -28,8 +29,8 @@ import type { UnreachableParts } from './unreachable-parts.ts'
 export type DatabaseRouteParts = {
   /** The target, for tidemark_console_read. */
   readonly target: pg.Pool
-  /** The source, for tidemark_console_read. */
-  readonly source: pg.Pool
+  /** The source, for tidemark_console_read; undefined where the console does not know it. */
+  readonly source: pg.Pool | undefined
   /** Target and source for tidemark_console_act; undefined where the console may only read. */
   readonly acting: { readonly target: pg.Pool; readonly source: pg.Pool } | undefined
   readonly parts: Pick<UnreachableParts, 'ask'>
@@ -66,6 +67,7 @@ export function makeDatabaseRoutes(of: DatabaseRouteParts) {
       countQuarantined: () => countQuarantined(target),
       readUnkept: () => readUnkept(target),
       readFacts: (table) => readTableFacts(target, table),
+      readContractTimes: source === undefined ? null : (relations) => readContractTimes(source, relations),
       parts,
     }),
     ...makeQuarantineRoutes({
@@ -75,11 +77,11 @@ export function makeDatabaseRoutes(of: DatabaseRouteParts) {
       readNeighbours: of.readNeighbours,
       parts,
     }),
-    ...actionRoutes(of, source),
+    ...actionRoutes(of),
   }
 }
 
-function actionRoutes(of: DatabaseRouteParts, source: pg.Pool) {
+function actionRoutes(of: DatabaseRouteParts) {
   const { target, acting, parts } = of
   const list: ActionPorts['list'] = (before, limit) => parts.ask('target', () => listActions(target, before, limit))
   if (acting === undefined) {
@@ -89,7 +91,7 @@ function actionRoutes(of: DatabaseRouteParts, source: pg.Pool) {
   const own = makeTableActions({
     readStopped: (table) => parts.ask('target', () => readStoppedTable(target, table)),
     countKept: (what) => parts.ask('target', () => countKept(target, what)),
-    readCaptured: (table) => parts.ask('source', () => readCapturedTable(source, table)),
+    readCaptured: (table) => parts.ask('source', () => readCapturedTable(of.source ?? acting.source, table)),
     beginResync: (table) => parts.ask('source', () => beginResync(acting.source, table)),
     executeInTarget: (id) => parts.ask('target', () => record.execute(id)),
     startCapture: of.startCapture,

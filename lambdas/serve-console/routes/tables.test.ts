@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { QuarantinedItem } from '#core/console/quarantine.ts'
+import type { TableContract } from '#core/contract.ts'
 import type { Status } from '#core/status/status.ts'
 import { PlainAnswer, type RoutedRequest } from '../console-request.ts'
 import { makeUnreachableParts } from '../unreachable-parts.ts'
@@ -17,7 +18,7 @@ const request = (query: Record<string, string>, params: Record<string, string> =
 })
 const parts = makeUnreachableParts(
   () => new Date(0),
-  () => false,
+  (error) => error instanceof Error && error.message === 'no answer',
 )
 
 const status = {
@@ -38,10 +39,11 @@ const status = {
 const routes = (ports: Partial<TablePorts> = {}) =>
   makeTableRoutes({
     status: async () => status,
-    countDay: async () => null,
+    countDay: () => null,
     countQuarantined: async () => new Map(),
     readUnkept: async () => new Set(),
     readFacts: async () => undefined,
+    readContractTimes: null,
     parts,
     ...ports,
   })
@@ -70,6 +72,31 @@ test('a table that there is not is answered with 404, and one without facts in t
     contracts: [],
     history: { isKept: false, retention: null },
   })
+})
+
+test('versions of a contract have the times of the source, and none while it does not answer', async () => {
+  const contract = { relation: 7, version: 2, schema: 'public', table: 'a', generation: 1, columns: [] }
+  const readFacts: TablePorts['readFacts'] = async () => ({
+    contracts: [{ epoch: 1, contract: contract as unknown as TableContract }],
+    history: { isKept: true, retention: null },
+    indexes: [],
+  })
+  const timesWith = async (readContractTimes: TablePorts['readContractTimes']) => {
+    const table = await routes({ readFacts, readContractTimes })['GET /tables/:table'](
+      request({}, { table: 'public.a' }),
+    )
+    if (table instanceof PlainAnswer) throw new Error('it is a file')
+    return table.contracts.map(({ at }) => at)
+  }
+
+  const at = '2026-11-30T14:05:03.000001Z'
+  expect(await timesWith(async ([relation]) => [{ epoch: 1, relation: relation!, version: 2, at }])).toEqual([at])
+  expect(
+    await timesWith(async () => {
+      throw new Error('no answer')
+    }),
+  ).toEqual([null])
+  expect(await timesWith(null)).toEqual([null])
 })
 
 test('tables are not answered before the first status', async () => {

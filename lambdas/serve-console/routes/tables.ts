@@ -1,9 +1,15 @@
-import { contractVersions, curesOf, listTables, type TableCounts } from '#core/console/table-listing.ts'
+import {
+  type ContractTime,
+  contractVersions,
+  curesOf,
+  listTables,
+  type TableCounts,
+} from '#core/console/table-listing.ts'
 import type { ListedTable, TableDetail } from '#core/console/tables.ts'
 import type { TableContract } from '#core/contract.ts'
 import type { Status } from '#core/status/status.ts'
 import { limitOf, optionalText, wordOf } from '../request-parameters.ts'
-import { RequestProblem } from '../request-problem.ts'
+import { PartUnreachableError, RequestProblem } from '../request-problem.ts'
 import type { RouteHandlers } from '../serve-console.ts'
 import type { UnreachableParts } from '../unreachable-parts.ts'
 
@@ -11,7 +17,8 @@ import type { UnreachableParts } from '../unreachable-parts.ts'
 export type TablePorts = {
   /** The newest status; null until the first was made. */
   readonly status: () => Promise<Status | null>
-  readonly countDay: () => Promise<TableCounts['changes']>
+  /** Null until they are counted, which no request waits for. */
+  readonly countDay: () => TableCounts['changes']
   readonly countQuarantined: () => Promise<TableCounts['quarantined']>
   readonly readUnkept: () => Promise<TableCounts['unkept']>
   /** Undefined if no captured table has or had the name. */
@@ -23,6 +30,8 @@ export type TablePorts = {
       }
     | undefined
   >
+  /** When the source wrote the contracts of these relations; null where the console does not know the source. */
+  readonly readContractTimes: ((relations: readonly number[]) => Promise<readonly ContractTime[]>) | null
   readonly parts: Pick<UnreachableParts, 'ask'>
 }
 
@@ -40,10 +49,10 @@ const STATES: readonly ListedTable['state'][] = [
 export function makeTableRoutes(ports: TablePorts): Pick<RouteHandlers, 'GET /tables' | 'GET /tables/:table'> {
   const { parts } = ports
   const list = async (status: Status) => {
-    const [changes, quarantined, unkept] = await parts.ask('target', () =>
-      Promise.all([ports.countDay(), ports.countQuarantined(), ports.readUnkept()]),
+    const [quarantined, unkept] = await parts.ask('target', () =>
+      Promise.all([ports.countQuarantined(), ports.readUnkept()]),
     )
-    return listTables(status, { changes, quarantined, unkept })
+    return listTables(status, { changes: ports.countDay(), quarantined, unkept })
   }
   return {
     'GET /tables': async ({ query }) => {
@@ -63,12 +72,13 @@ export function makeTableRoutes(ports: TablePorts): Pick<RouteHandlers, 'GET /ta
     'GET /tables/:table': async ({ params: { table: name = '' } }) => {
       const status = await statusOf(ports)
       const facts = await parts.ask('target', () => ports.readFacts(name))
+      const { contracts = [] } = facts ?? {}
       const table = (await list(status)).find((each) => each.name === name)
       if (table === undefined)
         throw new RequestProblem(404, `there is no table ${name}`, 'Write it with its schema, as in public.orders.')
       return {
         table,
-        contracts: contractVersions(facts?.contracts ?? []),
+        contracts: contractVersions(contracts, await timesOf(ports, contracts)),
         history: facts?.history ?? { isKept: false, retention: null },
         indexes: facts?.indexes ?? [],
         cures: curesOf(status, name),
@@ -81,4 +91,19 @@ async function statusOf({ status }: TablePorts): Promise<Status> {
   const now = await status()
   if (now === null) throw new RequestProblem(409, 'the first status is still being made', 'Ask again in a few seconds.')
   return now
+}
+
+/** A source that does not answer keeps nobody from seeing what the target knows. */
+async function timesOf(
+  { readContractTimes, parts }: TablePorts,
+  contracts: readonly { readonly contract: TableContract }[],
+): Promise<readonly ContractTime[]> {
+  const relations = [...new Set(contracts.map(({ contract }) => contract.relation))]
+  if (readContractTimes === null || relations.length === 0) return []
+  try {
+    return await parts.ask('source', () => readContractTimes(relations))
+  } catch (error) {
+    if (error instanceof PartUnreachableError) return []
+    throw error
+  }
 }
