@@ -64,7 +64,10 @@ export function openLocalConsole(engine: RunningEngine, { token, allowsActions }
     inspect: allowsActions ? inspectForConsole : null,
     equality: makeConsoleEquality({ source: endpoints.source, target: endpoints.reader, now }),
     mappings: makeMappingHealth('all', lambdaOf(endpoints)),
-    acting: acting && { ...acting, connectors, ...functionsOf(endpoints) },
+    acting: acting && {
+      ...{ ...acting, connectors, hasOwnTopicsOnly: endpoints.kafkaAccess !== undefined },
+      ...functionsOf(endpoints),
+    },
   })
   return {
     serve: makeServeConsole(handlers, parts, token),
@@ -86,7 +89,7 @@ function openArchive({ endpoints, outputs }: RunningEngine, target: pg.Pool) {
     readContent: () => readArchiveContent(place.catalog, place.table),
     now: () => performance.now(),
   })
-  return { archive: { observe, read: makeArchiveReader(place), query }, close }
+  return { archive: { observe, read: makeArchiveReader({ ...place, now: () => performance.now() }), query }, close }
 }
 
 /** The functions that actions invoke. */

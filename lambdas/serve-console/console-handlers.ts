@@ -22,6 +22,8 @@ import type { UnreachableParts } from './unreachable-parts.ts'
 /** How actions are executed outside of the databases. */
 export type Acting = NonNullable<DatabaseRouteParts['acting']> & {
   readonly connectors: Connectors
+  /** Whether the brokers give Connect rights on Tidemark's own topics only. */
+  readonly hasOwnTopicsOnly: boolean
   /** Invoke the functions without waiting for them. */
   readonly startCapture: () => Promise<unknown>
   readonly startApply: () => Promise<unknown>
@@ -57,7 +59,7 @@ export function consoleHandlers(of: ConsoleParts): RouteHandlers {
     ...makeDatabaseRoutes({
       ...{
         target,
-        source: source ?? target,
+        source,
         acting,
         parts,
         archiveTable: of.archiveTable,
@@ -83,8 +85,8 @@ export function consoleHandlers(of: ConsoleParts): RouteHandlers {
   }
 }
 
-const outsideExecutors = ({ connectors, recovery }: Acting, parts: UnreachableParts) => ({
-  ...recordedExecutors(connectorActions({ connectors, parts })),
+const outsideExecutors = ({ connectors, hasOwnTopicsOnly, recovery }: Acting, parts: UnreachableParts) => ({
+  ...recordedExecutors(connectorActions({ connectors, hasOwnTopicsOnly, parts })),
   ...recoveryAction({
     diagnose: () => parts.ask('functions', recovery.diagnose),
     begin: () => parts.ask('functions', recovery.begin),

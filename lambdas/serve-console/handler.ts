@@ -91,6 +91,7 @@ function openActing(): Acting {
     target: connect(environment.TARGET_ACT_SECRET_ARN, 2),
     source: connect(environment.SOURCE_ACT_SECRET_ARN, 1),
     connectors,
+    hasOwnTopicsOnly: authentication !== 'none',
     startCapture: () => startCapture({}),
     startApply: () => startApply({ records: {} }),
     recovery: {
@@ -130,7 +131,7 @@ async function openConsole(): Promise<ServeConsole> {
     topics: makeTopicReader(brokers),
     archive: {
       observe: observeArchive,
-      read: makeArchiveReader({ catalog, table, store: makeObjectStore() }),
+      read: makeArchiveReader({ catalog, table, store: makeObjectStore(), now }),
       query: null,
     },
     archiveTable: `"${table.namespace}"."${table.name}"`,

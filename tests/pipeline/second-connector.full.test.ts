@@ -20,7 +20,7 @@ test('a connector that the console creates beside Tidemark’s own reads its tab
   await pipeline.source.query('create database shop')
   const url = new URL(endpoints.source)
   const connectors = makeConnectors(connectCalls(endpoints.connect, async () => connectLogin(endpoints.key)))
-  const actions = connectorActions({ connectors, parts: { ask: (_, work) => work() } })
+  const actions = connectorActions({ connectors, hasOwnTopicsOnly: false, parts: { ask: (_, work) => work() } })
   const topics = makeTopicReader(async () => ({
     brokers: endpoints.kafka.split(','),
     access: endpoints.kafkaAccess ?? {},

@@ -29,7 +29,10 @@ const connectors: Connectors = {
   validate: async () => errors,
   ...{ create: change, restart: change, pause: change, resume: change, delete: change },
 }
-const actions = connectorActions({ connectors, parts: { ask: (_, work) => work() } })
+const actions = connectorActions({
+  ...{ connectors, hasOwnTopicsOnly: false },
+  parts: { ask: (_, work) => work() },
+})
 
 beforeEach(() => {
   found = undefined
@@ -113,4 +116,19 @@ test('deleting our own connector says that capture ends, and which slot stays', 
 
   expect(will).toContain('Capture of all tables ends')
   expect(will).toContain("select pg_drop_replication_slot('a''b')")
+})
+
+test('where brokers give Connect its own topics only, a connector is refused before anything is asked or created', async () => {
+  const ask = vi.fn()
+  const secured = connectorActions({ connectors, hasOwnTopicsOnly: true, parts: { ask } })['connector.create']
+
+  for (const step of [secured.plan, secured.execute]) {
+    await expect(step(request())).rejects.toMatchObject({
+      status: 409,
+      message: expect.stringContaining('nothing was created'),
+      hint: expect.stringContaining('a Connect of its own'),
+    })
+  }
+  expect(ask).not.toHaveBeenCalled()
+  expect(change).not.toHaveBeenCalled()
 })

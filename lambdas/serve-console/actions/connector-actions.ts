@@ -8,13 +8,15 @@ import { completed, requireCreatable, sentencesOfCreation } from './created-conn
 /** What the actions of connectors need. */
 export type ConnectorActionParts = {
   readonly connectors: Connectors
+  /** Whether the brokers give Connect rights on Tidemark's own topics only, so that no other connector can work there. */
+  readonly hasOwnTopicsOnly: boolean
   readonly parts: Pick<UnreachableParts, 'ask'>
 }
 
 type Name = 'connector.create' | 'connector.restart' | 'connector.pause' | 'connector.resume' | 'connector.delete'
 
 /** The actions that change connectors. Each looks at the connector again when it is confirmed. */
-export function connectorActions({ connectors, parts }: ConnectorActionParts): ActionExecutors<Name> {
+export function connectorActions({ connectors, hasOwnTopicsOnly, parts }: ConnectorActionParts): ActionExecutors<Name> {
   const ask = <T>(work: () => Promise<T>) => parts.ask('connect', work)
   const onExisting = (
     will: (connector: { isOwn: boolean; configuration: Readonly<Record<string, string>> }) => readonly string[],
@@ -36,7 +38,7 @@ export function connectorActions({ connectors, parts }: ConnectorActionParts): A
     }
   }
   return {
-    'connector.create': makeCreation(connectors, ask),
+    'connector.create': makeCreation(connectors, hasOwnTopicsOnly, ask),
     'connector.restart': onExisting(
       ({ isOwn }) => restarted(isOwn),
       connectors.restart,
@@ -52,9 +54,14 @@ export function connectorActions({ connectors, parts }: ConnectorActionParts): A
   }
 }
 
-function makeCreation(connectors: Connectors, ask: <T>(work: () => Promise<T>) => Promise<T>): ActionExecutor {
+function makeCreation(
+  connectors: Connectors,
+  hasOwnTopicsOnly: boolean,
+  ask: <T>(work: () => Promise<T>) => Promise<T>,
+): ActionExecutor {
   const check = async (request: ActionRequest): Promise<Readonly<Record<string, string>>> => {
     const { target } = request
+    if (hasOwnTopicsOnly) throw new RequestProblem(409, OWN_TOPICS_ONLY, RUN_IT_ELSEWHERE)
     const configuration = completed(requireCreatable(request))
     if ((await ask(() => connectors.read(target))) !== undefined) {
       throw new RequestProblem(409, `Connect already has a connector ${target}`, 'Choose another name.')
@@ -73,6 +80,11 @@ function makeCreation(connectors: Connectors, ask: <T>(work: () => Promise<T>) =
     },
   }
 }
+
+const OWN_TOPICS_ONLY =
+  "these brokers let Connect write and read Tidemark's own topics only, so that another connector can neither create its topics nor use them: nothing was created"
+const RUN_IT_ELSEWHERE =
+  'Run the connector in a Connect of its own, with a user that has rights on its topics. Where the brokers ask for no login, as with npm start, it can be created here.'
 
 const restarted = (isOwn: boolean): readonly string[] => [
   'The connector and all its tasks are restarted, which takes some seconds.',
