@@ -1,5 +1,6 @@
 import { render } from 'preact'
 import { startClock } from './api/server-clock.ts'
+import { prepareSignIn } from './api/sign-in.ts'
 import { subscribe } from './api/snapshot.ts'
 import { App } from './app.tsx'
 import { startPreferences } from './parts/preferences.ts'
@@ -7,8 +8,10 @@ import { startNavigation } from './routing/navigation.ts'
 import { startKeys } from './shell/keys.ts'
 
 startPreferences()
-startNavigation()
-startKeys()
-startClock()
-subscribe()
-render(<App />, document.getElementById('console')!)
+if (await prepareSignIn()) {
+  startNavigation()
+  startKeys()
+  startClock()
+  subscribe()
+  render(<App />, document.getElementById('console')!)
+}

@@ -3,6 +3,7 @@ import type { Session } from '#core/console/overview.ts'
 import { API_ROOT, type Bodies, type Routes, TOKEN_HEADER } from '#core/console/routes.ts'
 import type { Query } from '../routing/place.ts'
 import { AskError, errorOf } from './ask-error.ts'
+import { fetchSignedIn } from './sign-in.ts'
 
 /** Since when the console's own server does not answer (milliseconds of this machine); null while it does. */
 export const lostSince = signal<number | null>(null)
@@ -56,7 +57,7 @@ async function send<R extends keyof Routes>(route: R, asked: Asked<R>): Promise<
   if (asked.body !== undefined) headers['content-type'] = 'application/json'
   const body = asked.body === undefined ? null : JSON.stringify(asked.body)
   try {
-    const response = await fetch(urlOf(route, asked), { method, headers, body, signal: asked.signal ?? null })
+    const response = await fetchSignedIn(urlOf(route, asked), { method, headers, body, signal: asked.signal ?? null })
     lostSince.value = null
     return response
   } catch (cause) {

@@ -4,6 +4,7 @@ import { API_ROOT } from '#core/console/routes.ts'
 import { AskError, errorOf } from './ask-error.ts'
 import { loadSession, lostSince, session } from './server.ts'
 import { setServerTime } from './server-clock.ts'
+import { fetchSignedIn } from './sign-in.ts'
 import { noteTrend } from './trend.ts'
 
 /** The newest snapshot; null before the first. It stays while the server does not answer. */
@@ -90,7 +91,7 @@ function receiveEvents(isEnded: AbortSignal): Promise<void> {
 async function poll(isEnded: AbortSignal): Promise<void> {
   let etag: string | null = null
   while (!isEnded.aborted) {
-    const response: Response = await fetch(`${API_ROOT}/snapshot`, {
+    const response: Response = await fetchSignedIn(`${API_ROOT}/snapshot`, {
       headers: etag === null ? {} : { 'if-none-match': etag },
       cache: 'no-store',
       signal: isEnded,
