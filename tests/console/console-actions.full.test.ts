@@ -128,10 +128,10 @@ test('a table that a constraint of the target stops goes on once it is accepted'
   await stack.source.query('update public.orders set amount = 5000 where id = 7')
   const problem = await until('the problem', async () => {
     const { problems } = (await client.get('GET /snapshot')).body
-    return problems.find(({ what }) => what === 'public.orders')
+    return problems.find(({ action }) => action?.name === 'table.accept')
   })
 
-  expect(problem).toMatchObject({ action: { name: 'table.accept', target: 'public.orders' } })
+  expect(problem).toMatchObject({ what: 'public.orders', action: { target: 'public.orders' } })
   await stack.target.query(`alter table ${rows[0].rows} drop constraint small`)
   expect(await planOf('table.accept', 'public.orders')).toContain('order')
   expect((await act('table.accept', 'public.orders')).body).toMatchObject({ kind: 'done' })
