@@ -45,20 +45,22 @@ export type MeasuredStack = {
 /** The mappings of a consumer, which can be held and released. */
 type Held = { hold(): Promise<void>; release(): Promise<void> }
 
+type OnLog = (name: string, line: string) => void
+
 const WAIT_MS = 300_000
 /** It is longer than anything that happens between two measurements. */
 const WARM_MS = 3_600_000
 
 /**
  * `keepsFunctionsWarm`: the functions' processes stay as they are between the measurements, as the processes of peers
- * do.
+ * do. `onLog` gets every line that is logged.
  */
 export async function startMeasuredStack(
   onProgress: (what: string) => void,
-  { keepsFunctionsWarm = false } = {},
+  { keepsFunctionsWarm = false, onLog }: { keepsFunctionsWarm?: boolean; onLog?: OnLog } = {},
 ): Promise<MeasuredStack> {
   onProgress('starting the stack')
-  const pipeline = await startPipeline(keepsFunctionsWarm ? { functionsWarmMs: WARM_MS } : {})
+  const pipeline = await startPipeline(keepsFunctionsWarm ? { functionsWarmMs: WARM_MS } : {}, onLog)
   const { endpoints } = pipeline.engine
   const source = await connectTo(endpoints.source)
   const target = await connectTo(endpoints.target)
@@ -201,6 +203,7 @@ function refineGroup(group: string, _pid: number, titleOf: () => string): string
   if (/^postgres: (walsender|logical replication)/.test(title)) return `${side} replication`
   if (!/^postgres: \S+ \S+ [\d.:[\]a-z]+(\(\d+\))?/.test(title)) return `${side} server`
   if (title.startsWith('postgres: tidemark_windows ')) return 'windows backends'
+  if (title.startsWith('postgres: tidemark_console_')) return 'console backends'
   return title.startsWith('postgres: postgres ') ? 'measurement' : `${side} backends`
 }
 

@@ -45,7 +45,7 @@ test.for(commands.map((command) => [command.name, command] as const))(
   'the help of %s names each of its options, and those of every measurement',
   ([name, command]) => {
     const [usage, ...rest] = command.help.split('\n')
-    const options = usage!.match(/--[a-z]+/g) ?? []
+    const options = usage!.match(/--[a-z-]+/g) ?? []
 
     expect(usage).toMatch(new RegExp(`^npm run bench -- ${name} .*\\[--save\\] \\[--json\\]$`))
     for (const option of options) expect(rest.join('\n')).toMatch(new RegExp(`^  ${option} `, 'm'))

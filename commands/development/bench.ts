@@ -9,7 +9,7 @@ import { makeProgressLine } from '#terminal/progress-line.ts'
 import { formatDuration } from '#terminal/quantities.ts'
 import { UsageError } from '#terminal/usage-error.ts'
 
-const help = `npm run bench -- drain|live|growth|archive|windows|start|cold|limit [--peers] [--save] [--json]
+const help = `npm run bench -- drain|live|growth|archive|windows|console|start|cold|limit [--peers] [--save] [--json]
 npm run bench -- report
 
 Each has --help.
@@ -18,6 +18,7 @@ Each has --help.
   growth   what a change costs in a larger target
   archive  records a second into the archive, its commits, and how far it lags; beside a peer
   windows  what windows cost beside apply, and how much later they are visible
+  console  what the console costs the pipeline, how soon it shows something, its memory, and the time of its routes
   start    from npm start to the first change visible, beside Kafka and Connect alone
   cold     the first invocation of the apply function, and its memory
   limit    what statements and decoding reach by themselves

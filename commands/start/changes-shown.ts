@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { StatusMonitor } from '../status/status-monitor.ts'
+import type { StatusMonitor } from '#verify/status-monitor.ts'
 
 /** A stack into which nothing is fed, or that cannot apply anything, is not waited for any longer. */
 const PATIENCE_MS = 30_000

@@ -21,7 +21,7 @@ import { TableChanges } from '#core/status/table-changes.ts'
 import { connectLogin } from '#localstack/assembly/local-account.ts'
 import type { Engine } from '#localstack/engine.ts'
 import type { ApplyMetrics } from '#localstack/metrics.ts'
-import { localCatalog } from '#verify/archive/archive-access.ts'
+import { localCatalog } from './archive/archive-access.ts'
 
 /** Observes a running stack. */
 export type StatusMonitor = {
