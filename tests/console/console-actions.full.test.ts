@@ -123,7 +123,7 @@ test('a table that a constraint of the target stops goes on once it is accepted'
      where attrelid = $1::regclass and atttypid = 'int4'::regtype and attnum > 0 order by attnum`,
     [rows[0].rows],
   )
-  const constraint = `add constraint small check (${columns[1].name} < 1000) not valid`
+  const constraint = `add constraint small check (${columns.at(-1)!.name} < 1000) not valid`
   await stack.target.query(`alter table ${rows[0].rows} ${constraint}`)
   await stack.source.query('update public.orders set amount = 5000 where id = 7')
   const problem = await until('the problem', async () => {
